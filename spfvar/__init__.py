@@ -1,0 +1,1 @@
+"""Comparator of kernel-patch variants for Linux page faults."""

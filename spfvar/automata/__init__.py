@@ -1,0 +1,1 @@
+"""From a strategy's text to a table: extraction, sharing, layout, linking."""

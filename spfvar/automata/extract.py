@@ -1,0 +1,349 @@
+"""Extraction: run a strategy's text along every outcome and share what is equal.
+
+A generator cannot be copied, so each path is run afresh from the start; that also notices a text
+that behaves differently on a second run.  A call is extracted once per argument list and then
+spliced in behind every caller, which keeps the number of paths that of one function.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from spfvar.automata.automaton import Automaton, Node, minimise
+from spfvar.errors import SpfvarError
+from spfvar.ops.codes import MAX_OUTCOMES
+from spfvar.ops.op import Again, Call, Loop, Op, Steps
+from spfvar.ops.primitives import end_thread
+
+#: Ops on one path of one function, and paths of one function, beyond which it "never ends".
+MAX_PATH = 500
+MAX_PATHS = 5000
+MAX_DEPTH = 60
+
+
+class StrategyError(SpfvarError):
+    """A strategy's text that is no strategy: names the function, the file and the line."""
+
+    exit_code = 2
+
+
+class Resolver(Protocol):
+    """Finds the text of a hook under a variant's stack of patches."""
+
+    def __call__(self, name: str, args: tuple[Any, ...]) -> Steps: ...
+
+
+# --- the tree of a function's text, shared -----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """The function returns ``value``."""
+
+    value: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class _Back:
+    """Continue at the loop ``name``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """An op or a call, and the node for each outcome (for a call: each return value)."""
+
+    item: Op | Call
+    children: tuple[tuple[Hashable, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The head of a loop."""
+
+    name: str
+    body: int
+
+
+_Tree = _Leaf | _Back | _Branch | _Head
+
+
+@dataclass(slots=True)
+class _Function:
+    """A function's shared tree; ``returns`` in order of appearance."""
+
+    name: str
+    nodes: list[_Tree] = field(default_factory=list)
+    index: dict[_Tree, int] = field(default_factory=dict)
+    root: int = -1
+
+    def add(self, node: _Tree) -> int:
+        if node not in self.index:
+            self.index[node] = len(self.nodes)
+            self.nodes.append(node)
+        return self.index[node]
+
+    def returns(self) -> list[Hashable]:
+        return [node.value for node in self.nodes if isinstance(node, _Leaf)]
+
+
+def location(steps: Steps) -> str:
+    """``file:line`` of the innermost text that a suspended or finished generator stands in."""
+    inner: Any = steps
+    while getattr(inner, "gi_yieldfrom", None) is not None and hasattr(inner.gi_yieldfrom, "gi_frame"):
+        inner = inner.gi_yieldfrom
+    frame = getattr(inner, "gi_frame", None)
+    if frame is not None:
+        return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    code = inner.gi_code
+    return f"{code.co_filename}:{code.co_firstlineno}"
+
+
+class Extractor:
+    """Extracts automata under one stack of patches; functions are remembered by argument list."""
+
+    def __init__(self, resolve: Resolver) -> None:
+        self._resolve = resolve
+        self._functions: dict[tuple[Any, tuple[Any, ...]], _Function] = {}
+        self._active: list[tuple[Any, tuple[Any, ...]]] = []
+
+    def automaton(self, name: str, text: Callable[[], Steps]) -> Automaton:
+        """The automaton of a thread's whole text; where the text ends, the thread ends.
+
+        Raises StrategyError for a text that yields no op, never ends, or is not repeatable.
+        """
+        function = self._extract(name, text)
+        flat = _Flattener(self._callee, end_thread())
+        entry = flat.run(function)
+        return minimise(name, flat.nodes, entry)
+
+    # --- one function ----------------------------------------------------------------------------
+
+    def _callee(self, call: Call) -> _Function:
+        return self._functions[(call.target, call.args)]
+
+    def _call(self, call: Call, where: str) -> _Function:
+        key = (call.target, call.args)
+        try:
+            known = self._functions.get(key)
+        except TypeError as error:
+            raise StrategyError(f"{where}: {call.name}: an argument is not hashable: {error}") from None
+        if known is not None:
+            return known
+        if key in self._active or len(self._active) >= MAX_DEPTH:
+            raise StrategyError(f"{where}: {call.name} never ends: it calls itself with the same arguments")
+        self._active.append(key)
+        try:
+            if isinstance(call.target, str):
+                function = self._extract(call.name, lambda: self._resolve(call.target, call.args))
+            else:
+                function = self._extract(call.name, lambda: call.target(*call.args))
+        finally:
+            self._active.pop()
+        self._functions[key] = function
+        return function
+
+    def _extract(self, name: str, text: Callable[[], Steps]) -> _Function:
+        function = _Function(name)
+        run = _Run(self, function, text)
+        function.root = run.explore([], [])
+        return function
+
+
+@dataclass(slots=True)
+class _Run:
+    """Depth-first exploration of one function's outcomes by replaying prefixes."""
+
+    extractor: Extractor
+    function: _Function
+    text: Callable[[], Steps]
+    paths: int = 0
+
+    def explore(self, sent: list[Hashable], seen: list[Any]) -> int:
+        """The shared tree behind a prefix: ``sent`` outcomes, at which ``seen`` items were yielded."""
+        steps, item, returned = self._replay(sent, seen)
+        trail: list[Any] = []
+        node: int | None = None
+        while node is None:
+            if returned is not None:
+                node = self.function.add(_Leaf(returned[0]))
+            elif isinstance(item, Again):
+                if not any(isinstance(i, Loop) and i.name == item.name for i in [*seen, *trail]):
+                    raise StrategyError(f"{location(steps)}: again({item.name!r}) is inside no such loop")
+                steps.close()
+                node = self.function.add(_Back(item.name))
+            elif isinstance(item, Loop):
+                trail.append(item)
+                item, returned = self._advance(steps, None)
+            else:
+                outcomes = self._outcomes(item, steps)
+                if len(outcomes) == 1:
+                    trail.append(item)
+                    item, returned = self._advance(steps, outcomes[0])
+                else:
+                    steps.close()
+                    node = self._branch(item, outcomes, sent, [*seen, *trail])
+            if len(seen) + len(trail) > MAX_PATH:
+                raise StrategyError(
+                    f"{location(steps)}: {self.function.name} never ends: more than {MAX_PATH} ops on one path "
+                    "(use loop() and again() to go round)"
+                )
+        return self._wrap(trail, node)
+
+    def _wrap(self, trail: list[Any], node: int) -> int:
+        for item in reversed(trail):
+            if isinstance(item, Loop):
+                node = self.function.add(_Head(item.name, node))
+            else:
+                outcome = self._outcomes(item, None)[0]
+                node = self.function.add(_Branch(self._named(item), ((outcome, node),)))
+        return node
+
+    def _branch(
+        self, item: Op | Call, outcomes: tuple[Hashable, ...], sent: list[Hashable], seen: list[Any]
+    ) -> int:
+        children = []
+        for outcome in outcomes:
+            self.paths += 1
+            if self.paths > MAX_PATHS:
+                raise StrategyError(f"{self.function.name} has more than {MAX_PATHS} paths: does it end?")
+            children.append((outcome, self.explore([*sent, outcome], [*seen, item])))
+        return self.function.add(_Branch(self._named(item), tuple(children)))
+
+    def _named(self, item: Op | Call) -> Op | Call:
+        if isinstance(item, Op) and not item.function:
+            return replace(item, function=self.function.name)
+        return item
+
+    def _outcomes(self, item: Any, steps: Steps | None) -> tuple[Hashable, ...]:
+        if isinstance(item, Op):
+            if not 1 <= len(item.outcomes) <= MAX_OUTCOMES:
+                raise StrategyError(f"{item.name} has {len(item.outcomes)} outcomes, at most {MAX_OUTCOMES}")
+            return item.outcomes
+        if isinstance(item, Call):
+            where = location(steps) if steps is not None else self.function.name
+            return tuple(self.extractor._call(item, where).returns()) or (None,)
+        where = location(steps) if steps is not None else self.function.name
+        raise StrategyError(
+            f"{where}: {self.function.name} yields {item!r}, which is no op "
+            "(a hook is called with 'yield from')"
+        )
+
+    def _start(self) -> Steps:
+        steps = self.text()
+        if not inspect.isgenerator(steps):
+            raise StrategyError(f"{self.function.name} returns {steps!r}, not a generator of ops")
+        return steps
+
+    def _advance(self, steps: Steps, outcome: Hashable) -> tuple[Any, tuple[Hashable] | None]:
+        """Send one outcome: the next item, or the returned value in a tuple."""
+        try:
+            return steps.send(outcome), None
+        except StopIteration as stop:
+            try:
+                hash(stop.value)
+            except TypeError:
+                raise StrategyError(
+                    f"{location(steps)}: {self.function.name} returns {stop.value!r}, which is not hashable"
+                ) from None
+            return None, (stop.value,)
+        except StrategyError:
+            raise
+        except Exception as error:
+            raise StrategyError(_failed(self.function.name, error)) from error
+
+    def _replay(self, sent: list[Hashable], seen: list[Any]) -> tuple[Steps, Any, tuple[Hashable] | None]:
+        steps = self._start()
+        item, returned = self._advance(steps, None)
+        choices = iter(sent)
+        for before in seen:
+            if returned is not None or item != before:
+                got = f"returns {returned[0]!r}" if returned else f"yields {_describe(item)}"
+                raise StrategyError(
+                    f"{location(steps)}: {self.function.name} behaves differently on a second run: it {got} "
+                    f"where it yielded {_describe(before)} before"
+                )
+            if isinstance(before, Loop):
+                outcome: Hashable = None
+            else:
+                outcomes = self._outcomes(before, steps)
+                outcome = next(choices) if len(outcomes) > 1 else outcomes[0]
+            item, returned = self._advance(steps, outcome)
+        return steps, item, returned
+
+
+def _describe(item: Any) -> str:
+    return getattr(item, "name", None) or repr(item)
+
+
+def _failed(name: str, error: Exception) -> str:
+    where = ""
+    traceback = error.__traceback__
+    while traceback is not None:
+        where = f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    return f"{where}: {name} fails: {type(error).__name__}: {error}"
+
+
+# --- splicing calls ------------------------------------------------------------------------------
+
+_Exits = tuple[tuple[Hashable, int], ...]
+_Loops = tuple[tuple[str, int], ...]
+
+
+class _Flattener:
+    """Splices callees behind their callers and resolves loops into edges."""
+
+    def __init__(self, callee: Callable[[Call], _Function], end: Op) -> None:
+        self.nodes: list[Node] = []
+        self._callee = callee
+        self._memo: dict[tuple[int, int, _Exits, _Loops], int] = {}
+        self._alias: dict[int, int] = {}
+        self._end = end
+
+    def run(self, function: _Function) -> int:
+        """Flatten a thread's text; returns the entry."""
+        end = len(self.nodes)
+        self.nodes.append(Node(self._end, (end,)))
+        exits = tuple((value, end) for value in function.returns())
+        entry = self._flatten(function, function.root, exits, ())
+        self.nodes = [Node(n.op, tuple(self._final(s) for s in n.successors)) for n in self.nodes]
+        return self._final(entry)
+
+    def _final(self, node: int) -> int:
+        hops = 0
+        while node in self._alias:
+            node = self._alias[node]
+            hops += 1
+            if hops > len(self._alias):
+                raise StrategyError("a loop without any op in it never ends")
+        return node
+
+    def _flatten(self, function: _Function, index: int, exits: _Exits, loops: _Loops) -> int:
+        node = function.nodes[index]
+        if isinstance(node, _Leaf):
+            return dict(exits)[node.value]
+        if isinstance(node, _Back):
+            return next(target for name, target in reversed(loops) if name == node.name)
+        key = (id(function), index, exits, loops)
+        if key in self._memo:
+            return self._memo[key]
+        place = len(self.nodes)
+        self.nodes.append(Node(self._end, ()))  # reserved: a loop's body refers back to its head
+        self._memo[key] = place
+        if isinstance(node, _Head):
+            self._alias[place] = self._flatten(function, node.body, exits, (*loops, (node.name, place)))
+        elif isinstance(node.item, Call):
+            callee = self._callee(node.item)
+            # The callee's own loops are its own: names do not leak through a call.
+            behind = tuple((v, self._flatten(function, child, exits, loops)) for v, child in node.children)
+            self._alias[place] = self._flatten(callee, callee.root, behind, ())
+        else:
+            self.nodes[place] = Node(
+                node.item, tuple(self._flatten(function, child, exits, loops) for _, child in node.children)
+            )
+        return place

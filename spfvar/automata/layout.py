@@ -1,0 +1,181 @@
+"""Where everything lies in the flat integer state of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from spfvar.automata.automaton import Automaton
+from spfvar.ops import codes as c
+from spfvar.ops import objects as o
+from spfvar.ops.op import Op
+from spfvar.ops.places import Field, ObjectClass, Register
+
+Words = npt.NDArray[np.int32]
+
+#: Registers that runs need even if no automaton mentions them.
+CORE_REGISTERS = (o.mm, o.address, o.range_start, o.range_end, o.touch_end, o.mapped_file, o.cursor, o.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How big a run's world is.
+
+    ``pages`` is the size of the address space, ``pt_span`` the entries of a page table, ``tree_unit`` the
+    pages of one slot of the VMA tree (every VMA boundary is a multiple of it), ``seq_bits`` the
+    width of sequence counters, small in an exhaustive search.
+    """
+
+    threads: int
+    vmas: int
+    tables: int
+    files: int
+    folios: int
+    pages: int
+    pt_span: int = 512
+    tree_unit: int = 1
+    seq_bits: int = 30
+
+    def count(self, cls: ObjectClass) -> int:
+        """The number of objects of a class."""
+        counts = {"mm": 1, "vma": self.vmas, "page_table": self.tables, "file": self.files, "folio": self.folios}
+        return counts[cls.name]
+
+
+class Layout:
+    """State words of fields, registers and tables; built from the automata that will run."""
+
+    def __init__(self, sizes: Sizes, automata: Iterable[Automaton]) -> None:
+        self.sizes = sizes
+        ops = [op for automaton in automata for op in automaton.ops()]
+        self.registers = _place_registers(ops)
+        self.thread_stride = c.T_FIXED + len(self.registers)
+        self.field_offset: dict[Field, int] = {}
+        self.class_stride: dict[ObjectClass, int] = {}
+        self._place_fields(ops)
+        self.g = np.zeros(c.G_CLASS0 + c.CLASS_WORDS * len(o.CLASSES), dtype=np.int32)
+        self.words = self._place_all()
+
+    def _place_fields(self, ops: list[Op]) -> None:
+        for cls in o.CLASSES:
+            offset = 1 if cls.lifetime else 0
+            fields = dict.fromkeys(o.FIXED_FIELDS.get(cls, ()))
+            fields.update(dict.fromkeys(op.place.field for op in ops if op.place and op.place.field.cls == cls))
+            for field in fields:
+                if field.width == 0:  # the life word itself
+                    self.field_offset[field] = 0
+                    continue
+                self.field_offset[field] = offset
+                offset += field.width
+            self.class_stride[cls] = offset
+
+    def _place_all(self) -> int:
+        sizes, g = self.sizes, self.g
+        ipi_words = (sizes.threads + 30) // 31
+        here = 1  # word 0 stays unused, so that no address is 0
+        g[c.G_THREADS] = sizes.threads
+        g[c.G_VIOLATION], here = here, here + 3
+        g[c.G_RCU], here = here, here + 5
+        g[c.G_IPI], here = here, here + 1
+        g[c.G_T_BASE], g[c.G_T_STRIDE] = here, self.thread_stride
+        here += sizes.threads * self.thread_stride
+        g[c.G_IPI_MASK], g[c.G_IPI_WORDS] = here, ipi_words
+        here += sizes.threads * ipi_words
+        g[c.G_CLASSES] = len(o.CLASSES)
+        for number, cls in enumerate(o.CLASSES):
+            k = c.G_CLASS0 + number * c.CLASS_WORDS
+            refs = [slot for register, slot in self.registers.items() if register.cls == cls]
+            g[k + c.K_FREE], here = here, here + 1
+            g[k + c.K_BASE], g[k + c.K_STRIDE], g[k + c.K_COUNT] = here, self.class_stride[cls], sizes.count(cls)
+            g[k + c.K_REF0] = min(refs, default=0)
+            g[k + c.K_REF1] = max(refs, default=-1) + 1
+            here += self.class_stride[cls] * sizes.count(cls)
+        g[c.G_TREE], g[c.G_TREE_UNIT] = here, sizes.tree_unit
+        here += -(-sizes.pages // sizes.tree_unit)
+        g[c.G_PMD], g[c.G_PT_SPAN] = here, sizes.pt_span
+        here += -(-sizes.pages // sizes.pt_span)
+        g[c.G_PTE] = here
+        here += sizes.tables * sizes.pt_span
+        g[c.G_SEQ_MASK] = (1 << sizes.seq_bits) - 1
+        g[c.G_R_ADDR] = self.registers[o.address]
+        return here
+
+    # --- addresses -------------------------------------------------------------------------------
+
+    def class_number(self, cls: ObjectClass) -> int:
+        """The class's index in the table of constants."""
+        return o.CLASSES.index(cls)
+
+    def class_base(self, cls: ObjectClass) -> int:
+        """First state word of object 0."""
+        return int(self.g[c.G_CLASS0 + self.class_number(cls) * c.CLASS_WORDS + c.K_BASE])
+
+    def word(self, field: Field, index: int = 0) -> int:
+        """State word of a field of an object."""
+        return self.class_base(field.cls) + index * self.class_stride[field.cls] + self.field_offset[field]
+
+    def has(self, field: Field) -> bool:
+        """Does the run lay this field out?"""
+        return field in self.field_offset
+
+    def thread_word(self, thread: int, register: Register) -> int:
+        """State word of a thread's register."""
+        return int(self.g[c.G_T_BASE]) + thread * self.thread_stride + self.registers[register]
+
+    def thread_base(self, thread: int) -> int:
+        """First state word of a thread."""
+        return int(self.g[c.G_T_BASE]) + thread * self.thread_stride
+
+    def empty_state(self) -> Words:
+        """A world without VMAs, tables or files: everything free, references null."""
+        state = np.zeros(self.words, dtype=np.int32)
+        for cls in o.CLASSES:
+            k = c.G_CLASS0 + self.class_number(cls) * c.CLASS_WORDS
+            if cls.lifetime:
+                self._free_list(state, k)
+        for thread in range(self.sizes.threads):
+            for register, slot in self.registers.items():
+                if register.cls is not None:
+                    state[self.thread_base(thread) + slot] = -1
+            state[self.thread_word(thread, o.mm)] = 0
+        state[self.class_base(o.MM)] = c.LIVE
+        state[int(self.g[c.G_CLASS0 + c.K_FREE])] = c.FREE_END
+        self.initialise(state, o.MM, 0)
+        return state
+
+    def initialise(self, state: Words, cls: ObjectClass, index: int) -> None:
+        """Give the fields of an object that exists from the start their initial values."""
+        for field in self.field_offset:
+            if field.cls == cls and field.width == 1:
+                state[self.word(field, index)] = field.initial
+
+    def _free_list(self, state: Words, k: int) -> None:
+        base, stride, count = (int(self.g[k + i]) for i in (c.K_BASE, c.K_STRIDE, c.K_COUNT))
+        if count == 0:
+            state[int(self.g[k + c.K_FREE])] = c.FREE_END
+            return
+        words = base + stride * np.arange(count)
+        state[words] = -(np.arange(count, dtype=np.int32) + 1 + 2)
+        state[words[-1]] = c.FREE_END
+        state[int(self.g[k + c.K_FREE])] = -2  # the first object
+
+
+def _place_registers(ops: list[Op]) -> dict[Register, int]:
+    """Thread words: plain registers first, then references, class by class."""
+    used = dict.fromkeys(CORE_REGISTERS)
+    for op in ops:
+        used.update(dict.fromkeys(r for r in (op.dst, op.src, op.src2, op.src3) if r is not None))
+        if op.place is not None:
+            used[op.place.register] = None
+        if op.line is not None:
+            used[op.line.register] = None
+    names = [register.name for register in used]
+    doubled = {name for name in names if names.count(name) > 1}
+    if doubled:
+        raise ValueError(f"two registers are called {sorted(doubled)[0]!r}")
+    order: list[ObjectClass | None] = [None, *o.CLASSES]
+    ordered = [register for cls in order for register in used if register.cls == cls]
+    return {register: c.T_FIXED + i for i, register in enumerate(ordered)}

@@ -1,0 +1,116 @@
+"""Linking: automata and a layout become the program table that the transition function reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from spfvar.automata.automaton import Automaton
+from spfvar.automata.layout import Layout, Words
+from spfvar.ops import codes as c
+from spfvar.ops import objects as o
+from spfvar.ops.op import Op
+from spfvar.ops.places import Line
+
+_LINE_MODES = {"read": 1, "rmw": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The linked automata of a run.
+
+    ``table`` has one row per node (columns: spfvar.ops.codes C_*); ``ops`` the primitives by row; ``entry``
+    the first row of each automaton; ``events``, ``costs`` and ``probabilities`` the names behind the
+    numbers in the table; ``lines`` cache lines in all, of which the first ``read_lines`` are also read.
+    """
+
+    table: Words
+    ops: tuple[Op, ...]
+    entry: dict[str, int]
+    events: tuple[str, ...]
+    costs: tuple[str, ...]
+    probabilities: tuple[str, ...]
+    lines: int
+    read_lines: int
+
+
+def link(automata: Mapping[str, Automaton], layout: Layout) -> Program:
+    """Resolve every operand of every node to state words.  Raises nothing: ops are checked already."""
+    ops = tuple(op for automaton in automata.values() for op in automaton.ops())
+    events = tuple(dict.fromkeys(op.event for op in ops if op.code == c.COUNT))
+    probabilities = tuple(dict.fromkeys(op.event for op in ops if op.code == c.CHOOSE and op.event))
+    costs = tuple(dict.fromkeys(op.cost for op in ops))
+    line_base, lines, read_lines = _place_lines(ops, layout)
+    table = np.full((len(ops), c.COLUMNS), -1, dtype=np.int32)
+    entry: dict[str, int] = {}
+    row = 0
+    for name, automaton in automata.items():
+        entry[name] = row
+        for node in automaton.nodes:
+            line = table[row]
+            _fill(line, node.op, layout)
+            line[c.C_COST] = costs.index(node.op.cost)
+            if node.op.line is not None:
+                line[c.C_L_REG] = layout.registers[node.op.line.register]
+                line[c.C_L_BASE] = line_base[(node.op.line.register.cls, node.op.line.name)]
+            if node.op.code == c.COUNT:
+                line[c.C_IMM] = events.index(node.op.event)
+            if node.op.code == c.CHOOSE:
+                line[c.C_IMM] = len(node.op.outcomes)
+                line[c.C_IMM2] = probabilities.index(node.op.event) if node.op.event else -1
+            for outcome, successor in enumerate(node.successors):
+                line[c.C_SUCC + outcome] = entry[name] + successor
+            row += 1
+    return Program(table, ops, entry, events, costs, probabilities, lines, read_lines)
+
+
+def _fill(row: Words, op: Op, layout: Layout) -> None:
+    row[c.C_OP] = op.code
+    row[c.C_IMM], row[c.C_IMM2] = op.imm, op.imm2
+    for column, register in ((c.C_DST, op.dst), (c.C_SRC, op.src), (c.C_SRC2, op.src2), (c.C_SRC3, op.src3)):
+        if register is not None:
+            row[column] = layout.registers[register]
+    if op.place is not None:
+        cls = op.place.field.cls
+        row[c.C_A_REG] = layout.registers[op.place.register]
+        row[c.C_A_BASE] = layout.class_base(cls) + layout.field_offset[op.place.field]
+        row[c.C_A_STRIDE] = layout.class_stride[cls]
+        if cls.lifetime and op.code != c.ALLOC:
+            row[c.C_A_LIFE] = layout.class_base(cls)
+    if op.code == c.ALLOC:
+        assert op.dst is not None and op.dst.cls is not None
+        row[c.C_IMM] = c.G_CLASS0 + layout.class_number(op.dst.cls) * c.CLASS_WORDS
+    if op.code in (c.FREE, c.CALL_RCU):
+        assert op.src is not None and op.src.cls is not None
+        row[c.C_IMM] = c.G_CLASS0 + layout.class_number(op.src.cls) * c.CLASS_WORDS
+    row[c.C_L_MODE] = _LINE_MODES[op.line.mode] if op.line is not None else 0
+    shared = op.code > c.LAST_LOCAL or op.line is not None or op.sleeps
+    row[c.C_FLAGS] = (c.FLAG_SHARED if shared else 0) | (c.FLAG_SLEEPS if op.sleeps else 0)
+
+
+def _place_lines(
+    ops: tuple[Op, ...], layout: Layout
+) -> tuple[dict[tuple[object, str], int], int, int]:
+    """Number the cache lines, those that are ever only read-shared first (they need sharer sets)."""
+    modes: dict[tuple[object, str], set[str]] = {}
+    for op in ops:
+        if op.line is not None:
+            modes.setdefault(_key(op.line), set()).add(op.line.mode)
+    base: dict[tuple[object, str], int] = {}
+    here = 0
+    read_lines = 0
+    for wants_read in (True, False):
+        for key, seen in modes.items():
+            if ("read" in seen) == wants_read:
+                base[key] = here
+                here += layout.sizes.count(key[0])  # type: ignore[arg-type]
+        if wants_read:
+            read_lines = here
+    return base, here, read_lines
+
+
+def _key(line: Line) -> tuple[object, str]:
+    assert line.register.cls is not None and line.register.cls in o.CLASSES
+    return line.register.cls, line.name

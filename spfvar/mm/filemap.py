@@ -1,0 +1,264 @@
+"""File faults of v5.12: read, copy-on-write and shared faults, fault-around, the page cache.
+
+Sources: mm/memory.c do_read_fault, do_cow_fault, do_shared_fault, finish_fault; mm/filemap.c
+filemap_map_pages, filemap_fault; mm/internal.h maybe_unlock_mmap_for_io.
+"""
+
+from __future__ import annotations
+
+from spfvar.mm import hookspecs as hooks
+from spfvar.mm.fault import PTL, alloc_page, load_protection, pmd_install
+from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.vmf import PMD_NONE, TRIED, VMA_COPY, VmFault, VMFault
+from spfvar.ops import objects as o
+from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.primitives import (
+    add,
+    allocate,
+    at,
+    count,
+    equals,
+    fault_around_window,
+    filemap_create_folio,
+    filemap_get_folio,
+    folio_lock,
+    folio_put,
+    folio_trylock,
+    folio_unlock,
+    free,
+    load,
+    next_address,
+    next_uptodate_folio,
+    page_add_file_rmap,
+    pte_none,
+    registers_equal,
+    set_pte_anon,
+    set_pte_file,
+    set_register,
+    sleep_for,
+    spin_unlock,
+    store,
+    test_register,
+    work,
+)
+
+#: ->fault ended without a page for us: an error, a retry, or somebody else's entry.
+NO_PAGE = VMFault.ERROR | VMFault.NOPAGE | VMFault.RETRY
+
+
+def load_file_fields(vmf: VmFault) -> Steps:
+    """The VMA's file and bounds into registers, unless the fault works on a copy of the VMA."""
+    if not vmf.has(VMA_COPY):
+        yield load(at(o.vma, o.VM_FILE), o.vm_file)
+        yield load(at(o.vma, o.VM_START), o.vm_start)
+        yield load(at(o.vma, o.VM_END), o.vm_end)
+
+
+def preallocate(vmf: VmFault) -> Steps:
+    """The page table comes before any folio lock: reclaim under a folio lock can deadlock."""
+    if vmf.has(PMD_NONE):
+        yield allocate(o.prealloc_pte, "pte_alloc_one", "alloc_table")
+
+
+def free_preallocated(vmf: VmFault) -> Steps:
+    """do_fault frees a preallocated table that nothing consumed."""
+    if vmf.has(PMD_NONE):
+        yield free(o.prealloc_pte, "pte_free", "free_table")
+
+
+def do_read_fault(vmf: VmFault) -> Steps:
+    """Read fault: fault-around first, ``->fault`` if it did not map the page."""
+    yield from load_file_fields(vmf)
+    yield from preallocate(vmf)
+    if vmf.mapping.map_pages and vmf.mapping.fault_around > 1:
+        ret, vmf = yield from hooks.do_fault_around(vmf)
+        if ret:
+            yield from free_preallocated(vmf)
+            return ret & ~VMFault.NOPAGE
+    ret = yield from hooks.vmf_can_call_fault(vmf)
+    if not ret:
+        ret = yield from hooks.do_fault(vmf)
+    if ret & NO_PAGE:
+        yield from free_preallocated(vmf)
+        return ret & ~VMFault.NOPAGE
+    ret = yield from hooks.finish_fault(vmf)
+    yield folio_unlock()
+    if ret & NO_PAGE:
+        yield folio_put()
+    return ret & ~VMFault.NOPAGE
+
+
+def do_cow_fault(vmf: VmFault) -> Steps:
+    """Private write fault: a copy of the page-cache page, made while that page is locked."""
+    yield from load_file_fields(vmf)
+    ret = yield from hooks.vmf_can_call_fault(vmf)
+    if ret:
+        return ret
+    ret = yield from hooks.anon_vma_prepare(vmf)
+    if ret:
+        return ret
+    yield work("alloc_page")
+    yield work("memcg_charge")
+    yield from preallocate(vmf)
+    ret = yield from hooks.do_fault(vmf)
+    if ret & NO_PAGE:
+        yield from free_preallocated(vmf)
+        yield work("free_page")
+        return ret & ~VMFault.NOPAGE
+    yield work("copy_page")
+    ret = yield from hooks.finish_fault(vmf)
+    yield folio_unlock()
+    yield folio_put()
+    if ret & NO_PAGE:
+        yield work("free_page")
+    return ret & ~VMFault.NOPAGE
+
+
+def do_shared_fault(vmf: VmFault) -> Steps:
+    """Shared write fault on a file without ``page_mkwrite`` (tmpfs): map writable, mark dirty."""
+    yield from load_file_fields(vmf)
+    ret = yield from hooks.vmf_can_call_fault(vmf)
+    if ret:
+        return ret
+    yield from preallocate(vmf)
+    ret = yield from hooks.do_fault(vmf)
+    if ret & NO_PAGE:
+        yield from free_preallocated(vmf)
+        return ret & ~VMFault.NOPAGE
+    ret = yield from hooks.finish_fault(vmf)
+    if ret & NO_PAGE:
+        yield folio_unlock()
+        yield folio_put()
+        return ret & ~VMFault.NOPAGE
+    yield work("set_page_dirty")
+    yield folio_unlock()
+    # A freshly dirtied page: the lock is dropped around balance_dirty_pages (nothing to do on tmpfs).
+    if (yield from hooks.maybe_unlock_mmap_for_io(vmf)):
+        yield add(at(o.vm_file, o.F_COUNT), -1, "fput")
+        return (yield from hooks.fault_dirty_shared_page(vmf))
+    return ret
+
+
+class FilemapFault:
+    """The hook points of file faults as v5.12 has them."""
+
+    @hookimpl
+    def do_fault_around(self, vmf: VmFault) -> Steps:
+        yield fault_around_window(vmf.mapping.fault_around)
+        return (yield from hooks.map_pages(vmf))
+
+    @hookimpl
+    def map_pages(self, vmf: VmFault) -> Steps:
+        if not (yield next_uptodate_folio()):
+            return VMFault.NONE, vmf
+        if vmf.has(PMD_NONE):
+            yield from pmd_install()
+            vmf = vmf.clear(PMD_NONE)
+        yield from load_protection(vmf)
+        if not (yield from hooks.pte_map_lock(vmf)):
+            yield folio_unlock()
+            yield folio_put()
+            return (VMFault.RETRY if vmf.has(VMA_COPY) else VMFault.NONE), vmf
+        yield from map_window()
+        mapped = yield test_register(o.counter, 1, "mapped the faulting page")
+        yield spin_unlock(PTL)
+        return (VMFault.NOPAGE if mapped else VMFault.NONE), vmf
+
+    @hookimpl
+    def vmf_can_call_fault(self, vmf: VmFault) -> Steps:
+        return VMFault.NONE
+        yield
+
+    @hookimpl
+    def do_fault(self, vmf: VmFault) -> Steps:
+        return (yield from hooks.filemap_fault(vmf))
+
+    @hookimpl
+    def filemap_fault(self, vmf: VmFault) -> Steps:
+        yield loop("retry_find")
+        if not (yield filemap_get_folio()):
+            ret = yield from read_missing_folio(vmf)
+            if ret:
+                return ret
+            yield again("retry_find")
+        if not (yield folio_trylock()):
+            dropped = yield from hooks.maybe_unlock_mmap_for_io(vmf)
+            yield folio_lock()
+            if dropped:
+                yield folio_unlock()
+                yield folio_put()
+                yield add(at(o.vm_file, o.F_COUNT), -1, "fput")
+                return VMFault.RETRY
+        if not (yield equals(at(o.folio, o.CACHED), 1, "folio->mapping")):
+            yield folio_unlock()
+            yield folio_put()
+            yield again("retry_find")
+        return VMFault.LOCKED
+
+    @hookimpl
+    def finish_fault(self, vmf: VmFault) -> Steps:
+        if vmf.has(PMD_NONE):
+            yield from pmd_install()
+        yield from load_protection(vmf)
+        if not (yield from hooks.pte_map_lock(vmf)):
+            return VMFault.RETRY if vmf.has(VMA_COPY) else VMFault.NOPAGE
+        if not (yield pte_none()):
+            yield spin_unlock(PTL)
+            return VMFault.NOPAGE
+        if vmf.write and not vmf.mapping.shared:
+            yield work("anon_rmap")
+            yield work("lru_add")
+            yield set_pte_anon()
+        else:
+            yield page_add_file_rmap()
+            yield set_pte_file(vmf.write)
+        yield spin_unlock(PTL)
+        return VMFault.NONE
+
+    @hookimpl
+    def maybe_unlock_mmap_for_io(self, vmf: VmFault) -> Steps:
+        if vmf.has(TRIED):
+            return False
+        yield add(at(o.vm_file, o.F_COUNT), 1, "get_file")
+        yield from hooks.release_fault_lock(vmf)
+        return True
+
+
+def map_window() -> Steps:
+    """filemap_map_pages' loop: the first folio is locked; leaves every accepted page mapped."""
+    yield set_register(o.counter, 0)
+    yield loop("next_map_page")
+    if (yield pte_none(o.cursor)):
+        if (yield registers_equal(o.cursor, o.address)):
+            yield set_register(o.counter, 1)
+        yield page_add_file_rmap()
+        yield set_pte_file(False, o.cursor)
+        yield folio_unlock()
+    else:
+        yield folio_unlock()
+        yield folio_put()
+    if (yield next_address(o.cursor, o.limit)) and (yield next_uptodate_folio()):
+        yield again("next_map_page")
+
+
+def read_missing_folio(vmf: VmFault) -> Steps:
+    """A page-cache miss: read the page, waiting without the lock if that is still allowed.
+
+    Returns RETRY | MAJOR if the lock was dropped; NONE if the caller is to look again.
+    """
+    yield count("pgmajfault")
+    dropped = yield from hooks.maybe_unlock_mmap_for_io(vmf)
+    if (yield filemap_create_folio()):
+        yield work("alloc_page")
+        yield work("memcg_charge")
+        yield work("lru_add")
+        yield sleep_for("io", "filemap_read_folio")
+        yield store(at(o.folio, o.UPTODATE), 1)
+    else:
+        yield folio_lock()
+    yield folio_unlock()
+    yield folio_put()
+    if dropped:
+        yield add(at(o.vm_file, o.F_COUNT), -1, "fput")
+        return VMFault.RETRY | VMFault.MAJOR
+    return VMFault.NONE

@@ -1,0 +1,273 @@
+"""The hook points: where the designs differ, named after the kernel functions.
+
+Each function below is both the specification that a patch implements (same name, same arguments)
+and the call that a strategy makes: ``ret = yield from do_fault(vmf)``.  What runs is decided by the
+variant's stack of patches when its automata are built.  A hook implementation is a generator; a
+wrapper (``@hookimpl(wrapper=True)``) is handed, by its ``yield``, the generator of what it is stacked on, and
+runs it with ``yield from`` or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import pluggy
+
+from spfvar.mm.vmf import Mapping, VmFault
+from spfvar.ops.op import Call, Steps
+from spfvar.ops.places import Register
+
+PROJECT = "spfvar"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+#: Every hook point by name: its specification.
+HOOKS: dict[str, Callable[..., Any]] = {}
+
+
+def hook_point(specification: Callable[..., Steps]) -> Callable[..., Steps]:
+    """Declare a hook point.  A patch may declare more of them for the patches that build on it."""
+    name = specification.__name__
+    if name in HOOKS:
+        raise ValueError(f"hook point {name} is declared twice")
+    HOOKS[name] = specification
+
+    @wraps(specification)
+    def caller(*args: Any) -> Steps:
+        return (yield Call(name, args))
+
+    return caller
+
+
+# --- the reader ----------------------------------------------------------------------------------
+
+
+@hook_point
+def do_user_addr_fault(vmf: VmFault) -> Steps:
+    """A whole user-mode fault, from exception to return (arch/x86/mm/fault.c).  Returns VMFault."""
+    raise AssertionError
+
+
+@hook_point
+def fault_with_mmap_lock(vmf: VmFault) -> Steps:
+    """The pass under mmap_lock, label ``retry``/``lock_mmap`` of do_user_addr_fault.  Returns VMFault."""
+    raise AssertionError
+
+
+@hook_point
+def lock_mm_and_find_vma(vmf: VmFault) -> Steps:
+    """Take mmap_lock for reading and look the VMA up.  Returns whether there is one."""
+    raise AssertionError
+
+
+@hook_point
+def release_fault_lock(vmf: VmFault) -> Steps:
+    """Release whichever lock keeps the fault's VMA stable (the name is v6.4's)."""
+    raise AssertionError
+
+
+@hook_point
+def handle_mm_fault(vmf: VmFault) -> Steps:
+    """The fault with a stable VMA, or a copy of one (mm/memory.c).  Returns VMFault."""
+    raise AssertionError
+
+
+@hook_point
+def walk_page_tables(vmf: VmFault) -> Steps:
+    """The walk of __handle_mm_fault/handle_pte_fault.
+
+    Returns "no table", "none", "present" or "write-protected"; or a VMFault to give up.
+    """
+    raise AssertionError
+
+
+@hook_point
+def handle_pte_fault(vmf: VmFault, pte: str) -> Steps:
+    """Dispatch on what the walk found (mm/memory.c).  Returns VMFault."""
+    raise AssertionError
+
+
+@hook_point
+def pte_map_lock(vmf: VmFault) -> Steps:
+    """The commit primitive: lock the page table before an entry is set.
+
+    Returns whether the table is locked and still the right one; if not, nothing is held.
+    """
+    raise AssertionError
+
+
+@hook_point
+def pte_alloc(vmf: VmFault) -> Steps:
+    """Allocate and link the page table if there is none (__pte_alloc).  Returns VMFault."""
+    raise AssertionError
+
+
+@hook_point
+def anon_vma_prepare(vmf: VmFault) -> Steps:
+    """Make sure that the VMA has an anon_vma (mm/rmap.c).  Returns VMFault; RETRY: lock was dropped."""
+    raise AssertionError
+
+
+@hook_point
+def do_anonymous_page(vmf: VmFault) -> Steps:
+    """First touch of an anonymous page (mm/memory.c).  Returns VMFault."""
+    raise AssertionError
+
+
+@hook_point
+def do_fault_around(vmf: VmFault) -> Steps:
+    """Map what the page cache holds around the fault.
+
+    Returns (VMFault, vmf): NOPAGE if the faulting entry was set, NONE to go on to ``->fault``; the
+    vmf has lost PMD_NONE if a table was linked on the way.
+    """
+    raise AssertionError
+
+
+@hook_point
+def map_pages(vmf: VmFault) -> Steps:
+    """``vm_ops->map_pages`` = filemap_map_pages (mm/filemap.c).  Returns as do_fault_around."""
+    raise AssertionError
+
+
+@hook_point
+def vmf_can_call_fault(vmf: VmFault) -> Steps:
+    """May ``->fault`` be called under the lock that is held?  Returns VMFault; RETRY: lock was dropped."""
+    raise AssertionError
+
+
+@hook_point
+def do_fault(vmf: VmFault) -> Steps:
+    """``__do_fault``: call ``vm_ops->fault`` (mm/memory.c).  Returns VMFault; LOCKED: folio locked."""
+    raise AssertionError
+
+
+@hook_point
+def filemap_fault(vmf: VmFault) -> Steps:
+    """``vm_ops->fault`` of page-cache mappings (mm/filemap.c).  Returns VMFault."""
+    raise AssertionError
+
+
+@hook_point
+def finish_fault(vmf: VmFault) -> Steps:
+    """Set the entry for the page that ``->fault`` returned, or for its copy.  Returns VMFault."""
+    raise AssertionError
+
+
+@hook_point
+def do_wp_page(vmf: VmFault) -> Steps:
+    """Write to a write-protected page; entered with the table locked.  Returns VMFault."""
+    raise AssertionError
+
+
+@hook_point
+def wp_page_copy(vmf: VmFault) -> Steps:
+    """Copy on write; entered without the table's lock (mm/memory.c).  Returns VMFault."""
+    raise AssertionError
+
+
+@hook_point
+def maybe_unlock_mmap_for_io(vmf: VmFault) -> Steps:
+    """Drop the fault's lock before waiting for storage (mm/internal.h).  Returns whether it was dropped."""
+    raise AssertionError
+
+
+@hook_point
+def fault_dirty_shared_page(vmf: VmFault) -> Steps:
+    """What a shared write fault returns after it dropped its lock (mm/memory.c).  Returns VMFault."""
+    raise AssertionError
+
+
+@hook_point
+def retry_fault(vmf: VmFault, ret: Any) -> Steps:
+    """What follows VM_FAULT_RETRY once the lock was dropped.  Returns VMFault."""
+    raise AssertionError
+
+
+# --- the writers ---------------------------------------------------------------------------------
+
+
+@hook_point
+def mmap_write_lock() -> Steps:
+    """Begin a write section on the address space (include/linux/mmap_lock.h)."""
+    raise AssertionError
+
+
+@hook_point
+def mmap_write_unlock() -> Steps:
+    """End the write section."""
+    raise AssertionError
+
+
+@hook_point
+def mmap_write_downgrade() -> Steps:
+    """Go on as a reader: the address space will not be changed any more."""
+    raise AssertionError
+
+
+@hook_point
+def vma_start_write(vma: Register) -> Steps:
+    """Before a VMA is modified, with mmap_lock held for writing (nothing before v6.4)."""
+    raise AssertionError
+
+
+@hook_point
+def vma_mark_detached(vma: Register) -> Steps:
+    """Before a VMA leaves the tree (nothing before v6.4)."""
+    raise AssertionError
+
+
+@hook_point
+def vma_fput(vma: Register) -> Steps:
+    """Give up the VMA's reference to its file (part of remove_vma)."""
+    raise AssertionError
+
+
+@hook_point
+def vm_area_free(vma: Register) -> Steps:
+    """Free a VMA that nobody can find any more (kernel/fork.c)."""
+    raise AssertionError
+
+
+@hook_point
+def free_pgtables(mapping: Mapping) -> Steps:
+    """Unlink and free the page tables of ``range_start .. range_end`` (mm/memory.c)."""
+    raise AssertionError
+
+
+@hook_point
+def tlb_remove_table(table: Register) -> Steps:
+    """Free one unlinked page table (mm/mmu_gather.c)."""
+    raise AssertionError
+
+
+@hook_point
+def mmap(mapping: Mapping) -> Steps:
+    """mmap(2) of ``range_start .. range_end`` at a free address (mm/mmap.c: mmap_region)."""
+    raise AssertionError
+
+
+@hook_point
+def munmap(mapping: Mapping) -> Steps:
+    """munmap(2) of the VMA at ``range_start .. range_end`` (mm/mmap.c: __do_munmap)."""
+    raise AssertionError
+
+
+@hook_point
+def mprotect(mapping: Mapping, writable: bool) -> Steps:
+    """mprotect(2) of the VMA at ``range_start .. range_end`` (mm/mprotect.c)."""
+    raise AssertionError
+
+
+@hook_point
+def madvise_dontneed(mapping: Mapping) -> Steps:
+    """madvise(MADV_DONTNEED) of ``range_start .. range_end`` (mm/madvise.c)."""
+    raise AssertionError
+
+
+@hook_point
+def brk(mapping: Mapping, grow: bool) -> Steps:
+    """brk(2): grow or shrink the VMA that ends or contains ``range_start .. range_end`` (mm/mmap.c)."""
+    raise AssertionError

@@ -1,0 +1,67 @@
+"""``struct vm_fault`` and its results: the facts that are known when an automaton is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import IntFlag
+
+
+class VMFault(IntFlag):
+    """``vm_fault_t`` (include/linux/mm_types.h); NONE is success."""
+
+    NONE = 0
+    OOM = 1
+    SIGBUS = 2
+    MAJOR = 4
+    SIGSEGV = 0x40
+    NOPAGE = 0x100
+    LOCKED = 0x200
+    RETRY = 0x400
+    COMPLETED = 0x4000  # v6.0 and later: done, and the lock was dropped on the way
+    ERROR = OOM | SIGBUS | SIGSEGV
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """What a region's VMA is, as far as the fault path branches on it.
+
+    ``fault_around`` is the window in pages (1: switched off), ``map_pages`` and ``speculative`` tell
+    whether ``vm_ops->map_pages`` exists and whether the file system allows a speculative ``->fault``.
+    """
+
+    anonymous: bool = True
+    shared: bool = False
+    fault_around: int = 16
+    map_pages: bool = True
+    speculative: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class VmFault:
+    """A fault as the text of a path sees it: immutable, so that a callee is extracted once.
+
+    ``flags`` are the FAULT_FLAG_* names that are set (``TRIED``, and what patches add);
+    the numbers (address, VMA, sequence count, PTE) live in registers.
+    """
+
+    write: bool
+    mapping: Mapping
+    flags: frozenset[str] = field(default_factory=frozenset)
+
+    def has(self, flag: str) -> bool:
+        """Is FAULT_FLAG_``flag`` set?"""
+        return flag in self.flags
+
+    def set(self, *flags: str) -> VmFault:
+        """The fault with more flags."""
+        return replace(self, flags=self.flags | set(flags))
+
+    def clear(self, *flags: str) -> VmFault:
+        """The fault with fewer flags."""
+        return replace(self, flags=self.flags - set(flags))
+
+
+#: Flags that the core itself knows.
+TRIED = "TRIED"  # the lock was dropped once; it may not be dropped again
+PMD_NONE = "PMD_NONE"  # the walk found no page table
+VMA_COPY = "VMA_COPY"  # the VMA's fields were copied into registers; the VMA itself is not read

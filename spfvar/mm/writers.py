@@ -1,0 +1,261 @@
+"""The writers of v5.12: mmap, munmap with the downgrade, mprotect, madvise(DONTNEED), brk.
+
+Sources: mm/mmap.c mmap_region, __do_munmap, do_brk_flags; mm/mprotect.c; mm/madvise.c; mm/memory.c
+unmap_vmas, free_pgtables; mm/mmu_gather.c.  A range is one VMA, or the tail of one for brk.
+"""
+
+from __future__ import annotations
+
+from spfvar.mm import hookspecs as hooks
+from spfvar.mm.fault import MMAP_LOCK, PTL
+from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.vmf import Mapping
+from spfvar.ops import objects as o
+from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.places import Register
+from spfvar.ops.primitives import (
+    add,
+    allocate,
+    at,
+    call_rcu,
+    change_ptes,
+    copy_register,
+    dec_and_test,
+    down_read,
+    down_write,
+    downgrade_write,
+    find_vma,
+    free,
+    ipi_send,
+    ipi_wait,
+    load,
+    next_table,
+    pmd_clear,
+    rcu_gp_start,
+    rcu_gp_wait,
+    rcu_invoke,
+    read_pmd,
+    set_register,
+    spin_lock,
+    spin_unlock,
+    store,
+    store_register,
+    tree_erase,
+    tree_store,
+    up_read,
+    up_write,
+    work,
+    zap_ptes,
+)
+
+
+def over_range() -> Steps:
+    """Start a loop over the page tables of the call's range."""
+    yield copy_register(o.cursor, o.range_start)
+    yield copy_register(o.limit, o.range_end)
+
+
+def flush_tlb() -> Steps:
+    """Flush the range on every CPU that runs the mm, and wait."""
+    yield ipi_send("flush_tlb_mm_range")
+    yield ipi_wait()
+
+
+def zap_range() -> Steps:
+    """unmap_vmas: clear the entries, table by table under the table's lock."""
+    yield from over_range()
+    yield loop("zap_pmd_range")
+    if (yield read_pmd(key=o.cursor)):
+        yield spin_lock(PTL)
+        yield zap_ptes()
+        yield spin_unlock(PTL)
+    if (yield next_table()):
+        yield again("zap_pmd_range")
+
+
+def lock_i_mmap(mapping: Mapping, name: str) -> Steps:
+    """Link or unlink a file VMA in its file's interval tree."""
+    if mapping.anonymous:
+        return
+    lock = at(o.vm_file, o.I_MMAP_RWSEM)
+    yield down_write(lock, "i_mmap_lock_write")
+    yield work("interval_tree", name)
+    yield up_write(lock, "i_mmap_unlock_write")
+
+
+def unmap_region(mapping: Mapping) -> Steps:
+    """Zap, free the page tables, flush (unmap_region, mm/mmap.c)."""
+    yield work("lru_add_drain")
+    yield from zap_range()
+    yield from hooks.free_pgtables(mapping)
+    yield from flush_tlb()
+
+
+def remove_vma(vma: Register, mapping: Mapping) -> Steps:
+    """Give up what the VMA holds, then the VMA (remove_vma, mm/mmap.c)."""
+    if not mapping.anonymous:
+        yield from hooks.vma_fput(vma)
+    yield from hooks.vm_area_free(vma)
+
+
+class MmapLockWriters:
+    """The writers' hook points as v5.12 has them."""
+
+    @hookimpl
+    def mmap_write_lock(self) -> Steps:
+        yield down_write(MMAP_LOCK, "mmap_write_lock")
+
+    @hookimpl
+    def mmap_write_unlock(self) -> Steps:
+        yield up_write(MMAP_LOCK, "mmap_write_unlock")
+
+    @hookimpl
+    def mmap_write_downgrade(self) -> Steps:
+        yield downgrade_write(MMAP_LOCK, "mmap_write_downgrade")
+
+    @hookimpl
+    def vma_start_write(self, vma: Register) -> Steps:
+        return
+        yield
+
+    @hookimpl
+    def vma_mark_detached(self, vma: Register) -> Steps:
+        return
+        yield
+
+    @hookimpl
+    def vma_fput(self, vma: Register) -> Steps:
+        yield load(at(vma, o.VM_FILE), o.vm_file)
+        if (yield dec_and_test(at(o.vm_file, o.F_COUNT), "fput")):
+            yield free(o.vm_file, "__fput")
+
+    @hookimpl
+    def vm_area_free(self, vma: Register) -> Steps:
+        yield free(vma, "vm_area_free")
+
+    @hookimpl
+    def free_pgtables(self, mapping: Mapping) -> Steps:
+        yield work("unlink_anon_vmas")
+        yield from lock_i_mmap(mapping, "unlink_file_vma")
+        yield from over_range()
+        yield loop("free_pgd_range")
+        if (yield pmd_clear()):
+            yield from hooks.tlb_remove_table(o.table)
+        if (yield next_table()):
+            yield again("free_pgd_range")
+
+    @hookimpl
+    def tlb_remove_table(self, table: Register) -> Steps:
+        # x86 kernels with PARAVIRT free tables by RCU (MMU_GATHER_RCU_TABLE_FREE).
+        yield call_rcu(table, "tlb_remove_table")
+
+    @hookimpl
+    def mmap(self, mapping: Mapping) -> Steps:
+        yield work("syscall", "mmap")
+        yield from hooks.mmap_write_lock()
+        yield work("get_unmapped_area")
+        yield allocate(o.new_vma, "vm_area_alloc", "vm_area_alloc")
+        yield store_register(at(o.new_vma, o.VM_START), o.range_start)
+        yield store_register(at(o.new_vma, o.VM_END), o.range_end)
+        if not mapping.anonymous:
+            yield copy_register(o.vm_file, o.mapped_file)
+            yield store_register(at(o.new_vma, o.VM_FILE), o.vm_file)
+            yield add(at(o.vm_file, o.F_COUNT), 1, "get_file")
+        yield from hooks.vma_start_write(o.new_vma)
+        yield tree_store(o.new_vma, "vma_link")
+        yield from lock_i_mmap(mapping, "vma_link_file")
+        yield store(at(o.new_vma, o.VM_WRITE), 1)
+        yield from hooks.mmap_write_unlock()
+
+    @hookimpl
+    def munmap(self, mapping: Mapping) -> Steps:
+        yield work("syscall", "munmap")
+        yield from hooks.mmap_write_lock()
+        if not (yield find_vma(key=o.range_start)):
+            yield from hooks.mmap_write_unlock()
+            return
+        if not mapping.anonymous:
+            yield load(at(o.vma, o.VM_FILE), o.vm_file)
+        yield from hooks.vma_start_write(o.vma)
+        yield from hooks.vma_mark_detached(o.vma)
+        yield tree_erase("detach_vmas_to_be_unmapped")
+        yield from hooks.mmap_write_downgrade()
+        yield from unmap_region(mapping)
+        yield from remove_vma(o.vma, mapping)
+        yield up_read(MMAP_LOCK, "mmap_read_unlock")
+
+    @hookimpl
+    def mprotect(self, mapping: Mapping, writable: bool) -> Steps:
+        yield work("syscall", "mprotect")
+        yield from hooks.mmap_write_lock()
+        if not (yield find_vma(key=o.range_start)):
+            yield from hooks.mmap_write_unlock()
+            return
+        yield from hooks.vma_start_write(o.vma)
+        yield store(at(o.vma, o.VM_WRITE), int(writable))
+        yield set_register(o.vm_page_prot, int(writable))
+        yield from over_range()
+        yield loop("change_pmd_range")
+        if (yield read_pmd(key=o.cursor)):
+            yield spin_lock(PTL)
+            yield change_ptes()
+            yield spin_unlock(PTL)
+        if (yield next_table()):
+            yield again("change_pmd_range")
+        yield from flush_tlb()
+        yield from hooks.mmap_write_unlock()
+
+    @hookimpl
+    def madvise_dontneed(self, mapping: Mapping) -> Steps:
+        yield work("syscall", "madvise")
+        yield down_read(MMAP_LOCK, "mmap_read_lock")
+        if (yield find_vma(key=o.range_start)):
+            yield from zap_range()
+            yield from flush_tlb()
+        yield up_read(MMAP_LOCK, "mmap_read_unlock")
+
+    @hookimpl
+    def brk(self, mapping: Mapping, grow: bool) -> Steps:
+        yield work("syscall", "brk")
+        yield from hooks.mmap_write_lock()
+        yield from (grow_heap() if grow else shrink_heap(mapping))
+
+
+def grow_heap() -> Steps:
+    """do_brk_flags: extend the heap's VMA over ``range_start .. range_end``."""
+    yield copy_register(o.scratch, o.range_start, -1)
+    if (yield find_vma(key=o.scratch)):
+        yield from hooks.vma_start_write(o.vma)
+        yield store_register(at(o.vma, o.VM_END), o.range_end)
+        yield tree_store(o.vma)
+    yield from hooks.mmap_write_unlock()
+
+
+def shrink_heap(mapping: Mapping) -> Steps:
+    """Split the tail off the heap's VMA and unmap it, as munmap does."""
+    if not (yield find_vma(key=o.range_start)):
+        yield from hooks.mmap_write_unlock()
+        return
+    yield from hooks.vma_start_write(o.vma)
+    yield allocate(o.new_vma, "vm_area_dup", "vm_area_alloc")
+    yield store_register(at(o.new_vma, o.VM_START), o.range_start)
+    yield store_register(at(o.new_vma, o.VM_END), o.range_end)
+    yield store(at(o.new_vma, o.VM_WRITE), 1)
+    yield from hooks.vma_start_write(o.new_vma)
+    yield store_register(at(o.vma, o.VM_END), o.range_start)
+    yield tree_store(o.new_vma, "__split_vma")
+    yield from hooks.vma_mark_detached(o.new_vma)
+    yield tree_erase("detach_vmas_to_be_unmapped")
+    yield from hooks.mmap_write_downgrade()
+    yield from unmap_region(mapping)
+    yield from remove_vma(o.new_vma, mapping)
+    yield up_read(MMAP_LOCK, "mmap_read_unlock")
+
+
+def rcu_gp_kthread() -> Steps:
+    """The grace-period kthread: waits for callbacks, then for the readers, then frees."""
+    yield loop("rcu_gp")
+    yield rcu_gp_start()
+    yield rcu_gp_wait()
+    yield rcu_invoke()
+    yield again("rcu_gp")

@@ -1,0 +1,1 @@
+"""The vocabulary of protocols: objects, registers, primitives and control of a strategy's text."""

@@ -1,0 +1,218 @@
+"""Opcodes of the transition function and the columns of its program table.
+
+Plain integers, because the compiled transition function treats them as constants.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# --- local to the thread: no other thread can see or influence them -------------------------
+NOP: Final = 0
+COUNT: Final = 1
+SET_REG: Final = 2
+ADD_REG: Final = 3
+NEXT_ADDR: Final = 4
+CHOOSE: Final = 5
+MARK: Final = 6
+TEST_REG: Final = 7
+NEXT_TABLE: Final = 8
+WINDOW: Final = 9
+REG_EQUAL: Final = 10
+ADD_REGS: Final = 11
+END: Final = 12
+# --- locks -------------------------------------------------------------------------------------
+DOWN_READ: Final = 13
+DOWN_READ_TRYLOCK: Final = 14
+UP_READ: Final = 15
+DOWN_WRITE: Final = 16
+UP_WRITE: Final = 17
+DOWNGRADE_WRITE: Final = 18
+LOCK: Final = 19
+TRYLOCK: Final = 20
+UNLOCK: Final = 21
+# --- words of memory ---------------------------------------------------------------------------
+LOAD: Final = 22
+LOAD_TEST: Final = 23
+LOAD_ODD: Final = 24
+STORE: Final = 25
+STORE_REG: Final = 26
+ADD: Final = 27
+EQUALS_REG: Final = 28
+EQUALS: Final = 29
+INC_NOT_ZERO: Final = 30
+DEC_AND_TEST: Final = 31
+WAIT_EQUALS: Final = 32
+# --- lifetime, RCU, interrupts -----------------------------------------------------------------
+ALLOC: Final = 35
+FREE: Final = 36
+CALL_RCU: Final = 37
+RCU_READ_LOCK: Final = 38
+RCU_READ_UNLOCK: Final = 39
+RCU_GP_START: Final = 40
+RCU_GP_WAIT: Final = 41
+RCU_INVOKE: Final = 42
+IRQ_DISABLE: Final = 43
+IRQ_ENABLE: Final = 44
+IPI_SEND: Final = 45
+IPI_WAIT: Final = 46
+# --- the VMA tree ------------------------------------------------------------------------------
+FIND_VMA: Final = 50
+TREE_STORE: Final = 51
+TREE_ERASE: Final = 52
+VMA_CONTAINS: Final = 53
+# --- page tables -------------------------------------------------------------------------------
+TOUCH: Final = 60
+READ_PMD: Final = 61
+PMD_SAME: Final = 62
+PMD_POPULATE: Final = 63
+PMD_CLEAR: Final = 64
+READ_PTE: Final = 65
+PTE_SAME: Final = 66
+PTE_NONE: Final = 67
+SET_PTE: Final = 68
+PTE_MKWRITE: Final = 69
+ZAP_PTES: Final = 70
+CHANGE_PTES: Final = 71
+FRESH_RANGE: Final = 72
+# --- page cache --------------------------------------------------------------------------------
+FOLIO_GET: Final = 80
+NEXT_CANDIDATE: Final = 81
+FOLIO_CREATE: Final = 82
+
+NAMES: Final[dict[int, str]] = {
+    value: name for name, value in dict(globals()).items() if name.isupper() and isinstance(value, int)
+}
+#: Opcodes above this one read or write what other threads can see.
+LAST_LOCAL: Final = END
+
+# --- columns of the program table (one row per node, 32-bit integers) --------------------------
+C_OP: Final = 0
+C_A_REG: Final = 1  # thread word that holds the object's index
+C_A_BASE: Final = 2  # state word of the field in object 0
+C_A_STRIDE: Final = 3
+C_A_LIFE: Final = 4  # state word of object 0's lifetime, or -1: never freed
+C_DST: Final = 5  # thread word written
+C_SRC: Final = 6  # thread word read
+C_SRC2: Final = 7
+C_SRC3: Final = 8
+C_IMM: Final = 9
+C_IMM2: Final = 10
+C_L_REG: Final = 11  # thread word of the object whose cache line is touched, or -1
+C_L_BASE: Final = 12
+C_L_MODE: Final = 13  # 0 none, 1 read, 2 read-modify-write
+C_COST: Final = 14  # index into the cost table
+C_FLAGS: Final = 15
+C_SUCC: Final = 16  # successors by outcome: C_SUCC + outcome
+MAX_OUTCOMES: Final = 4
+COLUMNS: Final = C_SUCC + MAX_OUTCOMES
+
+FLAG_SHARED: Final = 1  # must be ordered with the other threads' ops
+FLAG_SLEEPS: Final = 2  # a wait here gives up the CPU
+
+# --- results of a step that are no outcome -----------------------------------------------------
+BLOCKED: Final = -1
+VIOLATED: Final = -2
+
+# --- a thread's fixed words --------------------------------------------------------------------
+T_PC: Final = 0
+T_WAIT: Final = 1  # 0 no, 1 queued, 2 granted
+T_WNEXT: Final = 2
+T_WKIND: Final = 3  # 1 reader, 2 writer
+T_RCU_NEST: Final = 4
+T_RCU_PHASE: Final = 5
+T_IRQ_OFF: Final = 6
+T_IPI_PENDING: Final = 7  # acknowledgements this thread still waits for
+T_FIXED: Final = 8
+
+# --- lifetime values ---------------------------------------------------------------------------
+LIVE: Final = 1
+PENDING_NEXT: Final = 2  # queued by call_rcu, its grace period has not started
+PENDING_WAIT: Final = 3  # its grace period is running
+#: A free object holds -(next free + 2); the end of the list is -1.
+FREE_END: Final = -1
+#: Added to a reference whose object was freed behind its holder's back.
+STALE: Final = 1 << 28
+
+# --- page-table entry bits ---------------------------------------------------------------------
+PTE_PRESENT: Final = 1
+PTE_WRITE: Final = 2
+PTE_ANON: Final = 4
+PTE_DIRTY: Final = 8
+PTE_ZERO: Final = 16
+PTE_FOLIO_SHIFT: Final = 5
+
+# --- marks: what the simulator's meters want to know -------------------------------------------
+MARK_FAULT_BEGIN: Final = 1
+MARK_FAULT_END: Final = 2
+MARK_WRITER_BEGIN: Final = 3
+MARK_WRITER_END: Final = 4
+MARK_ITERATION: Final = 5
+
+# --- violations --------------------------------------------------------------------------------
+V_NONE: Final = 0
+V_NULL: Final = 1
+V_USE_AFTER_FREE: Final = 2
+V_STALE_REFERENCE: Final = 3
+V_UNBALANCED: Final = 4
+V_NO_MEMORY: Final = 5
+V_SLEEP_IN_ATOMIC: Final = 6
+V_OVERWRITE: Final = 7
+VIOLATIONS: Final = (
+    "none",
+    "access through a null reference",
+    "access to a freed object",
+    "access to a recycled object",
+    "a lock or section is released that is not held",
+    "the model ran out of objects of this class",
+    "sleeping in an RCU or interrupts-off section",
+    "a present page-table entry is overwritten",
+)
+
+# --- positions in the table of global constants (G) --------------------------------------------
+G_THREADS: Final = 0
+G_T_BASE: Final = 1
+G_T_STRIDE: Final = 2
+G_VIOLATION: Final = 3  # state words: code, thread, node
+G_RCU: Final = 4  # state words: phase, readers in phase 0, in phase 1, grace period running, pending
+G_IPI: Final = 5  # state word: number of senders that wait
+G_IPI_MASK: Final = 6  # state words of waited-for CPUs: sender * words + cpu // 31
+G_IPI_WORDS: Final = 7
+G_TREE: Final = 8
+G_TREE_UNIT: Final = 9
+G_PMD: Final = 10
+G_PT_SPAN: Final = 11
+G_PTE: Final = 12
+G_SEQ_MASK: Final = 13
+G_R_ADDR: Final = 14
+G_CLASSES: Final = 15  # number of object classes
+G_CLASS0: Final = 16  # per class, in the order of objects.CLASSES: the K_* words
+CLASS_WORDS: Final = 6
+K_BASE: Final = 0
+K_STRIDE: Final = 1
+K_COUNT: Final = 2
+K_FREE: Final = 3  # state word: head of the free list
+K_REF0: Final = 4  # thread words that refer to the class: first, and one past the last
+K_REF1: Final = 5
+CLASS_VMA: Final = 1
+CLASS_TABLE: Final = 2
+CLASS_FILE: Final = 3
+CLASS_FOLIO: Final = 4
+
+# --- fixed field offsets that the transition function itself uses ------------------------------
+#: Word 0 of an object with a lifetime is its life; objects.FIXED_FIELDS follow (a test compares).
+VMA_START: Final = 1
+VMA_END: Final = 2
+VMA_FPUT: Final = 3
+FILE_FOLIOS: Final = 1
+FILE_REFS: Final = 2
+FOLIO_CACHED: Final = 0
+FOLIO_UPTODATE: Final = 1
+FOLIO_LOCK: Final = 2
+FOLIO_REFS: Final = 5
+
+# --- the scratch array of a step ---------------------------------------------------------------
+OUT_AMOUNT: Final = 0  # page-table entries changed
+OUT_ANON: Final = 1  # of them anonymous pages freed
+OUT_WOKEN: Final = 2  # number of threads that got a lock
+OUT_WOKEN0: Final = 3

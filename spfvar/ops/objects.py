@@ -1,0 +1,80 @@
+"""The objects that every design shares, the fields the core needs, and a thread's registers.
+
+Names are those of ``mm_struct``, ``vm_area_struct`` and ``vm_fault`` (include/linux/mm_types.h).
+The first fields of vma, folio and file have fixed offsets: the transition function knows them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from spfvar.ops.places import RWSEM_WORDS, SPIN_WORDS, Field, ObjectClass, Register
+
+MM: Final = ObjectClass("mm")
+VMA: Final = ObjectClass("vma")
+PAGE_TABLE: Final = ObjectClass("page_table")
+FILE: Final = ObjectClass("file")
+FOLIO: Final = ObjectClass("folio", lifetime=False)
+CLASSES: Final = (MM, VMA, PAGE_TABLE, FILE, FOLIO)
+
+# mm_struct
+MMAP_LOCK: Final = Field(MM, "mmap_lock", RWSEM_WORDS, "mmap_lock")
+# v5.12 to v6.12: these share the line of mmap_lock's count.
+PAGE_TABLE_LOCK: Final = Field(MM, "page_table_lock", SPIN_WORDS, "mmap_lock")
+MM_USERS: Final = Field(MM, "mm_users", 1, "mmap_lock")
+PGTABLES_BYTES: Final = Field(MM, "pgtables_bytes", 1, "mmap_lock")
+#: One lock for all page-middle directories (the kernel has one per GiB of address space).
+PMD_LOCK: Final = Field(MM, "pmd_lock", SPIN_WORDS, "pmd_lock")
+
+# vm_area_struct (the first three offsets are fixed)
+VM_START: Final = Field(VMA, "vm_start")
+VM_END: Final = Field(VMA, "vm_end")
+VM_FPUT: Final = Field(VMA, "vm_fput")  # file + 1 whose last reference the freeing of the VMA drops
+VM_WRITE: Final = Field(VMA, "vm_page_prot")  # 1: writable
+VM_ANON_VMA: Final = Field(VMA, "anon_vma")
+VM_FILE: Final = Field(VMA, "vm_file")  # file, or -1
+
+# page table page
+PTL: Final = Field(PAGE_TABLE, "ptl", SPIN_WORDS, "ptl")
+#: Not words of the object: they name the cache line of a table's entries.
+PTES: Final = "ptes"
+
+# struct file and its address_space (offsets fixed)
+FILE_FOLIO0: Final = Field(FILE, "i_pages")  # first folio of the file
+F_COUNT: Final = Field(FILE, "f_count", 1, "f_count")
+I_MMAP_RWSEM: Final = Field(FILE, "i_mmap_rwsem", RWSEM_WORDS, "i_mmap")
+
+# folio of the page cache (offsets fixed)
+CACHED: Final = Field(FOLIO, "cached")
+UPTODATE: Final = Field(FOLIO, "uptodate")
+FOLIO_LOCK: Final = Field(FOLIO, "lock", SPIN_WORDS)
+REFCOUNT: Final = Field(FOLIO, "refcount")
+
+FIXED_FIELDS: Final = {
+    VMA: (VM_START, VM_END, VM_FPUT),
+    FILE: (FILE_FOLIO0, F_COUNT),
+    FOLIO: (CACHED, UPTODATE, FOLIO_LOCK, REFCOUNT),
+}
+
+# --- registers: vm_fault and the locals of the paths -------------------------------------------
+mm: Final = Register("mm", MM)
+address: Final = Register("address")  # in pages
+vma: Final = Register("vma", VMA)
+vm_page_prot: Final = Register("vm_page_prot")
+anon_vma: Final = Register("anon_vma")
+vm_file: Final = Register("vm_file", FILE)
+vm_start: Final = Register("vm_start")
+vm_end: Final = Register("vm_end")
+table: Final = Register("pmd_pgtable", PAGE_TABLE)  # vmf->pmd's table, as orig_pmd saw it
+prealloc_pte: Final = Register("prealloc_pte", PAGE_TABLE)
+orig_pte: Final = Register("orig_pte")
+folio: Final = Register("folio", FOLIO)
+cursor: Final = Register("cursor")  # page address of a loop over pages or tables
+limit: Final = Register("limit")  # its end
+range_start: Final = Register("range_start")  # of a writer's system call
+range_end: Final = Register("range_end")
+new_vma: Final = Register("new_vma", VMA)
+mapped_file: Final = Register("mapped_file", FILE)  # the file that mmap() maps
+touch_end: Final = Register("touch_end")
+scratch: Final = Register("scratch")
+counter: Final = Register("counter")

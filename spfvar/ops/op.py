@@ -1,0 +1,88 @@
+"""What a strategy yields: primitives (`Op`) and the control marks of its text.
+
+A strategy is a generator.  It yields an `Op` and is sent the op's outcome; it yields a `Call` and is
+sent the callee's return value.  `loop` and `again` are the only way to go round: the text between
+them is the same each time, what differs lives in registers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Hashable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from spfvar.ops.places import Line, Place, Register
+
+#: A strategy's text: yields ops and control marks, is sent outcomes.
+Steps = Generator[Any, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One kernel primitive: atomic, with its operands, outcomes and cost.
+
+    ``outcomes`` are the values that the strategy is sent back, in the order in which the transition
+    function numbers them.  ``cost`` names a cost class of the hardware profile (local work),
+    ``line`` the cache line that the primitive moves.
+    """
+
+    code: int
+    name: str
+    outcomes: tuple[Hashable, ...] = (None,)
+    place: Place | None = None
+    dst: Register | None = None
+    src: Register | None = None
+    src2: Register | None = None
+    src3: Register | None = None
+    imm: int = 0
+    imm2: int = 0
+    line: Line | None = None
+    cost: str = "local"
+    sleeps: bool = False
+    event: str = ""
+    function: str = ""
+
+    def costing(self, cost: str) -> Op:
+        """The same primitive with another cost class."""
+        return replace(self, cost=cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A place that `Again` of the same name returns to."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Continue at the nearest enclosing `Loop` of this name; the text after it is never reached."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Run another strategy text and be sent its return value.
+
+    ``target`` is a hook's name, or a function; ``args`` must be hashable, for a callee with the same
+    arguments is extracted once.
+    """
+
+    target: Any
+    args: tuple[Any, ...]
+
+    @property
+    def name(self) -> str:
+        """The kernel function that is called."""
+        return self.target if isinstance(self.target, str) else str(self.target.__name__)
+
+
+def loop(name: str) -> Loop:
+    """Mark the head of a loop."""
+    return Loop(name)
+
+
+def again(name: str) -> Again:
+    """Go back to the head of the enclosing loop ``name``."""
+    return Again(name)

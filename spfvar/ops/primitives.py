@@ -1,0 +1,502 @@
+"""Constructors of the primitives, named after the kernel's.
+
+Each returns an `Op` to be yielded.  Outcomes are given in each docstring; an op without a mention
+sends back None.  Cache-line modes follow the hardware: a failed trylock still fetches the line for
+writing, a read leaves it shared.
+"""
+
+from __future__ import annotations
+
+from spfvar.ops import codes
+from spfvar.ops import objects as o
+from spfvar.ops.op import Op
+from spfvar.ops.places import Field, Line, Place, Register
+
+BOOL = (False, True)
+
+
+def at(register: Register, field: Field) -> Place:
+    """``register->field``."""
+    return Place(register, field)
+
+
+def _line(place: Place, mode: str) -> Line:
+    return Line(place.register, place.field.line, mode)
+
+
+def _on(code: int, place: Place, mode: str, name: str, **more: object) -> Op:
+    more.setdefault("cost", "atomic" if mode == "rmw" else "local")
+    return Op(code, f"{name}({place})", place=place, line=_line(place, mode), **more)  # type: ignore[arg-type]
+
+
+# --- local work ----------------------------------------------------------------------------------
+
+
+def work(cost: str, name: str = "") -> Op:
+    """Work of one cost class that touches nothing shared."""
+    return Op(codes.NOP, name or cost, cost=cost)
+
+
+def sleep_for(cost: str, name: str = "") -> Op:
+    """Wait off the CPU for the time of a cost class, e.g. for storage."""
+    return Op(codes.NOP, name or cost, cost=cost, sleeps=True)
+
+
+def count(event: str) -> Op:
+    """Count an event (``count_vm_event``); it becomes a column of the abort-reason table."""
+    return Op(codes.COUNT, f"count({event})", event=event, cost="count")
+
+
+def set_register(dst: Register, value: int) -> Op:
+    """``dst = value``."""
+    return Op(codes.SET_REG, f"{dst.name} = {value}", dst=dst, imm=value, cost="free")
+
+
+def copy_register(dst: Register, src: Register, plus: int = 0) -> Op:
+    """``dst = src + plus``."""
+    return Op(codes.ADD_REG, f"{dst.name} = {src.name} + {plus}", dst=dst, src=src, imm=plus, cost="free")
+
+
+def add_registers(dst: Register, src: Register, src2: Register) -> Op:
+    """``dst = src + src2``."""
+    name = f"{dst.name} = {src.name} + {src2.name}"
+    return Op(codes.ADD_REGS, name, dst=dst, src=src, src2=src2, cost="free")
+
+
+def next_address(register: Register, end: Register, step: int = 1) -> Op:
+    """``register += step``; outcome: is it still below ``end``?"""
+    return Op(
+        codes.NEXT_ADDR, f"{register.name} += {step} < {end.name}", BOOL,
+        dst=register, src=end, imm=step, cost="free",
+    )  # fmt: skip
+
+
+def choose(name: str, *outcomes: object, probability: str = "") -> Op:
+    """An open outcome: explored exhaustively, or drawn with the scenario's probability."""
+    return Op(codes.CHOOSE, name, outcomes, event=probability, cost="free")
+
+
+def test_register(register: Register, mask: int, name: str) -> Op:
+    """Outcome: has the register a bit of ``mask`` set?"""
+    return Op(codes.TEST_REG, name, BOOL, src=register, imm=mask, cost="free")
+
+
+def registers_equal(left: Register, right: Register) -> Op:
+    """Outcome: do two registers hold the same number?"""
+    name = f"{left.name} == {right.name}"
+    return Op(codes.REG_EQUAL, name, BOOL, src=left, src2=right, cost="free")
+
+
+def mark(kind: int, name: str) -> Op:
+    """Tell the simulator's meters that a fault or a writer's call begins or ends."""
+    return Op(codes.MARK, name, imm=kind, cost="free")
+
+
+def end_thread() -> Op:
+    """The thread has nothing more to do."""
+    return Op(codes.END, "exit", cost="free")
+
+
+# --- locks ---------------------------------------------------------------------------------------
+
+
+def down_read(place: Place, name: str = "down_read") -> Op:
+    """Take a rwsem for reading; waits behind a writer and behind queued waiters (FIFO)."""
+    return _on(codes.DOWN_READ, place, "rmw", name, sleeps=True)
+
+
+def down_read_trylock(place: Place, name: str = "down_read_trylock") -> Op:
+    """Outcome: taken?  Fails when a writer holds the lock or anybody is queued."""
+    return _on(codes.DOWN_READ_TRYLOCK, place, "rmw", name, outcomes=BOOL)
+
+
+def up_read(place: Place, name: str = "up_read") -> Op:
+    """Release a rwsem taken for reading."""
+    return _on(codes.UP_READ, place, "rmw", name)
+
+
+def down_write(place: Place, name: str = "down_write") -> Op:
+    """Take a rwsem for writing; waits for every holder."""
+    return _on(codes.DOWN_WRITE, place, "rmw", name, sleeps=True)
+
+
+def up_write(place: Place, name: str = "up_write") -> Op:
+    """Release a rwsem taken for writing."""
+    return _on(codes.UP_WRITE, place, "rmw", name)
+
+
+def downgrade_write(place: Place, name: str = "downgrade_write") -> Op:
+    """Turn a rwsem held for writing into one held for reading; queued readers get in."""
+    return _on(codes.DOWNGRADE_WRITE, place, "rmw", name)
+
+
+def spin_lock(place: Place) -> Op:
+    """Take a (queued, so FIFO) spinlock."""
+    return _on(codes.LOCK, place, "rmw", "spin_lock")
+
+
+def spin_trylock(place: Place) -> Op:
+    """Outcome: taken?"""
+    return _on(codes.TRYLOCK, place, "rmw", "spin_trylock", outcomes=BOOL)
+
+
+def spin_unlock(place: Place) -> Op:
+    """Release a spinlock; the store needs the line, but waits for nobody."""
+    return _on(codes.UNLOCK, place, "rmw", "spin_unlock", cost="unlock")
+
+
+def folio_lock(register: Register = o.folio) -> Op:
+    """Take the folio's lock bit; sleeps."""
+    return _on(codes.LOCK, at(register, o.FOLIO_LOCK), "rmw", "folio_lock", sleeps=True)
+
+
+def folio_trylock(register: Register = o.folio) -> Op:
+    """Outcome: taken?"""
+    return _on(codes.TRYLOCK, at(register, o.FOLIO_LOCK), "rmw", "folio_trylock", outcomes=BOOL)
+
+
+def folio_unlock(register: Register = o.folio) -> Op:
+    """Release the folio's lock bit and wake a waiter."""
+    return _on(codes.UNLOCK, at(register, o.FOLIO_LOCK), "rmw", "folio_unlock")
+
+
+# --- words of memory -----------------------------------------------------------------------------
+
+
+def load(place: Place, into: Register) -> Op:
+    """``into = READ_ONCE(place)``."""
+    return _on(codes.LOAD, place, "read", "load", dst=into)
+
+
+def load_nonzero(place: Place, into: Register) -> Op:
+    """``into = READ_ONCE(place)``; outcome: is it non-zero?"""
+    return _on(codes.LOAD_TEST, place, "read", "load", dst=into, outcomes=BOOL)
+
+
+def load_odd(place: Place, into: Register, name: str = "read_seqcount") -> Op:
+    """``into = READ_ONCE(place)``; outcome: is it odd?  (``raw_read_seqcount``)"""
+    return _on(codes.LOAD_ODD, place, "read", name, dst=into, outcomes=BOOL)
+
+
+def store(place: Place, value: int) -> Op:
+    """``WRITE_ONCE(place, value)``."""
+    return _on(codes.STORE, place, "rmw", f"store {value}", imm=value, cost="local")
+
+
+def store_register(place: Place, value: Register) -> Op:
+    """``WRITE_ONCE(place, value)``."""
+    return _on(codes.STORE_REG, place, "rmw", f"store {value.name}", src=value, cost="local")
+
+
+def add(place: Place, amount: int, name: str = "add") -> Op:
+    """``place += amount``: an atomic, or a plain update by the only writer; wraps like a sequence."""
+    return _on(codes.ADD, place, "rmw", name, imm=amount)
+
+
+def equals(place: Place, value: int, name: str = "test") -> Op:
+    """Outcome: does the word hold ``value``?"""
+    return _on(codes.EQUALS, place, "read", name, imm=value, outcomes=BOOL)
+
+
+def equals_register(place: Place, value: Register, name: str = "compare") -> Op:
+    """Outcome: does the word hold what the register holds?"""
+    return _on(codes.EQUALS_REG, place, "read", name, src=value, outcomes=BOOL)
+
+
+def inc_not_zero(place: Place, maximum: int = (1 << 20)) -> Op:
+    """``refcount_inc_not_zero_limited``; outcome: "ok", "zero" or "limit"."""
+    return _on(
+        codes.INC_NOT_ZERO, place, "rmw", "inc_not_zero", imm=maximum, outcomes=("ok", "zero", "limit")
+    )
+
+
+def dec_and_test(place: Place, name: str = "dec_and_test") -> Op:
+    """Decrement; outcome: did it reach zero?"""
+    return _on(codes.DEC_AND_TEST, place, "rmw", name, outcomes=BOOL)
+
+
+def wait_equals(place: Place, value: int) -> Op:
+    """Sleep until the word holds ``value`` (``rcuwait_wait_event``)."""
+    return _on(codes.WAIT_EQUALS, place, "read", f"wait until {value}", imm=value, sleeps=True)
+
+
+# --- lifetime ------------------------------------------------------------------------------------
+
+
+def allocate(register: Register, name: str, cost: str) -> Op:
+    """Take a free object (the one freed last) into ``register``; its words are zeroed."""
+    if register.cls is None:
+        raise TypeError(f"register {register.name} refers to no object")
+    return Op(codes.ALLOC, name, dst=register, place=Place(register, _life(register)), cost=cost)
+
+
+def free(register: Register, name: str, cost: str = "kmem_cache_free") -> Op:
+    """Free the object at once; whoever still refers to it holds a stale reference."""
+    return Op(codes.FREE, name, src=register, place=Place(register, _life(register)), cost=cost)
+
+
+def call_rcu(register: Register, name: str = "call_rcu") -> Op:
+    """Free the object after a grace period."""
+    return Op(codes.CALL_RCU, name, src=register, place=Place(register, _life(register)), cost="call_rcu")
+
+
+def _life(register: Register) -> Field:
+    assert register.cls is not None
+    return Field(register.cls, "life", 0)
+
+
+def rcu_read_lock() -> Op:
+    """Enter an RCU read-side section (nests)."""
+    return Op(codes.RCU_READ_LOCK, "rcu_read_lock()", cost="count")
+
+
+def rcu_read_unlock() -> Op:
+    """Leave an RCU read-side section."""
+    return Op(codes.RCU_READ_UNLOCK, "rcu_read_unlock()", cost="count")
+
+
+def local_irq_disable() -> Op:
+    """Interrupts off: holds up IPIs, and is an RCU read-side section (v5.0 and later)."""
+    return Op(codes.IRQ_DISABLE, "local_irq_disable()", cost="irq")
+
+
+def local_irq_enable() -> Op:
+    """Interrupts on: pending IPIs are taken."""
+    return Op(codes.IRQ_ENABLE, "local_irq_enable()", cost="irq")
+
+
+def ipi_send(name: str, cost: str = "tlb_flush_ipi") -> Op:
+    """Interrupt every other CPU that runs the mm."""
+    return Op(codes.IPI_SEND, name, cost=cost)
+
+
+def ipi_wait(name: str = "wait for IPI acknowledgements") -> Op:
+    """Spin until every interrupted CPU has answered."""
+    return Op(codes.IPI_WAIT, name, cost="free")
+
+
+def rcu_gp_start() -> Op:
+    """The grace-period kthread waits for callbacks, then starts a grace period for them."""
+    return Op(codes.RCU_GP_START, "rcu_gp_init", cost="rcu_gp", sleeps=True)
+
+
+def rcu_gp_wait() -> Op:
+    """Wait until every reader of before the grace period has left its section."""
+    return Op(codes.RCU_GP_WAIT, "rcu_gp_fqs_loop", cost="free", sleeps=True)
+
+
+def rcu_invoke() -> Op:
+    """Run the callbacks whose grace period has ended: free their objects."""
+    return Op(codes.RCU_INVOKE, "rcu_do_batch", cost="rcu_callback")
+
+
+# --- VMA tree ------------------------------------------------------------------------------------
+
+
+def _tree(mode: str) -> Line:
+    return Line(o.mm, "mm_mt", mode)
+
+
+def find_vma(into: Register = o.vma, key: Register = o.address, name: str = "find_vma") -> Op:
+    """Look the address up in the VMA tree; outcome: found?"""
+    return Op(codes.FIND_VMA, name, BOOL, dst=into, src=key, line=_tree("read"), cost="find_vma")
+
+
+def tree_store(register: Register, name: str = "vma_iter_store") -> Op:
+    """Publish a VMA: every address of its range now finds it."""
+    return Op(
+        codes.TREE_STORE, name, src=register, place=Place(register, o.VM_START),
+        line=_tree("rmw"), cost="tree_store",
+    )  # fmt: skip
+
+
+def tree_erase(name: str = "vma_iter_clear") -> Op:
+    """Take ``range_start .. range_end`` out of the tree."""
+    return Op(
+        codes.TREE_ERASE, name, src=o.range_start, src2=o.range_end,
+        line=_tree("rmw"), cost="tree_store",
+    )  # fmt: skip
+
+
+def vma_contains(register: Register = o.vma, key: Register = o.address) -> Op:
+    """Outcome: ``vm_start <= address < vm_end``?"""
+    return _on(
+        codes.VMA_CONTAINS, at(register, o.VM_START), "read", "address in", src=key, outcomes=BOOL
+    )
+
+
+# --- page tables ---------------------------------------------------------------------------------
+
+
+def _table_line(mode: str, register: Register = o.table) -> Line:
+    return Line(register, o.PTES, mode)
+
+
+def _entry(code: int, name: str, mode: str, **more: object) -> Op:
+    more.setdefault("src", o.address)
+    return Op(
+        code, name, place=Place(o.table, _life(o.table)), line=_table_line(mode), **more  # type: ignore[arg-type]
+    )
+
+
+def touch(write: bool) -> Op:
+    """The user's access to ``address``; outcome: does it fault?"""
+    return Op(
+        codes.TOUCH, "store" if write else "load", BOOL, dst=o.address, imm=int(write), cost="touch"
+    )
+
+
+def read_pmd(into: Register = o.table, key: Register = o.address) -> Op:
+    """Walk down to the entry that refers to the page table; outcome: is there a table?"""
+    return Op(codes.READ_PMD, "pmd", BOOL, dst=into, src=key, cost="walk")
+
+
+def pmd_same(register: Register = o.table) -> Op:
+    """Outcome: does the entry still refer to the table that was seen?"""
+    return Op(codes.PMD_SAME, "pmd_same", BOOL, dst=register, src=o.address)
+
+
+def pmd_populate(register: Register = o.prealloc_pte, key: Register = o.address) -> Op:
+    """Link a page table."""
+    return Op(
+        codes.PMD_POPULATE, "pmd_populate", src=key, place=Place(register, _life(register)), dst=register
+    )
+
+
+def pmd_clear(into: Register = o.table, key: Register = o.cursor) -> Op:
+    """Unlink the page table of ``key``; outcome: was there one?"""
+    return Op(codes.PMD_CLEAR, "pmd_clear", BOOL, dst=into, src=key)
+
+
+def read_pte(write: bool) -> Op:
+    """``orig_pte = READ_ONCE(*pte)``; outcome: "none", "present" or "write-protected"."""
+    return _entry(
+        codes.READ_PTE, "orig_pte = *pte", "read",
+        outcomes=("none", "present", "write-protected"), dst=o.orig_pte, imm=int(write),
+    )  # fmt: skip
+
+
+def pte_same() -> Op:
+    """Outcome: does the entry still hold ``orig_pte``?"""
+    return _entry(codes.PTE_SAME, "pte_same", "read", outcomes=BOOL, src2=o.orig_pte)
+
+
+def pte_none(key: Register = o.address) -> Op:
+    """Outcome: is the entry empty?"""
+    return _entry(codes.PTE_NONE, "pte_none", "read", outcomes=BOOL, src=key)
+
+
+def set_pte_anon(replaces: bool = False) -> Op:
+    """``set_pte_at`` of a new anonymous page with the protection that the fault saw."""
+    return _entry(
+        codes.SET_PTE, "set_pte_at(anon)", "rmw", src2=o.vm_page_prot, dst=o.folio,
+        imm=codes.PTE_PRESENT | codes.PTE_ANON | codes.PTE_DIRTY, imm2=int(replaces), cost="set_pte",
+    )  # fmt: skip
+
+
+def set_pte_zero() -> Op:
+    """``set_pte_at`` of the zero page, read-only."""
+    return _entry(
+        codes.SET_PTE, "set_pte_at(zero page)", "rmw", src2=o.vm_page_prot, dst=o.folio,
+        imm=codes.PTE_PRESENT | codes.PTE_ZERO, cost="set_pte",
+    )  # fmt: skip
+
+
+def set_pte_file(write: bool, key: Register = o.address) -> Op:
+    """``set_pte_at`` of a page-cache folio; writable only for a write to a shared mapping."""
+    bits = codes.PTE_PRESENT | (codes.PTE_DIRTY if write else 0)
+    return _entry(
+        codes.SET_PTE, "set_pte_at(file)", "rmw", src=key, src2=o.vm_page_prot, dst=o.folio,
+        imm=bits, cost="set_pte",
+    )  # fmt: skip
+
+
+def pte_mkwrite() -> Op:
+    """Make the entry writable and dirty (``wp_page_reuse``)."""
+    return _entry(codes.PTE_MKWRITE, "pte_mkwrite", "rmw", cost="set_pte")
+
+
+def zap_ptes() -> Op:
+    """Clear the entries of ``cursor .. limit`` in one table; the caller holds the table's lock."""
+    return _entry(
+        codes.ZAP_PTES, "zap_pte_range", "rmw", src=o.cursor, src2=o.limit, cost="zap_pte"
+    )
+
+
+def change_ptes() -> Op:
+    """Apply ``vm_page_prot`` to the present entries of ``cursor .. limit`` in one table."""
+    return _entry(
+        codes.CHANGE_PTES, "change_pte_range", "rmw", src=o.cursor, src2=o.limit,
+        dst=o.vm_page_prot, cost="change_pte",
+    )  # fmt: skip
+
+
+def next_table() -> Op:
+    """Move ``cursor`` to the next page table; outcome: is it still below ``limit``?"""
+    return Op(codes.NEXT_TABLE, "pmd_addr_end", BOOL, dst=o.cursor, src=o.limit, cost="free")
+
+
+def fresh_range(folio_offset: Register | None = None) -> Op:
+    """Not a kernel step: the program goes on to a part of a huge mapping it has not touched yet.
+
+    The model keeps one window of the mapping, and forgets its entries here.  For a file mapping,
+    ``folio_offset`` holds the number to add to an address to get its folio.
+    """
+    return Op(
+        codes.FRESH_RANGE, "next window", dst=folio_offset, src=o.range_start, src2=o.range_end, cost="free"
+    )
+
+
+# --- page cache ----------------------------------------------------------------------------------
+
+
+def filemap_get_folio(key: Register = o.address) -> Op:
+    """Look the page up in the page cache and take a reference; outcome: found?
+
+    Uses ``vm_file`` and ``vm_start`` of the fault.  A miss leaves ``folio`` at the empty slot.
+    """
+    return Op(
+        codes.FOLIO_GET, "filemap_get_folio", BOOL, place=Place(o.vm_file, o.FILE_FOLIO0), dst=o.folio,
+        src=key, src2=o.vm_start, line=Line(o.folio, "main", "rmw"), cost="xarray",
+    )  # fmt: skip
+
+
+def folio_put(register: Register = o.folio) -> Op:
+    """Drop a reference to a folio."""
+    return add(at(register, o.REFCOUNT), -1, "folio_put")
+
+
+def filemap_create_folio(key: Register = o.address) -> Op:
+    """Add a new, locked, not yet uptodate folio to the page cache; outcome: were we the first?
+
+    Takes a reference either way; the loser finds the winner's folio.
+    """
+    return Op(
+        codes.FOLIO_CREATE, "filemap_add_folio", BOOL, place=Place(o.vm_file, o.FILE_FOLIO0),
+        dst=o.folio, src=key, src2=o.vm_start, line=Line(o.folio, "main", "rmw"), cost="add_folio",
+    )  # fmt: skip
+
+
+def page_add_file_rmap() -> Op:
+    """The folio's map count, an atomic on the folio's line."""
+    return Op(codes.NOP, "page_add_file_rmap", line=Line(o.folio, "main", "rmw"), cost="file_rmap")
+
+
+def fault_around_window(pages: int) -> Op:
+    """Set ``cursor .. limit`` to the fault-around window, inside the VMA and the page table."""
+    return Op(
+        codes.WINDOW, f"fault_around_window({pages})", dst=o.cursor, src=o.limit, src2=o.vm_start,
+        src3=o.vm_end, imm=pages, cost="count",
+    )  # fmt: skip
+
+
+def next_uptodate_folio() -> Op:
+    """The next folio of ``cursor .. limit`` that map_pages accepts, referenced and locked.
+
+    Accepted: cached, uptodate, not locked.  Outcome: found?  ``cursor`` is then its address.
+    """
+    return Op(
+        codes.NEXT_CANDIDATE, "next_uptodate_folio", BOOL, place=Place(o.vm_file, o.FILE_FOLIO0),
+        dst=o.folio, src=o.cursor, src2=o.limit, src3=o.vm_start, line=Line(o.folio, "main", "rmw"),
+        cost="xarray_next",
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Patches, variants (stacks of patches), and where they come from."""

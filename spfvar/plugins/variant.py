@@ -1,0 +1,107 @@
+"""A variant is a named stack of patches over the core's paths."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from typing import Any
+
+import pluggy
+
+from spfvar.automata.automaton import Automaton
+from spfvar.automata.extract import Extractor, StrategyError
+from spfvar.errors import nearest
+from spfvar.mm import hookspecs
+from spfvar.mm.dispatch import HandleFault
+from spfvar.mm.fault import MmapLockFault
+from spfvar.mm.filemap import FilemapFault
+from spfvar.mm.writers import MmapLockWriters
+from spfvar.ops.op import Steps
+
+#: What every stack stands on: the paths of v5.12 under mmap_lock.
+CORE = (HandleFault, MmapLockFault, FilemapFault, MmapLockWriters)
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event that a patch counts, and what it means for the tables.
+
+    ``role`` is "attempt" (a fault was tried without mmap_lock), "abort" (it gave up) or "reason" (why).
+    """
+
+    name: str
+    role: str
+    doc: str
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A design: ``patches`` are applied in order, the last one is the outermost.
+
+    A patch is a class with hook implementations; ``source`` is a message id or a commit.
+    """
+
+    name: str
+    title: str
+    kernel: str
+    source: str
+    patches: tuple[type, ...] = ()
+    events: tuple[Event, ...] = ()
+    description: str = ""
+    origin: str = field(default="", compare=False)
+
+    def events_with(self, role: str) -> list[str]:
+        """Names of the events with a role."""
+        return [event.name for event in self.events if event.role == role]
+
+
+class Stack:
+    """A variant's hook points, resolved: pluggy runs here and nowhere else."""
+
+    def __init__(self, variant: Variant) -> None:
+        self.variant = variant
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(_specifications())
+        for patch in (*CORE, *variant.patches):
+            self._register(patch)
+        self._parameters = {
+            name: tuple(inspect.signature(spec).parameters) for name, spec in hookspecs.HOOKS.items()
+        }
+        self._extractor = Extractor(self._resolve)
+
+    def _register(self, patch: type) -> None:
+        for name, member in inspect.getmembers(patch, inspect.isfunction):
+            if hasattr(member, f"{hookspecs.PROJECT}_impl") and name not in hookspecs.HOOKS:
+                close = nearest(name, hookspecs.HOOKS)
+                hint = f" (did you mean {close!r}?)" if close else ""
+                code = member.__code__
+                raise StrategyError(
+                    f"{code.co_filename}:{code.co_firstlineno}: patch {patch.__name__} implements {name!r}, "
+                    f"which is no hook point{hint}"
+                )
+        try:
+            self._manager.register(patch(), name=f"{patch.__module__}.{patch.__qualname__}")
+        except (pluggy.PluginValidationError, TypeError, ValueError) as error:
+            first = str(error).strip().splitlines()[-1]
+            raise StrategyError(f"patch {patch.__module__}.{patch.__name__}: {first}") from error
+
+    def _resolve(self, name: str, args: tuple[Any, ...]) -> Steps:
+        caller = getattr(self._manager.hook, name)
+        steps = caller(**dict(zip(self._parameters[name], args, strict=True)))
+        if steps is None:
+            raise StrategyError(f"no patch of {self.variant.name} implements {name}")
+        return steps  # type: ignore[no-any-return]
+
+    def automaton(self, name: str, text: Any) -> Automaton:
+        """Extract a thread's text under this stack; errors name the variant too."""
+        try:
+            return self._extractor.automaton(name, text)
+        except StrategyError as error:
+            raise StrategyError(f"variant {self.variant.name}: {error}") from error
+
+
+def _specifications() -> type:
+    namespace = {
+        name: staticmethod(hookspecs.hookspec(spec, firstresult=True)) for name, spec in hookspecs.HOOKS.items()
+    }
+    return type("HookSpecs", (), namespace)

@@ -1,0 +1,1 @@
+"""Scenarios and hardware profiles: TOML in, worlds and programs out."""

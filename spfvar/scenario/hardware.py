@@ -1,0 +1,160 @@
+"""Hardware profiles: what a machine's primitives cost.  No entry may name a variant.
+
+Times are nanoseconds at the frequency of one active core.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Latency(_Strict):
+    """Time to move a modified cache line, by distance."""
+
+    core: PositiveFloat
+    cluster: PositiveFloat
+    socket: PositiveFloat
+    remote: PositiveFloat
+
+    @model_validator(mode="after")
+    def _farther_is_slower(self) -> Latency:
+        if not self.core <= self.cluster <= self.socket <= self.remote:
+            raise ValueError("core <= cluster <= socket <= remote")
+        return self
+
+
+class Queue(_Strict):
+    """A line that CPUs queue for moves slower: ``1 + growth * waiting``, at most ``limit`` waiting.
+
+    ``read_hold`` is the part of a transfer for which a mere read keeps the line from others.
+    """
+
+    growth: float = Field(ge=0)
+    limit: float = Field(ge=0)
+    read_hold: float = Field(default=0.5, ge=0, le=1)
+
+
+class Turbo(_Strict):
+    """Frequency in GHz by active cores of a socket: [[cores, GHz], ...], interpolated."""
+
+    ghz: list[tuple[PositiveInt, PositiveFloat]] = Field(min_length=1)
+
+    def slowdown(self, active: int) -> float:
+        """Factor on core-local times with ``active`` cores of the socket busy."""
+        points = sorted(self.ghz)
+        top = points[0][1]
+        if active <= points[0][0]:
+            return 1.0
+        for (low, high_ghz), (high, low_ghz) in zip(points, points[1:], strict=False):
+            if active <= high:
+                ghz = high_ghz + (low_ghz - high_ghz) * (active - low) / (high - low)
+                return top / ghz
+        return top / points[-1][1]
+
+
+class Ipi(_Strict):
+    """A TLB-flush interrupt: the sender's time per CPU that runs the mm, the receiver's time."""
+
+    per_cpu_ns: float = Field(ge=0)
+    handler_ns: float = Field(ge=0)
+
+
+class Kernel(_Strict):
+    """What every design shares: allocator, LRU, memcg, scheduler, RCU."""
+
+    pcp_batch: PositiveInt = 63
+    zone_lock_page_ns: float = Field(ge=0)
+    lru_batch: PositiveInt = 15
+    lru_lock_page_ns: float = Field(ge=0)
+    memcg_batch: PositiveInt = 64
+    wake_ns: float = Field(default=1000, ge=0)
+    wakeup_ns: float = Field(default=5000, ge=0)
+    writer_spin_ns: float = Field(default=25000, ge=0)
+    spin_handoff_ns: float = Field(default=200, ge=0)
+    rcu_poll_ns: PositiveFloat = 4e6
+    time_slice_ns: PositiveFloat = 4e6
+    context_switch_ns: float = Field(default=1500, ge=0)
+
+
+class Profile(_Strict):
+    """A machine, the costs of its primitives and of the kernel's common parts."""
+
+    title: str
+    description: str = ""
+    source: str
+    fitted: list[str] = Field(default_factory=list)
+    sockets: PositiveInt
+    clusters_per_socket: PositiveInt = 1
+    cores_per_cluster: PositiveInt
+    smt: PositiveInt = 1
+    smt_slowdown: float = Field(default=1.0, ge=1)
+    place: Literal["pack", "spread", "quarter"] = "spread"
+    memory_gb_per_s: PositiveFloat
+    jitter: float = Field(default=0.1, ge=0, lt=1)
+    io_spread: float = Field(default=0.5, ge=0, lt=1)
+    latency_ns: Latency
+    queue: Queue
+    turbo: Turbo
+    ipi: Ipi
+    kernel: Kernel
+    cost_ns: dict[str, float]
+
+    @property
+    def cores(self) -> int:
+        """Physical cores."""
+        return self.sockets * self.clusters_per_socket * self.cores_per_cluster
+
+    @property
+    def cpus(self) -> int:
+        """Logical CPUs."""
+        return self.cores * self.smt
+
+    def topology(self) -> tuple[list[int], list[int], list[int]]:
+        """Core, cluster and socket of each CPU; siblings of CPU c are c + k * cores, as Linux counts."""
+        core = [cpu % self.cores for cpu in range(self.cpus)]
+        cluster = [c // self.cores_per_cluster for c in core]
+        socket = [c // self.clusters_per_socket for c in cluster]
+        return core, cluster, socket
+
+    def placement(self, threads: int) -> list[int]:
+        """CPUs in the order in which the scheduler gives them to the first ``threads`` threads.
+
+        "pack" fills a socket first, "spread" alternates; "quarter" is the rule of v5.11 to v5.17: stay
+        on the first socket until it runs a quarter of the machine's CPUs, then even out.
+        """
+        per_socket = [self._socket_order(s) for s in range(self.sockets)]
+        counts = self._per_socket(min(threads, self.cpus))
+        first = [cpu for s, n in enumerate(counts) for cpu in per_socket[s][:n]]
+        return first + [cpu for order, n in zip(per_socket, counts, strict=True) for cpu in order[n:]]
+
+    def _per_socket(self, threads: int) -> list[int]:
+        capacity = self.cpus // self.sockets
+        if self.sockets == 1:
+            return [threads]
+        if self.place == "pack":
+            return [max(0, min(capacity, threads - s * capacity)) for s in range(self.sockets)]
+        if self.place == "quarter":
+            packed = min(threads, max(1, self.cpus // 4))
+            even = -(-threads // self.sockets)
+            first = max(packed, even) if threads > packed else threads
+            rest = threads - first
+            others = self.sockets - 1
+            return [first] + [rest // others + (1 if i < rest % others else 0) for i in range(others)]
+        return [threads // self.sockets + (1 if s < threads % self.sockets else 0) for s in range(self.sockets)]
+
+    def _socket_order(self, socket: int) -> list[int]:
+        """A socket's CPUs: idle cores first, clusters in turn, then the SMT siblings."""
+        cores = self.clusters_per_socket * self.cores_per_cluster
+        base = socket * cores
+        order = [
+            base + cluster * self.cores_per_cluster + core
+            for core in range(self.cores_per_cluster)
+            for cluster in range(self.clusters_per_socket)
+        ]
+        return [cpu + sibling * self.cores for sibling in range(self.smt) for cpu in order]

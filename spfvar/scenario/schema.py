@@ -1,0 +1,229 @@
+"""The text of a load scenario: TOML tables, validated, with axes still open.
+
+A value written ``"$axis"`` is taken from the axis of that name when the load is made concrete.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, model_validator
+
+from spfvar.errors import InputError, nearest
+from spfvar.units import parse_duration, parse_size
+
+PAGE = 4096
+MAX_THREADS = 1024
+
+Unit = Literal["count", "size", "duration", "share", "choice"]
+
+
+def parse_value(value: object, unit: Unit, choices: tuple[str, ...] = ()) -> int | float | str:
+    """A literal in the axis's unit: pages' bytes, nanoseconds, a number, a share of 1, or a choice.
+
+    Raises InputError (a ValueError) that says what was expected.
+    """
+    if unit == "size":
+        return parse_size(value)
+    if unit == "duration":
+        return parse_duration(value)
+    if unit == "choice":
+        if value not in choices:
+            raise InputError(f"{value!r} is not among the choices", expected=", ".join(choices))
+        return str(value)
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise InputError(f"{value!r} is no number", expected=f"a {unit}") from None
+    if unit == "share":
+        if not 0 <= number <= 1:
+            raise InputError(f"{value!r} is no share", expected="a number from 0 to 1")
+        return number
+    if number != int(number) or not 1 <= number <= 1_000_000:
+        raise InputError(f"{value!r} is no count", expected="a whole number from 1 to 1000000")
+    return int(number)
+
+
+def _literal(unit: Unit, choices: tuple[str, ...] = ()) -> Any:
+    def check(value: int | float | str | bool) -> int | float | str:
+        if isinstance(value, str) and value.startswith("$"):
+            return value
+        return parse_value(value, unit, choices)
+
+    return Annotated[int | float | str, AfterValidator(check)]
+
+
+Count = _literal("count")
+Size = _literal("size")
+Duration = _literal("duration")
+Share = _literal("share")
+Per = _literal("choice", ("thread", "process"))
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Axis(_Strict):
+    """A quantity that a comparison may vary.
+
+    ``values`` are run when the user sets nothing; ``published`` is the value of the published benchmark, if
+    the default is smaller to save time.
+    """
+
+    doc: str
+    unit: Unit = "count"
+    values: list[int | float | str] = Field(min_length=1)
+    published: int | float | str | None = None
+    choices: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _values_fit(self) -> Axis:
+        for value in [*self.values, *([] if self.published is None else [self.published])]:
+            self.parse(value)
+        return self
+
+    def parse(self, value: object) -> int | float | str:
+        """The value in the axis's unit; InputError if it does not fit."""
+        return parse_value(value, self.unit, tuple(self.choices))
+
+
+class Region(_Strict):
+    """A mapping of the program: one range per thread, or one for the process.
+
+    ``window``: a process-wide region much larger than the run; each thread goes through its own part
+    of it, of which the model keeps this much at a time.  ``count``: how many such ranges a thread has,
+    to be used one after another.  ``cached``: the share of a file's pages that the page cache holds.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    size: Size
+    window: Size | None = None  # type: ignore[valid-type]
+    backing: Literal["anon", "file"] = "anon"
+    sharing: Literal["private", "shared"] = "private"
+    per: Per = "thread"
+    mapped: bool = False
+    count: Count = 1
+    cached: Share = 1.0
+    fault_around: Size = "64KiB"
+    map_pages: bool = True
+    speculative: bool = True
+    anon_vma: bool = True
+
+
+class Statement(_Strict):
+    """One step of a program: exactly one verb, with its options."""
+
+    mmap: str | None = None
+    munmap: str | None = None
+    touch: str | None = None
+    mprotect: str | None = None
+    madvise: str | None = None
+    brk: str | None = None
+    next: str | None = None
+    compute: Duration | None = None  # type: ignore[valid-type]
+
+    access: Literal["read", "write"] = "write"
+    every: Duration | None = None  # type: ignore[valid-type]
+    prot: Literal["r", "rw"] = "rw"
+    advice: Literal["dontneed"] = "dontneed"
+    change: Literal["grow", "shrink"] = "grow"
+
+    @model_validator(mode="after")
+    def _one_verb(self) -> Statement:
+        verbs = [verb for verb in VERBS if getattr(self, verb) is not None]
+        if len(verbs) != 1:
+            found = " and ".join(verbs) or "no verb"
+            raise InputError(f"a statement has {found}", expected=f"exactly one of {', '.join(VERBS)}")
+        return self
+
+    @property
+    def verb(self) -> str:
+        """The statement's verb."""
+        return next(verb for verb in VERBS if getattr(self, verb) is not None)
+
+
+VERBS = ("mmap", "munmap", "touch", "mprotect", "madvise", "brk", "next", "compute")
+
+
+class Group(_Strict):
+    """Threads that run the same program; ``repeat = 0`` is without end."""
+
+    name: str
+    threads: Count
+    program: list[Statement] = Field(min_length=1)
+    repeat: int = Field(default=0, ge=0)
+
+
+class Measure(_Strict):
+    """When counting begins and ends, in faults of all threads: base + per_thread * threads.
+
+    Without ``faults``, the whole run is counted, from the start until every thread has ended.
+    """
+
+    warmup: int = Field(default=0, ge=0)
+    warmup_per_thread: int = Field(default=0, ge=0)
+    faults: int = Field(default=0, ge=0)
+    faults_per_thread: int = Field(default=0, ge=0)
+
+
+class Scenario(_Strict):
+    """A load: what a program's threads do, over axes."""
+
+    kind: Literal["load"]
+    title: str
+    description: str = ""
+    source: str = ""
+    io: Duration = "100us"
+    axes: dict[str, Axis]
+    region: list[Region] = Field(min_length=1)
+    group: list[Group] = Field(min_length=1)
+    measure: Measure = Measure()
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Scenario:
+        if "threads" not in self.axes:
+            raise InputError("there is no axis threads", key="axes", expected="axes.threads")
+        for path, reference in self._references():
+            if reference not in self.axes:
+                raise InputError(
+                    f"no axis is called {reference!r}", key=path, expected=", ".join(self.axes),
+                    suggestion=nearest(reference, self.axes),
+                )  # fmt: skip
+        regions = [region.name for region in self.region]
+        for g, group in enumerate(self.group):
+            for s, statement in enumerate(group.program):
+                self._check_statement(f"group[{g}].program[{s}]", statement, regions)
+            finite = group.repeat > 0
+            if not finite and not (self.measure.faults or self.measure.faults_per_thread):
+                raise InputError(
+                    "the program never ends and nothing ends the measurement", key=f"group[{g}].repeat",
+                    expected="repeat > 0, or measure.faults",
+                )  # fmt: skip
+        return self
+
+    def _check_statement(self, path: str, statement: Statement, regions: list[str]) -> None:
+        target = getattr(statement, statement.verb)
+        if statement.verb != "compute" and target not in regions:
+            raise InputError(
+                f"no region is called {target!r}", key=f"{path}.{statement.verb}",
+                expected=", ".join(regions), suggestion=nearest(target, regions),
+            )  # fmt: skip
+
+    def _references(self) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
+
+        def collect(path: str, model: BaseModel) -> None:
+            for name in type(model).model_fields:
+                value = getattr(model, name)
+                if isinstance(value, str) and value.startswith("$"):
+                    found.append((f"{path}{name}", value[1:]))
+
+        collect("", self)
+        for i, region in enumerate(self.region):
+            collect(f"region[{i}].", region)
+        for i, group in enumerate(self.group):
+            collect(f"group[{i}].", group)
+            for j, statement in enumerate(group.program):
+                collect(f"group[{i}].program[{j}].", statement)
+        return found

@@ -1,0 +1,1 @@
+"""The timed scheduler: the earliest clock moves next, open outcomes are drawn."""

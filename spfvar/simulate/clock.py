@@ -1,0 +1,233 @@
+"""What a primitive costs: cache lines, shared servers of the kernel, core-local work.
+
+A cache line is a server: a toucher waits until the line is free, then for its transfer from the
+last owner.  Locks that no protocol step can block under (zone lock, LRU lock, memory channel) are
+servers too: first come, first served, with a known time of service.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from spfvar.simulate import machine as m
+from spfvar.transition.jit import compiled
+
+UNOWNED: Final = -1
+SHARER_WORDS: Final = 8  # 62 CPUs each: up to 496
+
+
+class Clock(NamedTuple):
+    """The timed state beside the logical one.
+
+    By cache line: ``owner`` CPU, ``free`` time, ``sharers`` bit sets (read-shared lines only).  By socket: the
+    zone lock, the LRU lock, the memory channel.  By CPU: pages in the per-CPU list, the LRU batch,
+    the memcg stock.  By thread: ``stolen`` time owed to interrupts.
+    """
+
+    owner: Any
+    free: Any
+    sharers: Any
+    zone_free: Any
+    zone_owner: Any
+    lru_free: Any
+    lru_owner: Any
+    memory_free: Any
+    charge: Any  # (2,): free time, owner
+    pcp: Any
+    lru_count: Any
+    stock: Any
+    stolen: Any
+
+
+def new_clock(machine: m.Machine, lines: int, read_lines: int, threads: int, rng: np.random.Generator) -> Clock:
+    """A clock at time 0; batches are part-used, so that CPUs do not refill in step."""
+    cpus, nodes = len(machine.node), int(machine.node.max()) + 1
+    par = machine.parameters
+    return Clock(
+        np.full(lines, UNOWNED, dtype=np.int16),
+        np.zeros(lines),
+        np.zeros((max(read_lines, 1), SHARER_WORDS), dtype=np.int64),
+        np.zeros(nodes),
+        np.full(nodes, UNOWNED, dtype=np.int64),
+        np.zeros(nodes),
+        np.full(nodes, UNOWNED, dtype=np.int64),
+        np.zeros(nodes),
+        np.array([0.0, UNOWNED]),
+        rng.integers(0, int(par[m.P_PCP_BATCH]) + 1, cpus),
+        rng.integers(0, int(par[m.P_LRU_BATCH]), cpus),
+        rng.integers(0, int(par[m.P_MEMCG_BATCH]) + 1, cpus),
+        np.zeros(threads),
+    )
+
+
+@compiled
+def transfer(machine, owner, cpu, waited):  # type: ignore[no-untyped-def]
+    """Time to fetch a line from its owner when the request waited behind others."""
+    if owner < 0 or owner == cpu:
+        base = machine.latency[0] if owner < 0 else 0.0
+    else:
+        base = machine.latency[machine.distance[owner, cpu]]
+    if waited > 0.0 and base > 0.0:
+        par = machine.parameters
+        queue = min(waited / base, par[m.P_GROWTH_LIMIT])
+        return base * (1.0 + par[m.P_GROWTH] * queue)
+    return base
+
+
+@compiled
+def write_line(machine, clock, line, cpu, t):  # type: ignore[no-untyped-def]
+    """A read-modify-write: when the CPU owns the line."""
+    start = max(t, clock.free[line])
+    owner = clock.owner[line]
+    cost = transfer(machine, owner, cpu, start - t)
+    if line < clock.sharers.shape[0]:
+        shared = False
+        for word in range(SHARER_WORDS):
+            bits = clock.sharers[line, word]
+            if bits != 0:
+                if word == cpu // 62 and bits == (1 << (cpu % 62)):
+                    continue
+                shared = True
+                clock.sharers[line, word] = 0
+        if shared and owner == cpu:
+            cost = machine.latency[2]  # the copies have to be invalidated
+        clock.sharers[line, cpu // 62] = 1 << (cpu % 62)
+    clock.owner[line] = cpu
+    clock.free[line] = start + cost
+    return start + cost
+
+
+@compiled
+def read_line(machine, clock, line, cpu, t):  # type: ignore[no-untyped-def]
+    """A read: free while the line was not written since this CPU read it last."""
+    bit = 1 << (cpu % 62)
+    if clock.sharers[line, cpu // 62] & bit:
+        return t
+    start = max(t, clock.free[line])
+    owner = clock.owner[line]
+    cost = transfer(machine, owner, cpu, start - t)
+    clock.sharers[line, cpu // 62] |= bit
+    if owner >= 0 and owner != cpu:
+        clock.free[line] = start + cost * machine.parameters[m.P_READ_HOLD]
+    return start + cost
+
+
+@compiled
+def serve(machine, free, owner, node, cpu, t, hold):  # type: ignore[no-untyped-def]
+    """Pass through a lock-protected section of known length; returns when it is over."""
+    start = max(t, free[node])
+    last = owner[node]
+    cost = transfer(machine, last, cpu, start - t)
+    owner[node] = cpu
+    free[node] = start + cost + hold
+    return start + cost + hold
+
+
+@compiled
+def alloc_page(machine, clock, cpu, t):  # type: ignore[no-untyped-def]
+    """A page from the per-CPU list; an empty list is refilled under the zone lock."""
+    if clock.pcp[cpu] > 0:
+        clock.pcp[cpu] -= 1
+        return t
+    par = machine.parameters
+    clock.pcp[cpu] = int(par[m.P_PCP_BATCH]) - 1
+    node = machine.node[cpu]
+    return serve(machine, clock.zone_free, clock.zone_owner, node, cpu, t, par[m.P_ZONE_NS])
+
+
+@compiled
+def lru_add(machine, clock, cpu, t):  # type: ignore[no-untyped-def]
+    """A page to the per-CPU LRU batch; a full batch is drained under the LRU lock."""
+    par = machine.parameters
+    clock.lru_count[cpu] += 1
+    if clock.lru_count[cpu] < par[m.P_LRU_BATCH]:
+        return t
+    clock.lru_count[cpu] = 0
+    node = machine.node[cpu]
+    return serve(machine, clock.lru_free, clock.lru_owner, node, cpu, t, par[m.P_LRU_NS])
+
+
+@compiled
+def charge(machine, clock, cpu, t):  # type: ignore[no-untyped-def]
+    """A page from the CPU's memcg stock; an empty stock is refilled from the shared counter."""
+    if clock.stock[cpu] > 0:
+        clock.stock[cpu] -= 1
+        return t
+    clock.stock[cpu] = int(machine.parameters[m.P_MEMCG_BATCH]) - 1
+    start = max(t, clock.charge[0])
+    cost = transfer(machine, int(clock.charge[1]), cpu, start - t)
+    clock.charge[0] = start + cost
+    clock.charge[1] = cpu
+    return start + cost
+
+
+@compiled
+def free_pages(machine, clock, cpu, t, pages):  # type: ignore[no-untyped-def]
+    """Anonymous pages leave the LRU and return to the zone, batch by batch."""
+    par = machine.parameters
+    node = machine.node[cpu]
+    batch = par[m.P_PCP_BATCH]
+    left = float(pages)
+    while left > 0.0:
+        part = min(left, batch)
+        hold = par[m.P_FREE_NS] * part
+        t = serve(machine, clock.lru_free, clock.lru_owner, node, cpu, t, hold)
+        clock.pcp[cpu] += int(part)
+        left -= part
+    while clock.pcp[cpu] > 6 * batch:
+        clock.pcp[cpu] -= int(batch)
+        t = serve(machine, clock.zone_free, clock.zone_owner, node, cpu, t, par[m.P_ZONE_NS])
+    return t
+
+
+@compiled
+def fill_page(machine, clock, cpu, t):  # type: ignore[no-untyped-def]
+    """A page's traffic through its node's memory channel: delays only when it is saturated."""
+    node = machine.node[cpu]
+    per_page = machine.parameters[m.P_PAGE_NS]
+    start = max(t - 20.0 * per_page, clock.memory_free[node])
+    clock.memory_free[node] = start + per_page
+    return max(t, start + per_page)
+
+
+@compiled
+def interrupt_others(machine, clock, running, me, t):  # type: ignore[no-untyped-def]
+    """A TLB flush: the sender pays per running CPU, each of them loses the handler's time."""
+    par = machine.parameters
+    targets = 0
+    for thread in range(running.shape[0]):
+        if thread != me and running[thread]:
+            targets += 1
+            clock.stolen[thread] += par[m.P_IPI_HANDLE]
+    if targets == 0:
+        return t
+    return t + par[m.P_IPI_HANDLE] + par[m.P_IPI_CPU] * targets
+
+
+@compiled
+def local_time(machine, costs, clock, cost, cpu, t, entries, anonymous, rng):  # type: ignore[no-untyped-def]
+    """When work of a cost class is done that begins at ``t``; IPIs and sleeps are the engine's."""
+    kind = costs.kind[cost]
+    ns = costs.ns[cost] * machine.speed[cpu]
+    if kind == m.PLAIN or kind == m.USER:
+        return t + ns
+    par = machine.parameters
+    if kind == m.JITTERED:
+        return t + ns * (1.0 + par[m.P_JITTER] * (2.0 * rng.random() - 1.0))
+    if kind == m.FILL:
+        jitter = 1.0 + par[m.P_JITTER] * (2.0 * rng.random() - 1.0)
+        return fill_page(machine, clock, cpu, t + ns * jitter)
+    if kind == m.ALLOC:
+        return alloc_page(machine, clock, cpu, t + ns)
+    if kind == m.LRU:
+        return lru_add(machine, clock, cpu, t + ns)
+    if kind == m.CHARGE:
+        return charge(machine, clock, cpu, t + ns)
+    if kind == m.PER_ENTRY:
+        return t + ns * entries
+    if kind == m.ZAP:
+        t += ns * entries
+        return free_pages(machine, clock, cpu, t, anonymous) if anonymous > 0 else t
+    return t + ns

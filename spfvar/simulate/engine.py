@@ -1,0 +1,341 @@
+"""The event loop: the thread with the earliest clock executes its next shared primitive.
+
+A thread runs ahead of the others only through primitives that no other thread can see.  Ties go to
+the lower thread number.  The effect of a primitive is ordered by when it was issued; its cost moves
+the thread's clock.  Waiting threads are woken by the release that grants them the lock.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from spfvar.ops import codes as c
+from spfvar.simulate import clock as k
+from spfvar.simulate import machine as m
+from spfvar.transition.jit import compiled
+from spfvar.transition.step import step
+
+INFINITE: Final = 1e300
+HISTOGRAM: Final = 2048  # 32 bins per power of two
+POLL_NS: Final = 100.0  # how often a spinning waiter without a queue looks again
+
+# --- meters ------------------------------------------------------------------------------------------
+X_FAULTS: Final = 0
+X_START: Final = 1  # time when counting began
+X_END: Final = 2
+X_LOCK_WAIT: Final = 3
+X_THREAD_TIME: Final = 4
+X_WRITERS: Final = 5
+X_BACKLOG: Final = 6  # integral of deferred objects over time
+X_BACKLOG_AT: Final = 7
+X_FAULT_TIME: Final = 8
+X_WRITER_TIME: Final = 9
+X_STEPS: Final = 10
+X_MEASURING: Final = 11
+X_ALIVE: Final = 12
+X_BACKLOG_MAX: Final = 13
+METERS: Final = 14
+
+# --- why a run ended ---------------------------------------------------------------------------------
+DONE: Final = 0
+STUCK: Final = 1
+VIOLATION: Final = 2
+
+
+class Meters(NamedTuple):
+    """What a run counts: X_* scalars, events, latency histograms."""
+
+    x: Any
+    events: Any
+    fault_histogram: Any
+    writer_histogram: Any
+
+
+class Threads(NamedTuple):
+    """Timed state by thread; the last one is the grace-period kthread."""
+
+    key: Any  # when it wants to run next; INFINITE while it waits
+    tree: Any  # winner tree over ``key``
+    cpu: Any  # CPU it runs on, -1 while it waits for one
+    began: Any  # when its fault or call began
+    blocked: Any  # when its wait began
+    running: Any  # does its CPU have to be interrupted for a TLB flush?
+    slice_at: Any  # when it got its CPU
+    ready: Any  # queue of threads without a CPU: [head, count, entries ...]
+    cpu_user: Any  # by CPU: its thread, or -1
+
+
+@compiled
+def play(tree, key, tid):  # type: ignore[no-untyped-def]
+    """Replay a leaf's matches up to the root; ties go to the lower thread."""
+    size = tree.shape[0] // 2
+    node = (size + tid) // 2
+    while node >= 1:
+        left = tree[2 * node]
+        right = tree[2 * node + 1]
+        winner = left
+        if right >= 0 and (left < 0 or key[right] < key[left]):
+            winner = right
+        tree[node] = winner
+        node //= 2
+
+
+@compiled
+def bin_of(ns):  # type: ignore[no-untyped-def]
+    """Histogram bin of a latency: 32 bins per power of two."""
+    if ns < 1.0:
+        return 0
+    return min(int(np.log2(ns) * 32.0), HISTOGRAM - 1)
+
+
+@compiled
+def backlog(s, g, meters, t):  # type: ignore[no-untyped-def]
+    """Integrate the number of objects that wait for a grace period."""
+    x = meters.x
+    now = s[g[c.G_RCU] + 3] + s[g[c.G_RCU] + 4]
+    if x[X_MEASURING] > 0.0:
+        x[X_BACKLOG_MAX] = max(x[X_BACKLOG_MAX], now)
+
+
+@compiled
+def set_key(threads, tid, t):  # type: ignore[no-untyped-def]
+    """Schedule a thread."""
+    threads.key[tid] = t
+    play(threads.tree, threads.key, tid)
+
+
+@compiled
+def take_cpu(threads, tid, t):  # type: ignore[no-untyped-def]
+    """Give a woken thread its old CPU, or any idle one; else it queues."""
+    cpu_user = threads.cpu_user
+    old = -1 - threads.cpu[tid] - 1
+    chosen = -1
+    if 0 <= old < cpu_user.shape[0] and cpu_user[old] < 0:
+        chosen = old
+    else:
+        for cpu in range(cpu_user.shape[0]):
+            if cpu_user[cpu] < 0:
+                chosen = cpu
+                break
+    if chosen >= 0:
+        cpu_user[chosen] = tid
+        threads.cpu[tid] = chosen
+        threads.slice_at[tid] = t
+        set_key(threads, tid, t)
+        return
+    ready = threads.ready
+    capacity = ready.shape[0] - 2
+    ready[2 + (ready[0] + ready[1]) % capacity] = tid
+    ready[1] += 1
+    set_key(threads, tid, INFINITE)
+
+
+@compiled
+def leave_cpu(machine, threads, tid, t):  # type: ignore[no-untyped-def]
+    """A thread sleeps: the first one that queues for a CPU gets this one."""
+    cpu = threads.cpu[tid]
+    threads.cpu[tid] = -2 - cpu
+    threads.cpu_user[cpu] = -1
+    ready = threads.ready
+    if ready[1] > 0:
+        following = ready[2 + ready[0]]
+        ready[0] = (ready[0] + 1) % (ready.shape[0] - 2)
+        ready[1] -= 1
+        threads.cpu_user[cpu] = following
+        threads.cpu[following] = cpu
+        start = t + machine.parameters[m.P_SWITCH]
+        threads.slice_at[following] = start
+        set_key(threads, following, start)
+
+
+@compiled
+def wake_threads(machine, threads, meters, p, s, g, out, tid, t, oversubscribed):  # type: ignore[no-untyped-def]
+    """Let the threads that were handed a lock go on; returns the releaser's clock."""
+    par = machine.parameters
+    for i in range(out[c.OUT_WOKEN]):
+        waiter = out[c.OUT_WOKEN0 + i]
+        pc = s[g[c.G_T_BASE] + waiter * g[c.G_T_STRIDE]]
+        waited = t - threads.blocked[waiter]
+        sleeps = p[pc, c.C_FLAGS] & c.FLAG_SLEEPS
+        if p[pc, c.C_OP] == c.DOWN_WRITE and waited < par[m.P_SPIN]:
+            sleeps = 0
+        if sleeps:
+            t += par[m.P_WAKE]
+            start = t + par[m.P_WAKEUP]
+        else:
+            start = t + par[m.P_HANDOFF] if p[pc, c.C_OP] == c.DOWN_WRITE else t
+        if meters.x[X_MEASURING] > 0.0:
+            meters.x[X_LOCK_WAIT] += start - max(threads.blocked[waiter], meters.x[X_START])
+        threads.running[waiter] = True
+        if threads.cpu[waiter] < 0 and oversubscribed:
+            take_cpu(threads, waiter, start)
+        else:
+            set_key(threads, waiter, start)
+    return t
+
+
+@compiled
+def record_mark(threads, meters, kind, tid, t):  # type: ignore[no-untyped-def]
+    """A fault or a writer's call begins or ends."""
+    x = meters.x
+    if kind == c.MARK_FAULT_BEGIN or kind == c.MARK_WRITER_BEGIN:
+        threads.began[tid] = t
+        return
+    took = t - threads.began[tid]
+    if kind == c.MARK_FAULT_END:
+        x[X_FAULTS] += 1.0
+        if x[X_MEASURING] > 0.0:
+            x[X_FAULT_TIME] += took
+            meters.fault_histogram[bin_of(took)] += 1
+    elif kind == c.MARK_WRITER_END and x[X_MEASURING] > 0.0:
+        x[X_WRITERS] += 1.0
+        x[X_WRITER_TIME] += took
+        meters.writer_histogram[bin_of(took)] += 1
+
+
+@compiled
+def begin_measuring(meters, threads, t):  # type: ignore[no-untyped-def]
+    """End of the warm-up: forget what was counted."""
+    x = meters.x
+    meters.events[:] = 0
+    x[X_FAULTS] = 0.0
+    x[X_START] = t
+    x[X_MEASURING] = 1.0
+
+
+@compiled
+def redraw_folios(s, g, p, pc, tb, cached, rng):  # type: ignore[no-untyped-def]
+    """The window moved on: draw anew which of its pages the page cache holds."""
+    if p[pc, c.C_DST] < 0 or cached >= 1.0:
+        return
+    vma = s[tb + p[pc, c.C_DST]]
+    base = g[c.G_CLASS0 + c.CLASS_FOLIO * c.CLASS_WORDS + c.K_BASE]
+    stride = g[c.G_CLASS0 + c.CLASS_FOLIO * c.CLASS_WORDS + c.K_STRIDE]
+    for page in range(s[tb + p[pc, c.C_SRC]], s[tb + p[pc, c.C_SRC2]]):
+        word = base + (vma + page) * stride
+        present = 1 if rng.random() < cached else 0
+        if s[word + c.FOLIO_LOCK] == 0:
+            s[word + c.FOLIO_CACHED] = present
+            s[word + c.FOLIO_UPTODATE] = present
+
+
+@compiled
+def run(s, p, g, machine, costs, clock, threads, meters, warmup, faults, cached, probability, rng):  # type: ignore[no-untyped-def]
+    """Run until ``faults`` faults after a warm-up of ``warmup`` faults, or until every thread ended.
+
+    Changes all arrays in place; returns DONE, STUCK or VIOLATION.
+    """
+    x = meters.x
+    par = machine.parameters
+    out = np.zeros(c.OUT_WOKEN0 + g[c.G_THREADS] + 1, dtype=np.int32)
+    kthread = g[c.G_THREADS] - 1
+    oversubscribed = kthread > threads.cpu_user.shape[0]
+    key = threads.key
+    tree = threads.tree
+    if warmup == 0:
+        begin_measuring(meters, threads, 0.0)
+    while True:
+        tid = tree[1]
+        t = key[tid]
+        if t >= INFINITE:
+            return DONE if x[X_ALIVE] == 0.0 else STUCK
+        if threads.cpu[tid] < 0 and oversubscribed and tid != kthread:
+            take_cpu(threads, tid, t)
+            if key[tid] >= INFINITE:
+                continue
+        cpu = threads.cpu[tid]
+        tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
+        key[tid] = INFINITE
+        play(tree, key, tid)
+        limit = key[tree[1]]
+        while True:
+            pc = s[tb]
+            flags = p[pc, c.C_FLAGS]
+            if flags & c.FLAG_SHARED and t > limit:
+                set_key(threads, tid, t)
+                break
+            x[X_STEPS] += 1.0
+            op = p[pc, c.C_OP]
+            choice = 0
+            if op == c.CHOOSE:
+                wanted = probability[p[pc, c.C_IMM2]]
+                choice = 1 if rng.random() < wanted else 0
+            outcome = step(s, p, g, tid, choice, out)
+            issued = t
+            mode = p[pc, c.C_L_MODE]
+            if mode != 0 and s[tb + p[pc, c.C_L_REG]] >= 0:
+                line = p[pc, c.C_L_BASE] + s[tb + p[pc, c.C_L_REG]]
+                if mode == 2:
+                    t = k.write_line(machine, clock, line, cpu, t)
+                else:
+                    t = k.read_line(machine, clock, line, cpu, t)
+            cost = p[pc, c.C_COST]
+            kind = costs.kind[cost]
+            if outcome >= 0:
+                if kind == m.IPI:
+                    t = k.interrupt_others(machine, clock, threads.running, tid, t + costs.ns[cost])
+                elif kind == m.SLEEP:
+                    spread = par[m.P_SPREAD]
+                    t += costs.ns[cost] * (1.0 + spread * (2.0 * rng.random() - 1.0))
+                    threads.running[tid] = True
+                    if oversubscribed and tid != kthread:
+                        leave_cpu(machine, threads, tid, issued)
+                        set_key(threads, tid, t)
+                        break
+                else:
+                    t = k.local_time(
+                        machine, costs, clock, cost, cpu, t, out[c.OUT_AMOUNT], out[c.OUT_ANON], rng
+                    )
+            if clock.stolen[tid] > 0.0:
+                t += clock.stolen[tid]
+                clock.stolen[tid] = 0.0
+            if c.DOWN_READ <= op <= c.UNLOCK and x[X_MEASURING] > 0.0:
+                x[X_LOCK_WAIT] += t - issued
+            if outcome == c.BLOCKED:
+                if op == c.END:
+                    x[X_ALIVE] -= 1.0
+                    x[X_END] = t
+                    threads.running[tid] = False
+                    if oversubscribed:
+                        leave_cpu(machine, threads, tid, t)
+                    break
+                if s[tb + c.T_WAIT] == 0:
+                    # No queue to be woken from: look again later.
+                    set_key(threads, tid, t + (par[m.P_GRACE] if tid == kthread else POLL_NS))
+                    break
+                threads.blocked[tid] = t
+                if flags & c.FLAG_SLEEPS:
+                    threads.running[tid] = False
+                    if oversubscribed:
+                        leave_cpu(machine, threads, tid, t)
+                break
+            if outcome == c.VIOLATED:
+                x[X_END] = t
+                return VIOLATION
+            if op == c.COUNT:
+                meters.events[p[pc, c.C_IMM]] += 1
+            elif op == c.MARK:
+                record_mark(threads, meters, p[pc, c.C_IMM], tid, t)
+                if p[pc, c.C_IMM] == c.MARK_FAULT_END:
+                    if x[X_MEASURING] > 0.0:
+                        if x[X_FAULTS] >= faults:
+                            x[X_END] = t
+                            return DONE
+                    elif x[X_FAULTS] >= warmup:
+                        begin_measuring(meters, threads, t)
+            elif op == c.FRESH_RANGE:
+                redraw_folios(s, g, p, pc, tb, cached, rng)
+            elif op == c.CALL_RCU:
+                backlog(s, g, meters, t)
+            elif op == c.TOUCH and oversubscribed and threads.ready[1] > 0:
+                if t - threads.slice_at[tid] > par[m.P_SLICE]:
+                    leave_cpu(machine, threads, tid, t)
+                    take_cpu(threads, tid, t)
+                    break
+            if out[c.OUT_WOKEN] > 0:
+                t = wake_threads(machine, threads, meters, p, s, g, out, tid, t, oversubscribed)
+                limit = key[tree[1]]
+            elif oversubscribed:
+                limit = key[tree[1]]

@@ -1,0 +1,163 @@
+"""The hardware of a run as arrays: what the compiled clock reads.
+
+All times are nanoseconds.  A cost class of the profile becomes a row of `Costs`; its kind says how the
+time is found.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from spfvar.errors import unknown
+from spfvar.scenario.hardware import Profile
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+# --- kinds of cost ---------------------------------------------------------------------------------
+PLAIN: Final = 0  # ns of core-local work
+FILL: Final = 1  # plain, with jitter, and a page of memory traffic
+ALLOC: Final = 2  # plain, and every pcp_batch-th page a refill under the zone lock
+LRU: Final = 3  # plain, and every lru_batch-th page a drain under the LRU lock
+CHARGE: Final = 4  # plain, and every memcg_batch-th page an atomic on a shared counter
+ZAP: Final = 5  # per entry; anonymous pages also go back through the LRU and zone locks
+PER_ENTRY: Final = 6  # per page-table entry changed
+IPI: Final = 7  # per CPU that runs the mm, and steals time from each
+SLEEP: Final = 8  # off the CPU
+JITTERED: Final = 9  # plain, with jitter
+USER: Final = 10  # the program's own work, whose time the scenario gives
+
+_KINDS: Final = {
+    "zero_page": FILL,
+    "copy_page": FILL,
+    "alloc_page": ALLOC,
+    "lru_add": LRU,
+    "memcg_charge": CHARGE,
+    "zap_pte": ZAP,
+    "change_pte": PER_ENTRY,
+    "tlb_flush_ipi": IPI,
+    "io": SLEEP,
+    "exception": JITTERED,
+}
+
+# --- positions in the table of scalars -------------------------------------------------------------
+P_GROWTH: Final = 0
+P_GROWTH_LIMIT: Final = 1
+P_PCP_BATCH: Final = 2
+P_ZONE_NS: Final = 3  # zone lock held per refill or drain
+P_LRU_BATCH: Final = 4
+P_LRU_NS: Final = 5
+P_MEMCG_BATCH: Final = 6
+P_PAGE_NS: Final = 7  # memory bandwidth of a node: ns per page filled
+P_IPI_CPU: Final = 8
+P_IPI_HANDLE: Final = 9
+P_WAKE: Final = 10  # waker's time per sleeper
+P_WAKEUP: Final = 11  # until a sleeper runs
+P_SPIN: Final = 12  # how long a writer spins before it sleeps
+P_HANDOFF: Final = 13  # until a spinning waiter has the lock
+P_JITTER: Final = 14
+P_FREE_NS: Final = 15  # LRU lock per freed page
+P_GRACE: Final = 16  # how often the grace-period kthread looks
+P_SLICE: Final = 17
+P_SWITCH: Final = 18
+P_SPREAD: Final = 19  # sleep times are drawn from 1 - spread .. 1 + spread
+P_READ_HOLD: Final = 20  # share of a transfer for which a read keeps the line busy
+PARAMETERS: Final = 21
+
+
+class Machine(NamedTuple):
+    """A profile with threads placed on it.  Arrays over CPUs, except ``latency`` (by distance)."""
+
+    distance: Any  # (cpus, cpus) int8: 0 the same core, 1 a cluster, 2 a socket, 3 remote
+    latency: Any  # (4,)
+    speed: Any  # factor on core-local work
+    node: Any  # socket number
+    cpu_of: Any  # by thread: its CPU at the start
+    parameters: Any  # P_*
+
+
+class Costs(NamedTuple):
+    """Cost classes by number: kind, time."""
+
+    kind: Any
+    ns: Any
+
+
+def cost_table(names: tuple[str, ...], profile: Profile, given: dict[str, float]) -> Costs:
+    """Times of the cost classes that a program uses.
+
+    ``given`` are classes that the scenario defines (its I/O latency, its computing times).  Raises
+    InputError for a class that neither knows.
+    """
+    kinds = np.zeros(len(names), dtype=np.int64)
+    ns = np.zeros(len(names), dtype=np.float64)
+    known = {**profile.cost_ns, **given}
+    for i, name in enumerate(names):
+        if name not in known:
+            raise unknown("cost class", name, sorted(known))
+        kinds[i] = USER if name.startswith("compute:") else _KINDS.get(name, PLAIN)
+        ns[i] = known[name]
+    return Costs(kinds, ns)
+
+
+def build_machine(profile: Profile, threads: int) -> Machine:
+    """Place ``threads`` threads on the profile's CPUs; more threads than CPUs share them."""
+    cpus = profile.cpus
+    core, cluster, node = (np.array(x, dtype=np.int64) for x in profile.topology())
+    distance = np.full((cpus, cpus), 3, dtype=np.int8)
+    distance[node[:, None] == node[None, :]] = 2
+    distance[cluster[:, None] == cluster[None, :]] = 1
+    distance[core[:, None] == core[None, :]] = 0
+    order = profile.placement(threads)
+    cpu_of = np.array([order[i % cpus] for i in range(threads)], dtype=np.int64)
+    return Machine(
+        distance,
+        np.array([profile.latency_ns.core, profile.latency_ns.cluster, profile.latency_ns.socket,
+                  profile.latency_ns.remote]),
+        _speed(profile, core, node, cpu_of),
+        node,
+        cpu_of,
+        _parameters(profile),
+    )  # fmt: skip
+
+
+def _speed(profile: Profile, core: Ints, node: Ints, cpu_of: Ints) -> Floats:
+    """Slow-down of each CPU: frequency by active cores of its socket, and a busy SMT sibling."""
+    busy = set(cpu_of.tolist())
+    speed = np.ones(len(core))
+    for cpu in range(len(core)):
+        active = len({int(core[b]) for b in busy if node[b] == node[cpu]}) or 1
+        speed[cpu] = profile.turbo.slowdown(active)
+        if sum(1 for b in busy if core[b] == core[cpu]) > 1:
+            speed[cpu] *= profile.smt_slowdown
+    return speed
+
+
+def _parameters(profile: Profile) -> Floats:
+    kernel = profile.kernel
+    table = np.zeros(PARAMETERS)
+    table[P_GROWTH] = profile.queue.growth
+    table[P_GROWTH_LIMIT] = profile.queue.limit
+    table[P_PCP_BATCH] = kernel.pcp_batch
+    table[P_ZONE_NS] = kernel.zone_lock_page_ns * kernel.pcp_batch
+    table[P_LRU_BATCH] = kernel.lru_batch
+    table[P_LRU_NS] = kernel.lru_lock_page_ns * kernel.lru_batch
+    table[P_FREE_NS] = kernel.lru_lock_page_ns
+    table[P_MEMCG_BATCH] = kernel.memcg_batch
+    table[P_PAGE_NS] = 4096.0 / profile.memory_gb_per_s
+    table[P_IPI_CPU] = profile.ipi.per_cpu_ns
+    table[P_IPI_HANDLE] = profile.ipi.handler_ns
+    table[P_WAKE] = kernel.wake_ns
+    table[P_WAKEUP] = kernel.wakeup_ns
+    table[P_SPIN] = kernel.writer_spin_ns
+    table[P_HANDOFF] = kernel.spin_handoff_ns
+    table[P_JITTER] = profile.jitter
+    table[P_GRACE] = kernel.rcu_poll_ns
+    table[P_SLICE] = kernel.time_slice_ns
+    table[P_SWITCH] = kernel.context_switch_ns
+    table[P_SPREAD] = profile.io_spread
+    table[P_READ_HOLD] = profile.queue.read_hold
+    return table

@@ -1,0 +1,142 @@
+"""Run one cell of the matrix with one seed, and read its meters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from spfvar.errors import SpfvarError
+from spfvar.ops import codes as c
+from spfvar.plugins.variant import Variant
+from spfvar.scenario.hardware import Profile
+from spfvar.simulate import engine as e
+from spfvar.simulate.clock import new_clock
+from spfvar.simulate.machine import Machine, build_machine, cost_table
+from spfvar.simulate.world import World, draw_start
+
+
+class SimulationError(SpfvarError):
+    """A simulated run broke a property or cannot go on; names variant, scenario and primitive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One run: metrics by name (NaN: not applicable) and events per 1000 faults."""
+
+    metrics: dict[str, float]
+    events: dict[str, float]
+    faults: int
+    steps: int
+
+
+def seed_sequence(seed: int, index: int, scenario: str, threads: int) -> np.random.SeedSequence:
+    """Seeds are shared by variants, so that ratios pair; they differ by scenario and threads."""
+    return np.random.SeedSequence([seed, index, threads, *scenario.encode()])
+
+
+def simulate(world: World, variant: Variant, profile: Profile, seeds: np.random.SeedSequence) -> Result:
+    """Simulate one seed.  Raises SimulationError if the protocol breaks or the run is stuck."""
+    load, program = world.load, world.program
+    rng = np.random.Generator(np.random.PCG64(seeds))
+    threads = load.threads + 1
+    machine = build_machine(profile, load.threads)
+    costs = cost_table(program.costs, profile, dict(world.compute_ns))
+    state = draw_start(world, rng)
+    clock = new_clock(machine, program.lines, program.read_lines, threads, rng)
+    timing = _threads(machine, load.threads, rng)
+    meters = e.Meters(
+        np.zeros(e.METERS),
+        np.zeros(max(1, len(program.events)), dtype=np.int64),
+        np.zeros(e.HISTOGRAM, dtype=np.int64),
+        np.zeros(e.HISTOGRAM, dtype=np.int64),
+    )
+    meters.x[e.X_ALIVE] = load.threads
+    cached = min((r.cached for r in load.regions if not r.mapping.anonymous), default=1.0)
+    probability = np.zeros(max(1, len(program.probabilities)))
+    status = e.run(
+        state, program.table, world.layout.g, machine, costs, clock, timing, meters,
+        load.warmup, load.faults or (1 << 62), cached, probability, rng,
+    )  # fmt: skip
+    if status != e.DONE:
+        raise SimulationError(_what_broke(status, world, variant, state))
+    return _read(meters, world, variant)
+
+
+def _threads(machine: Machine, threads: int, rng: np.random.Generator) -> e.Threads:
+    cpus = len(machine.node)
+    leaves = 1 << threads.bit_length()  # the kthread is one more
+    tree = np.full(2 * leaves, -1, dtype=np.int64)
+    tree[leaves : leaves + threads + 1] = np.arange(threads + 1)
+    key = np.concatenate([rng.random(threads) * 1000.0, [machine.parameters[10]]])
+    cpu = np.append(machine.cpu_of, 0)
+    cpu_user = np.full(cpus, -1, dtype=np.int64)
+    ready = np.zeros(threads + 3, dtype=np.int64)
+    for thread in range(threads):
+        if thread < cpus:
+            cpu_user[cpu[thread]] = thread
+        else:
+            cpu[thread] = -2 - cpu[thread]
+            ready[2 + thread - cpus] = thread
+            ready[1] += 1
+            key[thread] = e.INFINITE
+    running = np.ones(threads + 1, dtype=np.bool_)
+    running[threads] = False
+    timing = e.Threads(
+        key, tree, cpu, np.zeros(threads + 1), np.zeros(threads + 1), running, np.zeros(threads + 1), ready,
+        cpu_user,
+    )  # fmt: skip
+    for thread in range(threads + 1):
+        e.play(tree, key, thread)
+    return timing
+
+
+def _what_broke(status: int, world: World, variant: Variant, state: npt.NDArray[np.int32]) -> str:
+    where = f"{variant.name} in {world.load.scenario}"
+    g = world.layout.g
+    if status == e.STUCK:
+        pcs = [int(state[world.layout.thread_base(t) + c.T_PC]) for t in range(world.load.threads)]
+        op = world.program.ops[pcs[0]]
+        return f"{where}: every thread waits (thread 0: {op.function}: {op.name}); a deadlock?"
+    code, thread, pc = (int(state[g[c.G_VIOLATION] + i]) for i in range(3))
+    op = world.program.ops[pc]
+    return f"{where}: {c.VIOLATIONS[code]} by thread {thread} in {op.function}: {op.name}"
+
+
+def _read(meters: e.Meters, world: World, variant: Variant) -> Result:
+    x = meters.x
+    duration = x[e.X_END] - x[e.X_START]
+    faults = x[e.X_FAULTS]
+    counts = dict(zip(world.program.events, (int(n) for n in meters.events), strict=False))
+    attempts = sum(counts.get(name, 0) for name in variant.events_with("attempt"))
+    aborts = sum(counts.get(name, 0) for name in variant.events_with("abort"))
+    nan = float("nan")
+    metrics = {
+        "faults_per_s": faults / duration * 1e9 if duration > 0 else nan,
+        "fault_p50": percentile(meters.fault_histogram, 0.50),
+        "fault_p99": percentile(meters.fault_histogram, 0.99),
+        "fault_p999": percentile(meters.fault_histogram, 0.999),
+        "writer_p50": percentile(meters.writer_histogram, 0.50),
+        "writer_p99": percentile(meters.writer_histogram, 0.99),
+        "lock_wait_share": x[e.X_LOCK_WAIT] / (duration * world.load.threads) if duration > 0 else nan,
+        "spec_success": 1.0 - aborts / attempts if attempts else nan,
+        "mmap_lock_share": counts.get("mmap_lock_fault", 0) / faults if faults else nan,
+        "deferred_backlog": x[e.X_BACKLOG_MAX],
+        "makespan": duration if not world.load.faults else nan,
+    }
+    events = {name: 1000.0 * n / faults for name, n in counts.items()} if faults else {}
+    return Result(metrics, events, int(faults), int(x[e.X_STEPS]))
+
+
+def percentile(histogram: npt.NDArray[np.int64], share: float) -> float:
+    """A quantile in nanoseconds, geometrically interpolated within its bin; NaN if empty."""
+    total = int(histogram.sum())
+    if total == 0:
+        return float("nan")
+    rank = share * total
+    cumulative = np.cumsum(histogram)
+    index = min(int(np.searchsorted(cumulative, rank)), len(histogram) - 1)
+    before = float(cumulative[index] - histogram[index])
+    within = (rank - before) / float(histogram[index])
+    return float(2.0 ** ((index + min(max(within, 0.0), 1.0)) / 32.0))

@@ -1,0 +1,225 @@
+"""One cell of the matrix made ready to run: automata, layout, program table, start state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Dict
+from dataclasses import dataclass
+
+import numpy as np
+
+from spfvar.automata.automaton import Automaton
+from spfvar.automata.layout import Layout, Sizes, Words
+from spfvar.automata.link import Program, link
+from spfvar.errors import SpfvarError
+from spfvar.mm.writers import rcu_gp_kthread
+from spfvar.ops import codes as c
+from spfvar.ops import objects as o
+from spfvar.ops.places import Register
+from spfvar.plugins.variant import Stack
+from spfvar.scenario.load import PT_SPAN, ConcreteGroup, ConcreteRegion, Load
+from spfvar.scenario.program import (
+    end_of,
+    file_of,
+    folios_of,
+    iteration,
+    iterations,
+    phase,
+    start_of,
+    thread_text,
+)
+
+KTHREAD = "rcu_gp_kthread"
+#: VMAs that may wait for a grace period beside those in use.
+SPARE_VMAS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What every seed of a cell shares.  ``state`` is the start state, to be copied."""
+
+    load: Load
+    layout: Layout
+    program: Program
+    state: Words
+    compute_ns: Dict[str, float]
+
+
+def build_world(load: Load, stack: Stack) -> World:
+    """Extract, lay out and link a load under a variant.  Raises StrategyError."""
+    automata = extract_programs(load, stack)
+    layout = Layout(_sizes(load), automata.values())
+    program = link(automata, layout)
+    state = layout.empty_state()
+    _Builder(load, layout, program, state).build()
+    return World(load, layout, program, state, compute_times(load))
+
+
+def extract_programs(load: Load, stack: Stack) -> dict[str, Automaton]:
+    """The automaton of each group's threads, and of the grace-period kthread."""
+    automata = {
+        group.group.name: stack.automaton(group.group.name, thread_text(load, group)) for group in load.groups
+    }
+    automata[KTHREAD] = stack.automaton(KTHREAD, rcu_gp_kthread)
+    return automata
+
+
+def compute_times(load: Load) -> dict[str, float]:
+    """The cost classes that the scenario itself defines, in nanoseconds."""
+    times = {"io": load.io_ns}
+    for group in load.groups:
+        for i in range(len(group.group.program)):
+            times[f"compute:{group.group.name}.{i}"] = group.compute_ns[i]
+            times[f"compute:{group.group.name}.{i}.every"] = group.every_ns[i]
+    return times
+
+
+def _sizes(load: Load) -> Sizes:
+    vmas = sum(region.count * len(region.ranges) for region in load.regions)
+    return Sizes(
+        threads=load.threads + 1,
+        vmas=vmas + SPARE_VMAS,
+        # Tables that were unlinked wait for a grace period while their successors are in use; every
+        # thread may hold one that it preallocated.
+        tables=3 * (load.pages // PT_SPAN) + 2 * load.threads + 64,
+        files=max(1, load.files),
+        folios=max(1, load.folios),
+        pages=load.pages,
+        tree_unit=load.tree_unit,
+    )
+
+
+class _Builder:
+    """Fills the start state: files, VMAs that are mapped from the start, each thread's registers."""
+
+    def __init__(self, load: Load, layout: Layout, program: Program, state: Words) -> None:
+        self.load = load
+        self.layout = layout
+        self.program = program
+        self.state = state
+        self.folio0: dict[int, int] = {}
+
+    def build(self) -> None:
+        for region in self.load.regions:
+            self._files(region)
+        for region in self.load.regions:
+            if region.mapped:
+                self._map(region)
+        for group in self.load.groups:
+            for thread in range(group.first, group.first + group.threads):
+                self._thread(group, thread)
+        kthread = self.layout.thread_base(self.load.threads)
+        self.state[kthread + c.T_PC] = self.program.entry[KTHREAD]
+        if self.layout.has(o.MM_USERS):
+            self.state[self.layout.word(o.MM_USERS)] = self.load.threads
+
+    def _take(self, cls_number: int) -> int:
+        """Pop an object from a class's free list."""
+        g, k = self.layout.g, c.G_CLASS0 + cls_number * c.CLASS_WORDS
+        head = int(self.state[g[k + c.K_FREE]])
+        if head == c.FREE_END:
+            raise SpfvarError(f"{self.load.scenario}: the model has too few objects of a class")
+        index = -head - 2
+        base = int(g[k + c.K_BASE]) + index * int(g[k + c.K_STRIDE])
+        self.state[g[k + c.K_FREE]] = self.state[base]
+        self.state[base : base + int(g[k + c.K_STRIDE])] = 0
+        self.state[base] = c.LIVE
+        return index
+
+    def _files(self, region: ConcreteRegion) -> None:
+        if region.mapping.anonymous:
+            return
+        for range_ in dict.fromkeys([region.whole, *region.ranges]):
+            if range_.file < 0 or range_.file in self.folio0:
+                continue
+            index = self._take(c.CLASS_FILE)
+            assert index == range_.file
+            self.folio0[index] = sum(self._file_pages(f) for f in range(index))
+            self.layout.initialise(self.state, o.FILE, index)
+            self.state[self.layout.word(o.FILE_FOLIO0, index)] = self.folio0[index]
+            self.state[self.layout.word(o.F_COUNT, index)] = 1  # the program's descriptor
+
+    def _file_pages(self, file: int) -> int:
+        for region in self.load.regions:
+            for range_ in [region.whole, *region.ranges]:
+                if range_.file == file:
+                    return range_.pages
+        raise AssertionError(file)
+
+    def _map(self, region: ConcreteRegion) -> None:
+        ranges = [region.whole] if region.shared_vma else [r for r in region.ranges if r.pages]
+        for range_ in ranges:
+            for i in range(1 if region.shared_vma else region.count):
+                self._vma(region, range_.start + i * range_.pages, range_.pages, range_.file)
+
+    def _vma(self, region: ConcreteRegion, start: int, pages: int, file: int) -> None:
+        layout, state = self.layout, self.state
+        vma = self._take(c.CLASS_VMA)
+        layout.initialise(state, o.VMA, vma)
+        state[layout.word(o.VM_START, vma)] = start
+        state[layout.word(o.VM_END, vma)] = start + pages
+        for field, value in (
+            (o.VM_WRITE, 1), (o.VM_ANON_VMA, int(region.anon_vma)), (o.VM_FILE, max(file, 0)),
+        ):  # fmt: skip
+            if layout.has(field):
+                state[layout.word(field, vma)] = value
+        if file >= 0:
+            state[layout.word(o.F_COUNT, file)] += 1
+        unit, tree = int(layout.g[c.G_TREE_UNIT]), int(layout.g[c.G_TREE])
+        state[tree + start // unit : tree + -(-(start + pages) // unit)] = vma + 1
+
+    def _thread(self, group: ConcreteGroup, thread: int) -> None:
+        base = self.layout.thread_base(thread)
+        self.state[base + c.T_PC] = self.program.entry[group.group.name]
+        self._set(thread, iterations, group.group.repeat)
+        for region in self.load.regions:
+            range_ = region.ranges[thread]
+            if not range_.pages:
+                continue
+            self._set(thread, start_of(region), range_.start)
+            self._set(thread, end_of(region), range_.start + range_.pages)
+            if range_.file >= 0:
+                self._set(thread, file_of(region), range_.file)
+                origin = region.whole.start if region.shared_vma else range_.start
+                self._set(thread, folios_of(region), self.folio0[range_.file] - origin)
+
+    def _set(self, thread: int, register: Register, value: int) -> None:
+        slot = self.layout.registers.get(register)
+        if slot is not None:
+            self.state[self.layout.thread_base(thread) + slot] = value
+
+
+def draw_start(world: World, rng: np.random.Generator) -> Words:
+    """A copy of the start state with the page cache drawn and each endless thread at its own phase."""
+    state = world.state.copy()
+    layout, load = world.layout, world.load
+    stride = layout.class_stride[o.FOLIO]
+    base = layout.class_base(o.FOLIO)
+    for region in load.regions:
+        if region.mapping.anonymous:
+            continue
+        for range_ in [region.whole] if region.shared_vma else region.ranges:
+            if range_.file < 0:
+                continue
+            first = int(state[layout.word(o.FILE_FOLIO0, range_.file)])
+            present = (rng.random(range_.pages) < region.cached).astype(np.int32)
+            words = base + (first + np.arange(range_.pages)) * stride
+            state[words + c.FOLIO_CACHED] = present
+            state[words + c.FOLIO_UPTODATE] = present
+    if phase in layout.registers:
+        _draw_phases(world, state, rng)
+    return state
+
+
+def _draw_phases(world: World, state: Words, rng: np.random.Generator) -> None:
+    """Spread the first pass over a region evenly: threads of a running benchmark are never in step."""
+    for group in world.load.groups:
+        if group.group.repeat:
+            continue
+        touched = [s.touch for s in group.group.program if s.touch is not None]
+        if not touched:
+            continue
+        pages = world.load.region(touched[0]).pages
+        offset = rng.random()
+        for i in range(group.threads):
+            share = ((i + offset) / group.threads) % 1.0
+            state[world.layout.thread_word(group.first + i, phase)] = int(share * pages)

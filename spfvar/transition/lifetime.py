@@ -1,0 +1,236 @@
+"""Object lifetime, RCU and interrupts.
+
+RCU is two phases with a reader count each: a grace period flips the phase, waits until the old
+phase has no reader, then frees what was queued before the flip.  Interrupts-off sections count as
+readers (consolidated flavours, v5.0 and later).  A freed object turns every other reference to it
+stale, so an access through one is noticed even after the memory was recycled.
+"""
+
+from __future__ import annotations
+
+from spfvar.ops.codes import (
+    BLOCKED,
+    CLASS_FILE,
+    CLASS_VMA,
+    CLASS_WORDS,
+    FILE_REFS,
+    FREE_END,
+    G_CLASS0,
+    G_CLASSES,
+    G_IPI,
+    G_IPI_MASK,
+    G_IPI_WORDS,
+    G_RCU,
+    G_T_BASE,
+    G_T_STRIDE,
+    G_THREADS,
+    K_BASE,
+    K_COUNT,
+    K_FREE,
+    K_REF0,
+    K_REF1,
+    K_STRIDE,
+    LIVE,
+    PENDING_NEXT,
+    PENDING_WAIT,
+    STALE,
+    T_IPI_PENDING,
+    T_IRQ_OFF,
+    T_RCU_NEST,
+    T_RCU_PHASE,
+    V_NO_MEMORY,
+    V_UNBALANCED,
+    V_USE_AFTER_FREE,
+    VMA_FPUT,
+)
+from spfvar.transition.jit import compiled
+
+
+@compiled
+def allocate(s, g, k, register):  # type: ignore[no-untyped-def]
+    """Pop the free list of the class at ``k`` into a thread word; the object's words become 0."""
+    head = s[g[k + K_FREE]]
+    if head == FREE_END:
+        return -2 - V_NO_MEMORY
+    index = -head - 2
+    base = g[k + K_BASE] + index * g[k + K_STRIDE]
+    s[g[k + K_FREE]] = s[base]
+    for word in range(1, g[k + K_STRIDE]):
+        s[base + word] = 0
+    s[base] = LIVE
+    s[register] = index
+    return 0
+
+
+@compiled
+def free_object(s, g, k, index):  # type: ignore[no-untyped-def]
+    """Give the memory back; drops the file reference that a VMA's freeing was charged with."""
+    base = g[k + K_BASE] + index * g[k + K_STRIDE]
+    if k == G_CLASS0 + CLASS_VMA * CLASS_WORDS and s[base + VMA_FPUT] != 0:
+        put_file(s, g, s[base + VMA_FPUT] - 1)
+    s[base] = s[g[k + K_FREE]]
+    s[g[k + K_FREE]] = -index - 2
+    make_stale(s, g, k, index)
+
+
+@compiled
+def put_file(s, g, index):  # type: ignore[no-untyped-def]
+    """fput: drop a reference; the last one frees the file."""
+    k = G_CLASS0 + CLASS_FILE * CLASS_WORDS
+    base = g[k + K_BASE] + index * g[k + K_STRIDE]
+    s[base + FILE_REFS] -= 1
+    if s[base + FILE_REFS] == 0:
+        s[base] = s[g[k + K_FREE]]
+        s[g[k + K_FREE]] = -index - 2
+        make_stale(s, g, k, index)
+
+
+@compiled
+def make_stale(s, g, k, index):  # type: ignore[no-untyped-def]
+    """Mark every thread's reference to a freed object."""
+    for thread in range(g[G_THREADS]):
+        tb = g[G_T_BASE] + thread * g[G_T_STRIDE]
+        for slot in range(g[k + K_REF0], g[k + K_REF1]):
+            if s[tb + slot] == index:
+                s[tb + slot] = index + STALE
+
+
+@compiled
+def free(s, g, k, register):  # type: ignore[no-untyped-def]
+    """Free the object that a thread word refers to; the reference becomes null."""
+    index = s[register]
+    if s[g[k + K_BASE] + index * g[k + K_STRIDE]] != LIVE:
+        return -2 - V_USE_AFTER_FREE
+    s[register] = -1
+    free_object(s, g, k, index)
+    return 0
+
+
+@compiled
+def call_rcu(s, g, k, register):  # type: ignore[no-untyped-def]
+    """Queue the object for the next grace period; the reference becomes null."""
+    base = g[k + K_BASE] + s[register] * g[k + K_STRIDE]
+    if s[base] != LIVE:
+        return -2 - V_USE_AFTER_FREE
+    s[base] = PENDING_NEXT
+    s[register] = -1
+    s[g[G_RCU] + 4] += 1
+    return 0
+
+
+@compiled
+def reader_enters(s, g, tb):  # type: ignore[no-untyped-def]
+    """Enter an RCU section, or an interrupts-off section, which counts as one."""
+    if s[tb + T_RCU_NEST] == 0:
+        phase = s[g[G_RCU]]
+        s[tb + T_RCU_PHASE] = phase
+        s[g[G_RCU] + 1 + phase] += 1
+    s[tb + T_RCU_NEST] += 1
+    return 0
+
+
+@compiled
+def reader_leaves(s, g, tb):  # type: ignore[no-untyped-def]
+    """Leave a section; the outermost one may let a grace period end."""
+    if s[tb + T_RCU_NEST] <= 0:
+        return -2 - V_UNBALANCED
+    s[tb + T_RCU_NEST] -= 1
+    if s[tb + T_RCU_NEST] == 0:
+        s[g[G_RCU] + 1 + s[tb + T_RCU_PHASE]] -= 1
+    return 0
+
+
+@compiled
+def gp_start(s, g):  # type: ignore[no-untyped-def]
+    """BLOCKED until a callback is queued; then flip the phase and take the callbacks over."""
+    rcu = g[G_RCU]
+    if s[rcu + 4] == 0:
+        return BLOCKED
+    for cls in range(g[G_CLASSES]):
+        k = G_CLASS0 + cls * CLASS_WORDS
+        for index in range(g[k + K_COUNT]):
+            life = g[k + K_BASE] + index * g[k + K_STRIDE]
+            if CLASS_VMA <= cls <= CLASS_FILE and s[life] == PENDING_NEXT:
+                s[life] = PENDING_WAIT
+    s[rcu] = 1 - s[rcu]
+    s[rcu + 3] = s[rcu + 4]
+    s[rcu + 4] = 0
+    return 0
+
+
+@compiled
+def gp_wait(s, g):  # type: ignore[no-untyped-def]
+    """BLOCKED while the old phase has readers."""
+    rcu = g[G_RCU]
+    if s[rcu + 1 + (1 - s[rcu])] != 0:
+        return BLOCKED
+    return 0
+
+
+@compiled
+def gp_invoke(s, g):  # type: ignore[no-untyped-def]
+    """Free what waited for the grace period."""
+    for cls in range(g[G_CLASSES]):
+        k = G_CLASS0 + cls * CLASS_WORDS
+        for index in range(g[k + K_COUNT]):
+            life = g[k + K_BASE] + index * g[k + K_STRIDE]
+            if CLASS_VMA <= cls <= CLASS_FILE and s[life] == PENDING_WAIT:
+                free_object(s, g, k, index)
+    s[g[G_RCU] + 3] = 0
+    return 0
+
+
+@compiled
+def irq_disable(s, g, tb):  # type: ignore[no-untyped-def]
+    """Interrupts off."""
+    s[tb + T_IRQ_OFF] += 1
+    return reader_enters(s, g, tb)
+
+
+@compiled
+def irq_enable(s, g, tid, tb):  # type: ignore[no-untyped-def]
+    """Interrupts on: answer every sender that waits for this CPU."""
+    if s[tb + T_IRQ_OFF] <= 0:
+        return -2 - V_UNBALANCED
+    s[tb + T_IRQ_OFF] -= 1
+    if s[tb + T_IRQ_OFF] == 0 and s[g[G_IPI]] != 0:
+        answer_ipis(s, g, tid)
+    return reader_leaves(s, g, tb)
+
+
+@compiled
+def answer_ipis(s, g, tid):  # type: ignore[no-untyped-def]
+    """Clear this CPU's bit in every waiting sender's mask."""
+    words = g[G_IPI_WORDS]
+    bit = 1 << (tid % 31)
+    for sender in range(g[G_THREADS]):
+        word = g[G_IPI_MASK] + sender * words + tid // 31
+        if s[word] & bit:
+            s[word] &= ~bit
+            pending = g[G_T_BASE] + sender * g[G_T_STRIDE] + T_IPI_PENDING
+            s[pending] -= 1
+            if s[pending] == 0:
+                s[g[G_IPI]] -= 1
+
+
+@compiled
+def ipi_send(s, g, tid, tb):  # type: ignore[no-untyped-def]
+    """Interrupt every other CPU: those with interrupts on answer at once."""
+    words = g[G_IPI_WORDS]
+    pending = 0
+    for other in range(g[G_THREADS]):
+        if other != tid and s[g[G_T_BASE] + other * g[G_T_STRIDE] + T_IRQ_OFF] != 0:
+            s[g[G_IPI_MASK] + tid * words + other // 31] |= 1 << (other % 31)
+            pending += 1
+    s[tb + T_IPI_PENDING] = pending
+    if pending != 0:
+        s[g[G_IPI]] += 1
+    return 0
+
+
+@compiled
+def ipi_wait(s, tb):  # type: ignore[no-untyped-def]
+    """BLOCKED until every CPU that had interrupts off has turned them on once."""
+    if s[tb + T_IPI_PENDING] > 0:
+        return BLOCKED
+    return 0

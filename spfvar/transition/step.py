@@ -1,0 +1,306 @@
+"""The transition function: one thread executes its next primitive.
+
+``step(s, p, g, tid, choice, out)`` acts on the flat state ``s`` (int32) by the program table ``p`` and the
+constants ``g`` (spfvar.ops.codes).  It returns the outcome's number (>= 0) with the thread's program
+counter moved on; BLOCKED if the thread has to wait (it may have queued itself); or VIOLATED, with
+code, thread and node in the state.  ``choice`` decides open outcomes.  ``out`` is a scratch array: page-table
+entries changed, anonymous pages freed, and the threads that were handed a lock.
+"""
+
+from __future__ import annotations
+
+from spfvar.ops import codes as c
+from spfvar.ops.codes import (
+    BLOCKED,
+    C_A_BASE,
+    C_A_LIFE,
+    C_A_REG,
+    C_A_STRIDE,
+    C_DST,
+    C_IMM,
+    C_IMM2,
+    C_OP,
+    C_SRC,
+    C_SRC2,
+    C_SRC3,
+    C_SUCC,
+    G_PT_SPAN,
+    G_SEQ_MASK,
+    G_T_BASE,
+    G_T_STRIDE,
+    G_VIOLATION,
+    OUT_AMOUNT,
+    OUT_ANON,
+    OUT_WOKEN,
+    STALE,
+    T_PC,
+    VIOLATED,
+)
+from spfvar.transition import lifetime, locks, tables
+from spfvar.transition.jit import compiled
+
+down_read, up_read, down_write = locks.down_read, locks.up_read, locks.down_write
+down_read_trylock, up_write, downgrade_write = locks.down_read_trylock, locks.up_write, locks.downgrade_write
+lock, trylock, unlock = locks.lock, locks.trylock, locks.unlock
+
+
+@compiled
+def local_op(s, p, g, pc, tb, choice):  # type: ignore[no-untyped-def]
+    """Ops that concern nobody else (opcodes up to LAST_LOCAL)."""
+    op = p[pc, C_OP]
+    if op == c.NOP or op == c.COUNT or op == c.MARK:
+        return 0
+    if op == c.SET_REG:
+        s[tb + p[pc, C_DST]] = p[pc, C_IMM]
+        return 0
+    if op == c.ADD_REG:
+        s[tb + p[pc, C_DST]] = s[tb + p[pc, C_SRC]] + p[pc, C_IMM]
+        return 0
+    if op == c.ADD_REGS:
+        s[tb + p[pc, C_DST]] = s[tb + p[pc, C_SRC]] + s[tb + p[pc, C_SRC2]]
+        return 0
+    if op == c.NEXT_ADDR:
+        s[tb + p[pc, C_DST]] += p[pc, C_IMM]
+        return 1 if s[tb + p[pc, C_DST]] < s[tb + p[pc, C_SRC]] else 0
+    if op == c.NEXT_TABLE:
+        span = g[G_PT_SPAN]
+        s[tb + p[pc, C_DST]] = (s[tb + p[pc, C_DST]] // span + 1) * span
+        return 1 if s[tb + p[pc, C_DST]] < s[tb + p[pc, C_SRC]] else 0
+    if op == c.TEST_REG:
+        return 1 if s[tb + p[pc, C_SRC]] & p[pc, C_IMM] else 0
+    if op == c.REG_EQUAL:
+        return 1 if s[tb + p[pc, C_SRC]] == s[tb + p[pc, C_SRC2]] else 0
+    if op == c.CHOOSE:
+        return choice
+    if op == c.WINDOW:
+        address = s[tb + g[c.G_R_ADDR]]
+        pages = p[pc, C_IMM]
+        span = g[G_PT_SPAN]
+        start = max(address // pages * pages, s[tb + p[pc, C_SRC2]], address // span * span)
+        s[tb + p[pc, C_DST]] = start
+        s[tb + p[pc, C_SRC]] = min(
+            (address // pages + 1) * pages, s[tb + p[pc, C_SRC3]], (address // span + 1) * span
+        )
+        return 0
+    return BLOCKED  # END
+
+
+@compiled
+def lock_op(s, p, g, pc, tid, tb, a, out):  # type: ignore[no-untyped-def]
+    """Locks (opcodes DOWN_READ to UNLOCK)."""
+    op = p[pc, C_OP]
+    if op == c.DOWN_READ_TRYLOCK:
+        return down_read_trylock(s, a)
+    if op == c.UP_READ:
+        return up_read(s, g, a, out)
+    if op == c.LOCK:
+        return lock(s, g, a, tid, tb)
+    if op == c.UNLOCK:
+        return unlock(s, g, a, tid, out)
+    if op == c.TRYLOCK:
+        return trylock(s, a, tid)
+    if op == c.DOWN_READ:
+        return down_read(s, g, a, tid, tb)
+    if op == c.DOWN_WRITE:
+        return down_write(s, g, a, tid, tb)
+    if op == c.UP_WRITE:
+        return up_write(s, g, a, tid, out)
+    return downgrade_write(s, g, a, tid, out)
+
+
+@compiled
+def word_op(s, p, g, pc, tb, a):  # type: ignore[no-untyped-def]
+    """Words of memory (opcodes LOAD to WAIT_EQUALS)."""
+    op = p[pc, C_OP]
+    if op == c.LOAD:
+        s[tb + p[pc, C_DST]] = s[a]
+        return 0
+    if op == c.LOAD_TEST:
+        s[tb + p[pc, C_DST]] = s[a]
+        return 1 if s[a] != 0 else 0
+    if op == c.LOAD_ODD:
+        s[tb + p[pc, C_DST]] = s[a]
+        return s[a] & 1
+    if op == c.EQUALS_REG:
+        return 1 if s[a] == s[tb + p[pc, C_SRC]] else 0
+    if op == c.EQUALS:
+        return 1 if s[a] == p[pc, C_IMM] else 0
+    if op == c.STORE:
+        s[a] = p[pc, C_IMM]
+        return 0
+    if op == c.STORE_REG:
+        s[a] = s[tb + p[pc, C_SRC]]
+        return 0
+    if op == c.ADD:
+        s[a] = (s[a] + p[pc, C_IMM]) & g[G_SEQ_MASK]
+        return 0
+    if op == c.INC_NOT_ZERO:
+        if s[a] == 0:
+            return 1
+        if s[a] >= p[pc, C_IMM]:
+            return 2
+        s[a] += 1
+        return 0
+    if op == c.DEC_AND_TEST:
+        s[a] -= 1
+        return 1 if s[a] == 0 else 0
+    return 0 if s[a] == p[pc, C_IMM] else BLOCKED  # WAIT_EQUALS
+
+
+@compiled
+def lifetime_op(s, p, g, pc, tid, tb):  # type: ignore[no-untyped-def]
+    """Allocation, RCU, interrupts (opcodes ALLOC to IPI_WAIT)."""
+    op = p[pc, C_OP]
+    if op == c.RCU_READ_LOCK:
+        return lifetime.reader_enters(s, g, tb)
+    if op == c.RCU_READ_UNLOCK:
+        return lifetime.reader_leaves(s, g, tb)
+    if op == c.IRQ_DISABLE:
+        return lifetime.irq_disable(s, g, tb)
+    if op == c.IRQ_ENABLE:
+        return lifetime.irq_enable(s, g, tid, tb)
+    if op == c.ALLOC:
+        return lifetime.allocate(s, g, p[pc, C_IMM], tb + p[pc, C_DST])
+    if op == c.FREE:
+        return lifetime.free(s, g, p[pc, C_IMM], tb + p[pc, C_SRC])
+    if op == c.CALL_RCU:
+        return lifetime.call_rcu(s, g, p[pc, C_IMM], tb + p[pc, C_SRC])
+    if op == c.IPI_SEND:
+        return lifetime.ipi_send(s, g, tid, tb)
+    if op == c.IPI_WAIT:
+        return lifetime.ipi_wait(s, tb)
+    if op == c.RCU_GP_START:
+        return lifetime.gp_start(s, g)
+    if op == c.RCU_GP_WAIT:
+        return lifetime.gp_wait(s, g)
+    return lifetime.gp_invoke(s, g)
+
+
+@compiled
+def tree_op(s, p, g, pc, tb, a):  # type: ignore[no-untyped-def]
+    """The VMA tree (opcodes FIND_VMA to VMA_CONTAINS)."""
+    op = p[pc, C_OP]
+    if op == c.FIND_VMA:
+        return tables.find_vma(s, g, s[tb + p[pc, C_SRC]], tb + p[pc, C_DST])
+    if op == c.TREE_STORE:
+        return tables.tree_store(s, g, s[a], s[a + 1], s[tb + p[pc, C_SRC]] + 1)
+    if op == c.TREE_ERASE:
+        return tables.tree_store(s, g, s[tb + p[pc, C_SRC]], s[tb + p[pc, C_SRC2]], 0)
+    address = s[tb + p[pc, C_SRC]]
+    return 1 if s[a] <= address < s[a + 1] else 0  # VMA_CONTAINS
+
+
+@compiled
+def table_op(s, p, g, pc, tb, index, out):  # type: ignore[no-untyped-def]
+    """Page tables (opcodes TOUCH to FRESH_RANGE); ``index`` is the table of entry ops."""
+    op = p[pc, C_OP]
+    if op == c.TOUCH:
+        return tables.touch(s, g, s[tb + p[pc, C_DST]], p[pc, C_IMM])
+    if op == c.FRESH_RANGE:
+        return tables.fresh_range(s, g, s[tb + p[pc, C_SRC]], s[tb + p[pc, C_SRC2]])
+    address = s[tb + p[pc, C_SRC]]
+    if op == c.READ_PMD:
+        return tables.read_pmd(s, g, address, tb + p[pc, C_DST])
+    if op == c.PMD_SAME:
+        return 1 if s[tables.pmd(g, address)] == s[tb + p[pc, C_DST]] + 1 else 0
+    if op == c.READ_PTE:
+        return tables.read_pte(s, g, index, address, p[pc, C_IMM], tb + p[pc, C_DST])
+    if op == c.PTE_NONE:
+        return 1 if s[tables.pte(g, index, address)] == 0 else 0
+    if op == c.PTE_SAME:
+        return 1 if s[tables.pte(g, index, address)] == s[tb + p[pc, C_SRC2]] else 0
+    if op == c.SET_PTE:
+        return tables.set_pte(
+            s, g, index, address, p[pc, C_IMM], s[tb + p[pc, C_SRC2]], s[tb + p[pc, C_DST]], p[pc, C_IMM2]
+        )
+    if op == c.PTE_MKWRITE:
+        s[tables.pte(g, index, address)] |= c.PTE_WRITE | c.PTE_DIRTY
+        return 0
+    if op == c.PMD_POPULATE:
+        s[tables.pmd(g, address)] = index + 1
+        s[tb + p[pc, C_DST]] = -1
+        return 0
+    if op == c.PMD_CLEAR:
+        return tables.pmd_clear(s, g, address, tb + p[pc, C_DST])
+    if op == c.ZAP_PTES:
+        return tables.zap(s, g, index, address, s[tb + p[pc, C_SRC2]], out)
+    return tables.change_protection(
+        s, g, index, address, s[tb + p[pc, C_SRC2]], s[tb + p[pc, C_DST]], out
+    )  # CHANGE_PTES
+
+
+@compiled
+def folio_op(s, p, g, pc, tid, tb, a):  # type: ignore[no-untyped-def]
+    """The page cache (opcodes FOLIO_GET to FOLIO_CREATE); ``a`` is the file's first-folio word."""
+    op = p[pc, C_OP]
+    vm_start = s[tb + p[pc, C_SRC2]]
+    address = s[tb + p[pc, C_SRC]]
+    if op == c.NEXT_CANDIDATE:
+        vm_start = s[tb + p[pc, C_SRC3]]
+        limit = s[tb + p[pc, C_SRC2]]
+        found = tables.next_candidate(s, g, s[a], vm_start, address, limit, tid)
+        s[tb + p[pc, C_SRC]] = found
+        s[tb + p[pc, C_DST]] = s[a] + found - vm_start
+        return 1 if found < limit else 0
+    s[tb + p[pc, C_DST]] = s[a] + address - vm_start
+    if op == c.FOLIO_GET:
+        return tables.folio_get(s, g, s[tb + p[pc, C_DST]])
+    return tables.folio_create(s, g, s[tb + p[pc, C_DST]], tid)
+
+
+@compiled
+def violation_of(s, p, pc, tb):  # type: ignore[no-untyped-def]
+    """What is wrong with the object that a node is about to access (0: nothing)."""
+    index = s[tb + p[pc, C_A_REG]]
+    if index < 0:
+        return c.V_NULL
+    if index >= STALE:
+        return c.V_STALE_REFERENCE
+    life = p[pc, C_A_LIFE]
+    if life >= 0:
+        return tables.check_live(s, life, index, p[pc, C_A_STRIDE])
+    return 0
+
+
+@compiled
+def step(s, p, g, tid, choice, out):  # type: ignore[no-untyped-def]
+    """Execute the next primitive of thread ``tid``; see the module's text."""
+    tb = g[G_T_BASE] + tid * g[G_T_STRIDE]
+    pc = s[tb + T_PC]
+    op = p[pc, C_OP]
+    out[OUT_AMOUNT] = 0
+    out[OUT_ANON] = 0
+    out[OUT_WOKEN] = 0
+    if op <= c.LAST_LOCAL:
+        outcome = local_op(s, p, g, pc, tb, choice)
+    else:
+        a = 0
+        index = 0
+        wrong = 0
+        if p[pc, C_A_REG] >= 0 and op != c.ALLOC:
+            wrong = violation_of(s, p, pc, tb)
+            index = s[tb + p[pc, C_A_REG]]
+            a = p[pc, C_A_BASE] + index * p[pc, C_A_STRIDE]
+        if wrong != 0:
+            outcome = -2 - wrong
+        elif op <= c.UNLOCK:
+            outcome = lock_op(s, p, g, pc, tid, tb, a, out)
+        elif op <= c.WAIT_EQUALS:
+            outcome = word_op(s, p, g, pc, tb, a)
+        elif op <= c.IPI_WAIT:
+            outcome = lifetime_op(s, p, g, pc, tid, tb)
+        elif op <= c.VMA_CONTAINS:
+            outcome = tree_op(s, p, g, pc, tb, a)
+        elif op <= c.FRESH_RANGE:
+            outcome = table_op(s, p, g, pc, tb, index, out)
+        else:
+            outcome = folio_op(s, p, g, pc, tid, tb, a)
+    if outcome >= 0:
+        s[tb + T_PC] = p[pc, C_SUCC + outcome]
+        return outcome
+    if outcome == BLOCKED:
+        return BLOCKED
+    s[g[G_VIOLATION]] = -2 - outcome
+    s[g[G_VIOLATION] + 1] = tid
+    s[g[G_VIOLATION] + 2] = pc
+    return VIOLATED

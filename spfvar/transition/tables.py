@@ -1,0 +1,258 @@
+"""The VMA tree, page tables and the page cache in the state.
+
+The tree has a slot per ``tree_unit`` pages (VMA + 1, or 0), the page middle directory a slot per
+``pt_span`` pages (table + 1, or 0), a table ``pt_span`` entries of PTE_* bits with the folio above them.
+"""
+
+from __future__ import annotations
+
+from spfvar.ops.codes import (
+    CLASS_FOLIO,
+    CLASS_TABLE,
+    CLASS_WORDS,
+    FOLIO_CACHED,
+    FOLIO_LOCK,
+    FOLIO_REFS,
+    FOLIO_UPTODATE,
+    G_CLASS0,
+    G_PMD,
+    G_PT_SPAN,
+    G_PTE,
+    G_TREE,
+    G_TREE_UNIT,
+    K_BASE,
+    K_STRIDE,
+    LIVE,
+    OUT_AMOUNT,
+    OUT_ANON,
+    PTE_ANON,
+    PTE_DIRTY,
+    PTE_FOLIO_SHIFT,
+    PTE_PRESENT,
+    PTE_WRITE,
+    PTE_ZERO,
+    V_OVERWRITE,
+    V_USE_AFTER_FREE,
+)
+from spfvar.transition.jit import compiled
+
+
+@compiled
+def find_vma(s, g, address, register):  # type: ignore[no-untyped-def]
+    """Outcome 1 if the tree has a VMA for the address; its number goes to the thread word."""
+    found = s[g[G_TREE] + address // g[G_TREE_UNIT]]
+    s[register] = found - 1
+    return 1 if found != 0 else 0
+
+
+@compiled
+def tree_store(s, g, start, end, value):  # type: ignore[no-untyped-def]
+    """Let every address of the range find ``value - 1`` (0: nothing)."""
+    unit = g[G_TREE_UNIT]
+    for slot in range(g[G_TREE] + start // unit, g[G_TREE] + (end + unit - 1) // unit):
+        s[slot] = value
+    return 0
+
+
+@compiled
+def pmd(g, address):  # type: ignore[no-untyped-def]
+    """The state word of the entry that refers to the address's page table."""
+    return g[G_PMD] + address // g[G_PT_SPAN]
+
+
+@compiled
+def pte(g, table, address):  # type: ignore[no-untyped-def]
+    """The state word of the address's entry in a table."""
+    return g[G_PTE] + table * g[G_PT_SPAN] + address % g[G_PT_SPAN]
+
+
+@compiled
+def touch(s, g, address, write):  # type: ignore[no-untyped-def]
+    """The hardware's walk: outcome 1 if the access faults."""
+    table = s[pmd(g, address)] - 1
+    if table < 0:
+        return 1
+    entry = s[pte(g, table, address)]
+    if entry & PTE_PRESENT == 0 or (write != 0 and entry & PTE_WRITE == 0):
+        return 1
+    return 0
+
+
+@compiled
+def read_pmd(s, g, address, register):  # type: ignore[no-untyped-def]
+    """Outcome 1 if there is a table; its number goes to the thread word."""
+    table = s[pmd(g, address)]
+    s[register] = table - 1
+    return 1 if table != 0 else 0
+
+
+@compiled
+def pmd_clear(s, g, address, register):  # type: ignore[no-untyped-def]
+    """Unlink the table unless a neighbouring VMA still needs it (floor and ceiling)."""
+    span = g[G_PT_SPAN]
+    unit = g[G_TREE_UNIT]
+    first = address // span * span
+    for slot in range(g[G_TREE] + first // unit, g[G_TREE] + (first + span - 1) // unit + 1):
+        if slot < g[G_PMD] and s[slot] != 0:
+            return 0
+    word = pmd(g, address)
+    s[register] = s[word] - 1
+    if s[word] == 0:
+        return 0
+    s[word] = 0
+    return 1
+
+
+@compiled
+def read_pte(s, g, table, address, write, register):  # type: ignore[no-untyped-def]
+    """Outcome 0 none, 1 present, 2 write-protected against this access."""
+    entry = s[pte(g, table, address)]
+    s[register] = entry
+    if entry & PTE_PRESENT == 0:
+        return 0
+    if write != 0 and entry & PTE_WRITE == 0:
+        return 2
+    return 1
+
+
+@compiled
+def set_pte(s, g, table, address, bits, writable, folio, replaces):  # type: ignore[no-untyped-def]
+    """Set an entry; a present one may only be replaced by its own copy-on-write page."""
+    word = pte(g, table, address)
+    if replaces == 0 and s[word] & PTE_PRESENT:
+        return -2 - V_OVERWRITE
+    value = bits
+    if writable != 0 and bits & PTE_DIRTY:
+        value |= PTE_WRITE
+    if bits & (PTE_ANON | PTE_ZERO) == 0:
+        value |= folio << PTE_FOLIO_SHIFT
+    s[word] = value
+    return 0
+
+
+@compiled
+def zap(s, g, table, start, end, out):  # type: ignore[no-untyped-def]
+    """Clear the entries of the range in one table; reports how many pages of which kind went."""
+    span = g[G_PT_SPAN]
+    stop = min(end, (start // span + 1) * span)
+    amount = 0
+    anonymous = 0
+    for address in range(start, stop):
+        word = pte(g, table, address)
+        entry = s[word]
+        if entry & PTE_PRESENT:
+            amount += 1
+            if entry & PTE_ANON:
+                anonymous += 1
+            elif entry & PTE_ZERO == 0:
+                put_folio(s, g, entry >> PTE_FOLIO_SHIFT)
+            s[word] = 0
+    out[OUT_AMOUNT] = amount
+    out[OUT_ANON] = anonymous
+    return 0
+
+
+@compiled
+def put_folio(s, g, folio):  # type: ignore[no-untyped-def]
+    """Drop the reference that a page-table entry held."""
+    k = G_CLASS0 + CLASS_FOLIO * CLASS_WORDS
+    s[g[k + K_BASE] + folio * g[k + K_STRIDE] + FOLIO_REFS] -= 1
+
+
+@compiled
+def change_protection(s, g, table, start, end, writable, out):  # type: ignore[no-untyped-def]
+    """Take the write permission away; giving it back is left to the next write fault."""
+    span = g[G_PT_SPAN]
+    stop = min(end, (start // span + 1) * span)
+    amount = 0
+    for address in range(start, stop):
+        word = pte(g, table, address)
+        if s[word] & PTE_PRESENT:
+            amount += 1
+            if writable == 0:
+                s[word] &= ~PTE_WRITE
+    out[OUT_AMOUNT] = amount
+    return 0
+
+
+@compiled
+def fresh_range(s, g, start, end):  # type: ignore[no-untyped-def]
+    """Forget the entries and tables of a range: it now stands for another part of its mapping."""
+    span = g[G_PT_SPAN]
+    address = start
+    while address < end:
+        stop = min(end, (address // span + 1) * span)
+        word = pmd(g, address)
+        table = s[word] - 1
+        if table >= 0:
+            for page in range(address, stop):
+                entry = s[pte(g, table, page)]
+                if entry & PTE_PRESENT and entry & (PTE_ANON | PTE_ZERO) == 0:
+                    put_folio(s, g, entry >> PTE_FOLIO_SHIFT)
+                s[pte(g, table, page)] = 0
+            if stop - address == span:
+                forget_table(s, g, table)
+                s[word] = 0
+        address = stop
+    return 0
+
+
+@compiled
+def forget_table(s, g, table):  # type: ignore[no-untyped-def]
+    """Return a table to the free list without a trace: nobody refers to it."""
+    k = G_CLASS0 + CLASS_TABLE * CLASS_WORDS
+    base = g[k + K_BASE] + table * g[k + K_STRIDE]
+    s[base] = s[g[k + 3]]
+    s[g[k + 3]] = -table - 2
+
+
+@compiled
+def folio_word(g, folio):  # type: ignore[no-untyped-def]
+    """First state word of a folio."""
+    k = G_CLASS0 + CLASS_FOLIO * CLASS_WORDS
+    return g[k + K_BASE] + folio * g[k + K_STRIDE]
+
+
+@compiled
+def folio_get(s, g, folio):  # type: ignore[no-untyped-def]
+    """Outcome 1 if the page is cached; takes a reference."""
+    word = folio_word(g, folio)
+    if s[word + FOLIO_CACHED] == 0:
+        return 0
+    s[word + FOLIO_REFS] += 1
+    return 1
+
+
+@compiled
+def folio_create(s, g, folio, tid):  # type: ignore[no-untyped-def]
+    """Outcome 1 if we added it (locked, not uptodate); takes a reference either way."""
+    word = folio_word(g, folio)
+    s[word + FOLIO_REFS] += 1
+    if s[word + FOLIO_CACHED] != 0:
+        return 0
+    s[word + FOLIO_CACHED] = 1
+    s[word + FOLIO_UPTODATE] = 0
+    s[word + FOLIO_LOCK] = tid + 1
+    return 1
+
+
+@compiled
+def next_candidate(s, g, folio0, vm_start, cursor, limit, tid):  # type: ignore[no-untyped-def]
+    """The next page that map_pages takes, or ``limit``: cached, uptodate and not locked by another."""
+    address = cursor
+    while address < limit:
+        word = folio_word(g, folio0 + address - vm_start)
+        if s[word + FOLIO_CACHED] != 0 and s[word + FOLIO_UPTODATE] != 0 and s[word + FOLIO_LOCK] == 0:
+            s[word + FOLIO_LOCK] = tid + 1
+            s[word + FOLIO_REFS] += 1
+            return address
+        address += 1
+    return limit
+
+
+@compiled
+def check_live(s, a_life, index, stride):  # type: ignore[no-untyped-def]
+    """0 if the object may be accessed (live, or freed but inside its grace period)."""
+    if s[a_life + index * stride] < LIVE:
+        return V_USE_AFTER_FREE
+    return 0
