@@ -43,6 +43,7 @@ def link(automata: Mapping[str, Automaton], layout: Layout) -> Program:
     probabilities = tuple(dict.fromkeys(op.event for op in ops if op.code == c.CHOOSE and op.event))
     costs = tuple(dict.fromkeys(op.cost for op in ops))
     line_base, lines, read_lines = _place_lines(ops, layout)
+    written = _Written(ops)
     table = np.full((len(ops), c.COLUMNS), -1, dtype=np.int32)
     entry: dict[str, int] = {}
     row = 0
@@ -51,6 +52,7 @@ def link(automata: Mapping[str, Automaton], layout: Layout) -> Program:
         for node in automaton.nodes:
             line = table[row]
             _fill(line, node.op, layout)
+            line[c.C_FLAGS] = written.flags(node.op)
             line[c.C_COST] = costs.index(node.op.cost)
             if node.op.line is not None:
                 line[c.C_L_REG] = layout.registers[node.op.line.register]
@@ -86,8 +88,36 @@ def _fill(row: Words, op: Op, layout: Layout) -> None:
         assert op.src is not None and op.src.cls is not None
         row[c.C_IMM] = c.G_CLASS0 + layout.class_number(op.src.cls) * c.CLASS_WORDS
     row[c.C_L_MODE] = _LINE_MODES[op.line.mode] if op.line is not None else 0
-    shared = op.code > c.LAST_LOCAL or op.line is not None or op.sleeps
-    row[c.C_FLAGS] = (c.FLAG_SHARED if shared else 0) | (c.FLAG_SLEEPS if op.sleeps else 0)
+
+
+class _Written:
+    """What the ops of a run can write: the rest is constant, and reading it needs no ordering."""
+
+    _WORD_READS = (c.LOAD, c.LOAD_TEST, c.LOAD_ODD, c.EQUALS, c.EQUALS_REG, c.VMA_CONTAINS)
+    _WORD_WRITES = (c.STORE, c.STORE_REG, c.ADD, c.INC_NOT_ZERO, c.DEC_AND_TEST)
+
+    def __init__(self, ops: tuple[Op, ...]) -> None:
+        codes = {op.code for op in ops}
+        self._fields = {op.place.field for op in ops if op.place is not None and op.code in self._WORD_WRITES}
+        self._lines = {_key(op.line) for op in ops if op.line is not None and op.line.mode == "rmw"}
+        self._tree = bool(codes & {c.TREE_STORE, c.TREE_ERASE})
+        self._rcu = c.CALL_RCU in codes
+
+    def flags(self, op: Op) -> int:
+        """FLAG_* of an op in this run."""
+        return (c.FLAG_SHARED if self._shared(op) else 0) | (c.FLAG_SLEEPS if op.sleeps else 0)
+
+    def _shared(self, op: Op) -> bool:
+        if op.sleeps or (op.line is not None and _key(op.line) in self._lines):
+            return True
+        if op.code in self._WORD_READS:
+            assert op.place is not None
+            return op.place.field in self._fields
+        if op.code == c.FIND_VMA:
+            return self._tree
+        if op.code in (c.RCU_READ_LOCK, c.RCU_READ_UNLOCK):
+            return self._rcu
+        return op.code > c.LAST_LOCAL
 
 
 def _place_lines(

@@ -12,10 +12,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from spfvar.simulate import machine as m
-from spfvar.transition.jit import compiled
+from spfvar.simulate.random import uniform
+from spfvar.transition.jit import inlined
 
 UNOWNED: Final = -1
-SHARER_WORDS: Final = 8  # 62 CPUs each: up to 496
+CPUS_PER_WORD: Final = 62  # of a sharer set
 
 
 class Clock(NamedTuple):
@@ -48,7 +49,7 @@ def new_clock(machine: m.Machine, lines: int, read_lines: int, threads: int, rng
     return Clock(
         np.full(lines, UNOWNED, dtype=np.int16),
         np.zeros(lines),
-        np.zeros((max(read_lines, 1), SHARER_WORDS), dtype=np.int64),
+        np.zeros((max(read_lines, 1), -(-cpus // CPUS_PER_WORD)), dtype=np.int64),
         np.zeros(nodes),
         np.full(nodes, UNOWNED, dtype=np.int64),
         np.zeros(nodes),
@@ -62,7 +63,7 @@ def new_clock(machine: m.Machine, lines: int, read_lines: int, threads: int, rng
     )
 
 
-@compiled
+@inlined
 def transfer(machine, owner, cpu, waited):  # type: ignore[no-untyped-def]
     """Time to fetch a line from its owner when the request waited behind others."""
     if owner < 0 or owner == cpu:
@@ -76,7 +77,7 @@ def transfer(machine, owner, cpu, waited):  # type: ignore[no-untyped-def]
     return base
 
 
-@compiled
+@inlined
 def write_line(machine, clock, line, cpu, t):  # type: ignore[no-untyped-def]
     """A read-modify-write: when the CPU owns the line."""
     start = max(t, clock.free[line])
@@ -84,37 +85,37 @@ def write_line(machine, clock, line, cpu, t):  # type: ignore[no-untyped-def]
     cost = transfer(machine, owner, cpu, start - t)
     if line < clock.sharers.shape[0]:
         shared = False
-        for word in range(SHARER_WORDS):
+        for word in range(clock.sharers.shape[1]):
             bits = clock.sharers[line, word]
             if bits != 0:
-                if word == cpu // 62 and bits == (1 << (cpu % 62)):
+                if word == cpu // CPUS_PER_WORD and bits == (1 << (cpu % CPUS_PER_WORD)):
                     continue
                 shared = True
                 clock.sharers[line, word] = 0
         if shared and owner == cpu:
             cost = machine.latency[2]  # the copies have to be invalidated
-        clock.sharers[line, cpu // 62] = 1 << (cpu % 62)
+        clock.sharers[line, cpu // CPUS_PER_WORD] = 1 << (cpu % CPUS_PER_WORD)
     clock.owner[line] = cpu
     clock.free[line] = start + cost
     return start + cost
 
 
-@compiled
+@inlined
 def read_line(machine, clock, line, cpu, t):  # type: ignore[no-untyped-def]
     """A read: free while the line was not written since this CPU read it last."""
-    bit = 1 << (cpu % 62)
-    if clock.sharers[line, cpu // 62] & bit:
+    bit = 1 << (cpu % CPUS_PER_WORD)
+    if clock.sharers[line, cpu // CPUS_PER_WORD] & bit:
         return t
     start = max(t, clock.free[line])
     owner = clock.owner[line]
     cost = transfer(machine, owner, cpu, start - t)
-    clock.sharers[line, cpu // 62] |= bit
+    clock.sharers[line, cpu // CPUS_PER_WORD] |= bit
     if owner >= 0 and owner != cpu:
         clock.free[line] = start + cost * machine.parameters[m.P_READ_HOLD]
     return start + cost
 
 
-@compiled
+@inlined
 def serve(machine, free, owner, node, cpu, t, hold):  # type: ignore[no-untyped-def]
     """Pass through a lock-protected section of known length; returns when it is over."""
     start = max(t, free[node])
@@ -125,7 +126,7 @@ def serve(machine, free, owner, node, cpu, t, hold):  # type: ignore[no-untyped-
     return start + cost + hold
 
 
-@compiled
+@inlined
 def alloc_page(machine, clock, cpu, t):  # type: ignore[no-untyped-def]
     """A page from the per-CPU list; an empty list is refilled under the zone lock."""
     if clock.pcp[cpu] > 0:
@@ -137,7 +138,7 @@ def alloc_page(machine, clock, cpu, t):  # type: ignore[no-untyped-def]
     return serve(machine, clock.zone_free, clock.zone_owner, node, cpu, t, par[m.P_ZONE_NS])
 
 
-@compiled
+@inlined
 def lru_add(machine, clock, cpu, t):  # type: ignore[no-untyped-def]
     """A page to the per-CPU LRU batch; a full batch is drained under the LRU lock."""
     par = machine.parameters
@@ -149,7 +150,7 @@ def lru_add(machine, clock, cpu, t):  # type: ignore[no-untyped-def]
     return serve(machine, clock.lru_free, clock.lru_owner, node, cpu, t, par[m.P_LRU_NS])
 
 
-@compiled
+@inlined
 def charge(machine, clock, cpu, t):  # type: ignore[no-untyped-def]
     """A page from the CPU's memcg stock; an empty stock is refilled from the shared counter."""
     if clock.stock[cpu] > 0:
@@ -163,7 +164,7 @@ def charge(machine, clock, cpu, t):  # type: ignore[no-untyped-def]
     return start + cost
 
 
-@compiled
+@inlined
 def free_pages(machine, clock, cpu, t, pages):  # type: ignore[no-untyped-def]
     """Anonymous pages leave the LRU and return to the zone, batch by batch."""
     par = machine.parameters
@@ -182,7 +183,7 @@ def free_pages(machine, clock, cpu, t, pages):  # type: ignore[no-untyped-def]
     return t
 
 
-@compiled
+@inlined
 def fill_page(machine, clock, cpu, t):  # type: ignore[no-untyped-def]
     """A page's traffic through its node's memory channel: delays only when it is saturated."""
     node = machine.node[cpu]
@@ -192,7 +193,7 @@ def fill_page(machine, clock, cpu, t):  # type: ignore[no-untyped-def]
     return max(t, start + per_page)
 
 
-@compiled
+@inlined
 def interrupt_others(machine, clock, running, me, t):  # type: ignore[no-untyped-def]
     """A TLB flush: the sender pays per running CPU, each of them loses the handler's time."""
     par = machine.parameters
@@ -206,7 +207,7 @@ def interrupt_others(machine, clock, running, me, t):  # type: ignore[no-untyped
     return t + par[m.P_IPI_HANDLE] + par[m.P_IPI_CPU] * targets
 
 
-@compiled
+@inlined
 def local_time(machine, costs, clock, cost, cpu, t, entries, anonymous, rng):  # type: ignore[no-untyped-def]
     """When work of a cost class is done that begins at ``t``; IPIs and sleeps are the engine's."""
     kind = costs.kind[cost]
@@ -215,9 +216,9 @@ def local_time(machine, costs, clock, cost, cpu, t, entries, anonymous, rng):  #
         return t + ns
     par = machine.parameters
     if kind == m.JITTERED:
-        return t + ns * (1.0 + par[m.P_JITTER] * (2.0 * rng.random() - 1.0))
+        return t + ns * (1.0 + par[m.P_JITTER] * (2.0 * uniform(rng) - 1.0))
     if kind == m.FILL:
-        jitter = 1.0 + par[m.P_JITTER] * (2.0 * rng.random() - 1.0)
+        jitter = 1.0 + par[m.P_JITTER] * (2.0 * uniform(rng) - 1.0)
         return fill_page(machine, clock, cpu, t + ns * jitter)
     if kind == m.ALLOC:
         return alloc_page(machine, clock, cpu, t + ns)

@@ -14,7 +14,8 @@ import numpy as np
 from spfvar.ops import codes as c
 from spfvar.simulate import clock as k
 from spfvar.simulate import machine as m
-from spfvar.transition.jit import compiled
+from spfvar.simulate.random import uniform
+from spfvar.transition.jit import compiled, inlined
 from spfvar.transition.step import step
 
 INFINITE: Final = 1e300
@@ -67,7 +68,7 @@ class Threads(NamedTuple):
     cpu_user: Any  # by CPU: its thread, or -1
 
 
-@compiled
+@inlined
 def play(tree, key, tid):  # type: ignore[no-untyped-def]
     """Replay a leaf's matches up to the root; ties go to the lower thread."""
     size = tree.shape[0] // 2
@@ -82,7 +83,20 @@ def play(tree, key, tid):  # type: ignore[no-untyped-def]
         node //= 2
 
 
-@compiled
+@inlined
+def next_key(tree, key, tid):  # type: ignore[no-untyped-def]
+    """The earliest clock among the other threads."""
+    node = tree.shape[0] // 2 + tid
+    earliest = INFINITE
+    while node > 1:
+        rival = tree[node ^ 1]
+        if rival >= 0 and key[rival] < earliest:
+            earliest = key[rival]
+        node //= 2
+    return earliest
+
+
+@inlined
 def bin_of(ns):  # type: ignore[no-untyped-def]
     """Histogram bin of a latency: 32 bins per power of two."""
     if ns < 1.0:
@@ -90,7 +104,7 @@ def bin_of(ns):  # type: ignore[no-untyped-def]
     return min(int(np.log2(ns) * 32.0), HISTOGRAM - 1)
 
 
-@compiled
+@inlined
 def backlog(s, g, meters, t):  # type: ignore[no-untyped-def]
     """Integrate the number of objects that wait for a grace period."""
     x = meters.x
@@ -99,14 +113,14 @@ def backlog(s, g, meters, t):  # type: ignore[no-untyped-def]
         x[X_BACKLOG_MAX] = max(x[X_BACKLOG_MAX], now)
 
 
-@compiled
+@inlined
 def set_key(threads, tid, t):  # type: ignore[no-untyped-def]
     """Schedule a thread."""
     threads.key[tid] = t
     play(threads.tree, threads.key, tid)
 
 
-@compiled
+@inlined
 def take_cpu(threads, tid, t):  # type: ignore[no-untyped-def]
     """Give a woken thread its old CPU, or any idle one; else it queues."""
     cpu_user = threads.cpu_user
@@ -132,7 +146,7 @@ def take_cpu(threads, tid, t):  # type: ignore[no-untyped-def]
     set_key(threads, tid, INFINITE)
 
 
-@compiled
+@inlined
 def leave_cpu(machine, threads, tid, t):  # type: ignore[no-untyped-def]
     """A thread sleeps: the first one that queues for a CPU gets this one."""
     cpu = threads.cpu[tid]
@@ -150,7 +164,7 @@ def leave_cpu(machine, threads, tid, t):  # type: ignore[no-untyped-def]
         set_key(threads, following, start)
 
 
-@compiled
+@inlined
 def wake_threads(machine, threads, meters, p, s, g, out, tid, t, oversubscribed):  # type: ignore[no-untyped-def]
     """Let the threads that were handed a lock go on; returns the releaser's clock."""
     par = machine.parameters
@@ -176,7 +190,7 @@ def wake_threads(machine, threads, meters, p, s, g, out, tid, t, oversubscribed)
     return t
 
 
-@compiled
+@inlined
 def record_mark(threads, meters, kind, tid, t):  # type: ignore[no-untyped-def]
     """A fault or a writer's call begins or ends."""
     x = meters.x
@@ -195,7 +209,7 @@ def record_mark(threads, meters, kind, tid, t):  # type: ignore[no-untyped-def]
         meters.writer_histogram[bin_of(took)] += 1
 
 
-@compiled
+@inlined
 def begin_measuring(meters, threads, t):  # type: ignore[no-untyped-def]
     """End of the warm-up: forget what was counted."""
     x = meters.x
@@ -205,7 +219,7 @@ def begin_measuring(meters, threads, t):  # type: ignore[no-untyped-def]
     x[X_MEASURING] = 1.0
 
 
-@compiled
+@inlined
 def redraw_folios(s, g, p, pc, tb, cached, rng):  # type: ignore[no-untyped-def]
     """The window moved on: draw anew which of its pages the page cache holds."""
     if p[pc, c.C_DST] < 0 or cached >= 1.0:
@@ -215,31 +229,32 @@ def redraw_folios(s, g, p, pc, tb, cached, rng):  # type: ignore[no-untyped-def]
     stride = g[c.G_CLASS0 + c.CLASS_FOLIO * c.CLASS_WORDS + c.K_STRIDE]
     for page in range(s[tb + p[pc, c.C_SRC]], s[tb + p[pc, c.C_SRC2]]):
         word = base + (vma + page) * stride
-        present = 1 if rng.random() < cached else 0
+        present = 1 if uniform(rng) < cached else 0
         if s[word + c.FOLIO_LOCK] == 0:
             s[word + c.FOLIO_CACHED] = present
             s[word + c.FOLIO_UPTODATE] = present
 
 
 @compiled
-def run(s, p, g, machine, costs, clock, threads, meters, warmup, faults, cached, probability, rng):  # type: ignore[no-untyped-def]
+def run(s, p, g, out, machine, costs, clock, threads, meters, warmup, faults, cached, probability, rng):  # type: ignore[no-untyped-def]
     """Run until ``faults`` faults after a warm-up of ``warmup`` faults, or until every thread ended.
 
     Changes all arrays in place; returns DONE, STUCK or VIOLATION.
     """
     x = meters.x
     par = machine.parameters
-    out = np.zeros(c.OUT_WOKEN0 + g[c.G_THREADS] + 1, dtype=np.int32)
     kthread = g[c.G_THREADS] - 1
     oversubscribed = kthread > threads.cpu_user.shape[0]
     key = threads.key
     tree = threads.tree
+    steps = 0
     if warmup == 0:
         begin_measuring(meters, threads, 0.0)
     while True:
         tid = tree[1]
         t = key[tid]
         if t >= INFINITE:
+            x[X_STEPS] = steps
             return DONE if x[X_ALIVE] == 0.0 else STUCK
         if threads.cpu[tid] < 0 and oversubscribed and tid != kthread:
             take_cpu(threads, tid, t)
@@ -247,21 +262,19 @@ def run(s, p, g, machine, costs, clock, threads, meters, warmup, faults, cached,
                 continue
         cpu = threads.cpu[tid]
         tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
-        key[tid] = INFINITE
-        play(tree, key, tid)
-        limit = key[tree[1]]
+        limit = next_key(tree, key, tid)
         while True:
             pc = s[tb]
             flags = p[pc, c.C_FLAGS]
             if flags & c.FLAG_SHARED and t > limit:
                 set_key(threads, tid, t)
                 break
-            x[X_STEPS] += 1.0
+            steps += 1
             op = p[pc, c.C_OP]
             choice = 0
             if op == c.CHOOSE:
                 wanted = probability[p[pc, c.C_IMM2]]
-                choice = 1 if rng.random() < wanted else 0
+                choice = 1 if uniform(rng) < wanted else 0
             outcome = step(s, p, g, tid, choice, out)
             issued = t
             mode = p[pc, c.C_L_MODE]
@@ -278,7 +291,7 @@ def run(s, p, g, machine, costs, clock, threads, meters, warmup, faults, cached,
                     t = k.interrupt_others(machine, clock, threads.running, tid, t + costs.ns[cost])
                 elif kind == m.SLEEP:
                     spread = par[m.P_SPREAD]
-                    t += costs.ns[cost] * (1.0 + spread * (2.0 * rng.random() - 1.0))
+                    t += costs.ns[cost] * (1.0 + spread * (2.0 * uniform(rng) - 1.0))
                     threads.running[tid] = True
                     if oversubscribed and tid != kthread:
                         leave_cpu(machine, threads, tid, issued)
@@ -298,6 +311,7 @@ def run(s, p, g, machine, costs, clock, threads, meters, warmup, faults, cached,
                     x[X_ALIVE] -= 1.0
                     x[X_END] = t
                     threads.running[tid] = False
+                    set_key(threads, tid, INFINITE)
                     if oversubscribed:
                         leave_cpu(machine, threads, tid, t)
                     break
@@ -306,6 +320,7 @@ def run(s, p, g, machine, costs, clock, threads, meters, warmup, faults, cached,
                     set_key(threads, tid, t + (par[m.P_GRACE] if tid == kthread else POLL_NS))
                     break
                 threads.blocked[tid] = t
+                set_key(threads, tid, INFINITE)
                 if flags & c.FLAG_SLEEPS:
                     threads.running[tid] = False
                     if oversubscribed:
@@ -322,6 +337,7 @@ def run(s, p, g, machine, costs, clock, threads, meters, warmup, faults, cached,
                     if x[X_MEASURING] > 0.0:
                         if x[X_FAULTS] >= faults:
                             x[X_END] = t
+                            x[X_STEPS] = steps
                             return DONE
                     elif x[X_FAULTS] >= warmup:
                         begin_measuring(meters, threads, t)
@@ -331,11 +347,12 @@ def run(s, p, g, machine, costs, clock, threads, meters, warmup, faults, cached,
                 backlog(s, g, meters, t)
             elif op == c.TOUCH and oversubscribed and threads.ready[1] > 0:
                 if t - threads.slice_at[tid] > par[m.P_SLICE]:
+                    set_key(threads, tid, INFINITE)
                     leave_cpu(machine, threads, tid, t)
                     take_cpu(threads, tid, t)
                     break
             if out[c.OUT_WOKEN] > 0:
                 t = wake_threads(machine, threads, meters, p, s, g, out, tid, t, oversubscribed)
-                limit = key[tree[1]]
+                limit = next_key(tree, key, tid)
             elif oversubscribed:
-                limit = key[tree[1]]
+                limit = next_key(tree, key, tid)

@@ -14,6 +14,7 @@ from spfvar.scenario.hardware import Profile
 from spfvar.simulate import engine as e
 from spfvar.simulate.clock import new_clock
 from spfvar.simulate.machine import Machine, build_machine, cost_table
+from spfvar.simulate.random import seeded
 from spfvar.simulate.world import World, draw_start
 
 
@@ -55,9 +56,10 @@ def simulate(world: World, variant: Variant, profile: Profile, seeds: np.random.
     meters.x[e.X_ALIVE] = load.threads
     cached = min((r.cached for r in load.regions if not r.mapping.anonymous), default=1.0)
     probability = np.zeros(max(1, len(program.probabilities)))
+    out = np.zeros(c.OUT_WOKEN0 + threads, dtype=np.int32)
     status = e.run(
-        state, program.table, world.layout.g, machine, costs, clock, timing, meters,
-        load.warmup, load.faults or (1 << 62), cached, probability, rng,
+        state, program.table, world.layout.g, out, machine, costs, clock, timing, meters,
+        load.warmup, load.faults or (1 << 62), cached, probability, seeded(seeds),
     )  # fmt: skip
     if status != e.DONE:
         raise SimulationError(_what_broke(status, world, variant, state))

@@ -43,10 +43,10 @@ from spfvar.ops.codes import (
     V_USE_AFTER_FREE,
     VMA_FPUT,
 )
-from spfvar.transition.jit import compiled
+from spfvar.transition.jit import inlined
 
 
-@compiled
+@inlined
 def allocate(s, g, k, register):  # type: ignore[no-untyped-def]
     """Pop the free list of the class at ``k`` into a thread word; the object's words become 0."""
     head = s[g[k + K_FREE]]
@@ -62,7 +62,7 @@ def allocate(s, g, k, register):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
+@inlined
 def free_object(s, g, k, index):  # type: ignore[no-untyped-def]
     """Give the memory back; drops the file reference that a VMA's freeing was charged with."""
     base = g[k + K_BASE] + index * g[k + K_STRIDE]
@@ -73,7 +73,7 @@ def free_object(s, g, k, index):  # type: ignore[no-untyped-def]
     make_stale(s, g, k, index)
 
 
-@compiled
+@inlined
 def put_file(s, g, index):  # type: ignore[no-untyped-def]
     """fput: drop a reference; the last one frees the file."""
     k = G_CLASS0 + CLASS_FILE * CLASS_WORDS
@@ -85,7 +85,7 @@ def put_file(s, g, index):  # type: ignore[no-untyped-def]
         make_stale(s, g, k, index)
 
 
-@compiled
+@inlined
 def make_stale(s, g, k, index):  # type: ignore[no-untyped-def]
     """Mark every thread's reference to a freed object."""
     for thread in range(g[G_THREADS]):
@@ -95,7 +95,7 @@ def make_stale(s, g, k, index):  # type: ignore[no-untyped-def]
                 s[tb + slot] = index + STALE
 
 
-@compiled
+@inlined
 def free(s, g, k, register):  # type: ignore[no-untyped-def]
     """Free the object that a thread word refers to; the reference becomes null."""
     index = s[register]
@@ -106,7 +106,7 @@ def free(s, g, k, register):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
+@inlined
 def call_rcu(s, g, k, register):  # type: ignore[no-untyped-def]
     """Queue the object for the next grace period; the reference becomes null."""
     base = g[k + K_BASE] + s[register] * g[k + K_STRIDE]
@@ -118,7 +118,7 @@ def call_rcu(s, g, k, register):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
+@inlined
 def reader_enters(s, g, tb):  # type: ignore[no-untyped-def]
     """Enter an RCU section, or an interrupts-off section, which counts as one."""
     if s[tb + T_RCU_NEST] == 0:
@@ -129,7 +129,7 @@ def reader_enters(s, g, tb):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
+@inlined
 def reader_leaves(s, g, tb):  # type: ignore[no-untyped-def]
     """Leave a section; the outermost one may let a grace period end."""
     if s[tb + T_RCU_NEST] <= 0:
@@ -140,7 +140,7 @@ def reader_leaves(s, g, tb):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
+@inlined
 def gp_start(s, g):  # type: ignore[no-untyped-def]
     """BLOCKED until a callback is queued; then flip the phase and take the callbacks over."""
     rcu = g[G_RCU]
@@ -158,7 +158,7 @@ def gp_start(s, g):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
+@inlined
 def gp_wait(s, g):  # type: ignore[no-untyped-def]
     """BLOCKED while the old phase has readers."""
     rcu = g[G_RCU]
@@ -167,7 +167,7 @@ def gp_wait(s, g):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
+@inlined
 def gp_invoke(s, g):  # type: ignore[no-untyped-def]
     """Free what waited for the grace period."""
     for cls in range(g[G_CLASSES]):
@@ -180,14 +180,14 @@ def gp_invoke(s, g):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
+@inlined
 def irq_disable(s, g, tb):  # type: ignore[no-untyped-def]
     """Interrupts off."""
     s[tb + T_IRQ_OFF] += 1
     return reader_enters(s, g, tb)
 
 
-@compiled
+@inlined
 def irq_enable(s, g, tid, tb):  # type: ignore[no-untyped-def]
     """Interrupts on: answer every sender that waits for this CPU."""
     if s[tb + T_IRQ_OFF] <= 0:
@@ -198,7 +198,7 @@ def irq_enable(s, g, tid, tb):  # type: ignore[no-untyped-def]
     return reader_leaves(s, g, tb)
 
 
-@compiled
+@inlined
 def answer_ipis(s, g, tid):  # type: ignore[no-untyped-def]
     """Clear this CPU's bit in every waiting sender's mask."""
     words = g[G_IPI_WORDS]
@@ -213,7 +213,7 @@ def answer_ipis(s, g, tid):  # type: ignore[no-untyped-def]
                 s[g[G_IPI]] -= 1
 
 
-@compiled
+@inlined
 def ipi_send(s, g, tid, tb):  # type: ignore[no-untyped-def]
     """Interrupt every other CPU: those with interrupts on answer at once."""
     words = g[G_IPI_WORDS]
@@ -228,7 +228,7 @@ def ipi_send(s, g, tid, tb):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
+@inlined
 def ipi_wait(s, tb):  # type: ignore[no-untyped-def]
     """BLOCKED until every CPU that had interrupts off has turned them on once."""
     if s[tb + T_IPI_PENDING] > 0:

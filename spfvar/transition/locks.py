@@ -19,7 +19,7 @@ from spfvar.ops.codes import (
     T_WNEXT,
     V_UNBALANCED,
 )
-from spfvar.transition.jit import compiled
+from spfvar.transition.jit import inlined
 
 
 READER = 1
@@ -28,7 +28,7 @@ QUEUED = 1
 GRANTED = 2
 
 
-@compiled
+@inlined
 def enqueue(s, g, head, tid, tb, kind):  # type: ignore[no-untyped-def]
     """Put a thread at the end of the queue whose head word is ``head`` (the tail follows)."""
     s[tb + T_WAIT] = QUEUED
@@ -41,7 +41,7 @@ def enqueue(s, g, head, tid, tb, kind):  # type: ignore[no-untyped-def]
     s[head + 1] = tid + 1
 
 
-@compiled
+@inlined
 def wake(s, g, waiter, out):  # type: ignore[no-untyped-def]
     """Hand the lock to a waiter: its pending op succeeds when it runs next."""
     s[g[G_T_BASE] + waiter * g[G_T_STRIDE] + T_WAIT] = GRANTED
@@ -49,7 +49,7 @@ def wake(s, g, waiter, out):  # type: ignore[no-untyped-def]
     out[OUT_WOKEN] += 1
 
 
-@compiled
+@inlined
 def granted_or_queued(s, tb):  # type: ignore[no-untyped-def]
     """Is this the second run of a waiting op?  0 no, 1 still waiting, 2 now granted (and taken)."""
     wait = s[tb + T_WAIT]
@@ -58,7 +58,7 @@ def granted_or_queued(s, tb):  # type: ignore[no-untyped-def]
     return wait
 
 
-@compiled
+@inlined
 def grant(s, g, a, out):  # type: ignore[no-untyped-def]
     """Let the head of a rwsem's queue in: the writer, or all readers wherever they stand."""
     tb0 = g[G_T_BASE]
@@ -93,7 +93,7 @@ def grant(s, g, a, out):  # type: ignore[no-untyped-def]
     s[a + 3] = previous
 
 
-@compiled
+@inlined
 def down_read(s, g, a, tid, tb):  # type: ignore[no-untyped-def]
     """Outcome 0 when held, BLOCKED while queued."""
     wait = granted_or_queued(s, tb)
@@ -108,7 +108,7 @@ def down_read(s, g, a, tid, tb):  # type: ignore[no-untyped-def]
     return BLOCKED
 
 
-@compiled
+@inlined
 def down_read_trylock(s, a):  # type: ignore[no-untyped-def]
     """Outcome 1 if taken."""
     if s[a + 1] == 0 and s[a + 2] == 0:
@@ -117,7 +117,7 @@ def down_read_trylock(s, a):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
+@inlined
 def up_read(s, g, a, out):  # type: ignore[no-untyped-def]
     """Outcome 0, or -V_UNBALANCED - 2 if nobody holds it."""
     if s[a] <= 0:
@@ -128,7 +128,7 @@ def up_read(s, g, a, out):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
+@inlined
 def down_write(s, g, a, tid, tb):  # type: ignore[no-untyped-def]
     """Outcome 0 when held, BLOCKED while queued."""
     wait = granted_or_queued(s, tb)
@@ -143,7 +143,7 @@ def down_write(s, g, a, tid, tb):  # type: ignore[no-untyped-def]
     return BLOCKED
 
 
-@compiled
+@inlined
 def up_write(s, g, a, tid, out):  # type: ignore[no-untyped-def]
     """Outcome 0, or -V_UNBALANCED - 2 if another holds it."""
     if s[a + 1] != tid + 1:
@@ -153,7 +153,7 @@ def up_write(s, g, a, tid, out):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
+@inlined
 def downgrade_write(s, g, a, tid, out):  # type: ignore[no-untyped-def]
     """The writer becomes a reader; queued readers get in if one is at the head."""
     if s[a + 1] != tid + 1:
@@ -164,7 +164,7 @@ def downgrade_write(s, g, a, tid, out):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
+@inlined
 def lock(s, g, a, tid, tb):  # type: ignore[no-untyped-def]
     """Spinlock or bit lock: outcome 0 when held, BLOCKED while queued."""
     wait = granted_or_queued(s, tb)
@@ -179,7 +179,7 @@ def lock(s, g, a, tid, tb):  # type: ignore[no-untyped-def]
     return BLOCKED
 
 
-@compiled
+@inlined
 def trylock(s, a, tid):  # type: ignore[no-untyped-def]
     """Outcome 1 if taken."""
     if s[a] == 0:
@@ -188,7 +188,7 @@ def trylock(s, a, tid):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
+@inlined
 def unlock(s, g, a, tid, out):  # type: ignore[no-untyped-def]
     """Release, handing over to the head of the queue."""
     if s[a] != tid + 1:

@@ -37,14 +37,14 @@ from spfvar.ops.codes import (
     VIOLATED,
 )
 from spfvar.transition import lifetime, locks, tables
-from spfvar.transition.jit import compiled
+from spfvar.transition.jit import inlined
 
 down_read, up_read, down_write = locks.down_read, locks.up_read, locks.down_write
 down_read_trylock, up_write, downgrade_write = locks.down_read_trylock, locks.up_write, locks.downgrade_write
 lock, trylock, unlock = locks.lock, locks.trylock, locks.unlock
 
 
-@compiled
+@inlined
 def local_op(s, p, g, pc, tb, choice):  # type: ignore[no-untyped-def]
     """Ops that concern nobody else (opcodes up to LAST_LOCAL)."""
     op = p[pc, C_OP]
@@ -85,7 +85,7 @@ def local_op(s, p, g, pc, tb, choice):  # type: ignore[no-untyped-def]
     return BLOCKED  # END
 
 
-@compiled
+@inlined
 def lock_op(s, p, g, pc, tid, tb, a, out):  # type: ignore[no-untyped-def]
     """Locks (opcodes DOWN_READ to UNLOCK)."""
     op = p[pc, C_OP]
@@ -108,7 +108,7 @@ def lock_op(s, p, g, pc, tid, tb, a, out):  # type: ignore[no-untyped-def]
     return downgrade_write(s, g, a, tid, out)
 
 
-@compiled
+@inlined
 def word_op(s, p, g, pc, tb, a):  # type: ignore[no-untyped-def]
     """Words of memory (opcodes LOAD to WAIT_EQUALS)."""
     op = p[pc, C_OP]
@@ -147,7 +147,7 @@ def word_op(s, p, g, pc, tb, a):  # type: ignore[no-untyped-def]
     return 0 if s[a] == p[pc, C_IMM] else BLOCKED  # WAIT_EQUALS
 
 
-@compiled
+@inlined
 def lifetime_op(s, p, g, pc, tid, tb):  # type: ignore[no-untyped-def]
     """Allocation, RCU, interrupts (opcodes ALLOC to IPI_WAIT)."""
     op = p[pc, C_OP]
@@ -176,7 +176,7 @@ def lifetime_op(s, p, g, pc, tid, tb):  # type: ignore[no-untyped-def]
     return lifetime.gp_invoke(s, g)
 
 
-@compiled
+@inlined
 def tree_op(s, p, g, pc, tb, a):  # type: ignore[no-untyped-def]
     """The VMA tree (opcodes FIND_VMA to VMA_CONTAINS)."""
     op = p[pc, C_OP]
@@ -190,7 +190,7 @@ def tree_op(s, p, g, pc, tb, a):  # type: ignore[no-untyped-def]
     return 1 if s[a] <= address < s[a + 1] else 0  # VMA_CONTAINS
 
 
-@compiled
+@inlined
 def table_op(s, p, g, pc, tb, index, out):  # type: ignore[no-untyped-def]
     """Page tables (opcodes TOUCH to FRESH_RANGE); ``index`` is the table of entry ops."""
     op = p[pc, C_OP]
@@ -229,7 +229,7 @@ def table_op(s, p, g, pc, tb, index, out):  # type: ignore[no-untyped-def]
     )  # CHANGE_PTES
 
 
-@compiled
+@inlined
 def folio_op(s, p, g, pc, tid, tb, a):  # type: ignore[no-untyped-def]
     """The page cache (opcodes FOLIO_GET to FOLIO_CREATE); ``a`` is the file's first-folio word."""
     op = p[pc, C_OP]
@@ -248,7 +248,7 @@ def folio_op(s, p, g, pc, tid, tb, a):  # type: ignore[no-untyped-def]
     return tables.folio_create(s, g, s[tb + p[pc, C_DST]], tid)
 
 
-@compiled
+@inlined
 def violation_of(s, p, pc, tb):  # type: ignore[no-untyped-def]
     """What is wrong with the object that a node is about to access (0: nothing)."""
     index = s[tb + p[pc, C_A_REG]]
@@ -262,7 +262,7 @@ def violation_of(s, p, pc, tb):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
+@inlined
 def step(s, p, g, tid, choice, out):  # type: ignore[no-untyped-def]
     """Execute the next primitive of thread ``tid``; see the module's text."""
     tb = g[G_T_BASE] + tid * g[G_T_STRIDE]

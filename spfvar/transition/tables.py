@@ -34,10 +34,10 @@ from spfvar.ops.codes import (
     V_OVERWRITE,
     V_USE_AFTER_FREE,
 )
-from spfvar.transition.jit import compiled
+from spfvar.transition.jit import inlined
 
 
-@compiled
+@inlined
 def find_vma(s, g, address, register):  # type: ignore[no-untyped-def]
     """Outcome 1 if the tree has a VMA for the address; its number goes to the thread word."""
     found = s[g[G_TREE] + address // g[G_TREE_UNIT]]
@@ -45,7 +45,7 @@ def find_vma(s, g, address, register):  # type: ignore[no-untyped-def]
     return 1 if found != 0 else 0
 
 
-@compiled
+@inlined
 def tree_store(s, g, start, end, value):  # type: ignore[no-untyped-def]
     """Let every address of the range find ``value - 1`` (0: nothing)."""
     unit = g[G_TREE_UNIT]
@@ -54,19 +54,19 @@ def tree_store(s, g, start, end, value):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
+@inlined
 def pmd(g, address):  # type: ignore[no-untyped-def]
     """The state word of the entry that refers to the address's page table."""
     return g[G_PMD] + address // g[G_PT_SPAN]
 
 
-@compiled
+@inlined
 def pte(g, table, address):  # type: ignore[no-untyped-def]
     """The state word of the address's entry in a table."""
     return g[G_PTE] + table * g[G_PT_SPAN] + address % g[G_PT_SPAN]
 
 
-@compiled
+@inlined
 def touch(s, g, address, write):  # type: ignore[no-untyped-def]
     """The hardware's walk: outcome 1 if the access faults."""
     table = s[pmd(g, address)] - 1
@@ -78,7 +78,7 @@ def touch(s, g, address, write):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
+@inlined
 def read_pmd(s, g, address, register):  # type: ignore[no-untyped-def]
     """Outcome 1 if there is a table; its number goes to the thread word."""
     table = s[pmd(g, address)]
@@ -86,7 +86,7 @@ def read_pmd(s, g, address, register):  # type: ignore[no-untyped-def]
     return 1 if table != 0 else 0
 
 
-@compiled
+@inlined
 def pmd_clear(s, g, address, register):  # type: ignore[no-untyped-def]
     """Unlink the table unless a neighbouring VMA still needs it (floor and ceiling)."""
     span = g[G_PT_SPAN]
@@ -103,7 +103,7 @@ def pmd_clear(s, g, address, register):  # type: ignore[no-untyped-def]
     return 1
 
 
-@compiled
+@inlined
 def read_pte(s, g, table, address, write, register):  # type: ignore[no-untyped-def]
     """Outcome 0 none, 1 present, 2 write-protected against this access."""
     entry = s[pte(g, table, address)]
@@ -115,7 +115,7 @@ def read_pte(s, g, table, address, write, register):  # type: ignore[no-untyped-
     return 1
 
 
-@compiled
+@inlined
 def set_pte(s, g, table, address, bits, writable, folio, replaces):  # type: ignore[no-untyped-def]
     """Set an entry; a present one may only be replaced by its own copy-on-write page."""
     word = pte(g, table, address)
@@ -130,7 +130,7 @@ def set_pte(s, g, table, address, bits, writable, folio, replaces):  # type: ign
     return 0
 
 
-@compiled
+@inlined
 def zap(s, g, table, start, end, out):  # type: ignore[no-untyped-def]
     """Clear the entries of the range in one table; reports how many pages of which kind went."""
     span = g[G_PT_SPAN]
@@ -152,14 +152,14 @@ def zap(s, g, table, start, end, out):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
+@inlined
 def put_folio(s, g, folio):  # type: ignore[no-untyped-def]
     """Drop the reference that a page-table entry held."""
     k = G_CLASS0 + CLASS_FOLIO * CLASS_WORDS
     s[g[k + K_BASE] + folio * g[k + K_STRIDE] + FOLIO_REFS] -= 1
 
 
-@compiled
+@inlined
 def change_protection(s, g, table, start, end, writable, out):  # type: ignore[no-untyped-def]
     """Take the write permission away; giving it back is left to the next write fault."""
     span = g[G_PT_SPAN]
@@ -175,7 +175,7 @@ def change_protection(s, g, table, start, end, writable, out):  # type: ignore[n
     return 0
 
 
-@compiled
+@inlined
 def fresh_range(s, g, start, end):  # type: ignore[no-untyped-def]
     """Forget the entries and tables of a range: it now stands for another part of its mapping."""
     span = g[G_PT_SPAN]
@@ -197,7 +197,7 @@ def fresh_range(s, g, start, end):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
+@inlined
 def forget_table(s, g, table):  # type: ignore[no-untyped-def]
     """Return a table to the free list without a trace: nobody refers to it."""
     k = G_CLASS0 + CLASS_TABLE * CLASS_WORDS
@@ -206,14 +206,14 @@ def forget_table(s, g, table):  # type: ignore[no-untyped-def]
     s[g[k + 3]] = -table - 2
 
 
-@compiled
+@inlined
 def folio_word(g, folio):  # type: ignore[no-untyped-def]
     """First state word of a folio."""
     k = G_CLASS0 + CLASS_FOLIO * CLASS_WORDS
     return g[k + K_BASE] + folio * g[k + K_STRIDE]
 
 
-@compiled
+@inlined
 def folio_get(s, g, folio):  # type: ignore[no-untyped-def]
     """Outcome 1 if the page is cached; takes a reference."""
     word = folio_word(g, folio)
@@ -223,7 +223,7 @@ def folio_get(s, g, folio):  # type: ignore[no-untyped-def]
     return 1
 
 
-@compiled
+@inlined
 def folio_create(s, g, folio, tid):  # type: ignore[no-untyped-def]
     """Outcome 1 if we added it (locked, not uptodate); takes a reference either way."""
     word = folio_word(g, folio)
@@ -236,7 +236,7 @@ def folio_create(s, g, folio, tid):  # type: ignore[no-untyped-def]
     return 1
 
 
-@compiled
+@inlined
 def next_candidate(s, g, folio0, vm_start, cursor, limit, tid):  # type: ignore[no-untyped-def]
     """The next page that map_pages takes, or ``limit``: cached, uptodate and not locked by another."""
     address = cursor
@@ -250,7 +250,7 @@ def next_candidate(s, g, folio0, vm_start, cursor, limit, tid):  # type: ignore[
     return limit
 
 
-@compiled
+@inlined
 def check_live(s, a_life, index, stride):  # type: ignore[no-untyped-def]
     """0 if the object may be accessed (live, or freed but inside its grace period)."""
     if s[a_life + index * stride] < LIVE:
