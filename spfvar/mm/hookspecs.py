@@ -239,7 +239,7 @@ def free_pgtables(mapping: Mapping) -> Steps:
 
 @hook_point
 def tlb_remove_table(table: Register) -> Steps:
-    """Free one unlinked page table (mm/mmu_gather.c)."""
+    """Have one unlinked page table freed (mm/mmu_gather.c)."""
     raise AssertionError
 
 

@@ -17,7 +17,6 @@ from spfvar.ops.primitives import (
     add,
     allocate,
     at,
-    call_rcu,
     change_ptes,
     copy_register,
     dec_and_test,
@@ -40,6 +39,7 @@ from spfvar.ops.primitives import (
     spin_unlock,
     store,
     store_register,
+    test_register,
     tree_erase,
     tree_store,
     up_read,
@@ -47,6 +47,10 @@ from spfvar.ops.primitives import (
     work,
     zap_ptes,
 )
+
+
+#: The sign bit: set in a null reference.
+NULL = 1 << 30
 
 
 def over_range() -> Steps:
@@ -59,6 +63,17 @@ def flush_tlb() -> Steps:
     """Flush the range on every CPU that runs the mm, and wait."""
     yield ipi_send("flush_tlb_mm_range")
     yield ipi_wait()
+
+
+def tlb_finish_mmu() -> Steps:
+    """Flush, then free the page tables that were gathered (mm/mmu_gather.c)."""
+    yield from flush_tlb()
+    yield loop("tlb_flush_mmu_free")
+    if not (yield test_register(o.gathered, NULL, "gathered tables left")):
+        yield copy_register(o.table, o.gathered)
+        yield load(at(o.table, o.GATHER_NEXT), o.gathered)
+        yield free(o.table, "__tlb_remove_table", "free_table")
+        yield again("tlb_flush_mmu_free")
 
 
 def zap_range() -> Steps:
@@ -87,8 +102,9 @@ def unmap_region(mapping: Mapping) -> Steps:
     """Zap, free the page tables, flush (unmap_region, mm/mmap.c)."""
     yield work("lru_add_drain")
     yield from zap_range()
+    yield set_register(o.gathered, -1)
     yield from hooks.free_pgtables(mapping)
-    yield from flush_tlb()
+    yield from tlb_finish_mmu()
 
 
 def remove_vma(vma: Register, mapping: Mapping) -> Steps:
@@ -146,8 +162,10 @@ class MmapLockWriters:
 
     @hookimpl
     def tlb_remove_table(self, table: Register) -> Steps:
-        # x86 kernels with PARAVIRT free tables by RCU (MMU_GATHER_RCU_TABLE_FREE).
-        yield call_rcu(table, "tlb_remove_table")
+        # Bare x86: tables ride in the gather's batch and are freed right after the flush's IPIs; only
+        # paravirtual guests (KVM with PV TLB flush, Hyper-V, Xen) free them by RCU.
+        yield store_register(at(table, o.GATHER_NEXT), o.gathered)
+        yield copy_register(o.gathered, table)
 
     @hookimpl
     def mmap(self, mapping: Mapping) -> Steps:

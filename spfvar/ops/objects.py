@@ -36,6 +36,7 @@ VM_FILE: Final = Field(VMA, "vm_file")  # file, or -1
 
 # page table page
 PTL: Final = Field(PAGE_TABLE, "ptl", SPIN_WORDS, "ptl")
+GATHER_NEXT: Final = Field(PAGE_TABLE, "gather_next")  # list of tables to be freed after the TLB flush
 #: Not words of the object: they name the cache line of a table's entries.
 PTES: Final = "ptes"
 
@@ -67,6 +68,7 @@ vm_start: Final = Register("vm_start")
 vm_end: Final = Register("vm_end")
 table: Final = Register("pmd_pgtable", PAGE_TABLE)  # vmf->pmd's table, as orig_pmd saw it
 prealloc_pte: Final = Register("prealloc_pte", PAGE_TABLE)
+gathered: Final = Register("gathered", PAGE_TABLE)  # head of the list of unlinked tables
 orig_pte: Final = Register("orig_pte")
 folio: Final = Register("folio", FOLIO)
 cursor: Final = Register("cursor")  # page address of a loop over pages or tables

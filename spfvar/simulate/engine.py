@@ -254,8 +254,7 @@ def run(s, p, g, out, machine, costs, clock, threads, meters, warmup, faults, ca
         tid = tree[1]
         t = key[tid]
         if t >= INFINITE:
-            x[X_STEPS] = steps
-            return DONE if x[X_ALIVE] == 0.0 else STUCK
+            return STUCK
         if threads.cpu[tid] < 0 and oversubscribed and tid != kthread:
             take_cpu(threads, tid, t)
             if key[tid] >= INFINITE:
@@ -314,9 +313,14 @@ def run(s, p, g, out, machine, costs, clock, threads, meters, warmup, faults, ca
                     set_key(threads, tid, INFINITE)
                     if oversubscribed:
                         leave_cpu(machine, threads, tid, t)
+                    if x[X_ALIVE] == 0.0:
+                        x[X_STEPS] = steps
+                        return DONE
                     break
                 if s[tb + c.T_WAIT] == 0:
-                    # No queue to be woken from: look again later.
+                    # No queue to be woken from: look again later, unless nobody is left to change it.
+                    if tid == kthread and next_key(tree, key, tid) >= INFINITE:
+                        return STUCK
                     set_key(threads, tid, t + (par[m.P_GRACE] if tid == kthread else POLL_NS))
                     break
                 threads.blocked[tid] = t

@@ -122,12 +122,14 @@ def _read(meters: e.Meters, world: World, variant: Variant) -> Result:
         "writer_p50": percentile(meters.writer_histogram, 0.50),
         "writer_p99": percentile(meters.writer_histogram, 0.99),
         "lock_wait_share": x[e.X_LOCK_WAIT] / (duration * world.load.threads) if duration > 0 else nan,
-        "spec_success": 1.0 - aborts / attempts if attempts else nan,
+        # A fault may have been tried before the measurement began and aborted after.
+        "spec_success": min(1.0, max(0.0, 1.0 - aborts / attempts)) if attempts else nan,
         "mmap_lock_share": counts.get("mmap_lock_fault", 0) / faults if faults else nan,
         "deferred_backlog": x[e.X_BACKLOG_MAX],
         "makespan": duration if not world.load.faults else nan,
     }
-    events = {name: 1000.0 * n / faults for name, n in counts.items()} if faults else {}
+    events = {name: float(1000.0 * n / faults) for name, n in counts.items()} if faults else {}
+    metrics = {name: float(value) for name, value in metrics.items()}
     return Result(metrics, events, int(faults), int(x[e.X_STEPS]))
 
 
