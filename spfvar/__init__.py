@@ -1,1 +1,21 @@
-"""Comparator of kernel-patch variants for Linux page faults."""
+"""Comparator of kernel-patch variants for Linux page faults: simulated, with reasons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__version__ = "0.1.0"
+#: Changes whenever the same scenario may give other numbers.
+MODEL_VERSION = "1"
+
+__all__ = ["MODEL_VERSION", "__version__", "compare"]
+
+
+def compare(*variants: str, **options: Any) -> pd.DataFrame:
+    """Run a comparison; see `spfvar.api.compare` for the options and the columns of the table."""
+    from spfvar.api import compare as run
+
+    return run(*variants, **options)

@@ -57,6 +57,7 @@ VARIANTS = [
         ),
         events=EVENTS,
         description="With speculative __do_fault(), so file reads and private file writes too.",
+        rivals=("spf-map-pages",),
     ),
     Variant(
         name="spf-map-pages",

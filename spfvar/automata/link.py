@@ -36,14 +36,17 @@ class Program:
     read_lines: int
 
 
-def link(automata: Mapping[str, Automaton], layout: Layout) -> Program:
-    """Resolve every operand of every node to state words.  Raises nothing: ops are checked already."""
+def link(automata: Mapping[str, Automaton], layout: Layout, private_tables: bool = False) -> Program:
+    """Resolve every operand of every node to state words.  Raises nothing: ops are checked already.
+
+    ``private_tables``: no two threads of the run ever use the same page table.
+    """
     ops = tuple(op for automaton in automata.values() for op in automaton.ops())
     events = tuple(dict.fromkeys(op.event for op in ops if op.code == c.COUNT))
     probabilities = tuple(dict.fromkeys(op.event for op in ops if op.code == c.CHOOSE and op.event))
     costs = tuple(dict.fromkeys(op.cost for op in ops))
     line_base, lines, read_lines = _place_lines(ops, layout)
-    written = _Written(ops)
+    written = _Written(ops, private_tables)
     table = np.full((len(ops), c.COLUMNS), -1, dtype=np.int32)
     entry: dict[str, int] = {}
     row = 0
@@ -94,9 +97,11 @@ class _Written:
     """What the ops of a run can write: the rest is constant, and reading it needs no ordering."""
 
     _WORD_READS = (c.LOAD, c.LOAD_TEST, c.LOAD_ODD, c.EQUALS, c.EQUALS_REG, c.VMA_CONTAINS)
+    _PMD_OPS = (c.READ_PMD, c.PMD_SAME, c.PMD_POPULATE, c.PMD_CLEAR, c.TOUCH)
     _WORD_WRITES = (c.STORE, c.STORE_REG, c.ADD, c.INC_NOT_ZERO, c.DEC_AND_TEST)
 
-    def __init__(self, ops: tuple[Op, ...]) -> None:
+    def __init__(self, ops: tuple[Op, ...], private_tables: bool) -> None:
+        self._private_tables = private_tables
         codes = {op.code for op in ops}
         self._fields = {op.place.field for op in ops if op.place is not None and op.code in self._WORD_WRITES}
         self._lines = {_key(op.line) for op in ops if op.line is not None and op.line.mode == "rmw"}
@@ -108,6 +113,10 @@ class _Written:
         return (c.FLAG_SHARED if self._shared(op) else 0) | (c.FLAG_SLEEPS if op.sleeps else 0)
 
     def _shared(self, op: Op) -> bool:
+        if op.code == c.MARK:
+            return True  # so that no thread runs ahead of the others by more than a fault
+        if self._private_tables and (op.code in self._PMD_OPS or _on_table(op)):
+            return False
         if op.sleeps or (op.line is not None and _key(op.line) in self._lines):
             return True
         if op.code in self._WORD_READS:
@@ -118,6 +127,14 @@ class _Written:
         if op.code in (c.RCU_READ_LOCK, c.RCU_READ_UNLOCK):
             return self._rcu
         return op.code > c.LAST_LOCAL
+
+
+def _on_table(op: Op) -> bool:
+    return op.place is not None and op.place.field.cls == o.PAGE_TABLE and op.code not in _LIFE_OPS
+
+
+#: Allocation goes through a list that all threads share.
+_LIFE_OPS = (c.ALLOC, c.FREE, c.CALL_RCU)
 
 
 def _place_lines(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import pluggy
@@ -38,7 +39,8 @@ class Event:
 class Variant:
     """A design: ``patches`` are applied in order, the last one is the outermost.
 
-    A patch is a class with hook implementations; ``source`` is a message id or a commit.
+    A patch is a class with hook implementations; ``source`` is a message id or a commit.  ``rivals`` are
+    variants that readers will want it compared with: summaries say where the two differ.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Variant:
     patches: tuple[type, ...] = ()
     events: tuple[Event, ...] = ()
     description: str = ""
+    rivals: tuple[str, ...] = ()
     origin: str = field(default="", compare=False)
 
     def events_with(self, role: str) -> list[str]:
@@ -68,6 +71,7 @@ class Stack:
             name: tuple(inspect.signature(spec).parameters) for name, spec in hookspecs.HOOKS.items()
         }
         self._extractor = Extractor(self._resolve)
+        self._lock = Lock()
 
     def _register(self, patch: type) -> None:
         for name, member in inspect.getmembers(patch, inspect.isfunction):
@@ -95,7 +99,8 @@ class Stack:
     def automaton(self, name: str, text: Any) -> Automaton:
         """Extract a thread's text under this stack; errors name the variant too."""
         try:
-            return self._extractor.automaton(name, text)
+            with self._lock:
+                return self._extractor.automaton(name, text)
         except StrategyError as error:
             raise StrategyError(f"variant {self.variant.name}: {error}") from error
 

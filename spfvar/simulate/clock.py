@@ -165,6 +165,18 @@ def charge(machine, clock, cpu, t):  # type: ignore[no-untyped-def]
 
 
 @inlined
+def server_due(machine, clock, kind, cpu):  # type: ignore[no-untyped-def]
+    """Will work of this kind pass through a server now, so that it has to keep its turn?"""
+    if kind == m.ALLOC:
+        return clock.pcp[cpu] <= 0
+    if kind == m.LRU:
+        return clock.lru_count[cpu] + 1 >= machine.parameters[m.P_LRU_BATCH]
+    if kind == m.CHARGE:
+        return clock.stock[cpu] <= 0
+    return False
+
+
+@inlined
 def free_pages(machine, clock, cpu, t, pages):  # type: ignore[no-untyped-def]
     """Anonymous pages leave the LRU and return to the zone, batch by batch."""
     par = machine.parameters

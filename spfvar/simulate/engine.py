@@ -57,8 +57,8 @@ class Meters(NamedTuple):
 class Threads(NamedTuple):
     """Timed state by thread; the last one is the grace-period kthread."""
 
-    key: Any  # when it wants to run next; INFINITE while it waits
-    tree: Any  # winner tree over ``key``
+    key: Any  # winner tree of clocks: leaf size/2 + thread; INFINITE while the thread waits
+    winner: Any  # the thread behind each node of ``key``
     cpu: Any  # CPU it runs on, -1 while it waits for one
     began: Any  # when its fault or call began
     blocked: Any  # when its wait began
@@ -69,29 +69,29 @@ class Threads(NamedTuple):
 
 
 @inlined
-def play(tree, key, tid):  # type: ignore[no-untyped-def]
-    """Replay a leaf's matches up to the root; ties go to the lower thread."""
-    size = tree.shape[0] // 2
-    node = (size + tid) // 2
+def set_key(threads, tid, t):  # type: ignore[no-untyped-def]
+    """Schedule a thread: replay its matches up to the root; ties go to the lower thread."""
+    key = threads.key
+    winner = threads.winner
+    node = key.shape[0] // 2 + tid
+    key[node] = t
+    node //= 2
     while node >= 1:
-        left = tree[2 * node]
-        right = tree[2 * node + 1]
-        winner = left
-        if right >= 0 and (left < 0 or key[right] < key[left]):
-            winner = right
-        tree[node] = winner
+        left = 2 * node
+        # Without a branch: which of the two wins cannot be predicted.
+        best = left + (1 if key[left + 1] < key[left] else 0)
+        key[node] = key[best]
+        winner[node] = winner[best]
         node //= 2
 
 
 @inlined
-def next_key(tree, key, tid):  # type: ignore[no-untyped-def]
+def next_key(key, tid):  # type: ignore[no-untyped-def]
     """The earliest clock among the other threads."""
-    node = tree.shape[0] // 2 + tid
+    node = key.shape[0] // 2 + tid
     earliest = INFINITE
     while node > 1:
-        rival = tree[node ^ 1]
-        if rival >= 0 and key[rival] < earliest:
-            earliest = key[rival]
+        earliest = min(earliest, key[node ^ 1])
         node //= 2
     return earliest
 
@@ -111,13 +111,6 @@ def backlog(s, g, meters, t):  # type: ignore[no-untyped-def]
     now = s[g[c.G_RCU] + 3] + s[g[c.G_RCU] + 4]
     if x[X_MEASURING] > 0.0:
         x[X_BACKLOG_MAX] = max(x[X_BACKLOG_MAX], now)
-
-
-@inlined
-def set_key(threads, tid, t):  # type: ignore[no-untyped-def]
-    """Schedule a thread."""
-    threads.key[tid] = t
-    play(threads.tree, threads.key, tid)
 
 
 @inlined
@@ -246,26 +239,27 @@ def run(s, p, g, out, machine, costs, clock, threads, meters, warmup, faults, ca
     kthread = g[c.G_THREADS] - 1
     oversubscribed = kthread > threads.cpu_user.shape[0]
     key = threads.key
-    tree = threads.tree
     steps = 0
     if warmup == 0:
         begin_measuring(meters, threads, 0.0)
     while True:
-        tid = tree[1]
-        t = key[tid]
+        tid = threads.winner[1]
+        t = key[1]
         if t >= INFINITE:
             return STUCK
         if threads.cpu[tid] < 0 and oversubscribed and tid != kthread:
             take_cpu(threads, tid, t)
-            if key[tid] >= INFINITE:
+            if key[1] >= INFINITE or threads.winner[1] != tid:
                 continue
         cpu = threads.cpu[tid]
         tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
-        limit = next_key(tree, key, tid)
+        limit = next_key(key, tid)
         while True:
             pc = s[tb]
             flags = p[pc, c.C_FLAGS]
-            if flags & c.FLAG_SHARED and t > limit:
+            cost = p[pc, c.C_COST]
+            kind = costs.kind[cost]
+            if t > limit and (flags & c.FLAG_SHARED or k.server_due(machine, clock, kind, cpu)):
                 set_key(threads, tid, t)
                 break
             steps += 1
@@ -283,8 +277,6 @@ def run(s, p, g, out, machine, costs, clock, threads, meters, warmup, faults, ca
                     t = k.write_line(machine, clock, line, cpu, t)
                 else:
                     t = k.read_line(machine, clock, line, cpu, t)
-            cost = p[pc, c.C_COST]
-            kind = costs.kind[cost]
             if outcome >= 0:
                 if kind == m.IPI:
                     t = k.interrupt_others(machine, clock, threads.running, tid, t + costs.ns[cost])
@@ -319,7 +311,7 @@ def run(s, p, g, out, machine, costs, clock, threads, meters, warmup, faults, ca
                     break
                 if s[tb + c.T_WAIT] == 0:
                     # No queue to be woken from: look again later, unless nobody is left to change it.
-                    if tid == kthread and next_key(tree, key, tid) >= INFINITE:
+                    if tid == kthread and next_key(key, tid) >= INFINITE:
                         return STUCK
                     set_key(threads, tid, t + (par[m.P_GRACE] if tid == kthread else POLL_NS))
                     break
@@ -357,6 +349,6 @@ def run(s, p, g, out, machine, costs, clock, threads, meters, warmup, faults, ca
                     break
             if out[c.OUT_WOKEN] > 0:
                 t = wake_threads(machine, threads, meters, p, s, g, out, tid, t, oversubscribed)
-                limit = next_key(tree, key, tid)
+                limit = next_key(key, tid)
             elif oversubscribed:
-                limit = next_key(tree, key, tid)
+                limit = next_key(key, tid)

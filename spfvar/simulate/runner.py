@@ -12,6 +12,7 @@ from spfvar.ops import codes as c
 from spfvar.plugins.variant import Variant
 from spfvar.scenario.hardware import Profile
 from spfvar.simulate import engine as e
+from spfvar.simulate import machine as m
 from spfvar.simulate.clock import new_clock
 from spfvar.simulate.machine import Machine, build_machine, cost_table
 from spfvar.simulate.random import seeded
@@ -69,9 +70,10 @@ def simulate(world: World, variant: Variant, profile: Profile, seeds: np.random.
 def _threads(machine: Machine, threads: int, rng: np.random.Generator) -> e.Threads:
     cpus = len(machine.node)
     leaves = 1 << threads.bit_length()  # the kthread is one more
-    tree = np.full(2 * leaves, -1, dtype=np.int64)
-    tree[leaves : leaves + threads + 1] = np.arange(threads + 1)
-    key = np.concatenate([rng.random(threads) * 1000.0, [machine.parameters[10]]])
+    winner = np.zeros(2 * leaves, dtype=np.int64)
+    winner[leaves:] = np.arange(leaves)
+    key = np.full(2 * leaves, e.INFINITE)
+    start = np.append(rng.random(threads) * 1000.0, machine.parameters[m.P_GRACE])
     cpu = np.append(machine.cpu_of, 0)
     cpu_user = np.full(cpus, -1, dtype=np.int64)
     ready = np.zeros(threads + 3, dtype=np.int64)
@@ -82,15 +84,15 @@ def _threads(machine: Machine, threads: int, rng: np.random.Generator) -> e.Thre
             cpu[thread] = -2 - cpu[thread]
             ready[2 + thread - cpus] = thread
             ready[1] += 1
-            key[thread] = e.INFINITE
+            start[thread] = e.INFINITE
     running = np.ones(threads + 1, dtype=np.bool_)
     running[threads] = False
     timing = e.Threads(
-        key, tree, cpu, np.zeros(threads + 1), np.zeros(threads + 1), running, np.zeros(threads + 1), ready,
+        key, winner, cpu, np.zeros(threads + 1), np.zeros(threads + 1), running, np.zeros(threads + 1), ready,
         cpu_user,
     )  # fmt: skip
     for thread in range(threads + 1):
-        e.play(tree, key, thread)
+        e.set_key(timing, thread, start[thread])
     return timing
 
 

@@ -48,7 +48,7 @@ def build_world(load: Load, stack: Stack) -> World:
     """Extract, lay out and link a load under a variant.  Raises StrategyError."""
     automata = extract_programs(load, stack)
     layout = Layout(_sizes(load), automata.values())
-    program = link(automata, layout)
+    program = link(automata, layout, private_tables(load))
     state = layout.empty_state()
     _Builder(load, layout, program, state).build()
     return World(load, layout, program, state, compute_times(load))
@@ -61,6 +61,20 @@ def extract_programs(load: Load, stack: Stack) -> dict[str, Automaton]:
     }
     automata[KTHREAD] = stack.automaton(KTHREAD, rcu_gp_kthread)
     return automata
+
+
+def private_tables(load: Load) -> bool:
+    """Does every page table serve one thread only?"""
+    user: dict[int, int] = {}
+    for region in load.regions:
+        for thread, range_ in enumerate(region.ranges):
+            if not range_.pages:
+                continue
+            end = range_.start + range_.pages * region.count
+            for table in range(range_.start // PT_SPAN, -(-end // PT_SPAN)):
+                if user.setdefault(table, thread) != thread:
+                    return False
+    return True
 
 
 def compute_times(load: Load) -> dict[str, float]:

@@ -1,0 +1,121 @@
+"""The Python API: what the command line does, with pandas frames as results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from spfvar.compare.stats import KEY, compare_to, summarise, summarise_events
+from spfvar.errors import InputError
+from spfvar.matrix import catalogue
+from spfvar.matrix.plan import Plan, make_plan
+from spfvar.matrix.run import Failure, Samples, run_plan
+from spfvar.plugins.registry import BUILT_IN, Problem, Registry, load_registry
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A finished comparison.
+
+    ``cells``: value, ci_low, ci_high, n per variant, scenario, axes and metric.  ``comparisons``: ratio to the
+    baseline and verdict.  ``events``: counts per 1000 faults.  ``samples``: the single runs.
+    """
+
+    plan: Plan
+    samples: Samples
+    cells: pd.DataFrame
+    comparisons: pd.DataFrame
+    events: pd.DataFrame
+    problems: tuple[Problem, ...]
+
+    @property
+    def failures(self) -> list[Failure]:
+        """Cells that could not be run."""
+        return self.samples.failures
+
+
+def usable(registry: Registry, names: Sequence[str]) -> list[str]:
+    """The variants asked for (none: all) whose texts can be extracted; the rest become problems.
+
+    Shipped variants are not checked here: the project's own tests do that.
+    """
+    wanted = list(names) or list(registry.variants)
+    return [
+        name for name in wanted
+        if registry[name].origin.startswith(BUILT_IN) or registry.check(registry[name])
+    ]  # fmt: skip
+
+
+def run_comparison(
+    plan: Plan,
+    registry: Registry,
+    jobs: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Comparison:
+    """Run a plan and evaluate it.  InputError if no cell could be run."""
+    samples = run_plan(plan, jobs, progress)
+    if plan.baseline not in set(samples.values["variant"]):
+        reasons = "; ".join(dict.fromkeys(failure.message for failure in samples.failures))
+        raise InputError(f"the baseline {plan.baseline} could not be run: {reasons}")
+    return Comparison(
+        plan,
+        samples,
+        summarise(samples.values),
+        compare_to(samples.values, plan.baseline),
+        summarise_events(samples.events, samples.values),
+        tuple(registry.problems),
+    )
+
+
+def compare(
+    *variants: str,
+    scenarios: Sequence[str] = (),
+    threads: Sequence[int] = (),
+    hardware: str = "skylake-2s56c",
+    baseline: str | None = None,
+    axes: Mapping[str, object | Sequence[object]] | None = None,
+    seeds: int = 6,
+    seed: int = 1,
+    jobs: int | None = None,
+    plugins: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Compare variants (none given: all) over scenarios (none: every one's default matrix).
+
+    ``axes`` maps an axis to a value or a list of values.  Returns a long frame, one row per variant,
+    scenario, point and metric: a column per axis, value with its 95 % interval (ci_low, ci_high), n seeds,
+    and for all but the baseline ratio, ratio_low, ratio_high, significant, verdict.  ``attrs`` holds
+    baseline, hardware and matrix_hash.  Raises InputError for what makes no sense.
+
+    >>> import spfvar  # doctest: +SKIP
+    >>> spfvar.compare("spf-do-fault", scenarios=["file-cow"], threads=[1, 16])  # doctest: +SKIP
+    """
+    registry = load_registry(plugins)
+    settings = {
+        name: [str(v) for v in (value if isinstance(value, list | tuple) else [value])]
+        for name, value in (axes or {}).items()
+    }
+    plan = make_plan(
+        registry, catalogue.scenarios(), catalogue.hardware(),
+        variants=usable(registry, variants), patterns=scenarios, threads=threads, hardware=hardware,
+        baseline=baseline, settings=settings, seeds=seeds, seed=seed,
+    )  # fmt: skip
+    return as_frame(run_comparison(plan, registry, jobs))
+
+
+def as_frame(comparison: Comparison) -> pd.DataFrame:
+    """Cells and comparisons in one long frame, axes as columns."""
+    tests = comparison.comparisons.rename(columns={"ci_low": "ratio_low", "ci_high": "ratio_high"})
+    tests = tests.drop(columns=["warning", "p"])
+    frame = comparison.cells.merge(tests, on=KEY, how="left")
+    points = pd.DataFrame([json.loads(text) for text in frame["axes"]], index=frame.index)
+    frame = pd.concat([frame[["variant", "scenario"]], points, frame.drop(columns=["variant", "scenario", "axes"])], axis=1)
+    frame.attrs.update(
+        simulated=True,
+        baseline=comparison.plan.baseline,
+        hardware=comparison.plan.hardware,
+        matrix_hash=comparison.plan.matrix_hash,
+    )
+    return frame

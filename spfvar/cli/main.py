@@ -1,0 +1,88 @@
+"""The command line: a group whose commands are imported when they are called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from spfvar import __version__
+from spfvar.errors import SpfvarError
+
+#: Command: module, and what ``--help`` says of it.
+COMMANDS = {
+    "compare": ("spfvar.cli.compare", "Simulate variants over scenarios and print comparison tables."),
+    "list": ("spfvar.cli.listing", "List variants, scenarios, hook points or hardware profiles."),
+    "show": ("spfvar.cli.show", "Explain a scenario, a variant, a hook point or a hardware profile."),
+}
+INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """Imports a command only when it is used: ``spfvar --help`` must not wait for numba."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Command names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, with the nearest name for an unknown command."""
+        from spfvar.errors import unknown
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise unknown("command", args[0], COMMANDS)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table of commands, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="spfvar")
+def cli() -> None:
+    """Compare kernel-patch variants for Linux page faults: simulated, with reasons.
+
+    \b
+    Examples:
+      spfvar compare                                    all variants, all scenarios
+      spfvar compare spf-do-fault --scenario 'file-*'   one variant against the baseline
+      spfvar list scenarios
+      spfvar show file-cow
+    """
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line: one message and an exit code for whatever goes wrong."""
+    try:
+        result: Any = cli.main(args=args, prog_name="spfvar", standalone_mode=False)
+    except SpfvarError as error:
+        click.echo(f"spfvar: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.exceptions.Abort:
+        click.echo("spfvar: interrupted; nothing was written", err=True)
+        sys.exit(INTERRUPTED)
+    except KeyboardInterrupt:
+        click.echo("spfvar: interrupted; nothing was written", err=True)
+        sys.exit(INTERRUPTED)
+    except click.ClickException as error:
+        click.echo(f"spfvar: {error.format_message()}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough; keep the interpreter from complaining at exit.
+        sys.stdout = None
+        sys.exit(0)
+    sys.exit(result if isinstance(result, int) else 0)

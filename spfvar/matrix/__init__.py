@@ -1,0 +1,1 @@
+"""The matrix: which scenarios, axes, hardware and variants are run, and the runs themselves."""

@@ -1,0 +1,102 @@
+"""Scenarios and hardware profiles by name: shipped ones, and files that users drop.
+
+Looked for, later ones first: the shipped directory, ``$XDG_CONFIG_HOME/spfvar/<kind>``, ``./<kind>``.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Iterable
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel
+
+from spfvar.errors import InputError, unknown
+from spfvar.scenario.hardware import Profile
+from spfvar.scenario.schema import Scenario
+from spfvar.toml_input import load_toml
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Catalogue(Generic[M]):
+    """Files of one kind by name; each is read and validated when it is asked for."""
+
+    def __init__(self, kind: str, directory: str, model: type[M]) -> None:
+        self.kind = kind
+        self._model = model
+        self._files: dict[str, Traversable | Path] = {}
+        self._shipped: dict[str, Traversable] = {}
+        self._loaded: dict[str, M] = {}
+        for entry in sorted(resources.files(f"spfvar.{directory}").iterdir(), key=lambda e: e.name):
+            if entry.name.endswith(".toml"):
+                self._shipped[entry.name.removesuffix(".toml")] = entry
+        self._files.update(self._shipped)
+        for folder in (_config_home() / directory, Path(directory)):
+            if folder.is_dir():
+                for path in sorted(folder.glob("*.toml")):
+                    self._files[path.stem] = path
+
+    def names(self) -> list[str]:
+        """Every name, in alphabetical order."""
+        return sorted(self._files)
+
+    def is_shipped(self, name: str) -> bool:
+        """Does the name stand for the file that came with spfvar, or for an equal one?"""
+        if name not in self._shipped:
+            return False
+        file = self._files[name]
+        return file is self._shipped[name] or file.read_bytes() == self._shipped[name].read_bytes()
+
+    def origin(self, name: str) -> str:
+        """"shipped", or the path of the file that hides it."""
+        return "shipped" if self.is_shipped(name) else str(self._files[name])
+
+    def __getitem__(self, name: str) -> M:
+        if name not in self._files:
+            raise unknown(self.kind, name, self.names())
+        if name not in self._loaded:
+            self._loaded[name] = load_toml(self._files[name], self._model)
+        return self._loaded[name]
+
+    def add_file(self, path: str) -> str:
+        """Take a TOML file that the user named; returns the name it goes by."""
+        name = Path(path).stem
+        self._files[name] = Path(path)
+        self._loaded.pop(name, None)
+        self[name]
+        return name
+
+    def select(self, patterns: Iterable[str]) -> list[str]:
+        """Names by name, glob or path of a TOML file, in the order asked for."""
+        chosen: dict[str, None] = {}
+        for pattern in patterns:
+            if pattern.endswith(".toml"):
+                chosen[self.add_file(pattern)] = None
+                continue
+            matches = fnmatch.filter(self.names(), pattern)
+            if not matches:
+                if any(c in pattern for c in "*?["):
+                    raise InputError(f"no {self.kind} matches {pattern!r}", expected=", ".join(self.names()))
+                raise unknown(self.kind, pattern, self.names())
+            chosen.update(dict.fromkeys(matches))
+        return list(chosen)
+
+
+def scenarios() -> Catalogue[Scenario]:
+    """The load scenarios."""
+    return Catalogue("scenario", "scenarios", Scenario)
+
+
+def hardware() -> Catalogue[Profile]:
+    """The hardware profiles."""
+    return Catalogue("hardware profile", "hardware", Profile)
+
+
+def _config_home() -> Path:
+    root = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    return Path(root) / "spfvar"

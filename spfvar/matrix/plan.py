@@ -1,0 +1,177 @@
+"""From what the user asks for to the list of cells to run."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import spfvar
+from spfvar.errors import InputError, nearest
+from spfvar.matrix.catalogue import Catalogue
+from spfvar.plugins.registry import Registry
+from spfvar.plugins.variant import Variant
+from spfvar.scenario.hardware import Profile
+from spfvar.scenario.load import Load, make_load, scenario_hash
+from spfvar.scenario.schema import MAX_THREADS, Scenario
+
+Value = int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class CellSpec:
+    """One cell: a variant under a concrete load."""
+
+    variant: Variant
+    load: Load
+
+    @property
+    def axes(self) -> dict[str, Value]:
+        """The axes with their values, as they enter tables."""
+        return dict(self.load.axes)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything a comparison runs; the cells are ordered scenario, axes, variant."""
+
+    cells: tuple[CellSpec, ...]
+    variants: tuple[Variant, ...]
+    baseline: str
+    hardware: str
+    profile: Profile
+    scenario_hashes: dict[str, str]
+    seeds: int
+    seed: int
+    varied: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def matrix_hash(self) -> str:
+        """Twelve hex digits of everything that decides the results."""
+        content = {
+            "spfvar": spfvar.__version__,
+            "profile": self.profile.model_dump(mode="json"),
+            "scenarios": self.scenario_hashes,
+            "cells": [[cell.variant.name, cell.load.scenario, cell.load.axes] for cell in self.cells],
+            "baseline": self.baseline,
+            "seeds": [self.seed, self.seeds],
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def make_plan(
+    registry: Registry,
+    scenarios: Catalogue[Scenario],
+    profiles: Catalogue[Profile],
+    *,
+    variants: Sequence[str] = (),
+    patterns: Sequence[str] = (),
+    threads: Sequence[int] = (),
+    hardware: str = "skylake-2s56c",
+    baseline: str | None = None,
+    settings: Mapping[str, Sequence[str]] | None = None,
+    seeds: int = 6,
+    seed: int = 1,
+) -> Plan:
+    """Resolve names and axes.  Raises InputError for anything that makes no sense.
+
+    No ``variants`` means all; no ``patterns`` means every scenario's default matrix.  ``settings`` gives axes
+    the values to run, as text.
+    """
+    if not 1 <= seeds <= 1000:
+        raise InputError(f"{seeds} seeds", key="--seeds", expected="1 to 1000")
+    if seed < 0:
+        raise InputError(f"seed {seed} is negative", key="--seed", expected="0 or more")
+    hardware = profiles.select([hardware])[0]
+    profile = profiles[hardware]
+    chosen = [registry[name] for name in dict.fromkeys(variants or registry.variants)]
+    base = baseline or _default_baseline(chosen, registry)
+    if base not in [variant.name for variant in chosen]:
+        chosen.insert(0, registry[base])
+    names = scenarios.select(patterns or ["*"])
+    settings = dict(settings or {})
+    _check_settings(settings, [scenarios[name] for name in names])
+    notes: list[str] = []
+    loads: list[Load] = []
+    varied: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        points, fixed = _points(name, scenarios[name], profile, threads, settings)
+        varied[name] = tuple(axis for axis in scenarios[name].axes if axis not in fixed)
+        notes += _notes(name, scenarios[name], points)
+        loads += [make_load(name, scenarios[name], point) for point in points]
+    cells = tuple(CellSpec(variant, load) for load in loads for variant in chosen)
+    return Plan(
+        cells, tuple(chosen), base, hardware, profile,
+        {name: scenario_hash(scenarios[name]) for name in names}, seeds, seed, varied,
+        tuple(dict.fromkeys(notes)),
+    )  # fmt: skip
+
+
+def _default_baseline(chosen: Sequence[Variant], registry: Registry) -> str:
+    """The first variant that stands on no patch, or the first asked for."""
+    for variant in [*chosen, *registry.variants.values()]:
+        if not variant.patches:
+            return variant.name
+    return chosen[0].name
+
+
+def _check_settings(settings: Mapping[str, Sequence[str]], chosen: Iterable[Scenario]) -> None:
+    known = {axis for scenario in chosen for axis in scenario.axes}
+    for axis in settings:
+        if axis not in known:
+            raise InputError(
+                f"no chosen scenario has an axis {axis!r}", key="--set", expected=", ".join(sorted(known)),
+                suggestion=nearest(axis, known),
+            )  # fmt: skip
+
+
+def _points(
+    name: str,
+    scenario: Scenario,
+    profile: Profile,
+    threads: Sequence[int],
+    settings: Mapping[str, Sequence[str]],
+) -> tuple[list[dict[str, Value]], set[str]]:
+    """The cross product of the axes' values, threads last; and the axes with one value."""
+    values: dict[str, list[Value]] = {}
+    for axis_name, axis in scenario.axes.items():
+        asked: Sequence[object] = settings.get(axis_name, ())
+        try:
+            values[axis_name] = list(dict.fromkeys(axis.parse(v) for v in asked or axis.values))
+        except InputError as error:
+            error.key = f"--set {axis_name}"
+            raise
+    if threads:
+        values["threads"] = list(threads)
+    elif "threads" not in settings:
+        values["threads"] = _fitting(values["threads"], profile.cpus)
+    for count in values["threads"]:
+        if not 1 <= int(count) <= MAX_THREADS:
+            raise InputError(f"{count} threads", key="--threads", expected=f"1 to {MAX_THREADS}")
+    order = [axis for axis in values if axis != "threads"] + ["threads"]
+    points = [dict(zip(order, point, strict=True)) for point in itertools.product(*(values[a] for a in order))]
+    return points, {axis for axis in values if len(values[axis]) == 1 and axis != "threads"}
+
+
+def _fitting(counts: list[Value], cpus: int) -> list[Value]:
+    """Default thread counts that a machine can run at once; a single count is meant as it is."""
+    if len(counts) == 1 or max(int(n) for n in counts) <= cpus:
+        return counts
+    return list(dict.fromkeys(min(int(n), cpus) for n in counts))
+
+
+def _notes(name: str, scenario: Scenario, points: list[dict[str, Value]]) -> list[str]:
+    """Where the run is smaller than the published benchmark."""
+    notes = []
+    for axis_name, axis in scenario.axes.items():
+        if axis.published is None:
+            continue
+        if axis.parse(axis.published) not in {point[axis_name] for point in points}:
+            notes.append(
+                f"{name}: {axis_name}={axis.values[0]} to save time; "
+                f"--set {axis_name}={axis.published} runs the published size"
+            )
+    return notes

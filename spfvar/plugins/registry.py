@@ -1,0 +1,185 @@
+"""Where variants come from: the built-ins, entry points, files and modules named by the user.
+
+A plugin that does not load, or whose variants are no variants, becomes a `Problem`; the others work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import pkgutil
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+from spfvar.automata.extract import StrategyError
+from spfvar.errors import InputError, SpfvarError, unknown
+from spfvar.mm import hookspecs as hooks
+from spfvar.mm.vmf import Mapping, VmFault
+from spfvar.ops.op import Steps
+from spfvar.plugins.variant import Stack, Variant
+
+BUILT_IN = "spfvar.variants"
+ENTRY_POINTS = "spfvar.variants"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A plugin, or one of its variants, that cannot be used: where it came from, and why."""
+
+    origin: str
+    message: str
+
+
+class Registry:
+    """Every variant by name, in order of discovery, and what went wrong on the way."""
+
+    def __init__(self) -> None:
+        self.variants: dict[str, Variant] = {}
+        self.problems: list[Problem] = []
+
+    def __getitem__(self, name: str) -> Variant:
+        if name not in self.variants:
+            raise unknown("variant", name, self.variants)
+        return self.variants[name]
+
+    def add_module(self, module: ModuleType, origin: str) -> None:
+        """Take a plugin module's ``VARIANTS``."""
+        variants = getattr(module, "VARIANTS", None)
+        if variants is None:
+            if origin.startswith(BUILT_IN):
+                return  # a module that only holds patches
+            self.problems.append(Problem(origin, "defines no VARIANTS list"))
+            return
+        try:
+            found = list(variants)
+        except TypeError:
+            self.problems.append(Problem(origin, f"VARIANTS is {variants!r}, expected a list of Variant"))
+            return
+        for variant in found:
+            self._add(variant, origin)
+
+    def _add(self, variant: object, origin: str) -> None:
+        if not isinstance(variant, Variant):
+            self.problems.append(Problem(origin, f"VARIANTS holds {variant!r}, which is no Variant"))
+        elif variant.name in self.variants:
+            other = self.variants[variant.name].origin
+            self.problems.append(Problem(origin, f"variant {variant.name!r} is already defined by {other}"))
+        else:
+            self.variants[variant.name] = replace(variant, origin=origin)
+
+    def add_named(self, file_or_module: str) -> None:
+        """Load a plugin that the user named; a missing one is an InputError, a broken one a Problem."""
+        path = Path(file_or_module)
+        if path.suffix == ".py" or path.exists() or "/" in file_or_module:
+            if not path.is_file():
+                raise InputError(f"there is no plugin file {file_or_module!r}", key="--plugin")
+            self._load(str(path), lambda: _module_from(path))
+            return
+        try:
+            found = importlib.util.find_spec(file_or_module)
+        except (ImportError, ValueError):
+            found = None
+        if found is None:
+            raise InputError(
+                f"there is no plugin module {file_or_module!r}", key="--plugin",
+                expected="a .py file or an importable module",
+            )  # fmt: skip
+        self._load(file_or_module, lambda: importlib.import_module(file_or_module))
+
+    def _load(self, origin: str, load: object) -> None:
+        declared = dict(hooks.HOOKS)
+        try:
+            module = load()  # type: ignore[operator]
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            hooks.HOOKS.clear()
+            hooks.HOOKS.update(declared)
+            self.problems.append(Problem(origin, _one_line(error)))
+            return
+        self.add_module(module, origin)
+
+    def check(self, variant: Variant) -> bool:
+        """Can the variant's automata be extracted?  If not, it is recorded as a problem."""
+        try:
+            stack = Stack(variant)
+            for name, text in sample_texts():
+                stack.automaton(name, text)
+        except StrategyError as error:
+            self.problems.append(Problem(variant.origin, str(error)))
+            return False
+        return True
+
+    def drop_broken(self, names: Iterable[str]) -> list[str]:
+        """Of these variants, the ones that work; the others become problems."""
+        return [name for name in names if self.check(self[name])]
+
+
+def load_registry(named: Iterable[str] = ()) -> Registry:
+    """Built-ins, installed entry points, then what the user names (files or modules)."""
+    registry = Registry()
+    package = importlib.import_module(BUILT_IN)
+    for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
+        name = f"{BUILT_IN}.{module.name}"
+        registry._load(name, lambda name=name: importlib.import_module(name))
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda e: e.name):
+        registry._load(f"{entry.name} ({entry.value})", entry.load)
+    for plugin in named:
+        registry.add_named(plugin)
+    return registry
+
+
+def sample_texts() -> Iterator[tuple[str, object]]:
+    """Every kind of fault and every writer: what a variant must have an automaton for."""
+    mappings = {
+        "anonymous": Mapping(),
+        "private file": Mapping(anonymous=False),
+        "private file, no fault-around": Mapping(anonymous=False, fault_around=1),
+        "shared file": Mapping(anonymous=False, shared=True),
+    }
+    for name, mapping in mappings.items():
+        for write in (False, True):
+            vmf = VmFault(write, mapping)
+            yield f"{'write' if write else 'read'} fault, {name}", lambda vmf=vmf: hooks.do_user_addr_fault(vmf)
+        yield f"writers, {name}", lambda mapping=mapping: _writers(mapping)
+
+
+def _writers(mapping: Mapping) -> Steps:
+    yield from hooks.mmap(mapping)
+    yield from hooks.mprotect(mapping, False)
+    yield from hooks.madvise_dontneed(mapping)
+    yield from hooks.munmap(mapping)
+    if mapping.anonymous:
+        yield from hooks.brk(mapping, True)
+        yield from hooks.brk(mapping, False)
+
+
+def _module_from(path: Path) -> ModuleType:
+    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
+    name = f"spfvar_plugin_{path.stem}_{digest}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise SpfvarError("is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _one_line(error: BaseException) -> str:
+    """What failed and in which line of which file."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
+    return f"{where}{type(error).__name__}: {' '.join(str(error).split())}"
