@@ -24,8 +24,8 @@ CORE_REGISTERS = (o.mm, o.address, o.range_start, o.range_end, o.touch_end, o.ma
 class Sizes:
     """How big a run's world is.
 
-    ``pages`` is the size of the address space, ``pt_span`` the entries of a page table, ``tree_unit`` the
-    pages of one slot of the VMA tree (every VMA boundary is a multiple of it), ``seq_bits`` the
+    ``pages`` is the size of the address space, ``pt_shift`` the log2 of a page table's entries, ``tree_shift``
+    of the pages of one slot of the VMA tree (every VMA boundary is a multiple of them), ``seq_bits`` the
     width of sequence counters, small in an exhaustive search.
     """
 
@@ -35,8 +35,8 @@ class Sizes:
     files: int
     folios: int
     pages: int
-    pt_span: int = 512
-    tree_unit: int = 1
+    pt_shift: int = 9
+    tree_shift: int = 0
     seq_bits: int = 30
 
     def count(self, cls: ObjectClass) -> int:
@@ -93,12 +93,12 @@ class Layout:
             g[k + c.K_REF0] = min(refs, default=0)
             g[k + c.K_REF1] = max(refs, default=-1) + 1
             here += self.class_stride[cls] * sizes.count(cls)
-        g[c.G_TREE], g[c.G_TREE_UNIT] = here, sizes.tree_unit
-        here += -(-sizes.pages // sizes.tree_unit)
-        g[c.G_PMD], g[c.G_PT_SPAN] = here, sizes.pt_span
-        here += -(-sizes.pages // sizes.pt_span)
+        g[c.G_TREE], g[c.G_TREE_SHIFT] = here, sizes.tree_shift
+        here += ((sizes.pages - 1) >> sizes.tree_shift) + 1
+        g[c.G_PMD], g[c.G_PT_SHIFT] = here, sizes.pt_shift
+        here += ((sizes.pages - 1) >> sizes.pt_shift) + 1
         g[c.G_PTE] = here
-        here += sizes.tables * sizes.pt_span
+        here += sizes.tables << sizes.pt_shift
         g[c.G_SEQ_MASK] = (1 << sizes.seq_bits) - 1
         g[c.G_R_ADDR] = self.registers[o.address]
         return here

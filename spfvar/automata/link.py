@@ -110,14 +110,22 @@ class _Written:
 
     def flags(self, op: Op) -> int:
         """FLAG_* of an op in this run."""
-        return (c.FLAG_SHARED if self._shared(op) else 0) | (c.FLAG_SLEEPS if op.sleeps else 0)
+        return (
+            (c.FLAG_SHARED if self._shared(op) else 0)
+            | (c.FLAG_SLEEPS if op.sleeps else 0)
+            | (c.FLAG_LINE if self._moves_line(op) else 0)
+        )
+
+    def _moves_line(self, op: Op) -> bool:
+        """A line that nobody writes stays shared; one that a single thread uses stays put."""
+        if op.line is None or _key(op.line) not in self._lines:
+            return False
+        return not (self._private_tables and op.line.register.cls == o.PAGE_TABLE)
 
     def _shared(self, op: Op) -> bool:
-        if op.code == c.MARK:
-            return True  # so that no thread runs ahead of the others by more than a fault
         if self._private_tables and (op.code in self._PMD_OPS or _on_table(op)):
             return False
-        if op.sleeps or (op.line is not None and _key(op.line) in self._lines):
+        if op.sleeps or self._moves_line(op):
             return True
         if op.code in self._WORD_READS:
             assert op.place is not None

@@ -109,6 +109,7 @@ COLUMNS: Final = C_SUCC + MAX_OUTCOMES
 
 FLAG_SHARED: Final = 1  # must be ordered with the other threads' ops
 FLAG_SLEEPS: Final = 2  # a wait here gives up the CPU
+FLAG_LINE: Final = 4  # touches a cache line that others touch too
 
 # --- results of a step that are no outcome -----------------------------------------------------
 BLOCKED: Final = -1
@@ -179,9 +180,9 @@ G_IPI: Final = 5  # state word: number of senders that wait
 G_IPI_MASK: Final = 6  # state words of waited-for CPUs: sender * words + cpu // 31
 G_IPI_WORDS: Final = 7
 G_TREE: Final = 8
-G_TREE_UNIT: Final = 9
+G_TREE_SHIFT: Final = 9  # log2 of the pages per slot
 G_PMD: Final = 10
-G_PT_SPAN: Final = 11
+G_PT_SHIFT: Final = 11  # log2 of the entries of a page table
 G_PTE: Final = 12
 G_SEQ_MASK: Final = 13
 G_R_ADDR: Final = 14

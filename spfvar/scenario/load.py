@@ -12,7 +12,8 @@ from spfvar.errors import InputError
 from spfvar.mm.vmf import Mapping
 from spfvar.scenario.schema import MAX_THREADS, PAGE, Group, Region, Scenario
 
-PT_SPAN = 512
+PT_SHIFT = 9
+PT_SPAN = 1 << PT_SHIFT
 #: An address space of more pages than this does not fit into the model's memory bound.
 MAX_PAGES = 1 << 23
 
@@ -64,7 +65,7 @@ class Load:
     regions: tuple[ConcreteRegion, ...]
     groups: tuple[ConcreteGroup, ...]
     pages: int
-    tree_unit: int
+    tree_shift: int
     files: int
     folios: int
     io_ns: float
@@ -116,7 +117,7 @@ class _Maker:
         regions = tuple(self._region(region, groups, threads) for region in self.scenario.region)
         measure = self.scenario.measure
         main = groups[0].threads
-        unit = math.gcd(*self.boundaries, self.page) or 1
+        unit = math.gcd(*self.boundaries, self.page)
         return Load(
             scenario=self.name,
             axes=tuple(self.axes.items()),
@@ -124,7 +125,7 @@ class _Maker:
             regions=regions,
             groups=groups,
             pages=-(-self.page // PT_SPAN) * PT_SPAN,
-            tree_unit=unit,
+            tree_shift=(unit & -unit).bit_length() - 1,
             files=self.files,
             folios=self.folio,
             io_ns=self.number(self.scenario.io),

@@ -173,7 +173,7 @@ def server_due(machine, clock, kind, cpu):  # type: ignore[no-untyped-def]
         return clock.lru_count[cpu] + 1 >= machine.parameters[m.P_LRU_BATCH]
     if kind == m.CHARGE:
         return clock.stock[cpu] <= 0
-    return False
+    return kind == m.FILL
 
 
 @inlined

@@ -1,6 +1,6 @@
 """The event loop: the thread with the earliest clock executes its next shared primitive.
 
-A thread runs ahead of the others only through primitives that no other thread can see.  Ties go to
+A thread runs ahead of the others, within bounds, only through primitives that no other can see.  Ties go to
 the lower thread number.  The effect of a primitive is ordered by when it was issued; its cost moves
 the thread's clock.  Waiting threads are woken by the release that grants them the lock.
 """
@@ -13,6 +13,7 @@ import numpy as np
 
 from spfvar.ops import codes as c
 from spfvar.simulate import clock as k
+from spfvar.simulate import edges as e
 from spfvar.simulate import machine as m
 from spfvar.simulate.random import uniform
 from spfvar.transition.jit import compiled, inlined
@@ -20,6 +21,7 @@ from spfvar.transition.step import step
 
 INFINITE: Final = 1e300
 HISTOGRAM: Final = 2048  # 32 bins per power of two
+RUN_AHEAD_NS: Final = 2000.0  # how far a thread may be ahead while it touches nothing shared
 POLL_NS: Final = 100.0  # how often a spinning waiter without a queue looks again
 
 # --- meters ------------------------------------------------------------------------------------------
@@ -29,20 +31,19 @@ X_END: Final = 2
 X_LOCK_WAIT: Final = 3
 X_THREAD_TIME: Final = 4
 X_WRITERS: Final = 5
-X_BACKLOG: Final = 6  # integral of deferred objects over time
-X_BACKLOG_AT: Final = 7
+X_BACKLOG: Final = 6  # most deferred objects at once
 X_FAULT_TIME: Final = 8
 X_WRITER_TIME: Final = 9
 X_STEPS: Final = 10
 X_MEASURING: Final = 11
 X_ALIVE: Final = 12
-X_BACKLOG_MAX: Final = 13
-METERS: Final = 14
+METERS: Final = 13
 
 # --- why a run ended ---------------------------------------------------------------------------------
 DONE: Final = 0
 STUCK: Final = 1
 VIOLATION: Final = 2
+GOES_ON: Final = 3
 
 
 class Meters(NamedTuple):
@@ -105,12 +106,12 @@ def bin_of(ns):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def backlog(s, g, meters, t):  # type: ignore[no-untyped-def]
-    """Integrate the number of objects that wait for a grace period."""
+def backlog(s, g, meters):  # type: ignore[no-untyped-def]
+    """The most objects that ever waited for a grace period."""
     x = meters.x
     now = s[g[c.G_RCU] + 3] + s[g[c.G_RCU] + 4]
     if x[X_MEASURING] > 0.0:
-        x[X_BACKLOG_MAX] = max(x[X_BACKLOG_MAX], now)
+        x[X_BACKLOG] = max(x[X_BACKLOG], now)
 
 
 @inlined
@@ -180,6 +181,7 @@ def wake_threads(machine, threads, meters, p, s, g, out, tid, t, oversubscribed)
             take_cpu(threads, waiter, start)
         else:
             set_key(threads, waiter, start)
+    out[c.OUT_WOKEN] = 0
     return t
 
 
@@ -228,14 +230,85 @@ def redraw_folios(s, g, p, pc, tb, cached, rng):  # type: ignore[no-untyped-def]
             s[word + c.FOLIO_UPTODATE] = present
 
 
+@inlined
+def touch_line(p, s, pc, tb, machine, clock, cpu, t):  # type: ignore[no-untyped-def]
+    """Fetch the cache line of a node's object; returns when the CPU has it."""
+    index = s[tb + p[pc, c.C_L_REG]]
+    if index < 0 or index >= c.STALE:
+        return t
+    line = p[pc, c.C_L_BASE] + index
+    if p[pc, c.C_L_MODE] == 2:
+        return k.write_line(machine, clock, line, cpu, t)
+    return k.read_line(machine, clock, line, cpu, t)
+
+
+@inlined
+def sleep_time(machine, ns, rng):  # type: ignore[no-untyped-def]
+    """A sleep, spread evenly around its mean."""
+    spread = machine.parameters[m.P_SPREAD]
+    return ns * (1.0 + spread * (2.0 * uniform(rng) - 1.0))
+
+
+@inlined
+def measure(s, p, g, pc, tb, op, threads, meters, tid, t, warmup, faults, cached, rng):  # type: ignore[no-untyped-def]
+    """What the meters want to know of an op; returns True when the run is over."""
+    if op == c.COUNT:
+        meters.events[p[pc, c.C_IMM]] += 1
+    elif op == c.MARK:
+        record_mark(threads, meters, p[pc, c.C_IMM], tid, t)
+        if p[pc, c.C_IMM] == c.MARK_FAULT_END:
+            x = meters.x
+            if x[X_MEASURING] > 0.0:
+                if x[X_FAULTS] >= faults:
+                    x[X_END] = t
+                    return True
+            elif x[X_FAULTS] >= warmup:
+                begin_measuring(meters, threads, t)
+    elif op == c.FRESH_RANGE:
+        redraw_folios(s, g, p, pc, tb, cached, rng)
+    elif op == c.CALL_RCU:
+        backlog(s, g, meters)
+    return False
+
+
+@inlined
+def wait(machine, threads, meters, s, p, pc, tb, tid, t, kthread, oversubscribed):  # type: ignore[no-untyped-def]
+    """A thread cannot go on: it ends, queues or looks again later.  Returns DONE, STUCK or GOES_ON."""
+    x = meters.x
+    if p[pc, c.C_OP] == c.END:
+        x[X_ALIVE] -= 1.0
+        x[X_END] = t
+        threads.running[tid] = False
+        set_key(threads, tid, INFINITE)
+        if oversubscribed:
+            leave_cpu(machine, threads, tid, t)
+        return DONE if x[X_ALIVE] == 0.0 else GOES_ON
+    if s[tb + c.T_WAIT] == 0:
+        # No queue to be woken from: look again later, unless nobody is left to change it.
+        if tid == kthread:
+            if next_key(threads.key, tid) >= INFINITE:
+                return STUCK
+            set_key(threads, tid, t + machine.parameters[m.P_GRACE])
+        else:
+            set_key(threads, tid, t + POLL_NS)
+        return GOES_ON
+    threads.blocked[tid] = t
+    set_key(threads, tid, INFINITE)
+    if p[pc, c.C_FLAGS] & c.FLAG_SLEEPS:
+        threads.running[tid] = False
+        if oversubscribed:
+            leave_cpu(machine, threads, tid, t)
+    return GOES_ON
+
+
 @compiled
-def run(s, p, g, out, machine, costs, clock, threads, meters, warmup, faults, cached, probability, rng):  # type: ignore[no-untyped-def]
+def run(s, g, out, edges, machine, costs, clock, threads, meters, warmup, faults, cached, probability, rng):  # type: ignore[no-untyped-def]
     """Run until ``faults`` faults after a warm-up of ``warmup`` faults, or until every thread ended.
 
     Changes all arrays in place; returns DONE, STUCK or VIOLATION.
     """
+    p = edges.table
     x = meters.x
-    par = machine.parameters
     kthread = g[c.G_THREADS] - 1
     oversubscribed = kthread > threads.cpu_user.shape[0]
     key = threads.key
@@ -252,38 +325,51 @@ def run(s, p, g, out, machine, costs, clock, threads, meters, warmup, faults, ca
             if key[1] >= INFINITE or threads.winner[1] != tid:
                 continue
         cpu = threads.cpu[tid]
+        speed = machine.speed[cpu]
         tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
         limit = next_key(key, tid)
+        t += clock.stolen[tid]
+        clock.stolen[tid] = 0.0
         while True:
             pc = s[tb]
-            flags = p[pc, c.C_FLAGS]
-            cost = p[pc, c.C_COST]
-            kind = costs.kind[cost]
-            if t > limit and (flags & c.FLAG_SHARED or k.server_due(machine, clock, kind, cpu)):
+            flags = edges.flags[pc]
+            if t > limit and (
+                flags & c.FLAG_SHARED
+                or t > limit + RUN_AHEAD_NS
+                or (flags & e.TIMED and k.server_due(machine, clock, costs.kind[p[pc, c.C_COST]], cpu))
+            ):
                 set_key(threads, tid, t)
                 break
             steps += 1
             op = p[pc, c.C_OP]
             choice = 0
             if op == c.CHOOSE:
-                wanted = probability[p[pc, c.C_IMM2]]
-                choice = 1 if uniform(rng) < wanted else 0
+                choice = 1 if uniform(rng) < probability[p[pc, c.C_IMM2]] else 0
             outcome = step(s, p, g, tid, choice, out)
             issued = t
-            mode = p[pc, c.C_L_MODE]
-            if mode != 0 and s[tb + p[pc, c.C_L_REG]] >= 0:
-                line = p[pc, c.C_L_BASE] + s[tb + p[pc, c.C_L_REG]]
-                if mode == 2:
-                    t = k.write_line(machine, clock, line, cpu, t)
-                else:
-                    t = k.read_line(machine, clock, line, cpu, t)
-            if outcome >= 0:
+            if flags & c.FLAG_LINE:
+                t = touch_line(p, s, pc, tb, machine, clock, cpu, t)
+            if flags & e.LOCK and x[X_MEASURING] > 0.0:
+                x[X_LOCK_WAIT] += t - issued
+            if outcome < 0:
+                if outcome == c.VIOLATED:
+                    x[X_END] = t
+                    return VIOLATION
+                state = wait(machine, threads, meters, s, p, pc, tb, tid, t, kthread, oversubscribed)
+                if state != GOES_ON:
+                    x[X_STEPS] = steps
+                    return state
+                break
+            t += (edges.work[pc] + edges.edge_work[pc, outcome]) * speed
+            if edges.event[pc, outcome] >= 0:
+                meters.events[edges.event[pc, outcome]] += 1
+            if flags & e.TIMED:
+                cost = p[pc, c.C_COST]
+                kind = costs.kind[cost]
                 if kind == m.IPI:
                     t = k.interrupt_others(machine, clock, threads.running, tid, t + costs.ns[cost])
                 elif kind == m.SLEEP:
-                    spread = par[m.P_SPREAD]
-                    t += costs.ns[cost] * (1.0 + spread * (2.0 * uniform(rng) - 1.0))
-                    threads.running[tid] = True
+                    t += sleep_time(machine, costs.ns[cost], rng)
                     if oversubscribed and tid != kthread:
                         leave_cpu(machine, threads, tid, issued)
                         set_key(threads, tid, t)
@@ -292,63 +378,16 @@ def run(s, p, g, out, machine, costs, clock, threads, meters, warmup, faults, ca
                     t = k.local_time(
                         machine, costs, clock, cost, cpu, t, out[c.OUT_AMOUNT], out[c.OUT_ANON], rng
                     )
-            if clock.stolen[tid] > 0.0:
-                t += clock.stolen[tid]
-                clock.stolen[tid] = 0.0
-            if c.DOWN_READ <= op <= c.UNLOCK and x[X_MEASURING] > 0.0:
-                x[X_LOCK_WAIT] += t - issued
-            if outcome == c.BLOCKED:
-                if op == c.END:
-                    x[X_ALIVE] -= 1.0
-                    x[X_END] = t
-                    threads.running[tid] = False
-                    set_key(threads, tid, INFINITE)
-                    if oversubscribed:
-                        leave_cpu(machine, threads, tid, t)
-                    if x[X_ALIVE] == 0.0:
-                        x[X_STEPS] = steps
-                        return DONE
-                    break
-                if s[tb + c.T_WAIT] == 0:
-                    # No queue to be woken from: look again later, unless nobody is left to change it.
-                    if tid == kthread and next_key(key, tid) >= INFINITE:
-                        return STUCK
-                    set_key(threads, tid, t + (par[m.P_GRACE] if tid == kthread else POLL_NS))
-                    break
-                threads.blocked[tid] = t
-                set_key(threads, tid, INFINITE)
-                if flags & c.FLAG_SLEEPS:
-                    threads.running[tid] = False
-                    if oversubscribed:
-                        leave_cpu(machine, threads, tid, t)
-                break
-            if outcome == c.VIOLATED:
-                x[X_END] = t
-                return VIOLATION
-            if op == c.COUNT:
-                meters.events[p[pc, c.C_IMM]] += 1
-            elif op == c.MARK:
-                record_mark(threads, meters, p[pc, c.C_IMM], tid, t)
-                if p[pc, c.C_IMM] == c.MARK_FAULT_END:
-                    if x[X_MEASURING] > 0.0:
-                        if x[X_FAULTS] >= faults:
-                            x[X_END] = t
-                            x[X_STEPS] = steps
-                            return DONE
-                    elif x[X_FAULTS] >= warmup:
-                        begin_measuring(meters, threads, t)
-            elif op == c.FRESH_RANGE:
-                redraw_folios(s, g, p, pc, tb, cached, rng)
-            elif op == c.CALL_RCU:
-                backlog(s, g, meters, t)
-            elif op == c.TOUCH and oversubscribed and threads.ready[1] > 0:
-                if t - threads.slice_at[tid] > par[m.P_SLICE]:
-                    set_key(threads, tid, INFINITE)
-                    leave_cpu(machine, threads, tid, t)
-                    take_cpu(threads, tid, t)
-                    break
-            if out[c.OUT_WOKEN] > 0:
+            if flags & e.LOCK and out[c.OUT_WOKEN] > 0:
                 t = wake_threads(machine, threads, meters, p, s, g, out, tid, t, oversubscribed)
                 limit = next_key(key, tid)
-            elif oversubscribed:
-                limit = next_key(key, tid)
+            if flags & e.METER:
+                if measure(s, p, g, pc, tb, op, threads, meters, tid, t, warmup, faults, cached, rng):
+                    x[X_STEPS] = steps
+                    return DONE
+                if op == c.TOUCH and oversubscribed and threads.ready[1] > 0:
+                    if t - threads.slice_at[tid] > machine.parameters[m.P_SLICE]:
+                        set_key(threads, tid, INFINITE)
+                        leave_cpu(machine, threads, tid, t)
+                        take_cpu(threads, tid, t)
+                        break

@@ -14,6 +14,7 @@ from spfvar.scenario.hardware import Profile
 from spfvar.simulate import engine as e
 from spfvar.simulate import machine as m
 from spfvar.simulate.clock import new_clock
+from spfvar.simulate.edges import fold
 from spfvar.simulate.machine import Machine, build_machine, cost_table
 from spfvar.simulate.random import seeded
 from spfvar.simulate.world import World, draw_start
@@ -59,7 +60,7 @@ def simulate(world: World, variant: Variant, profile: Profile, seeds: np.random.
     probability = np.zeros(max(1, len(program.probabilities)))
     out = np.zeros(c.OUT_WOKEN0 + threads, dtype=np.int32)
     status = e.run(
-        state, program.table, world.layout.g, out, machine, costs, clock, timing, meters,
+        state, world.layout.g, out, fold(program, costs), machine, costs, clock, timing, meters,
         load.warmup, load.faults or (1 << 62), cached, probability, seeded(seeds),
     )  # fmt: skip
     if status != e.DONE:
@@ -127,7 +128,7 @@ def _read(meters: e.Meters, world: World, variant: Variant) -> Result:
         # A fault may have been tried before the measurement began and aborted after.
         "spec_success": min(1.0, max(0.0, 1.0 - aborts / attempts)) if attempts else nan,
         "mmap_lock_share": counts.get("mmap_lock_fault", 0) / faults if faults else nan,
-        "deferred_backlog": x[e.X_BACKLOG_MAX],
+        "deferred_backlog": x[e.X_BACKLOG],
         "makespan": duration if not world.load.faults else nan,
     }
     events = {name: float(1000.0 * n / faults) for name, n in counts.items()} if faults else {}

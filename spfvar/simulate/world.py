@@ -16,7 +16,7 @@ from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.places import Register
 from spfvar.plugins.variant import Stack
-from spfvar.scenario.load import PT_SPAN, ConcreteGroup, ConcreteRegion, Load
+from spfvar.scenario.load import PT_SHIFT, PT_SPAN, ConcreteGroup, ConcreteRegion, Load
 from spfvar.scenario.program import (
     end_of,
     file_of,
@@ -98,7 +98,8 @@ def _sizes(load: Load) -> Sizes:
         files=max(1, load.files),
         folios=max(1, load.folios),
         pages=load.pages,
-        tree_unit=load.tree_unit,
+        tree_shift=load.tree_shift,
+        pt_shift=PT_SHIFT,
     )
 
 
@@ -178,8 +179,8 @@ class _Builder:
                 state[layout.word(field, vma)] = value
         if file >= 0:
             state[layout.word(o.F_COUNT, file)] += 1
-        unit, tree = int(layout.g[c.G_TREE_UNIT]), int(layout.g[c.G_TREE])
-        state[tree + start // unit : tree + -(-(start + pages) // unit)] = vma + 1
+        shift, tree = int(layout.g[c.G_TREE_SHIFT]), int(layout.g[c.G_TREE])
+        state[tree + (start >> shift) : tree + ((start + pages - 1) >> shift) + 1] = vma + 1
 
     def _thread(self, group: ConcreteGroup, thread: int) -> None:
         base = self.layout.thread_base(thread)

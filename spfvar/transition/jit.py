@@ -42,9 +42,9 @@ import numba  # noqa: E402  (the cache directory must be set before)
 
 def compiled(function: F) -> F:
     """Compile a plain function of integers and arrays, to be called from Python; runs without the GIL."""
-    return numba.njit(cache=True, nogil=True, _nrt=False)(function)  # type: ignore[no-any-return]
+    return numba.njit(cache=True, nogil=True, _nrt=False, error_model="numpy")(function)  # type: ignore[no-any-return]
 
 
 def inlined(function: F) -> F:
     """Compile a part of a compiled function; inlined, for an array argument is seven words."""
-    return numba.njit(cache=True, nogil=True, _nrt=False, forceinline=True)(function)  # type: ignore[no-any-return]
+    return numba.njit(cache=True, nogil=True, _nrt=False, forceinline=True, error_model="numpy")(function)  # type: ignore[no-any-return]

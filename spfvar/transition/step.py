@@ -4,7 +4,8 @@
 constants ``g`` (spfvar.ops.codes).  It returns the outcome's number (>= 0) with the thread's program
 counter moved on; BLOCKED if the thread has to wait (it may have queued itself); or VIOLATED, with
 code, thread and node in the state.  ``choice`` decides open outcomes.  ``out`` is a scratch array: page-table
-entries changed, anonymous pages freed, and the threads that were handed a lock.
+entries changed and anonymous pages freed by the op (if it is one that changes entries), and the
+threads that were handed a lock, which the scheduler takes off (OUT_WOKEN = 0).
 """
 
 from __future__ import annotations
@@ -24,14 +25,11 @@ from spfvar.ops.codes import (
     C_SRC2,
     C_SRC3,
     C_SUCC,
-    G_PT_SPAN,
+    G_PT_SHIFT,
     G_SEQ_MASK,
     G_T_BASE,
     G_T_STRIDE,
     G_VIOLATION,
-    OUT_AMOUNT,
-    OUT_ANON,
-    OUT_WOKEN,
     STALE,
     T_PC,
     VIOLATED,
@@ -63,8 +61,7 @@ def local_op(s, p, g, pc, tb, choice):  # type: ignore[no-untyped-def]
         s[tb + p[pc, C_DST]] += p[pc, C_IMM]
         return 1 if s[tb + p[pc, C_DST]] < s[tb + p[pc, C_SRC]] else 0
     if op == c.NEXT_TABLE:
-        span = g[G_PT_SPAN]
-        s[tb + p[pc, C_DST]] = (s[tb + p[pc, C_DST]] // span + 1) * span
+        s[tb + p[pc, C_DST]] = tables.table_end(g, s[tb + p[pc, C_DST]])
         return 1 if s[tb + p[pc, C_DST]] < s[tb + p[pc, C_SRC]] else 0
     if op == c.TEST_REG:
         return 1 if s[tb + p[pc, C_SRC]] & p[pc, C_IMM] else 0
@@ -74,13 +71,9 @@ def local_op(s, p, g, pc, tb, choice):  # type: ignore[no-untyped-def]
         return choice
     if op == c.WINDOW:
         address = s[tb + g[c.G_R_ADDR]]
-        pages = p[pc, C_IMM]
-        span = g[G_PT_SPAN]
-        start = max(address // pages * pages, s[tb + p[pc, C_SRC2]], address // span * span)
-        s[tb + p[pc, C_DST]] = start
-        s[tb + p[pc, C_SRC]] = min(
-            (address // pages + 1) * pages, s[tb + p[pc, C_SRC3]], (address // span + 1) * span
-        )
+        first = address & -p[pc, C_IMM]
+        s[tb + p[pc, C_DST]] = max(first, s[tb + p[pc, C_SRC2]], address >> g[G_PT_SHIFT] << g[G_PT_SHIFT])
+        s[tb + p[pc, C_SRC]] = min(first + p[pc, C_IMM], s[tb + p[pc, C_SRC3]], tables.table_end(g, address))
         return 0
     return BLOCKED  # END
 
@@ -268,9 +261,6 @@ def step(s, p, g, tid, choice, out):  # type: ignore[no-untyped-def]
     tb = g[G_T_BASE] + tid * g[G_T_STRIDE]
     pc = s[tb + T_PC]
     op = p[pc, C_OP]
-    out[OUT_AMOUNT] = 0
-    out[OUT_ANON] = 0
-    out[OUT_WOKEN] = 0
     if op <= c.LAST_LOCAL:
         outcome = local_op(s, p, g, pc, tb, choice)
     else:

@@ -1,7 +1,7 @@
 """The VMA tree, page tables and the page cache in the state.
 
-The tree has a slot per ``tree_unit`` pages (VMA + 1, or 0), the page middle directory a slot per
-``pt_span`` pages (table + 1, or 0), a table ``pt_span`` entries of PTE_* bits with the folio above them.
+The tree has a slot per 2**shift pages (VMA + 1, or 0), the page middle directory a slot per
+page table (table + 1, or 0), a table a power of two of entries of PTE_* bits with the folio above them.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from spfvar.ops.codes import (
     FOLIO_UPTODATE,
     G_CLASS0,
     G_PMD,
-    G_PT_SPAN,
+    G_PT_SHIFT,
     G_PTE,
     G_TREE,
-    G_TREE_UNIT,
+    G_TREE_SHIFT,
     K_BASE,
     K_STRIDE,
     LIVE,
@@ -40,7 +40,7 @@ from spfvar.transition.jit import inlined
 @inlined
 def find_vma(s, g, address, register):  # type: ignore[no-untyped-def]
     """Outcome 1 if the tree has a VMA for the address; its number goes to the thread word."""
-    found = s[g[G_TREE] + address // g[G_TREE_UNIT]]
+    found = s[g[G_TREE] + (address >> g[G_TREE_SHIFT])]
     s[register] = found - 1
     return 1 if found != 0 else 0
 
@@ -48,8 +48,8 @@ def find_vma(s, g, address, register):  # type: ignore[no-untyped-def]
 @inlined
 def tree_store(s, g, start, end, value):  # type: ignore[no-untyped-def]
     """Let every address of the range find ``value - 1`` (0: nothing)."""
-    unit = g[G_TREE_UNIT]
-    for slot in range(g[G_TREE] + start // unit, g[G_TREE] + (end + unit - 1) // unit):
+    shift = g[G_TREE_SHIFT]
+    for slot in range(g[G_TREE] + (start >> shift), g[G_TREE] + ((end - 1) >> shift) + 1):
         s[slot] = value
     return 0
 
@@ -57,13 +57,20 @@ def tree_store(s, g, start, end, value):  # type: ignore[no-untyped-def]
 @inlined
 def pmd(g, address):  # type: ignore[no-untyped-def]
     """The state word of the entry that refers to the address's page table."""
-    return g[G_PMD] + address // g[G_PT_SPAN]
+    return g[G_PMD] + (address >> g[G_PT_SHIFT])
+
+
+@inlined
+def table_end(g, address):  # type: ignore[no-untyped-def]
+    """The first address behind the address's page table (pmd_addr_end)."""
+    return ((address >> g[G_PT_SHIFT]) + 1) << g[G_PT_SHIFT]
 
 
 @inlined
 def pte(g, table, address):  # type: ignore[no-untyped-def]
     """The state word of the address's entry in a table."""
-    return g[G_PTE] + table * g[G_PT_SPAN] + address % g[G_PT_SPAN]
+    shift = g[G_PT_SHIFT]
+    return g[G_PTE] + (table << shift) + (address & ((1 << shift) - 1))
 
 
 @inlined
@@ -89,10 +96,10 @@ def read_pmd(s, g, address, register):  # type: ignore[no-untyped-def]
 @inlined
 def pmd_clear(s, g, address, register):  # type: ignore[no-untyped-def]
     """Unlink the table unless a neighbouring VMA still needs it (floor and ceiling)."""
-    span = g[G_PT_SPAN]
-    unit = g[G_TREE_UNIT]
-    first = address // span * span
-    for slot in range(g[G_TREE] + first // unit, g[G_TREE] + (first + span - 1) // unit + 1):
+    shift = g[G_TREE_SHIFT]
+    first = address >> g[G_PT_SHIFT] << g[G_PT_SHIFT]
+    last = first + (1 << g[G_PT_SHIFT]) - 1
+    for slot in range(g[G_TREE] + (first >> shift), g[G_TREE] + (last >> shift) + 1):
         if slot < g[G_PMD] and s[slot] != 0:
             return 0
     word = pmd(g, address)
@@ -133,8 +140,7 @@ def set_pte(s, g, table, address, bits, writable, folio, replaces):  # type: ign
 @inlined
 def zap(s, g, table, start, end, out):  # type: ignore[no-untyped-def]
     """Clear the entries of the range in one table; reports how many pages of which kind went."""
-    span = g[G_PT_SPAN]
-    stop = min(end, (start // span + 1) * span)
+    stop = min(end, table_end(g, start))
     amount = 0
     anonymous = 0
     for address in range(start, stop):
@@ -162,8 +168,7 @@ def put_folio(s, g, folio):  # type: ignore[no-untyped-def]
 @inlined
 def change_protection(s, g, table, start, end, writable, out):  # type: ignore[no-untyped-def]
     """Take the write permission away; giving it back is left to the next write fault."""
-    span = g[G_PT_SPAN]
-    stop = min(end, (start // span + 1) * span)
+    stop = min(end, table_end(g, start))
     amount = 0
     for address in range(start, stop):
         word = pte(g, table, address)
@@ -172,16 +177,16 @@ def change_protection(s, g, table, start, end, writable, out):  # type: ignore[n
             if writable == 0:
                 s[word] &= ~PTE_WRITE
     out[OUT_AMOUNT] = amount
+    out[OUT_ANON] = 0
     return 0
 
 
 @inlined
 def fresh_range(s, g, start, end):  # type: ignore[no-untyped-def]
     """Forget the entries and tables of a range: it now stands for another part of its mapping."""
-    span = g[G_PT_SPAN]
     address = start
     while address < end:
-        stop = min(end, (address // span + 1) * span)
+        stop = min(end, table_end(g, address))
         word = pmd(g, address)
         table = s[word] - 1
         if table >= 0:
@@ -190,7 +195,7 @@ def fresh_range(s, g, start, end):  # type: ignore[no-untyped-def]
                 if entry & PTE_PRESENT and entry & (PTE_ANON | PTE_ZERO) == 0:
                     put_folio(s, g, entry >> PTE_FOLIO_SHIFT)
                 s[pte(g, table, page)] = 0
-            if stop - address == span:
+            if stop - address == 1 << g[G_PT_SHIFT]:
                 forget_table(s, g, table)
                 s[word] = 0
         address = stop
