@@ -1,0 +1,1 @@
+"""Built-in hardware profiles: TOML files, read by name."""

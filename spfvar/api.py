@@ -11,7 +11,7 @@ import pandas as pd
 from spfvar.compare.stats import KEY, compare_to, summarise, summarise_events
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
-from spfvar.matrix.plan import Plan, make_plan
+from spfvar.matrix.plan import DEFAULT_HARDWARE, Plan, make_plan
 from spfvar.matrix.run import Failure, Samples, run_plan
 from spfvar.plugins.registry import BUILT_IN, Problem, Registry, load_registry
 
@@ -20,8 +20,8 @@ from spfvar.plugins.registry import BUILT_IN, Problem, Registry, load_registry
 class Comparison:
     """A finished comparison.
 
-    ``cells``: value, ci_low, ci_high, n per variant, scenario, axes and metric.  ``comparisons``: ratio to the
-    baseline and verdict.  ``events``: counts per 1000 faults.  ``samples``: the single runs.
+    ``cells``: value, ci_low, ci_high, n per variant, scenario, axes and metric.  ``comparisons``: ratio to
+    the baseline and verdict.  ``events``: counts per 1000 faults.  ``samples``: the single runs.
     """
 
     plan: Plan
@@ -74,7 +74,7 @@ def compare(
     *variants: str,
     scenarios: Sequence[str] = (),
     threads: Sequence[int] = (),
-    hardware: str = "skylake-2s56c",
+    hardware: str = DEFAULT_HARDWARE,
     baseline: str | None = None,
     axes: Mapping[str, object | Sequence[object]] | None = None,
     seeds: int = 6,
@@ -111,7 +111,8 @@ def as_frame(comparison: Comparison) -> pd.DataFrame:
     tests = tests.drop(columns=["warning", "p"])
     frame = comparison.cells.merge(tests, on=KEY, how="left")
     points = pd.DataFrame([json.loads(text) for text in frame["axes"]], index=frame.index)
-    frame = pd.concat([frame[["variant", "scenario"]], points, frame.drop(columns=["variant", "scenario", "axes"])], axis=1)
+    place, rest = frame[["variant", "scenario"]], frame.drop(columns=["variant", "scenario", "axes"])
+    frame = pd.concat([place, points, rest], axis=1)
     frame.attrs.update(
         simulated=True,
         baseline=comparison.plan.baseline,

@@ -13,7 +13,7 @@ from typing import Any
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import MMAP_LOCK, PTL
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.vmf import TRIED, VmFault, VMFault
+from spfvar.mm.vmf import TRIED, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.places import RWSEM_WORDS, Field, Register

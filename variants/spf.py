@@ -1,7 +1,8 @@
 """The 2021 speculative page faults as three stacks: anonymous only, the whole series, map_pages only."""
 
 from spfvar.plugins.variant import Event, Variant
-from spfvar.variants import spf_patches as p
+
+from . import spf_patches as p
 
 ANONYMOUS = (
     p.MmapSeq,

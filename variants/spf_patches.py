@@ -12,7 +12,7 @@ from collections.abc import Generator
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hook_point, hookimpl
-from spfvar.mm.vmf import VMA_COPY, VmFault, VMFault
+from spfvar.mm.vmf import VMA_COPY, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps
 from spfvar.ops.places import Field, Register

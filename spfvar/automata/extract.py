@@ -33,7 +33,8 @@ class StrategyError(SpfvarError):
 class Resolver(Protocol):
     """Finds the text of a hook under a variant's stack of patches."""
 
-    def __call__(self, name: str, args: tuple[Any, ...]) -> Steps: ...
+    def __call__(self, name: str, args: tuple[Any, ...]) -> Steps:
+        """The text of hook ``name`` called with ``args``."""
 
 
 # --- the tree of a function's text, shared -----------------------------------------------------
@@ -189,8 +190,8 @@ class _Run:
                     node = self._branch(item, outcomes, sent, [*seen, *trail])
             if len(seen) + len(trail) > MAX_PATH:
                 raise StrategyError(
-                    f"{location(steps)}: {self.function.name} never ends: more than {MAX_PATH} ops on one path "
-                    "(use loop() and again() to go round)"
+                    f"{location(steps)}: {self.function.name} never ends: more than {MAX_PATH} ops on "
+                    "one path (use loop() and again() to go round)"
                 )
         return self._wrap(trail, node)
 

@@ -24,9 +24,9 @@ CORE_REGISTERS = (o.mm, o.address, o.range_start, o.range_end, o.touch_end, o.ma
 class Sizes:
     """How big a run's world is.
 
-    ``pages`` is the size of the address space, ``pt_shift`` the log2 of a page table's entries, ``tree_shift``
-    of the pages of one slot of the VMA tree (every VMA boundary is a multiple of them), ``seq_bits`` the
-    width of sequence counters, small in an exhaustive search.
+    ``pages`` is the size of the address space, ``pt_shift`` the log2 of a page table's entries,
+    ``tree_shift`` of the pages of one slot of the VMA tree (every VMA boundary is a multiple of
+    them), ``seq_bits`` the width of sequence counters, small in an exhaustive search.
     """
 
     threads: int
@@ -41,8 +41,10 @@ class Sizes:
 
     def count(self, cls: ObjectClass) -> int:
         """The number of objects of a class."""
-        counts = {"mm": 1, "vma": self.vmas, "page_table": self.tables, "file": self.files, "folio": self.folios}
-        return counts[cls.name]
+        counts = {
+            o.MM: 1, o.VMA: self.vmas, o.PAGE_TABLE: self.tables, o.FILE: self.files, o.FOLIO: self.folios,
+        }  # fmt: skip
+        return counts[cls]
 
 
 class Layout:
@@ -63,7 +65,8 @@ class Layout:
         for cls in o.CLASSES:
             offset = 1 if cls.lifetime else 0
             fields = dict.fromkeys(o.FIXED_FIELDS.get(cls, ()))
-            fields.update(dict.fromkeys(op.place.field for op in ops if op.place and op.place.field.cls == cls))
+            used = (op.place.field for op in ops if op.place is not None)
+            fields.update(dict.fromkeys(field for field in used if field.cls == cls))
             for field in fields:
                 if field.width == 0:  # the life word itself
                     self.field_offset[field] = 0
@@ -89,7 +92,8 @@ class Layout:
             k = c.G_CLASS0 + number * c.CLASS_WORDS
             refs = [slot for register, slot in self.registers.items() if register.cls == cls]
             g[k + c.K_FREE], here = here, here + 1
-            g[k + c.K_BASE], g[k + c.K_STRIDE], g[k + c.K_COUNT] = here, self.class_stride[cls], sizes.count(cls)
+            g[k + c.K_BASE] = here
+            g[k + c.K_STRIDE], g[k + c.K_COUNT] = self.class_stride[cls], sizes.count(cls)
             g[k + c.K_REF0] = min(refs, default=0)
             g[k + c.K_REF1] = max(refs, default=-1) + 1
             here += self.class_stride[cls] * sizes.count(cls)

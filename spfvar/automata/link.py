@@ -84,12 +84,9 @@ def _fill(row: Words, op: Op, layout: Layout) -> None:
         row[c.C_A_STRIDE] = layout.class_stride[cls]
         if cls.lifetime and op.code != c.ALLOC:
             row[c.C_A_LIFE] = layout.class_base(cls)
-    if op.code == c.ALLOC:
-        assert op.dst is not None and op.dst.cls is not None
-        row[c.C_IMM] = c.G_CLASS0 + layout.class_number(op.dst.cls) * c.CLASS_WORDS
-    if op.code in (c.FREE, c.CALL_RCU):
-        assert op.src is not None and op.src.cls is not None
-        row[c.C_IMM] = c.G_CLASS0 + layout.class_number(op.src.cls) * c.CLASS_WORDS
+    if op.code in _LIFE_OPS:
+        assert op.place is not None
+        row[c.C_IMM] = c.G_CLASS0 + layout.class_number(op.place.field.cls) * c.CLASS_WORDS
     row[c.C_L_MODE] = _LINE_MODES[op.line.mode] if op.line is not None else 0
 
 
@@ -167,5 +164,5 @@ def _place_lines(
 
 
 def _key(line: Line) -> tuple[object, str]:
-    assert line.register.cls is not None and line.register.cls in o.CLASSES
+    assert line.register.cls in o.CLASSES
     return line.register.cls, line.name

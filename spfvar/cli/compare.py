@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator, Callable
 from typing import Any
 
 import click
@@ -15,10 +14,10 @@ import spfvar
 from spfvar import units
 from spfvar.api import Comparison, run_comparison, usable
 from spfvar.atomic import check_writable, write_atomically
+from spfvar.cli.options import plugin_option
 from spfvar.compare.metrics import METRICS, Metric, select
-from spfvar.errors import InputError
 from spfvar.matrix import catalogue
-from spfvar.matrix.plan import Plan, make_plan
+from spfvar.matrix.plan import DEFAULT_HARDWARE, make_plan
 from spfvar.plugins.registry import load_registry
 from spfvar.report import rivals
 from spfvar.report.machine import to_csv, to_json
@@ -32,23 +31,39 @@ from spfvar.report.text import render_table
 #: What tables show unless --metric says otherwise; csv and json hold every metric.
 SHOWN = ("faults_per_s",)
 SOMETHING_FAILED = 1
+FORMS = ("table", "markdown", "mail", "csv", "json")
 
 
 @click.command(name="compare")
 @click.argument("variants", nargs=-1, metavar="[VARIANT]...")
-@click.option("--scenario", "patterns", multiple=True, metavar="NAME|GLOB|FILE.toml", help="Scenario; repeatable.  [default: all]")
+@click.option(
+    "--scenario", "patterns", multiple=True, metavar="NAME|GLOB|FILE.toml",
+    help="Scenario; repeatable.  [default: all]",
+)
 @click.option("--threads", metavar="1,4,16", help="Thread counts.  [default: the scenario's]")
-@click.option("--hardware", default="skylake-2s56c", show_default=True, metavar="NAME|FILE.toml", help="Hardware profile.")
-@click.option("--baseline", metavar="VARIANT", help="What ratios refer to.  [default: mmap_lock]")
+@click.option(
+    "--hardware", default=DEFAULT_HARDWARE, show_default=True, metavar="NAME|FILE.toml",
+    help="Hardware profile.",
+)
+@click.option("--baseline", metavar="VARIANT", help="What ratios refer to.  [default: the unpatched kernel]")
 @click.option("--seeds", type=int, default=6, show_default=True, help="Independent runs per cell.")
 @click.option("--seed", type=int, default=1, show_default=True, help="First seed.")
-@click.option("--set", "settings", multiple=True, metavar="AXIS=VALUE[,VALUE...]", help="Value of any other axis; repeatable.")
-@click.option("--metric", "metrics", multiple=True, metavar="NAME|all", help="Metric to show; repeatable.  [default: faults_per_s; csv, json: all]")
+@click.option(
+    "--set", "settings", multiple=True, metavar="AXIS=VALUE[,VALUE]...",
+    help="Values of any other axis; repeatable.",
+)
+@click.option(
+    "--metric", "metrics", multiple=True, metavar="NAME|all",
+    help="Metric to show; repeatable.  [default: faults_per_s; csv and json: all]",
+)
 @click.option("--jobs", type=int, metavar="N", help="Cells to run side by side.  [default: all CPUs]")
-@click.option("--format", "form", type=click.Choice(["table", "markdown", "mail", "csv", "json"]), default="table", show_default=True)
+@click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
 @click.option("-o", "--output", metavar="FILE", help="Write there instead of to the terminal.")
-@click.option("--fail-on", metavar="'[METRIC:]worse>5%'", help="Exit with 1 if a variant is significantly worse by more.")
-@click.option("--plugin", "plugins", multiple=True, metavar="FILE|MODULE", help="Load variants from there; repeatable.")
+@click.option(
+    "--fail-on", metavar="'[METRIC:]worse>5%'",
+    help="Exit with 1 if a variant is significantly worse by more.",
+)
+@plugin_option
 def command(
     variants: tuple[str, ...], patterns: tuple[str, ...], threads: str | None, hardware: str,
     baseline: str | None, seeds: int, seed: int, settings: tuple[str, ...], metrics: tuple[str, ...],
@@ -115,7 +130,7 @@ def render(comparison: Comparison, metrics: Mapping[str, Metric], form: str, *, 
     baseline = comparison.plan.baseline
     blocks = summary_blocks(comparison.comparisons, baseline=baseline, metrics=metrics)
     blocks += build_blocks(comparison.cells, comparison.comparisons, baseline=baseline, metrics=metrics)
-    reasons = {event.name for variant in comparison.plan.variants for event in variant.events if event.role == "reason"}
+    reasons = {name for variant in comparison.plan.variants for name in variant.events_with("reason")}
     blocks += events_blocks(comparison.events[comparison.events["event"].isin(reasons)])
     if form == "mail":
         return render_mail(blocks, meta)
@@ -178,10 +193,9 @@ def _too_bad(comparison: Comparison, condition: units.FailOn) -> bool:
             continue
         loss = 1.0 - row["ratio"] if metric.better == "higher" else row["ratio"] - 1.0
         if loss * 100.0 > condition.percent:
-            click.echo(
-                f"spfvar: {row['variant']} in {row['scenario']} {row['axes']}: {metric.name} is {loss * 100:.1f} % "
-                f"worse than {comparison.plan.baseline}", err=True,
-            )  # fmt: skip
+            where = f"{row['variant']} in {row['scenario']} {row['axes']}"
+            text = f"{metric.name} is {loss * 100:.1f} % worse than {comparison.plan.baseline}"
+            click.echo(f"spfvar: {where}: {text}", err=True)
             return True
     return False
 
@@ -201,9 +215,8 @@ def _progress() -> Iterator[Callable[[int, int], None] | None]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns: list[Any] = [
-        TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TextColumn("cells"), TimeRemainingColumn(),
-    ]  # fmt: skip
+    columns: list[Any] = [TextColumn("simulating"), BarColumn(), MofNCompleteColumn()]
+    columns += [TextColumn("cells"), TimeRemainingColumn()]
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("cells", total=None)
 

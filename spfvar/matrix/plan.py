@@ -18,6 +18,7 @@ from spfvar.scenario.load import Load, make_load, scenario_hash
 from spfvar.scenario.schema import MAX_THREADS, Scenario
 
 Value = int | float | str
+DEFAULT_HARDWARE = "skylake-2s56c"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def make_plan(
     variants: Sequence[str] = (),
     patterns: Sequence[str] = (),
     threads: Sequence[int] = (),
-    hardware: str = "skylake-2s56c",
+    hardware: str = DEFAULT_HARDWARE,
     baseline: str | None = None,
     settings: Mapping[str, Sequence[str]] | None = None,
     seeds: int = 6,
@@ -152,7 +153,8 @@ def _points(
         if not 1 <= int(count) <= MAX_THREADS:
             raise InputError(f"{count} threads", key="--threads", expected=f"1 to {MAX_THREADS}")
     order = [axis for axis in values if axis != "threads"] + ["threads"]
-    points = [dict(zip(order, point, strict=True)) for point in itertools.product(*(values[a] for a in order))]
+    product = itertools.product(*(values[axis] for axis in order))
+    points = [dict(zip(order, point, strict=True)) for point in product]
     return points, {axis for axis in values if len(values[axis]) == 1 and axis != "threads"}
 
 

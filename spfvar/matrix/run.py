@@ -36,8 +36,8 @@ class Failure:
 class Samples:
     """What the runs gave.
 
-    ``values`` is long (variant, scenario, axes, seed, metric, value), ``events`` too (variant, scenario, axes,
-    seed, event, value per 1000 faults).
+    ``values`` is long: variant, scenario, axes, seed, metric, value.  ``events`` too: variant, scenario,
+    axes, seed, event, value (per 1000 faults).
     """
 
     values: pd.DataFrame
@@ -48,8 +48,8 @@ class Samples:
 def run_plan(plan: Plan, jobs: int | None = None, progress: Progress | None = None) -> Samples:
     """Run every cell with every seed.
 
-    ``jobs`` threads (default: the CPUs that the process may use) run cells side by side, without the GIL in
-    the simulator; the result does not depend on them.  Cells that fail are reported, not raised.
+    ``jobs`` threads (default: the CPUs that the process may use) run cells side by side, without the GIL
+    in the simulator; the result does not depend on them.  Cells that fail are reported, not raised.
     KeyboardInterrupt stops the running cells after their current seed.
     """
     if jobs is not None and jobs < 1:

@@ -146,7 +146,8 @@ def sample_texts() -> Iterator[tuple[str, object]]:
     for name, mapping in mappings.items():
         for write in (False, True):
             vmf = VmFault(write, mapping)
-            yield f"{'write' if write else 'read'} fault, {name}", lambda vmf=vmf: hooks.do_user_addr_fault(vmf)
+            access = "write" if write else "read"
+            yield f"{access} fault, {name}", lambda vmf=vmf: hooks.do_user_addr_fault(vmf)
         yield f"writers, {name}", lambda mapping=mapping: _writers(mapping)
 
 

@@ -107,6 +107,7 @@ class Stack:
 
 def _specifications() -> type:
     namespace = {
-        name: staticmethod(hookspecs.hookspec(spec, firstresult=True)) for name, spec in hookspecs.HOOKS.items()
+        name: staticmethod(hookspecs.hookspec(spec, firstresult=True))
+        for name, spec in hookspecs.HOOKS.items()
     }
     return type("HookSpecs", (), namespace)

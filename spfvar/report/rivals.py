@@ -34,7 +34,7 @@ def duel(samples: pd.DataFrame, variant: str, rival: str) -> Duel | None:
         return None
     found = Duel(variant, rival, {}, {}, [])
     for scenario, rows in compare_to(pair, rival).groupby("scenario", sort=False):
-        by_threads = sorted(rows.to_dict("records"), key=lambda row: json.loads(row["axes"]).get("threads", 0))
+        by_threads = sorted(rows.to_dict("records"), key=lambda row: json.loads(row["axes"])["threads"])
         for verdict, kept in (("better", found.better), ("WORSE", found.worse)):
             ratios = [float(row["ratio"]) for row in by_threads if row["verdict"] == verdict]
             if ratios:

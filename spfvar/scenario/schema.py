@@ -5,9 +5,9 @@ A value written ``"$axis"`` is taken from the axis of that name when the load is
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from spfvar.errors import InputError, nearest
 from spfvar.units import parse_duration, parse_size
@@ -53,11 +53,18 @@ def _literal(unit: Unit, choices: tuple[str, ...] = ()) -> Any:
     return Annotated[int | float | str, AfterValidator(check)]
 
 
-Count = _literal("count")
-Size = _literal("size")
-Duration = _literal("duration")
-Share = _literal("share")
-Per = _literal("choice", ("thread", "process"))
+if TYPE_CHECKING:
+    Count: TypeAlias = int | float | str
+    Size: TypeAlias = int | float | str
+    Duration: TypeAlias = int | float | str
+    Share: TypeAlias = int | float | str
+    Per: TypeAlias = int | float | str
+else:
+    Count = _literal("count")
+    Size = _literal("size")
+    Duration = _literal("duration")
+    Share = _literal("share")
+    Per = _literal("choice", ("thread", "process"))
 
 
 class _Strict(BaseModel):
@@ -98,7 +105,7 @@ class Region(_Strict):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     size: Size
-    window: Size | None = None  # type: ignore[valid-type]
+    window: Size | None = None
     backing: Literal["anon", "file"] = "anon"
     sharing: Literal["private", "shared"] = "private"
     per: Per = "thread"
@@ -121,10 +128,10 @@ class Statement(_Strict):
     madvise: str | None = None
     brk: str | None = None
     next: str | None = None
-    compute: Duration | None = None  # type: ignore[valid-type]
+    compute: Duration | None = None
 
     access: Literal["read", "write"] = "write"
-    every: Duration | None = None  # type: ignore[valid-type]
+    every: Duration | None = None
     prot: Literal["r", "rw"] = "rw"
     advice: Literal["dontneed"] = "dontneed"
     change: Literal["grow", "shrink"] = "grow"

@@ -64,7 +64,7 @@ def new_clock(machine: m.Machine, lines: int, read_lines: int, threads: int, rng
 
 
 @inlined
-def transfer(machine, owner, cpu, waited):  # type: ignore[no-untyped-def]
+def transfer(machine, owner, cpu, waited):
     """Time to fetch a line from its owner when the request waited behind others."""
     if owner < 0 or owner == cpu:
         base = machine.latency[0] if owner < 0 else 0.0
@@ -78,7 +78,7 @@ def transfer(machine, owner, cpu, waited):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def write_line(machine, clock, line, cpu, t):  # type: ignore[no-untyped-def]
+def write_line(machine, clock, line, cpu, t):
     """A read-modify-write: when the CPU owns the line."""
     start = max(t, clock.free[line])
     owner = clock.owner[line]
@@ -101,7 +101,7 @@ def write_line(machine, clock, line, cpu, t):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def read_line(machine, clock, line, cpu, t):  # type: ignore[no-untyped-def]
+def read_line(machine, clock, line, cpu, t):
     """A read: free while the line was not written since this CPU read it last."""
     bit = 1 << (cpu % CPUS_PER_WORD)
     if clock.sharers[line, cpu // CPUS_PER_WORD] & bit:
@@ -116,7 +116,7 @@ def read_line(machine, clock, line, cpu, t):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def serve(machine, free, owner, node, cpu, t, hold):  # type: ignore[no-untyped-def]
+def serve(machine, free, owner, node, cpu, t, hold):
     """Pass through a lock-protected section of known length; returns when it is over."""
     start = max(t, free[node])
     last = owner[node]
@@ -127,7 +127,7 @@ def serve(machine, free, owner, node, cpu, t, hold):  # type: ignore[no-untyped-
 
 
 @inlined
-def alloc_page(machine, clock, cpu, t):  # type: ignore[no-untyped-def]
+def alloc_page(machine, clock, cpu, t):
     """A page from the per-CPU list; an empty list is refilled under the zone lock."""
     if clock.pcp[cpu] > 0:
         clock.pcp[cpu] -= 1
@@ -139,7 +139,7 @@ def alloc_page(machine, clock, cpu, t):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def lru_add(machine, clock, cpu, t):  # type: ignore[no-untyped-def]
+def lru_add(machine, clock, cpu, t):
     """A page to the per-CPU LRU batch; a full batch is drained under the LRU lock."""
     par = machine.parameters
     clock.lru_count[cpu] += 1
@@ -151,7 +151,7 @@ def lru_add(machine, clock, cpu, t):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def charge(machine, clock, cpu, t):  # type: ignore[no-untyped-def]
+def charge(machine, clock, cpu, t):
     """A page from the CPU's memcg stock; an empty stock is refilled from the shared counter."""
     if clock.stock[cpu] > 0:
         clock.stock[cpu] -= 1
@@ -165,7 +165,7 @@ def charge(machine, clock, cpu, t):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def server_due(machine, clock, kind, cpu):  # type: ignore[no-untyped-def]
+def server_due(machine, clock, kind, cpu):
     """Will work of this kind pass through a server now, so that it has to keep its turn?"""
     if kind == m.ALLOC:
         return clock.pcp[cpu] <= 0
@@ -177,7 +177,7 @@ def server_due(machine, clock, kind, cpu):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def free_pages(machine, clock, cpu, t, pages):  # type: ignore[no-untyped-def]
+def free_pages(machine, clock, cpu, t, pages):
     """Anonymous pages leave the LRU and return to the zone, batch by batch."""
     par = machine.parameters
     node = machine.node[cpu]
@@ -196,7 +196,7 @@ def free_pages(machine, clock, cpu, t, pages):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def fill_page(machine, clock, cpu, t):  # type: ignore[no-untyped-def]
+def fill_page(machine, clock, cpu, t):
     """A page's traffic through its node's memory channel: delays only when it is saturated."""
     node = machine.node[cpu]
     per_page = machine.parameters[m.P_PAGE_NS]
@@ -206,7 +206,7 @@ def fill_page(machine, clock, cpu, t):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def interrupt_others(machine, clock, running, me, t):  # type: ignore[no-untyped-def]
+def interrupt_others(machine, clock, running, me, t):
     """A TLB flush: the sender pays per running CPU, each of them loses the handler's time."""
     par = machine.parameters
     targets = 0
@@ -220,7 +220,7 @@ def interrupt_others(machine, clock, running, me, t):  # type: ignore[no-untyped
 
 
 @inlined
-def local_time(machine, costs, clock, cost, cpu, t, entries, anonymous, rng):  # type: ignore[no-untyped-def]
+def local_time(machine, costs, clock, cost, cpu, t, entries, anonymous, rng):
     """When work of a cost class is done that begins at ``t``; IPIs and sleeps are the engine's."""
     kind = costs.kind[cost]
     ns = costs.ns[cost] * machine.speed[cpu]

@@ -70,7 +70,7 @@ class Threads(NamedTuple):
 
 
 @inlined
-def set_key(threads, tid, t):  # type: ignore[no-untyped-def]
+def set_key(threads, tid, t):
     """Schedule a thread: replay its matches up to the root; ties go to the lower thread."""
     key = threads.key
     winner = threads.winner
@@ -87,7 +87,7 @@ def set_key(threads, tid, t):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def next_key(key, tid):  # type: ignore[no-untyped-def]
+def next_key(key, tid):
     """The earliest clock among the other threads."""
     node = key.shape[0] // 2 + tid
     earliest = INFINITE
@@ -98,7 +98,7 @@ def next_key(key, tid):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def bin_of(ns):  # type: ignore[no-untyped-def]
+def bin_of(ns):
     """Histogram bin of a latency: 32 bins per power of two."""
     if ns < 1.0:
         return 0
@@ -106,7 +106,7 @@ def bin_of(ns):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def backlog(s, g, meters):  # type: ignore[no-untyped-def]
+def backlog(s, g, meters):
     """The most objects that ever waited for a grace period."""
     x = meters.x
     now = s[g[c.G_RCU] + 3] + s[g[c.G_RCU] + 4]
@@ -115,7 +115,7 @@ def backlog(s, g, meters):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def take_cpu(threads, tid, t):  # type: ignore[no-untyped-def]
+def take_cpu(threads, tid, t):
     """Give a woken thread its old CPU, or any idle one; else it queues."""
     cpu_user = threads.cpu_user
     old = -1 - threads.cpu[tid] - 1
@@ -141,7 +141,7 @@ def take_cpu(threads, tid, t):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def leave_cpu(machine, threads, tid, t):  # type: ignore[no-untyped-def]
+def leave_cpu(machine, threads, tid, t):
     """A thread sleeps: the first one that queues for a CPU gets this one."""
     cpu = threads.cpu[tid]
     threads.cpu[tid] = -2 - cpu
@@ -159,7 +159,7 @@ def leave_cpu(machine, threads, tid, t):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def wake_threads(machine, threads, meters, p, s, g, out, tid, t, oversubscribed):  # type: ignore[no-untyped-def]
+def wake_threads(machine, threads, meters, p, s, g, out, tid, t, oversubscribed):
     """Let the threads that were handed a lock go on; returns the releaser's clock."""
     par = machine.parameters
     for i in range(out[c.OUT_WOKEN]):
@@ -186,7 +186,7 @@ def wake_threads(machine, threads, meters, p, s, g, out, tid, t, oversubscribed)
 
 
 @inlined
-def record_mark(threads, meters, kind, tid, t):  # type: ignore[no-untyped-def]
+def record_mark(threads, meters, kind, tid, t):
     """A fault or a writer's call begins or ends."""
     x = meters.x
     if kind == c.MARK_FAULT_BEGIN or kind == c.MARK_WRITER_BEGIN:
@@ -205,7 +205,7 @@ def record_mark(threads, meters, kind, tid, t):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def begin_measuring(meters, threads, t):  # type: ignore[no-untyped-def]
+def begin_measuring(meters, threads, t):
     """End of the warm-up: forget what was counted."""
     x = meters.x
     meters.events[:] = 0
@@ -215,7 +215,7 @@ def begin_measuring(meters, threads, t):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def redraw_folios(s, g, p, pc, tb, cached, rng):  # type: ignore[no-untyped-def]
+def redraw_folios(s, g, p, pc, tb, cached, rng):
     """The window moved on: draw anew which of its pages the page cache holds."""
     if p[pc, c.C_DST] < 0 or cached >= 1.0:
         return
@@ -231,7 +231,7 @@ def redraw_folios(s, g, p, pc, tb, cached, rng):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def touch_line(p, s, pc, tb, machine, clock, cpu, t):  # type: ignore[no-untyped-def]
+def touch_line(p, s, pc, tb, machine, clock, cpu, t):
     """Fetch the cache line of a node's object; returns when the CPU has it."""
     index = s[tb + p[pc, c.C_L_REG]]
     if index < 0 or index >= c.STALE:
@@ -243,14 +243,14 @@ def touch_line(p, s, pc, tb, machine, clock, cpu, t):  # type: ignore[no-untyped
 
 
 @inlined
-def sleep_time(machine, ns, rng):  # type: ignore[no-untyped-def]
+def sleep_time(machine, ns, rng):
     """A sleep, spread evenly around its mean."""
     spread = machine.parameters[m.P_SPREAD]
     return ns * (1.0 + spread * (2.0 * uniform(rng) - 1.0))
 
 
 @inlined
-def measure(s, p, g, pc, tb, op, threads, meters, tid, t, warmup, faults, cached, rng):  # type: ignore[no-untyped-def]
+def measure(s, p, g, pc, tb, op, threads, meters, tid, t, warmup, faults, cached, rng):
     """What the meters want to know of an op; returns True when the run is over."""
     if op == c.COUNT:
         meters.events[p[pc, c.C_IMM]] += 1
@@ -272,7 +272,7 @@ def measure(s, p, g, pc, tb, op, threads, meters, tid, t, warmup, faults, cached
 
 
 @inlined
-def wait(machine, threads, meters, s, p, pc, tb, tid, t, kthread, oversubscribed):  # type: ignore[no-untyped-def]
+def wait(machine, threads, meters, s, p, pc, tb, tid, t, kthread, oversubscribed):
     """A thread cannot go on: it ends, queues or looks again later.  Returns DONE, STUCK or GOES_ON."""
     x = meters.x
     if p[pc, c.C_OP] == c.END:
@@ -302,7 +302,7 @@ def wait(machine, threads, meters, s, p, pc, tb, tid, t, kthread, oversubscribed
 
 
 @compiled
-def run(s, g, out, edges, machine, costs, clock, threads, meters, warmup, faults, cached, probability, rng):  # type: ignore[no-untyped-def]
+def run(s, g, out, edges, machine, costs, clock, threads, meters, warmup, faults, cached, probability, rng):
     """Run until ``faults`` faults after a warm-up of ``warmup`` faults, or until every thread ended.
 
     Changes all arrays in place; returns DONE, STUCK or VIOLATION.
@@ -385,8 +385,10 @@ def run(s, g, out, edges, machine, costs, clock, threads, meters, warmup, faults
                 if measure(s, p, g, pc, tb, op, threads, meters, tid, t, warmup, faults, cached, rng):
                     x[X_STEPS] = steps
                     return DONE
-                if op == c.TOUCH and oversubscribed and threads.ready[1] > 0:
-                    if t - threads.slice_at[tid] > machine.parameters[m.P_SLICE]:
+                used = t - threads.slice_at[tid]
+                if op == c.TOUCH and oversubscribed and used > machine.parameters[m.P_SLICE]:
+                    threads.slice_at[tid] = t
+                    if threads.ready[1] > 0:
                         set_key(threads, tid, INFINITE)
                         leave_cpu(machine, threads, tid, t)
                         take_cpu(threads, tid, t)

@@ -24,7 +24,7 @@ def seeded(seeds: np.random.SeedSequence) -> npt.NDArray[np.int64]:
 
 
 @inlined
-def uniform(state):  # type: ignore[no-untyped-def]
+def uniform(state):
     """The next number, in (0, 1)."""
     state[0] = state[0] * 40014 % _M1
     state[1] = state[1] * 40692 % _M2

@@ -21,7 +21,6 @@ from spfvar.scenario.program import (
     end_of,
     file_of,
     folios_of,
-    iteration,
     iterations,
     phase,
     start_of,

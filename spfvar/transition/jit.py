@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,12 +39,15 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_directory()))
 
 import numba  # noqa: E402  (the cache directory must be set before)
 
+#: No function of ours allocates, so none needs numba's reference counts (which cost more than the work).
+_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+
 
 def compiled(function: F) -> F:
     """Compile a plain function of integers and arrays, to be called from Python; runs without the GIL."""
-    return numba.njit(cache=True, nogil=True, _nrt=False, error_model="numpy")(function)  # type: ignore[no-any-return]
+    return cast(F, numba.njit(**_OPTIONS)(function))
 
 
 def inlined(function: F) -> F:
     """Compile a part of a compiled function; inlined, for an array argument is seven words."""
-    return numba.njit(cache=True, nogil=True, _nrt=False, forceinline=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+    return cast(F, numba.njit(forceinline=True, **_OPTIONS)(function))

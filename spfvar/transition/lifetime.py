@@ -47,7 +47,7 @@ from spfvar.transition.jit import inlined
 
 
 @inlined
-def allocate(s, g, k, register):  # type: ignore[no-untyped-def]
+def allocate(s, g, k, register):
     """Pop the free list of the class at ``k`` into a thread word; the object's words become 0."""
     head = s[g[k + K_FREE]]
     if head == FREE_END:
@@ -63,7 +63,7 @@ def allocate(s, g, k, register):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def free_object(s, g, k, index):  # type: ignore[no-untyped-def]
+def free_object(s, g, k, index):
     """Give the memory back; drops the file reference that a VMA's freeing was charged with."""
     base = g[k + K_BASE] + index * g[k + K_STRIDE]
     if k == G_CLASS0 + CLASS_VMA * CLASS_WORDS and s[base + VMA_FPUT] != 0:
@@ -74,7 +74,7 @@ def free_object(s, g, k, index):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def put_file(s, g, index):  # type: ignore[no-untyped-def]
+def put_file(s, g, index):
     """fput: drop a reference; the last one frees the file."""
     k = G_CLASS0 + CLASS_FILE * CLASS_WORDS
     base = g[k + K_BASE] + index * g[k + K_STRIDE]
@@ -86,7 +86,7 @@ def put_file(s, g, index):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def make_stale(s, g, k, index):  # type: ignore[no-untyped-def]
+def make_stale(s, g, k, index):
     """Mark every thread's reference to a freed object."""
     for thread in range(g[G_THREADS]):
         tb = g[G_T_BASE] + thread * g[G_T_STRIDE]
@@ -96,7 +96,7 @@ def make_stale(s, g, k, index):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def free(s, g, k, register):  # type: ignore[no-untyped-def]
+def free(s, g, k, register):
     """Free the object that a thread word refers to; the reference becomes null."""
     index = s[register]
     if s[g[k + K_BASE] + index * g[k + K_STRIDE]] != LIVE:
@@ -107,7 +107,7 @@ def free(s, g, k, register):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def call_rcu(s, g, k, register):  # type: ignore[no-untyped-def]
+def call_rcu(s, g, k, register):
     """Queue the object for the next grace period; the reference becomes null."""
     base = g[k + K_BASE] + s[register] * g[k + K_STRIDE]
     if s[base] != LIVE:
@@ -119,7 +119,7 @@ def call_rcu(s, g, k, register):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def reader_enters(s, g, tb):  # type: ignore[no-untyped-def]
+def reader_enters(s, g, tb):
     """Enter an RCU section, or an interrupts-off section, which counts as one."""
     if s[tb + T_RCU_NEST] == 0:
         phase = s[g[G_RCU]]
@@ -130,7 +130,7 @@ def reader_enters(s, g, tb):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def reader_leaves(s, g, tb):  # type: ignore[no-untyped-def]
+def reader_leaves(s, g, tb):
     """Leave a section; the outermost one may let a grace period end."""
     if s[tb + T_RCU_NEST] <= 0:
         return -2 - V_UNBALANCED
@@ -141,7 +141,7 @@ def reader_leaves(s, g, tb):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def gp_start(s, g):  # type: ignore[no-untyped-def]
+def gp_start(s, g):
     """BLOCKED until a callback is queued; then flip the phase and take the callbacks over."""
     rcu = g[G_RCU]
     if s[rcu + 4] == 0:
@@ -159,7 +159,7 @@ def gp_start(s, g):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def gp_wait(s, g):  # type: ignore[no-untyped-def]
+def gp_wait(s, g):
     """BLOCKED while the old phase has readers."""
     rcu = g[G_RCU]
     if s[rcu + 1 + (1 - s[rcu])] != 0:
@@ -168,7 +168,7 @@ def gp_wait(s, g):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def gp_invoke(s, g):  # type: ignore[no-untyped-def]
+def gp_invoke(s, g):
     """Free what waited for the grace period."""
     for cls in range(g[G_CLASSES]):
         k = G_CLASS0 + cls * CLASS_WORDS
@@ -181,14 +181,14 @@ def gp_invoke(s, g):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def irq_disable(s, g, tb):  # type: ignore[no-untyped-def]
+def irq_disable(s, g, tb):
     """Interrupts off."""
     s[tb + T_IRQ_OFF] += 1
     return reader_enters(s, g, tb)
 
 
 @inlined
-def irq_enable(s, g, tid, tb):  # type: ignore[no-untyped-def]
+def irq_enable(s, g, tid, tb):
     """Interrupts on: answer every sender that waits for this CPU."""
     if s[tb + T_IRQ_OFF] <= 0:
         return -2 - V_UNBALANCED
@@ -199,7 +199,7 @@ def irq_enable(s, g, tid, tb):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def answer_ipis(s, g, tid):  # type: ignore[no-untyped-def]
+def answer_ipis(s, g, tid):
     """Clear this CPU's bit in every waiting sender's mask."""
     words = g[G_IPI_WORDS]
     bit = 1 << (tid % 31)
@@ -214,7 +214,7 @@ def answer_ipis(s, g, tid):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def ipi_send(s, g, tid, tb):  # type: ignore[no-untyped-def]
+def ipi_send(s, g, tid, tb):
     """Interrupt every other CPU: those with interrupts on answer at once."""
     words = g[G_IPI_WORDS]
     pending = 0
@@ -229,7 +229,7 @@ def ipi_send(s, g, tid, tb):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def ipi_wait(s, tb):  # type: ignore[no-untyped-def]
+def ipi_wait(s, tb):
     """BLOCKED until every CPU that had interrupts off has turned them on once."""
     if s[tb + T_IPI_PENDING] > 0:
         return BLOCKED

@@ -7,7 +7,6 @@ reader at the head of the queue lets every queued reader in.
 
 from __future__ import annotations
 
-
 from spfvar.ops.codes import (
     BLOCKED,
     G_T_BASE,
@@ -21,7 +20,6 @@ from spfvar.ops.codes import (
 )
 from spfvar.transition.jit import inlined
 
-
 READER = 1
 WRITER = 2
 QUEUED = 1
@@ -29,7 +27,7 @@ GRANTED = 2
 
 
 @inlined
-def enqueue(s, g, head, tid, tb, kind):  # type: ignore[no-untyped-def]
+def enqueue(s, g, head, tid, tb, kind):
     """Put a thread at the end of the queue whose head word is ``head`` (the tail follows)."""
     s[tb + T_WAIT] = QUEUED
     s[tb + T_WKIND] = kind
@@ -42,7 +40,7 @@ def enqueue(s, g, head, tid, tb, kind):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def wake(s, g, waiter, out):  # type: ignore[no-untyped-def]
+def wake(s, g, waiter, out):
     """Hand the lock to a waiter: its pending op succeeds when it runs next."""
     s[g[G_T_BASE] + waiter * g[G_T_STRIDE] + T_WAIT] = GRANTED
     out[OUT_WOKEN0 + out[OUT_WOKEN]] = waiter
@@ -50,7 +48,7 @@ def wake(s, g, waiter, out):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def granted_or_queued(s, tb):  # type: ignore[no-untyped-def]
+def granted_or_queued(s, tb):
     """Is this the second run of a waiting op?  0 no, 1 still waiting, 2 now granted (and taken)."""
     wait = s[tb + T_WAIT]
     if wait == GRANTED:
@@ -59,7 +57,7 @@ def granted_or_queued(s, tb):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def grant(s, g, a, out):  # type: ignore[no-untyped-def]
+def grant(s, g, a, out):
     """Let the head of a rwsem's queue in: the writer, or all readers wherever they stand."""
     tb0 = g[G_T_BASE]
     stride = g[G_T_STRIDE]
@@ -94,7 +92,7 @@ def grant(s, g, a, out):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def down_read(s, g, a, tid, tb):  # type: ignore[no-untyped-def]
+def down_read(s, g, a, tid, tb):
     """Outcome 0 when held, BLOCKED while queued."""
     wait = granted_or_queued(s, tb)
     if wait == GRANTED:
@@ -109,7 +107,7 @@ def down_read(s, g, a, tid, tb):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def down_read_trylock(s, a):  # type: ignore[no-untyped-def]
+def down_read_trylock(s, a):
     """Outcome 1 if taken."""
     if s[a + 1] == 0 and s[a + 2] == 0:
         s[a] += 1
@@ -118,7 +116,7 @@ def down_read_trylock(s, a):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def up_read(s, g, a, out):  # type: ignore[no-untyped-def]
+def up_read(s, g, a, out):
     """Outcome 0, or -V_UNBALANCED - 2 if nobody holds it."""
     if s[a] <= 0:
         return -2 - V_UNBALANCED
@@ -129,7 +127,7 @@ def up_read(s, g, a, out):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def down_write(s, g, a, tid, tb):  # type: ignore[no-untyped-def]
+def down_write(s, g, a, tid, tb):
     """Outcome 0 when held, BLOCKED while queued."""
     wait = granted_or_queued(s, tb)
     if wait == GRANTED:
@@ -144,7 +142,7 @@ def down_write(s, g, a, tid, tb):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def up_write(s, g, a, tid, out):  # type: ignore[no-untyped-def]
+def up_write(s, g, a, tid, out):
     """Outcome 0, or -V_UNBALANCED - 2 if another holds it."""
     if s[a + 1] != tid + 1:
         return -2 - V_UNBALANCED
@@ -154,7 +152,7 @@ def up_write(s, g, a, tid, out):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def downgrade_write(s, g, a, tid, out):  # type: ignore[no-untyped-def]
+def downgrade_write(s, g, a, tid, out):
     """The writer becomes a reader; queued readers get in if one is at the head."""
     if s[a + 1] != tid + 1:
         return -2 - V_UNBALANCED
@@ -165,7 +163,7 @@ def downgrade_write(s, g, a, tid, out):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def lock(s, g, a, tid, tb):  # type: ignore[no-untyped-def]
+def lock(s, g, a, tid, tb):
     """Spinlock or bit lock: outcome 0 when held, BLOCKED while queued."""
     wait = granted_or_queued(s, tb)
     if wait == GRANTED:
@@ -180,7 +178,7 @@ def lock(s, g, a, tid, tb):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def trylock(s, a, tid):  # type: ignore[no-untyped-def]
+def trylock(s, a, tid):
     """Outcome 1 if taken."""
     if s[a] == 0:
         s[a] = tid + 1
@@ -189,7 +187,7 @@ def trylock(s, a, tid):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def unlock(s, g, a, tid, out):  # type: ignore[no-untyped-def]
+def unlock(s, g, a, tid, out):
     """Release, handing over to the head of the queue."""
     if s[a] != tid + 1:
         return -2 - V_UNBALANCED

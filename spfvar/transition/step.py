@@ -43,7 +43,7 @@ lock, trylock, unlock = locks.lock, locks.trylock, locks.unlock
 
 
 @inlined
-def local_op(s, p, g, pc, tb, choice):  # type: ignore[no-untyped-def]
+def local_op(s, p, g, pc, tb, choice):
     """Ops that concern nobody else (opcodes up to LAST_LOCAL)."""
     op = p[pc, C_OP]
     if op == c.NOP or op == c.COUNT or op == c.MARK:
@@ -79,7 +79,7 @@ def local_op(s, p, g, pc, tb, choice):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def lock_op(s, p, g, pc, tid, tb, a, out):  # type: ignore[no-untyped-def]
+def lock_op(s, p, g, pc, tid, tb, a, out):
     """Locks (opcodes DOWN_READ to UNLOCK)."""
     op = p[pc, C_OP]
     if op == c.DOWN_READ_TRYLOCK:
@@ -102,7 +102,7 @@ def lock_op(s, p, g, pc, tid, tb, a, out):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def word_op(s, p, g, pc, tb, a):  # type: ignore[no-untyped-def]
+def word_op(s, p, g, pc, tb, a):
     """Words of memory (opcodes LOAD to WAIT_EQUALS)."""
     op = p[pc, C_OP]
     if op == c.LOAD:
@@ -141,7 +141,7 @@ def word_op(s, p, g, pc, tb, a):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def lifetime_op(s, p, g, pc, tid, tb):  # type: ignore[no-untyped-def]
+def lifetime_op(s, p, g, pc, tid, tb):
     """Allocation, RCU, interrupts (opcodes ALLOC to IPI_WAIT)."""
     op = p[pc, C_OP]
     if op == c.RCU_READ_LOCK:
@@ -170,7 +170,7 @@ def lifetime_op(s, p, g, pc, tid, tb):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def tree_op(s, p, g, pc, tb, a):  # type: ignore[no-untyped-def]
+def tree_op(s, p, g, pc, tb, a):
     """The VMA tree (opcodes FIND_VMA to VMA_CONTAINS)."""
     op = p[pc, C_OP]
     if op == c.FIND_VMA:
@@ -184,7 +184,7 @@ def tree_op(s, p, g, pc, tb, a):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def table_op(s, p, g, pc, tb, index, out):  # type: ignore[no-untyped-def]
+def table_op(s, p, g, pc, tb, index, out):
     """Page tables (opcodes TOUCH to FRESH_RANGE); ``index`` is the table of entry ops."""
     op = p[pc, C_OP]
     if op == c.TOUCH:
@@ -223,7 +223,7 @@ def table_op(s, p, g, pc, tb, index, out):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def folio_op(s, p, g, pc, tid, tb, a):  # type: ignore[no-untyped-def]
+def folio_op(s, p, g, pc, tid, tb, a):
     """The page cache (opcodes FOLIO_GET to FOLIO_CREATE); ``a`` is the file's first-folio word."""
     op = p[pc, C_OP]
     vm_start = s[tb + p[pc, C_SRC2]]
@@ -242,7 +242,7 @@ def folio_op(s, p, g, pc, tid, tb, a):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def violation_of(s, p, pc, tb):  # type: ignore[no-untyped-def]
+def violation_of(s, p, pc, tb):
     """What is wrong with the object that a node is about to access (0: nothing)."""
     index = s[tb + p[pc, C_A_REG]]
     if index < 0:
@@ -256,7 +256,7 @@ def violation_of(s, p, pc, tb):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def step(s, p, g, tid, choice, out):  # type: ignore[no-untyped-def]
+def step(s, p, g, tid, choice, out):
     """Execute the next primitive of thread ``tid``; see the module's text."""
     tb = g[G_T_BASE] + tid * g[G_T_STRIDE]
     pc = s[tb + T_PC]

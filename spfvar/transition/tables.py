@@ -38,7 +38,7 @@ from spfvar.transition.jit import inlined
 
 
 @inlined
-def find_vma(s, g, address, register):  # type: ignore[no-untyped-def]
+def find_vma(s, g, address, register):
     """Outcome 1 if the tree has a VMA for the address; its number goes to the thread word."""
     found = s[g[G_TREE] + (address >> g[G_TREE_SHIFT])]
     s[register] = found - 1
@@ -46,7 +46,7 @@ def find_vma(s, g, address, register):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def tree_store(s, g, start, end, value):  # type: ignore[no-untyped-def]
+def tree_store(s, g, start, end, value):
     """Let every address of the range find ``value - 1`` (0: nothing)."""
     shift = g[G_TREE_SHIFT]
     for slot in range(g[G_TREE] + (start >> shift), g[G_TREE] + ((end - 1) >> shift) + 1):
@@ -55,26 +55,26 @@ def tree_store(s, g, start, end, value):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def pmd(g, address):  # type: ignore[no-untyped-def]
+def pmd(g, address):
     """The state word of the entry that refers to the address's page table."""
     return g[G_PMD] + (address >> g[G_PT_SHIFT])
 
 
 @inlined
-def table_end(g, address):  # type: ignore[no-untyped-def]
+def table_end(g, address):
     """The first address behind the address's page table (pmd_addr_end)."""
     return ((address >> g[G_PT_SHIFT]) + 1) << g[G_PT_SHIFT]
 
 
 @inlined
-def pte(g, table, address):  # type: ignore[no-untyped-def]
+def pte(g, table, address):
     """The state word of the address's entry in a table."""
     shift = g[G_PT_SHIFT]
     return g[G_PTE] + (table << shift) + (address & ((1 << shift) - 1))
 
 
 @inlined
-def touch(s, g, address, write):  # type: ignore[no-untyped-def]
+def touch(s, g, address, write):
     """The hardware's walk: outcome 1 if the access faults."""
     table = s[pmd(g, address)] - 1
     if table < 0:
@@ -86,7 +86,7 @@ def touch(s, g, address, write):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def read_pmd(s, g, address, register):  # type: ignore[no-untyped-def]
+def read_pmd(s, g, address, register):
     """Outcome 1 if there is a table; its number goes to the thread word."""
     table = s[pmd(g, address)]
     s[register] = table - 1
@@ -94,7 +94,7 @@ def read_pmd(s, g, address, register):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def pmd_clear(s, g, address, register):  # type: ignore[no-untyped-def]
+def pmd_clear(s, g, address, register):
     """Unlink the table unless a neighbouring VMA still needs it (floor and ceiling)."""
     shift = g[G_TREE_SHIFT]
     first = address >> g[G_PT_SHIFT] << g[G_PT_SHIFT]
@@ -111,7 +111,7 @@ def pmd_clear(s, g, address, register):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def read_pte(s, g, table, address, write, register):  # type: ignore[no-untyped-def]
+def read_pte(s, g, table, address, write, register):
     """Outcome 0 none, 1 present, 2 write-protected against this access."""
     entry = s[pte(g, table, address)]
     s[register] = entry
@@ -123,7 +123,7 @@ def read_pte(s, g, table, address, write, register):  # type: ignore[no-untyped-
 
 
 @inlined
-def set_pte(s, g, table, address, bits, writable, folio, replaces):  # type: ignore[no-untyped-def]
+def set_pte(s, g, table, address, bits, writable, folio, replaces):
     """Set an entry; a present one may only be replaced by its own copy-on-write page."""
     word = pte(g, table, address)
     if replaces == 0 and s[word] & PTE_PRESENT:
@@ -138,7 +138,7 @@ def set_pte(s, g, table, address, bits, writable, folio, replaces):  # type: ign
 
 
 @inlined
-def zap(s, g, table, start, end, out):  # type: ignore[no-untyped-def]
+def zap(s, g, table, start, end, out):
     """Clear the entries of the range in one table; reports how many pages of which kind went."""
     stop = min(end, table_end(g, start))
     amount = 0
@@ -159,14 +159,14 @@ def zap(s, g, table, start, end, out):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def put_folio(s, g, folio):  # type: ignore[no-untyped-def]
+def put_folio(s, g, folio):
     """Drop the reference that a page-table entry held."""
     k = G_CLASS0 + CLASS_FOLIO * CLASS_WORDS
     s[g[k + K_BASE] + folio * g[k + K_STRIDE] + FOLIO_REFS] -= 1
 
 
 @inlined
-def change_protection(s, g, table, start, end, writable, out):  # type: ignore[no-untyped-def]
+def change_protection(s, g, table, start, end, writable, out):
     """Take the write permission away; giving it back is left to the next write fault."""
     stop = min(end, table_end(g, start))
     amount = 0
@@ -182,7 +182,7 @@ def change_protection(s, g, table, start, end, writable, out):  # type: ignore[n
 
 
 @inlined
-def fresh_range(s, g, start, end):  # type: ignore[no-untyped-def]
+def fresh_range(s, g, start, end):
     """Forget the entries and tables of a range: it now stands for another part of its mapping."""
     address = start
     while address < end:
@@ -203,7 +203,7 @@ def fresh_range(s, g, start, end):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def forget_table(s, g, table):  # type: ignore[no-untyped-def]
+def forget_table(s, g, table):
     """Return a table to the free list without a trace: nobody refers to it."""
     k = G_CLASS0 + CLASS_TABLE * CLASS_WORDS
     base = g[k + K_BASE] + table * g[k + K_STRIDE]
@@ -212,14 +212,14 @@ def forget_table(s, g, table):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def folio_word(g, folio):  # type: ignore[no-untyped-def]
+def folio_word(g, folio):
     """First state word of a folio."""
     k = G_CLASS0 + CLASS_FOLIO * CLASS_WORDS
     return g[k + K_BASE] + folio * g[k + K_STRIDE]
 
 
 @inlined
-def folio_get(s, g, folio):  # type: ignore[no-untyped-def]
+def folio_get(s, g, folio):
     """Outcome 1 if the page is cached; takes a reference."""
     word = folio_word(g, folio)
     if s[word + FOLIO_CACHED] == 0:
@@ -229,7 +229,7 @@ def folio_get(s, g, folio):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def folio_create(s, g, folio, tid):  # type: ignore[no-untyped-def]
+def folio_create(s, g, folio, tid):
     """Outcome 1 if we added it (locked, not uptodate); takes a reference either way."""
     word = folio_word(g, folio)
     s[word + FOLIO_REFS] += 1
@@ -242,7 +242,7 @@ def folio_create(s, g, folio, tid):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def next_candidate(s, g, folio0, vm_start, cursor, limit, tid):  # type: ignore[no-untyped-def]
+def next_candidate(s, g, folio0, vm_start, cursor, limit, tid):
     """The next page that map_pages takes, or ``limit``: cached, uptodate and not locked by another."""
     address = cursor
     while address < limit:
@@ -256,7 +256,7 @@ def next_candidate(s, g, folio0, vm_start, cursor, limit, tid):  # type: ignore[
 
 
 @inlined
-def check_live(s, a_life, index, stride):  # type: ignore[no-untyped-def]
+def check_live(s, a_life, index, stride):
     """0 if the object may be accessed (live, or freed but inside its grace period)."""
     if s[a_life + index * stride] < LIVE:
         return V_USE_AFTER_FREE

@@ -1,0 +1,51 @@
+# make compare: the default comparison, from nothing.   make test: lint, types, tests, doc checks.
+# Both make their own virtual environment; VENV=DIR puts it elsewhere, PYTHON=python3.12 picks a Python.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: compare test lint types unit bench fit clean lock
+
+compare: $(VENV)/.run
+	$(BIN)/spfvar compare
+
+test: lint types unit
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy spfvar variants tests benchmarks
+
+unit: $(VENV)/.test
+	$(BIN)/python -m pytest -q -n 2
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/bench.py
+
+fit: $(VENV)/.test
+	$(BIN)/python benchmarks/fit.py
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "spfvar needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml requirements.lock | $(VENV)/bin/python
+	$(PIP) install --quiet --constraint requirements.lock --editable .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	$(PIP) install --quiet --constraint requirements.lock --editable '.[test,bench]'
+	touch $@
+
+# Only for maintainers: write the versions of a fresh environment.
+lock:
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet '.[test,bench]'
+	build/lock/bin/python -m pip freeze --exclude spfvar > requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,117 @@
+"""spfvar list."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from spfvar.cli.options import plugin_option
+from spfvar.errors import InputError
+from spfvar.matrix import catalogue
+from spfvar.mm.hookspecs import HOOKS
+from spfvar.plugins.registry import load_registry
+
+Row = dict[str, Any]
+
+
+def variants(plugins: tuple[str, ...]) -> list[Row]:
+    """Every variant that could be loaded; plugins that could not are told on stderr."""
+    registry = load_registry(plugins)
+    for problem in registry.problems:
+        click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
+    return [
+        {
+            "name": variant.name,
+            "title": variant.title,
+            "kernel": variant.kernel,
+            "source": variant.source,
+            "patches": [patch.__name__ for patch in variant.patches],
+            "origin": variant.origin,
+        }
+        for variant in registry.variants.values()
+    ]
+
+
+def scenarios(_plugins: tuple[str, ...]) -> list[Row]:
+    """Every scenario; one whose file is broken says so in its title."""
+    found = catalogue.scenarios()
+    rows: list[Row] = []
+    for name in found.names():
+        try:
+            scenario = found[name]
+        except InputError as error:
+            rows.append({"name": name, "title": f"BROKEN: {error}", "axes": {}, "origin": found.origin(name)})
+            continue
+        axes = {axis: values.values for axis, values in scenario.axes.items()}
+        rows.append({"name": name, "title": scenario.title, "axes": axes, "origin": found.origin(name)})
+    return rows
+
+
+def hooks(plugins: tuple[str, ...]) -> list[Row]:
+    """Every hook point, of the core and of loaded plugins."""
+    load_registry(plugins)
+    return [
+        {
+            "name": name,
+            "title": (inspect.getdoc(spec) or "").splitlines()[0],
+            "signature": f"{name}({', '.join(inspect.signature(spec).parameters)})",
+            "origin": spec.__module__,
+        }
+        for name, spec in HOOKS.items()
+    ]
+
+
+def hardware(_plugins: tuple[str, ...]) -> list[Row]:
+    """Every hardware profile."""
+    found = catalogue.hardware()
+    rows: list[Row] = []
+    for name in found.names():
+        try:
+            profile = found[name]
+        except InputError as error:
+            rows.append({"name": name, "title": f"BROKEN: {error}", "origin": found.origin(name)})
+            continue
+        rows.append({
+            "name": name, "title": profile.title, "cpus": profile.cpus, "fitted": profile.fitted,
+            "origin": found.origin(name),
+        })  # fmt: skip
+    return rows
+
+
+KINDS: dict[str, Callable[[tuple[str, ...]], list[Row]]] = {
+    "variants": variants,
+    "scenarios": scenarios,
+    "hooks": hooks,
+    "hardware": hardware,
+}
+
+
+@click.command(name="list")
+@click.argument("kind", type=click.Choice(list(KINDS)))
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@plugin_option
+def command(kind: str, form: str, plugins: tuple[str, ...]) -> None:
+    """List variants, scenarios, hook points or hardware profiles.
+
+    \b
+    Examples:
+      spfvar list variants
+      spfvar list scenarios --format json
+    """
+    rows = KINDS[kind](plugins)
+    click.echo(json.dumps(rows, indent=2) if form == "json" else table(rows), nl=form == "json")
+
+
+def table(rows: list[Row]) -> str:
+    """Name, title and, where it is not shipped, origin."""
+    width = max((len(row["name"]) for row in rows), default=0)
+    lines = []
+    for row in rows:
+        origin = row["origin"]
+        shipped = origin == "shipped" or str(origin).startswith("spfvar.")
+        lines.append(f"{row['name']:<{width}}  {row['title']}{'' if shipped else f'  [{origin}]'}\n")
+    return "".join(lines)

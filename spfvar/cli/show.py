@@ -1,0 +1,157 @@
+"""spfvar show."""
+
+from __future__ import annotations
+
+import inspect
+
+import click
+
+from spfvar.cli.options import plugin_option
+from spfvar.errors import unknown
+from spfvar.matrix import catalogue
+from spfvar.mm.hookspecs import HOOKS
+from spfvar.plugins.registry import Registry, load_registry
+from spfvar.plugins.variant import Variant
+from spfvar.scenario.hardware import Profile
+from spfvar.scenario.schema import Axis, Region, Scenario, Statement
+from spfvar.units import format_duration, format_size
+
+
+@click.command(name="show")
+@click.argument("name")
+@plugin_option
+def command(name: str, plugins: tuple[str, ...]) -> None:
+    """Explain a scenario, a variant, a hook point or a hardware profile.
+
+    \b
+    Examples:
+      spfvar show page-fault2
+      spfvar show spf-do-fault
+      spfvar show pte_map_lock
+      spfvar show skylake-2s56c
+    """
+    click.echo("\n".join(explain(name, load_registry(plugins))))
+
+
+def explain(name: str, registry: Registry) -> list[str]:
+    """Whatever is called ``name``, in lines."""
+    scenarios, profiles = catalogue.scenarios(), catalogue.hardware()
+    if name.endswith(".toml") or name in scenarios.names():
+        name = scenarios.select([name])[0]
+        return scenario_lines(name, scenarios[name], scenarios.origin(name))
+    if name in registry.variants:
+        return variant_lines(registry[name])
+    if name in HOOKS:
+        return hook_lines(name, registry)
+    if name in profiles.names():
+        return profile_lines(name, profiles[name])
+    everything = [*scenarios.names(), *registry.variants, *profiles.names(), *HOOKS]
+    raise unknown("scenario, variant, hook point or hardware profile", name, everything)
+
+
+def scenario_lines(name: str, scenario: Scenario, origin: str) -> list[str]:
+    """A load: what it does, on which axes."""
+    lines = [f"{name}: {scenario.title}", f"source: {scenario.source or 'none given'}", f"file: {origin}"]
+    if scenario.description:
+        lines += ["", *scenario.description.strip().splitlines()]
+    lines += ["", "Axes (--set NAME=VALUE; threads also by --threads):"]
+    for axis_name, axis in scenario.axes.items():
+        lines += axis_lines(axis_name, axis)
+    lines += ["", "Regions:", *(f"  {region_line(region)}" for region in scenario.region), "", "Threads:"]
+    for group in scenario.group:
+        times = "without end" if group.repeat == 0 else f"{group.repeat} times"
+        lines.append(f"  {group.threads} x {group.name}, {times}:")
+        lines += [f"    {statement_line(statement)}" for statement in group.program]
+    measure = scenario.measure
+    if measure.faults or measure.faults_per_thread:
+        lines += ["", f"Measured: {measure.faults} + {measure.faults_per_thread} per thread faults, after "
+                  f"{measure.warmup} + {measure.warmup_per_thread} per thread to warm up."]  # fmt: skip
+    else:
+        lines += ["", "Measured: the whole run, until every thread has ended."]
+    return [*lines, "", f"Run: spfvar compare --scenario {name}"]
+
+
+def axis_lines(name: str, axis: Axis) -> list[str]:
+    """An axis with its default values, and the published one."""
+    values = ", ".join(str(value) for value in axis.values)
+    published = f" (published: {axis.published})" if axis.published is not None else ""
+    choices = f" of {', '.join(axis.choices)}" if axis.choices else ""
+    return [f"  {name} = {values}{choices}{published}", f"      {axis.doc}"]
+
+
+def region_line(region: Region) -> str:
+    """A region in words."""
+    size = _literal(region.size, format_size)
+    parts = [f"{region.name}: {size} of {'anonymous memory' if region.backing == 'anon' else 'a file'}"]
+    parts.append(f"{region.sharing}, one per {region.per}")
+    parts.append("mapped from the start" if region.mapped else "mapped by the program")
+    if region.window is not None:
+        parts.append(f"each thread goes through its own part, {_literal(region.window, format_size)} in view")
+    if region.backing == "file":
+        window = _literal(region.fault_around, format_size)
+        parts.append(f"page cache holds {region.cached}, fault-around {window}")
+    return "; ".join(parts)
+
+
+def statement_line(statement: Statement) -> str:
+    """A step of a program in words."""
+    verb, target = statement.verb, getattr(statement, statement.verb)
+    if verb == "touch":
+        return f"{statement.access} every page of {target}"
+    if verb == "mprotect":
+        return f"mprotect {target} to {statement.prot}"
+    if verb == "madvise":
+        return f"madvise {target} {statement.advice}"
+    if verb == "brk":
+        return f"brk: {statement.change} {target}"
+    if verb == "next":
+        return f"go on to the next {target}"
+    if verb == "compute":
+        return f"compute for {_literal(target, format_duration)}"
+    return f"{verb} {target}"
+
+
+def _literal(value: object, spell: object) -> str:
+    return str(value) if isinstance(value, str) else str(spell(value))  # type: ignore[operator]
+
+
+def variant_lines(variant: Variant) -> list[str]:
+    """A variant: its patches in order, and what it counts."""
+    lines = [f"{variant.name}: {variant.title}", f"kernel: {variant.kernel}", f"source: {variant.source}"]
+    if variant.description:
+        lines += ["", variant.description]
+    lines += ["", "Patches, innermost first:" if variant.patches else "No patches: the core's own paths."]
+    for patch in variant.patches:
+        lines.append(f"  {patch.__name__}: {(inspect.getdoc(patch) or '').splitlines()[0]}")
+    if variant.events:
+        lines += ["", "Events:", *(f"  {e.name} ({e.role}): {e.doc}" for e in variant.events)]
+    return lines
+
+
+def hook_lines(name: str, registry: Registry) -> list[str]:
+    """A hook point: its contract, and which variants' patches implement it."""
+    spec = HOOKS[name]
+    users = [
+        f"  {variant.name}: {', '.join(p.__name__ for p in variant.patches if name in vars(p))}"
+        for variant in registry.variants.values()
+        if any(name in vars(patch) for patch in variant.patches)
+    ]
+    signature = f"{name}({', '.join(inspect.signature(spec).parameters)})"
+    doc = inspect.getdoc(spec) or ""
+    return [signature, "", doc, "", "Implemented by:", *(users or ["  the core alone"])]
+
+
+def profile_lines(name: str, profile: Profile) -> list[str]:
+    """A hardware profile: the machine, and where its figures come from."""
+    lines = [f"{name}: {profile.title}", f"source: {profile.source}"]
+    if profile.description:
+        lines += ["", *profile.description.strip().splitlines()]
+    latency = profile.latency_ns
+    lines += [
+        "",
+        f"{profile.sockets} sockets, {profile.cores} cores, {profile.cpus} CPUs; placement: {profile.place}",
+        f"cache line transfer: {latency.core:g} ns within a core, {latency.cluster:g} within a cluster, "
+        f"{latency.socket:g} within a socket, {latency.remote:g} across sockets",
+        f"fitted: {', '.join(profile.fitted) or 'nothing'}",
+    ]
+    return lines
