@@ -19,8 +19,12 @@ from spfvar.units import format_duration, format_size
 
 @click.command(name="show")
 @click.argument("name")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "toml"]), default="text", show_default=True,
+    help="toml: a scenario or profile as a file to start your own from.",
+)
 @plugin_option
-def command(name: str, plugins: tuple[str, ...]) -> None:
+def command(name: str, form: str, plugins: tuple[str, ...]) -> None:
     """Explain a scenario, a variant, a hook point or a hardware profile.
 
     \b
@@ -29,8 +33,18 @@ def command(name: str, plugins: tuple[str, ...]) -> None:
       spfvar show spf-do-fault
       spfvar show pte_map_lock
       spfvar show skylake-2s56c
+      spfvar show pft --format toml > scenarios/mine.toml
     """
+    if form == "toml":
+        click.echo(as_toml(name), nl=False)
+        return
     click.echo("\n".join(explain(name, load_registry(plugins))))
+
+
+def as_toml(name: str) -> str:
+    """The file of a scenario or of a hardware profile."""
+    profiles = catalogue.hardware()
+    return profiles.text(name) if name in profiles.names() else catalogue.scenarios().text(name)
 
 
 def explain(name: str, registry: Registry) -> list[str]:

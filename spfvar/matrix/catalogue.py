@@ -56,6 +56,12 @@ class Catalogue(Generic[M]):
         """"shipped", or the path of the file that hides it."""
         return "shipped" if self.is_shipped(name) else str(self._files[name])
 
+    def text(self, name: str) -> str:
+        """The file's text, once it was found valid."""
+        name = self.select([name])[0]
+        self[name]
+        return self._files[name].read_text(encoding="utf-8")
+
     def __getitem__(self, name: str) -> M:
         if name not in self._files:
             raise unknown(self.kind, name, self.names())
