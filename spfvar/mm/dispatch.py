@@ -9,7 +9,7 @@ from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import PTL
 from spfvar.mm.filemap import do_cow_fault, do_read_fault, do_shared_fault
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.vmf import PMD_NONE, VMA_COPY, VmFault, VMFault
+from spfvar.mm.vmf import PMD_NONE, VMA_COPY, VMFault, VmFault
 from spfvar.ops.op import Steps
 from spfvar.ops.primitives import pte_same, read_pmd, read_pte, spin_unlock, work
 

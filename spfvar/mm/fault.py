@@ -10,7 +10,7 @@ from typing import Any
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.vmf import PMD_NONE, TRIED, VMA_COPY, VmFault, VMFault
+from spfvar.mm.vmf import PMD_NONE, TRIED, VMA_COPY, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.codes import PTE_ANON
 from spfvar.ops.op import Steps

@@ -7,9 +7,9 @@ filemap_map_pages, filemap_fault; mm/internal.h maybe_unlock_mmap_for_io.
 from __future__ import annotations
 
 from spfvar.mm import hookspecs as hooks
-from spfvar.mm.fault import PTL, alloc_page, load_protection, pmd_install
+from spfvar.mm.fault import PTL, load_protection, pmd_install
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.vmf import PMD_NONE, TRIED, VMA_COPY, VmFault, VMFault
+from spfvar.mm.vmf import PMD_NONE, TRIED, VMA_COPY, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.primitives import (

@@ -48,7 +48,6 @@ from spfvar.ops.primitives import (
     zap_ptes,
 )
 
-
 #: The sign bit: set in a null reference.
 NULL = 1 << 30
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from spfvar.mm import hookspecs as hooks
-from spfvar.mm.vmf import VmFault, VMFault
+from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop

@@ -1,0 +1,1 @@
+"""Comparison of variants: metrics and the statistics over their samples."""

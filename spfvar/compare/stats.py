@@ -1,0 +1,360 @@
+"""Statistics of a comparison: samples in, cells and comparisons out.
+
+Samples are independent runs with one seed each. The same seed draws the same workload for every
+variant, so variants are compared seed by seed, which removes the workload's own variance.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from spfvar.compare.metrics import METRICS, Metric, lookup
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+Verdict = Literal["better", "WORSE", "same", "differs", "n/a"]
+
+CONFIDENCE = 0.95
+ALPHA = 0.05
+FEW_SEEDS = 6
+"""Below this many seeds a result carries a warning."""
+
+PLACE = ["variant", "scenario", "axes"]
+KEY = [*PLACE, "metric"]
+SAMPLE_COLUMNS = [*KEY, "seed", "value"]
+CELL_COLUMNS = [*KEY, "value", "ci_low", "ci_high", "n", "warning"]
+_TEST_COLUMNS = ["ratio", "ci_low", "ci_high", "p", "significant", "verdict", "warning"]
+COMPARISON_COLUMNS = [*KEY, *_TEST_COLUMNS]
+EVENT_COLUMNS = [*PLACE, "event", "per_1000", "n"]
+
+WARNING_SEPARATOR = "; "
+ONE_SEED = "1 seed: no interval and no test"
+ZERO_RATE = "a seed came to a standstill: no interval"
+UNBOUNDED = "the interval has no upper end"
+NO_BASELINE = "the baseline has no value here"
+NO_COMMON_SEED = "no seed in common with the baseline"
+AS_DIFFERENCE = "values of zero or below: tested as a difference, ratio is that of the means"
+NO_RATIO = "the baseline is zero: tested as a difference, no ratio"
+UNRESOLVED = "beyond the noise threshold but not significant: more seeds may tell"
+
+
+def axes_key(axes: Mapping[str, Any]) -> str:
+    """Return the canonical JSON spelling of a point on the axes, e.g. ``{"threads": 16}``."""
+    return json.dumps(axes, sort_keys=True)
+
+
+def summarise(samples: pd.DataFrame, metrics: Mapping[str, Metric] = METRICS) -> pd.DataFrame:
+    """Estimate every cell: its mean over the seeds and a 95 % Student t interval.
+
+    ``samples`` is long: columns variant, scenario, axes (canonical JSON), seed, metric, value (in
+    the metric's unit, NaN where it does not apply). The result has one row per variant, scenario,
+    axes and metric, in order of first appearance: value, ci_low, ci_high (same unit), n (seeds
+    that have a value), warning ("" for none, else texts joined by ``WARNING_SEPARATOR``).
+
+    Harmonic metrics are averaged as reciprocals, and so is their interval, which is then
+    transformed back: it is not symmetric, and its upper end may be infinite.
+
+    Raises ValueError for a missing column, an unknown metric, a sample given twice, an infinite
+    value, a negative rate, or axes that are not canonical.
+    """
+    frame = _checked(samples, metrics)
+    frame["x"] = _reciprocal_where(_is_harmonic(frame, metrics), _floats(frame, "value"))
+    cells = _grouped(
+        frame,
+        {"mean": ("x", "mean"), "std": ("x", "std"), "n": ("x", "count"), "runs": ("x", "size")},
+    )
+    mean, n = _floats(cells, "mean"), _counts(cells)
+    half = half_width(_floats(cells, "std"), n)
+    low, high = mean - half, mean + half
+    harmonic = _is_harmonic(cells, metrics)
+    cells["value"] = _reciprocal_where(harmonic, mean)
+    cells["ci_low"] = np.where(harmonic, _reciprocal_where(harmonic, high), low)
+    # A reciprocal interval that reaches zero leaves the rate unbounded above, not negative.
+    reaches_zero = harmonic & (low <= 0)
+    back = np.where(reaches_zero, np.inf, _reciprocal_where(harmonic & ~reaches_zero, low))
+    cells["ci_high"] = np.where(harmonic, back, high)
+    cells["warning"] = _joined(
+        _seed_warnings(n),
+        _lost_warnings(n, cells["runs"].to_numpy(dtype=np.int64)),
+        np.where(harmonic & np.isinf(mean), ZERO_RATE, ""),
+        np.where(reaches_zero, UNBOUNDED, ""),
+    )
+    return cells[CELL_COLUMNS]
+
+
+def compare_to(
+    samples: pd.DataFrame, baseline: str, metrics: Mapping[str, Metric] = METRICS
+) -> pd.DataFrame:
+    """Compare every other variant with ``baseline``, cell by cell and paired by seed.
+
+    ``samples`` is as for ``summarise``. The result has one row per cell of the other variants, in
+    order of first appearance: ratio (variant / baseline, the geometric mean of the ratios per
+    seed), ci_low and ci_high (95 % t interval of the log-ratio, transformed back), p (two-sided,
+    before correction), significant (at 5 % after Holm-Bonferroni over all rows of this call),
+    verdict ("better", "WORSE", "same", "n/a"; "differs" for a metric without direction), warning.
+
+    Where a value is zero or negative there is no log-ratio: the paired difference is tested, the
+    ratio is that of the arithmetic means (NaN for a baseline of zero) and a warning says so.
+
+    Raises ValueError for what ``summarise`` raises it for, and for an unknown baseline.
+    """
+    frame = _checked(samples, metrics)
+    known = list(frame["variant"].unique())
+    if baseline not in known:
+        raise ValueError(f"baseline {baseline!r} has no samples (variants: {', '.join(known)})")
+    effects = _effects(_paired(frame, baseline))
+    result = effects[KEY].copy()
+    result["ratio"], result["ci_low"], result["ci_high"] = _ratios(effects)
+    result["p"] = t_test(_floats(effects, "mean"), _floats(effects, "std"), _counts(effects))
+    result["significant"] = holm(_floats(result, "p"))
+    small = _is_small(effects, _floats(result, "ratio"), metrics)
+    result["verdict"] = _verdicts(effects, result, small, metrics)
+    result["warning"] = _comparison_warnings(effects, result, small)
+    return result[COMPARISON_COLUMNS]
+
+
+def summarise_events(events: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+    """Average counted events, such as abort reasons, over the seeds of each cell.
+
+    ``events`` is long: columns variant, scenario, axes, seed, event, value (events per 1000 faults
+    of that run). A run that has no row for an event had none; which runs there were is taken from
+    ``samples``. The result has the columns variant, scenario, axes, event, per_1000 (mean over all
+    runs of the cell) and n (runs), in order of first appearance.
+
+    Raises ValueError for a missing column, or for events of a cell without samples.
+    """
+    _require_columns(events, [*PLACE, "event", "seed", "value"], "events")
+    _require_columns(samples, [*PLACE, "seed"], "samples")
+    runs = samples[[*PLACE, "seed"]].drop_duplicates().groupby(PLACE, sort=False).size()
+    totals = events.groupby([*PLACE, "event"], sort=False)["value"].sum().reset_index()
+    totals = totals.merge(runs.rename("n").reset_index(), on=PLACE, how="left")
+    orphans = totals[totals["n"].isna()]
+    if len(orphans):
+        raise ValueError(f"events of a cell without samples: {_name(orphans, PLACE)}")
+    totals["n"] = totals["n"].astype(np.int64)
+    totals["per_1000"] = totals["value"] / totals["n"]
+    return totals[EVENT_COLUMNS]
+
+
+def half_width(std: FloatArray, n: IntArray) -> FloatArray:
+    """Return half the 95 % Student t interval of means over ``n`` samples; NaN below two."""
+    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, np.where(n > 1, n - 1, np.nan))
+    return np.asarray(quantile * std / np.sqrt(np.maximum(n, 1)), dtype=np.float64)
+
+
+def t_test(mean: FloatArray, std: FloatArray, n: IntArray) -> FloatArray:
+    """Return two-sided p values of "the mean is zero"; NaN below two samples.
+
+    Without any variance a mean of exactly zero has p = 1 and any other p = 0.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        score = np.abs(mean) / (std / np.sqrt(n))
+        p = 2 * stats.t.sf(score, np.where(n > 1, n - 1, np.nan))
+    return np.where((std == 0) & (n > 1), np.where(mean == 0, 1.0, 0.0), p)
+
+
+def holm(p: FloatArray, alpha: float = ALPHA) -> BoolArray:
+    """Return which p values are significant after Holm-Bonferroni correction.
+
+    NaN marks a comparison that was not made: never significant, and not counted.
+    """
+    made = np.flatnonzero(~np.isnan(p))
+    order = made[np.argsort(p[made], kind="stable")]
+    passes = p[order] <= alpha / np.arange(len(order), 0, -1)
+    significant = np.zeros(len(p), dtype=np.bool_)
+    significant[order] = np.logical_and.accumulate(passes)
+    return significant
+
+
+def _checked(samples: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame:
+    """Return a copy of the samples' columns; raise ValueError for what cannot be averaged."""
+    _require_columns(samples, SAMPLE_COLUMNS, "samples")
+    frame = samples[SAMPLE_COLUMNS].reset_index(drop=True)
+    for name in frame["metric"].unique():
+        lookup(name, metrics)
+    for axes in frame["axes"].unique():
+        if (canonical := axes_key(json.loads(axes))) != axes:
+            raise ValueError(f"axes {axes!r} are not canonical, write {canonical!r}")
+    value = _floats(frame, "value")
+    frame["value"] = value
+    problems = {
+        "infinite value": np.isinf(value),
+        "negative rate": _is_harmonic(frame, metrics) & (value < 0),
+        "sample given twice": frame.duplicated([*KEY, "seed"]).to_numpy(),
+    }
+    for what, where in problems.items():
+        if where.any():
+            raise ValueError(f"{what}: {_name(frame[where], [*KEY, 'seed'])}")
+    return frame
+
+
+def _require_columns(frame: pd.DataFrame, columns: list[str], what: str) -> None:
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise ValueError(f"{what} lack the column(s) {', '.join(missing)}")
+
+
+def _name(frame: pd.DataFrame, columns: list[str]) -> str:
+    """Return the first row of a frame in words, for an error."""
+    return ", ".join(f"{name} {frame[name].iloc[0]}" for name in columns)
+
+
+def _floats(frame: pd.DataFrame, column: str) -> FloatArray:
+    return frame[column].to_numpy(dtype=np.float64)
+
+
+def _counts(frame: pd.DataFrame) -> IntArray:
+    return frame["n"].to_numpy(dtype=np.int64)
+
+
+def _grouped(frame: pd.DataFrame, columns: dict[str, tuple[str, str]]) -> pd.DataFrame:
+    """Aggregate per cell, cells in order of first appearance."""
+    return frame.groupby(KEY, sort=False).agg(**columns).reset_index()
+
+
+def _is_harmonic(frame: pd.DataFrame, metrics: Mapping[str, Metric]) -> BoolArray:
+    return np.array([metrics[name].mean == "harmonic" for name in frame["metric"]], dtype=np.bool_)
+
+
+def _reciprocal_where(where: BoolArray, x: FloatArray) -> FloatArray:
+    with np.errstate(divide="ignore"):
+        return np.where(where, 1 / np.where(where, x, 1.0), x)
+
+
+def _joined(*columns: npt.NDArray[Any]) -> list[str]:
+    return [WARNING_SEPARATOR.join(t for t in texts if t) for texts in zip(*columns, strict=True)]
+
+
+def _seed_warnings(n: IntArray) -> npt.NDArray[Any]:
+    few = [f"only {k} seeds: intervals and verdicts are rough" if k < FEW_SEEDS else "" for k in n]
+    return np.select([n == 0, n == 1], ["", ONE_SEED], default=np.array(few, dtype=object))
+
+
+def _lost_warnings(n: IntArray, runs: IntArray) -> npt.NDArray[Any]:
+    texts = [
+        f"{total - k} of {total} seeds have no value" if 0 < k < total else ""
+        for k, total in zip(n, runs, strict=True)
+    ]
+    return np.array(texts, dtype=object)
+
+
+def _paired(frame: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """Put the baseline's value of the same seed beside every sample of the other variants."""
+    is_base = frame["variant"] == baseline
+    on = ["scenario", "axes", "metric", "seed"]
+    base = frame.loc[is_base, [*on, "value"]].rename(columns={"value": "base"})
+    there = base.groupby(on[:3], sort=False)["base"].count().rename("n_base").reset_index()
+    pairs = frame[~is_base].merge(base, on=on, how="left").merge(there, on=on[:3], how="left")
+    pairs["n_base"] = pairs["n_base"].fillna(0)
+    return pairs
+
+
+def _effects(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Reduce pairs to one row per cell: the mean and spread of log-ratio or difference.
+
+    Columns: mean, std, n (pairs), n_value and n_base (seeds on either side), value and base
+    (arithmetic means over the pairs), logs (whether mean and std are of log-ratios).
+    """
+    both = pairs["value"].notna() & pairs["base"].notna()
+    frame = pairs.assign(v=pairs["value"].where(both), b=pairs["base"].where(both))
+    frame["lowest"] = frame[["v", "b"]].min(axis=1)
+    # One zero makes the whole cell a difference: logs and differences cannot be averaged.
+    frame["logs"] = frame.groupby(KEY, sort=False)["lowest"].transform("min") > 0
+    frame["d"] = _effect(
+        _floats(frame, "v"), _floats(frame, "b"), frame["logs"].to_numpy(dtype=np.bool_)
+    )
+    return _grouped(
+        frame,
+        {
+            "mean": ("d", "mean"),
+            "std": ("d", "std"),
+            "n": ("d", "count"),
+            "n_value": ("value", "count"),
+            "n_base": ("n_base", "first"),
+            "value": ("v", "mean"),
+            "base": ("b", "mean"),
+            "logs": ("logs", "first"),
+        },
+    )
+
+
+def _effect(value: FloatArray, base: FloatArray, logs: BoolArray) -> FloatArray:
+    """Return the log-ratio of each pair where ``logs``, and its difference elsewhere."""
+    ratio = np.where(logs, value, 1.0) / np.where(logs, base, 1.0)
+    return np.where(logs, np.log(ratio), value - base)
+
+
+def _ratios(effects: pd.DataFrame) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return ratio and its interval per row; NaN where the baseline's mean is not positive."""
+    mean, base = _floats(effects, "mean"), _floats(effects, "base")
+    half = half_width(_floats(effects, "std"), _counts(effects))
+    logs = effects["logs"].to_numpy(dtype=np.bool_)
+    divisor = np.where(base > 0, base, np.nan)
+
+    def ratio(effect: FloatArray) -> FloatArray:
+        return np.where(logs, np.exp(np.where(logs, effect, 0.0)), 1 + effect / divisor)
+
+    return ratio(mean), ratio(mean - half), ratio(mean + half)
+
+
+def _is_small(effects: pd.DataFrame, ratio: FloatArray, metrics: Mapping[str, Metric]) -> BoolArray:
+    """Return which differences are under the metric's relative or absolute threshold."""
+    of_row = [metrics[name] for name in effects["metric"]]
+    noise = np.array([metric.noise for metric in of_row], dtype=np.float64)
+    floor = np.array([metric.floor for metric in of_row], dtype=np.float64)
+    difference = np.abs(_floats(effects, "value") - _floats(effects, "base"))
+    small = (np.abs(ratio - 1) < noise) | (difference < floor) | (difference == 0)
+    return np.asarray(small, dtype=np.bool_)
+
+
+def _verdicts(
+    effects: pd.DataFrame, result: pd.DataFrame, small: BoolArray, metrics: Mapping[str, Metric]
+) -> list[Verdict]:
+    rows = zip(
+        _floats(result, "p"),
+        result["significant"].to_numpy(dtype=np.bool_) & ~small,
+        _floats(effects, "mean"),
+        (metrics[name] for name in effects["metric"]),
+        strict=True,
+    )
+    return [
+        "n/a" if np.isnan(p) else _verdict(bool(differs), effect, metric)
+        for p, differs, effect, metric in rows
+    ]
+
+
+def _verdict(differs: bool, effect: float, metric: Metric) -> Verdict:
+    if not differs:
+        return "same"
+    if metric.better == "neutral":
+        return "differs"
+    return "better" if (effect > 0) == (metric.better == "higher") else "WORSE"
+
+
+def _comparison_warnings(
+    effects: pd.DataFrame, result: pd.DataFrame, small: BoolArray
+) -> list[str]:
+    n, logs = _counts(effects), effects["logs"].to_numpy(dtype=np.bool_)
+    n_value, n_base = (effects[name].to_numpy(dtype=np.int64) for name in ("n_value", "n_base"))
+    unresolved = (n > 1) & ~small & ~result["significant"].to_numpy(dtype=np.bool_)
+    nowhere = (n == 0) & (n_value > 0)
+    # Two zeros are the same without a word; the log-ratio needs no remark either.
+    moved = ~logs & (_floats(effects, "value") != _floats(effects, "base")) & (n > 0)
+    no_ratio = np.isnan(_floats(result, "ratio"))
+    partial = [
+        f"only {pairs} of {seeds} seeds have a partner in the baseline" if 0 < pairs < seeds else ""
+        for pairs, seeds in zip(n, n_value, strict=True)
+    ]
+    return _joined(
+        np.where(nowhere, np.where(n_base > 0, NO_COMMON_SEED, NO_BASELINE), ""),
+        np.array(partial, dtype=object),
+        _seed_warnings(n),
+        np.where(moved, np.where(no_ratio, NO_RATIO, AS_DIFFERENCE), ""),
+        np.where(unresolved, UNRESOLVED, ""),
+    )

@@ -1,0 +1,59 @@
+"""The Markdown layout: tables for a wiki, an issue or a pull request."""
+
+from collections.abc import Iterable, Sequence
+
+from spfvar.report.blocks import Block, Cell
+from spfvar.report.meta import Meta, heading, legend
+
+
+def render_markdown(blocks: Sequence[Block], meta: Meta) -> str:
+    """Return the report in Markdown with the tables of GitHub's dialect."""
+    marks = [f"- `{mark}`: {_escaped(text)}" for mark, text in legend(blocks, meta)]
+    parts = [
+        *(_escaped(line) for line in heading(meta)),
+        *("\n".join(_block_lines(block)) for block in blocks),
+        *(["Marks:\n\n" + "\n".join(marks)] if marks else []),
+        f"Reproduce: `{meta.reproduce}`",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _block_lines(block: Block) -> list[str]:
+    lines = [f"### {_escaped(block.title)}", ""]
+    if block.direction:
+        lines += [f"*{_escaped(block.direction)}*", ""]
+    if block.rows:
+        lines += [*_table_lines(block), ""]
+    for note in block.footnotes:
+        text = _escaped(note.text)
+        lines += [f"\\[{note.mark}\\] {text}" if note.mark else text, ""]
+    return lines[:-1]
+
+
+def _table_lines(block: Block) -> list[str]:
+    rule = "---" if block.align == "left" else "---:"
+    return [
+        _line([*block.stub_headers, *block.headers]),
+        _line(["---"] * len(block.stub_headers) + [rule] * len(block.headers)),
+        *(_line([*map(_escaped, row.stub), *map(_cell, row.cells)]) for row in block.rows),
+    ]
+
+
+def _line(texts: Iterable[str]) -> str:
+    return f"| {' | '.join(texts)} |"
+
+
+def _cell(cell: Cell) -> str:
+    verdict = f"**{cell.verdict}**" if cell.verdict in ("better", "WORSE") else cell.verdict
+    value = [
+        _escaped(cell.value),
+        cell.spread,
+        f"\\[{cell.notes}\\]" if cell.notes else "",
+    ]
+    lines = (" ".join(filter(None, parts)) for parts in (value, [cell.ratio, verdict]))
+    return "<br>".join(filter(None, lines))
+
+
+def _escaped(text: str) -> str:
+    """Return text that Markdown shows as it is."""
+    return "".join(f"\\{char}" if char in "\\`*|<[]" else char for char in text)

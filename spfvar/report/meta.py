@@ -1,0 +1,58 @@
+"""What every report says around its tables: where the numbers come from, what the marks mean."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from spfvar.report.blocks import Block
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """Where a comparison comes from.
+
+    ``seeds`` is the number of seeds and ``seed`` the first of them; ``scenario_hashes`` goes by
+    scenario name; ``reproduce`` is the command line that makes the report again.
+    """
+
+    version: str
+    model_version: str
+    hardware: str
+    baseline: str
+    matrix_hash: str
+    seeds: int
+    seed: int
+    reproduce: str
+    scenario_hashes: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
+def heading(meta: Meta) -> list[str]:
+    """Return the opening lines of a report, unwrapped; the first one says SIMULATED."""
+    seeds = f"1 seed ({meta.seed})" if meta.seeds == 1 else f"{meta.seeds} seeds from {meta.seed}"
+    lines = [
+        f"SIMULATED on {meta.hardware}: modelled times, not measured ones.",
+        f"Baseline {meta.baseline}; {seeds}; matrix {meta.matrix_hash};"
+        f" spfvar {meta.version}, model {meta.model_version}",
+    ]
+    if meta.scenario_hashes:
+        named = (f"{name} {digest}" for name, digest in meta.scenario_hashes.items())
+        lines.append(f"Scenarios: {', '.join(named)}")
+    return lines + [f"Note: {note}" for note in meta.notes]
+
+
+def legend(blocks: Iterable[Block], meta: Meta) -> list[tuple[str, str]]:
+    """Return the marks that the blocks use, each with its definition, in a fixed order."""
+    used = {mark for block in blocks for mark in block.marks_used()}
+    meanings = {
+        "±N%": "half of the 95 % confidence interval over the seeds, relative to the value",
+        "xN": f"ratio to {meta.baseline}, the geometric mean of the ratios paired by seed",
+        "better": f"than {meta.baseline}, in the direction that the line under the title gives;"
+        " significant at 5 % (Holm-Bonferroni over all comparisons)",
+        "WORSE": f"than {meta.baseline}, by the same rule",
+        "differs": f"from {meta.baseline}, by the same rule, where neither direction is better",
+        "same": "within the noise that the line under the title gives",
+        "same?": "beyond that noise, but not significant: more seeds may tell",
+        "n/a": "no value because it does not apply here, or no value to compare it with",
+        "[a]": "see the footnote of that letter under the same table",
+    }
+    return [(mark, text) for mark, text in meanings.items() if mark in used]

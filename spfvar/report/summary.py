@@ -1,0 +1,127 @@
+"""The tables that open a report: how often each variant is better, and its worst and best cell."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from spfvar.compare.metrics import METRICS, Metric
+from spfvar.report import units
+from spfvar.report.blocks import VERDICTS, Block, Cell, Footnote, Row
+from spfvar.report.tables import shown_verdict
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """One comparison; ``gain`` is the log-ratio, positive where the variant is better."""
+
+    variant: str
+    metric: Metric
+    where: str
+    ratio: float
+    gain: float
+    verdict: str
+
+
+def summary_blocks(
+    comparisons: pd.DataFrame, *, baseline: str, metrics: Mapping[str, Metric] = METRICS
+) -> list[Block]:
+    """Return two tables over all scenarios: verdicts counted, and the extremes per variant.
+
+    ``comparisons`` is as made by ``compare_to``; only the given ``metrics`` take part. The worst
+    cell stands before the best one, so that no report shows gains without their costs.
+    """
+    results = _results(comparisons, metrics)
+    if not results:
+        return []
+    by_variant: dict[str, list[_Result]] = {}
+    for result in results:
+        by_variant.setdefault(result.variant, []).append(result)
+    return [_counts_block(by_variant, baseline), _extremes_block(by_variant, baseline)]
+
+
+def _results(comparisons: pd.DataFrame, metrics: Mapping[str, Metric]) -> list[_Result]:
+    sign = {"higher": 1.0, "lower": -1.0, "neutral": 0.0}
+    return [
+        _Result(
+            variant=row["variant"],
+            metric=metrics[row["metric"]],
+            where=_where(row["scenario"], row["axes"]),
+            ratio=row["ratio"],
+            gain=sign[metrics[row["metric"]].better] * _log(row["ratio"]),
+            verdict=shown_verdict(row["verdict"], row["warning"]),
+        )
+        for row in comparisons.to_dict("records")
+        if row["metric"] in metrics
+    ]
+
+
+def _where(scenario: str, axes: str) -> str:
+    return " ".join([scenario, *(f"{name}={value}" for name, value in json.loads(axes).items())])
+
+
+def _log(ratio: float) -> float:
+    """Return log(ratio), -inf for zero: a share can fall to nothing."""
+    if ratio <= 0:
+        return -math.inf
+    return math.log(ratio)
+
+
+def _counts_block(by_variant: Mapping[str, Sequence[_Result]], baseline: str) -> Block:
+    verdicts = [result.verdict for results in by_variant.values() for result in results]
+    words = [word for word in VERDICTS if word != "differs" or word in verdicts]
+    return Block(
+        title=f"Summary against {baseline}: comparisons by verdict",
+        direction="a comparison is one scenario at one point of the axes under one metric",
+        stub_headers=("variant",),
+        headers=tuple(words),
+        rows=tuple(
+            Row(
+                (variant,),
+                tuple(Cell(str(sum(r.verdict == word for r in results))) for word in words),
+            )
+            for variant, results in by_variant.items()
+        ),
+        panel_columns=len(words),
+    )
+
+
+def _extremes_block(by_variant: Mapping[str, Sequence[_Result]], baseline: str) -> Block:
+    rows = []
+    for variant, results in by_variant.items():
+        ranked = sorted(
+            (r for r in results if r.metric.outcome and not math.isnan(r.ratio)),
+            key=lambda r: r.gain,
+        )
+        worst = [r for r in ranked if r.verdict == "WORSE"][:1]
+        best = [r for r in ranked if r.verdict == "better"][-1:]
+        rows += [_extreme(variant, "WORSE", worst), _extreme(variant, "better", best)]
+    unranked = sum(
+        r.metric.outcome and math.isnan(r.ratio) and r.verdict in ("better", "WORSE")
+        for results in by_variant.values()
+        for r in results
+    )
+    remark = f"not ranked: {unranked} with a baseline of zero, which have no ratio"
+    return Block(
+        title=f"Worst and best cell of each variant against {baseline}",
+        direction="the largest significant ratio either way, of throughput or latency",
+        stub_headers=("variant", "verdict"),
+        headers=("ratio", "metric", "where"),
+        rows=tuple(rows),
+        footnotes=(Footnote("", remark),) if unranked else (),
+        align="left",
+    )
+
+
+def _extreme(variant: str, word: str, found: Sequence[_Result]) -> Row:
+    if not found:
+        return Row((variant, word), (Cell("none"), Cell(""), Cell("")))
+    result = found[0]
+    cells = (
+        Cell("", ratio=units.ratio(result.ratio)),
+        Cell(result.metric.name),
+        Cell(result.where),
+    )
+    return Row((variant, word), cells)

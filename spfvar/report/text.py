@@ -1,0 +1,88 @@
+"""The plain text layout: fixed columns for a terminal."""
+
+import re
+import textwrap
+from collections.abc import Callable, Sequence
+
+from spfvar.report.blocks import Block
+from spfvar.report.grid import GAP, fitting_columns, grid_lines
+from spfvar.report.meta import Meta, heading, legend
+
+WIDTH = 80
+_COLOURS = {"better": "\x1b[32m", "WORSE": "\x1b[1;31m"}
+_RESET = "\x1b[0m"
+
+Change = Callable[[str], str]
+
+
+def render_table(
+    blocks: Sequence[Block], meta: Meta, width: int = WIDTH, *, colour: bool = False
+) -> str:
+    """Return the report as text of at most ``width`` columns.
+
+    Only a single word that is wider, such as a path in the command line, can stick out: broken,
+    it could not be pasted. ``colour`` adds terminal escapes to the verdicts, which stay words.
+    """
+    return layout(blocks, meta, width, paint=_coloured if colour else str)
+
+
+def layout(
+    blocks: Sequence[Block], meta: Meta, width: int, *, spell: Change = str, paint: Change = str
+) -> str:
+    """Return heading, tables, marks and command line as text.
+
+    ``spell`` changes every text before it is laid out, ``paint`` every line of a table after it.
+    """
+    parts = [
+        [part for line in heading(meta) for part in _wrapped(spell(line), width, GAP)],
+        *(_block_lines(block.with_texts(spell), width, paint) for block in blocks),
+        _legend_lines([(spell(m), spell(text)) for m, text in legend(blocks, meta)], width),
+        command_lines("Reproduce:", spell(meta.reproduce), width),
+    ]
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def command_lines(label: str, command: str, width: int) -> list[str]:
+    """Return a command line that a shell reads as one, broken between words by backslashes."""
+    words = re.findall(r"(?:[^\s'\"\\]|'[^']*'|\"[^\"]*\"|\\.)+", command)
+    lines = [label]
+    for word in words:
+        if len(f"{lines[-1]} {word} \\") <= width or lines == [label]:
+            lines[-1] += f" {word}"
+        else:
+            lines[-1] += " \\"
+            lines.append(f"    {word}")
+    return lines
+
+
+def _coloured(line: str) -> str:
+    for word, start in _COLOURS.items():
+        line = re.sub(rf"(?<!\S){word}(?!\S)", f"{start}{word}{_RESET}", line)
+    return line
+
+
+def _wrapped(text: str, width: int, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _block_lines(block: Block, width: int, paint: Change) -> list[str]:
+    lines: list[str] = []
+    for panel in block.panels(fitting_columns(block, width)):
+        lines += [""] if lines else []
+        lines += _wrapped(panel.title, width, GAP)
+        lines += _wrapped(panel.direction, width, GAP)
+        lines += ["", *map(paint, grid_lines(panel, width))] if panel.rows else []
+    for note in block.footnotes:
+        lines += _wrapped(f"[{note.mark}] {note.text}" if note.mark else note.text, width, "    ")
+    return lines
+
+
+def _legend_lines(marks: Sequence[tuple[str, str]], width: int) -> list[str]:
+    column = max((len(mark) for mark, _ in marks), default=0)
+    indent = GAP + " " * column + GAP
+    lines = ["Marks:"] if marks else []
+    for mark, text in marks:
+        lines += _wrapped(f"{GAP}{mark.ljust(column)}{GAP}{text}", width, indent)
+    return lines
