@@ -53,7 +53,7 @@ class Group(Strict):
     flags: list[bool] = []
     either: int | list[int] = 0
     shares: dict[str, Group] = {}
-    hook: Callable[[], None] | None = None  # has no JSON schema
+    hook: Callable[[], None] = print  # neither its type nor its default has a JSON schema
 
 
 class Scenario(Strict):
@@ -403,6 +403,12 @@ def test_missing_key_is_told_with_its_table() -> None:
     assert (error.line, error.key, error.more) == (3, "group[0].program[0].pages", 1)
     error = refusal(text)
     assert (error.line, error.key, error.more) == (2, "group[0].program[0].pages", 2)
+
+
+def test_table_opened_after_its_subtable() -> None:
+    """A table has the line of its own header, though a subtable's header names it earlier."""
+    text = "title = 't'\n[group.program]\n[group]\ncount = 1"
+    assert (refusal(text).line, refusal(text).key) == (3, "group")
 
 
 @pytest.mark.parametrize("digits", ["9" * 19, "9" * 5_000, "-" + "9" * 30, "0x" + "f" * 17])

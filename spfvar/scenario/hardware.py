@@ -5,6 +5,7 @@ Times are nanoseconds at the frequency of one active core.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
@@ -30,13 +31,16 @@ class Latency(_Strict):
 
 
 class Queue(_Strict):
-    """A line that CPUs queue for moves slower: ``1 + growth * waiting``, at most ``limit`` waiting.
+    """What a queue for a cache line does to its transfers.
 
+    It slows each by ``1 + growth * waiting``, at most ``limit`` waiting.  ``locality`` is the part of the
+    transfers that go to the nearest waiter, as caches prefer, rather than to the next in line.
     ``read_hold`` is the part of a transfer for which a mere read keeps the line from others.
     """
 
     growth: float = Field(ge=0)
-    limit: float = Field(ge=0)
+    limit: int = Field(ge=0, le=64)
+    locality: float = Field(default=0.0, ge=0, le=1)
     read_hold: float = Field(default=0.5, ge=0, le=1)
 
 
@@ -51,7 +55,7 @@ class Turbo(_Strict):
         top = points[0][1]
         if active <= points[0][0]:
             return 1.0
-        for (low, high_ghz), (high, low_ghz) in zip(points, points[1:], strict=False):
+        for (low, high_ghz), (high, low_ghz) in pairwise(points):
             if active <= high:
                 ghz = high_ghz + (low_ghz - high_ghz) * (active - low) / (high - low)
                 return top / ghz
@@ -66,13 +70,17 @@ class Ipi(_Strict):
 
 
 class Kernel(_Strict):
-    """What every design shares: allocator, LRU, memcg, scheduler, RCU."""
+    """What every design shares: allocator, LRU, memcg, scheduler, RCU.
+
+    ``memcg_pages``: pages charged per atomic on a counter that all CPUs share.  A CPU charges 32 or 64
+    pages at once, and before v6.x also hands each statistic on to every ancestor once per batch.
+    """
 
     pcp_batch: PositiveInt = 63
     zone_lock_page_ns: float = Field(ge=0)
     lru_batch: PositiveInt = 15
     lru_lock_page_ns: float = Field(ge=0)
-    memcg_batch: PositiveInt = 64
+    memcg_pages: PositiveFloat = 64.0
     wake_ns: float = Field(default=1000, ge=0)
     wakeup_ns: float = Field(default=5000, ge=0)
     writer_spin_ns: float = Field(default=25000, ge=0)
@@ -146,7 +154,8 @@ class Profile(_Strict):
             rest = threads - first
             others = self.sockets - 1
             return [first] + [rest // others + (1 if i < rest % others else 0) for i in range(others)]
-        return [threads // self.sockets + (1 if s < threads % self.sockets else 0) for s in range(self.sockets)]
+        even, rest = divmod(threads, self.sockets)
+        return [even + (1 if s < rest else 0) for s in range(self.sockets)]
 
     def _socket_order(self, socket: int) -> list[int]:
         """A socket's CPUs: idle cores first, clusters in turn, then the SMT siblings."""

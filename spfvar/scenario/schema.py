@@ -5,6 +5,7 @@ A value written ``"$axis"`` is taken from the axis of that name when the load is
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -35,6 +36,8 @@ def parse_value(value: object, unit: Unit, choices: tuple[str, ...] = ()) -> int
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise InputError(f"{value!r} is no number", expected=f"a {unit}") from None
+    if not math.isfinite(number):
+        raise InputError(f"{value!r} is no {unit}", expected="a finite number")
     if unit == "share":
         if not 0 <= number <= 1:
             raise InputError(f"{value!r} is no share", expected="a number from 0 to 1")

@@ -58,7 +58,7 @@ def new_clock(machine: m.Machine, lines: int, read_lines: int, threads: int, rng
         np.array([0.0, UNOWNED]),
         rng.integers(0, int(par[m.P_PCP_BATCH]) + 1, cpus),
         rng.integers(0, int(par[m.P_LRU_BATCH]), cpus),
-        rng.integers(0, int(par[m.P_MEMCG_BATCH]) + 1, cpus),
+        rng.random(cpus) * par[m.P_MEMCG_PAGES],
         np.zeros(threads),
     )
 
@@ -73,6 +73,9 @@ def transfer(machine, owner, cpu, waited):
     if waited > 0.0 and base > 0.0:
         par = machine.parameters
         queue = min(waited / base, par[m.P_GROWTH_LIMIT])
+        nearest = machine.near[owner, int(queue)]
+        if owner >= 0 and nearest < base:
+            base += par[m.P_LOCALITY] * (nearest - base)
         return base * (1.0 + par[m.P_GROWTH] * queue)
     return base
 
@@ -152,16 +155,16 @@ def lru_add(machine, clock, cpu, t):
 
 @inlined
 def charge(machine, clock, cpu, t):
-    """A page from the CPU's memcg stock; an empty stock is refilled from the shared counter."""
-    if clock.stock[cpu] > 0:
-        clock.stock[cpu] -= 1
-        return t
-    clock.stock[cpu] = int(machine.parameters[m.P_MEMCG_BATCH]) - 1
-    start = max(t, clock.charge[0])
-    cost = transfer(machine, int(clock.charge[1]), cpu, start - t)
-    clock.charge[0] = start + cost
-    clock.charge[1] = cpu
-    return start + cost
+    """Charge a page, count it: every so often an atomic on a counter that all CPUs share."""
+    clock.stock[cpu] -= 1.0
+    while clock.stock[cpu] < 0.0:
+        clock.stock[cpu] += machine.parameters[m.P_MEMCG_PAGES]
+        start = max(t, clock.charge[0])
+        cost = transfer(machine, int(clock.charge[1]), cpu, start - t)
+        clock.charge[0] = start + cost
+        clock.charge[1] = cpu
+        t = start + cost
+    return t
 
 
 @inlined
@@ -172,7 +175,7 @@ def server_due(machine, clock, kind, cpu):
     if kind == m.LRU:
         return clock.lru_count[cpu] + 1 >= machine.parameters[m.P_LRU_BATCH]
     if kind == m.CHARGE:
-        return clock.stock[cpu] <= 0
+        return clock.stock[cpu] < 1.0
     return kind == m.FILL
 
 

@@ -22,7 +22,7 @@ PLAIN: Final = 0  # ns of core-local work
 FILL: Final = 1  # plain, with jitter, and a page of memory traffic
 ALLOC: Final = 2  # plain, and every pcp_batch-th page a refill under the zone lock
 LRU: Final = 3  # plain, and every lru_batch-th page a drain under the LRU lock
-CHARGE: Final = 4  # plain, and every memcg_batch-th page an atomic on a shared counter
+CHARGE: Final = 4  # plain, and every memcg_pages pages an atomic on a shared counter
 ZAP: Final = 5  # per entry; anonymous pages also go back through the LRU and zone locks
 PER_ENTRY: Final = 6  # per page-table entry changed
 IPI: Final = 7  # per CPU that runs the mm, and steals time from each
@@ -50,7 +50,7 @@ P_PCP_BATCH: Final = 2
 P_ZONE_NS: Final = 3  # zone lock held per refill or drain
 P_LRU_BATCH: Final = 4
 P_LRU_NS: Final = 5
-P_MEMCG_BATCH: Final = 6
+P_MEMCG_PAGES: Final = 6  # pages per atomic on a shared memcg counter
 P_PAGE_NS: Final = 7  # memory bandwidth of a node: ns per page filled
 P_IPI_CPU: Final = 8
 P_IPI_HANDLE: Final = 9
@@ -65,7 +65,8 @@ P_SLICE: Final = 17
 P_SWITCH: Final = 18
 P_SPREAD: Final = 19  # sleep times are drawn from 1 - spread .. 1 + spread
 P_READ_HOLD: Final = 20  # share of a transfer for which a read keeps the line busy
-PARAMETERS: Final = 21
+P_LOCALITY: Final = 21
+PARAMETERS: Final = 22
 
 
 class Machine(NamedTuple):
@@ -73,6 +74,7 @@ class Machine(NamedTuple):
 
     distance: Any  # (cpus, cpus) int8: 0 the same core, 1 a cluster, 2 a socket, 3 remote
     latency: Any  # (4,)
+    near: Any  # (cpus, limit + 1): expected latency to the nearest of so many waiters
     speed: Any  # factor on core-local work
     node: Any  # socket number
     cpu_of: Any  # by thread: its CPU at the start
@@ -113,15 +115,37 @@ def build_machine(profile: Profile, threads: int) -> Machine:
     distance[core[:, None] == core[None, :]] = 0
     order = profile.placement(threads)
     cpu_of = np.array([order[i % cpus] for i in range(threads)], dtype=np.int64)
+    latency = np.array(
+        [profile.latency_ns.core, profile.latency_ns.cluster, profile.latency_ns.socket,
+         profile.latency_ns.remote]
+    )  # fmt: skip
     return Machine(
         distance,
-        np.array([profile.latency_ns.core, profile.latency_ns.cluster, profile.latency_ns.socket,
-                  profile.latency_ns.remote]),
+        latency,
+        _nearest(distance, latency, cpu_of, profile.queue.limit),
         _speed(profile, core, node, cpu_of),
         node,
         cpu_of,
         _parameters(profile),
     )  # fmt: skip
+
+
+def _nearest(
+    distance: npt.NDArray[np.int8], latency: Floats, cpu_of: Ints, limit: int
+) -> Floats:
+    """Expected latency from a CPU to the nearest of q waiters, who are any of the run's other CPUs.
+
+    With a share f of the others within a distance, the nearest of q is within it with 1 - (1 - f)**q.
+    """
+    users = np.unique(cpu_of)
+    others = max(1, len(users) - 1)
+    waiters = np.arange(limit + 1)
+    near = np.zeros((len(distance), limit + 1))
+    for cpu in users:
+        within = np.array([np.count_nonzero(distance[cpu, users] <= d) - 1 for d in range(4)]) / others
+        reached = 1.0 - (1.0 - np.minimum(within, 1.0)[:, None]) ** waiters
+        near[cpu] = latency[3] + (np.diff(latency)[:, None] * -reached[:3]).sum(axis=0)
+    return near
 
 
 def _speed(profile: Profile, core: Ints, node: Ints, cpu_of: Ints) -> Floats:
@@ -146,7 +170,7 @@ def _parameters(profile: Profile) -> Floats:
     table[P_LRU_BATCH] = kernel.lru_batch
     table[P_LRU_NS] = kernel.lru_lock_page_ns * kernel.lru_batch
     table[P_FREE_NS] = kernel.lru_lock_page_ns
-    table[P_MEMCG_BATCH] = kernel.memcg_batch
+    table[P_MEMCG_PAGES] = kernel.memcg_pages
     table[P_PAGE_NS] = 4096.0 / profile.memory_gb_per_s
     table[P_IPI_CPU] = profile.ipi.per_cpu_ns
     table[P_IPI_HANDLE] = profile.ipi.handler_ns
@@ -160,4 +184,5 @@ def _parameters(profile: Profile) -> Floats:
     table[P_SWITCH] = kernel.context_switch_ns
     table[P_SPREAD] = profile.io_spread
     table[P_READ_HOLD] = profile.queue.read_hold
+    table[P_LOCALITY] = profile.queue.locality
     return table

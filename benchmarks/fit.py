@@ -1,0 +1,196 @@
+"""Published pft curves beside the model's, and the fit of the few fitted figures of a profile.
+
+    python benchmarks/fit.py                     every curve, with errors
+    python benchmarks/fit.py --refit skylake-2s56c
+
+The fit minimises the squared logarithm of model / published over all points of a machine's curves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import toml
+from scipy.optimize import least_squares
+
+from spfvar.matrix import catalogue
+from spfvar.plugins.registry import Registry, load_registry
+from spfvar.plugins.variant import Stack
+from spfvar.scenario.hardware import Profile
+from spfvar.scenario.load import make_load
+from spfvar.simulate.runner import seed_sequence, simulate
+from spfvar.simulate.world import World, build_world
+
+Curve = dict[int, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """A machine's published curves (million faults/s by threads), and which figures they fit."""
+
+    source: str
+    curves: dict[str, Curve]
+    fitted: tuple[str, ...]
+
+
+#: A. Rasmussen's reply to 20210407014502.24091-1-michel@lespinasse.org (pft, base pages, 30 runs), and
+#: CAJuCfpF4CAzuX_YWfqpjK6xJmF3GguTC8cFoKkgY=VqNRBuSpA@mail.gmail.com (pft, separate vma_lock).
+MACHINES = {
+    "skylake-2s56c": Machine(
+        "reply to 20210407014502.24091-1-michel@lespinasse.org",
+        {
+            "mmap-lock": {
+                1: 0.573625, 4: 2.062801, 7: 3.169454, 12: 4.703127, 21: 4.569292, 30: 4.150170,
+                48: 3.820861, 79: 3.772895, 110: 3.660475, 112: 3.627511,
+            },
+            "spf-anon": {
+                1: 0.580978, 4: 2.099822, 7: 3.353176, 12: 5.359867, 21: 7.552176, 30: 6.994074,
+                48: 6.456859, 79: 7.495920, 110: 8.546154, 112: 8.579053,
+            },
+        },
+        ("cost_ns", "latency_ns.socket", "latency_ns.remote", "queue.growth", "kernel.memcg_pages"),
+    ),
+    "rome-2s128c": Machine(
+        "reply to 20210407014502.24091-1-michel@lespinasse.org",
+        {
+            "mmap-lock": {
+                1: 1.331130, 4: 3.122836, 7: 3.518852, 12: 3.352668, 21: 3.559292, 30: 4.914003,
+                48: 7.775728, 79: 6.533078, 110: 8.874888, 128: 10.121932,
+            },
+            "spf-anon": {
+                1: 1.323121, 4: 4.163924, 7: 6.329056, 12: 5.504753, 21: 4.272312, 30: 5.492737,
+                48: 7.751114, 79: 6.984747, 110: 8.302723, 128: 9.113201,
+            },
+        },
+        ("cost_ns", "latency_ns.socket", "latency_ns.remote", "queue.locality", "kernel.memcg_pages"),
+    ),
+    "broadwell-2s28c": Machine(
+        "CAJuCfpF4CAzuX_YWfqpjK6xJmF3GguTC8cFoKkgY=VqNRBuSpA@mail.gmail.com",
+        {
+            "per-vma-6.12": {
+                1: 0.470924, 12: 3.934168, 21: 3.736832, 30: 3.845187, 48: 4.712318, 56: 4.873234,
+            },
+        },
+        ("cost_ns", "latency_ns.socket", "latency_ns.remote"),
+    ),
+}  # fmt: skip
+
+
+class Model:
+    """Runs pft cells; worlds are kept, for a fit asks for the same ones again and again."""
+
+    def __init__(self, registry: Registry, seeds: int) -> None:
+        self.registry = registry
+        self.seeds = seeds
+        self.scenario = catalogue.scenarios()["pft"]
+        self._worlds: dict[tuple[str, int], World] = {}
+
+    def world(self, variant: str, threads: int) -> World:
+        """The world of a variant at a thread count, with one VMA for all threads."""
+        key = (variant, threads)
+        if key not in self._worlds:
+            load = make_load("pft", self.scenario, {"threads": threads, "vma": "process"})
+            self._worlds[key] = build_world(load, Stack(self.registry[variant]))
+        return self._worlds[key]
+
+    def rate(self, variant: str, threads: int, profile: Profile) -> float:
+        """Median over seeds, in million faults/s."""
+        world = self.world(variant, threads)
+        runs = [
+            simulate(world, self.registry[variant], profile, seed_sequence(1, seed, "pft", threads))
+            for seed in range(self.seeds)
+        ]
+        return float(np.median([run.metrics["faults_per_s"] for run in runs])) / 1e6
+
+    def curves(self, machine: Machine, profile: Profile) -> dict[str, Curve]:
+        """The model's curves at the published thread counts."""
+        points = [(variant, n) for variant, curve in machine.curves.items() for n in curve]
+        for point in points:
+            self.world(*point)
+        with ThreadPoolExecutor() as pool:
+            rates = list(pool.map(lambda point: self.rate(*point, profile), points))
+        result: dict[str, Curve] = {variant: {} for variant in machine.curves}
+        for (variant, n), rate in zip(points, rates, strict=True):
+            result[variant][n] = rate
+        return result
+
+
+def raw_profile(name: str) -> dict[str, Any]:
+    """A shipped profile as plain TOML tables."""
+    return tomllib.loads((resources.files("spfvar.hardware") / f"{name}.toml").read_text())
+
+
+def scaled(raw: dict[str, Any], names: tuple[str, ...], factors: list[float]) -> dict[str, Any]:
+    """The profile with each named figure multiplied; ``cost_ns`` scales every local cost alike."""
+    copy: dict[str, Any] = toml.loads(toml.dumps(raw))
+    for name, factor in zip(names, factors, strict=True):
+        table, _, key = name.partition(".")
+        keys = [key] if key else list(copy[table])
+        for k in keys:
+            copy[table][k] *= factor
+    latency, queue = copy["latency_ns"], copy["queue"]
+    latency["remote"] = max(latency["remote"], latency["socket"])
+    latency["cluster"] = min(latency["cluster"], latency["socket"])
+    queue["locality"] = min(1.0, queue.get("locality", 0.0))
+    return copy
+
+
+def refit(name: str, model: Model) -> None:
+    """Fit a profile's figures, and print what they become."""
+    machine, raw = MACHINES[name], raw_profile(name)
+
+    def errors(logs: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        profile = Profile.model_validate(scaled(raw, machine.fitted, list(np.exp(logs))))
+        curves = model.curves(machine, profile)
+        return np.array(
+            [np.log(curves[v][n] / y) for v, curve in machine.curves.items() for n, y in curve.items()]
+        )
+
+    start = np.zeros(len(machine.fitted))
+    found = least_squares(errors, start, bounds=(start - 1.0, start + 1.0), diff_step=0.05, max_nfev=15)
+    print(f"{name}: rms {np.sqrt(np.mean(found.fun**2)):.3f} over {len(found.fun)} points")
+    best = scaled(raw, machine.fitted, list(np.exp(found.x)))
+    print(toml.dumps({table: best[table] for table in ("latency_ns", "queue", "kernel", "cost_ns")}))
+
+
+def show(name: str, model: Model) -> None:
+    """Published and model, point by point."""
+    machine = MACHINES[name]
+    curves = model.curves(machine, catalogue.hardware()[name])
+    print(f"\n{name}: pft, one VMA; million faults/s; {machine.source}")
+    for variant, published in machine.curves.items():
+        print(f"  {variant:<24}" + "".join(f"{n:>7}" for n in published))
+        print("    published             " + "".join(f"{y:7.2f}" for y in published.values()))
+        print("    model                 " + "".join(f"{curves[variant][n]:7.2f}" for n in published))
+        print("    error %               " + "".join(
+            f"{(curves[variant][n] / y - 1) * 100:7.0f}" for n, y in published.items()
+        ))  # fmt: skip
+    if len(machine.curves) == 2:
+        (a, first), (b, second) = machine.curves.items()
+        print(f"  {b} / {a}")
+        print("    published             " + "".join(f"{second[n] / first[n]:7.2f}" for n in first))
+        print("    model                 " + "".join(f"{curves[b][n] / curves[a][n]:7.2f}" for n in first))
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--refit", choices=list(MACHINES), help="fit this profile's figures again")
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    model = Model(load_registry(), 1 if options.refit else options.seeds)
+    if options.refit:
+        refit(options.refit, model)
+        return
+    for name in MACHINES:
+        show(name, model)
+
+
+if __name__ == "__main__":
+    main()
