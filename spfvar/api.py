@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from spfvar.compare.stats import KEY, compare_to, summarise, summarise_events
+from spfvar.comparison.stats import KEY, compare_to, summarise, summarise_events
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 from spfvar.matrix.plan import DEFAULT_HARDWARE, Plan, make_plan

@@ -15,7 +15,7 @@ from spfvar import units
 from spfvar.api import Comparison, run_comparison, usable
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli.options import plugin_option
-from spfvar.compare.metrics import METRICS, Metric, select
+from spfvar.comparison.metrics import METRICS, Metric, select
 from spfvar.matrix import catalogue
 from spfvar.matrix.plan import DEFAULT_HARDWARE, make_plan
 from spfvar.plugins.registry import load_registry

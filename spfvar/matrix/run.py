@@ -11,7 +11,7 @@ from threading import Event, Lock
 import pandas as pd
 
 from spfvar.automata.extract import StrategyError
-from spfvar.compare.stats import axes_key
+from spfvar.comparison.stats import axes_key
 from spfvar.errors import InputError
 from spfvar.matrix.plan import CellSpec, Plan
 from spfvar.plugins.variant import Stack

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from spfvar.compare.metrics import METRICS, Metric, lookup
-from spfvar.compare.stats import KEY, PLACE
+from spfvar.comparison.metrics import METRICS, Metric, lookup
+from spfvar.comparison.stats import KEY, PLACE
 from spfvar.report.meta import Meta
 
 _TESTS = {

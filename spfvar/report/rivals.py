@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from spfvar.compare.stats import compare_to
+from spfvar.comparison.stats import compare_to
 from spfvar.report.units import ratio
 
 METRIC = "faults_per_s"
@@ -27,7 +27,7 @@ class Duel:
 def duel(samples: pd.DataFrame, variant: str, rival: str) -> Duel | None:
     """Test a variant against its rival in every cell they share; None if one of them was not run.
 
-    ``samples`` is as for ``spfvar.compare.stats.compare_to``; Holm's correction covers these cells.
+    ``samples`` is as for ``spfvar.comparison.stats.compare_to``; Holm's correction covers these cells.
     """
     pair = samples[samples["variant"].isin([variant, rival]) & (samples["metric"] == METRIC)]
     if set(pair["variant"]) != {variant, rival}:

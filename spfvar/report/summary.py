@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from spfvar.compare.metrics import METRICS, Metric
+from spfvar.comparison.metrics import METRICS, Metric
 from spfvar.report import units
 from spfvar.report.blocks import VERDICTS, Block, Cell, Footnote, Row
 from spfvar.report.tables import shown_verdict

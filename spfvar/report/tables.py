@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from spfvar.compare.metrics import METRICS, Metric
-from spfvar.compare.stats import KEY, UNRESOLVED, WARNING_SEPARATOR
+from spfvar.comparison.metrics import METRICS, Metric
+from spfvar.comparison.stats import KEY, UNRESOLVED, WARNING_SEPARATOR
 from spfvar.report import units
 from spfvar.report.blocks import Block, Cell, Footnote, Row, assign_marks
 
@@ -66,7 +66,7 @@ def build_blocks(
 ) -> list[Block]:
     """Return one table per scenario and metric: variants as rows, the baseline first.
 
-    ``cells`` and ``comparisons`` are as made by ``spfvar.compare.stats``; ``metrics`` selects and
+    ``cells`` and ``comparisons`` are as made by ``spfvar.comparison.stats``; ``metrics`` selects and
     orders the tables. The columns are the thread counts, or the first other axis that varies if
     they do not; further axes that vary make a table for each of their values. A metric without
     any value in a scenario becomes a table without rows that says so.

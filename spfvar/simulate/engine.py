@@ -137,6 +137,7 @@ def take_cpu(threads, tid, t):
     capacity = ready.shape[0] - 2
     ready[2 + (ready[0] + ready[1]) % capacity] = tid
     ready[1] += 1
+    threads.slice_at[tid] = t  # not before it was woken
     set_key(threads, tid, INFINITE)
 
 
@@ -153,7 +154,7 @@ def leave_cpu(machine, threads, tid, t):
         ready[1] -= 1
         threads.cpu_user[cpu] = following
         threads.cpu[following] = cpu
-        start = t + machine.parameters[m.P_SWITCH]
+        start = max(t + machine.parameters[m.P_SWITCH], threads.slice_at[following])
         threads.slice_at[following] = start
         set_key(threads, following, start)
 

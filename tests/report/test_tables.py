@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from spfvar.compare import stats
-from spfvar.compare.metrics import select
+from spfvar.comparison import stats
+from spfvar.comparison.metrics import select
 from spfvar.report.blocks import Block, Cell, Footnote, Row, assign_marks, footnote_mark
 from spfvar.report.summary import summary_blocks
 from spfvar.report.tables import NO_VALUE, build_blocks, events_blocks

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from spfvar.compare.metrics import METRICS, Metric, lookup
+from spfvar.comparison.metrics import METRICS, Metric, lookup
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

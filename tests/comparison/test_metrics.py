@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from spfvar.compare.metrics import METRICS, Better, Mean, Metric, lookup, select
+from spfvar.comparison.metrics import METRICS, Better, Mean, Metric, lookup, select
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=list(METRICS))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spfvar.compare import stats
-from spfvar.compare.metrics import METRICS, Metric
+from spfvar.comparison import stats
+from spfvar.comparison.metrics import METRICS, Metric
 
 POINT = '{"threads": 16}'
 TIME = "fault_p50"

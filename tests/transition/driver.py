@@ -1,0 +1,258 @@
+"""A scheduler for tests: steps one thread, or threads at random, over the transition function.
+
+Run as a program, it prints a checksum of the state after every step of a random walk; the tests do
+that with NUMBA_DISABLE_JIT=1 and compare with the compiled function.
+"""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+
+import spfvar.simulate.world as world_module
+from spfvar.ops import codes as c
+from spfvar.ops import objects as o
+from spfvar.plugins.registry import load_registry
+from spfvar.plugins.variant import Stack
+from spfvar.scenario.load import make_load
+from spfvar.scenario.schema import Scenario
+from spfvar.simulate.random import seeded, uniform
+from spfvar.simulate.world import World, build_world, draw_start
+from spfvar.transition.jit import compiled
+from spfvar.transition.step import step
+
+MOVED: Final = 0
+WAITS: Final = 1
+FINISHED: Final = 2  # every program has ended, no callback is queued
+STUCK: Final = 3
+BROKEN: Final = 4  # VIOLATED
+UNBALANCED: Final = 5  # a thread is in user mode and holds a lock or a section
+
+#: Positions in the report of `drive`.
+R_THREAD: Final = 0
+R_OUTCOME: Final = 1
+R_STEPS: Final = 2
+R_NODE: Final = 3
+R_FAULTS: Final = 4
+REPORT: Final = 5
+
+
+@compiled
+def drive(s, p, g, out, rng, tid, choice, steps, stay, blocked, events, owners, report):  # type: ignore[no-untyped-def]  # noqa: C901
+    """Execute ``steps`` primitives of thread ``tid``, or (-1) of threads drawn at random.
+
+    ``stay`` is the probability that the last thread goes on; ``choice`` the outcome of open choices (-1: drawn);
+    ``owners`` are the state words that hold a lock's owner + 1.
+    """
+    threads = g[c.G_THREADS]
+    for _ in range(steps):
+        moved = False
+        while not moved:
+            chosen = tid
+            if tid < 0:
+                free = 0
+                for thread in range(threads):
+                    if not blocked[thread]:
+                        free += 1
+                if free == 0:
+                    for thread in range(threads):
+                        op = p[s[g[c.G_T_BASE] + thread * g[c.G_T_STRIDE]], c.C_OP]
+                        if op != c.END and op != c.RCU_GP_START:
+                            return STUCK
+                    return FINISHED
+                last = report[R_THREAD]
+                if not blocked[last] and uniform(rng) < stay:
+                    chosen = last
+                else:
+                    skip = int(uniform(rng) * free)
+                    chosen = 0
+                    while blocked[chosen] or skip > 0:
+                        if not blocked[chosen]:
+                            skip -= 1
+                        chosen += 1
+            tb = g[c.G_T_BASE] + chosen * g[c.G_T_STRIDE]
+            pc = s[tb + c.T_PC]
+            op = p[pc, c.C_OP]
+            report[R_THREAD] = chosen
+            report[R_NODE] = pc
+            if op == c.TOUCH:
+                if s[tb + c.T_RCU_NEST] != 0 or s[tb + c.T_IRQ_OFF] != 0 or s[tb + c.T_WAIT] != 0:
+                    return UNBALANCED
+                for i in range(owners.shape[0]):
+                    if s[owners[i]] == chosen + 1:
+                        return UNBALANCED
+            drawn = choice
+            if op == c.CHOOSE and choice < 0:
+                drawn = int(uniform(rng) * p[pc, c.C_IMM])
+            out[c.OUT_AMOUNT] = 0
+            out[c.OUT_ANON] = 0
+            out[c.OUT_WOKEN] = 0
+            outcome = step(s, p, g, chosen, drawn, out)
+            report[R_OUTCOME] = outcome
+            if outcome == c.VIOLATED:
+                return BROKEN
+            if outcome == c.BLOCKED:
+                blocked[chosen] = True
+                if tid >= 0:
+                    return WAITS
+                continue
+            moved = True
+            report[R_STEPS] += 1
+            for thread in range(threads):
+                blocked[thread] = False
+            if op == c.COUNT:
+                events[p[pc, c.C_IMM]] += 1
+            if op == c.MARK and p[pc, c.C_IMM] == c.MARK_FAULT_END:
+                report[R_FAULTS] += 1
+    return MOVED
+
+
+class Run:
+    """A state and what `drive` needs beside it."""
+
+    def __init__(self, layout: Any, program: Any, state: Any, seed: int = 0) -> None:
+        self.layout = layout
+        self.program = program
+        self.state = state
+        self.threads = int(layout.sizes.threads)
+        self.rng = seeded(np.random.SeedSequence(seed))
+        self.out = np.zeros(c.OUT_WOKEN0 + self.threads, dtype=np.int32)
+        self.blocked = np.zeros(self.threads, dtype=np.bool_)
+        self.events = np.zeros(max(1, len(program.events)), dtype=np.int64)
+        self.report = np.zeros(REPORT, dtype=np.int64)
+        self.owners = np.array(lock_words(layout), dtype=np.int64)
+
+    def drive(self, steps: int, stay: float = 0.7, tid: int = -1, choice: int = -1) -> int:
+        """Let threads go on; returns a status."""
+        return int(
+            drive(
+                self.state, self.program.table, self.layout.g, self.out, self.rng, tid, choice, steps, stay,
+                self.blocked, self.events, self.owners, self.report,
+            )
+        )  # fmt: skip
+
+    def finish(self, stay: float = 0.7, limit: int = 2_000_000) -> int:
+        """Let threads go on at random until all have ended."""
+        status = self.drive(limit, stay)
+        return status
+
+    def counts(self) -> dict[str, int]:
+        """Events counted so far."""
+        return dict(zip(self.program.events, (int(n) for n in self.events), strict=False))
+
+    @property
+    def faults(self) -> int:
+        """Faults that have ended."""
+        return int(self.report[R_FAULTS])
+
+    def where(self) -> str:
+        """The last thread and primitive, and the violation: for messages of failing tests."""
+        code = int(self.state[self.layout.g[c.G_VIOLATION]])
+        op = self.program.ops[int(self.report[R_NODE])]
+        return f"thread {self.report[R_THREAD]} at {op.function}: {op.name} ({c.VIOLATIONS[code]})"
+
+
+def lock_fields(layout: Any) -> list[Any]:
+    """The rwsems and spinlocks that a run lays out."""
+    return [field for field in layout.field_offset if field.width >= 3]
+
+
+def lock_words(layout: Any) -> Iterator[int]:  # type: ignore[misc]
+    """State words that hold an owner + 1: a rwsem's writer, a spinlock's owner."""
+    return [
+        layout.word(field, index) + (1 if field.width == 4 else 0)
+        for field in lock_fields(layout)
+        for index in range(layout.sizes.count(field.cls))
+    ]
+
+
+def small_load(regions: list[dict[str, Any]], groups: list[dict[str, Any]], **more: Any) -> Any:
+    """A load of few pages from the tables that a scenario's file would hold."""
+    measure = {} if all(group.get("repeat") for group in groups) else {"measure": {"faults": 1}}
+    table = {
+        "kind": "load", "title": "test", "axes": {"threads": {"doc": "threads", "values": [1]}},
+        "region": regions, "group": groups, **measure, **more,
+    }  # fmt: skip
+    return make_load("test", Scenario.model_validate(table), {"threads": 1})
+
+
+def start(world: World, seed: int = 0) -> Run:
+    """A run at the world's start state."""
+    state = draw_start(world, np.random.default_rng(seed))
+    return Run(world.layout, world.program, state, seed)
+
+
+def variant_world(variant: str, load: Any) -> World:
+    """The world of a load under a built-in variant."""
+    return build_world(load, Stack(load_registry()[variant]))
+
+
+#: Loads in which everything collides: threads share a VMA, its file and its page tables with writers.
+LOADS: Final[Mapping[str, Any]] = {
+    "anon": (
+        [
+            {"name": "memory", "size": "32KiB", "per": "process", "mapped": True, "anon_vma": False},
+            {"name": "scratch", "size": "8KiB"},
+        ],
+        [
+            {
+                "name": "mapper", "threads": 2,
+                "program": [
+                    {"mmap": "scratch"}, {"touch": "memory"}, {"touch": "scratch", "access": "read"},
+                    {"mprotect": "scratch", "prot": "r"}, {"mprotect": "scratch", "prot": "rw"},
+                    {"touch": "scratch"}, {"munmap": "scratch"}, {"madvise": "memory"},
+                ],
+            },
+            {"name": "reader", "threads": 1, "program": [{"touch": "memory", "access": "read"}]},
+        ],
+    ),
+    "file": (
+        [
+            {
+                "name": "code", "size": "64KiB", "backing": "file", "cached": 0.6, "per": "process",
+                "mapped": True, "fault_around": "16KiB",
+            },
+            {"name": "data", "size": "8KiB", "backing": "file", "cached": 0.5, "fault_around": "4KiB"},
+            {"name": "log", "size": "16KiB", "backing": "file", "sharing": "shared", "mapped": True},
+        ],
+        [
+            {
+                "name": "mapper", "threads": 2,
+                "program": [
+                    {"touch": "code", "access": "read"}, {"mmap": "data"}, {"touch": "data", "access": "read"},
+                    {"touch": "data"}, {"munmap": "data"}, {"touch": "log", "access": "read"}, {"touch": "log"},
+                    {"madvise": "log"}, {"madvise": "code"},
+                ],
+            },
+            {"name": "writer", "threads": 1, "program": [{"touch": "code"}, {"madvise": "code"}]},
+        ],
+    ),
+}  # fmt: skip
+
+
+def with_repeat(name: str, repeat: int) -> Any:
+    """One of LOADS whose threads go through their programs ``repeat`` times (0: without end)."""
+    regions, groups = LOADS[name]
+    return small_load(regions, [{**group, "repeat": repeat} for group in groups])
+
+
+def checksums(variant: str, load: str, steps: int) -> list[int]:
+    """A checksum of the state after each step of a random walk."""
+    world_module.SPARE_VMAS = 16
+    run = start(variant_world(variant, with_repeat(load, 0)), seed=7)
+    run.owners = run.owners[:0]
+    sums = []
+    for _ in range(steps):
+        if run.drive(1, stay=0.8) != MOVED:
+            raise AssertionError(run.where())
+        sums.append(zlib.crc32(run.state.tobytes()))
+    return sums
+
+
+if __name__ == "__main__":
+    for _variant in sys.argv[3:]:
+        print(_variant, *checksums(_variant, sys.argv[1], int(sys.argv[2])))
