@@ -22,8 +22,8 @@ CPUS_PER_WORD: Final = 62  # of a sharer set
 class Clock(NamedTuple):
     """The timed state beside the logical one.
 
-    By cache line: ``owner`` CPU, ``free`` time, ``sharers`` bit sets (read-shared lines only).  By socket: the
-    zone lock, the LRU lock, the memory channel.  By CPU: pages in the per-CPU list, the LRU batch,
+    By cache line: ``owner`` CPU, ``free`` time, ``sharers`` bit sets (read-shared lines only).  By socket:
+    the zone lock, the LRU lock, the memory channel.  By CPU: pages in the per-CPU list, the LRU batch,
     the memcg stock.  By thread: ``stolen`` time owed to interrupts.
     """
 
@@ -42,7 +42,9 @@ class Clock(NamedTuple):
     stolen: Any
 
 
-def new_clock(machine: m.Machine, lines: int, read_lines: int, threads: int, rng: np.random.Generator) -> Clock:
+def new_clock(
+    machine: m.Machine, lines: int, read_lines: int, threads: int, rng: np.random.Generator
+) -> Clock:
     """A clock at time 0; batches are part-used, so that CPUs do not refill in step."""
     cpus, nodes = len(machine.node), int(machine.node.max()) + 1
     par = machine.parameters

@@ -14,8 +14,8 @@ from spfvar.scenario.hardware import Profile
 from spfvar.simulate import engine as e
 from spfvar.simulate import machine as m
 from spfvar.simulate.clock import new_clock
-from spfvar.simulate.edges import fold
-from spfvar.simulate.machine import Machine, build_machine, cost_table
+from spfvar.simulate.edges import Edges, fold
+from spfvar.simulate.machine import Costs, Machine, build_machine, cost_table
 from spfvar.simulate.random import seeded
 from spfvar.simulate.world import World, draw_start
 
@@ -44,8 +44,7 @@ def simulate(world: World, variant: Variant, profile: Profile, seeds: np.random.
     load, program = world.load, world.program
     rng = np.random.Generator(np.random.PCG64(seeds))
     threads = load.threads + 1
-    machine = build_machine(profile, load.threads)
-    costs = cost_table(program.costs, profile, dict(world.compute_ns))
+    machine, costs, edges = _prepare(world, profile)
     state = draw_start(world, rng)
     clock = new_clock(machine, program.lines, program.read_lines, threads, rng)
     timing = _threads(machine, load.threads, rng)
@@ -60,12 +59,24 @@ def simulate(world: World, variant: Variant, profile: Profile, seeds: np.random.
     probability = np.zeros(max(1, len(program.probabilities)))
     out = np.zeros(c.OUT_WOKEN0 + threads, dtype=np.int32)
     status = e.run(
-        state, world.layout.g, out, fold(program, costs), machine, costs, clock, timing, meters,
+        state, world.layout.g, out, edges, machine, costs, clock, timing, meters,
         load.warmup, load.faults or (1 << 62), cached, probability, seeded(seeds),
     )  # fmt: skip
     if status != e.DONE:
         raise SimulationError(_what_broke(status, world, variant, state))
     return _read(meters, world, variant)
+
+
+def _prepare(world: World, profile: Profile) -> tuple[Machine, Costs, Edges]:
+    """What a profile makes of a world; kept, for every seed asks for it."""
+    known = world.prepared.get(id(profile))
+    if known is None:
+        machine = build_machine(profile, world.load.threads)
+        costs = cost_table(world.program.costs, profile, dict(world.compute_ns))
+        known = (profile, (machine, costs, fold(world.program, costs)))
+        world.prepared[id(profile)] = known
+    prepared: tuple[Machine, Costs, Edges] = known[1]
+    return prepared
 
 
 def _threads(machine: Machine, threads: int, rng: np.random.Generator) -> e.Threads:

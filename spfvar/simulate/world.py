@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Dict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -34,13 +35,18 @@ SPARE_VMAS = 4096
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What every seed of a cell shares.  ``state`` is the start state, to be copied."""
+    """What every seed of a cell shares.  ``state`` is the start state, to be copied.
+
+    ``prepared`` holds, by the id of a profile, that profile (so that the id stays its own) and what the
+    runner made of it.
+    """
 
     load: Load
     layout: Layout
     program: Program
     state: Words
     compute_ns: Dict[str, float]
+    prepared: dict[int, tuple[Any, Any]] = field(default_factory=dict, compare=False)
 
 
 def build_world(load: Load, stack: Stack) -> World:

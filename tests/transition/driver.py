@@ -15,7 +15,6 @@ import numpy as np
 
 import spfvar.simulate.world as world_module
 from spfvar.ops import codes as c
-from spfvar.ops import objects as o
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.load import make_load
@@ -42,7 +41,7 @@ REPORT: Final = 5
 
 
 @compiled
-def drive(s, p, g, out, rng, tid, choice, steps, stay, blocked, events, owners, report):  # type: ignore[no-untyped-def]  # noqa: C901
+def drive(s, p, g, out, rng, tid, choice, steps, stay, blocked, events, owners, report):  # type: ignore[no-untyped-def]
     """Execute ``steps`` primitives of thread ``tid``, or (-1) of threads drawn at random.
 
     ``stay`` is the probability that the last thread goes on; ``choice`` the outcome of open choices (-1: drawn);
