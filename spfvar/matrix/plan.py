@@ -16,6 +16,7 @@ from spfvar.plugins.variant import Variant
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.load import Load, make_load, scenario_hash
 from spfvar.scenario.schema import MAX_THREADS, Scenario
+from spfvar.units import format_duration, format_size
 
 Value = int | float | str
 DEFAULT_HARDWARE = "skylake-2s56c"
@@ -23,15 +24,11 @@ DEFAULT_HARDWARE = "skylake-2s56c"
 
 @dataclass(frozen=True, slots=True)
 class CellSpec:
-    """One cell: a variant under a concrete load."""
+    """One cell: a variant under a concrete load; ``axes`` as tables and ``--set`` spell them."""
 
     variant: Variant
     load: Load
-
-    @property
-    def axes(self) -> dict[str, Value]:
-        """The axes with their values, as they enter tables."""
-        return dict(self.load.axes)
+    axes: dict[str, Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +93,33 @@ def make_plan(
     settings = dict(settings or {})
     _check_settings(settings, [scenarios[name] for name in names])
     notes: list[str] = []
-    loads: list[Load] = []
+    loads: list[tuple[Load, dict[str, Value]]] = []
     varied: dict[str, tuple[str, ...]] = {}
     for name in names:
         points, fixed = _points(name, scenarios[name], profile, threads, settings)
         varied[name] = tuple(axis for axis in scenarios[name].axes if axis not in fixed)
         notes += _notes(name, scenarios[name], points)
-        loads += [make_load(name, scenarios[name], point) for point in points]
-    cells = tuple(CellSpec(variant, load) for load in loads for variant in chosen)
+        loads += [
+            (make_load(name, scenarios[name], point), _spelled(scenarios[name], point)) for point in points
+        ]
+    cells = tuple(CellSpec(variant, load, axes) for load, axes in loads for variant in chosen)
     return Plan(
         cells, tuple(chosen), base, hardware, profile,
         {name: scenario_hash(scenarios[name]) for name in names}, seeds, seed, varied,
         tuple(dict.fromkeys(notes)),
     )  # fmt: skip
+
+
+def _spelled(scenario: Scenario, point: Mapping[str, Value]) -> dict[str, Value]:
+    """A point with sizes and durations as a user would write them."""
+    units = {name: axis.unit for name, axis in scenario.axes.items()}
+    spelled = dict(point)
+    for name, value in point.items():
+        if units[name] == "size":
+            spelled[name] = format_size(int(value))
+        elif units[name] == "duration":
+            spelled[name] = format_duration(float(value))
+    return spelled
 
 
 def _default_baseline(chosen: Sequence[Variant], registry: Registry) -> str:

@@ -9,13 +9,17 @@ import hashlib
 import importlib
 import importlib.util
 import pkgutil
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 
 from spfvar.automata.extract import StrategyError
 from spfvar.errors import InputError, SpfvarError, unknown
@@ -26,6 +30,8 @@ from spfvar.plugins.variant import Stack, Variant
 
 BUILT_IN = "spfvar.variants"
 ENTRY_POINTS = "spfvar.variants"
+LOAD_SECONDS = 60.0
+CHECK_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +98,11 @@ class Registry:
             )  # fmt: skip
         self._load(file_or_module, lambda: importlib.import_module(file_or_module))
 
-    def _load(self, origin: str, load: object) -> None:
+    def _load(self, origin: str, load: Callable[[], ModuleType]) -> None:
         declared = dict(hooks.HOOKS)
         try:
-            module = load()  # type: ignore[operator]
+            with time_limit(LOAD_SECONDS):
+                module = load()
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -108,17 +115,37 @@ class Registry:
     def check(self, variant: Variant) -> bool:
         """Can the variant's automata be extracted?  If not, it is recorded as a problem."""
         try:
-            stack = Stack(variant)
-            for name, text in sample_texts():
-                stack.automaton(name, text)
+            with time_limit(CHECK_SECONDS):
+                stack = Stack(variant)
+                for name, text in sample_texts():
+                    stack.automaton(name, text)
         except StrategyError as error:
             self.problems.append(Problem(variant.origin, str(error)))
             return False
+        except Exception as error:
+            self.problems.append(Problem(variant.origin, f"variant {variant.name}: {_one_line(error)}"))
+            return False
         return True
 
-    def drop_broken(self, names: Iterable[str]) -> list[str]:
-        """Of these variants, the ones that work; the others become problems."""
-        return [name for name in names if self.check(self[name])]
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise StrategyError, naming the line, in plugin code that runs longer (main thread only)."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(_signal: int, frame: FrameType | None) -> None:
+        where = f"{frame.f_code.co_filename}:{frame.f_lineno}: " if frame is not None else ""
+        raise StrategyError(f"{where}never ends: stopped after {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def load_registry(named: Iterable[str] = ()) -> Registry:
@@ -127,7 +154,7 @@ def load_registry(named: Iterable[str] = ()) -> Registry:
     package = importlib.import_module(BUILT_IN)
     for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
         name = f"{BUILT_IN}.{module.name}"
-        registry._load(name, lambda name=name: importlib.import_module(name))
+        registry._load(name, partial(importlib.import_module, name))
     for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda e: e.name):
         registry._load(f"{entry.name} ({entry.value})", entry.load)
     for plugin in named:
@@ -135,7 +162,7 @@ def load_registry(named: Iterable[str] = ()) -> Registry:
     return registry
 
 
-def sample_texts() -> Iterator[tuple[str, object]]:
+def sample_texts() -> Iterator[tuple[str, Callable[[], Steps]]]:
     """Every kind of fault and every writer: what a variant must have an automaton for."""
     mappings = {
         "anonymous": Mapping(),
@@ -147,8 +174,8 @@ def sample_texts() -> Iterator[tuple[str, object]]:
         for write in (False, True):
             vmf = VmFault(write, mapping)
             access = "write" if write else "read"
-            yield f"{access} fault, {name}", lambda vmf=vmf: hooks.do_user_addr_fault(vmf)
-        yield f"writers, {name}", lambda mapping=mapping: _writers(mapping)
+            yield f"{access} fault, {name}", partial(hooks.do_user_addr_fault, vmf)
+        yield f"writers, {name}", partial(_writers, mapping)
 
 
 def _writers(mapping: Mapping) -> Steps:

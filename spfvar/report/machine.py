@@ -67,7 +67,8 @@ def to_json(
 
     Keys: spfvar (the version), simulated (true), baseline, hardware, matrix_hash, cells and
     comparisons. A cell is {variant, scenario, axes, seeds, metrics, events}; its seeds are the
-    number of runs, its events counts per 1000 faults.
+    number of runs, its events counts per 1000 faults. Events of places without a cell are left out:
+    ``cells`` selects what is shown.
     """
     document = {
         "spfvar": meta.version,
@@ -96,7 +97,9 @@ def _json_cells(
             "better": metric.better,
         }
     for row in events.to_dict("records"):
-        found[tuple(row[name] for name in PLACE)]["events"][row["event"]] = _number(row["per_1000"])
+        place = tuple(row[name] for name in PLACE)
+        if place in found:
+            found[place]["events"][row["event"]] = _number(row["per_1000"])
     return list(found.values())
 
 

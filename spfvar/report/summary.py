@@ -44,11 +44,12 @@ def summary_blocks(
 
 def _results(comparisons: pd.DataFrame, metrics: Mapping[str, Metric]) -> list[_Result]:
     sign = {"higher": 1.0, "lower": -1.0, "neutral": 0.0}
+    varied = _varied(comparisons)
     return [
         _Result(
             variant=row["variant"],
             metric=metrics[row["metric"]],
-            where=_where(row["scenario"], row["axes"]),
+            where=_where(row["scenario"], json.loads(row["axes"]), varied[row["scenario"]]),
             ratio=row["ratio"],
             gain=sign[metrics[row["metric"]].better] * _log(row["ratio"]),
             verdict=shown_verdict(row["verdict"], row["warning"]),
@@ -58,8 +59,22 @@ def _results(comparisons: pd.DataFrame, metrics: Mapping[str, Metric]) -> list[_
     ]
 
 
-def _where(scenario: str, axes: str) -> str:
-    return " ".join([scenario, *(f"{name}={value}" for name, value in json.loads(axes).items())])
+def _varied(comparisons: pd.DataFrame) -> dict[str, set[str]]:
+    """By scenario, the axes that have more than one value in this comparison."""
+    found: dict[str, set[str]] = {}
+    for scenario, rows in comparisons.groupby("scenario", sort=False):
+        values: dict[str, set[str]] = {}
+        for axes in rows["axes"].unique():
+            for name, value in json.loads(axes).items():
+                values.setdefault(name, set()).add(str(value))
+        found[str(scenario)] = {name for name, seen in values.items() if len(seen) > 1}
+    return found
+
+
+def _where(scenario: str, axes: Mapping[str, object], varied: set[str]) -> str:
+    return " ".join(
+        [scenario, *(f"{name}={value}" for name, value in axes.items() if name in varied)]
+    )
 
 
 def _log(ratio: float) -> float:

@@ -66,9 +66,9 @@ def build_blocks(
 ) -> list[Block]:
     """Return one table per scenario and metric: variants as rows, the baseline first.
 
-    ``cells`` and ``comparisons`` are as made by ``spfvar.comparison.stats``; ``metrics`` selects and
-    orders the tables. The columns are the thread counts, or the first other axis that varies if
-    they do not; further axes that vary make a table for each of their values. A metric without
+    ``cells`` and ``comparisons`` are as made by ``spfvar.comparison.stats``; ``metrics`` selects
+    and orders the tables. The columns are the thread counts, or the first other axis that varies
+    if they do not; further axes that vary make a table for each of their values. A metric without
     any value in a scenario becomes a table without rows that says so.
     """
     blocks = []

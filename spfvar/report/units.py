@@ -70,15 +70,11 @@ def digits(value: float, count: int = DIGITS) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a non-negative share in per cent, two digits at most: ``0.4%``, ``12%``."""
+    """Return a non-negative share in per cent: ``0.4%``, ``12%``, at most ``>999%``; "" for NaN."""
     if math.isnan(share):
         return ""
     if share > 9.99:
         return ">999%"
-    if share == 0:
-        return "0%"
-    if share < 0.0005:
-        return "<0.1%"
     return f"{100 * share:.1f}%" if share < 0.00995 else f"{100 * share:.0f}%"
 
 

@@ -180,7 +180,7 @@ class TestFootnotes:
 
         points = [{"threads": 1}, {"threads": 4}]
         (block,) = blocks_of(samples(only_new, points, metric="spec_success"))
-        assert block.rows[1].cells == (Cell("97.0", "±0%"),) * 2
+        assert block.rows[1].cells == (Cell("97.0", "±0.0%"),) * 2
         assert block.footnotes == (Footnote("", stats.NO_BASELINE),)
 
     def test_letters_go_by_first_appearance_and_are_shared(self) -> None:

@@ -70,8 +70,8 @@ def test_zeros_and_missing_values_do_not_choose_the_prefix() -> None:
 @pytest.mark.parametrize(
     ("share", "text"),
     [
-        (0, "0%"),
-        (0.0001, "<0.1%"),
+        (0, "0.0%"),
+        (0.0004, "0.0%"),
         (0.004, "0.4%"),
         (0.0099, "1.0%"),
         (0.00996, "1%"),
@@ -82,7 +82,7 @@ def test_zeros_and_missing_values_do_not_choose_the_prefix() -> None:
         (math.nan, ""),
     ],
 )
-def test_a_relative_interval_takes_two_digits(share: float, text: str) -> None:
+def test_a_relative_interval_takes_no_more_room_than_it_needs(share: float, text: str) -> None:
     assert units.percent(share) == text
 
 

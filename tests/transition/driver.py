@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 
 import spfvar.simulate.world as world_module
 from spfvar.ops import codes as c
+from spfvar.ops import objects as o
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.load import make_load
@@ -136,8 +137,7 @@ class Run:
 
     def finish(self, stay: float = 0.7, limit: int = 2_000_000) -> int:
         """Let threads go on at random until all have ended."""
-        status = self.drive(limit, stay)
-        return status
+        return self.drive(limit, stay)
 
     def counts(self) -> dict[str, int]:
         """Events counted so far."""
@@ -160,13 +160,88 @@ def lock_fields(layout: Any) -> list[Any]:
     return [field for field in layout.field_offset if field.width >= 3]
 
 
-def lock_words(layout: Any) -> Iterator[int]:  # type: ignore[misc]
+def lock_words(layout: Any) -> list[int]:
     """State words that hold an owner + 1: a rwsem's writer, a spinlock's owner."""
     return [
         layout.word(field, index) + (1 if field.width == 4 else 0)
         for field in lock_fields(layout)
         for index in range(layout.sizes.count(field.cls))
     ]
+
+
+def leftovers(run: Run) -> list[str]:
+    """What a finished run still holds, though all its threads are in user mode for good.
+
+    Locks are free, sections left, sequence counts even; nothing waits for a grace period; the live
+    objects are exactly those that the VMA tree, the page-middle directory and the start state refer to.
+    """
+    layout, s, g = run.layout, run.state, run.layout.g
+    found = []
+    for thread in range(run.threads):
+        base = layout.thread_base(thread)
+        for name, word in (("waits", c.T_WAIT), ("RCU section", c.T_RCU_NEST), ("IRQs off", c.T_IRQ_OFF)):
+            if s[base + word]:
+                found.append(f"thread {thread}: {name}")
+    for field in lock_fields(layout):
+        for index in range(layout.sizes.count(field.cls)):
+            if (not field.cls.lifetime or _life(run, field.cls, index) == c.LIVE) and np.any(
+                s[layout.word(field, index) : layout.word(field, index) + field.width]
+            ):
+                found.append(f"{field} of {index} is held")
+    found += [f"{f} is odd" for f in layout.field_offset if f.name.endswith("_seq") and f.cls == o.MM
+              and s[layout.word(f)] & 1]  # fmt: skip
+    if np.any(s[g[c.G_RCU] + 1 : g[c.G_RCU] + 5]) or s[g[c.G_IPI]]:
+        found.append("RCU readers, callbacks or IPIs are left")
+    return found + _unreachable(run) + _wrong_counts(run)
+
+
+def _life(run: Run, cls: Any, index: int) -> int:
+    return int(run.state[run.layout.class_base(cls) + index * run.layout.class_stride[cls]])
+
+
+def live(run: Run, cls: Any) -> set[int]:
+    """Numbers of the objects of a class that are not free."""
+    return {i for i in range(run.layout.sizes.count(cls)) if _life(run, cls, i) >= c.LIVE}
+
+
+def directory(run: Run) -> Any:
+    """The page tables that the page-middle directory refers to."""
+    g, sizes = run.layout.g, run.layout.sizes
+    return run.state[g[c.G_PMD] : g[c.G_PMD] + ((sizes.pages - 1) >> sizes.pt_shift) + 1]
+
+
+def _unreachable(run: Run) -> list[str]:
+    g = run.layout.g
+    tree = run.state[g[c.G_TREE] : g[c.G_PMD]]
+    found = []
+    for cls, words in ((o.VMA, tree), (o.PAGE_TABLE, directory(run))):
+        reachable = {int(word) - 1 for word in np.unique(words) if word}
+        if live(run, cls) != reachable:
+            found.append(f"{cls.name}: live {live(run, cls)}, reachable {reachable}")
+    return found
+
+
+def _wrong_counts(run: Run) -> list[str]:
+    layout, s, g = run.layout, run.state, run.layout.g
+    span = 1 << layout.sizes.pt_shift
+    entries = np.concatenate(
+        [s[g[c.G_PTE] + (int(t) - 1) * span : g[c.G_PTE] + int(t) * span] for t in directory(run) if t]
+        or [np.zeros(0, dtype=np.int32)]
+    )
+    of_file = entries[(entries & c.PTE_PRESENT != 0) & (entries & (c.PTE_ANON | c.PTE_ZERO) == 0)]
+    mapped = np.bincount(of_file >> c.PTE_FOLIO_SHIFT, minlength=layout.sizes.folios)
+    found = [
+        f"folio {i}: {s[layout.word(o.REFCOUNT, i)]} references, {mapped[i]} entries"
+        for i in range(layout.sizes.folios)
+        if s[layout.word(o.REFCOUNT, i)] != mapped[i]
+    ]
+    files = [int(s[layout.word(o.VM_FILE, vma)]) for vma in live(run, o.VMA)] if layout.has(o.VM_FILE) else []
+    backed = [int(w) for w in files]
+    for file in live(run, o.FILE):
+        # The descriptor's reference, and one of each VMA (anonymous ones have 0 in vm_file).
+        if file > 0 and s[layout.word(o.F_COUNT, file)] != 1 + backed.count(file):
+            found.append(f"file {file}: {s[layout.word(o.F_COUNT, file)]} references")
+    return found
 
 
 def small_load(regions: list[dict[str, Any]], groups: list[dict[str, Any]], **more: Any) -> Any:

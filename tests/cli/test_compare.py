@@ -1,0 +1,194 @@
+"""The compare command, as a user or a script meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+QUICK = ["compare", "--scenario", "file-cow", "--threads", "1,4", "--seeds", "2"]
+
+BROKEN_PLUGIN = """
+from spfvar.mm.hookspecs import hookimpl
+from spfvar.plugins.variant import Variant
+
+
+class YieldsNoOp:
+    @hookimpl
+    def do_anonymous_page(self, vmf):
+        yield 42
+
+
+VARIANTS = [Variant("no-op", "title", "v0", "source", (YieldsNoOp,))]
+"""
+
+
+def spfvar(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", "from spfvar.cli.main import main; main()", *arguments],
+        capture_output=True, text=True, cwd=cwd, timeout=300, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["compare", "spf-dofault"], "did you mean 'spf-do-fault'?"),
+        (["compare", "--threads", "0"], "expected thread counts 1..1024"),
+        (["compare", "--threads", "-1"], "expected thread counts 1..1024"),
+        (["compare", "--threads", "1000000000"], "expected thread counts 1..1024"),
+        (["compare", "--scenario", "pfft"], "did you mean 'pft'?"),
+        (["compare", "--scenario", "nothing-*"], "no scenario matches"),
+        (["compare", "--hardware", "skylake"], "did you mean 'skylake-2s56c'?"),
+        (["compare", "--set", "hitrate=1"], 'did you mean "hit_rate"?'),
+        (["compare", "--scenario", "file-read", "--set", "hit_rate=2"], "expected a number from 0 to 1"),
+        (["compare", "--scenario", "page-fault1", "--set", "region=128TiB"], "address space"),
+        (["compare", "--metric", "fault_per_s"], "did you mean 'faults_per_s'?"),
+        (["compare", "--plugin", "nowhere.py"], "there is no plugin file 'nowhere.py'"),
+        (["compare", "--plugin", "no.such.module"], "there is no plugin module"),
+        (["compare", "--jobs", "0"], "expected 1 or more"),
+        (["compare", "--seeds", "0"], "expected 1 to 1000"),
+        (["compare", "--seed", "-1"], "expected 0 or more"),
+        (["compare", "--fail-on", "worse"], 'expected "worse>5%"'),
+        (["compare", "-o", "/nonexistent/out.txt"], "/nonexistent/out.txt"),
+        (["compare", "--formt", "json"], "--format"),
+        (["compere"], "did you mean 'compare'?"),
+        (["show", "pfft"], "did you mean 'pft'?"),
+    ],
+)
+def test_bad_input_gets_one_message_and_exit_code_2(arguments: list[str], expected: str) -> None:
+    """One line that names what was expected or the nearest name; no traceback, nothing on stdout."""
+    result = spfvar(*arguments)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert expected in result.stderr
+
+
+def test_a_broken_scenario_file_names_file_line_and_key(tmp_path: Path) -> None:
+    """A user's TOML with an unknown key is told by file, line and key, with the nearest one."""
+    shown = spfvar("show", "pft", "--format", "toml").stdout
+    lines = shown.splitlines()
+    number = next(i for i, line in enumerate(lines) if line.startswith("mapped"))
+    lines[number] = "maped = true"
+    path = tmp_path / "mine.toml"
+    path.write_text("\n".join(lines))
+    result = spfvar("compare", "--scenario", str(path))
+    assert result.returncode == 2
+    assert f"mine.toml:{number + 1}" in result.stderr
+    assert "region[0].maped" in result.stderr
+    assert "mapped" in result.stderr.split("maped", 2)[-1]
+
+
+def test_a_dropped_scenario_is_found_by_name(tmp_path: Path) -> None:
+    """A TOML file in ./scenarios is listed and can be run."""
+    (tmp_path / "scenarios").mkdir()
+    text = spfvar("show", "file-cow", "--format", "toml").stdout
+    (tmp_path / "scenarios" / "mine.toml").write_text(text)
+    assert "mine" in spfvar("list", "scenarios", cwd=tmp_path).stdout
+    arguments = ["compare", "mmap-lock", "--scenario", "mine", "--threads", "2", "--seeds", "2"]
+    result = spfvar(*arguments, "--format", "json", cwd=tmp_path)
+    assert {cell["scenario"] for cell in json.loads(result.stdout)["cells"]} == {"mine"}
+
+
+def test_json_has_the_documented_shape() -> None:
+    """Keys and units of the JSON object; nothing on stderr when it is not a terminal."""
+    result = spfvar(*QUICK, "--format", "json")
+    assert result.returncode == 0
+    assert result.stderr == ""
+    document = json.loads(result.stdout)
+    assert list(document) == [
+        "spfvar", "simulated", "baseline", "hardware", "matrix_hash", "cells", "comparisons",
+    ]  # fmt: skip
+    assert document["simulated"] is True
+    assert document["baseline"] == "mmap-lock"
+    cell = document["cells"][0]
+    assert set(cell) == {"variant", "scenario", "axes", "seeds", "metrics", "events"}
+    assert cell["axes"]["threads"] == 1
+    assert set(cell["metrics"]["faults_per_s"]) == {"value", "ci_low", "ci_high", "unit", "better"}
+    # Five variants at two thread counts; the baseline is compared with nothing.
+    assert len(document["cells"]) == 10
+    assert {row["variant"] for row in document["comparisons"]} == {
+        "per-vma-6.12", "spf-anon", "spf-do-fault", "spf-map-pages",
+    }  # fmt: skip
+
+
+def test_same_seed_same_bytes_on_one_core_or_two() -> None:
+    """Neither a second run nor the number of jobs changes a byte; another seed does."""
+    runs = [spfvar(*QUICK, "--format", "csv", "--jobs", jobs).stdout for jobs in ("1", "2", "2")]
+    assert runs[0] == runs[1] == runs[2]
+    assert spfvar(*QUICK, "--format", "csv", "--seed", "7").stdout != runs[0]
+
+
+def test_the_review_question_is_answered_from_the_results() -> None:
+    """Private writes and fault-around off tell ->fault from ->map_pages; cached reads do not."""
+    loads = ["file-cow", "file-read", "file-read-nofa"]
+    options = [o for load in loads for o in ("--scenario", load)]
+    result = spfvar("compare", "spf-do-fault", "spf-map-pages", *options, "--threads", "4,16")
+    text = " ".join(result.stdout.split())
+    better = text.split("spf-do-fault is better than spf-map-pages (faults/s) in:")[1].split(". Note:")[0]
+    assert "file-cow" in better
+    assert "file-read-nofa" in better
+    assert "do not differ in: file-read." in text
+
+
+def test_fail_on_sets_the_exit_code() -> None:
+    """spf-anon only aborts on file pages, so it is worse there by more than 1 %, not by 99 %."""
+    arguments = ["compare", "spf-anon", "--scenario", "file-cow", "--threads", "16"]
+    assert spfvar(*arguments, "--fail-on", "faults_per_s:worse>1%").returncode == 1
+    assert spfvar(*arguments, "--fail-on", "faults_per_s:worse>99%").returncode == 0
+
+
+def test_a_broken_plugin_does_not_stop_the_others(tmp_path: Path) -> None:
+    """The variant that yields no op is reported by name, file and line; the rest is compared."""
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text(BROKEN_PLUGIN)
+    result = spfvar(*QUICK, "--plugin", str(plugin))
+    line = BROKEN_PLUGIN.splitlines().index("        yield 42") + 1
+    assert f"{plugin}:{line}" in result.stderr
+    assert "no-op" in result.stderr
+    assert "spf-do-fault" in result.stdout
+    assert result.returncode == 1
+
+
+def test_interrupt_exits_130_and_writes_nothing(tmp_path: Path) -> None:
+    """Ctrl-C in the middle of a run: one message, exit code 130, no file."""
+    output = tmp_path / "out.json"
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from spfvar.cli.main import main; main()", "compare", "--seeds", "50",
+         "-o", str(output)],
+        stderr=subprocess.PIPE, text=True,
+        # A shell may have left SIGINT ignored for its background jobs.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    time.sleep(6)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert errors.strip() == "spfvar: interrupted; nothing was written"
+    assert os.listdir(tmp_path) == []
+
+
+def test_output_is_written_whole_and_reproduce_leaves_it_out(tmp_path: Path) -> None:
+    """-o writes what stdout would get, and the Reproduce line does not depend on it."""
+    output = tmp_path / "out.txt"
+    shown = spfvar(*QUICK).stdout
+    assert spfvar(*QUICK, "-o", str(output)).stdout == ""
+    assert output.read_text() == shown
+
+
+@pytest.mark.parametrize("form", ["table", "mail"])
+def test_text_fits_its_width(form: str) -> None:
+    """80 columns on a terminal, 72 of ASCII in a mail; the first line says SIMULATED."""
+    text = spfvar(*QUICK, "--format", form).stdout
+    assert text.startswith("SIMULATED")
+    assert max(len(line) for line in text.splitlines()) <= (72 if form == "mail" else 80)
+    assert form == "table" or text.isascii()
+    assert "\nReproduce: spfvar compare --scenario file-cow" in text
