@@ -18,8 +18,9 @@ from spfvar.ops.codes import MAX_OUTCOMES
 from spfvar.ops.op import Again, Call, Loop, Op, Steps
 from spfvar.ops.primitives import end_thread
 
-#: Ops on one path of one function, and paths of one function, beyond which it "never ends".
+#: Ops and branches on one path of one function, and paths of one function, beyond which it "never ends".
 MAX_PATH = 500
+MAX_BRANCHES = 150
 MAX_PATHS = 5000
 MAX_DEPTH = 60
 
@@ -187,11 +188,16 @@ class _Run:
                     item, returned = self._advance(steps, outcomes[0])
                 else:
                     steps.close()
+                    if self.paths + len(outcomes) > MAX_PATHS:
+                        raise StrategyError(
+                            f"{location(steps)}: {self.function.name} has more than {MAX_PATHS} paths: "
+                            "does it end?"
+                        )
                     node = self._branch(item, outcomes, sent, [*seen, *trail])
-            if len(seen) + len(trail) > MAX_PATH:
+            if len(seen) + len(trail) > MAX_PATH or len(sent) > MAX_BRANCHES:
                 raise StrategyError(
-                    f"{location(steps)}: {self.function.name} never ends: more than {MAX_PATH} ops on "
-                    "one path (use loop() and again() to go round)"
+                    f"{location(steps)}: {self.function.name} never ends: more than {MAX_PATH} ops or "
+                    f"{MAX_BRANCHES} branches on one path (use loop() and again() to go round)"
                 )
         return self._wrap(trail, node)
 
@@ -210,8 +216,6 @@ class _Run:
         children = []
         for outcome in outcomes:
             self.paths += 1
-            if self.paths > MAX_PATHS:
-                raise StrategyError(f"{self.function.name} has more than {MAX_PATHS} paths: does it end?")
             children.append((outcome, self.explore([*sent, outcome], [*seen, item])))
         return self.function.add(_Branch(self._named(item), tuple(children)))
 

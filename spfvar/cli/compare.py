@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -192,7 +194,8 @@ def _too_bad(comparison: Comparison, condition: units.FailOn) -> bool:
         if condition.metric not in (None, metric.name) or row["verdict"] != "WORSE":
             continue
         loss = 1.0 - row["ratio"] if metric.better == "higher" else row["ratio"] - 1.0
-        if loss * 100.0 > condition.percent:
+        # A baseline of zero leaves no ratio: then any loss is beyond every limit.
+        if math.isnan(loss) or loss * 100.0 > condition.percent:
             where = f"{row['variant']} in {row['scenario']} {row['axes']}"
             text = f"{metric.name} is {loss * 100:.1f} % worse than {comparison.plan.baseline}"
             click.echo(f"spfvar: {where}: {text}", err=True)
@@ -201,8 +204,6 @@ def _too_bad(comparison: Comparison, condition: units.FailOn) -> bool:
 
 
 def _wants_colour() -> bool:
-    import os
-
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 

@@ -126,8 +126,12 @@ def read_pte(s, g, table, address, write, register):
 def set_pte(s, g, table, address, bits, writable, folio, replaces):
     """Set an entry; a present one may only be replaced by its own copy-on-write page."""
     word = pte(g, table, address)
-    if replaces == 0 and s[word] & PTE_PRESENT:
-        return -2 - V_OVERWRITE
+    entry = s[word]
+    if entry & PTE_PRESENT:
+        if replaces == 0:
+            return -2 - V_OVERWRITE
+        if entry & (PTE_ANON | PTE_ZERO) == 0:
+            put_folio(s, g, entry >> PTE_FOLIO_SHIFT)
     value = bits
     if writable != 0 and bits & PTE_DIRTY:
         value |= PTE_WRITE
