@@ -118,9 +118,12 @@ class Extractor:
 
         Raises StrategyError for a text that yields no op, never ends, or is not repeatable.
         """
-        function = self._extract(name, text)
-        flat = _Flattener(self._callee, end_thread())
-        entry = flat.run(function)
+        try:
+            function = self._extract(name, text)
+            flat = _Flattener(self._callee, end_thread())
+            entry = flat.run(function)
+        except RecursionError:
+            raise StrategyError(f"{name} is too long: its calls and branches nest too deeply") from None
         return minimise(name, flat.nodes, entry)
 
     # --- one function ----------------------------------------------------------------------------
@@ -171,6 +174,11 @@ class _Run:
         trail: list[Any] = []
         node: int | None = None
         while node is None:
+            if len(seen) + len(trail) > MAX_PATH or len(sent) > MAX_BRANCHES:
+                raise StrategyError(
+                    f"{location(steps)}: {self.function.name} never ends: more than {MAX_PATH} ops or "
+                    f"{MAX_BRANCHES} branches on one path (use loop() and again() to go round)"
+                )
             if returned is not None:
                 node = self.function.add(_Leaf(returned[0]))
             elif isinstance(item, Again):
@@ -187,18 +195,13 @@ class _Run:
                     trail.append(item)
                     item, returned = self._advance(steps, outcomes[0])
                 else:
-                    steps.close()
                     if self.paths + len(outcomes) > MAX_PATHS:
                         raise StrategyError(
                             f"{location(steps)}: {self.function.name} has more than {MAX_PATHS} paths: "
                             "does it end?"
                         )
+                    steps.close()
                     node = self._branch(item, outcomes, sent, [*seen, *trail])
-            if len(seen) + len(trail) > MAX_PATH or len(sent) > MAX_BRANCHES:
-                raise StrategyError(
-                    f"{location(steps)}: {self.function.name} never ends: more than {MAX_PATH} ops or "
-                    f"{MAX_BRANCHES} branches on one path (use loop() and again() to go round)"
-                )
         return self._wrap(trail, node)
 
     def _wrap(self, trail: list[Any], node: int) -> int:
@@ -241,7 +244,9 @@ class _Run:
     def _start(self) -> Steps:
         steps = self.text()
         if not inspect.isgenerator(steps):
-            raise StrategyError(f"{self.function.name} returns {steps!r}, not a generator of ops")
+            code = getattr(self.text, "__code__", None)
+            where = f"{code.co_filename}:{code.co_firstlineno}: " if code is not None else ""
+            raise StrategyError(f"{where}{self.function.name} returns {steps!r}, not a generator of ops")
         return steps
 
     def _advance(self, steps: Steps, outcome: Hashable) -> tuple[Any, tuple[Hashable] | None]:
@@ -348,7 +353,8 @@ class _Flattener:
             behind = tuple((v, self._flatten(function, child, exits, loops)) for v, child in node.children)
             self._alias[place] = self._flatten(callee, callee.root, behind, ())
         else:
-            self.nodes[place] = Node(
-                node.item, tuple(self._flatten(function, child, exits, loops) for _, child in node.children)
-            )
+            successors = []
+            for _, child in node.children:
+                successors.append(self._flatten(function, child, exits, loops))
+            self.nodes[place] = Node(node.item, tuple(successors))
         return place

@@ -177,11 +177,10 @@ class _Builder:
         layout.initialise(state, o.VMA, vma)
         state[layout.word(o.VM_START, vma)] = start
         state[layout.word(o.VM_END, vma)] = start + pages
-        for field, value in (
-            (o.VM_WRITE, 1), (o.VM_ANON_VMA, int(region.anon_vma)), (o.VM_FILE, max(file, 0)),
-        ):  # fmt: skip
-            if layout.has(field):
-                state[layout.word(field, vma)] = value
+        values = {o.VM_WRITE: 1, o.VM_ANON_VMA: int(region.anon_vma), o.VM_FILE: max(file, 0)}
+        for vma_field, value in values.items():
+            if layout.has(vma_field):
+                state[layout.word(vma_field, vma)] = value
         if file >= 0:
             state[layout.word(o.F_COUNT, file)] += 1
         shift, tree = int(layout.g[c.G_TREE_SHIFT]), int(layout.g[c.G_TREE])

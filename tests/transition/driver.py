@@ -236,10 +236,9 @@ def _wrong_counts(run: Run) -> list[str]:
         if s[layout.word(o.REFCOUNT, i)] != mapped[i]
     ]
     files = [int(s[layout.word(o.VM_FILE, vma)]) for vma in live(run, o.VMA)] if layout.has(o.VM_FILE) else []
-    backed = [int(w) for w in files]
     for file in live(run, o.FILE):
         # The descriptor's reference, and one of each VMA (anonymous ones have 0 in vm_file).
-        if file > 0 and s[layout.word(o.F_COUNT, file)] != 1 + backed.count(file):
+        if file > 0 and s[layout.word(o.F_COUNT, file)] != 1 + files.count(file):
             found.append(f"file {file}: {s[layout.word(o.F_COUNT, file)]} references")
     return found
 
@@ -297,8 +296,9 @@ LOADS: Final[Mapping[str, Any]] = {
             {
                 "name": "mapper", "threads": 2,
                 "program": [
-                    {"touch": "code", "access": "read"}, {"mmap": "data"}, {"touch": "data", "access": "read"},
-                    {"touch": "data"}, {"munmap": "data"}, {"touch": "log", "access": "read"}, {"touch": "log"},
+                    {"touch": "code", "access": "read"}, {"mmap": "data"},
+                    {"touch": "data", "access": "read"}, {"touch": "data"}, {"munmap": "data"},
+                    {"touch": "log", "access": "read"}, {"touch": "log"},
                     {"madvise": "log"}, {"madvise": "code"},
                 ],
             },
