@@ -9,6 +9,7 @@ from spfvar.automata.extract import Extractor
 from spfvar.automata.layout import Layout, Sizes
 from spfvar.automata.link import link
 from spfvar.ops import codes as c
+from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
 from spfvar.ops.places import Field, ObjectClass, Register
 from tests.transition.driver import BROKEN, FINISHED, MOVED, WAITS, Run
@@ -114,6 +115,7 @@ def text_of(*ops: Any) -> Text:
     """A text that yields these ops one after another (outcomes lead nowhere else)."""
 
     def text() -> Steps:
-        yield from ops
+        for op in ops:  # noqa: UP028  (a tuple cannot be sent outcomes)
+            yield op
 
     return text
