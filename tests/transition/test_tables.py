@@ -34,7 +34,6 @@ from spfvar.ops.primitives import (
     vma_contains,
     zap_ptes,
 )
-from spfvar.ops.places import Register
 from tests.transition.bench import Bench, text_of
 
 P, W, A, D, Z = c.PTE_PRESENT, c.PTE_WRITE, c.PTE_ANON, c.PTE_DIRTY, c.PTE_ZERO
@@ -325,9 +324,3 @@ def test_the_file_of_a_lookup_must_be_live() -> None:
     """A speculative fault that uses a freed vm_file is caught."""
     bench = one(filemap_get_folio(), vm_file=1, vm_start=4)
     assert bench.step(0) == c.VIOLATIONS[c.V_USE_AFTER_FREE]
-
-
-def test_registers_of_the_bench_are_those_of_the_model() -> None:
-    """The names used above are registers of the right class."""
-    assert isinstance(o.table, Register)
-    assert (o.table.cls, o.vma.cls, o.folio.cls) == (o.PAGE_TABLE, o.VMA, o.FOLIO)
