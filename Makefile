@@ -24,7 +24,7 @@ unit: $(VENV)/.test
 	$(BIN)/python -m pytest -q -n 2
 
 bench: $(VENV)/.test
-	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python -m benchmarks.bench
 
 fit: $(VENV)/.test
 	$(BIN)/python benchmarks/fit.py

@@ -114,7 +114,7 @@ class Model:
         for point in points:
             self.world(*point)
         with ThreadPoolExecutor() as pool:
-            rates = list(pool.map(lambda point: self.rate(*point, profile), points))
+            rates = list(pool.map(lambda point: self.rate(point[0], point[1], profile), points))
         result: dict[str, Curve] = {variant: {} for variant in machine.curves}
         for (variant, n), rate in zip(points, rates, strict=True):
             result[variant][n] = rate
@@ -153,7 +153,9 @@ def refit(name: str, model: Model) -> None:
         )
 
     start = np.zeros(len(machine.fitted))
-    found = least_squares(errors, start, bounds=(start - 1.0, start + 1.0), diff_step=0.05, max_nfev=15)
+    found = least_squares(
+        errors, start, bounds=(start - 1.0, start + 1.0), diff_step=np.full(len(start), 0.05), max_nfev=15
+    )
     print(f"{name}: rms {np.sqrt(np.mean(found.fun**2)):.3f} over {len(found.fun)} points")
     best = scaled(raw, machine.fitted, list(np.exp(found.x)))
     print(toml.dumps({table: best[table] for table in ("latency_ns", "queue", "kernel", "cost_ns")}))

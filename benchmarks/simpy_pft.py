@@ -66,7 +66,7 @@ class Hardware:
         return base * (1.0 + self.growth * queue)
 
 
-class Line(simpy.Resource):  # type: ignore[misc]
+class Line(simpy.Resource):
     """A contended cache line, first come, first served; or the short lock that lives on it."""
 
     def __init__(self, env: simpy.Environment, hardware: Hardware) -> None:
@@ -148,9 +148,7 @@ class Process:
         enter = 2 * cost["touch"] + cost["count"]
         find = cost["atomic"] + cost["find_vma"] + cost["handle_mm_fault"] + cost["walk"]
         prepare = 2 * cost["local"] + cost["alloc_page"]
-        commit = (
-            2 * cost["local"] + cost["atomic"] + cost["anon_rmap"] + cost["lru_add"]
-        )
+        commit = 2 * cost["local"] + cost["atomic"] + cost["anon_rmap"] + cost["lru_add"]
         finish = cost["set_pte"] + cost["unlock"]
         leave = cost["atomic"] + cost["iret"]
         # Batches are part-used at the start, so that the CPUs do not refill in step.

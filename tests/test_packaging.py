@@ -28,7 +28,12 @@ def test_a_wheel_carries_variants_scenarios_and_hardware(tmp_path: Path) -> None
     )
     environment = {**os.environ, "PYTHONPATH": str(target), "XDG_CONFIG_HOME": str(tmp_path)}
     result = subprocess.run(
-        [sys.executable, "-P", "-c", code], cwd="/", env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-P", "-c", code],
+        cwd="/",
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     file, *counts = result.stdout.split()
     assert Path(file).is_relative_to(target)

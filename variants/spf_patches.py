@@ -395,5 +395,3 @@ class RcuVmaFreeIfShared:
             yield free(vma, "vm_area_free")
         else:
             yield from deferred
-
-

@@ -142,9 +142,7 @@ def _on_table(op: Op) -> bool:
 _LIFE_OPS = (c.ALLOC, c.FREE, c.CALL_RCU)
 
 
-def _place_lines(
-    ops: tuple[Op, ...], layout: Layout
-) -> tuple[dict[tuple[object, str], int], int, int]:
+def _place_lines(ops: tuple[Op, ...], layout: Layout) -> tuple[dict[tuple[object, str], int], int, int]:
     """Number the cache lines, those that are ever only read-shared first (they need sharer sets)."""
     modes: dict[tuple[object, str], set[str]] = {}
     for op in ops:

@@ -39,30 +39,43 @@ FORMS = ("table", "markdown", "mail", "csv", "json")
 @click.command(name="compare")
 @click.argument("variants", nargs=-1, metavar="[VARIANT]...")
 @click.option(
-    "--scenario", "patterns", multiple=True, metavar="NAME|GLOB|FILE.toml",
+    "--scenario",
+    "patterns",
+    multiple=True,
+    metavar="NAME|GLOB|FILE.toml",
     help="Scenario; repeatable.  [default: all]",
 )
 @click.option("--threads", metavar="1,4,16", help="Thread counts.  [default: the scenario's]")
 @click.option(
-    "--hardware", default=DEFAULT_HARDWARE, show_default=True, metavar="NAME|FILE.toml",
+    "--hardware",
+    default=DEFAULT_HARDWARE,
+    show_default=True,
+    metavar="NAME|FILE.toml",
     help="Hardware profile.",
 )
 @click.option("--baseline", metavar="VARIANT", help="What ratios refer to.  [default: the unpatched kernel]")
 @click.option("--seeds", type=int, default=6, show_default=True, help="Independent runs per cell.")
 @click.option("--seed", type=int, default=1, show_default=True, help="First seed.")
 @click.option(
-    "--set", "settings", multiple=True, metavar="AXIS=VALUE[,VALUE]...",
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="AXIS=VALUE[,VALUE]...",
     help="Values of any other axis; repeatable.",
 )
 @click.option(
-    "--metric", "metrics", multiple=True, metavar="NAME|all",
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME|all",
     help="Metric to show; repeatable.  [default: faults_per_s; csv and json: all]",
 )
 @click.option("--jobs", type=int, metavar="N", help="Cells to run side by side.  [default: all CPUs]")
 @click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
 @click.option("-o", "--output", metavar="FILE", help="Write there instead of to the terminal.")
 @click.option(
-    "--fail-on", metavar="'[METRIC:]worse>5%'",
+    "--fail-on",
+    metavar="'[METRIC:]worse>5%'",
     help="Exit with 1 if a variant is significantly worse by more.",
 )
 @plugin_option
@@ -225,5 +238,3 @@ def _progress() -> Iterator[Callable[[int, int], None] | None]:
             bar.update(task, completed=done, total=total)
 
         yield report
-
-

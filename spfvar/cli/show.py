@@ -20,7 +20,11 @@ from spfvar.units import format_duration, format_size
 @click.command(name="show")
 @click.argument("name")
 @click.option(
-    "--format", "form", type=click.Choice(["text", "toml"]), default="text", show_default=True,
+    "--format",
+    "form",
+    type=click.Choice(["text", "toml"]),
+    default="text",
+    show_default=True,
     help="toml: a scenario or profile as a file to start your own from.",
 )
 @plugin_option

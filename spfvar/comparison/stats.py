@@ -88,9 +88,7 @@ def summarise(samples: pd.DataFrame, metrics: Mapping[str, Metric] = METRICS) ->
     return cells[CELL_COLUMNS]
 
 
-def compare_to(
-    samples: pd.DataFrame, baseline: str, metrics: Mapping[str, Metric] = METRICS
-) -> pd.DataFrame:
+def compare_to(samples: pd.DataFrame, baseline: str, metrics: Mapping[str, Metric] = METRICS) -> pd.DataFrame:
     """Compare every other variant with ``baseline``, cell by cell and paired by seed.
 
     ``samples`` is as for ``summarise``. The result has one row per cell of the other variants, in
@@ -268,9 +266,7 @@ def _effects(pairs: pd.DataFrame) -> pd.DataFrame:
     frame["lowest"] = frame[["v", "b"]].min(axis=1)
     # One zero makes the whole cell a difference: logs and differences cannot be averaged.
     frame["logs"] = frame.groupby(KEY, sort=False)["lowest"].transform("min") > 0
-    frame["d"] = _effect(
-        _floats(frame, "v"), _floats(frame, "b"), frame["logs"].to_numpy(dtype=np.bool_)
-    )
+    frame["d"] = _effect(_floats(frame, "v"), _floats(frame, "b"), frame["logs"].to_numpy(dtype=np.bool_))
     return _grouped(
         frame,
         {
@@ -339,9 +335,7 @@ def _verdict(differs: bool, effect: float, metric: Metric) -> Verdict:
     return "better" if (effect > 0) == (metric.better == "higher") else "WORSE"
 
 
-def _comparison_warnings(
-    effects: pd.DataFrame, result: pd.DataFrame, small: BoolArray
-) -> list[str]:
+def _comparison_warnings(effects: pd.DataFrame, result: pd.DataFrame, small: BoolArray) -> list[str]:
     n, logs = _counts(effects), effects["logs"].to_numpy(dtype=np.bool_)
     n_value, n_base = (effects[name].to_numpy(dtype=np.int64) for name in ("n_value", "n_base"))
     unresolved = (n > 1) & ~small & ~result["significant"].to_numpy(dtype=np.bool_)

@@ -53,7 +53,7 @@ class Catalogue(Generic[M]):
         return file is self._shipped[name] or file.read_bytes() == self._shipped[name].read_bytes()
 
     def origin(self, name: str) -> str:
-        """"shipped", or the path of the file that hides it."""
+        """ "shipped", or the path of the file that hides it."""
         return "shipped" if self.is_shipped(name) else str(self._files[name])
 
     def text(self, name: str) -> str:

@@ -108,9 +108,7 @@ class _Runner:
             for index in range(self.plan.seeds):
                 if self.stop.is_set():
                     break
-                seeds = seed_sequence(
-                    self.plan.seed, index, cell.load.scenario, cell.load.threads
-                )
+                seeds = seed_sequence(self.plan.seed, index, cell.load.scenario, cell.load.threads)
                 results.append(simulate(world, cell.variant, self.plan.profile, seeds))
             return results
         except (StrategyError, SimulationError) as error:

@@ -320,9 +320,7 @@ def tree_erase(name: str = "vma_iter_clear") -> Op:
 
 def vma_contains(register: Register = o.vma, key: Register = o.address) -> Op:
     """Outcome: ``vm_start <= address < vm_end``?"""
-    return _on(
-        codes.VMA_CONTAINS, at(register, o.VM_START), "read", "address in", src=key, outcomes=BOOL
-    )
+    return _on(codes.VMA_CONTAINS, at(register, o.VM_START), "read", "address in", src=key, outcomes=BOOL)
 
 
 # --- page tables ---------------------------------------------------------------------------------
@@ -335,15 +333,17 @@ def _table_line(mode: str, register: Register = o.table) -> Line:
 def _entry(code: int, name: str, mode: str, **more: object) -> Op:
     more.setdefault("src", o.address)
     return Op(
-        code, name, place=Place(o.table, _life(o.table)), line=_table_line(mode), **more  # type: ignore[arg-type]
+        code,
+        name,
+        place=Place(o.table, _life(o.table)),
+        line=_table_line(mode),
+        **more,  # type: ignore[arg-type]
     )
 
 
 def touch(write: bool) -> Op:
     """The user's access to ``address``; outcome: does it fault?"""
-    return Op(
-        codes.TOUCH, "store" if write else "load", BOOL, dst=o.address, imm=int(write), cost="touch"
-    )
+    return Op(codes.TOUCH, "store" if write else "load", BOOL, dst=o.address, imm=int(write), cost="touch")
 
 
 def read_pmd(into: Register = o.table, key: Register = o.address) -> Op:
@@ -418,9 +418,7 @@ def pte_mkwrite() -> Op:
 
 def zap_ptes() -> Op:
     """Clear the entries of ``cursor .. limit`` in one table; the caller holds the table's lock."""
-    return _entry(
-        codes.ZAP_PTES, "zap_pte_range", "rmw", src=o.cursor, src2=o.limit, cost="zap_pte"
-    )
+    return _entry(codes.ZAP_PTES, "zap_pte_range", "rmw", src=o.cursor, src2=o.limit, cost="zap_pte")
 
 
 def change_ptes() -> Op:

@@ -118,7 +118,4 @@ def _aligned(rows: Sequence[tuple[str, ...]], right: bool) -> Lines:
     """Join texts to lines of one width; the first of each is a number, and ``right`` aligns it."""
     widths = [max(map(len, texts)) for texts in zip(*rows, strict=True)]
     pads = [str.rjust if right and i == 0 else str.ljust for i in range(len(widths))]
-    return [
-        " ".join(pad(t, w) for t, w, pad in zip(row, widths, pads, strict=True) if w)
-        for row in rows
-    ]
+    return [" ".join(pad(t, w) for t, w, pad in zip(row, widths, pads, strict=True) if w) for row in rows]

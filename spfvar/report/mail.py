@@ -8,9 +8,7 @@ from spfvar.report.meta import Meta
 from spfvar.report.text import layout
 
 WIDTH = 72
-_SPELLED = str.maketrans(
-    {"±": "+-", "µ": "u", "\u00d7": "x", "\u2013": "-", "\u2014": "--", "\u2019": "'"}
-)
+_SPELLED = str.maketrans({"±": "+-", "µ": "u", "\u00d7": "x", "\u2013": "-", "\u2014": "--", "\u2019": "'"})
 
 
 def render_mail(blocks: Sequence[Block], meta: Meta) -> str:

@@ -72,9 +72,7 @@ def _varied(comparisons: pd.DataFrame) -> dict[str, set[str]]:
 
 
 def _where(scenario: str, axes: Mapping[str, object], varied: set[str]) -> str:
-    return " ".join(
-        [scenario, *(f"{name}={value}" for name, value in axes.items() if name in varied)]
-    )
+    return " ".join([scenario, *(f"{name}={value}" for name, value in axes.items() if name in varied)])
 
 
 def _log(ratio: float) -> float:

@@ -168,9 +168,7 @@ def _headers(points: Iterable[Axes], grid: _Grid) -> list[str]:
     return list(values)
 
 
-def _block(
-    title: str, metric: Metric, points: Sequence[_Point], grid: _Grid, baseline: str
-) -> Block:
+def _block(title: str, metric: Metric, points: Sequence[_Point], grid: _Grid, baseline: str) -> Block:
     scale = units.scale_for((p.value for p in points), metric.unit)
     if all(math.isnan(p.value) for p in points):
         return Block(title, "", (), (), (), (Footnote("", NO_VALUE),))
@@ -181,10 +179,7 @@ def _block(
     order = [(variant, header) for variant in variants for header in headers]
     remarks = [_remarks(place.get(where), everywhere) for where in order]
     marks, notes = assign_marks(remarks)
-    entries = {
-        where: _cell(place.get(where), scale, mark)
-        for where, mark in zip(order, marks, strict=True)
-    }
+    entries = {where: _cell(place.get(where), scale, mark) for where, mark in zip(order, marks, strict=True)}
     return Block(
         title=f"{title}, in {scale.unit.strip()}",
         direction=_direction(metric),

@@ -15,9 +15,7 @@ _RESET = "\x1b[0m"
 Change = Callable[[str], str]
 
 
-def render_table(
-    blocks: Sequence[Block], meta: Meta, width: int = WIDTH, *, colour: bool = False
-) -> str:
+def render_table(blocks: Sequence[Block], meta: Meta, width: int = WIDTH, *, colour: bool = False) -> str:
     """Return the report as text of at most ``width`` columns.
 
     Only a single word that is wider, such as a path in the command line, can stick out: broken,

@@ -130,9 +130,7 @@ def build_machine(profile: Profile, threads: int) -> Machine:
     )  # fmt: skip
 
 
-def _nearest(
-    distance: npt.NDArray[np.int8], latency: Floats, cpu_of: Ints, limit: int
-) -> Floats:
+def _nearest(distance: npt.NDArray[np.int8], latency: Floats, cpu_of: Ints, limit: int) -> Floats:
     """Expected latency from a CPU to the nearest of q waiters, who are any of the run's other CPUs.
 
     With a share f of the others within a distance, the nearest of q is within it with 1 - (1 - f)**q.

@@ -99,7 +99,7 @@ def _sizes(load: Load) -> Sizes:
         vmas=vmas + SPARE_VMAS,
         # Tables that were unlinked wait for a grace period while their successors are in use; every
         # thread may hold one that it preallocated.
-        tables=3 * (load.pages // PT_SPAN) + 2 * load.threads + 64,
+        tables=2 * (load.pages // PT_SPAN) + 2 * load.threads + 64,
         files=max(1, load.files),
         folios=max(1, load.folios),
         pages=load.pages,

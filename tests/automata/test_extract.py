@@ -95,8 +95,10 @@ def text_of(tree: Tree) -> Text:
 LEAVES = st.sampled_from(["x", "y", "z"])
 TREES = st.recursive(
     LEAVES,
-    lambda child: st.tuples(st.sampled_from("abc"), child, child)
-    | st.tuples(st.sampled_from("abc"), child, child, child),
+    lambda child: (
+        st.tuples(st.sampled_from("abc"), child, child)
+        | st.tuples(st.sampled_from("abc"), child, child, child)
+    ),
     max_leaves=12,
 )
 

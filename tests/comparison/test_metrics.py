@@ -37,9 +37,7 @@ def test_the_registry_cannot_be_changed_by_accident() -> None:
 
 
 @pytest.mark.parametrize(("noise", "floor"), [(-0.01, 0.0), (0.01, -1.0)])
-def test_a_negative_threshold_is_refused_with_the_name_of_the_metric(
-    noise: float, floor: float
-) -> None:
+def test_a_negative_threshold_is_refused_with_the_name_of_the_metric(noise: float, floor: float) -> None:
     with pytest.raises(ValueError, match="'makespan': noise and floor must not be negative"):
         dataclasses.replace(METRICS["makespan"], noise=noise, floor=floor)
 

@@ -33,18 +33,16 @@ def frame(
         for variant, of_variant in values.items()
         for seed, value in enumerate(of_variant, start=1)
     ]
-    return pd.DataFrame(
-        rows, columns=["variant", "scenario", "axes", "seed", "metric", "value"]
-    ).astype({"value": float})
+    return pd.DataFrame(rows, columns=["variant", "scenario", "axes", "seed", "metric", "value"]).astype(
+        {"value": float}
+    )
 
 
 def cell(values: Sequence[float], metric: str = TIME) -> dict[str, float | str]:
     return row(stats.summarise(frame({"mmap-lock": values}, metric)))
 
 
-def comparison(
-    base: Sequence[float], other: Sequence[float], metric: str = TIME
-) -> dict[str, float | str]:
+def comparison(base: Sequence[float], other: Sequence[float], metric: str = TIME) -> dict[str, float | str]:
     samples = frame({"mmap-lock": base, "spf": other}, metric)
     return row(stats.compare_to(samples, "mmap-lock"))
 
@@ -249,9 +247,7 @@ class TestCompare:
         assert result["warning"] == warning
 
     def test_a_cell_that_the_baseline_does_not_have_is_not_applicable(self) -> None:
-        samples = pd.concat(
-            [frame({"mmap-lock": [1, 2]}), frame({"spf": [1, 2]}, scenario="page_fault3")]
-        )
+        samples = pd.concat([frame({"mmap-lock": [1, 2]}), frame({"spf": [1, 2]}, scenario="page_fault3")])
         result = row(stats.compare_to(samples, "mmap-lock"))
         assert (result["verdict"], result["warning"]) == ("n/a", stats.NO_BASELINE)
 

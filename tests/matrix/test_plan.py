@@ -49,7 +49,9 @@ def test_default_thread_counts_fit_the_machine() -> None:
 
 def test_sizes_are_spelled_as_a_user_writes_them() -> None:
     """An axis appears in tables as --set takes it."""
-    made = plan(variants=["mmap-lock"], patterns=["page-fault1"], threads=[1], settings={"region": ["8388608"]})
+    made = plan(
+        variants=["mmap-lock"], patterns=["page-fault1"], threads=[1], settings={"region": ["8388608"]}
+    )
     assert made.cells[0].axes["region"] == "8MiB"
 
 

@@ -66,9 +66,7 @@ def results(
     columns = ["variant", "scenario", "axes", "seed"]
     frame = pd.DataFrame(samples, columns=[*columns, "metric", "value"])
     cells, comparisons = stats.summarise(frame), stats.compare_to(frame, BASE)
-    happened = stats.summarise_events(
-        pd.DataFrame(events, columns=[*columns, "event", "value"]), frame
-    )
+    happened = stats.summarise_events(pd.DataFrame(events, columns=[*columns, "event", "value"]), frame)
     chosen = select(metrics)
     blocks = [
         *summary_blocks(comparisons, baseline=BASE, metrics=chosen),
@@ -158,9 +156,7 @@ class TestGolden:
 
 class TestEveryFormForPeople:
     @pytest.mark.parametrize("name", LAYOUTS)
-    def test_the_first_line_says_simulated_and_names_the_hardware(
-        self, name: str, large: Results
-    ) -> None:
+    def test_the_first_line_says_simulated_and_names_the_hardware(self, name: str, large: Results) -> None:
         first = LAYOUTS[name](large.blocks, META).splitlines()[0]
         assert first.startswith("SIMULATED on two-socket")
 
@@ -192,16 +188,12 @@ class TestEveryFormForPeople:
     @pytest.mark.parametrize("name", LAYOUTS)
     def test_every_block_says_which_way_is_better(self, name: str, large: Results) -> None:
         text = LAYOUTS[name](large.blocks, META)
-        metrics_shown = [
-            b for b in large.blocks if b.direction.split(" is better")[0] != b.direction
-        ]
+        metrics_shown = [b for b in large.blocks if b.direction.split(" is better")[0] != b.direction]
         assert len(metrics_shown) == 31  # 11 metrics in 3 scenarios, without 2 for writers in one
         assert len(re.findall(r"^\*?(?:higher|lower) is better;", text, re.MULTILINE)) >= 31
 
     @pytest.mark.parametrize("name", LAYOUTS)
-    def test_no_line_ends_in_blanks_and_the_text_ends_in_one_newline(
-        self, name: str, large: Results
-    ) -> None:
+    def test_no_line_ends_in_blanks_and_the_text_ends_in_one_newline(self, name: str, large: Results) -> None:
         text = LAYOUTS[name](large.blocks, META)
         assert not re.search(r"[ \t]$", text, re.MULTILINE)
         assert text.endswith("\n")

@@ -34,9 +34,9 @@ def samples(
         for axes in points
         for seed, value in enumerate(values(variant, axes))
     ]
-    return pd.DataFrame(
-        rows, columns=["variant", "scenario", "axes", "seed", "metric", "value"]
-    ).astype({"value": float})
+    return pd.DataFrame(rows, columns=["variant", "scenario", "axes", "seed", "metric", "value"]).astype(
+        {"value": float}
+    )
 
 
 def blocks_of(frame: pd.DataFrame, baseline: str = BASE, **options: Any) -> list[Block]:

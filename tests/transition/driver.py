@@ -135,6 +135,14 @@ class Run:
             )
         )  # fmt: skip
 
+    def fork(self) -> Run:
+        """A copy that goes its own way."""
+        twin = Run.__new__(Run)
+        twin.__dict__.update(self.__dict__)
+        for name in ("state", "rng", "out", "blocked", "events", "report"):
+            setattr(twin, name, getattr(self, name).copy())
+        return twin
+
     def finish(self, stay: float = 0.7, limit: int = 2_000_000) -> int:
         """Let threads go on at random until all have ended."""
         return self.drive(limit, stay)
@@ -254,9 +262,20 @@ def small_load(regions: list[dict[str, Any]], groups: list[dict[str, Any]], **mo
 
 
 def start(world: World, seed: int = 0) -> Run:
-    """A run at the world's start state."""
-    state = draw_start(world, np.random.default_rng(seed))
-    return Run(world.layout, world.program, state, seed)
+    """A run at the world's start state.
+
+    A region called "alias" is another name for the range of the first thread's "scratch": its users race
+    with whoever maps and unmaps that.
+    """
+    run = Run(world.layout, world.program, draw_start(world, np.random.default_rng(seed)), seed)
+    slots = {register.name: slot for register, slot in world.layout.registers.items()}
+    if "alias_start" in slots:
+        first = world.layout.thread_base(0)
+        for thread in range(1, world.load.threads):
+            base = world.layout.thread_base(thread)
+            for end in ("start", "end"):
+                run.state[base + slots[f"alias_{end}"]] = run.state[first + slots[f"scratch_{end}"]]
+    return run
 
 
 def variant_world(variant: str, load: Any) -> World:
@@ -308,9 +327,79 @@ LOADS: Final[Mapping[str, Any]] = {
 }  # fmt: skip
 
 
+RACES: Final[Mapping[str, Any]] = {
+    "munmap, anonymous": (
+        [{"name": "scratch", "size": "8KiB"}, {"name": "alias", "size": "8KiB"}],
+        [
+            {
+                "name": "mapper", "threads": 1,
+                "program": [
+                    {"mmap": "scratch"}, {"touch": "scratch"}, {"mprotect": "scratch", "prot": "r"},
+                    {"madvise": "scratch"}, {"munmap": "scratch"},
+                ],
+            },
+            {"name": "writer", "threads": 1, "program": [{"touch": "alias"}]},
+            {"name": "reader", "threads": 1, "program": [{"touch": "alias", "access": "read"}]},
+        ],
+    ),
+    "munmap, file": (
+        [
+            {"name": name, "size": "16KiB", "backing": "file", "cached": 0.9, "fault_around": "8KiB"}
+            for name in ("scratch", "alias")
+        ],
+        [
+            {"name": "mapper", "threads": 1, "program": [{"mmap": "scratch"}, {"munmap": "scratch"}]},
+            {"name": "writer", "threads": 1, "program": [{"touch": "alias"}]},
+            {"name": "reader", "threads": 1, "program": [{"touch": "alias", "access": "read"}]},
+        ],
+    ),
+    "munmap, shared file": (
+        [
+            {"name": name, "size": "8KiB", "backing": "file", "sharing": "shared", "fault_around": "4KiB"}
+            for name in ("scratch", "alias")
+        ],
+        [
+            {"name": "mapper", "threads": 1, "program": [{"mmap": "scratch"}, {"munmap": "scratch"}]},
+            {"name": "writer", "threads": 1, "program": [{"touch": "alias"}]},
+            {"name": "reader", "threads": 1, "program": [{"touch": "alias", "access": "read"}]},
+        ],
+    ),
+    "brk": (
+        [{"name": "scratch", "size": "16KiB", "mapped": True}, {"name": "alias", "size": "16KiB"}],
+        [
+            {
+                "name": "mapper", "threads": 1,
+                "program": [
+                    {"brk": "scratch", "change": "shrink"}, {"brk": "scratch", "change": "grow"},
+                    {"touch": "scratch"},
+                ],
+            },
+            {"name": "writer", "threads": 1, "program": [{"touch": "alias"}]},
+            {"name": "reader", "threads": 1, "program": [{"touch": "alias", "access": "read"}]},
+        ],
+    ),
+    "close": (
+        [
+            {"name": "scratch", "size": "16KiB", "backing": "file", "fault_around": "8KiB", "mapped": True},
+            {"name": "alias", "size": "16KiB", "backing": "file", "fault_around": "8KiB"},
+        ],
+        [
+            {
+                "name": "mapper", "threads": 1,
+                "program": [
+                    {"touch": "scratch", "access": "read"}, {"madvise": "scratch"}, {"munmap": "scratch"},
+                ],
+            },
+            {"name": "writer", "threads": 1, "program": [{"touch": "alias"}]},
+            {"name": "reader", "threads": 1, "program": [{"touch": "alias", "access": "read"}]},
+        ],
+    ),
+}  # fmt: skip
+
+
 def with_repeat(name: str, repeat: int) -> Any:
-    """One of LOADS whose threads go through their programs ``repeat`` times (0: without end)."""
-    regions, groups = LOADS[name]
+    """One of LOADS or RACES whose threads go through their programs ``repeat`` times (0: without end)."""
+    regions, groups = {**LOADS, **RACES}[name]
     return small_load(regions, [{**group, "repeat": repeat} for group in groups])
 
 

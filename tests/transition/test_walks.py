@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Generator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,10 +15,14 @@ import numpy as np
 import pytest
 
 import spfvar.simulate.world as world_module
-from spfvar.ops import codes as c
+from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
+from spfvar.ops.op import Steps
+from spfvar.ops.primitives import read_pmd, read_pte
 from spfvar.plugins.registry import load_registry
-from spfvar.simulate.world import World
+from spfvar.plugins.variant import Stack
+from spfvar.simulate.world import World, build_world
 from tests.transition import driver as d
 
 VARIANTS = list(load_registry().variants)
@@ -43,6 +50,38 @@ def test_no_interleaving_breaks_a_variant(variant: str, load: str) -> None:
         status = run.finish(float(stay))
         assert status == d.FINISHED, run.where()
         assert d.leftovers(run) == []
+
+
+@pytest.mark.parametrize("race", d.RACES)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_no_race_with_a_writer_breaks_a_variant(
+    variant: str, race: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Faults in a range that another thread unmaps, shrinks or write-protects stay safe, and balance."""
+    monkeypatch.setattr(world_module, "SPARE_VMAS", 64)
+    assert explore(d.variant_world(variant, d.with_repeat(race, 1 if race == "close" else REPEAT)), 24) == []
+
+
+def explore(world: World, walks: int) -> list[str]:
+    """What goes wrong first in this many random walks, if anything does.
+
+    The probability that the last thread goes on is 0, 0.39, 0.63, ... 0.97: all depths of overlap.
+    """
+    for seed in range(walks):
+        run = d.start(world, seed)
+        if run.layout.has(o.F_COUNT):
+            run.state[run.layout.word(o.F_COUNT)] -= _descriptor_is_closed(world)
+        status = run.finish(1.0 - 0.03 ** (seed % 8 / 7))
+        if status != d.FINISHED:
+            return [f"{status}: {run.where()}"]
+        if d.leftovers(run):
+            return d.leftovers(run)
+    return []
+
+
+def _descriptor_is_closed(world: World) -> int:
+    """In the race "close", the mapping holds the only reference to file 0."""
+    return int(world.load.region("scratch").mapped and not world.load.region("scratch").mapping.anonymous)
 
 
 @pytest.mark.parametrize("load", d.LOADS)
@@ -87,33 +126,77 @@ def _oracle(load: str) -> str:
     return done.stdout
 
 
-def test_a_walk_finds_what_a_broken_variant_does() -> None:
-    """The walker sees faults in the model: a page table freed without waiting for walkers is caught.
+class InterruptsOn:
+    """A speculative walk that leaves interrupts on: munmap's IPI no longer waits for it."""
 
-    The speculative walk turns interrupts off so that munmap's IPI waits for it; with interrupts on (the
-    two ops made no-ops in the linked table) some walk uses a freed table.
+    @hookimpl(wrapper=True)
+    def walk_page_tables(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        walk = yield
+        return self._walk(vmf) if vmf.has("SPECULATIVE") else walk
+
+    def _walk(self, vmf: VmFault) -> Steps:
+        if not (yield read_pmd()):
+            return VMFault.RETRY
+        return (yield read_pte(vmf.write))
+
+
+@pytest.mark.parametrize(
+    ("variant", "without", "race", "violation"),
+    [
+        ("spf-anon", "RcuVmaFree", "munmap, anonymous", "recycled"),
+        ("spf-anon", "PteMapLock", "munmap, anonymous", "freed|recycled"),
+        ("spf-anon", "SpeculativeWalk", "munmap, anonymous", "freed|recycled"),
+        ("spf-do-fault", "RcuFilePut", "close", "recycled"),
+        ("spf-do-fault", "SpeculativeDoFault", "close", "freed|recycled"),
+        ("spf-do-fault", "SpeculativeFaultAround", "close", "freed|recycled"),
+        ("per-vma-6.12", "PerVmaWriter", "munmap, anonymous", "freed|recycled"),
+    ],
+)
+def test_without_a_patch_that_a_race_needs_one_preemption_violates(
+    variant: str, without: str, race: str, violation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of these patches is there for a race, and one preemption at the right place shows which."""
+    whole = load_registry()[variant]
+    assert without in [patch.__name__ for patch in whole.patches]
+    if without == "SpeculativeWalk":  # only its interrupts-off section is taken out
+        patches = (*whole.patches, InterruptsOn)
+    else:
+        patches = tuple(patch for patch in whole.patches if patch.__name__ != without)
+    broken = replace(whole, name="broken", patches=patches)
+    monkeypatch.setattr(world_module, "SPARE_VMAS", 4)
+    found = preempt(build_world(d.with_repeat(race, 1), Stack(broken)))
+    assert re.search(violation, found), found
+
+
+def preempt(world: World, stride: int = 1) -> str:
+    """What goes wrong first if a fault is interrupted once, anywhere, by the rest of the writer's calls.
+
+    The writer makes j steps, the fault k; then the writer goes on to its end, then the grace-period
+    kthread, then everybody; for every ``stride``-th j, every k and both faulting threads.
     """
-    broken = d.variant_world("spf-anon", d.small_load(
-        [{"name": "scratch", "size": "2MiB"}],
-        [{"name": "mapper", "threads": 2, "repeat": 150, "program": [{"mmap": "scratch"}, {"munmap": "scratch"}]}],
-    ))  # fmt: skip
-    assert broken.layout.sizes.threads == 3
-    load = d.small_load(
-        [{"name": "memory", "size": "4KiB"}],
-        [{"name": "mapper", "threads": 2, "repeat": 60,
-          "program": [{"mmap": "memory"}, {"touch": "memory"}, {"munmap": "memory"}]}],
-    )  # fmt: skip
-    healthy = d.variant_world("spf-anon", load)
-    table = healthy.program.table
-    statuses = []
-    for seed in range(6):
-        run = d.start(healthy, seed)
-        # Both threads use the same page: thread 1 faults in thread 0's region.
-        for register in ("memory_start", "memory_end"):
-            slot = next(s for r, s in run.layout.registers.items() if r.name == register)
-            first, second = (run.layout.thread_base(t) + slot for t in (0, 1))
-            run.state[second] = run.state[first]
-        statuses.append(run.finish(0.5))
-    assert table.shape[1] == c.COLUMNS
-    assert set(statuses) <= {d.FINISHED, d.BROKEN}
-    assert run.layout.has(o.MM_USERS)
+    for toucher in (1, 2):
+        writer = d.start(world, 3)
+        writer.state[writer.layout.word(o.F_COUNT)] -= _descriptor_is_closed(world)
+        while writer.drive(stride, tid=0) == d.MOVED:
+            fault = writer.fork()
+            for _ in range(120):
+                if fault.drive(1, tid=toucher) != d.MOVED:
+                    break
+                run = fault.fork()
+                for thread in (0, run.threads - 1):
+                    if run.drive(1000, tid=thread) == d.BROKEN:
+                        return run.where()
+                status = run.finish(0.9)
+                if status != d.FINISHED:
+                    return f"{status}: {run.where()}"
+    return ""
+
+
+@pytest.mark.parametrize("race", d.RACES)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_no_single_preemption_breaks_a_variant(
+    variant: str, race: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same search over the whole variants finds nothing."""
+    monkeypatch.setattr(world_module, "SPARE_VMAS", 4)
+    assert preempt(d.variant_world(variant, d.with_repeat(race, 1)), stride=5) == ""
