@@ -27,7 +27,7 @@ bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.bench
 
 fit: $(VENV)/.test
-	$(BIN)/python benchmarks/fit.py
+	$(BIN)/python -m benchmarks.fit
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "spfvar needs Python 3.11 or newer")'

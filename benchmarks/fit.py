@@ -1,7 +1,7 @@
 """Published pft curves beside the model's, and the fit of the few fitted figures of a profile.
 
-    python benchmarks/fit.py                     every curve, with errors
-    python benchmarks/fit.py --refit skylake-2s56c
+    python -m benchmarks.fit                     every curve, with errors
+    python -m benchmarks.fit --refit skylake-2s56c
 
 The fit minimises the squared logarithm of model / published over all points of a machine's curves.
 """

@@ -221,6 +221,20 @@ class PteOffsetMapLock:
         return True
 
 
+class MapPagesUnderRcu:
+    """v6.6 and later: fault-around runs in an RCU section."""
+
+    @hookimpl(wrapper=True)
+    def map_pages(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        return self._in_section((yield))
+
+    def _in_section(self, map_pages: Steps) -> Steps:
+        yield rcu_read_lock()
+        result = yield from map_pages
+        yield rcu_read_unlock()
+        return result
+
+
 class FaultCompleted:
     """v6.0 and later: a shared write fault that dropped its lock is done, not retried."""
 
@@ -249,7 +263,7 @@ VARIANTS = [
         title="per-VMA lock (rwsem and sequence)",
         kernel="v6.12",
         source="20230227173632.3292573-1-surenb@google.com",
-        patches=(FaultCompleted, PteOffsetMapLock, PerVmaWriter, PerVmaReader),
+        patches=(FaultCompleted, MapPagesUnderRcu, PteOffsetMapLock, PerVmaWriter, PerVmaReader),
         events=EVENTS,
     )
 ]
