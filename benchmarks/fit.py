@@ -12,6 +12,7 @@ import argparse
 import dataclasses
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from importlib import resources
 from typing import Any
 
@@ -128,12 +129,12 @@ def raw_profile(name: str) -> dict[str, Any]:
 
 def scaled(raw: dict[str, Any], names: tuple[str, ...], factors: list[float]) -> dict[str, Any]:
     """The profile with each named figure multiplied; ``cost_ns`` scales every local cost alike."""
-    copy: dict[str, Any] = toml.loads(toml.dumps(raw))
+    copy = deepcopy(raw)
     for name, factor in zip(names, factors, strict=True):
         table, _, key = name.partition(".")
         keys = [key] if key else list(copy[table])
         for k in keys:
-            copy[table][k] *= factor
+            copy[table][k] = round(copy[table][k] * float(factor), 4)
     latency, queue = copy["latency_ns"], copy["queue"]
     latency["remote"] = max(latency["remote"], latency["socket"])
     latency["cluster"] = min(latency["cluster"], latency["socket"])
