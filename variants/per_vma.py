@@ -13,12 +13,12 @@ from typing import Any
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import MMAP_LOCK, PTL
 from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.sequence import WriteSequence
 from spfvar.mm.vmf import TRIED, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.places import RWSEM_WORDS, Field, Register
 from spfvar.ops.primitives import (
-    add,
     at,
     call_rcu,
     count,
@@ -159,28 +159,10 @@ class PerVmaReader:
         return VMFault.RETRY
 
 
-class PerVmaWriter:
+class PerVmaWriter(WriteSequence):
     """Writers exclude the faults of the VMAs they change, until mmap_lock is released."""
 
-    @hookimpl(wrapper=True)
-    def mmap_write_lock(self) -> Generator[None, Steps, Steps]:
-        return self._then_bump((yield))
-
-    @hookimpl(wrapper=True)
-    def mmap_write_unlock(self) -> Generator[None, Steps, Steps]:
-        return self._bump_then((yield))
-
-    @hookimpl(wrapper=True)
-    def mmap_write_downgrade(self) -> Generator[None, Steps, Steps]:
-        return self._bump_then((yield))
-
-    def _then_bump(self, lock: Steps) -> Steps:
-        yield from lock
-        yield add(at(o.mm, MM_LOCK_SEQ), 1, "mm_lock_seqcount_begin")
-
-    def _bump_then(self, unlock: Steps) -> Steps:
-        yield add(at(o.mm, MM_LOCK_SEQ), 1, "vma_end_write_all")
-        yield from unlock
+    sequence = MM_LOCK_SEQ
 
     @hookimpl
     def vma_start_write(self, vma: Register) -> Steps:

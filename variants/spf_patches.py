@@ -12,12 +12,12 @@ from collections.abc import Generator
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hook_point, hookimpl
+from spfvar.mm.sequence import WriteSequence
 from spfvar.mm.vmf import VMA_COPY, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps
 from spfvar.ops.places import Field, Register
 from spfvar.ops.primitives import (
-    add,
     at,
     call_rcu,
     copy_register,
@@ -84,28 +84,10 @@ def _none() -> Steps:
     yield
 
 
-class MmapSeq:
+class MmapSeq(WriteSequence):
     """9/37: a per-mm sequence count, odd while mmap_lock is held for writing."""
 
-    @hookimpl(wrapper=True)
-    def mmap_write_lock(self) -> Generator[None, Steps, Steps]:
-        return self._then_bump((yield))
-
-    @hookimpl(wrapper=True)
-    def mmap_write_unlock(self) -> Generator[None, Steps, Steps]:
-        return self._bump_then((yield))
-
-    @hookimpl(wrapper=True)
-    def mmap_write_downgrade(self) -> Generator[None, Steps, Steps]:
-        return self._bump_then((yield))
-
-    def _then_bump(self, lock: Steps) -> Steps:
-        yield from lock
-        yield add(at(o.mm, MMAP_SEQ), 1, "mmap_seq_write_begin")
-
-    def _bump_then(self, unlock: Steps) -> Steps:
-        yield add(at(o.mm, MMAP_SEQ), 1, "mmap_seq_write_end")
-        yield from unlock
+    sequence = MMAP_SEQ
 
 
 class RcuVmaFree:

@@ -183,7 +183,9 @@ class _Run:
                 node = self.function.add(_Leaf(returned[0]))
             elif isinstance(item, Again):
                 if not any(isinstance(i, Loop) and i.name == item.name for i in [*seen, *trail]):
-                    raise StrategyError(f"{location(steps)}: again({item.name!r}) is inside no such loop")
+                    raise StrategyError(
+                        f"{location(steps)}: {self.function.name}: again({item.name!r}) is inside no such loop"
+                    )
                 steps.close()
                 node = self.function.add(_Back(item.name))
             elif isinstance(item, Loop):
@@ -234,7 +236,7 @@ class _Run:
             return item.outcomes
         if isinstance(item, Call):
             where = location(steps) if steps is not None else self.function.name
-            return tuple(self.extractor._call(item, where).returns()) or (None,)
+            return tuple(self.extractor._call(item, where).returns())  # none: what follows is unreachable
         where = location(steps) if steps is not None else self.function.name
         raise StrategyError(
             f"{where}: {self.function.name} yields {item!r}, which is no op "

@@ -150,9 +150,9 @@ def hook_lines(name: str, registry: Registry) -> list[str]:
     """A hook point: its contract, and which variants' patches implement it."""
     spec = HOOKS[name]
     users = [
-        f"  {variant.name}: {', '.join(p.__name__ for p in variant.patches if name in vars(p))}"
+        f"  {variant.name}: {', '.join(p.__name__ for p in variant.patches if hasattr(p, name))}"
         for variant in registry.variants.values()
-        if any(name in vars(patch) for patch in variant.patches)
+        if any(hasattr(patch, name) for patch in variant.patches)
     ]
     signature = f"{name}({', '.join(inspect.signature(spec).parameters)})"
     doc = inspect.getdoc(spec) or ""
