@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from spfvar.mm.hookspecs import HOOKS
 from spfvar.plugins.registry import load_registry
 
 Row = dict[str, Any]
+WIDTH = 80
 
 
 def variants(plugins: tuple[str, ...]) -> list[Row]:
@@ -57,7 +59,7 @@ def hooks(plugins: tuple[str, ...]) -> list[Row]:
     return [
         {
             "name": name,
-            "title": (inspect.getdoc(spec) or "").splitlines()[0],
+            "title": (inspect.getdoc(spec) or "").splitlines()[0].split(".  ")[0].rstrip("."),
             "signature": f"{name}({', '.join(inspect.signature(spec).parameters)})",
             "origin": spec.__module__,
         }
@@ -113,5 +115,8 @@ def table(rows: list[Row]) -> str:
     for row in rows:
         origin = row["origin"]
         shipped = origin == "shipped" or str(origin).startswith("spfvar.")
-        lines.append(f"{row['name']:<{width}}  {row['title']}{'' if shipped else f'  [{origin}]'}\n")
+        text = f"{row['title']}{'' if shipped else f'  [{origin}]'}"
+        first, *rest = textwrap.wrap(text, max(30, WIDTH - width - 2), break_long_words=False) or [""]
+        lines.append(f"{row['name']:<{width}}  {first}\n")
+        lines += [f"{'':<{width}}  {more}\n" for more in rest]
     return "".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 
 import click
 
@@ -42,7 +43,14 @@ def command(name: str, form: str, plugins: tuple[str, ...]) -> None:
     if form == "toml":
         click.echo(as_toml(name), nl=False)
         return
-    click.echo("\n".join(explain(name, load_registry(plugins))))
+    for line in explain(name, load_registry(plugins)):
+        click.echo(wrapped(line))
+
+
+def wrapped(line: str) -> str:
+    """The line within 80 columns, continued two columns further in."""
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.fill(line, 80, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def as_toml(name: str) -> str:
