@@ -1,128 +1,254 @@
-"""One simulated run: repeatable, seeded, conserving."""
+"""A simulated run: repeatable to the bit, complete, and loud when the protocol breaks."""
 
 from __future__ import annotations
 
-import dataclasses
+import math
+from collections.abc import Generator
+from dataclasses import replace
+from functools import cache
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from spfvar.matrix import catalogue
-from spfvar.matrix.plan import make_plan
+from spfvar.matrix.plan import Plan, make_plan
 from spfvar.matrix.run import run_plan
+from spfvar.mm.hookspecs import hookimpl
+from spfvar.ops import objects as o
+from spfvar.ops.op import Steps
+from spfvar.ops.primitives import at, down_write, up_write
 from spfvar.plugins.registry import load_registry
-from spfvar.plugins.variant import Stack
-from spfvar.scenario.load import make_load
-from spfvar.simulate.runner import percentile, seed_sequence, simulate
+from spfvar.plugins.variant import Stack, Variant
+from spfvar.simulate.engine import HISTOGRAM
+from spfvar.simulate.runner import Result, SimulationError, percentile, seed_sequence, simulate
 from spfvar.simulate.world import World, build_world
+from tests.transition import driver as d
 
 REGISTRY = load_registry()
-PROFILE = catalogue.hardware()["skylake-2s56c"]
+PROFILE = catalogue.hardware()["phone-8c"]
 
 
-def world(variant: str, scenario: str, threads: int) -> World:
-    """A small cell at the scenario's first values."""
-    found = catalogue.scenarios()[scenario]
-    axes = {name: axis.parse(axis.values[0]) for name, axis in found.axes.items()}
-    load = make_load(scenario, found, {**axes, "threads": threads})
-    return build_world(dataclasses.replace(load, faults=min(load.faults, 1500)), Stack(REGISTRY[variant]))
+def run(world: World, variant: Variant, seed: int = 0) -> Result:
+    """One seed of a world."""
+    return simulate(world, variant, PROFILE, seed_sequence(1, seed, world.load.scenario, world.load.threads))
 
 
-@pytest.mark.parametrize("variant", list(REGISTRY.variants))
-@pytest.mark.parametrize("scenario", catalogue.scenarios().names())
-def test_every_variant_runs_every_load_unviolated(variant: str, scenario: str) -> None:
-    """No property breaks and nothing gets stuck; a run counts what it was asked for."""
-    cell = world(variant, scenario, 4)
-    result = simulate(cell, REGISTRY[variant], PROFILE, seed_sequence(1, 0, scenario, 4))
-    assert result.faults >= (cell.load.faults or 1)
-    assert result.metrics["faults_per_s"] > 0
-    assert 0 <= result.metrics["lock_wait_share"] <= 1
+def finite(threads: int, pages: int, passes: int) -> Any:
+    """Each thread maps, writes and unmaps its pages, ``passes`` times; the whole run is counted."""
+    return d.small_load(
+        [{"name": "memory", "size": f"{4 * pages}KiB"}],
+        [{"name": "t", "threads": threads, "repeat": passes,
+          "program": [{"mmap": "memory"}, {"touch": "memory"}, {"munmap": "memory"}]}],
+    )  # fmt: skip
 
 
-def test_a_seed_is_a_run() -> None:
-    """The same seed gives the same numbers, another one others."""
-    cell = world("spf-do-fault", "mmap-churn", 4)
-    runs = [
-        simulate(cell, REGISTRY["spf-do-fault"], PROFILE, seed_sequence(1, index, "mmap-churn", 4))
-        for index in (0, 0, 1)
-    ]
-    assert repr(runs[0]) == repr(runs[1])
-    assert runs[0].metrics["faults_per_s"] != runs[2].metrics["faults_per_s"]
+@cache
+def collision(variant: str, load: str) -> World:
+    """A world of few pages with writers, through which every thread goes 30 times."""
+    return d.variant_world(variant, d.with_repeat(load, 30))
 
 
-def test_finite_programs_fault_once_per_page() -> None:
-    """app-start maps 12 regions of 16 pages per thread and touches each page once by writing.
-
-    Every such page faults at least once; file pages come by fault-around, so fewer faults than pages.
-    """
-    threads = 4
-    cell = world("mmap-lock", "app-start", threads)
-    result = simulate(cell, REGISTRY["mmap-lock"], PROFILE, seed_sequence(1, 0, "app-start", threads))
-    anonymous = threads * 12 * 16
-    file_pages = threads * 12 * 32
-    assert anonymous + file_pages // 16 <= result.faults <= anonymous + file_pages
+# --- repeatability -----------------------------------------------------------------------------
 
 
-def test_a_fresh_page_table_costs_one_abort() -> None:
-    """Speculation never allocates: one abort for every 512 pages of fresh memory (pft)."""
-    cell = world("spf-anon", "pft", 2)
-    cell = dataclasses.replace(cell, load=dataclasses.replace(cell.load, faults=20 * 512))
-    result = simulate(cell, REGISTRY["spf-anon"], PROFILE, seed_sequence(1, 0, "pft", 2))
-    # 1000 / 512 = 1.953 per thousand faults; the window may cut one table at either end per thread.
-    assert result.events["spf_abort_pmd"] == pytest.approx(1000 / 512, abs=4 * 1000 / (20 * 512))
+def same(left: Result, right: Result) -> bool:
+    """Bitwise equality, NaN included."""
+    return (left.faults, left.steps, left.events) == (right.faults, right.steps, right.events) and all(
+        np.array(left.metrics[name]).tobytes() == np.array(right.metrics[name]).tobytes()
+        for name in left.metrics
+    )
 
 
-def test_a_single_thread_does_not_speculate() -> None:
-    """mm_users == 1: no attempt is made (patch 33)."""
-    cell = world("spf-do-fault", "pft", 1)
-    result = simulate(cell, REGISTRY["spf-do-fault"], PROFILE, seed_sequence(1, 0, "pft", 1))
-    assert result.events.get("spf_attempt", 0) == 0
-    assert result.metrics["mmap_lock_share"] == pytest.approx(1.0, abs=0.01)
+@pytest.mark.parametrize("load", d.LOADS)
+@pytest.mark.parametrize("variant", REGISTRY.variants)
+def test_a_seed_repeats_to_the_bit_and_another_differs(variant: str, load: str) -> None:
+    """The world is not changed by a run: the first seed gives the same again after the second."""
+    world = collision(variant, load)
+    first, other, again = (run(world, REGISTRY[variant], seed) for seed in (0, 1, 0))
+    assert same(first, again)
+    assert first.metrics["makespan"] != other.metrics["makespan"]
+
+
+def test_seeds_differ_by_scenario_threads_and_number_but_not_by_variant() -> None:
+    """Variants share their seeds, so that ratios pair."""
+    base = (1, 0, "pft", 4)
+    others = [(2, 0, "pft", 4), (1, 1, "pft", 4), (1, 0, "pfu", 4), (1, 0, "pft", 5)]
+    states = [seed_sequence(*key).generate_state(4).tolist() for key in (base, base, *others)]  # type: ignore[arg-type]
+    assert states[0] == states[1]
+    assert len({tuple(state) for state in states}) == 1 + len(others)
+
+
+@cache
+def plan() -> Plan:
+    """Two variants, two scenarios, two thread counts, two seeds."""
+    return make_plan(
+        REGISTRY, catalogue.scenarios(), catalogue.hardware(), variants=["mmap-lock", "spf-do-fault"],
+        patterns=["file-read", "mmap-churn"], threads=[1, 3], hardware="phone-8c", seeds=2,
+    )  # fmt: skip
+
+
+def test_the_number_of_jobs_does_not_change_the_result() -> None:
+    """One worker and two give equal frames, row for row, in the plan's order."""
+    progress: list[tuple[int, int]] = []
+    one = run_plan(plan(), 1)
+    two = run_plan(plan(), 2, lambda done, total: progress.append((done, total)))
+    pd.testing.assert_frame_equal(one.values, two.values, check_exact=True)
+    pd.testing.assert_frame_equal(one.events, two.events, check_exact=True)
+    assert one.failures == two.failures == []
+    assert progress == [(i + 1, 8) for i in range(8)]
+    assert list(dict.fromkeys(one.values["scenario"])) == ["file-read", "mmap-churn"]
+    assert set(one.values["seed"]) == {1, 2}
+
+
+# --- completeness ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variant", REGISTRY.variants)
+@pytest.mark.parametrize(("threads", "pages", "passes"), [(1, 1, 1), (3, 20, 4), (20, 3, 2)])
+def test_a_finite_program_faults_once_per_page_it_touches(
+    variant: str, threads: int, pages: int, passes: int
+) -> None:
+    """Aborts and retries are part of one fault; more threads than CPUs (8) lose none either."""
+    world = build_world(finite(threads, pages, passes), Stack(REGISTRY[variant]))
+    result = run(world, REGISTRY[variant])
+    assert result.faults == threads * pages * passes
+    assert result.metrics["makespan"] > 0
+    tried = [result.events[name] for name in REGISTRY[variant].events_with("attempt")]
+    if tried and (threads > 1 or not variant.startswith("spf")):  # a lone thread does not speculate
+        assert tried == [1000.0]  # per 1000 faults
+        assert 0 <= result.metrics["spec_success"] <= 1
+    else:
+        assert sum(tried) == 0
+
+
+def test_a_run_is_as_fast_as_its_work_allows() -> None:
+    """makespan * threads covers at least the pages zeroed: page clearing is a cost of every fault."""
+    world = build_world(finite(2, 32, 3), Stack(REGISTRY["mmap-lock"]))
+    result = run(world, REGISTRY["mmap-lock"])
+    zeroing = PROFILE.cost_ns["zero_page"] * 32 * 3 * (1 - PROFILE.jitter)
+    assert result.metrics["makespan"] > zeroing
+    assert result.metrics["faults_per_s"] == pytest.approx(result.faults / result.metrics["makespan"] * 1e9)
+
+
+def test_measuring_ends_at_the_fault_that_was_asked_for() -> None:
+    """An endless program is counted from the warm-up on, for exactly the number of faults given."""
+    load = replace(d.with_repeat("anon", 0), warmup=20, faults=77)
+    world = build_world(load, Stack(REGISTRY["mmap-lock"]))
+    result = run(world, REGISTRY["mmap-lock"])
+    assert result.faults == 77
+    assert math.isnan(result.metrics["makespan"])
+
+
+def test_metrics_that_do_not_apply_are_nan() -> None:
+    """No attempts: no success rate.  No writers: no writer latency."""
+    load = d.small_load(
+        [{"name": "r", "size": "64KiB", "mapped": True}],
+        [{"name": "t", "threads": 1, "repeat": 1, "program": [{"touch": "r"}]}],
+    )
+    result = run(build_world(load, Stack(REGISTRY["mmap-lock"])), REGISTRY["mmap-lock"])
+    assert math.isnan(result.metrics["spec_success"])
+    assert math.isnan(result.metrics["writer_p50"])
+    assert result.metrics["mmap_lock_share"] == 1.0
+
+
+# --- what breaks -------------------------------------------------------------------------------
+
+
+class LocksTwice:
+    """A deadlock: mmap_lock taken twice for writing."""
+
+    @hookimpl(wrapper=True)
+    def mmap_write_lock(self) -> Generator[None, Steps, Steps]:
+        return self._twice((yield))
+
+    def _twice(self, lock: Steps) -> Steps:
+        yield from lock
+        yield down_write(at(o.mm, o.MMAP_LOCK), "again")
+
+
+class UnlocksTwice:
+    """mmap_lock released twice."""
+
+    @hookimpl(wrapper=True)
+    def mmap_write_unlock(self) -> Generator[None, Steps, Steps]:
+        unlock = yield
+        return self._twice(unlock)
+
+    def _twice(self, unlock: Steps) -> Steps:
+        yield from unlock
+        yield up_write(at(o.mm, o.MMAP_LOCK), "again")
 
 
 @pytest.mark.parametrize(
-    ("variant", "scenario", "speculates"),
+    ("patch", "says"),
     [
-        ("spf-anon", "file-read", False),
-        ("spf-map-pages", "file-read", True),
-        ("spf-map-pages", "file-read-nofa", False),
-        ("spf-map-pages", "file-cow", False),
-        ("spf-do-fault", "file-read-nofa", True),
-        ("spf-do-fault", "file-cow", True),
-        ("spf-do-fault", "page-fault3", False),
+        (LocksTwice, "every thread waits .*again.*a deadlock"),
+        (UnlocksTwice, "a lock or section is released that is not held by thread . in .*again"),
     ],
 )
-def test_who_speculates_where(variant: str, scenario: str, speculates: bool) -> None:
-    """map_pages covers cached reads only; __do_fault adds private writes and reads without
-    fault-around; shared writes always take mmap_lock."""
-    cell = world(variant, scenario, 4)
-    result = simulate(cell, REGISTRY[variant], PROFILE, seed_sequence(1, 0, scenario, 4))
-    success = result.metrics["spec_success"]
-    assert success > 0.9 if speculates else success < 0.01
+def test_a_broken_protocol_is_told_with_variant_scenario_and_primitive(patch: type, says: str) -> None:
+    """A cell never fails silently, and the run does not hang."""
+    broken = replace(REGISTRY["mmap-lock"], name="broken", patches=(patch,))
+    world = build_world(finite(2, 1, 1), Stack(broken))
+    with pytest.raises(SimulationError, match=f"^broken in test: {says}"):
+        run(world, broken)
 
 
-def test_io_under_a_vma_lock_is_retried_under_mmap_lock() -> None:
-    """Every major fault of v6.12 drops the VMA lock and comes back with mmap_lock."""
-    cell = world("per-vma-6.12", "file-major", 4)
-    events = simulate(cell, REGISTRY["per-vma-6.12"], PROFILE, seed_sequence(1, 0, "file-major", 4)).events
-    assert events["vma_lock_retry"] == pytest.approx(events["mmap_lock_fault"], rel=0.02)
-    assert events["vma_lock_retry"] == pytest.approx(events["pgmajfault"], rel=0.02)
-
-
-def test_jobs_change_nothing() -> None:
-    """Cells on one thread or two give equal frames."""
-    plan = make_plan(
-        REGISTRY, catalogue.scenarios(), catalogue.hardware(), patterns=["file-cow"], threads=[1, 2], seeds=2
+def test_a_failing_cell_does_not_stop_the_others() -> None:
+    """run_plan reports it and returns what the others gave."""
+    whole = plan()
+    broken = replace(REGISTRY["mmap-lock"], name="broken", patches=(LocksTwice,))
+    cells = tuple(
+        replace(cell, variant=broken) if cell.variant.name == "spf-do-fault" else cell
+        for cell in whole.cells
+        if cell.load.threads < 3 or cell.load.scenario == "mmap-churn"
     )
-    one, two = run_plan(plan, jobs=1), run_plan(plan, jobs=2)
-    assert one.values.equals(two.values)
-    assert one.events.equals(two.events)
+    samples = run_plan(replace(whole, cells=cells, seeds=1), 2)
+    failed = [failure for failure in samples.failures if failure.scenario == "mmap-churn"]
+    assert failed
+    assert all("deadlock" in failure.message and failure.variant == "broken" for failure in failed)
+    assert set(samples.values["variant"]) >= {"mmap-lock"}
 
 
-def test_percentiles_of_a_known_histogram() -> None:
-    """1000 latencies in the bin from 2**10 to 2**(10 + 1/32): all quantiles lie inside it."""
-    histogram = np.zeros(2048, dtype=np.int64)
-    histogram[320] = 1000
-    assert percentile(histogram, 0.5) == pytest.approx(2 ** (10 + 0.5 / 32))
-    assert percentile(histogram, 0.99) == pytest.approx(2 ** (10 + 0.99 / 32))
-    assert np.isnan(percentile(np.zeros(2048, dtype=np.int64), 0.5))
+# --- meters ------------------------------------------------------------------------------------
+
+
+def histogram(**bins: int) -> Any:
+    """A latency histogram with these counts: b64=3 puts 3 into bin 64."""
+    table = np.zeros(HISTOGRAM, dtype=np.int64)
+    for name, count in bins.items():
+        table[int(name[1:])] = count
+    return table
+
+
+@pytest.mark.parametrize(
+    ("bins", "share", "ns"),
+    [
+        # Bin i holds 2**(i/32) up to 2**((i+1)/32) ns; rank share * total, geometric within the bin.
+        ({"b320": 4}, 0.5, 2 ** (320.5 / 32)),
+        ({"b320": 4}, 1.0, 2 ** (321 / 32)),
+        ({"b320": 2, "b640": 2}, 0.25, 2 ** (320.5 / 32)),
+        ({"b320": 2, "b640": 2}, 0.75, 2 ** (640.5 / 32)),
+        ({"b320": 99, "b640": 1}, 0.99, 2 ** (321 / 32)),
+        ({"b320": 99, "b640": 1}, 0.995, 2 ** (640.5 / 32)),
+        ({"b0": 10}, 0.1, 2 ** (0.1 / 32)),
+        ({f"b{HISTOGRAM - 1}": 1}, 0.5, 2 ** ((HISTOGRAM - 0.5) / 32)),
+    ],
+)
+def test_a_percentile_is_interpolated_within_its_bin(bins: dict[str, int], share: float, ns: float) -> None:
+    """Exact on histograms made by hand."""
+    assert percentile(histogram(**bins), share) == pytest.approx(ns, rel=1e-12)
+
+
+def test_an_empty_histogram_has_no_percentile() -> None:
+    """NaN, not 0: a latency that was not measured."""
+    assert math.isnan(percentile(histogram(), 0.5))
+
+
+def test_percentiles_rise_with_their_share() -> None:
+    """Over a random histogram."""
+    table = np.random.default_rng(3).integers(0, 5, HISTOGRAM)
+    values = [percentile(table, share) for share in np.linspace(0.01, 1.0, 50)]
+    assert values == sorted(values)

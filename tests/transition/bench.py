@@ -92,7 +92,7 @@ class Bench(Run):
 
     def pte_word(self, table: int, page: int) -> int:
         """State word of a page-table entry."""
-        shift = self.layout.sizes.pt_shift
+        shift = int(self.layout.sizes.pt_shift)
         return int(self.layout.g[c.G_PTE]) + (table << shift) + page % (1 << shift)
 
     def pmd(self, page: int) -> int:
@@ -101,7 +101,6 @@ class Bench(Run):
 
     def link_table(self, page: int, table: int) -> None:
         """Link a live page table at the page."""
-        from spfvar.ops import objects as o
 
         self.take(o.PAGE_TABLE, table)
         self.state[self.layout.g[c.G_PMD] + (page >> self.layout.sizes.pt_shift)] = table + 1

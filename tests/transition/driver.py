@@ -42,11 +42,14 @@ REPORT: Final = 5
 
 
 @compiled
-def drive(s, p, g, out, rng, tid, choice, steps, stay, blocked, events, owners, report):  # type: ignore[no-untyped-def]
+def drive(
+    s: Any, p: Any, g: Any, out: Any, rng: Any, tid: Any, choice: Any, steps: Any, stay: Any, blocked: Any,
+    events: Any, owners: Any, report: Any,
+) -> Any:  # fmt: skip
     """Execute ``steps`` primitives of thread ``tid``, or (-1) of threads drawn at random.
 
-    ``stay`` is the probability that the last thread goes on; ``choice`` the outcome of open choices (-1: drawn);
-    ``owners`` are the state words that hold a lock's owner + 1.
+    ``stay`` is the probability that the last thread goes on; ``choice`` the outcome of open choices
+    (-1: drawn); ``owners`` are the state words that hold a lock's owner + 1.
     """
     threads = g[c.G_THREADS]
     for _ in range(steps):
@@ -146,6 +149,18 @@ class Run:
     def finish(self, stay: float = 0.7, limit: int = 2_000_000) -> int:
         """Let threads go on at random until all have ended."""
         return self.drive(limit, stay)
+
+    def trace(self, tid: int, limit: int = 100_000) -> list[str]:
+        """Let one thread go on until it waits or ends; returns the names of the ops it executed."""
+        names: list[str] = []
+        while len(names) < limit:
+            pc = int(self.state[self.layout.thread_base(tid) + c.T_PC])
+            status = self.drive(1, tid=tid)
+            if status != MOVED:
+                assert status == WAITS, self.where()
+                break
+            names.append(self.program.ops[pc].name)
+        return names
 
     def counts(self) -> dict[str, int]:
         """Events counted so far."""

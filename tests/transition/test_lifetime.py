@@ -167,7 +167,10 @@ def test_a_grace_period_waits_for_earlier_readers_but_not_for_later_ones() -> No
 def test_an_object_queued_during_a_grace_period_waits_for_the_next() -> None:
     """Its readers may have come after the running grace period began."""
     bench = Bench(
-        text_of(*GRACE, *GRACE), text_of(NEW_VMA, call_rcu(o.vma)), text_of(NEW_VMA, call_rcu(o.vma)), reader()
+        text_of(*GRACE, *GRACE),
+        text_of(NEW_VMA, call_rcu(o.vma)),
+        text_of(NEW_VMA, call_rcu(o.vma)),
+        reader(),
     )
     bench.steps(1, 2, 1, 0)  # object 0 is waited for
     bench.step(3)  # a reader of the new phase
@@ -182,7 +185,9 @@ def test_an_object_queued_during_a_grace_period_waits_for_the_next() -> None:
 def test_a_reader_outside_its_section_holds_a_stale_reference() -> None:
     """Who keeps the reference beyond the section and the grace period is caught."""
     bench = Bench(
-        text_of(*GRACE), text_of(NEW_VMA, call_rcu(o.vma)), text_of(rcu_read_lock(), rcu_read_unlock(), READ_VMA)
+        text_of(*GRACE),
+        text_of(NEW_VMA, call_rcu(o.vma)),
+        text_of(rcu_read_lock(), rcu_read_unlock(), READ_VMA),
     )
     bench.steps(1, 2)
     bench.put(2, o.vma, bench.register(1, o.vma))

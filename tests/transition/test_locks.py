@@ -95,7 +95,9 @@ def test_a_granted_lock_is_taken_at_once_so_nobody_can_steal_it() -> None:
 
 def test_downgrade_lets_queued_readers_in_but_no_writer() -> None:
     """The writer goes on as a reader: a reader at the head of the queue joins it, a writer waits."""
-    bench = Bench(text_of(down_write(SEM), downgrade_write(SEM), up_read(SEM)), text_of(*READ), text_of(*WRITE))
+    bench = Bench(
+        text_of(down_write(SEM), downgrade_write(SEM), up_read(SEM)), text_of(*READ), text_of(*WRITE)
+    )
     assert bench.steps(0, 1, 2) == ["ok", "waits", "waits"]
     assert bench.steps(0, 1, 2) == ["ok", "ok", "waits"]
     assert bench.get(o.MMAP_LOCK) == 2
@@ -104,7 +106,9 @@ def test_downgrade_lets_queued_readers_in_but_no_writer() -> None:
 
 def test_downgrade_with_a_writer_at_the_head_lets_nobody_in() -> None:
     """FIFO holds after a downgrade too: the reader stays behind the queued writer."""
-    bench = Bench(text_of(down_write(SEM), downgrade_write(SEM), up_read(SEM)), text_of(*WRITE), text_of(*READ))
+    bench = Bench(
+        text_of(down_write(SEM), downgrade_write(SEM), up_read(SEM)), text_of(*WRITE), text_of(*READ)
+    )
     assert bench.steps(0, 1, 2) == ["ok", "waits", "waits"]
     assert bench.steps(0, 2, 1) == ["ok", "waits", "waits"]
     assert bench.steps(0, 2, 1) == ["ok", "waits", "ok"]
@@ -137,7 +141,9 @@ def test_a_spinlock_hands_over_in_fifo_order() -> None:
 
 def test_a_spin_trylock_never_queues() -> None:
     """It fails on a held lock, leaves no trace, and succeeds on a free one."""
-    bench = Bench(text_of(*SPINNING, *SPINNING), text_of(spin_trylock(SPIN), spin_trylock(SPIN), spin_unlock(SPIN)))
+    bench = Bench(
+        text_of(*SPINNING, *SPINNING), text_of(spin_trylock(SPIN), spin_trylock(SPIN), spin_unlock(SPIN))
+    )
     bench.step(0)
     assert bench.ask(1) == 0
     bench.step(0)
@@ -166,7 +172,11 @@ def test_a_release_of_what_is_not_held_is_a_violation(op: Op) -> None:
 
 @pytest.mark.parametrize(
     ("take", "release"),
-    [(down_write(SEM), up_write(SEM)), (down_write(SEM), downgrade_write(SEM)), (spin_lock(SPIN), spin_unlock(SPIN))],
+    [
+        (down_write(SEM), up_write(SEM)),
+        (down_write(SEM), downgrade_write(SEM)),
+        (spin_lock(SPIN), spin_unlock(SPIN)),
+    ],
     ids=["up_write", "downgrade_write", "spin_unlock"],
 )
 def test_only_the_owner_may_release(take: Op, release: Op) -> None:

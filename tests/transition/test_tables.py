@@ -38,8 +38,10 @@ from tests.transition.bench import Bench, text_of
 
 P, W, A, D, Z = c.PTE_PRESENT, c.PTE_WRITE, c.PTE_ANON, c.PTE_DIRTY, c.PTE_ZERO
 #: Registers that a bench lays out although no op mentions them.
-ALL = (copy_register(o.folio, o.folio), copy_register(o.vm_page_prot, o.orig_pte), copy_register(o.vma, o.vma),
-       copy_register(o.table, o.table))  # fmt: skip
+ALL = (
+    *(copy_register(register, register) for register in (o.folio, o.vma, o.table)),
+    copy_register(o.vm_page_prot, o.orig_pte),
+)
 
 
 def one(*ops: Op, **registers: int) -> Bench:

@@ -41,9 +41,9 @@ def world(variant: str, load: str) -> World:
 def test_no_interleaving_breaks_a_variant(variant: str, load: str) -> None:
     """Threads drawn at random never violate a property, never get stuck, and leave nothing behind.
 
-    ``stay`` goes from a switch after every op to long runs of one thread, so that all depths of overlap occur.
-    A thread in user mode holds no lock and no section at any time (UNBALANCED); at the end nothing is held,
-    reference counts match, and every live object is reachable.
+    ``stay`` goes from a switch after every op to long runs of one thread: all depths of overlap.  A
+    thread in user mode holds no lock and no section at any time (UNBALANCED); at the end nothing is
+    held, reference counts match, and every live object is reachable.
     """
     for seed, stay in enumerate(np.linspace(0.0, 0.98, 12)):
         run = d.start(world(variant, load), seed)

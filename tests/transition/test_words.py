@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spfvar.ops import objects as o
-from spfvar.ops.op import Op
+from spfvar.ops.op import Op, Steps
 from spfvar.ops.primitives import (
     add,
     add_registers,
@@ -83,7 +83,9 @@ def test_an_op_sets_its_register_and_reports_its_outcome(op: Op, counter: int, o
     ],
     ids=lambda x: x.name if isinstance(x, Op) else "",
 )
-def test_an_op_changes_its_word_and_reports_its_outcome(op: Op, before: int, after: int, outcome: int) -> None:
+def test_an_op_changes_its_word_and_reports_its_outcome(
+    op: Op, before: int, after: int, outcome: int
+) -> None:
     """With counter = 3; inc_not_zero refuses 0 (outcome 1) and the limit (2)."""
     bench = Bench(text_of(op, copy_register(o.counter, o.counter)))
     bench.put(0, o.counter, 3)
@@ -126,7 +128,7 @@ def test_wait_equals_waits_until_the_word_has_the_value() -> None:
 def test_the_scheduler_decides_an_open_choice(choice: int) -> None:
     """The outcome is the given one, and the thread goes that way."""
 
-    def text():  # type: ignore[no-untyped-def]
+    def text() -> Steps:
         picked = yield choose("which", "a", "b", "c")
         yield set_register(o.counter, ord(picked))
 

@@ -1,0 +1,147 @@
+"""Linking: the program table is closed, and tells private work from what others can see."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spfvar.automata.automaton import Automaton
+from spfvar.automata.extract import Extractor
+from spfvar.automata.layout import Layout, Sizes
+from spfvar.automata.link import Program, link
+from spfvar.ops import codes as c
+from spfvar.ops import objects as o
+from spfvar.ops.op import Op, Steps
+from spfvar.ops.primitives import (
+    add,
+    at,
+    call_rcu,
+    choose,
+    count,
+    find_vma,
+    load,
+    rcu_read_lock,
+    read_pte,
+    set_register,
+    spin_lock,
+    tree_erase,
+    work,
+)
+from spfvar.plugins.registry import load_registry, sample_texts
+from spfvar.plugins.variant import Stack
+
+VARIANTS = load_registry().variants
+SIZES = Sizes(2, 3, 3, 1, 4, pages=16, pt_shift=2)
+
+
+def automaton(*ops: Op) -> Automaton:
+    """A chain of ops."""
+
+    def text() -> Steps:
+        for op in ops:  # noqa: UP028  (a tuple cannot be sent outcomes)
+            yield op
+
+    def no_hooks(name: str, args: object) -> Steps:
+        raise AssertionError(name)
+
+    return Extractor(no_hooks).automaton("text", text)
+
+
+def program(*ops: Op, private_tables: bool = False) -> Program:
+    """The linked chain."""
+    one = automaton(*ops)
+    return link({"text": one}, Layout(SIZES, [one]), private_tables)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_nodes_successors_lie_in_the_table(variant: str) -> None:
+    """One per outcome, inside the rows of the node's own automaton; -1 beyond."""
+    stack = Stack(VARIANTS[variant])
+    automata = {name: stack.automaton(name, text) for name, text in sample_texts()}
+    linked = link(automata, Layout(SIZES, automata.values()))
+    assert len(linked.table) == len(linked.ops) == sum(map(len, automata.values()))
+    for name, one in automata.items():
+        first = linked.entry[name]
+        for i, node in enumerate(one.nodes):
+            successors = linked.table[first + i, c.C_SUCC :]
+            assert linked.ops[first + i] == node.op
+            assert linked.table[first + i, c.C_OP] == node.op.code
+            n = len(node.op.outcomes)
+            assert np.all((successors[:n] >= first) & (successors[:n] < first + len(one)))
+            assert np.all(successors[n:] == -1)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_operand_is_a_word_of_the_thread_or_of_its_object(variant: str) -> None:
+    """Registers lie behind the fixed words and within the thread; fields within their class's objects."""
+    stack = Stack(VARIANTS[variant])
+    automata = {name: stack.automaton(name, text) for name, text in sample_texts()}
+    layout = Layout(SIZES, automata.values())
+    linked = link(automata, layout)
+    for column in (c.C_A_REG, c.C_DST, c.C_SRC, c.C_SRC2, c.C_SRC3, c.C_L_REG):
+        used = linked.table[:, column]
+        assert np.all((used == -1) | ((used >= c.T_FIXED) & (used < layout.thread_stride)))
+    for row, op in zip(linked.table, linked.ops, strict=True):
+        if op.place is None:
+            continue
+        cls = op.place.field.cls
+        end = layout.class_base(cls) + layout.class_stride[cls]
+        assert layout.class_base(cls) <= row[c.C_A_BASE] <= end - max(1, op.place.field.width)
+        assert row[c.C_A_LIFE] == (layout.class_base(cls) if cls.lifetime and op.code != c.ALLOC else -1)
+
+
+def test_names_are_numbered_in_order_of_appearance() -> None:
+    """Events, costs and probabilities are found again by the numbers in the table."""
+    linked = program(count("b"), count("a"), work("zero"), choose("c", 0, 1, probability="hit"), count("b"))
+    assert linked.events == ("b", "a")
+    assert linked.probabilities == ("hit",)
+    assert [linked.table[i, c.C_IMM] for i in (0, 1)] == [0, 1]
+    row = linked.table[3]
+    assert (row[c.C_IMM], row[c.C_IMM2]) == (2, 0)  # outcomes, probability
+    assert [linked.costs[i] for i in linked.table[:, c.C_COST]] == [op.cost for op in linked.ops]
+
+
+def test_objects_have_cache_lines_of_their_own_and_read_lines_come_first() -> None:
+    """Fields of one line share it, per object; lines that are also read have the low numbers."""
+    linked = program(
+        spin_lock(at(o.mm, o.PMD_LOCK)), load(at(o.vma, o.VM_END), o.scratch), add(at(o.vma, o.VM_END), 1),
+        add(at(o.mm, o.MM_USERS), 1), spin_lock(at(o.mm, o.PAGE_TABLE_LOCK)),
+    )  # fmt: skip
+    base = linked.table[:5, c.C_L_BASE]
+    assert base[1] == base[2] == 0  # the VMAs' main lines: 0, 1, 2
+    assert linked.read_lines == 3
+    assert base[3] == base[4]  # mm_users and page_table_lock share mmap_lock's line
+    assert {int(base[0]), int(base[3])} == {3, 4}
+    assert linked.lines == 5
+    assert list(linked.table[:4, c.C_L_MODE]) == [2, 1, 2, 2]
+
+
+def shared(linked: Program) -> list[bool]:
+    """Which nodes have to be ordered with other threads."""
+    return [bool(flags & c.FLAG_SHARED) for flags in linked.table[:-1, c.C_FLAGS]]
+
+
+def test_reading_what_nobody_writes_needs_no_ordering() -> None:
+    """A load is shared exactly if some op of the run writes the field."""
+    read = load(at(o.vma, o.VM_END), o.scratch)
+    assert shared(program(read, set_register(o.counter, 1))) == [False, False]
+    assert shared(program(read, add(at(o.vma, o.VM_END), 1))) == [True, True]
+
+
+def test_a_lookup_is_ordered_only_with_changes_of_the_tree() -> None:
+    """find_vma is private in a run without writers."""
+    assert shared(program(find_vma())) == [False]
+    assert shared(program(find_vma(), tree_erase())) == [True, True]
+
+
+def test_rcu_sections_are_ordered_only_if_something_is_freed_by_rcu() -> None:
+    """Without call_rcu nobody waits for readers."""
+    assert shared(program(rcu_read_lock())) == [False]
+    assert shared(program(rcu_read_lock(), call_rcu(o.vma))) == [True, True]
+
+
+def test_private_page_tables_are_not_ordered() -> None:
+    """If no table serves two threads, its lock and entries are private; otherwise they are shared."""
+    ops = (spin_lock(at(o.table, o.PTL)), read_pte(False))
+    assert shared(program(*ops, private_tables=True)) == [False, False]
+    assert shared(program(*ops)) == [True, True]

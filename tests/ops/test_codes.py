@@ -1,0 +1,65 @@
+"""Opcodes: unique, named, in the order that the transition function's ranges need."""
+
+from __future__ import annotations
+
+import inspect
+
+from spfvar.ops import codes as c
+from spfvar.ops import primitives
+
+FIRST, LAST = c.NOP, c.FOLIO_CREATE
+
+
+def opcodes() -> dict[str, int]:
+    """The opcodes by name, up to the first column constant."""
+    names = [line.split(":")[0] for line in inspect.getsource(c).splitlines() if ": Final = " in line]
+    return {name: getattr(c, name) for name in names[: names.index("C_OP")] if name != "LAST_LOCAL"
+            and name != "NAMES"}  # fmt: skip
+
+
+def test_opcodes_are_unique() -> None:
+    """No two primitives share a number."""
+    values = list(opcodes().values())
+    assert len(values) == len(set(values))
+    assert opcodes()["FOLIO_CREATE"] == LAST
+
+
+def test_names_lead_back_to_opcodes() -> None:
+    """codes.NAMES names each opcode."""
+    assert {c.NAMES[value]: value for value in opcodes().values()} == opcodes()
+
+
+def test_columns_are_unique_and_leave_room_for_all_outcomes() -> None:
+    """Each column of a row is one thing; the successors come last."""
+    columns = [getattr(c, name) for name in dir(c) if name.startswith("C_")]
+    assert sorted(columns) == list(range(c.C_SUCC + 1))
+    assert c.COLUMNS == c.C_SUCC + c.MAX_OUTCOMES
+
+
+def test_flags_and_entry_bits_are_single_bits() -> None:
+    """They can be combined; the folio's number lies above the bits of an entry."""
+    flags = [c.FLAG_SHARED, c.FLAG_SLEEPS, c.FLAG_LINE]
+    bits = [c.PTE_PRESENT, c.PTE_WRITE, c.PTE_ANON, c.PTE_DIRTY, c.PTE_ZERO]
+    assert flags == [1, 2, 4]
+    assert sum(bits) == (1 << c.PTE_FOLIO_SHIFT) - 1
+    assert all(bit & (bit - 1) == 0 for bit in bits)
+
+
+def test_every_violation_has_a_text() -> None:
+    """codes.VIOLATIONS is indexed by V_*."""
+    values = [getattr(c, name) for name in dir(c) if name.startswith("V_")]
+    assert sorted(values) == list(range(len(c.VIOLATIONS)))
+
+
+def test_every_opcode_has_a_primitive() -> None:
+    """What the transition function can do, a strategy can say."""
+    source = inspect.getsource(primitives)
+    assert [name for name in opcodes() if f"codes.{name}" not in source] == []
+
+
+def test_every_opcode_is_used_by_one_constructor_family() -> None:
+    """Locks, words, lifetime, tree, tables, page cache: in ranges, as step() dispatches."""
+    order = [c.LAST_LOCAL, c.UNLOCK, c.WAIT_EQUALS, c.IPI_WAIT, c.VMA_CONTAINS, c.FRESH_RANGE, LAST]
+    assert order == sorted(order)
+    assert c.DOWN_READ == c.LAST_LOCAL + 1
+    assert FIRST == 0

@@ -1,0 +1,97 @@
+"""Hardware profiles: topology, placement and turbo; farther is never faster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from spfvar.matrix.catalogue import hardware
+from spfvar.scenario.hardware import Profile, Turbo
+
+TABLE: dict[str, Any] = hardware()["skylake-2s56c"].model_dump()
+
+
+def profile(**changes: Any) -> Profile:
+    """The Skylake profile with other values."""
+    return Profile.model_validate({**TABLE, **changes})
+
+
+SHAPES = st.fixed_dictionaries({
+    "sockets": st.integers(1, 4), "clusters_per_socket": st.integers(1, 3), "cores_per_cluster": st.integers(1, 4),
+    "smt": st.integers(1, 2), "place": st.sampled_from(["pack", "spread", "quarter"]),
+})  # fmt: skip
+
+
+@given(SHAPES, st.integers(1, 100))
+def test_placement_is_a_permutation_of_the_cpus(shape: dict[str, Any], threads: int) -> None:
+    """Every CPU once, whatever the rule and the number of threads."""
+    one = profile(**shape)
+    assert sorted(one.placement(threads)) == list(range(one.cpus))
+
+
+@given(SHAPES)
+def test_no_thread_shares_a_core_while_one_of_its_socket_is_idle(shape: dict[str, Any]) -> None:
+    """Per socket, cores come before SMT siblings."""
+    one = profile(**shape)
+    core, _, socket = one.topology()
+    for threads in range(1, one.cpus + 1):
+        used = one.placement(threads)[:threads]
+        for s in range(one.sockets):
+            mine = [core[cpu] for cpu in used if socket[cpu] == s]
+            cores = one.cores // one.sockets
+            assert len(set(mine)) == min(len(mine), cores)
+
+
+@given(SHAPES)
+def test_topology_nests(shape: dict[str, Any]) -> None:
+    """CPUs of one core are in one cluster, CPUs of one cluster in one socket."""
+    core, cluster, socket = profile(**shape).topology()
+    assert len(set(zip(core, cluster, strict=True))) == len(set(core))
+    assert len(set(zip(cluster, socket, strict=True))) == len(set(cluster))
+    assert len(set(socket)) == shape["sockets"]
+
+
+@pytest.mark.parametrize(("place", "sockets"), [("spread", {0, 1}), ("pack", {0})])
+def test_spread_alternates_sockets_and_pack_fills_one_first(place: str, sockets: set[int]) -> None:
+    """Where the first four threads go."""
+    one = profile(place=place)
+    assert {one.topology()[2][cpu] for cpu in one.placement(4)[:4]} == sockets
+
+
+def test_quarter_stays_on_one_socket_up_to_a_quarter_of_the_cpus() -> None:
+    """16 CPUs on 2 sockets: 4 threads stay on the first; of 8, four go to each."""
+    one = profile(sockets=2, clusters_per_socket=1, cores_per_cluster=8, smt=1, place="quarter")
+    socket = one.topology()[2]
+    for threads, on_first in ((1, 1), (4, 4), (6, 4), (8, 4), (16, 8)):
+        assert [socket[cpu] for cpu in one.placement(threads)[:threads]].count(0) == on_first
+
+
+def test_turbo_is_interpolated_between_points() -> None:
+    """3.6 GHz for 2 cores, 2.4 GHz for 6: 3.0 GHz for 4, so 3.6/3.0 as slow; flat outside."""
+    turbo = Turbo(ghz=[(6, 2.4), (2, 3.6)])
+    assert turbo.slowdown(1) == turbo.slowdown(2) == 1.0
+    assert turbo.slowdown(4) == pytest.approx(1.2)
+    assert turbo.slowdown(6) == turbo.slowdown(60) == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"latency_ns": {"core": 10, "cluster": 9, "socket": 20, "remote": 30}},
+        {"sockets": 0},
+        {"jitter": 1.0},
+        {"smt_slowdown": 0.5},
+        {"turbo": {"ghz": []}},
+        {"spf_bonus": 2},
+        {"memory_gb_per_s": 0},
+    ],
+    ids=str,
+)
+def test_what_makes_no_sense_is_refused(changes: dict[str, Any]) -> None:
+    """A closer line that is slower, no socket, a jitter that reaches 0, an unknown key."""
+    with pytest.raises(ValidationError):
+        profile(**changes)

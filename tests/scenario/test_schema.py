@@ -1,0 +1,138 @@
+"""The scenario's file: what is refused is named with its key."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import toml
+
+from spfvar.errors import InputError
+from spfvar.scenario.schema import VERBS, Axis, Scenario, Statement, parse_value
+from spfvar.toml_input import load_toml
+
+GOOD: dict[str, Any] = {
+    "kind": "load",
+    "title": "a title",
+    "axes": {
+        "threads": {"doc": "threads", "values": [1, 4]},
+        "size": {"doc": "s", "unit": "size", "values": ["8KiB"]},
+    },
+    "region": [{"name": "memory", "size": "$size"}],
+    "group": [{"name": "t", "threads": "$threads", "program": [{"touch": "memory"}]}],
+    "measure": {"faults": 100},
+}
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """GOOD with one value replaced; path "region.0.size"; a value of None deletes the key."""
+    table = copy.deepcopy(GOOD)
+    here: Any = table
+    *way, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    for part in way:
+        here = here[part]
+    if value is None:
+        del here[last]
+    else:
+        here[last] = value
+    return table
+
+
+def load(folder: Path, table: dict[str, Any]) -> Scenario:
+    """The scenario of a table that is written as TOML first."""
+    file = folder / "mine.toml"
+    file.write_text(toml.dumps(table), encoding="utf-8")
+    return load_toml(file, Scenario)
+
+
+def test_the_table_that_the_other_tests_change_is_good(tmp_path: Path) -> None:
+    """Literals are parsed, references to axes stay."""
+    scenario = load(tmp_path, GOOD)
+    assert scenario.region[0].size == "$size"
+    assert scenario.axes["size"].parse("8KiB") == 8192
+    assert scenario.io == 100_000  # "100us" in nanoseconds
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "key", "says"),
+    [
+        ("title", None, "title", "missing"),
+        ("kind", "rac", "kind", "load"),
+        ("axes.threads", None, "axes", "there is no axis threads"),
+        ("axes.size.values", [], "axes.size.values", ""),
+        ("axes.size.values", ["8 apples"], "axes.size", "8 apples"),
+        ("axes.size.unit", "sise", "axes.size.unit", "size"),
+        ("axes.threads.values", [0], "axes.threads", "count"),
+        ("axes.threads.values", [1.5], "axes.threads", "count"),
+        ("region.0.size", "$sizes", "region[0].size", "did you mean \"size\""),
+        ("region.0.size", "8QiB", "region[0].size", "8QiB"),
+        ("region.0.name", "Bad Name", "region[0].name", ""),
+        ("region.0.backing", "fil", "region[0].backing", "file"),
+        ("region.0.sise", "8KiB", "region[0].sise", "did you mean \"size\""),
+        ("region.0.cached", 1.5, "region[0].cached", "from 0 to 1"),
+        ("region", [], "region", ""),
+        ("group.0.program", [], "group[0].program", ""),
+        ("group.0.program.0", {"touch": "memori"}, "group[0].program[0].touch", "did you mean \"memory\""),
+        ("group.0.program.0", {"tuch": "memory"}, "group[0].program[0].tuch", "did you mean \"touch\""),
+        ("group.0.program.0", {"access": "read"}, "group[0].program[0]", "no verb"),
+        ("group.0.program.0", {"mmap": "memory", "munmap": "memory"}, "group[0].program[0]", "mmap and munmap"),
+        ("group.0.repeat", -1, "group[0].repeat", ""),
+        ("group.0.threads", "$thread", "group[0].threads", "did you mean \"threads\""),
+        ("measure", {}, "group[0].repeat", "never ends"),
+        ("measure.faults", -5, "measure.faults", ""),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named_by_file_and_key(
+    tmp_path: Path, path: str, value: Any, key: str, says: str
+) -> None:
+    """One line, with the key as it is written in TOML."""
+    with pytest.raises(InputError) as caught:
+        load(tmp_path, changed(path, value))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "mine.toml" in message
+    assert key in message
+    assert says in message
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "parsed"),
+    [(3, "count", 3), ("3", "count", 3), (0.5, "share", 0.5), ("2MiB", "size", 2 << 20), ("3us", "duration", 3000.0),
+     ("b", "choice", "b")],
+)  # fmt: skip
+def test_values_are_parsed_in_their_unit(value: object, unit: Any, parsed: object) -> None:
+    """Sizes are bytes, durations nanoseconds."""
+    assert parse_value(value, unit, ("a", "b")) == parsed
+
+
+@pytest.mark.parametrize(
+    ("value", "unit"),
+    [(0, "count"), (2_000_000, "count"), ("x", "count"), (1.5, "count"), (-0.1, "share"), ("x", "share"),
+     ("c", "choice"), ("x", "size"), ("x", "duration"), (float("nan"), "share")],
+)  # fmt: skip
+def test_values_that_do_not_fit_are_input_errors(value: object, unit: Any) -> None:
+    """Never another exception."""
+    with pytest.raises(InputError):
+        parse_value(value, unit, ("a", "b"))
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), "inf", "nan", "1e400"])
+def test_counts_that_are_no_numbers_are_input_errors(value: object) -> None:
+    """Infinity has no whole part, and is no count."""
+    with pytest.raises(InputError):
+        parse_value(value, "count")
+
+
+def test_an_axis_checks_its_values_and_the_published_one() -> None:
+    """A default that the axis itself would refuse is found when the file is read."""
+    with pytest.raises(ValueError, match="no share"):
+        Axis(doc="d", unit="share", values=[0.5], published=2)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_is_a_statement_of_its_own(verb: str) -> None:
+    """The verb is what was given, whatever the defaults of options."""
+    value = "1us" if verb == "compute" else "memory"
+    assert Statement.model_validate({verb: value}).verb == verb

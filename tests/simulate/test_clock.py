@@ -1,0 +1,158 @@
+"""The clock: cache lines queue their writers, copies are read for nothing, locks of the kernel serve in turn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spfvar.matrix.catalogue import hardware
+from spfvar.simulate import clock as k
+from spfvar.simulate import machine as m
+
+LINE, OTHER = 0, 1  # two lines that are also read; line 2 is only ever written
+WRITTEN = 2
+
+
+@pytest.fixture
+def machine() -> m.Machine:
+    """Four CPUs, two per socket, without the growth of a queue: latencies 5, 10, 20, 40 ns."""
+    built = m.build_machine(hardware()["phone-8c"], 2)
+    parameters = np.zeros(m.PARAMETERS)
+    parameters[m.P_READ_HOLD] = 0.5
+    parameters[[m.P_PCP_BATCH, m.P_LRU_BATCH]] = 4, 3
+    parameters[[m.P_ZONE_NS, m.P_LRU_NS, m.P_FREE_NS, m.P_PAGE_NS]] = 100, 60, 10, 50
+    parameters[[m.P_IPI_CPU, m.P_IPI_HANDLE]] = 7, 30
+    node = np.array([0, 0, 1, 1])
+    distance = np.where(node[:, None] == node[None, :], 2, 3).astype(np.int8)
+    np.fill_diagonal(distance, 0)
+    return built._replace(
+        distance=distance, latency=np.array([5.0, 10.0, 20.0, 40.0]), near=np.full((4, 1), 1e9),
+        speed=np.ones(4), node=node, cpu_of=np.arange(4), parameters=parameters,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def clock(machine: m.Machine) -> Any:
+    """A clock with three lines, empty batches."""
+    new = k.new_clock(
+        machine._replace(parameters=np.maximum(machine.parameters, 1.0)), 3, 2, 4, np.random.default_rng(0)
+    )
+    new.pcp[:] = 0
+    new.lru_count[:] = 0
+    return new
+
+
+def test_the_first_toucher_fetches_a_line_from_nobody(machine: m.Machine, clock: Any) -> None:
+    """The nearest latency, 5 ns; after that its owner writes for nothing."""
+    assert k.write_line(machine, clock, WRITTEN, 0, 100.0) == 105.0
+    assert k.write_line(machine, clock, WRITTEN, 0, 200.0) == 200.0
+
+
+@pytest.mark.parametrize(("cpu", "latency"), [(1, 20.0), (2, 40.0)])
+def test_a_line_moves_with_the_latency_of_the_distance(
+    machine: m.Machine, clock: Any, cpu: int, latency: float
+) -> None:
+    """Within the socket 20 ns, across 40 ns."""
+    k.write_line(machine, clock, WRITTEN, 0, 0.0)
+    assert k.write_line(machine, clock, WRITTEN, cpu, 100.0) == 100.0 + latency
+
+
+def test_a_second_writer_waits_until_the_first_has_the_line(machine: m.Machine, clock: Any) -> None:
+    """Both ask at 100: the first has it at 120, the second at 120 + 40, the third, who asks at 130, at 200."""
+    k.write_line(machine, clock, WRITTEN, 0, 0.0)
+    assert k.write_line(machine, clock, WRITTEN, 1, 100.0) == 120.0
+    assert k.write_line(machine, clock, WRITTEN, 2, 100.0) == 160.0
+    assert k.write_line(machine, clock, WRITTEN, 1, 130.0) == 200.0
+
+
+def test_a_queue_slows_the_line_up_to_a_limit(machine: m.Machine, clock: Any) -> None:
+    """growth 0.5, limit 2: who waited one transfer pays 1.5 of it; who waited ever so long, 2."""
+    machine.parameters[[m.P_GROWTH, m.P_GROWTH_LIMIT]] = 0.5, 2.0
+    slow = machine._replace(near=np.full((4, 3), 1e9))
+    for waited, cost in ((20.0, 30.0), (1000.0, 40.0)):
+        assert k.transfer(slow, 0, 1, waited) == cost
+    assert k.transfer(slow, 0, 1, 0.0) == 20.0
+
+
+def test_a_line_that_was_read_once_is_read_for_nothing_until_it_is_written(
+    machine: m.Machine, clock: Any
+) -> None:
+    """A copy is fetched once per CPU and write."""
+    k.write_line(machine, clock, LINE, 0, 0.0)
+    assert k.read_line(machine, clock, LINE, 1, 100.0) == 120.0
+    assert k.read_line(machine, clock, LINE, 1, 500.0) == 500.0
+    assert k.read_line(machine, clock, LINE, 2, 500.0) == 540.0
+    k.write_line(machine, clock, LINE, 0, 1000.0)
+    assert k.read_line(machine, clock, LINE, 1, 2000.0) == 2020.0
+
+
+def test_writing_a_shared_line_invalidates_the_copies(machine: m.Machine, clock: Any) -> None:
+    """Even the owner pays the socket's latency while others have copies, and nothing once they are gone."""
+    k.write_line(machine, clock, LINE, 0, 0.0)
+    k.read_line(machine, clock, LINE, 1, 100.0)
+    assert k.write_line(machine, clock, LINE, 0, 1000.0) == 1020.0
+    assert k.write_line(machine, clock, LINE, 0, 2000.0) == 2000.0
+
+
+def test_a_read_holds_the_line_for_its_share_of_the_transfer(machine: m.Machine, clock: Any) -> None:
+    """read_hold = 1/2: a read at 100 has the line busy until 110 for the next, not until 120."""
+    k.write_line(machine, clock, LINE, 0, 0.0)
+    assert k.read_line(machine, clock, LINE, 1, 100.0) == 120.0
+    assert k.read_line(machine, clock, LINE, 2, 100.0) == 150.0
+
+
+def test_lines_do_not_disturb_each_other(machine: m.Machine, clock: Any) -> None:
+    """A queue on one line is none on another."""
+    for cpu in (0, 1, 2, 3):
+        k.write_line(machine, clock, WRITTEN, cpu, 0.0)
+    assert k.write_line(machine, clock, OTHER, 3, 0.0) == 5.0
+
+
+def test_a_page_comes_from_the_cpus_list_until_that_is_empty(machine: m.Machine, clock: Any) -> None:
+    """Batch of 4: one refill under the zone lock (5 ns to get the line + 100 ns), then three for nothing."""
+    assert [k.alloc_page(machine, clock, 0, 0.0) for _ in range(4)] == [105.0, 0.0, 0.0, 0.0]
+    assert k.alloc_page(machine, clock, 0, 1000.0) == 1100.0
+
+
+def test_refills_of_one_socket_queue_and_sockets_have_zones_of_their_own(
+    machine: m.Machine, clock: Any
+) -> None:
+    """CPUs 0 and 1 share a zone lock: 105, then 105 + 20 + 100.  CPU 2's is another."""
+    assert k.alloc_page(machine, clock, 0, 0.0) == 105.0
+    assert k.alloc_page(machine, clock, 1, 0.0) == 225.0
+    assert k.alloc_page(machine, clock, 2, 0.0) == 105.0
+
+
+def test_every_third_page_drains_the_lru_batch(machine: m.Machine, clock: Any) -> None:
+    """Batch of 3: two pages for nothing, the third takes the LRU lock for 60 ns."""
+    assert [k.lru_add(machine, clock, 0, 0.0) for _ in range(3)] == [0.0, 0.0, 65.0]
+
+
+def test_memory_traffic_delays_only_when_the_channel_is_saturated(machine: m.Machine, clock: Any) -> None:
+    """50 ns a page and slack for 20: the 21st page at once still fits, the 23rd is two pages late."""
+    times = [k.fill_page(machine, clock, 0, 2000.0) for _ in range(23)]
+    # Page i is over at 2000 - 20 * 50 + 50 * i, never before it was asked for.
+    assert times == [max(2000.0, 1000.0 + 50.0 * i) for i in range(1, 24)]
+
+
+def test_a_flush_costs_the_sender_per_cpu_and_steals_from_each(machine: m.Machine, clock: Any) -> None:
+    """Two others run: 30 + 2 * 7 for the sender, 30 stolen from each of them, nothing from who sleeps."""
+    running = np.array([True, True, False, True])
+    assert k.interrupt_others(machine, clock, running, 0, 100.0) == 144.0
+    assert list(clock.stolen) == [0.0, 30.0, 0.0, 30.0]
+    assert k.interrupt_others(machine, clock, np.array([True, False, False, False]), 0, 100.0) == 100.0
+
+
+def test_freed_pages_go_back_through_the_lru_lock_and_refill_the_list(machine: m.Machine, clock: Any) -> None:
+    """6 pages in batches of 4: 5 + 4 * 10, then 2 * 10 (the line stayed); the list holds 6."""
+    assert k.free_pages(machine, clock, 0, 0.0, 6) == 65.0
+    assert clock.pcp[0] == 6
+
+
+def test_a_list_that_overflows_is_drained_to_the_zone(machine: m.Machine, clock: Any) -> None:
+    """More than 6 batches of 4 pages: the list drops to 24, under the zone lock."""
+    clock.pcp[0] = 24
+    k.free_pages(machine, clock, 0, 0.0, 4)
+    assert clock.pcp[0] == 24

@@ -1,0 +1,96 @@
+"""A cell's start state: what is mapped is live, in the tree, counted; the page cache is drawn by share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spfvar.ops import codes as c
+from spfvar.ops import objects as o
+from spfvar.simulate.world import World, draw_start, private_tables
+from tests.transition import driver as d
+
+
+def world_of(*regions: dict[str, Any], threads: int = 2) -> World:
+    """Threads that read every region, for ever."""
+    program = [{"touch": region["name"], "access": "read"} for region in regions]
+    return d.variant_world("spf-do-fault", d.small_load(list(regions), [
+        {"name": "t", "threads": threads, "program": program}
+    ]))  # fmt: skip
+
+
+def test_mapped_regions_are_in_the_tree_and_unmapped_ones_are_not() -> None:
+    """One VMA per thread, found at exactly its pages."""
+    world = world_of({"name": "a", "size": "8KiB", "mapped": True}, {"name": "b", "size": "8KiB"})
+    run = d.start(world)
+    layout, g = world.layout, world.layout.g
+    shift = int(g[c.G_TREE_SHIFT])
+    found = [int(run.state[g[c.G_TREE] + (page >> shift)]) for page in range(8)]
+    assert found == [1, 1, 2, 2, 0, 0, 0, 0]
+    assert d.live(run, o.VMA) == {0, 1}
+    assert [int(run.state[layout.word(o.VM_START, vma)]) for vma in (0, 1)] == [0, 2]
+    assert [int(run.state[layout.word(o.VM_END, vma)]) for vma in (0, 1)] == [2, 4]
+
+
+def test_a_process_wide_region_is_one_vma_and_one_file() -> None:
+    """The descriptor and the VMA hold a reference each; threads see their slices."""
+    world = world_of({"name": "f", "size": "16KiB", "backing": "file", "per": "process", "mapped": True})
+    run = d.start(world)
+    assert d.live(run, o.VMA) == {0}
+    assert d.live(run, o.FILE) == {0}
+    assert run.state[world.layout.word(o.F_COUNT)] == 2
+    assert [range_.start for range_ in world.load.region("f").ranges] == [0, 2]
+
+
+def test_files_get_folios_of_their_own() -> None:
+    """Two threads' files of 4 pages: folios 0 to 3 and 4 to 7."""
+    world = world_of({"name": "f", "size": "16KiB", "backing": "file", "mapped": True})
+    assert [int(world.state[world.layout.word(o.FILE_FOLIO0, file)]) for file in (0, 1)] == [0, 4]
+    assert world.load.folios == 8
+
+
+@pytest.mark.parametrize(("share", "low", "high"), [(0.0, 0, 0), (1.0, 4096, 4096), (0.75, 2900, 3250)])
+def test_the_page_cache_holds_its_share(share: float, low: int, high: int) -> None:
+    """4096 pages: 0.75 of them are 3072, give or take 6 standard deviations of 28."""
+    world = world_of({"name": "f", "size": "8MiB", "backing": "file", "mapped": True, "cached": share})
+    state = draw_start(world, np.random.default_rng(1))
+    cached = [int(state[world.layout.word(o.CACHED, folio)]) for folio in range(world.load.folios)]
+    uptodate = [int(state[world.layout.word(o.UPTODATE, folio)]) for folio in range(world.load.folios)]
+    assert low <= sum(cached) <= high
+    assert cached == uptodate
+
+
+def test_drawing_does_not_change_the_world() -> None:
+    """Every seed starts from the same state."""
+    world = world_of({"name": "f", "size": "64KiB", "backing": "file", "mapped": True, "cached": 0.5})
+    before = world.state.copy()
+    draw_start(world, np.random.default_rng(1))[:] = 7
+    assert np.array_equal(world.state, before)
+
+
+def test_endless_threads_start_at_phases_spread_over_their_region() -> None:
+    """Four threads over 64 pages: a quarter of the region apart, modulo the region."""
+    world = world_of({"name": "a", "size": "256KiB", "mapped": True}, threads=4)
+    state = draw_start(world, np.random.default_rng(1))
+    slot = next(slot for register, slot in world.layout.registers.items() if register.name == "phase")
+    phases = [int(state[world.layout.thread_base(thread) + slot]) for thread in range(4)]
+    assert {(b - a) % 64 for a, b in zip(phases, phases[1:], strict=False)} == {16}
+
+
+def test_threads_count_as_users_of_the_mm_and_the_kthread_does_not() -> None:
+    """mm_users decides whether a fault speculates."""
+    world = world_of({"name": "a", "size": "4KiB", "mapped": True}, threads=3)
+    assert world.state[world.layout.word(o.MM_USERS)] == 3
+    assert world.layout.sizes.threads == 4
+
+
+@pytest.mark.parametrize(
+    ("size", "per", "private"), [("2MiB", "thread", True), ("4KiB", "thread", False), ("4MiB", "process", True),
+                                 ("2MiB", "process", False)],
+)  # fmt: skip
+def test_page_tables_are_private_only_if_no_two_threads_use_one(size: str, per: str, private: bool) -> None:
+    """A table covers 2 MiB: smaller ranges of two threads share it."""
+    world = world_of({"name": "a", "size": size, "per": per, "mapped": True})
+    assert private_tables(world.load) == private
