@@ -184,7 +184,8 @@ class _Run:
             elif isinstance(item, Again):
                 if not any(isinstance(i, Loop) and i.name == item.name for i in [*seen, *trail]):
                     raise StrategyError(
-                        f"{location(steps)}: {self.function.name}: again({item.name!r}) is inside no such loop"
+                        f"{location(steps)}: {self.function.name}: again({item.name!r}) is inside "
+                        "no such loop"
                     )
                 steps.close()
                 node = self.function.add(_Back(item.name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -38,7 +39,7 @@ def test_every_scenario_builds_a_world_and_walks(name: str, threads: int) -> Non
     world = build_world(load, STACK)
     for region in load.regions:
         spans = sorted((r.start, r.start + r.pages * region.count) for r in region.ranges if r.pages)
-        assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:], strict=False))
+        assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans))
     run = d.start(world)
     run.owners = run.owners[:0]
     assert run.drive(3000, stay=0.9) in (d.MOVED, d.FINISHED), run.where()

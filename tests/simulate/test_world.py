@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ def test_endless_threads_start_at_phases_spread_over_their_region() -> None:
     state = draw_start(world, np.random.default_rng(1))
     slot = next(slot for register, slot in world.layout.registers.items() if register.name == "phase")
     phases = [int(state[world.layout.thread_base(thread) + slot]) for thread in range(4)]
-    assert {(b - a) % 64 for a, b in zip(phases, phases[1:], strict=False)} == {16}
+    assert {(b - a) % 64 for a, b in itertools.pairwise(phases)} == {16}
 
 
 def test_threads_count_as_users_of_the_mm_and_the_kthread_does_not() -> None:
