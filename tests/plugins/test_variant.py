@@ -136,7 +136,7 @@ def test_unknown_arguments_are_refused() -> None:
         def do_fault(self, vmf: VmFault, pte: str) -> Steps:
             yield work("x")
 
-    with pytest.raises(StrategyError, match="patch .*Wrong.*pte"):
+    with pytest.raises(StrategyError, match=r"patch .*Wrong.*pte"):
         Stack(variant(Wrong))
 
 
@@ -165,7 +165,7 @@ def test_extraction_errors_name_the_variant() -> None:
         def do_fault(self, vmf: VmFault) -> Steps:
             yield 3
 
-    with pytest.raises(StrategyError, match="^variant mine: .*yields 3, which is no op"):
+    with pytest.raises(StrategyError, match=r"^variant mine: .*yields 3, which is no op"):
         Stack(variant(Broken)).automaton("t", lambda: hooks.do_fault(VMF))
 
 

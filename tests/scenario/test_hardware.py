@@ -21,8 +21,8 @@ def profile(**changes: Any) -> Profile:
 
 
 SHAPES = st.fixed_dictionaries({
-    "sockets": st.integers(1, 4), "clusters_per_socket": st.integers(1, 3), "cores_per_cluster": st.integers(1, 4),
-    "smt": st.integers(1, 2), "place": st.sampled_from(["pack", "spread", "quarter"]),
+    "sockets": st.integers(1, 4), "clusters_per_socket": st.integers(1, 3),
+    "cores_per_cluster": st.integers(1, 4), "smt": st.integers(1, 2), "place": st.sampled_from(["pack", "spread", "quarter"]),
 })  # fmt: skip
 
 

