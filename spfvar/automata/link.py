@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from spfvar.automata.layout import Layout, Words
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
-from spfvar.ops.places import Line
+from spfvar.ops.places import Field, Line
 
 _LINE_MODES = {"read": 1, "rmw": 2}
 
@@ -36,17 +36,24 @@ class Program:
     read_lines: int
 
 
-def link(automata: Mapping[str, Automaton], layout: Layout, private_tables: bool = False) -> Program:
+def link(
+    automata: Mapping[str, Automaton],
+    layout: Layout,
+    private_tables: bool = False,
+    settled: Collection[Field] = (),
+) -> Program:
     """Resolve every operand of every node to state words.  Raises nothing: ops are checked already.
 
-    ``private_tables``: no two threads of the run ever use the same page table.
+    ``private_tables``: no two threads of the run ever use the same page table.  ``settled``: fields that hold
+    a number other than 0 in every object from the start.
     """
     ops = tuple(op for automaton in automata.values() for op in automaton.ops())
     events = tuple(dict.fromkeys(op.event for op in ops if op.code == c.COUNT))
     probabilities = tuple(dict.fromkeys(op.event for op in ops if op.code == c.CHOOSE and op.event))
     costs = tuple(dict.fromkeys(op.cost for op in ops))
     line_base, lines, read_lines = _place_lines(ops, layout)
-    written = _Written(ops, private_tables)
+    executed = tuple(op for automaton in automata.values() for op in _executed(automaton, settled))
+    written = _Written(executed, private_tables)
     table = np.full((len(ops), c.COLUMNS), -1, dtype=np.int32)
     entry: dict[str, int] = {}
     row = 0
@@ -69,6 +76,21 @@ def link(automata: Mapping[str, Automaton], layout: Layout, private_tables: bool
                 line[c.C_SUCC + outcome] = entry[name] + successor
             row += 1
     return Program(table, ops, entry, events, costs, probabilities, lines, read_lines)
+
+
+def _executed(automaton: Automaton, settled: Collection[Field]) -> list[Op]:
+    """The ops that a run can get to, given what is known of its start."""
+    seen: set[int] = set()
+    ahead = [0]
+    while ahead:
+        number = ahead.pop()
+        if number in seen:
+            continue
+        seen.add(number)
+        node = automaton.nodes[number]
+        known = node.op.code == c.LOAD_TEST and node.op.place is not None and node.op.place.field in settled
+        ahead += node.successors[1:] if known else node.successors
+    return [automaton.nodes[number].op for number in sorted(seen)]
 
 
 def _fill(row: Words, op: Op, layout: Layout) -> None:

@@ -17,6 +17,8 @@ from spfvar.transition.jit import inlined
 
 UNOWNED: Final = -1
 CPUS_PER_WORD: Final = 62  # of a sharer set
+MEMORY_BACKLOG: Final = 20.0  # pages by which a memory channel may lag before it delays anybody
+SHORT_BACKLOG: Final = 5.0  # up to here the order of the pages is not looked at
 
 
 class Clock(NamedTuple):
@@ -170,15 +172,23 @@ def charge(machine, clock, cpu, t):
 
 
 @inlined
-def server_due(machine, clock, kind, cpu):
-    """Will work of this kind pass through a server now, so that it has to keep its turn?"""
+def server_due(machine, clock, kind, cpu, t, ahead):
+    """Will work of this kind pass through a server now, so that it has to keep its turn?
+
+    ``ahead`` is how far the thread's clock ``t`` is before that of another.
+    """
     if kind == m.ALLOC:
         return clock.pcp[cpu] <= 0
     if kind == m.LRU:
         return clock.lru_count[cpu] + 1 >= machine.parameters[m.P_LRU_BATCH]
     if kind == m.CHARGE:
         return clock.stock[cpu] < 1.0
-    return kind == m.FILL
+    if kind == m.FILL:
+        # While the channel lags little, a page that comes too early delays nobody who comes later.
+        per_page = machine.parameters[m.P_PAGE_NS]
+        spare = (MEMORY_BACKLOG - SHORT_BACKLOG - 1.0) * per_page
+        return ahead > spare or clock.memory_free[machine.node[cpu]] > t - spare - per_page
+    return False
 
 
 @inlined
@@ -205,7 +215,7 @@ def fill_page(machine, clock, cpu, t):
     """A page's traffic through its node's memory channel: delays only when it is saturated."""
     node = machine.node[cpu]
     per_page = machine.parameters[m.P_PAGE_NS]
-    start = max(t - 20.0 * per_page, clock.memory_free[node])
+    start = max(t - MEMORY_BACKLOG * per_page, clock.memory_free[node])
     clock.memory_free[node] = start + per_page
     return max(t, start + per_page)
 
@@ -225,18 +235,18 @@ def interrupt_others(machine, clock, running, me, t):
 
 
 @inlined
-def local_time(machine, costs, clock, cost, cpu, t, entries, anonymous, rng):
+def jitter(machine, tid, rng):
+    """A factor, evenly spread around 1."""
+    return 1.0 + machine.parameters[m.P_JITTER] * (2.0 * uniform(rng, tid) - 1.0)
+
+
+@inlined
+def local_time(machine, clock, kind, ns, cpu, t, entries, anonymous, tid, rng):
     """When work of a cost class is done that begins at ``t``; IPIs and sleeps are the engine's."""
-    kind = costs.kind[cost]
-    ns = costs.ns[cost] * machine.speed[cpu]
-    if kind == m.PLAIN or kind == m.USER:
-        return t + ns
-    par = machine.parameters
     if kind == m.JITTERED:
-        return t + ns * (1.0 + par[m.P_JITTER] * (2.0 * uniform(rng) - 1.0))
+        return t + ns * jitter(machine, tid, rng)
     if kind == m.FILL:
-        jitter = 1.0 + par[m.P_JITTER] * (2.0 * uniform(rng) - 1.0)
-        return fill_page(machine, clock, cpu, t + ns * jitter)
+        return fill_page(machine, clock, cpu, t + ns * jitter(machine, tid, rng))
     if kind == m.ALLOC:
         return alloc_page(machine, clock, cpu, t + ns)
     if kind == m.LRU:

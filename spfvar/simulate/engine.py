@@ -75,15 +75,19 @@ def set_key(threads, tid, t):
     key = threads.key
     winner = threads.winner
     node = key.shape[0] // 2 + tid
-    key[node] = t
-    node //= 2
-    while node >= 1:
-        left = 2 * node
-        # Without a branch: which of the two wins cannot be predicted.
-        best = left + (1 if key[left + 1] < key[left] else 0)
-        key[node] = key[best]
-        winner[node] = winner[best]
+    best = t
+    who = tid
+    key[node] = best
+    while node > 1:
+        other = key[node ^ 1]
+        rival = winner[node ^ 1]
+        # Without a branch: who wins cannot be predicted.
+        loses = other < best or (other == best and rival < who)
+        best = other if loses else best
+        who = rival if loses else who
         node //= 2
+        key[node] = best
+        winner[node] = who
 
 
 @inlined
@@ -216,7 +220,7 @@ def begin_measuring(meters, threads, t):
 
 
 @inlined
-def redraw_folios(s, g, p, pc, tb, cached, rng):
+def redraw_folios(s, g, p, pc, tb, tid, cached, rng):
     """The window moved on: draw anew which of its pages the page cache holds."""
     if p[pc, c.C_DST] < 0 or cached >= 1.0:
         return
@@ -225,7 +229,7 @@ def redraw_folios(s, g, p, pc, tb, cached, rng):
     stride = g[c.G_CLASS0 + c.CLASS_FOLIO * c.CLASS_WORDS + c.K_STRIDE]
     for page in range(s[tb + p[pc, c.C_SRC]], s[tb + p[pc, c.C_SRC2]]):
         word = base + (vma + page) * stride
-        present = 1 if uniform(rng) < cached else 0
+        present = 1 if uniform(rng, tid) < cached else 0
         if s[word + c.FOLIO_LOCK] == 0:
             s[word + c.FOLIO_CACHED] = present
             s[word + c.FOLIO_UPTODATE] = present
@@ -244,32 +248,69 @@ def touch_line(p, s, pc, tb, machine, clock, cpu, t):
 
 
 @inlined
-def sleep_time(machine, ns, rng):
+def sleep_time(machine, ns, tid, rng):
     """A sleep, spread evenly around its mean."""
     spread = machine.parameters[m.P_SPREAD]
-    return ns * (1.0 + spread * (2.0 * uniform(rng) - 1.0))
+    return ns * (1.0 + spread * (2.0 * uniform(rng, tid) - 1.0))
 
 
 @inlined
-def measure(s, p, g, pc, tb, op, threads, meters, tid, t, warmup, faults, cached, rng):
-    """What the meters want to know of an op; returns True when the run is over."""
-    if op == c.COUNT:
-        meters.events[p[pc, c.C_IMM]] += 1
-    elif op == c.MARK:
-        record_mark(threads, meters, p[pc, c.C_IMM], tid, t)
-        if p[pc, c.C_IMM] == c.MARK_FAULT_END:
-            x = meters.x
-            if x[X_MEASURING] > 0.0:
-                if x[X_FAULTS] >= faults:
-                    x[X_END] = t
-                    return True
-            elif x[X_FAULTS] >= warmup:
-                begin_measuring(meters, threads, t)
-    elif op == c.FRESH_RANGE:
-        redraw_folios(s, g, p, pc, tb, cached, rng)
-    elif op == c.CALL_RCU:
-        backlog(s, g, meters)
+def timed(machine, clock, threads, kind, ns, cpu, tid, t, entries, anonymous, rng):
+    """When work that is more than plain is done."""
+    if kind == m.IPI:
+        return k.interrupt_others(machine, clock, threads.running, tid, t + ns)
+    if kind == m.SLEEP:
+        return t + sleep_time(machine, ns, tid, rng)
+    return k.local_time(machine, clock, kind, ns * machine.speed[cpu], cpu, t, entries, anonymous, tid, rng)
+
+
+@inlined
+def preempted(machine, threads, tid, t):
+    """Does the thread lose its CPU at the end of its time slice?"""
+    if t - threads.slice_at[tid] <= machine.parameters[m.P_SLICE]:
+        return False
+    threads.slice_at[tid] = t
+    if threads.ready[1] == 0:
+        return False
+    set_key(threads, tid, INFINITE)
+    leave_cpu(machine, threads, tid, t)
+    take_cpu(threads, tid, t)
+    return True
+
+
+@inlined
+def pass_mark(threads, meters, kind, tid, t, warmup, faults):
+    """A mark lies on the way; returns True when the run is over."""
+    record_mark(threads, meters, kind, tid, t)
+    if kind == c.MARK_FAULT_END:
+        x = meters.x
+        if x[X_MEASURING] > 0.0:
+            if x[X_FAULTS] >= faults:
+                x[X_END] = t
+                return True
+        elif x[X_FAULTS] >= warmup:
+            begin_measuring(meters, threads, t)
     return False
+
+
+@inlined
+def pass_edge(machine, edges, meters, pc, outcome, tid, t, speed, rng):
+    """What lies on the way behind the mark; returns when it is done."""
+    if edges.event[pc, outcome] >= 0:
+        meters.events[edges.event[pc, outcome]] += 1
+    t += edges.after[pc, outcome] * speed
+    if edges.jittered[pc, outcome] > 0.0:
+        t += edges.jittered[pc, outcome] * speed * k.jitter(machine, tid, rng)
+    return t
+
+
+@inlined
+def measure(s, p, g, pc, tb, tid, meters, cached, rng):
+    """What the meters want to know of an op."""
+    if p[pc, c.C_OP] == c.FRESH_RANGE:
+        redraw_folios(s, g, p, pc, tb, tid, cached, rng)
+    else:
+        backlog(s, g, meters)
 
 
 @inlined
@@ -303,7 +344,7 @@ def wait(machine, threads, meters, s, p, pc, tb, tid, t, kthread, oversubscribed
 
 
 @compiled
-def run(s, g, out, edges, machine, costs, clock, threads, meters, warmup, faults, cached, probability, rng):
+def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cached, probability, rng):
     """Run until ``faults`` faults after a warm-up of ``warmup`` faults, or until every thread ended.
 
     Changes all arrays in place; returns DONE, STUCK or VIOLATION.
@@ -337,15 +378,16 @@ def run(s, g, out, edges, machine, costs, clock, threads, meters, warmup, faults
             if t > limit and (
                 flags & c.FLAG_SHARED
                 or t > limit + RUN_AHEAD_NS
-                or (flags & e.TIMED and k.server_due(machine, clock, costs.kind[p[pc, c.C_COST]], cpu))
+                or (flags & e.TIMED and k.server_due(machine, clock, edges.kind[pc], cpu, t, t - limit))
             ):
                 set_key(threads, tid, t)
                 break
+            if flags & e.PREEMPT and oversubscribed and preempted(machine, threads, tid, t):
+                break
             steps += 1
-            op = p[pc, c.C_OP]
             choice = 0
-            if op == c.CHOOSE:
-                choice = 1 if uniform(rng) < probability[p[pc, c.C_IMM2]] else 0
+            if flags & e.OPEN:
+                choice = 1 if uniform(rng, tid) < probability[p[pc, c.C_IMM2]] else 0
             outcome = step(s, p, g, tid, choice, out)
             issued = t
             if flags & c.FLAG_LINE:
@@ -361,36 +403,29 @@ def run(s, g, out, edges, machine, costs, clock, threads, meters, warmup, faults
                     x[X_STEPS] = steps
                     return state
                 break
-            t += (edges.work[pc] + edges.edge_work[pc, outcome]) * speed
-            if edges.event[pc, outcome] >= 0:
-                meters.events[edges.event[pc, outcome]] += 1
+            if flags == 0:
+                t += edges.work[pc, outcome] * speed
+                continue
             if flags & e.TIMED:
-                cost = p[pc, c.C_COST]
-                kind = costs.kind[cost]
-                if kind == m.IPI:
-                    t = k.interrupt_others(machine, clock, threads.running, tid, t + costs.ns[cost])
-                elif kind == m.SLEEP:
-                    t += sleep_time(machine, costs.ns[cost], rng)
-                    if oversubscribed and tid != kthread:
-                        leave_cpu(machine, threads, tid, issued)
-                        set_key(threads, tid, t)
-                        break
-                else:
-                    t = k.local_time(
-                        machine, costs, clock, cost, cpu, t, out[c.OUT_AMOUNT], out[c.OUT_ANON], rng
-                    )
+                t = timed(
+                    machine, clock, threads, edges.kind[pc], edges.ns[pc], cpu, tid, t, out[c.OUT_AMOUNT],
+                    out[c.OUT_ANON], rng,
+                )  # fmt: skip
+            else:
+                t += edges.ns[pc] * speed
             if flags & e.LOCK and out[c.OUT_WOKEN] > 0:
                 t = wake_threads(machine, threads, meters, p, s, g, out, tid, t, oversubscribed)
                 limit = next_key(key, tid)
             if flags & e.METER:
-                if measure(s, p, g, pc, tb, op, threads, meters, tid, t, warmup, faults, cached, rng):
+                measure(s, p, g, pc, tb, tid, meters, cached, rng)
+            t += edges.work[pc, outcome] * speed
+            if flags & e.EDGE:
+                mark = edges.mark[pc, outcome]
+                if mark > 0 and pass_mark(threads, meters, mark, tid, t, warmup, faults):
                     x[X_STEPS] = steps
                     return DONE
-                used = t - threads.slice_at[tid]
-                if op == c.TOUCH and oversubscribed and used > machine.parameters[m.P_SLICE]:
-                    threads.slice_at[tid] = t
-                    if threads.ready[1] > 0:
-                        set_key(threads, tid, INFINITE)
-                        leave_cpu(machine, threads, tid, t)
-                        take_cpu(threads, tid, t)
-                        break
+                t = pass_edge(machine, edges, meters, pc, outcome, tid, t, speed, rng)
+            if flags & e.SLEEP and oversubscribed and tid != kthread:
+                leave_cpu(machine, threads, tid, issued)
+                set_key(threads, tid, t)
+                break

@@ -17,18 +17,21 @@ _M1: Final = 2147483563
 _M2: Final = 2147483399
 
 
-def seeded(seeds: np.random.SeedSequence) -> npt.NDArray[np.int64]:
-    """A generator's state, (2,) int64."""
-    words = seeds.generate_state(2, np.uint32).astype(np.int64)
-    return np.array([words[0] % (_M1 - 1) + 1, words[1] % (_M2 - 1) + 1], dtype=np.int64)
+def seeded(seeds: np.random.SeedSequence, streams: int = 1) -> npt.NDArray[np.int64]:
+    """States of independent generators, (streams, 2) int64."""
+    words = seeds.generate_state(2 * streams, np.uint32).astype(np.int64).reshape(streams, 2)
+    state: npt.NDArray[np.int64] = words % (np.array([_M1, _M2]) - 1) + 1
+    return state
 
 
 @inlined
-def uniform(state):
-    """The next number, in (0, 1)."""
-    state[0] = state[0] * 40014 % _M1
-    state[1] = state[1] * 40692 % _M2
-    z = state[0] - state[1]
+def uniform(state, stream=0):
+    """The stream's next number, in (0, 1)."""
+    first = state[stream, 0] * 40014 % _M1
+    second = state[stream, 1] * 40692 % _M2
+    state[stream, 0] = first
+    state[stream, 1] = second
+    z = first - second
     if z < 1:
         z += _M1 - 1
     return z / _M1

@@ -15,7 +15,7 @@ from spfvar.simulate import engine as e
 from spfvar.simulate import machine as m
 from spfvar.simulate.clock import new_clock
 from spfvar.simulate.edges import Edges, fold
-from spfvar.simulate.machine import Costs, Machine, build_machine, cost_table
+from spfvar.simulate.machine import Machine, build_machine, cost_table
 from spfvar.simulate.random import seeded
 from spfvar.simulate.world import World, draw_start
 
@@ -44,7 +44,7 @@ def simulate(world: World, variant: Variant, profile: Profile, seeds: np.random.
     load, program = world.load, world.program
     rng = np.random.Generator(np.random.PCG64(seeds))
     threads = load.threads + 1
-    machine, costs, edges = _prepare(world, profile)
+    machine, edges = _prepare(world, profile)
     state = draw_start(world, rng)
     clock = new_clock(machine, program.lines, program.read_lines, threads, rng)
     timing = _threads(machine, load.threads, rng)
@@ -59,23 +59,23 @@ def simulate(world: World, variant: Variant, profile: Profile, seeds: np.random.
     probability = np.zeros(max(1, len(program.probabilities)))
     out = np.zeros(c.OUT_WOKEN0 + threads, dtype=np.int32)
     status = e.run(
-        state, world.layout.g, out, edges, machine, costs, clock, timing, meters,
-        load.warmup, load.faults or (1 << 62), cached, probability, seeded(seeds),
+        state, world.layout.g, out, edges, machine, clock, timing, meters,
+        load.warmup, load.faults or (1 << 62), cached, probability, seeded(seeds, threads),
     )  # fmt: skip
     if status != e.DONE:
         raise SimulationError(_what_broke(status, world, variant, state))
     return _read(meters, world, variant)
 
 
-def _prepare(world: World, profile: Profile) -> tuple[Machine, Costs, Edges]:
+def _prepare(world: World, profile: Profile) -> tuple[Machine, Edges]:
     """What a profile makes of a world; kept, for every seed asks for it."""
     known = world.prepared.get(id(profile))
     if known is None:
         machine = build_machine(profile, world.load.threads)
         costs = cost_table(world.program.costs, profile, dict(world.compute_ns))
-        known = (profile, (machine, costs, fold(world.program, costs)))
+        known = (profile, (machine, fold(world.program, costs)))
         world.prepared[id(profile)] = known
-    prepared: tuple[Machine, Costs, Edges] = known[1]
+    prepared: tuple[Machine, Edges] = known[1]
     return prepared
 
 

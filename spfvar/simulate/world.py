@@ -15,7 +15,7 @@ from spfvar.errors import SpfvarError
 from spfvar.mm.writers import rcu_gp_kthread
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
-from spfvar.ops.places import Register
+from spfvar.ops.places import Field, Register
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.load import PT_SHIFT, PT_SPAN, ConcreteGroup, ConcreteRegion, Load
 from spfvar.scenario.program import (
@@ -53,7 +53,7 @@ def build_world(load: Load, stack: Stack) -> World:
     """Extract, lay out and link a load under a variant.  Raises StrategyError."""
     automata = extract_programs(load, stack)
     layout = Layout(_sizes(load), automata.values())
-    program = link(automata, layout, private_tables(load))
+    program = link(automata, layout, private_tables(load), settled_fields(load, automata))
     state = layout.empty_state()
     _Builder(load, layout, program, state).build()
     return World(load, layout, program, state, compute_times(load))
@@ -80,6 +80,15 @@ def private_tables(load: Load) -> bool:
                 if user.setdefault(table, thread) != thread:
                     return False
     return True
+
+
+def settled_fields(load: Load, automata: Dict[str, Automaton]) -> list[Field]:
+    """Fields that no fault has to fill in: the anon_vma, if every VMA has had faults before."""
+    makes_vmas = any(
+        op.code == c.ALLOC and op.dst is not None and op.dst.cls == o.VMA
+        for automaton in automata.values() for op in automaton.ops()
+    )  # fmt: skip
+    return [] if makes_vmas or not all(region.anon_vma for region in load.regions) else [o.VM_ANON_VMA]
 
 
 def compute_times(load: Load) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The clock: cache lines queue their writers, copies are read for nothing, locks of the kernel serve in turn."""
+"""The clock: cache lines queue their writers, copies are read for nothing, locks serve in turn."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from spfvar.simulate.edges import fold
 from tests.transition import driver as d
 
 PROFILE = hardware()["phone-8c"]
+TIMES_WITHOUT_A_SERVER = (m.PLAIN, m.USER, m.JITTERED)
 
 
 def folded(variant: str) -> tuple[Program, m.Costs, e.Edges]:
@@ -28,42 +29,46 @@ def folded(variant: str) -> tuple[Program, m.Costs, e.Edges]:
 
 @pytest.mark.parametrize("variant", load_registry().variants)
 def test_walks_over_folded_and_unfolded_tables_take_the_same_time_and_count_the_same(variant: str) -> None:
-    """Along random outcomes both tables give the same plain work, events and other ops."""
+    """Along random outcomes both tables give the same time, events, marks and other ops."""
     program, costs, edges = folded(variant)
     rng = np.random.default_rng(1)
-    plain = (costs.kind == m.PLAIN) | (costs.kind == m.USER)
+    counted = np.isin(costs.kind, TIMES_WITHOUT_A_SERVER)
     for entry in program.entry.values():
-        node, visited, time, events = entry, [entry], edges.work[entry], []
-        outcomes = []
+        node, visited, time, events = entry, [entry], 0.0, []
+        outcomes: list[tuple[int, int]] = []
+        marks: list[int] = []
         for _ in range(300):
             n = len(program.ops[node].outcomes)
             outcome = int(rng.integers(n))
             outcomes.append((node, outcome))
-            time += edges.edge_work[node, outcome]
+            if edges.flags[node] != 0 and edges.kind[node] in TIMES_WITHOUT_A_SERVER:
+                time += edges.ns[node]
+            time += edges.work[node, outcome] + edges.after[node, outcome] + edges.jittered[node, outcome]
+            if edges.mark[node, outcome] > 0:
+                marks.append(int(edges.mark[node, outcome]))
             if edges.event[node, outcome] >= 0:
                 events.append(int(edges.event[node, outcome]))
             node = int(edges.table[node, c.C_SUCC + outcome])
-            time += edges.work[node]
             visited.append(node)
-            if program.table[node, c.C_OP] == c.COUNT:
-                events.append(int(program.table[node, c.C_IMM]))
         # The same way in the table as linked: skipped nodes have one outcome.
-        expected_time = float(
-            np.where(plain[program.table[entry, c.C_COST]], costs.ns[program.table[entry, c.C_COST]], 0)
-        )
+        expected_time = 0.0
         expected_events: list[int] = []
+        expected_marks: list[int] = []
         for (here, outcome), (_, there) in zip(outcomes, pairwise(visited), strict=True):
-            step = int(program.table[here, c.C_SUCC + outcome])
+            step = here
             while True:
-                cost = program.table[step, c.C_COST]
-                expected_time += float(costs.ns[cost]) if plain[cost] else 0.0
-                if program.table[step, c.C_OP] == c.COUNT:
-                    expected_events.append(int(program.table[step, c.C_IMM]))
+                row = program.table[step]
+                expected_time += float(costs.ns[row[c.C_COST]]) if counted[row[c.C_COST]] else 0.0
+                if row[c.C_OP] == c.COUNT:
+                    expected_events.append(int(row[c.C_IMM]))
+                if row[c.C_OP] == c.MARK:
+                    expected_marks.append(int(row[c.C_IMM]))
+                step = int(row[c.C_SUCC + (outcome if step == here else 0)])
                 if step == there:
                     break
-                step = int(program.table[step, c.C_SUCC])
         assert time == pytest.approx(expected_time)
         assert events == expected_events
+        assert marks == expected_marks
 
 
 def test_only_nodes_that_nobody_can_see_are_skipped() -> None:
@@ -73,7 +78,7 @@ def test_only_nodes_that_nobody_can_see_are_skipped() -> None:
     skipped = set(range(len(program.ops))) - targets
     assert skipped
     for node in skipped:
-        assert program.ops[node].code in (c.NOP, c.COUNT)
+        assert program.ops[node].code in (c.NOP, c.COUNT, c.MARK)
         assert program.table[node, c.C_FLAGS] == 0
-        assert costs.kind[program.table[node, c.C_COST]] in (m.PLAIN, m.USER)
+        assert costs.kind[program.table[node, c.C_COST]] in TIMES_WITHOUT_A_SERVER
     assert np.array_equal(edges.table[:, : c.C_SUCC], program.table[:, : c.C_SUCC])

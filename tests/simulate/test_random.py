@@ -31,7 +31,7 @@ def test_numbers_lie_strictly_between_0_and_1(seed: int) -> None:
 @given(SEEDS)
 def test_a_seed_gives_a_state_that_the_generators_accept(seed: int) -> None:
     """Neither word may be 0 (it would stay 0), nor reach its modulus."""
-    a, b = seeded(np.random.SeedSequence(seed))
+    a, b = seeded(np.random.SeedSequence(seed))[0]
     assert 1 <= a < M1
     assert 1 <= b < M2
 
@@ -45,7 +45,7 @@ def test_compiled_and_uncompiled_draw_the_same_numbers(seed: int) -> None:
 @given(SEEDS)
 def test_the_recurrence_is_that_of_the_paper(seed: int) -> None:
     """CACM 31 (1988), figure 3: both generators in Python's unbounded integers."""
-    a, b = (int(word) for word in seeded(np.random.SeedSequence(seed)))
+    a, b = (int(word) for word in seeded(np.random.SeedSequence(seed))[0])
     expected = []
     for _ in range(5):
         a, b = a * 40014 % M1, b * 40692 % M2
@@ -77,3 +77,10 @@ def test_every_tenth_of_the_range_is_hit_equally_often() -> None:
 def test_seeds_give_different_sequences() -> None:
     """Neighbouring seeds share no number among the first 20."""
     assert not set(draw(1, 20)) & set(draw(2, 20))
+
+
+def test_streams_of_a_seed_share_no_number() -> None:
+    """Each thread draws from its own stream, so what it draws does not depend on the others' order."""
+    state = seeded(np.random.SeedSequence(1), 3)
+    streams = [{uniform(state, stream) for _ in range(20)} for stream in range(3)]
+    assert len(set.union(*streams)) == 60
