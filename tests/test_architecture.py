@@ -21,7 +21,7 @@ LAYERS: list[set[str]] = [
     {"automata", "transition"},
     {"mm"},
     {"plugins", "scenario"},
-    {"simulate"},
+    {"simulate", "explore"},
     {"comparison"},
     {"matrix"},
     {"report"},

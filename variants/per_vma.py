@@ -11,12 +11,13 @@ from collections.abc import Generator
 from typing import Any
 
 from spfvar.mm import hookspecs as hooks
-from spfvar.mm.fault import MMAP_LOCK, PTL
+from spfvar.mm.fault import MMAP_LOCK, PTL, access_error
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.sequence import WriteSequence
 from spfvar.mm.vmf import TRIED, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.paging import pmd_same
 from spfvar.ops.places import RWSEM_WORDS, Field, Register
 from spfvar.ops.primitives import (
     at,
@@ -28,8 +29,7 @@ from spfvar.ops.primitives import (
     equals_register,
     find_vma,
     load,
-    load_nonzero,
-    pmd_same,
+    load_ref_nonnull,
     rcu_read_lock,
     rcu_read_unlock,
     spin_unlock,
@@ -70,6 +70,9 @@ class PerVmaReader:
             yield count("vma_lock_abort")
             return (yield from with_mmap_lock)
         fault = vmf.set(VMA_LOCK)
+        if (yield from access_error(fault)):
+            yield from vma_end_read()
+            return VMFault.SIGSEGV
         ret = yield from hooks.handle_mm_fault(fault)
         if ret & VMFault.RETRY:
             yield count("vma_lock_retry")
@@ -136,7 +139,7 @@ class PerVmaReader:
         return self._prepare(vmf, prepare) if vmf.has(VMA_LOCK) else prepare
 
     def _prepare(self, vmf: VmFault, prepare: Steps) -> Steps:
-        if (yield load_nonzero(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
+        if (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
             return VMFault.NONE
         # Neighbours are looked at, so mmap_lock; but waiting for it would deadlock with a writer.
         if not (yield down_read_trylock(MMAP_LOCK, "mmap_read_trylock")):

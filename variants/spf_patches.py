@@ -16,32 +16,29 @@ from spfvar.mm.sequence import WriteSequence
 from spfvar.mm.vmf import VMA_COPY, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps
+from spfvar.ops.paging import filemap_get_folio, folio_put, pmd_same, read_pmd, read_pte
 from spfvar.ops.places import Field, Register
 from spfvar.ops.primitives import (
     at,
     call_rcu,
-    copy_register,
     count,
     equals,
     equals_register,
-    filemap_get_folio,
     find_vma,
-    folio_put,
     folio_trylock,
     folio_unlock,
     free,
+    is_null,
     load,
     load_odd,
+    load_ref,
     local_irq_disable,
     local_irq_enable,
-    pmd_same,
     rcu_read_lock,
     rcu_read_unlock,
-    read_pmd,
-    read_pte,
     spin_trylock,
     spin_unlock,
-    store_register,
+    store_ref,
     test_register,
 )
 
@@ -141,9 +138,12 @@ class SpeculativeEntry:
 
     def _copy_vma(self, vmf: VmFault) -> Steps:
         yield load(at(o.vma, o.VM_WRITE), o.vm_page_prot).costing("vma_copy")
-        yield load(at(o.vma, o.VM_ANON_VMA), o.anon_vma)
-        if not vmf.mapping.anonymous:
-            yield load(at(o.vma, o.VM_FILE), o.vm_file)
+        yield load_ref(at(o.vma, o.VM_ANON_VMA), o.anon_vma)
+        yield load(at(o.vma, o.VM_PGOFF), o.vm_pgoff).untimed()
+        if vmf.mapping.anonymous:
+            yield load(at(o.vma, o.VM_START), o.vm_start).untimed()
+        else:
+            yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
             yield load(at(o.vma, o.VM_START), o.vm_start)
             yield load(at(o.vma, o.VM_END), o.vm_end)
 
@@ -228,9 +228,9 @@ class SpeculativeAnonymous:
         return self._must_exist() if vmf.has(SPECULATIVE) else prepare
 
     def _must_exist(self) -> Steps:
-        if (yield test_register(o.anon_vma, 1, "vma->anon_vma")):
-            return VMFault.NONE
-        return (yield from abort("anon_vma"))
+        if (yield is_null(o.anon_vma)):
+            return (yield from abort("anon_vma"))
+        return VMFault.NONE
 
 
 class SpeculativePresent:
@@ -247,9 +247,8 @@ class RcuFilePut:
 
     @hookimpl
     def vma_fput(self, vma: Register) -> Steps:
-        yield load(at(vma, o.VM_FILE), o.vm_file)
-        yield copy_register(o.scratch, o.vm_file, 1)
-        yield store_register(at(vma, o.VM_FPUT), o.scratch)
+        yield load_ref(at(vma, o.VM_FILE), o.vm_file)
+        yield store_ref(at(vma, o.VM_FPUT), o.vm_file)
 
 
 class SpeculativeDoFault:

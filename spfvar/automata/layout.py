@@ -26,7 +26,8 @@ class Sizes:
 
     ``pages`` is the size of the address space, ``pt_shift`` the log2 of a page table's entries,
     ``tree_shift`` of the pages of one slot of the VMA tree (every VMA boundary is a multiple of
-    them), ``seq_bits`` the width of sequence counters, small in an exhaustive search.
+    them), ``seq_bits`` the width of sequence counters, small in an exhaustive search.  Classes with
+    a count of 0 are not modelled (spfvar.automata.lower); ``tlbs``: does each CPU have a TLB?
     """
 
     threads: int
@@ -38,11 +39,19 @@ class Sizes:
     pt_shift: int = 9
     tree_shift: int = 0
     seq_bits: int = 30
+    mms: int = 1
+    anon_vmas: int = 0
+    anon_pages: int = 0
+    policies: int = 0
+    tlbs: bool = False
+    stale: int = c.STALE
 
     def count(self, cls: ObjectClass) -> int:
         """The number of objects of a class."""
         counts = {
-            o.MM: 1, o.VMA: self.vmas, o.PAGE_TABLE: self.tables, o.FILE: self.files, o.FOLIO: self.folios,
+            o.MM: self.mms, o.VMA: self.vmas, o.PAGE_TABLE: self.tables, o.FILE: self.files,
+            o.FOLIO: self.folios, o.ANON_VMA_CLASS: self.anon_vmas, o.PAGE: self.anon_pages,
+            o.MEMPOLICY: self.policies,
         }  # fmt: skip
         return counts[cls]
 
@@ -57,6 +66,7 @@ class Layout:
         self.thread_stride = c.T_FIXED + len(self.registers)
         self.field_offset: dict[Field, int] = {}
         self.class_stride: dict[ObjectClass, int] = {}
+        self.class_kept: dict[ObjectClass, int] = {}
         self._place_fields(ops)
         self.g = np.zeros(c.G_CLASS0 + c.CLASS_WORDS * len(o.CLASSES), dtype=np.int32)
         self.words = self._place_all()
@@ -67,13 +77,17 @@ class Layout:
             fields = dict.fromkeys(o.FIXED_FIELDS.get(cls, ()))
             used = (op.place.field for op in ops if op.place is not None)
             fields.update(dict.fromkeys(field for field in used if field.cls == cls))
-            for field in fields:
+            kept = [field for field in fields if field.kept]
+            for field in [*(field for field in fields if not field.kept), *kept]:
+                if kept and field == kept[0]:
+                    self.class_kept[cls] = offset
                 if field.width == 0:  # the life word itself
                     self.field_offset[field] = 0
                     continue
                 self.field_offset[field] = offset
                 offset += field.width
             self.class_stride[cls] = offset
+            self.class_kept.setdefault(cls, offset)
 
     def _place_all(self) -> int:
         sizes, g = self.sizes, self.g
@@ -96,6 +110,7 @@ class Layout:
             g[k + c.K_STRIDE], g[k + c.K_COUNT] = self.class_stride[cls], sizes.count(cls)
             g[k + c.K_REF0] = min(refs, default=0)
             g[k + c.K_REF1] = max(refs, default=-1) + 1
+            g[k + c.K_KEPT] = self.class_kept[cls]
             here += self.class_stride[cls] * sizes.count(cls)
         g[c.G_TREE], g[c.G_TREE_SHIFT] = here, sizes.tree_shift
         here += ((sizes.pages - 1) >> sizes.tree_shift) + 1
@@ -103,6 +118,11 @@ class Layout:
         here += ((sizes.pages - 1) >> sizes.pt_shift) + 1
         g[c.G_PTE] = here
         here += sizes.tables << sizes.pt_shift
+        if sizes.tlbs:
+            g[c.G_TLB], here = here, here + sizes.threads * sizes.pages
+        if sizes.anon_pages:
+            g[c.G_WRITES], here = here, here + sizes.pages
+        g[c.G_STALE], g[c.G_PAGES] = sizes.stale, sizes.pages
         g[c.G_SEQ_MASK] = (1 << sizes.seq_bits) - 1
         g[c.G_R_ADDR] = self.registers[o.address]
         return here

@@ -88,7 +88,8 @@ def _executed(automaton: Automaton, settled: Collection[Field]) -> list[Op]:
             continue
         seen.add(number)
         node = automaton.nodes[number]
-        known = node.op.code == c.LOAD_TEST and node.op.place is not None and node.op.place.field in settled
+        tests = node.op.code in (c.LOAD_TEST, c.LOAD_REF) and len(node.successors) == 2
+        known = tests and node.op.place is not None and node.op.place.field in settled
         ahead += node.successors[1:] if known else node.successors
     return [automaton.nodes[number].op for number in sorted(seen)]
 
@@ -104,7 +105,9 @@ def _fill(row: Words, op: Op, layout: Layout) -> None:
         row[c.C_A_REG] = layout.registers[op.place.register]
         row[c.C_A_BASE] = layout.class_base(cls) + layout.field_offset[op.place.field]
         row[c.C_A_STRIDE] = layout.class_stride[cls]
-        if cls.lifetime and op.code != c.ALLOC:
+        if op.typesafe:
+            row[c.C_A_LIFE] = c.A_TYPESAFE
+        elif cls.lifetime and op.code != c.ALLOC:
             row[c.C_A_LIFE] = layout.class_base(cls)
     if op.code in _LIFE_OPS:
         assert op.place is not None
@@ -115,9 +118,9 @@ def _fill(row: Words, op: Op, layout: Layout) -> None:
 class _Written:
     """What the ops of a run can write: the rest is constant, and reading it needs no ordering."""
 
-    _WORD_READS = (c.LOAD, c.LOAD_TEST, c.LOAD_ODD, c.EQUALS, c.EQUALS_REG, c.VMA_CONTAINS)
-    _PMD_OPS = (c.READ_PMD, c.PMD_SAME, c.PMD_POPULATE, c.PMD_CLEAR, c.TOUCH)
-    _WORD_WRITES = (c.STORE, c.STORE_REG, c.ADD, c.INC_NOT_ZERO, c.DEC_AND_TEST)
+    _WORD_READS = (c.LOAD, c.LOAD_TEST, c.LOAD_ODD, c.LOAD_REF, c.EQUALS, c.EQUALS_REG, c.VMA_CONTAINS)
+    _PMD_OPS = (c.READ_PMD, c.PMD_SAME, c.PMD_POPULATE, c.PMD_CLEAR, c.PMD_TAKE, c.TOUCH)
+    _WORD_WRITES = (c.STORE, c.STORE_REG, c.STORE_REF, c.ADD, c.INC_NOT_ZERO, c.DEC_AND_TEST)
 
     def __init__(self, ops: tuple[Op, ...], private_tables: bool) -> None:
         self._private_tables = private_tables

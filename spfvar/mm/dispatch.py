@@ -11,7 +11,8 @@ from spfvar.mm.filemap import do_cow_fault, do_read_fault, do_shared_fault
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import PMD_NONE, VMA_COPY, VMFault, VmFault
 from spfvar.ops.op import Steps
-from spfvar.ops.primitives import pte_same, read_pmd, read_pte, spin_unlock, work
+from spfvar.ops.paging import pte_same, read_pmd, read_pte
+from spfvar.ops.primitives import spin_unlock, work
 
 
 def do_file_fault(vmf: VmFault) -> Steps:

@@ -12,12 +12,33 @@ from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import PMD_NONE, TRIED, VMA_COPY, VMFault, VmFault
 from spfvar.ops import objects as o
-from spfvar.ops.codes import PTE_ANON
 from spfvar.ops.op import Steps
+from spfvar.ops.paging import (
+    alloc_page,
+    fill_page,
+    folio_get,
+    folio_put,
+    free_page,
+    get_page,
+    page_add_new_anon_rmap,
+    page_exclusive,
+    page_remove_rmap,
+    pmd_populate,
+    pte_mkwrite,
+    pte_none,
+    pte_same,
+    ptep_clear,
+    put_page,
+    read_pmd,
+    set_pte_anon,
+    set_pte_zero,
+    vm_normal_page,
+)
 from spfvar.ops.primitives import (
     add,
     allocate,
     at,
+    copy_register,
     count,
     down_read,
     down_read_trylock,
@@ -26,17 +47,10 @@ from spfvar.ops.primitives import (
     ipi_send,
     ipi_wait,
     load,
-    load_nonzero,
-    pmd_populate,
-    pte_mkwrite,
-    pte_none,
-    pte_same,
-    read_pmd,
-    set_pte_anon,
-    set_pte_zero,
+    load_ref_nonnull,
     spin_lock,
     spin_unlock,
-    store,
+    store_ref,
     test_register,
     up_read,
     work,
@@ -66,11 +80,55 @@ def pmd_install() -> Steps:
         yield read_pmd()
 
 
-def alloc_page(vmf: VmFault, contents: str) -> Steps:
+def new_page(contents: str) -> Steps:
     """A new page for the fault, filled and charged; ``contents`` is the cost class of filling it."""
-    yield work("alloc_page")
-    yield work(contents)
+    yield alloc_page()
+    yield fill_page(contents)
     yield work("memcg_charge")
+
+
+def access_error(vmf: VmFault) -> Steps:
+    """Does the VMA forbid the access (arch/x86/mm/fault.c)?"""
+    if not (vmf.write and vmf.mapping.protected):
+        return False
+    yield load(at(o.vma, o.VM_WRITE), o.vm_page_prot)
+    return not (yield test_register(o.vm_page_prot, 1, "access_error"))
+
+
+def load_index(vmf: VmFault) -> Steps:
+    """What linear_page_index() needs of the VMA, unless the fault works on a copy of it."""
+    if not vmf.has(VMA_COPY):
+        yield load(at(o.vma, o.VM_START), o.vm_start).untimed()
+        yield load(at(o.vma, o.VM_PGOFF), o.vm_pgoff).untimed()
+
+
+def add_anon_page() -> Steps:
+    """Reverse map and LRU of the new page."""
+    yield page_add_new_anon_rmap()
+    yield work("lru_add")
+
+
+def get_old_page() -> Steps:
+    """Keep the page that ``orig_pte`` maps for as long as it is copied."""
+    kind = yield vm_normal_page()
+    if kind == "anonymous":
+        yield get_page(o.old_page)
+    elif kind == "file":
+        yield folio_get()
+
+
+def put_old_page(unmapped: bool) -> Steps:
+    """Let the copied page go, and if it was ``unmapped``, the mapping's reference too."""
+    kind = yield vm_normal_page()
+    if kind == "anonymous":
+        if unmapped:
+            yield put_page(o.old_page)
+        yield put_page(o.old_page)
+    elif kind == "file":
+        if unmapped:
+            yield page_remove_rmap()
+            yield folio_put()
+        yield folio_put()
 
 
 class MmapLockFault:
@@ -84,6 +142,9 @@ class MmapLockFault:
     def fault_with_mmap_lock(self, vmf: VmFault) -> Steps:
         yield count("mmap_lock_fault")
         if not (yield from hooks.lock_mm_and_find_vma(vmf)):
+            yield from hooks.release_fault_lock(vmf)
+            return VMFault.SIGSEGV
+        if (yield from access_error(vmf)):
             yield from hooks.release_fault_lock(vmf)
             return VMFault.SIGSEGV
         ret = yield from hooks.handle_mm_fault(vmf)
@@ -128,12 +189,21 @@ class MmapLockFault:
 
     @hookimpl
     def anon_vma_prepare(self, vmf: VmFault) -> Steps:
-        if (yield load_nonzero(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
+        if (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
             return VMFault.NONE
+        reused = vmf.mapping.neighbours and (yield from find_mergeable_anon_vma())
+        if not reused:
+            yield allocate(o.anon_vma, "anon_vma_alloc", "anon_vma_alloc")
         lock = at(o.mm, o.PAGE_TABLE_LOCK)
-        yield work("anon_vma_alloc")
         yield spin_lock(lock)
-        yield store(at(o.vma, o.VM_ANON_VMA), 1)
+        if (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.old_anon_vma).untimed()):
+            yield spin_unlock(lock)
+            if not reused:
+                yield free(o.anon_vma, "anon_vma_free", "free")
+            yield copy_register(o.anon_vma, o.old_anon_vma)
+            return VMFault.NONE
+        yield add(at(o.anon_vma, o.ANON_VMA_REFS), 1, "get_anon_vma").untimed()
+        yield store_ref(at(o.vma, o.VM_ANON_VMA), o.anon_vma)
         yield spin_unlock(lock)
         return VMFault.NONE
 
@@ -145,20 +215,20 @@ class MmapLockFault:
             ret = yield from hooks.anon_vma_prepare(vmf)
             if ret:
                 return ret
-            yield from alloc_page(vmf, "zero_page")
+            yield from new_page("zero_page")
+            yield from load_index(vmf)
         yield from load_protection(vmf)
         if not (yield from hooks.pte_map_lock(vmf)):
             if vmf.write:
-                yield work("free_page")
+                yield free_page()
             return VMFault.RETRY if vmf.has(VMA_COPY) else VMFault.NONE
         if not (yield pte_none()):
             yield spin_unlock(PTL)
             if vmf.write:
-                yield work("free_page")
+                yield free_page()
             return VMFault.NONE
         if vmf.write:
-            yield work("anon_rmap")
-            yield work("lru_add")
+            yield from add_anon_page()
             yield set_pte_anon()
         else:
             yield set_pte_zero()
@@ -167,11 +237,11 @@ class MmapLockFault:
 
     @hookimpl
     def do_wp_page(self, vmf: VmFault) -> Steps:
-        # An exclusive anonymous page and a shared mapping's page are reused in place.
-        if vmf.mapping.shared or (yield test_register(o.orig_pte, PTE_ANON, "PageAnon")):
+        if vmf.mapping.shared or (yield from reuses_page()):
             yield pte_mkwrite()
             yield spin_unlock(PTL)
             return VMFault.NONE
+        yield from get_old_page()
         yield spin_unlock(PTL)
         return (yield from hooks.wp_page_copy(vmf))
 
@@ -179,20 +249,40 @@ class MmapLockFault:
     def wp_page_copy(self, vmf: VmFault) -> Steps:
         ret = yield from hooks.anon_vma_prepare(vmf)
         if ret:
+            yield from put_old_page(unmapped=False)
             return ret
-        yield from alloc_page(vmf, "zero_page" if vmf.mapping.anonymous else "copy_page")
+        zero = (yield vm_normal_page()) == "zero page"
+        yield from new_page("zero_page" if zero else "copy_page")
+        yield from load_index(vmf)
         yield from load_protection(vmf)
         if not (yield from hooks.pte_map_lock(vmf)):
-            yield work("free_page")
+            yield free_page()
+            yield from put_old_page(unmapped=False)
             return VMFault.RETRY if vmf.has(VMA_COPY) else VMFault.NONE
         if not (yield pte_same()):
             yield spin_unlock(PTL)
-            yield work("free_page")
+            yield free_page()
+            yield from put_old_page(unmapped=False)
             return VMFault.NONE
-        yield ipi_send("ptep_clear_flush")
+        yield ptep_clear()
+        yield ipi_send("ptep_clear_flush", o.address)
         yield ipi_wait()
-        yield work("anon_rmap")
-        yield work("lru_add")
-        yield set_pte_anon(replaces=True)
+        yield from add_anon_page()
+        yield set_pte_anon()
         yield spin_unlock(PTL)
+        yield from put_old_page(unmapped=True)
         return VMFault.NONE
+
+
+def reuses_page() -> Steps:
+    """Is ``orig_pte`` an anonymous page that only this entry maps?"""
+    kind = yield vm_normal_page()
+    return kind == "anonymous" and (yield page_exclusive())
+
+
+def find_mergeable_anon_vma() -> Steps:
+    """Look for the anon_vma of the next VMA, which may be shared.  Reads a VMA that only mmap_lock keeps."""
+    yield load(at(o.vma, o.VM_END), o.vm_end)
+    if not (yield find_vma(o.near, o.vm_end, "vma_next")):
+        return False
+    return (yield load_ref_nonnull(at(o.near, o.VM_ANON_VMA), o.anon_vma))

@@ -7,33 +7,38 @@ filemap_map_pages, filemap_fault; mm/internal.h maybe_unlock_mmap_for_io.
 from __future__ import annotations
 
 from spfvar.mm import hookspecs as hooks
-from spfvar.mm.fault import PTL, load_protection, pmd_install
+from spfvar.mm.fault import PTL, add_anon_page, load_index, load_protection, pmd_install
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import PMD_NONE, TRIED, VMA_COPY, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.paging import (
+    alloc_page,
+    fault_around_window,
+    filemap_create_folio,
+    filemap_get_folio,
+    folio_put,
+    free_page,
+    next_uptodate_folio,
+    page_add_file_rmap,
+    pte_none,
+    set_pte_anon,
+    set_pte_file,
+)
 from spfvar.ops.primitives import (
     add,
     allocate,
     at,
     count,
     equals,
-    fault_around_window,
-    filemap_create_folio,
-    filemap_get_folio,
     folio_lock,
-    folio_put,
     folio_trylock,
     folio_unlock,
     free,
     load,
+    load_ref,
     next_address,
-    next_uptodate_folio,
-    page_add_file_rmap,
-    pte_none,
     registers_equal,
-    set_pte_anon,
-    set_pte_file,
     set_register,
     sleep_for,
     spin_unlock,
@@ -49,7 +54,7 @@ NO_PAGE = VMFault.ERROR | VMFault.NOPAGE | VMFault.RETRY
 def load_file_fields(vmf: VmFault) -> Steps:
     """The VMA's file and bounds into registers, unless the fault works on a copy of the VMA."""
     if not vmf.has(VMA_COPY):
-        yield load(at(o.vma, o.VM_FILE), o.vm_file)
+        yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
         yield load(at(o.vma, o.VM_START), o.vm_start)
         yield load(at(o.vma, o.VM_END), o.vm_end)
 
@@ -97,20 +102,21 @@ def do_cow_fault(vmf: VmFault) -> Steps:
     ret = yield from hooks.anon_vma_prepare(vmf)
     if ret:
         return ret
-    yield work("alloc_page")
+    yield alloc_page()
     yield work("memcg_charge")
     yield from preallocate(vmf)
     ret = yield from hooks.do_fault(vmf)
     if ret & NO_PAGE:
         yield from free_preallocated(vmf)
-        yield work("free_page")
+        yield free_page()
         return ret & ~VMFault.NOPAGE
     yield work("copy_page")
+    yield from load_index(vmf)
     ret = yield from hooks.finish_fault(vmf)
     yield folio_unlock()
     yield folio_put()
     if ret & NO_PAGE:
-        yield work("free_page")
+        yield free_page()
     return ret & ~VMFault.NOPAGE
 
 
@@ -206,8 +212,7 @@ class FilemapFault:
             yield spin_unlock(PTL)
             return VMFault.NOPAGE
         if vmf.write and not vmf.mapping.shared:
-            yield work("anon_rmap")
-            yield work("lru_add")
+            yield from add_anon_page()
             yield set_pte_anon()
         else:
             yield page_add_file_rmap()
@@ -249,7 +254,7 @@ def read_missing_folio(vmf: VmFault) -> Steps:
     yield count("pgmajfault")
     dropped = yield from hooks.maybe_unlock_mmap_for_io(vmf)
     if (yield filemap_create_folio()):
-        yield work("alloc_page")
+        yield work("alloc_page", "filemap_alloc_folio")
         yield work("memcg_charge")
         yield work("lru_add")
         yield sleep_for("io", "filemap_read_folio")

@@ -232,8 +232,8 @@ def vm_area_free(vma: Register) -> Steps:
 
 
 @hook_point
-def free_pgtables(mapping: Mapping) -> Steps:
-    """Unlink and free the page tables of ``range_start .. range_end`` (mm/memory.c)."""
+def free_pgtables(vma: Register, mapping: Mapping) -> Steps:
+    """Unlink the VMA from its reverse maps, then free the page tables of its range (mm/memory.c)."""
     raise AssertionError
 
 

@@ -26,7 +26,9 @@ class Mapping:
     """What a region's VMA is, as far as the fault path branches on it.
 
     ``fault_around`` is the window in pages (1: switched off), ``map_pages`` and ``speculative`` tell
-    whether ``vm_ops->map_pages`` exists and whether the file system allows a speculative ``->fault``.
+    whether ``vm_ops->map_pages`` exists and whether the file system allows a speculative ``->fault``,
+    ``neighbours`` whether an adjacent VMA may share its anon_vma, ``protected`` whether the VMA may forbid
+    writes.
     """
 
     anonymous: bool = True
@@ -34,6 +36,8 @@ class Mapping:
     fault_around: int = 16
     map_pages: bool = True
     speculative: bool = True
+    neighbours: bool = False
+    protected: bool = False
 
 
 @dataclass(frozen=True, slots=True)

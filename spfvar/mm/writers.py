@@ -12,12 +12,12 @@ from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import Mapping
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.paging import change_ptes, free_gathered_pages, next_table, pmd_clear, read_pmd, zap_ptes
 from spfvar.ops.places import Register
 from spfvar.ops.primitives import (
     add,
     allocate,
     at,
-    change_ptes,
     copy_register,
     dec_and_test,
     down_read,
@@ -27,29 +27,26 @@ from spfvar.ops.primitives import (
     free,
     ipi_send,
     ipi_wait,
-    load,
-    next_table,
-    pmd_clear,
+    is_null,
+    linked,
+    load_ref,
+    load_ref_nonnull,
     rcu_gp_start,
     rcu_gp_wait,
     rcu_invoke,
-    read_pmd,
+    set_null,
     set_register,
     spin_lock,
     spin_unlock,
     store,
+    store_ref,
     store_register,
-    test_register,
     tree_erase,
     tree_store,
     up_read,
     up_write,
     work,
-    zap_ptes,
 )
-
-#: The sign bit: set in a null reference.
-NULL = 1 << 30
 
 
 def over_range() -> Steps:
@@ -60,23 +57,25 @@ def over_range() -> Steps:
 
 def flush_tlb() -> Steps:
     """Flush the range on every CPU that runs the mm, and wait."""
-    yield ipi_send("flush_tlb_mm_range")
+    yield ipi_send("flush_tlb_mm_range", o.range_start, o.range_end)
     yield ipi_wait()
 
 
 def tlb_finish_mmu() -> Steps:
-    """Flush, then free the page tables that were gathered (mm/mmu_gather.c)."""
+    """Flush, then free the pages and page tables that were gathered (mm/mmu_gather.c)."""
     yield from flush_tlb()
+    yield free_gathered_pages()
     yield loop("tlb_flush_mmu_free")
-    if not (yield test_register(o.gathered, NULL, "gathered tables left")):
+    if not (yield is_null(o.gathered)):
         yield copy_register(o.table, o.gathered)
-        yield load(at(o.table, o.GATHER_NEXT), o.gathered)
+        yield load_ref(at(o.table, o.GATHER_NEXT), o.gathered)
         yield free(o.table, "__tlb_remove_table", "free_table")
         yield again("tlb_flush_mmu_free")
 
 
 def zap_range() -> Steps:
     """unmap_vmas: clear the entries, table by table under the table's lock."""
+    yield set_register(o.gathered_pages, 0)
     yield from over_range()
     yield loop("zap_pmd_range")
     if (yield read_pmd(key=o.cursor)):
@@ -87,22 +86,33 @@ def zap_range() -> Steps:
         yield again("zap_pmd_range")
 
 
-def lock_i_mmap(mapping: Mapping, name: str) -> Steps:
+def link_in_file(vma: Register, mapping: Mapping, in_tree: bool) -> Steps:
     """Link or unlink a file VMA in its file's interval tree."""
     if mapping.anonymous:
         return
     lock = at(o.vm_file, o.I_MMAP_RWSEM)
     yield down_write(lock, "i_mmap_lock_write")
-    yield work("interval_tree", name)
+    name = "vma_interval_tree_insert" if in_tree else "vma_interval_tree_remove"
+    yield linked(at(vma, o.VM_LINKED), int(in_tree), name)
     yield up_write(lock, "i_mmap_unlock_write")
 
 
-def unmap_region(mapping: Mapping) -> Steps:
+def unlink_anon_vmas(vma: Register) -> Steps:
+    """Leave the anon_vma; the last VMA frees it (mm/rmap.c)."""
+    yield work("unlink_anon_vmas")
+    if (yield load_ref_nonnull(at(vma, o.VM_ANON_VMA), o.anon_vma).untimed()):
+        if (yield dec_and_test(at(o.anon_vma, o.ANON_VMA_REFS), "put_anon_vma").untimed()):
+            yield free(o.anon_vma, "anon_vma_free", "free")
+        yield set_null(o.anon_vma)
+        yield store_ref(at(vma, o.VM_ANON_VMA), o.anon_vma).untimed()
+
+
+def unmap_region(vma: Register, mapping: Mapping) -> Steps:
     """Zap, free the page tables, flush (unmap_region, mm/mmap.c)."""
     yield work("lru_add_drain")
     yield from zap_range()
-    yield set_register(o.gathered, -1)
-    yield from hooks.free_pgtables(mapping)
+    yield set_null(o.gathered)
+    yield from hooks.free_pgtables(vma, mapping)
     yield from tlb_finish_mmu()
 
 
@@ -140,7 +150,7 @@ class MmapLockWriters:
 
     @hookimpl
     def vma_fput(self, vma: Register) -> Steps:
-        yield load(at(vma, o.VM_FILE), o.vm_file)
+        yield load_ref(at(vma, o.VM_FILE), o.vm_file)
         if (yield dec_and_test(at(o.vm_file, o.F_COUNT), "fput")):
             yield free(o.vm_file, "__fput")
 
@@ -149,9 +159,9 @@ class MmapLockWriters:
         yield free(vma, "vm_area_free")
 
     @hookimpl
-    def free_pgtables(self, mapping: Mapping) -> Steps:
-        yield work("unlink_anon_vmas")
-        yield from lock_i_mmap(mapping, "unlink_file_vma")
+    def free_pgtables(self, vma: Register, mapping: Mapping) -> Steps:
+        yield from unlink_anon_vmas(vma)
+        yield from link_in_file(vma, mapping, False)
         yield from over_range()
         yield loop("free_pgd_range")
         if (yield pmd_clear()):
@@ -163,7 +173,7 @@ class MmapLockWriters:
     def tlb_remove_table(self, table: Register) -> Steps:
         # Bare x86: tables ride in the gather's batch and are freed right after the flush's IPIs; only
         # paravirtual guests (KVM with PV TLB flush, Hyper-V, Xen) free them by RCU.
-        yield store_register(at(table, o.GATHER_NEXT), o.gathered)
+        yield store_ref(at(table, o.GATHER_NEXT), o.gathered)
         yield copy_register(o.gathered, table)
 
     @hookimpl
@@ -176,11 +186,11 @@ class MmapLockWriters:
         yield store_register(at(o.new_vma, o.VM_END), o.range_end)
         if not mapping.anonymous:
             yield copy_register(o.vm_file, o.mapped_file)
-            yield store_register(at(o.new_vma, o.VM_FILE), o.vm_file)
+            yield store_ref(at(o.new_vma, o.VM_FILE), o.vm_file)
             yield add(at(o.vm_file, o.F_COUNT), 1, "get_file")
         yield from hooks.vma_start_write(o.new_vma)
         yield tree_store(o.new_vma, "vma_link")
-        yield from lock_i_mmap(mapping, "vma_link_file")
+        yield from link_in_file(o.new_vma, mapping, True)
         yield store(at(o.new_vma, o.VM_WRITE), 1)
         yield from hooks.mmap_write_unlock()
 
@@ -192,12 +202,12 @@ class MmapLockWriters:
             yield from hooks.mmap_write_unlock()
             return
         if not mapping.anonymous:
-            yield load(at(o.vma, o.VM_FILE), o.vm_file)
+            yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
         yield from hooks.vma_start_write(o.vma)
         yield from hooks.vma_mark_detached(o.vma)
         yield tree_erase("detach_vmas_to_be_unmapped")
         yield from hooks.mmap_write_downgrade()
-        yield from unmap_region(mapping)
+        yield from unmap_region(o.vma, mapping)
         yield from remove_vma(o.vma, mapping)
         yield up_read(MMAP_LOCK, "mmap_read_unlock")
 
@@ -229,6 +239,7 @@ class MmapLockWriters:
         if (yield find_vma(key=o.range_start)):
             yield from zap_range()
             yield from flush_tlb()
+            yield free_gathered_pages()
         yield up_read(MMAP_LOCK, "mmap_read_unlock")
 
     @hookimpl
@@ -264,7 +275,7 @@ def shrink_heap(mapping: Mapping) -> Steps:
     yield from hooks.vma_mark_detached(o.new_vma)
     yield tree_erase("detach_vmas_to_be_unmapped")
     yield from hooks.mmap_write_downgrade()
-    yield from unmap_region(mapping)
+    yield from unmap_region(o.new_vma, mapping)
     yield from remove_vma(o.new_vma, mapping)
     yield up_read(MMAP_LOCK, "mmap_read_unlock")
 

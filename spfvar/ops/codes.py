@@ -43,6 +43,8 @@ EQUALS: Final = 29
 INC_NOT_ZERO: Final = 30
 DEC_AND_TEST: Final = 31
 WAIT_EQUALS: Final = 32
+LOAD_REF: Final = 33
+STORE_REF: Final = 34
 # --- lifetime, RCU, interrupts -----------------------------------------------------------------
 ALLOC: Final = 35
 FREE: Final = 36
@@ -75,23 +77,34 @@ PTE_MKWRITE: Final = 69
 ZAP_PTES: Final = 70
 CHANGE_PTES: Final = 71
 FRESH_RANGE: Final = 72
+PTE_TAKE: Final = 73
+PTE_RESTORE: Final = 74
+PTE_WRPROTECT: Final = 75
+PMD_TAKE: Final = 76
 # --- page cache --------------------------------------------------------------------------------
 FOLIO_GET: Final = 80
 NEXT_CANDIDATE: Final = 81
 FOLIO_CREATE: Final = 82
+FOLIO_DELETE: Final = 83
+# --- anonymous pages, reverse maps -----------------------------------------------------------
+PAGE_ALLOC: Final = 90
+PAGE_GET: Final = 91
+PAGE_PUT: Final = 92
+PAGES_PUT: Final = 93
+PAGE_COPY: Final = 94
+PAGE_RMAP: Final = 95
+PAGE_OF: Final = 96
+RMAP_NEXT: Final = 97
 
 NAMES: Final[dict[int, str]] = {
     value: name for name, value in dict(globals()).items() if name.isupper() and isinstance(value, int)
 }
-#: Opcodes above this one read or write what other threads can see.
-LAST_LOCAL: Final = END
-
 # --- columns of the program table (one row per node, 32-bit integers) --------------------------
 C_OP: Final = 0
 C_A_REG: Final = 1  # thread word that holds the object's index
 C_A_BASE: Final = 2  # state word of the field in object 0
 C_A_STRIDE: Final = 3
-C_A_LIFE: Final = 4  # state word of object 0's lifetime, or -1: never freed
+C_A_LIFE: Final = 4  # state word of object 0's lifetime, or A_IMMORTAL, or A_TYPESAFE
 C_DST: Final = 5  # thread word written
 C_SRC: Final = 6  # thread word read
 C_SRC2: Final = 7
@@ -107,9 +120,23 @@ C_SUCC: Final = 16  # successors by outcome: C_SUCC + outcome
 MAX_OUTCOMES: Final = 4
 COLUMNS: Final = C_SUCC + MAX_OUTCOMES
 
+A_IMMORTAL: Final = -1  # objects that are never freed
+A_TYPESAFE: Final = -2  # memory that stays of its type: a freed or recycled object may be looked at under RCU
+
 FLAG_SHARED: Final = 1  # must be ordered with the other threads' ops
 FLAG_SLEEPS: Final = 2  # a wait here gives up the CPU
 FLAG_LINE: Final = 4  # touches a cache line that others touch too
+
+# --- groups of opcodes -------------------------------------------------------------------------
+#: Opcodes above this one read or write what other threads can see.
+LAST_LOCAL: Final = END
+#: The last opcode of each group.
+LAST_LOCK: Final = UNLOCK
+LAST_WORD: Final = STORE_REF
+LAST_LIFETIME: Final = IPI_WAIT
+LAST_TREE: Final = VMA_CONTAINS
+LAST_TABLE: Final = PMD_TAKE
+LAST_FOLIO: Final = FOLIO_DELETE
 
 # --- results of a step that are no outcome -----------------------------------------------------
 BLOCKED: Final = -1
@@ -132,8 +159,9 @@ PENDING_NEXT: Final = 2  # queued by call_rcu, its grace period has not started
 PENDING_WAIT: Final = 3  # its grace period is running
 #: A free object holds -(next free + 2); the end of the list is -1.
 FREE_END: Final = -1
-#: Added to a reference whose object was freed behind its holder's back.
+#: Added (as G_STALE) to a reference whose object was freed behind its holder's back.
 STALE: Final = 1 << 28
+SMALL_STALE: Final = 1 << 13  # for states of 16-bit words
 
 # --- page-table entry bits ---------------------------------------------------------------------
 PTE_PRESENT: Final = 1
@@ -159,6 +187,20 @@ V_UNBALANCED: Final = 4
 V_NO_MEMORY: Final = 5
 V_SLEEP_IN_ATOMIC: Final = 6
 V_OVERWRITE: Final = 7
+V_TLB: Final = 8
+V_PTE_LEFT: Final = 9
+V_TABLE_LEFT: Final = 10
+V_PROTECTION: Final = 11
+V_WRONG_PAGE: Final = 12
+V_TRUNCATED: Final = 13
+V_REFCOUNT: Final = 14
+V_LOST_WRITE: Final = 15
+V_RMAP: Final = 16
+V_LOCK_LEFT: Final = 17
+V_TABLE_OVERWRITE: Final = 18
+V_OUTSIDE_RCU: Final = 19
+V_DEADLOCK: Final = 20
+V_LIVELOCK: Final = 21
 VIOLATIONS: Final = (
     "none",
     "access through a null reference",
@@ -168,6 +210,20 @@ VIOLATIONS: Final = (
     "the model ran out of objects of this class",
     "sleeping in an RCU or interrupts-off section",
     "a present page-table entry is overwritten",
+    "a page is freed that a CPU can still reach through its TLB",
+    "a page-table entry is left where nothing is mapped",
+    "a page table is left where nothing is mapped",
+    "a page-table entry allows what its VMA forbids",
+    "a page-table entry maps a page of another object or offset",
+    "a page-table entry maps a page that has left its file",
+    "a reference count does not match the references",
+    "a write of the user's is lost",
+    "an anonymous page is mapped that its VMA's reverse map does not know",
+    "a lock is held by nobody alive",
+    "a linked page table is overwritten by another",
+    "memory of a recycled type is looked at outside an RCU section",
+    "nobody can go on",
+    "no way leads to an end",
 )
 
 # --- positions in the table of global constants (G) --------------------------------------------
@@ -187,26 +243,46 @@ G_PTE: Final = 12
 G_SEQ_MASK: Final = 13
 G_R_ADDR: Final = 14
 G_CLASSES: Final = 15  # number of object classes
-G_CLASS0: Final = 16  # per class, in the order of objects.CLASSES: the K_* words
-CLASS_WORDS: Final = 6
+G_STALE: Final = 16  # what a stale reference has added
+G_TLB: Final = 17  # state words of TLB entries: thread * pages + page; 0: there are no TLBs
+G_WRITES: Final = 18  # state words: the user's writes by page, -1: the content is undefined
+G_PAGES: Final = 19  # pages of the address space
+G_CLASS0: Final = 20  # per class, in the order of objects.CLASSES: the K_* words
+CLASS_WORDS: Final = 7
 K_BASE: Final = 0
 K_STRIDE: Final = 1
 K_COUNT: Final = 2
 K_FREE: Final = 3  # state word: head of the free list
 K_REF0: Final = 4  # thread words that refer to the class: first, and one past the last
 K_REF1: Final = 5
+K_KEPT: Final = 6  # first word of an object that its allocation leaves as it is
+CLASS_MM: Final = 0
 CLASS_VMA: Final = 1
 CLASS_TABLE: Final = 2
 CLASS_FILE: Final = 3
 CLASS_FOLIO: Final = 4
+CLASS_ANON_VMA: Final = 5
+CLASS_PAGE: Final = 6
+CLASS_POLICY: Final = 7
 
 # --- fixed field offsets that the transition function itself uses ------------------------------
 #: Word 0 of an object with a lifetime is its life; objects.FIXED_FIELDS follow (a test compares).
 VMA_START: Final = 1
 VMA_END: Final = 2
 VMA_FPUT: Final = 3
+VMA_WRITE: Final = 4
+VMA_FILE: Final = 5
+VMA_ANON_VMA: Final = 6
+VMA_LINKED: Final = 7
+VMA_PGOFF: Final = 8
 FILE_FOLIOS: Final = 1
 FILE_REFS: Final = 2
+FILE_OPEN: Final = 3
+ANON_VMA_REFS: Final = 1
+PAGE_REFS: Final = 1
+PAGE_DATA: Final = 2
+PAGE_ANON_VMA: Final = 3
+PAGE_INDEX: Final = 4
 FOLIO_CACHED: Final = 0
 FOLIO_UPTODATE: Final = 1
 FOLIO_LOCK: Final = 2

@@ -15,7 +15,10 @@ VMA: Final = ObjectClass("vma")
 PAGE_TABLE: Final = ObjectClass("page_table")
 FILE: Final = ObjectClass("file")
 FOLIO: Final = ObjectClass("folio", lifetime=False)
-CLASSES: Final = (MM, VMA, PAGE_TABLE, FILE, FOLIO)
+ANON_VMA_CLASS: Final = ObjectClass("anon_vma")
+PAGE: Final = ObjectClass("page")  # an anonymous page
+MEMPOLICY: Final = ObjectClass("mempolicy")
+CLASSES: Final = (MM, VMA, PAGE_TABLE, FILE, FOLIO, ANON_VMA_CLASS, PAGE, MEMPOLICY)
 
 # mm_struct
 MMAP_LOCK: Final = Field(MM, "mmap_lock", RWSEM_WORDS, "mmap_lock")
@@ -26,13 +29,15 @@ PGTABLES_BYTES: Final = Field(MM, "pgtables_bytes", 1, "mmap_lock")
 #: One lock for all page-middle directories (the kernel has one per GiB of address space).
 PMD_LOCK: Final = Field(MM, "pmd_lock", SPIN_WORDS, "pmd_lock")
 
-# vm_area_struct (the first three offsets are fixed)
+# vm_area_struct (these offsets are fixed); a reference in memory is the object's number + 1, or 0
 VM_START: Final = Field(VMA, "vm_start")
 VM_END: Final = Field(VMA, "vm_end")
-VM_FPUT: Final = Field(VMA, "vm_fput")  # file + 1 whose last reference the freeing of the VMA drops
+VM_FPUT: Final = Field(VMA, "vm_fput")  # the file whose last reference the freeing of the VMA drops
 VM_WRITE: Final = Field(VMA, "vm_page_prot")  # 1: writable
 VM_ANON_VMA: Final = Field(VMA, "anon_vma")
-VM_FILE: Final = Field(VMA, "vm_file")  # file, or -1
+VM_FILE: Final = Field(VMA, "vm_file")
+VM_LINKED: Final = Field(VMA, "shared.rb")  # 1: in the interval tree of its file
+VM_PGOFF: Final = Field(VMA, "vm_pgoff")  # counted from the VMA's first start
 
 # page table page
 PTL: Final = Field(PAGE_TABLE, "ptl", SPIN_WORDS, "ptl")
@@ -43,6 +48,7 @@ PTES: Final = "ptes"
 # struct file and its address_space (offsets fixed)
 FILE_FOLIO0: Final = Field(FILE, "i_pages")  # first folio of the file
 F_COUNT: Final = Field(FILE, "f_count", 1, "f_count")
+F_OPEN: Final = Field(FILE, "f_open")  # 1: a descriptor refers to it
 I_MMAP_RWSEM: Final = Field(FILE, "i_mmap_rwsem", RWSEM_WORDS, "i_mmap")
 
 # folio of the page cache (offsets fixed)
@@ -51,26 +57,41 @@ UPTODATE: Final = Field(FOLIO, "uptodate")
 FOLIO_LOCK: Final = Field(FOLIO, "lock", SPIN_WORDS)
 REFCOUNT: Final = Field(FOLIO, "refcount")
 
+# anon_vma and its pages (offsets fixed)
+ANON_VMA_REFS: Final = Field(ANON_VMA_CLASS, "refcount")
+PAGE_REFS: Final = Field(PAGE, "refcount")
+PAGE_DATA: Final = Field(PAGE, "data")  # writes that the page holds
+PAGE_ANON_VMA: Final = Field(PAGE, "mapping")
+PAGE_INDEX: Final = Field(PAGE, "index")
+
 FIXED_FIELDS: Final = {
-    VMA: (VM_START, VM_END, VM_FPUT),
-    FILE: (FILE_FOLIO0, F_COUNT),
+    VMA: (VM_START, VM_END, VM_FPUT, VM_WRITE, VM_FILE, VM_ANON_VMA, VM_LINKED, VM_PGOFF),
+    FILE: (FILE_FOLIO0, F_COUNT, F_OPEN),
     FOLIO: (CACHED, UPTODATE, FOLIO_LOCK, REFCOUNT),
+    ANON_VMA_CLASS: (ANON_VMA_REFS,),
+    PAGE: (PAGE_REFS, PAGE_DATA, PAGE_ANON_VMA, PAGE_INDEX),
 }
 
 # --- registers: vm_fault and the locals of the paths -------------------------------------------
 mm: Final = Register("mm", MM)
 address: Final = Register("address")  # in pages
 vma: Final = Register("vma", VMA)
+near: Final = Register("near", VMA)  # the neighbour whose anon_vma may be shared
 vm_page_prot: Final = Register("vm_page_prot")
-anon_vma: Final = Register("anon_vma")
+anon_vma: Final = Register("anon_vma", ANON_VMA_CLASS)
+old_anon_vma: Final = Register("old_anon_vma", ANON_VMA_CLASS)
 vm_file: Final = Register("vm_file", FILE)
 vm_start: Final = Register("vm_start")
+vm_pgoff: Final = Register("vm_pgoff")
 vm_end: Final = Register("vm_end")
 table: Final = Register("pmd_pgtable", PAGE_TABLE)  # vmf->pmd's table, as orig_pmd saw it
 prealloc_pte: Final = Register("prealloc_pte", PAGE_TABLE)
 gathered: Final = Register("gathered", PAGE_TABLE)  # head of the list of unlinked tables
 orig_pte: Final = Register("orig_pte")
 folio: Final = Register("folio", FOLIO)
+page: Final = Register("page", PAGE)  # the new page of the fault
+old_page: Final = Register("old_page", PAGE)
+gathered_pages: Final = Register("gathered_pages")  # set of zapped anonymous pages, a bit each
 cursor: Final = Register("cursor")  # page address of a loop over pages or tables
 limit: Final = Register("limit")  # its end
 range_start: Final = Register("range_start")  # of a writer's system call
@@ -78,5 +99,7 @@ range_end: Final = Register("range_end")
 new_vma: Final = Register("new_vma", VMA)
 mapped_file: Final = Register("mapped_file", FILE)  # the file that mmap() maps
 touch_end: Final = Register("touch_end")
+rmap_vma: Final = Register("rmap_vma", VMA)  # of a reverse-map walk
+rmap_cursor: Final = Register("rmap_cursor")
 scratch: Final = Register("scratch")
 counter: Final = Register("counter")

@@ -23,7 +23,8 @@ class Op:
 
     ``outcomes`` are the values that the strategy is sent back, in the order in which the transition
     function numbers them.  ``cost`` names a cost class of the hardware profile (local work),
-    ``line`` the cache line that the primitive moves.
+    ``line`` the cache line that the primitive moves.  A ``typesafe`` op may look at an object that was freed
+    or recycled, inside an RCU section (SLAB_TYPESAFE_BY_RCU).
     """
 
     code: int
@@ -41,10 +42,19 @@ class Op:
     sleeps: bool = False
     event: str = ""
     function: str = ""
+    typesafe: bool = False
 
     def costing(self, cost: str) -> Op:
         """The same primitive with another cost class."""
         return replace(self, cost=cost)
+
+    def on_typesafe_memory(self) -> Op:
+        """The same primitive on an object that may be freed and recycled at any time."""
+        return replace(self, typesafe=True)
+
+    def untimed(self) -> Op:
+        """The same primitive as bookkeeping of the model: no cache line, no time."""
+        return replace(self, cost="free", line=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ class Field:
 
     ``width`` is its number of state words (a lock needs several); fields that name the same
     ``line`` share a cache line, and so disturb each other.  ``initial`` is the value of objects that
-    exist when a run starts; later ones start with zeroes.
+    exist when a run starts; later ones start with zeroes, except for fields that are ``kept``: those an
+    allocation leaves as the freed object had them (SLAB_TYPESAFE_BY_RCU with a constructor).
     """
 
     cls: ObjectClass
@@ -33,6 +34,7 @@ class Field:
     width: int = 1
     line: str = "main"
     initial: int = 0
+    kept: bool = False
 
     def __str__(self) -> str:
         return f"{self.cls.name}->{self.name}"

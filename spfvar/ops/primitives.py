@@ -13,6 +13,8 @@ from spfvar.ops.op import Op
 from spfvar.ops.places import Field, Line, Place, Register
 
 BOOL = (False, True)
+#: The sign bit: set in a null reference.
+NULL = 1 << 30
 
 
 def at(register: Register, field: Field) -> Place:
@@ -20,13 +22,14 @@ def at(register: Register, field: Field) -> Place:
     return Place(register, field)
 
 
-def _line(place: Place, mode: str) -> Line:
+def line_of(place: Place, mode: str) -> Line:
+    """The cache line of a place, touched in a mode."""
     return Line(place.register, place.field.line, mode)
 
 
 def _on(code: int, place: Place, mode: str, name: str, **more: object) -> Op:
     more.setdefault("cost", "atomic" if mode == "rmw" else "local")
-    return Op(code, f"{name}({place})", place=place, line=_line(place, mode), **more)  # type: ignore[arg-type]
+    return Op(code, f"{name}({place})", place=place, line=line_of(place, mode), **more)  # type: ignore[arg-type]
 
 
 # --- local work ----------------------------------------------------------------------------------
@@ -178,6 +181,31 @@ def load_odd(place: Place, into: Register, name: str = "read_seqcount") -> Op:
     return _on(codes.LOAD_ODD, place, "read", name, dst=into, outcomes=BOOL)
 
 
+def load_ref(place: Place, into: Register) -> Op:
+    """``into = READ_ONCE(place)``, a reference to an object."""
+    return _on(codes.LOAD_REF, place, "read", "load", dst=into)
+
+
+def load_ref_nonnull(place: Place, into: Register) -> Op:
+    """``into = READ_ONCE(place)``, a reference; outcome: is it not null?"""
+    return _on(codes.LOAD_REF, place, "read", "load", dst=into, imm=1, outcomes=BOOL)
+
+
+def store_ref(place: Place, value: Register) -> Op:
+    """``WRITE_ONCE(place, value)``, a reference to an object or null."""
+    return _on(codes.STORE_REF, place, "rmw", f"store {value.name}", src=value, cost="local")
+
+
+def is_null(register: Register) -> Op:
+    """Outcome: is the reference null?"""
+    return test_register(register, NULL, f"{register.name} == NULL")
+
+
+def set_null(register: Register) -> Op:
+    """``register = NULL``."""
+    return Op(codes.SET_REG, f"{register.name} = NULL", dst=register, imm=-1, cost="free")
+
+
 def store(place: Place, value: int) -> Op:
     """``WRITE_ONCE(place, value)``."""
     return _on(codes.STORE, place, "rmw", f"store {value}", imm=value, cost="local")
@@ -227,20 +255,26 @@ def allocate(register: Register, name: str, cost: str) -> Op:
     """Take a free object (the one freed last) into ``register``; its words are zeroed."""
     if register.cls is None:
         raise TypeError(f"register {register.name} refers to no object")
-    return Op(codes.ALLOC, name, dst=register, place=Place(register, _life(register)), cost=cost)
+    return Op(codes.ALLOC, name, dst=register, place=Place(register, life(register)), cost=cost)
+
+
+def linked(place: Place, value: int, name: str) -> Op:
+    """Enter or leave an interval tree: the reverse map finds the VMA by it."""
+    return Op(codes.STORE, name, place=place, imm=value, cost="interval_tree")
 
 
 def free(register: Register, name: str, cost: str = "kmem_cache_free") -> Op:
     """Free the object at once; whoever still refers to it holds a stale reference."""
-    return Op(codes.FREE, name, src=register, place=Place(register, _life(register)), cost=cost)
+    return Op(codes.FREE, name, src=register, place=Place(register, life(register)), cost=cost)
 
 
 def call_rcu(register: Register, name: str = "call_rcu") -> Op:
     """Free the object after a grace period."""
-    return Op(codes.CALL_RCU, name, src=register, place=Place(register, _life(register)), cost="call_rcu")
+    return Op(codes.CALL_RCU, name, src=register, place=Place(register, life(register)), cost="call_rcu")
 
 
-def _life(register: Register) -> Field:
+def life(register: Register) -> Field:
+    """The word that says whether the register's object is in use."""
     assert register.cls is not None
     return Field(register.cls, "life", 0)
 
@@ -265,9 +299,12 @@ def local_irq_enable() -> Op:
     return Op(codes.IRQ_ENABLE, "local_irq_enable()", cost="irq")
 
 
-def ipi_send(name: str, cost: str = "tlb_flush_ipi") -> Op:
-    """Interrupt every other CPU that runs the mm."""
-    return Op(codes.IPI_SEND, name, cost=cost)
+def ipi_send(name: str, start: Register | None = None, end: Register | None = None, pages: int = 1) -> Op:
+    """Interrupt every other CPU that runs the mm; with ``start``, flush ``start .. end`` from its TLB.
+
+    Without ``end``, ``pages`` pages from ``start`` on.
+    """
+    return Op(codes.IPI_SEND, name, src=start, src2=end, imm=pages, cost="tlb_flush_ipi")
 
 
 def ipi_wait(name: str = "wait for IPI acknowledgements") -> Op:
@@ -321,180 +358,3 @@ def tree_erase(name: str = "vma_iter_clear") -> Op:
 def vma_contains(register: Register = o.vma, key: Register = o.address) -> Op:
     """Outcome: ``vm_start <= address < vm_end``?"""
     return _on(codes.VMA_CONTAINS, at(register, o.VM_START), "read", "address in", src=key, outcomes=BOOL)
-
-
-# --- page tables ---------------------------------------------------------------------------------
-
-
-def _table_line(mode: str, register: Register = o.table) -> Line:
-    return Line(register, o.PTES, mode)
-
-
-def _entry(code: int, name: str, mode: str, **more: object) -> Op:
-    more.setdefault("src", o.address)
-    return Op(
-        code,
-        name,
-        place=Place(o.table, _life(o.table)),
-        line=_table_line(mode),
-        **more,  # type: ignore[arg-type]
-    )
-
-
-def touch(write: bool) -> Op:
-    """The user's access to ``address``; outcome: does it fault?"""
-    return Op(codes.TOUCH, "store" if write else "load", BOOL, dst=o.address, imm=int(write), cost="touch")
-
-
-def read_pmd(into: Register = o.table, key: Register = o.address) -> Op:
-    """Walk down to the entry that refers to the page table; outcome: is there a table?"""
-    return Op(codes.READ_PMD, "pmd", BOOL, dst=into, src=key, cost="walk")
-
-
-def pmd_same(register: Register = o.table) -> Op:
-    """Outcome: does the entry still refer to the table that was seen?"""
-    return Op(codes.PMD_SAME, "pmd_same", BOOL, dst=register, src=o.address)
-
-
-def pmd_populate(register: Register = o.prealloc_pte, key: Register = o.address) -> Op:
-    """Link a page table."""
-    return Op(
-        codes.PMD_POPULATE, "pmd_populate", src=key, place=Place(register, _life(register)), dst=register
-    )
-
-
-def pmd_clear(into: Register = o.table, key: Register = o.cursor) -> Op:
-    """Unlink the page table of ``key``; outcome: was there one?"""
-    return Op(codes.PMD_CLEAR, "pmd_clear", BOOL, dst=into, src=key)
-
-
-def read_pte(write: bool) -> Op:
-    """``orig_pte = READ_ONCE(*pte)``; outcome: "none", "present" or "write-protected"."""
-    return _entry(
-        codes.READ_PTE, "orig_pte = *pte", "read",
-        outcomes=("none", "present", "write-protected"), dst=o.orig_pte, imm=int(write),
-    )  # fmt: skip
-
-
-def pte_same() -> Op:
-    """Outcome: does the entry still hold ``orig_pte``?"""
-    return _entry(codes.PTE_SAME, "pte_same", "read", outcomes=BOOL, src2=o.orig_pte)
-
-
-def pte_none(key: Register = o.address) -> Op:
-    """Outcome: is the entry empty?"""
-    return _entry(codes.PTE_NONE, "pte_none", "read", outcomes=BOOL, src=key)
-
-
-def set_pte_anon(replaces: bool = False) -> Op:
-    """``set_pte_at`` of a new anonymous page with the protection that the fault saw."""
-    return _entry(
-        codes.SET_PTE, "set_pte_at(anon)", "rmw", src2=o.vm_page_prot, dst=o.folio,
-        imm=codes.PTE_PRESENT | codes.PTE_ANON | codes.PTE_DIRTY, imm2=int(replaces), cost="set_pte",
-    )  # fmt: skip
-
-
-def set_pte_zero() -> Op:
-    """``set_pte_at`` of the zero page, read-only."""
-    return _entry(
-        codes.SET_PTE, "set_pte_at(zero page)", "rmw", src2=o.vm_page_prot, dst=o.folio,
-        imm=codes.PTE_PRESENT | codes.PTE_ZERO, cost="set_pte",
-    )  # fmt: skip
-
-
-def set_pte_file(write: bool, key: Register = o.address) -> Op:
-    """``set_pte_at`` of a page-cache folio; writable only for a write to a shared mapping."""
-    bits = codes.PTE_PRESENT | (codes.PTE_DIRTY if write else 0)
-    return _entry(
-        codes.SET_PTE, "set_pte_at(file)", "rmw", src=key, src2=o.vm_page_prot, dst=o.folio,
-        imm=bits, cost="set_pte",
-    )  # fmt: skip
-
-
-def pte_mkwrite() -> Op:
-    """Make the entry writable and dirty (``wp_page_reuse``)."""
-    return _entry(codes.PTE_MKWRITE, "pte_mkwrite", "rmw", cost="set_pte")
-
-
-def zap_ptes() -> Op:
-    """Clear the entries of ``cursor .. limit`` in one table; the caller holds the table's lock."""
-    return _entry(codes.ZAP_PTES, "zap_pte_range", "rmw", src=o.cursor, src2=o.limit, cost="zap_pte")
-
-
-def change_ptes() -> Op:
-    """Apply ``vm_page_prot`` to the present entries of ``cursor .. limit`` in one table."""
-    return _entry(
-        codes.CHANGE_PTES, "change_pte_range", "rmw", src=o.cursor, src2=o.limit,
-        dst=o.vm_page_prot, cost="change_pte",
-    )  # fmt: skip
-
-
-def next_table() -> Op:
-    """Move ``cursor`` to the next page table; outcome: is it still below ``limit``?"""
-    return Op(codes.NEXT_TABLE, "pmd_addr_end", BOOL, dst=o.cursor, src=o.limit, cost="free")
-
-
-def fresh_range(folio_offset: Register | None = None) -> Op:
-    """Not a kernel step: the program goes on to a part of a huge mapping it has not touched yet.
-
-    The model keeps one window of the mapping, and forgets its entries here.  For a file mapping,
-    ``folio_offset`` holds the number to add to an address to get its folio.
-    """
-    return Op(
-        codes.FRESH_RANGE, "next window", dst=folio_offset, src=o.range_start, src2=o.range_end, cost="free"
-    )
-
-
-# --- page cache ----------------------------------------------------------------------------------
-
-
-def filemap_get_folio(key: Register = o.address) -> Op:
-    """Look the page up in the page cache and take a reference; outcome: found?
-
-    Uses ``vm_file`` and ``vm_start`` of the fault.  A miss leaves ``folio`` at the empty slot.
-    """
-    return Op(
-        codes.FOLIO_GET, "filemap_get_folio", BOOL, place=Place(o.vm_file, o.FILE_FOLIO0), dst=o.folio,
-        src=key, src2=o.vm_start, line=Line(o.folio, "main", "rmw"), cost="xarray",
-    )  # fmt: skip
-
-
-def folio_put(register: Register = o.folio) -> Op:
-    """Drop a reference to a folio."""
-    return add(at(register, o.REFCOUNT), -1, "folio_put")
-
-
-def filemap_create_folio(key: Register = o.address) -> Op:
-    """Add a new, locked, not yet uptodate folio to the page cache; outcome: were we the first?
-
-    Takes a reference either way; the loser finds the winner's folio.
-    """
-    return Op(
-        codes.FOLIO_CREATE, "filemap_add_folio", BOOL, place=Place(o.vm_file, o.FILE_FOLIO0),
-        dst=o.folio, src=key, src2=o.vm_start, line=Line(o.folio, "main", "rmw"), cost="add_folio",
-    )  # fmt: skip
-
-
-def page_add_file_rmap() -> Op:
-    """The folio's map count, an atomic on the folio's line."""
-    return Op(codes.NOP, "page_add_file_rmap", line=Line(o.folio, "main", "rmw"), cost="file_rmap")
-
-
-def fault_around_window(pages: int) -> Op:
-    """Set ``cursor .. limit`` to the fault-around window, inside the VMA and the page table."""
-    return Op(
-        codes.WINDOW, f"fault_around_window({pages})", dst=o.cursor, src=o.limit, src2=o.vm_start,
-        src3=o.vm_end, imm=pages, cost="count",
-    )  # fmt: skip
-
-
-def next_uptodate_folio() -> Op:
-    """The next folio of ``cursor .. limit`` that map_pages accepts, referenced and locked.
-
-    Accepted: cached, uptodate, not locked.  Outcome: found?  ``cursor`` is then its address.
-    """
-    return Op(
-        codes.NEXT_CANDIDATE, "next_uptodate_folio", BOOL, place=Place(o.vm_file, o.FILE_FOLIO0),
-        dst=o.folio, src=o.cursor, src2=o.limit, src3=o.vm_start, line=Line(o.folio, "main", "rmw"),
-        cost="xarray_next",
-    )  # fmt: skip

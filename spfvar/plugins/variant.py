@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any
 
@@ -56,6 +56,42 @@ class Variant:
     def events_with(self, role: str) -> list[str]:
         """Names of the events with a role."""
         return [event.name for event in self.events if event.role == role]
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A published bug, put back into a design: what the checker has to find.
+
+    ``bug`` is the bug's number in the documentation, ``fixed`` the name of the variant that does not have it;
+    ``patches`` are stacked on that variant's, of which ``without`` are left out.  ``race`` has to show it as a
+    violation of ``prop`` ("": a control, which has to be found safe).
+    """
+
+    bug: str
+    title: str
+    source: str
+    fixed: str
+    race: str
+    prop: str
+    patches: tuple[type, ...] = ()
+    without: tuple[type, ...] = ()
+    description: str = ""
+    origin: str = field(default="", compare=False)
+
+    @property
+    def name(self) -> str:
+        """What the command line calls it."""
+        return f"{self.bug.lower()}@{self.fixed}"
+
+    def variant(self, fixed: Variant) -> Variant:
+        """The fixed variant with the bug."""
+        kept = tuple(patch for patch in fixed.patches if patch not in self.without)
+        missing = [patch.__name__ for patch in self.without if patch not in fixed.patches]
+        if missing:
+            raise StrategyError(f"twin {self.name}: {fixed.name} has no patch {missing[0]}")
+        return replace(
+            fixed, name=self.name, title=self.title, source=self.source, patches=(*kept, *self.patches)
+        )
 
 
 class Stack:

@@ -9,18 +9,9 @@ from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.paging import fresh_range, touch
 from spfvar.ops.places import Register
-from spfvar.ops.primitives import (
-    add_registers,
-    copy_register,
-    count,
-    fresh_range,
-    mark,
-    next_address,
-    set_register,
-    touch,
-    work,
-)
+from spfvar.ops.primitives import add_registers, copy_register, count, mark, next_address, set_register, work
 from spfvar.scenario.load import ConcreteGroup, ConcreteRegion, Load
 from spfvar.scenario.schema import Statement
 

@@ -11,6 +11,7 @@ import numpy as np
 from spfvar.automata.automaton import Automaton
 from spfvar.automata.layout import Layout, Sizes, Words
 from spfvar.automata.link import Program, link
+from spfvar.automata.lower import lower
 from spfvar.errors import SpfvarError
 from spfvar.mm.writers import rcu_gp_kthread
 from spfvar.ops import codes as c
@@ -51,8 +52,9 @@ class World:
 
 def build_world(load: Load, stack: Stack) -> World:
     """Extract, lay out and link a load under a variant.  Raises StrategyError."""
-    automata = extract_programs(load, stack)
-    layout = Layout(_sizes(load), automata.values())
+    sizes = _sizes(load)
+    automata = lower(extract_programs(load, stack), sizes)
+    layout = Layout(sizes, automata.values())
     program = link(automata, layout, private_tables(load), settled_fields(load, automata))
     state = layout.empty_state()
     _Builder(load, layout, program, state).build()
@@ -186,7 +188,7 @@ class _Builder:
         layout.initialise(state, o.VMA, vma)
         state[layout.word(o.VM_START, vma)] = start
         state[layout.word(o.VM_END, vma)] = start + pages
-        values = {o.VM_WRITE: 1, o.VM_ANON_VMA: int(region.anon_vma), o.VM_FILE: max(file, 0)}
+        values = {o.VM_WRITE: 1, o.VM_ANON_VMA: int(region.anon_vma), o.VM_FILE: file + 1}
         for vma_field, value in values.items():
             if layout.has(vma_field):
                 state[layout.word(vma_field, vma)] = value

@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: Packages whose modules are compiled, and so enter the digest.
-COMPILED = ("spfvar.transition", "spfvar.ops", "spfvar.simulate")
+COMPILED = ("spfvar.transition", "spfvar.ops", "spfvar.simulate", "spfvar.explore")
 
 
 def _digest() -> str:

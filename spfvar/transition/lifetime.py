@@ -21,19 +21,20 @@ from spfvar.ops.codes import (
     G_IPI_MASK,
     G_IPI_WORDS,
     G_RCU,
+    G_STALE,
     G_T_BASE,
     G_T_STRIDE,
     G_THREADS,
     K_BASE,
     K_COUNT,
     K_FREE,
+    K_KEPT,
     K_REF0,
     K_REF1,
     K_STRIDE,
     LIVE,
     PENDING_NEXT,
     PENDING_WAIT,
-    STALE,
     T_IPI_PENDING,
     T_IRQ_OFF,
     T_RCU_NEST,
@@ -55,7 +56,7 @@ def allocate(s, g, k, register):
     index = -head - 2
     base = g[k + K_BASE] + index * g[k + K_STRIDE]
     s[g[k + K_FREE]] = s[base]
-    for word in range(1, g[k + K_STRIDE]):
+    for word in range(1, g[k + K_KEPT]):
         s[base + word] = 0
     s[base] = LIVE
     s[register] = index
@@ -92,7 +93,7 @@ def make_stale(s, g, k, index):
         tb = g[G_T_BASE] + thread * g[G_T_STRIDE]
         for slot in range(g[k + K_REF0], g[k + K_REF1]):
             if s[tb + slot] == index:
-                s[tb + slot] = index + STALE
+                s[tb + slot] = index + g[G_STALE]
 
 
 @inlined

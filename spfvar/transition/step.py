@@ -12,29 +12,32 @@ from __future__ import annotations
 
 from spfvar.ops import codes as c
 from spfvar.ops.codes import (
+    A_TYPESAFE,
     BLOCKED,
     C_A_BASE,
     C_A_LIFE,
     C_A_REG,
     C_A_STRIDE,
     C_DST,
+    C_FLAGS,
     C_IMM,
-    C_IMM2,
     C_OP,
     C_SRC,
     C_SRC2,
     C_SRC3,
     C_SUCC,
+    FLAG_SLEEPS,
     G_PT_SHIFT,
     G_SEQ_MASK,
+    G_STALE,
     G_T_BASE,
     G_T_STRIDE,
     G_VIOLATION,
-    STALE,
     T_PC,
+    T_RCU_NEST,
     VIOLATED,
 )
-from spfvar.transition import lifetime, locks, tables
+from spfvar.transition import lifetime, locks, pages, tables
 from spfvar.transition.jit import inlined
 
 down_read, up_read, down_write = locks.down_read, locks.up_read, locks.down_write
@@ -75,7 +78,7 @@ def local_op(s, p, g, pc, tb, choice):
         s[tb + p[pc, C_DST]] = max(first, s[tb + p[pc, C_SRC2]], address >> g[G_PT_SHIFT] << g[G_PT_SHIFT])
         s[tb + p[pc, C_SRC]] = min(first + p[pc, C_IMM], s[tb + p[pc, C_SRC3]], tables.table_end(g, address))
         return 0
-    return BLOCKED  # END
+    return -2 - c.V_UNBALANCED if s[tb + T_RCU_NEST] != 0 else BLOCKED  # END
 
 
 @inlined
@@ -103,7 +106,7 @@ def lock_op(s, p, g, pc, tid, tb, a, out):
 
 @inlined
 def word_op(s, p, g, pc, tb, a):
-    """Words of memory (opcodes LOAD to WAIT_EQUALS)."""
+    """Words of memory (opcodes LOAD to STORE_REF)."""
     op = p[pc, C_OP]
     if op == c.LOAD:
         s[tb + p[pc, C_DST]] = s[a]
@@ -133,10 +136,18 @@ def word_op(s, p, g, pc, tb, a):
         if s[a] >= p[pc, C_IMM]:
             return 2
         s[a] += 1
+        if s[tb + p[pc, C_A_REG]] >= g[G_STALE]:
+            s[tb + p[pc, C_A_REG]] -= g[G_STALE]  # the count now keeps whatever the memory has become
         return 0
     if op == c.DEC_AND_TEST:
         s[a] -= 1
         return 1 if s[a] == 0 else 0
+    if op == c.LOAD_REF:
+        s[tb + p[pc, C_DST]] = s[a] - 1
+        return 1 if p[pc, C_IMM] != 0 and s[a] != 0 else 0
+    if op == c.STORE_REF:
+        s[a] = s[tb + p[pc, C_SRC]] + 1
+        return 0
     return 0 if s[a] == p[pc, C_IMM] else BLOCKED  # WAIT_EQUALS
 
 
@@ -159,6 +170,10 @@ def lifetime_op(s, p, g, pc, tid, tb):
     if op == c.CALL_RCU:
         return lifetime.call_rcu(s, g, p[pc, C_IMM], tb + p[pc, C_SRC])
     if op == c.IPI_SEND:
+        if p[pc, C_SRC] >= 0:
+            start = s[tb + p[pc, C_SRC]]
+            end = s[tb + p[pc, C_SRC2]] if p[pc, C_SRC2] >= 0 else start + p[pc, C_IMM]
+            pages.flush_tlb(s, g, start, end)
         return lifetime.ipi_send(s, g, tid, tb)
     if op == c.IPI_WAIT:
         return lifetime.ipi_wait(s, tb)
@@ -184,11 +199,11 @@ def tree_op(s, p, g, pc, tb, a):
 
 
 @inlined
-def table_op(s, p, g, pc, tb, index, out):
-    """Page tables (opcodes TOUCH to FRESH_RANGE); ``index`` is the table of entry ops."""
+def table_op(s, p, g, pc, tid, tb, index, out):
+    """Page tables (opcodes TOUCH to PMD_TAKE); ``index`` is the table of entry ops."""
     op = p[pc, C_OP]
     if op == c.TOUCH:
-        return tables.touch(s, g, s[tb + p[pc, C_DST]], p[pc, C_IMM])
+        return pages.touch(s, g, tid, s[tb + p[pc, C_DST]], p[pc, C_IMM])
     if op == c.FRESH_RANGE:
         return tables.fresh_range(s, g, s[tb + p[pc, C_SRC]], s[tb + p[pc, C_SRC2]])
     address = s[tb + p[pc, C_SRC]]
@@ -203,20 +218,30 @@ def table_op(s, p, g, pc, tb, index, out):
     if op == c.PTE_SAME:
         return 1 if s[tables.pte(g, index, address)] == s[tb + p[pc, C_SRC2]] else 0
     if op == c.SET_PTE:
-        return tables.set_pte(
-            s, g, index, address, p[pc, C_IMM], s[tb + p[pc, C_SRC2]], s[tb + p[pc, C_DST]], p[pc, C_IMM2]
-        )
+        return pages.set_pte(s, g, index, address, p[pc, C_IMM], s[tb + p[pc, C_SRC2]], s[tb + p[pc, C_DST]])
     if op == c.PTE_MKWRITE:
         s[tables.pte(g, index, address)] |= c.PTE_WRITE | c.PTE_DIRTY
         return 0
     if op == c.PMD_POPULATE:
+        if s[tables.pmd(g, address)] != 0:
+            return -2 - c.V_TABLE_OVERWRITE
         s[tables.pmd(g, address)] = index + 1
         s[tb + p[pc, C_DST]] = -1
         return 0
     if op == c.PMD_CLEAR:
         return tables.pmd_clear(s, g, address, tb + p[pc, C_DST])
     if op == c.ZAP_PTES:
-        return tables.zap(s, g, index, address, s[tb + p[pc, C_SRC2]], out)
+        return pages.zap(s, g, index, address, s[tb + p[pc, C_SRC2]], tb + p[pc, C_DST], out)
+    if op == c.PTE_TAKE:
+        present = tables.pte_take(s, g, index, address, tb + p[pc, C_DST])
+        return present if p[pc, C_IMM] != 0 else 0
+    if op == c.PTE_RESTORE:
+        return pages.pte_restore(s, g, index, address, s[tb + p[pc, C_SRC2]], s[tb + p[pc, C_SRC3]])
+    if op == c.PTE_WRPROTECT:
+        s[tables.pte(g, index, address)] &= ~c.PTE_WRITE
+        return 0
+    if op == c.PMD_TAKE:
+        return tables.pmd_take(s, g, address, tb + p[pc, C_DST])
     return tables.change_protection(
         s, g, index, address, s[tb + p[pc, C_SRC2]], s[tb + p[pc, C_DST]], out
     )  # CHANGE_PTES
@@ -224,8 +249,12 @@ def table_op(s, p, g, pc, tb, index, out):
 
 @inlined
 def folio_op(s, p, g, pc, tid, tb, a):
-    """The page cache (opcodes FOLIO_GET to FOLIO_CREATE); ``a`` is the file's first-folio word."""
+    """The page cache (opcodes FOLIO_GET to FOLIO_DELETE); ``a`` is the file's first-folio word."""
     op = p[pc, C_OP]
+    if op == c.FOLIO_DELETE:
+        s[a + c.FOLIO_CACHED] = 0
+        s[a + c.FOLIO_UPTODATE] = 0
+        return 0
     vm_start = s[tb + p[pc, C_SRC2]]
     address = s[tb + p[pc, C_SRC]]
     if op == c.NEXT_CANDIDATE:
@@ -242,14 +271,43 @@ def folio_op(s, p, g, pc, tid, tb, a):
 
 
 @inlined
-def violation_of(s, p, pc, tb):
+def page_op(s, p, g, pc, tb, index, a):
+    """Anonymous pages and reverse maps (opcodes PAGE_ALLOC to RMAP_NEXT)."""
+    op = p[pc, C_OP]
+    if op == c.PAGE_ALLOC:
+        return pages.alloc(s, g, tb + p[pc, C_DST])
+    if op == c.PAGE_GET:
+        s[a] += 1
+        return 0
+    if op == c.PAGE_PUT:
+        s[tb + p[pc, C_A_REG]] = -1
+        return pages.put(s, g, index)
+    if op == c.PAGES_PUT:
+        return pages.put_all(s, g, tb + p[pc, C_SRC])
+    if op == c.PAGE_COPY:
+        return pages.copy(s, g, index, s[tb + p[pc, C_SRC]])
+    if op == c.PAGE_RMAP:
+        offset = s[tb + p[pc, C_DST]] - s[tb + p[pc, C_SRC2]] + s[tb + p[pc, C_SRC3]]
+        return pages.add_rmap(s, g, index, s[tb + p[pc, C_SRC]], offset)
+    if op == c.PAGE_OF:
+        return pages.page_of(s, s[tb + p[pc, C_SRC]], tb + p[pc, C_DST], tb + p[pc, C_SRC2])
+    offset = s[tb + p[pc, C_SRC]] - s[a]
+    return pages.rmap_next(  # RMAP_NEXT
+        s, g, offset, index, tb + p[pc, C_SRC2], tb + p[pc, C_DST], tb + p[pc, C_SRC3]
+    )
+
+
+@inlined
+def violation_of(s, p, g, pc, tb):
     """What is wrong with the object that a node is about to access (0: nothing)."""
     index = s[tb + p[pc, C_A_REG]]
     if index < 0:
         return c.V_NULL
-    if index >= STALE:
-        return c.V_STALE_REFERENCE
     life = p[pc, C_A_LIFE]
+    if index >= g[G_STALE]:
+        if life != A_TYPESAFE:
+            return c.V_STALE_REFERENCE
+        return c.V_OUTSIDE_RCU if s[tb + T_RCU_NEST] == 0 else 0
     if life >= 0:
         return tables.check_live(s, life, index, p[pc, C_A_STRIDE])
     return 0
@@ -261,30 +319,36 @@ def step(s, p, g, tid, choice, out):
     tb = g[G_T_BASE] + tid * g[G_T_STRIDE]
     pc = s[tb + T_PC]
     op = p[pc, C_OP]
-    if op <= c.LAST_LOCAL:
+    if p[pc, C_FLAGS] & FLAG_SLEEPS and s[tb + T_RCU_NEST] != 0:
+        outcome = -2 - c.V_SLEEP_IN_ATOMIC
+    elif op <= c.LAST_LOCAL:
         outcome = local_op(s, p, g, pc, tb, choice)
     else:
         a = 0
         index = 0
         wrong = 0
         if p[pc, C_A_REG] >= 0 and op != c.ALLOC:
-            wrong = violation_of(s, p, pc, tb)
+            wrong = violation_of(s, p, g, pc, tb)
             index = s[tb + p[pc, C_A_REG]]
+            if index >= g[G_STALE]:
+                index -= g[G_STALE]
             a = p[pc, C_A_BASE] + index * p[pc, C_A_STRIDE]
         if wrong != 0:
             outcome = -2 - wrong
-        elif op <= c.UNLOCK:
+        elif op <= c.LAST_LOCK:
             outcome = lock_op(s, p, g, pc, tid, tb, a, out)
-        elif op <= c.WAIT_EQUALS:
+        elif op <= c.LAST_WORD:
             outcome = word_op(s, p, g, pc, tb, a)
-        elif op <= c.IPI_WAIT:
+        elif op <= c.LAST_LIFETIME:
             outcome = lifetime_op(s, p, g, pc, tid, tb)
-        elif op <= c.VMA_CONTAINS:
+        elif op <= c.LAST_TREE:
             outcome = tree_op(s, p, g, pc, tb, a)
-        elif op <= c.FRESH_RANGE:
-            outcome = table_op(s, p, g, pc, tb, index, out)
-        else:
+        elif op <= c.LAST_TABLE:
+            outcome = table_op(s, p, g, pc, tid, tb, index, out)
+        elif op <= c.LAST_FOLIO:
             outcome = folio_op(s, p, g, pc, tid, tb, a)
+        else:
+            outcome = page_op(s, p, g, pc, tb, index, a)
     if outcome >= 0:
         s[tb + T_PC] = p[pc, C_SUCC + outcome]
         return outcome

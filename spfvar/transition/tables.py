@@ -26,12 +26,10 @@ from spfvar.ops.codes import (
     OUT_AMOUNT,
     OUT_ANON,
     PTE_ANON,
-    PTE_DIRTY,
     PTE_FOLIO_SHIFT,
     PTE_PRESENT,
     PTE_WRITE,
     PTE_ZERO,
-    V_OVERWRITE,
     V_USE_AFTER_FREE,
 )
 from spfvar.transition.jit import inlined
@@ -74,18 +72,6 @@ def pte(g, table, address):
 
 
 @inlined
-def touch(s, g, address, write):
-    """The hardware's walk: outcome 1 if the access faults."""
-    table = s[pmd(g, address)] - 1
-    if table < 0:
-        return 1
-    entry = s[pte(g, table, address)]
-    if entry & PTE_PRESENT == 0 or (write != 0 and entry & PTE_WRITE == 0):
-        return 1
-    return 0
-
-
-@inlined
 def read_pmd(s, g, address, register):
     """Outcome 1 if there is a table; its number goes to the thread word."""
     table = s[pmd(g, address)]
@@ -123,43 +109,21 @@ def read_pte(s, g, table, address, write, register):
 
 
 @inlined
-def set_pte(s, g, table, address, bits, writable, folio, replaces):
-    """Set an entry; a present one may only be replaced by its own copy-on-write page."""
+def pte_take(s, g, table, address, register):
+    """ptep_get_and_clear: outcome 1 if the entry was present; it goes to the thread word."""
     word = pte(g, table, address)
-    entry = s[word]
-    if entry & PTE_PRESENT:
-        if replaces == 0:
-            return -2 - V_OVERWRITE
-        if entry & (PTE_ANON | PTE_ZERO) == 0:
-            put_folio(s, g, entry >> PTE_FOLIO_SHIFT)
-    value = bits
-    if writable != 0 and bits & PTE_DIRTY:
-        value |= PTE_WRITE
-    if bits & (PTE_ANON | PTE_ZERO) == 0:
-        value |= folio << PTE_FOLIO_SHIFT
-    s[word] = value
-    return 0
+    s[register] = s[word]
+    s[word] = 0
+    return 1 if s[register] & PTE_PRESENT else 0
 
 
 @inlined
-def zap(s, g, table, start, end, out):
-    """Clear the entries of the range in one table; reports how many pages of which kind went."""
-    stop = min(end, table_end(g, start))
-    amount = 0
-    anonymous = 0
-    for address in range(start, stop):
-        word = pte(g, table, address)
-        entry = s[word]
-        if entry & PTE_PRESENT:
-            amount += 1
-            if entry & PTE_ANON:
-                anonymous += 1
-            elif entry & PTE_ZERO == 0:
-                put_folio(s, g, entry >> PTE_FOLIO_SHIFT)
-            s[word] = 0
-    out[OUT_AMOUNT] = amount
-    out[OUT_ANON] = anonymous
-    return 0
+def pmd_take(s, g, address, register):
+    """pmdp_get_and_clear: outcome 1 if there was a table; its number goes to the thread word."""
+    word = pmd(g, address)
+    s[register] = s[word] - 1
+    s[word] = 0
+    return 1 if s[register] >= 0 else 0
 
 
 @inlined

@@ -1,0 +1,1 @@
+"""Shipped races: each a TOML file, one subject per file."""

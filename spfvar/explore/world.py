@@ -1,0 +1,236 @@
+"""A race under a variant, made ready to be explored: automata, layout, program table, start state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spfvar.automata.automaton import Automaton
+from spfvar.automata.layout import Layout, Sizes, Words
+from spfvar.automata.link import Program, link
+from spfvar.automata.lower import lower
+from spfvar.mm.writers import rcu_gp_kthread
+from spfvar.ops import codes as c
+from spfvar.ops import objects as o
+from spfvar.ops.places import Field, ObjectClass
+from spfvar.plugins.variant import Stack
+from spfvar.scenario.actors import actor_text
+from spfvar.scenario.race import MAX_ANON_PAGES, Race, RaceVma
+
+KTHREAD = "rcu_gp_kthread"
+_LANE = 4  # 16-bit words per 64-bit word
+
+
+@dataclass(frozen=True, slots=True)
+class RaceWorld:
+    """What a search needs.
+
+    ``start`` is the start state, padded to whole 64-bit words; ``locks`` the words that are 0 in a free lock;
+    ``names`` the threads' names, ``groups`` the number of each thread's actor.
+    """
+
+    race: Race
+    layout: Layout
+    program: Program
+    automata: dict[str, Automaton]
+    start: npt.NDArray[np.int16]
+    locks: npt.NDArray[np.int64]
+    names: tuple[str, ...]
+    groups: tuple[int, ...]
+
+    @property
+    def threads(self) -> int:
+        """Threads of all actors, and the grace-period kthread if there is one."""
+        return len(self.names)
+
+
+def build_race(race: Race, stack: Stack) -> RaceWorld:
+    """Extract, lay out and link a race under a variant.  Raises StrategyError."""
+    automata = {actor.name: stack.automaton(actor.name, actor_text(race, actor)) for actor in race.actor}
+    with_rcu = any(op.code == c.CALL_RCU for automaton in automata.values() for op in automaton.ops())
+    if with_rcu:
+        automata[KTHREAD] = stack.automaton(KTHREAD, rcu_gp_kthread)
+    sizes = _sizes(race, automata)
+    automata = lower(automata, sizes)
+    layout = Layout(sizes, automata.values())
+    program = link(automata, layout)
+    state = _Start(race, layout, program).state
+    names, groups = _threads(race, with_rcu)
+    return RaceWorld(race, layout, program, automata, _packed(state), _lock_words(layout), names, groups)
+
+
+def _threads(race: Race, with_rcu: bool) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    names: list[str] = []
+    groups: list[int] = []
+    for number, actor in enumerate(race.actor):
+        for i in range(actor.count):
+            names.append(actor.name if actor.count == 1 else f"{actor.name} {i + 1}")
+            groups.append(number)
+    if with_rcu:
+        names.append(KTHREAD)
+        groups.append(len(race.actor))
+    return tuple(names), tuple(groups)
+
+
+def _sizes(race: Race, automata: dict[str, Automaton]) -> Sizes:
+    """As many objects as the actors can have at once, and a few more: a spare one adds no state."""
+    span = race.table_pages
+    pages = -(-max(vma.end for vma in race.vma) // span) * span
+    threads = race.threads + (KTHREAD in automata)
+
+    def allocations(cls: ObjectClass) -> int:
+        counts = {
+            automaton.name: sum(
+                op.code == c.ALLOC and op.dst is not None and op.dst.cls == cls for op in automaton.ops()
+            )
+            for automaton in automata.values()
+        }
+        return sum(counts[actor.name] * actor.count for actor in race.actor)
+
+    vmas = sum(vma.mapped for vma in race.vma) + min(allocations(o.VMA), 4)
+    accesses = sum(
+        actor.count
+        for actor in race.actor
+        for statement in actor.program
+        if statement.verb in ("load", "store")
+    )
+    populated = sum(vma.pages for vma in race.vma if vma.present == "anon")
+    return Sizes(
+        threads=threads,
+        vmas=vmas,
+        tables=2 * (pages // span) + accesses,
+        files=len(race.file),
+        folios=sum(file.pages for file in race.file),
+        pages=pages,
+        pt_shift=span.bit_length() - 1,
+        seq_bits=10,
+        anon_vmas=vmas + accesses,
+        anon_pages=min(MAX_ANON_PAGES, populated + 2 * accesses),
+        tlbs=race.tlb,
+        stale=c.SMALL_STALE,
+    )
+
+
+def _packed(state: Words) -> npt.NDArray[np.int16]:
+    packed = np.zeros(-(-len(state) // _LANE) * _LANE, dtype=np.int16)
+    packed[: len(state)] = state
+    assert (packed[: len(state)] == state).all(), "a word of the start state does not fit into 16 bits"
+    return packed
+
+
+def _lock_words(layout: Layout) -> npt.NDArray[np.int64]:
+    """Every word of every lock: all of them are 0 when it is free and nobody waits."""
+    words = [
+        layout.word(field, index) + i
+        for field in layout.field_offset if field.width > 1
+        for index in range(layout.sizes.count(field.cls))
+        for i in range(field.width)
+    ]  # fmt: skip
+    return np.array(words, dtype=np.int64)
+
+
+class _Start:
+    """The start state of a race."""
+
+    def __init__(self, race: Race, layout: Layout, program: Program) -> None:
+        self.race = race
+        self.layout = layout
+        self.state = layout.empty_state()
+        self._files()
+        for vma in race.vma:
+            if vma.mapped:
+                self._vma(vma)
+        thread = 0
+        for actor in race.actor:
+            for _ in range(actor.count):
+                self.state[layout.thread_base(thread) + c.T_PC] = program.entry[actor.name]
+                thread += 1
+        if KTHREAD in program.entry:
+            self.state[layout.thread_base(thread) + c.T_PC] = program.entry[KTHREAD]
+        users = 1 if race.single_threaded else max(2, race.threads)
+        self._set(o.MM_USERS, 0, users)
+
+    def _set(self, field: Field, index: int, value: int) -> None:
+        if self.layout.has(field):
+            self.state[self.layout.word(field, index)] = value
+
+    def _take(self, cls: ObjectClass) -> int:
+        """Pop an object from a class's free list."""
+        g, state = self.layout.g, self.state
+        k = c.G_CLASS0 + self.layout.class_number(cls) * c.CLASS_WORDS
+        index = -int(state[g[k + c.K_FREE]]) - 2
+        base = int(g[k + c.K_BASE]) + index * int(g[k + c.K_STRIDE])
+        state[g[k + c.K_FREE]] = state[base]
+        state[base : base + int(g[k + c.K_STRIDE])] = 0
+        state[base] = c.LIVE
+        self.layout.initialise(state, cls, index)
+        return index
+
+    def _files(self) -> None:
+        folio = 0
+        for file in self.race.file:
+            index = self._take(o.FILE)
+            self._set(o.FILE_FOLIO0, index, folio)
+            self._set(o.F_COUNT, index, 1)
+            self._set(o.F_OPEN, index, 1)
+            for _ in range(file.pages):
+                self._set(o.CACHED, folio, int(file.cached == "all"))
+                self._set(o.UPTODATE, folio, int(file.cached == "all"))
+                folio += 1
+
+    def _vma(self, vma: RaceVma) -> None:
+        index = self._take(o.VMA)
+        self._set(o.VM_START, index, vma.start)
+        self._set(o.VM_END, index, vma.end)
+        self._set(o.VM_WRITE, index, int(vma.prot == "rw"))
+        if vma.file:
+            file = [f.name for f in self.race.file].index(vma.file)
+            self._set(o.VM_FILE, index, file + 1)
+            self._set(o.VM_LINKED, index, 1)
+            self.state[self.layout.word(o.F_COUNT, file)] += 1
+        if vma.anon_vma and (not vma.file or vma.sharing == "private"):
+            anon_vma = self._take(o.ANON_VMA_CLASS)
+            self._set(o.VM_ANON_VMA, index, anon_vma + 1)
+            self._set(o.ANON_VMA_REFS, anon_vma, 1)
+        g = self.layout.g
+        for page in range(vma.start, vma.end):
+            self.state[int(g[c.G_TREE]) + page] = index + 1
+            if vma.table or vma.present != "no":
+                self._present(vma, index, page)
+
+    def _present(self, vma: RaceVma, index: int, page: int) -> None:
+        g, state = self.layout.g, self.state
+        slot = int(g[c.G_PMD]) + (page >> int(g[c.G_PT_SHIFT]))
+        if state[slot] == 0:
+            state[slot] = self._take(o.PAGE_TABLE) + 1
+        mask = (1 << int(g[c.G_PT_SHIFT])) - 1
+        word = int(g[c.G_PTE]) + ((int(state[slot]) - 1) << int(g[c.G_PT_SHIFT])) + (page & mask)
+        state[word] = self._entry(vma, index, page)
+
+    def _entry(self, vma: RaceVma, index: int, page: int) -> int:
+        if vma.present == "zero":
+            return c.PTE_PRESENT | c.PTE_ZERO
+        if vma.present == "file":
+            file = int(self.state[self.layout.word(o.VM_FILE, index)]) - 1
+            folio = int(self.state[self.layout.word(o.FILE_FOLIO0, file)]) + page - vma.start
+            self.state[self.layout.word(o.REFCOUNT, folio)] += 1
+            return c.PTE_PRESENT | folio << c.PTE_FOLIO_SHIFT
+        if vma.present == "anon":
+            number = self._take(o.PAGE)
+            self._set(o.PAGE_REFS, number, 1)
+            self._set(o.PAGE_ANON_VMA, number, int(self.state[self.layout.word(o.VM_ANON_VMA, index)]))
+            self._set(o.PAGE_INDEX, number, page - vma.start)
+            writable = c.PTE_WRITE if vma.prot == "rw" else 0
+            return c.PTE_PRESENT | c.PTE_ANON | c.PTE_DIRTY | writable | number << c.PTE_FOLIO_SHIFT
+        return 0
+
+
+def thread_register(world: RaceWorld, state: Any, thread: int, name: str) -> int | None:
+    """The value of a thread's register by name; None if the run has no such register."""
+    for register, slot in world.layout.registers.items():
+        if register.name == name:
+            return int(state[world.layout.thread_base(thread) + slot])
+    return None

@@ -1,0 +1,312 @@
+"""Constructors of primitives on page tables, the page cache, anonymous pages and reverse maps.
+
+As in `spfvar.ops.primitives`, each returns an `Op` to be yielded, and its docstring gives the outcomes.
+"""
+
+from __future__ import annotations
+
+from spfvar.ops import codes
+from spfvar.ops import objects as o
+from spfvar.ops.op import Op
+from spfvar.ops.places import Field, Line, Place, Register
+from spfvar.ops.primitives import BOOL, add, at, life, line_of
+
+# --- page tables ---------------------------------------------------------------------------------
+
+
+def _table_line(mode: str, register: Register = o.table) -> Line:
+    return Line(register, o.PTES, mode)
+
+
+def _entry(code: int, name: str, mode: str, table: Register = o.table, **more: object) -> Op:
+    more.setdefault("src", o.address)
+    return Op(
+        code,
+        name,
+        place=Place(table, life(table)),
+        line=_table_line(mode, table),
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def touch(write: bool) -> Op:
+    """The user's access to ``address``; outcome: does it fault?"""
+    return Op(codes.TOUCH, "store" if write else "load", BOOL, dst=o.address, imm=int(write), cost="touch")
+
+
+def read_pmd(into: Register = o.table, key: Register = o.address) -> Op:
+    """Walk down to the entry that refers to the page table; outcome: is there a table?"""
+    return Op(codes.READ_PMD, "pmd", BOOL, dst=into, src=key, cost="walk")
+
+
+def pmd_same(register: Register = o.table) -> Op:
+    """Outcome: does the entry still refer to the table that was seen?"""
+    return Op(codes.PMD_SAME, "pmd_same", BOOL, dst=register, src=o.address)
+
+
+def pmd_populate(register: Register = o.prealloc_pte, key: Register = o.address) -> Op:
+    """Link a page table."""
+    return Op(
+        codes.PMD_POPULATE, "pmd_populate", src=key, place=Place(register, life(register)), dst=register
+    )
+
+
+def pmd_clear(into: Register = o.table, key: Register = o.cursor) -> Op:
+    """Unlink the page table of ``key``; outcome: was there one?"""
+    return Op(codes.PMD_CLEAR, "pmd_clear", BOOL, dst=into, src=key)
+
+
+def read_pte(write: bool) -> Op:
+    """``orig_pte = READ_ONCE(*pte)``; outcome: "none", "present" or "write-protected"."""
+    return _entry(
+        codes.READ_PTE, "orig_pte = *pte", "read",
+        outcomes=("none", "present", "write-protected"), dst=o.orig_pte, imm=int(write),
+    )  # fmt: skip
+
+
+def pte_same() -> Op:
+    """Outcome: does the entry still hold ``orig_pte``?"""
+    return _entry(codes.PTE_SAME, "pte_same", "read", outcomes=BOOL, src2=o.orig_pte)
+
+
+def pte_none(key: Register = o.address) -> Op:
+    """Outcome: is the entry empty?"""
+    return _entry(codes.PTE_NONE, "pte_none", "read", outcomes=BOOL, src=key)
+
+
+def set_pte_anon() -> Op:
+    """``set_pte_at`` of the new anonymous page with the protection that the fault saw."""
+    return _entry(
+        codes.SET_PTE, "set_pte_at(anon)", "rmw", src2=o.vm_page_prot, dst=o.page,
+        imm=codes.PTE_PRESENT | codes.PTE_ANON | codes.PTE_DIRTY, cost="set_pte",
+    )  # fmt: skip
+
+
+def set_pte_zero() -> Op:
+    """``set_pte_at`` of the zero page, read-only."""
+    return _entry(
+        codes.SET_PTE, "set_pte_at(zero page)", "rmw", src2=o.vm_page_prot, dst=o.folio,
+        imm=codes.PTE_PRESENT | codes.PTE_ZERO, cost="set_pte",
+    )  # fmt: skip
+
+
+def set_pte_file(write: bool, key: Register = o.address) -> Op:
+    """``set_pte_at`` of a page-cache folio; writable only for a write to a shared mapping."""
+    bits = codes.PTE_PRESENT | (codes.PTE_DIRTY if write else 0)
+    return _entry(
+        codes.SET_PTE, "set_pte_at(file)", "rmw", src=key, src2=o.vm_page_prot, dst=o.folio,
+        imm=bits, cost="set_pte",
+    )  # fmt: skip
+
+
+def pte_mkwrite() -> Op:
+    """Make the entry writable and dirty (``wp_page_reuse``)."""
+    return _entry(codes.PTE_MKWRITE, "pte_mkwrite", "rmw", cost="set_pte")
+
+
+def zap_ptes() -> Op:
+    """Clear the entries of ``cursor .. limit`` in one table; the caller holds the table's lock."""
+    return _entry(
+        codes.ZAP_PTES, "zap_pte_range", "rmw",
+        src=o.cursor, src2=o.limit, dst=o.gathered_pages, cost="zap_pte",
+    )  # fmt: skip
+
+
+def pte_take(key: Register = o.address, table: Register = o.table) -> Op:
+    """``orig_pte = ptep_get_and_clear(...)``; outcome: was it present?"""
+    return _entry(
+        codes.PTE_TAKE, "ptep_get_and_clear", "rmw",
+        outcomes=BOOL, table=table, src=key, dst=o.orig_pte, imm=1, cost="set_pte",
+    )  # fmt: skip
+
+
+def ptep_clear() -> Op:
+    """Clear the entry that was found to be ``orig_pte`` (its time is part of the flush that follows)."""
+    return _entry(codes.PTE_TAKE, "ptep_clear_flush", "rmw", dst=o.orig_pte, cost="free")
+
+
+def pte_restore(key: Register, origin: Register, table: Register = o.table) -> Op:
+    """``set_pte_at(orig_pte)``: the entry as it was at the address ``origin``."""
+    return _entry(
+        codes.PTE_RESTORE, "set_pte_at(orig_pte)", "rmw",
+        table=table, src=key, src2=o.orig_pte, src3=origin, cost="set_pte",
+    )  # fmt: skip
+
+
+def pte_wrprotect(key: Register = o.address, table: Register = o.table) -> Op:
+    """``ptep_set_wrprotect``: take the write permission away."""
+    return _entry(codes.PTE_WRPROTECT, "ptep_set_wrprotect", "rmw", table=table, src=key, cost="set_pte")
+
+
+def pmd_take(key: Register, into: Register = o.table) -> Op:
+    """``pmdp_get_and_clear``: unlink the table of ``key``; outcome: was there one?"""
+    return Op(codes.PMD_TAKE, "pmdp_get_and_clear", BOOL, dst=into, src=key)
+
+
+def change_ptes() -> Op:
+    """Apply ``vm_page_prot`` to the present entries of ``cursor .. limit`` in one table."""
+    return _entry(
+        codes.CHANGE_PTES, "change_pte_range", "rmw", src=o.cursor, src2=o.limit,
+        dst=o.vm_page_prot, cost="change_pte",
+    )  # fmt: skip
+
+
+def next_table() -> Op:
+    """Move ``cursor`` to the next page table; outcome: is it still below ``limit``?"""
+    return Op(codes.NEXT_TABLE, "pmd_addr_end", BOOL, dst=o.cursor, src=o.limit, cost="free")
+
+
+def fresh_range(folio_offset: Register | None = None) -> Op:
+    """Not a kernel step: the program goes on to a part of a huge mapping it has not touched yet.
+
+    The model keeps one window of the mapping, and forgets its entries here.  For a file mapping,
+    ``folio_offset`` holds the number to add to an address to get its folio.
+    """
+    return Op(
+        codes.FRESH_RANGE, "next window", dst=folio_offset, src=o.range_start, src2=o.range_end, cost="free"
+    )
+
+
+# --- page cache ----------------------------------------------------------------------------------
+
+
+def filemap_get_folio(key: Register = o.address) -> Op:
+    """Look the page up in the page cache and take a reference; outcome: found?
+
+    Uses ``vm_file`` and ``vm_start`` of the fault.  A miss leaves ``folio`` at the empty slot.
+    """
+    return Op(
+        codes.FOLIO_GET, "filemap_get_folio", BOOL, place=Place(o.vm_file, o.FILE_FOLIO0), dst=o.folio,
+        src=key, src2=o.vm_start, line=Line(o.folio, "main", "rmw"), cost="xarray",
+    )  # fmt: skip
+
+
+def folio_get(register: Register = o.folio) -> Op:
+    """Take another reference to a folio."""
+    return add(at(register, o.REFCOUNT), 1, "folio_get")
+
+
+def page_remove_rmap() -> Op:
+    """Unmap a folio: its map count, an atomic on the folio's line."""
+    return Op(codes.NOP, "page_remove_rmap", line=Line(o.folio, "main", "rmw"), cost="file_rmap")
+
+
+def folio_put(register: Register = o.folio) -> Op:
+    """Drop a reference to a folio."""
+    return add(at(register, o.REFCOUNT), -1, "folio_put")
+
+
+def filemap_create_folio(key: Register = o.address) -> Op:
+    """Add a new, locked, not yet uptodate folio to the page cache; outcome: were we the first?
+
+    Takes a reference either way; the loser finds the winner's folio.
+    """
+    return Op(
+        codes.FOLIO_CREATE, "filemap_add_folio", BOOL, place=Place(o.vm_file, o.FILE_FOLIO0),
+        dst=o.folio, src=key, src2=o.vm_start, line=Line(o.folio, "main", "rmw"), cost="add_folio",
+    )  # fmt: skip
+
+
+def page_add_file_rmap() -> Op:
+    """The folio's map count, an atomic on the folio's line."""
+    return Op(codes.NOP, "page_add_file_rmap", line=Line(o.folio, "main", "rmw"), cost="file_rmap")
+
+
+def filemap_remove_folio(register: Register = o.folio) -> Op:
+    """Take the folio out of the page cache (``delete_from_page_cache``)."""
+    place = at(register, o.CACHED)
+    return Op(
+        codes.FOLIO_DELETE, "filemap_remove_folio", place=place, line=line_of(place, "rmw"), cost="xarray"
+    )
+
+
+def fault_around_window(pages: int) -> Op:
+    """Set ``cursor .. limit`` to the fault-around window, inside the VMA and the page table."""
+    return Op(
+        codes.WINDOW, f"fault_around_window({pages})", dst=o.cursor, src=o.limit, src2=o.vm_start,
+        src3=o.vm_end, imm=pages, cost="count",
+    )  # fmt: skip
+
+
+def next_uptodate_folio() -> Op:
+    """The next folio of ``cursor .. limit`` that map_pages accepts, referenced and locked.
+
+    Accepted: cached, uptodate, not locked.  Outcome: found?  ``cursor`` is then its address.
+    """
+    return Op(
+        codes.NEXT_CANDIDATE, "next_uptodate_folio", BOOL, place=Place(o.vm_file, o.FILE_FOLIO0),
+        dst=o.folio, src=o.cursor, src2=o.limit, src3=o.vm_start, line=Line(o.folio, "main", "rmw"),
+        cost="xarray_next",
+    )  # fmt: skip
+
+
+# --- anonymous pages and reverse maps ------------------------------------------------------------
+
+
+def alloc_page(register: Register = o.page) -> Op:
+    """A new anonymous page with one reference (``alloc_page_vma``)."""
+    return Op(codes.PAGE_ALLOC, "alloc_page", dst=register, cost="alloc_page")
+
+
+def _on_page(code: int, name: str, register: Register, field: Field, cost: str, **more: object) -> Op:
+    return Op(code, name, place=Place(register, field), cost=cost, **more)  # type: ignore[arg-type]
+
+
+def fill_page(cost: str) -> Op:
+    """Fill the fault's new page: zero it, or copy what ``orig_pte`` or the folio holds."""
+    if cost == "zero_page":
+        return Op(codes.NOP, cost, cost=cost)
+    return _on_page(codes.PAGE_COPY, cost, o.page, o.PAGE_DATA, cost, src=o.orig_pte)
+
+
+def free_page(register: Register = o.page) -> Op:
+    """Drop the reference of a page that was not mapped."""
+    return _on_page(codes.PAGE_PUT, "free_page", register, o.PAGE_REFS, "free_page")
+
+
+def get_page(register: Register) -> Op:
+    """Take a reference to an anonymous page."""
+    return _on_page(codes.PAGE_GET, "get_page", register, o.PAGE_REFS, "atomic")
+
+
+def put_page(register: Register) -> Op:
+    """Drop a reference to an anonymous page; the last one frees it, which no TLB may still hold."""
+    return _on_page(codes.PAGE_PUT, "put_page", register, o.PAGE_REFS, "free")
+
+
+def free_gathered_pages() -> Op:
+    """Free the pages that ``zap_pte_range`` gathered (their time is part of the zap's)."""
+    return Op(codes.PAGES_PUT, "free_pages_and_swap_cache", src=o.gathered_pages, cost="free")
+
+
+def page_add_new_anon_rmap() -> Op:
+    """The new page learns its anon_vma and its index, from the VMA's fields in registers."""
+    return _on_page(
+        codes.PAGE_RMAP, "page_add_new_anon_rmap", o.page, o.PAGE_ANON_VMA, "anon_rmap",
+        dst=o.address, src=o.anon_vma, src2=o.vm_start, src3=o.vm_pgoff,
+    )  # fmt: skip
+
+
+def vm_normal_page() -> Op:
+    """What ``orig_pte`` maps: "zero page", "anonymous" (then in ``old_page``) or "file" (in ``folio``)."""
+    return Op(
+        codes.PAGE_OF, "vm_normal_page", ("zero page", "anonymous", "file"),
+        src=o.orig_pte, dst=o.old_page, src2=o.folio, cost="free",
+    )  # fmt: skip
+
+
+def page_exclusive() -> Op:
+    """Outcome: is ``old_page`` mapped here only?"""
+    return _on_page(codes.EQUALS, "PageAnonExclusive", o.old_page, o.PAGE_REFS, "free", imm=1, outcomes=BOOL)
+
+
+def rmap_walk_next(file: Register, folio: Register = o.folio) -> Op:
+    """The next VMA in the file's interval tree that maps the folio; outcome: is there one?
+
+    ``rmap_cursor`` (0 at first) goes through the VMAs; the one found is in ``rmap_vma``, the page's address
+    there in ``cursor``.
+    """
+    return Op(
+        codes.RMAP_NEXT, "vma_interval_tree_foreach", BOOL, place=Place(file, o.FILE_FOLIO0),
+        src=folio, src2=o.rmap_cursor, dst=o.rmap_vma, src3=o.cursor, cost="interval_tree",
+    )  # fmt: skip

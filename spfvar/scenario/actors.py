@@ -1,0 +1,81 @@
+"""The text of a race's threads: the user's accesses and system calls around the kernel's paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from spfvar.mm import hookspecs as hooks
+from spfvar.mm.vmf import VMFault, VmFault
+from spfvar.ops import objects as o
+from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.paging import touch
+from spfvar.ops.primitives import set_register
+from spfvar.scenario.race import Actor, Race, RaceStatement, RaceVma
+
+
+def actor_text(race: Race, actor: Actor) -> Callable[[], Steps]:
+    """The program of an actor as a strategy's text."""
+
+    def text() -> Steps:
+        for statement in actor.program:
+            vma = race.vma_named(statement.target)
+            yield from _STATEMENTS[statement.verb](race, vma, statement)
+
+    return text
+
+
+def _access(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    """The user's access; a fault is repeated until it succeeds or sends a signal."""
+    write = statement.verb == "store"
+    vmf = VmFault(write, race.mapping(vma))
+    yield set_register(o.address, vma.start + statement.page)
+    yield loop("access")
+    if (yield touch(write)):
+        ret = yield from hooks.do_user_addr_fault(vmf)
+        if not ret & VMFault.ERROR:
+            yield again("access")
+
+
+def _range(vma: RaceVma, first: int = 0) -> Steps:
+    yield set_register(o.range_start, vma.start + first)
+    yield set_register(o.range_end, vma.end)
+
+
+def _mmap(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    if vma.file:
+        yield set_register(o.mapped_file, [file.name for file in race.file].index(vma.file))
+    yield from hooks.mmap(race.mapping(vma))
+
+
+def _munmap(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from hooks.munmap(race.mapping(vma))
+
+
+def _mprotect(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from hooks.mprotect(race.mapping(vma), statement.prot == "rw")
+
+
+def _madvise(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from hooks.madvise_dontneed(race.mapping(vma))
+
+
+def _brk(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    """The heap's pages before ``page`` stay; the others come or go."""
+    yield from _range(vma, max(1, statement.page))
+    yield from hooks.brk(race.mapping(vma), statement.verb == "grow")
+
+
+_STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
+    "load": _access,
+    "store": _access,
+    "mmap": _mmap,
+    "munmap": _munmap,
+    "mprotect": _mprotect,
+    "madvise": _madvise,
+    "grow": _brk,
+    "shrink": _brk,
+}

@@ -1,0 +1,199 @@
+"""The text of a race: a few actors, a small memory to start from, and what has to happen at least once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from spfvar.errors import InputError, nearest
+from spfvar.mm.vmf import Mapping
+
+#: Bounds of a race's memory: every word of a state has 16 bits, and sets of pages are bit masks.
+MAX_PAGES = 32
+MAX_ANON_PAGES = 14
+MAX_THREADS = 8
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class RaceFile(_Strict):
+    """A file: which of its pages the page cache holds at the start."""
+
+    name: Name
+    pages: int = Field(default=1, ge=1, le=8)
+    cached: Literal["all", "none"] = "all"
+
+
+class RaceVma(_Strict):
+    """A VMA, or a place for one that an actor maps: ``start`` and ``pages`` in pages.
+
+    ``file`` names its file (none: anonymous); ``table``: does a page table exist; ``present``: which entry
+    its pages have at the start; ``anon_vma``: does it have one.
+    """
+
+    name: Name
+    start: int = Field(ge=0, lt=MAX_PAGES)
+    pages: int = Field(default=1, ge=1, le=8)
+    mapped: bool = True
+    file: str = ""
+    sharing: Literal["private", "shared"] = "private"
+    prot: Literal["r", "rw"] = "rw"
+    fault_around: int = Field(default=1, ge=1, le=16)
+    map_pages: bool = True
+    speculative: bool = True
+    anon_vma: bool = True
+    neighbours: bool = False
+    table: bool = True
+    present: Literal["no", "zero", "file", "anon"] = "no"
+
+    @property
+    def end(self) -> int:
+        """One past the last page."""
+        return self.start + self.pages
+
+
+class RaceStatement(_Strict):
+    """One step of an actor: exactly one verb, which names a VMA, with its options.
+
+    ``load`` and ``store`` are the user's accesses to page ``page`` of the VMA.
+    """
+
+    load: str | None = None
+    store: str | None = None
+    mmap: str | None = None
+    munmap: str | None = None
+    mprotect: str | None = None
+    madvise: str | None = None
+    grow: str | None = None
+    shrink: str | None = None
+
+    page: int = Field(default=0, ge=0)
+    prot: Literal["r", "rw"] = "rw"
+
+    @model_validator(mode="after")
+    def _one_verb(self) -> RaceStatement:
+        verbs = [verb for verb in RACE_VERBS if getattr(self, verb) is not None]
+        if len(verbs) != 1:
+            found = " and ".join(verbs) or "no verb"
+            raise InputError(f"a statement has {found}", expected=f"exactly one of {', '.join(RACE_VERBS)}")
+        return self
+
+    @property
+    def verb(self) -> str:
+        """The statement's verb."""
+        return next(verb for verb in RACE_VERBS if getattr(self, verb) is not None)
+
+    @property
+    def target(self) -> str:
+        """The VMA that the verb names."""
+        return str(getattr(self, self.verb))
+
+
+RACE_VERBS = ("load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink")
+
+
+class Actor(_Strict):
+    """``count`` threads that run the same program once."""
+
+    name: Name
+    count: int = Field(default=1, ge=1, le=MAX_THREADS)
+    program: list[RaceStatement] = Field(min_length=1)
+
+
+class Race(_Strict):
+    """A race: all interleavings of its actors are explored under each variant.
+
+    ``properties`` are those that it is about (all are checked); ``sometimes`` names primitives, as a trace
+    shows them, that some interleaving has to execute: otherwise the race says nothing.
+    """
+
+    kind: Literal["race"]
+    title: str
+    description: str = ""
+    source: str = ""
+    properties: list[str] = Field(min_length=1)
+    sometimes: list[str] = Field(default_factory=list)
+    table_pages: int = Field(default=2, ge=1, le=8)
+    tlb: bool = False
+    single_threaded: bool = False
+    file: list[RaceFile] = Field(default_factory=list)
+    vma: list[RaceVma] = Field(min_length=1)
+    actor: list[Actor] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Race:
+        self._check_vmas()
+        names = [vma.name for vma in self.vma]
+        for a, actor in enumerate(self.actor):
+            for s, statement in enumerate(actor.program):
+                if statement.target not in names:
+                    raise InputError(
+                        f"no vma is called {statement.target!r}",
+                        key=f"actor[{a}].program[{s}].{statement.verb}",
+                        expected=", ".join(names),
+                        suggestion=nearest(statement.target, names),
+                    )
+                if statement.page >= self.vma_named(statement.target).pages:
+                    raise InputError(
+                        f"vma {statement.target!r} has no page {statement.page}",
+                        key=f"actor[{a}].program[{s}].page",
+                        expected=f"0 to {self.vma_named(statement.target).pages - 1}",
+                    )
+        if self.threads > MAX_THREADS:
+            raise InputError(f"{self.threads} threads in all", key="actor", expected=f"at most {MAX_THREADS}")
+        if self.table_pages & (self.table_pages - 1):
+            raise InputError(
+                f"{self.table_pages} is no power of 2", key="table_pages", expected="1, 2, 4 or 8"
+            )
+        return self
+
+    def _check_vmas(self) -> None:
+        files = [file.name for file in self.file]
+        for i, vma in enumerate(self.vma):
+            if vma.file and vma.file not in files:
+                raise InputError(
+                    f"no file is called {vma.file!r}", key=f"vma[{i}].file", expected=", ".join(files) or "none",
+                    suggestion=nearest(vma.file, files),
+                )  # fmt: skip
+            if vma.end > MAX_PAGES:
+                raise InputError("the vma is too high", key=f"vma[{i}].start", expected=f"below {MAX_PAGES}")
+            if vma.present == "file" and not vma.file:
+                raise InputError("an anonymous vma has no file pages", key=f"vma[{i}].present")
+            for other in self.vma[:i]:
+                if vma.mapped and other.mapped and vma.start < other.end and other.start < vma.end:
+                    raise InputError(f"overlaps vma {other.name!r}", key=f"vma[{i}].start")
+
+    def vma_named(self, name: str) -> RaceVma:
+        """The VMA of that name."""
+        return next(vma for vma in self.vma if vma.name == name)
+
+    @property
+    def threads(self) -> int:
+        """Threads of all actors."""
+        return sum(actor.count for actor in self.actor)
+
+    def mapping(self, vma: RaceVma) -> Mapping:
+        """What the fault path branches on."""
+        protects = any(statement.verb == "mprotect" for actor in self.actor for statement in actor.program)
+        return Mapping(
+            anonymous=not vma.file,
+            shared=vma.sharing == "shared",
+            fault_around=vma.fault_around,
+            map_pages=vma.map_pages,
+            speculative=vma.speculative,
+            neighbours=vma.neighbours,
+            protected=protects or vma.prot == "r",
+        )
+
+
+def race_hash(race: Race) -> str:
+    """Twelve hex digits of the race's content."""
+    text = json.dumps(race.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

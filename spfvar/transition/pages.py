@@ -1,0 +1,259 @@
+"""Anonymous pages, TLBs and reverse maps: what the checker looks at beyond the entries themselves.
+
+A run without page objects (K_COUNT of CLASS_PAGE is 0) or without TLBs (G_TLB is 0) leaves them out.  A TLB
+holds, per CPU and page of the address space, the entry as the CPU's last walk found it.
+"""
+
+from __future__ import annotations
+
+from spfvar.ops.codes import (
+    CLASS_PAGE,
+    CLASS_VMA,
+    CLASS_WORDS,
+    FREE_END,
+    G_CLASS0,
+    G_PAGES,
+    G_THREADS,
+    G_TLB,
+    G_WRITES,
+    K_BASE,
+    K_COUNT,
+    K_FREE,
+    K_STRIDE,
+    LIVE,
+    OUT_AMOUNT,
+    OUT_ANON,
+    PAGE_ANON_VMA,
+    PAGE_DATA,
+    PAGE_INDEX,
+    PAGE_REFS,
+    PTE_ANON,
+    PTE_DIRTY,
+    PTE_FOLIO_SHIFT,
+    PTE_PRESENT,
+    PTE_WRITE,
+    PTE_ZERO,
+    V_NO_MEMORY,
+    V_OVERWRITE,
+    V_TLB,
+    V_USE_AFTER_FREE,
+    VMA_END,
+    VMA_FILE,
+    VMA_LINKED,
+    VMA_START,
+)
+from spfvar.transition.jit import inlined
+from spfvar.transition.lifetime import make_stale
+from spfvar.transition.tables import pmd, pte, put_folio, table_end
+
+_PAGE = G_CLASS0 + CLASS_PAGE * CLASS_WORDS
+_VMA = G_CLASS0 + CLASS_VMA * CLASS_WORDS
+#: Writes are counted modulo this, and so are the contents of pages.
+WRITES = 8
+
+
+@inlined
+def page_word(g, page):
+    """First state word of an anonymous page."""
+    return g[_PAGE + K_BASE] + page * g[_PAGE + K_STRIDE]
+
+
+@inlined
+def touch(s, g, tid, address, write):
+    """The user's access, through the TLB if there is one: outcome 1 if it faults."""
+    entry = 0
+    if g[G_TLB] != 0:
+        entry = s[g[G_TLB] + tid * g[G_PAGES] + address]
+    if entry & PTE_PRESENT == 0 or (write != 0 and entry & PTE_WRITE == 0):
+        table = s[pmd(g, address)] - 1
+        if table < 0:
+            return 1
+        entry = s[pte(g, table, address)]
+        if entry & PTE_PRESENT == 0 or (write != 0 and entry & PTE_WRITE == 0):
+            return 1
+        if g[G_TLB] != 0:
+            s[g[G_TLB] + tid * g[G_PAGES] + address] = entry
+    if write != 0 and entry & PTE_ANON and g[_PAGE + K_COUNT] > 0:
+        data = page_word(g, entry >> PTE_FOLIO_SHIFT) + PAGE_DATA
+        s[data] = (s[data] + 1) % WRITES
+        if s[g[G_WRITES] + address] >= 0:
+            s[g[G_WRITES] + address] = (s[g[G_WRITES] + address] + 1) % WRITES
+    return 0
+
+
+@inlined
+def flush_tlb(s, g, start, end):
+    """Forget the range on every CPU.
+
+    A CPU with interrupts off answers the IPI later, but runs no user code until then, so it may forget now.
+    """
+    if g[G_TLB] != 0:
+        for thread in range(g[G_THREADS]):
+            for address in range(start, end):
+                s[g[G_TLB] + thread * g[G_PAGES] + address] = 0
+
+
+@inlined
+def alloc(s, g, register):
+    """A page with one reference and nothing written."""
+    head = s[g[_PAGE + K_FREE]]
+    if head == FREE_END:
+        return -2 - V_NO_MEMORY
+    page = -head - 2
+    word = page_word(g, page)
+    s[g[_PAGE + K_FREE]] = s[word]
+    for i in range(g[_PAGE + K_STRIDE]):
+        s[word + i] = 0
+    s[word] = LIVE
+    s[word + PAGE_REFS] = 1
+    s[register] = page
+    return 0
+
+
+@inlined
+def put(s, g, page):
+    """Drop a reference; the last one frees the page, which then no TLB may hold."""
+    word = page_word(g, page)
+    if s[word] != LIVE:
+        return -2 - V_USE_AFTER_FREE
+    s[word + PAGE_REFS] -= 1
+    if s[word + PAGE_REFS] > 0:
+        return 0
+    if g[G_TLB] != 0:
+        for i in range(g[G_TLB], g[G_TLB] + g[G_THREADS] * g[G_PAGES]):
+            if s[i] & PTE_PRESENT and s[i] & PTE_ANON and s[i] >> PTE_FOLIO_SHIFT == page:
+                return -2 - V_TLB
+    s[word] = s[g[_PAGE + K_FREE]]
+    s[g[_PAGE + K_FREE]] = -page - 2
+    make_stale(s, g, _PAGE, page)
+    return 0
+
+
+@inlined
+def put_all(s, g, register):
+    """Drop the references of a set of pages (a bit each), and empty it."""
+    wanted = s[register]
+    s[register] = 0
+    page = 0
+    while wanted > 0:
+        if wanted & 1:
+            outcome = put(s, g, page)
+            if outcome != 0:
+                return outcome
+        wanted >>= 1
+        page += 1
+    return 0
+
+
+@inlined
+def copy(s, g, page, entry):
+    """Copy the content of the page that an entry maps; other than anonymous pages count as unwritten."""
+    data = 0
+    if entry & PTE_ANON:
+        old = page_word(g, entry >> PTE_FOLIO_SHIFT)
+        if s[old] != LIVE:
+            return -2 - V_USE_AFTER_FREE
+        data = s[old + PAGE_DATA]
+    s[page_word(g, page) + PAGE_DATA] = data
+    return 0
+
+
+@inlined
+def add_rmap(s, g, page, anon_vma, index):
+    """page_add_new_anon_rmap: the page learns where it is mapped."""
+    word = page_word(g, page)
+    s[word + PAGE_ANON_VMA] = anon_vma + 1
+    s[word + PAGE_INDEX] = index
+    return 0
+
+
+@inlined
+def page_of(s, entry, page, folio):
+    """What an entry maps, into one of two thread words.
+
+    Outcome 0: nothing, or the zero page; 1: an anonymous page; 2: a folio.
+    """
+    if entry & PTE_PRESENT == 0 or entry & PTE_ZERO:
+        return 0
+    if entry & PTE_ANON:
+        s[page] = entry >> PTE_FOLIO_SHIFT
+        return 1
+    s[folio] = entry >> PTE_FOLIO_SHIFT
+    return 2
+
+
+@inlined
+def set_pte(s, g, table, address, bits, writable, page):
+    """Set an entry that must be empty."""
+    word = pte(g, table, address)
+    if s[word] & PTE_PRESENT:
+        return -2 - V_OVERWRITE
+    value = bits
+    if writable != 0 and bits & PTE_DIRTY:
+        value |= PTE_WRITE
+    if bits & (PTE_ANON | PTE_ZERO) == 0:
+        value |= page << PTE_FOLIO_SHIFT
+    elif bits & PTE_ANON and g[_PAGE + K_COUNT] > 0:
+        value |= page << PTE_FOLIO_SHIFT
+        if s[g[G_WRITES] + address] < 0:
+            s[g[G_WRITES] + address] = s[page_word(g, page) + PAGE_DATA]
+    s[word] = value
+    return 0
+
+
+@inlined
+def zap(s, g, table, start, end, gathered, out):
+    """Clear the entries of the range in one table; reports how many pages of which kind went.
+
+    Anonymous pages with an identity keep their reference and join the set in the thread word ``gathered``.
+    """
+    stop = min(end, table_end(g, start))
+    amount = 0
+    anonymous = 0
+    for address in range(start, stop):
+        word = pte(g, table, address)
+        entry = s[word]
+        if entry & PTE_PRESENT:
+            amount += 1
+            if entry & PTE_ANON:
+                anonymous += 1
+                if g[_PAGE + K_COUNT] > 0:
+                    s[gathered] |= 1 << (entry >> PTE_FOLIO_SHIFT)
+            elif entry & PTE_ZERO == 0:
+                put_folio(s, g, entry >> PTE_FOLIO_SHIFT)
+            s[word] = 0
+        if g[_PAGE + K_COUNT] > 0:
+            s[g[G_WRITES] + address] = -1
+    out[OUT_AMOUNT] = amount
+    out[OUT_ANON] = anonymous
+    return 0
+
+
+@inlined
+def pte_restore(s, g, table, address, entry, origin):
+    """Set an entry as it is; what the user wrote at ``origin`` is now expected at ``address``."""
+    word = pte(g, table, address)
+    if s[word] & PTE_PRESENT:
+        return -2 - V_OVERWRITE
+    s[word] = entry
+    if g[_PAGE + K_COUNT] > 0:
+        s[g[G_WRITES] + address] = s[g[G_WRITES] + origin]
+    return 0
+
+
+@inlined
+def rmap_next(s, g, offset, file, cursor, vma, address):
+    """The next VMA, from the number in ``cursor`` on, that maps the file's page ``offset``: outcome 1 if any.
+
+    ``cursor``, ``vma`` and ``address`` are thread words; ``cursor`` is left one past the VMA.
+    """
+    k = g[_VMA + K_BASE]
+    for number in range(s[cursor], g[_VMA + K_COUNT]):
+        word = k + number * g[_VMA + K_STRIDE]
+        pages = s[word + VMA_END] - s[word + VMA_START]
+        if s[word + VMA_LINKED] != 0 and s[word + VMA_FILE] == file + 1 and offset < pages:
+            s[cursor] = number + 1
+            s[vma] = number
+            s[address] = s[word + VMA_START] + offset
+            return 1
+    return 0
