@@ -201,6 +201,7 @@ V_TABLE_OVERWRITE: Final = 18
 V_OUTSIDE_RCU: Final = 19
 V_DEADLOCK: Final = 20
 V_LIVELOCK: Final = 21
+V_ANON_VMA_FREED: Final = 22
 VIOLATIONS: Final = (
     "none",
     "access through a null reference",
@@ -224,6 +225,7 @@ VIOLATIONS: Final = (
     "memory of a recycled type is looked at outside an RCU section",
     "nobody can go on",
     "no way leads to an end",
+    "the reverse map of a mapped page has been freed",
 )
 
 # --- positions in the table of global constants (G) --------------------------------------------
@@ -275,6 +277,7 @@ VMA_FILE: Final = 5
 VMA_ANON_VMA: Final = 6
 VMA_LINKED: Final = 7
 VMA_PGOFF: Final = 8
+MM_COUNT: Final = 1
 FILE_FOLIOS: Final = 1
 FILE_REFS: Final = 2
 FILE_OPEN: Final = 3
