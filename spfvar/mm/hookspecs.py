@@ -232,6 +232,21 @@ def vm_area_dup(vma: Register, new: Register) -> Steps:
 
 
 @hook_point
+def vma_merge(mapping: Mapping) -> Steps:
+    """The VMA at ``range_start`` takes over its neighbour at ``range_end .. limit`` (mm/vma.c).
+
+    Returns whether there was memory for it.
+    """
+    raise AssertionError
+
+
+@hook_point
+def dup_anon_vma(vma: Register, other: Register) -> Steps:
+    """A VMA that takes over another gets that one's anon_vma (mm/vma.c).  Returns whether it could."""
+    raise AssertionError
+
+
+@hook_point
 def vma_set_page_prot(vma: Register, mapping: Mapping) -> Steps:
     """The protection as it has to be with dirty tracking (mm/mmap.c)."""
     raise AssertionError

@@ -201,7 +201,6 @@ V_TABLE_OVERWRITE: Final = 18
 V_OUTSIDE_RCU: Final = 19
 V_DEADLOCK: Final = 20
 V_LIVELOCK: Final = 21
-V_ANON_VMA_FREED: Final = 22
 VIOLATIONS: Final = (
     "none",
     "access through a null reference",
@@ -225,7 +224,6 @@ VIOLATIONS: Final = (
     "memory of a recycled type is looked at outside an RCU section",
     "nobody can go on",
     "no way leads to an end",
-    "the reverse map of a mapped page has been freed",
 )
 
 # --- positions in the table of global constants (G) --------------------------------------------

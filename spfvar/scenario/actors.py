@@ -22,7 +22,9 @@ def actor_text(race: Race, actor: Actor) -> Callable[[], Steps]:
             vma = race.vma_named(statement.target)
             if race.mms > 1:
                 yield set_register(o.mm, vma.mm)
-            yield from _STATEMENTS[statement.verb](race, vma, statement)
+            done = yield from _STATEMENTS[statement.verb](race, vma, statement)
+            if statement.verb == "merge" and done:
+                return  # the rest of the program is about the VMAs as they were
 
     return text
 
@@ -66,6 +68,13 @@ def _madvise(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from hooks.madvise_dontneed(race.mapping(vma))
 
 
+def _merge(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    neighbour = race.vma_named(statement.to)
+    yield from _range(vma)
+    yield set_register(o.limit, neighbour.end)
+    return (yield from hooks.vma_merge(race.mapping(vma)))
+
+
 def _exit(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from _range(vma)
     yield from mmput(race.mapping(vma))
@@ -87,4 +96,5 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "grow": _brk,
     "shrink": _brk,
     "exit": _exit,
+    "merge": _merge,
 }

@@ -66,7 +66,8 @@ class RaceStatement(_Strict):
     """One step of an actor: exactly one verb, which names a VMA, with its options.
 
     ``load`` and ``store`` are the user's accesses to page ``page`` of the VMA.  With ``exit`` the thread
-    leaves the second address space, whose last VMA is the one named.
+    leaves the second address space, whose last VMA is the one named.  ``merge``: the VMA takes over the one
+    behind it, ``to``; the rest of the program is run only if there was no memory for that.
     """
 
     load: str | None = None
@@ -78,7 +79,9 @@ class RaceStatement(_Strict):
     grow: str | None = None
     shrink: str | None = None
     exit: str | None = None
+    merge: str | None = None
 
+    to: str = ""
     page: int = Field(default=0, ge=0)
     prot: Literal["r", "rw"] = "rw"
 
@@ -101,7 +104,7 @@ class RaceStatement(_Strict):
         return str(getattr(self, self.verb))
 
 
-RACE_VERBS = ("load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink", "exit")
+RACE_VERBS = ("load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink", "exit", "merge")
 
 
 class Actor(_Strict):
@@ -168,6 +171,13 @@ class Race(_Strict):
             raise InputError(
                 "the first address space never ends", key=f"{where}exit", expected="a vma with mm = 1"
             )
+        if statement.merge is not None and not any(
+            other.name == statement.to and other.start == vma.end for other in self.vma
+        ):
+            raise InputError(
+                f"vma {vma.name!r} is not followed by {statement.to!r}", key=f"{where}to",
+                expected=f"a vma that starts at {vma.end}",
+            )  # fmt: skip
         if statement.store is not None and vma.write_notify:
             raise InputError(
                 f"vma {vma.name!r} notifies of writes, which are not modelled", key=f"{where}store",

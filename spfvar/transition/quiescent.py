@@ -24,6 +24,7 @@ from spfvar.ops.codes import (
     G_CLASS0,
     G_PAGES,
     G_PT_SHIFT,
+    G_STALE,
     G_TREE,
     G_TREE_SHIFT,
     G_WRITES,
@@ -41,7 +42,6 @@ from spfvar.ops.codes import (
     PTE_PRESENT,
     PTE_WRITE,
     PTE_ZERO,
-    V_ANON_VMA_FREED,
     V_LOCK_LEFT,
     V_LOST_WRITE,
     V_NONE,
@@ -98,8 +98,9 @@ def check_anonymous(s, g, vma, address, page):
     if s[word] != LIVE:
         return V_USE_AFTER_FREE
     anon_vma = s[word + PAGE_ANON_VMA] - 1
-    if anon_vma >= 0 and s[object_word(g, CLASS_ANON_VMA, anon_vma)] != LIVE:
-        return V_ANON_VMA_FREED  # whoever reclaims the page uses it
+    # A freed anon_vma is what whoever reclaims the page uses next.
+    if anon_vma >= g[G_STALE] or (anon_vma >= 0 and s[object_word(g, CLASS_ANON_VMA, anon_vma)] != LIVE):
+        return V_USE_AFTER_FREE
     if anon_vma < 0 or s[vma + VMA_ANON_VMA] == 0:
         return V_RMAP
     if s[word + PAGE_INDEX] != s[vma + VMA_PGOFF] + address - s[vma + VMA_START]:
