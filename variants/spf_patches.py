@@ -232,6 +232,11 @@ class SpeculativeAnonymous:
         prepare = yield
         return self._must_exist() if vmf.has(SPECULATIVE) else prepare
 
+    @hookimpl(wrapper=True)
+    def handle_userfault(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        wait = yield
+        return abort("userfaultfd") if vmf.has(SPECULATIVE) else wait
+
     def _must_exist(self) -> Steps:
         if (yield is_null(o.anon_vma)):
             return (yield from abort("anon_vma"))

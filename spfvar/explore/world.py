@@ -49,10 +49,20 @@ class RaceWorld:
 
 def build_race(race: Race, stack: Stack) -> RaceWorld:
     """Extract, lay out and link a race under a variant.  Raises StrategyError."""
+    return build_world(race, extract_race(race, stack))
+
+
+def extract_race(race: Race, stack: Stack) -> dict[str, Automaton]:
+    """The automaton of each actor, and of the grace-period kthread if anything is freed by RCU."""
     automata = {actor.name: stack.automaton(actor.name, actor_text(race, actor)) for actor in race.actor}
-    with_rcu = any(op.code == c.CALL_RCU for automaton in automata.values() for op in automaton.ops())
-    if with_rcu:
+    if any(op.code == c.CALL_RCU for automaton in automata.values() for op in automaton.ops()):
         automata[KTHREAD] = stack.automaton(KTHREAD, rcu_gp_kthread)
+    return automata
+
+
+def build_world(race: Race, automata: dict[str, Automaton]) -> RaceWorld:
+    """Lay out and link a race's automata."""
+    with_rcu = KTHREAD in automata
     sizes = _sizes(race, automata)
     automata = lower(automata, sizes)
     layout = Layout(sizes, automata.values())

@@ -35,10 +35,10 @@ def hook_point(specification: Callable[..., Steps]) -> Callable[..., Steps]:
     HOOKS[name] = specification
 
     @wraps(specification)
-    def caller(*args: Any) -> Steps:
+    def call_hook_point(*args: Any) -> Steps:
         return (yield Call(name, args))
 
-    return caller
+    return call_hook_point
 
 
 # --- the reader ----------------------------------------------------------------------------------
