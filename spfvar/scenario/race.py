@@ -161,10 +161,11 @@ class Race(_Strict):
         for i, vma in enumerate(self.vma):
             if vma.file and vma.file not in files:
                 raise InputError(
-                    f"no file is called {vma.file!r}", key=f"vma[{i}].file",
+                    f"no file is called {vma.file!r}",
+                    key=f"vma[{i}].file",
                     expected=", ".join(files) or "none",
                     suggestion=nearest(vma.file, files),
-                )  # fmt: skip
+                )
             if vma.end > MAX_PAGES:
                 raise InputError("the vma is too high", key=f"vma[{i}].start", expected=f"below {MAX_PAGES}")
             if vma.present == "file" and not vma.file:
