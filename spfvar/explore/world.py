@@ -174,8 +174,8 @@ class _Start:
         for file in self.race.file:
             index = self._take(o.FILE)
             self._set(o.FILE_FOLIO0, index, folio)
-            self._set(o.F_COUNT, index, 1)
-            self._set(o.F_OPEN, index, 1)
+            self._set(o.F_COUNT, index, int(file.open))
+            self._set(o.F_OPEN, index, int(file.open))
             for _ in range(file.pages):
                 self._set(o.CACHED, folio, int(file.cached == "all"))
                 self._set(o.UPTODATE, folio, int(file.cached == "all"))

@@ -105,6 +105,18 @@ def pte_alloc(vmf: VmFault) -> Steps:
 
 
 @hook_point
+def pte_free(vmf: VmFault) -> Steps:
+    """do_fault frees the preallocated page table that nothing consumed (mm/memory.c)."""
+    raise AssertionError
+
+
+@hook_point
+def handle_userfault(vmf: VmFault) -> Steps:
+    """Hand a missing page to the monitor and wait, without the lock (fs/userfaultfd.c).  Returns VMFault."""
+    raise AssertionError
+
+
+@hook_point
 def anon_vma_prepare(vmf: VmFault) -> Steps:
     """Make sure that the VMA has an anon_vma (mm/rmap.c).  Returns VMFault; RETRY: lock was dropped."""
     raise AssertionError

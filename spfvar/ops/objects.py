@@ -63,13 +63,14 @@ PAGE_REFS: Final = Field(PAGE, "refcount")
 PAGE_DATA: Final = Field(PAGE, "data")  # writes that the page holds
 PAGE_ANON_VMA: Final = Field(PAGE, "mapping")
 PAGE_INDEX: Final = Field(PAGE, "index")
+PAGE_EPOCH: Final = Field(PAGE, "epoch")
 
 FIXED_FIELDS: Final = {
     VMA: (VM_START, VM_END, VM_FPUT, VM_WRITE, VM_FILE, VM_ANON_VMA, VM_LINKED, VM_PGOFF),
     FILE: (FILE_FOLIO0, F_COUNT, F_OPEN),
     FOLIO: (CACHED, UPTODATE, FOLIO_LOCK, REFCOUNT),
     ANON_VMA_CLASS: (ANON_VMA_REFS,),
-    PAGE: (PAGE_REFS, PAGE_DATA, PAGE_ANON_VMA, PAGE_INDEX),
+    PAGE: (PAGE_REFS, PAGE_DATA, PAGE_ANON_VMA, PAGE_INDEX, PAGE_EPOCH),
 }
 
 # --- registers: vm_fault and the locals of the paths -------------------------------------------

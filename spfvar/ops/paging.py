@@ -256,7 +256,7 @@ def fill_page(cost: str) -> Op:
     """Fill the fault's new page: zero it, or copy what ``orig_pte`` or the folio holds."""
     if cost == "zero_page":
         return Op(codes.NOP, cost, cost=cost)
-    return _on_page(codes.PAGE_COPY, cost, o.page, o.PAGE_DATA, cost, src=o.orig_pte)
+    return _on_page(codes.PAGE_COPY, cost, o.page, o.PAGE_DATA, cost, src=o.orig_pte, dst=o.address)
 
 
 def free_page(register: Register = o.page) -> Op:

@@ -62,9 +62,9 @@ class Variant:
 class Twin:
     """A published bug, put back into a design: what the checker has to find.
 
-    ``bug`` is the bug's number in the documentation, ``fixed`` the name of the variant that does not have it;
-    ``patches`` are stacked on that variant's, of which ``without`` are left out.  ``race`` has to show it as a
-    violation of ``prop`` ("": a control, which has to be found safe).
+    ``bug`` is the bug's number in the documentation, ``fixed`` the name of the variant that does not have
+    it; ``patches`` are stacked on that variant's, of which ``without`` are left out.  ``race`` has to show
+    it as a violation of ``prop`` ("": a control, which has to be found safe).
     """
 
     bug: str

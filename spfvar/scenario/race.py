@@ -24,11 +24,12 @@ class _Strict(BaseModel):
 
 
 class RaceFile(_Strict):
-    """A file: which of its pages the page cache holds at the start."""
+    """A file: which of its pages the page cache holds at the start; ``open``: a descriptor refers to it."""
 
     name: Name
     pages: int = Field(default=1, ge=1, le=8)
     cached: Literal["all", "none"] = "all"
+    open: bool = True
 
 
 class RaceVma(_Strict):
@@ -50,6 +51,7 @@ class RaceVma(_Strict):
     speculative: bool = True
     anon_vma: bool = True
     neighbours: bool = False
+    userfault: bool = False
     table: bool = True
     present: Literal["no", "zero", "file", "anon"] = "no"
 
@@ -159,7 +161,8 @@ class Race(_Strict):
         for i, vma in enumerate(self.vma):
             if vma.file and vma.file not in files:
                 raise InputError(
-                    f"no file is called {vma.file!r}", key=f"vma[{i}].file", expected=", ".join(files) or "none",
+                    f"no file is called {vma.file!r}", key=f"vma[{i}].file",
+                    expected=", ".join(files) or "none",
                     suggestion=nearest(vma.file, files),
                 )  # fmt: skip
             if vma.end > MAX_PAGES:
@@ -189,6 +192,7 @@ class Race(_Strict):
             map_pages=vma.map_pages,
             speculative=vma.speculative,
             neighbours=vma.neighbours,
+            userfault=vma.userfault,
             protected=protects or vma.prot == "r",
         )
 

@@ -71,7 +71,16 @@ def free_object(s, g, k, index):
         put_file(s, g, s[base + VMA_FPUT] - 1)
     s[base] = s[g[k + K_FREE]]
     s[g[k + K_FREE]] = -index - 2
+    forget(s, g, k, base)
     make_stale(s, g, k, index)
+
+
+@inlined
+def forget(s, g, k, base):
+    """Clear a freed object, so that equal states look equal; type-safe memory may still be looked at."""
+    if g[k + K_KEPT] == g[k + K_STRIDE]:
+        for word in range(1, g[k + K_STRIDE]):
+            s[base + word] = 0
 
 
 @inlined
@@ -83,6 +92,7 @@ def put_file(s, g, index):
     if s[base + FILE_REFS] == 0:
         s[base] = s[g[k + K_FREE]]
         s[g[k + K_FREE]] = -index - 2
+        forget(s, g, k, base)
         make_stale(s, g, k, index)
 
 
@@ -138,6 +148,7 @@ def reader_leaves(s, g, tb):
     s[tb + T_RCU_NEST] -= 1
     if s[tb + T_RCU_NEST] == 0:
         s[g[G_RCU] + 1 + s[tb + T_RCU_PHASE]] -= 1
+        s[tb + T_RCU_PHASE] = 0
     return 0
 
 
