@@ -66,7 +66,7 @@ def build_world(race: Race, automata: dict[str, Automaton]) -> RaceWorld:
     sizes = _sizes(race, automata)
     automata = lower(automata, sizes)
     layout = Layout(sizes, automata.values())
-    program = link(automata, layout)
+    program = link(automata, layout, lifetimes=True)
     state = _Start(race, layout, program).state
     names, groups = _threads(race, with_rcu)
     return RaceWorld(race, layout, program, automata, _packed(state), _lock_words(layout), names, groups)
@@ -117,6 +117,7 @@ def _sizes(race: Race, automata: dict[str, Automaton]) -> Sizes:
         pages=pages,
         pt_shift=span.bit_length() - 1,
         seq_bits=10,
+        mms=race.mms,
         anon_vmas=vmas + accesses,
         anon_pages=min(MAX_ANON_PAGES, populated + 2 * accesses),
         tlbs=race.tlb,
@@ -150,6 +151,8 @@ class _Start:
         self.layout = layout
         self.state = layout.empty_state()
         self._files()
+        for _ in range(1, race.mms):
+            self._take(o.MM)
         for vma in race.vma:
             if vma.mapped:
                 self._vma(vma)
@@ -162,6 +165,8 @@ class _Start:
             self.state[layout.thread_base(thread) + c.T_PC] = program.entry[KTHREAD]
         users = 1 if race.single_threaded else max(2, race.threads)
         self._set(o.MM_USERS, 0, users)
+        for mm in range(1, race.mms):
+            self._set(o.MM_USERS, mm, sum(actor.count for actor in race.actor if race.runs_in(actor, mm)))
 
     def _set(self, field: Field, index: int, value: int) -> None:
         if self.layout.has(field):
@@ -195,7 +200,8 @@ class _Start:
         index = self._take(o.VMA)
         self._set(o.VM_START, index, vma.start)
         self._set(o.VM_END, index, vma.end)
-        self._set(o.VM_WRITE, index, int(vma.prot == "rw"))
+        self._set(o.VM_WRITE, index, int(vma.prot == "rw" and not vma.write_notify))
+        self._set(o.VM_MM, index, vma.mm + 1)
         if vma.file:
             file = [f.name for f in self.race.file].index(vma.file)
             self._set(o.VM_FILE, index, file + 1)

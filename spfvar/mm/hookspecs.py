@@ -232,6 +232,39 @@ def vma_mark_detached(vma: Register) -> Steps:
 
 
 @hook_point
+def vma_mark_attached(vma: Register) -> Steps:
+    """A VMA is ready: from here on it may be found in the tree (nothing before v6.13)."""
+    raise AssertionError
+
+
+@hook_point
+def vm_area_dup(vma: Register, new: Register) -> Steps:
+    """Allocate ``new`` as a copy of ``vma``, without its anon_vma (kernel/fork.c)."""
+    raise AssertionError
+
+
+@hook_point
+def vma_merge(mapping: Mapping) -> Steps:
+    """The VMA at ``range_start`` takes over its neighbour at ``range_end .. limit`` (mm/vma.c).
+
+    Returns whether there was memory for it.
+    """
+    raise AssertionError
+
+
+@hook_point
+def dup_anon_vma(vma: Register, other: Register) -> Steps:
+    """A VMA that takes over another gets that one's anon_vma (mm/vma.c).  Returns whether it could."""
+    raise AssertionError
+
+
+@hook_point
+def vma_set_page_prot(vma: Register, mapping: Mapping) -> Steps:
+    """The protection as it has to be with dirty tracking (mm/mmap.c)."""
+    raise AssertionError
+
+
+@hook_point
 def vma_fput(vma: Register) -> Steps:
     """Give up the VMA's reference to its file (part of remove_vma)."""
     raise AssertionError

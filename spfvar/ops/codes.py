@@ -278,6 +278,7 @@ VMA_FILE: Final = 5
 VMA_ANON_VMA: Final = 6
 VMA_LINKED: Final = 7
 VMA_PGOFF: Final = 8
+MM_COUNT: Final = 1
 FILE_FOLIOS: Final = 1
 FILE_REFS: Final = 2
 FILE_OPEN: Final = 3

@@ -36,13 +36,15 @@ class RaceVma(_Strict):
     """A VMA, or a place for one that an actor maps: ``start`` and ``pages`` in pages.
 
     ``file`` names its file (none: anonymous); ``table``: does a page table exist; ``present``: which entry
-    its pages have at the start; ``anon_vma``: does it have one.
+    its pages have at the start; ``anon_vma``: does it have one.  ``mm``: its address space (the second
+    one, 1, has page numbers of its own).  ``write_notify``: its file wants to see the first write to a page.
     """
 
     name: Name
     start: int = Field(ge=0, lt=MAX_PAGES)
     pages: int = Field(default=1, ge=1, le=8)
     mapped: bool = True
+    mm: int = Field(default=0, ge=0, le=1)
     file: str = ""
     sharing: Literal["private", "shared"] = "private"
     prot: Literal["r", "rw"] = "rw"
@@ -52,6 +54,7 @@ class RaceVma(_Strict):
     anon_vma: bool = True
     neighbours: bool = False
     userfault: bool = False
+    write_notify: bool = False
     table: bool = True
     present: Literal["no", "zero", "file", "anon"] = "no"
 
@@ -64,7 +67,9 @@ class RaceVma(_Strict):
 class RaceStatement(_Strict):
     """One step of an actor: exactly one verb, which names a VMA, with its options.
 
-    ``load`` and ``store`` are the user's accesses to page ``page`` of the VMA.
+    ``load`` and ``store`` are the user's accesses to page ``page`` of the VMA.  With ``exit`` the thread
+    leaves the second address space, whose last VMA is the one named.  ``merge``: the VMA takes over the one
+    behind it, ``to``; the rest of the program is run only if there was no memory for that.
     """
 
     load: str | None = None
@@ -75,7 +80,10 @@ class RaceStatement(_Strict):
     madvise: str | None = None
     grow: str | None = None
     shrink: str | None = None
+    exit: str | None = None
+    merge: str | None = None
 
+    to: str = ""
     page: int = Field(default=0, ge=0)
     prot: Literal["r", "rw"] = "rw"
 
@@ -98,7 +106,7 @@ class RaceStatement(_Strict):
         return str(getattr(self, self.verb))
 
 
-RACE_VERBS = ("load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink")
+RACE_VERBS = ("load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink", "exit", "merge")
 
 
 class Actor(_Strict):
@@ -135,6 +143,7 @@ class Race(_Strict):
         names = [vma.name for vma in self.vma]
         for a, actor in enumerate(self.actor):
             for s, statement in enumerate(actor.program):
+                self._check_extras(statement, names, f"actor[{a}].program[{s}].")
                 if statement.target not in names:
                     raise InputError(
                         f"no vma is called {statement.target!r}",
@@ -156,6 +165,27 @@ class Race(_Strict):
             )
         return self
 
+    def _check_extras(self, statement: RaceStatement, names: list[str], where: str) -> None:
+        if statement.target not in names:
+            return
+        vma = self.vma_named(statement.target)
+        if statement.exit is not None and vma.mm == 0:
+            raise InputError(
+                "the first address space never ends", key=f"{where}exit", expected="a vma with mm = 1"
+            )
+        if statement.merge is not None and not any(
+            other.name == statement.to and other.start == vma.end for other in self.vma
+        ):
+            raise InputError(
+                f"vma {vma.name!r} is not followed by {statement.to!r}", key=f"{where}to",
+                expected=f"a vma that starts at {vma.end}",
+            )  # fmt: skip
+        if statement.store is not None and vma.write_notify:
+            raise InputError(
+                f"vma {vma.name!r} notifies of writes, which are not modelled", key=f"{where}store",
+                expected="loads only",
+            )  # fmt: skip
+
     def _check_vmas(self) -> None:
         files = [file.name for file in self.file]
         for i, vma in enumerate(self.vma):
@@ -168,6 +198,8 @@ class Race(_Strict):
                 )
             if vma.end > MAX_PAGES:
                 raise InputError("the vma is too high", key=f"vma[{i}].start", expected=f"below {MAX_PAGES}")
+            if vma.write_notify and vma.sharing != "shared":
+                raise InputError("only shared mappings notify of writes", key=f"vma[{i}].write_notify")
             if vma.present == "file" and not vma.file:
                 raise InputError("an anonymous vma has no file pages", key=f"vma[{i}].present")
             for other in self.vma[:i]:
@@ -177,6 +209,15 @@ class Race(_Strict):
     def vma_named(self, name: str) -> RaceVma:
         """The VMA of that name."""
         return next(vma for vma in self.vma if vma.name == name)
+
+    @property
+    def mms(self) -> int:
+        """Address spaces."""
+        return 1 + max(vma.mm for vma in self.vma)
+
+    def runs_in(self, actor: Actor, mm: int) -> bool:
+        """Does the actor ever run in this address space?"""
+        return any(self.vma_named(statement.target).mm == mm for statement in actor.program)
 
     @property
     def threads(self) -> int:
@@ -194,6 +235,7 @@ class Race(_Strict):
             speculative=vma.speculative,
             neighbours=vma.neighbours,
             userfault=vma.userfault,
+            write_notify=vma.write_notify,
             protected=protects or vma.prot == "r",
         )
 

@@ -107,6 +107,14 @@ def make_stale(s, g, k, index):
 
 
 @inlined
+def keep_if_live(s, g, k, register):
+    """A lock was taken in recycled memory: whatever object lives there now is kept by it, if one does."""
+    index = s[register] - g[G_STALE]
+    if s[g[k + K_BASE] + index * g[k + K_STRIDE]] == LIVE:
+        s[register] = index
+
+
+@inlined
 def free(s, g, k, register):
     """Free the object that a thread word refers to; the reference becomes null."""
     index = s[register]

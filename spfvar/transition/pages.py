@@ -204,8 +204,8 @@ def set_pte(s, g, table, address, bits, writable, page):
     word = pte(g, table, address)
     if s[word] & PTE_PRESENT:
         return -2 - V_OVERWRITE
-    value = bits
-    if writable != 0 and bits & PTE_DIRTY:
+    value = bits & ~PTE_WRITE
+    if writable != 0 and bits & (PTE_DIRTY | PTE_WRITE):
         value |= PTE_WRITE
     if bits & (PTE_ANON | PTE_ZERO) == 0:
         value |= page << PTE_FOLIO_SHIFT

@@ -21,6 +21,7 @@ from spfvar.ops.codes import (
     C_DST,
     C_FLAGS,
     C_IMM,
+    C_IMM2,
     C_OP,
     C_SRC,
     C_SRC2,
@@ -93,7 +94,10 @@ def lock_op(s, p, g, pc, tid, tb, a, out):
     """Locks (opcodes DOWN_READ to UNLOCK)."""
     op = p[pc, C_OP]
     if op == c.DOWN_READ_TRYLOCK:
-        return down_read_trylock(s, a)
+        taken = down_read_trylock(s, a)
+        if taken and s[tb + p[pc, C_A_REG]] >= g[G_STALE]:
+            lifetime.keep_if_live(s, g, p[pc, C_IMM], tb + p[pc, C_A_REG])
+        return taken
     if op == c.UP_READ:
         return up_read(s, g, a, out)
     if op == c.LOCK:
@@ -142,12 +146,16 @@ def word_op(s, p, g, pc, tb, a):
             return 1
         if s[a] >= p[pc, C_IMM]:
             return 2
-        s[a] += 1
+        s[a] += p[pc, C_IMM2]
         if s[tb + p[pc, C_A_REG]] >= g[G_STALE]:
             s[tb + p[pc, C_A_REG]] -= g[G_STALE]  # the count now keeps whatever the memory has become
         return 0
     if op == c.DEC_AND_TEST:
+        if s[a] <= 0:
+            return -2 - c.V_REFCOUNT
         s[a] -= 1
+        if p[pc, C_DST] >= 0:
+            s[tb + p[pc, C_DST]] = s[a]
         return 1 if s[a] == 0 else 0
     if op == c.LOAD_REF:
         s[tb + p[pc, C_DST]] = s[a] - 1
