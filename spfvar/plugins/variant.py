@@ -16,11 +16,13 @@ from spfvar.mm import hookspecs
 from spfvar.mm.dispatch import HandleFault
 from spfvar.mm.fault import MmapLockFault
 from spfvar.mm.filemap import FilemapFault
+from spfvar.mm.fork import Fork
+from spfvar.mm.mremap import Mremap
 from spfvar.mm.writers import MmapLockWriters
 from spfvar.ops.op import Steps
 
 #: What every stack stands on: the paths of v5.12 under mmap_lock.
-CORE = (HandleFault, MmapLockFault, FilemapFault, MmapLockWriters)
+CORE = (HandleFault, MmapLockFault, FilemapFault, MmapLockWriters, Mremap, Fork)
 
 
 @dataclass(frozen=True)

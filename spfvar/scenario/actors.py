@@ -19,6 +19,8 @@ def actor_text(race: Race, actor: Actor) -> Callable[[], Steps]:
     def text() -> Steps:
         for statement in actor.program:
             vma = race.vma_named(statement.target)
+            if race.mms > 1:
+                yield set_register(o.mm, vma.mm)
             yield from _STATEMENTS[statement.verb](race, vma, statement)
 
     return text
@@ -63,6 +65,26 @@ def _madvise(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from hooks.madvise_dontneed(race.mapping(vma))
 
 
+def _destination(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    to = race.vma_named(statement.to)
+    yield set_register(o.new_start, to.start)
+    yield set_register(o.new_end, to.end)
+    yield set_register(o.delta, to.start - vma.start)
+
+
+def _move(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from _destination(race, vma, statement)
+    yield from hooks.mremap(race.mapping(vma), statement.fast)
+
+
+def _fork(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from _destination(race, vma, statement)
+    yield set_register(o.child_mm, race.vma_named(statement.to).mm)
+    yield from hooks.fork(race.mapping(vma))
+
+
 def _brk(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     """The heap's pages before ``page`` stay; the others come or go."""
     yield from _range(vma, max(1, statement.page))
@@ -78,4 +100,6 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "madvise": _madvise,
     "grow": _brk,
     "shrink": _brk,
+    "move": _move,
+    "fork": _fork,
 }
