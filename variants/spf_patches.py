@@ -13,7 +13,7 @@ from collections.abc import Generator
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hook_point, hookimpl
 from spfvar.mm.sequence import WriteSequence
-from spfvar.mm.vmf import VMA_COPY, VMFault, VmFault
+from spfvar.mm.vmf import VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
 from spfvar.ops.paging import filemap_get_folio, folio_put, pmd_same, read_pmd, read_pte
@@ -359,6 +359,23 @@ class MapPagesOnly:
     def _maps_pages(self, vmf: VmFault) -> bool:
         mapping = vmf.mapping
         return not vmf.write and not mapping.anonymous and mapping.map_pages and mapping.fault_around > 1
+
+
+class NoTableMove:
+    """mremap moves no page table while faults may speculate: they hold its lock only, not the pmd lock.
+
+    The series as posted lacks this (open question H1, b/263177905).  Android's first answer was this rule;
+    its later one lets a table go once the VMA has no speculating users (AOSP 529351c4c820).
+    """
+
+    @hookimpl(wrapper=True)
+    def move_normal_pmd(self, mapping: Mapping) -> Generator[None, Steps, Steps]:
+        return self._if_alone((yield))
+
+    def _if_alone(self, move: Steps) -> Steps:
+        if (yield equals(at(o.mm, o.MM_USERS), 1, "mm_users")):
+            return (yield from move)
+        return False
 
 
 class MultithreadedOnly:

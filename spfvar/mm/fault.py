@@ -123,7 +123,8 @@ def put_old_page(unmapped: bool) -> Steps:
     kind = yield vm_normal_page()
     if kind == "anonymous":
         if unmapped:
-            yield put_page(o.old_page)
+            yield put_page(o.old_page)  # which forgets the reference
+            yield vm_normal_page()
         yield put_page(o.old_page)
     elif kind == "file":
         if unmapped:

@@ -16,12 +16,14 @@ from spfvar.mm import hookspecs
 from spfvar.mm.dispatch import HandleFault
 from spfvar.mm.fault import MmapLockFault
 from spfvar.mm.filemap import FilemapFault
+from spfvar.mm.fork import Fork
 from spfvar.mm.merge import Merge
+from spfvar.mm.mremap import Mremap
 from spfvar.mm.writers import MmapLockWriters
 from spfvar.ops.op import Steps
 
 #: What every stack stands on: the paths of v5.12 under mmap_lock.
-CORE = (HandleFault, MmapLockFault, FilemapFault, MmapLockWriters, Merge)
+CORE = (HandleFault, MmapLockFault, FilemapFault, MmapLockWriters, Merge, Mremap, Fork)
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from spfvar.report.mail import to_ascii
 #: What every verdict is worth.
 FOOTER = (
     "Memory is sequentially consistent in the model: weak memory is out of scope, so bugs that need it (such "
-    "as V6, a missing acquire or release of mm_lock_seq, and R4, a read lock taken without acquire) cannot be "
-    "found. A safe verdict is about the race's own threads, VMAs and pages, not about larger ones."
+    "as V6, a missing acquire or release of mm_lock_seq, and R4, a read lock taken without acquire) cannot "
+    "be found. A safe verdict is about the race's own threads, VMAs and pages, not about larger ones."
 )
 MAIL_WIDTH = 72
 WIDTH = 80

@@ -11,6 +11,7 @@ from __future__ import annotations
 from spfvar.ops.codes import (
     BLOCKED,
     CLASS_FILE,
+    CLASS_POLICY,
     CLASS_VMA,
     CLASS_WORDS,
     FILE_REFS,
@@ -161,6 +162,12 @@ def reader_leaves(s, g, tb):
 
 
 @inlined
+def freed_by_rcu(cls):
+    """May an object of this class wait for a grace period?"""
+    return CLASS_VMA <= cls <= CLASS_FILE or cls == CLASS_POLICY
+
+
+@inlined
 def gp_start(s, g):
     """BLOCKED until a callback is queued; then flip the phase and take the callbacks over."""
     rcu = g[G_RCU]
@@ -170,7 +177,7 @@ def gp_start(s, g):
         k = G_CLASS0 + cls * CLASS_WORDS
         for index in range(g[k + K_COUNT]):
             life = g[k + K_BASE] + index * g[k + K_STRIDE]
-            if CLASS_VMA <= cls <= CLASS_FILE and s[life] == PENDING_NEXT:
+            if freed_by_rcu(cls) and s[life] == PENDING_NEXT:
                 s[life] = PENDING_WAIT
     s[rcu] = 1 - s[rcu]
     s[rcu + 3] = s[rcu + 4]
@@ -194,7 +201,7 @@ def gp_invoke(s, g):
         k = G_CLASS0 + cls * CLASS_WORDS
         for index in range(g[k + K_COUNT]):
             life = g[k + K_BASE] + index * g[k + K_STRIDE]
-            if CLASS_VMA <= cls <= CLASS_FILE and s[life] == PENDING_WAIT:
+            if freed_by_rcu(cls) and s[life] == PENDING_WAIT:
                 free_object(s, g, k, index)
     s[g[G_RCU] + 3] = 0
     return 0

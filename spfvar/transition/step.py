@@ -239,11 +239,9 @@ def table_op(s, p, g, pc, tid, tb, index, out):
         s[tables.pte(g, index, address)] |= c.PTE_WRITE | c.PTE_DIRTY
         return 0
     if op == c.PMD_POPULATE:
-        if s[tables.pmd(g, address)] != 0:
-            return -2 - c.V_TABLE_OVERWRITE
-        s[tables.pmd(g, address)] = index + 1
+        origin = s[tb + p[pc, C_SRC2]] if p[pc, C_SRC2] >= 0 else -1
         s[tb + p[pc, C_DST]] = -1
-        return 0
+        return pages.populate(s, g, index, address, origin)
     if op == c.PMD_CLEAR:
         return tables.pmd_clear(s, g, address, tb + p[pc, C_DST])
     if op == c.ZAP_PTES:
@@ -252,7 +250,8 @@ def table_op(s, p, g, pc, tid, tb, index, out):
         present = tables.pte_take(s, g, index, address, tb + p[pc, C_DST])
         return present if p[pc, C_IMM] != 0 else 0
     if op == c.PTE_RESTORE:
-        return pages.pte_restore(s, g, index, address, s[tb + p[pc, C_SRC2]], s[tb + p[pc, C_SRC3]])
+        origin = s[tb + p[pc, C_SRC3]]
+        return pages.pte_restore(s, g, index, address, s[tb + p[pc, C_SRC2]], origin, p[pc, C_IMM])
     if op == c.PTE_WRPROTECT:
         s[tables.pte(g, index, address)] &= ~c.PTE_WRITE
         return 0
