@@ -48,6 +48,7 @@ from spfvar.ops.primitives import (
     ipi_wait,
     load,
     load_ref_nonnull,
+    sleep_for,
     spin_lock,
     spin_unlock,
     store_ref,
@@ -122,7 +123,8 @@ def put_old_page(unmapped: bool) -> Steps:
     kind = yield vm_normal_page()
     if kind == "anonymous":
         if unmapped:
-            yield put_page(o.old_page)
+            yield put_page(o.old_page)  # which forgets the reference
+            yield vm_normal_page()
         yield put_page(o.old_page)
     elif kind == "file":
         if unmapped:
@@ -188,6 +190,13 @@ class MmapLockFault:
         return VMFault.NONE
 
     @hookimpl
+    def handle_userfault(self, vmf: VmFault) -> Steps:
+        # The monitor fills the page; the second pass, with TRIED, finds it or takes what it may.
+        yield from hooks.release_fault_lock(vmf)
+        yield sleep_for("io", "handle_userfault: schedule")
+        return VMFault.RETRY
+
+    @hookimpl
     def anon_vma_prepare(self, vmf: VmFault) -> Steps:
         if (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
             return VMFault.NONE
@@ -227,6 +236,11 @@ class MmapLockFault:
             if vmf.write:
                 yield free_page()
             return VMFault.NONE
+        if vmf.mapping.userfault and not vmf.has(TRIED):
+            yield spin_unlock(PTL)
+            if vmf.write:
+                yield free_page()
+            return (yield from hooks.handle_userfault(vmf))
         if vmf.write:
             yield from add_anon_page()
             yield set_pte_anon()

@@ -68,7 +68,7 @@ def preallocate(vmf: VmFault) -> Steps:
 def free_preallocated(vmf: VmFault) -> Steps:
     """do_fault frees a preallocated table that nothing consumed."""
     if vmf.has(PMD_NONE):
-        yield free(o.prealloc_pte, "pte_free", "free_table")
+        yield from hooks.pte_free(vmf)
 
 
 def do_read_fault(vmf: VmFault) -> Steps:
@@ -147,6 +147,10 @@ def do_shared_fault(vmf: VmFault) -> Steps:
 
 class FilemapFault:
     """The hook points of file faults as v5.12 has them."""
+
+    @hookimpl
+    def pte_free(self, vmf: VmFault) -> Steps:
+        yield free(o.prealloc_pte, "pte_free", "free_table")
 
     @hookimpl
     def do_fault_around(self, vmf: VmFault) -> Steps:

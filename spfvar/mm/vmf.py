@@ -28,7 +28,8 @@ class Mapping:
     ``fault_around`` is the window in pages (1: switched off), ``map_pages`` and ``speculative`` tell
     whether ``vm_ops->map_pages`` exists and whether the file system allows a speculative ``->fault``,
     ``neighbours`` whether an adjacent VMA may share its anon_vma, ``protected`` whether the VMA may forbid
-    writes, ``write_notify`` whether a shared mapping wants to see the first write to each page.
+    writes, ``userfault`` whether it is registered with a userfaultfd for missing pages,
+    ``write_notify`` whether a shared mapping wants to see the first write to each page.
     """
 
     anonymous: bool = True
@@ -39,6 +40,7 @@ class Mapping:
     neighbours: bool = False
     write_notify: bool = False
     protected: bool = False
+    userfault: bool = False
 
 
 @dataclass(frozen=True, slots=True)

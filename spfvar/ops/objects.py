@@ -41,6 +41,7 @@ VM_LINKED: Final = Field(VMA, "shared.rb")  # 1: in the interval tree of its fil
 VM_PGOFF: Final = Field(VMA, "vm_pgoff")  # counted from the VMA's first start
 #: Not at a fixed offset: only designs whose VMAs may change their mm read it.
 VM_MM: Final = Field(VMA, "vm_mm", initial=1)
+VM_POLICY: Final = Field(VMA, "vm_policy")
 
 # page table page
 PTL: Final = Field(PAGE_TABLE, "ptl", SPIN_WORDS, "ptl")
@@ -66,6 +67,11 @@ PAGE_REFS: Final = Field(PAGE, "refcount")
 PAGE_DATA: Final = Field(PAGE, "data")  # writes that the page holds
 PAGE_ANON_VMA: Final = Field(PAGE, "mapping")
 PAGE_INDEX: Final = Field(PAGE, "index")
+PAGE_EPOCH: Final = Field(PAGE, "epoch")
+
+# mempolicy
+POLICY_REFS: Final = Field(MEMPOLICY, "refcnt")
+POLICY_MODE: Final = Field(MEMPOLICY, "mode")
 
 FIXED_FIELDS: Final = {
     MM: (MM_COUNT,),
@@ -73,7 +79,7 @@ FIXED_FIELDS: Final = {
     FILE: (FILE_FOLIO0, F_COUNT, F_OPEN),
     FOLIO: (CACHED, UPTODATE, FOLIO_LOCK, REFCOUNT),
     ANON_VMA_CLASS: (ANON_VMA_REFS,),
-    PAGE: (PAGE_REFS, PAGE_DATA, PAGE_ANON_VMA, PAGE_INDEX),
+    PAGE: (PAGE_REFS, PAGE_DATA, PAGE_ANON_VMA, PAGE_INDEX, PAGE_EPOCH),
 }
 
 # --- registers: vm_fault and the locals of the paths -------------------------------------------
@@ -101,6 +107,16 @@ limit: Final = Register("limit")  # its end
 range_start: Final = Register("range_start")  # of a writer's system call
 range_end: Final = Register("range_end")
 new_vma: Final = Register("new_vma", VMA)
+new_start: Final = Register("new_start")  # of the range that a mapping is moved or copied to
+new_end: Final = Register("new_end")
+delta: Final = Register("delta")  # new_start - range_start
+new_cursor: Final = Register("new_cursor")  # cursor + delta
+new_address: Final = Register("new_address")  # of one page of a loop over pages
+extent_end: Final = Register("extent_end")  # where cursor's page table, or the range, ends
+new_table: Final = Register("new_table", PAGE_TABLE)
+child_mm: Final = Register("child_mm", MM)
+vm_policy: Final = Register("vm_policy", MEMPOLICY)
+old_policy: Final = Register("old_policy", MEMPOLICY)
 mapped_file: Final = Register("mapped_file", FILE)  # the file that mmap() maps
 touch_end: Final = Register("touch_end")
 rmap_vma: Final = Register("rmap_vma", VMA)  # of a reverse-map walk

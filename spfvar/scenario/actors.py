@@ -80,6 +80,26 @@ def _exit(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from mmput(race.mapping(vma))
 
 
+def _destination(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    to = race.vma_named(statement.to)
+    yield set_register(o.new_start, to.start)
+    yield set_register(o.new_end, to.end)
+    yield set_register(o.delta, to.start - vma.start)
+
+
+def _move(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from _destination(race, vma, statement)
+    yield from hooks.mremap(race.mapping(vma), statement.fast)
+
+
+def _fork(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from _destination(race, vma, statement)
+    yield set_register(o.child_mm, race.vma_named(statement.to).mm)
+    yield from hooks.fork(race.mapping(vma))
+
+
 def _brk(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     """The heap's pages before ``page`` stay; the others come or go."""
     yield from _range(vma, max(1, statement.page))
@@ -97,4 +117,6 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "shrink": _brk,
     "exit": _exit,
     "merge": _merge,
+    "move": _move,
+    "fork": _fork,
 }

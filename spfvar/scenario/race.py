@@ -24,11 +24,12 @@ class _Strict(BaseModel):
 
 
 class RaceFile(_Strict):
-    """A file: which of its pages the page cache holds at the start."""
+    """A file: which of its pages the page cache holds at the start; ``open``: a descriptor refers to it."""
 
     name: Name
     pages: int = Field(default=1, ge=1, le=8)
     cached: Literal["all", "none"] = "all"
+    open: bool = True
 
 
 class RaceVma(_Strict):
@@ -37,6 +38,7 @@ class RaceVma(_Strict):
     ``file`` names its file (none: anonymous); ``table``: does a page table exist; ``present``: which entry
     its pages have at the start; ``anon_vma``: does it have one.  ``mm``: its address space (the second
     one, 1, has page numbers of its own).  ``write_notify``: its file wants to see the first write to a page.
+    ``shares``: it is what fork made of that VMA; both have the same pages.
     """
 
     name: Name
@@ -44,6 +46,7 @@ class RaceVma(_Strict):
     pages: int = Field(default=1, ge=1, le=8)
     mapped: bool = True
     mm: int = Field(default=0, ge=0, le=1)
+    shares: str = ""
     file: str = ""
     sharing: Literal["private", "shared"] = "private"
     prot: Literal["r", "rw"] = "rw"
@@ -52,6 +55,7 @@ class RaceVma(_Strict):
     speculative: bool = True
     anon_vma: bool = True
     neighbours: bool = False
+    userfault: bool = False
     write_notify: bool = False
     table: bool = True
     present: Literal["no", "zero", "file", "anon"] = "no"
@@ -67,7 +71,9 @@ class RaceStatement(_Strict):
 
     ``load`` and ``store`` are the user's accesses to page ``page`` of the VMA.  With ``exit`` the thread
     leaves the second address space, whose last VMA is the one named.  ``merge``: the VMA takes over the one
-    behind it, ``to``; the rest of the program is run only if there was no memory for that.
+    behind it, ``to``; the rest of the program is run only if there was no memory for that.  ``move``
+    (mremap) and ``fork`` need a free place ``to``, which lies in the page tables as the VMA does; ``fast``:
+    by whole page tables.
     """
 
     load: str | None = None
@@ -80,8 +86,11 @@ class RaceStatement(_Strict):
     shrink: str | None = None
     exit: str | None = None
     merge: str | None = None
+    move: str | None = None
+    fork: str | None = None
 
     to: str = ""
+    fast: bool = False
     page: int = Field(default=0, ge=0)
     prot: Literal["r", "rw"] = "rw"
 
@@ -104,7 +113,10 @@ class RaceStatement(_Strict):
         return str(getattr(self, self.verb))
 
 
-RACE_VERBS = ("load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink", "exit", "merge")
+RACE_VERBS = (
+    "load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink", "exit", "merge", "move",
+    "fork",
+)  # fmt: skip
 
 
 class Actor(_Strict):
@@ -149,6 +161,7 @@ class Race(_Strict):
                         expected=", ".join(names),
                         suggestion=nearest(statement.target, names),
                     )
+                self._check_destination(statement, f"actor[{a}].program[{s}].")
                 if statement.page >= self.vma_named(statement.target).pages:
                     raise InputError(
                         f"vma {statement.target!r} has no page {statement.page}",
@@ -184,23 +197,72 @@ class Race(_Strict):
                 expected="loads only",
             )  # fmt: skip
 
+    def _check_destination(self, statement: RaceStatement, where: str) -> None:
+        names = [vma.name for vma in self.vma]
+        if statement.verb not in ("move", "fork"):
+            if (statement.to and statement.verb != "merge") or statement.fast:
+                raise InputError(
+                    f"{statement.verb} goes nowhere", key=f"{where}to", expected="no to, no fast"
+                )
+            return
+        if statement.to not in names:
+            raise InputError(
+                f"no vma is called {statement.to!r}", key=f"{where}to", expected=", ".join(names),
+                suggestion=nearest(statement.to, names),
+            )  # fmt: skip
+        vma, to = self.vma_named(statement.target), self.vma_named(statement.to)
+        if to.mapped or to.pages != vma.pages or (to.start - vma.start) % self.table_pages:
+            raise InputError(
+                f"{statement.verb} cannot put vma {vma.name!r} at {to.name!r}", key=f"{where}to",
+                expected=f"a place that is not mapped, of {vma.pages} pages, "
+                f"at {vma.start % self.table_pages} modulo {self.table_pages}",
+            )  # fmt: skip
+        if (statement.verb == "fork") != (vma.mm != to.mm):
+            raise InputError(
+                f"{statement.verb} to {'the same' if vma.mm == to.mm else 'another'} mm", key=f"{where}to",
+                expected="the other mm for fork, the same one for move",
+            )  # fmt: skip
+        if statement.fast and (vma.start % self.table_pages or vma.pages % self.table_pages):
+            raise InputError(
+                f"vma {vma.name!r} is not made of whole page tables", key=f"{where}fast",
+                expected=f"start and pages that are multiples of {self.table_pages}",
+            )  # fmt: skip
+
     def _check_vmas(self) -> None:
         files = [file.name for file in self.file]
         for i, vma in enumerate(self.vma):
             if vma.file and vma.file not in files:
                 raise InputError(
-                    f"no file is called {vma.file!r}", key=f"vma[{i}].file", expected=", ".join(files) or "none",
+                    f"no file is called {vma.file!r}",
+                    key=f"vma[{i}].file",
+                    expected=", ".join(files) or "none",
                     suggestion=nearest(vma.file, files),
-                )  # fmt: skip
+                )
             if vma.end > MAX_PAGES:
                 raise InputError("the vma is too high", key=f"vma[{i}].start", expected=f"below {MAX_PAGES}")
             if vma.write_notify and vma.sharing != "shared":
                 raise InputError("only shared mappings notify of writes", key=f"vma[{i}].write_notify")
             if vma.present == "file" and not vma.file:
                 raise InputError("an anonymous vma has no file pages", key=f"vma[{i}].present")
+            if vma.shares:
+                self._check_shared(vma, f"vma[{i}].")
             for other in self.vma[:i]:
                 if vma.mapped and other.mapped and vma.start < other.end and other.start < vma.end:
                     raise InputError(f"overlaps vma {other.name!r}", key=f"vma[{i}].start")
+
+    def _check_shared(self, vma: RaceVma, where: str) -> None:
+        others = [other for other in self.vma if other is not vma]
+        if vma.shares not in [other.name for other in others]:
+            raise InputError(
+                f"no other vma is called {vma.shares!r}", key=f"{where}shares",
+                expected=", ".join(other.name for other in others) or "none",
+            )  # fmt: skip
+        parent = self.vma_named(vma.shares)
+        if parent.present != "anon" or parent.shares or (parent.pages, parent.file) != (vma.pages, vma.file):
+            raise InputError(
+                f"vma {vma.name!r} cannot share the pages of {parent.name!r}", key=f"{where}shares",
+                expected="a vma of as many pages of the same file, with its own anonymous pages",
+            )  # fmt: skip
 
     def vma_named(self, name: str) -> RaceVma:
         """The VMA of that name."""
@@ -230,6 +292,7 @@ class Race(_Strict):
             map_pages=vma.map_pages,
             speculative=vma.speculative,
             neighbours=vma.neighbours,
+            userfault=vma.userfault,
             write_notify=vma.write_notify,
             protected=protects or vma.prot == "r",
         )

@@ -47,6 +47,13 @@ lock, trylock, unlock = locks.lock, locks.trylock, locks.unlock
 
 
 @inlined
+def pointer(s, g, word):
+    """A number, or a reference as the pointer that it is: recycled memory has the address it had."""
+    value = s[word]
+    return value - g[G_STALE] if value >= g[G_STALE] else value
+
+
+@inlined
 def local_op(s, p, g, pc, tb, choice):
     """Ops that concern nobody else (opcodes up to LAST_LOCAL)."""
     op = p[pc, C_OP]
@@ -70,7 +77,7 @@ def local_op(s, p, g, pc, tb, choice):
     if op == c.TEST_REG:
         return 1 if s[tb + p[pc, C_SRC]] & p[pc, C_IMM] else 0
     if op == c.REG_EQUAL:
-        return 1 if s[tb + p[pc, C_SRC]] == s[tb + p[pc, C_SRC2]] else 0
+        return 1 if pointer(s, g, tb + p[pc, C_SRC]) == pointer(s, g, tb + p[pc, C_SRC2]) else 0
     if op == c.CHOOSE:
         return choice
     if op == c.WINDOW:
@@ -154,7 +161,7 @@ def word_op(s, p, g, pc, tb, a):
         s[tb + p[pc, C_DST]] = s[a] - 1
         return 1 if p[pc, C_IMM] != 0 and s[a] != 0 else 0
     if op == c.STORE_REF:
-        s[a] = s[tb + p[pc, C_SRC]] + 1
+        s[a] = pointer(s, g, tb + p[pc, C_SRC]) + 1
         return 0
     return 0 if s[a] == p[pc, C_IMM] else BLOCKED  # WAIT_EQUALS
 
@@ -199,6 +206,7 @@ def tree_op(s, p, g, pc, tb, a):
     if op == c.FIND_VMA:
         return tables.find_vma(s, g, s[tb + p[pc, C_SRC]], tb + p[pc, C_DST])
     if op == c.TREE_STORE:
+        pages.new_epoch(s, g, s[a], s[a + 1], s[tb + p[pc, C_SRC]] + 1)
         return tables.tree_store(s, g, s[a], s[a + 1], s[tb + p[pc, C_SRC]] + 1)
     if op == c.TREE_ERASE:
         return tables.tree_store(s, g, s[tb + p[pc, C_SRC]], s[tb + p[pc, C_SRC2]], 0)
@@ -231,11 +239,9 @@ def table_op(s, p, g, pc, tid, tb, index, out):
         s[tables.pte(g, index, address)] |= c.PTE_WRITE | c.PTE_DIRTY
         return 0
     if op == c.PMD_POPULATE:
-        if s[tables.pmd(g, address)] != 0:
-            return -2 - c.V_TABLE_OVERWRITE
-        s[tables.pmd(g, address)] = index + 1
+        origin = s[tb + p[pc, C_SRC2]] if p[pc, C_SRC2] >= 0 else -1
         s[tb + p[pc, C_DST]] = -1
-        return 0
+        return pages.populate(s, g, index, address, origin)
     if op == c.PMD_CLEAR:
         return tables.pmd_clear(s, g, address, tb + p[pc, C_DST])
     if op == c.ZAP_PTES:
@@ -244,7 +250,8 @@ def table_op(s, p, g, pc, tid, tb, index, out):
         present = tables.pte_take(s, g, index, address, tb + p[pc, C_DST])
         return present if p[pc, C_IMM] != 0 else 0
     if op == c.PTE_RESTORE:
-        return pages.pte_restore(s, g, index, address, s[tb + p[pc, C_SRC2]], s[tb + p[pc, C_SRC3]])
+        origin = s[tb + p[pc, C_SRC3]]
+        return pages.pte_restore(s, g, index, address, s[tb + p[pc, C_SRC2]], origin, p[pc, C_IMM])
     if op == c.PTE_WRPROTECT:
         s[tables.pte(g, index, address)] &= ~c.PTE_WRITE
         return 0
@@ -293,10 +300,10 @@ def page_op(s, p, g, pc, tb, index, a):
     if op == c.PAGES_PUT:
         return pages.put_all(s, g, tb + p[pc, C_SRC])
     if op == c.PAGE_COPY:
-        return pages.copy(s, g, index, s[tb + p[pc, C_SRC]])
+        return pages.copy(s, g, index, s[tb + p[pc, C_SRC]], s[tb + p[pc, C_DST]])
     if op == c.PAGE_RMAP:
         offset = s[tb + p[pc, C_DST]] - s[tb + p[pc, C_SRC2]] + s[tb + p[pc, C_SRC3]]
-        return pages.add_rmap(s, g, index, s[tb + p[pc, C_SRC]], offset)
+        return pages.add_rmap(s, g, index, pointer(s, g, tb + p[pc, C_SRC]), offset)
     if op == c.PAGE_OF:
         return pages.page_of(s, s[tb + p[pc, C_SRC]], tb + p[pc, C_DST], tb + p[pc, C_SRC2])
     offset = s[tb + p[pc, C_SRC]] - s[a]
