@@ -331,6 +331,12 @@ def mremap(mapping: Mapping, whole_tables: bool) -> Steps:
 
 
 @hook_point
+def mremap_dontunmap(mapping: Mapping) -> Steps:
+    """mremap(MREMAP_DONTUNMAP): the pages move to ``new_start .. new_end``, the VMA stays (mm/mremap.c)."""
+    raise AssertionError
+
+
+@hook_point
 def copy_vma(mapping: Mapping) -> Steps:
     """A copy of ``vma`` at the new address, in ``new_vma`` and in the tree (mm/mmap.c)."""
     raise AssertionError

@@ -14,6 +14,7 @@ from spfvar.automata.extract import Extractor, StrategyError
 from spfvar.errors import nearest
 from spfvar.mm import hookspecs
 from spfvar.mm.dispatch import HandleFault
+from spfvar.mm.dontunmap import MremapDontunmap
 from spfvar.mm.fault import MmapLockFault
 from spfvar.mm.filemap import FilemapFault
 from spfvar.mm.fork import Fork
@@ -23,7 +24,7 @@ from spfvar.mm.writers import MmapLockWriters
 from spfvar.ops.op import Steps
 
 #: What every stack stands on: the paths of v5.12 under mmap_lock.
-CORE = (HandleFault, MmapLockFault, FilemapFault, MmapLockWriters, Merge, Mremap, Fork)
+CORE = (HandleFault, MmapLockFault, FilemapFault, MmapLockWriters, Merge, Mremap, MremapDontunmap, Fork)
 
 
 @dataclass(frozen=True)

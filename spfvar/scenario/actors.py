@@ -93,6 +93,12 @@ def _move(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from hooks.mremap(race.mapping(vma), statement.fast)
 
 
+def _dontunmap(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from _destination(race, vma, statement)
+    yield from hooks.mremap_dontunmap(race.mapping(vma))
+
+
 def _fork(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from _range(vma)
     yield from _destination(race, vma, statement)
@@ -118,5 +124,6 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "exit": _exit,
     "merge": _merge,
     "move": _move,
+    "dontunmap": _dontunmap,
     "fork": _fork,
 }

@@ -72,8 +72,8 @@ class RaceStatement(_Strict):
     ``load`` and ``store`` are the user's accesses to page ``page`` of the VMA.  With ``exit`` the thread
     leaves the second address space, whose last VMA is the one named.  ``merge``: the VMA takes over the one
     behind it, ``to``; the rest of the program is run only if there was no memory for that.  ``move``
-    (mremap) and ``fork`` need a free place ``to``, which lies in the page tables as the VMA does; ``fast``:
-    by whole page tables.
+    (mremap), ``dontunmap`` (mremap that leaves the VMA behind) and ``fork`` need a free place ``to``, which
+    lies in the page tables as the VMA does; ``fast``: by whole page tables.
     """
 
     load: str | None = None
@@ -87,6 +87,7 @@ class RaceStatement(_Strict):
     exit: str | None = None
     merge: str | None = None
     move: str | None = None
+    dontunmap: str | None = None
     fork: str | None = None
 
     to: str = ""
@@ -115,7 +116,7 @@ class RaceStatement(_Strict):
 
 RACE_VERBS = (
     "load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink", "exit", "merge", "move",
-    "fork",
+    "dontunmap", "fork",
 )  # fmt: skip
 
 
@@ -199,7 +200,7 @@ class Race(_Strict):
 
     def _check_destination(self, statement: RaceStatement, where: str) -> None:
         names = [vma.name for vma in self.vma]
-        if statement.verb not in ("move", "fork"):
+        if statement.verb not in ("move", "dontunmap", "fork"):
             if (statement.to and statement.verb != "merge") or statement.fast:
                 raise InputError(
                     f"{statement.verb} goes nowhere", key=f"{where}to", expected="no to, no fast"
