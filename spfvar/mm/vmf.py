@@ -27,6 +27,7 @@ class Mapping:
 
     ``fault_around`` is the window in pages (1: switched off), ``map_pages`` and ``speculative`` tell
     whether ``vm_ops->map_pages`` exists and whether the file system allows a speculative ``->fault``,
+    ``growsdown`` whether it is a stack, ``policy`` whether it may have a memory policy,
     ``neighbours`` whether an adjacent VMA may share its anon_vma, ``protected`` whether the VMA may forbid
     writes.
     """
@@ -38,6 +39,8 @@ class Mapping:
     speculative: bool = True
     neighbours: bool = False
     protected: bool = False
+    growsdown: bool = False
+    policy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

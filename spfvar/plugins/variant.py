@@ -14,15 +14,29 @@ from spfvar.automata.extract import Extractor, StrategyError
 from spfvar.errors import nearest
 from spfvar.mm import hookspecs
 from spfvar.mm.dispatch import HandleFault
+from spfvar.mm.exit import Exit, ProcMaps
 from spfvar.mm.fault import MmapLockFault
 from spfvar.mm.filemap import FilemapFault
 from spfvar.mm.fork import Fork
+from spfvar.mm.mempolicy import Mempolicy
 from spfvar.mm.mremap import Mremap
+from spfvar.mm.stack import ExpandStack
 from spfvar.mm.writers import MmapLockWriters
 from spfvar.ops.op import Steps
 
 #: What every stack stands on: the paths of v5.12 under mmap_lock.
-CORE = (HandleFault, MmapLockFault, FilemapFault, MmapLockWriters, Mremap, Fork)
+CORE = (
+    HandleFault,
+    MmapLockFault,
+    FilemapFault,
+    MmapLockWriters,
+    Mremap,
+    Fork,
+    ExpandStack,
+    Mempolicy,
+    Exit,
+    ProcMaps,
+)
 
 
 @dataclass(frozen=True)

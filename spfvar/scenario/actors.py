@@ -31,6 +31,8 @@ def _access(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     write = statement.verb == "store"
     vmf = VmFault(write, race.mapping(vma))
     yield set_register(o.address, vma.start + statement.page)
+    if vma.growsdown:
+        yield set_register(o.stack_top, vma.end - 1)
     yield loop("access")
     if (yield touch(write)):
         ret = yield from hooks.do_user_addr_fault(vmf)
@@ -85,6 +87,21 @@ def _fork(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from hooks.fork(race.mapping(vma))
 
 
+def _mbind(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from hooks.mbind()
+
+
+def _exit(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from hooks.exit_mmap(race.mapping(vma))
+
+
+def _maps(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from hooks.show_map()
+
+
 def _brk(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     """The heap's pages before ``page`` stay; the others come or go."""
     yield from _range(vma, max(1, statement.page))
@@ -102,4 +119,7 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "shrink": _brk,
     "move": _move,
     "fork": _fork,
+    "mbind": _mbind,
+    "exit": _exit,
+    "maps": _maps,
 }

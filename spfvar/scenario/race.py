@@ -37,6 +37,7 @@ class RaceVma(_Strict):
     ``file`` names its file (none: anonymous); ``table``: does a page table exist; ``present``: which entry
     its pages have at the start; ``anon_vma``: does it have one.  ``mm``: its address space (a second one, 1,
     has other page numbers).  ``shares``: it is what fork made of that VMA; both have the same pages.
+    ``growsdown``: a stack that does not cover its lowest page yet; ``policy``: it has a memory policy.
     """
 
     name: Name
@@ -45,6 +46,8 @@ class RaceVma(_Strict):
     mapped: bool = True
     mm: int = Field(default=0, ge=0, le=1)
     shares: str = ""
+    growsdown: bool = False
+    policy: bool = False
     file: str = ""
     sharing: Literal["private", "shared"] = "private"
     prot: Literal["r", "rw"] = "rw"
@@ -67,6 +70,7 @@ class RaceStatement(_Strict):
 
     ``load`` and ``store`` are the user's accesses to page ``page`` of the VMA; ``move`` (mremap) and ``fork``
     need a free place ``to``, which lies in the page tables as the VMA does; ``fast``: by whole page tables.
+    ``exit`` is the end of an address space that consists of the VMA; ``maps`` reads it in /proc/pid/maps.
     """
 
     load: str | None = None
@@ -79,6 +83,9 @@ class RaceStatement(_Strict):
     shrink: str | None = None
     move: str | None = None
     fork: str | None = None
+    mbind: str | None = None
+    exit: str | None = None
+    maps: str | None = None
 
     to: str = ""
     fast: bool = False
@@ -104,7 +111,7 @@ class RaceStatement(_Strict):
         return str(getattr(self, self.verb))
 
 
-RACE_VERBS = ("load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink", "move", "fork")
+RACE_VERBS = ("load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink", "move", "fork", "mbind", "exit", "maps")
 
 
 class Actor(_Strict):
@@ -242,6 +249,9 @@ class Race(_Strict):
 
     def mapping(self, vma: RaceVma) -> Mapping:
         """What the fault path branches on."""
+        policy = vma.policy or any(
+            statement.mbind == vma.name for actor in self.actor for statement in actor.program
+        )
         protects = any(statement.verb == "mprotect" for actor in self.actor for statement in actor.program)
         return Mapping(
             anonymous=not vma.file,
@@ -251,6 +261,8 @@ class Race(_Strict):
             speculative=vma.speculative,
             neighbours=vma.neighbours,
             protected=protects or vma.prot == "r",
+            growsdown=vma.growsdown,
+            policy=policy,
         )
 
 
