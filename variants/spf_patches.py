@@ -15,7 +15,7 @@ from spfvar.mm.hookspecs import hook_point, hookimpl
 from spfvar.mm.sequence import WriteSequence
 from spfvar.mm.vmf import VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
-from spfvar.ops.op import Op, Steps
+from spfvar.ops.op import Steps
 from spfvar.ops.paging import filemap_get_folio, folio_put, pmd_same, read_pmd, read_pte
 from spfvar.ops.places import Field, Register
 from spfvar.ops.primitives import (
@@ -49,15 +49,16 @@ seq = Register("seq")
 PTL = at(o.table, o.PTL)
 
 
-def mmap_seq_read_check() -> Op:
-    """Outcome: has no writer begun since the fault read the sequence count?"""
-    return equals_register(at(o.mm, MMAP_SEQ), seq, "mmap_seq_read_check")
-
-
 def abort(reason: str) -> Steps:
     """Count why a speculative fault gives up."""
     yield count(f"spf_abort_{reason}")
     return VMFault.RETRY
+
+
+@hook_point
+def mmap_seq_read_check() -> Steps:
+    """Has no writer begun since the fault read the sequence count (patch 9)?  Returns bool."""
+    raise AssertionError
 
 
 @hook_point
@@ -86,6 +87,10 @@ class MmapSeq(WriteSequence):
     """9/37: a per-mm sequence count, odd while mmap_lock is held for writing."""
 
     sequence = MMAP_SEQ
+
+    @hookimpl
+    def mmap_seq_read_check(self) -> Steps:
+        return (yield equals_register(at(o.mm, MMAP_SEQ), seq, "mmap_seq_read_check"))
 
 
 class RcuVmaFree:
@@ -131,7 +136,7 @@ class SpeculativeEntry:
             return (yield from abort("no_speculate"))
         yield from self._copy_vma(vmf)
         yield rcu_read_unlock()
-        if not (yield mmap_seq_read_check()):
+        if not (yield from mmap_seq_read_check()):
             return (yield from abort("vma_copy"))
         if vmf.write and not (yield test_register(o.vm_page_prot, 1, "access_error")):
             return (yield from abort("access_error"))
@@ -194,13 +199,13 @@ class PteMapLock:
 
     def _lock(self) -> Steps:
         yield local_irq_disable()
-        if not (yield mmap_seq_read_check()):
+        if not (yield from mmap_seq_read_check()):
             return (yield from self._fail("seq1"))
         if not (yield pmd_same()):
             return (yield from self._fail("pmd"))
         if not (yield spin_trylock(PTL)):
             return (yield from self._fail("ptl"))
-        if not (yield mmap_seq_read_check()):
+        if not (yield from mmap_seq_read_check()):
             yield spin_unlock(PTL)
             return (yield from self._fail("seq2"))
         yield local_irq_enable()
@@ -229,6 +234,11 @@ class SpeculativeAnonymous:
     def anon_vma_prepare(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
         prepare = yield
         return self._must_exist() if vmf.has(SPECULATIVE) else prepare
+
+    @hookimpl(wrapper=True)
+    def handle_userfault(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        wait = yield
+        return abort("userfaultfd") if vmf.has(SPECULATIVE) else wait
 
     def _must_exist(self) -> Steps:
         if (yield is_null(o.anon_vma)):
@@ -264,7 +274,7 @@ class SpeculativeDoFault:
 
     def _do_fault(self, vmf: VmFault, call_fault: Steps) -> Steps:
         yield rcu_read_lock()
-        if (yield mmap_seq_read_check()):
+        if (yield from mmap_seq_read_check()):
             ret = yield from call_fault
         else:
             ret = yield from abort("fault")
@@ -306,7 +316,7 @@ class SpeculativeFaultAround:
 
     def _do_fault_around(self, vmf: VmFault, map_pages: Steps) -> Steps:
         yield rcu_read_lock()
-        if not (yield mmap_seq_read_check()):
+        if not (yield from mmap_seq_read_check()):
             yield rcu_read_unlock()
             return (yield from abort("fault")), vmf
         ret, vmf = yield from map_pages

@@ -122,6 +122,7 @@ class Layout:
             g[c.G_TLB], here = here, here + sizes.threads * sizes.pages
         if sizes.anon_pages:
             g[c.G_WRITES], here = here, here + sizes.pages
+            g[c.G_EPOCH], here = here, here + sizes.pages
         g[c.G_STALE], g[c.G_PAGES] = sizes.stale, sizes.pages
         g[c.G_SEQ_MASK] = (1 << sizes.seq_bits) - 1
         g[c.G_R_ADDR] = self.registers[o.address]

@@ -49,14 +49,24 @@ class RaceWorld:
 
 def build_race(race: Race, stack: Stack) -> RaceWorld:
     """Extract, lay out and link a race under a variant.  Raises StrategyError."""
+    return build_world(race, extract_race(race, stack))
+
+
+def extract_race(race: Race, stack: Stack) -> dict[str, Automaton]:
+    """The automaton of each actor, and of the grace-period kthread if anything is freed by RCU."""
     automata = {actor.name: stack.automaton(actor.name, actor_text(race, actor)) for actor in race.actor}
-    with_rcu = any(op.code == c.CALL_RCU for automaton in automata.values() for op in automaton.ops())
-    if with_rcu:
+    if any(op.code == c.CALL_RCU for automaton in automata.values() for op in automaton.ops()):
         automata[KTHREAD] = stack.automaton(KTHREAD, rcu_gp_kthread)
+    return automata
+
+
+def build_world(race: Race, automata: dict[str, Automaton]) -> RaceWorld:
+    """Lay out and link a race's automata."""
+    with_rcu = KTHREAD in automata
     sizes = _sizes(race, automata)
     automata = lower(automata, sizes)
     layout = Layout(sizes, automata.values())
-    program = link(automata, layout)
+    program = link(automata, layout, lifetimes=True)
     state = _Start(race, layout, program).state
     names, groups = _threads(race, with_rcu)
     return RaceWorld(race, layout, program, automata, _packed(state), _lock_words(layout), names, groups)
@@ -156,8 +166,9 @@ class _Start:
         if KTHREAD in program.entry:
             self.state[layout.thread_base(thread) + c.T_PC] = program.entry[KTHREAD]
         users = 1 if race.single_threaded else max(2, race.threads)
-        for mm in range(race.mms):
-            self._set(o.MM_USERS, mm, users)
+        self._set(o.MM_USERS, 0, users)
+        for mm in range(1, race.mms):
+            self._set(o.MM_USERS, mm, sum(actor.count for actor in race.actor if race.runs_in(actor, mm)))
 
     def _set(self, field: Field, index: int, value: int) -> None:
         if self.layout.has(field):
@@ -180,8 +191,8 @@ class _Start:
         for file in self.race.file:
             index = self._take(o.FILE)
             self._set(o.FILE_FOLIO0, index, folio)
-            self._set(o.F_COUNT, index, 1)
-            self._set(o.F_OPEN, index, 1)
+            self._set(o.F_COUNT, index, int(file.open))
+            self._set(o.F_OPEN, index, int(file.open))
             for _ in range(file.pages):
                 self._set(o.CACHED, folio, int(file.cached == "all"))
                 self._set(o.UPTODATE, folio, int(file.cached == "all"))
@@ -197,7 +208,8 @@ class _Start:
             self._set(o.VM_POLICY, index, policy + 1)
             self._set(o.POLICY_REFS, policy, 1)
         self._set(o.VM_END, index, vma.end)
-        self._set(o.VM_WRITE, index, int(vma.prot == "rw"))
+        self._set(o.VM_WRITE, index, int(vma.prot == "rw" and not vma.write_notify))
+        self._set(o.VM_MM, index, vma.mm + 1)
         if vma.file:
             file = [f.name for f in self.race.file].index(vma.file)
             self._set(o.VM_FILE, index, file + 1)

@@ -1,69 +1,56 @@
-"""exit_mmap: the last user of an address space has gone, and so goes what it maps (mm/mmap.c).
+"""The end of an address space: the last user gives it up, and the last reference frees it.
 
-No thread of the address space can fault any more; those who come by the page or by the file still can.
+Sources: kernel/fork.c mmput, mmdrop; mm/mmap.c exit_mmap.  The address space has at most one VMA left,
+which is unmapped with mmap_lock held for writing throughout (the kernel clears the entries under the read
+lock: nobody is left who could fault).
 """
 
 from __future__ import annotations
 
 from spfvar.mm import hookspecs as hooks
-from spfvar.mm.fault import MMAP_LOCK
-from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import Mapping
-from spfvar.mm.writers import over_range, remove_vma, tlb_finish_mmu, zap_range
+from spfvar.mm.writers import remove_vma, unmap_region
 from spfvar.ops import objects as o
-from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.op import Steps
+from spfvar.ops.places import Register
 from spfvar.ops.primitives import (
+    add,
     at,
-    down_read,
+    dec_and_test,
     find_vma,
-    load,
+    free,
     load_ref,
-    next_address,
-    set_null,
     tree_erase,
-    up_read,
-    work,
 )
 
 
-class Exit:
-    """The same in every design."""
+def mmgrab(mm: Register) -> Steps:
+    """Keep the mm_struct, not the address space."""
+    yield add(at(mm, o.MM_COUNT), 1, "mmgrab")
 
-    @hookimpl
-    def exit_mmap(self, mapping: Mapping) -> Steps:
-        yield work("syscall", "exit")
-        yield down_read(MMAP_LOCK, "mmap_read_lock")
-        found = yield find_vma(key=o.range_start)
-        if found:
-            yield from zap_range()
-        yield up_read(MMAP_LOCK, "mmap_read_unlock")
-        if not found:
-            return
-        yield from hooks.mmap_write_lock()
+
+def mmdrop(mm: Register) -> Steps:
+    """Let the mm_struct go."""
+    if (yield dec_and_test(at(mm, o.MM_COUNT), "mmdrop")):
+        yield free(mm, "free_mm")
+
+
+def mmput(mapping: Mapping) -> Steps:
+    """A user of the address space ends; ``range_start .. range_end`` is where its VMA is, if it has one."""
+    if (yield dec_and_test(at(o.mm, o.MM_USERS), "mmput")):
+        yield from exit_mmap(mapping)
+        yield from mmdrop(o.mm)
+
+
+def exit_mmap(mapping: Mapping) -> Steps:
+    """Unmap what is left."""
+    yield from hooks.mmap_write_lock()
+    if (yield find_vma(key=o.range_start)):
         if not mapping.anonymous:
             yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
-        yield set_null(o.gathered)
-        # The whole tree goes, not this range: the page tables below need not ask who else uses them.
+        yield from hooks.vma_start_write(o.vma)
         yield tree_erase("__mt_destroy")
-        yield from hooks.free_pgtables(o.vma, mapping)
-        yield from tlb_finish_mmu()
+        yield from unmap_region(o.vma, mapping)
+        yield from hooks.vma_mark_detached(o.vma)
         yield from remove_vma(o.vma, mapping)
-        yield from hooks.mmap_write_unlock()
-
-
-class ProcMaps:
-    """/proc/pid/maps up to v6.16: the VMAs of a range are read under mmap_lock (fs/proc/task_mmu.c)."""
-
-    @hookimpl
-    def show_map(self) -> Steps:
-        yield work("syscall", "read")
-        yield down_read(MMAP_LOCK, "mmap_read_lock")
-        yield from over_range()
-        yield loop("m_next")
-        if (yield find_vma(key=o.cursor, name="m_next")):
-            yield load(at(o.vma, o.VM_START), o.vm_start)
-            yield load(at(o.vma, o.VM_END), o.vm_end)
-            yield load(at(o.vma, o.VM_WRITE), o.vm_page_prot)
-        if (yield next_address(o.cursor, o.limit)):
-            yield again("m_next")
-        yield up_read(MMAP_LOCK, "mmap_read_unlock")
+    yield from hooks.mmap_write_unlock()

@@ -50,6 +50,7 @@ from spfvar.ops.primitives import (
     load,
     load_ref,
     load_ref_nonnull,
+    sleep_for,
     spin_lock,
     spin_unlock,
     store_ref,
@@ -202,6 +203,13 @@ class MmapLockFault:
         return VMFault.NONE
 
     @hookimpl
+    def handle_userfault(self, vmf: VmFault) -> Steps:
+        # The monitor fills the page; the second pass, with TRIED, finds it or takes what it may.
+        yield from hooks.release_fault_lock(vmf)
+        yield sleep_for("io", "handle_userfault: schedule")
+        return VMFault.RETRY
+
+    @hookimpl
     def anon_vma_prepare(self, vmf: VmFault) -> Steps:
         if (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
             return VMFault.NONE
@@ -242,6 +250,11 @@ class MmapLockFault:
             if vmf.write:
                 yield free_page()
             return VMFault.NONE
+        if vmf.mapping.userfault and not vmf.has(TRIED):
+            yield spin_unlock(PTL)
+            if vmf.write:
+                yield free_page()
+            return (yield from hooks.handle_userfault(vmf))
         if vmf.write:
             yield from add_anon_page()
             yield set_pte_anon()

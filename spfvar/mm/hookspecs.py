@@ -35,10 +35,10 @@ def hook_point(specification: Callable[..., Steps]) -> Callable[..., Steps]:
     HOOKS[name] = specification
 
     @wraps(specification)
-    def caller(*args: Any) -> Steps:
+    def call_hook_point(*args: Any) -> Steps:
         return (yield Call(name, args))
 
-    return caller
+    return call_hook_point
 
 
 # --- the reader ----------------------------------------------------------------------------------
@@ -101,6 +101,18 @@ def pte_map_lock(vmf: VmFault) -> Steps:
 @hook_point
 def pte_alloc(vmf: VmFault) -> Steps:
     """Allocate and link the page table if there is none (__pte_alloc).  Returns VMFault."""
+    raise AssertionError
+
+
+@hook_point
+def pte_free(vmf: VmFault) -> Steps:
+    """do_fault frees the preallocated page table that nothing consumed (mm/memory.c)."""
+    raise AssertionError
+
+
+@hook_point
+def handle_userfault(vmf: VmFault) -> Steps:
+    """Hand a missing page to the monitor and wait, without the lock (fs/userfaultfd.c).  Returns VMFault."""
     raise AssertionError
 
 
@@ -216,6 +228,39 @@ def vma_start_write(vma: Register) -> Steps:
 @hook_point
 def vma_mark_detached(vma: Register) -> Steps:
     """Before a VMA leaves the tree (nothing before v6.4)."""
+    raise AssertionError
+
+
+@hook_point
+def vma_mark_attached(vma: Register) -> Steps:
+    """A VMA is ready: from here on it may be found in the tree (nothing before v6.13)."""
+    raise AssertionError
+
+
+@hook_point
+def vm_area_dup(vma: Register, new: Register) -> Steps:
+    """Allocate ``new`` as a copy of ``vma``, without its anon_vma (kernel/fork.c)."""
+    raise AssertionError
+
+
+@hook_point
+def vma_merge(mapping: Mapping) -> Steps:
+    """The VMA at ``range_start`` takes over its neighbour at ``range_end .. limit`` (mm/vma.c).
+
+    Returns whether there was memory for it.
+    """
+    raise AssertionError
+
+
+@hook_point
+def dup_anon_vma(vma: Register, other: Register) -> Steps:
+    """A VMA that takes over another gets that one's anon_vma (mm/vma.c).  Returns whether it could."""
+    raise AssertionError
+
+
+@hook_point
+def vma_set_page_prot(vma: Register, mapping: Mapping) -> Steps:
+    """The protection as it has to be with dirty tracking (mm/mmap.c)."""
     raise AssertionError
 
 
@@ -339,12 +384,6 @@ def expand_stack(vmf: VmFault) -> Steps:
 @hook_point
 def mbind() -> Steps:
     """mbind(2): give the VMA at ``range_start`` a new memory policy (mm/mempolicy.c)."""
-    raise AssertionError
-
-
-@hook_point
-def exit_mmap(mapping: Mapping) -> Steps:
-    """The end of an address space that consists of the VMA at ``range_start .. range_end`` (mm/mmap.c)."""
     raise AssertionError
 
 

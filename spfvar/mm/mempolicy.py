@@ -1,6 +1,7 @@
 """mbind(2): replace a VMA's memory policy (mm/mempolicy.c do_mbind, vma_replace_policy).
 
-Who allocates a page for the VMA reads the policy without a reference: it lives as long as the VMA refers to it.
+Who allocates a page for the VMA reads the policy without a reference: it lives as long as the VMA refers to
+it.
 """
 
 from __future__ import annotations

@@ -93,9 +93,13 @@ def set_pte_zero() -> Op:
     )  # fmt: skip
 
 
-def set_pte_file(write: bool, key: Register = o.address) -> Op:
-    """``set_pte_at`` of a page-cache folio; writable only for a write to a shared mapping."""
-    bits = codes.PTE_PRESENT | (codes.PTE_DIRTY if write else 0)
+def set_pte_file(write: bool, key: Register = o.address, notify: bool = False) -> Op:
+    """``set_pte_at`` of a page-cache folio; writable only for a write to a shared mapping.
+
+    If the mapping wants to ``notify`` its file of first writes, the entry is as writable as the VMA's
+    protection says: it is that protection that has to keep the writes out.
+    """
+    bits = codes.PTE_PRESENT | (codes.PTE_DIRTY if write else 0) | (codes.PTE_WRITE if notify else 0)
     return _entry(
         codes.SET_PTE, "set_pte_at(file)", "rmw", src=key, src2=o.vm_page_prot, dst=o.folio,
         imm=bits, cost="set_pte",
@@ -259,7 +263,7 @@ def fill_page(cost: str) -> Op:
     """Fill the fault's new page: zero it, or copy what ``orig_pte`` or the folio holds."""
     if cost == "zero_page":
         return Op(codes.NOP, cost, cost=cost)
-    return _on_page(codes.PAGE_COPY, cost, o.page, o.PAGE_DATA, cost, src=o.orig_pte)
+    return _on_page(codes.PAGE_COPY, cost, o.page, o.PAGE_DATA, cost, src=o.orig_pte, dst=o.address)
 
 
 def free_page(register: Register = o.page) -> Op:

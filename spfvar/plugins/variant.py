@@ -14,12 +14,13 @@ from spfvar.automata.extract import Extractor, StrategyError
 from spfvar.errors import nearest
 from spfvar.mm import hookspecs
 from spfvar.mm.dispatch import HandleFault
-from spfvar.mm.exit import Exit, ProcMaps
 from spfvar.mm.fault import MmapLockFault
 from spfvar.mm.filemap import FilemapFault
 from spfvar.mm.fork import Fork
 from spfvar.mm.mempolicy import Mempolicy
+from spfvar.mm.merge import Merge
 from spfvar.mm.mremap import Mremap
+from spfvar.mm.proc import ProcMaps
 from spfvar.mm.stack import ExpandStack
 from spfvar.mm.writers import MmapLockWriters
 from spfvar.ops.op import Steps
@@ -30,11 +31,11 @@ CORE = (
     MmapLockFault,
     FilemapFault,
     MmapLockWriters,
+    Merge,
     Mremap,
     Fork,
     ExpandStack,
     Mempolicy,
-    Exit,
     ProcMaps,
 )
 
@@ -78,9 +79,9 @@ class Variant:
 class Twin:
     """A published bug, put back into a design: what the checker has to find.
 
-    ``bug`` is the bug's number in the documentation, ``fixed`` the name of the variant that does not have it;
-    ``patches`` are stacked on that variant's, of which ``without`` are left out.  ``race`` has to show it as a
-    violation of ``prop`` ("": a control, which has to be found safe).
+    ``bug`` is the bug's number in the documentation, ``fixed`` the name of the variant that does not have
+    it; ``patches`` are stacked on that variant's, of which ``without`` are left out.  ``race`` has to show
+    it as a violation of ``prop`` ("": a control, which has to be found safe).
     """
 
     bug: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from spfvar.mm import hookspecs as hooks
+from spfvar.mm.exit import mmput
 from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
@@ -21,7 +22,9 @@ def actor_text(race: Race, actor: Actor) -> Callable[[], Steps]:
             vma = race.vma_named(statement.target)
             if race.mms > 1:
                 yield set_register(o.mm, vma.mm)
-            yield from _STATEMENTS[statement.verb](race, vma, statement)
+            done = yield from _STATEMENTS[statement.verb](race, vma, statement)
+            if statement.verb == "merge" and done:
+                return  # the rest of the program is about the VMAs as they were
 
     return text
 
@@ -67,6 +70,18 @@ def _madvise(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from hooks.madvise_dontneed(race.mapping(vma))
 
 
+def _merge(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    neighbour = race.vma_named(statement.to)
+    yield from _range(vma)
+    yield set_register(o.limit, neighbour.end)
+    return (yield from hooks.vma_merge(race.mapping(vma)))
+
+
+def _exit(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from mmput(race.mapping(vma))
+
+
 def _destination(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     to = race.vma_named(statement.to)
     yield set_register(o.new_start, to.start)
@@ -92,11 +107,6 @@ def _mbind(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from hooks.mbind()
 
 
-def _exit(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
-    yield from _range(vma)
-    yield from hooks.exit_mmap(race.mapping(vma))
-
-
 def _maps(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from _range(vma)
     yield from hooks.show_map()
@@ -117,6 +127,7 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "madvise": _madvise,
     "grow": _brk,
     "shrink": _brk,
+    "merge": _merge,
     "move": _move,
     "fork": _fork,
     "mbind": _mbind,

@@ -24,20 +24,22 @@ class _Strict(BaseModel):
 
 
 class RaceFile(_Strict):
-    """A file: which of its pages the page cache holds at the start."""
+    """A file: which of its pages the page cache holds at the start; ``open``: a descriptor refers to it."""
 
     name: Name
     pages: int = Field(default=1, ge=1, le=8)
     cached: Literal["all", "none"] = "all"
+    open: bool = True
 
 
 class RaceVma(_Strict):
     """A VMA, or a place for one that an actor maps: ``start`` and ``pages`` in pages.
 
     ``file`` names its file (none: anonymous); ``table``: does a page table exist; ``present``: which entry
-    its pages have at the start; ``anon_vma``: does it have one.  ``mm``: its address space (a second one, 1,
-    has other page numbers).  ``shares``: it is what fork made of that VMA; both have the same pages.
-    ``growsdown``: a stack that does not cover its lowest page yet; ``policy``: it has a memory policy.
+    its pages have at the start; ``anon_vma``: does it have one.  ``mm``: its address space (the second
+    one, 1, has page numbers of its own).  ``write_notify``: its file wants to see the first write to a page.
+    ``shares``: it is what fork made of that VMA; both have the same pages.  ``growsdown``: a stack that does
+    not cover its lowest page yet; ``policy``: it has a memory policy.
     """
 
     name: Name
@@ -56,6 +58,8 @@ class RaceVma(_Strict):
     speculative: bool = True
     anon_vma: bool = True
     neighbours: bool = False
+    userfault: bool = False
+    write_notify: bool = False
     table: bool = True
     present: Literal["no", "zero", "file", "anon"] = "no"
 
@@ -68,9 +72,11 @@ class RaceVma(_Strict):
 class RaceStatement(_Strict):
     """One step of an actor: exactly one verb, which names a VMA, with its options.
 
-    ``load`` and ``store`` are the user's accesses to page ``page`` of the VMA; ``move`` (mremap) and ``fork``
-    need a free place ``to``, which lies in the page tables as the VMA does; ``fast``: by whole page tables.
-    ``exit`` is the end of an address space that consists of the VMA; ``maps`` reads it in /proc/pid/maps.
+    ``load`` and ``store`` are the user's accesses to page ``page`` of the VMA.  With ``exit`` the thread
+    leaves the second address space, whose last VMA is the one named.  ``merge``: the VMA takes over the one
+    behind it, ``to``; the rest of the program is run only if there was no memory for that.  ``move``
+    (mremap) and ``fork`` need a free place ``to``, which lies in the page tables as the VMA does; ``fast``:
+    by whole page tables.  ``maps`` reads the VMA's range in /proc/pid/maps.
     """
 
     load: str | None = None
@@ -81,10 +87,11 @@ class RaceStatement(_Strict):
     madvise: str | None = None
     grow: str | None = None
     shrink: str | None = None
+    exit: str | None = None
+    merge: str | None = None
     move: str | None = None
     fork: str | None = None
     mbind: str | None = None
-    exit: str | None = None
     maps: str | None = None
 
     to: str = ""
@@ -111,7 +118,10 @@ class RaceStatement(_Strict):
         return str(getattr(self, self.verb))
 
 
-RACE_VERBS = ("load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink", "move", "fork", "mbind", "exit", "maps")
+RACE_VERBS = (
+    "load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink", "exit", "merge", "move",
+    "fork", "mbind", "maps",
+)  # fmt: skip
 
 
 class Actor(_Strict):
@@ -148,6 +158,7 @@ class Race(_Strict):
         names = [vma.name for vma in self.vma]
         for a, actor in enumerate(self.actor):
             for s, statement in enumerate(actor.program):
+                self._check_extras(statement, names, f"actor[{a}].program[{s}].")
                 if statement.target not in names:
                     raise InputError(
                         f"no vma is called {statement.target!r}",
@@ -170,10 +181,31 @@ class Race(_Strict):
             )
         return self
 
+    def _check_extras(self, statement: RaceStatement, names: list[str], where: str) -> None:
+        if statement.target not in names:
+            return
+        vma = self.vma_named(statement.target)
+        if statement.exit is not None and vma.mm == 0:
+            raise InputError(
+                "the first address space never ends", key=f"{where}exit", expected="a vma with mm = 1"
+            )
+        if statement.merge is not None and not any(
+            other.name == statement.to and other.start == vma.end for other in self.vma
+        ):
+            raise InputError(
+                f"vma {vma.name!r} is not followed by {statement.to!r}", key=f"{where}to",
+                expected=f"a vma that starts at {vma.end}",
+            )  # fmt: skip
+        if statement.store is not None and vma.write_notify:
+            raise InputError(
+                f"vma {vma.name!r} notifies of writes, which are not modelled", key=f"{where}store",
+                expected="loads only",
+            )  # fmt: skip
+
     def _check_destination(self, statement: RaceStatement, where: str) -> None:
         names = [vma.name for vma in self.vma]
         if statement.verb not in ("move", "fork"):
-            if statement.to or statement.fast:
+            if (statement.to and statement.verb != "merge") or statement.fast:
                 raise InputError(
                     f"{statement.verb} goes nowhere", key=f"{where}to", expected="no to, no fast"
                 )
@@ -206,11 +238,15 @@ class Race(_Strict):
         for i, vma in enumerate(self.vma):
             if vma.file and vma.file not in files:
                 raise InputError(
-                    f"no file is called {vma.file!r}", key=f"vma[{i}].file", expected=", ".join(files) or "none",
+                    f"no file is called {vma.file!r}",
+                    key=f"vma[{i}].file",
+                    expected=", ".join(files) or "none",
                     suggestion=nearest(vma.file, files),
-                )  # fmt: skip
+                )
             if vma.end > MAX_PAGES:
                 raise InputError("the vma is too high", key=f"vma[{i}].start", expected=f"below {MAX_PAGES}")
+            if vma.write_notify and vma.sharing != "shared":
+                raise InputError("only shared mappings notify of writes", key=f"vma[{i}].write_notify")
             if vma.present == "file" and not vma.file:
                 raise InputError("an anonymous vma has no file pages", key=f"vma[{i}].present")
             if vma.shares:
@@ -242,6 +278,10 @@ class Race(_Strict):
         """Address spaces."""
         return 1 + max(vma.mm for vma in self.vma)
 
+    def runs_in(self, actor: Actor, mm: int) -> bool:
+        """Does the actor ever run in this address space?"""
+        return any(self.vma_named(statement.target).mm == mm for statement in actor.program)
+
     @property
     def threads(self) -> int:
         """Threads of all actors."""
@@ -260,6 +300,8 @@ class Race(_Strict):
             map_pages=vma.map_pages,
             speculative=vma.speculative,
             neighbours=vma.neighbours,
+            userfault=vma.userfault,
+            write_notify=vma.write_notify,
             protected=protects or vma.prot == "r",
             growsdown=vma.growsdown,
             policy=policy,

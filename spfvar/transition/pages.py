@@ -12,10 +12,13 @@ from spfvar.ops.codes import (
     CLASS_WORDS,
     FREE_END,
     G_CLASS0,
+    G_EPOCH,
     G_PAGES,
     G_PT_SHIFT,
     G_THREADS,
     G_TLB,
+    G_TREE,
+    G_TREE_SHIFT,
     G_WRITES,
     K_BASE,
     K_COUNT,
@@ -26,6 +29,7 @@ from spfvar.ops.codes import (
     OUT_ANON,
     PAGE_ANON_VMA,
     PAGE_DATA,
+    PAGE_EPOCH,
     PAGE_INDEX,
     PAGE_REFS,
     PTE_ANON,
@@ -36,6 +40,7 @@ from spfvar.ops.codes import (
     PTE_ZERO,
     V_NO_MEMORY,
     V_OVERWRITE,
+    V_STALE_COPY,
     V_TABLE_OVERWRITE,
     V_TLB,
     V_USE_AFTER_FREE,
@@ -45,7 +50,7 @@ from spfvar.ops.codes import (
     VMA_START,
 )
 from spfvar.transition.jit import inlined
-from spfvar.transition.lifetime import make_stale
+from spfvar.transition.lifetime import forget, make_stale
 from spfvar.transition.tables import pmd, pte, put_folio, table_end
 
 _PAGE = G_CLASS0 + CLASS_PAGE * CLASS_WORDS
@@ -133,6 +138,7 @@ def put(s, g, page):
                 return -2 - V_TLB
     s[word] = s[g[_PAGE + K_FREE]]
     s[g[_PAGE + K_FREE]] = -page - 2
+    forget(s, g, _PAGE, word)
     make_stale(s, g, _PAGE, page)
     return 0
 
@@ -154,7 +160,16 @@ def put_all(s, g, register):
 
 
 @inlined
-def copy(s, g, page, entry):
+def new_epoch(s, g, start, end, value):
+    """The tree is about to find ``value`` in the range: where it found another VMA, an epoch begins."""
+    if g[G_EPOCH] != 0:
+        for address in range(start, end):
+            if s[g[G_TREE] + (address >> g[G_TREE_SHIFT])] != value:
+                s[g[G_EPOCH] + address] = (s[g[G_EPOCH] + address] + 1) % WRITES
+
+
+@inlined
+def copy(s, g, page, entry, address):
     """Copy the content of the page that an entry maps; other than anonymous pages count as unwritten."""
     data = 0
     if entry & PTE_ANON:
@@ -163,6 +178,7 @@ def copy(s, g, page, entry):
             return -2 - V_USE_AFTER_FREE
         data = s[old + PAGE_DATA]
     s[page_word(g, page) + PAGE_DATA] = data
+    s[page_word(g, page) + PAGE_EPOCH] = s[g[G_EPOCH] + address] + 1
     return 0
 
 
@@ -196,13 +212,16 @@ def set_pte(s, g, table, address, bits, writable, page):
     word = pte(g, table, address)
     if s[word] & PTE_PRESENT:
         return -2 - V_OVERWRITE
-    value = bits
-    if writable != 0 and bits & PTE_DIRTY:
+    value = bits & ~PTE_WRITE
+    if writable != 0 and bits & (PTE_DIRTY | PTE_WRITE):
         value |= PTE_WRITE
     if bits & (PTE_ANON | PTE_ZERO) == 0:
         value |= page << PTE_FOLIO_SHIFT
     elif bits & PTE_ANON and g[_PAGE + K_COUNT] > 0:
         value |= page << PTE_FOLIO_SHIFT
+        copied = s[page_word(g, page) + PAGE_EPOCH]
+        if copied != 0 and copied != s[g[G_EPOCH] + address] + 1:
+            return -2 - V_STALE_COPY
         if s[g[G_WRITES] + address] < 0:
             s[g[G_WRITES] + address] = s[page_word(g, page) + PAGE_DATA]
     s[word] = value
