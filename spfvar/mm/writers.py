@@ -119,9 +119,9 @@ def unmap_region(vma: Register, mapping: Mapping) -> Steps:
 
 def put_policy() -> Steps:
     """mpol_put of ``old_policy``, if there is one: the last reference frees it at once."""
-    if not (yield is_null(o.old_policy)) and (
-        yield dec_and_test(at(o.old_policy, o.POLICY_REFS), "mpol_put")
-    ):
+    if (yield is_null(o.old_policy)):
+        return
+    if (yield dec_and_test(at(o.old_policy, o.POLICY_REFS), "mpol_put")):
         yield free(o.old_policy, "mpol_free", "free")
 
 
