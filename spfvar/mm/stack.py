@@ -1,7 +1,7 @@
 """Stack growth: a fault on the page below a VM_GROWSDOWN mapping extends it.
 
 Sources: mm/mmap.c expand_downwards; mm/memory.c lock_mm_and_find_vma.  As v6.5 and the v6.1 stable series
-have it, with mmap_lock taken again for writing; before, mmap_lock was held for reading (twin H3 has that form).
+have it, with mmap_lock taken again for writing; before, it was held for reading (twin H3 has that form).
 A stack grows by one page; the lock of its anon_vma is left out.
 """
 
