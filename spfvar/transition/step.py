@@ -329,10 +329,8 @@ def violation_of(s, p, g, pc, tb):
 
 
 @inlined
-def step(s, p, g, tid, choice, out):
-    """Execute the next primitive of thread ``tid``; see the module's text."""
-    tb = g[G_T_BASE] + tid * g[G_T_STRIDE]
-    pc = s[tb + T_PC]
+def execute(s, p, g, pc, tid, tb, choice, out):
+    """The same, for a scheduler that knows the thread's program counter and its first state word."""
     op = p[pc, C_OP]
     if p[pc, C_FLAGS] & FLAG_SLEEPS and s[tb + T_RCU_NEST] != 0:
         outcome = -2 - c.V_SLEEP_IN_ATOMIC
@@ -373,3 +371,10 @@ def step(s, p, g, tid, choice, out):
     s[g[G_VIOLATION] + 1] = tid
     s[g[G_VIOLATION] + 2] = pc
     return VIOLATED
+
+
+@inlined
+def step(s, p, g, tid, choice, out):
+    """Execute the next primitive of thread ``tid``; see the module's text."""
+    tb = g[G_T_BASE] + tid * g[G_T_STRIDE]
+    return execute(s, p, g, s[tb + T_PC], tid, tb, choice, out)
