@@ -32,6 +32,7 @@ from spfvar.ops.primitives import (
     load,
     load_odd,
     load_ref,
+    load_ref_nonnull,
     local_irq_disable,
     local_irq_enable,
     rcu_read_lock,
@@ -145,6 +146,8 @@ class SpeculativeEntry:
         yield load(at(o.vma, o.VM_WRITE), o.vm_page_prot).costing("vma_copy")
         yield load_ref(at(o.vma, o.VM_ANON_VMA), o.anon_vma)
         yield load(at(o.vma, o.VM_PGOFF), o.vm_pgoff).untimed()
+        if vmf.mapping.policy:
+            yield load_ref(at(o.vma, o.VM_POLICY), o.vm_policy)
         if vmf.mapping.anonymous:
             yield load(at(o.vma, o.VM_START), o.vm_start).untimed()
         else:
@@ -359,6 +362,23 @@ class MapPagesOnly:
     def _maps_pages(self, vmf: VmFault) -> bool:
         mapping = vmf.mapping
         return not vmf.write and not mapping.anonymous and mapping.map_pages and mapping.fault_around > 1
+
+
+class NoPolicy:
+    """A VMA with a memory policy does not speculate: mpol_put frees the policy at once.
+
+    The series as posted reads the policy of its copy of the VMA whenever it allocates (open question H4).
+    """
+
+    @hookimpl(wrapper=True)
+    def vma_can_speculate(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        other = yield
+        return self._unless_policy(other) if vmf.mapping.policy else other
+
+    def _unless_policy(self, other: Steps) -> Steps:
+        if (yield load_ref_nonnull(at(o.vma, o.VM_POLICY), o.vm_policy)):
+            return False
+        return (yield from other)
 
 
 class NoTableMove:

@@ -370,3 +370,24 @@ def dup_mmap_start_write(vma: Register) -> Steps:
 def copy_page_range(mapping: Mapping) -> Steps:
     """Copy the entries of ``vma`` to ``new_vma``, write-protecting private ones (mm/memory.c)."""
     raise AssertionError
+
+
+@hook_point
+def expand_stack(vmf: VmFault) -> Steps:
+    """Extend the stack down to ``address``; entered and left with mmap_lock for reading (mm/mmap.c).
+
+    Returns whether ``vma`` now covers the address.
+    """
+    raise AssertionError
+
+
+@hook_point
+def mbind() -> Steps:
+    """mbind(2): give the VMA at ``range_start`` a new memory policy (mm/mempolicy.c)."""
+    raise AssertionError
+
+
+@hook_point
+def show_map() -> Steps:
+    """Read of /proc/pid/maps, ``range_start .. range_end`` (fs/proc/task_mmu.c)."""
+    raise AssertionError

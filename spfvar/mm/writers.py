@@ -117,10 +117,21 @@ def unmap_region(vma: Register, mapping: Mapping) -> Steps:
     yield from tlb_finish_mmu()
 
 
+def put_policy() -> Steps:
+    """mpol_put of ``old_policy``, if there is one: the last reference frees it at once."""
+    if (yield is_null(o.old_policy)):
+        return
+    if (yield dec_and_test(at(o.old_policy, o.POLICY_REFS), "mpol_put")):
+        yield free(o.old_policy, "mpol_free", "free")
+
+
 def remove_vma(vma: Register, mapping: Mapping) -> Steps:
     """Give up what the VMA holds, then the VMA (remove_vma, mm/mmap.c)."""
     if not mapping.anonymous:
         yield from hooks.vma_fput(vma)
+    if mapping.policy:
+        yield load_ref(at(vma, o.VM_POLICY), o.old_policy)
+        yield from put_policy()
     yield from hooks.vm_area_free(vma)
 
 

@@ -114,6 +114,7 @@ new_cursor: Final = Register("new_cursor")  # cursor + delta
 new_address: Final = Register("new_address")  # of one page of a loop over pages
 extent_end: Final = Register("extent_end")  # where cursor's page table, or the range, ends
 new_table: Final = Register("new_table", PAGE_TABLE)
+stack_top: Final = Register("stack_top")  # the last page of the stack
 child_mm: Final = Register("child_mm", MM)
 vm_policy: Final = Register("vm_policy", MEMPOLICY)
 old_policy: Final = Register("old_policy", MEMPOLICY)

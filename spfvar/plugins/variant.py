@@ -17,13 +17,27 @@ from spfvar.mm.dispatch import HandleFault
 from spfvar.mm.fault import MmapLockFault
 from spfvar.mm.filemap import FilemapFault
 from spfvar.mm.fork import Fork
+from spfvar.mm.mempolicy import Mempolicy
 from spfvar.mm.merge import Merge
 from spfvar.mm.mremap import Mremap
+from spfvar.mm.proc import ProcMaps
+from spfvar.mm.stack import ExpandStack
 from spfvar.mm.writers import MmapLockWriters
 from spfvar.ops.op import Steps
 
 #: What every stack stands on: the paths of v5.12 under mmap_lock.
-CORE = (HandleFault, MmapLockFault, FilemapFault, MmapLockWriters, Merge, Mremap, Fork)
+CORE = (
+    HandleFault,
+    MmapLockFault,
+    FilemapFault,
+    MmapLockWriters,
+    Merge,
+    Mremap,
+    Fork,
+    ExpandStack,
+    Mempolicy,
+    ProcMaps,
+)
 
 
 @dataclass(frozen=True)

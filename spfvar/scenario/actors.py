@@ -34,6 +34,8 @@ def _access(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     write = statement.verb == "store"
     vmf = VmFault(write, race.mapping(vma))
     yield set_register(o.address, vma.start + statement.page)
+    if vma.growsdown:
+        yield set_register(o.stack_top, vma.end - 1)
     yield loop("access")
     if (yield touch(write)):
         ret = yield from hooks.do_user_addr_fault(vmf)
@@ -100,6 +102,16 @@ def _fork(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from hooks.fork(race.mapping(vma))
 
 
+def _mbind(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from hooks.mbind()
+
+
+def _maps(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from hooks.show_map()
+
+
 def _brk(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     """The heap's pages before ``page`` stay; the others come or go."""
     yield from _range(vma, max(1, statement.page))
@@ -115,8 +127,10 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "madvise": _madvise,
     "grow": _brk,
     "shrink": _brk,
-    "exit": _exit,
     "merge": _merge,
     "move": _move,
     "fork": _fork,
+    "mbind": _mbind,
+    "exit": _exit,
+    "maps": _maps,
 }

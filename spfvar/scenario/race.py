@@ -38,7 +38,8 @@ class RaceVma(_Strict):
     ``file`` names its file (none: anonymous); ``table``: does a page table exist; ``present``: which entry
     its pages have at the start; ``anon_vma``: does it have one.  ``mm``: its address space (the second
     one, 1, has page numbers of its own).  ``write_notify``: its file wants to see the first write to a page.
-    ``shares``: it is what fork made of that VMA; both have the same pages.
+    ``shares``: it is what fork made of that VMA; both have the same pages.  ``growsdown``: a stack that does
+    not cover its lowest page yet; ``policy``: it has a memory policy.
     """
 
     name: Name
@@ -47,6 +48,8 @@ class RaceVma(_Strict):
     mapped: bool = True
     mm: int = Field(default=0, ge=0, le=1)
     shares: str = ""
+    growsdown: bool = False
+    policy: bool = False
     file: str = ""
     sharing: Literal["private", "shared"] = "private"
     prot: Literal["r", "rw"] = "rw"
@@ -73,7 +76,7 @@ class RaceStatement(_Strict):
     leaves the second address space, whose last VMA is the one named.  ``merge``: the VMA takes over the one
     behind it, ``to``; the rest of the program is run only if there was no memory for that.  ``move``
     (mremap) and ``fork`` need a free place ``to``, which lies in the page tables as the VMA does; ``fast``:
-    by whole page tables.
+    by whole page tables.  ``maps`` reads the VMA's range in /proc/pid/maps.
     """
 
     load: str | None = None
@@ -88,6 +91,8 @@ class RaceStatement(_Strict):
     merge: str | None = None
     move: str | None = None
     fork: str | None = None
+    mbind: str | None = None
+    maps: str | None = None
 
     to: str = ""
     fast: bool = False
@@ -115,7 +120,7 @@ class RaceStatement(_Strict):
 
 RACE_VERBS = (
     "load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink", "exit", "merge", "move",
-    "fork",
+    "fork", "mbind", "maps",
 )  # fmt: skip
 
 
@@ -284,6 +289,9 @@ class Race(_Strict):
 
     def mapping(self, vma: RaceVma) -> Mapping:
         """What the fault path branches on."""
+        policy = vma.policy or any(
+            statement.mbind == vma.name for actor in self.actor for statement in actor.program
+        )
         protects = any(statement.verb == "mprotect" for actor in self.actor for statement in actor.program)
         return Mapping(
             anonymous=not vma.file,
@@ -295,6 +303,8 @@ class Race(_Strict):
             userfault=vma.userfault,
             write_notify=vma.write_notify,
             protected=protects or vma.prot == "r",
+            growsdown=vma.growsdown,
+            policy=policy,
         )
 
 
