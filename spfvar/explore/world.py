@@ -176,6 +176,7 @@ class _Start:
             self._set(o.FILE_FOLIO0, index, folio)
             self._set(o.F_COUNT, index, 1)
             self._set(o.F_OPEN, index, 1)
+            self._set(o.I_SIZE, index, file.pages)
             for _ in range(file.pages):
                 self._set(o.CACHED, folio, int(file.cached == "all"))
                 self._set(o.UPTODATE, folio, int(file.cached == "all"))

@@ -28,7 +28,7 @@ class Mapping:
     ``fault_around`` is the window in pages (1: switched off), ``map_pages`` and ``speculative`` tell
     whether ``vm_ops->map_pages`` exists and whether the file system allows a speculative ``->fault``,
     ``neighbours`` whether an adjacent VMA may share its anon_vma, ``protected`` whether the VMA may forbid
-    writes.
+    writes, ``reclaims`` whether the allocation of a page table may wait for writeback.
     """
 
     anonymous: bool = True
@@ -38,6 +38,7 @@ class Mapping:
     speculative: bool = True
     neighbours: bool = False
     protected: bool = False
+    reclaims: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.paging import touch
 from spfvar.ops.primitives import set_register
+from spfvar.scenario.file_actors import FILE_STATEMENTS, collapse, map_over
 from spfvar.scenario.race import Actor, Race, RaceStatement, RaceVma
 
 
@@ -18,6 +19,9 @@ def actor_text(race: Race, actor: Actor) -> Callable[[], Steps]:
 
     def text() -> Steps:
         for statement in actor.program:
+            if statement.verb in FILE_STATEMENTS:
+                yield from FILE_STATEMENTS[statement.verb](race, statement)
+                continue
             vma = race.vma_named(statement.target)
             yield from _STATEMENTS[statement.verb](race, vma, statement)
 
@@ -78,4 +82,6 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "madvise": _madvise,
     "grow": _brk,
     "shrink": _brk,
+    "collapse": collapse,
+    "map_over": map_over,
 }

@@ -60,9 +60,12 @@ class RaceVma(_Strict):
 
 
 class RaceStatement(_Strict):
-    """One step of an actor: exactly one verb, which names a VMA, with its options.
+    """One step of an actor: exactly one verb, which names a VMA or a file, with its options.
 
-    ``load`` and ``store`` are the user's accesses to page ``page`` of the VMA.
+    ``load`` and ``store`` are the user's accesses to page ``page`` of the VMA.  ``collapse`` is khugepaged on
+    anonymous memory, ``retract`` on a file's pages; ``map_over`` is mmap(MAP_FIXED) over the VMA that starts
+    at the same page; ``truncate`` cuts the file off before page ``page``, ``punch`` and ``reclaim`` take that
+    page away, ``writeback`` writes from it on.
     """
 
     load: str | None = None
@@ -73,6 +76,13 @@ class RaceStatement(_Strict):
     madvise: str | None = None
     grow: str | None = None
     shrink: str | None = None
+    collapse: str | None = None
+    map_over: str | None = None
+    truncate: str | None = None
+    punch: str | None = None
+    reclaim: str | None = None
+    writeback: str | None = None
+    retract: str | None = None
 
     page: int = Field(default=0, ge=0)
     prot: Literal["r", "rw"] = "rw"
@@ -96,7 +106,12 @@ class RaceStatement(_Strict):
         return str(getattr(self, self.verb))
 
 
-RACE_VERBS = ("load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink")
+#: Verbs that name a file; the others name a VMA.
+FILE_VERBS = ("truncate", "punch", "reclaim", "writeback", "retract")
+RACE_VERBS = (
+    "load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink", "collapse", "map_over",
+    *FILE_VERBS,
+)  # fmt: skip
 
 
 class Actor(_Strict):
@@ -130,21 +145,23 @@ class Race(_Strict):
     @model_validator(mode="after")
     def _fits(self) -> Race:
         self._check_vmas()
-        names = [vma.name for vma in self.vma]
+        pages = {"vma": {v.name: v.pages for v in self.vma}, "file": {f.name: f.pages for f in self.file}}
         for a, actor in enumerate(self.actor):
             for s, statement in enumerate(actor.program):
+                kind = "file" if statement.verb in FILE_VERBS else "vma"
+                names = pages[kind]
                 if statement.target not in names:
                     raise InputError(
-                        f"no vma is called {statement.target!r}",
+                        f"no {kind} is called {statement.target!r}",
                         key=f"actor[{a}].program[{s}].{statement.verb}",
-                        expected=", ".join(names),
+                        expected=", ".join(names) or "none",
                         suggestion=nearest(statement.target, names),
                     )
-                if statement.page >= self.vma_named(statement.target).pages:
+                if statement.page >= names[statement.target]:
                     raise InputError(
-                        f"vma {statement.target!r} has no page {statement.page}",
+                        f"{kind} {statement.target!r} has no page {statement.page}",
                         key=f"actor[{a}].program[{s}].page",
-                        expected=f"0 to {self.vma_named(statement.target).pages - 1}",
+                        expected=f"0 to {names[statement.target] - 1}",
                     )
         if self.threads > MAX_THREADS:
             raise InputError(f"{self.threads} threads in all", key="actor", expected=f"at most {MAX_THREADS}")
@@ -181,7 +198,7 @@ class Race(_Strict):
 
     def mapping(self, vma: RaceVma) -> Mapping:
         """What the fault path branches on."""
-        protects = any(statement.verb == "mprotect" for actor in self.actor for statement in actor.program)
+        verbs = {statement.verb for actor in self.actor for statement in actor.program}
         return Mapping(
             anonymous=not vma.file,
             shared=vma.sharing == "shared",
@@ -189,7 +206,8 @@ class Race(_Strict):
             map_pages=vma.map_pages,
             speculative=vma.speculative,
             neighbours=vma.neighbours,
-            protected=protects or vma.prot == "r",
+            protected="mprotect" in verbs or vma.prot == "r",
+            reclaims="writeback" in verbs,
         )
 
 
