@@ -9,11 +9,12 @@ from spfvar.variants import spf_patches as spf
 from spfvar.mm.fault import PTL
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.mremap import NEW_PTL, flush_extent, take_and_set_ptes
-from spfvar.mm.vmf import Mapping
+from spfvar.mm.stack import expand_downwards
+from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
 from spfvar.ops.places import Register
-from spfvar.ops.primitives import add, at, spin_lock, spin_unlock
+from spfvar.ops.primitives import add, at, find_vma, spin_lock, spin_unlock
 from spfvar.plugins.variant import Twin
 
 
@@ -48,6 +49,17 @@ class ForkWithoutVmaLock:
     def dup_mmap_start_write(self, vma: Register) -> Steps:
         return
         yield
+
+
+class ExpandUnderReadLock:
+    """Up to v6.4 a fault extends the stack with mmap_lock held for reading, unseen by sequence counts."""
+
+    @hookimpl
+    def expand_stack(self, vmf: VmFault) -> Steps:
+        if not (yield find_vma(key=o.stack_top)):
+            return False
+        yield from expand_downwards()
+        return True
 
 
 class UncountedCopy:
@@ -116,5 +128,53 @@ TWINS = [
         patches=(ForkWithoutVmaLock,),
         description="The commit's example, a control here: since v6.10 a fault under its VMA's lock needs "
         "mmap_lock, too, for a new anon_vma, and fork holds that.",
+    ),
+    Twin(
+        bug="H1-table",
+        title="the same move under a first fault, and the table is freed at its new place",
+        source="AOSP 529351c4c820, b/263177905",
+        fixed="spf-anon",
+        race="mremap-table-fault",
+        prop="",
+        without=(spf.NoTableMove,),
+        description="A control: an empty entry has nothing to flush, and the new page fits the new place.",
+    ),
+    Twin(
+        bug="H3",
+        title="a speculative fault while the stack grows under mmap_lock for reading",
+        source="mm/mmap.c expand_downwards, up to v6.4",
+        fixed="spf-anon",
+        race="stack-growth",
+        prop="P10",
+        patches=(ExpandUnderReadLock,),
+        description="The copy of the VMA has the new vm_start and the old vm_pgoff.",
+    ),
+    Twin(
+        bug="H3",
+        title="a fault under mmap_lock while another one grows the stack under mmap_lock for reading",
+        source="mm/mmap.c expand_downwards, up to v6.4",
+        fixed="mmap-lock",
+        race="stack-growth",
+        prop="P10",
+        patches=(ExpandUnderReadLock,),
+        description="Speculation is not needed for it: linear_page_index() loads the two fields one by one.",
+    ),
+    Twin(
+        bug="H4",
+        title="the memory policy of a VMA's copy is read after mpol_put",
+        source="20210407014502.24091-12-michel@lespinasse.org",
+        fixed="spf-anon",
+        race="mbind",
+        prop="P2",
+        without=(spf.NoPolicy,),
+    ),
+    Twin(
+        bug="H9",
+        title="munmap makes the sequence count even before it clears the entries",
+        source="20210407014502.24091-10-michel@lespinasse.org",
+        fixed="spf-anon",
+        race="munmap-anon",
+        prop="",
+        description="A control: the VMAs have left the tree by then, and older counts do not match.",
     ),
 ]

@@ -278,8 +278,9 @@ TWINS = [
         source="ef626c1698c1",
         fixed="per-vma-refcnt",
         race="resplit-heap",
-        prop="P1",
+        prop="P14",
         patches=(DupCopiesRefcnt,),
+        description="The count is made 0 under the reader that had raised it; later the VMA is freed under it.",
     ),
     Twin(
         bug="V16",

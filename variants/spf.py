@@ -1,6 +1,6 @@
 """The 2021 speculative page faults as three stacks: anonymous only, the whole series, map_pages only.
 
-As posted, but for the one hole that was found in the field: `NoTableMove`.
+As posted, but for two holes: `NoTableMove`, that was found in the field, and `NoPolicy`.
 """
 
 from spfvar.plugins.variant import Event, Variant
@@ -16,7 +16,7 @@ ANONYMOUS = (
     p.SpeculativeAnonymous,
     p.SpeculativePresent,
 )
-LAST = (p.NoTableMove, p.MultithreadedOnly, p.RcuVmaFreeIfShared)
+LAST = (p.NoPolicy, p.NoTableMove, p.MultithreadedOnly, p.RcuVmaFreeIfShared)
 
 EVENTS = (
     Event("spf_attempt", "attempt", "faults tried speculatively"),

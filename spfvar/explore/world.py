@@ -120,6 +120,7 @@ def _sizes(race: Race, automata: dict[str, Automaton]) -> Sizes:
         mms=race.mms,
         anon_vmas=vmas + accesses,
         anon_pages=min(MAX_ANON_PAGES, populated + 2 * accesses),
+        policies=sum(vma.policy for vma in race.vma) + allocations(o.MEMPOLICY),
         tlbs=race.tlb,
         stale=c.SMALL_STALE,
     )
@@ -192,6 +193,7 @@ class _Start:
             self._set(o.FILE_FOLIO0, index, folio)
             self._set(o.F_COUNT, index, int(file.open))
             self._set(o.F_OPEN, index, int(file.open))
+            self._set(o.I_SIZE, index, file.pages)
             for _ in range(file.pages):
                 self._set(o.CACHED, folio, int(file.cached == "all"))
                 self._set(o.UPTODATE, folio, int(file.cached == "all"))
@@ -199,7 +201,13 @@ class _Start:
 
     def _vma(self, vma: RaceVma) -> None:
         index = self._take(o.VMA)
-        self._set(o.VM_START, index, vma.start)
+        start = vma.start + vma.growsdown
+        self._set(o.VM_START, index, start)
+        self._set(o.VM_PGOFF, index, int(vma.growsdown))
+        if vma.policy:
+            policy = self._take(o.MEMPOLICY)
+            self._set(o.VM_POLICY, index, policy + 1)
+            self._set(o.POLICY_REFS, policy, 1)
         self._set(o.VM_END, index, vma.end)
         self._set(o.VM_WRITE, index, int(vma.prot == "rw" and not vma.write_notify))
         self._set(o.VM_MM, index, vma.mm + 1)
@@ -218,7 +226,7 @@ class _Start:
             self._set(o.VM_ANON_VMA, index, anon_vma + 1)
             self._set(o.ANON_VMA_REFS, anon_vma, 1)
         g = self.layout.g
-        for page in range(vma.start, vma.end):
+        for page in range(start, vma.end):
             self.state[int(g[c.G_TREE]) + page] = index + 1
             if vma.table or vma.present != "no" or vma.shares:
                 self._present(vma, index, page)

@@ -11,6 +11,7 @@ from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.paging import touch
 from spfvar.ops.primitives import set_register
+from spfvar.scenario.file_actors import FILE_STATEMENTS, collapse, map_over
 from spfvar.scenario.race import Actor, Race, RaceStatement, RaceVma
 
 
@@ -19,6 +20,9 @@ def actor_text(race: Race, actor: Actor) -> Callable[[], Steps]:
 
     def text() -> Steps:
         for statement in actor.program:
+            if statement.verb in FILE_STATEMENTS:
+                yield from FILE_STATEMENTS[statement.verb](race, statement)
+                continue
             vma = race.vma_named(statement.target)
             if race.mms > 1:
                 yield set_register(o.mm, vma.mm)
@@ -34,6 +38,8 @@ def _access(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     write = statement.verb == "store"
     vmf = VmFault(write, race.mapping(vma))
     yield set_register(o.address, vma.start + statement.page)
+    if vma.growsdown:
+        yield set_register(o.stack_top, vma.end - 1)
     yield loop("access")
     if (yield touch(write)):
         ret = yield from hooks.do_user_addr_fault(vmf)
@@ -106,6 +112,16 @@ def _fork(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from hooks.fork(race.mapping(vma))
 
 
+def _mbind(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from hooks.mbind()
+
+
+def _maps(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from hooks.show_map()
+
+
 def _brk(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     """The heap's pages before ``page`` stay; the others come or go."""
     yield from _range(vma, max(1, statement.page))
@@ -121,9 +137,13 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "madvise": _madvise,
     "grow": _brk,
     "shrink": _brk,
-    "exit": _exit,
     "merge": _merge,
     "move": _move,
     "dontunmap": _dontunmap,
     "fork": _fork,
+    "mbind": _mbind,
+    "exit": _exit,
+    "maps": _maps,
+    "collapse": collapse,
+    "map_over": map_over,
 }
