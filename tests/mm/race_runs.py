@@ -27,7 +27,7 @@ class RaceRun:
 
     def thread(self, thread: int = 0, until: str = "") -> list[str]:
         """Let a thread run to its end, or until it is about to execute a primitive; what it executed."""
-        names = []
+        names: list[str] = []
         while True:
             op = self.walker.op_of(thread)
             if op.code in (c.END, c.RCU_GP_START) or (until and op.name.startswith(until)):
