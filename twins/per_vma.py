@@ -7,22 +7,41 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from spfvar.variants.per_vma_refcnt import VM_REFCNT, RefcntReader, refcnt
+from spfvar.variants.per_vma import DETACHED, VM_LOCK, PerVmaReader
+from spfvar.variants.per_vma_refcnt import VM_REFCNT, RefcntReader, refcnt, vma_mm
+from spfvar.variants.vma_lock import MM_LOCK_SEQ, VM_LOCK_SEQ, vm_lock_seq
 
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.merge import adopt_anon_vma
 from spfvar.ops import objects as o
-from spfvar.ops.op import Steps
+from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.places import Register
 from spfvar.ops.primitives import (
+    add,
     at,
+    choose,
+    count,
     dec_and_test,
+    down_read_trylock,
+    equals,
+    equals_register,
+    find_vma,
+    free,
     load,
+    load_ref,
     load_ref_nonnull,
+    rcu_read_lock,
+    rcu_read_unlock,
+    registers_equal,
     store,
     store_register,
+    up_read,
+    vma_contains,
 )
 from spfvar.plugins.variant import Twin
+from spfvar.scenario.race import MAX_PAGES
+
+LOCK = at(o.vma, VM_LOCK)
 
 
 class PublishedUnlocked:
@@ -80,6 +99,96 @@ class WakeWithoutMm(RefcntReader):
         yield from self.vma_refcount_put()
 
 
+class RangeBeforeDetached(PerVmaReader):
+    """The fault compares its address with the VMA's range before it asks whether the VMA is detached."""
+
+    def lock_vma_under_rcu(self) -> Steps:
+        yield rcu_read_lock()
+        yield loop("retry")
+        if not (yield find_vma(name="mas_walk")):
+            return (yield from self.abort("no_vma"))
+        if not (yield from self.vma_start_read()):
+            return False
+        if not (yield vma_contains()):
+            yield up_read(LOCK, "vma_end_read")
+            return (yield from self.abort("moved"))
+        if (yield equals(at(o.vma, DETACHED), 1, "detached")):
+            yield up_read(LOCK, "vma_end_read")
+            yield count("vma_lock_miss")
+            yield again("retry")
+        yield rcu_read_unlock()
+        return True
+
+
+class RcuHeadOverRange:
+    """call_rcu's list head lies where the VMA's range was, and may look like any range."""
+
+    @hookimpl(wrapper=True)
+    def vm_area_free(self, vma: Register) -> Generator[None, Steps, Steps]:
+        return self._write_head((yield), vma)
+
+    def _write_head(self, call_rcu: Steps, vma: Register) -> Steps:
+        yield store(at(vma, o.VM_START), 0)
+        if (yield choose("vm_rcu.func: a high address?", True, False)):
+            yield store(at(vma, o.VM_END), MAX_PAGES)
+        else:
+            yield store(at(vma, o.VM_END), 0)
+        yield from call_rcu
+
+
+class EndWriteAllEarly:
+    """Something that munmap calls (mm_drop_all_locks) ends the write locks of all VMAs."""
+
+    @hookimpl(wrapper=True)
+    def vma_mark_detached(self, vma: Register) -> Generator[None, Steps, Steps]:
+        return self._then_end_write_all((yield))
+
+    def _then_end_write_all(self, mark: Steps) -> Steps:
+        yield from mark
+        yield add(at(o.mm, MM_LOCK_SEQ), 2, "vma_end_write_all")  # it stays odd: the section goes on
+
+
+class RecycledLockReader(PerVmaReader):
+    """The lock lies in memory that may be another VMA by now; whose it is, is asked when it is held."""
+
+    def lock_vma_under_rcu(self) -> Steps:
+        yield rcu_read_lock()
+        yield loop("retry")
+        if not (yield find_vma(name="mas_walk")):
+            return (yield from self.abort("no_vma"))
+        if (yield from self.write_locked()):
+            return (yield from self.abort("write_locked"))
+        if not (yield down_read_trylock(LOCK, "vma_start_read").on_typesafe_memory()):
+            return (yield from self.abort("contended"))
+        if (yield from self.write_locked()):
+            yield up_read(LOCK, "vma_end_read").on_typesafe_memory()
+            return (yield from self.abort("write_locked"))
+        if (yield equals(at(o.vma, DETACHED), 1, "detached").on_typesafe_memory()):
+            yield up_read(LOCK, "vma_end_read").on_typesafe_memory()
+            yield count("vma_lock_miss")
+            yield again("retry")
+        yield load_ref(at(o.vma, o.VM_MM), vma_mm).on_typesafe_memory()
+        same_mm = yield registers_equal(vma_mm, o.mm)
+        if not (same_mm and (yield vma_contains().on_typesafe_memory())):
+            yield up_read(LOCK, "vma_end_read").on_typesafe_memory()
+            return (yield from self.abort("moved"))
+        yield rcu_read_unlock()
+        return True
+
+    def write_locked(self) -> Steps:
+        """Does the VMA's number say so?"""
+        yield load(at(o.vma, VM_LOCK_SEQ), vm_lock_seq).on_typesafe_memory()
+        return (yield equals_register(at(o.mm, MM_LOCK_SEQ), vm_lock_seq, "write-locked"))
+
+
+class FreedAtOnce:
+    """A VMA is freed without a grace period; its next life begins with a new lock."""
+
+    @hookimpl
+    def vm_area_free(self, vma: Register) -> Steps:
+        yield free(vma, "vm_area_free")
+
+
 TWINS = [
     Twin(
         bug="V2",
@@ -98,6 +207,37 @@ TWINS = [
         race="merge-out-of-memory",
         prop="P2",
         patches=(DupAnonVmaUnlocked,),
+    ),
+    Twin(
+        bug="V9",
+        title="every VMA's write lock ends while munmap still relies on one (hypothetical)",
+        source="20230720193436.454247-1-jannh@google.com",
+        fixed="per-vma-6.12",
+        race="munmap-file",
+        prop="",
+        patches=(EndWriteAllEarly,),
+        description="The VMA is marked as detached before, which alone keeps the faults out.",
+    ),
+    Twin(
+        bug="V12",
+        title="a freed VMA's range is read, which call_rcu has overwritten (harmless)",
+        source="20240805-fix-vma-lock-type-confusion-v1-1-9f25443a9a71@google.com",
+        fixed="per-vma-6.12",
+        race="munmap-file",
+        prop="",
+        patches=(RcuHeadOverRange, RangeBeforeDetached),
+        without=(PerVmaReader,),
+        description="Whatever is read, the fault gives up or looks the VMA up again.",
+    ),
+    Twin(
+        bug="V13",
+        title="the lock of a recycled VMA is made anew while a fault takes it",
+        source="20250213224655.1680278-1-surenb@google.com",
+        fixed="per-vma-6.12",
+        race="recycled-vma",
+        prop="P14",
+        patches=(FreedAtOnce, RecycledLockReader),
+        without=(PerVmaReader,),
     ),
     Twin(
         bug="V14",
