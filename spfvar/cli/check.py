@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 import click
 
@@ -17,6 +16,7 @@ from spfvar.cli.compare import reproduce
 from spfvar.cli.options import plugin_option
 from spfvar.errors import InputError, unknown
 from spfvar.explore.explore import Options
+from spfvar.explore.verdict import REDUCTIONS, with_reductions
 from spfvar.matrix import catalogue
 from spfvar.matrix.check import Case, Checked, exit_code, run_checks, twin_cases
 from spfvar.plugins.registry import Registry, load_registry
@@ -91,7 +91,7 @@ def search_options(max_states: int, memory: str, timeout: str, every: bool, no_r
         seconds=units.parse_duration(timeout) / 1e9,
         first=not every,
     )
-    return replace(options, merge=False) if no_reductions else options
+    return with_reductions(options, REDUCTIONS, False) if no_reductions else options
 
 
 def plan(registry: Registry, variants: Sequence[str], patterns: Sequence[str], twins: bool) -> list[Case]:
