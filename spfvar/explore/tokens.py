@@ -2,7 +2,7 @@
 
 ``VARIANT:RACE:PAYLOAD``.  The payload, in URL-safe base64, holds a version, a digest of variant and race (so
 that a changed model is noticed), the violation's code, the path as runs of primitives of one thread, and for
-each step a byte of everything executed so far (so that a replay knows where a changed model goes another way).
+each step a byte of all executed so far (so that a replay knows where a changed model goes another way).
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def parse(text: str) -> Token:
     """A token's content.  Raises InputError for text that is none."""
     text = "".join(text.split())
     variant, _, rest = text.partition(":")
-    race, _, payload = rest.partition(":")
+    race, _, payload = rest.rpartition(":")
     if not (variant and race and payload):
         raise _bad("it has not three parts", text)
     try:

@@ -40,6 +40,15 @@ class Step:
         """Plain work: nothing to see but its name."""
         return not self.outcome and not self.changes
 
+    @property
+    def assigns(self) -> bool:
+        """Does it only set a register, so that the change says it all?"""
+        return (
+            not self.outcome
+            and len(self.changes) == 1
+            and self.name.split(" = ")[0] == (self.changes[0].split(" = ")[0])
+        )
+
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
         return {
