@@ -13,10 +13,10 @@ from collections.abc import Generator
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hook_point, hookimpl
 from spfvar.mm.sequence import WriteSequence
-from spfvar.mm.vmf import VMA_COPY, VMFault, VmFault
+from spfvar.mm.vmf import VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
-from spfvar.ops.paging import filemap_get_folio, folio_put, pmd_same, read_pmd, read_pte
+from spfvar.ops.paging import filemap_get_folio, folio_put, inside_i_size, pmd_same, read_pmd, read_pte
 from spfvar.ops.places import Field, Register
 from spfvar.ops.primitives import (
     at,
@@ -32,6 +32,7 @@ from spfvar.ops.primitives import (
     load,
     load_odd,
     load_ref,
+    load_ref_nonnull,
     local_irq_disable,
     local_irq_enable,
     rcu_read_lock,
@@ -145,6 +146,8 @@ class SpeculativeEntry:
         yield load(at(o.vma, o.VM_WRITE), o.vm_page_prot).costing("vma_copy")
         yield load_ref(at(o.vma, o.VM_ANON_VMA), o.anon_vma)
         yield load(at(o.vma, o.VM_PGOFF), o.vm_pgoff).untimed()
+        if vmf.mapping.policy:
+            yield load_ref(at(o.vma, o.VM_POLICY), o.vm_policy)
         if vmf.mapping.anonymous:
             yield load(at(o.vma, o.VM_START), o.vm_start).untimed()
         else:
@@ -232,6 +235,11 @@ class SpeculativeAnonymous:
         prepare = yield
         return self._must_exist() if vmf.has(SPECULATIVE) else prepare
 
+    @hookimpl(wrapper=True)
+    def handle_userfault(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        wait = yield
+        return abort("userfaultfd") if vmf.has(SPECULATIVE) else wait
+
     def _must_exist(self) -> Steps:
         if (yield is_null(o.anon_vma)):
             return (yield from abort("anon_vma"))
@@ -291,11 +299,18 @@ class SpeculativeFilemapFault:
         if not (yield folio_trylock()):
             yield folio_put()
             return VMFault.RETRY
-        if not (yield equals(at(o.folio, o.UPTODATE), 1, "folio_test_uptodate")):
+        if not (yield from self._is_good()):
             yield folio_unlock()
             yield folio_put()
             return VMFault.RETRY
         return VMFault.LOCKED
+
+    def _is_good(self) -> Steps:
+        # The mapping lies beside the flags, so its load costs nothing.
+        mapped = yield equals(at(o.folio, o.CACHED), 1, "folio->mapping").untimed()
+        if not (mapped and (yield equals(at(o.folio, o.UPTODATE), 1, "folio_test_uptodate"))):
+            return False
+        return (yield inside_i_size())
 
 
 class SpeculativeFaultAround:
@@ -354,6 +369,40 @@ class MapPagesOnly:
     def _maps_pages(self, vmf: VmFault) -> bool:
         mapping = vmf.mapping
         return not vmf.write and not mapping.anonymous and mapping.map_pages and mapping.fault_around > 1
+
+
+class NoPolicy:
+    """A VMA with a memory policy does not speculate: mpol_put frees the policy at once.
+
+    The series as posted reads the policy of its copy of the VMA whenever it allocates (open question H4).
+    """
+
+    @hookimpl(wrapper=True)
+    def vma_can_speculate(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        other = yield
+        return self._unless_policy(other) if vmf.mapping.policy else other
+
+    def _unless_policy(self, other: Steps) -> Steps:
+        if (yield load_ref_nonnull(at(o.vma, o.VM_POLICY), o.vm_policy)):
+            return False
+        return (yield from other)
+
+
+class NoTableMove:
+    """mremap moves no page table while faults may speculate: they hold its lock only, not the pmd lock.
+
+    The series as posted lacks this (open question H1, b/263177905).  Android's first answer was this rule;
+    its later one lets a table go once the VMA has no speculating users (AOSP 529351c4c820).
+    """
+
+    @hookimpl(wrapper=True)
+    def move_normal_pmd(self, mapping: Mapping) -> Generator[None, Steps, Steps]:
+        return self._if_alone((yield))
+
+    def _if_alone(self, move: Steps) -> Steps:
+        if (yield equals(at(o.mm, o.MM_USERS), 1, "mm_users")):
+            return (yield from move)
+        return False
 
 
 class MultithreadedOnly:

@@ -166,8 +166,9 @@ class Layout:
                 if register.cls is not None:
                     state[self.thread_base(thread) + slot] = -1
             state[self.thread_word(thread, o.mm)] = 0
-        state[self.class_base(o.MM)] = c.LIVE
-        state[int(self.g[c.G_CLASS0 + c.K_FREE])] = c.FREE_END
+        mms = self.class_base(o.MM)
+        state[int(self.g[c.G_CLASS0 + c.K_FREE])] = state[mms]  # the first one is taken
+        state[mms] = c.LIVE
         self.initialise(state, o.MM, 0)
         return state
 

@@ -26,7 +26,7 @@ _PURE_WRITES = frozenset({
 
 
 class Dead(NamedTuple):
-    """Thread words to clear on arrival at a node, ``words[first[node]:first[node + 1]]``, and their values."""
+    """Thread words to clear on arrival at a node, ``words[first[node]:first[node + 1]]``, and values."""
 
     first: Any  # (nodes + 1,) int64
     words: Any  # int64

@@ -38,6 +38,7 @@ from spfvar.ops.primitives import (
     add,
     allocate,
     at,
+    choose,
     copy_register,
     count,
     down_read,
@@ -46,14 +47,18 @@ from spfvar.ops.primitives import (
     free,
     ipi_send,
     ipi_wait,
+    is_null,
     load,
+    load_ref,
     load_ref_nonnull,
+    set_register,
     sleep_for,
     spin_lock,
     spin_unlock,
     store_ref,
     test_register,
     up_read,
+    wait_equals,
     work,
 )
 
@@ -86,6 +91,15 @@ def new_page(contents: str) -> Steps:
     yield alloc_page()
     yield fill_page(contents)
     yield work("memcg_charge")
+
+
+def get_vma_policy(vmf: VmFault) -> Steps:
+    """Where may the new page lie?  Reads the VMA's policy, or the one in the copy of the VMA."""
+    if vmf.mapping.policy:
+        if not vmf.has(VMA_COPY):
+            yield load_ref(at(o.vma, o.VM_POLICY), o.vm_policy)
+        if not (yield is_null(o.vm_policy)):
+            yield load(at(o.vm_policy, o.POLICY_MODE), o.scratch)
 
 
 def access_error(vmf: VmFault) -> Steps:
@@ -123,7 +137,8 @@ def put_old_page(unmapped: bool) -> Steps:
     kind = yield vm_normal_page()
     if kind == "anonymous":
         if unmapped:
-            yield put_page(o.old_page)
+            yield put_page(o.old_page)  # which forgets the reference
+            yield vm_normal_page()
         yield put_page(o.old_page)
     elif kind == "file":
         if unmapped:
@@ -159,7 +174,9 @@ class MmapLockFault:
     def lock_mm_and_find_vma(self, vmf: VmFault) -> Steps:
         if not (yield down_read_trylock(MMAP_LOCK, "mmap_read_trylock")):
             yield down_read(MMAP_LOCK, "mmap_read_lock")
-        return (yield find_vma())
+        if (yield find_vma()):
+            return True
+        return vmf.mapping.growsdown and (yield from hooks.expand_stack(vmf))
 
     @hookimpl
     def release_fault_lock(self, vmf: VmFault) -> Steps:
@@ -182,9 +199,17 @@ class MmapLockFault:
         return True
 
     @hookimpl
+    def pte_alloc_one(self, vmf: VmFault) -> Steps:
+        if vmf.mapping.reclaims and (yield choose("memcg reclaim", False, True)):
+            # The folio at the end of the LRU list is the first one there is.
+            yield set_register(o.reclaimed, 0)
+            yield wait_equals(at(o.reclaimed, o.WRITEBACK), 0)
+        yield allocate(o.prealloc_pte, "pte_alloc_one", "alloc_table")
+
+    @hookimpl
     def pte_alloc(self, vmf: VmFault) -> Steps:
         if vmf.has(PMD_NONE):
-            yield allocate(o.prealloc_pte, "pte_alloc_one", "alloc_table")
+            yield from hooks.pte_alloc_one(vmf)
             yield from pmd_install()
         return VMFault.NONE
 
@@ -223,6 +248,7 @@ class MmapLockFault:
             ret = yield from hooks.anon_vma_prepare(vmf)
             if ret:
                 return ret
+            yield from get_vma_policy(vmf)
             yield from new_page("zero_page")
             yield from load_index(vmf)
         yield from load_protection(vmf)
@@ -265,6 +291,7 @@ class MmapLockFault:
             yield from put_old_page(unmapped=False)
             return ret
         zero = (yield vm_normal_page()) == "zero page"
+        yield from get_vma_policy(vmf)
         yield from new_page("zero_page" if zero else "copy_page")
         yield from load_index(vmf)
         yield from load_protection(vmf)

@@ -22,6 +22,7 @@ from spfvar.ops.primitives import (
     dec_and_test,
     down_read,
     down_write,
+    down_write_trylock,
     downgrade_write,
     find_vma,
     free,
@@ -29,6 +30,7 @@ from spfvar.ops.primitives import (
     ipi_wait,
     is_null,
     linked,
+    load,
     load_ref,
     load_ref_nonnull,
     rcu_gp_start,
@@ -78,8 +80,7 @@ def zap_range() -> Steps:
     yield set_register(o.gathered_pages, 0)
     yield from over_range()
     yield loop("zap_pmd_range")
-    if (yield read_pmd(key=o.cursor)):
-        yield spin_lock(PTL)
+    if (yield from hooks.pte_offset_map_lock(o.cursor)):
         yield zap_ptes()
         yield spin_unlock(PTL)
     if (yield next_table()):
@@ -116,11 +117,51 @@ def unmap_region(vma: Register, mapping: Mapping) -> Steps:
     yield from tlb_finish_mmu()
 
 
+def put_policy() -> Steps:
+    """mpol_put of ``old_policy``, if there is one: the last reference frees it at once."""
+    if (yield is_null(o.old_policy)):
+        return
+    if (yield dec_and_test(at(o.old_policy, o.POLICY_REFS), "mpol_put")):
+        yield free(o.old_policy, "mpol_free", "free")
+
+
+def load_vm_file(mapping: Mapping) -> Steps:
+    """The file of the VMA that is being unmapped, for its interval tree."""
+    if not mapping.anonymous:
+        yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
+
+
+def insert_vma(mapping: Mapping) -> Steps:
+    """A new VMA for ``range_start .. range_end``, found by the tree, then by its file (mmap_region)."""
+    yield from vm_area_alloc(o.new_vma)
+    yield store(at(o.new_vma, o.VM_WRITE), 1).untimed()
+    if not mapping.anonymous:
+        yield copy_register(o.vm_file, o.mapped_file)
+        yield store_ref(at(o.new_vma, o.VM_FILE), o.vm_file)
+        yield add(at(o.vm_file, o.F_COUNT), 1, "get_file")
+    yield from hooks.vma_start_write(o.new_vma)
+    yield from hooks.vma_mark_attached(o.new_vma)
+    yield tree_store(o.new_vma, "vma_link")
+    yield from link_in_file(o.new_vma, mapping, True)
+    yield from hooks.vma_set_page_prot(o.new_vma, mapping)
+
+
 def remove_vma(vma: Register, mapping: Mapping) -> Steps:
     """Give up what the VMA holds, then the VMA (remove_vma, mm/mmap.c)."""
     if not mapping.anonymous:
         yield from hooks.vma_fput(vma)
+    if mapping.policy:
+        yield load_ref(at(vma, o.VM_POLICY), o.old_policy)
+        yield from put_policy()
     yield from hooks.vm_area_free(vma)
+
+
+def vm_area_alloc(vma: Register) -> Steps:
+    """A new VMA of ``range_start .. range_end`` (vm_area_alloc, vma_set_range)."""
+    yield allocate(vma, "vm_area_alloc", "vm_area_alloc")
+    yield store_ref(at(vma, o.VM_MM), o.mm).untimed()
+    yield store_register(at(vma, o.VM_START), o.range_start)
+    yield store_register(at(vma, o.VM_END), o.range_end)
 
 
 class MmapLockWriters:
@@ -129,6 +170,10 @@ class MmapLockWriters:
     @hookimpl
     def mmap_write_lock(self) -> Steps:
         yield down_write(MMAP_LOCK, "mmap_write_lock")
+
+    @hookimpl
+    def mmap_write_trylock(self) -> Steps:
+        return (yield down_write_trylock(MMAP_LOCK, "mmap_write_trylock"))
 
     @hookimpl
     def mmap_write_unlock(self) -> Steps:
@@ -147,6 +192,23 @@ class MmapLockWriters:
     def vma_mark_detached(self, vma: Register) -> Steps:
         return
         yield
+
+    @hookimpl
+    def vma_mark_attached(self, vma: Register) -> Steps:
+        return
+        yield
+
+    @hookimpl
+    def vm_area_dup(self, vma: Register, new: Register) -> Steps:
+        yield allocate(new, "vm_area_dup", "vm_area_alloc")
+        yield store_ref(at(new, o.VM_MM), o.mm).untimed()
+        for field in (o.VM_START, o.VM_END, o.VM_WRITE, o.VM_PGOFF):
+            yield load(at(vma, field), o.scratch).untimed()
+            yield store_register(at(new, field), o.scratch).untimed()
+
+    @hookimpl
+    def vma_set_page_prot(self, vma: Register, mapping: Mapping) -> Steps:
+        yield store(at(vma, o.VM_WRITE), int(not mapping.write_notify))
 
     @hookimpl
     def vma_fput(self, vma: Register) -> Steps:
@@ -170,6 +232,13 @@ class MmapLockWriters:
             yield again("free_pgd_range")
 
     @hookimpl
+    def pte_offset_map_lock(self, key: Register) -> Steps:
+        if not (yield read_pmd(key=key)):
+            return False
+        yield spin_lock(PTL)
+        return True
+
+    @hookimpl
     def tlb_remove_table(self, table: Register) -> Steps:
         # Bare x86: tables ride in the gather's batch and are freed right after the flush's IPIs; only
         # paravirtual guests (KVM with PV TLB flush, Hyper-V, Xen) free them by RCU.
@@ -181,17 +250,7 @@ class MmapLockWriters:
         yield work("syscall", "mmap")
         yield from hooks.mmap_write_lock()
         yield work("get_unmapped_area")
-        yield allocate(o.new_vma, "vm_area_alloc", "vm_area_alloc")
-        yield store_register(at(o.new_vma, o.VM_START), o.range_start)
-        yield store_register(at(o.new_vma, o.VM_END), o.range_end)
-        if not mapping.anonymous:
-            yield copy_register(o.vm_file, o.mapped_file)
-            yield store_ref(at(o.new_vma, o.VM_FILE), o.vm_file)
-            yield add(at(o.vm_file, o.F_COUNT), 1, "get_file")
-        yield from hooks.vma_start_write(o.new_vma)
-        yield tree_store(o.new_vma, "vma_link")
-        yield from link_in_file(o.new_vma, mapping, True)
-        yield store(at(o.new_vma, o.VM_WRITE), 1)
+        yield from insert_vma(mapping)
         yield from hooks.mmap_write_unlock()
 
     @hookimpl
@@ -201,8 +260,7 @@ class MmapLockWriters:
         if not (yield find_vma(key=o.range_start)):
             yield from hooks.mmap_write_unlock()
             return
-        if not mapping.anonymous:
-            yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
+        yield from load_vm_file(mapping)
         yield from hooks.vma_start_write(o.vma)
         yield from hooks.vma_mark_detached(o.vma)
         yield tree_erase("detach_vmas_to_be_unmapped")
@@ -223,8 +281,7 @@ class MmapLockWriters:
         yield set_register(o.vm_page_prot, int(writable))
         yield from over_range()
         yield loop("change_pmd_range")
-        if (yield read_pmd(key=o.cursor)):
-            yield spin_lock(PTL)
+        if (yield from hooks.pte_offset_map_lock(o.cursor)):
             yield change_ptes()
             yield spin_unlock(PTL)
         if (yield next_table()):
@@ -264,13 +321,12 @@ def shrink_heap(mapping: Mapping) -> Steps:
     if not (yield find_vma(key=o.range_start)):
         yield from hooks.mmap_write_unlock()
         return
-    yield from hooks.vma_start_write(o.vma)
-    yield allocate(o.new_vma, "vm_area_dup", "vm_area_alloc")
+    yield from hooks.vm_area_dup(o.vma, o.new_vma)
     yield store_register(at(o.new_vma, o.VM_START), o.range_start)
-    yield store_register(at(o.new_vma, o.VM_END), o.range_end)
-    yield store(at(o.new_vma, o.VM_WRITE), 1)
+    yield from hooks.vma_start_write(o.vma)
     yield from hooks.vma_start_write(o.new_vma)
     yield store_register(at(o.vma, o.VM_END), o.range_start)
+    yield from hooks.vma_mark_attached(o.new_vma)
     yield tree_store(o.new_vma, "__split_vma")
     yield from hooks.vma_mark_detached(o.new_vma)
     yield tree_erase("detach_vmas_to_be_unmapped")

@@ -39,27 +39,30 @@ def read_pmd(into: Register = o.table, key: Register = o.address) -> Op:
     return Op(codes.READ_PMD, "pmd", BOOL, dst=into, src=key, cost="walk")
 
 
-def pmd_same(register: Register = o.table) -> Op:
+def pmd_same(register: Register = o.table, key: Register = o.address) -> Op:
     """Outcome: does the entry still refer to the table that was seen?"""
-    return Op(codes.PMD_SAME, "pmd_same", BOOL, dst=register, src=o.address)
+    return Op(codes.PMD_SAME, "pmd_same", BOOL, dst=register, src=key)
 
 
-def pmd_populate(register: Register = o.prealloc_pte, key: Register = o.address) -> Op:
-    """Link a page table."""
+def pmd_populate(
+    register: Register = o.prealloc_pte, key: Register = o.address, origin: Register | None = None
+) -> Op:
+    """Link a page table; ``origin``: the address whose table it was, if it is moved with its entries."""
     return Op(
-        codes.PMD_POPULATE, "pmd_populate", src=key, place=Place(register, life(register)), dst=register
-    )
+        codes.PMD_POPULATE, "pmd_populate", src=key, src2=origin,
+        place=Place(register, life(register)), dst=register,
+    )  # fmt: skip
 
 
 def pmd_clear(into: Register = o.table, key: Register = o.cursor) -> Op:
-    """Unlink the page table of ``key``; outcome: was there one?"""
-    return Op(codes.PMD_CLEAR, "pmd_clear", BOOL, dst=into, src=key)
+    """Unlink the page table of ``key`` unless a VMA outside the call's range needs it; outcome: unlinked?"""
+    return Op(codes.PMD_CLEAR, "pmd_clear", BOOL, dst=into, src=key, src2=o.range_start, src3=o.range_end)
 
 
-def read_pte(write: bool) -> Op:
+def read_pte(write: bool, key: Register = o.address) -> Op:
     """``orig_pte = READ_ONCE(*pte)``; outcome: "none", "present" or "write-protected"."""
     return _entry(
-        codes.READ_PTE, "orig_pte = *pte", "read",
+        codes.READ_PTE, "orig_pte = *pte", "read", src=key,
         outcomes=("none", "present", "write-protected"), dst=o.orig_pte, imm=int(write),
     )  # fmt: skip
 
@@ -90,9 +93,13 @@ def set_pte_zero() -> Op:
     )  # fmt: skip
 
 
-def set_pte_file(write: bool, key: Register = o.address) -> Op:
-    """``set_pte_at`` of a page-cache folio; writable only for a write to a shared mapping."""
-    bits = codes.PTE_PRESENT | (codes.PTE_DIRTY if write else 0)
+def set_pte_file(write: bool, key: Register = o.address, notify: bool = False) -> Op:
+    """``set_pte_at`` of a page-cache folio; writable only for a write to a shared mapping.
+
+    If the mapping wants to ``notify`` its file of first writes, the entry is as writable as the VMA's
+    protection says: it is that protection that has to keep the writes out.
+    """
+    bits = codes.PTE_PRESENT | (codes.PTE_DIRTY if write else 0) | (codes.PTE_WRITE if notify else 0)
     return _entry(
         codes.SET_PTE, "set_pte_at(file)", "rmw", src=key, src2=o.vm_page_prot, dst=o.folio,
         imm=bits, cost="set_pte",
@@ -104,10 +111,13 @@ def pte_mkwrite() -> Op:
     return _entry(codes.PTE_MKWRITE, "pte_mkwrite", "rmw", cost="set_pte")
 
 
-def zap_ptes() -> Op:
-    """Clear the entries of ``cursor .. limit`` in one table; the caller holds the table's lock."""
+def zap_ptes(even_cows: bool = True) -> Op:
+    """Clear the entries of ``cursor .. limit`` in one table; the caller holds the table's lock.
+
+    Not ``even_cows``: only those that map the page cache (``zap_details``).
+    """
     return _entry(
-        codes.ZAP_PTES, "zap_pte_range", "rmw",
+        codes.ZAP_PTES, "zap_pte_range", "rmw", imm=int(not even_cows),
         src=o.cursor, src2=o.limit, dst=o.gathered_pages, cost="zap_pte",
     )  # fmt: skip
 
@@ -125,11 +135,11 @@ def ptep_clear() -> Op:
     return _entry(codes.PTE_TAKE, "ptep_clear_flush", "rmw", dst=o.orig_pte, cost="free")
 
 
-def pte_restore(key: Register, origin: Register, table: Register = o.table) -> Op:
-    """``set_pte_at(orig_pte)``: the entry as it was at the address ``origin``."""
+def pte_restore(key: Register, origin: Register, table: Register = o.table, moved: bool = True) -> Op:
+    """``set_pte_at(orig_pte)``: the entry as it was at the address ``origin``, or a copy of the one there."""
     return _entry(
         codes.PTE_RESTORE, "set_pte_at(orig_pte)", "rmw",
-        table=table, src=key, src2=o.orig_pte, src3=origin, cost="set_pte",
+        table=table, src=key, src2=o.orig_pte, src3=origin, imm=int(moved), cost="set_pte",
     )  # fmt: skip
 
 
@@ -151,9 +161,9 @@ def change_ptes() -> Op:
     )  # fmt: skip
 
 
-def next_table() -> Op:
+def next_table(cursor: Register = o.cursor) -> Op:
     """Move ``cursor`` to the next page table; outcome: is it still below ``limit``?"""
-    return Op(codes.NEXT_TABLE, "pmd_addr_end", BOOL, dst=o.cursor, src=o.limit, cost="free")
+    return Op(codes.NEXT_TABLE, "pmd_addr_end", BOOL, dst=cursor, src=o.limit, cost="free")
 
 
 def fresh_range(folio_offset: Register | None = None) -> Op:
@@ -199,7 +209,8 @@ def folio_put(register: Register = o.folio) -> Op:
 def filemap_create_folio(key: Register = o.address) -> Op:
     """Add a new, locked, not yet uptodate folio to the page cache; outcome: were we the first?
 
-    Takes a reference either way; the loser finds the winner's folio.
+    Takes a reference either way; the loser finds the winner's folio.  A page of a file has one folio object,
+    so this waits until nobody holds one that was removed before.
     """
     return Op(
         codes.FOLIO_CREATE, "filemap_add_folio", BOOL, place=Place(o.vm_file, o.FILE_FOLIO0),
@@ -218,6 +229,25 @@ def filemap_remove_folio(register: Register = o.folio) -> Op:
     return Op(
         codes.FOLIO_DELETE, "filemap_remove_folio", place=place, line=line_of(place, "rmw"), cost="xarray"
     )
+
+
+def remove_mapping(register: Register = o.folio) -> Op:
+    """Free the folio if only the caller refers to it (folio_ref_freeze in __remove_mapping); outcome: freed?
+
+    A freed folio takes its lock and the caller's reference with it.
+    """
+    place = at(register, o.CACHED)
+    return Op(
+        codes.REMOVE_MAPPING, "__remove_mapping", BOOL, place=place, line=line_of(place, "rmw"), cost="xarray"
+    )
+
+
+def inside_i_size(key: Register = o.address) -> Op:
+    """Outcome: does ``i_size`` cover the page?  A plain load; a run that truncates nothing does without."""
+    return Op(
+        codes.INSIDE_SIZE, "index < i_size", BOOL, place=Place(o.vm_file, o.I_SIZE),
+        src=key, src2=o.vm_start, cost="free",
+    )  # fmt: skip
 
 
 def fault_around_window(pages: int) -> Op:

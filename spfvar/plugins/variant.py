@@ -16,11 +16,36 @@ from spfvar.mm import hookspecs
 from spfvar.mm.dispatch import HandleFault
 from spfvar.mm.fault import MmapLockFault
 from spfvar.mm.filemap import FilemapFault
+from spfvar.mm.fork import Fork
+from spfvar.mm.khugepaged import Khugepaged
+from spfvar.mm.map_fixed import UnmapFirst
+from spfvar.mm.mempolicy import Mempolicy
+from spfvar.mm.merge import Merge
+from spfvar.mm.mremap import Mremap
+from spfvar.mm.proc import ProcMaps
+from spfvar.mm.reclaim import Reclaim
+from spfvar.mm.stack import ExpandStack
+from spfvar.mm.truncate import Truncation
 from spfvar.mm.writers import MmapLockWriters
 from spfvar.ops.op import Steps
 
 #: What every stack stands on: the paths of v5.12 under mmap_lock.
-CORE = (HandleFault, MmapLockFault, FilemapFault, MmapLockWriters)
+CORE = (
+    HandleFault,
+    MmapLockFault,
+    FilemapFault,
+    MmapLockWriters,
+    Merge,
+    Mremap,
+    Fork,
+    ExpandStack,
+    Mempolicy,
+    ProcMaps,
+    UnmapFirst,
+    Truncation,
+    Reclaim,
+    Khugepaged,
+)
 
 
 @dataclass(frozen=True)

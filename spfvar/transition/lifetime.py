@@ -11,6 +11,7 @@ from __future__ import annotations
 from spfvar.ops.codes import (
     BLOCKED,
     CLASS_FILE,
+    CLASS_POLICY,
     CLASS_VMA,
     CLASS_WORDS,
     FILE_REFS,
@@ -107,6 +108,14 @@ def make_stale(s, g, k, index):
 
 
 @inlined
+def keep_if_live(s, g, k, register):
+    """A lock was taken in recycled memory: whatever object lives there now is kept by it, if one does."""
+    index = s[register] - g[G_STALE]
+    if s[g[k + K_BASE] + index * g[k + K_STRIDE]] == LIVE:
+        s[register] = index
+
+
+@inlined
 def free(s, g, k, register):
     """Free the object that a thread word refers to; the reference becomes null."""
     index = s[register]
@@ -153,6 +162,12 @@ def reader_leaves(s, g, tb):
 
 
 @inlined
+def freed_by_rcu(cls):
+    """May an object of this class wait for a grace period?"""
+    return CLASS_VMA <= cls <= CLASS_FILE or cls == CLASS_POLICY
+
+
+@inlined
 def gp_start(s, g):
     """BLOCKED until a callback is queued; then flip the phase and take the callbacks over."""
     rcu = g[G_RCU]
@@ -162,7 +177,7 @@ def gp_start(s, g):
         k = G_CLASS0 + cls * CLASS_WORDS
         for index in range(g[k + K_COUNT]):
             life = g[k + K_BASE] + index * g[k + K_STRIDE]
-            if CLASS_VMA <= cls <= CLASS_FILE and s[life] == PENDING_NEXT:
+            if freed_by_rcu(cls) and s[life] == PENDING_NEXT:
                 s[life] = PENDING_WAIT
     s[rcu] = 1 - s[rcu]
     s[rcu + 3] = s[rcu + 4]
@@ -186,7 +201,7 @@ def gp_invoke(s, g):
         k = G_CLASS0 + cls * CLASS_WORDS
         for index in range(g[k + K_COUNT]):
             life = g[k + K_BASE] + index * g[k + K_STRIDE]
-            if CLASS_VMA <= cls <= CLASS_FILE and s[life] == PENDING_WAIT:
+            if freed_by_rcu(cls) and s[life] == PENDING_WAIT:
                 free_object(s, g, k, index)
     s[g[G_RCU] + 3] = 0
     return 0

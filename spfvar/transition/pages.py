@@ -14,6 +14,7 @@ from spfvar.ops.codes import (
     G_CLASS0,
     G_EPOCH,
     G_PAGES,
+    G_PT_SHIFT,
     G_THREADS,
     G_TLB,
     G_TREE,
@@ -40,6 +41,7 @@ from spfvar.ops.codes import (
     V_NO_MEMORY,
     V_OVERWRITE,
     V_STALE_COPY,
+    V_TABLE_OVERWRITE,
     V_TLB,
     V_USE_AFTER_FREE,
     VMA_END,
@@ -55,6 +57,8 @@ _PAGE = G_CLASS0 + CLASS_PAGE * CLASS_WORDS
 _VMA = G_CLASS0 + CLASS_VMA * CLASS_WORDS
 #: Writes are counted modulo this, and so are the contents of pages.
 WRITES = 8
+#: Nobody knows what an address contains; below that, UNDEFINED - 1 - where its entry was moved to.
+UNDEFINED = -1
 
 
 @inlined
@@ -81,8 +85,12 @@ def touch(s, g, tid, address, write):
     if write != 0 and entry & PTE_ANON and g[_PAGE + K_COUNT] > 0:
         data = page_word(g, entry >> PTE_FOLIO_SHIFT) + PAGE_DATA
         s[data] = (s[data] + 1) % WRITES
-        if s[g[G_WRITES] + address] >= 0:
-            s[g[G_WRITES] + address] = (s[g[G_WRITES] + address] + 1) % WRITES
+        expected = s[g[G_WRITES] + address]
+        if expected < UNDEFINED:  # a TLB still has the entry that was moved
+            address = UNDEFINED - 1 - expected
+            expected = s[g[G_WRITES] + address]
+        if expected >= 0:
+            s[g[G_WRITES] + address] = (expected + 1) % WRITES
     return 0
 
 
@@ -204,8 +212,8 @@ def set_pte(s, g, table, address, bits, writable, page):
     word = pte(g, table, address)
     if s[word] & PTE_PRESENT:
         return -2 - V_OVERWRITE
-    value = bits
-    if writable != 0 and bits & PTE_DIRTY:
+    value = bits & ~PTE_WRITE
+    if writable != 0 and bits & (PTE_DIRTY | PTE_WRITE):
         value |= PTE_WRITE
     if bits & (PTE_ANON | PTE_ZERO) == 0:
         value |= page << PTE_FOLIO_SHIFT
@@ -221,10 +229,11 @@ def set_pte(s, g, table, address, bits, writable, page):
 
 
 @inlined
-def zap(s, g, table, start, end, gathered, out):
+def zap(s, g, table, start, end, file_only, gathered, out):
     """Clear the entries of the range in one table; reports how many pages of which kind went.
 
-    Anonymous pages with an identity keep their reference and join the set in the thread word ``gathered``.
+    ``file_only`` spares those that do not map the page cache.  Anonymous pages with an identity keep their
+    reference and join the set in the thread word ``gathered``.
     """
     stop = min(end, table_end(g, start))
     amount = 0
@@ -232,6 +241,8 @@ def zap(s, g, table, start, end, gathered, out):
     for address in range(start, stop):
         word = pte(g, table, address)
         entry = s[word]
+        if file_only != 0 and (entry & PTE_PRESENT == 0 or entry & (PTE_ANON | PTE_ZERO)):
+            continue
         if entry & PTE_PRESENT:
             amount += 1
             if entry & PTE_ANON:
@@ -242,21 +253,49 @@ def zap(s, g, table, start, end, gathered, out):
                 put_folio(s, g, entry >> PTE_FOLIO_SHIFT)
             s[word] = 0
         if g[_PAGE + K_COUNT] > 0:
-            s[g[G_WRITES] + address] = -1
+            s[g[G_WRITES] + address] = UNDEFINED
     out[OUT_AMOUNT] = amount
     out[OUT_ANON] = anonymous
     return 0
 
 
 @inlined
-def pte_restore(s, g, table, address, entry, origin):
-    """Set an entry as it is; what the user wrote at ``origin`` is now expected at ``address``."""
+def pte_restore(s, g, table, address, entry, origin, moved):
+    """Set an entry as it is; what the user wrote at ``origin`` is now expected at ``address``.
+
+    If the entry was ``moved``, so are the writes through TLBs that still have the old one.  If it was copied,
+    such writes may or may not belong to the copy.
+    """
     word = pte(g, table, address)
     if s[word] & PTE_PRESENT:
         return -2 - V_OVERWRITE
     s[word] = entry
+    if moved != 0:
+        move_writes(s, g, origin, address, 1)
+    elif g[_PAGE + K_COUNT] > 0:
+        s[g[G_WRITES] + address] = s[g[G_WRITES] + origin] if g[G_TLB] == 0 else UNDEFINED
+    return 0
+
+
+@inlined
+def move_writes(s, g, origin, address, pages):
+    """What the user wrote at ``pages`` pages from ``origin`` is from now on expected at ``address``."""
     if g[_PAGE + K_COUNT] > 0:
-        s[g[G_WRITES] + address] = s[g[G_WRITES] + origin]
+        for i in range(pages):
+            s[g[G_WRITES] + address + i] = s[g[G_WRITES] + origin + i]
+            s[g[G_WRITES] + origin + i] = UNDEFINED - 1 - (address + i)
+
+
+@inlined
+def populate(s, g, table, address, origin):
+    """Link a table where there must be none; with an ``origin`` (or -1) it is the table of those pages."""
+    word = pmd(g, address)
+    if s[word] != 0:
+        return -2 - V_TABLE_OVERWRITE
+    s[word] = table + 1
+    if origin >= 0:
+        pages = 1 << g[G_PT_SHIFT]
+        move_writes(s, g, origin // pages * pages, address // pages * pages, pages)
     return 0
 
 

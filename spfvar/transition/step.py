@@ -21,6 +21,7 @@ from spfvar.ops.codes import (
     C_DST,
     C_FLAGS,
     C_IMM,
+    C_IMM2,
     C_OP,
     C_SRC,
     C_SRC2,
@@ -93,7 +94,10 @@ def lock_op(s, p, g, pc, tid, tb, a, out):
     """Locks (opcodes DOWN_READ to UNLOCK)."""
     op = p[pc, C_OP]
     if op == c.DOWN_READ_TRYLOCK:
-        return down_read_trylock(s, a)
+        taken = down_read_trylock(s, a)
+        if taken and s[tb + p[pc, C_A_REG]] >= g[G_STALE]:
+            lifetime.keep_if_live(s, g, p[pc, C_IMM], tb + p[pc, C_A_REG])
+        return taken
     if op == c.UP_READ:
         return up_read(s, g, a, out)
     if op == c.LOCK:
@@ -105,7 +109,7 @@ def lock_op(s, p, g, pc, tid, tb, a, out):
     if op == c.DOWN_READ:
         return down_read(s, g, a, tid, tb)
     if op == c.DOWN_WRITE:
-        return down_write(s, g, a, tid, tb)
+        return down_write(s, g, a, tid, tb) if p[pc, C_IMM] == 0 else locks.down_write_trylock(s, a, tid)
     if op == c.UP_WRITE:
         return up_write(s, g, a, tid, out)
     return downgrade_write(s, g, a, tid, out)
@@ -142,12 +146,16 @@ def word_op(s, p, g, pc, tb, a):
             return 1
         if s[a] >= p[pc, C_IMM]:
             return 2
-        s[a] += 1
+        s[a] += p[pc, C_IMM2]
         if s[tb + p[pc, C_A_REG]] >= g[G_STALE]:
             s[tb + p[pc, C_A_REG]] -= g[G_STALE]  # the count now keeps whatever the memory has become
         return 0
     if op == c.DEC_AND_TEST:
+        if s[a] <= 0:
+            return -2 - c.V_REFCOUNT
         s[a] -= 1
+        if p[pc, C_DST] >= 0:
+            s[tb + p[pc, C_DST]] = s[a]
         return 1 if s[a] == 0 else 0
     if op == c.LOAD_REF:
         s[tb + p[pc, C_DST]] = s[a] - 1
@@ -231,20 +239,21 @@ def table_op(s, p, g, pc, tid, tb, index, out):
         s[tables.pte(g, index, address)] |= c.PTE_WRITE | c.PTE_DIRTY
         return 0
     if op == c.PMD_POPULATE:
-        if s[tables.pmd(g, address)] != 0:
-            return -2 - c.V_TABLE_OVERWRITE
-        s[tables.pmd(g, address)] = index + 1
+        origin = s[tb + p[pc, C_SRC2]] if p[pc, C_SRC2] >= 0 else -1
         s[tb + p[pc, C_DST]] = -1
-        return 0
+        return pages.populate(s, g, index, address, origin)
     if op == c.PMD_CLEAR:
-        return tables.pmd_clear(s, g, address, tb + p[pc, C_DST])
+        start, end = s[tb + p[pc, C_SRC2]], s[tb + p[pc, C_SRC3]]
+        return tables.pmd_clear(s, g, address, start, end, tb + p[pc, C_DST])
     if op == c.ZAP_PTES:
-        return pages.zap(s, g, index, address, s[tb + p[pc, C_SRC2]], tb + p[pc, C_DST], out)
+        gathered = tb + p[pc, C_DST]
+        return pages.zap(s, g, index, address, s[tb + p[pc, C_SRC2]], p[pc, C_IMM], gathered, out)
     if op == c.PTE_TAKE:
         present = tables.pte_take(s, g, index, address, tb + p[pc, C_DST])
         return present if p[pc, C_IMM] != 0 else 0
     if op == c.PTE_RESTORE:
-        return pages.pte_restore(s, g, index, address, s[tb + p[pc, C_SRC2]], s[tb + p[pc, C_SRC3]])
+        origin = s[tb + p[pc, C_SRC3]]
+        return pages.pte_restore(s, g, index, address, s[tb + p[pc, C_SRC2]], origin, p[pc, C_IMM])
     if op == c.PTE_WRPROTECT:
         s[tables.pte(g, index, address)] &= ~c.PTE_WRITE
         return 0
@@ -257,14 +266,17 @@ def table_op(s, p, g, pc, tid, tb, index, out):
 
 @inlined
 def folio_op(s, p, g, pc, tid, tb, a):
-    """The page cache (opcodes FOLIO_GET to FOLIO_DELETE); ``a`` is the file's first-folio word."""
+    """The page cache (opcodes FOLIO_GET to REMOVE_MAPPING); ``a`` is the word of the op's place."""
     op = p[pc, C_OP]
     if op == c.FOLIO_DELETE:
-        s[a + c.FOLIO_CACHED] = 0
-        s[a + c.FOLIO_UPTODATE] = 0
+        s[a] = 0
         return 0
+    if op == c.REMOVE_MAPPING:
+        return tables.remove_mapping(s, a)
     vm_start = s[tb + p[pc, C_SRC2]]
     address = s[tb + p[pc, C_SRC]]
+    if op == c.INSIDE_SIZE:
+        return 1 if address - vm_start < s[a] else 0
     if op == c.NEXT_CANDIDATE:
         vm_start = s[tb + p[pc, C_SRC3]]
         limit = s[tb + p[pc, C_SRC2]]
@@ -322,10 +334,8 @@ def violation_of(s, p, g, pc, tb):
 
 
 @inlined
-def step(s, p, g, tid, choice, out):
-    """Execute the next primitive of thread ``tid``; see the module's text."""
-    tb = g[G_T_BASE] + tid * g[G_T_STRIDE]
-    pc = s[tb + T_PC]
+def execute(s, p, g, pc, tid, tb, choice, out):
+    """The same, for a scheduler that knows the thread's program counter and its first state word."""
     op = p[pc, C_OP]
     if p[pc, C_FLAGS] & FLAG_SLEEPS and s[tb + T_RCU_NEST] != 0:
         outcome = -2 - c.V_SLEEP_IN_ATOMIC
@@ -366,3 +376,10 @@ def step(s, p, g, tid, choice, out):
     s[g[G_VIOLATION] + 1] = tid
     s[g[G_VIOLATION] + 2] = pc
     return VIOLATED
+
+
+@inlined
+def step(s, p, g, tid, choice, out):
+    """Execute the next primitive of thread ``tid``; see the module's text."""
+    tb = g[G_T_BASE] + tid * g[G_T_STRIDE]
+    return execute(s, p, g, s[tb + T_PC], tid, tb, choice, out)
