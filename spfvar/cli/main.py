@@ -14,6 +14,7 @@ from spfvar.errors import SpfvarError
 #: Command: module, and what ``--help`` says of it.
 COMMANDS = {
     "compare": ("spfvar.cli.compare", "Simulate variants over scenarios and print comparison tables."),
+    "check": ("spfvar.cli.check", "Explore every interleaving of races under variants."),
     "export": ("spfvar.cli.export", "Write a race under a variant as a model for SPIN."),
     "list": ("spfvar.cli.listing", "List variants, scenarios, hook points or hardware profiles."),
     "show": ("spfvar.cli.show", "Explain a scenario, a variant, a hook point or a hardware profile."),

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spfvar.explore import search as k
+from spfvar.explore.liveness import Dead, dead_registers
 from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
 
@@ -22,14 +23,16 @@ _SLICE = 20_000
 class Options:
     """What bounds and shortens a search.
 
-    ``max_states`` and ``max_bytes`` bound it (a search that hits a bound is incomplete), ``seconds`` its wall
-    time.  ``merge`` runs private primitives in one go.  ``first``: stop at the first violation.
+    ``max_states`` and ``max_bytes`` bound it (a search that hits a bound is incomplete), ``seconds`` its
+    wall time.  ``merge`` runs private primitives in one go, ``dead`` clears dead registers.  ``first``: stop
+    at the first violation.
     """
 
     max_states: int = 20_000_000
     max_bytes: int = 1 << 30
     seconds: float = 60.0
     merge: bool = True
+    dead: bool = True
     first: bool = True
 
 
@@ -71,7 +74,10 @@ def rules_of(world: RaceWorld, options: Options) -> k.Rules:
     """What a search of this world follows."""
     op = world.program.table[:, c.C_OP]
     idle = (op == c.END) | (op == c.RCU_GP_START)
-    return k.Rules(world.program.table, world.layout.g, world.locks, idle, options.merge, options.first)
+    dead = dead_registers(world.program, world.layout)
+    if not options.dead:
+        dead = Dead(np.zeros_like(dead.first), dead.words, dead.values)
+    return k.Rules(world.program.table, world.layout.g, world.locks, idle, dead, options.merge, options.first)
 
 
 def new_space(capacity: int, words: int) -> k.Space:
@@ -108,7 +114,6 @@ def explore(
     progress: Callable[[int, int, float], None] | None = None,
 ) -> Exploration:
     """Search every reachable state; ``progress`` is told states, transitions and seconds now and then."""
-    began = time.perf_counter()
     rules = rules_of(world, options)
     words = world.start.shape[0]
     limit = max(2, min(options.max_states, options.max_bytes // bytes_per_state(words)))
@@ -119,6 +124,10 @@ def explore(
     scratch, lanes, out, covered = scratch_of(world)
     scratch[:] = world.start
     k.prepare(space, counters, scratch, lanes)
+    # Without a budget they do nothing but get compiled, which is no part of the search's time.
+    k.search(space, counters, found, scratch, lanes, rules, out, covered, 0)
+    k.rehash(space, 0)
+    began = time.perf_counter()
     why = ""
     while True:
         status = k.search(space, counters, found, scratch, lanes, rules, out, covered, _SLICE)

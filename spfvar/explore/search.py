@@ -66,6 +66,7 @@ class Rules(NamedTuple):
     g: Any
     locks: Any
     idle: Any
+    dead: Any  # liveness.Dead
     merge: Any  # run private primitives in one go
     first: Any  # stop at the first violation
 
@@ -105,6 +106,8 @@ def advance(s, rules, tid, choice, out, covered):
             return outcome
         covered[pc * c.MAX_OUTCOMES + outcome] = 1
         pc = s[tb]
+        for i in range(rules.dead.first[pc], rules.dead.first[pc + 1]):
+            s[tb + rules.dead.words[i]] = rules.dead.values[i]
         op = p[pc, c.C_OP]
         if not rules.merge or p[pc, c.C_FLAGS] & c.FLAG_SHARED or op == c.CHOOSE or op == c.END:
             return outcome

@@ -9,7 +9,7 @@ from __future__ import annotations
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import PTL, add_anon_page, load_index, load_protection, pmd_install
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.vmf import PMD_NONE, TRIED, VMA_COPY, VMFault, VmFault
+from spfvar.mm.vmf import PMD_NONE, TRIED, VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.paging import (
@@ -68,7 +68,7 @@ def preallocate(vmf: VmFault) -> Steps:
 def free_preallocated(vmf: VmFault) -> Steps:
     """do_fault frees a preallocated table that nothing consumed."""
     if vmf.has(PMD_NONE):
-        yield free(o.prealloc_pte, "pte_free", "free_table")
+        yield from hooks.pte_free(vmf)
 
 
 def do_read_fault(vmf: VmFault) -> Steps:
@@ -149,6 +149,10 @@ class FilemapFault:
     """The hook points of file faults as v5.12 has them."""
 
     @hookimpl
+    def pte_free(self, vmf: VmFault) -> Steps:
+        yield free(o.prealloc_pte, "pte_free", "free_table")
+
+    @hookimpl
     def do_fault_around(self, vmf: VmFault) -> Steps:
         yield fault_around_window(vmf.mapping.fault_around)
         return (yield from hooks.map_pages(vmf))
@@ -165,7 +169,7 @@ class FilemapFault:
             yield folio_unlock()
             yield folio_put()
             return (VMFault.RETRY if vmf.has(VMA_COPY) else VMFault.NONE), vmf
-        yield from map_window()
+        yield from map_window(vmf.mapping)
         mapped = yield test_register(o.counter, 1, "mapped the faulting page")
         yield spin_unlock(PTL)
         return (VMFault.NOPAGE if mapped else VMFault.NONE), vmf
@@ -216,7 +220,7 @@ class FilemapFault:
             yield set_pte_anon()
         else:
             yield page_add_file_rmap()
-            yield set_pte_file(vmf.write)
+            yield set_pte_file(vmf.write, notify=vmf.mapping.write_notify)
         yield spin_unlock(PTL)
         return VMFault.NONE
 
@@ -229,7 +233,7 @@ class FilemapFault:
         return True
 
 
-def map_window() -> Steps:
+def map_window(mapping: Mapping) -> Steps:
     """filemap_map_pages' loop: the first folio is locked; leaves every accepted page mapped."""
     yield set_register(o.counter, 0)
     yield loop("next_map_page")
@@ -237,7 +241,7 @@ def map_window() -> Steps:
         if (yield registers_equal(o.cursor, o.address)):
             yield set_register(o.counter, 1)
         yield page_add_file_rmap()
-        yield set_pte_file(False, o.cursor)
+        yield set_pte_file(False, o.cursor, mapping.write_notify)
         yield folio_unlock()
     else:
         yield folio_unlock()

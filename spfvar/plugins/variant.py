@@ -16,11 +16,28 @@ from spfvar.mm import hookspecs
 from spfvar.mm.dispatch import HandleFault
 from spfvar.mm.fault import MmapLockFault
 from spfvar.mm.filemap import FilemapFault
+from spfvar.mm.fork import Fork
+from spfvar.mm.mempolicy import Mempolicy
+from spfvar.mm.merge import Merge
+from spfvar.mm.mremap import Mremap
+from spfvar.mm.proc import ProcMaps
+from spfvar.mm.stack import ExpandStack
 from spfvar.mm.writers import MmapLockWriters
 from spfvar.ops.op import Steps
 
 #: What every stack stands on: the paths of v5.12 under mmap_lock.
-CORE = (HandleFault, MmapLockFault, FilemapFault, MmapLockWriters)
+CORE = (
+    HandleFault,
+    MmapLockFault,
+    FilemapFault,
+    MmapLockWriters,
+    Merge,
+    Mremap,
+    Fork,
+    ExpandStack,
+    Mempolicy,
+    ProcMaps,
+)
 
 
 @dataclass(frozen=True)
@@ -62,9 +79,9 @@ class Variant:
 class Twin:
     """A published bug, put back into a design: what the checker has to find.
 
-    ``bug`` is the bug's number in the documentation, ``fixed`` the name of the variant that does not have it;
-    ``patches`` are stacked on that variant's, of which ``without`` are left out.  ``race`` has to show it as a
-    violation of ``prop`` ("": a control, which has to be found safe).
+    ``bug`` is the bug's number in the documentation, ``fixed`` the name of the variant that does not have
+    it; ``patches`` are stacked on that variant's, of which ``without`` are left out.  ``race`` has to show
+    it as a violation of ``prop`` ("": a control, which has to be found safe).
     """
 
     bug: str

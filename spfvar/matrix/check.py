@@ -1,0 +1,160 @@
+"""Check a matrix of variants and races on all cores: verdicts, in the matrix's order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from threading import Event, Lock
+from typing import Any
+
+from spfvar.automata.extract import StrategyError
+from spfvar.errors import InputError
+from spfvar.explore.explore import Options
+from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION, Verdict, judge
+from spfvar.explore.world import build_race
+from spfvar.matrix.run import available_cpus
+from spfvar.plugins.registry import Registry
+from spfvar.plugins.variant import Stack, Variant
+from spfvar.scenario.race import Race
+
+#: Told finished cells, all cells, and states per second of the searches that run.
+Progress = Callable[[int, int, float], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A cell of the matrix.  A run of the twins sets ``twin`` and ``expected``: a property, or "safe"."""
+
+    variant: Variant
+    race_name: str
+    race: Race
+    twin: str = ""
+    expected: str = ""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A case and its verdict."""
+
+    case: Case
+    verdict: Verdict
+
+    @property
+    def as_expected(self) -> bool:
+        """Did the run of the twins find what it has to?  A search that hit a bound leaves it open."""
+        if not self.case.expected or self.verdict.verdict == INCOMPLETE:
+            return True
+        return self.case.expected == (self.verdict.property or SAFE)
+
+    def as_dict(self) -> dict[str, Any]:
+        """One entry of the JSON list."""
+        entry = self.verdict.as_dict()
+        if self.case.expected:
+            entry |= {"twin": self.case.twin, "expected": self.case.expected}
+        return entry
+
+
+def twin_cases(registry: Registry, races: Callable[[str], Race], names: Sequence[str]) -> list[Case]:
+    """Every twin on its race, and the variant without its bug on the same race."""
+    cases = []
+    for twin in registry.twins.values():
+        if names and twin.name not in names and twin.bug.lower() not in names:
+            continue
+        race = races(twin.race)
+        broken = registry.any_variant(twin.name)
+        cases.append(Case(broken, twin.race, race, twin.name, twin.prop or SAFE))
+        cases.append(Case(registry[twin.fixed], twin.race, race, twin.name, SAFE))
+    return cases
+
+
+def run_checks(
+    cases: Sequence[Case], options: Options, jobs: int | None = None, progress: Progress | None = None
+) -> list[Checked]:
+    """Explore every case.  ``options.max_bytes`` is shared by the searches that run side by side.
+
+    The same race under the same variant is explored once.  A variant whose texts cannot be extracted is
+    incomplete, with the reason.
+    """
+    if jobs is not None and jobs < 1:
+        raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
+    workers = min(jobs or available_cpus(), max(1, len(cases)))
+    runner = _Runner(replace(options, max_bytes=options.max_bytes // workers), len(cases), progress)
+    todo: dict[tuple[str, str], Case] = {}
+    for case in cases:
+        todo.setdefault((case.variant.name, case.race_name), case)
+    runner.total = len(todo)
+    verdicts: dict[tuple[str, str], Verdict] = {}
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        try:
+            futures = {pool.submit(runner.case, key, case): key for key, case in todo.items()}
+            for future in as_completed(futures):
+                verdicts[futures[future]] = future.result()
+                runner.finished()
+        except BaseException:
+            runner.stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [Checked(case, verdicts[case.variant.name, case.race_name]) for case in cases]
+
+
+class _StoppedError(Exception):
+    """The run was interrupted."""
+
+
+class _Runner:
+    def __init__(self, options: Options, total: int, progress: Progress | None) -> None:
+        self.options = options
+        self.total = total
+        self.stop = Event()
+        self._progress = progress
+        self._done = 0
+        self._stacks: dict[str, Stack] = {}
+        self._rates: dict[tuple[str, str], float] = {}
+        self._lock = Lock()
+
+    def case(self, key: tuple[str, str], case: Case) -> Verdict:
+        """Explore one case."""
+
+        def report(states: int, _transitions: int, seconds: float) -> None:
+            if self.stop.is_set():
+                raise _StoppedError
+            with self._lock:
+                self._rates[key] = states / max(seconds, 1e-9)
+            self._tell()
+
+        if self.stop.is_set():
+            raise _StoppedError
+        try:
+            with self._lock:
+                if case.variant.name not in self._stacks:
+                    self._stacks[case.variant.name] = Stack(case.variant)
+                world = build_race(case.race, self._stacks[case.variant.name])
+            return judge(world, case.variant.name, case.race_name, self.options, report)
+        except StrategyError as error:
+            return Verdict(case.variant.name, case.race_name, INCOMPLETE, 0, 0, 0, 0.0, why=str(error))
+        finally:
+            with self._lock:
+                self._rates.pop(key, None)
+
+    def finished(self) -> None:
+        """Count a finished case."""
+        self._done += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._progress is not None:
+            with self._lock:
+                rate = sum(self._rates.values())
+            self._progress(self._done, self.total, rate)
+
+
+def exit_code(results: Sequence[Checked]) -> int:
+    """0 all safe (twins: as expected), 1 a violation (twins: a miss or false alarm), 3 incomplete."""
+    twins = any(result.case.expected for result in results)
+    if twins and not all(result.as_expected for result in results):
+        return 1
+    verdicts = {result.verdict.verdict for result in results}
+    if not twins and VIOLATION in verdicts:
+        return 1
+    return 3 if INCOMPLETE in verdicts else 0
