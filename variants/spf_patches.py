@@ -16,7 +16,7 @@ from spfvar.mm.sequence import WriteSequence
 from spfvar.mm.vmf import VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
-from spfvar.ops.paging import filemap_get_folio, folio_put, pmd_same, read_pmd, read_pte
+from spfvar.ops.paging import filemap_get_folio, folio_put, inside_i_size, pmd_same, read_pmd, read_pte
 from spfvar.ops.places import Field, Register
 from spfvar.ops.primitives import (
     at,
@@ -299,11 +299,18 @@ class SpeculativeFilemapFault:
         if not (yield folio_trylock()):
             yield folio_put()
             return VMFault.RETRY
-        if not (yield equals(at(o.folio, o.UPTODATE), 1, "folio_test_uptodate")):
+        if not (yield from self._is_good()):
             yield folio_unlock()
             yield folio_put()
             return VMFault.RETRY
         return VMFault.LOCKED
+
+    def _is_good(self) -> Steps:
+        # The mapping lies beside the flags, so its load costs nothing.
+        mapped = yield equals(at(o.folio, o.CACHED), 1, "folio->mapping").untimed()
+        if not (mapped and (yield equals(at(o.folio, o.UPTODATE), 1, "folio_test_uptodate"))):
+            return False
+        return (yield inside_i_size())
 
 
 class SpeculativeFaultAround:

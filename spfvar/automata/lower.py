@@ -24,6 +24,8 @@ def lower(automata: Mapping[str, Automaton], sizes: Sizes) -> dict[str, Automato
     loads that then nobody needs.  What an op costs stays as it is.
     """
     absent = {cls for cls in o.CLASSES if sizes.count(cls) == 0}
+    if not any(_resizes(op) for automaton in automata.values() for op in automaton.ops()):
+        automata = {name: _map(automaton, _without_size) for name, automaton in automata.items()}
     lowered = {name: _map(automaton, lambda op: _lowered(op, absent)) for name, automaton in automata.items()}
     if o.PAGE not in absent:
         return lowered
@@ -42,6 +44,21 @@ def _map(automaton: Automaton, change: Callable[[Op], Op]) -> Automaton:
     )
 
 
+def _resizes(op: Op) -> bool:
+    return op.code in _STORES and op.place is not None and op.place.field == o.I_SIZE
+
+
+def _without_size(op: Op) -> Op:
+    return _as_expected(op) if op.code == c.INSIDE_SIZE else op
+
+
+def _as_expected(op: Op) -> Op:
+    """A test that always succeeds."""
+    return Op(
+        c.REG_EQUAL, op.name, op.outcomes, src=o.address, src2=o.address, cost=op.cost, function=op.function
+    )
+
+
 def _lowered(op: Op, absent: set[ObjectClass]) -> Op:
     if o.PAGE in absent and op.code in _PAGE_OPS:
         return _work(op)
@@ -52,15 +69,7 @@ def _lowered(op: Op, absent: set[ObjectClass]) -> Op:
     if op.code == c.ALLOC:
         return Op(c.SET_REG, op.name, dst=op.dst, cost=op.cost, function=op.function, where=op.where)
     if op.code == c.EQUALS:  # what is not modelled is as expected
-        return Op(
-            c.REG_EQUAL,
-            op.name,
-            op.outcomes,
-            src=o.address,
-            src2=o.address,
-            cost=op.cost,
-            function=op.function,
-        )
+        return _as_expected(op)
     return _work(op)
 
 

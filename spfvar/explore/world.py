@@ -193,6 +193,7 @@ class _Start:
             self._set(o.FILE_FOLIO0, index, folio)
             self._set(o.F_COUNT, index, int(file.open))
             self._set(o.F_OPEN, index, int(file.open))
+            self._set(o.I_SIZE, index, file.pages)
             for _ in range(file.pages):
                 self._set(o.CACHED, folio, int(file.cached == "all"))
                 self._set(o.UPTODATE, folio, int(file.cached == "all"))

@@ -38,6 +38,7 @@ from spfvar.ops.primitives import (
     add,
     allocate,
     at,
+    choose,
     copy_register,
     count,
     down_read,
@@ -50,12 +51,14 @@ from spfvar.ops.primitives import (
     load,
     load_ref,
     load_ref_nonnull,
+    set_register,
     sleep_for,
     spin_lock,
     spin_unlock,
     store_ref,
     test_register,
     up_read,
+    wait_equals,
     work,
 )
 
@@ -196,9 +199,17 @@ class MmapLockFault:
         return True
 
     @hookimpl
+    def pte_alloc_one(self, vmf: VmFault) -> Steps:
+        if vmf.mapping.reclaims and (yield choose("memcg reclaim", False, True)):
+            # The folio at the end of the LRU list is the first one there is.
+            yield set_register(o.reclaimed, 0)
+            yield wait_equals(at(o.reclaimed, o.WRITEBACK), 0)
+        yield allocate(o.prealloc_pte, "pte_alloc_one", "alloc_table")
+
+    @hookimpl
     def pte_alloc(self, vmf: VmFault) -> Steps:
         if vmf.has(PMD_NONE):
-            yield allocate(o.prealloc_pte, "pte_alloc_one", "alloc_table")
+            yield from hooks.pte_alloc_one(vmf)
             yield from pmd_install()
         return VMFault.NONE
 

@@ -19,6 +19,7 @@ from spfvar.ops.paging import (
     filemap_get_folio,
     folio_put,
     free_page,
+    inside_i_size,
     next_uptodate_folio,
     page_add_file_rmap,
     pte_none,
@@ -27,7 +28,6 @@ from spfvar.ops.paging import (
 )
 from spfvar.ops.primitives import (
     add,
-    allocate,
     at,
     count,
     equals,
@@ -59,32 +59,20 @@ def load_file_fields(vmf: VmFault) -> Steps:
         yield load(at(o.vma, o.VM_END), o.vm_end)
 
 
-def preallocate(vmf: VmFault) -> Steps:
-    """The page table comes before any folio lock: reclaim under a folio lock can deadlock."""
-    if vmf.has(PMD_NONE):
-        yield allocate(o.prealloc_pte, "pte_alloc_one", "alloc_table")
-
-
-def free_preallocated(vmf: VmFault) -> Steps:
-    """do_fault frees a preallocated table that nothing consumed."""
-    if vmf.has(PMD_NONE):
-        yield from hooks.pte_free(vmf)
-
-
 def do_read_fault(vmf: VmFault) -> Steps:
     """Read fault: fault-around first, ``->fault`` if it did not map the page."""
     yield from load_file_fields(vmf)
-    yield from preallocate(vmf)
+    yield from hooks.preallocate_pte(vmf)
     if vmf.mapping.map_pages and vmf.mapping.fault_around > 1:
         ret, vmf = yield from hooks.do_fault_around(vmf)
         if ret:
-            yield from free_preallocated(vmf)
+            yield from hooks.free_preallocated_pte(vmf)
             return ret & ~VMFault.NOPAGE
     ret = yield from hooks.vmf_can_call_fault(vmf)
     if not ret:
         ret = yield from hooks.do_fault(vmf)
     if ret & NO_PAGE:
-        yield from free_preallocated(vmf)
+        yield from hooks.free_preallocated_pte(vmf)
         return ret & ~VMFault.NOPAGE
     ret = yield from hooks.finish_fault(vmf)
     yield folio_unlock()
@@ -104,10 +92,10 @@ def do_cow_fault(vmf: VmFault) -> Steps:
         return ret
     yield alloc_page()
     yield work("memcg_charge")
-    yield from preallocate(vmf)
+    yield from hooks.preallocate_pte(vmf)
     ret = yield from hooks.do_fault(vmf)
     if ret & NO_PAGE:
-        yield from free_preallocated(vmf)
+        yield from hooks.free_preallocated_pte(vmf)
         yield free_page()
         return ret & ~VMFault.NOPAGE
     yield work("copy_page")
@@ -126,10 +114,10 @@ def do_shared_fault(vmf: VmFault) -> Steps:
     ret = yield from hooks.vmf_can_call_fault(vmf)
     if ret:
         return ret
-    yield from preallocate(vmf)
+    yield from hooks.preallocate_pte(vmf)
     ret = yield from hooks.do_fault(vmf)
     if ret & NO_PAGE:
-        yield from free_preallocated(vmf)
+        yield from hooks.free_preallocated_pte(vmf)
         return ret & ~VMFault.NOPAGE
     ret = yield from hooks.finish_fault(vmf)
     if ret & NO_PAGE:
@@ -149,6 +137,17 @@ class FilemapFault:
     """The hook points of file faults as v5.12 has them."""
 
     @hookimpl
+    def preallocate_pte(self, vmf: VmFault) -> Steps:
+        # Before any folio lock: reclaim under a folio lock can deadlock.
+        if vmf.has(PMD_NONE):
+            yield from hooks.pte_alloc_one(vmf)
+
+    @hookimpl
+    def free_preallocated_pte(self, vmf: VmFault) -> Steps:
+        if vmf.has(PMD_NONE):
+            yield from hooks.pte_free(vmf)
+
+    @hookimpl
     def pte_free(self, vmf: VmFault) -> Steps:
         yield free(o.prealloc_pte, "pte_free", "free_table")
 
@@ -159,7 +158,7 @@ class FilemapFault:
 
     @hookimpl
     def map_pages(self, vmf: VmFault) -> Steps:
-        if not (yield next_uptodate_folio()):
+        if not (yield from next_map_page()):
             return VMFault.NONE, vmf
         if vmf.has(PMD_NONE):
             yield from pmd_install()
@@ -185,6 +184,8 @@ class FilemapFault:
 
     @hookimpl
     def filemap_fault(self, vmf: VmFault) -> Steps:
+        if not (yield inside_i_size()):
+            return VMFault.SIGBUS
         yield loop("retry_find")
         if not (yield filemap_get_folio()):
             ret = yield from read_missing_folio(vmf)
@@ -203,6 +204,10 @@ class FilemapFault:
             yield folio_unlock()
             yield folio_put()
             yield again("retry_find")
+        if not (yield inside_i_size()):
+            yield folio_unlock()
+            yield folio_put()
+            return VMFault.SIGBUS
         return VMFault.LOCKED
 
     @hookimpl
@@ -233,6 +238,17 @@ class FilemapFault:
         return True
 
 
+def next_map_page() -> Steps:
+    """The next folio of the window, referenced and locked.  Returns whether there is one inside the file."""
+    if not (yield next_uptodate_folio()):
+        return False
+    if (yield inside_i_size(o.cursor)):
+        return True
+    yield folio_unlock()
+    yield folio_put()
+    return False
+
+
 def map_window(mapping: Mapping) -> Steps:
     """filemap_map_pages' loop: the first folio is locked; leaves every accepted page mapped."""
     yield set_register(o.counter, 0)
@@ -246,7 +262,7 @@ def map_window(mapping: Mapping) -> Steps:
     else:
         yield folio_unlock()
         yield folio_put()
-    if (yield next_address(o.cursor, o.limit)) and (yield next_uptodate_folio()):
+    if (yield next_address(o.cursor, o.limit)) and (yield from next_map_page()):
         yield again("next_map_page")
 
 

@@ -105,6 +105,24 @@ def pte_alloc(vmf: VmFault) -> Steps:
 
 
 @hook_point
+def preallocate_pte(vmf: VmFault) -> Steps:
+    """Before ``->fault``, which locks a folio: have the page table that the entry will need (__do_fault)."""
+    raise AssertionError
+
+
+@hook_point
+def free_preallocated_pte(vmf: VmFault) -> Steps:
+    """Free the preallocated page table if nothing consumed it (the end of do_fault)."""
+    raise AssertionError
+
+
+@hook_point
+def pte_alloc_one(vmf: VmFault) -> Steps:
+    """Allocate a page table, charged to the memcg: this may enter reclaim."""
+    raise AssertionError
+
+
+@hook_point
 def pte_free(vmf: VmFault) -> Steps:
     """do_fault frees the preallocated page table that nothing consumed (mm/memory.c)."""
     raise AssertionError
@@ -390,4 +408,67 @@ def mbind() -> Steps:
 @hook_point
 def show_map() -> Steps:
     """Read of /proc/pid/maps, ``range_start .. range_end`` (fs/proc/task_mmu.c)."""
+    raise AssertionError
+
+
+# --- who comes from the file, or from reclaim ----------------------------------------------------
+
+
+@hook_point
+def mmap_fixed(mapping: Mapping, old: Mapping) -> Steps:
+    """mmap(2) with MAP_FIXED over the VMA at ``range_start .. range_end`` (mm/mmap.c: mmap_region)."""
+    raise AssertionError
+
+
+@hook_point
+def mmap_write_trylock() -> Steps:
+    """Begin a write section if nobody is in the way.  Returns whether it began."""
+    raise AssertionError
+
+
+@hook_point
+def pte_offset_map_lock(key: Register) -> Steps:
+    """Find the page table of the address in ``key`` and lock it.  Returns whether there is one."""
+    raise AssertionError
+
+
+@hook_point
+def truncate_pagecache() -> Steps:
+    """ftruncate(2) of ``mapped_file`` to ``file_start`` pages of ``file_end`` (mm/truncate.c)."""
+    raise AssertionError
+
+
+@hook_point
+def truncate_pagecache_range() -> Steps:
+    """fallocate(FALLOC_FL_PUNCH_HOLE) of the page ``file_start`` (mm/truncate.c)."""
+    raise AssertionError
+
+
+@hook_point
+def shrink_folio_list() -> Steps:
+    """Reclaim the clean page ``file_start`` of ``mapped_file`` (mm/vmscan.c)."""
+    raise AssertionError
+
+
+@hook_point
+def writepages() -> Steps:
+    """Write the pages ``file_start .. file_end`` of ``mapped_file`` in one batch (ext4's writeback)."""
+    raise AssertionError
+
+
+@hook_point
+def collapse_huge_page() -> Steps:
+    """khugepaged: collapse the page table of ``range_start .. range_end`` (mm/khugepaged.c)."""
+    raise AssertionError
+
+
+@hook_point
+def collapse_file() -> Steps:
+    """khugepaged: collapse the pages ``file_start .. file_end``, then free their tables (mm/khugepaged.c)."""
+    raise AssertionError
+
+
+@hook_point
+def retract_page_tables() -> Steps:
+    """Free the tables that map ``mapped_file`` from ``file_start`` on; its folios are locked and unmapped."""
     raise AssertionError

@@ -26,6 +26,10 @@ class WriteSequence:
         return self._then_begin((yield))
 
     @hookimpl(wrapper=True)
+    def mmap_write_trylock(self) -> Generator[None, Steps, Steps]:
+        return self._begin_if((yield))
+
+    @hookimpl(wrapper=True)
     def mmap_write_unlock(self) -> Generator[None, Steps, Steps]:
         return self._end_then((yield))
 
@@ -36,6 +40,12 @@ class WriteSequence:
     def _then_begin(self, lock: Steps) -> Steps:
         yield from lock
         yield add(at(o.mm, self.sequence), 1, "write_seqcount_begin")
+
+    def _begin_if(self, trylock: Steps) -> Steps:
+        if not (yield from trylock):
+            return False
+        yield add(at(o.mm, self.sequence), 1, "write_seqcount_begin")
+        return True
 
     def _end_then(self, unlock: Steps) -> Steps:
         yield add(at(o.mm, self.sequence), 1, "write_seqcount_end")

@@ -30,7 +30,8 @@ class Mapping:
     ``growsdown`` whether it is a stack, ``policy`` whether it may have a memory policy,
     ``neighbours`` whether an adjacent VMA may share its anon_vma, ``protected`` whether the VMA may forbid
     writes, ``userfault`` whether it is registered with a userfaultfd for missing pages,
-    ``write_notify`` whether a shared mapping wants to see the first write to each page.
+    ``write_notify`` whether a shared mapping wants to see the first write to each page,
+    ``reclaims`` whether the allocation of a page table may wait for writeback.
     """
 
     anonymous: bool = True
@@ -44,6 +45,7 @@ class Mapping:
     growsdown: bool = False
     policy: bool = False
     userfault: bool = False
+    reclaims: bool = False
 
 
 @dataclass(frozen=True, slots=True)

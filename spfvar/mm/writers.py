@@ -22,6 +22,7 @@ from spfvar.ops.primitives import (
     dec_and_test,
     down_read,
     down_write,
+    down_write_trylock,
     downgrade_write,
     find_vma,
     free,
@@ -79,8 +80,7 @@ def zap_range() -> Steps:
     yield set_register(o.gathered_pages, 0)
     yield from over_range()
     yield loop("zap_pmd_range")
-    if (yield read_pmd(key=o.cursor)):
-        yield spin_lock(PTL)
+    if (yield from hooks.pte_offset_map_lock(o.cursor)):
         yield zap_ptes()
         yield spin_unlock(PTL)
     if (yield next_table()):
@@ -125,6 +125,27 @@ def put_policy() -> Steps:
         yield free(o.old_policy, "mpol_free", "free")
 
 
+def load_vm_file(mapping: Mapping) -> Steps:
+    """The file of the VMA that is being unmapped, for its interval tree."""
+    if not mapping.anonymous:
+        yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
+
+
+def insert_vma(mapping: Mapping) -> Steps:
+    """A new VMA for ``range_start .. range_end``, found by the tree, then by its file (mmap_region)."""
+    yield from vm_area_alloc(o.new_vma)
+    yield store(at(o.new_vma, o.VM_WRITE), 1).untimed()
+    if not mapping.anonymous:
+        yield copy_register(o.vm_file, o.mapped_file)
+        yield store_ref(at(o.new_vma, o.VM_FILE), o.vm_file)
+        yield add(at(o.vm_file, o.F_COUNT), 1, "get_file")
+    yield from hooks.vma_start_write(o.new_vma)
+    yield from hooks.vma_mark_attached(o.new_vma)
+    yield tree_store(o.new_vma, "vma_link")
+    yield from link_in_file(o.new_vma, mapping, True)
+    yield from hooks.vma_set_page_prot(o.new_vma, mapping)
+
+
 def remove_vma(vma: Register, mapping: Mapping) -> Steps:
     """Give up what the VMA holds, then the VMA (remove_vma, mm/mmap.c)."""
     if not mapping.anonymous:
@@ -149,6 +170,10 @@ class MmapLockWriters:
     @hookimpl
     def mmap_write_lock(self) -> Steps:
         yield down_write(MMAP_LOCK, "mmap_write_lock")
+
+    @hookimpl
+    def mmap_write_trylock(self) -> Steps:
+        return (yield down_write_trylock(MMAP_LOCK, "mmap_write_trylock"))
 
     @hookimpl
     def mmap_write_unlock(self) -> Steps:
@@ -207,6 +232,13 @@ class MmapLockWriters:
             yield again("free_pgd_range")
 
     @hookimpl
+    def pte_offset_map_lock(self, key: Register) -> Steps:
+        if not (yield read_pmd(key=key)):
+            return False
+        yield spin_lock(PTL)
+        return True
+
+    @hookimpl
     def tlb_remove_table(self, table: Register) -> Steps:
         # Bare x86: tables ride in the gather's batch and are freed right after the flush's IPIs; only
         # paravirtual guests (KVM with PV TLB flush, Hyper-V, Xen) free them by RCU.
@@ -218,17 +250,7 @@ class MmapLockWriters:
         yield work("syscall", "mmap")
         yield from hooks.mmap_write_lock()
         yield work("get_unmapped_area")
-        yield from vm_area_alloc(o.new_vma)
-        yield store(at(o.new_vma, o.VM_WRITE), 1).untimed()
-        if not mapping.anonymous:
-            yield copy_register(o.vm_file, o.mapped_file)
-            yield store_ref(at(o.new_vma, o.VM_FILE), o.vm_file)
-            yield add(at(o.vm_file, o.F_COUNT), 1, "get_file")
-        yield from hooks.vma_start_write(o.new_vma)
-        yield from hooks.vma_mark_attached(o.new_vma)
-        yield tree_store(o.new_vma, "vma_link")
-        yield from link_in_file(o.new_vma, mapping, True)
-        yield from hooks.vma_set_page_prot(o.new_vma, mapping)
+        yield from insert_vma(mapping)
         yield from hooks.mmap_write_unlock()
 
     @hookimpl
@@ -238,8 +260,7 @@ class MmapLockWriters:
         if not (yield find_vma(key=o.range_start)):
             yield from hooks.mmap_write_unlock()
             return
-        if not mapping.anonymous:
-            yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
+        yield from load_vm_file(mapping)
         yield from hooks.vma_start_write(o.vma)
         yield from hooks.vma_mark_detached(o.vma)
         yield tree_erase("detach_vmas_to_be_unmapped")
@@ -260,8 +281,7 @@ class MmapLockWriters:
         yield set_register(o.vm_page_prot, int(writable))
         yield from over_range()
         yield loop("change_pmd_range")
-        if (yield read_pmd(key=o.cursor)):
-            yield spin_lock(PTL)
+        if (yield from hooks.pte_offset_map_lock(o.cursor)):
             yield change_ptes()
             yield spin_unlock(PTL)
         if (yield next_table()):

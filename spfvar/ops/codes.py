@@ -86,6 +86,8 @@ FOLIO_GET: Final = 80
 NEXT_CANDIDATE: Final = 81
 FOLIO_CREATE: Final = 82
 FOLIO_DELETE: Final = 83
+INSIDE_SIZE: Final = 84
+REMOVE_MAPPING: Final = 85
 # --- anonymous pages, reverse maps -----------------------------------------------------------
 PAGE_ALLOC: Final = 90
 PAGE_GET: Final = 91
@@ -136,7 +138,7 @@ LAST_WORD: Final = STORE_REF
 LAST_LIFETIME: Final = IPI_WAIT
 LAST_TREE: Final = VMA_CONTAINS
 LAST_TABLE: Final = PMD_TAKE
-LAST_FOLIO: Final = FOLIO_DELETE
+LAST_FOLIO: Final = REMOVE_MAPPING
 
 # --- results of a step that are no outcome -----------------------------------------------------
 BLOCKED: Final = -1
@@ -282,6 +284,7 @@ MM_COUNT: Final = 1
 FILE_FOLIOS: Final = 1
 FILE_REFS: Final = 2
 FILE_OPEN: Final = 3
+FILE_SIZE: Final = 4
 ANON_VMA_REFS: Final = 1
 PAGE_REFS: Final = 1
 PAGE_DATA: Final = 2

@@ -53,6 +53,7 @@ PTES: Final = "ptes"
 FILE_FOLIO0: Final = Field(FILE, "i_pages")  # first folio of the file
 F_COUNT: Final = Field(FILE, "f_count", 1, "f_count")
 F_OPEN: Final = Field(FILE, "f_open")  # 1: a descriptor refers to it
+I_SIZE: Final = Field(FILE, "i_size")  # in pages
 I_MMAP_RWSEM: Final = Field(FILE, "i_mmap_rwsem", RWSEM_WORDS, "i_mmap")
 
 # folio of the page cache (offsets fixed)
@@ -60,6 +61,7 @@ CACHED: Final = Field(FOLIO, "cached")
 UPTODATE: Final = Field(FOLIO, "uptodate")
 FOLIO_LOCK: Final = Field(FOLIO, "lock", SPIN_WORDS)
 REFCOUNT: Final = Field(FOLIO, "refcount")
+WRITEBACK: Final = Field(FOLIO, "writeback")  # PG_writeback
 
 # anon_vma and its pages (offsets fixed)
 ANON_VMA_REFS: Final = Field(ANON_VMA_CLASS, "refcount")
@@ -76,7 +78,7 @@ POLICY_MODE: Final = Field(MEMPOLICY, "mode")
 FIXED_FIELDS: Final = {
     MM: (MM_COUNT,),
     VMA: (VM_START, VM_END, VM_FPUT, VM_WRITE, VM_FILE, VM_ANON_VMA, VM_LINKED, VM_PGOFF),
-    FILE: (FILE_FOLIO0, F_COUNT, F_OPEN),
+    FILE: (FILE_FOLIO0, F_COUNT, F_OPEN, I_SIZE),
     FOLIO: (CACHED, UPTODATE, FOLIO_LOCK, REFCOUNT),
     ANON_VMA_CLASS: (ANON_VMA_REFS,),
     PAGE: (PAGE_REFS, PAGE_DATA, PAGE_ANON_VMA, PAGE_INDEX, PAGE_EPOCH),
@@ -122,5 +124,10 @@ mapped_file: Final = Register("mapped_file", FILE)  # the file that mmap() maps
 touch_end: Final = Register("touch_end")
 rmap_vma: Final = Register("rmap_vma", VMA)  # of a reverse-map walk
 rmap_cursor: Final = Register("rmap_cursor")
+file_start: Final = Register("file_start")  # of a call on a file, in pages
+file_end: Final = Register("file_end")
+index: Final = Register("index")  # page of a file
+zap_start: Final = Register("zap_start")
+reclaimed: Final = Register("reclaimed", FOLIO)  # the folio that reclaim waits for
 scratch: Final = Register("scratch")
 counter: Final = Register("counter")

@@ -39,9 +39,9 @@ def read_pmd(into: Register = o.table, key: Register = o.address) -> Op:
     return Op(codes.READ_PMD, "pmd", BOOL, dst=into, src=key, cost="walk")
 
 
-def pmd_same(register: Register = o.table) -> Op:
+def pmd_same(register: Register = o.table, key: Register = o.address) -> Op:
     """Outcome: does the entry still refer to the table that was seen?"""
-    return Op(codes.PMD_SAME, "pmd_same", BOOL, dst=register, src=o.address)
+    return Op(codes.PMD_SAME, "pmd_same", BOOL, dst=register, src=key)
 
 
 def pmd_populate(
@@ -55,8 +55,8 @@ def pmd_populate(
 
 
 def pmd_clear(into: Register = o.table, key: Register = o.cursor) -> Op:
-    """Unlink the page table of ``key``; outcome: was there one?"""
-    return Op(codes.PMD_CLEAR, "pmd_clear", BOOL, dst=into, src=key)
+    """Unlink the page table of ``key`` unless a VMA outside the call's range needs it; outcome: unlinked?"""
+    return Op(codes.PMD_CLEAR, "pmd_clear", BOOL, dst=into, src=key, src2=o.range_start, src3=o.range_end)
 
 
 def read_pte(write: bool, key: Register = o.address) -> Op:
@@ -111,10 +111,13 @@ def pte_mkwrite() -> Op:
     return _entry(codes.PTE_MKWRITE, "pte_mkwrite", "rmw", cost="set_pte")
 
 
-def zap_ptes() -> Op:
-    """Clear the entries of ``cursor .. limit`` in one table; the caller holds the table's lock."""
+def zap_ptes(even_cows: bool = True) -> Op:
+    """Clear the entries of ``cursor .. limit`` in one table; the caller holds the table's lock.
+
+    Not ``even_cows``: only those that map the page cache (``zap_details``).
+    """
     return _entry(
-        codes.ZAP_PTES, "zap_pte_range", "rmw",
+        codes.ZAP_PTES, "zap_pte_range", "rmw", imm=int(not even_cows),
         src=o.cursor, src2=o.limit, dst=o.gathered_pages, cost="zap_pte",
     )  # fmt: skip
 
@@ -206,7 +209,8 @@ def folio_put(register: Register = o.folio) -> Op:
 def filemap_create_folio(key: Register = o.address) -> Op:
     """Add a new, locked, not yet uptodate folio to the page cache; outcome: were we the first?
 
-    Takes a reference either way; the loser finds the winner's folio.
+    Takes a reference either way; the loser finds the winner's folio.  A page of a file has one folio object,
+    so this waits until nobody holds one that was removed before.
     """
     return Op(
         codes.FOLIO_CREATE, "filemap_add_folio", BOOL, place=Place(o.vm_file, o.FILE_FOLIO0),
@@ -225,6 +229,25 @@ def filemap_remove_folio(register: Register = o.folio) -> Op:
     return Op(
         codes.FOLIO_DELETE, "filemap_remove_folio", place=place, line=line_of(place, "rmw"), cost="xarray"
     )
+
+
+def remove_mapping(register: Register = o.folio) -> Op:
+    """Free the folio if only the caller refers to it (folio_ref_freeze in __remove_mapping); outcome: freed?
+
+    A freed folio takes its lock and the caller's reference with it.
+    """
+    place = at(register, o.CACHED)
+    return Op(
+        codes.REMOVE_MAPPING, "__remove_mapping", BOOL, place=place, line=line_of(place, "rmw"), cost="xarray"
+    )
+
+
+def inside_i_size(key: Register = o.address) -> Op:
+    """Outcome: does ``i_size`` cover the page?  A plain load; a run that truncates nothing does without."""
+    return Op(
+        codes.INSIDE_SIZE, "index < i_size", BOOL, place=Place(o.vm_file, o.I_SIZE),
+        src=key, src2=o.vm_start, cost="free",
+    )  # fmt: skip
 
 
 def fault_around_window(pages: int) -> Op:

@@ -123,6 +123,11 @@ def down_write(place: Place, name: str = "down_write") -> Op:
     return _on(codes.DOWN_WRITE, place, "rmw", name, sleeps=True)
 
 
+def down_write_trylock(place: Place, name: str = "down_write_trylock") -> Op:
+    """Outcome: taken?  Fails when anybody holds the lock or is queued."""
+    return _on(codes.DOWN_WRITE, place, "rmw", name, imm=1, outcomes=BOOL)
+
+
 def up_write(place: Place, name: str = "up_write") -> Op:
     """Release a rwsem taken for writing."""
     return _on(codes.UP_WRITE, place, "rmw", name)

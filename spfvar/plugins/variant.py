@@ -17,11 +17,15 @@ from spfvar.mm.dispatch import HandleFault
 from spfvar.mm.fault import MmapLockFault
 from spfvar.mm.filemap import FilemapFault
 from spfvar.mm.fork import Fork
+from spfvar.mm.khugepaged import Khugepaged
+from spfvar.mm.map_fixed import UnmapFirst
 from spfvar.mm.mempolicy import Mempolicy
 from spfvar.mm.merge import Merge
 from spfvar.mm.mremap import Mremap
 from spfvar.mm.proc import ProcMaps
+from spfvar.mm.reclaim import Reclaim
 from spfvar.mm.stack import ExpandStack
+from spfvar.mm.truncate import Truncation
 from spfvar.mm.writers import MmapLockWriters
 from spfvar.ops.op import Steps
 
@@ -37,6 +41,10 @@ CORE = (
     ExpandStack,
     Mempolicy,
     ProcMaps,
+    UnmapFirst,
+    Truncation,
+    Reclaim,
+    Khugepaged,
 )
 
 

@@ -11,6 +11,7 @@ from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.paging import touch
 from spfvar.ops.primitives import set_register
+from spfvar.scenario.file_actors import FILE_STATEMENTS, collapse, map_over
 from spfvar.scenario.race import Actor, Race, RaceStatement, RaceVma
 
 
@@ -19,6 +20,9 @@ def actor_text(race: Race, actor: Actor) -> Callable[[], Steps]:
 
     def text() -> Steps:
         for statement in actor.program:
+            if statement.verb in FILE_STATEMENTS:
+                yield from FILE_STATEMENTS[statement.verb](race, statement)
+                continue
             vma = race.vma_named(statement.target)
             if race.mms > 1:
                 yield set_register(o.mm, vma.mm)
@@ -133,4 +137,6 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "mbind": _mbind,
     "exit": _exit,
     "maps": _maps,
+    "collapse": collapse,
+    "map_over": map_over,
 }

@@ -70,13 +70,16 @@ class RaceVma(_Strict):
 
 
 class RaceStatement(_Strict):
-    """One step of an actor: exactly one verb, which names a VMA, with its options.
+    """One step of an actor: exactly one verb, which names a VMA or a file, with its options.
 
     ``load`` and ``store`` are the user's accesses to page ``page`` of the VMA.  With ``exit`` the thread
     leaves the second address space, whose last VMA is the one named.  ``merge``: the VMA takes over the one
     behind it, ``to``; the rest of the program is run only if there was no memory for that.  ``move``
     (mremap) and ``fork`` need a free place ``to``, which lies in the page tables as the VMA does; ``fast``:
-    by whole page tables.  ``maps`` reads the VMA's range in /proc/pid/maps.
+    by whole page tables.  ``maps`` reads the VMA's range in /proc/pid/maps.  ``collapse`` is khugepaged on
+    anonymous memory, ``retract`` on a file's pages; ``map_over`` is mmap(MAP_FIXED) over the VMA that starts
+    at the same page; ``truncate`` cuts the file off before page ``page``, ``punch`` and ``reclaim`` take that
+    page away, ``writeback`` writes from it on.
     """
 
     load: str | None = None
@@ -93,6 +96,13 @@ class RaceStatement(_Strict):
     fork: str | None = None
     mbind: str | None = None
     maps: str | None = None
+    collapse: str | None = None
+    map_over: str | None = None
+    truncate: str | None = None
+    punch: str | None = None
+    reclaim: str | None = None
+    writeback: str | None = None
+    retract: str | None = None
 
     to: str = ""
     fast: bool = False
@@ -118,9 +128,11 @@ class RaceStatement(_Strict):
         return str(getattr(self, self.verb))
 
 
+#: Verbs that name a file; the others name a VMA.
+FILE_VERBS = ("truncate", "punch", "reclaim", "writeback", "retract")
 RACE_VERBS = (
     "load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink", "exit", "merge", "move",
-    "fork", "mbind", "maps",
+    "fork", "mbind", "maps", "collapse", "map_over", *FILE_VERBS,
 )  # fmt: skip
 
 
@@ -155,23 +167,26 @@ class Race(_Strict):
     @model_validator(mode="after")
     def _fits(self) -> Race:
         self._check_vmas()
-        names = [vma.name for vma in self.vma]
+        pages = {"vma": {v.name: v.pages for v in self.vma}, "file": {f.name: f.pages for f in self.file}}
         for a, actor in enumerate(self.actor):
             for s, statement in enumerate(actor.program):
-                self._check_extras(statement, names, f"actor[{a}].program[{s}].")
+                kind = "file" if statement.verb in FILE_VERBS else "vma"
+                names = pages[kind]
                 if statement.target not in names:
                     raise InputError(
-                        f"no vma is called {statement.target!r}",
+                        f"no {kind} is called {statement.target!r}",
                         key=f"actor[{a}].program[{s}].{statement.verb}",
-                        expected=", ".join(names),
+                        expected=", ".join(names) or "none",
                         suggestion=nearest(statement.target, names),
                     )
-                self._check_destination(statement, f"actor[{a}].program[{s}].")
-                if statement.page >= self.vma_named(statement.target).pages:
+                if kind == "vma":
+                    self._check_extras(statement, f"actor[{a}].program[{s}].")
+                    self._check_destination(statement, f"actor[{a}].program[{s}].")
+                if statement.page >= names[statement.target]:
                     raise InputError(
-                        f"vma {statement.target!r} has no page {statement.page}",
+                        f"{kind} {statement.target!r} has no page {statement.page}",
                         key=f"actor[{a}].program[{s}].page",
-                        expected=f"0 to {self.vma_named(statement.target).pages - 1}",
+                        expected=f"0 to {names[statement.target] - 1}",
                     )
         if self.threads > MAX_THREADS:
             raise InputError(f"{self.threads} threads in all", key="actor", expected=f"at most {MAX_THREADS}")
@@ -181,9 +196,7 @@ class Race(_Strict):
             )
         return self
 
-    def _check_extras(self, statement: RaceStatement, names: list[str], where: str) -> None:
-        if statement.target not in names:
-            return
+    def _check_extras(self, statement: RaceStatement, where: str) -> None:
         vma = self.vma_named(statement.target)
         if statement.exit is not None and vma.mm == 0:
             raise InputError(
@@ -279,8 +292,11 @@ class Race(_Strict):
         return 1 + max(vma.mm for vma in self.vma)
 
     def runs_in(self, actor: Actor, mm: int) -> bool:
-        """Does the actor ever run in this address space?"""
-        return any(self.vma_named(statement.target).mm == mm for statement in actor.program)
+        """Does the actor ever run in this address space?  Who only touches files does so in the first."""
+        return any(
+            (0 if statement.verb in FILE_VERBS else self.vma_named(statement.target).mm) == mm
+            for statement in actor.program
+        )
 
     @property
     def threads(self) -> int:
@@ -292,7 +308,7 @@ class Race(_Strict):
         policy = vma.policy or any(
             statement.mbind == vma.name for actor in self.actor for statement in actor.program
         )
-        protects = any(statement.verb == "mprotect" for actor in self.actor for statement in actor.program)
+        verbs = {statement.verb for actor in self.actor for statement in actor.program}
         return Mapping(
             anonymous=not vma.file,
             shared=vma.sharing == "shared",
@@ -302,9 +318,10 @@ class Race(_Strict):
             neighbours=vma.neighbours,
             userfault=vma.userfault,
             write_notify=vma.write_notify,
-            protected=protects or vma.prot == "r",
             growsdown=vma.growsdown,
             policy=policy,
+            protected="mprotect" in verbs or vma.prot == "r",
+            reclaims="writeback" in verbs,
         )
 
 

@@ -142,6 +142,15 @@ def down_write(s, g, a, tid, tb):
 
 
 @inlined
+def down_write_trylock(s, a, tid):
+    """Outcome 1 if taken."""
+    if s[a] == 0 and s[a + 1] == 0 and s[a + 2] == 0:
+        s[a + 1] = tid + 1
+        return 1
+    return 0
+
+
+@inlined
 def up_write(s, g, a, tid, out):
     """Outcome 0, or -V_UNBALANCED - 2 if another holds it."""
     if s[a + 1] != tid + 1:

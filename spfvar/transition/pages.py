@@ -229,10 +229,11 @@ def set_pte(s, g, table, address, bits, writable, page):
 
 
 @inlined
-def zap(s, g, table, start, end, gathered, out):
+def zap(s, g, table, start, end, file_only, gathered, out):
     """Clear the entries of the range in one table; reports how many pages of which kind went.
 
-    Anonymous pages with an identity keep their reference and join the set in the thread word ``gathered``.
+    ``file_only`` spares those that do not map the page cache.  Anonymous pages with an identity keep their
+    reference and join the set in the thread word ``gathered``.
     """
     stop = min(end, table_end(g, start))
     amount = 0
@@ -240,6 +241,8 @@ def zap(s, g, table, start, end, gathered, out):
     for address in range(start, stop):
         word = pte(g, table, address)
         entry = s[word]
+        if file_only != 0 and (entry & PTE_PRESENT == 0 or entry & (PTE_ANON | PTE_ZERO)):
+            continue
         if entry & PTE_PRESENT:
             amount += 1
             if entry & PTE_ANON:

@@ -19,6 +19,7 @@ from spfvar.ops.codes import (
     FILE_FOLIOS,
     FILE_OPEN,
     FILE_REFS,
+    FILE_SIZE,
     FOLIO_CACHED,
     FOLIO_REFS,
     G_CLASS0,
@@ -120,11 +121,13 @@ def check_entry(s, g, address, entry):
     vma = object_word(g, CLASS_VMA, number)
     if entry & PTE_WRITE and s[vma + VMA_WRITE] == 0:
         return V_PROTECTION
+    file = s[vma + VMA_FILE] - 1
+    if file >= 0 and address - s[vma + VMA_START] >= s[object_word(g, CLASS_FILE, file) + FILE_SIZE]:
+        return V_TRUNCATED
     if entry & PTE_ANON:
         return check_anonymous(s, g, vma, address, entry >> PTE_FOLIO_SHIFT)
     if entry & PTE_ZERO:
         return V_NONE
-    file = s[vma + VMA_FILE] - 1
     if file < 0:
         return V_WRONG_PAGE
     folio = entry >> PTE_FOLIO_SHIFT

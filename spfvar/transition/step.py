@@ -109,7 +109,7 @@ def lock_op(s, p, g, pc, tid, tb, a, out):
     if op == c.DOWN_READ:
         return down_read(s, g, a, tid, tb)
     if op == c.DOWN_WRITE:
-        return down_write(s, g, a, tid, tb)
+        return down_write(s, g, a, tid, tb) if p[pc, C_IMM] == 0 else locks.down_write_trylock(s, a, tid)
     if op == c.UP_WRITE:
         return up_write(s, g, a, tid, out)
     return downgrade_write(s, g, a, tid, out)
@@ -243,9 +243,11 @@ def table_op(s, p, g, pc, tid, tb, index, out):
         s[tb + p[pc, C_DST]] = -1
         return pages.populate(s, g, index, address, origin)
     if op == c.PMD_CLEAR:
-        return tables.pmd_clear(s, g, address, tb + p[pc, C_DST])
+        start, end = s[tb + p[pc, C_SRC2]], s[tb + p[pc, C_SRC3]]
+        return tables.pmd_clear(s, g, address, start, end, tb + p[pc, C_DST])
     if op == c.ZAP_PTES:
-        return pages.zap(s, g, index, address, s[tb + p[pc, C_SRC2]], tb + p[pc, C_DST], out)
+        gathered = tb + p[pc, C_DST]
+        return pages.zap(s, g, index, address, s[tb + p[pc, C_SRC2]], p[pc, C_IMM], gathered, out)
     if op == c.PTE_TAKE:
         present = tables.pte_take(s, g, index, address, tb + p[pc, C_DST])
         return present if p[pc, C_IMM] != 0 else 0
@@ -264,14 +266,17 @@ def table_op(s, p, g, pc, tid, tb, index, out):
 
 @inlined
 def folio_op(s, p, g, pc, tid, tb, a):
-    """The page cache (opcodes FOLIO_GET to FOLIO_DELETE); ``a`` is the file's first-folio word."""
+    """The page cache (opcodes FOLIO_GET to REMOVE_MAPPING); ``a`` is the word of the op's place."""
     op = p[pc, C_OP]
     if op == c.FOLIO_DELETE:
-        s[a + c.FOLIO_CACHED] = 0
-        s[a + c.FOLIO_UPTODATE] = 0
+        s[a] = 0
         return 0
+    if op == c.REMOVE_MAPPING:
+        return tables.remove_mapping(s, a)
     vm_start = s[tb + p[pc, C_SRC2]]
     address = s[tb + p[pc, C_SRC]]
+    if op == c.INSIDE_SIZE:
+        return 1 if address - vm_start < s[a] else 0
     if op == c.NEXT_CANDIDATE:
         vm_start = s[tb + p[pc, C_SRC3]]
         limit = s[tb + p[pc, C_SRC2]]

@@ -7,6 +7,7 @@ page table (table + 1, or 0), a table a power of two of entries of PTE_* bits wi
 from __future__ import annotations
 
 from spfvar.ops.codes import (
+    BLOCKED,
     CLASS_FOLIO,
     CLASS_TABLE,
     CLASS_WORDS,
@@ -80,13 +81,14 @@ def read_pmd(s, g, address, register):
 
 
 @inlined
-def pmd_clear(s, g, address, register):
-    """Unlink the table unless a neighbouring VMA still needs it (floor and ceiling)."""
+def pmd_clear(s, g, address, start, end, register):
+    """Unlink the table unless a VMA outside ``start .. end`` still needs it (floor and ceiling)."""
     shift = g[G_TREE_SHIFT]
     first = address >> g[G_PT_SHIFT] << g[G_PT_SHIFT]
     last = first + (1 << g[G_PT_SHIFT]) - 1
     for slot in range(g[G_TREE] + (first >> shift), g[G_TREE] + (last >> shift) + 1):
-        if slot < g[G_PMD] and s[slot] != 0:
+        page = (slot - g[G_TREE]) << shift
+        if slot < g[G_PMD] and s[slot] != 0 and not start <= page < end:
             return 0
     word = pmd(g, address)
     s[register] = s[word] - 1
@@ -198,14 +200,31 @@ def folio_get(s, g, folio):
 
 @inlined
 def folio_create(s, g, folio, tid):
-    """Outcome 1 if we added it (locked, not uptodate); takes a reference either way."""
+    """Outcome 1 if we added it (locked, not uptodate); takes a reference either way.
+
+    BLOCKED while somebody still holds the page's former folio.
+    """
     word = folio_word(g, folio)
-    s[word + FOLIO_REFS] += 1
     if s[word + FOLIO_CACHED] != 0:
+        s[word + FOLIO_REFS] += 1
         return 0
+    if s[word + FOLIO_REFS] != 0 or s[word + FOLIO_LOCK] != 0:
+        return BLOCKED
+    s[word + FOLIO_REFS] = 1
     s[word + FOLIO_CACHED] = 1
     s[word + FOLIO_UPTODATE] = 0
     s[word + FOLIO_LOCK] = tid + 1
+    return 1
+
+
+@inlined
+def remove_mapping(s, word):
+    """Outcome 1 if the caller's was the only reference: the folio is gone, with reference and lock."""
+    if s[word + FOLIO_REFS] != 1:
+        return 0
+    s[word + FOLIO_REFS] = 0
+    s[word + FOLIO_LOCK] = 0
+    s[word + FOLIO_CACHED] = 0
     return 1
 
 

@@ -1,0 +1,194 @@
+"""khugepaged: collapse of anonymous memory, and of a file, after which page tables are retracted.
+
+Sources: mm/khugepaged.c collapse_huge_page, collapse_file, retract_page_tables.  Huge pages are not modelled:
+an anonymous range gets its table back, as after a collapse that failed; a file's pages stay the folios they
+are, locked and unmapped while their page tables are freed.  A VMA whose table is retracted has to cover it.
+"""
+
+from __future__ import annotations
+
+from spfvar.mm import hookspecs as hooks
+from spfvar.mm.fault import PTL
+from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.reclaim import try_to_unmap
+from spfvar.mm.truncate import I_MMAP, find_get_page, first_folio, over_pages
+from spfvar.ops import objects as o
+from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.paging import folio_put, pmd_populate, pmd_take, read_pmd, rmap_walk_next
+from spfvar.ops.places import Register
+from spfvar.ops.primitives import (
+    add,
+    at,
+    call_rcu,
+    copy_register,
+    down_read,
+    down_write,
+    equals,
+    find_vma,
+    folio_trylock,
+    folio_unlock,
+    free,
+    ipi_send,
+    ipi_wait,
+    load_ref_nonnull,
+    next_address,
+    registers_equal,
+    set_register,
+    spin_lock,
+    spin_unlock,
+    up_read,
+    up_write,
+    work,
+)
+
+PMD_LOCK = at(o.mm, o.PMD_LOCK)
+
+
+def pmdp_collapse_flush(key: Register) -> Steps:
+    """Unlink the table of ``key`` and flush what it mapped.  Returns whether there was one."""
+    if not (yield pmd_take(key)):
+        return False
+    yield ipi_send("pmdp_collapse_flush", key)
+    yield ipi_wait()
+    return True
+
+
+def tlb_remove_table_sync_one() -> Steps:
+    """Wait until no CPU walks page tables with interrupts off."""
+    yield ipi_send("tlb_remove_table_sync_one")
+    yield ipi_wait()
+
+
+def has_anon_vma() -> Steps:
+    """Was the VMA of the walk written to privately?  Then its table may hold anonymous pages."""
+    return (yield load_ref_nonnull(at(o.rmap_vma, o.VM_ANON_VMA), o.old_anon_vma))
+
+
+def unlock_pages() -> Steps:
+    """Unlock ``file_start .. file_end`` and drop the references; there is at least one page."""
+    yield from over_pages()
+    yield loop("putback")
+    yield from find_get_page()
+    yield folio_unlock()
+    yield folio_put()
+    yield folio_put()
+    if (yield next_address(o.index, o.file_end)):
+        yield again("putback")
+
+
+def isolate_page() -> Steps:
+    """Lock a page and unmap it; nobody else may refer to it.  Returns whether that worked."""
+    if not (yield from find_get_page()):
+        return False
+    if not (yield folio_trylock()):
+        yield folio_put()
+        return False
+    cached = yield equals(at(o.folio, o.CACHED), 1, "folio->mapping")
+    if cached:
+        yield from try_to_unmap()
+        if (yield equals(at(o.folio, o.REFCOUNT), 1, "page_ref_freeze")):
+            return True
+    yield folio_unlock()
+    yield folio_put()
+    return False
+
+
+class Khugepaged:
+    """khugepaged as in v5.12 to v6.5, with the later fixes of v6.1.y."""
+
+    @hookimpl
+    def collapse_huge_page(self) -> Steps:
+        yield from hooks.mmap_write_lock()
+        if (yield find_vma(key=o.range_start)):
+            yield from hooks.vma_start_write(o.vma)
+            yield spin_lock(PMD_LOCK)
+            there = yield from pmdp_collapse_flush(o.range_start)
+            yield spin_unlock(PMD_LOCK)
+            if there:
+                yield from tlb_remove_table_sync_one()
+                yield spin_lock(PTL)
+                yield work("zap_pte", "__collapse_huge_page_isolate")
+                yield spin_unlock(PTL)
+                yield spin_lock(PMD_LOCK)
+                yield pmd_populate(o.table, o.range_start)
+                yield spin_unlock(PMD_LOCK)
+        yield from hooks.mmap_write_unlock()
+
+    @hookimpl
+    def collapse_file(self) -> Steps:
+        yield from over_pages()
+        yield loop("collapse_file")
+        if not (yield from isolate_page()):
+            if (yield registers_equal(o.index, o.file_start)):
+                return
+            yield copy_register(o.file_end, o.index)
+            yield from unlock_pages()
+            return
+        if (yield next_address(o.index, o.file_end)):
+            yield again("collapse_file")
+        # The new huge page is locked until here, so nobody maps it page by page.
+        yield from hooks.retract_page_tables()
+        yield from unlock_pages()
+
+    @hookimpl
+    def retract_page_tables(self) -> Steps:
+        yield from first_folio()
+        yield down_write(I_MMAP, "i_mmap_lock_write")
+        yield set_register(o.rmap_cursor, 0)
+        yield loop("vma_interval_tree_foreach")
+        if (yield rmap_walk_next(o.mapped_file)):
+            yield from retract_under_mmap_lock()
+            yield again("vma_interval_tree_foreach")
+        yield up_write(I_MMAP, "i_mmap_unlock_write")
+
+
+def retract_under_mmap_lock() -> Steps:
+    """Free the table of one VMA with mmap_lock held for writing, if that is to be had at once."""
+    if (yield from has_anon_vma()) or not (yield read_pmd(key=o.cursor)):
+        return
+    if not (yield from hooks.mmap_write_trylock()):
+        return
+    if not (yield from has_anon_vma()):
+        yield from collapse_and_free_pmd()
+    yield from hooks.mmap_write_unlock()
+
+
+def collapse_and_free_pmd() -> Steps:
+    """Unlink the table, wait for walkers with interrupts off, free it."""
+    yield spin_lock(PMD_LOCK)
+    there = yield from pmdp_collapse_flush(o.cursor)
+    yield spin_unlock(PMD_LOCK)
+    if there:
+        yield add(at(o.mm, o.PGTABLES_BYTES), -1, "mm_dec_nr_ptes")
+        yield from tlb_remove_table_sync_one()
+        yield free(o.table, "pte_free", "free_table")
+
+
+class RetractUnderRmapLock:
+    """v6.6 and later: page tables are retracted without mmap_lock and freed by RCU."""
+
+    @hookimpl
+    def retract_page_tables(self) -> Steps:
+        yield from first_folio()
+        yield down_read(I_MMAP, "i_mmap_lock_read")
+        yield set_register(o.rmap_cursor, 0)
+        yield loop("vma_interval_tree_foreach")
+        if (yield rmap_walk_next(o.mapped_file)):
+            yield from retract_under_table_locks()
+            yield again("vma_interval_tree_foreach")
+        yield up_read(I_MMAP, "i_mmap_unlock_read")
+
+
+def retract_under_table_locks() -> Steps:
+    """Unlink the table of one VMA under the locks of its entry and of itself; RCU frees it."""
+    if (yield from has_anon_vma()) or not (yield read_pmd(key=o.cursor)):
+        return
+    yield spin_lock(PMD_LOCK)
+    yield read_pmd(key=o.cursor)
+    yield spin_lock(PTL)
+    there = not (yield from has_anon_vma()) and (yield from pmdp_collapse_flush(o.cursor))
+    yield spin_unlock(PTL)
+    yield spin_unlock(PMD_LOCK)
+    if there:
+        yield add(at(o.mm, o.PGTABLES_BYTES), -1, "mm_dec_nr_ptes")
+        yield call_rcu(o.table, "pte_free_defer")

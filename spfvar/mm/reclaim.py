@@ -1,0 +1,91 @@
+"""Reclaim of clean file pages, and writeback in batches.
+
+Sources: mm/vmscan.c shrink_folio_list, __remove_mapping; mm/rmap.c try_to_unmap_one; fs/ext4/inode.c
+mpage_prepare_extent_to_map.  There is no swap: reclaim leaves anonymous pages alone.
+"""
+
+from __future__ import annotations
+
+from spfvar.mm import hookspecs as hooks
+from spfvar.mm.fault import PTL
+from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.truncate import I_MMAP, find_get_page, over_pages
+from spfvar.ops import objects as o
+from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.paging import folio_put, remove_mapping, rmap_walk_next, zap_ptes
+from spfvar.ops.primitives import (
+    at,
+    copy_register,
+    down_read,
+    equals,
+    folio_lock,
+    folio_trylock,
+    folio_unlock,
+    ipi_send,
+    ipi_wait,
+    next_address,
+    set_register,
+    spin_unlock,
+    store,
+    up_read,
+    work,
+)
+
+WRITEBACK = at(o.folio, o.WRITEBACK)
+
+
+def try_to_unmap() -> Steps:
+    """Clear the entries that map ``folio``, each flushed under its table's lock."""
+    yield down_read(I_MMAP, "i_mmap_lock_read")
+    yield set_register(o.rmap_cursor, 0)
+    yield loop("rmap_walk_file")
+    if (yield rmap_walk_next(o.mapped_file)):
+        yield copy_register(o.limit, o.cursor, 1)
+        if (yield from hooks.pte_offset_map_lock(o.cursor)):
+            yield zap_ptes(even_cows=False)
+            yield ipi_send("ptep_clear_flush", o.cursor)
+            yield ipi_wait()
+            yield spin_unlock(PTL)
+        yield again("rmap_walk_file")
+    yield up_read(I_MMAP, "i_mmap_unlock_read")
+
+
+class Reclaim:
+    """Reclaim and writeback, the same in every design."""
+
+    @hookimpl
+    def shrink_folio_list(self) -> Steps:
+        yield from over_pages()
+        if not (yield from find_get_page()):
+            return
+        if not (yield folio_trylock()):
+            yield folio_put()
+            return
+        if (yield equals(at(o.folio, o.CACHED), 1, "folio->mapping")):
+            yield from try_to_unmap()
+            # Whoever else holds a reference, a fault for instance, keeps the folio.
+            if (yield remove_mapping()):
+                return
+        yield folio_unlock()
+        yield folio_put()
+
+    @hookimpl
+    def writepages(self) -> Steps:
+        yield from over_pages()
+        yield loop("mpage_prepare_extent_to_map")
+        if (yield from find_get_page()):
+            yield folio_lock()
+            yield store(WRITEBACK, 1)
+            yield folio_unlock()
+            yield folio_put()
+        if (yield next_address(o.index, o.file_end)):
+            yield again("mpage_prepare_extent_to_map")
+        # Only now is the batch submitted; its completion ends the writeback of all its pages.
+        yield work("io_submit", "submit_bio")
+        yield from over_pages()
+        yield loop("ext4_end_bio")
+        if (yield from find_get_page()):
+            yield store(WRITEBACK, 0)
+            yield folio_put()
+        if (yield next_address(o.index, o.file_end)):
+            yield again("ext4_end_bio")

@@ -1,0 +1,128 @@
+"""Writers that come from the file: truncation and hole punch.  They take no lock of any address space.
+
+Sources: mm/truncate.c truncate_pagecache, truncate_inode_pages_range; mm/memory.c unmap_mapping_range,
+zap_page_range_single.  The locks of the inode and of the file system (i_rwsem, invalidate_lock) are left out:
+one thread at a time works on a file, and page faults that read a page are not kept from it.
+"""
+
+from __future__ import annotations
+
+from spfvar.mm import hookspecs as hooks
+from spfvar.mm.fault import PTL
+from spfvar.mm.hookspecs import hookimpl
+from spfvar.ops import objects as o
+from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.paging import (
+    filemap_get_folio,
+    filemap_remove_folio,
+    folio_put,
+    free_gathered_pages,
+    next_table,
+    rmap_walk_next,
+    zap_ptes,
+)
+from spfvar.ops.primitives import (
+    add_registers,
+    at,
+    copy_register,
+    down_read,
+    equals,
+    folio_lock,
+    folio_unlock,
+    ipi_send,
+    ipi_wait,
+    load,
+    next_address,
+    set_register,
+    spin_unlock,
+    store_register,
+    up_read,
+    work,
+)
+
+I_MMAP = at(o.mapped_file, o.I_MMAP_RWSEM)
+
+
+def over_pages() -> Steps:
+    """Start a loop over the pages ``file_start .. file_end`` of the page cache, ``index`` is the page."""
+    yield copy_register(o.vm_file, o.mapped_file)
+    yield set_register(o.vm_start, 0)
+    yield copy_register(o.index, o.file_start)
+
+
+def find_get_page() -> Steps:
+    """Look ``index`` up in the page cache.  Returns whether there is a folio, then referenced."""
+    return (yield filemap_get_folio(o.index))
+
+
+def first_folio() -> Steps:
+    """The folio of ``file_start`` into ``folio``, without a reference: a place in the interval tree."""
+    yield load(at(o.mapped_file, o.FILE_FOLIO0), o.folio).untimed()
+    yield add_registers(o.folio, o.folio, o.file_start)
+
+
+def zap_page_range_single(even_cows: bool) -> Steps:
+    """Zap ``cursor .. limit`` of one VMA that the interval tree keeps: no mmap_lock, no VMA lock."""
+    yield set_register(o.gathered_pages, 0)
+    yield copy_register(o.zap_start, o.cursor)
+    yield loop("zap_pmd_range")
+    if (yield from hooks.pte_offset_map_lock(o.cursor)):
+        yield zap_ptes(even_cows)
+        yield spin_unlock(PTL)
+    if (yield next_table()):
+        yield again("zap_pmd_range")
+    yield ipi_send("flush_tlb_range", o.zap_start, o.limit)
+    yield ipi_wait()
+    yield free_gathered_pages()
+
+
+def unmap_mapping(even_cows: bool, to_the_end: bool) -> Steps:
+    """Unmap ``folio`` (and what follows it, ``to_the_end``) from every VMA that maps it."""
+    yield down_read(I_MMAP, "i_mmap_lock_read")
+    yield set_register(o.rmap_cursor, 0)
+    yield loop("vma_interval_tree_foreach")
+    if (yield rmap_walk_next(o.mapped_file)):
+        if to_the_end:
+            yield load(at(o.rmap_vma, o.VM_END), o.limit)
+        else:
+            yield copy_register(o.limit, o.cursor, 1)
+        yield from zap_page_range_single(even_cows)
+        yield again("vma_interval_tree_foreach")
+    yield up_read(I_MMAP, "i_mmap_unlock_read")
+
+
+def truncate_inode_pages() -> Steps:
+    """Take the pages out of the page cache, each under its lock, unmapped once more."""
+    yield from over_pages()
+    yield loop("find_lock_entries")
+    if (yield from find_get_page()):
+        yield folio_lock()
+        if (yield equals(at(o.folio, o.CACHED), 1, "folio->mapping")):
+            yield from unmap_mapping(even_cows=False, to_the_end=False)
+            yield filemap_remove_folio()
+        yield folio_unlock()
+        yield folio_put()
+    if (yield next_address(o.index, o.file_end)):
+        yield again("find_lock_entries")
+
+
+class Truncation:
+    """Truncation and hole punch, the same in every design."""
+
+    @hookimpl
+    def truncate_pagecache(self) -> Steps:
+        yield work("syscall", "ftruncate")
+        yield store_register(at(o.mapped_file, o.I_SIZE), o.file_start)
+        yield from first_folio()
+        yield from unmap_mapping(even_cows=True, to_the_end=True)
+        yield from truncate_inode_pages()
+        # Private copies that were made since.
+        yield from first_folio()
+        yield from unmap_mapping(even_cows=True, to_the_end=True)
+
+    @hookimpl
+    def truncate_pagecache_range(self) -> Steps:
+        yield work("syscall", "fallocate")
+        yield from first_folio()
+        yield from unmap_mapping(even_cows=False, to_the_end=False)
+        yield from truncate_inode_pages()
