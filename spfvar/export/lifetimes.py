@@ -120,7 +120,10 @@ def find_vma(x: Operands) -> Step:
 def tree_store(x: Operands) -> Step:
     """The VMA's range finds it."""
     start, end = (f"vma_{name}[{x.index}]" for name in ("vm_start", "vm_end"))
-    return done(f"store_range({start}, {end}, {x.src})")
+    effects = [f"store_range({start}, {end}, {x.src})"]
+    if x.model.has_pages():
+        effects.insert(0, f"new_epoch({start}, {end}, {x.src})")
+    return done(*effects)
 
 
 @template(c.TREE_ERASE)

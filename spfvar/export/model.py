@@ -19,13 +19,16 @@ from spfvar.ops.places import RWSEM_WORDS, SPIN_WORDS, Field, ObjectClass, Regis
 #: Set in a reference whose object was freed behind its holder's back.
 STALE = 128
 
-_KEYWORDS = frozenset(
-    "active assert atomic bit bool break byte chan d_step do else empty enabled end eval false fi for full get_priority goto "
-    "hidden if in init inline int len local mtype nempty never nfull ninit nr_pr od of pc_value pid printf priority proctype "
-    "provided return run select set_priority short show skip switch timeout trace true typedef unless unsigned "
-    "who kind i j entry page_number NULL STALE".split()
-)
+#: Words that mean something else in a Promela text.
+_TAKEN = """
+active assert atomic bit bool break byte chan d_step do else empty enabled end eval false fi for full get_priority
+goto hidden if in init inline int len local mtype nempty never nfull ninit nr_pr od of pc_value pid printf priority
+proctype provided return run select set_priority short show skip switch timeout trace true typedef unless unsigned
+"""
+_KEYWORDS = frozenset(_TAKEN.split())
 _WORD_WRITES = (c.STORE, c.STORE_REG, c.ADD, c.DEC_AND_TEST)
+#: Numbers that may be negative, or are counted down by what is no primitive of its own.
+_SIGNED = frozenset({o.VM_PGOFF, o.PAGE_INDEX, o.F_COUNT, o.REFCOUNT, o.PAGE_REFS})
 
 
 def identifier(name: str) -> str:
@@ -48,11 +51,7 @@ class Model:
             field for field in world.layout.field_offset if field.width > 0 and self.sizes.count(field.cls)
         ]
         self.registers = list(dict.fromkeys(r for op in self.ops for r in registers_of(op)))
-        self.wide = {
-            op.place.field for op in self.ops
-            if op.place is not None and op.code in _WORD_WRITES and op.place.field not in (o.VM_START, o.VM_END)
-            and not (op.code == c.STORE and 0 <= op.imm < 256)
-        } | {o.VM_PGOFF, o.PAGE_INDEX, o.F_COUNT}  # fmt: skip
+        self.wide = {field for op in self.ops for field in _widened(op)} | _SIGNED
 
     def _freeable(self) -> set[ObjectClass]:
         """Classes whose objects the run may free."""
@@ -148,6 +147,13 @@ class Model:
             free.append(-head - 2)
             head = int(self.world.start[base + free[-1] * stride])
         return free[::-1]
+
+
+def _widened(op: Op) -> list[Field]:
+    """Fields that an op may set to a number that a byte does not hold."""
+    if op.place is None or op.code not in _WORD_WRITES or op.place.field in (o.VM_START, o.VM_END):
+        return []
+    return [] if op.code == c.STORE and 0 <= op.imm < 256 else [op.place.field]
 
 
 def registers_of(op: Op) -> list[Register]:

@@ -38,8 +38,9 @@ def constants(model: Model) -> Iterator[str]:
     yield "#define PTE(table, address) pte[((table) - 1) * SPAN + (address) % SPAN]"
     yield "#define TABLE_START(address) ((address) / SPAN * SPAN)"
     yield "#define TABLE_END(address) (TABLE_START(address) + SPAN)"
-    slots = " || ".join(f"tree[TABLE_START(address) + {n}] != NULL" for n in range(model.span))
-    yield f"#define TABLE_NEEDED(address) ({slots})"
+    slots = " || ".join(f"NEEDED(TABLE_START(address) + {n}, from, upto)" for n in range(model.span))
+    yield "#define NEEDED(page, from, upto) (tree[page] != NULL && !(from <= page && page < upto))"
+    yield f"#define TABLE_NEEDED(address, from, upto) ({slots})"
     yield "#define READER 1"
     yield "#define WRITER 2"
 
@@ -79,7 +80,12 @@ def variables(model: Model) -> Iterator[str]:
         yield "short tlb[PROCESSES * PAGES];"
     if model.has_pages():
         values = model.state(c.G_WRITES, sizes.pages)
-        yield f"short writes[PAGES] = {array(values)};\t/* content that the user expects; -1: undefined */"
+        yield (
+            f"short writes[PAGES] = {array(values)};\t/* content that the user expects; -1: undefined;"
+            " -2 - n: it moved to page n */"
+        )
+        values = model.state(c.G_EPOCH, sizes.pages)
+        yield f"byte epoch[PAGES] = {array(values)};\t/* how often something was mapped there */"
     yield "/* --- RCU, interrupts, locks */"
     yield "byte rcu_nesting[PROCESSES];\t/* sections that the process is in, interrupts-off ones included */"
     yield "byte rcu_callbacks;\t/* queued, waiting for the next grace period */"
@@ -147,38 +153,49 @@ def _freeing(model: Model, cls: ObjectClass) -> Iterator[tuple[str, str]]:
     name = identifier(cls.name)
     if not model.has_lifetime(cls):
         return
-    zero = []
+    kept = any(field.cls == cls and field.kept for field in model.fields)
+    # type-safe memory may still be looked at: such objects are cleared by their next allocation
+    zero = _cleared(model, cls, "ref - 1") if kept else []
+    lines = [
+        f"{name}_pooled--",
+        f"ref = {name}_pool[{name}_pooled] + 1",
+        f"{name}_pool[{name}_pooled] = 0",
+        *zero,
+        f"{name}_life[ref - 1] = LIVE",
+    ]
+    yield f"alloc_{name}", f"inline alloc_{name}(ref) {{\n\t" + ";\n\t".join(lines) + "\n}"
+    if cls not in model.freeable:
+        return
+    clear = [] if kept else _cleared(model, cls, "number")
+    if cls == o.FILE:
+        yield from [(f"free_{name}", _free(model, cls, clear)), ("fput", _fput())]
+    elif cls == o.VMA and model.count(o.FILE):
+        fput = "if :: vma_vm_fput[number] != NULL -> fput(vma_vm_fput[number] - 1) :: else fi"
+        yield f"free_{name}", _free(model, cls, [fput, *clear])
+    else:
+        yield f"free_{name}", _free(model, cls, clear)
+
+
+def _cleared(model: Model, cls: ObjectClass, number: str) -> list[str]:
+    """Statements that clear an object's fields, except those that outlive it."""
+    found = []
     for field in model.fields:
         if field.cls != cls or field.kept:
             continue
         text = model.field(field)
         if field in model.words():
-            zero.append(f"\t{text}[ref - 1] = 0;")
+            found.append(f"{text}[{number}] = 0")
             continue
         owners = ("_readers", "_writer") if field in model.rwsems() else ("_owner",)
-        zero += [f"\t{text}{owner}[ref - 1] = 0;" for owner in owners]
+        found += [f"{text}{owner}[{number}] = 0" for owner in owners]
         receive = "who, kind" if field in model.rwsems() else "who"
-        queue = f"{text}_waiters[ref - 1]"
-        zero.append(f"\tdo :: len({queue}) > 0 -> {queue}?{receive} :: len({queue}) == 0 -> break od;")
-    yield f"alloc_{name}", "\n".join([
-        f"inline alloc_{name}(ref) {{",
-        f"\t{name}_pooled--;",
-        f"\tref = {name}_pool[{name}_pooled] + 1;",
-        f"\t{name}_pool[{name}_pooled] = 0;",
-        *zero,
-        f"\t{name}_life[ref - 1] = LIVE",
-        "}",
-    ])  # fmt: skip
-    if cls not in model.freeable:
-        return
-    if cls == o.FILE:
-        yield from [(f"free_{name}", _free(model, cls, [])), ("fput", _fput())]
-    else:
-        fput = f"\tif :: {name}_vm_fput[number] != NULL -> fput({name}_vm_fput[number] - 1) :: else fi;"
-        yield f"free_{name}", _free(model, cls, [fput] if cls == o.VMA and model.count(o.FILE) else [])
+        queue = f"{text}_waiters[{number}]"
+        found.append(f"do :: len({queue}) > 0 -> {queue}?{receive} :: len({queue}) == 0 -> break od")
+    return found
 
 
 def _free(model: Model, cls: ObjectClass, before: list[str]) -> str:
+    """Statements that come first, then the end of the object: every reference to it becomes stale."""
     name = identifier(cls.name)
     registers = [r for r in model.registers if r.cls == cls]
     marks = []
@@ -188,7 +205,7 @@ def _free(model: Model, cls: ObjectClass, before: list[str]) -> str:
     loop = ["\tfor (p : 0 .. PROCESSES - 1) {", *marks, "\t\tskip", "\t}"] if marks else []
     return "\n".join([
         f"inline free_{name}(number) {{",
-        *before,
+        *(f"\t{statement};" for statement in before),
         f"\t{name}_life[number] = FREED;",
         f"\t{name}_pool[{name}_pooled] = number;",
         f"\t{name}_pooled++" + (";" if loop else ""),
@@ -323,6 +340,25 @@ def _tables(model: Model) -> list[tuple[str, str]]:
         "\t}",
         "}",
     ]
+    zap_file = """\
+inline zap_file_pages(table, from, upto, pages) {
+	for (i : from .. (upto < TABLE_END(from) -> upto : TABLE_END(from)) - 1) {
+		entry = PTE(table, i);
+		if
+		:: READABLE(entry) && (entry & (ANON | ZERO)) == 0 ->
+			folio_refcount[entry / PAGE_UNIT]--;
+			WRITES_UNDEFINED
+			PTE(table, i) = 0
+		:: else
+		fi
+	}
+}""".replace("\t\t\tWRITES_UNDEFINED\n", "\t\t\twrites[i] = -1;\n" if model.has_pages() else "")
+    epoch = """\
+inline new_epoch(from, upto, ref) {
+	for (i : from .. upto - 1) {
+		if :: tree[i] != ref -> epoch[i] = (epoch[i] + 1) % WRITES :: else fi
+	}
+}"""
     change = """\
 inline change_range(table, from, upto, writable) {
 	for (i : from .. (upto < TABLE_END(from) -> upto : TABLE_END(from)) - 1) {
@@ -369,7 +405,7 @@ inline first_mapping(next, file, offset) {
 	next = next + 1
 }"""
     return [
-        ("zap_range", "\n".join(zap)), ("change_range", change), ("store_range", store), ("flush_tlbs", flush),
+        ("zap_range", "\n".join(zap)), ("zap_file_pages", zap_file), ("new_epoch", epoch), ("change_range", change), ("store_range", store), ("flush_tlbs", flush),
         ("TAKEABLE", takeable), ("take_first", take), ("MAPS", maps), ("first_mapping", first),
     ]  # fmt: skip
 
@@ -381,7 +417,8 @@ inline user_writes(pte_, address_) {
 	if
 	:: (entry & ANON) != 0 ->
 		page_data[entry / PAGE_UNIT] = (page_data[entry / PAGE_UNIT] + 1) % WRITES;
-		if :: writes[address_] >= 0 -> writes[address_] = (writes[address_] + 1) % WRITES :: else fi
+		k = (writes[address_] < -1 -> -2 - writes[address_] : address_);
+		if :: writes[k] >= 0 -> writes[k] = (writes[k] + 1) % WRITES :: else fi
 	:: else
 	fi
 }"""
@@ -415,4 +452,16 @@ inline put_pages(pages) {
 	};
 	pages = 0
 }""".replace("PAGES_", str(model.count(o.PAGE)))
-    return [("user_writes", writes), ("put_page", "\n".join(put)), ("put_pages", several)]
+    move = """\
+inline move_writes(origin, address_, pages) {
+	for (i : 0 .. pages - 1) {
+		writes[address_ + i] = writes[origin + i];
+		writes[origin + i] = -2 - (address_ + i)
+	}
+}"""
+    return [
+        ("move_writes", move),
+        ("user_writes", writes),
+        ("put_page", "\n".join(put)),
+        ("put_pages", several),
+    ]

@@ -40,6 +40,7 @@ inline check_entry() {
 	:: q < 0 -> fail(PTE_LEFT)
 	:: else ->
 		if :: WRITABLE(entry) && vma_vm_page_prot[q] == 0 -> fail(PROTECTION) :: else fi;
+		INSIDE_FILE
 		if
 		:: (entry & ANON) != 0 -> check_anonymous()
 		:: (entry & (ANON | ZERO)) == 0 -> check_file()
@@ -67,18 +68,17 @@ _ANONYMOUS = """\
 inline check_anonymous() {
 	p = entry / PAGE_UNIT;
 	if
-	:: vma_anon_vma[q] == NULL -> fail(RMAP)
+	:: page_life[p] != LIVE -> fail(USE_AFTER_FREE)
 	:: else ->
+		/* a freed anon_vma is what whoever reclaims the page uses next */
 		if
-		:: page_life[p] != LIVE -> fail(USE_AFTER_FREE)
-		:: else ->
-			if
-			:: page_mapping[p] == NULL -> fail(RMAP)
-			:: else -> if :: anon_vma_life[page_mapping[p] - 1] != LIVE -> fail(RMAP) :: else fi
-			fi;
-			if :: page_index[p] != vma_vm_pgoff[q] + i - vma_vm_start[q] -> fail(WRONG_PAGE) :: else fi;
-			if :: writes[i] >= 0 && page_data[p] != writes[i] -> fail(LOST_WRITE) :: else fi
-		fi
+		:: page_mapping[p] != NULL ->
+			if :: anon_vma_life[page_mapping[p] - 1] != LIVE -> fail(USE_AFTER_FREE) :: else fi
+		:: else
+		fi;
+		if :: page_mapping[p] == NULL || vma_anon_vma[q] == NULL -> fail(RMAP) :: else fi;
+		if :: page_index[p] != vma_vm_pgoff[q] + i - vma_vm_start[q] -> fail(WRONG_PAGE) :: else fi;
+		if :: writes[i] >= 0 && page_data[p] != writes[i] -> fail(LOST_WRITE) :: else fi
 	fi
 }"""
 
@@ -86,6 +86,13 @@ _NO_PAGES = """\
 inline check_anonymous() {
 	if :: vma_anon_vma[q] == NULL -> fail(RMAP) :: else fi
 }"""
+
+_INSIDE_FILE = """\
+if
+		:: vma_vm_file[q] != NULL ->
+			if :: i - vma_vm_start[q] >= file_i_size[vma_vm_file[q] - 1] -> fail(TRUNCATED) :: else fi
+		:: else
+		fi;"""
 
 #: For each class: the check of one object ``k``, once ``found`` holds the references to it.
 _COUNTS = {
@@ -121,7 +128,13 @@ def _locks(model: Model) -> list[str]:
 
 
 def _counts(model: Model) -> list[str]:
-    lines = ["\t/* reference counts equal the references */"]
+    live = "mm_life[k] == LIVE && " if model.has_lifetime(o.MM) else ""
+    lines = [
+        "\t/* reference counts equal the references; an mm in use has its users' one */",
+        f"\tfor (k : 0 .. {model.count(o.MM) - 1}) {{",
+        f"\t\tif :: {live}mm_mm_count[k] != 1 -> fail(REFCOUNT) :: else fi",
+        "\t};",
+    ]
     for cls, (users, bad, by_vmas) in _COUNTS.items():
         if not model.count(cls):
             continue
@@ -159,7 +172,7 @@ def referee(model: Model) -> str:
     parts = [
         _FILE if model.count(o.FILE) else _NO_FILE,
         _ANONYMOUS if model.has_pages() else _NO_PAGES,
-        _ENTRY,
+        _ENTRY.replace("INSIDE_FILE", _INSIDE_FILE if model.count(o.FILE) else "skip;"),
         "\n".join(
             ["inline check_at_rest() {", *_locks(model), tables, *_counts(model), "\tskip", "}"]
         ),

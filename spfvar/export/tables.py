@@ -46,17 +46,20 @@ def pmd_same(x: Operands) -> Step:
 
 @template(c.PMD_POPULATE)
 def pmd_populate(x: Operands) -> Step:
-    """Link a page table where there is none."""
+    """Link a page table where there is none; it may be one that was moved, with what its pages hold."""
+    effects = [f"PMD({x.src}) = {x.dst}", f"{x.dst} = NULL"]
+    if x.op.src2 is not None and x.model.has_pages():
+        effects.append(f"move_writes(TABLE_START({x.src2}), TABLE_START({x.src}), SPAN)")
     return Step(
-        (Way("", (f"PMD({x.src}) = {x.dst}", f"{x.dst} = NULL")),),
+        (Way("", tuple(effects)),),
         (fail(f"PMD({x.src}) != NULL", c.V_TABLE_OVERWRITE),),
     )
 
 
 @template(c.PMD_CLEAR)
 def pmd_clear(x: Operands) -> Step:
-    """free_pgtables: unlink a page table in whose range no VMA is left."""
-    needed, there = f"TABLE_NEEDED({x.src})", f"PMD({x.src}) != NULL"
+    """free_pgtables: unlink a page table unless a VMA outside the call's range needs it."""
+    needed, there = f"TABLE_NEEDED({x.src}, {x.src2}, {x.src3})", f"PMD({x.src}) != NULL"
     return Step(
         (
             Way(f"{needed} || !({there})", (f"{x.dst} = ({needed} -> {x.dst} : NULL)",)),
@@ -100,21 +103,25 @@ def pte_none(x: Operands) -> Step:
 
 @template(c.SET_PTE)
 def set_pte(x: Operands) -> Step:
-    """set_pte_at of an empty entry; only a dirty entry is writable, if the protection allows."""
+    """set_pte_at of an empty entry, writable if the fault wants that and the protection allows it."""
     pte = _entry(x, x.src)
-    value = [str(x.imm)]
+    value = [str(x.imm & ~c.PTE_WRITE)]
     effects = []
-    if x.imm & c.PTE_DIRTY:
+    faults = [fail(f"READABLE({pte})", c.V_OVERWRITE)]
+    if x.imm & (c.PTE_DIRTY | c.PTE_WRITE):
         value.append(f"({x.src2} != 0 -> WRITE : 0)")
     if not x.imm & c.PTE_ZERO and (x.model.has_pages() or not x.imm & c.PTE_ANON):
         value.append(f"({x.dst} - 1) * PAGE_UNIT")
         if x.imm & c.PTE_ANON:
+            copied = f"page_epoch[{x.dst} - 1]"
+            stale = f"{copied} != 0 && {copied} != epoch[{x.src}] + 1"
+            faults.append(fail(stale, c.V_STALE_COPY))
             effects.append(
                 f"if :: writes[{x.src}] < 0 -> writes[{x.src}] = page_data[{x.dst} - 1] :: else fi"
             )
     return Step(
         (Way("", (*effects, f"{pte} = {' + '.join(value)}")),),
-        (fail(f"READABLE({pte})", c.V_OVERWRITE),),
+        tuple(faults),
     )
 
 
@@ -142,18 +149,23 @@ def pte_take(x: Operands) -> Step:
 
 @template(c.PTE_RESTORE)
 def pte_restore(x: Operands) -> Step:
-    """The entry moves to another address, and the content that the user expects with it."""
+    """The entry of another address, with the content that the user expects: moved here, or copied.
+
+    After a copy, writes by a TLB that has the old entry may or may not belong to the copy.
+    """
     pte = _entry(x, x.src)
     effects = [f"{pte} = {x.src2}"]
-    if x.model.has_pages():
-        effects.append(f"writes[{x.src}] = writes[{x.src3}]")
+    if x.model.has_pages() and x.imm:
+        effects.append(f"move_writes({x.src3}, {x.src}, 1)")
+    elif x.model.has_pages():
+        effects.append(f"writes[{x.src}] = {-1 if x.model.has_tlb() else f'writes[{x.src3}]'}")
     return Step((Way("", tuple(effects)),), (fail(f"READABLE({pte})", c.V_OVERWRITE),))
 
 
 @template(c.ZAP_PTES)
 def zap_ptes(x: Operands) -> Step:
-    """Clear the entries of the range in one table, and gather the anonymous pages."""
-    return done(f"zap_range({x.reference}, {x.src}, {x.src2}, {x.dst})")
+    """Clear the entries of the range in one table (all, or file pages only); gather anonymous pages."""
+    return done(f"{'zap_file_pages' if x.imm else 'zap_range'}({x.reference}, {x.src}, {x.src2}, {x.dst})")
 
 
 @template(c.CHANGE_PTES)
@@ -184,13 +196,25 @@ def filemap_get_folio(x: Operands) -> Step:
 
 @template(c.FOLIO_CREATE)
 def filemap_add_folio(x: Operands) -> Step:
-    """A new folio, locked, unless another was faster; a reference either way."""
+    """A new folio, locked, unless another was faster; a reference either way.
+
+    The model has one object for each page of a file: it waits until nobody holds a former folio.
+    """
     folio = _folio(x, x.src2)
-    found = (f"{x.dst} = {folio} + 1", f"folio_refcount[{x.dst} - 1]++")
+    number = f"{x.dst} = {folio} + 1"
     new = f"{x.dst} - 1"
-    added = (f"folio_cached[{new}] = 1", f"folio_uptodate[{new}] = 0", f"folio_lock_owner[{new}] = _pid + 1")
+    unused = f"folio_refcount[{folio}] == 0 && folio_lock_owner[{folio}] == 0"
+    added = (
+        f"folio_refcount[{new}] = 1",
+        f"folio_cached[{new}] = 1",
+        f"folio_uptodate[{new}] = 0",
+        f"folio_lock_owner[{new}] = _pid + 1",
+    )
     return Step(
-        (Way(f"folio_cached[{folio}] != 0", found), Way(f"folio_cached[{folio}] == 0", (*found, *added)))
+        (
+            Way(f"folio_cached[{folio}] != 0", (number, f"folio_refcount[{new}]++")),
+            Way(f"folio_cached[{folio}] == 0 && {unused}", (number, *added)),
+        )
     )
 
 
@@ -213,7 +237,31 @@ def next_uptodate_folio(x: Operands) -> Step:
 @template(c.FOLIO_DELETE)
 def filemap_remove_folio(x: Operands) -> Step:
     """Out of the page cache."""
-    return done(f"folio_cached[{x.index}] = 0", f"folio_uptodate[{x.index}] = 0")
+    return done(f"folio_cached[{x.index}] = 0")
+
+
+@template(c.REMOVE_MAPPING)
+def remove_mapping(x: Operands) -> Step:
+    """Free the folio, with its lock, if the caller has the only reference."""
+    return Step(
+        (
+            Way(f"folio_refcount[{x.index}] != 1"),
+            Way(
+                f"folio_refcount[{x.index}] == 1",
+                (
+                    f"folio_refcount[{x.index}] = 0",
+                    f"folio_lock_owner[{x.index}] = 0",
+                    f"folio_cached[{x.index}] = 0",
+                ),
+            ),
+        )
+    )
+
+
+@template(c.INSIDE_SIZE)
+def inside_i_size(x: Operands) -> Step:
+    """Does i_size cover the page?"""
+    return test(f"{x.src} - {x.src2} < {x.word}")
 
 
 # --- anonymous pages -----------------------------------------------------------------------------
@@ -259,6 +307,7 @@ def copy_page(x: Operands) -> Step:
                 (
                     f"if :: {anon} -> page_data[{x.index}] = page_data[{x.src} / PAGE_UNIT] "
                     f":: else -> page_data[{x.index}] = 0 fi",
+                    f"page_epoch[{x.index}] = epoch[{x.dst}] + 1",
                 ),
             ),
         ),
@@ -269,8 +318,10 @@ def copy_page(x: Operands) -> Step:
 @template(c.PAGE_RMAP)
 def page_add_rmap(x: Operands) -> Step:
     """The page learns its anon_vma and its index there."""
+    assert x.op.src is not None
+    mapping = f"{x.src} & ~STALE" if x.model.is_global(x.op.src) else x.src
     return done(
-        f"page_mapping[{x.index}] = {x.src}", f"page_index[{x.index}] = {x.dst} - {x.src2} + {x.src3}"
+        f"page_mapping[{x.index}] = {mapping}", f"page_index[{x.index}] = {x.dst} - {x.src2} + {x.src3}"
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from spfvar.export.steps import Operands, Step, Way, done, fail, template, test
 from spfvar.ops import codes as c
+from spfvar.ops.places import Register
 from spfvar.ops.primitives import NULL
 
 # --- local to the process ------------------------------------------------------------------------
@@ -59,10 +60,17 @@ def test_register(x: Operands) -> Step:
     return test(f"({x.src} & {x.imm}) != 0")
 
 
+def _pointer(x: Operands, register: Register | None) -> str:
+    """A register as the pointer that it is: recycled memory has the address that it had."""
+    assert register is not None
+    name = x.model.register(register)
+    return f"({name} & ~STALE)" if x.model.is_global(register) else name
+
+
 @template(c.REG_EQUAL)
 def registers_equal(x: Operands) -> Step:
     """Do two registers hold the same?"""
-    return test(f"{x.src} == {x.src2}")
+    return test(f"{_pointer(x, x.op.src)} == {_pointer(x, x.op.src2)}")
 
 
 @template(c.CHOOSE)
@@ -109,7 +117,10 @@ def down_read_trylock(x: Operands) -> Step:
     """Shared or not at all."""
     readers, writer, waiters = _rwsem(x)
     free = f"{writer} == 0 && len({waiters}) == 0"
-    return Step((Way(f"!({free})"), Way(free, (f"{readers}++",))))
+    effects = [f"{readers}++"]
+    if x.op.typesafe:  # the lock keeps whatever object now lives in the recycled memory, if one does
+        effects.append(f"if :: {x.cls}_life[{x.index}] == LIVE -> {x.reference} = {x.index} + 1 :: else fi")
+    return Step((Way(f"!({free})"), Way(free, tuple(effects))))
 
 
 @template(c.UP_READ)
@@ -127,6 +138,8 @@ def down_write(x: Operands) -> Step:
     """Exclusive."""
     readers, writer, waiters = _rwsem(x)
     free = f"{readers} == 0 && {writer} == 0 && len({waiters}) == 0"
+    if x.imm:  # down_write_trylock
+        return Step((Way(f"!({free})"), Way(free, (f"{writer} = _pid + 1",))))
     return Step((Way(free, (f"{writer} = _pid + 1",)),), queue=Way(f"!({free})", (f"{waiters}!_pid,WRITER",)))
 
 
@@ -214,10 +227,16 @@ def store(x: Operands) -> Step:
     return done(f"{x.word} = {x.imm}")
 
 
-@template(c.STORE_REG, c.STORE_REF)
+@template(c.STORE_REG)
 def store_register(x: Operands) -> Step:
     """WRITE_ONCE of a register."""
     return done(f"{x.word} = {x.src}")
+
+
+@template(c.STORE_REF)
+def store_ref(x: Operands) -> Step:
+    """WRITE_ONCE of a pointer."""
+    return done(f"{x.word} = {_pointer(x, x.op.src)}")
 
 
 @template(c.ADD)
@@ -240,23 +259,26 @@ def equals_register(x: Operands) -> Step:
 
 @template(c.INC_NOT_ZERO)
 def inc_not_zero(x: Operands) -> Step:
-    """refcount_inc_not_zero with a limit: a reference that was counted keeps the object as it now is."""
-    effects = [f"{x.word}++"]
+    """refcount_add_not_zero, with a limit: a reference that was counted keeps the object as it now is."""
+    effects = [f"{x.word} = {x.word} + {x.op.imm2}"]
     if x.op.typesafe:
         effects.append(f"{x.reference} = {x.index} + 1")
-    return Step(
-        (
-            Way(f"{x.word} != 0 && {x.word} < {x.imm}", tuple(effects)),
-            Way(f"{x.word} == 0"),
-            Way(f"{x.word} != 0 && {x.word} >= {x.imm}"),
-        )
+    ways = (
+        Way(f"{x.word} != 0 && {x.word} < {x.imm}", tuple(effects)),
+        Way(f"{x.word} == 0"),
+        Way(f"{x.word} != 0 && {x.word} >= {x.imm}"),
     )
+    return Step(ways[: len(x.op.outcomes)])
 
 
 @template(c.DEC_AND_TEST)
 def dec_and_test(x: Operands) -> Step:
     """Decrement; was it the last?"""
-    return test(f"{x.word} == 1", f"{x.word}--")
+    effects = [f"{x.word}--"]
+    if x.op.dst is not None:
+        effects.append(f"{x.dst} = {x.word}")
+    step = test(f"{x.word} == 1", *effects)
+    return Step(step.ways, (fail(f"{x.word} <= 0", c.V_REFCOUNT),))
 
 
 @template(c.WAIT_EQUALS)
