@@ -108,7 +108,8 @@ def _sizes(race: Race, automata: dict[str, Automaton]) -> Sizes:
         pt_shift=span.bit_length() - 1,
         seq_bits=10,
         anon_vmas=vmas + accesses,
-        anon_pages=min(MAX_ANON_PAGES, populated + 2 * accesses),
+        # At least one: without any, lower() drops bookkeeping that the properties look at.
+        anon_pages=min(MAX_ANON_PAGES, max(1, populated + 2 * accesses)),
         tlbs=race.tlb,
         stale=c.SMALL_STALE,
     )

@@ -65,7 +65,8 @@ class RaceStatement(_Strict):
     ``load`` and ``store`` are the user's accesses to page ``page`` of the VMA.  ``collapse`` is khugepaged on
     anonymous memory, ``retract`` on a file's pages; ``map_over`` is mmap(MAP_FIXED) over the VMA that starts
     at the same page; ``truncate`` cuts the file off before page ``page``, ``punch`` and ``reclaim`` take that
-    page away, ``writeback`` writes from it on.
+    page away, ``writeback`` writes from it on.  ``anon_rmap`` is a reverse-map walk that comes by the VMA's
+    anon_vma; ``mkyoung`` is a fault on a page that may be mapped, for the sake of its accessed bit.
     """
 
     load: str | None = None
@@ -78,6 +79,8 @@ class RaceStatement(_Strict):
     shrink: str | None = None
     collapse: str | None = None
     map_over: str | None = None
+    anon_rmap: str | None = None
+    mkyoung: str | None = None
     truncate: str | None = None
     punch: str | None = None
     reclaim: str | None = None
@@ -110,7 +113,7 @@ class RaceStatement(_Strict):
 FILE_VERBS = ("truncate", "punch", "reclaim", "writeback", "retract")
 RACE_VERBS = (
     "load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink", "collapse", "map_over",
-    *FILE_VERBS,
+    "anon_rmap", "mkyoung", *FILE_VERBS,
 )  # fmt: skip
 
 

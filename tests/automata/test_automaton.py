@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spfvar.automata.automaton import Node, minimise
-from spfvar.ops.primitives import (choose, count, work)
+from spfvar.ops.primitives import choose, count, work
 
 
 def test_equal_cycles_are_merged_although_they_never_end() -> None:

@@ -14,7 +14,7 @@ from spfvar.automata.automaton import Automaton
 from spfvar.automata.extract import MAX_PATH, Extractor, StrategyError
 from spfvar.ops import codes
 from spfvar.ops.op import Call, Op, Steps, again, loop
-from spfvar.ops.primitives import (choose, work)
+from spfvar.ops.primitives import choose, work
 
 Text = Callable[[], Steps]
 

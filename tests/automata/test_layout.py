@@ -12,7 +12,7 @@ from spfvar.automata.layout import Layout, Sizes
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.places import Field, Register
-from spfvar.ops.primitives import (at, copy_register, load)
+from spfvar.ops.primitives import at, copy_register, load
 from spfvar.plugins.registry import load_registry, sample_texts
 from spfvar.plugins.variant import Stack
 

@@ -12,8 +12,21 @@ from spfvar.automata.link import Program, link
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps
-from spfvar.ops.paging import (read_pte)
-from spfvar.ops.primitives import (add, at, call_rcu, choose, count, find_vma, load, rcu_read_lock, set_register, spin_lock, tree_erase, work)
+from spfvar.ops.paging import read_pte
+from spfvar.ops.primitives import (
+    add,
+    at,
+    call_rcu,
+    choose,
+    count,
+    find_vma,
+    load,
+    rcu_read_lock,
+    set_register,
+    spin_lock,
+    tree_erase,
+    work,
+)
 from spfvar.plugins.registry import load_registry, sample_texts
 from spfvar.plugins.variant import Stack
 

@@ -11,7 +11,7 @@ from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.ops.op import Steps
-from spfvar.ops.primitives import (work)
+from spfvar.ops.primitives import work
 from spfvar.plugins.variant import Event, Stack, Variant
 
 VMF = VmFault(True, Mapping())

@@ -18,7 +18,7 @@ from spfvar.matrix.run import run_plan
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
-from spfvar.ops.primitives import (at, down_write, up_write)
+from spfvar.ops.primitives import at, down_write, up_write
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack, Variant
 from spfvar.simulate.engine import HISTOGRAM

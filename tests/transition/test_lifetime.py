@@ -7,7 +7,24 @@ import pytest
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
-from spfvar.ops.primitives import (allocate, at, call_rcu, copy_register, free, ipi_send, ipi_wait, load, local_irq_disable, local_irq_enable, rcu_gp_start, rcu_gp_wait, rcu_invoke, rcu_read_lock, rcu_read_unlock, work)
+from spfvar.ops.primitives import (
+    allocate,
+    at,
+    call_rcu,
+    copy_register,
+    free,
+    ipi_send,
+    ipi_wait,
+    load,
+    local_irq_disable,
+    local_irq_enable,
+    rcu_gp_start,
+    rcu_gp_wait,
+    rcu_invoke,
+    rcu_read_lock,
+    rcu_read_unlock,
+    work,
+)
 from tests.transition.bench import Bench, Text, text_of
 
 NULL, AFTER_FREE, RECYCLED = c.VIOLATIONS[1:4]

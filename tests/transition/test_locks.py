@@ -6,7 +6,21 @@ import pytest
 
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
-from spfvar.ops.primitives import (at, down_read, down_read_trylock, down_write, downgrade_write, folio_lock, folio_trylock, folio_unlock, spin_lock, spin_trylock, spin_unlock, up_read, up_write)
+from spfvar.ops.primitives import (
+    at,
+    down_read,
+    down_read_trylock,
+    down_write,
+    downgrade_write,
+    folio_lock,
+    folio_trylock,
+    folio_unlock,
+    spin_lock,
+    spin_trylock,
+    spin_unlock,
+    up_read,
+    up_write,
+)
 from tests.transition.bench import Bench, text_of
 
 SEM = at(o.mm, o.MMAP_LOCK)

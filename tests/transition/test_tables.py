@@ -7,8 +7,28 @@ import pytest
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
-from spfvar.ops.paging import (change_ptes, fault_around_window, filemap_create_folio, filemap_get_folio, fresh_range, next_uptodate_folio, pmd_clear, pmd_populate, pmd_same, pte_mkwrite, pte_none, pte_same, read_pmd, read_pte, set_pte_anon, set_pte_file, set_pte_zero, touch, zap_ptes)
-from spfvar.ops.primitives import (copy_register, find_vma, folio_unlock, tree_erase, tree_store, vma_contains)
+from spfvar.ops.paging import (
+    change_ptes,
+    fault_around_window,
+    filemap_create_folio,
+    filemap_get_folio,
+    fresh_range,
+    next_uptodate_folio,
+    pmd_clear,
+    pmd_populate,
+    pmd_same,
+    pte_mkwrite,
+    pte_none,
+    pte_same,
+    read_pmd,
+    read_pte,
+    set_pte_anon,
+    set_pte_file,
+    set_pte_zero,
+    touch,
+    zap_ptes,
+)
+from spfvar.ops.primitives import copy_register, find_vma, folio_unlock, tree_erase, tree_store, vma_contains
 from tests.transition.bench import Bench, text_of
 
 P, W, A, D, Z = c.PTE_PRESENT, c.PTE_WRITE, c.PTE_ANON, c.PTE_DIRTY, c.PTE_ZERO

@@ -19,7 +19,7 @@ from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
-from spfvar.ops.paging import (read_pmd, read_pte)
+from spfvar.ops.paging import read_pmd, read_pte
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.simulate.world import World, build_world

@@ -6,8 +6,28 @@ import pytest
 
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps
-from spfvar.ops.paging import (next_table)
-from spfvar.ops.primitives import (add, add_registers, at, choose, copy_register, dec_and_test, equals, equals_register, inc_not_zero, load, load_nonzero, load_odd, next_address, registers_equal, set_register, store, store_register, test_register, wait_equals)
+from spfvar.ops.paging import next_table
+from spfvar.ops.primitives import (
+    add,
+    add_registers,
+    at,
+    choose,
+    copy_register,
+    dec_and_test,
+    equals,
+    equals_register,
+    inc_not_zero,
+    load,
+    load_nonzero,
+    load_odd,
+    next_address,
+    registers_equal,
+    set_register,
+    store,
+    store_register,
+    test_register,
+    wait_equals,
+)
 from tests.transition.bench import Bench, text_of
 
 WORD = at(o.mm, o.PGTABLES_BYTES)

@@ -15,7 +15,15 @@ from spfvar.automata.extract import Extractor
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps
-from spfvar.ops.primitives import (at, choose, down_read, rcu_read_lock, rcu_read_unlock, spin_lock, spin_unlock)
+from spfvar.ops.primitives import (
+    at,
+    choose,
+    down_read,
+    rcu_read_lock,
+    rcu_read_unlock,
+    spin_lock,
+    spin_unlock,
+)
 from spfvar.plugins.registry import load_registry, sample_texts
 from spfvar.plugins.variant import Stack
 
