@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from spfvar.variants.per_vma import PteOffsetMapLock
-
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import PTL, pmd_install
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.khugepaged import RetractUnderRmapLock, retract_under_mmap_lock
 from spfvar.mm.map_fixed import over_old_vma
+from spfvar.mm.pte_offset_map import PteOffsetMapLock
 from spfvar.mm.vmf import PMD_NONE, Mapping, VMFault, VmFault
 from spfvar.mm.writers import insert_vma, load_vm_file, remove_vma, unmap_region
 from spfvar.ops import objects as o
