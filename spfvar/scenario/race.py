@@ -80,6 +80,8 @@ class RaceStatement(_Strict):
     in /proc/pid/maps.  ``collapse`` is khugepaged on anonymous memory, ``retract`` on a file's pages;
     ``map_over`` is mmap(MAP_FIXED) over the VMA that starts at the same page; ``truncate`` cuts the file off
     before page ``page``, ``punch`` and ``reclaim`` take that page away, ``writeback`` writes from it on.
+    ``anon_rmap`` is a reverse-map walk that comes by the VMA's anon_vma; ``mkyoung`` is a fault on a page that
+    may be mapped, for the sake of its accessed bit.
     """
 
     load: str | None = None
@@ -99,6 +101,8 @@ class RaceStatement(_Strict):
     maps: str | None = None
     collapse: str | None = None
     map_over: str | None = None
+    anon_rmap: str | None = None
+    mkyoung: str | None = None
     truncate: str | None = None
     punch: str | None = None
     reclaim: str | None = None
@@ -133,7 +137,7 @@ class RaceStatement(_Strict):
 FILE_VERBS = ("truncate", "punch", "reclaim", "writeback", "retract")
 RACE_VERBS = (
     "load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink", "exit", "merge", "move",
-    "dontunmap", "fork", "mbind", "maps", "collapse", "map_over", *FILE_VERBS,
+    "dontunmap", "fork", "mbind", "maps", "collapse", "map_over", "anon_rmap", "mkyoung", *FILE_VERBS,
 )  # fmt: skip
 
 
