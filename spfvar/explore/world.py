@@ -21,7 +21,7 @@ from spfvar.scenario.actors import actor_text
 from spfvar.scenario.race import MAX_ANON_PAGES, Race, RaceVma
 
 KTHREAD = "rcu_gp_kthread"
-_LANE = 4  # 16-bit words per 64-bit word
+LANE = 4  # 16-bit words per 64-bit word
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +111,12 @@ def _sizes(race: Race, automata: dict[str, Automaton]) -> Sizes:
         anon_pages=min(MAX_ANON_PAGES, populated + 2 * accesses),
         tlbs=race.tlb,
         stale=c.SMALL_STALE,
+        align=LANE,
     )
 
 
 def _packed(state: Words) -> npt.NDArray[np.int16]:
-    packed = np.zeros(-(-len(state) // _LANE) * _LANE, dtype=np.int16)
+    packed = np.zeros(-(-len(state) // LANE) * LANE, dtype=np.int16)
     packed[: len(state)] = state
     assert (packed[: len(state)] == state).all(), "a word of the start state does not fit into 16 bits"
     return packed
