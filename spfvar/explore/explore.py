@@ -86,7 +86,7 @@ class Exploration:
         """The ways from the start to a violation, the one that violates included."""
         ways, names = self._ways(violation.state)
         if violation.way != k.AT_REST:
-            ways += self._follow(violation.state, violation.way, names)
+            ways.append(names[violation.way // k.WAYS] * k.WAYS + violation.way % k.WAYS)
         return ways
 
     def _ways(self, state: int) -> tuple[list[int], list[int]]:

@@ -11,7 +11,7 @@ from spfvar.automata.layout import Layout
 from spfvar.explore import search as k
 from spfvar.explore.footprints import ALONE, QUEUEING, WAITING, conflict, futures_of, masks_of
 from spfvar.explore.registers import dead_at, dying_at, live_at
-from spfvar.explore.world import KTHREAD, RaceWorld
+from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
 from spfvar.ops.places import RWSEM_WORDS, SPIN_WORDS
 
@@ -59,9 +59,10 @@ def _runs(table: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
 
 def _private(world: RaceWorld, masks: Ints, futures: Ints) -> npt.NDArray[np.bool_]:
     """By node: does nothing that another thread ever does conflict with it?"""
-    names = [*(actor.name for actor in world.race.actor), KTHREAD]
-    threads = Counter(names[group] for group in world.groups)
     entry = world.program.entry
+    names = {row: name for name, row in entry.items()}
+    pcs = (int(world.start[world.layout.thread_base(thread) + c.T_PC]) for thread in range(world.threads))
+    threads = Counter(names[pc] for pc in pcs)
     private = _runs(world.program.table)
     for name in threads:
         rivals = np.zeros(_FUTURE, dtype=np.int64)

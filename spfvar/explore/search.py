@@ -276,7 +276,7 @@ def primitive(space, work, rules, tid, choice):
 def advance(space, work, rules, tid, choice):
     """Let a thread move: one primitive, and those behind it that the reductions let run at once.
 
-    Returns the outcome of the last primitive, or NO_ROOM.  Only the first can be BLOCKED.
+    Returns the outcome of the last primitive, or NO_ROOM.  Only the first can be BLOCKED or VIOLATED.
     """
     outcome = 0
     number = 0
@@ -284,6 +284,10 @@ def advance(space, work, rules, tid, choice):
         work.trail[number] = tid * WAYS + choice
         number += 1
         outcome = primitive(space, work, rules, tid, choice)
+        if outcome == c.VIOLATED and number > 1:  # store the state before it: the others may violate more
+            number -= 1
+            outcome = 0
+            break
         if outcome < 0:
             break
         tid = next_runner(space, work, rules, tid)

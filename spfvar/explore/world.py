@@ -59,7 +59,7 @@ def build_race(race: Race, stack: Stack) -> RaceWorld:
     program = link(automata, layout)
     state = _Start(race, layout, program).state
     names, groups = _threads(race, with_rcu)
-    return RaceWorld(race, layout, program, automata, _packed(state), _lock_words(layout), names, groups)
+    return RaceWorld(race, layout, program, automata, packed(state), lock_words(layout), names, groups)
 
 
 def _threads(race: Race, with_rcu: bool) -> tuple[tuple[str, ...], tuple[int, ...]]:
@@ -115,14 +115,15 @@ def _sizes(race: Race, automata: dict[str, Automaton]) -> Sizes:
     )
 
 
-def _packed(state: Words) -> npt.NDArray[np.int16]:
-    packed = np.zeros(-(-len(state) // LANE) * LANE, dtype=np.int16)
-    packed[: len(state)] = state
-    assert (packed[: len(state)] == state).all(), "a word of the start state does not fit into 16 bits"
-    return packed
+def packed(state: Words) -> npt.NDArray[np.int16]:
+    """A state in words of 16 bits."""
+    words = np.zeros(-(-len(state) // LANE) * LANE, dtype=np.int16)
+    words[: len(state)] = state
+    assert (words[: len(state)] == state).all(), "a word of the start state does not fit into 16 bits"
+    return words
 
 
-def _lock_words(layout: Layout) -> npt.NDArray[np.int64]:
+def lock_words(layout: Layout) -> npt.NDArray[np.int64]:
     """Every word of every lock: all of them are 0 when it is free and nobody waits."""
     words = [
         layout.word(field, index) + i
