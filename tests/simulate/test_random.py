@@ -84,3 +84,25 @@ def test_streams_of_a_seed_share_no_number() -> None:
     state = seeded(np.random.SeedSequence(1), 3)
     streams = [{uniform(state, stream) for _ in range(20)} for stream in range(3)]
     assert len(set.union(*streams)) == 60
+
+
+@given(SEEDS, st.lists(st.integers(0, 2), max_size=60))
+def test_what_a_stream_draws_does_not_depend_on_the_others(seed: int, order: list[int]) -> None:
+    """Whatever the order in which threads draw, each gets the numbers that its own stream holds."""
+    mixed = seeded(np.random.SeedSequence(seed), 3)
+    drawn: dict[int, list[float]] = {0: [], 1: [], 2: []}
+    for stream in order:
+        drawn[stream].append(uniform(mixed, stream))
+    alone = seeded(np.random.SeedSequence(seed), 3)
+    for stream, numbers in drawn.items():
+        assert numbers == [uniform(alone, stream) for _ in numbers]
+
+
+@given(SEEDS, st.integers(2, 40))
+def test_every_stream_begins_in_range_and_apart(seed: int, streams: int) -> None:
+    """All states are valid, and no two threads begin at the same one."""
+    states = seeded(np.random.SeedSequence(seed), streams)
+    assert states.shape == (streams, 2)
+    assert np.all(states >= 1)
+    assert np.all(states < (M1, M2))
+    assert len({tuple(state) for state in states.tolist()}) == streams
