@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spfvar.simulate.random import seeded, uniform
@@ -36,6 +36,7 @@ def test_a_seed_gives_a_state_that_the_generators_accept(seed: int) -> None:
     assert 1 <= b < M2
 
 
+@settings(deadline=None)  # the first example compiles
 @given(SEEDS)
 def test_compiled_and_uncompiled_draw_the_same_numbers(seed: int) -> None:
     """Integer arithmetic only: equal to the last bit."""
@@ -86,6 +87,7 @@ def test_streams_of_a_seed_share_no_number() -> None:
     assert len(set.union(*streams)) == 60
 
 
+@settings(deadline=None)  # the first example compiles
 @given(SEEDS, st.lists(st.integers(0, 2), max_size=60))
 def test_what_a_stream_draws_does_not_depend_on_the_others(seed: int, order: list[int]) -> None:
     """Whatever the order in which threads draw, each gets the numbers that its own stream holds."""
