@@ -18,7 +18,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.test
-	$(BIN)/mypy spfvar variants tests benchmarks
+	$(BIN)/mypy spfvar variants twins races tests benchmarks
 
 unit: $(VENV)/.test
 	$(BIN)/python -m pytest -q -n 2

@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def test_a_wheel_carries_variants_scenarios_and_hardware(tmp_path: Path) -> None:
+def test_a_wheel_carries_variants_scenarios_races_and_hardware(tmp_path: Path) -> None:
     """Built, unpacked into an empty directory and imported from another one."""
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     wheels, target = tmp_path / "wheels", tmp_path / "target"
@@ -22,9 +22,11 @@ def test_a_wheel_carries_variants_scenarios_and_hardware(tmp_path: Path) -> None
     subprocess.run([*pip, "install", "-q", "--no-deps", "--target", str(target), str(wheel)], check=True)
     code = (
         "import spfvar; from spfvar.plugins.registry import load_registry; "
-        "from spfvar.matrix import catalogue as c; "
+        "from spfvar.matrix import catalogue as c; from importlib.resources import files; "
+        "import spfvar.twins, spfvar.explore; "
         "print(spfvar.__file__, len(load_registry().variants), len(c.scenarios().names()), "
-        "len(c.hardware().names()))"
+        "len(c.hardware().names()), "
+        "len([p for p in files('spfvar.races').iterdir() if p.name.endswith('.toml')]))"
     )
     environment = {**os.environ, "PYTHONPATH": str(target), "XDG_CONFIG_HOME": str(tmp_path)}
     result = subprocess.run(
@@ -37,5 +39,7 @@ def test_a_wheel_carries_variants_scenarios_and_hardware(tmp_path: Path) -> None
     )
     file, *counts = result.stdout.split()
     assert Path(file).is_relative_to(target)
-    # What the shipped directories hold: five variants, eleven loads, four machines.
-    assert counts == ["5", "11", "4"]
+    # What the shipped directories hold: five variants, eleven loads, four machines, and all the races.
+    races = len(list((ROOT / "races").glob("*.toml")))
+    assert races > 0
+    assert counts == ["5", "11", "4", str(races)]

@@ -1,4 +1,8 @@
-"""The 2021 speculative page faults as three stacks: anonymous only, the whole series, map_pages only."""
+"""The 2021 speculative page faults as three stacks: anonymous only, the whole series, map_pages only.
+
+As posted, but for three holes: `NoTableMove`, that was found in the field, `NoPolicy`, and
+`LockRetractedTable`.
+"""
 
 from spfvar.plugins.variant import Event, Variant
 
@@ -13,7 +17,7 @@ ANONYMOUS = (
     p.SpeculativeAnonymous,
     p.SpeculativePresent,
 )
-LAST = (p.MultithreadedOnly, p.RcuVmaFreeIfShared)
+LAST = (p.NoPolicy, p.NoTableMove, p.LockRetractedTable, p.MultithreadedOnly, p.RcuVmaFreeIfShared)
 
 EVENTS = (
     Event("spf_attempt", "attempt", "faults tried speculatively"),
@@ -25,6 +29,7 @@ EVENTS = (
     Event("spf_abort_access_error", "reason", "the VMA forbids the access"),
     Event("spf_abort_pmd", "reason", "no page table yet (once per 2 MiB)"),
     Event("spf_abort_anon_vma", "reason", "the VMA has no anon_vma yet"),
+    Event("spf_abort_userfaultfd", "reason", "a userfaultfd monitor has to fill the page"),
     Event("spf_abort_pte_map_lock_seq1", "reason", "a writer began before the table was locked"),
     Event("spf_abort_pte_map_lock_pmd", "reason", "the page table was replaced"),
     Event("spf_abort_pte_map_lock_ptl", "reason", "the page table's lock was taken"),

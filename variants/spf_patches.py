@@ -12,10 +12,11 @@ from collections.abc import Generator
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hook_point, hookimpl
+from spfvar.mm.khugepaged import retract_under_mmap_lock
 from spfvar.mm.sequence import WriteSequence
-from spfvar.mm.vmf import VMA_COPY, VMFault, VmFault
+from spfvar.mm.vmf import VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
-from spfvar.ops.op import Op, Steps
+from spfvar.ops.op import Steps
 from spfvar.ops.paging import filemap_get_folio, folio_put, inside_i_size, pmd_same, read_pmd, read_pte
 from spfvar.ops.places import Field, Register
 from spfvar.ops.primitives import (
@@ -32,6 +33,7 @@ from spfvar.ops.primitives import (
     load,
     load_odd,
     load_ref,
+    load_ref_nonnull,
     local_irq_disable,
     local_irq_enable,
     rcu_read_lock,
@@ -48,15 +50,16 @@ seq = Register("seq")
 PTL = at(o.table, o.PTL)
 
 
-def mmap_seq_read_check() -> Op:
-    """Outcome: has no writer begun since the fault read the sequence count?"""
-    return equals_register(at(o.mm, MMAP_SEQ), seq, "mmap_seq_read_check")
-
-
 def abort(reason: str) -> Steps:
     """Count why a speculative fault gives up."""
     yield count(f"spf_abort_{reason}")
     return VMFault.RETRY
+
+
+@hook_point
+def mmap_seq_read_check() -> Steps:
+    """Has no writer begun since the fault read the sequence count (patch 9)?  Returns bool."""
+    raise AssertionError
 
 
 @hook_point
@@ -97,6 +100,10 @@ class MmapSeq(WriteSequence):
     """9/37: a per-mm sequence count, odd while mmap_lock is held for writing."""
 
     sequence = MMAP_SEQ
+
+    @hookimpl
+    def mmap_seq_read_check(self) -> Steps:
+        return (yield equals_register(at(o.mm, MMAP_SEQ), seq, "mmap_seq_read_check"))
 
 
 class RcuVmaFree:
@@ -142,7 +149,7 @@ class SpeculativeEntry:
             return (yield from abort("no_speculate"))
         yield from self._copy_vma(vmf)
         yield rcu_read_unlock()
-        if not (yield mmap_seq_read_check()):
+        if not (yield from mmap_seq_read_check()):
             return (yield from abort("vma_copy"))
         if vmf.write and not (yield test_register(o.vm_page_prot, 1, "access_error")):
             return (yield from abort("access_error"))
@@ -152,6 +159,8 @@ class SpeculativeEntry:
         yield load(at(o.vma, o.VM_WRITE), o.vm_page_prot).costing("vma_copy")
         yield load_ref(at(o.vma, o.VM_ANON_VMA), o.anon_vma)
         yield load(at(o.vma, o.VM_PGOFF), o.vm_pgoff).untimed()
+        if vmf.mapping.policy:
+            yield load_ref(at(o.vma, o.VM_POLICY), o.vm_policy)
         if vmf.mapping.anonymous:
             yield load(at(o.vma, o.VM_START), o.vm_start).untimed()
         else:
@@ -211,13 +220,13 @@ class PteMapLock:
 
     def _lock(self) -> Steps:
         yield from speculative_page_walk_begin()
-        if not (yield mmap_seq_read_check()):
+        if not (yield from mmap_seq_read_check()):
             return (yield from self._fail("seq1"))
         if not (yield pmd_same()):
             return (yield from self._fail("pmd"))
         if not (yield spin_trylock(PTL)):
             return (yield from self._fail("ptl"))
-        if not (yield mmap_seq_read_check()):
+        if not (yield from mmap_seq_read_check()):
             yield spin_unlock(PTL)
             return (yield from self._fail("seq2"))
         yield from speculative_page_walk_end()
@@ -246,6 +255,11 @@ class SpeculativeAnonymous:
     def anon_vma_prepare(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
         prepare = yield
         return self._must_exist() if vmf.has(SPECULATIVE) else prepare
+
+    @hookimpl(wrapper=True)
+    def handle_userfault(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        wait = yield
+        return abort("userfaultfd") if vmf.has(SPECULATIVE) else wait
 
     def _must_exist(self) -> Steps:
         if (yield is_null(o.anon_vma)):
@@ -281,7 +295,7 @@ class SpeculativeDoFault:
 
     def _do_fault(self, vmf: VmFault, call_fault: Steps) -> Steps:
         yield rcu_read_lock()
-        if (yield mmap_seq_read_check()):
+        if (yield from mmap_seq_read_check()):
             ret = yield from call_fault
         else:
             ret = yield from abort("fault")
@@ -330,7 +344,7 @@ class SpeculativeFaultAround:
 
     def _do_fault_around(self, vmf: VmFault, map_pages: Steps) -> Steps:
         yield rcu_read_lock()
-        if not (yield mmap_seq_read_check()):
+        if not (yield from mmap_seq_read_check()):
             yield rcu_read_unlock()
             return (yield from abort("fault")), vmf
         ret, vmf = yield from map_pages
@@ -376,6 +390,52 @@ class MapPagesOnly:
     def _maps_pages(self, vmf: VmFault) -> bool:
         mapping = vmf.mapping
         return not vmf.write and not mapping.anonymous and mapping.map_pages and mapping.fault_around > 1
+
+
+class NoPolicy:
+    """A VMA with a memory policy does not speculate: mpol_put frees the policy at once.
+
+    The series as posted reads the policy of its copy of the VMA whenever it allocates (open question H4).
+    """
+
+    @hookimpl(wrapper=True)
+    def vma_can_speculate(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        other = yield
+        return self._unless_policy(other) if vmf.mapping.policy else other
+
+    def _unless_policy(self, other: Steps) -> Steps:
+        if (yield load_ref_nonnull(at(o.vma, o.VM_POLICY), o.vm_policy)):
+            return False
+        return (yield from other)
+
+
+class NoTableMove:
+    """mremap moves no page table while faults may speculate: they hold its lock only, not the pmd lock.
+
+    The series as posted lacks this (open question H1, b/263177905).  Android's first answer was this rule;
+    its later one lets a table go once the VMA has no speculating users (AOSP 529351c4c820).
+    """
+
+    @hookimpl(wrapper=True)
+    def move_normal_pmd(self, mapping: Mapping) -> Generator[None, Steps, Steps]:
+        return self._if_alone((yield))
+
+    def _if_alone(self, move: Steps) -> Steps:
+        if (yield equals(at(o.mm, o.MM_USERS), 1, "mm_users")):
+            return (yield from move)
+        return False
+
+
+class LockRetractedTable:
+    """khugepaged locks a file's page table while it unlinks it, as v6.6 does.
+
+    The series as posted lacks this: the table is empty, so khugepaged frees it with mmap_lock alone, which a
+    fault past its last check of the sequence count does not notice; it holds the lock of a freed table.
+    """
+
+    @hookimpl
+    def retract_page_tables(self) -> Steps:
+        return retract_under_mmap_lock(check_again=True, lock_table=True)
 
 
 class MultithreadedOnly:

@@ -23,6 +23,8 @@ MAX_PATH = 500
 MAX_BRANCHES = 150
 MAX_PATHS = 5000
 MAX_DEPTH = 60
+#: The function that yields a hook point's `Call`: what matters is who called it.
+CALLER = "call_hook_point"
 
 
 class StrategyError(SpfvarError):
@@ -89,6 +91,11 @@ class _Function:
             self.nodes.append(node)
         return self.index[node]
 
+    def is_one_op(self) -> bool:
+        """Does the function consist of a single primitive?"""
+        items = [node.item for node in self.nodes if isinstance(node, _Branch)]
+        return len(items) == 1 and isinstance(items[0], Op)
+
     def returns(self) -> list[Hashable]:
         return [node.value for node in self.nodes if isinstance(node, _Leaf)]
 
@@ -97,6 +104,8 @@ def location(steps: Steps) -> str:
     """``file:line`` of the innermost text that a suspended or finished generator stands in."""
     inner: Any = steps
     while getattr(inner, "gi_yieldfrom", None) is not None and hasattr(inner.gi_yieldfrom, "gi_frame"):
+        if inner.gi_yieldfrom.gi_code.co_name == CALLER:
+            break
         inner = inner.gi_yieldfrom
     frame = getattr(inner, "gi_frame", None)
     if frame is not None:
@@ -194,6 +203,7 @@ class _Run:
                 item, returned = self._advance(steps, None)
             else:
                 outcomes = self._outcomes(item, steps)
+                item = replace(item, where=location(steps))
                 if len(outcomes) == 1:
                     trail.append(item)
                     item, returned = self._advance(steps, outcomes[0])
@@ -314,7 +324,7 @@ class _Flattener:
     def __init__(self, callee: Callable[[Call], _Function], end: Op) -> None:
         self.nodes: list[Node] = []
         self._callee = callee
-        self._memo: dict[tuple[int, int, _Exits, _Loops], int] = {}
+        self._memo: dict[tuple[int, int, _Exits, _Loops, tuple[str, ...]], int] = {}
         self._alias: dict[int, int] = {}
         self._end = end
 
@@ -336,28 +346,33 @@ class _Flattener:
                 raise StrategyError("a loop without any op in it never ends")
         return node
 
-    def _flatten(self, function: _Function, index: int, exits: _Exits, loops: _Loops) -> int:
+    def _flatten(
+        self, function: _Function, index: int, exits: _Exits, loops: _Loops, site: tuple[str, ...] = ()
+    ) -> int:
         node = function.nodes[index]
         if isinstance(node, _Leaf):
             return dict(exits)[node.value]
         if isinstance(node, _Back):
             return next(target for name, target in reversed(loops) if name == node.name)
-        key = (id(function), index, exits, loops)
+        key = (id(function), index, exits, loops, site)
         if key in self._memo:
             return self._memo[key]
         place = len(self.nodes)
         self.nodes.append(Node(self._end, ()))  # reserved: a loop's body refers back to its head
         self._memo[key] = place
         if isinstance(node, _Head):
-            self._alias[place] = self._flatten(function, node.body, exits, (*loops, (node.name, place)))
+            self._alias[place] = self._flatten(function, node.body, exits, (*loops, (node.name, place)), site)
         elif isinstance(node.item, Call):
             callee = self._callee(node.item)
+            if not site and callee.is_one_op():  # shown as its caller's
+                site = (function.name, node.item.where)
             # The callee's own loops are its own: names do not leak through a call.
             behind = tuple((v, self._flatten(function, child, exits, loops)) for v, child in node.children)
-            self._alias[place] = self._flatten(callee, callee.root, behind, ())
+            self._alias[place] = self._flatten(callee, callee.root, behind, (), site)
         else:
             successors = []
             for _, child in node.children:
-                successors.append(self._flatten(function, child, exits, loops))
-            self.nodes[place] = Node(node.item, tuple(successors))
+                successors.append(self._flatten(function, child, exits, loops, site))
+            op = replace(node.item, function=site[0], where=site[1]) if site else node.item
+            self.nodes[place] = Node(op, tuple(successors))
         return place

@@ -122,6 +122,7 @@ class Layout:
             g[c.G_TLB], here = here, here + sizes.threads * sizes.pages
         if sizes.anon_pages:
             g[c.G_WRITES], here = here, here + sizes.pages
+            g[c.G_EPOCH], here = here, here + sizes.pages
         g[c.G_STALE], g[c.G_PAGES] = sizes.stale, sizes.pages
         g[c.G_SEQ_MASK] = (1 << sizes.seq_bits) - 1
         g[c.G_R_ADDR] = self.registers[o.address]
@@ -165,8 +166,9 @@ class Layout:
                 if register.cls is not None:
                     state[self.thread_base(thread) + slot] = -1
             state[self.thread_word(thread, o.mm)] = 0
-        state[self.class_base(o.MM)] = c.LIVE
-        state[int(self.g[c.G_CLASS0 + c.K_FREE])] = c.FREE_END
+        mms = self.class_base(o.MM)
+        state[int(self.g[c.G_CLASS0 + c.K_FREE])] = state[mms]  # the first one is taken
+        state[mms] = c.LIVE
         self.initialise(state, o.MM, 0)
         return state
 

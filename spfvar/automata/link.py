@@ -41,11 +41,13 @@ def link(
     layout: Layout,
     private_tables: bool = False,
     settled: Collection[Field] = (),
+    lifetimes: bool = False,
 ) -> Program:
     """Resolve every operand of every node to state words.  Raises nothing: ops are checked already.
 
     ``private_tables``: no two threads of the run ever use the same page table.  ``settled``: fields that hold
-    a number other than 0 in every object from the start.
+    a number other than 0 in every object from the start.  ``lifetimes``: an access to an object of a class
+    that the run allocates or frees has to be ordered even if the word is constant, for it may come too late.
     """
     ops = tuple(op for automaton in automata.values() for op in automaton.ops())
     events = tuple(dict.fromkeys(op.event for op in ops if op.code == c.COUNT))
@@ -53,7 +55,7 @@ def link(
     costs = tuple(dict.fromkeys(op.cost for op in ops))
     line_base, lines, read_lines = _place_lines(ops, layout)
     executed = tuple(op for automaton in automata.values() for op in _executed(automaton, settled))
-    written = _Written(executed, private_tables)
+    written = _Written(executed, private_tables, lifetimes)
     table = np.full((len(ops), c.COLUMNS), -1, dtype=np.int32)
     entry: dict[str, int] = {}
     row = 0
@@ -109,7 +111,7 @@ def _fill(row: Words, op: Op, layout: Layout) -> None:
             row[c.C_A_LIFE] = c.A_TYPESAFE
         elif cls.lifetime and op.code != c.ALLOC:
             row[c.C_A_LIFE] = layout.class_base(cls)
-    if op.code in _LIFE_OPS:
+    if op.code in _LIFE_OPS or (op.typesafe and op.code == c.DOWN_READ_TRYLOCK):
         assert op.place is not None
         row[c.C_IMM] = c.G_CLASS0 + layout.class_number(op.place.field.cls) * c.CLASS_WORDS
     row[c.C_L_MODE] = _LINE_MODES[op.line.mode] if op.line is not None else 0
@@ -122,8 +124,10 @@ class _Written:
     _PMD_OPS = (c.READ_PMD, c.PMD_SAME, c.PMD_POPULATE, c.PMD_CLEAR, c.PMD_TAKE, c.TOUCH)
     _WORD_WRITES = (c.STORE, c.STORE_REG, c.STORE_REF, c.ADD, c.INC_NOT_ZERO, c.DEC_AND_TEST)
 
-    def __init__(self, ops: tuple[Op, ...], private_tables: bool) -> None:
+    def __init__(self, ops: tuple[Op, ...], private_tables: bool, lifetimes: bool) -> None:
         self._private_tables = private_tables
+        freed = [op.place.field.cls for op in ops if op.code in _LIFE_OPS and op.place is not None]
+        self._freed = set(freed if lifetimes else ())
         codes = {op.code for op in ops}
         self._fields = {op.place.field for op in ops if op.place is not None and op.code in self._WORD_WRITES}
         self._lines = {_key(op.line) for op in ops if op.line is not None and op.line.mode == "rmw"}
@@ -151,7 +155,7 @@ class _Written:
             return True
         if op.code in self._WORD_READS:
             assert op.place is not None
-            return op.place.field in self._fields
+            return op.place.field in self._fields or op.place.field.cls in self._freed
         if op.code == c.FIND_VMA:
             return self._tree
         if op.code in (c.RCU_READ_LOCK, c.RCU_READ_UNLOCK):

@@ -67,7 +67,7 @@ def _lowered(op: Op, absent: set[ObjectClass]) -> Op:
     if op.place is None or op.place.field.cls not in absent:
         return op
     if op.code == c.ALLOC:
-        return Op(c.SET_REG, op.name, dst=op.dst, cost=op.cost, function=op.function)
+        return Op(c.SET_REG, op.name, dst=op.dst, cost=op.cost, function=op.function, where=op.where)
     if op.code == c.EQUALS:  # what is not modelled is as expected
         return _as_expected(op)
     return _work(op)
@@ -96,7 +96,10 @@ def _read(op: Op) -> Iterator[Register]:
 
 
 def _work(op: Op) -> Op:
-    return Op(c.NOP, op.name, op.outcomes, line=op.line, cost=op.cost, sleeps=op.sleeps, function=op.function)
+    return Op(
+        c.NOP, op.name, op.outcomes, line=op.line, cost=op.cost, sleeps=op.sleeps,
+        function=op.function, where=op.where,
+    )  # fmt: skip
 
 
 _PAGE_OPS = (c.PAGE_ALLOC, c.PAGE_GET, c.PAGE_PUT, c.PAGES_PUT, c.PAGE_COPY, c.PAGE_RMAP)

@@ -49,14 +49,24 @@ class RaceWorld:
 
 def build_race(race: Race, stack: Stack) -> RaceWorld:
     """Extract, lay out and link a race under a variant.  Raises StrategyError."""
+    return build_world(race, extract_race(race, stack))
+
+
+def extract_race(race: Race, stack: Stack) -> dict[str, Automaton]:
+    """The automaton of each actor, and of the grace-period kthread if anything is freed by RCU."""
     automata = {actor.name: stack.automaton(actor.name, actor_text(race, actor)) for actor in race.actor}
-    with_rcu = any(op.code == c.CALL_RCU for automaton in automata.values() for op in automaton.ops())
-    if with_rcu:
+    if any(op.code == c.CALL_RCU for automaton in automata.values() for op in automaton.ops()):
         automata[KTHREAD] = stack.automaton(KTHREAD, rcu_gp_kthread)
+    return automata
+
+
+def build_world(race: Race, automata: dict[str, Automaton]) -> RaceWorld:
+    """Lay out and link a race's automata."""
+    with_rcu = KTHREAD in automata
     sizes = _sizes(race, automata)
     automata = lower(automata, sizes)
     layout = Layout(sizes, automata.values())
-    program = link(automata, layout)
+    program = link(automata, layout, lifetimes=True)
     state = _Start(race, layout, program).state
     names, groups = _threads(race, with_rcu)
     return RaceWorld(race, layout, program, automata, _packed(state), _lock_words(layout), names, groups)
@@ -107,9 +117,11 @@ def _sizes(race: Race, automata: dict[str, Automaton]) -> Sizes:
         pages=pages,
         pt_shift=span.bit_length() - 1,
         seq_bits=10,
+        mms=race.mms,
         anon_vmas=vmas + accesses,
         # At least one: without any, lower() drops bookkeeping that the properties look at.
         anon_pages=min(MAX_ANON_PAGES, max(1, populated + 2 * accesses)),
+        policies=sum(vma.policy for vma in race.vma) + allocations(o.MEMPOLICY),
         tlbs=race.tlb,
         stale=c.SMALL_STALE,
     )
@@ -141,7 +153,10 @@ class _Start:
         self.layout = layout
         self.state = layout.empty_state()
         self._files()
-        for vma in race.vma:
+        self.vmas: dict[str, int] = {}
+        for _ in range(1, race.mms):
+            self._take(o.MM)
+        for vma in sorted(race.vma, key=lambda vma: bool(vma.shares)):
             if vma.mapped:
                 self._vma(vma)
         thread = 0
@@ -153,6 +168,8 @@ class _Start:
             self.state[layout.thread_base(thread) + c.T_PC] = program.entry[KTHREAD]
         users = 1 if race.single_threaded else max(2, race.threads)
         self._set(o.MM_USERS, 0, users)
+        for mm in range(1, race.mms):
+            self._set(o.MM_USERS, mm, sum(actor.count for actor in race.actor if race.runs_in(actor, mm)))
 
     def _set(self, field: Field, index: int, value: int) -> None:
         if self.layout.has(field):
@@ -175,8 +192,8 @@ class _Start:
         for file in self.race.file:
             index = self._take(o.FILE)
             self._set(o.FILE_FOLIO0, index, folio)
-            self._set(o.F_COUNT, index, 1)
-            self._set(o.F_OPEN, index, 1)
+            self._set(o.F_COUNT, index, int(file.open))
+            self._set(o.F_OPEN, index, int(file.open))
             self._set(o.I_SIZE, index, file.pages)
             for _ in range(file.pages):
                 self._set(o.CACHED, folio, int(file.cached == "all"))
@@ -185,22 +202,34 @@ class _Start:
 
     def _vma(self, vma: RaceVma) -> None:
         index = self._take(o.VMA)
-        self._set(o.VM_START, index, vma.start)
+        start = vma.start + vma.growsdown
+        self._set(o.VM_START, index, start)
+        self._set(o.VM_PGOFF, index, int(vma.growsdown))
+        if vma.policy:
+            policy = self._take(o.MEMPOLICY)
+            self._set(o.VM_POLICY, index, policy + 1)
+            self._set(o.POLICY_REFS, policy, 1)
         self._set(o.VM_END, index, vma.end)
-        self._set(o.VM_WRITE, index, int(vma.prot == "rw"))
+        self._set(o.VM_WRITE, index, int(vma.prot == "rw" and not vma.write_notify))
+        self._set(o.VM_MM, index, vma.mm + 1)
         if vma.file:
             file = [f.name for f in self.race.file].index(vma.file)
             self._set(o.VM_FILE, index, file + 1)
             self._set(o.VM_LINKED, index, 1)
             self.state[self.layout.word(o.F_COUNT, file)] += 1
-        if vma.anon_vma and (not vma.file or vma.sharing == "private"):
+        self.vmas[vma.name] = index
+        if vma.shares:
+            anon_vma = int(self.state[self.layout.word(o.VM_ANON_VMA, self.vmas[vma.shares])]) - 1
+            self._set(o.VM_ANON_VMA, index, anon_vma + 1)
+            self.state[self.layout.word(o.ANON_VMA_REFS, anon_vma)] += 1
+        elif vma.anon_vma and (not vma.file or vma.sharing == "private"):
             anon_vma = self._take(o.ANON_VMA_CLASS)
             self._set(o.VM_ANON_VMA, index, anon_vma + 1)
             self._set(o.ANON_VMA_REFS, anon_vma, 1)
         g = self.layout.g
-        for page in range(vma.start, vma.end):
+        for page in range(start, vma.end):
             self.state[int(g[c.G_TREE]) + page] = index + 1
-            if vma.table or vma.present != "no":
+            if vma.table or vma.present != "no" or vma.shares:
                 self._present(vma, index, page)
 
     def _present(self, vma: RaceVma, index: int, page: int) -> None:
@@ -213,6 +242,8 @@ class _Start:
         state[word] = self._entry(vma, index, page)
 
     def _entry(self, vma: RaceVma, index: int, page: int) -> int:
+        if vma.shares:
+            return self._shared_entry(vma, page)
         if vma.present == "zero":
             return c.PTE_PRESENT | c.PTE_ZERO
         if vma.present == "file":
@@ -228,6 +259,17 @@ class _Start:
             writable = c.PTE_WRITE if vma.prot == "rw" else 0
             return c.PTE_PRESENT | c.PTE_ANON | c.PTE_DIRTY | writable | number << c.PTE_FOLIO_SHIFT
         return 0
+
+    def _shared_entry(self, vma: RaceVma, page: int) -> int:
+        """The same page as the VMA that this one shares its pages with; neither may write."""
+        g, state = self.layout.g, self.state
+        address = self.race.vma_named(vma.shares).start + page - vma.start
+        table = int(state[int(g[c.G_PMD]) + (address >> int(g[c.G_PT_SHIFT]))]) - 1
+        mask = (1 << int(g[c.G_PT_SHIFT])) - 1
+        word = int(g[c.G_PTE]) + (table << int(g[c.G_PT_SHIFT])) + (address & mask)
+        state[word] &= ~c.PTE_WRITE
+        state[self.layout.word(o.PAGE_REFS, int(state[word]) >> c.PTE_FOLIO_SHIFT)] += 1
+        return int(state[word])
 
 
 def thread_register(world: RaceWorld, state: Any, thread: int, name: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Scenarios and hardware profiles by name: shipped ones, and files that users drop.
+"""Scenarios, races and hardware profiles by name: shipped ones, and files that users drop.
 
 Looked for, later ones first: the shipped directory, ``$XDG_CONFIG_HOME/spfvar/<kind>``, ``./<kind>``.
 """
@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from spfvar.errors import InputError, unknown
 from spfvar.scenario.hardware import Profile
+from spfvar.scenario.race import Race
 from spfvar.scenario.schema import Scenario
 from spfvar.toml_input import load_toml
 
@@ -96,6 +97,11 @@ class Catalogue(Generic[M]):
 def scenarios() -> Catalogue[Scenario]:
     """The load scenarios."""
     return Catalogue("scenario", "scenarios", Scenario)
+
+
+def races() -> Catalogue[Race]:
+    """The races."""
+    return Catalogue("race", "races", Race)
 
 
 def hardware() -> Catalogue[Profile]:

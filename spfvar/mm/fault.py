@@ -47,9 +47,12 @@ from spfvar.ops.primitives import (
     free,
     ipi_send,
     ipi_wait,
+    is_null,
     load,
+    load_ref,
     load_ref_nonnull,
     set_register,
+    sleep_for,
     spin_lock,
     spin_unlock,
     store_ref,
@@ -90,6 +93,15 @@ def new_page(contents: str) -> Steps:
     yield work("memcg_charge")
 
 
+def get_vma_policy(vmf: VmFault) -> Steps:
+    """Where may the new page lie?  Reads the VMA's policy, or the one in the copy of the VMA."""
+    if vmf.mapping.policy:
+        if not vmf.has(VMA_COPY):
+            yield load_ref(at(o.vma, o.VM_POLICY), o.vm_policy)
+        if not (yield is_null(o.vm_policy)):
+            yield load(at(o.vm_policy, o.POLICY_MODE), o.scratch)
+
+
 def access_error(vmf: VmFault) -> Steps:
     """Does the VMA forbid the access (arch/x86/mm/fault.c)?"""
     if not (vmf.write and vmf.mapping.protected):
@@ -125,7 +137,8 @@ def put_old_page(unmapped: bool) -> Steps:
     kind = yield vm_normal_page()
     if kind == "anonymous":
         if unmapped:
-            yield put_page(o.old_page)
+            yield put_page(o.old_page)  # which forgets the reference
+            yield vm_normal_page()
         yield put_page(o.old_page)
     elif kind == "file":
         if unmapped:
@@ -161,7 +174,9 @@ class MmapLockFault:
     def lock_mm_and_find_vma(self, vmf: VmFault) -> Steps:
         if not (yield down_read_trylock(MMAP_LOCK, "mmap_read_trylock")):
             yield down_read(MMAP_LOCK, "mmap_read_lock")
-        return (yield find_vma())
+        if (yield find_vma()):
+            return True
+        return vmf.mapping.growsdown and (yield from hooks.expand_stack(vmf))
 
     @hookimpl
     def release_fault_lock(self, vmf: VmFault) -> Steps:
@@ -199,6 +214,13 @@ class MmapLockFault:
         return VMFault.NONE
 
     @hookimpl
+    def handle_userfault(self, vmf: VmFault) -> Steps:
+        # The monitor fills the page; the second pass, with TRIED, finds it or takes what it may.
+        yield from hooks.release_fault_lock(vmf)
+        yield sleep_for("io", "handle_userfault: schedule")
+        return VMFault.RETRY
+
+    @hookimpl
     def anon_vma_prepare(self, vmf: VmFault) -> Steps:
         if (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
             return VMFault.NONE
@@ -226,6 +248,7 @@ class MmapLockFault:
             ret = yield from hooks.anon_vma_prepare(vmf)
             if ret:
                 return ret
+            yield from get_vma_policy(vmf)
             yield from new_page("zero_page")
             yield from load_index(vmf)
         yield from load_protection(vmf)
@@ -238,6 +261,11 @@ class MmapLockFault:
             if vmf.write:
                 yield free_page()
             return VMFault.NONE
+        if vmf.mapping.userfault and not vmf.has(TRIED):
+            yield spin_unlock(PTL)
+            if vmf.write:
+                yield free_page()
+            return (yield from hooks.handle_userfault(vmf))
         if vmf.write:
             yield from add_anon_page()
             yield set_pte_anon()
@@ -263,6 +291,7 @@ class MmapLockFault:
             yield from put_old_page(unmapped=False)
             return ret
         zero = (yield vm_normal_page()) == "zero page"
+        yield from get_vma_policy(vmf)
         yield from new_page("zero_page" if zero else "copy_page")
         yield from load_index(vmf)
         yield from load_protection(vmf)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import PTL, add_anon_page, load_index, load_protection, pmd_install
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.vmf import PMD_NONE, TRIED, VMA_COPY, VMFault, VmFault
+from spfvar.mm.vmf import PMD_NONE, TRIED, VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.paging import (
@@ -145,7 +145,11 @@ class FilemapFault:
     @hookimpl
     def free_preallocated_pte(self, vmf: VmFault) -> Steps:
         if vmf.has(PMD_NONE):
-            yield free(o.prealloc_pte, "pte_free", "free_table")
+            yield from hooks.pte_free(vmf)
+
+    @hookimpl
+    def pte_free(self, vmf: VmFault) -> Steps:
+        yield free(o.prealloc_pte, "pte_free", "free_table")
 
     @hookimpl
     def do_fault_around(self, vmf: VmFault) -> Steps:
@@ -164,7 +168,7 @@ class FilemapFault:
             yield folio_unlock()
             yield folio_put()
             return (VMFault.RETRY if vmf.has(VMA_COPY) else VMFault.NONE), vmf
-        yield from map_window()
+        yield from map_window(vmf.mapping)
         mapped = yield test_register(o.counter, 1, "mapped the faulting page")
         yield spin_unlock(PTL)
         return (VMFault.NOPAGE if mapped else VMFault.NONE), vmf
@@ -221,7 +225,7 @@ class FilemapFault:
             yield set_pte_anon()
         else:
             yield page_add_file_rmap()
-            yield set_pte_file(vmf.write)
+            yield set_pte_file(vmf.write, notify=vmf.mapping.write_notify)
         yield spin_unlock(PTL)
         return VMFault.NONE
 
@@ -245,7 +249,7 @@ def next_map_page() -> Steps:
     return False
 
 
-def map_window() -> Steps:
+def map_window(mapping: Mapping) -> Steps:
     """filemap_map_pages' loop: the first folio is locked; leaves every accepted page mapped."""
     yield set_register(o.counter, 0)
     yield loop("next_map_page")
@@ -253,7 +257,7 @@ def map_window() -> Steps:
         if (yield registers_equal(o.cursor, o.address)):
             yield set_register(o.counter, 1)
         yield page_add_file_rmap()
-        yield set_pte_file(False, o.cursor)
+        yield set_pte_file(False, o.cursor, mapping.write_notify)
         yield folio_unlock()
     else:
         yield folio_unlock()

@@ -35,10 +35,10 @@ def hook_point(specification: Callable[..., Steps]) -> Callable[..., Steps]:
     HOOKS[name] = specification
 
     @wraps(specification)
-    def caller(*args: Any) -> Steps:
+    def call_hook_point(*args: Any) -> Steps:
         return (yield Call(name, args))
 
-    return caller
+    return call_hook_point
 
 
 # --- the reader ----------------------------------------------------------------------------------
@@ -101,6 +101,36 @@ def pte_map_lock(vmf: VmFault) -> Steps:
 @hook_point
 def pte_alloc(vmf: VmFault) -> Steps:
     """Allocate and link the page table if there is none (__pte_alloc).  Returns VMFault."""
+    raise AssertionError
+
+
+@hook_point
+def preallocate_pte(vmf: VmFault) -> Steps:
+    """Before ``->fault``, which locks a folio: have the page table that the entry will need (__do_fault)."""
+    raise AssertionError
+
+
+@hook_point
+def free_preallocated_pte(vmf: VmFault) -> Steps:
+    """Free the preallocated page table if nothing consumed it (the end of do_fault)."""
+    raise AssertionError
+
+
+@hook_point
+def pte_alloc_one(vmf: VmFault) -> Steps:
+    """Allocate a page table, charged to the memcg: this may enter reclaim."""
+    raise AssertionError
+
+
+@hook_point
+def pte_free(vmf: VmFault) -> Steps:
+    """do_fault frees the preallocated page table that nothing consumed (mm/memory.c)."""
+    raise AssertionError
+
+
+@hook_point
+def handle_userfault(vmf: VmFault) -> Steps:
+    """Hand a missing page to the monitor and wait, without the lock (fs/userfaultfd.c).  Returns VMFault."""
     raise AssertionError
 
 
@@ -220,6 +250,39 @@ def vma_mark_detached(vma: Register) -> Steps:
 
 
 @hook_point
+def vma_mark_attached(vma: Register) -> Steps:
+    """A VMA is ready: from here on it may be found in the tree (nothing before v6.13)."""
+    raise AssertionError
+
+
+@hook_point
+def vm_area_dup(vma: Register, new: Register) -> Steps:
+    """Allocate ``new`` as a copy of ``vma``, without its anon_vma (kernel/fork.c)."""
+    raise AssertionError
+
+
+@hook_point
+def vma_merge(mapping: Mapping) -> Steps:
+    """The VMA at ``range_start`` takes over its neighbour at ``range_end .. limit`` (mm/vma.c).
+
+    Returns whether there was memory for it.
+    """
+    raise AssertionError
+
+
+@hook_point
+def dup_anon_vma(vma: Register, other: Register) -> Steps:
+    """A VMA that takes over another gets that one's anon_vma (mm/vma.c).  Returns whether it could."""
+    raise AssertionError
+
+
+@hook_point
+def vma_set_page_prot(vma: Register, mapping: Mapping) -> Steps:
+    """The protection as it has to be with dirty tracking (mm/mmap.c)."""
+    raise AssertionError
+
+
+@hook_point
 def vma_fput(vma: Register) -> Steps:
     """Give up the VMA's reference to its file (part of remove_vma)."""
     raise AssertionError
@@ -273,6 +336,90 @@ def brk(mapping: Mapping, grow: bool) -> Steps:
     raise AssertionError
 
 
+# --- the writers that move and copy ----------------------------------------------------------------
+
+
+@hook_point
+def mremap(mapping: Mapping, whole_tables: bool) -> Steps:
+    """mremap(2) of the VMA at ``range_start .. range_end`` to ``new_start .. new_end`` (mm/mremap.c).
+
+    ``whole_tables``: both ranges consist of whole page tables.
+    """
+    raise AssertionError
+
+
+@hook_point
+def mremap_dontunmap(mapping: Mapping) -> Steps:
+    """mremap(MREMAP_DONTUNMAP): the pages move to ``new_start .. new_end``, the VMA stays (mm/mremap.c)."""
+    raise AssertionError
+
+
+@hook_point
+def copy_vma(mapping: Mapping) -> Steps:
+    """A copy of ``vma`` at the new address, in ``new_vma`` and in the tree (mm/mmap.c)."""
+    raise AssertionError
+
+
+@hook_point
+def move_page_tables(mapping: Mapping, whole_tables: bool) -> Steps:
+    """Move the entries of the range, table by table (mm/mremap.c)."""
+    raise AssertionError
+
+
+@hook_point
+def move_normal_pmd(mapping: Mapping) -> Steps:
+    """Move the table at ``cursor`` with all its entries to ``new_cursor``.  Returns whether it could."""
+    raise AssertionError
+
+
+@hook_point
+def move_ptes(mapping: Mapping) -> Steps:
+    """Move the entries of ``cursor .. extent_end`` from ``table`` to ``new_table``."""
+    raise AssertionError
+
+
+@hook_point
+def fork(mapping: Mapping) -> Steps:
+    """fork(2): copy the VMA at ``range_start .. range_end`` to ``new_start`` of ``child_mm`` (dup_mmap)."""
+    raise AssertionError
+
+
+@hook_point
+def dup_mmap_start_write(vma: Register) -> Steps:
+    """Before fork copies a VMA of the parent (nothing before v6.4)."""
+    raise AssertionError
+
+
+@hook_point
+def copy_page_range(mapping: Mapping) -> Steps:
+    """Copy the entries of ``vma`` to ``new_vma``, write-protecting private ones (mm/memory.c)."""
+    raise AssertionError
+
+
+@hook_point
+def expand_stack(vmf: VmFault) -> Steps:
+    """Extend the stack down to ``address``; entered and left with mmap_lock for reading (mm/mmap.c).
+
+    Returns whether ``vma`` now covers the address.
+    """
+    raise AssertionError
+
+
+@hook_point
+def mbind() -> Steps:
+    """mbind(2): give the VMA at ``range_start`` a new memory policy (mm/mempolicy.c)."""
+    raise AssertionError
+
+
+@hook_point
+def show_map() -> Steps:
+    """Read of /proc/pid/maps, ``range_start .. range_end`` (fs/proc/task_mmu.c)."""
+    raise AssertionError
+
+
+# --- who comes from the file, or from reclaim ----------------------------------------------------
+
+
 @hook_point
 def mmap_fixed(mapping: Mapping, old: Mapping) -> Steps:
     """mmap(2) with MAP_FIXED over the VMA at ``range_start .. range_end`` (mm/mmap.c: mmap_region)."""
@@ -288,27 +435,6 @@ def mmap_write_trylock() -> Steps:
 @hook_point
 def pte_offset_map_lock(key: Register) -> Steps:
     """Find the page table of the address in ``key`` and lock it.  Returns whether there is one."""
-    raise AssertionError
-
-
-# --- who comes from the file, or from reclaim ----------------------------------------------------
-
-
-@hook_point
-def preallocate_pte(vmf: VmFault) -> Steps:
-    """Before ``->fault``, which locks a folio: have the page table that the entry will need (__do_fault)."""
-    raise AssertionError
-
-
-@hook_point
-def free_preallocated_pte(vmf: VmFault) -> Steps:
-    """Free the preallocated page table if nothing consumed it (the end of do_fault)."""
-    raise AssertionError
-
-
-@hook_point
-def pte_alloc_one(vmf: VmFault) -> Steps:
-    """Allocate a page table, charged to the memcg: this may enter reclaim."""
     raise AssertionError
 
 

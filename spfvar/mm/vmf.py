@@ -27,8 +27,11 @@ class Mapping:
 
     ``fault_around`` is the window in pages (1: switched off), ``map_pages`` and ``speculative`` tell
     whether ``vm_ops->map_pages`` exists and whether the file system allows a speculative ``->fault``,
+    ``growsdown`` whether it is a stack, ``policy`` whether it may have a memory policy,
     ``neighbours`` whether an adjacent VMA may share its anon_vma, ``protected`` whether the VMA may forbid
-    writes, ``reclaims`` whether the allocation of a page table may wait for writeback.
+    writes, ``userfault`` whether it is registered with a userfaultfd for missing pages,
+    ``write_notify`` whether a shared mapping wants to see the first write to each page,
+    ``reclaims`` whether the allocation of a page table may wait for writeback.
     """
 
     anonymous: bool = True
@@ -37,7 +40,11 @@ class Mapping:
     map_pages: bool = True
     speculative: bool = True
     neighbours: bool = False
+    write_notify: bool = False
     protected: bool = False
+    growsdown: bool = False
+    policy: bool = False
+    userfault: bool = False
     reclaims: bool = False
 
 

@@ -30,6 +30,7 @@ from spfvar.ops.primitives import (
     ipi_wait,
     is_null,
     linked,
+    load,
     load_ref,
     load_ref_nonnull,
     rcu_gp_start,
@@ -116,6 +117,14 @@ def unmap_region(vma: Register, mapping: Mapping) -> Steps:
     yield from tlb_finish_mmu()
 
 
+def put_policy() -> Steps:
+    """mpol_put of ``old_policy``, if there is one: the last reference frees it at once."""
+    if (yield is_null(o.old_policy)):
+        return
+    if (yield dec_and_test(at(o.old_policy, o.POLICY_REFS), "mpol_put")):
+        yield free(o.old_policy, "mpol_free", "free")
+
+
 def load_vm_file(mapping: Mapping) -> Steps:
     """The file of the VMA that is being unmapped, for its interval tree."""
     if not mapping.anonymous:
@@ -124,24 +133,35 @@ def load_vm_file(mapping: Mapping) -> Steps:
 
 def insert_vma(mapping: Mapping) -> Steps:
     """A new VMA for ``range_start .. range_end``, found by the tree, then by its file (mmap_region)."""
-    yield allocate(o.new_vma, "vm_area_alloc", "vm_area_alloc")
-    yield store_register(at(o.new_vma, o.VM_START), o.range_start)
-    yield store_register(at(o.new_vma, o.VM_END), o.range_end)
+    yield from vm_area_alloc(o.new_vma)
+    yield store(at(o.new_vma, o.VM_WRITE), 1).untimed()
     if not mapping.anonymous:
         yield copy_register(o.vm_file, o.mapped_file)
         yield store_ref(at(o.new_vma, o.VM_FILE), o.vm_file)
         yield add(at(o.vm_file, o.F_COUNT), 1, "get_file")
     yield from hooks.vma_start_write(o.new_vma)
+    yield from hooks.vma_mark_attached(o.new_vma)
     yield tree_store(o.new_vma, "vma_link")
     yield from link_in_file(o.new_vma, mapping, True)
-    yield store(at(o.new_vma, o.VM_WRITE), 1)
+    yield from hooks.vma_set_page_prot(o.new_vma, mapping)
 
 
 def remove_vma(vma: Register, mapping: Mapping) -> Steps:
     """Give up what the VMA holds, then the VMA (remove_vma, mm/mmap.c)."""
     if not mapping.anonymous:
         yield from hooks.vma_fput(vma)
+    if mapping.policy:
+        yield load_ref(at(vma, o.VM_POLICY), o.old_policy)
+        yield from put_policy()
     yield from hooks.vm_area_free(vma)
+
+
+def vm_area_alloc(vma: Register) -> Steps:
+    """A new VMA of ``range_start .. range_end`` (vm_area_alloc, vma_set_range)."""
+    yield allocate(vma, "vm_area_alloc", "vm_area_alloc")
+    yield store_ref(at(vma, o.VM_MM), o.mm).untimed()
+    yield store_register(at(vma, o.VM_START), o.range_start)
+    yield store_register(at(vma, o.VM_END), o.range_end)
 
 
 class MmapLockWriters:
@@ -172,6 +192,23 @@ class MmapLockWriters:
     def vma_mark_detached(self, vma: Register) -> Steps:
         return
         yield
+
+    @hookimpl
+    def vma_mark_attached(self, vma: Register) -> Steps:
+        return
+        yield
+
+    @hookimpl
+    def vm_area_dup(self, vma: Register, new: Register) -> Steps:
+        yield allocate(new, "vm_area_dup", "vm_area_alloc")
+        yield store_ref(at(new, o.VM_MM), o.mm).untimed()
+        for field in (o.VM_START, o.VM_END, o.VM_WRITE, o.VM_PGOFF):
+            yield load(at(vma, field), o.scratch).untimed()
+            yield store_register(at(new, field), o.scratch).untimed()
+
+    @hookimpl
+    def vma_set_page_prot(self, vma: Register, mapping: Mapping) -> Steps:
+        yield store(at(vma, o.VM_WRITE), int(not mapping.write_notify))
 
     @hookimpl
     def vma_fput(self, vma: Register) -> Steps:
@@ -284,13 +321,12 @@ def shrink_heap(mapping: Mapping) -> Steps:
     if not (yield find_vma(key=o.range_start)):
         yield from hooks.mmap_write_unlock()
         return
-    yield from hooks.vma_start_write(o.vma)
-    yield allocate(o.new_vma, "vm_area_dup", "vm_area_alloc")
+    yield from hooks.vm_area_dup(o.vma, o.new_vma)
     yield store_register(at(o.new_vma, o.VM_START), o.range_start)
-    yield store_register(at(o.new_vma, o.VM_END), o.range_end)
-    yield store(at(o.new_vma, o.VM_WRITE), 1)
+    yield from hooks.vma_start_write(o.vma)
     yield from hooks.vma_start_write(o.new_vma)
     yield store_register(at(o.vma, o.VM_END), o.range_start)
+    yield from hooks.vma_mark_attached(o.new_vma)
     yield tree_store(o.new_vma, "__split_vma")
     yield from hooks.vma_mark_detached(o.new_vma)
     yield tree_erase("detach_vmas_to_be_unmapped")

@@ -203,6 +203,7 @@ V_TABLE_OVERWRITE: Final = 18
 V_OUTSIDE_RCU: Final = 19
 V_DEADLOCK: Final = 20
 V_LIVELOCK: Final = 21
+V_STALE_COPY: Final = 22
 VIOLATIONS: Final = (
     "none",
     "access through a null reference",
@@ -226,6 +227,7 @@ VIOLATIONS: Final = (
     "memory of a recycled type is looked at outside an RCU section",
     "nobody can go on",
     "no way leads to an end",
+    "a copy of an earlier mapping's page is put into a later mapping",
 )
 
 # --- positions in the table of global constants (G) --------------------------------------------
@@ -249,7 +251,8 @@ G_STALE: Final = 16  # what a stale reference has added
 G_TLB: Final = 17  # state words of TLB entries: thread * pages + page; 0: there are no TLBs
 G_WRITES: Final = 18  # state words: the user's writes by page, -1: the content is undefined
 G_PAGES: Final = 19  # pages of the address space
-G_CLASS0: Final = 20  # per class, in the order of objects.CLASSES: the K_* words
+G_EPOCH: Final = 20  # state words: how often something was mapped there (with anonymous pages only)
+G_CLASS0: Final = 21  # per class, in the order of objects.CLASSES: the K_* words
 CLASS_WORDS: Final = 7
 K_BASE: Final = 0
 K_STRIDE: Final = 1
@@ -277,6 +280,7 @@ VMA_FILE: Final = 5
 VMA_ANON_VMA: Final = 6
 VMA_LINKED: Final = 7
 VMA_PGOFF: Final = 8
+MM_COUNT: Final = 1
 FILE_FOLIOS: Final = 1
 FILE_REFS: Final = 2
 FILE_OPEN: Final = 3
@@ -286,6 +290,7 @@ PAGE_REFS: Final = 1
 PAGE_DATA: Final = 2
 PAGE_ANON_VMA: Final = 3
 PAGE_INDEX: Final = 4
+PAGE_EPOCH: Final = 5  # epoch of the page that this one is a copy of, + 1; 0: it is no copy
 FOLIO_CACHED: Final = 0
 FOLIO_UPTODATE: Final = 1
 FOLIO_LOCK: Final = 2

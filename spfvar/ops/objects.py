@@ -25,6 +25,7 @@ MMAP_LOCK: Final = Field(MM, "mmap_lock", RWSEM_WORDS, "mmap_lock")
 # v5.12 to v6.12: these share the line of mmap_lock's count.
 PAGE_TABLE_LOCK: Final = Field(MM, "page_table_lock", SPIN_WORDS, "mmap_lock")
 MM_USERS: Final = Field(MM, "mm_users", 1, "mmap_lock")
+MM_COUNT: Final = Field(MM, "mm_count", 1, "mm_count", 1)  # keeps the mm_struct (mmgrab, mmdrop)
 PGTABLES_BYTES: Final = Field(MM, "pgtables_bytes", 1, "mmap_lock")
 #: One lock for all page-middle directories (the kernel has one per GiB of address space).
 PMD_LOCK: Final = Field(MM, "pmd_lock", SPIN_WORDS, "pmd_lock")
@@ -38,6 +39,9 @@ VM_ANON_VMA: Final = Field(VMA, "anon_vma")
 VM_FILE: Final = Field(VMA, "vm_file")
 VM_LINKED: Final = Field(VMA, "shared.rb")  # 1: in the interval tree of its file
 VM_PGOFF: Final = Field(VMA, "vm_pgoff")  # counted from the VMA's first start
+#: Not at a fixed offset: only designs whose VMAs may change their mm read it.
+VM_MM: Final = Field(VMA, "vm_mm", initial=1)
+VM_POLICY: Final = Field(VMA, "vm_policy")
 
 # page table page
 PTL: Final = Field(PAGE_TABLE, "ptl", SPIN_WORDS, "ptl")
@@ -65,13 +69,19 @@ PAGE_REFS: Final = Field(PAGE, "refcount")
 PAGE_DATA: Final = Field(PAGE, "data")  # writes that the page holds
 PAGE_ANON_VMA: Final = Field(PAGE, "mapping")
 PAGE_INDEX: Final = Field(PAGE, "index")
+PAGE_EPOCH: Final = Field(PAGE, "epoch")
+
+# mempolicy
+POLICY_REFS: Final = Field(MEMPOLICY, "refcnt")
+POLICY_MODE: Final = Field(MEMPOLICY, "mode")
 
 FIXED_FIELDS: Final = {
+    MM: (MM_COUNT,),
     VMA: (VM_START, VM_END, VM_FPUT, VM_WRITE, VM_FILE, VM_ANON_VMA, VM_LINKED, VM_PGOFF),
     FILE: (FILE_FOLIO0, F_COUNT, F_OPEN, I_SIZE),
     FOLIO: (CACHED, UPTODATE, FOLIO_LOCK, REFCOUNT),
     ANON_VMA_CLASS: (ANON_VMA_REFS,),
-    PAGE: (PAGE_REFS, PAGE_DATA, PAGE_ANON_VMA, PAGE_INDEX),
+    PAGE: (PAGE_REFS, PAGE_DATA, PAGE_ANON_VMA, PAGE_INDEX, PAGE_EPOCH),
 }
 
 # --- registers: vm_fault and the locals of the paths -------------------------------------------
@@ -99,6 +109,17 @@ limit: Final = Register("limit")  # its end
 range_start: Final = Register("range_start")  # of a writer's system call
 range_end: Final = Register("range_end")
 new_vma: Final = Register("new_vma", VMA)
+new_start: Final = Register("new_start")  # of the range that a mapping is moved or copied to
+new_end: Final = Register("new_end")
+delta: Final = Register("delta")  # new_start - range_start
+new_cursor: Final = Register("new_cursor")  # cursor + delta
+new_address: Final = Register("new_address")  # of one page of a loop over pages
+extent_end: Final = Register("extent_end")  # where cursor's page table, or the range, ends
+new_table: Final = Register("new_table", PAGE_TABLE)
+stack_top: Final = Register("stack_top")  # the last page of the stack
+child_mm: Final = Register("child_mm", MM)
+vm_policy: Final = Register("vm_policy", MEMPOLICY)
+old_policy: Final = Register("old_policy", MEMPOLICY)
 mapped_file: Final = Register("mapped_file", FILE)  # the file that mmap() maps
 touch_end: Final = Register("touch_end")
 rmap_vma: Final = Register("rmap_vma", VMA)  # of a reverse-map walk

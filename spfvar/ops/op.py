@@ -8,7 +8,7 @@ them is the same each time, what differs lives in registers.
 from __future__ import annotations
 
 from collections.abc import Generator, Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from spfvar.ops.places import Line, Place, Register
@@ -24,7 +24,8 @@ class Op:
     ``outcomes`` are the values that the strategy is sent back, in the order in which the transition
     function numbers them.  ``cost`` names a cost class of the hardware profile (local work),
     ``line`` the cache line that the primitive moves.  A ``typesafe`` op may look at an object that was freed
-    or recycled, inside an RCU section (SLAB_TYPESAFE_BY_RCU).
+    or recycled, inside an RCU section (SLAB_TYPESAFE_BY_RCU).  Extraction fills in ``function``, the hook
+    point or function whose text yields it, and ``where``, that text's file and line.
     """
 
     code: int
@@ -43,6 +44,7 @@ class Op:
     event: str = ""
     function: str = ""
     typesafe: bool = False
+    where: str = field(default="", compare=False)
 
     def costing(self, cost: str) -> Op:
         """The same primitive with another cost class."""
@@ -81,6 +83,7 @@ class Call:
 
     target: Any
     args: tuple[Any, ...]
+    where: str = field(default="", compare=False)
 
     @property
     def name(self) -> str:

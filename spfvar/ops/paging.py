@@ -44,11 +44,14 @@ def pmd_same(register: Register = o.table, key: Register = o.address) -> Op:
     return Op(codes.PMD_SAME, "pmd_same", BOOL, dst=register, src=key)
 
 
-def pmd_populate(register: Register = o.prealloc_pte, key: Register = o.address) -> Op:
-    """Link a page table."""
+def pmd_populate(
+    register: Register = o.prealloc_pte, key: Register = o.address, origin: Register | None = None
+) -> Op:
+    """Link a page table; ``origin``: the address whose table it was, if it is moved with its entries."""
     return Op(
-        codes.PMD_POPULATE, "pmd_populate", src=key, place=Place(register, life(register)), dst=register
-    )
+        codes.PMD_POPULATE, "pmd_populate", src=key, src2=origin,
+        place=Place(register, life(register)), dst=register,
+    )  # fmt: skip
 
 
 def pmd_clear(into: Register = o.table, key: Register = o.cursor) -> Op:
@@ -56,10 +59,10 @@ def pmd_clear(into: Register = o.table, key: Register = o.cursor) -> Op:
     return Op(codes.PMD_CLEAR, "pmd_clear", BOOL, dst=into, src=key, src2=o.range_start, src3=o.range_end)
 
 
-def read_pte(write: bool) -> Op:
+def read_pte(write: bool, key: Register = o.address) -> Op:
     """``orig_pte = READ_ONCE(*pte)``; outcome: "none", "present" or "write-protected"."""
     return _entry(
-        codes.READ_PTE, "orig_pte = *pte", "read",
+        codes.READ_PTE, "orig_pte = *pte", "read", src=key,
         outcomes=("none", "present", "write-protected"), dst=o.orig_pte, imm=int(write),
     )  # fmt: skip
 
@@ -90,9 +93,13 @@ def set_pte_zero() -> Op:
     )  # fmt: skip
 
 
-def set_pte_file(write: bool, key: Register = o.address) -> Op:
-    """``set_pte_at`` of a page-cache folio; writable only for a write to a shared mapping."""
-    bits = codes.PTE_PRESENT | (codes.PTE_DIRTY if write else 0)
+def set_pte_file(write: bool, key: Register = o.address, notify: bool = False) -> Op:
+    """``set_pte_at`` of a page-cache folio; writable only for a write to a shared mapping.
+
+    If the mapping wants to ``notify`` its file of first writes, the entry is as writable as the VMA's
+    protection says: it is that protection that has to keep the writes out.
+    """
+    bits = codes.PTE_PRESENT | (codes.PTE_DIRTY if write else 0) | (codes.PTE_WRITE if notify else 0)
     return _entry(
         codes.SET_PTE, "set_pte_at(file)", "rmw", src=key, src2=o.vm_page_prot, dst=o.folio,
         imm=bits, cost="set_pte",
@@ -128,11 +135,11 @@ def ptep_clear() -> Op:
     return _entry(codes.PTE_TAKE, "ptep_clear_flush", "rmw", dst=o.orig_pte, cost="free")
 
 
-def pte_restore(key: Register, origin: Register, table: Register = o.table) -> Op:
-    """``set_pte_at(orig_pte)``: the entry as it was at the address ``origin``."""
+def pte_restore(key: Register, origin: Register, table: Register = o.table, moved: bool = True) -> Op:
+    """``set_pte_at(orig_pte)``: the entry as it was at the address ``origin``, or a copy of the one there."""
     return _entry(
         codes.PTE_RESTORE, "set_pte_at(orig_pte)", "rmw",
-        table=table, src=key, src2=o.orig_pte, src3=origin, cost="set_pte",
+        table=table, src=key, src2=o.orig_pte, src3=origin, imm=int(moved), cost="set_pte",
     )  # fmt: skip
 
 
@@ -154,9 +161,9 @@ def change_ptes() -> Op:
     )  # fmt: skip
 
 
-def next_table() -> Op:
+def next_table(cursor: Register = o.cursor) -> Op:
     """Move ``cursor`` to the next page table; outcome: is it still below ``limit``?"""
-    return Op(codes.NEXT_TABLE, "pmd_addr_end", BOOL, dst=o.cursor, src=o.limit, cost="free")
+    return Op(codes.NEXT_TABLE, "pmd_addr_end", BOOL, dst=cursor, src=o.limit, cost="free")
 
 
 def fresh_range(folio_offset: Register | None = None) -> Op:
@@ -279,7 +286,7 @@ def fill_page(cost: str) -> Op:
     """Fill the fault's new page: zero it, or copy what ``orig_pte`` or the folio holds."""
     if cost == "zero_page":
         return Op(codes.NOP, cost, cost=cost)
-    return _on_page(codes.PAGE_COPY, cost, o.page, o.PAGE_DATA, cost, src=o.orig_pte)
+    return _on_page(codes.PAGE_COPY, cost, o.page, o.PAGE_DATA, cost, src=o.orig_pte, dst=o.address)
 
 
 def free_page(register: Register = o.page) -> Op:

@@ -239,13 +239,22 @@ def equals_register(place: Place, value: Register, name: str = "compare") -> Op:
 def inc_not_zero(place: Place, maximum: int = (1 << 20)) -> Op:
     """``refcount_inc_not_zero_limited``; outcome: "ok", "zero" or "limit"."""
     return _on(
-        codes.INC_NOT_ZERO, place, "rmw", "inc_not_zero", imm=maximum, outcomes=("ok", "zero", "limit")
-    )
+        codes.INC_NOT_ZERO, place, "rmw", "inc_not_zero",
+        imm=maximum, imm2=1, outcomes=("ok", "zero", "limit"),
+    )  # fmt: skip
 
 
-def dec_and_test(place: Place, name: str = "dec_and_test") -> Op:
-    """Decrement; outcome: did it reach zero?"""
-    return _on(codes.DEC_AND_TEST, place, "rmw", name, outcomes=BOOL)
+def add_not_zero(place: Place, amount: int) -> Op:
+    """``refcount_add_not_zero``; outcome: "ok" or "zero"."""
+    return _on(
+        codes.INC_NOT_ZERO, place, "rmw", f"add_not_zero {amount}",
+        imm=NULL, imm2=amount, outcomes=("ok", "zero"),
+    )  # fmt: skip
+
+
+def dec_and_test(place: Place, name: str = "dec_and_test", left: Register | None = None) -> Op:
+    """Decrement; outcome: did it reach zero?  What is left goes to a register, if one is given."""
+    return _on(codes.DEC_AND_TEST, place, "rmw", name, dst=left, outcomes=BOOL)
 
 
 def wait_equals(place: Place, value: int) -> Op:

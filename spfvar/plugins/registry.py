@@ -20,15 +20,17 @@ from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import FrameType, ModuleType
+from typing import Any
 
 from spfvar.automata.extract import StrategyError
 from spfvar.errors import InputError, SpfvarError, unknown
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.ops.op import Steps
-from spfvar.plugins.variant import Stack, Variant
+from spfvar.plugins.variant import Stack, Twin, Variant
 
 BUILT_IN = "spfvar.variants"
+TWINS = "spfvar.twins"
 ENTRY_POINTS = "spfvar.variants"
 LOAD_SECONDS = 60.0
 CHECK_SECONDS = 30.0
@@ -43,10 +45,11 @@ class Problem:
 
 
 class Registry:
-    """Every variant by name, in order of discovery, and what went wrong on the way."""
+    """Every variant and twin by name, in order of discovery, and what went wrong on the way."""
 
     def __init__(self) -> None:
         self.variants: dict[str, Variant] = {}
+        self.twins: dict[str, Twin] = {}
         self.problems: list[Problem] = []
 
     def __getitem__(self, name: str) -> Variant:
@@ -55,20 +58,41 @@ class Registry:
         return self.variants[name]
 
     def add_module(self, module: ModuleType, origin: str) -> None:
-        """Take a plugin module's ``VARIANTS``."""
+        """Take a plugin module's ``VARIANTS`` and ``TWINS``."""
+        twins = getattr(module, "TWINS", None)
+        for twin in [] if twins is None else self._listed(twins, "TWINS", "Twin", origin):
+            self._add_twin(twin, origin)
         variants = getattr(module, "VARIANTS", None)
         if variants is None:
-            if origin.startswith(BUILT_IN):
+            if twins is not None or origin.startswith((BUILT_IN, TWINS)):
                 return  # a module that only holds patches
             self.problems.append(Problem(origin, "defines no VARIANTS list"))
             return
-        try:
-            found = list(variants)
-        except TypeError:
-            self.problems.append(Problem(origin, f"VARIANTS is {variants!r}, expected a list of Variant"))
-            return
-        for variant in found:
+        for variant in self._listed(variants, "VARIANTS", "Variant", origin):
             self._add(variant, origin)
+
+    def _listed(self, values: Any, name: str, kind: str, origin: str) -> list[object]:
+        try:
+            return list(values)
+        except TypeError:
+            self.problems.append(Problem(origin, f"{name} is {values!r}, expected a list of {kind}"))
+            return []
+
+    def _add_twin(self, twin: object, origin: str) -> None:
+        if not isinstance(twin, Twin):
+            self.problems.append(Problem(origin, f"TWINS holds {twin!r}, which is no Twin"))
+        elif twin.name in self.twins:
+            other = self.twins[twin.name].origin
+            self.problems.append(Problem(origin, f"twin {twin.name!r} is already defined by {other}"))
+        else:
+            self.twins[twin.name] = replace(twin, origin=origin)
+
+    def any_variant(self, name: str) -> Variant:
+        """A variant, or a twin as a variant, by name."""
+        if name not in self.twins:
+            return self[name]
+        twin = self.twins[name]
+        return replace(twin.variant(self[twin.fixed]), origin=twin.origin)
 
     def _add(self, variant: object, origin: str) -> None:
         if not isinstance(variant, Variant):
@@ -151,10 +175,11 @@ def time_limit(seconds: float) -> Iterator[None]:
 def load_registry(named: Iterable[str] = ()) -> Registry:
     """Built-ins, installed entry points, then what the user names (files or modules)."""
     registry = Registry()
-    package = importlib.import_module(BUILT_IN)
-    for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
-        name = f"{BUILT_IN}.{module.name}"
-        registry._load(name, partial(importlib.import_module, name))
+    for shipped in (BUILT_IN, TWINS):
+        package = importlib.import_module(shipped)
+        for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
+            name = f"{shipped}.{module.name}"
+            registry._load(name, partial(importlib.import_module, name))
     for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda e: e.name):
         registry._load(f"{entry.name} ({entry.value})", entry.load)
     for plugin in named:

@@ -14,11 +14,18 @@ from spfvar.automata.extract import Extractor, StrategyError
 from spfvar.errors import nearest
 from spfvar.mm import hookspecs
 from spfvar.mm.dispatch import HandleFault
+from spfvar.mm.dontunmap import MremapDontunmap
 from spfvar.mm.fault import MmapLockFault
 from spfvar.mm.filemap import FilemapFault
+from spfvar.mm.fork import Fork
 from spfvar.mm.khugepaged import Khugepaged
 from spfvar.mm.map_fixed import UnmapFirst
+from spfvar.mm.mempolicy import Mempolicy
+from spfvar.mm.merge import Merge
+from spfvar.mm.mremap import Mremap
+from spfvar.mm.proc import ProcMaps
 from spfvar.mm.reclaim import Reclaim
+from spfvar.mm.stack import ExpandStack
 from spfvar.mm.truncate import Truncation
 from spfvar.mm.writers import MmapLockWriters
 from spfvar.ops.op import Steps
@@ -29,6 +36,13 @@ CORE = (
     MmapLockFault,
     FilemapFault,
     MmapLockWriters,
+    Merge,
+    Mremap,
+    MremapDontunmap,
+    Fork,
+    ExpandStack,
+    Mempolicy,
+    ProcMaps,
     UnmapFirst,
     Truncation,
     Reclaim,
@@ -75,9 +89,9 @@ class Variant:
 class Twin:
     """A published bug, put back into a design: what the checker has to find.
 
-    ``bug`` is the bug's number in the documentation, ``fixed`` the name of the variant that does not have it;
-    ``patches`` are stacked on that variant's, of which ``without`` are left out.  ``race`` has to show it as a
-    violation of ``prop`` ("": a control, which has to be found safe).
+    ``bug`` is the bug's number in the documentation, ``fixed`` the name of the variant that does not have
+    it; ``patches`` are stacked on that variant's, of which ``without`` are left out.  ``race`` has to show
+    it as a violation of ``prop`` ("": a control, which has to be found safe).
     """
 
     bug: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from spfvar.mm import hookspecs as hooks
+from spfvar.mm.exit import mmput
 from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
@@ -23,7 +24,11 @@ def actor_text(race: Race, actor: Actor) -> Callable[[], Steps]:
                 yield from FILE_STATEMENTS[statement.verb](race, statement)
                 continue
             vma = race.vma_named(statement.target)
-            yield from _STATEMENTS[statement.verb](race, vma, statement)
+            if race.mms > 1:
+                yield set_register(o.mm, vma.mm)
+            done = yield from _STATEMENTS[statement.verb](race, vma, statement)
+            if statement.verb == "merge" and done:
+                return  # the rest of the program is about the VMAs as they were
 
     return text
 
@@ -33,6 +38,8 @@ def _access(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     write = statement.verb == "store"
     vmf = VmFault(write, race.mapping(vma))
     yield set_register(o.address, vma.start + statement.page)
+    if vma.growsdown:
+        yield set_register(o.stack_top, vma.end - 1)
     yield loop("access")
     if (yield touch(write)):
         ret = yield from hooks.do_user_addr_fault(vmf)
@@ -67,6 +74,54 @@ def _madvise(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from hooks.madvise_dontneed(race.mapping(vma))
 
 
+def _merge(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    neighbour = race.vma_named(statement.to)
+    yield from _range(vma)
+    yield set_register(o.limit, neighbour.end)
+    return (yield from hooks.vma_merge(race.mapping(vma)))
+
+
+def _exit(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from mmput(race.mapping(vma))
+
+
+def _destination(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    to = race.vma_named(statement.to)
+    yield set_register(o.new_start, to.start)
+    yield set_register(o.new_end, to.end)
+    yield set_register(o.delta, to.start - vma.start)
+
+
+def _move(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from _destination(race, vma, statement)
+    yield from hooks.mremap(race.mapping(vma), statement.fast)
+
+
+def _dontunmap(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from _destination(race, vma, statement)
+    yield from hooks.mremap_dontunmap(race.mapping(vma))
+
+
+def _fork(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from _destination(race, vma, statement)
+    yield set_register(o.child_mm, race.vma_named(statement.to).mm)
+    yield from hooks.fork(race.mapping(vma))
+
+
+def _mbind(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from hooks.mbind()
+
+
+def _maps(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from hooks.show_map()
+
+
 def _brk(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     """The heap's pages before ``page`` stay; the others come or go."""
     yield from _range(vma, max(1, statement.page))
@@ -82,6 +137,13 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "madvise": _madvise,
     "grow": _brk,
     "shrink": _brk,
+    "merge": _merge,
+    "move": _move,
+    "dontunmap": _dontunmap,
+    "fork": _fork,
+    "mbind": _mbind,
+    "exit": _exit,
+    "maps": _maps,
     "collapse": collapse,
     "map_over": map_over,
     "anon_rmap": anon_rmap,

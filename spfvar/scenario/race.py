@@ -24,24 +24,32 @@ class _Strict(BaseModel):
 
 
 class RaceFile(_Strict):
-    """A file: which of its pages the page cache holds at the start."""
+    """A file: which of its pages the page cache holds at the start; ``open``: a descriptor refers to it."""
 
     name: Name
     pages: int = Field(default=1, ge=1, le=8)
     cached: Literal["all", "none"] = "all"
+    open: bool = True
 
 
 class RaceVma(_Strict):
     """A VMA, or a place for one that an actor maps: ``start`` and ``pages`` in pages.
 
     ``file`` names its file (none: anonymous); ``table``: does a page table exist; ``present``: which entry
-    its pages have at the start; ``anon_vma``: does it have one.
+    its pages have at the start; ``anon_vma``: does it have one.  ``mm``: its address space (the second
+    one, 1, has page numbers of its own).  ``write_notify``: its file wants to see the first write to a page.
+    ``shares``: it is what fork made of that VMA; both have the same pages.  ``growsdown``: a stack that does
+    not cover its lowest page yet; ``policy``: it has a memory policy.
     """
 
     name: Name
     start: int = Field(ge=0, lt=MAX_PAGES)
     pages: int = Field(default=1, ge=1, le=8)
     mapped: bool = True
+    mm: int = Field(default=0, ge=0, le=1)
+    shares: str = ""
+    growsdown: bool = False
+    policy: bool = False
     file: str = ""
     sharing: Literal["private", "shared"] = "private"
     prot: Literal["r", "rw"] = "rw"
@@ -50,6 +58,8 @@ class RaceVma(_Strict):
     speculative: bool = True
     anon_vma: bool = True
     neighbours: bool = False
+    userfault: bool = False
+    write_notify: bool = False
     table: bool = True
     present: Literal["no", "zero", "file", "anon"] = "no"
 
@@ -62,11 +72,16 @@ class RaceVma(_Strict):
 class RaceStatement(_Strict):
     """One step of an actor: exactly one verb, which names a VMA or a file, with its options.
 
-    ``load`` and ``store`` are the user's accesses to page ``page`` of the VMA.  ``collapse`` is khugepaged on
-    anonymous memory, ``retract`` on a file's pages; ``map_over`` is mmap(MAP_FIXED) over the VMA that starts
-    at the same page; ``truncate`` cuts the file off before page ``page``, ``punch`` and ``reclaim`` take that
-    page away, ``writeback`` writes from it on.  ``anon_rmap`` is a reverse-map walk that comes by the VMA's
-    anon_vma; ``mkyoung`` is a fault on a page that may be mapped, for the sake of its accessed bit.
+    ``load`` and ``store`` are the user's accesses to page ``page`` of the VMA.  With ``exit`` the thread
+    leaves the second address space, whose last VMA is the one named.  ``merge``: the VMA takes over the one
+    behind it, ``to``; the rest of the program is run only if there was no memory for that.  ``move``
+    (mremap), ``dontunmap`` (mremap that leaves the VMA behind) and ``fork`` need a free place ``to``, which
+    lies in the page tables as the VMA does; ``fast``: by whole page tables.  ``maps`` reads the VMA's range
+    in /proc/pid/maps.  ``collapse`` is khugepaged on anonymous memory, ``retract`` on a file's pages;
+    ``map_over`` is mmap(MAP_FIXED) over the VMA that starts at the same page; ``truncate`` cuts the file off
+    before page ``page``, ``punch`` and ``reclaim`` take that page away, ``writeback`` writes from it on.
+    ``anon_rmap`` is a reverse-map walk that comes by the VMA's anon_vma; ``mkyoung`` is a fault on a page
+    that may be mapped, for the sake of its accessed bit.
     """
 
     load: str | None = None
@@ -77,6 +92,13 @@ class RaceStatement(_Strict):
     madvise: str | None = None
     grow: str | None = None
     shrink: str | None = None
+    exit: str | None = None
+    merge: str | None = None
+    move: str | None = None
+    dontunmap: str | None = None
+    fork: str | None = None
+    mbind: str | None = None
+    maps: str | None = None
     collapse: str | None = None
     map_over: str | None = None
     anon_rmap: str | None = None
@@ -87,6 +109,8 @@ class RaceStatement(_Strict):
     writeback: str | None = None
     retract: str | None = None
 
+    to: str = ""
+    fast: bool = False
     page: int = Field(default=0, ge=0)
     prot: Literal["r", "rw"] = "rw"
 
@@ -112,8 +136,9 @@ class RaceStatement(_Strict):
 #: Verbs that name a file; the others name a VMA.
 FILE_VERBS = ("truncate", "punch", "reclaim", "writeback", "retract")
 RACE_VERBS = (
-    "load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink", "collapse", "map_over",
-    "anon_rmap", "mkyoung", *FILE_VERBS,
+    "load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink", "exit", "merge", "move",
+    "dontunmap", "fork", "mbind", "maps", "collapse", "map_over", "anon_rmap", "mkyoung",
+    *FILE_VERBS,
 )  # fmt: skip
 
 
@@ -160,6 +185,9 @@ class Race(_Strict):
                         expected=", ".join(names) or "none",
                         suggestion=nearest(statement.target, names),
                     )
+                if kind == "vma":
+                    self._check_extras(statement, f"actor[{a}].program[{s}].")
+                    self._check_destination(statement, f"actor[{a}].program[{s}].")
                 if statement.page >= names[statement.target]:
                     raise InputError(
                         f"{kind} {statement.target!r} has no page {statement.page}",
@@ -174,25 +202,107 @@ class Race(_Strict):
             )
         return self
 
+    def _check_extras(self, statement: RaceStatement, where: str) -> None:
+        vma = self.vma_named(statement.target)
+        if statement.exit is not None and vma.mm == 0:
+            raise InputError(
+                "the first address space never ends", key=f"{where}exit", expected="a vma with mm = 1"
+            )
+        if statement.merge is not None and not any(
+            other.name == statement.to and other.start == vma.end for other in self.vma
+        ):
+            raise InputError(
+                f"vma {vma.name!r} is not followed by {statement.to!r}", key=f"{where}to",
+                expected=f"a vma that starts at {vma.end}",
+            )  # fmt: skip
+        if statement.store is not None and vma.write_notify:
+            raise InputError(
+                f"vma {vma.name!r} notifies of writes, which are not modelled", key=f"{where}store",
+                expected="loads only",
+            )  # fmt: skip
+
+    def _check_destination(self, statement: RaceStatement, where: str) -> None:
+        names = [vma.name for vma in self.vma]
+        if statement.verb not in ("move", "dontunmap", "fork"):
+            if (statement.to and statement.verb != "merge") or statement.fast:
+                raise InputError(
+                    f"{statement.verb} goes nowhere", key=f"{where}to", expected="no to, no fast"
+                )
+            return
+        if statement.to not in names:
+            raise InputError(
+                f"no vma is called {statement.to!r}", key=f"{where}to", expected=", ".join(names),
+                suggestion=nearest(statement.to, names),
+            )  # fmt: skip
+        vma, to = self.vma_named(statement.target), self.vma_named(statement.to)
+        if to.mapped or to.pages != vma.pages or (to.start - vma.start) % self.table_pages:
+            raise InputError(
+                f"{statement.verb} cannot put vma {vma.name!r} at {to.name!r}", key=f"{where}to",
+                expected=f"a place that is not mapped, of {vma.pages} pages, "
+                f"at {vma.start % self.table_pages} modulo {self.table_pages}",
+            )  # fmt: skip
+        if (statement.verb == "fork") != (vma.mm != to.mm):
+            raise InputError(
+                f"{statement.verb} to {'the same' if vma.mm == to.mm else 'another'} mm", key=f"{where}to",
+                expected="the other mm for fork, the same one for move",
+            )  # fmt: skip
+        if statement.fast and (vma.start % self.table_pages or vma.pages % self.table_pages):
+            raise InputError(
+                f"vma {vma.name!r} is not made of whole page tables", key=f"{where}fast",
+                expected=f"start and pages that are multiples of {self.table_pages}",
+            )  # fmt: skip
+
     def _check_vmas(self) -> None:
         files = [file.name for file in self.file]
         for i, vma in enumerate(self.vma):
             if vma.file and vma.file not in files:
                 raise InputError(
-                    f"no file is called {vma.file!r}", key=f"vma[{i}].file", expected=", ".join(files) or "none",
+                    f"no file is called {vma.file!r}",
+                    key=f"vma[{i}].file",
+                    expected=", ".join(files) or "none",
                     suggestion=nearest(vma.file, files),
-                )  # fmt: skip
+                )
             if vma.end > MAX_PAGES:
                 raise InputError("the vma is too high", key=f"vma[{i}].start", expected=f"below {MAX_PAGES}")
+            if vma.write_notify and vma.sharing != "shared":
+                raise InputError("only shared mappings notify of writes", key=f"vma[{i}].write_notify")
             if vma.present == "file" and not vma.file:
                 raise InputError("an anonymous vma has no file pages", key=f"vma[{i}].present")
+            if vma.shares:
+                self._check_shared(vma, f"vma[{i}].")
             for other in self.vma[:i]:
                 if vma.mapped and other.mapped and vma.start < other.end and other.start < vma.end:
                     raise InputError(f"overlaps vma {other.name!r}", key=f"vma[{i}].start")
 
+    def _check_shared(self, vma: RaceVma, where: str) -> None:
+        others = [other for other in self.vma if other is not vma]
+        if vma.shares not in [other.name for other in others]:
+            raise InputError(
+                f"no other vma is called {vma.shares!r}", key=f"{where}shares",
+                expected=", ".join(other.name for other in others) or "none",
+            )  # fmt: skip
+        parent = self.vma_named(vma.shares)
+        if parent.present != "anon" or parent.shares or (parent.pages, parent.file) != (vma.pages, vma.file):
+            raise InputError(
+                f"vma {vma.name!r} cannot share the pages of {parent.name!r}", key=f"{where}shares",
+                expected="a vma of as many pages of the same file, with its own anonymous pages",
+            )  # fmt: skip
+
     def vma_named(self, name: str) -> RaceVma:
         """The VMA of that name."""
         return next(vma for vma in self.vma if vma.name == name)
+
+    @property
+    def mms(self) -> int:
+        """Address spaces."""
+        return 1 + max(vma.mm for vma in self.vma)
+
+    def runs_in(self, actor: Actor, mm: int) -> bool:
+        """Does the actor ever run in this address space?  Who only touches files does so in the first."""
+        return any(
+            (0 if statement.verb in FILE_VERBS else self.vma_named(statement.target).mm) == mm
+            for statement in actor.program
+        )
 
     @property
     def threads(self) -> int:
@@ -201,6 +311,9 @@ class Race(_Strict):
 
     def mapping(self, vma: RaceVma) -> Mapping:
         """What the fault path branches on."""
+        policy = vma.policy or any(
+            statement.mbind == vma.name for actor in self.actor for statement in actor.program
+        )
         verbs = {statement.verb for actor in self.actor for statement in actor.program}
         return Mapping(
             anonymous=not vma.file,
@@ -209,6 +322,10 @@ class Race(_Strict):
             map_pages=vma.map_pages,
             speculative=vma.speculative,
             neighbours=vma.neighbours,
+            userfault=vma.userfault,
+            write_notify=vma.write_notify,
+            growsdown=vma.growsdown,
+            policy=policy,
             protected="mprotect" in verbs or vma.prot == "r",
             reclaims="writeback" in verbs,
         )

@@ -1,7 +1,9 @@
 """Work between primitives: what the simulator does while it goes from one node to the next.
 
 A node that only passes time or counts an event need not be executed: its time and its event move to
-the edges that lead through it.  The program table itself stays as the explorer sees it.
+the edges that lead through it.  One that takes more than plain work stays, but is not executed either, only
+timed; so does a lock that no other thread can see, for it is always free.  The program table itself
+stays as the explorer sees it.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from spfvar.automata.layout import Words
 from spfvar.automata.link import Program
@@ -23,10 +26,15 @@ OPEN: Final = 64  # its outcome is drawn
 PREEMPT: Final = 128  # here a thread may lose its CPU
 SLEEP: Final = 256  # gives its CPU up
 EDGE: Final = 512  # more than plain work lies on the way to a successor
+PASSES: Final = 1024  # only passes time: there is nothing to execute
+
+INFINITE: Final = 1e300
+RUN_AHEAD_NS: Final = 2000.0  # how far a thread may be ahead while it touches nothing shared
 
 
 class Edges(NamedTuple):
-    """Per node: flags (FLAG_* and the above), kind and time of its cost.
+    """Per node: flags (FLAG_* and the above), kind and time of its cost, and how far ahead of the
+    others its thread may execute it.
 
     Per node and outcome, what comes before the next node that is executed, in this order: plain ``work``;
     ``mark``, a MARK_* or 0; plain work ``after`` it and ``jittered`` work.  ``event`` is the number of what
@@ -37,6 +45,7 @@ class Edges(NamedTuple):
     flags: Any  # (nodes,)
     kind: Any  # (nodes,)
     ns: Any  # (nodes,)
+    ahead: Any  # (nodes,) ns
     work: Any  # (nodes, outcomes) ns
     mark: Any  # (nodes, outcomes)
     after: Any  # (nodes, outcomes) ns
@@ -46,6 +55,7 @@ class Edges(NamedTuple):
 
 _METERED = (c.FRESH_RANGE, c.CALL_RCU)
 _FOLDED = (c.NOP, c.COUNT, c.MARK)
+_LOCKS = (c.LOCK, c.TRYLOCK, c.UNLOCK)
 
 
 def fold(program: Program, costs: m.Costs) -> Edges:
@@ -57,20 +67,26 @@ def fold(program: Program, costs: m.Costs) -> Edges:
     op = table[:, c.C_OP]
     plain = (kind == m.PLAIN) | (kind == m.USER)
     lock = (op >= c.DOWN_READ) & (op <= c.UNLOCK)
-    foldable = (plain | (kind == m.JITTERED)) & np.isin(op, _FOLDED) & (table[:, c.C_FLAGS] == 0)
+    unseen = table[:, c.C_FLAGS] == 0
+    foldable = unseen & (plain | (kind == m.JITTERED)) & np.isin(op, _FOLDED)
+    own_lock = unseen & np.isin(op, _LOCKS)
+    taken = own_lock & (op == c.TRYLOCK)
+    table[taken, c.C_SUCC] = table[taken, c.C_SUCC + 1]
     flags = (
         table[:, c.C_FLAGS]
         | np.where(plain, 0, TIMED)
         | np.where(np.isin(op, _METERED), METER, 0)
-        | np.where(lock, LOCK, 0)
+        | np.where(lock & ~own_lock, LOCK, 0)
         | np.where(op == c.CHOOSE, OPEN, 0)
         | np.where(op == c.TOUCH, PREEMPT, 0)
         | np.where(kind == m.SLEEP, SLEEP, 0)
+        | np.where(own_lock | (unseen & (op == c.NOP)), PASSES, 0)
     )
     shape = (nodes, c.MAX_OUTCOMES)
     none = np.full(shape, -1, dtype=np.int64)
     edges = Edges(
-        table, flags, kind, ns, np.zeros(shape), none + 1, np.zeros(shape), np.zeros(shape), none
+        table, flags, kind, ns, np.zeros(nodes), np.zeros(shape), none + 1, np.zeros(shape), np.zeros(shape),
+        none,
     )  # fmt: skip
     for node in range(nodes):
         if op[node] in (c.COUNT, c.MARK):  # where it is executed after all, its own edge does it
@@ -87,7 +103,19 @@ def fold(program: Program, costs: m.Costs) -> Edges:
     more = (edges.mark > 0) | (edges.jittered > 0.0) | (edges.event >= 0)
     flags[more.any(axis=1)] |= EDGE
     edges.work[flags == 0] += ns[flags == 0, None]
+    edges.ahead[:] = _ahead(flags, bool(np.any(kind == m.IPI)))
     return edges
+
+
+def _ahead(flags: npt.NDArray[np.int64], interrupts: bool) -> m.Floats:
+    """How far a thread may be ahead of the others at each node.
+
+    What nobody sees and no meter counts may happen at any time, unless a TLB flush may take time from
+    the thread meanwhile.
+    """
+    uncounted = flags & ~(PASSES | TIMED) == 0
+    unbound = uncounted & (not interrupts)
+    return np.where(flags & c.FLAG_SHARED, 0.0, np.where(unbound, INFINITE, RUN_AHEAD_NS))
 
 
 def _absorb(edges: Edges, edge: tuple[int, int], row: Words, kind: int, ns: float) -> bool:

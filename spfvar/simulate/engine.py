@@ -1,8 +1,8 @@
 """The event loop: the thread with the earliest clock executes its next shared primitive.
 
-A thread runs ahead of the others, within bounds, only through primitives that no other can see.  Ties go to
-the lower thread number.  The effect of a primitive is ordered by when it was issued; its cost moves
-the thread's clock.  Waiting threads are woken by the release that grants them the lock.
+A thread runs ahead of the others, as far as its edges allow, only through primitives that no other can
+see.  Ties go to the lower thread number.  The effect of a primitive is ordered by when it was issued; its
+cost moves the thread's clock.  Waiting threads are woken by the release that grants them the lock.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from spfvar.simulate import edges as e
 from spfvar.simulate import machine as m
 from spfvar.simulate.random import uniform
 from spfvar.transition.jit import compiled, inlined
-from spfvar.transition.step import step
+from spfvar.transition.step import execute
 
-INFINITE: Final = 1e300
+INFINITE: Final = e.INFINITE
 HISTOGRAM: Final = 2048  # 32 bins per power of two
-RUN_AHEAD_NS: Final = 2000.0  # how far a thread may be ahead while it touches nothing shared
 POLL_NS: Final = 100.0  # how often a spinning waiter without a queue looks again
 
 # --- meters ------------------------------------------------------------------------------------------
@@ -81,9 +80,9 @@ def set_key(threads, tid, t):
     while node > 1:
         other = key[node ^ 1]
         rival = winner[node ^ 1]
-        # Without a branch: who wins cannot be predicted.
-        loses = other < best or (other == best and rival < who)
-        best = other if loses else best
+        # Without a branch (so not with "and", "or"): who wins cannot be predicted.
+        loses = (other < best) | ((other == best) & (rival < who))
+        best = min(best, other)
         who = rival if loses else who
         node //= 2
         key[node] = best
@@ -343,6 +342,15 @@ def wait(machine, threads, meters, s, p, pc, tb, tid, t, kthread, oversubscribed
     return GOES_ON
 
 
+@inlined
+def successor(p, pc, outcome):
+    """The node after an outcome; a branch, because the CPU can guess its way ahead of the outcome."""
+    following = p[pc, c.C_SUCC]
+    if outcome != 0:
+        following = p[pc, c.C_SUCC + outcome]
+    return following
+
+
 @compiled
 def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cached, probability, rng):
     """Run until ``faults`` faults after a warm-up of ``warmup`` faults, or until every thread ended.
@@ -372,40 +380,45 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
         limit = next_key(key, tid)
         t += clock.stolen[tid]
         clock.stolen[tid] = 0.0
+        pc = s[tb]
         while True:
-            pc = s[tb]
             flags = edges.flags[pc]
-            if t > limit and (
-                flags & c.FLAG_SHARED
-                or t > limit + RUN_AHEAD_NS
-                or (flags & e.TIMED and k.server_due(machine, clock, edges.kind[pc], cpu, t, t - limit))
+            if t > limit + edges.ahead[pc] or (
+                flags & e.TIMED
+                and t > limit
+                and k.server_due(machine, clock, edges.kind[pc], cpu, t, t - limit)
             ):
                 set_key(threads, tid, t)
                 break
             if flags & e.PREEMPT and oversubscribed and preempted(machine, threads, tid, t):
                 break
             steps += 1
-            choice = 0
-            if flags & e.OPEN:
-                choice = 1 if uniform(rng, tid) < probability[p[pc, c.C_IMM2]] else 0
-            outcome = step(s, p, g, tid, choice, out)
             issued = t
-            if flags & c.FLAG_LINE:
-                t = touch_line(p, s, pc, tb, machine, clock, cpu, t)
-            if flags & e.LOCK and x[X_MEASURING] > 0.0:
-                x[X_LOCK_WAIT] += t - issued
-            if outcome < 0:
-                if outcome == c.VIOLATED:
-                    x[X_END] = t
-                    return VIOLATION
-                state = wait(machine, threads, meters, s, p, pc, tb, tid, t, kthread, oversubscribed)
-                if state != GOES_ON:
-                    x[X_STEPS] = steps
-                    return state
-                break
-            if flags == 0:
-                t += edges.work[pc, outcome] * speed
-                continue
+            if flags & e.PASSES:
+                outcome = 0
+                s[tb] = p[pc, c.C_SUCC]
+            else:
+                choice = 0
+                if flags & e.OPEN:
+                    choice = 1 if uniform(rng, tid) < probability[p[pc, c.C_IMM2]] else 0
+                outcome = execute(s, p, g, pc, tid, tb, choice, out)
+                if flags == 0 and outcome >= 0:
+                    t += edges.work[pc, outcome] * speed
+                    pc = successor(p, pc, outcome)
+                    continue
+                if flags & c.FLAG_LINE:
+                    t = touch_line(p, s, pc, tb, machine, clock, cpu, t)
+                    if flags & e.LOCK and x[X_MEASURING] > 0.0:
+                        x[X_LOCK_WAIT] += t - issued
+                if outcome < 0:
+                    if outcome == c.VIOLATED:
+                        x[X_END] = t
+                        return VIOLATION
+                    state = wait(machine, threads, meters, s, p, pc, tb, tid, t, kthread, oversubscribed)
+                    if state != GOES_ON:
+                        x[X_STEPS] = steps
+                        return state
+                    break
             if flags & e.TIMED:
                 t = timed(
                     machine, clock, threads, edges.kind[pc], edges.ns[pc], cpu, tid, t, out[c.OUT_AMOUNT],
@@ -413,11 +426,12 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
                 )  # fmt: skip
             else:
                 t += edges.ns[pc] * speed
-            if flags & e.LOCK and out[c.OUT_WOKEN] > 0:
-                t = wake_threads(machine, threads, meters, p, s, g, out, tid, t, oversubscribed)
-                limit = next_key(key, tid)
-            if flags & e.METER:
-                measure(s, p, g, pc, tb, tid, meters, cached, rng)
+            if flags & (e.LOCK | e.METER):
+                if flags & e.METER:
+                    measure(s, p, g, pc, tb, tid, meters, cached, rng)
+                elif out[c.OUT_WOKEN] > 0:
+                    t = wake_threads(machine, threads, meters, p, s, g, out, tid, t, oversubscribed)
+                    limit = next_key(key, tid)
             t += edges.work[pc, outcome] * speed
             if flags & e.EDGE:
                 mark = edges.mark[pc, outcome]
@@ -429,3 +443,4 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
                 leave_cpu(machine, threads, tid, issued)
                 set_key(threads, tid, t)
                 break
+            pc = successor(p, pc, outcome)

@@ -81,7 +81,7 @@ def _prepare(world: World, profile: Profile) -> tuple[Machine, Edges]:
 
 def _threads(machine: Machine, threads: int, rng: np.random.Generator) -> e.Threads:
     cpus = len(machine.node)
-    leaves = 1 << threads.bit_length()  # the kthread is one more
+    leaves = threads + 1  # the last one is the kthread
     winner = np.zeros(2 * leaves, dtype=np.int64)
     winner[leaves:] = np.arange(leaves)
     key = np.full(2 * leaves, e.INFINITE)

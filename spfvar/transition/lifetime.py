@@ -11,6 +11,7 @@ from __future__ import annotations
 from spfvar.ops.codes import (
     BLOCKED,
     CLASS_FILE,
+    CLASS_POLICY,
     CLASS_VMA,
     CLASS_WORDS,
     FILE_REFS,
@@ -71,7 +72,16 @@ def free_object(s, g, k, index):
         put_file(s, g, s[base + VMA_FPUT] - 1)
     s[base] = s[g[k + K_FREE]]
     s[g[k + K_FREE]] = -index - 2
+    forget(s, g, k, base)
     make_stale(s, g, k, index)
+
+
+@inlined
+def forget(s, g, k, base):
+    """Clear a freed object, so that equal states look equal; type-safe memory may still be looked at."""
+    if g[k + K_KEPT] == g[k + K_STRIDE]:
+        for word in range(1, g[k + K_STRIDE]):
+            s[base + word] = 0
 
 
 @inlined
@@ -83,6 +93,7 @@ def put_file(s, g, index):
     if s[base + FILE_REFS] == 0:
         s[base] = s[g[k + K_FREE]]
         s[g[k + K_FREE]] = -index - 2
+        forget(s, g, k, base)
         make_stale(s, g, k, index)
 
 
@@ -94,6 +105,14 @@ def make_stale(s, g, k, index):
         for slot in range(g[k + K_REF0], g[k + K_REF1]):
             if s[tb + slot] == index:
                 s[tb + slot] = index + g[G_STALE]
+
+
+@inlined
+def keep_if_live(s, g, k, register):
+    """A lock was taken in recycled memory: whatever object lives there now is kept by it, if one does."""
+    index = s[register] - g[G_STALE]
+    if s[g[k + K_BASE] + index * g[k + K_STRIDE]] == LIVE:
+        s[register] = index
 
 
 @inlined
@@ -138,7 +157,14 @@ def reader_leaves(s, g, tb):
     s[tb + T_RCU_NEST] -= 1
     if s[tb + T_RCU_NEST] == 0:
         s[g[G_RCU] + 1 + s[tb + T_RCU_PHASE]] -= 1
+        s[tb + T_RCU_PHASE] = 0
     return 0
+
+
+@inlined
+def freed_by_rcu(cls):
+    """May an object of this class wait for a grace period?"""
+    return CLASS_VMA <= cls <= CLASS_FILE or cls == CLASS_POLICY
 
 
 @inlined
@@ -151,7 +177,7 @@ def gp_start(s, g):
         k = G_CLASS0 + cls * CLASS_WORDS
         for index in range(g[k + K_COUNT]):
             life = g[k + K_BASE] + index * g[k + K_STRIDE]
-            if CLASS_VMA <= cls <= CLASS_FILE and s[life] == PENDING_NEXT:
+            if freed_by_rcu(cls) and s[life] == PENDING_NEXT:
                 s[life] = PENDING_WAIT
     s[rcu] = 1 - s[rcu]
     s[rcu + 3] = s[rcu + 4]
@@ -175,7 +201,7 @@ def gp_invoke(s, g):
         k = G_CLASS0 + cls * CLASS_WORDS
         for index in range(g[k + K_COUNT]):
             life = g[k + K_BASE] + index * g[k + K_STRIDE]
-            if CLASS_VMA <= cls <= CLASS_FILE and s[life] == PENDING_WAIT:
+            if freed_by_rcu(cls) and s[life] == PENDING_WAIT:
                 free_object(s, g, k, index)
     s[g[G_RCU] + 3] = 0
     return 0

@@ -12,9 +12,13 @@ from spfvar.ops.codes import (
     CLASS_WORDS,
     FREE_END,
     G_CLASS0,
+    G_EPOCH,
     G_PAGES,
+    G_PT_SHIFT,
     G_THREADS,
     G_TLB,
+    G_TREE,
+    G_TREE_SHIFT,
     G_WRITES,
     K_BASE,
     K_COUNT,
@@ -25,6 +29,7 @@ from spfvar.ops.codes import (
     OUT_ANON,
     PAGE_ANON_VMA,
     PAGE_DATA,
+    PAGE_EPOCH,
     PAGE_INDEX,
     PAGE_REFS,
     PTE_ANON,
@@ -35,6 +40,8 @@ from spfvar.ops.codes import (
     PTE_ZERO,
     V_NO_MEMORY,
     V_OVERWRITE,
+    V_STALE_COPY,
+    V_TABLE_OVERWRITE,
     V_TLB,
     V_USE_AFTER_FREE,
     VMA_END,
@@ -43,13 +50,15 @@ from spfvar.ops.codes import (
     VMA_START,
 )
 from spfvar.transition.jit import inlined
-from spfvar.transition.lifetime import make_stale
+from spfvar.transition.lifetime import forget, make_stale
 from spfvar.transition.tables import pmd, pte, put_folio, table_end
 
 _PAGE = G_CLASS0 + CLASS_PAGE * CLASS_WORDS
 _VMA = G_CLASS0 + CLASS_VMA * CLASS_WORDS
 #: Writes are counted modulo this, and so are the contents of pages.
 WRITES = 8
+#: Nobody knows what an address contains; below that, UNDEFINED - 1 - where its entry was moved to.
+UNDEFINED = -1
 
 
 @inlined
@@ -76,8 +85,12 @@ def touch(s, g, tid, address, write):
     if write != 0 and entry & PTE_ANON and g[_PAGE + K_COUNT] > 0:
         data = page_word(g, entry >> PTE_FOLIO_SHIFT) + PAGE_DATA
         s[data] = (s[data] + 1) % WRITES
-        if s[g[G_WRITES] + address] >= 0:
-            s[g[G_WRITES] + address] = (s[g[G_WRITES] + address] + 1) % WRITES
+        expected = s[g[G_WRITES] + address]
+        if expected < UNDEFINED:  # a TLB still has the entry that was moved
+            address = UNDEFINED - 1 - expected
+            expected = s[g[G_WRITES] + address]
+        if expected >= 0:
+            s[g[G_WRITES] + address] = (expected + 1) % WRITES
     return 0
 
 
@@ -125,6 +138,7 @@ def put(s, g, page):
                 return -2 - V_TLB
     s[word] = s[g[_PAGE + K_FREE]]
     s[g[_PAGE + K_FREE]] = -page - 2
+    forget(s, g, _PAGE, word)
     make_stale(s, g, _PAGE, page)
     return 0
 
@@ -146,7 +160,16 @@ def put_all(s, g, register):
 
 
 @inlined
-def copy(s, g, page, entry):
+def new_epoch(s, g, start, end, value):
+    """The tree is about to find ``value`` in the range: where it found another VMA, an epoch begins."""
+    if g[G_EPOCH] != 0:
+        for address in range(start, end):
+            if s[g[G_TREE] + (address >> g[G_TREE_SHIFT])] != value:
+                s[g[G_EPOCH] + address] = (s[g[G_EPOCH] + address] + 1) % WRITES
+
+
+@inlined
+def copy(s, g, page, entry, address):
     """Copy the content of the page that an entry maps; other than anonymous pages count as unwritten."""
     data = 0
     if entry & PTE_ANON:
@@ -155,6 +178,7 @@ def copy(s, g, page, entry):
             return -2 - V_USE_AFTER_FREE
         data = s[old + PAGE_DATA]
     s[page_word(g, page) + PAGE_DATA] = data
+    s[page_word(g, page) + PAGE_EPOCH] = s[g[G_EPOCH] + address] + 1
     return 0
 
 
@@ -188,13 +212,16 @@ def set_pte(s, g, table, address, bits, writable, page):
     word = pte(g, table, address)
     if s[word] & PTE_PRESENT:
         return -2 - V_OVERWRITE
-    value = bits
-    if writable != 0 and bits & PTE_DIRTY:
+    value = bits & ~PTE_WRITE
+    if writable != 0 and bits & (PTE_DIRTY | PTE_WRITE):
         value |= PTE_WRITE
     if bits & (PTE_ANON | PTE_ZERO) == 0:
         value |= page << PTE_FOLIO_SHIFT
     elif bits & PTE_ANON and g[_PAGE + K_COUNT] > 0:
         value |= page << PTE_FOLIO_SHIFT
+        copied = s[page_word(g, page) + PAGE_EPOCH]
+        if copied != 0 and copied != s[g[G_EPOCH] + address] + 1:
+            return -2 - V_STALE_COPY
         if s[g[G_WRITES] + address] < 0:
             s[g[G_WRITES] + address] = s[page_word(g, page) + PAGE_DATA]
     s[word] = value
@@ -226,21 +253,49 @@ def zap(s, g, table, start, end, file_only, gathered, out):
                 put_folio(s, g, entry >> PTE_FOLIO_SHIFT)
             s[word] = 0
         if g[_PAGE + K_COUNT] > 0:
-            s[g[G_WRITES] + address] = -1
+            s[g[G_WRITES] + address] = UNDEFINED
     out[OUT_AMOUNT] = amount
     out[OUT_ANON] = anonymous
     return 0
 
 
 @inlined
-def pte_restore(s, g, table, address, entry, origin):
-    """Set an entry as it is; what the user wrote at ``origin`` is now expected at ``address``."""
+def pte_restore(s, g, table, address, entry, origin, moved):
+    """Set an entry as it is; what the user wrote at ``origin`` is now expected at ``address``.
+
+    If the entry was ``moved``, so are the writes through TLBs that still have the old one.  If it was copied,
+    such writes may or may not belong to the copy.
+    """
     word = pte(g, table, address)
     if s[word] & PTE_PRESENT:
         return -2 - V_OVERWRITE
     s[word] = entry
+    if moved != 0:
+        move_writes(s, g, origin, address, 1)
+    elif g[_PAGE + K_COUNT] > 0:
+        s[g[G_WRITES] + address] = s[g[G_WRITES] + origin] if g[G_TLB] == 0 else UNDEFINED
+    return 0
+
+
+@inlined
+def move_writes(s, g, origin, address, pages):
+    """What the user wrote at ``pages`` pages from ``origin`` is from now on expected at ``address``."""
     if g[_PAGE + K_COUNT] > 0:
-        s[g[G_WRITES] + address] = s[g[G_WRITES] + origin]
+        for i in range(pages):
+            s[g[G_WRITES] + address + i] = s[g[G_WRITES] + origin + i]
+            s[g[G_WRITES] + origin + i] = UNDEFINED - 1 - (address + i)
+
+
+@inlined
+def populate(s, g, table, address, origin):
+    """Link a table where there must be none; with an ``origin`` (or -1) it is the table of those pages."""
+    word = pmd(g, address)
+    if s[word] != 0:
+        return -2 - V_TABLE_OVERWRITE
+    s[word] = table + 1
+    if origin >= 0:
+        pages = 1 << g[G_PT_SHIFT]
+        move_writes(s, g, origin // pages * pages, address // pages * pages, pages)
     return 0
 
 

@@ -11,6 +11,7 @@ from spfvar.ops.codes import (
     CLASS_ANON_VMA,
     CLASS_FILE,
     CLASS_FOLIO,
+    CLASS_MM,
     CLASS_PAGE,
     CLASS_TABLE,
     CLASS_VMA,
@@ -24,6 +25,7 @@ from spfvar.ops.codes import (
     G_CLASS0,
     G_PAGES,
     G_PT_SHIFT,
+    G_STALE,
     G_TREE,
     G_TREE_SHIFT,
     G_WRITES,
@@ -31,6 +33,7 @@ from spfvar.ops.codes import (
     K_COUNT,
     K_STRIDE,
     LIVE,
+    MM_COUNT,
     PAGE_ANON_VMA,
     PAGE_DATA,
     PAGE_INDEX,
@@ -90,15 +93,16 @@ def entry_at(s, g, address):
 @inlined
 def check_anonymous(s, g, vma, address, page):
     """An anonymous page against its VMA."""
-    if s[vma + VMA_ANON_VMA] == 0:
-        return V_RMAP
     if count_of(g, CLASS_PAGE) == 0:
-        return V_NONE
+        return V_RMAP if s[vma + VMA_ANON_VMA] == 0 else V_NONE
     word = object_word(g, CLASS_PAGE, page)
     if s[word] != LIVE:
         return V_USE_AFTER_FREE
     anon_vma = s[word + PAGE_ANON_VMA] - 1
-    if anon_vma < 0 or s[object_word(g, CLASS_ANON_VMA, anon_vma)] != LIVE:
+    # A freed anon_vma is what whoever reclaims the page uses next.
+    if anon_vma >= g[G_STALE] or (anon_vma >= 0 and s[object_word(g, CLASS_ANON_VMA, anon_vma)] != LIVE):
+        return V_USE_AFTER_FREE
+    if anon_vma < 0 or s[vma + VMA_ANON_VMA] == 0:
         return V_RMAP
     if s[word + PAGE_INDEX] != s[vma + VMA_PGOFF] + address - s[vma + VMA_START]:
         return V_WRONG_PAGE
@@ -184,7 +188,11 @@ def vmas_with(s, g, field, value):
 
 @inlined
 def check_counts(s, g):
-    """Reference counts equal the references."""
+    """Reference counts equal the references; an mm in use has its users' one."""
+    for mm in range(count_of(g, CLASS_MM)):
+        word = object_word(g, CLASS_MM, mm)
+        if s[word] == LIVE and s[word + MM_COUNT] != 1:
+            return V_REFCOUNT
     for file in range(count_of(g, CLASS_FILE)):
         word = object_word(g, CLASS_FILE, file)
         users = vmas_with(s, g, VMA_FILE, file)

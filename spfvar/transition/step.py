@@ -21,6 +21,7 @@ from spfvar.ops.codes import (
     C_DST,
     C_FLAGS,
     C_IMM,
+    C_IMM2,
     C_OP,
     C_SRC,
     C_SRC2,
@@ -43,6 +44,13 @@ from spfvar.transition.jit import inlined
 down_read, up_read, down_write = locks.down_read, locks.up_read, locks.down_write
 down_read_trylock, up_write, downgrade_write = locks.down_read_trylock, locks.up_write, locks.downgrade_write
 lock, trylock, unlock = locks.lock, locks.trylock, locks.unlock
+
+
+@inlined
+def pointer(s, g, word):
+    """A number, or a reference as the pointer that it is: recycled memory has the address it had."""
+    value = s[word]
+    return value - g[G_STALE] if value >= g[G_STALE] else value
 
 
 @inlined
@@ -69,7 +77,7 @@ def local_op(s, p, g, pc, tb, choice):
     if op == c.TEST_REG:
         return 1 if s[tb + p[pc, C_SRC]] & p[pc, C_IMM] else 0
     if op == c.REG_EQUAL:
-        return 1 if s[tb + p[pc, C_SRC]] == s[tb + p[pc, C_SRC2]] else 0
+        return 1 if pointer(s, g, tb + p[pc, C_SRC]) == pointer(s, g, tb + p[pc, C_SRC2]) else 0
     if op == c.CHOOSE:
         return choice
     if op == c.WINDOW:
@@ -86,7 +94,10 @@ def lock_op(s, p, g, pc, tid, tb, a, out):
     """Locks (opcodes DOWN_READ to UNLOCK)."""
     op = p[pc, C_OP]
     if op == c.DOWN_READ_TRYLOCK:
-        return down_read_trylock(s, a)
+        taken = down_read_trylock(s, a)
+        if taken and s[tb + p[pc, C_A_REG]] >= g[G_STALE]:
+            lifetime.keep_if_live(s, g, p[pc, C_IMM], tb + p[pc, C_A_REG])
+        return taken
     if op == c.UP_READ:
         return up_read(s, g, a, out)
     if op == c.LOCK:
@@ -135,18 +146,22 @@ def word_op(s, p, g, pc, tb, a):
             return 1
         if s[a] >= p[pc, C_IMM]:
             return 2
-        s[a] += 1
+        s[a] += p[pc, C_IMM2]
         if s[tb + p[pc, C_A_REG]] >= g[G_STALE]:
             s[tb + p[pc, C_A_REG]] -= g[G_STALE]  # the count now keeps whatever the memory has become
         return 0
     if op == c.DEC_AND_TEST:
+        if s[a] <= 0:
+            return -2 - c.V_REFCOUNT
         s[a] -= 1
+        if p[pc, C_DST] >= 0:
+            s[tb + p[pc, C_DST]] = s[a]
         return 1 if s[a] == 0 else 0
     if op == c.LOAD_REF:
         s[tb + p[pc, C_DST]] = s[a] - 1
         return 1 if p[pc, C_IMM] != 0 and s[a] != 0 else 0
     if op == c.STORE_REF:
-        s[a] = s[tb + p[pc, C_SRC]] + 1
+        s[a] = pointer(s, g, tb + p[pc, C_SRC]) + 1
         return 0
     return 0 if s[a] == p[pc, C_IMM] else BLOCKED  # WAIT_EQUALS
 
@@ -191,6 +206,7 @@ def tree_op(s, p, g, pc, tb, a):
     if op == c.FIND_VMA:
         return tables.find_vma(s, g, s[tb + p[pc, C_SRC]], tb + p[pc, C_DST])
     if op == c.TREE_STORE:
+        pages.new_epoch(s, g, s[a], s[a + 1], s[tb + p[pc, C_SRC]] + 1)
         return tables.tree_store(s, g, s[a], s[a + 1], s[tb + p[pc, C_SRC]] + 1)
     if op == c.TREE_ERASE:
         return tables.tree_store(s, g, s[tb + p[pc, C_SRC]], s[tb + p[pc, C_SRC2]], 0)
@@ -223,11 +239,9 @@ def table_op(s, p, g, pc, tid, tb, index, out):
         s[tables.pte(g, index, address)] |= c.PTE_WRITE | c.PTE_DIRTY
         return 0
     if op == c.PMD_POPULATE:
-        if s[tables.pmd(g, address)] != 0:
-            return -2 - c.V_TABLE_OVERWRITE
-        s[tables.pmd(g, address)] = index + 1
+        origin = s[tb + p[pc, C_SRC2]] if p[pc, C_SRC2] >= 0 else -1
         s[tb + p[pc, C_DST]] = -1
-        return 0
+        return pages.populate(s, g, index, address, origin)
     if op == c.PMD_CLEAR:
         start, end = s[tb + p[pc, C_SRC2]], s[tb + p[pc, C_SRC3]]
         return tables.pmd_clear(s, g, address, start, end, tb + p[pc, C_DST])
@@ -238,7 +252,8 @@ def table_op(s, p, g, pc, tid, tb, index, out):
         present = tables.pte_take(s, g, index, address, tb + p[pc, C_DST])
         return present if p[pc, C_IMM] != 0 else 0
     if op == c.PTE_RESTORE:
-        return pages.pte_restore(s, g, index, address, s[tb + p[pc, C_SRC2]], s[tb + p[pc, C_SRC3]])
+        origin = s[tb + p[pc, C_SRC3]]
+        return pages.pte_restore(s, g, index, address, s[tb + p[pc, C_SRC2]], origin, p[pc, C_IMM])
     if op == c.PTE_WRPROTECT:
         s[tables.pte(g, index, address)] &= ~c.PTE_WRITE
         return 0
@@ -290,10 +305,10 @@ def page_op(s, p, g, pc, tb, index, a):
     if op == c.PAGES_PUT:
         return pages.put_all(s, g, tb + p[pc, C_SRC])
     if op == c.PAGE_COPY:
-        return pages.copy(s, g, index, s[tb + p[pc, C_SRC]])
+        return pages.copy(s, g, index, s[tb + p[pc, C_SRC]], s[tb + p[pc, C_DST]])
     if op == c.PAGE_RMAP:
         offset = s[tb + p[pc, C_DST]] - s[tb + p[pc, C_SRC2]] + s[tb + p[pc, C_SRC3]]
-        return pages.add_rmap(s, g, index, s[tb + p[pc, C_SRC]], offset)
+        return pages.add_rmap(s, g, index, pointer(s, g, tb + p[pc, C_SRC]), offset)
     if op == c.PAGE_OF:
         return pages.page_of(s, s[tb + p[pc, C_SRC]], tb + p[pc, C_DST], tb + p[pc, C_SRC2])
     offset = s[tb + p[pc, C_SRC]] - s[a]
@@ -319,10 +334,8 @@ def violation_of(s, p, g, pc, tb):
 
 
 @inlined
-def step(s, p, g, tid, choice, out):
-    """Execute the next primitive of thread ``tid``; see the module's text."""
-    tb = g[G_T_BASE] + tid * g[G_T_STRIDE]
-    pc = s[tb + T_PC]
+def execute(s, p, g, pc, tid, tb, choice, out):
+    """The same, for a scheduler that knows the thread's program counter and its first state word."""
     op = p[pc, C_OP]
     if p[pc, C_FLAGS] & FLAG_SLEEPS and s[tb + T_RCU_NEST] != 0:
         outcome = -2 - c.V_SLEEP_IN_ATOMIC
@@ -363,3 +376,10 @@ def step(s, p, g, tid, choice, out):
     s[g[G_VIOLATION] + 1] = tid
     s[g[G_VIOLATION] + 2] = pc
     return VIOLATED
+
+
+@inlined
+def step(s, p, g, tid, choice, out):
+    """Execute the next primitive of thread ``tid``; see the module's text."""
+    tb = g[G_T_BASE] + tid * g[G_T_STRIDE]
+    return execute(s, p, g, s[tb + T_PC], tid, tb, choice, out)

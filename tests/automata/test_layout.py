@@ -37,6 +37,10 @@ def regions(layout: Layout) -> dict[str, range]:
         "pmd": range(g[c.G_PMD], g[c.G_PMD] + -(-sizes.pages // (1 << sizes.pt_shift))),
         "ptes": range(g[c.G_PTE], g[c.G_PTE] + (sizes.tables << sizes.pt_shift)),
     }
+    if sizes.tlbs:
+        found["tlbs"] = range(g[c.G_TLB], g[c.G_TLB] + sizes.threads * sizes.pages)
+    if sizes.anon_pages:
+        found["writes"] = range(g[c.G_WRITES], g[c.G_WRITES] + sizes.pages)
     for thread in range(sizes.threads):
         base = layout.thread_base(thread)
         found[f"thread {thread}"] = range(base, base + c.T_FIXED)
@@ -60,7 +64,10 @@ def regions(layout: Layout) -> dict[str, range]:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_no_two_pieces_of_the_state_overlap(variant: str) -> None:
     """Fields, registers, lists, tables: each word has one owner, and all lie in the state."""
-    layout = Layout(Sizes(3, 4, 5, 2, 6, pages=40, pt_shift=3), automata_of(variant))
+    sizes = Sizes(
+        3, 4, 5, 2, 6, pages=40, pt_shift=3, mms=2, anon_vmas=3, anon_pages=4, policies=2, tlbs=True
+    )
+    layout = Layout(sizes, automata_of(variant))
     owner: dict[int, str] = {}
     for name, words in regions(layout).items():
         for word in words:
@@ -69,16 +76,19 @@ def test_no_two_pieces_of_the_state_overlap(variant: str) -> None:
     assert max(owner) == layout.words - 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 70), st.integers(1, 5), st.integers(1, 5), st.integers(0, 3), st.integers(0, 9),
-    st.integers(1, 200), st.integers(0, 5), st.integers(0, 3),
+    st.integers(1, 200), st.integers(0, 5), st.integers(0, 3), st.integers(0, 5), st.booleans(),
 )  # fmt: skip
 def test_pieces_do_not_overlap_at_any_size(
-    threads: int, vmas: int, tables: int, files: int, folios: int, pages: int, pt_shift: int, tree_shift: int
-) -> None:
+    threads: int, vmas: int, tables: int, files: int, folios: int, pages: int, pt_shift: int, tree_shift: int,
+    anon_pages: int, tlbs: bool,
+) -> None:  # fmt: skip
     """Sizes that are no multiples of anything, no objects of a class, more than 31 threads."""
-    sizes = Sizes(threads, vmas, tables, files, folios, pages, pt_shift, tree_shift)
+    sizes = Sizes(
+        threads, vmas, tables, files, folios, pages, pt_shift, tree_shift, anon_pages=anon_pages, tlbs=tlbs
+    )
     layout = Layout(sizes, [])
     covered = [word for words in regions(layout).values() for word in words]
     assert len(covered) == len(set(covered))
@@ -87,13 +97,17 @@ def test_pieces_do_not_overlap_at_any_size(
 
 
 def test_fixed_offsets_are_those_of_the_fixed_fields() -> None:
-    """codes.VMA_*, FILE_* and FOLIO_* name the offsets that FIXED_FIELDS get."""
+    """codes.VMA_*, FILE_*, FOLIO_*, ANON_VMA_* and PAGE_* name the offsets that FIXED_FIELDS get."""
     layout = Layout(Sizes(1, 1, 1, 1, 1, pages=8), [])
     expected = {
-        o.VM_START: c.VMA_START, o.VM_END: c.VMA_END, o.VM_FPUT: c.VMA_FPUT,
-        o.FILE_FOLIO0: c.FILE_FOLIOS, o.F_COUNT: c.FILE_REFS,
+        o.VM_START: c.VMA_START, o.VM_END: c.VMA_END, o.VM_FPUT: c.VMA_FPUT, o.VM_WRITE: c.VMA_WRITE,
+        o.VM_FILE: c.VMA_FILE, o.VM_ANON_VMA: c.VMA_ANON_VMA, o.VM_LINKED: c.VMA_LINKED, o.VM_PGOFF: c.VMA_PGOFF,
+        o.FILE_FOLIO0: c.FILE_FOLIOS, o.F_COUNT: c.FILE_REFS, o.F_OPEN: c.FILE_OPEN,
         o.CACHED: c.FOLIO_CACHED, o.UPTODATE: c.FOLIO_UPTODATE, o.FOLIO_LOCK: c.FOLIO_LOCK,
         o.REFCOUNT: c.FOLIO_REFS,
+        o.ANON_VMA_REFS: c.ANON_VMA_REFS,
+        o.PAGE_REFS: c.PAGE_REFS, o.PAGE_DATA: c.PAGE_DATA, o.PAGE_ANON_VMA: c.PAGE_ANON_VMA,
+        o.PAGE_INDEX: c.PAGE_INDEX,
     }  # fmt: skip
     assert {field for fields in o.FIXED_FIELDS.values() for field in fields} == set(expected)
     assert {field: layout.field_offset[field] for field in expected} == expected
@@ -101,7 +115,12 @@ def test_fixed_offsets_are_those_of_the_fixed_fields() -> None:
 
 def test_class_numbers_are_positions_in_classes() -> None:
     """codes.CLASS_* and objects.CLASSES agree."""
-    numbers = {o.VMA: c.CLASS_VMA, o.PAGE_TABLE: c.CLASS_TABLE, o.FILE: c.CLASS_FILE, o.FOLIO: c.CLASS_FOLIO}
+    numbers = {
+        o.MM: c.CLASS_MM, o.VMA: c.CLASS_VMA, o.PAGE_TABLE: c.CLASS_TABLE, o.FILE: c.CLASS_FILE,
+        o.FOLIO: c.CLASS_FOLIO, o.ANON_VMA_CLASS: c.CLASS_ANON_VMA, o.PAGE: c.CLASS_PAGE,
+        o.MEMPOLICY: c.CLASS_POLICY,
+    }  # fmt: skip
+    assert set(numbers) == set(o.CLASSES)
     layout = Layout(Sizes(1, 1, 1, 1, 1, pages=8), [])
     assert {cls: layout.class_number(cls) for cls in numbers} == numbers
 
@@ -153,3 +172,18 @@ def test_two_registers_of_one_name_are_refused() -> None:
 
 def _automaton(*ops: object) -> Automaton:
     return Automaton("t", tuple(Node(op, (0,)) for op in ops))  # type: ignore[arg-type]
+
+
+def test_kept_fields_lie_behind_the_others() -> None:
+    """An allocation clears the words up to K_KEPT: fields that are kept come last, whatever is mentioned first."""
+    kept = Field(o.VMA, "my_kept", kept=True)
+    plain = Field(o.VMA, "my_plain")
+    layout = Layout(
+        Sizes(1, 1, 1, 1, 1, pages=8),
+        [_automaton(load(at(o.vma, kept), o.scratch), load(at(o.vma, plain), o.scratch))],
+    )
+    first_kept = int(layout.g[c.G_CLASS0 + c.CLASS_VMA * c.CLASS_WORDS + c.K_KEPT])
+    assert layout.field_offset[kept] == first_kept
+    assert layout.field_offset[plain] < first_kept
+    tables = c.G_CLASS0 + c.CLASS_TABLE * c.CLASS_WORDS
+    assert layout.g[tables + c.K_KEPT] == layout.g[tables + c.K_STRIDE]  # nothing is kept

@@ -53,9 +53,10 @@ def test_a_first_write_to_anonymous_memory() -> None:
         "store", "mmap_read_trylock(mm->mmap_lock)", "find_vma", "pmd",
         "pte_alloc_one", "spin_lock(mm->pmd_lock)", "pmd", "mm_inc_nr_ptes(mm->pgtables_bytes)",
         "pmd_populate", "spin_unlock(mm->pmd_lock)", "pmd",
-        "load(vma->anon_vma)", "anon_vma_alloc", "spin_lock(mm->page_table_lock)", "store 1(vma->anon_vma)",
-        "spin_unlock(mm->page_table_lock)", "alloc_page", "zero_page", "load(vma->vm_page_prot)",
-        "spin_lock(pmd_pgtable->ptl)", "pte_none", "anon_rmap", "lru_add", "set_pte_at(anon)",
+        "load(vma->anon_vma)", "anon_vma_alloc", "spin_lock(mm->page_table_lock)", "load(vma->anon_vma)",
+        "get_anon_vma(anon_vma->refcount)", "store anon_vma(vma->anon_vma)", "spin_unlock(mm->page_table_lock)",
+        "alloc_page", "zero_page", "load(vma->vm_start)", "load(vma->vm_pgoff)", "load(vma->vm_page_prot)",
+        "spin_lock(pmd_pgtable->ptl)", "pte_none", "page_add_new_anon_rmap", "lru_add", "set_pte_at(anon)",
         "spin_unlock(pmd_pgtable->ptl)", "mmap_read_unlock(mm->mmap_lock)", "store",
     ]  # fmt: skip
     assert entries(run) == [c.PTE_PRESENT | c.PTE_ANON | c.PTE_DIRTY | c.PTE_WRITE]

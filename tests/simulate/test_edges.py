@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from spfvar.automata.link import Program
-from spfvar.matrix.catalogue import hardware
+from spfvar.matrix.catalogue import hardware, scenarios
 from spfvar.ops import codes as c
 from spfvar.plugins.registry import load_registry
+from spfvar.plugins.variant import Stack
+from spfvar.scenario.load import make_load
 from spfvar.simulate import edges as e
 from spfvar.simulate import machine as m
 from spfvar.simulate.edges import fold
+from spfvar.simulate.runner import seed_sequence, simulate
+from spfvar.simulate.world import build_world
 from tests.transition import driver as d
 
 PROFILE = hardware()["phone-8c"]
@@ -82,3 +87,40 @@ def test_only_nodes_that_nobody_can_see_are_skipped() -> None:
         assert program.table[node, c.C_FLAGS] == 0
         assert costs.kind[program.table[node, c.C_COST]] in TIMES_WITHOUT_A_SERVER
     assert np.array_equal(edges.table[:, : c.C_SUCC], program.table[:, : c.C_SUCC])
+
+
+@pytest.mark.parametrize("scenario", ["pft", "mmap-churn"])
+@pytest.mark.parametrize("variant", load_registry().variants)
+def test_nodes_that_only_pass_time_give_the_same_result_as_when_they_are_executed(
+    variant: str, scenario: str
+) -> None:
+    """Executing locks that nobody else sees, and keeping every thread in bounds, changes no bit of a run."""
+    registered = load_registry()[variant]
+    text = scenarios()[scenario]
+    axes = {name: axis.parse(axis.values[0]) for name, axis in text.axes.items()}
+    load = replace(make_load(scenario, text, {**axes, "threads": 4}), warmup=20, faults=300)
+    world = build_world(load, Stack(registered))
+    seeds = seed_sequence(1, 0, scenario, 4)
+    passing = simulate(world, registered, PROFILE, seeds)
+    _, (machine, edges) = world.prepared[id(PROFILE)]
+    passes = (edges.flags & e.PASSES) > 0
+    lock = passes & (edges.table[:, c.C_OP] != c.NOP)
+    assert lock.any()  # every thread has page tables of its own
+    executing = edges._replace(
+        flags=(edges.flags & ~e.PASSES) | np.where(lock, e.LOCK, 0),
+        ahead=np.minimum(edges.ahead, e.RUN_AHEAD_NS),
+    )
+    world.prepared[id(PROFILE)] = (PROFILE, (machine, executing))
+    executed = simulate(world, registered, PROFILE, seeds)
+    np.testing.assert_equal(passing.metrics, executed.metrics)
+    assert (passing.events, passing.faults) == (executed.events, executed.faults)
+
+
+@pytest.mark.parametrize("variant", load_registry().variants)
+def test_threads_keep_their_order_where_others_can_see_them(variant: str) -> None:
+    """Shared nodes are never ahead; with TLB flushes (the file load has some) no node is without bound."""
+    _, costs, edges = folded(variant)
+    shared = (edges.flags & c.FLAG_SHARED) > 0
+    assert m.IPI in costs.kind
+    assert (edges.ahead[shared] == 0.0).all()
+    assert (edges.ahead[~shared] == e.RUN_AHEAD_NS).all()

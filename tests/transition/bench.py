@@ -16,7 +16,7 @@ from tests.transition.driver import BROKEN, FINISHED, MOVED, WAITS, Run
 
 Text = Callable[[], Steps]
 
-SMALL = {"vmas": 3, "tables": 3, "files": 2, "folios": 8, "pages": 16, "pt_shift": 2}
+SMALL: dict[str, Any] = {"vmas": 3, "tables": 3, "files": 2, "folios": 8, "pages": 16, "pt_shift": 2}
 
 
 def no_hooks(name: str, args: tuple[Any, ...]) -> Steps:
@@ -27,7 +27,7 @@ def no_hooks(name: str, args: tuple[Any, ...]) -> Steps:
 class Bench(Run):
     """Thread i runs ``texts[i]``, beginning at its first op."""
 
-    def __init__(self, *texts: Text, **sizes: int) -> None:
+    def __init__(self, *texts: Text, **sizes: Any) -> None:
         extractor = Extractor(no_hooks)
         automata = {f"text{i}": extractor.automaton(f"text{i}", text) for i, text in enumerate(texts)}
         layout = Layout(Sizes(threads=len(texts), **{**SMALL, **sizes}), automata.values())

@@ -261,8 +261,8 @@ def _wrong_counts(run: Run) -> list[str]:
     ]
     files = [int(s[layout.word(o.VM_FILE, vma)]) for vma in live(run, o.VMA)] if layout.has(o.VM_FILE) else []
     for file in live(run, o.FILE):
-        # The descriptor's reference, and one of each VMA (anonymous ones have 0 in vm_file).
-        if file > 0 and s[layout.word(o.F_COUNT, file)] != 1 + files.count(file):
+        # The descriptor's reference, and one of each VMA (vm_file holds the file's number + 1).
+        if s[layout.word(o.F_COUNT, file)] != 1 + files.count(file + 1):
             found.append(f"file {file}: {s[layout.word(o.F_COUNT, file)]} references")
     return found
 

@@ -7,12 +7,18 @@ import pytest
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
+from spfvar.ops.places import Field
 from spfvar.ops.primitives import (
     allocate,
     at,
     call_rcu,
     copy_register,
+    down_read,
+    down_read_trylock,
+    down_write,
+    folio_lock,
     free,
+    inc_not_zero,
     ipi_send,
     ipi_wait,
     load,
@@ -23,6 +29,10 @@ from spfvar.ops.primitives import (
     rcu_invoke,
     rcu_read_lock,
     rcu_read_unlock,
+    sleep_for,
+    spin_lock,
+    store,
+    wait_equals,
     work,
 )
 from tests.transition.bench import Bench, Text, text_of
@@ -285,3 +295,106 @@ def test_an_ipi_does_not_wait_for_the_sender_itself() -> None:
     """A sender with interrupts off does not wait for its own CPU."""
     bench = Bench(text_of(MASKED[0], *FLUSH, MASKED[1]))
     assert bench.steps(0, 0, 0, 0) == ["ok"] * 4
+
+
+# --- type-safe memory --------------------------------------------------------------------------
+
+COUNT = Field(o.VMA, "vm_refcnt", kept=True)
+SIZE = Field(o.VMA, "vm_size")
+PEEK = load(at(o.vma, COUNT), o.scratch)
+PIN = inc_not_zero(at(o.vma, COUNT))
+OUTSIDE = c.VIOLATIONS[c.V_OUTSIDE_RCU]
+
+
+def freed_behind(*ops: Op) -> Bench:
+    """Thread 0 has freed the VMA that thread 1, which runs these ops, refers to."""
+    bench = Bench(text_of(NEW_VMA, free(o.vma, "f"), NEW_VMA, store(at(o.vma, COUNT), 1)), text_of(*ops))
+    bench.step(0)
+    bench.put(1, o.vma, bench.register(0, o.vma))
+    bench.step(0)
+    return bench
+
+
+def test_type_safe_memory_may_be_looked_at_inside_a_section() -> None:
+    """SLAB_TYPESAFE_BY_RCU: the freed object is still of its type, so the peek is no violation."""
+    bench = freed_behind(rcu_read_lock(), PEEK.on_typesafe_memory(), rcu_read_unlock())
+    assert bench.steps(1, 1, 1) == ["ok", "ok", "ok"]
+
+
+def test_type_safe_memory_may_not_be_looked_at_outside_a_section() -> None:
+    """Then the slab's page itself may be gone."""
+    assert freed_behind(PEEK.on_typesafe_memory()).step(1) == OUTSIDE
+    bench = freed_behind(rcu_read_lock(), rcu_read_unlock(), PEEK.on_typesafe_memory())
+    assert bench.steps(1, 1, 1) == ["ok", "ok", OUTSIDE]
+
+
+def test_an_ordinary_access_to_freed_memory_stays_a_violation_inside_a_section() -> None:
+    """The section alone does not help: the op has to say that it expects recycled memory."""
+    assert freed_behind(rcu_read_lock(), PEEK).steps(1, 1) == ["ok", RECYCLED]
+
+
+def test_a_good_reference_needs_no_section_for_a_type_safe_access() -> None:
+    """Whoever holds a count may look at any time."""
+    bench = Bench(text_of(NEW_VMA, PEEK.on_typesafe_memory()))
+    assert bench.steps(0, 0) == ["ok", "ok"]
+
+
+def test_a_count_taken_on_recycled_memory_makes_the_reference_good() -> None:
+    """inc_not_zero pins whatever the memory has become: plain accesses are allowed from then on."""
+    bench = freed_behind(rcu_read_lock(), PIN.on_typesafe_memory(), rcu_read_unlock(), PEEK)
+    bench.steps(0, 0)  # recycled, count 1
+    assert bench.step(1) == "ok"
+    assert (bench.ask(1), bench.get(COUNT, bench.register(1, o.vma))) == (0, 2)
+    assert bench.steps(1, 1) == ["ok", "ok"]
+
+
+def test_a_refused_count_leaves_the_reference_stale() -> None:
+    """A freed object's count is 0: outcome "zero", and nothing but a peek is allowed afterwards."""
+    bench = freed_behind(rcu_read_lock(), PIN.on_typesafe_memory(), PEEK)
+    bench.step(1)
+    assert bench.ask(1) == 1
+    assert bench.step(1) == RECYCLED
+
+
+def test_kept_fields_survive_an_allocation_and_others_do_not() -> None:
+    """A slab with a constructor: who has a stale reference may be using the field."""
+    bench = Bench(text_of(NEW_VMA, free(o.vma, "f"), NEW_VMA, PEEK, load(at(o.vma, SIZE), o.scratch)))
+    bench.step(0)
+    for field in (COUNT, SIZE):
+        bench.set(field, 7, bench.register(0, o.vma))
+    bench.steps(0, 0)
+    assert [bench.get(field, bench.register(0, o.vma)) for field in (COUNT, SIZE)] == [7, 0]
+
+
+# --- sections ----------------------------------------------------------------------------------
+
+SEM = at(o.mm, o.MMAP_LOCK)
+MAY_SLEEP = (
+    down_read(SEM),
+    down_write(SEM),
+    folio_lock(),
+    sleep_for("io"),
+    wait_equals(at(o.mm, o.MM_USERS), 0),
+)
+
+
+@pytest.mark.parametrize("sleeper", MAY_SLEEP, ids=lambda op: op.name)
+@pytest.mark.parametrize("enter", [rcu_read_lock(), local_irq_disable()], ids=lambda op: op.name)
+def test_what_may_sleep_is_forbidden_in_a_section(enter: Op, sleeper: Op) -> None:
+    """Even where it would not have to wait: might_sleep() does not depend on luck."""
+    bench = Bench(text_of(enter, sleeper))
+    assert bench.steps(0, 0) == ["ok", c.VIOLATIONS[c.V_SLEEP_IN_ATOMIC]]
+
+
+@pytest.mark.parametrize(
+    "op", [down_read_trylock(SEM), spin_lock(at(o.mm, o.PMD_LOCK))], ids=lambda op: op.name
+)
+def test_what_cannot_sleep_is_allowed_in_a_section(op: Op) -> None:
+    """Trylocks and spinlocks."""
+    assert Bench(text_of(rcu_read_lock(), op)).steps(0, 0) == ["ok", "ok"]
+
+
+@pytest.mark.parametrize("enter", [rcu_read_lock(), local_irq_disable()], ids=lambda op: op.name)
+def test_a_thread_may_not_end_inside_a_section(enter: Op) -> None:
+    """A path that returns without its unlock is found when the thread exits."""
+    assert Bench(text_of(enter)).steps(0, 0) == ["ok", UNBALANCED]

@@ -12,14 +12,20 @@ from spfvar.ops.paging import (
     fault_around_window,
     filemap_create_folio,
     filemap_get_folio,
+    filemap_remove_folio,
     fresh_range,
     next_uptodate_folio,
     pmd_clear,
     pmd_populate,
     pmd_same,
+    pmd_take,
     pte_mkwrite,
     pte_none,
+    pte_restore,
     pte_same,
+    pte_take,
+    pte_wrprotect,
+    ptep_clear,
     read_pmd,
     read_pte,
     set_pte_anon,
@@ -150,17 +156,42 @@ def test_overwriting_a_present_entry_is_a_violation(op: Op) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "references"),
-    [(P | 3 << c.PTE_FOLIO_SHIFT, 4), (P | A, 5), (P | Z, 5), (0, 5)],
-    ids=["file page", "anonymous page", "zero page", "none"],
+    "old", [P | 3 << c.PTE_FOLIO_SHIFT, P | A, P | Z], ids=["file page", "anonymous page", "zero page"]
 )
-def test_copy_on_write_drops_the_reference_of_the_page_it_replaces(old: int, references: int) -> None:
-    """wp_page_copy puts the old page: folio 3 had 5 references, one of them the entry's."""
-    bench = one(set_pte_anon(replaces=True), filemap_get_folio(), vm_page_prot=1)
+def test_an_entry_is_replaced_by_clearing_it_first(old: int) -> None:
+    """wp_page_copy: ptep_clear_flush, then set_pte_at; what was there is in orig_pte, its references untouched."""
+    bench = one(ptep_clear(), set_pte_anon(), filemap_get_folio(), vm_page_prot=1)
     bench.state[bench.pte_word(1, 5)] = old
     bench.set(o.REFCOUNT, 5, 3)
+    assert (bench.step(0), bench.pte(1, 5), bench.register(0, o.orig_pte)) == ("ok", 0, old)
+    assert (bench.step(0), bench.pte(1, 5)) == ("ok", P | A | D | W)
+    assert bench.get(o.REFCOUNT, 3) == 5
+
+
+def test_taking_an_entry_empties_it_and_says_whether_it_was_present() -> None:
+    """ptep_get_and_clear twice: the second finds nothing."""
+    bench = one(pte_take(), pte_take())
+    bench.state[bench.pte_word(1, 5)] = P | W
+    assert (bench.ask(0), bench.register(0, o.orig_pte), bench.pte(1, 5)) == (1, P | W, 0)
+    assert (bench.ask(0), bench.register(0, o.orig_pte)) == (0, 0)
+
+
+def test_write_protecting_takes_one_entrys_write_bit() -> None:
+    """ptep_set_wrprotect of page 5 leaves its other bits and its neighbours alone."""
+    bench = one(pte_wrprotect())
+    for page in (4, 5, 6):
+        bench.state[bench.pte_word(1, page)] = P | A | W | D
     bench.step(0)
-    assert (bench.pte(1, 5), bench.get(o.REFCOUNT, 3)) == (P | A | D | W, references)
+    assert [bench.pte(1, page) for page in (4, 5, 6)] == [P | A | W | D, P | A | D, P | A | W | D]
+
+
+def test_a_restored_entry_is_exactly_the_one_that_was_taken() -> None:
+    """move_ptes: taken at page 5, set at page 7 with all its bits; not over a present entry."""
+    bench = one(pte_take(), pte_restore(o.cursor, o.address), pte_restore(o.cursor, o.address), cursor=7)
+    bench.state[bench.pte_word(1, 5)] = P | A | D
+    bench.steps(0, 0)
+    assert [bench.pte(1, page) for page in (5, 7)] == [0, P | A | D]
+    assert bench.step(0) == c.VIOLATIONS[c.V_OVERWRITE]
 
 
 def test_entries_are_compared_with_what_the_fault_saw() -> None:
@@ -218,6 +249,22 @@ def test_changing_protection_only_ever_takes_the_write_bit_away(writable: int) -
     after = [bench.pte(1, page) for page in (4, 5, 6, 7)]
     assert after == (before if writable else [entry & ~W for entry in before])
     assert bench.out[c.OUT_AMOUNT] == 4
+
+
+def test_linking_a_table_where_there_is_one_is_a_violation() -> None:
+    """Two faults that both link their preallocated table would lose the first one's entries."""
+    bench = one(pmd_populate(), address=5, prealloc_pte=2)
+    bench.take(o.PAGE_TABLE, 2)
+    assert bench.step(0) == c.VIOLATIONS[c.V_TABLE_OVERWRITE]
+    assert bench.pmd(5) == 1
+
+
+def test_taking_a_table_unlinks_it_whatever_the_vmas_say() -> None:
+    """pmdp_get_and_clear knows no floor and ceiling; the second one finds nothing."""
+    bench = one(pmd_take(o.cursor), pmd_take(o.cursor), cursor=5)
+    bench.state[bench.layout.g[c.G_TREE] + 5] = 1
+    assert (bench.ask(0), bench.register(0, o.table), bench.pmd(4)) == (1, 1, -1)
+    assert (bench.ask(0), bench.register(0, o.table)) == (0, -1)
 
 
 def test_a_table_is_unlinked_once() -> None:
@@ -315,6 +362,15 @@ def test_the_fault_around_window_is_aligned_and_clipped(
     bench = one(fault_around_window(pages), address=address, vm_start=vma[0], vm_end=vma[1])
     bench.step(0)
     assert (bench.register(0, o.cursor), bench.register(0, o.limit)) == window
+
+
+def test_a_folio_leaves_the_page_cache_with_its_contents() -> None:
+    """filemap_remove_folio: not cached, not uptodate; lock and references stay with their holders."""
+    bench = cache(filemap_remove_folio(), filemap_get_folio(), folio=3)
+    for field, value in ((o.CACHED, 1), (o.UPTODATE, 1), (o.FOLIO_LOCK, 1), (o.REFCOUNT, 2)):
+        bench.set(field, value, 3)
+    bench.step(0)
+    assert [bench.get(f, 3) for f in (o.CACHED, o.UPTODATE, o.FOLIO_LOCK, o.REFCOUNT)] == [0, 0, 1, 2]
 
 
 def test_the_file_of_a_lookup_must_be_live() -> None:

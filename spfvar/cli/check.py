@@ -1,0 +1,137 @@
+"""spfvar check."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+
+from spfvar import units
+from spfvar.api import usable
+from spfvar.atomic import check_writable, write_atomically
+from spfvar.cli.compare import reproduce
+from spfvar.cli.options import plugin_option
+from spfvar.errors import InputError
+from spfvar.explore.explore import Options
+from spfvar.explore.verdict import REDUCTIONS, with_reductions
+from spfvar.matrix import catalogue
+from spfvar.matrix.check import Checked, exit_code, make_cases, run_checks
+from spfvar.matrix.saved import saved_text
+from spfvar.plugins.registry import load_registry
+from spfvar.report import verdicts
+
+FORMS = ("table", "markdown", "mail", "json")
+
+
+@click.command(name="check")
+@click.argument("variants", nargs=-1, metavar="[VARIANT]...")
+@click.option(
+    "--race",
+    "patterns",
+    multiple=True,
+    metavar="NAME|GLOB|FILE.toml",
+    help="Race; repeatable.  [default: all]",
+)
+@click.option("--twins", is_flag=True, help="Check the broken twins and the variants without their bugs.")
+@click.option("--all", "every", is_flag=True, help="Every violated property, not only the first found.")
+@click.option("--max-states", type=int, default=20_000_000, show_default=True, help="Bound of each search.")
+@click.option("--memory", default="2GiB", show_default=True, metavar="SIZE", help="Bound of all searches.")
+@click.option("--timeout", default="60s", show_default=True, metavar="DURATION", help="Bound of each search.")
+@click.option("--no-reductions", is_flag=True, help="The plain search: every state, one primitive at a time.")
+@click.option("--jobs", type=int, metavar="N", help="Searches to run side by side.  [default: all CPUs]")
+@click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
+@click.option("-o", "--output", metavar="FILE", help="Write there instead of to the terminal.")
+@click.option("--save", metavar="FILE", help="Write verdicts and tokens there, for spfvar replay.")
+@plugin_option
+def command(
+    variants: tuple[str, ...], patterns: tuple[str, ...], twins: bool, every: bool, max_states: int,
+    memory: str, timeout: str, no_reductions: bool, jobs: int | None, form: str, output: str | None,
+    save: str | None, plugins: tuple[str, ...],
+) -> int:  # fmt: skip
+    """Explore every interleaving of races under variants; print verdicts and counterexamples.
+
+    Without arguments: all variants in all races.
+
+    \b
+    Examples:
+      spfvar check
+      spfvar check spf-do-fault --race 'munmap-*'
+      spfvar check my-idea --plugin my_idea.py --all --format mail
+      spfvar check per-vma-6.12 --race my-race.toml --max-states 1000000
+      spfvar check --twins
+
+    Exit codes: 0 all safe (with --twins: all as expected); 1 a violation (with --twins: a miss or a false
+    alarm); 3 nothing violated but a search was incomplete; 2 bad input; 130 interrupted.
+    """
+    options = search_options(max_states, memory, timeout, every, no_reductions)
+    for path in (output, save):
+        if path is not None:
+            check_writable(path)
+    registry = load_registry(plugins)
+    names = variants if twins else usable(registry, variants)
+    cases = make_cases(registry, catalogue.races(), names, patterns, twins)
+    for problem in registry.problems:
+        click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
+    with _progress() as progress:
+        results = run_checks(cases, options, jobs, progress)
+    text = render(results, form)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_atomically(output, text)
+    if save is not None:
+        write_atomically(save, saved_text(results, save))
+    return exit_code(results)
+
+
+def search_options(max_states: int, memory: str, timeout: str, every: bool, no_reductions: bool) -> Options:
+    """The options of the searches."""
+    if max_states < 1:
+        raise InputError(f"{max_states} states", key="--max-states", expected="1 or more")
+    options = Options(
+        max_states=max_states,
+        max_bytes=units.parse_size(memory),
+        seconds=units.parse_duration(timeout) / 1e9,
+        first=not every,
+    )
+    return with_reductions(options, REDUCTIONS, False) if no_reductions else options
+
+
+def render(results: Sequence[Checked], form: str) -> str:
+    """Results in one of the forms."""
+    command_line = reproduce(sys.argv[1:])
+    if form == "json":
+        return verdicts.render_json(results)
+    if form == "mail":
+        return verdicts.render_mail(results, command_line)
+    if form == "markdown":
+        return verdicts.render_markdown(results, command_line)
+    return verdicts.render_text(results, command_line)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int, float], None] | None]:
+    """Finished searches and states per second, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    last = 0.0
+
+    def report(done: int, total: int, rate: float) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last > 0.1 or done == total:
+            last = now
+            click.echo(
+                f"\r\x1b[Kchecking {done}/{total}  {verdicts.count_text(round(rate))} states/s",
+                err=True,
+                nl=False,
+            )
+
+    try:
+        yield report
+    finally:
+        click.echo("\r\x1b[K", err=True, nl=False)

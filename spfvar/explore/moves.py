@@ -1,0 +1,108 @@
+"""Walking given ways, one primitive after the other: what traces and replays are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spfvar.explore.onestep import take, wrong
+from spfvar.explore.search import WAYS
+from spfvar.explore.world import RaceWorld
+from spfvar.ops import codes as c
+from spfvar.ops.op import Op
+
+State = npt.NDArray[np.int16]
+#: Private primitives in a row after which a thread is taken to be in a private loop.
+_ENDLESS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One primitive that was executed: by whom, its node and outcome, the state on both sides.
+
+    ``outcome`` is BLOCKED for a thread that has to wait and VIOLATED for the primitive to blame.
+    """
+
+    thread: int
+    node: int
+    outcome: int
+    before: State
+    after: State
+
+    @property
+    def idle(self) -> bool:
+        """Did nothing change?"""
+        return self.outcome == c.BLOCKED and np.array_equal(self.before, self.after)
+
+
+class Walker:
+    """A race that is led along a path."""
+
+    def __init__(self, world: RaceWorld) -> None:
+        self.world = world
+        self.state: State = world.start.copy()
+        self._out: Any = np.zeros(c.OUT_WOKEN0 + world.threads, dtype=np.int32)
+
+    def node_of(self, thread: int) -> int:
+        """The node that a thread is about to execute."""
+        return int(self.state[self.world.layout.thread_base(thread) + c.T_PC])
+
+    def op_of(self, thread: int) -> Op:
+        """The primitive that a thread is about to execute."""
+        return self.world.program.ops[self.node_of(thread)]
+
+    def choices(self, thread: int) -> int:
+        """How many open outcomes the thread's next primitive has."""
+        op = self.op_of(thread)
+        return len(op.outcomes) if op.code == c.CHOOSE else 1
+
+    def is_private(self, thread: int) -> bool:
+        """Can nobody notice when the thread executes its next primitive?"""
+        row = self.world.program.table[self.node_of(thread)]
+        return not (row[c.C_FLAGS] & c.FLAG_SHARED or row[c.C_OP] in (c.CHOOSE, c.END))
+
+    def go(self, way: int) -> Move:
+        """Execute one primitive: the next one of a thread, with a choice if its outcome is open."""
+        thread, choice = divmod(way, WAYS)
+        node = self.node_of(thread)
+        before = self.state.copy()
+        world = self.world
+        outcome = int(take(self.state, world.program.table, world.layout.g, thread, choice, self._out))
+        return Move(thread, node, outcome, before, self.state.copy())
+
+    def can_move(self, thread: int) -> bool:
+        """Would the thread's next primitive change anything?"""
+        state = self.state.copy()
+        move = self.go(thread * WAYS)
+        self.state = state
+        return not move.idle
+
+    def at_rest(self) -> bool:
+        """Can nobody move?"""
+        return not any(self.can_move(thread) for thread in range(self.world.threads))
+
+    def wrong_at_rest(self) -> int:
+        """Where nobody can move: V_DEADLOCK, another V_* code, or V_NONE."""
+        idle = (c.END, c.RCU_GP_START)
+        if any(self.op_of(thread).code not in idle for thread in range(self.world.threads)):
+            return c.V_DEADLOCK
+        return int(wrong(self.state, self.world.layout.g, self.world.locks))
+
+
+def one_by_one(world: RaceWorld, ways: Sequence[int]) -> list[int]:
+    """The ways with the private primitives that a merging search runs behind each."""
+    walker = Walker(world)
+    single = []
+    for way in ways:
+        thread = way // WAYS
+        for number in range(_ENDLESS):
+            if number and not walker.is_private(thread):
+                break
+            single.append(thread * WAYS if number else way)
+            if walker.go(single[-1]).outcome < 0:
+                break
+    return single

@@ -1,0 +1,104 @@
+"""The properties that are checked, and which of them a violation breaks.
+
+P5 (tree nodes are objects) and P15 (readers that walk the tree without a lock) need objects that the model
+does not have.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from spfvar.ops import codes as c
+from spfvar.ops import objects as o
+from spfvar.ops.op import Op
+from spfvar.ops.places import ObjectClass
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """What has to hold in every interleaving."""
+
+    id: str
+    text: str
+
+
+PROPERTIES: Final[dict[str, Property]] = {
+    p.id: p
+    for p in (
+        Property("P1", "nobody looks at a VMA that is freed, or recycled outside the type-safe rules"),
+        Property("P2", "nobody looks at a freed file, anon_vma or memory policy"),
+        Property("P3", "nobody looks at a freed mm"),
+        Property("P4", "nobody looks at a freed page table; none is left behind or lost"),
+        Property("P6", "no page-table entry is left for what is unmapped or truncated"),
+        Property("P7", "no page-table entry that is present is overwritten"),
+        Property("P8", "no write of the user's is lost"),
+        Property("P9", "no page is freed while a TLB or somebody's reference still leads to it"),
+        Property("P10", "an entry has the protection and the page that its VMA says"),
+        Property("P11", "no deadlock"),
+        Property("P12", "no livelock: from every state some way leads to an end"),
+        Property("P13", "nobody sleeps in an RCU, interrupts-off or spinlock section"),
+        Property("P14", "locks, sections and reference counts balance on every path"),
+        Property("P16", "the reverse map knows every anonymous page that is mapped"),
+    )
+}
+
+#: Codes of accesses: the object's class says which property they break.
+_ACCESS: Final = (c.V_NULL, c.V_USE_AFTER_FREE, c.V_STALE_REFERENCE, c.V_OUTSIDE_RCU)
+
+_BY_CLASS: Final[dict[ObjectClass, str]] = {
+    o.VMA: "P1",
+    o.FILE: "P2",
+    o.ANON_VMA_CLASS: "P2",
+    o.MEMPOLICY: "P2",
+    o.MM: "P3",
+    o.PAGE_TABLE: "P4",
+    o.PAGE: "P9",
+    o.FOLIO: "P9",
+}
+
+_BY_CODE: Final[dict[int, str]] = {
+    c.V_UNBALANCED: "P14",
+    c.V_SLEEP_IN_ATOMIC: "P13",
+    c.V_OVERWRITE: "P7",
+    c.V_TLB: "P9",
+    c.V_PTE_LEFT: "P6",
+    c.V_TABLE_LEFT: "P4",
+    c.V_PROTECTION: "P10",
+    c.V_WRONG_PAGE: "P10",
+    c.V_TRUNCATED: "P6",
+    c.V_REFCOUNT: "P14",
+    c.V_LOST_WRITE: "P8",
+    c.V_RMAP: "P16",
+    c.V_LOCK_LEFT: "P14",
+    c.V_TABLE_OVERWRITE: "P4",
+    c.V_STALE_COPY: "P10",
+    c.V_DEADLOCK: "P11",
+    c.V_LIVELOCK: "P12",
+}
+
+
+def touched_class(op: Op) -> ObjectClass | None:
+    """The class of the object that a primitive touches; None if it touches none."""
+    if op.place is not None:
+        return op.place.field.cls
+    if op.code == c.PAGES_PUT:
+        return o.PAGE
+    return op.src.cls if op.src is not None else None
+
+
+def property_of(code: int, op: Op | None) -> str:
+    """The property that a violation breaks.
+
+    ``op`` is the primitive to blame; None at rest, where an object in use has a reference to a freed file
+    or anon_vma.
+    """
+    if code in _ACCESS:
+        cls = touched_class(op) if op is not None else None
+        return _BY_CLASS[cls] if cls is not None else "P2"
+    return _BY_CODE[code]
+
+
+def violation_text(code: int) -> str:
+    """A V_* code in words."""
+    return c.VIOLATIONS[code]

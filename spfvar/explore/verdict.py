@@ -1,0 +1,141 @@
+"""The verdict on one variant in one race: safe, violated or incomplete, with the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from spfvar.explore.explore import Exploration, Options, Violation, explore
+from spfvar.explore.properties import property_of
+from spfvar.explore.tokens import token_of
+from spfvar.explore.trace import Trace, record
+from spfvar.explore.world import RaceWorld
+from spfvar.ops import codes as c
+
+SAFE = "safe"
+VIOLATION = "violation"
+INCOMPLETE = "incomplete"
+
+Progress = Callable[[int, int, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One violated property: how to get there, and the token that replays it."""
+
+    property: str
+    text: str
+    trace: Trace
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a search says.
+
+    ``verdict`` is safe (every state was seen), violation or incomplete (``why`` names the bound).
+    ``vacuous`` names what the race wants to see at least once and none did: then "safe" says little.
+    ``findings`` are shortest first.
+    """
+
+    variant: str
+    race: str
+    verdict: str
+    states: int
+    transitions: int
+    depth: int
+    seconds: float
+    findings: tuple[Finding, ...] = ()
+    vacuous: tuple[str, ...] = ()
+    why: str = ""
+
+    @property
+    def property(self) -> str:
+        """The property of the first finding; "" if there is none."""
+        return self.findings[0].property if self.findings else ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """One entry of the JSON list."""
+        first = self.findings[0] if self.findings else None
+        entry: dict[str, Any] = {
+            "variant": self.variant,
+            "race": self.race,
+            "verdict": self.verdict,
+            "property": self.property or None,
+            "states": self.states,
+            "transitions": self.transitions,
+            "depth": self.depth,
+            "seconds": round(self.seconds, 3),
+            "trace": [step.as_dict() for step in first.trace.steps] if first else [],
+            "what": list(first.trace.end) if first else [],
+            "vacuous": list(self.vacuous),
+            "why": self.why or None,
+            "token": first.token if first else None,
+        }
+        if len(self.findings) > 1:
+            entry["more"] = [
+                {"property": f.property, "what": list(f.trace.end), "token": f.token,
+                 "trace": [step.as_dict() for step in f.trace.steps]}
+                for f in self.findings[1:]
+            ]  # fmt: skip
+        return entry
+
+
+def judge(
+    world: RaceWorld, variant: str, race: str, options: Options, progress: Progress | None = None
+) -> Verdict:
+    """Explore a race under a variant."""
+    found = explore(world, options, progress)
+    found, seconds = _shortest(world, options, found, progress)
+    limits = [v for v in found.violations if v.code == c.V_NO_MEMORY]
+    real = [v for v in found.violations if v.code != c.V_NO_MEMORY]
+    findings = tuple(_finding(world, variant, race, found, violation) for violation in real)
+    verdict = VIOLATION if findings else SAFE if found.complete and not limits else INCOMPLETE
+    why = ""
+    if verdict == INCOMPLETE:
+        why = f"out of objects: {world.program.ops[limits[0].node].name}" if limits else found.why
+    vacuous = tuple(never_reached(world, found)) if verdict == SAFE else ()
+    return Verdict(
+        variant, race, verdict, found.states, found.transitions, found.depth, seconds, findings, vacuous, why
+    )  # fmt: skip
+
+
+def _shortest(
+    world: RaceWorld, options: Options, found: Exploration, progress: Progress | None
+) -> tuple[Exploration, float]:
+    """Search again without partial-order reduction, which may take the long way to a violation.
+
+    The second search may hit a bound that the first one did not; then the longer trace is kept.
+    """
+    plain = with_reductions(options, ("partial_order",), False)
+    if not found.violations or plain == options:
+        return found, found.seconds
+    again = explore(world, plain, progress)
+    seconds = found.seconds + again.seconds
+    return (again if again.violations else found), seconds
+
+
+#: Options that leave out states or names of threads.
+REDUCTIONS = ("merge", "dead", "forget", "symmetry", "partial_order")
+
+
+def with_reductions(options: Options, names: Sequence[str], wanted: bool) -> Options:
+    """The same search with or without reductions; names that this explorer does not have are ignored."""
+    known = {field.name for field in fields(options)}
+    return replace(options, **{name: wanted for name in names if name in known})
+
+
+def never_reached(world: RaceWorld, found: Exploration) -> list[str]:
+    """Those of the race's ``sometimes`` that no interleaving executed."""
+    reached = found.covered.reshape(-1, c.MAX_OUTCOMES).max(axis=1)
+    names = {op.name for op, was in zip(world.program.ops, reached, strict=True) if was}
+    return [wanted for wanted in world.race.sometimes if not any(name.startswith(wanted) for name in names)]
+
+
+def _finding(world: RaceWorld, variant: str, race: str, found: Exploration, violation: Violation) -> Finding:
+    ways = found.ways_of(violation)
+    trace = record(world, ways, violation.code)
+    op = world.program.ops[violation.node] if violation.node >= 0 else None
+    token = token_of(world, variant, race, violation.code, ways, trace.steps)
+    return Finding(property_of(violation.code, op), c.VIOLATIONS[violation.code], trace, token)

@@ -1,0 +1,192 @@
+"""Check a matrix of variants and races on all cores: verdicts, in the matrix's order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from threading import Event, Lock
+from typing import Any
+
+from spfvar.automata.extract import StrategyError
+from spfvar.errors import InputError, unknown
+from spfvar.explore.explore import Options
+from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION, Verdict, judge
+from spfvar.explore.world import build_race
+from spfvar.matrix.catalogue import Catalogue
+from spfvar.matrix.run import available_cpus
+from spfvar.plugins.registry import Registry
+from spfvar.plugins.variant import Stack, Variant
+from spfvar.scenario.race import Race
+
+#: Told finished cells, all cells, and states per second of the searches that run.
+Progress = Callable[[int, int, float], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A cell of the matrix.  A run of the twins sets ``twin`` and ``expected``: a property, or "safe"."""
+
+    variant: Variant
+    race_name: str
+    race: Race
+    twin: str = ""
+    expected: str = ""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A case and its verdict."""
+
+    case: Case
+    verdict: Verdict
+
+    @property
+    def as_expected(self) -> bool:
+        """Did the run of the twins find what it has to?  A search that hit a bound leaves it open."""
+        if not self.case.expected or self.verdict.verdict == INCOMPLETE:
+            return True
+        return self.case.expected == (self.verdict.property or SAFE)
+
+    def as_dict(self) -> dict[str, Any]:
+        """One entry of the JSON list."""
+        entry = self.verdict.as_dict()
+        if self.case.expected:
+            entry |= {"twin": self.case.twin, "expected": self.case.expected}
+        return entry
+
+
+def make_cases(
+    registry: Registry,
+    races: Catalogue[Race],
+    names: Sequence[str],
+    patterns: Sequence[str],
+    twins: bool = False,
+) -> list[Case]:
+    """The cases of variants (or twins) in races, in the order asked for.
+
+    With ``twins``, ``names`` are those of twins or of bugs (none: all), and each twin is run on its own race,
+    as is the variant without its bug.  InputError for names that do not exist.
+    """
+    chosen = races.select(patterns or races.names())
+    if not twins:
+        variants = [registry.any_variant(name) for name in names]
+        return [Case(variant, name, races[name]) for name in chosen for variant in variants]
+    bugs = {twin.bug.lower() for twin in registry.twins.values()}
+    for name in names:
+        if name not in registry.twins and name.lower() not in bugs:
+            raise unknown("twin", name, registry.twins)
+    cases = []
+    for twin in registry.twins.values():
+        named = not names or twin.name in names or twin.bug.lower() in [name.lower() for name in names]
+        if named and (twin.race in chosen or twin.race not in races.names()):
+            race = races[twin.race]
+            broken = registry.any_variant(twin.name)
+            cases.append(Case(broken, twin.race, race, twin.name, twin.prop or SAFE))
+            cases.append(Case(registry[twin.fixed], twin.race, race, twin.name, SAFE))
+    if not cases:
+        raise InputError("no twin is about these races", key="--twins")
+    return cases
+
+
+def run_checks(
+    cases: Sequence[Case], options: Options, jobs: int | None = None, progress: Progress | None = None
+) -> list[Checked]:
+    """Explore every case.  ``options.max_bytes`` is shared by the searches that run side by side.
+
+    The same race under the same variant is explored once.  A variant whose texts cannot be extracted is
+    incomplete, with the reason.
+    """
+    if jobs is not None and jobs < 1:
+        raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
+    workers = min(jobs or available_cpus(), max(1, len(cases)))
+    runner = _Runner(replace(options, max_bytes=options.max_bytes // workers), len(cases), progress)
+    todo: dict[tuple[str, str], Case] = {}
+    for case in cases:
+        todo.setdefault((case.variant.name, case.race_name), case)
+    runner.total = len(todo)
+    verdicts: dict[tuple[str, str], Verdict] = {}
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        try:
+            futures = {pool.submit(runner.case, key, case): key for key, case in todo.items()}
+            for future in as_completed(futures):
+                verdicts[futures[future]] = future.result()
+                runner.finished()
+        except BaseException:
+            runner.stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [Checked(case, verdicts[case.variant.name, case.race_name]) for case in cases]
+
+
+def _with_first(verdict: Verdict, wanted: str) -> Verdict:
+    """The findings of one property first: a bug may break several, and is published with one of them."""
+    findings = sorted(verdict.findings, key=lambda finding: finding.property != wanted)
+    return replace(verdict, findings=tuple(findings))
+
+
+class _StoppedError(Exception):
+    """The run was interrupted."""
+
+
+class _Runner:
+    def __init__(self, options: Options, total: int, progress: Progress | None) -> None:
+        self.options = options
+        self.total = total
+        self.stop = Event()
+        self._progress = progress
+        self._done = 0
+        self._stacks: dict[str, Stack] = {}
+        self._rates: dict[tuple[str, str], float] = {}
+        self._lock = Lock()
+
+    def case(self, key: tuple[str, str], case: Case) -> Verdict:
+        """Explore one case."""
+
+        def report(states: int, _transitions: int, seconds: float) -> None:
+            if self.stop.is_set():
+                raise _StoppedError
+            with self._lock:
+                self._rates[key] = states / max(seconds, 1e-9)
+            self._tell()
+
+        if self.stop.is_set():
+            raise _StoppedError
+        try:
+            with self._lock:
+                if case.variant.name not in self._stacks:
+                    self._stacks[case.variant.name] = Stack(case.variant)
+                world = build_race(case.race, self._stacks[case.variant.name])
+            verdict = judge(world, case.variant.name, case.race_name, self.options, report)
+            if verdict.property and case.expected not in ("", SAFE, verdict.property):
+                every = replace(self.options, first=False)
+                verdict = judge(world, case.variant.name, case.race_name, every, report)
+                return _with_first(verdict, case.expected)
+            return verdict
+        except StrategyError as error:
+            return Verdict(case.variant.name, case.race_name, INCOMPLETE, 0, 0, 0, 0.0, why=str(error))
+        finally:
+            with self._lock:
+                self._rates.pop(key, None)
+
+    def finished(self) -> None:
+        """Count a finished case."""
+        self._done += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._progress is not None:
+            with self._lock:
+                rate = sum(self._rates.values())
+            self._progress(self._done, self.total, rate)
+
+
+def exit_code(results: Sequence[Checked]) -> int:
+    """0 all safe (twins: as expected), 1 a violation (twins: a miss or false alarm), 3 incomplete."""
+    twins = any(result.case.expected for result in results)
+    if twins and not all(result.as_expected for result in results):
+        return 1
+    verdicts = {result.verdict.verdict for result in results}
+    if not twins and VIOLATION in verdicts:
+        return 1
+    return 3 if INCOMPLETE in verdicts else 0

@@ -1,0 +1,112 @@
+"""fork(2): one VMA of the parent and its entries are copied into the child's address space.
+
+Sources: kernel/fork.c dup_mmap; mm/memory.c copy_page_range, copy_present_pte (v5.12).  The child's anon_vma
+of its own is left out: it shares the parent's, which is what keeps the inherited pages reachable.
+"""
+
+from __future__ import annotations
+
+from spfvar.mm import hookspecs as hooks
+from spfvar.mm.fault import PTL
+from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.mremap import NEW_PTL, copy_vma_fields, find_extent, pte_alloc_at
+from spfvar.mm.vmf import Mapping
+from spfvar.mm.writers import link_in_file, over_range
+from spfvar.ops import objects as o
+from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.paging import (
+    folio_get,
+    get_page,
+    next_table,
+    page_add_file_rmap,
+    pte_restore,
+    pte_wrprotect,
+    read_pmd,
+    read_pte,
+    vm_normal_page,
+)
+from spfvar.ops.places import Register
+from spfvar.ops.primitives import (
+    add_registers,
+    at,
+    copy_register,
+    down_write,
+    find_vma,
+    ipi_send,
+    ipi_wait,
+    load_ref_nonnull,
+    next_address,
+    spin_lock,
+    spin_unlock,
+    tree_store,
+    up_write,
+    work,
+)
+
+CHILD_MMAP_LOCK = at(o.child_mm, o.MMAP_LOCK)
+
+
+def copy_present_pte(mapping: Mapping) -> Steps:
+    """One entry at ``address``: reference and map the page twice; both sides lose the write permission."""
+    kind = yield vm_normal_page()
+    if kind == "anonymous":
+        yield get_page(o.old_page)
+    elif kind == "file":
+        yield folio_get()
+        yield page_add_file_rmap()
+    if not mapping.shared:
+        yield pte_wrprotect()
+        yield read_pte(False).untimed()  # the child gets the entry as it now is
+    yield add_registers(o.new_address, o.address, o.delta)
+    yield pte_restore(o.new_address, o.address, o.new_table, moved=False)
+
+
+class Fork:
+    """fork's hook points."""
+
+    @hookimpl
+    def fork(self, mapping: Mapping) -> Steps:
+        yield work("syscall", "fork")
+        yield from hooks.mmap_write_lock()
+        if not (yield find_vma(key=o.range_start)):
+            yield from hooks.mmap_write_unlock()
+            return
+        yield down_write(CHILD_MMAP_LOCK, "mmap_write_lock_nested")
+        yield from hooks.dup_mmap_start_write(o.vma)
+        yield from copy_vma_fields(mapping, o.child_mm)
+        yield from link_in_file(o.new_vma, mapping, True)
+        yield from hooks.vma_mark_attached(o.new_vma)
+        yield tree_store(o.new_vma, "__vma_link_rb")
+        yield from hooks.copy_page_range(mapping)
+        yield up_write(CHILD_MMAP_LOCK, "mmap_write_unlock")
+        # Until here CPUs may write to pages that the child has, through entries of before the fork.
+        yield ipi_send("flush_tlb_mm", o.range_start, o.range_end)
+        yield ipi_wait()
+        yield from hooks.mmap_write_unlock()
+
+    @hookimpl
+    def dup_mmap_start_write(self, vma: Register) -> Steps:
+        yield from hooks.vma_start_write(vma)
+
+    @hookimpl
+    def copy_page_range(self, mapping: Mapping) -> Steps:
+        # Without private pages there is nothing that the child could not fault in by itself.
+        if not (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
+            return
+        yield from over_range()
+        yield loop("copy_pmd_range")
+        if (yield read_pmd(key=o.cursor)):
+            yield from find_extent()
+            yield from pte_alloc_at(o.child_mm, o.new_cursor)
+            yield spin_lock(NEW_PTL)
+            yield spin_lock(PTL)
+            yield copy_register(o.address, o.cursor)
+            yield loop("copy_pte_range")
+            if (yield read_pte(False)) != "none":
+                yield from copy_present_pte(mapping)
+            if (yield next_address(o.address, o.extent_end)):
+                yield again("copy_pte_range")
+            yield spin_unlock(PTL)
+            yield spin_unlock(NEW_PTL)
+        if (yield next_table()):
+            yield again("copy_pmd_range")

@@ -1,0 +1,68 @@
+"""Merging two VMAs: the first one takes over the second one's range and its anon_vma.
+
+Sources: mm/mmap.c, later mm/vma.c: vma_merge, dup_anon_vma, commit_merge (v6.6).  Only anonymous VMAs.
+"""
+
+from __future__ import annotations
+
+from spfvar.mm import hookspecs as hooks
+from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.vmf import Mapping
+from spfvar.mm.writers import unlink_anon_vmas
+from spfvar.ops import objects as o
+from spfvar.ops.op import Steps
+from spfvar.ops.places import Register
+from spfvar.ops.primitives import (
+    add,
+    at,
+    choose,
+    find_vma,
+    load_ref_nonnull,
+    set_null,
+    store_ref,
+    store_register,
+    tree_store,
+    work,
+)
+
+
+def adopt_anon_vma(vma: Register) -> Steps:
+    """``vma`` refers to ``anon_vma``, then joins it, which needs memory.  Returns whether there was some."""
+    yield store_ref(at(vma, o.VM_ANON_VMA), o.anon_vma)
+    if (yield choose("anon_vma_clone: memory?", True, False)):
+        yield add(at(o.anon_vma, o.ANON_VMA_REFS), 1, "get_anon_vma")
+        return True
+    yield set_null(o.anon_vma)
+    yield store_ref(at(vma, o.VM_ANON_VMA), o.anon_vma)
+    return False
+
+
+class Merge:
+    """The hook points of a merge."""
+
+    @hookimpl
+    def vma_merge(self, mapping: Mapping) -> Steps:
+        yield work("syscall", "mprotect")
+        yield from hooks.mmap_write_lock()
+        found = (yield find_vma(key=o.range_start)) and (yield find_vma(o.near, o.range_end, "vma_next"))
+        if not found or not (yield from hooks.dup_anon_vma(o.vma, o.near)):
+            yield from hooks.mmap_write_unlock()
+            return False
+        yield from hooks.vma_start_write(o.vma)
+        yield from hooks.vma_start_write(o.near)
+        yield store_register(at(o.vma, o.VM_END), o.limit)
+        yield from hooks.vma_mark_detached(o.near)
+        yield tree_store(o.vma)
+        yield from unlink_anon_vmas(o.near)
+        yield from hooks.vm_area_free(o.near)
+        yield from hooks.mmap_write_unlock()
+        return True
+
+    @hookimpl
+    def dup_anon_vma(self, vma: Register, other: Register) -> Steps:
+        if not (yield load_ref_nonnull(at(other, o.VM_ANON_VMA), o.anon_vma)):
+            return True
+        if (yield load_ref_nonnull(at(vma, o.VM_ANON_VMA), o.old_anon_vma)):
+            return True
+        yield from hooks.vma_start_write(vma)
+        return (yield from adopt_anon_vma(vma))

@@ -1,0 +1,28 @@
+"""/proc/pid/maps up to v6.16: the VMAs are read under mmap_lock (fs/proc/task_mmu.c)."""
+
+from __future__ import annotations
+
+from spfvar.mm.fault import MMAP_LOCK
+from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.writers import over_range
+from spfvar.ops import objects as o
+from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.primitives import at, down_read, find_vma, load, next_address, up_read, work
+
+
+class ProcMaps:
+    """The reader as it is in designs without VMA locks."""
+
+    @hookimpl
+    def show_map(self) -> Steps:
+        yield work("syscall", "read")
+        yield down_read(MMAP_LOCK, "mmap_read_lock")
+        yield from over_range()
+        yield loop("m_next")
+        if (yield find_vma(key=o.cursor, name="m_next")):
+            yield load(at(o.vma, o.VM_START), o.vm_start)
+            yield load(at(o.vma, o.VM_END), o.vm_end)
+            yield load(at(o.vma, o.VM_WRITE), o.vm_page_prot)
+        if (yield next_address(o.cursor, o.limit)):
+            yield again("m_next")
+        yield up_read(MMAP_LOCK, "mmap_read_unlock")

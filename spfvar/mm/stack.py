@@ -1,0 +1,53 @@
+"""Stack growth: a fault on the page below a VM_GROWSDOWN mapping extends it.
+
+Sources: mm/mmap.c expand_downwards; mm/memory.c lock_mm_and_find_vma.  As v6.5 and the v6.1 stable series
+have it, with mmap_lock taken again for writing; before, it was held for reading (twin H3 has that form).
+A stack grows by one page; the lock of its anon_vma is left out.
+"""
+
+from __future__ import annotations
+
+from spfvar.mm import hookspecs as hooks
+from spfvar.mm.fault import MMAP_LOCK
+from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.vmf import VmFault
+from spfvar.ops import objects as o
+from spfvar.ops.op import Steps
+from spfvar.ops.primitives import (
+    add,
+    at,
+    equals_register,
+    find_vma,
+    spin_lock,
+    spin_unlock,
+    store_register,
+    tree_store,
+    up_read,
+)
+
+PAGE_TABLE_LOCK = at(o.mm, o.PAGE_TABLE_LOCK)
+
+
+def expand_downwards() -> Steps:
+    """Let ``vma`` begin at ``address``, unless another fault was faster."""
+    yield spin_lock(PAGE_TABLE_LOCK)
+    if not (yield equals_register(at(o.vma, o.VM_START), o.address, "already expanded")):
+        yield store_register(at(o.vma, o.VM_START), o.address)
+        yield tree_store(o.vma)  # what the tree finds follows from vm_start
+        yield add(at(o.vma, o.VM_PGOFF), -1, "vm_pgoff -= grow")
+    yield spin_unlock(PAGE_TABLE_LOCK)
+
+
+class ExpandStack:
+    """v6.5: growing the stack changes a VMA, so it takes mmap_lock for writing."""
+
+    @hookimpl
+    def expand_stack(self, vmf: VmFault) -> Steps:
+        yield up_read(MMAP_LOCK, "mmap_read_unlock")
+        yield from hooks.mmap_write_lock()
+        found = yield find_vma(key=o.stack_top)
+        if found:
+            yield from hooks.vma_start_write(o.vma)
+            yield from expand_downwards()
+        yield from hooks.mmap_write_downgrade()
+        return found

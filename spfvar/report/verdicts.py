@@ -1,0 +1,175 @@
+"""Verdicts as a matrix, races by variants, and the traces behind it."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Sequence
+
+from spfvar.explore.properties import PROPERTIES
+from spfvar.explore.verdict import INCOMPLETE, VIOLATION, Finding, Verdict
+from spfvar.matrix.check import Checked
+from spfvar.report.blocks import Block, Cell, Row
+from spfvar.report.columns import trace_lines
+from spfvar.report.grid import fitting_columns, grid_lines
+from spfvar.report.mail import to_ascii
+
+#: What every verdict is worth.
+FOOTER = (
+    "Memory is sequentially consistent in the model: weak memory is out of scope, so bugs that need it (such "
+    "as V6, a missing acquire or release of mm_lock_seq, and R4, a read lock taken without acquire) cannot "
+    "be found. A safe verdict is about the race's own threads, VMAs and pages, not about larger ones."
+)
+MAIL_WIDTH = 72
+WIDTH = 80
+
+
+def count_text(number: int) -> str:
+    """A count in three digits: 604, 4.49k, 2.1M."""
+    if number < 1000:
+        return str(number)
+    factor, unit = (1e3, "k") if number < 999_500 else (1e6, "M")
+    return f"{number / factor:.3g}{unit}" if number / factor < 1000 else f"{number / factor:.0f}{unit}"
+
+
+def cell_text(verdict: Verdict) -> str:
+    """One cell of the matrix."""
+    if verdict.verdict == VIOLATION:
+        return f"{verdict.property} {verdict.findings[0].trace.length} steps"
+    mark = "*" if verdict.vacuous else ""
+    return f"{verdict.verdict}{mark} {count_text(verdict.states)}"
+
+
+def matrix_block(results: Sequence[Checked]) -> Block:
+    """Races as rows, variants as columns."""
+    variants = list(dict.fromkeys(r.verdict.variant for r in results))
+    races = list(dict.fromkeys(r.verdict.race for r in results))
+    cells = {(r.verdict.race, r.verdict.variant): Cell(cell_text(r.verdict)) for r in results}
+    return Block(
+        "", "", ("race",), tuple(variants),
+        tuple(Row((race,), tuple(cells.get((race, v), Cell("")) for v in variants)) for race in races),
+        align="left", panel_columns=8,
+    )  # fmt: skip
+
+
+def twins_block(results: Sequence[Checked]) -> Block:
+    """A row per twin: expected, found, and the variant without the bug."""
+    rows = []
+    for twin in dict.fromkeys(r.case.twin for r in results):
+        broken, fixed = [r for r in results if r.case.twin == twin]
+        judged = "ok" if broken.as_expected else "MISSED"
+        if not fixed.as_expected:
+            judged = "ALARM"
+        if judged == "ok" and INCOMPLETE in (broken.verdict.verdict, fixed.verdict.verdict):
+            judged = "?"
+        texts = (broken.case.expected, cell_text(broken.verdict), cell_text(fixed.verdict), judged)
+        rows.append(Row((f"{twin} in {broken.verdict.race}",), tuple(Cell(text) for text in texts)))
+    headers = ("expected", "twin", "fixed", "")
+    return Block("", "", ("twin",), headers, tuple(rows), align="left", panel_columns=8)
+
+
+def remarks(results: Sequence[Checked]) -> list[str]:
+    """What the cells do not say: bounds that were hit, what was never reached."""
+    lines = []
+    for result in results:
+        verdict = result.verdict
+        where = f"{verdict.variant}, {verdict.race}"
+        if verdict.verdict == INCOMPLETE:
+            rate = count_text(round(verdict.states / verdict.seconds)) if verdict.seconds else "0"
+            reached = f"{verdict.states} states, depth {verdict.depth}, {rate} states/s"
+            lines.append(f"incomplete: {where}: {verdict.why}; {reached}")
+        if verdict.vacuous:
+            lines.append(f"* vacuous: {where}: no interleaving reached {', '.join(verdict.vacuous)}")
+    return list(dict.fromkeys(lines))
+
+
+def findings_of(results: Sequence[Checked]) -> list[tuple[Checked, Finding]]:
+    """Every violation, shortest trace first; each once."""
+    found: dict[tuple[str, str, str], tuple[Checked, Finding]] = {}
+    for result in results:
+        for finding in result.verdict.findings:
+            found.setdefault((result.verdict.variant, result.verdict.race, finding.token), (result, finding))
+    return sorted(found.values(), key=lambda pair: (pair[1].trace.length, pair[0].verdict.variant))
+
+
+def title_of(result: Checked, finding: Finding) -> str:
+    """ "spf-...: munmap-file: P1: nobody looks at ..."."""
+    where = f"{result.verdict.variant}, {result.verdict.race}"
+    text = PROPERTIES[finding.property].text
+    return f"{where}: {finding.property} broken in {finding.trace.length} steps ({text})"
+
+
+def render_text(results: Sequence[Checked], reproduce: str, width: int = WIDTH) -> str:
+    """The matrix, the traces and the footer in at most ``width`` columns."""
+    parts = [_table_lines(results, width)]
+    parts += [_fill(line, width) for line in remarks(results)]
+    for result, finding in findings_of(results):
+        parts.append(
+            [
+                *_fill(title_of(result, finding), width),
+                "",
+                *trace_lines(finding.trace, width),
+                "",
+                *_token_lines(finding.token, width),
+            ]
+        )
+    parts.append(_fill(FOOTER, width))
+    parts.append(_fill(f"Reproduce: {reproduce}", width))
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def render_mail(results: Sequence[Checked], reproduce: str) -> str:
+    """As text, ASCII, 72 columns."""
+    return to_ascii(render_text(results, reproduce, MAIL_WIDTH))
+
+
+def render_markdown(results: Sequence[Checked], reproduce: str) -> str:
+    """Tables of GitHub's dialect, traces as code."""
+    block = _block(results)
+    header = [*block.stub_headers, *block.headers]
+    lines = [_pipe(header), _pipe(["---"] * len(header))]
+    lines += [_pipe([*row.stub, *(cell.value for cell in row.cells)]) for row in block.rows]
+    parts = ["\n".join(lines), *(line.replace("*", "\\*") for line in remarks(results))]
+    for result, finding in findings_of(results):
+        trace = "\n".join(trace_lines(finding.trace, WIDTH))
+        parts.append(
+            f"### {title_of(result, finding)}\n\n```\n{trace}\n```\n\nReplay: `spfvar replay {finding.token}`"
+        )
+    return "\n\n".join([*parts, FOOTER, f"Reproduce: `{reproduce}`"]) + "\n"
+
+
+def render_json(results: Sequence[Checked]) -> str:
+    """A list with one entry per case."""
+    return json.dumps([result.as_dict() for result in results], indent=2) + "\n"
+
+
+def _block(results: Sequence[Checked]) -> Block:
+    twins = any(result.case.expected for result in results)
+    return twins_block(results) if twins else matrix_block(results)
+
+
+def _table_lines(results: Sequence[Checked], width: int) -> list[str]:
+    block = _block(results)
+    lines: list[str] = []
+    for panel in block.panels(fitting_columns(block, width)):
+        lines += [""] if lines else []
+        lines += grid_lines(panel, width)
+    return lines
+
+
+def _fill(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def _token_lines(token: str, width: int) -> list[str]:
+    """The replay command, in lines that a shell puts together again."""
+    command = f"spfvar replay {token}"
+    lines = []
+    while len(command) > width:
+        lines.append(f"{command[: width - 1]}\\")
+        command = command[width - 1 :]
+    return [*lines, command]
+
+
+def _pipe(texts: Sequence[str]) -> str:
+    return f"| {' | '.join(text.replace('*', chr(92) + '*') for text in texts)} |"

@@ -1,0 +1,186 @@
+"""Per-VMA locks as in v6.15 and later: one reference count that is lock and lifetime (Baghdasaryan).
+
+Sources: mm/mmap_lock.c and include/linux/mmap_lock.h of v6.15 with the fix of July 2025 (9bbffee67ffd).
+``vm_refcnt`` is 0 in a VMA that is detached, 1 in one that is attached, and 1 more for each reader; a writer
+adds VMA_LOCK_OFFSET to keep readers out while it waits for those inside.  A VMA is freed at once, and its
+memory, which stays of its type, may become a VMA of any address space while somebody still looks at it.
+
+Left out: a waiting writer looks at the count whenever it changes, so a lost wake-up would not be noticed.
+"""
+
+from __future__ import annotations
+
+from spfvar.mm.exit import mmdrop, mmgrab
+from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.sequence import WriteSequence
+from spfvar.ops import objects as o
+from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.places import Field, Register
+from spfvar.ops.primitives import (
+    add,
+    add_not_zero,
+    at,
+    count,
+    dec_and_test,
+    equals_register,
+    find_vma,
+    free,
+    inc_not_zero,
+    load,
+    load_ref,
+    rcu_read_lock,
+    rcu_read_unlock,
+    registers_equal,
+    store,
+    store_register,
+    test_register,
+    vma_contains,
+    wait_equals,
+)
+from spfvar.plugins.variant import Event, Variant
+
+from .per_vma import KERNEL
+from .vma_lock import EVENTS, MM_LOCK_SEQ, VM_LOCK_SEQ, VmaLockFault, vm_lock_seq
+
+#: The kernel has bit 30; a bit that fits into the sequence counts of a small model will do.
+VMA_LOCK_OFFSET = 1 << 9
+VMA_REF_LIMIT = VMA_LOCK_OFFSET - 1
+#: Its own cache line: readers write it, and nothing else of the VMA.
+VM_REFCNT = Field(o.VMA, "vm_refcnt", line="vm_refcnt", initial=1, kept=True)
+VMA_WRITER_WAIT = Field(o.MM, "vma_writer_wait", line="vma_writer_wait")
+vma_mm = Register("vma_mm", o.MM)  # vma->vm_mm
+refcnt = Register("refcnt")
+waiter = Register("waiter")
+
+
+class VmaRefcnt:
+    """Giving a reference to the VMA back."""
+
+    def vma_refcount_put(self) -> Steps:
+        """Drop the reference; the last reader tells a writer that waits, of the mm that the VMA had."""
+        yield load_ref(at(o.vma, o.VM_MM), vma_mm)
+        if (yield dec_and_test(at(o.vma, VM_REFCNT), "vma_refcount_put", refcnt)):
+            return
+        if not (yield test_register(refcnt, VMA_LOCK_OFFSET, "is_vma_writer_only")):
+            return
+        # Readers besides the attachment's 1?
+        if not (yield test_register(refcnt, VMA_REF_LIMIT - 1, "more readers")):
+            yield load(at(vma_mm, VMA_WRITER_WAIT), waiter)  # rcuwait_wake_up()
+
+
+class RefcntReader(VmaRefcnt, VmaLockFault):
+    """A reference is taken if there is one already, and only then the VMA is looked at."""
+
+    def vma_end_read(self) -> Steps:
+        yield from self.vma_refcount_put()
+
+    def lock_vma_under_rcu(self) -> Steps:
+        yield loop("retry")
+        yield rcu_read_lock()
+        if not (yield find_vma(name="mas_walk")):
+            return (yield from self.abort("no_vma"))
+        # One that a writer has marked is not worth the reference.
+        yield load(at(o.vma, VM_LOCK_SEQ), vm_lock_seq).on_typesafe_memory()
+        if (yield equals_register(at(o.mm, MM_LOCK_SEQ), vm_lock_seq, "write-locked")):
+            return (yield from self.abort("write_locked"))
+        got = yield inc_not_zero(at(o.vma, VM_REFCNT), VMA_REF_LIMIT).on_typesafe_memory()
+        if got == "zero":
+            yield rcu_read_unlock()
+            yield count("vma_lock_miss")
+            yield again("retry")
+        if got == "limit":
+            return (yield from self.abort("contended"))
+        if not (yield from self.same_mm()):
+            return False
+        yield load(at(o.vma, VM_LOCK_SEQ), vm_lock_seq)
+        if (yield equals_register(at(o.mm, MM_LOCK_SEQ), vm_lock_seq, "write-locked")):
+            yield from self.vma_refcount_put()
+            return (yield from self.abort("write_locked"))
+        yield rcu_read_unlock()
+        if not (yield vma_contains()):
+            yield from self.vma_end_read()
+            yield count("vma_lock_abort_moved")
+            return False
+        return True
+
+    def same_mm(self) -> Steps:
+        """Is it still a VMA of ours?  If not, the reference is given back and the RCU section has ended."""
+        yield load_ref(at(o.vma, o.VM_MM), vma_mm)
+        if (yield registers_equal(vma_mm, o.mm)):
+            return True
+        yield rcu_read_unlock()
+        yield from self.put_foreign()
+        yield count("vma_lock_abort_recycled")
+        return False
+
+    def put_foreign(self) -> Steps:
+        """Give the VMA of ``vma_mm`` back: that mm may end as soon as its writer sees the count fall."""
+        yield from mmgrab(vma_mm)
+        yield from self.vma_refcount_put()
+        yield from mmdrop(vma_mm)
+
+
+class RefcntWriter(WriteSequence):
+    """Writers wait for the readers of the VMAs they change, and mark those by number until they are done."""
+
+    sequence = MM_LOCK_SEQ
+
+    @hookimpl
+    def vma_start_write(self, vma: Register) -> Steps:
+        yield load(at(o.mm, MM_LOCK_SEQ), vm_lock_seq)
+        if (yield equals_register(at(vma, VM_LOCK_SEQ), vm_lock_seq, "already write-locked")):
+            return
+        excluded = yield from self.exclude_readers(vma, attached=1)
+        yield store_register(at(vma, VM_LOCK_SEQ), vm_lock_seq)
+        if excluded:
+            yield from self.admit_readers(vma)
+
+    @hookimpl
+    def vma_mark_attached(self, vma: Register) -> Steps:
+        yield store(at(vma, VM_REFCNT), 1)
+
+    @hookimpl
+    def vma_mark_detached(self, vma: Register) -> Steps:
+        if (yield dec_and_test(at(vma, VM_REFCNT), "vma_mark_detached")):
+            return
+        # Readers that have not yet seen that the VMA is write-locked.
+        if (yield from self.exclude_readers(vma, attached=0)):
+            yield from self.admit_readers(vma)
+
+    @hookimpl
+    def vm_area_free(self, vma: Register) -> Steps:
+        yield free(vma, "vm_area_free")
+
+    def exclude_readers(self, vma: Register, attached: int) -> Steps:
+        """__vma_enter_locked: keep new readers out and wait for the others.
+
+        ``attached`` is what then is left of the count.  Returns whether there was a count at all.
+        """
+        if (yield add_not_zero(at(vma, VM_REFCNT), VMA_LOCK_OFFSET)) == "zero":
+            return False  # detached: nobody can be inside
+        yield store(at(o.mm, VMA_WRITER_WAIT), 1).untimed()
+        yield wait_equals(at(vma, VM_REFCNT), VMA_LOCK_OFFSET + attached)
+        yield store(at(o.mm, VMA_WRITER_WAIT), 0).untimed()
+        return True
+
+    def admit_readers(self, vma: Register) -> Steps:
+        """__vma_exit_locked."""
+        yield add(at(vma, VM_REFCNT), -VMA_LOCK_OFFSET, "__vma_exit_locked")
+
+
+REFCNT_EVENTS = (
+    *EVENTS,
+    Event("vma_lock_abort_recycled", "reason", "the VMA had become another address space's"),
+)
+
+VARIANTS = [
+    Variant(
+        name="per-vma-refcnt",
+        title="per-VMA lock (reference count)",
+        kernel="v6.17",
+        source="20250213224655.1680278-1-surenb@google.com",
+        patches=(*KERNEL, RefcntWriter, RefcntReader),
+        events=REFCNT_EVENTS,
+        rivals=("per-vma-6.12",),
+    )
+]

@@ -1,0 +1,128 @@
+"""What every design of per-VMA locks shares: the fault around the lock, what falls back, the writers' count.
+
+Sources: arch/x86/mm/fault.c; mm/memory.c __vmf_anon_prepare, vmf_can_call_fault;
+include/linux/mmap_lock.h (6.12.117, where mm_lock_seq is a sequence count, odd while mmap_lock is held for
+writing).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from spfvar.mm import hookspecs as hooks
+from spfvar.mm.fault import MMAP_LOCK, access_error
+from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.vmf import TRIED, VMFault, VmFault
+from spfvar.ops import objects as o
+from spfvar.ops.op import Steps
+from spfvar.ops.places import Field, Register
+from spfvar.ops.primitives import at, count, down_read_trylock, load_ref_nonnull, rcu_read_unlock, up_read
+from spfvar.plugins.variant import Event
+
+VMA_LOCK = "VMA_LOCK"
+VM_LOCK_SEQ = Field(o.VMA, "vm_lock_seq")
+# Starts at 2: a VMA's own count starts at 0 and must differ.
+MM_LOCK_SEQ = Field(o.MM, "mm_lock_seq", line="mm_lock_seq", initial=2)
+vm_lock_seq = Register("vm_lock_seq")
+
+
+class VmaLockFault:
+    """Faults under the read lock of their VMA alone; what that lock cannot do falls back.
+
+    A design says how the lock is had and how it is given back.
+    """
+
+    def lock_vma_under_rcu(self) -> Steps:
+        """Returns whether the VMA of ``address`` is found and locked; there is no RCU section then."""
+        raise NotImplementedError
+
+    def vma_end_read(self) -> Steps:
+        """Release the VMA read lock; the VMA may be freed right after."""
+        raise NotImplementedError
+
+    def abort(self, reason: str) -> Steps:
+        """No lock: leave the RCU section."""
+        yield rcu_read_unlock()
+        yield count(f"vma_lock_abort_{reason}")
+        return False
+
+    @hookimpl(wrapper=True)
+    def do_user_addr_fault(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        return self._vma_lock_first(vmf, (yield))
+
+    def _vma_lock_first(self, vmf: VmFault, with_mmap_lock: Steps) -> Steps:
+        yield count("vma_lock_attempt")
+        if not (yield from self.lock_vma_under_rcu()):
+            yield count("vma_lock_abort")
+            return (yield from with_mmap_lock)
+        fault = vmf.set(VMA_LOCK)
+        if (yield from access_error(fault)):
+            yield from self.vma_end_read()
+            return VMFault.SIGSEGV
+        ret = yield from hooks.handle_mm_fault(fault)
+        if ret & VMFault.RETRY:
+            yield count("vma_lock_retry")
+            return (yield from hooks.retry_fault(fault, ret))
+        if not ret & VMFault.COMPLETED:
+            yield from self.vma_end_read()
+        return ret
+
+    @hookimpl(wrapper=True)
+    def release_fault_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        release_mmap_lock = yield
+        return self.vma_end_read() if vmf.has(VMA_LOCK) else release_mmap_lock
+
+    @hookimpl(wrapper=True)
+    def retry_fault(self, vmf: VmFault, ret: Any) -> Generator[None, Steps, Steps]:
+        retry = yield
+        return self._retry_with_mmap_lock(vmf, ret) if vmf.has(VMA_LOCK) else retry
+
+    def _retry_with_mmap_lock(self, vmf: VmFault, ret: VMFault) -> Steps:
+        vmf = vmf.clear(VMA_LOCK)
+        # Only a major fault spends its one allowed drop of the lock.
+        if ret & VMFault.MAJOR:
+            vmf = vmf.set(TRIED)
+        return (yield from hooks.fault_with_mmap_lock(vmf))
+
+    @hookimpl(wrapper=True)
+    def anon_vma_prepare(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        prepare = yield
+        return self._prepare(vmf, prepare) if vmf.has(VMA_LOCK) else prepare
+
+    def _prepare(self, vmf: VmFault, prepare: Steps) -> Steps:
+        if (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
+            return VMFault.NONE
+        # Neighbours are looked at, so mmap_lock; but waiting for it would deadlock with a writer.
+        if not (yield down_read_trylock(MMAP_LOCK, "mmap_read_trylock")):
+            yield count("vma_lock_retry_anon_vma")
+            yield from self.vma_end_read()
+            return VMFault.RETRY
+        ret = yield from prepare
+        yield up_read(MMAP_LOCK, "mmap_read_unlock")
+        return ret
+
+    @hookimpl(wrapper=True)
+    def vmf_can_call_fault(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        yes = yield
+        refused = vmf.has(VMA_LOCK) and not vmf.mapping.map_pages
+        return self._refuse() if refused else yes
+
+    def _refuse(self) -> Steps:
+        yield count("vma_lock_retry_no_map_pages")
+        yield from self.vma_end_read()
+        return VMFault.RETRY
+
+
+EVENTS = (
+    Event("vma_lock_attempt", "attempt", "faults tried under the VMA lock"),
+    Event("vma_lock_abort", "abort", "no VMA lock was had"),
+    Event("vma_lock_retry", "abort", "the VMA lock was dropped and mmap_lock taken"),
+    Event("vma_lock_abort_no_vma", "reason", "no VMA at the address"),
+    Event("vma_lock_abort_write_locked", "reason", "a writer had marked the VMA"),
+    Event("vma_lock_abort_contended", "reason", "a writer was taking the VMA's lock"),
+    Event("vma_lock_abort_moved", "reason", "the VMA no longer covers the address"),
+    Event("vma_lock_miss", "reason", "the VMA was detached; looked up again"),
+    Event("vma_lock_retry_anon_vma", "reason", "no anon_vma yet and mmap_lock was not free"),
+    Event("vma_lock_retry_no_map_pages", "reason", "the file's driver has no map_pages"),
+)
