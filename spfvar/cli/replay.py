@@ -35,8 +35,8 @@ def command(
 ) -> int:
     """Walk a counterexample step by step, with the state beside it.
 
-    TOKEN is what check prints with a violation.  FILE is what check --save wrote: all its tokens are replayed,
-    a line for each.
+    TOKEN is what check prints with a violation.  FILE is what check --save wrote: all its tokens are
+    replayed, a line for each.
 
     \b
     Examples:

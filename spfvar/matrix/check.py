@@ -119,6 +119,12 @@ def run_checks(
     return [Checked(case, verdicts[case.variant.name, case.race_name]) for case in cases]
 
 
+def _with_first(verdict: Verdict, wanted: str) -> Verdict:
+    """The findings of one property first: a bug may break several, and is published with one of them."""
+    findings = sorted(verdict.findings, key=lambda finding: finding.property != wanted)
+    return replace(verdict, findings=tuple(findings))
+
+
 class _StoppedError(Exception):
     """The run was interrupted."""
 
@@ -151,7 +157,12 @@ class _Runner:
                 if case.variant.name not in self._stacks:
                     self._stacks[case.variant.name] = Stack(case.variant)
                 world = build_race(case.race, self._stacks[case.variant.name])
-            return judge(world, case.variant.name, case.race_name, self.options, report)
+            verdict = judge(world, case.variant.name, case.race_name, self.options, report)
+            if verdict.property and case.expected not in ("", SAFE, verdict.property):
+                every = replace(self.options, first=False)
+                verdict = judge(world, case.variant.name, case.race_name, every, report)
+                return _with_first(verdict, case.expected)
+            return verdict
         except StrategyError as error:
             return Verdict(case.variant.name, case.race_name, INCOMPLETE, 0, 0, 0, 0.0, why=str(error))
         finally:
