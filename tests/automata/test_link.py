@@ -51,10 +51,10 @@ def automaton(*ops: Op) -> Automaton:
     return Extractor(no_hooks).automaton("text", text)
 
 
-def program(*ops: Op, private_tables: bool = False) -> Program:
+def program(*ops: Op, private_tables: bool = False, lifetimes: bool = False) -> Program:
     """The linked chain."""
     one = automaton(*ops)
-    return link({"text": one}, Layout(SIZES, [one]), private_tables)
+    return link({"text": one}, Layout(SIZES, [one]), private_tables, lifetimes=lifetimes)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -91,7 +91,8 @@ def test_every_operand_is_a_word_of_the_thread_or_of_its_object(variant: str) ->
         cls = op.place.field.cls
         end = layout.class_base(cls) + layout.class_stride[cls]
         assert layout.class_base(cls) <= row[c.C_A_BASE] <= end - max(1, op.place.field.width)
-        assert row[c.C_A_LIFE] == (layout.class_base(cls) if cls.lifetime and op.code != c.ALLOC else -1)
+        life = layout.class_base(cls) if cls.lifetime and op.code != c.ALLOC else c.A_IMMORTAL
+        assert row[c.C_A_LIFE] == (c.A_TYPESAFE if op.typesafe else life)
 
 
 def test_names_are_numbered_in_order_of_appearance() -> None:
@@ -191,3 +192,11 @@ def test_settled_fields_change_flags_only() -> None:
     usual, told = (link({"text": one}, layout, settled=fields).table for fields in ((), (o.VM_END,)))
     columns = [column for column in range(c.COLUMNS) if column != c.C_FLAGS]
     assert np.array_equal(usual[:, columns], told[:, columns])
+
+
+@pytest.mark.parametrize("lifetimes", [False, True])
+def test_a_constant_of_an_object_that_is_freed_must_be_ordered_if_lifetimes_matter(lifetimes: bool) -> None:
+    """Nobody writes vm_end, but reading it too late is a use after free; a class that lives for ever is exempt."""
+    ops = (load(at(o.vma, o.VM_END), o.scratch), load(at(o.mm, o.MM_USERS), o.scratch), call_rcu(o.vma))
+    flags = program(*ops, lifetimes=lifetimes).table[:2, c.C_FLAGS] & c.FLAG_SHARED
+    assert flags.tolist() == [int(lifetimes), 0]
