@@ -137,6 +137,16 @@ class PteOffsetMapLock:
             yield again("again")
         return True
 
+    @hookimpl
+    def lock_new_table(self) -> Steps:
+        # No second look under the lock: if the table is retracted, the collapse has unmapped what would move.
+        yield rcu_read_lock()
+        there = yield read_pmd(o.new_table, o.new_cursor)
+        if there:
+            yield spin_lock(at(o.new_table, o.PTL))
+        yield rcu_read_unlock()
+        return there
+
     @hookimpl(wrapper=True)
     def pte_map_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
         return self._lock((yield))
