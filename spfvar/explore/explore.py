@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from spfvar.explore import search as k
+from spfvar.explore.livelock import first_trapped, larger_edges, new_edges
 from spfvar.explore.liveness import Dead, dead_registers
+from spfvar.explore.moves import one_by_one
 from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
 
@@ -25,7 +27,7 @@ class Options:
 
     ``max_states`` and ``max_bytes`` bound it (a search that hits a bound is incomplete), ``seconds`` its
     wall time.  ``merge`` runs private primitives in one go, ``dead`` clears dead registers.  ``first``: stop
-    at the first violation.
+    at the first violation.  ``livelock``: look for states from which no way leads to an end.
     """
 
     max_states: int = 20_000_000
@@ -34,6 +36,7 @@ class Options:
     merge: bool = True
     dead: bool = True
     first: bool = True
+    livelock: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Exploration:
     seconds: float
     covered: npt.NDArray[np.uint8]
     space: k.Space = field(repr=False)
+    world: RaceWorld = field(repr=False)
+    merge: bool = True
 
     def ways_to(self, state: int) -> list[int]:
         """The ways from the start to a state, in order."""
@@ -69,6 +74,13 @@ class Exploration:
             state = int(self.space.parent[state])
         return ways[::-1]
 
+    def ways_of(self, violation: Violation) -> list[int]:
+        """The ways from the start to a violation, the one that violates included: one primitive each."""
+        ways = self.ways_to(violation.state)
+        if violation.way != k.AT_REST:
+            ways.append(violation.way)
+        return one_by_one(self.world, ways) if self.merge else ways
+
 
 def rules_of(world: RaceWorld, options: Options) -> k.Rules:
     """What a search of this world follows."""
@@ -77,7 +89,8 @@ def rules_of(world: RaceWorld, options: Options) -> k.Rules:
     dead = dead_registers(world.program, world.layout)
     if not options.dead:
         dead = Dead(np.zeros_like(dead.first), dead.words, dead.values)
-    return k.Rules(world.program.table, world.layout.g, world.locks, idle, dead, options.merge, options.first)
+    p, g = world.program.table, world.layout.g
+    return k.Rules(p, g, world.locks, idle, dead, options.merge, options.first, options.livelock)
 
 
 def new_space(capacity: int, words: int) -> k.Space:
@@ -105,7 +118,7 @@ def grown(space: k.Space, states: int, capacity: int) -> k.Space:
 
 def bytes_per_state(words: int) -> int:
     """Memory of one state while the arrays are being grown: the old ones are a half of the new ones."""
-    return (2 * words + 8 + 4 + 2 + 32) * 3 // 2
+    return (2 * words + 8 + 4 + 2 + 32 + 8 + 16) * 3 // 2
 
 
 def explore(
@@ -119,18 +132,19 @@ def explore(
     limit = max(2, min(options.max_states, options.max_bytes // bytes_per_state(words)))
     margin = world.threads * c.MAX_OUTCOMES + 1
     space = new_space(min(_FIRST_CAPACITY, limit) + margin, words)
+    edges = new_edges(len(space.rows), 4 * len(space.rows) if options.livelock else 1)
     counters = np.zeros(k.COUNTERS, dtype=np.int64)
     found = k.Found(*(np.full(k.VIOLATIONS, -1, dtype=np.int64) for _ in range(3)))
     scratch, lanes, out, covered = scratch_of(world)
     scratch[:] = world.start
     k.prepare(space, counters, scratch, lanes)
     # Without a budget they do nothing but get compiled, which is no part of the search's time.
-    k.search(space, counters, found, scratch, lanes, rules, out, covered, 0)
+    k.search(space, counters, found, scratch, lanes, rules, out, covered, edges, 0)
     k.rehash(space, 0)
     began = time.perf_counter()
     why = ""
     while True:
-        status = k.search(space, counters, found, scratch, lanes, rules, out, covered, _SLICE)
+        status = k.search(space, counters, found, scratch, lanes, rules, out, covered, edges, _SLICE)
         states = int(counters[k.N_STATES])
         if status in (k.COMPLETE, k.FOUND):
             break
@@ -141,13 +155,20 @@ def explore(
             why = "timeout"
             break
         if status == k.FULL:
-            space = grown(space, states, min(2 * states, limit) + margin)
+            if states + margin > len(space.rows):
+                space = grown(space, states, min(2 * states, limit) + margin)
+            edges = larger_edges(edges, len(space.rows), margin)
         if progress is not None:
             progress(states, int(counters[k.N_TRANSITIONS]), time.perf_counter() - began)
+    violations = _violations(found)
+    if status == k.COMPLETE and options.livelock:
+        trapped = int(first_trapped(edges, states, np.zeros(states, dtype=np.uint8)))
+        if trapped >= 0:
+            violations.append(Violation(c.V_LIVELOCK, trapped, k.AT_REST, -1))
     return Exploration(
         status == k.COMPLETE,
         why,
-        _violations(found),
+        violations,
         states,
         int(counters[k.N_TRANSITIONS]),
         int(counters[k.N_DEPTH]),
@@ -155,6 +176,8 @@ def explore(
         time.perf_counter() - began,
         covered,
         space,
+        world,
+        options.merge,
     )
 
 

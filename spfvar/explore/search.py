@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from spfvar.explore.livelock import add_edge
 from spfvar.ops import codes as c
 from spfvar.transition.jit import compiled, inlined
 from spfvar.transition.quiescent import wrong_at_rest
@@ -69,6 +70,7 @@ class Rules(NamedTuple):
     dead: Any  # liveness.Dead
     merge: Any  # run private primitives in one go
     first: Any  # stop at the first violation
+    livelock: Any  # record transitions
 
 
 @inlined
@@ -116,7 +118,7 @@ def advance(s, rules, tid, choice, out, covered):
 
 @inlined
 def insert(space, counters, state, lanes, digest, parent, way):
-    """Add a state unless it is known; returns whether it is new."""
+    """Add a state unless it is known; returns its number."""
     buckets = space.buckets
     mask = buckets.shape[0] - 1
     at = (digest ^ (digest >> 29)) & mask
@@ -130,7 +132,7 @@ def insert(space, counters, state, lanes, digest, parent, way):
                     same = False
                     break
             if same:
-                return False
+                return row
         at = (at + 1) & mask
     row = counters[N_STATES]
     buckets[at] = high | (row + 1)
@@ -140,7 +142,7 @@ def insert(space, counters, state, lanes, digest, parent, way):
     space.parent[row] = parent
     space.way[row] = way
     counters[N_STATES] = row + 1
-    return True
+    return row
 
 
 @compiled
@@ -199,7 +201,7 @@ def prepare(space, counters, s, lanes):
 
 
 @compiled
-def search(space, counters, found, s, lanes, rules, out, covered, budget):
+def search(space, counters, found, s, lanes, rules, out, covered, edges, budget):
     """Expand states until the space is complete, the arrays are full, or ``budget`` states are expanded.
 
     ``s`` and ``lanes`` are one scratch row.  Returns COMPLETE, FULL, BUDGET or FOUND.
@@ -214,6 +216,8 @@ def search(space, counters, found, s, lanes, rules, out, covered, budget):
             return BUDGET
         if counters[N_STATES] > room:
             return FULL
+        if rules.livelock and edges.used[0] + threads * c.MAX_OUTCOMES > edges.target.shape[0]:
+            return FULL
         budget -= 1
         head = counters[N_HEAD]
         if head >= counters[N_LEVEL_END]:
@@ -221,6 +225,8 @@ def search(space, counters, found, s, lanes, rules, out, covered, budget):
             counters[N_LEVEL_END] = counters[N_STATES]
         moved = False
         violated = False
+        if rules.livelock:
+            edges.first[head] = edges.used[0]
         for tid in range(threads):
             pc = space.rows[head, g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]]
             choices = p[pc, c.C_IMM] if p[pc, c.C_OP] == c.CHOOSE else 1
@@ -244,7 +250,9 @@ def search(space, counters, found, s, lanes, rules, out, covered, budget):
                 if changed:
                     counters[N_TRANSITIONS] += 1
                     moved = True
-                    insert(space, counters, s, lanes, digest, head, tid * WAYS + choice)
+                    row = insert(space, counters, s, lanes, digest, head, tid * WAYS + choice)
+                    if rules.livelock:
+                        add_edge(edges, row)
         if not moved:
             for i in range(width):
                 lanes[i] = space.lanes[head, i]
@@ -252,4 +260,6 @@ def search(space, counters, found, s, lanes, rules, out, covered, budget):
         counters[N_HEAD] = head + 1
         if violated and rules.first:
             return FOUND
+    if rules.livelock:
+        edges.first[counters[N_STATES]] = edges.used[0]
     return COMPLETE

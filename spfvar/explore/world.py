@@ -119,8 +119,9 @@ def _sizes(race: Race, automata: dict[str, Automaton]) -> Sizes:
         seq_bits=10,
         mms=race.mms,
         anon_vmas=vmas + accesses,
-        anon_pages=min(MAX_ANON_PAGES, populated + 2 * accesses),
         policies=sum(vma.policy for vma in race.vma) + allocations(o.MEMPOLICY),
+        # At least one: without any, lower() drops bookkeeping that the properties look at.
+        anon_pages=min(MAX_ANON_PAGES, max(1, populated + 2 * accesses)),
         tlbs=race.tlb,
         stale=c.SMALL_STALE,
     )

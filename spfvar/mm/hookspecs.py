@@ -349,6 +349,12 @@ def mremap(mapping: Mapping, whole_tables: bool) -> Steps:
 
 
 @hook_point
+def mremap_dontunmap(mapping: Mapping) -> Steps:
+    """mremap(MREMAP_DONTUNMAP): the pages move to ``new_start .. new_end``, the VMA stays (mm/mremap.c)."""
+    raise AssertionError
+
+
+@hook_point
 def copy_vma(mapping: Mapping) -> Steps:
     """A copy of ``vma`` at the new address, in ``new_vma`` and in the tree (mm/mmap.c)."""
     raise AssertionError
@@ -474,6 +480,18 @@ def collapse_huge_page() -> Steps:
 @hook_point
 def collapse_file() -> Steps:
     """khugepaged: collapse the pages ``file_start .. file_end``, then free their tables (mm/khugepaged.c)."""
+    raise AssertionError
+
+
+@hook_point
+def pmdp_collapse_flush(key: Register) -> Steps:
+    """Unlink the table of the address in ``key`` and flush what it mapped.  Returns whether there was one."""
+    raise AssertionError
+
+
+@hook_point
+def tlb_remove_table_sync_one() -> Steps:
+    """Wait until no CPU walks page tables with interrupts off (mm/mmu_gather.c)."""
     raise AssertionError
 
 

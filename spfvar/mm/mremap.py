@@ -71,9 +71,10 @@ def pte_alloc_at(mm: Register, key: Register) -> Steps:
     yield read_pmd(o.new_table, key)
 
 
-def copy_vma_fields(mapping: Mapping) -> Steps:
-    """``new_vma`` becomes like ``vma``, at ``new_start``, and holds what that holds."""
+def copy_vma_fields(mapping: Mapping, mm: Register = o.mm) -> Steps:
+    """``new_vma`` becomes like ``vma``, at ``new_start`` of ``mm``, and holds what that holds."""
     yield allocate(o.new_vma, "vm_area_dup", "vm_area_alloc")
+    yield store_ref(at(o.new_vma, o.VM_MM), mm).untimed()
     yield store_register(at(o.new_vma, o.VM_START), o.new_start)
     yield store_register(at(o.new_vma, o.VM_END), o.new_end)
     yield load(at(o.vma, o.VM_WRITE), o.vm_page_prot)
@@ -168,6 +169,7 @@ class Mremap:
     def copy_vma(self, mapping: Mapping) -> Steps:
         yield from copy_vma_fields(mapping)
         yield from hooks.vma_start_write(o.new_vma)
+        yield from hooks.vma_mark_attached(o.new_vma)
         yield tree_store(o.new_vma, "vma_link")
         yield from link_in_file(o.new_vma, mapping, True)
 
