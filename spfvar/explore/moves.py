@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,18 +90,3 @@ class Walker:
         if any(self.op_of(thread).code not in idle for thread in range(self.world.threads)):
             return c.V_DEADLOCK
         return int(wrong(self.state, self.world.layout.g, self.world.locks))
-
-
-def one_by_one(world: RaceWorld, ways: Sequence[int]) -> list[int]:
-    """The ways with the private primitives that a merging search runs behind each."""
-    walker = Walker(world)
-    single = []
-    for way in ways:
-        thread = way // WAYS
-        for number in range(_ENDLESS):
-            if number and not walker.is_private(thread):
-                break
-            single.append(thread * WAYS if number else way)
-            if walker.go(single[-1]).outcome < 0:
-                break
-    return single
