@@ -23,7 +23,7 @@ from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
 from spfvar.ops.paging import pmd_populate, pmd_take
 from spfvar.ops.places import Register
-from spfvar.ops.primitives import add, at, find_vma, spin_lock, spin_unlock
+from spfvar.ops.primitives import add, at, call_rcu, find_vma, spin_lock, spin_unlock
 from spfvar.plugins.variant import Twin
 
 
@@ -93,6 +93,14 @@ class ExpandUnderReadLock:
             return False
         yield from expand_downwards()
         return True
+
+
+class FreePolicyByRcu:
+    """A memory policy is freed after a grace period, as the VMAs of the series are."""
+
+    @hookimpl
+    def mpol_free(self, policy: Register) -> Steps:
+        yield call_rcu(policy, "call_rcu(mpol_free)")
 
 
 class UncountedCopy:
@@ -229,6 +237,17 @@ TWINS = [
         race="mbind",
         prop="P2",
         without=(spf.NoPolicy,),
+    ),
+    Twin(
+        bug="H4-rcu",
+        title="the same with policies that are freed by RCU",
+        source="20210407014502.24091-12-michel@lespinasse.org",
+        fixed="spf-anon",
+        race="mbind",
+        prop="P2",
+        patches=(FreePolicyByRcu,),
+        without=(spf.NoPolicy,),
+        description="Not enough: the fault reads the policy after the RCU section that copied the VMA.",
     ),
     Twin(
         bug="H9",

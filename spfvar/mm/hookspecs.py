@@ -421,6 +421,12 @@ def mbind() -> Steps:
 
 
 @hook_point
+def mpol_free(policy: Register) -> Steps:
+    """Free a memory policy that no VMA refers to (mm/mempolicy.c: __mpol_put)."""
+    raise AssertionError
+
+
+@hook_point
 def show_map() -> Steps:
     """Read of /proc/pid/maps, ``range_start .. range_end`` (fs/proc/task_mmu.c)."""
     raise AssertionError
