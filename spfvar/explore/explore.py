@@ -199,7 +199,9 @@ class Search:
         fields, words = fields_of(bits, len(space.memories.rows).bit_length())
         used = self.states
         keys = new_keys(len(space.keys.rows), words)
-        for (old_word, old_bit, mask), (word, bit, _) in zip(old.tolist(), fields.tolist(), strict=bool(used)):
+        for (old_word, old_bit, mask), (word, bit, _) in zip(
+            old.tolist(), fields.tolist(), strict=bool(used)
+        ):
             part = (space.keys.rows[:used, old_word] >> old_bit) & mask
             keys.rows[:used, word] |= part << bit
         keys.used[0] = used

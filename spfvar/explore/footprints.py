@@ -126,7 +126,9 @@ ALONE: Final = frozenset(
     - {c.IPI_SEND, c.IRQ_ENABLE, c.PAGE_PUT, c.PAGES_PUT}
 )  # fmt: skip
 #: Ops that, besides, hand a lock over or queue for it: then another thread's words change with it.
-QUEUEING: Final = frozenset((c.DOWN_READ, c.UP_READ, c.DOWN_WRITE, c.UP_WRITE, c.LOCK, c.UNLOCK, c.IRQ_ENABLE))
+QUEUEING: Final = frozenset(
+    (c.DOWN_READ, c.UP_READ, c.DOWN_WRITE, c.UP_WRITE, c.LOCK, c.UNLOCK, c.IRQ_ENABLE)
+)
 
 
 def footprint(op: Op, deferred: Iterable[ObjectClass]) -> Footprint:
@@ -153,9 +155,7 @@ def footprint(op: Op, deferred: Iterable[ObjectClass]) -> Footprint:
         for cls in deferred:
             _freed(cls, found)
     elif op.code in _FIXED:
-        for have, more in zip(
-            (found.reads, found.writes, found.adds), _FIXED[op.code], strict=True
-        ):
+        for have, more in zip((found.reads, found.writes, found.adds), _FIXED[op.code], strict=True):
             have.update(more)
     elif op.code not in _LOCAL:
         found.unknown = True

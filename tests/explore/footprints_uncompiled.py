@@ -108,7 +108,10 @@ def untold(world: RaceWorld, steps: int, seed: int) -> set[str]:
             continue
         seen, changed = found.every(), found.writes | found.adds
         frees = op.code in (c.ALLOC, c.PAGE_ALLOC)  # an allocation clears a whole object, which nobody has
-        grace = op.code in (c.RCU_GP_START, c.RCU_INVOKE)  # these look for objects that wait, and for no others
+        grace = op.code in (
+            c.RCU_GP_START,
+            c.RCU_INVOKE,
+        )  # these look for objects that wait, and for no others
         for word in traced.read | traced.written:
             if word >= first:
                 other = (word - first) // stride
