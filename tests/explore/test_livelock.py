@@ -41,6 +41,9 @@ def test_a_wait_for_what_nobody_does_is_a_livelock() -> None:
     """Found as P12, with the way into the trap; without the option the same race passes for safe."""
     found = verdict("spins")
     assert (found.verdict, found.property) == ("violation", "P12")
+    trace = found.findings[0].trace
+    assert trace.end[-1].endswith("can be repeated for ever")
+    assert {step.function for step in trace.steps} == {"fault", "do_user_addr_fault"}
     assert verdict("spins", livelock=False).verdict == "safe"
 
 
