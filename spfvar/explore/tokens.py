@@ -2,7 +2,7 @@
 
 ``VARIANT:RACE:PAYLOAD``.  The payload, in URL-safe base64, holds a version, a digest of variant and race (so
 that a changed model is noticed), the violation's code, the path as runs of primitives of one thread, and for
-each primitive half a byte of all executed so far (so that a replay knows where a changed model leaves the path).
+each primitive half a byte of all executed so far (so that a replay knows where a changed model leaves it).
 """
 
 from __future__ import annotations
