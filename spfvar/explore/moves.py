@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,6 @@ from spfvar.ops.op import Op
 
 State = npt.NDArray[np.int16]
 #: Private primitives in a row after which a thread is taken to be in a private loop.
-_ENDLESS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
