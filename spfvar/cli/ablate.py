@@ -1,0 +1,96 @@
+"""spfvar ablate."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+from spfvar.atomic import check_writable, write_atomically
+from spfvar.cli.check import search_options
+from spfvar.cli.compare import reproduce
+from spfvar.cli.options import plugin_option
+from spfvar.errors import InputError
+from spfvar.matrix import catalogue
+from spfvar.matrix.ablate import ablate
+from spfvar.plugins.registry import load_registry
+from spfvar.report import ablation
+
+FORMS = ("table", "markdown", "mail", "json")
+
+
+@click.command(name="ablate")
+@click.argument("variant")
+@click.option(
+    "--race", "patterns", multiple=True, metavar="NAME|GLOB|FILE.toml",
+    help="Race; repeatable.  [default: all]",
+)  # fmt: skip
+@click.option("--core", is_flag=True, help="Also the guards of the paths that all variants share.")
+@click.option("--max-states", type=int, default=2_000_000, show_default=True, help="Bound of each search.")
+@click.option("--memory", default="2GiB", show_default=True, metavar="SIZE", help="Bound of all searches.")
+@click.option("--timeout", default="20s", show_default=True, metavar="DURATION", help="Bound of each search.")
+@click.option("--jobs", type=int, metavar="N", help="Searches to run side by side.  [default: all CPUs]")
+@click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
+@click.option("-o", "--output", metavar="FILE", help="Write there instead of to the terminal.")
+@plugin_option
+def command(
+    variant: str, patterns: tuple[str, ...], core: bool, max_states: int, memory: str, timeout: str,
+    jobs: int | None, form: str, output: str | None, plugins: tuple[str, ...],
+) -> int:  # fmt: skip
+    """Take every guard of a VARIANT out in turn; say which race breaks without it.
+
+    Guards are sections (RCU, interrupts off, locks, references), checks of what others may have changed,
+    trylocks, grace periods, IPIs, and what writers leave for readers.
+
+    \b
+    Examples:
+      spfvar ablate spf-do-fault
+      spfvar ablate per-vma-6.12 --race 'munmap-*' --format mail
+      spfvar ablate mmap-lock                       the guards of the core itself
+      spfvar ablate my-idea --plugin my_idea.py
+    """
+    if jobs is not None and jobs < 1:
+        raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
+    options = search_options(max_states, memory, timeout, False, False)
+    if output is not None:
+        check_writable(output)
+    registry = load_registry(plugins)
+    races = catalogue.races()
+    chosen = {name: races[name] for name in races.select(patterns or races.names())}
+    with _progress() as progress:
+        found = ablate(registry.any_variant(variant), chosen, core, options, jobs, progress)
+    line = reproduce(sys.argv[1:])
+    if form == "json":
+        text = ablation.render_json(variant, found)
+    elif form == "mail":
+        text = ablation.render_mail(variant, found, len(chosen), line)
+    elif form == "markdown":
+        text = ablation.render_markdown(variant, found, len(chosen), line)
+    else:
+        text = ablation.render_text(variant, found, len(chosen), line)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_atomically(output, text)
+    return 0
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None] | None]:
+    """Finished searches, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    began = time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        left = (time.monotonic() - began) / done * (total - done)
+        click.echo(f"\r\x1b[Kexploring {done}/{total}  {left:.0f} s left", err=True, nl=False)
+
+    try:
+        yield report
+    finally:
+        click.echo("\r\x1b[K", err=True, nl=False)
