@@ -16,7 +16,7 @@ REGISTRY = load_registry()
 BUGS = [pytest.param(twin, id=twin.name) for twin in filesystem.TWINS if twin.prop]
 CONTROLS = [pytest.param(twin, id=twin.name) for twin in filesystem.TWINS if not twin.prop]
 FIXED = sorted({(twin.fixed, twin.race) for twin in filesystem.TWINS})
-RACES = [name for name in races() if name.startswith(("truncate", "punch", "reclaim", "retract", "collapse",
+RACES = [name for name in races().names() if name.startswith(("truncate", "punch", "reclaim", "retract", "collapse",
          "map-over", "writeback", "two-faults"))]  # fmt: skip
 
 
