@@ -45,13 +45,13 @@ def test_truncation_sets_the_size_then_unmaps_removes_and_unmaps_again() -> None
     names = short(run_of('{ truncate = "data" }').thread())
     page = ["folio_lock", "folio->mapping", "zap_pte_range", "filemap_remove_folio", "folio_unlock"]
     assert in_order(names, ["store file_start", "zap_pte_range", *page, *page, "zap_pte_range"])
-    assert names.index("store file_start") == 0
+    assert names[:2] == ["ftruncate", "store file_start"]
 
 
 def test_truncation_takes_no_lock_of_the_address_space() -> None:
     """It comes by the interval tree, under i_mmap_rwsem for reading, and never by mmap_lock."""
     names = run_of('{ truncate = "data" }').thread()
-    assert not any("mmap_lock" in name or "find_vma" in name for name in names)
+    assert not any("mm->" in name or "find_vma" in name for name in names)
     depth = 0
     for name in short(names):
         depth += {"i_mmap_lock_read": 1, "i_mmap_unlock_read": -1}.get(name, 0)
