@@ -23,6 +23,8 @@ from spfvar.matrix.saved import saved_text
 from spfvar.plugins.registry import load_registry
 from spfvar.report import verdicts
 
+#: Exit code if nothing is violated, but not everything that was asked for could be searched.
+INCOMPLETE = 3
 FORMS = ("table", "markdown", "mail", "json")
 
 
@@ -84,7 +86,8 @@ def command(
         write_atomically(output, text)
     if save is not None:
         write_atomically(save, saved_text(results, save))
-    return exit_code(results)
+    code = exit_code(results)
+    return INCOMPLETE if code == 0 and registry.problems else code
 
 
 def search_options(max_states: int, memory: str, timeout: str, every: bool, no_reductions: bool) -> Options:

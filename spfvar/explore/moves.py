@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,6 @@ from spfvar.ops.op import Op
 
 State = npt.NDArray[np.int16]
 #: Private primitives in a row after which a thread is taken to be in a private loop.
-_ENDLESS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +90,45 @@ class Walker:
         if any(self.op_of(thread).code not in idle for thread in range(self.world.threads)):
             return c.V_DEADLOCK
         return int(wrong(self.state, self.world.layout.g, self.world.locks))
+
+
+def way_round(world: RaceWorld, ways: Sequence[int], limit: int = 5000) -> tuple[list[int], int]:
+    """Ways behind a path that lead back to a state on them, and how many come before that state.
+
+    Breadth first over at most ``limit`` states; nothing if there is no way round among these.
+    """
+    walker = Walker(world)
+    for way in ways:
+        walker.go(way)
+    states = [walker.state]
+    came: list[tuple[int, int]] = [(-1, -1)]  # by state: where from, by which way
+    number = {walker.state.tobytes(): 0}
+    for here in range(limit):
+        if here == len(states):
+            break
+        walker.state = states[here].copy()
+        choices = [(thread, walker.choices(thread)) for thread in range(world.threads)]
+        for way in (thread * WAYS + choice for thread, count in choices for choice in range(count)):
+            walker.state = states[here].copy()
+            move = walker.go(way)
+            if move.idle or move.outcome == c.VIOLATED:
+                continue
+            key = move.after.tobytes()
+            if key not in number:
+                number[key] = len(states)
+                states.append(move.after)
+                came.append((here, way))
+                continue
+            path = _back(came, here)
+            if number[key] in path:
+                behind = [came[state][1] for state in path[1:]]
+                return [*behind, way], path.index(number[key])
+    return [], 0
+
+
+def _back(came: Sequence[tuple[int, int]], state: int) -> list[int]:
+    """The states from the first one to this one."""
+    path = [state]
+    while came[path[-1]][0] >= 0:
+        path.append(came[path[-1]][0])
+    return path[::-1]

@@ -62,8 +62,8 @@ class _DivergedError(Exception):
 def replay(world: RaceWorld, token: Token, recorded: Sequence[str] = ()) -> Replay:
     """Walk a token's path.
 
-    ``recorded`` are the summaries of the steps (`summary`) as they were when the token was made, if a file
-    has them: then a divergence says what was there.
+    ``recorded`` are the primitives as they were when the token was made, if a file has them: then a
+    divergence says what was there.
     """
     walk = _Walk(world, token, recorded)
     start = tuple(state_lines(walk.walker, walk.recorder))
@@ -73,13 +73,6 @@ def replay(world: RaceWorld, token: Token, recorded: Sequence[str] = ()) -> Repl
         outcome, message = DIVERGED, str(diverged)
     changed = model_digest(world) != token.digest
     return Replay(token.variant, token.race, start, tuple(walk.scenes), outcome, message, changed)
-
-
-def summary(steps: Sequence[Step]) -> str:
-    """One step in a line: "fault: do_fault: rcu_read_lock(); mmap_seq_read_check(mm->mmap_seq): yes"."""
-    parts = [f"{steps[0].thread}: {steps[0].function}"]
-    texts = [step.name + (f": {step.outcome}" if step.outcome else "") for step in steps]
-    return ": ".join([*parts, "; ".join(texts)])
 
 
 class _Walk:
@@ -97,7 +90,7 @@ class _Walk:
         """Follow every way; the outcome and what there is to say."""
         last: Move | None = None
         for number, way in enumerate(self.token.ways):
-            self._check_way(way)
+            self._check_way(number, way)
             self.recorder.next(self.walker, way)
             if self._steps and self._steps[0].number != self.recorder.number:
                 self._close()
@@ -105,42 +98,49 @@ class _Walk:
             step = self.recorder.step(last)
             self._steps.append(step)
             if last.idle:
-                raise self._diverged(f"{step.thread} cannot go on: it waits in {step.name}")
+                self._close()
+                raise self._diverged(number, f"{step.thread} cannot go on: it waits in {step.name}")
+            self._compare(number, step)
             if last.outcome == c.VIOLATED and number + 1 < len(self.token.ways):
                 self._close()
-                raise self._diverged(f"{c.VIOLATIONS[self._code(last)]}, before the end of the path")
+                raise self._diverged(number, f"{c.VIOLATIONS[self._code(last)]}, before the end of the path")
         self._close()
         return self._judge(last)
 
-    def _check_way(self, way: int) -> None:
+    def _check_way(self, number: int, way: int) -> None:
         thread, choice = divmod(way, WAYS)
         if thread >= self.world.threads:
-            raise self._diverged(f"the race has no thread {thread + 1}")
+            raise self._diverged(number, f"the race has no thread {thread + 1}")
         if choice >= self.walker.choices(thread):
             op = self.walker.op_of(thread)
-            raise self._diverged(f"{self.world.names[thread]} has no open outcome {choice} in {op.name}")
+            raise self._diverged(
+                number, f"{self.world.names[thread]} has no open outcome {choice} in {op.name}"
+            )
+
+    def _compare(self, number: int, step: Step) -> None:
+        """Is it the primitive that the token, or its file, remembers?"""
+        found = self._summing.add(step)
+        known = number < len(self.recorded)
+        if self.token.sums[number] != found or (known and self.recorded[number] != str(step)):
+            self._close()
+            raise self._diverged(number, f"it is now {step}")
 
     def _close(self) -> None:
-        """The step is complete: compare it with what the token remembers."""
-        number = len(self.scenes)
-        self.scenes.append(Scene(tuple(self._steps), tuple(state_lines(self.walker, self.recorder))))
-        found = self._summing.add(self._steps)
-        self._steps = []
-        if number >= len(self.token.sums) or self.token.sums[number] != found:
-            raise self._diverged(f"it is now {summary(self.scenes[-1].steps)}", number)
+        """The step is complete."""
+        if self._steps:
+            self.scenes.append(Scene(tuple(self._steps), tuple(state_lines(self.walker, self.recorder))))
+            self._steps = []
 
-    def _diverged(self, what: str, number: int | None = None) -> _DivergedError:
-        number = len(self.scenes) if number is None else number
+    def _diverged(self, number: int, what: str) -> _DivergedError:
+        """At primitive ``number`` of the path."""
         was = f"; it was {self.recorded[number]}" if number < len(self.recorded) else ""
-        return _DivergedError(f"step {number + 1}: {what}{was}")
+        return _DivergedError(f"step {self.recorder.number}: {what}{was}")
 
     def _code(self, move: Move) -> int:
         return int(move.after[int(self.world.layout.g[c.G_VIOLATION])])
 
     def _judge(self, last: Move | None) -> tuple[str, str]:
         expected = c.VIOLATIONS[self.token.code]
-        if len(self.scenes) != len(self.token.sums):
-            raise self._diverged(f"the path ends here; it had {len(self.token.sums)} steps")
         if last is not None and last.outcome == c.VIOLATED:
             code = self._code(last)
         elif self.token.code == c.V_LIVELOCK:
@@ -149,7 +149,7 @@ class _Walk:
         elif self.walker.at_rest():
             code = self.walker.wrong_at_rest()
         else:
-            raise self._diverged("threads can still move where nobody could")
+            raise self._diverged(len(self.token.ways), "threads can still move where nobody could")
         if code == c.V_NONE:
             return HOLDS, f"the path is the same, and {expected!r} is not found at its end"
         if code != self.token.code:

@@ -2,7 +2,7 @@
 
 ``VARIANT:RACE:PAYLOAD``.  The payload, in URL-safe base64, holds a version, a digest of variant and race (so
 that a changed model is noticed), the violation's code, the path as runs of primitives of one thread, and for
-each step a byte of all executed so far (so that a replay knows where a changed model goes another way).
+each primitive half a byte of all executed so far (so that a replay knows where a changed model leaves it).
 """
 
 from __future__ import annotations
@@ -29,20 +29,22 @@ _LONGEST = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A path: ``ways`` from the start, one primitive each; ``sums`` by step; what is violated at the end."""
+    """A path: ``ways`` from the start, one primitive each, ``sums`` behind each; what its end violates."""
 
     variant: str
     race: str
     digest: bytes
     code: int
     ways: tuple[int, ...]
-    sums: bytes
+    sums: tuple[int, ...]
 
     def __str__(self) -> str:
         """The text that `parse` reads."""
         runs = list(_runs(self.ways))
         path = _number(len(runs)) + b"".join(bytes([way]) + _number(more) for way, more in runs)
-        payload = bytes([_VERSION]) + self.digest + bytes([self.code]) + path + self.sums
+        pairs = zip(self.sums[::2], [*self.sums[1::2], 0], strict=False)
+        sums = bytes(low | high << 4 for low, high in pairs)
+        payload = bytes([_VERSION]) + self.digest + bytes([self.code]) + path + sums
         text = base64.urlsafe_b64encode(payload).decode("ascii").rstrip("=")
         return f"{self.variant}:{self.race}:{text}"
 
@@ -58,16 +60,15 @@ def model_digest(world: RaceWorld) -> bytes:
 
 
 class Summing:
-    """A byte for all steps so far: threads, functions, primitives and outcomes."""
+    """Half a byte for all primitives so far: threads, functions, names and outcomes."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
 
-    def add(self, steps: Sequence[Step]) -> int:
-        """The byte behind one more step, which consists of these primitives."""
-        for step in steps:
-            self._digest.update(f"{step.thread}/{step.function}/{step.name}/{step.outcome}\n".encode())
-        return self._digest.digest()[0]
+    def add(self, step: Step) -> int:
+        """The sum behind one more primitive."""
+        self._digest.update(f"{step}\n".encode())
+        return self._digest.digest()[0] & 15
 
 
 def token_of(
@@ -75,20 +76,8 @@ def token_of(
 ) -> str:
     """The token of a path that was recorded as these primitives."""
     summing = Summing()
-    sums = bytes(summing.add(group) for group in by_number(steps))
+    sums = tuple(summing.add(step) for step in steps)
     return str(Token(variant, race, model_digest(world), code, tuple(ways), sums))
-
-
-def by_number(steps: Sequence[Step]) -> Iterator[list[Step]]:
-    """The primitives of each step."""
-    group: list[Step] = []
-    for step in steps:
-        if group and step.number != group[0].number:
-            yield group
-            group = []
-        group.append(step)
-    if group:
-        yield group
 
 
 def parse(text: str) -> Token:
@@ -110,7 +99,10 @@ def parse(text: str) -> Token:
     if not 0 < code < len(c.VIOLATIONS):
         raise _bad("it names no violation", text)
     ways, rest_at = _path(data, text)
-    return Token(variant, race, data[1 : 1 + _DIGEST], code, tuple(ways), data[rest_at:])
+    sums = [half for byte in data[rest_at:] for half in (byte & 15, byte >> 4)]
+    if len(sums) != len(ways) + len(ways) % 2:
+        raise _bad("its last part is cut off", text)
+    return Token(variant, race, data[1 : 1 + _DIGEST], code, tuple(ways), tuple(sums[: len(ways)]))
 
 
 def _path(data: bytes, text: str) -> tuple[list[int], int]:

@@ -49,6 +49,11 @@ class Step:
             and self.name.split(" = ")[0] == (self.changes[0].split(" = ")[0])
         )
 
+    def __str__(self) -> str:
+        """ "fault: do_fault: mmap_seq_read_check(mm->mmap_seq): yes"."""
+        outcome = f": {self.outcome}" if self.outcome else ""
+        return f"{self.thread}: {self.function}: {self.name}{outcome}"
+
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
         return {
@@ -176,8 +181,11 @@ def outcome_text(op: Op, outcome: int) -> str:
     return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
 
 
-def record(world: RaceWorld, ways: Sequence[int], code: int) -> Trace:
-    """The path along ``ways`` (one primitive each), at whose end ``code`` is violated."""
+def record(world: RaceWorld, ways: Sequence[int], code: int, round_from: int = -1) -> Trace:
+    """The path along ``ways`` (one primitive each), at whose end ``code`` is violated.
+
+    ``round_from``: the primitive from which on the path goes round for ever.
+    """
     walker, recorder = Walker(world), Recorder(world)
     steps: list[Step] = []
     for way in ways:
@@ -185,7 +193,10 @@ def record(world: RaceWorld, ways: Sequence[int], code: int) -> Trace:
         steps.append(recorder.step(walker.go(way)))
     moving = {step.thread for step in steps}
     threads = tuple(name for name in world.names if name in moving) or world.names[:1]
-    return Trace(threads, tuple(steps), tuple(ending(walker, recorder, steps, code)), tuple(ways))
+    end = list(ending(walker, recorder, steps, code))
+    if 0 <= round_from < len(steps):
+        end.append(f"steps {steps[round_from].number} to {steps[-1].number} can be repeated for ever")
+    return Trace(threads, tuple(steps), tuple(end), tuple(ways))
 
 
 def ending(walker: Walker, recorder: Recorder, steps: Sequence[Step], code: int) -> Iterable[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from spfvar.explore.explore import Exploration, Options, Violation, explore
+from spfvar.explore.moves import way_round
 from spfvar.explore.properties import property_of
 from spfvar.explore.tokens import token_of
 from spfvar.explore.trace import Trace, record
@@ -135,7 +136,12 @@ def never_reached(world: RaceWorld, found: Exploration) -> list[str]:
 
 def _finding(world: RaceWorld, variant: str, race: str, found: Exploration, violation: Violation) -> Finding:
     ways = found.ways_of(violation)
-    trace = record(world, ways, violation.code)
+    round_from = -1
+    if violation.code == c.V_LIVELOCK:
+        more, before = way_round(world, ways)
+        round_from = len(ways) + before if more else -1
+        ways = [*ways, *more]
+    trace = record(world, ways, violation.code, round_from)
     op = world.program.ops[violation.node] if violation.node >= 0 else None
     token = token_of(world, variant, race, violation.code, ways, trace.steps)
     return Finding(property_of(violation.code, op), c.VIOLATIONS[violation.code], trace, token)

@@ -11,14 +11,12 @@ import toml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spfvar.errors import InputError
-from spfvar.explore.replay import summary
-from spfvar.explore.tokens import by_number
 from spfvar.matrix.check import Checked
 from spfvar.toml_input import load_toml
 
 
 class SavedCase(BaseModel):
-    """One cell of the matrix: ``steps`` are what the token's path executed."""
+    """One cell of the matrix: ``steps`` are the primitives of the token's path."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,7 +46,7 @@ def saved_text(results: Sequence[Checked], path: str) -> str:
         if not verdict.findings:
             cases[verdict.variant, verdict.race, ""] = place
         for finding in verdict.findings:
-            steps = [summary(group) for group in by_number(finding.trace.steps)]
+            steps = [str(step) for step in finding.trace.steps]
             more = {"property": finding.property, "token": finding.token, "steps": steps}
             cases[verdict.variant, verdict.race, finding.token] = place | more
     document = {"kind": "verdicts", "case": list(cases.values())}

@@ -96,18 +96,13 @@ def wrapped(text: str, indent: int, width: int) -> list[str]:
     room = max(4, width - indent)
     lines = [""]
     for word in text.split(" "):
-        for piece in _pieces(word, room - 1):
-            glue = " " if lines[-1] and piece[0] else ""
-            if len(lines[-1]) + len(glue) + len(piece[1]) > room:
+        for first, piece in _pieces(word, room - 1):
+            glue = " " if lines[-1] and first else ""
+            if len(lines[-1]) + len(glue) + len(piece) > room - (len(lines) > 1):
                 lines.append("")
                 glue = ""
-            lines[-1] += glue + piece[1]
-    first, *rest = lines
-    return (
-        [" " * indent + first, *(" " * (indent + 1) + line for line in rest)]
-        if rest
-        else [" " * indent + first]
-    )
+            lines[-1] += glue + piece
+    return [" " * indent + lines[0], *(" " * (indent + 1) + line for line in lines[1:])]
 
 
 def _pieces(word: str, room: int) -> list[tuple[bool, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spfvar.explore.livelock import Edges, first_trapped
@@ -14,6 +14,7 @@ GRAPHS = st.integers(1, 12).flatmap(
 )
 
 
+@settings(deadline=None)  # the first call compiles
 @given(GRAPHS)
 def test_a_trapped_state_is_one_that_reaches_no_end(graph: list[list[int]]) -> None:
     """As a search from each state says."""
@@ -40,6 +41,9 @@ def test_a_wait_for_what_nobody_does_is_a_livelock() -> None:
     """Found as P12, with the way into the trap; without the option the same race passes for safe."""
     found = verdict("spins")
     assert (found.verdict, found.property) == ("violation", "P12")
+    trace = found.findings[0].trace
+    assert trace.end[-1].endswith("can be repeated for ever")
+    assert {step.function for step in trace.steps} == {"fault", "do_user_addr_fault"}
     assert verdict("spins", livelock=False).verdict == "safe"
 
 
