@@ -117,3 +117,12 @@ def test_a_write_through_an_old_tlb_entry_counts_where_the_page_went() -> None:
     assert run.word(o.PAGE_DATA) == 1
     run.thread(0)
     assert run.walker.wrong_at_rest() == c.V_NONE
+
+
+def test_reverse_map_walks_find_the_new_vma_and_no_longer_the_old_one() -> None:
+    """Also in a world without anonymous pages, where few stores matter."""
+    text = '[[file]]\nname = "f"\npages = 2\n' + FAST.replace('"anon"', '"file"\nfile = "f"')
+    text += '[[actor]]\nname = "k"\nprogram = [{ retract = "f" }]\n'
+    run = RaceRun(text)
+    run.thread()
+    assert (run.word(o.VM_LINKED, 0), run.word(o.VM_LINKED, 1)) == (0, 1)

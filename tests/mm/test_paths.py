@@ -41,8 +41,8 @@ def kernel(trace: list[str]) -> list[str]:
 
 def entries(run: d.Run) -> list[int]:
     """The present entries of all page tables."""
-    g = run.layout.g
-    ptes = run.state[g[c.G_PTE] :]
+    g, sizes = run.layout.g, run.layout.sizes
+    ptes = run.state[g[c.G_PTE] :][: sizes.tables << sizes.pt_shift]
     return [int(entry) for entry in ptes[ptes & c.PTE_PRESENT != 0]]
 
 
