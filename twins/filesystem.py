@@ -1,12 +1,14 @@
 """Bugs between faults and those who come from the file, from reclaim or from khugepaged.
 
-``TWINS`` were published as bugs; ``PROBES`` are the open questions about the speculative series that concern
-page tables, asked as patches: what ``prop`` says is what the model answers.
+Those called H8, H12 and H13 are open questions about the speculative series rather than published bugs; N1
+was found by the checker.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
+
+from spfvar.variants import spf_patches as spf
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import PTL, pmd_install
@@ -38,7 +40,6 @@ from spfvar.ops.primitives import (
 )
 from spfvar.plugins.variant import Twin
 
-SPECULATIVE = "SPECULATIVE"
 PMD_LOCK = at(o.mm, o.PMD_LOCK)
 pmd_now = Register("pmd_now", o.PAGE_TABLE)
 
@@ -97,7 +98,7 @@ class SpeculativeTables:
     @hookimpl(wrapper=True)
     def walk_page_tables(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
         walk = yield
-        return self._install_and_walk(vmf) if vmf.has(SPECULATIVE) else walk
+        return self._install_and_walk(vmf) if vmf.has(spf.SPECULATIVE) else walk
 
     def _install_and_walk(self, vmf: VmFault) -> Steps:
         yield loop("walk")
@@ -127,20 +128,6 @@ class NoTableSync:
     def tlb_remove_table_sync_one(self) -> Steps:
         return
         yield
-
-
-class UnlinkUnderTableLock:
-    """The page table is locked while khugepaged unlinks it."""
-
-    @hookimpl(wrapper=True)
-    def pmdp_collapse_flush(self, key: Register) -> Generator[None, Steps, Steps]:
-        return self._locked((yield))
-
-    def _locked(self, flush: Steps) -> Steps:
-        yield spin_lock(PTL)
-        there = yield from flush
-        yield spin_unlock(PTL)
-        return there
 
 
 class OtherRcuFlavour:
@@ -218,7 +205,7 @@ class LockedFaultsRecheckPmd(PteOffsetMapLock):
     @hookimpl(wrapper=True)
     def pte_map_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
         lock = yield
-        return lock if vmf.has(SPECULATIVE) else self._lock(lock)
+        return lock if vmf.has(spf.SPECULATIVE) else self._lock(lock)
 
 
 class PostedPteAlloc:
@@ -227,7 +214,7 @@ class PostedPteAlloc:
     @hookimpl(wrapper=True)
     def pte_alloc(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
         other = yield
-        return self._pte_alloc() if vmf.has(SPECULATIVE) else other
+        return self._pte_alloc() if vmf.has(spf.SPECULATIVE) else other
 
     def _pte_alloc(self) -> Steps:
         if (yield read_pmd(pmd_now)):
@@ -327,9 +314,6 @@ TWINS = [
         description="Experts disagreed. The race takes for granted that a reverse-map walk comes by "
         "a neighbour's anon_vma to the VMA; without such a walk (race retract-cow) the bug does no harm.",
     ),
-]
-
-PROBES = [
     Twin(
         bug="H8",
         title="an RCU section instead of interrupts off, and the table is freed at once",
@@ -358,7 +342,8 @@ PROBES = [
         race="retract-young",
         prop="",
         patches=(RetractUnderRmapLock, LockedFaultsRecheckPmd),
-        description="khugepaged flushes with the table locked: its IPI waits for the fault, whose trylock fails.",
+        without=(spf.LockRetractedTable,),
+        description="khugepaged flushes with the table locked: the IPI waits for the fault, whose trylock fails.",
     ),
     Twin(
         bug="H12-arm64",
@@ -368,6 +353,7 @@ PROBES = [
         race="retract-young",
         prop="P4",
         patches=(RetractUnderRmapLock, LockedFaultsRecheckPmd, NoIpiFlush),
+        without=(spf.LockRetractedTable,),
         description="The pmd is compared before the table is locked, and the sequence count sees nothing.",
     ),
     Twin(
@@ -378,6 +364,7 @@ PROBES = [
         race="retract-young",
         prop="P4",
         patches=(RetractUnderRmapLock, LockedFaultsRecheckPmd, RcuWalk),
+        without=(spf.LockRetractedTable,),
         description="The same, on any architecture.",
     ),
     Twin(
@@ -388,6 +375,7 @@ PROBES = [
         race="retract-young",
         prop="",
         patches=(RetractUnderRmapLock, EveryFaultRechecksPmd, NoIpiFlush, RcuWalk),
+        without=(spf.LockRetractedTable,),
         description="What a port needs.",
     ),
     Twin(
@@ -401,23 +389,14 @@ PROBES = [
         description="Patch 15 leaves pte_alloc() in; after a munmap it finds the pmd empty.",
     ),
     Twin(
-        bug="retract",
+        bug="N1",
         title="a speculative fault holds the lock of a page table that khugepaged frees",
         source=SERIES,
         fixed="spf-do-fault",
         race="retract-young",
         prop="P4",
-        description="Found by this race: an empty table is retracted without its lock, and the fault, which "
-        "has passed its last check of the sequence count, has nothing else.",
-    ),
-    Twin(
-        bug="retract-ptl",
-        title="the same, with the table locked while it is unlinked",
-        source=SERIES,
-        fixed="spf-do-fault",
-        race="retract-young",
-        prop="",
-        patches=(UnlinkUnderTableLock,),
-        description="v6.6 locks it.",
+        without=(spf.LockRetractedTable,),
+        description="Found by the checker: before v6.6 an empty table is retracted without its lock, and the "
+        "fault, which has passed its last check of the sequence count, has nothing else.",
     ),
 ]

@@ -12,6 +12,7 @@ from collections.abc import Generator
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hook_point, hookimpl
+from spfvar.mm.khugepaged import retract_under_mmap_lock
 from spfvar.mm.sequence import WriteSequence
 from spfvar.mm.vmf import VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
@@ -423,6 +424,18 @@ class NoTableMove:
         if (yield equals(at(o.mm, o.MM_USERS), 1, "mm_users")):
             return (yield from move)
         return False
+
+
+class LockRetractedTable:
+    """khugepaged locks a file's page table while it unlinks it, as v6.6 does.
+
+    The series as posted lacks this: the table is empty, so khugepaged frees it with mmap_lock alone, which a
+    fault past its last check of the sequence count does not notice; it holds the lock of a freed table.
+    """
+
+    @hookimpl
+    def retract_page_tables(self) -> Steps:
+        return retract_under_mmap_lock(check_again=True, lock_table=True)
 
 
 class MultithreadedOnly:

@@ -23,7 +23,7 @@ _FIRST_EDGES = 1 << 14
 _FIRST_SLICE = 256
 _LAST_SLICE = 100_000
 _SLICE_SECONDS = 0.1
-_MEMO = 1 << 20
+_MEMO = 1 << 21
 
 
 @dataclass(frozen=True, slots=True)

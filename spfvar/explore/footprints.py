@@ -34,6 +34,7 @@ WRITES: Final = "the user's writes"
 PHASE: Final = "RCU phase"
 READERS: Final = "RCU readers"
 CALLBACKS: Final = "RCU callbacks"
+GRACE_PERIOD: Final = "RCU grace period"
 IPI: Final = "interrupts"
 EPOCH: Final = "epochs"
 
@@ -122,7 +123,7 @@ WAITING: Final = frozenset(
 #: Ops that look at no thread but their own (memory is another matter).
 ALONE: Final = frozenset(
     {*_LOCAL, *_FIELD_READS, *_FIXED, c.STORE, c.STORE_REG, c.STORE_REF, c.ADD, c.INC_NOT_ZERO, c.DEC_AND_TEST,
-     c.DOWN_READ_TRYLOCK, c.TRYLOCK, c.ALLOC, c.CALL_RCU}
+     c.DOWN_READ_TRYLOCK, c.TRYLOCK, c.ALLOC, c.CALL_RCU, c.RCU_GP_START}
     - {c.IPI_SEND, c.IRQ_ENABLE, c.PAGE_PUT, c.PAGES_PUT}
 )  # fmt: skip
 #: Ops that, besides, hand a lock over or queue for it: then another thread's words change with it.
@@ -149,8 +150,9 @@ def footprint(op: Op, deferred: Iterable[ObjectClass]) -> Footprint:
         assert place is not None
         _allocation(op.code, place.cls, found)
     elif op.code == c.RCU_GP_START:
-        found.writes |= {PHASE, CALLBACKS, *map(callback_of, deferred)}
+        found.writes |= {PHASE, CALLBACKS, GRACE_PERIOD, *map(callback_of, deferred)}
     elif op.code == c.RCU_INVOKE:
+        found.writes.add(GRACE_PERIOD)
         for cls in deferred:
             _freed(cls, found)
     elif op.code in _FIXED:

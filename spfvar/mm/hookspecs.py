@@ -374,7 +374,16 @@ def move_normal_pmd(mapping: Mapping) -> Steps:
 
 @hook_point
 def move_ptes(mapping: Mapping) -> Steps:
-    """Move the entries of ``cursor .. extent_end`` from ``table`` to ``new_table``."""
+    """Move the entries of ``cursor .. extent_end`` from their table to ``new_table`` (mm/mremap.c).
+
+    Returns whether both tables were still there.
+    """
+    raise AssertionError
+
+
+@hook_point
+def lock_new_table() -> Steps:
+    """Lock ``new_table``, that of ``new_cursor``, inside another one's lock.  Returns whether it is there."""
     raise AssertionError
 
 
@@ -408,6 +417,12 @@ def expand_stack(vmf: VmFault) -> Steps:
 @hook_point
 def mbind() -> Steps:
     """mbind(2): give the VMA at ``range_start`` a new memory policy (mm/mempolicy.c)."""
+    raise AssertionError
+
+
+@hook_point
+def mpol_free(policy: Register) -> Steps:
+    """Free a memory policy that no VMA refers to (mm/mempolicy.c: __mpol_put)."""
     raise AssertionError
 
 

@@ -133,36 +133,41 @@ class Khugepaged:
         return retract_under_mmap_lock(check_again=True)
 
 
-def retract_under_mmap_lock(check_again: bool) -> Steps:
+def retract_under_mmap_lock(check_again: bool, lock_table: bool = False) -> Steps:
     """Free the tables of the VMAs whose mmap_lock is to be had at once.
 
-    Not ``check_again``: without a second look at the anon_vma once the lock is held.
+    Not ``check_again``: without a second look at the anon_vma once the lock is held.  ``lock_table``: with
+    the table locked while it is unlinked.
     """
     yield from first_folio()
     yield down_write(I_MMAP, "i_mmap_lock_write")
     yield set_register(o.rmap_cursor, 0)
     yield loop("vma_interval_tree_foreach")
     if (yield rmap_walk_next(o.mapped_file)):
-        yield from retract_one(check_again)
+        yield from retract_one(check_again, lock_table)
         yield again("vma_interval_tree_foreach")
     yield up_write(I_MMAP, "i_mmap_unlock_write")
 
 
-def retract_one(check_again: bool) -> Steps:
+def retract_one(check_again: bool, lock_table: bool) -> Steps:
     """Free the table of one VMA with mmap_lock held for writing."""
     if (yield from has_anon_vma()) or not (yield read_pmd(key=o.cursor)):
         return
     if not (yield from hooks.mmap_write_trylock()):
         return
     if not (check_again and (yield from has_anon_vma())):
-        yield from collapse_and_free_pmd()
+        yield from collapse_and_free_pmd(lock_table)
     yield from hooks.mmap_write_unlock()
 
 
-def collapse_and_free_pmd() -> Steps:
-    """Unlink the table, wait for walkers with interrupts off, free it."""
+def collapse_and_free_pmd(lock_table: bool) -> Steps:
+    """Unlink the table, which is empty, wait for walkers with interrupts off, free it."""
     yield spin_lock(PMD_LOCK)
+    if lock_table:
+        yield spin_lock(PTL)
     there = yield from hooks.pmdp_collapse_flush(o.cursor)
+    if lock_table:
+        yield spin_unlock(PTL)
     yield spin_unlock(PMD_LOCK)
     if there:
         yield add(at(o.mm, o.PGTABLES_BYTES), -1, "mm_dec_nr_ptes")

@@ -43,6 +43,7 @@ from spfvar.ops.primitives import (
 )
 
 NEW_PTL = at(o.new_table, o.PTL)
+PMD_LOCK = at(o.mm, o.PMD_LOCK)
 
 
 def find_extent() -> Steps:
@@ -108,6 +109,29 @@ def flush_extent() -> Steps:
     yield ipi_wait()
 
 
+def lock_both_tables() -> Steps:
+    """Lock the old table and, inside, the new one.  Returns whether both are still there."""
+    if not (yield from hooks.pte_offset_map_lock(o.cursor)):
+        return False
+    if not (yield from hooks.lock_new_table()):
+        yield spin_unlock(PTL)
+        return False
+    return True
+
+
+def move_table() -> Steps:
+    """The rest of move_normal_pmd: from one entry to the other, under the lock of both."""
+    yield spin_lock(PMD_LOCK)
+    moved = False
+    # Nobody may have filled the new entry, and a collapse may have taken the old one since we looked.
+    if not (yield read_pmd(o.new_table, o.new_cursor)) and (yield pmd_take(o.cursor)):
+        yield pmd_populate(o.table, o.new_cursor, o.cursor)
+        yield from flush_extent()
+        moved = True
+    yield spin_unlock(PMD_LOCK)
+    return moved
+
+
 def take_and_set_ptes() -> Steps:
     """The loop of move_ptes: every present entry leaves ``table`` and appears in ``new_table``."""
     yield copy_register(o.address, o.cursor)
@@ -158,31 +182,30 @@ class Mremap:
             moved = whole_tables and (yield from hooks.move_normal_pmd(mapping))
             if not moved:
                 yield from pte_alloc_at(o.mm, o.new_cursor)
-                yield from hooks.move_ptes(mapping)
+                if not (yield from hooks.move_ptes(mapping)):
+                    yield again("move_page_tables")
         if (yield next_table()):
             yield again("move_page_tables")
 
     @hookimpl
     def move_ptes(self, mapping: Mapping) -> Steps:
-        yield spin_lock(PTL)
-        yield spin_lock(NEW_PTL)
+        if not (yield from lock_both_tables()):
+            return False
         yield from take_and_set_ptes()
         # Before the new entries can be zapped: a CPU may still write to the page at its old address.
         yield from flush_extent()
         yield spin_unlock(NEW_PTL)
         yield spin_unlock(PTL)
+        return True
+
+    @hookimpl
+    def lock_new_table(self) -> Steps:
+        yield spin_lock(NEW_PTL)
+        return True
 
     @hookimpl
     def move_normal_pmd(self, mapping: Mapping) -> Steps:
-        lock = at(o.mm, o.PMD_LOCK)
         yield from take_rmap_locks(mapping, True)
-        yield spin_lock(lock)
-        moved = False
-        # Nobody may have filled the new entry, and a collapse may have taken the old one since we looked.
-        if not (yield read_pmd(o.new_table, o.new_cursor)) and (yield pmd_take(o.cursor)):
-            yield pmd_populate(o.table, o.new_cursor, o.cursor)
-            yield from flush_extent()
-            moved = True
-        yield spin_unlock(lock)
+        moved = yield from move_table()
         yield from take_rmap_locks(mapping, False)
         return moved

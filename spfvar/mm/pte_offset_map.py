@@ -11,10 +11,11 @@ from collections.abc import Generator
 from spfvar.mm.fault import PTL
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import VmFault
+from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.paging import pmd_same, read_pmd
 from spfvar.ops.places import Register
-from spfvar.ops.primitives import rcu_read_lock, rcu_read_unlock, spin_lock, spin_unlock
+from spfvar.ops.primitives import at, rcu_read_lock, rcu_read_unlock, spin_lock, spin_unlock
 
 
 class PteOffsetMapLock:
@@ -45,6 +46,16 @@ class PteOffsetMapLock:
         if not same:
             yield again("again")
         return True
+
+    @hookimpl
+    def lock_new_table(self) -> Steps:
+        # No second look under the lock: if the table is retracted, the collapse has unmapped what would move.
+        yield rcu_read_lock()
+        there = yield read_pmd(o.new_table, o.new_cursor)
+        if there:
+            yield spin_lock(at(o.new_table, o.PTL))
+        yield rcu_read_unlock()
+        return there
 
     @hookimpl(wrapper=True)
     def pte_map_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:

@@ -80,8 +80,8 @@ class RaceStatement(_Strict):
     in /proc/pid/maps.  ``collapse`` is khugepaged on anonymous memory, ``retract`` on a file's pages;
     ``map_over`` is mmap(MAP_FIXED) over the VMA that starts at the same page; ``truncate`` cuts the file off
     before page ``page``, ``punch`` and ``reclaim`` take that page away, ``writeback`` writes from it on.
-    ``anon_rmap`` is a reverse-map walk that comes by the VMA's anon_vma; ``mkyoung`` is a fault on a page that
-    may be mapped, for the sake of its accessed bit.
+    ``anon_rmap`` is a reverse-map walk that comes by the VMA's anon_vma; ``mkyoung`` is a fault on a page
+    that may be mapped, for the sake of its accessed bit.
     """
 
     load: str | None = None

@@ -13,6 +13,7 @@ from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps
 from spfvar.ops.paging import read_pte
+from spfvar.ops.places import Field
 from spfvar.ops.primitives import (
     add,
     at,
@@ -21,9 +22,12 @@ from spfvar.ops.primitives import (
     count,
     find_vma,
     load,
+    load_nonzero,
+    load_ref_nonnull,
     rcu_read_lock,
     set_register,
     spin_lock,
+    store_ref,
     tree_erase,
     work,
 )
@@ -146,6 +150,48 @@ def test_private_page_tables_are_not_ordered() -> None:
     ops = (spin_lock(at(o.table, o.PTL)), read_pte(False))
     assert shared(program(*ops, private_tables=True)) == [False, False]
     assert shared(program(*ops)) == [True, True]
+
+
+def branch(settled: tuple[Field, ...]) -> list[bool]:
+    """Flags of: is there an anon_vma?  If not, one is stored; then the VMA's end is read."""
+
+    def text() -> Steps:
+        if not (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
+            yield store_ref(at(o.vma, o.VM_ANON_VMA), o.anon_vma)
+            yield add(at(o.vma, o.VM_END), 1)
+        yield load(at(o.vma, o.VM_END), o.scratch)
+
+    def no_hooks(name: str, args: object) -> Steps:
+        raise AssertionError(name)
+
+    one = Extractor(no_hooks).automaton("text", text)
+    linked = link({"text": one}, Layout(SIZES, [one]), settled=settled)
+    reads = (c.LOAD_REF, c.LOAD)
+    return [
+        bool(row[c.C_FLAGS] & c.FLAG_SHARED)
+        for row, op in zip(linked.table, linked.ops, strict=True)
+        if op.code in reads
+    ]
+
+
+def test_what_only_a_dead_branch_writes_is_not_written() -> None:
+    """If every VMA has an anon_vma from the start, nobody sets one, and reading either field is private."""
+    assert branch(()) == [True, True]
+    assert branch((o.VM_ANON_VMA,)) == [False, False]
+
+
+def test_a_settled_field_settles_only_its_own_test() -> None:
+    """Knowing another field says nothing about the branch."""
+    assert branch((o.VM_FILE,)) == [True, True]
+
+
+def test_settled_fields_change_flags_only() -> None:
+    """The dead branch stays in the table, where nothing leads to it."""
+    one = automaton(load_nonzero(at(o.vma, o.VM_END), o.scratch), add(at(o.vma, o.VM_END), 1))
+    layout = Layout(SIZES, [one])
+    usual, told = (link({"text": one}, layout, settled=fields).table for fields in ((), (o.VM_END,)))
+    columns = [column for column in range(c.COLUMNS) if column != c.C_FLAGS]
+    assert np.array_equal(usual[:, columns], told[:, columns])
 
 
 @pytest.mark.parametrize("lifetimes", [False, True])

@@ -21,7 +21,7 @@ from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
 from tests.explore.tiny import Naive, moves, naive_search, replayed, tiny_world
 
-LIMIT = 250
+LIMIT = 400
 REDUCTIONS = ("merge", "forget", "symmetry", "partial_order")
 
 
@@ -50,7 +50,10 @@ def disagreements(seed: int) -> list[str]:
     wrong = []
     for reductions in ((), *((name,) for name in REDUCTIONS), REDUCTIONS):
         found = explore(world, options(*reductions))
-        wrong += [f"{'+'.join(reductions) or 'plain'}: {text}" for text in differences(world, naive, found, reductions)]
+        wrong += [
+            f"{'+'.join(reductions) or 'plain'}: {text}"
+            for text in differences(world, naive, found, reductions)
+        ]
     return wrong + renaming(world, seed)
 
 
@@ -59,7 +62,11 @@ def differences(world: RaceWorld, naive: Naive, found: Exploration, reductions: 
     wrong = []
     both = naive.codes & naive.rests  # a code is noted where it was found first
     codes, rests = sets(found)
-    if not found.complete or (codes | rests) != (naive.codes | naive.rests) or (codes - both) != (naive.codes - both):
+    if (
+        not found.complete
+        or (codes | rests) != (naive.codes | naive.rests)
+        or (codes - both) != (naive.codes - both)
+    ):
         wrong.append(f"violations {codes} {rests}, not {naive.codes} {naive.rests}")
     covered = set(np.flatnonzero(found.covered).tolist())
     if not covered <= naive.covered or (not naive.codes and covered != naive.covered):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from spfvar.explore.moves import Walker
+from spfvar.explore.search import WAYS
 from spfvar.explore.world import RaceWorld, build_race
 from spfvar.ops import codes as c
 from spfvar.ops.places import Field
@@ -32,7 +33,7 @@ class RaceRun:
             op = self.walker.op_of(thread)
             if op.code in (c.END, c.RCU_GP_START) or (until and op.name.startswith(until)):
                 return names
-            move = self.walker.step(thread)
+            move = self.walker.go(thread * WAYS)
             if move.outcome == c.BLOCKED:
                 return [*names, "blocked"]
             assert move.outcome != c.VIOLATED, op.name

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from spfvar.twins import movers
 
 from spfvar.explore.explore import Options
 from spfvar.explore.verdict import SAFE, VIOLATION, Verdict, judge
@@ -15,7 +14,8 @@ from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack, Twin, Variant
 
 REGISTRY = load_registry()
-ALL = [pytest.param(twin, id=twin.name) for twin in movers.TWINS]
+TWINS = [twin for twin in REGISTRY.twins.values() if twin.origin == "spfvar.twins.movers"]
+ALL = [pytest.param(twin, id=twin.name) for twin in TWINS]
 
 
 def verdict_of(variant: Variant, race: str) -> Verdict:
@@ -46,5 +46,5 @@ def test_the_design_without_the_bug_is_safe_and_gets_to_the_interesting_place(tw
 
 def test_every_twin_patches_something_or_is_a_control() -> None:
     """A bug with neither patches nor left-out ones would be the fixed design itself."""
-    empty: list[Any] = [twin.bug for twin in movers.TWINS if not (twin.patches or twin.without) and twin.prop]
+    empty: list[Any] = [twin.bug for twin in TWINS if not (twin.patches or twin.without) and twin.prop]
     assert empty == []
