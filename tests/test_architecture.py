@@ -22,6 +22,7 @@ LAYERS: list[set[str]] = [
     {"mm"},
     {"plugins", "scenario"},
     {"simulate", "explore"},
+    {"export"},
     {"comparison"},
     {"matrix"},
     {"report"},

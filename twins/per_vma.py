@@ -280,7 +280,7 @@ TWINS = [
         race="resplit-heap",
         prop="P14",
         patches=(DupCopiesRefcnt,),
-        description="The count is made 0 under the reader that had raised it; later the VMA is freed under it.",
+        description="The count becomes 0 under the reader that had raised it; later the VMA is freed.",
     ),
     Twin(
         bug="V16",

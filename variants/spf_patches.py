@@ -73,6 +73,18 @@ def spf_handles(vmf: VmFault, pte: str) -> Steps:
     raise AssertionError
 
 
+@hook_point
+def speculative_page_walk_begin() -> Steps:
+    """Keep page tables from being freed (in v1 of the series; the RFC has local_irq_disable)."""
+    raise AssertionError
+
+
+@hook_point
+def speculative_page_walk_end() -> Steps:
+    """Let page tables be freed again."""
+    raise AssertionError
+
+
 def _answer(value: bool) -> Steps:
     return value
     yield
@@ -168,18 +180,26 @@ class SpeculativeEntry:
 class SpeculativeWalk:
     """13/37: walk with interrupts off, allocate nothing, give up where there is no table."""
 
+    @hookimpl
+    def speculative_page_walk_begin(self) -> Steps:
+        yield local_irq_disable()
+
+    @hookimpl
+    def speculative_page_walk_end(self) -> Steps:
+        yield local_irq_enable()
+
     @hookimpl(wrapper=True)
     def walk_page_tables(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
         walk = yield
         return self._walk(vmf) if vmf.has(SPECULATIVE) else walk
 
     def _walk(self, vmf: VmFault) -> Steps:
-        yield local_irq_disable()
+        yield from speculative_page_walk_begin()
         if not (yield read_pmd()):
-            yield local_irq_enable()
+            yield from speculative_page_walk_end()
             return (yield from abort("pmd"))
         pte = yield read_pte(vmf.write)
-        yield local_irq_enable()
+        yield from speculative_page_walk_end()
         return pte
 
     @hookimpl(wrapper=True)
@@ -198,7 +218,7 @@ class PteMapLock:
         return self._lock() if vmf.has(SPECULATIVE) else lock
 
     def _lock(self) -> Steps:
-        yield local_irq_disable()
+        yield from speculative_page_walk_begin()
         if not (yield from mmap_seq_read_check()):
             return (yield from self._fail("seq1"))
         if not (yield pmd_same()):
@@ -208,11 +228,11 @@ class PteMapLock:
         if not (yield from mmap_seq_read_check()):
             yield spin_unlock(PTL)
             return (yield from self._fail("seq2"))
-        yield local_irq_enable()
+        yield from speculative_page_walk_end()
         return True
 
     def _fail(self, check: str) -> Steps:
-        yield local_irq_enable()
+        yield from speculative_page_walk_end()
         yield count(f"spf_abort_pte_map_lock_{check}")
         return False
 

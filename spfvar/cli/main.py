@@ -21,6 +21,7 @@ COMMANDS = {
         "List variants, scenarios, races, twins, properties, hook points or hardware.",
     ),
     "show": ("spfvar.cli.show", "Explain a scenario, a race, a variant, a hook point or a hardware profile."),
+    "export": ("spfvar.cli.export", "Write a race under a variant as a model for SPIN."),
 }
 INTERRUPTED = 130
 

@@ -1,7 +1,6 @@
 """Livelock: states from which no way leads to an end.
 
-A search that is to find them records where its transitions lead: as states are expanded in the order of their
-numbers, the targets lie one behind the other, and each state only needs to know where its own begin.
+A search that is to find them records its transitions, in the order of the states that they leave.
 """
 
 from __future__ import annotations
@@ -14,41 +13,47 @@ from spfvar.transition.jit import compiled, inlined
 
 
 class Edges(NamedTuple):
-    """The transitions of a search: those of state ``i`` are ``target[first[i] : first[i + 1]]``."""
+    """The transitions of a search, in the order of ``source``."""
 
-    first: Any  # (capacity + 1,) int64
+    source: Any  # (capacity,) int32
     target: Any  # (capacity,) int32
     used: Any  # (1,) int64
 
 
-def new_edges(states: int, transitions: int) -> Edges:
-    """Room for so many states and transitions."""
-    first = np.zeros(states + 1, dtype=np.int64)
-    return Edges(first, np.zeros(transitions, dtype=np.int32), np.zeros(1, dtype=np.int64))
+def new_edges(transitions: int) -> Edges:
+    """Room for so many transitions; none: they are not recorded."""
+    source, target = (np.zeros(transitions, dtype=np.int32) for _ in range(2))
+    return Edges(source, target, np.zeros(1, dtype=np.int64))
 
 
-def larger_edges(edges: Edges, states: int, margin: int) -> Edges:
-    """The same transitions with room for more; ``margin`` is what one expansion may add."""
+def larger_edges(edges: Edges) -> Edges:
+    """The same transitions with room for as many more."""
+    more = new_edges(2 * len(edges.source))
     used = int(edges.used[0])
-    wanted = len(edges.target) if used + margin <= len(edges.target) else 2 * used + margin
-    more = new_edges(states, wanted)
-    kept = min(len(edges.first), len(more.first))
-    more.first[:kept] = edges.first[:kept]
+    more.source[:used] = edges.source[:used]
     more.target[:used] = edges.target[:used]
     more.used[0] = used
     return more
 
 
 @inlined
-def add_edge(edges, row):
-    """One more transition of the state that is being expanded."""
-    edges.target[edges.used[0]] = row
+def add_edge(edges, source, target):
+    """One more transition."""
+    edges.source[edges.used[0]] = source
+    edges.target[edges.used[0]] = target
     edges.used[0] += 1
 
 
+def trapped(edges: Edges, states: int) -> int:
+    """The first state from which no end can be reached, or -1, after a complete search."""
+    used = int(edges.used[0])
+    first = np.searchsorted(edges.source[:used], np.arange(states + 1))
+    return int(first_trapped(first, edges.target, states, np.zeros(states, dtype=np.uint8)))
+
+
 @compiled
-def first_trapped(edges, states, ends):
-    """The first state from which no end can be reached, or -1, after a complete search.
+def first_trapped(first, target, states, ends):
+    """See `trapped`: the transitions of state ``i`` lead to ``target[first[i] : first[i + 1]]``.
 
     ``ends`` is scratch, a zero by state.  A state without transitions is an end (a deadlock is reported as
     such).  Most transitions lead to states found later, so few sweeps from the last state to the first do.
@@ -59,9 +64,9 @@ def first_trapped(edges, states, ends):
         for state in range(states - 1, -1, -1):
             if ends[state]:
                 continue
-            reaches = edges.first[state] == edges.first[state + 1]
-            for i in range(edges.first[state], edges.first[state + 1]):
-                if ends[edges.target[i]]:
+            reaches = first[state] == first[state + 1]
+            for i in range(first[state], first[state + 1]):
+                if ends[target[i]]:
                     reaches = True
                     break
             if reaches:

@@ -16,8 +16,6 @@ from spfvar.ops import codes as c
 from spfvar.ops.op import Op
 
 State = npt.NDArray[np.int16]
-#: Private primitives in a row after which a thread is taken to be in a private loop.
-_ENDLESS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +89,6 @@ class Walker:
         if any(self.op_of(thread).code not in idle for thread in range(self.world.threads)):
             return c.V_DEADLOCK
         return int(wrong(self.state, self.world.layout.g, self.world.locks))
-
-
-def one_by_one(world: RaceWorld, ways: Sequence[int]) -> list[int]:
-    """The ways with the private primitives that a merging search runs behind each."""
-    walker = Walker(world)
-    single = []
-    for way in ways:
-        thread = way // WAYS
-        for number in range(_ENDLESS):
-            if number and not walker.is_private(thread):
-                break
-            single.append(thread * WAYS if number else way)
-            if walker.go(single[-1]).outcome < 0:
-                break
-    return single
 
 
 def way_round(world: RaceWorld, ways: Sequence[int], limit: int = 5000) -> tuple[list[int], int]:

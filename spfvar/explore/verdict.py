@@ -118,7 +118,7 @@ def _shortest(
 
 
 #: Options that leave out states or names of threads.
-REDUCTIONS = ("merge", "dead", "forget", "symmetry", "partial_order")
+REDUCTIONS = ("merge", "forget", "symmetry", "partial_order")
 
 
 def with_reductions(options: Options, names: Sequence[str], wanted: bool) -> Options:

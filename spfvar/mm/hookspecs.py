@@ -475,6 +475,18 @@ def collapse_file() -> Steps:
 
 
 @hook_point
+def pmdp_collapse_flush(key: Register) -> Steps:
+    """Unlink the table of the address in ``key`` and flush what it mapped.  Returns whether there was one."""
+    raise AssertionError
+
+
+@hook_point
+def tlb_remove_table_sync_one() -> Steps:
+    """Wait until no CPU walks page tables with interrupts off (mm/mmu_gather.c)."""
+    raise AssertionError
+
+
+@hook_point
 def retract_page_tables() -> Steps:
     """Free the tables that map ``mapped_file`` from ``file_start`` on; its folios are locked and unmapped."""
     raise AssertionError

@@ -11,7 +11,7 @@ from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.paging import touch
 from spfvar.ops.primitives import set_register
-from spfvar.scenario.file_actors import FILE_STATEMENTS, collapse, map_over
+from spfvar.scenario.file_actors import FILE_STATEMENTS, anon_rmap, collapse, map_over, mkyoung
 from spfvar.scenario.race import Actor, Race, RaceStatement, RaceVma
 
 
@@ -146,4 +146,6 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "maps": _maps,
     "collapse": collapse,
     "map_over": map_over,
+    "anon_rmap": anon_rmap,
+    "mkyoung": mkyoung,
 }

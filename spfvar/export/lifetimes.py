@@ -1,0 +1,139 @@
+"""Templates: allocation, RCU, interrupts, the VMA tree.
+
+RCU as in Documentation/RCU/whatisRCU.rst: a grace period ends when every reader that was in a section when it
+began has left that section.
+"""
+
+from __future__ import annotations
+
+from spfvar.export.steps import Operands, Step, Way, done, fail, template, test
+from spfvar.ops import codes as c
+
+# --- objects -------------------------------------------------------------------------------------
+
+
+@template(c.ALLOC)
+def allocate(x: Operands) -> Step:
+    """The object that was freed last, zeroed."""
+    assert x.op.dst is not None
+    assert x.op.dst.cls is not None
+    cls = x.op.dst.cls.name
+    return Step((Way("", (f"alloc_{cls}({x.dst})",)),), (fail(f"{cls}_pooled == 0", c.V_NO_MEMORY),))
+
+
+def _no_longer_ours(x: Operands) -> str:
+    return f"{x.cls}_life[{x.index}] != LIVE"
+
+
+@template(c.FREE)
+def free(x: Operands) -> Step:
+    """At once."""
+    return Step(
+        (Way("", (f"victim = {x.index}", f"{x.reference} = NULL", f"free_{x.cls}(victim)")),),
+        (fail(_no_longer_ours(x), c.V_USE_AFTER_FREE),),
+    )
+
+
+@template(c.CALL_RCU)
+def call_rcu(x: Operands) -> Step:
+    """After a grace period that begins later."""
+    effects = (f"{x.cls}_life[{x.index}] = CALLBACK_QUEUED", "rcu_callbacks++", f"{x.reference} = NULL")
+    return Step((Way("", effects),), (fail(_no_longer_ours(x), c.V_USE_AFTER_FREE),))
+
+
+# --- RCU and interrupts --------------------------------------------------------------------------
+
+_OUTSIDE = "rcu_nesting[_pid] == 0"
+
+
+@template(c.RCU_READ_LOCK)
+def rcu_read_lock(x: Operands) -> Step:
+    """Sections nest."""
+    return done("rcu_nesting[_pid]++")
+
+
+@template(c.RCU_READ_UNLOCK)
+def rcu_read_unlock(x: Operands) -> Step:
+    """A grace period no longer waits for who has left the outermost section."""
+    return Step((Way("", ("leave_section()",)),), (fail(_OUTSIDE, c.V_UNBALANCED),))
+
+
+@template(c.IRQ_DISABLE)
+def local_irq_disable(x: Operands) -> Step:
+    """No interrupts on this CPU; since v5.0 RCU waits for such sections, too."""
+    return done("irq_off[_pid]++", "rcu_nesting[_pid]++")
+
+
+@template(c.IRQ_ENABLE)
+def local_irq_enable(x: Operands) -> Step:
+    """Pending interrupts are taken."""
+    return Step(
+        (Way("", ("irq_off[_pid]--", "answer_ipis()", "leave_section()")),),
+        (fail("irq_off[_pid] == 0", c.V_UNBALANCED), fail(_OUTSIDE, c.V_UNBALANCED)),
+    )
+
+
+@template(c.IPI_SEND)
+def ipi_send(x: Operands) -> Step:
+    """Interrupt every other CPU; those with interrupts on answer at once."""
+    effects = ["send_ipis()"]
+    if x.op.src is not None and x.model.has_tlb():
+        end = x.src2 if x.op.src2 is not None else f"{x.src} + {x.imm}"
+        effects.insert(0, f"flush_tlbs({x.src}, {end})")
+    return done(*effects)
+
+
+@template(c.IPI_WAIT)
+def ipi_wait(x: Operands) -> Step:
+    """Spin until all have answered."""
+    return Step((Way("ipi_unanswered[_pid] == 0"),))
+
+
+@template(c.RCU_GP_START)
+def rcu_gp_start(x: Operands) -> Step:
+    """A grace period for the callbacks queued so far: it waits for those who now are in a section."""
+    return Step((Way("rcu_callbacks > 0", ("start_grace_period()",)),))
+
+
+@template(c.RCU_GP_WAIT)
+def rcu_gp_wait(x: Operands) -> Step:
+    """The grace period is over."""
+    return Step((Way("rcu_holdouts == 0"),))
+
+
+@template(c.RCU_INVOKE)
+def rcu_invoke(x: Operands) -> Step:
+    """Run the callbacks."""
+    return done("invoke_callbacks()")
+
+
+# --- the VMA tree --------------------------------------------------------------------------------
+
+
+@template(c.FIND_VMA)
+def find_vma(x: Operands) -> Step:
+    """The VMA at the address."""
+    return test(f"tree[{x.src}] != NULL", f"{x.dst} = tree[{x.src}]")
+
+
+@template(c.TREE_STORE)
+def tree_store(x: Operands) -> Step:
+    """The VMA's range finds it."""
+    start, end = (f"vma_{name}[{x.index}]" for name in ("vm_start", "vm_end"))
+    effects = [f"store_range({start}, {end}, {x.src})"]
+    if x.model.has_pages():
+        effects.insert(0, f"new_epoch({start}, {end}, {x.src})")
+    return done(*effects)
+
+
+@template(c.TREE_ERASE)
+def tree_erase(x: Operands) -> Step:
+    """The range finds nothing."""
+    return done(f"store_range({x.src}, {x.src2}, NULL)")
+
+
+@template(c.VMA_CONTAINS)
+def vma_contains(x: Operands) -> Step:
+    """vm_start <= address < vm_end?"""
+    start, end = (f"vma_{name}[{x.index}]" for name in ("vm_start", "vm_end"))
+    return test(f"{start} <= {x.src} && {x.src} < {end}")

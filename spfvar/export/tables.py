@@ -1,0 +1,354 @@
+"""Templates: page tables, the page cache, anonymous pages, reverse maps.
+
+An entry is a number: the bits PRESENT, WRITE, ANON, DIRTY and ZERO, and above them the number of the page.
+"""
+
+from __future__ import annotations
+
+from spfvar.export.steps import Operands, Step, Way, done, fail, template, test
+from spfvar.ops import codes as c
+from spfvar.ops import objects as o
+
+# --- page tables ---------------------------------------------------------------------------------
+
+
+def _entry(x: Operands, address: str) -> str:
+    return f"PTE({x.reference}, {address})"
+
+
+@template(c.TOUCH)
+def touch(x: Operands) -> Step:
+    """The user's access, by the TLB if it knows the page; a fault?"""
+    model = x.model
+    allows = "WRITABLE" if x.imm else "READABLE"
+    walk = f"(PMD({x.dst}) != NULL && {allows}(PTE(PMD({x.dst}), {x.dst})))"
+    tlb = f"tlb[_pid * PAGES + {x.dst}]"
+    works = f"({allows}({tlb}) || {walk})" if model.has_tlb() else walk
+    effects: list[str] = []
+    if model.has_tlb():
+        effects.append(f"if :: !{allows}({tlb}) -> {tlb} = PTE(PMD({x.dst}), {x.dst}) :: else fi")
+    if x.imm and model.has_pages():
+        effects.append(f"user_writes({tlb if model.has_tlb() else f'PTE(PMD({x.dst}), {x.dst})'}, {x.dst})")
+    return Step((Way(works, tuple(effects)), Way(f"!{works}")))
+
+
+@template(c.READ_PMD)
+def read_pmd(x: Operands) -> Step:
+    """Walk down; is there a page table?"""
+    return test(f"PMD({x.src}) != NULL", f"{x.dst} = PMD({x.src})")
+
+
+@template(c.PMD_SAME)
+def pmd_same(x: Operands) -> Step:
+    """Still the same page table?"""
+    return test(f"PMD({x.src}) == {x.dst}")
+
+
+@template(c.PMD_POPULATE)
+def pmd_populate(x: Operands) -> Step:
+    """Link a page table where there is none; it may be one that was moved, with what its pages hold."""
+    effects = [f"PMD({x.src}) = {x.dst}", f"{x.dst} = NULL"]
+    if x.op.src2 is not None and x.model.has_pages():
+        effects.append(f"move_writes(TABLE_START({x.src2}), TABLE_START({x.src}), SPAN)")
+    return Step(
+        (Way("", tuple(effects)),),
+        (fail(f"PMD({x.src}) != NULL", c.V_TABLE_OVERWRITE),),
+    )
+
+
+@template(c.PMD_CLEAR)
+def pmd_clear(x: Operands) -> Step:
+    """free_pgtables: unlink a page table unless a VMA outside the call's range needs it."""
+    needed, there = f"TABLE_NEEDED({x.src}, {x.src2}, {x.src3})", f"PMD({x.src}) != NULL"
+    return Step(
+        (
+            Way(f"{needed} || !({there})", (f"{x.dst} = ({needed} -> {x.dst} : NULL)",)),
+            Way(f"!{needed} && {there}", (f"{x.dst} = PMD({x.src})", f"PMD({x.src}) = NULL")),
+        )
+    )
+
+
+@template(c.PMD_TAKE)
+def pmd_take(x: Operands) -> Step:
+    """pmdp_get_and_clear."""
+    return test(f"PMD({x.src}) != NULL", f"{x.dst} = PMD({x.src})", f"PMD({x.src}) = NULL")
+
+
+@template(c.READ_PTE)
+def read_pte(x: Operands) -> Step:
+    """The entry: none, good for the access, or write-protected against it."""
+    pte, keep = _entry(x, x.src), (f"{x.dst} = {_entry(x, x.src)}",)
+    if not x.imm:
+        return Step((Way(f"!READABLE({pte})", keep), Way(f"READABLE({pte})", keep), Way("false", keep)))
+    return Step(
+        (
+            Way(f"!READABLE({pte})", keep),
+            Way(f"WRITABLE({pte})", keep),
+            Way(f"READABLE({pte}) && !WRITABLE({pte})", keep),
+        )
+    )
+
+
+@template(c.PTE_SAME)
+def pte_same(x: Operands) -> Step:
+    """Is the entry as it was?"""
+    return test(f"{_entry(x, x.src)} == {x.src2}")
+
+
+@template(c.PTE_NONE)
+def pte_none(x: Operands) -> Step:
+    """Is the entry empty?"""
+    return test(f"{_entry(x, x.src)} == 0")
+
+
+@template(c.SET_PTE)
+def set_pte(x: Operands) -> Step:
+    """set_pte_at of an empty entry, writable if the fault wants that and the protection allows it."""
+    pte = _entry(x, x.src)
+    value = [str(x.imm & ~c.PTE_WRITE)]
+    effects = []
+    faults = [fail(f"READABLE({pte})", c.V_OVERWRITE)]
+    if x.imm & (c.PTE_DIRTY | c.PTE_WRITE):
+        value.append(f"({x.src2} != 0 -> WRITE : 0)")
+    if not x.imm & c.PTE_ZERO and (x.model.has_pages() or not x.imm & c.PTE_ANON):
+        value.append(f"({x.dst} - 1) * PAGE_UNIT")
+        if x.imm & c.PTE_ANON:
+            copied = f"page_epoch[{x.dst} - 1]"
+            stale = f"{copied} != 0 && {copied} != epoch[{x.src}] + 1"
+            faults.append(fail(stale, c.V_STALE_COPY))
+            effects.append(
+                f"if :: writes[{x.src}] < 0 -> writes[{x.src}] = page_data[{x.dst} - 1] :: else fi"
+            )
+    return Step(
+        (Way("", (*effects, f"{pte} = {' + '.join(value)}")),),
+        tuple(faults),
+    )
+
+
+@template(c.PTE_MKWRITE)
+def pte_mkwrite(x: Operands) -> Step:
+    """Writable and dirty."""
+    pte = _entry(x, x.src)
+    return done(f"{pte} = {pte} | WRITE | DIRTY")
+
+
+@template(c.PTE_WRPROTECT)
+def pte_wrprotect(x: Operands) -> Step:
+    """No longer writable."""
+    pte = _entry(x, x.src)
+    return done(f"{pte} = {pte} & ~WRITE")
+
+
+@template(c.PTE_TAKE)
+def pte_take(x: Operands) -> Step:
+    """ptep_get_and_clear; where there are two outcomes: was it present?"""
+    pte = _entry(x, x.src)
+    effects = (f"{x.dst} = {pte}", f"{pte} = 0")
+    return test(f"READABLE({pte})", *effects) if x.imm else done(*effects)
+
+
+@template(c.PTE_RESTORE)
+def pte_restore(x: Operands) -> Step:
+    """The entry of another address, with the content that the user expects: moved here, or copied.
+
+    After a copy, writes by a TLB that has the old entry may or may not belong to the copy.
+    """
+    pte = _entry(x, x.src)
+    effects = [f"{pte} = {x.src2}"]
+    if x.model.has_pages() and x.imm:
+        effects.append(f"move_writes({x.src3}, {x.src}, 1)")
+    elif x.model.has_pages():
+        effects.append(f"writes[{x.src}] = {-1 if x.model.has_tlb() else f'writes[{x.src3}]'}")
+    return Step((Way("", tuple(effects)),), (fail(f"READABLE({pte})", c.V_OVERWRITE),))
+
+
+@template(c.ZAP_PTES)
+def zap_ptes(x: Operands) -> Step:
+    """Clear the entries of the range in one table (all, or file pages only); gather anonymous pages."""
+    return done(f"{'zap_file_pages' if x.imm else 'zap_range'}({x.reference}, {x.src}, {x.src2}, {x.dst})")
+
+
+@template(c.CHANGE_PTES)
+def change_ptes(x: Operands) -> Step:
+    """Write-protect the entries of the range in one table, if the protection says so."""
+    return done(f"change_range({x.reference}, {x.src}, {x.src2}, {x.dst})")
+
+
+# --- page cache ----------------------------------------------------------------------------------
+
+
+def _folio(x: Operands, vm_start: str) -> str:
+    return f"{x.word} + {x.src} - {vm_start}"
+
+
+@template(c.FOLIO_GET)
+def filemap_get_folio(x: Operands) -> Step:
+    """A reference to the cached folio, if there is one."""
+    folio = _folio(x, x.src2)
+    keep = f"{x.dst} = {folio} + 1"
+    return Step(
+        (
+            Way(f"folio_cached[{folio}] == 0", (keep,)),
+            Way(f"folio_cached[{folio}] != 0", (keep, f"folio_refcount[{x.dst} - 1]++")),
+        )
+    )
+
+
+@template(c.FOLIO_CREATE)
+def filemap_add_folio(x: Operands) -> Step:
+    """A new folio, locked, unless another was faster; a reference either way.
+
+    The model has one object for each page of a file: it waits until nobody holds a former folio.
+    """
+    folio = _folio(x, x.src2)
+    number = f"{x.dst} = {folio} + 1"
+    new = f"{x.dst} - 1"
+    unused = f"folio_refcount[{folio}] == 0 && folio_lock_owner[{folio}] == 0"
+    added = (
+        f"folio_refcount[{new}] = 1",
+        f"folio_cached[{new}] = 1",
+        f"folio_uptodate[{new}] = 0",
+        f"folio_lock_owner[{new}] = _pid + 1",
+    )
+    return Step(
+        (
+            Way(f"folio_cached[{folio}] != 0", (number, f"folio_refcount[{new}]++")),
+            Way(f"folio_cached[{folio}] == 0 && {unused}", (number, *added)),
+        )
+    )
+
+
+@template(c.NEXT_CANDIDATE)
+def next_uptodate_folio(x: Operands) -> Step:
+    """The first page of the range that is cached, uptodate and not locked: locked, with a reference."""
+    first = f"({x.word} - {x.src3})"
+    tried = [
+        f"({x.src} + {n} < {x.src2} && TAKEABLE({first} + {x.src} + {n}))" for n in range(x.model.sizes.pages)
+    ]
+    found = f"({' || '.join(tried)})"
+    return Step(
+        (
+            Way(f"!{found}", (f"{x.src} = {x.src2}", f"{x.dst} = {first} + {x.src} + 1")),
+            Way(found, (f"take_first({first}, {x.src})", f"{x.dst} = {first} + {x.src} + 1")),
+        )
+    )
+
+
+@template(c.FOLIO_DELETE)
+def filemap_remove_folio(x: Operands) -> Step:
+    """Out of the page cache."""
+    return done(f"folio_cached[{x.index}] = 0")
+
+
+@template(c.REMOVE_MAPPING)
+def remove_mapping(x: Operands) -> Step:
+    """Free the folio, with its lock, if the caller has the only reference."""
+    return Step(
+        (
+            Way(f"folio_refcount[{x.index}] != 1"),
+            Way(
+                f"folio_refcount[{x.index}] == 1",
+                (
+                    f"folio_refcount[{x.index}] = 0",
+                    f"folio_lock_owner[{x.index}] = 0",
+                    f"folio_cached[{x.index}] = 0",
+                ),
+            ),
+        )
+    )
+
+
+@template(c.INSIDE_SIZE)
+def inside_i_size(x: Operands) -> Step:
+    """Does i_size cover the page?"""
+    return test(f"{x.src} - {x.src2} < {x.word}")
+
+
+# --- anonymous pages -----------------------------------------------------------------------------
+
+
+@template(c.PAGE_ALLOC)
+def alloc_page(x: Operands) -> Step:
+    """An empty page with one reference."""
+    return Step(
+        (Way("", (f"alloc_page({x.dst})", f"page_refcount[{x.dst} - 1] = 1")),),
+        (fail("page_pooled == 0", c.V_NO_MEMORY),),
+    )
+
+
+@template(c.PAGE_GET)
+def get_page(x: Operands) -> Step:
+    """One more reference."""
+    return done(f"page_refcount[{x.index}]++")
+
+
+@template(c.PAGE_PUT)
+def put_page(x: Operands) -> Step:
+    """One less; the last one frees the page."""
+    return Step(
+        (Way("", (f"victim = {x.index}", f"{x.reference} = NULL", "put_page(victim)")),),
+    )
+
+
+@template(c.PAGES_PUT)
+def put_pages(x: Operands) -> Step:
+    """The same for every page of a set."""
+    return done(f"put_pages({x.src})")
+
+
+@template(c.PAGE_COPY)
+def copy_page(x: Operands) -> Step:
+    """The content of an anonymous page; any other content counts as never written."""
+    anon = f"({x.src} & ANON) != 0"
+    return Step(
+        (
+            Way(
+                "",
+                (
+                    f"if :: {anon} -> page_data[{x.index}] = page_data[{x.src} / PAGE_UNIT] "
+                    f":: else -> page_data[{x.index}] = 0 fi",
+                    f"page_epoch[{x.index}] = epoch[{x.dst}] + 1",
+                ),
+            ),
+        ),
+        (fail(f"{anon} && page_life[{x.src} / PAGE_UNIT] != LIVE", c.V_USE_AFTER_FREE),),
+    )
+
+
+@template(c.PAGE_RMAP)
+def page_add_rmap(x: Operands) -> Step:
+    """The page learns its anon_vma and its index there."""
+    assert x.op.src is not None
+    mapping = f"{x.src} & ~STALE" if x.model.is_global(x.op.src) else x.src
+    return done(
+        f"page_mapping[{x.index}] = {mapping}", f"page_index[{x.index}] = {x.dst} - {x.src2} + {x.src3}"
+    )
+
+
+@template(c.PAGE_OF)
+def vm_normal_page(x: Operands) -> Step:
+    """What an entry maps: the zero page or nothing, an anonymous page, a folio."""
+    none = f"(!READABLE({x.src}) || ({x.src} & ZERO) != 0)"
+    anon = f"({x.src} & ANON) != 0"
+    number = f"{x.src} / PAGE_UNIT + 1"
+    return Step(
+        (
+            Way(none),
+            Way(f"!{none} && {anon}", (f"{x.dst} = {number}",)),
+            Way(f"!{none} && !({anon})", (f"{x.src2} = {number}",)),
+        )
+    )
+
+
+@template(c.RMAP_NEXT)
+def rmap_walk_next(x: Operands) -> Step:
+    """The next VMA of the file, by number, that maps the folio's page."""
+    offset = f"({x.src} - 1 - {x.word})"
+    maps = [f"({n} >= {x.src2} && MAPS({n}, {x.reference}, {offset}))" for n in range(x.model.count(o.VMA))]
+    found = f"({' || '.join(maps)})"
+    effects = (
+        f"first_mapping({x.src2}, {x.reference}, {offset})",
+        f"{x.dst} = {x.src2}",
+        f"{x.src3} = vma_vm_start[{x.src2} - 1] + {offset}",
+    )
+    return Step((Way(f"!{found}"), Way(found, effects)))
