@@ -16,7 +16,6 @@ from spfvar.ops import codes as c
 from spfvar.ops.op import Op
 
 State = npt.NDArray[np.int16]
-#: Private primitives in a row after which a thread is taken to be in a private loop.
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ def test_bad_input_gets_one_message_and_exit_code_2(arguments: list[str], expect
 def test_exit_codes_say_what_was_found() -> None:
     """0 all safe, 3 something incomplete, 1 a violation, which beats incomplete; nothing on stderr of a pipe."""
     assert spfvar(*SAFE).returncode == 0
-    incomplete = spfvar(*SAFE, "--max-states", "50")
+    incomplete = spfvar("check", "spf-anon", "--race", "fork-cow", "--max-states", "500")
     assert incomplete.returncode == 3
     assert "max-states" in incomplete.stdout
     result = spfvar(*BROKEN)
