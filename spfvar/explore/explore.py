@@ -21,6 +21,7 @@ _FIRST_PARTS = 1 << 9
 _FIRST_SLICE = 256
 _LAST_SLICE = 100_000
 _SLICE_SECONDS = 0.1
+_FANOUT = 8  # more successors than an expanded state has new ones, mostly
 _MEMO = 1 << 21
 
 
@@ -31,10 +32,10 @@ class Options:
     ``max_states`` and ``max_bytes`` bound it (a search that hits a bound is incomplete), ``seconds`` its wall
     time.  ``first``: stop at the first violation.
 
-    The reductions leave every verdict as it is.  ``merge`` runs private primitives in one go, ``forget`` forgets
-    registers that are not read again, ``symmetry`` takes the threads of an actor for interchangeable,
-    ``partial_order`` lets a thread run on while nothing that the others may still do conflicts with it.
-    Without ``partial_order``, a way to a violation is as short as any, counted in stored states.
+    The reductions leave every verdict as it is (docs/reductions.md).  ``merge`` runs private primitives in
+    one go, ``forget`` forgets registers that are not read again, ``symmetry`` takes the threads of an actor for
+    interchangeable, ``partial_order`` lets a thread run on while nothing that the others may still do conflicts
+    with it.  A search without ``merge`` and ``partial_order`` finds a shortest way, counted in primitives.
     """
 
     max_states: int = 50_000_000
@@ -54,7 +55,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A property that does not hold: its code, the last stored state and the way out of it, the node blamed."""
+    """A property that does not hold: its code, the last state and the way out of it, the node blamed.
+
+    ``state`` and ``way`` are the search's own; ways by the threads' real numbers are `Exploration.ways_of`.
+    """
 
     code: int
     state: int
@@ -298,6 +302,7 @@ def explore(
     budget = _FIRST_SLICE
     while True:
         before = time.perf_counter()
+        budget = max(1, min(budget, (options.max_states - search.states) // _FANOUT))
         status = k.search(search.space, found, search.work, search.rules, budget, -1)
         now = time.perf_counter()
         if status in (k.COMPLETE, k.FOUND):

@@ -1,9 +1,8 @@
 """States kept as tuples of parts.
 
-A state is cut into the words of each thread and the words of memory.  Every different *part* is kept once, and a
-state is the tuple of its parts' numbers, packed into a *key* of one or two machine words.  Nothing is lost: two
-states are equal if and only if their keys are.
-"""
+A state is cut into the words of each thread and the words of memory. Every different *part* is kept once,
+and a state is the tuple of its parts' numbers, packed into a *key* of one or two machine words. Nothing is
+lost: two states are equal if and only if their keys are."""
 
 from __future__ import annotations
 
@@ -29,7 +28,7 @@ class Store(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """Keys of states in the order in which they were found; ``buckets`` has the keys themselves, 0 is free."""
+    """Keys of states in the order in which they were found; ``buckets`` has the keys again, 0 is free."""
 
     rows: Any  # (capacity, words) int64
     buckets: Any  # (power of 2, words) int64
