@@ -61,7 +61,7 @@ def report() -> None:
     searches: list[Measured] = []
     for name, reductions in STEPS:
         options = Options.plain(max_bytes=PLAIN_BYTES, max_states=1 << 30, seconds=PLAIN_SECONDS)
-        options = dataclasses.replace(options, **dict.fromkeys(reductions, True))  # type: ignore[arg-type]
+        options = dataclasses.replace(options, **dict.fromkeys(reductions, True))
         searches.append(measure(options))
         found, seconds = searches[-1].found, searches[-1].seconds
         bound = "" if found.complete else f"  incomplete: {found.why}"

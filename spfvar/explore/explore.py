@@ -33,9 +33,10 @@ class Options:
     time.  ``first``: stop at the first violation.
 
     The reductions leave every verdict as it is (docs/reductions.md).  ``merge`` runs private primitives in
-    one go, ``forget`` forgets registers that are not read again, ``symmetry`` takes the threads of an actor for
-    interchangeable, ``partial_order`` lets a thread run on while nothing that the others may still do conflicts
-    with it.  A search without ``merge`` and ``partial_order`` finds a shortest way, counted in primitives.
+    one go, ``forget`` forgets registers that are not read again, ``symmetry`` takes the threads of an actor
+    for interchangeable, ``partial_order`` lets a thread run on while nothing that the others may still do
+    conflicts with it.  A search without ``merge`` and ``partial_order`` finds a shortest way, counted in
+    primitives.
     """
 
     max_states: int = 50_000_000
