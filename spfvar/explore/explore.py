@@ -23,6 +23,7 @@ _FIRST_EDGES = 1 << 14
 _FIRST_SLICE = 256
 _LAST_SLICE = 100_000
 _SLICE_SECONDS = 0.1
+_FANOUT = 8  # more successors than an expanded state has new ones, mostly
 _MEMO = 1 << 21
 
 
@@ -34,10 +35,11 @@ class Options:
     time.  ``first``: stop at the first violation.  ``livelock``: look for states from which no way leads to
     an end; each one found is real, but the partial-order reduction may leave some out.
 
-    The reductions leave every verdict as it is.  ``merge`` runs private primitives in one go, ``forget`` forgets
-    registers that are not read again, ``symmetry`` takes the threads of an actor for interchangeable,
-    ``partial_order`` lets a thread run on while nothing that the others may still do conflicts with it.
-    Without ``partial_order``, a way to a violation is as short as any, counted in stored states.
+    The reductions leave every verdict as it is (docs/reductions.md).  ``merge`` runs private primitives in
+    one go, ``forget`` forgets registers that are not read again, ``symmetry`` takes the threads of an actor
+    for interchangeable, ``partial_order`` lets a thread run on while nothing that the others may still do
+    conflicts with it.  A search without ``merge`` and ``partial_order`` finds a shortest way, counted in
+    primitives.
     """
 
     max_states: int = 50_000_000
@@ -58,7 +60,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A property that does not hold: its code, the last stored state and the way out of it, the node blamed."""
+    """A property that does not hold: its code, the last state and the way out of it, the node blamed.
+
+    ``state`` and ``way`` are the search's own; ways by the threads' real numbers are `Exploration.ways_of`.
+    """
 
     code: int
     state: int
@@ -312,6 +317,7 @@ def explore(
     budget = _FIRST_SLICE
     while True:
         before = time.perf_counter()
+        budget = max(1, min(budget, (options.max_states - search.states) // _FANOUT))
         status = k.search(search.space, found, search.work, search.rules, budget, -1)
         now = time.perf_counter()
         if status in (k.COMPLETE, k.FOUND):

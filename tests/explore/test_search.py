@@ -37,7 +37,7 @@ def told(found: Exploration) -> tuple[object, ...]:
 def test_a_plain_search_counts_what_a_search_by_the_book_counts(seed: int) -> None:
     """States, transitions, depth, ends, violations, and the shortest way to the first of them."""
     world = tiny_world(seed)
-    naive = naive_search(world, 3_000)
+    naive = naive_search(world, 600)
     if naive is None:
         pytest.skip("large")
     found = explore(world, Options.plain(first=False))

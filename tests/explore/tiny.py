@@ -87,7 +87,7 @@ class Text:
 
     def automaton(self, name: str, size: int) -> Automaton:
         """A thread's automaton with about so many ops, in breadth-first order from its entry."""
-        entry = self.block(size, self.add(p.end_thread(), 0))
+        entry = self.add(p.load_ref(POINTER, o.vma), self.block(size, self.add(p.end_thread(), 0)))
         numbers = {entry: 0}
         queue = deque([entry])
         while queue:
@@ -154,9 +154,19 @@ def tiny_world(seed: int) -> RaceWorld:
     names = list(automata)
     for thread, group in enumerate(groups):
         state[layout.thread_base(thread) + c.T_PC] = program.entry[names[group]]
+    publish(layout, state)
     race: Any = SimpleNamespace()
     threads = tuple(f"{names[group]} {thread}" for thread, group in enumerate(groups))
     return RaceWorld(race, layout, program, automata, packed(state), lock_words(layout), threads, groups)
+
+
+def publish(layout: Layout, state: Any) -> None:
+    """Let ``pointer`` refer to an object in use, which is VMA 0 and in the tree."""
+    life = layout.class_base(o.VMA)
+    state[layout.g[c.G_CLASS0 + c.CLASS_VMA * c.CLASS_WORDS + c.K_FREE]] = state[life]
+    state[life] = c.LIVE
+    state[layout.word(o.VM_END)] = 1
+    state[layout.word(POINTER.field)] = state[layout.g[c.G_TREE]] = 1
 
 
 # --- oracles ---------------------------------------------------------------------------------------
