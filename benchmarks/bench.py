@@ -6,7 +6,8 @@
 ``engine``: mmap-lock under pft, faults per second, beside the same model written in SimPy (simpy_pft.py);
 runs of the two alternate, medians are reported, compilation is left out.  Both keep one core busy and are
 timed by its time, so that other users of the machine do not count.  ``compare``: the
-default comparison, with nothing compiled yet and again.  ``help``: spfvar --help.
+default comparison, with nothing compiled yet and again.  ``help``: spfvar --help.  ``spin``: the explorer beside
+SPIN on the same race (spin.py).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import simpy_pft
+from benchmarks import simpy_pft, spin
 from spfvar.matrix import catalogue
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack, Variant
@@ -33,7 +34,7 @@ from spfvar.scenario.load import Load, make_load
 from spfvar.simulate.runner import seed_sequence, simulate
 from spfvar.simulate.world import World, build_world
 
-PARTS = ("engine", "compare", "help")
+PARTS = ("engine", "compare", "help", "spin")
 HARDWARE = "skylake-2s56c"
 ENGINE_FAULTS = 400_000
 #: Targets: how many times faster than SimPy, by threads; the rest in seconds and bytes.
@@ -202,6 +203,8 @@ def main() -> None:
         report_compare()
     if "help" in parts:
         report_help(options.repeats)
+    if "spin" in parts:
+        spin.report(*spin.DEFAULT)
 
 
 if __name__ == "__main__":
