@@ -6,8 +6,8 @@
 ``engine``: mmap-lock under pft, faults per second, beside the same model written in SimPy (simpy_pft.py);
 runs of the two alternate, medians are reported, compilation is left out.  Both keep one core busy and are
 timed by its time, so that other users of the machine do not count.  ``compare``: the
-default comparison, with nothing compiled yet and again.  ``help``: spfvar --help.  ``spin``: the explorer beside
-SPIN on the same race (spin.py).
+default comparison, with nothing compiled yet and again.  ``help``: spfvar --help.  ``spin``: the
+explorer beside SPIN on the same race (spin.py).
 """
 
 from __future__ import annotations
