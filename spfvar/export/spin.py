@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+import resource
 import shutil
 import subprocess
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class SpinError(Exception):
 
 @dataclass(frozen=True)
 class Search:
-    """What a search took: seconds without compilation; ``errors``: what SPIN found wrong."""
+    """What a search took: seconds of CPU time, without compilation; ``errors``: what SPIN found wrong."""
 
     states: int
     transitions: int
@@ -39,17 +39,25 @@ def missing() -> str:
     return next((name for name in ("spin", "gcc") if shutil.which(name) is None), "")
 
 
-def run_spin(text: str, plain: bool, flags: tuple[str, ...] = ("-O2",), depth: int = 1_000_000) -> Search:
-    """Compile a model and search it."""
+def run_spin(
+    text: str, plain: bool, flags: tuple[str, ...] = ("-O2",), megabytes: int = 2048, depth: int = 1_000_000
+) -> Search:
+    """Compile a model and search it, in so much memory; plain: every state, as the model has them."""
     with tempfile.TemporaryDirectory(prefix="spfvar-spin-") as name:
         folder = Path(name)
         (folder / "model.pml").write_text(text, encoding="utf-8")
         _run(["spin", *(PLAIN if plain else ()), "-a", "model.pml"], folder)
-        reduce = ("-DNOREDUCE",) if plain else ()
-        _run(["gcc", *flags, "-w", "-DSAFETY", "-DVECTORSZ=8192", *reduce, "-o", "pan", "pan.c"], folder)
-        started = time.perf_counter()
+        options = ["-w", "-DSAFETY", "-DVECTORSZ=8192", f"-DMEMLIM={megabytes}"]
+        _run(["gcc", *flags, *options, *(["-DNOREDUCE"] if plain else []), "-o", "pan", "pan.c"], folder)
+        before = _seconds_of_children()
         output = _run(["./pan", f"-m{depth}", "-w24"], folder)
-        return parsed(output, time.perf_counter() - started)
+        return parsed(output, _seconds_of_children() - before)
+
+
+def _seconds_of_children() -> float:
+    """CPU time, so that other users of the machine do not count."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def parsed(output: str, seconds: float) -> Search:
