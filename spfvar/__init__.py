@@ -11,11 +11,18 @@ __version__ = "0.1.0"
 #: Changes whenever the same scenario may give other numbers.
 MODEL_VERSION = "1"
 
-__all__ = ["MODEL_VERSION", "__version__", "compare"]
+__all__ = ["MODEL_VERSION", "__version__", "check", "compare"]
 
 
 def compare(*variants: str, **options: Any) -> pd.DataFrame:
     """Run a comparison; see `spfvar.api.compare` for the options and the columns of the table."""
     from spfvar.api import compare as run
+
+    return run(*variants, **options)
+
+
+def check(*variants: str, **options: Any) -> pd.DataFrame:
+    """Explore every interleaving of races; see `spfvar.api.check` for the options and the columns."""
+    from spfvar.api import check as run
 
     return run(*variants, **options)

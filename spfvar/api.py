@@ -10,10 +10,17 @@ import pandas as pd
 
 from spfvar.comparison.stats import KEY, compare_to, summarise, summarise_events
 from spfvar.errors import InputError
+from spfvar.explore.explore import Options
+from spfvar.explore.replay import Replay, replay
+from spfvar.explore.tokens import Token
+from spfvar.explore.world import build_race
 from spfvar.matrix import catalogue
+from spfvar.matrix.check import make_cases, run_checks
 from spfvar.matrix.plan import DEFAULT_HARDWARE, Plan, make_plan
 from spfvar.matrix.run import Failure, Samples, run_plan
 from spfvar.plugins.registry import BUILT_IN, Problem, Registry, load_registry
+from spfvar.plugins.variant import Stack
+from spfvar.scenario.race import Race
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,9 @@ def usable(registry: Registry, names: Sequence[str]) -> list[str]:
     wanted = list(names) or list(registry.variants)
     return [
         name for name in wanted
-        if registry[name].origin.startswith(BUILT_IN) or registry.check(registry[name])
+        if name in registry.twins
+        or registry[name].origin.startswith(BUILT_IN)
+        or registry.check(registry[name])
     ]  # fmt: skip
 
 
@@ -103,6 +112,51 @@ def compare(
         baseline=baseline, settings=settings, seeds=seeds, seed=seed,
     )  # fmt: skip
     return as_frame(run_comparison(plan, registry, jobs))
+
+
+def check(
+    *variants: str,
+    races: Sequence[str] = (),
+    twins: bool = False,
+    max_states: int = 20_000_000,
+    memory: int = 2 << 30,
+    seconds: float = 60.0,
+    every: bool = False,
+    jobs: int | None = None,
+    plugins: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Explore every interleaving of races (none given: all) under variants (none: all).
+
+    Returns a frame, one row per variant and race: verdict ("safe", "violation", "incomplete"), property,
+    states, transitions, depth, seconds, why, vacuous, token, and trace (a `spfvar.explore.trace.Trace`, or
+    None); with ``twins`` also twin and expected.  ``every``: all violated properties, a row each.  ``memory``
+    (bytes) bounds all searches, ``max_states`` and ``seconds`` each of them.
+
+    >>> import spfvar  # doctest: +SKIP
+    >>> spfvar.check("spf-do-fault", races=["munmap-file"])  # doctest: +SKIP
+    """
+    registry = load_registry(plugins)
+    names = list(variants) if twins else usable(registry, variants)
+    cases = make_cases(registry, catalogue.races(), names, races, twins)
+    options = Options(max_states=max_states, max_bytes=memory, seconds=seconds, first=not every)
+    rows = []
+    for result in run_checks(cases, options, jobs):
+        entry = result.as_dict()
+        for hidden in ("trace", "what", "more"):
+            entry.pop(hidden, None)
+        findings = result.verdict.findings
+        for finding in findings or (None,):
+            one = {"property": finding.property, "token": finding.token} if finding is not None else {}
+            rows.append(entry | one | {"trace": finding.trace if finding is not None else None})
+    return pd.DataFrame(rows)
+
+
+def replay_token(
+    token: Token, registry: Registry, races: catalogue.Catalogue[Race], recorded: Sequence[str] = ()
+) -> Replay:
+    """Walk a token's path under today's variant and race."""
+    variant = registry.any_variant(token.variant)
+    return replay(build_race(races[token.race], Stack(variant)), token, recorded)
 
 
 def as_frame(comparison: Comparison) -> pd.DataFrame:

@@ -8,13 +8,22 @@ from spfvar.variants import spf_patches as spf
 
 from spfvar.mm.fault import PTL
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.mremap import NEW_PTL, flush_extent, take_and_set_ptes
+from spfvar.mm.mremap import (
+    NEW_PTL,
+    PMD_LOCK,
+    flush_extent,
+    lock_both_tables,
+    move_table,
+    take_and_set_ptes,
+    take_rmap_locks,
+)
 from spfvar.mm.stack import expand_downwards
 from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
+from spfvar.ops.paging import pmd_populate, pmd_take
 from spfvar.ops.places import Register
-from spfvar.ops.primitives import add, at, find_vma, spin_lock, spin_unlock
+from spfvar.ops.primitives import add, at, call_rcu, find_vma, spin_lock, spin_unlock
 from spfvar.plugins.variant import Twin
 
 
@@ -34,12 +43,36 @@ class FlushAfterUnlock:
 
     @hookimpl
     def move_ptes(self, mapping: Mapping) -> Steps:
-        yield spin_lock(PTL)
-        yield spin_lock(NEW_PTL)
+        if not (yield from lock_both_tables()):
+            return False
         yield from take_and_set_ptes()
         yield spin_unlock(NEW_PTL)
         yield spin_unlock(PTL)
         yield from flush_extent()
+        return True
+
+
+class MoveTableBehindRmapWalks:
+    """Up to v5.13 a table moves without reverse-map locks if walks see the new VMA after the old one."""
+
+    @hookimpl
+    def move_normal_pmd(self, mapping: Mapping) -> Steps:
+        return (yield from move_table())
+
+
+class DecideBeforeTheLocks:
+    """The entry that was seen before the locks were taken is believed to be there still."""
+
+    @hookimpl
+    def move_normal_pmd(self, mapping: Mapping) -> Steps:
+        yield from take_rmap_locks(mapping, True)
+        yield spin_lock(PMD_LOCK)
+        yield pmd_take(o.cursor)
+        yield pmd_populate(o.table, o.new_cursor, o.cursor)
+        yield from flush_extent()
+        yield spin_unlock(PMD_LOCK)
+        yield from take_rmap_locks(mapping, False)
+        return True
 
 
 class ForkWithoutVmaLock:
@@ -60,6 +93,14 @@ class ExpandUnderReadLock:
             return False
         yield from expand_downwards()
         return True
+
+
+class FreePolicyByRcu:
+    """A memory policy is freed after a grace period, as the VMAs of the series are."""
+
+    @hookimpl
+    def mpol_free(self, policy: Register) -> Steps:
+        yield call_rcu(policy, "call_rcu(mpol_free)")
 
 
 class UncountedCopy:
@@ -107,6 +148,35 @@ TWINS = [
         without=(spf.NoTableMove,),
         description="The fault holds the table's lock, the mover the pmd lock. What breaks is not the table "
         "(who frees it takes its lock first) but the flush: the entry that is replaced is elsewhere by now.",
+    ),
+    Twin(
+        bug="C3",
+        title="mremap flushes the TLB after it dropped the page-table locks",
+        source="eb66ae030829, CVE-2018-18281",
+        fixed="mmap-lock",
+        race="mremap-truncate",
+        prop="P9",
+        patches=(FlushAfterUnlock,),
+        description="Truncation finds the page at its new address and frees it; a CPU has it at the old one.",
+    ),
+    Twin(
+        bug="C3-table",
+        title="mremap moves a page table and flushes the TLB without the reverse-map locks",
+        source="97113eb39fa7",
+        fixed="mmap-lock",
+        race="mremap-table-truncate",
+        prop="P9",
+        patches=(MoveTableBehindRmapWalks,),
+        description="The same for whole tables, where no page-table lock keeps truncation waiting.",
+    ),
+    Twin(
+        bug="PT1",
+        title="mremap moves a page table that khugepaged has taken away",
+        source="6fa1066fc5d0, CVE-2024-50066",
+        fixed="per-vma-6.12",
+        race="mremap-retract",
+        prop="P4",
+        patches=(DecideBeforeTheLocks,),
     ),
     Twin(
         bug="V1",
@@ -167,6 +237,17 @@ TWINS = [
         race="mbind",
         prop="P2",
         without=(spf.NoPolicy,),
+    ),
+    Twin(
+        bug="H4-rcu",
+        title="the same with policies that are freed by RCU",
+        source="20210407014502.24091-12-michel@lespinasse.org",
+        fixed="spf-anon",
+        race="mbind",
+        prop="P2",
+        patches=(FreePolicyByRcu,),
+        without=(spf.NoPolicy,),
+        description="Not enough: the fault reads the policy after the RCU section that copied the VMA.",
     ),
     Twin(
         bug="H9",

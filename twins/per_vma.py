@@ -13,6 +13,7 @@ from spfvar.variants.vma_lock import MM_LOCK_SEQ, VM_LOCK_SEQ, vm_lock_seq
 
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.merge import adopt_anon_vma
+from spfvar.mm.vmf import VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.places import Register
@@ -56,6 +57,19 @@ class PublishedUnlocked:
 def _nothing() -> Steps:
     return
     yield
+
+
+class AnonVmaCheckedFirst(PerVmaReader):
+    """The VMA has an anon_vma before it is locked, so nobody expects to have to look for one."""
+
+    def vma_start_read(self) -> Steps:
+        if not (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
+            return (yield from self.abort("no_anon_vma"))
+        return (yield from super().vma_start_read())
+
+    @hookimpl(wrapper=True)
+    def anon_vma_prepare(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        return (yield)  # without mmap_lock, which keeps the neighbours that it looks at
 
 
 class DupAnonVmaUnlocked:
@@ -209,6 +223,16 @@ TWINS = [
         patches=(DupAnonVmaUnlocked,),
     ),
     Twin(
+        bug="V7",
+        title="anon_vma is checked before the VMA is locked",
+        source="657b5146955e",
+        fixed="per-vma-6.12",
+        race="dontunmap-neighbour",
+        prop="P2",
+        patches=(AnonVmaCheckedFirst,),
+        without=(PerVmaReader,),
+    ),
+    Twin(
         bug="V9",
         title="every VMA's write lock ends while munmap still relies on one (hypothetical)",
         source="20230720193436.454247-1-jannh@google.com",
@@ -254,8 +278,9 @@ TWINS = [
         source="ef626c1698c1",
         fixed="per-vma-refcnt",
         race="resplit-heap",
-        prop="P1",
+        prop="P14",
         patches=(DupCopiesRefcnt,),
+        description="The count becomes 0 under the reader that had raised it; later the VMA is freed.",
     ),
     Twin(
         bug="V16",

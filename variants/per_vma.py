@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from spfvar.mm.fault import PTL
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.khugepaged import RetractUnderRmapLock
 from spfvar.mm.map_fixed import OverwriteInTree
+from spfvar.mm.pte_offset_map import PteOffsetMapLock
 from spfvar.mm.sequence import WriteSequence
 from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
-from spfvar.ops.paging import pmd_same, read_pmd
 from spfvar.ops.places import RWSEM_WORDS, Field, Register
 from spfvar.ops.primitives import (
     at,
@@ -29,8 +28,6 @@ from spfvar.ops.primitives import (
     load,
     rcu_read_lock,
     rcu_read_unlock,
-    spin_lock,
-    spin_unlock,
     store,
     store_register,
     up_read,
@@ -108,53 +105,6 @@ class PerVmaWriter(WriteSequence):
         yield call_rcu(vma, "call_rcu(vm_area_free)")
 
 
-class PteOffsetMapLock:
-    """v6.5 and later: the page table is found under RCU and checked again once locked."""
-
-    @hookimpl(wrapper=True)
-    def walk_page_tables(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
-        return self._walk((yield))
-
-    def _walk(self, walk: Steps) -> Steps:
-        yield rcu_read_lock()
-        pte = yield from walk
-        yield rcu_read_unlock()
-        return pte
-
-    @hookimpl
-    def pte_offset_map_lock(self, key: Register) -> Steps:
-        yield loop("again")
-        yield rcu_read_lock()
-        if not (yield read_pmd(key=key)):
-            yield rcu_read_unlock()
-            return False
-        yield spin_lock(PTL)
-        same = yield pmd_same(key=key)
-        if not same:
-            yield spin_unlock(PTL)
-        yield rcu_read_unlock()
-        if not same:
-            yield again("again")
-        return True
-
-    @hookimpl(wrapper=True)
-    def pte_map_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
-        return self._lock((yield))
-
-    def _lock(self, spin_lock_table: Steps) -> Steps:
-        yield rcu_read_lock()
-        if not (yield pmd_same()):
-            yield rcu_read_unlock()
-            return False
-        yield from spin_lock_table
-        if not (yield pmd_same()):
-            yield spin_unlock(PTL)
-            yield rcu_read_unlock()
-            return False
-        yield rcu_read_unlock()
-        return True
-
-
 class MapPagesUnderRcu:
     """v6.6 and later: fault-around runs in an RCU section."""
 
@@ -178,21 +128,16 @@ class FaultCompleted:
         yield
 
 
+#: What v6.12 does unlike v5.12 besides its locks.
+KERNEL = (FaultCompleted, MapPagesUnderRcu, PteOffsetMapLock, RetractUnderRmapLock, OverwriteInTree)
+
 VARIANTS = [
     Variant(
         name="per-vma-6.12",
         title="per-VMA lock (rwsem and sequence)",
         kernel="v6.12",
         source="20230227173632.3292573-1-surenb@google.com",
-        patches=(
-            FaultCompleted,
-            MapPagesUnderRcu,
-            PteOffsetMapLock,
-            RetractUnderRmapLock,
-            OverwriteInTree,
-            PerVmaWriter,
-            PerVmaReader,
-        ),
+        patches=(*KERNEL, PerVmaWriter, PerVmaReader),
         events=EVENTS,
     )
 ]

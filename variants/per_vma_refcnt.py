@@ -39,7 +39,7 @@ from spfvar.ops.primitives import (
 )
 from spfvar.plugins.variant import Event, Variant
 
-from .per_vma import FaultCompleted, MapPagesUnderRcu, PteOffsetMapLock
+from .per_vma import KERNEL
 from .vma_lock import EVENTS, MM_LOCK_SEQ, VM_LOCK_SEQ, VmaLockFault, vm_lock_seq
 
 #: The kernel has bit 30; a bit that fits into the sequence counts of a small model will do.
@@ -179,7 +179,7 @@ VARIANTS = [
         title="per-VMA lock (reference count)",
         kernel="v6.17",
         source="20250213224655.1680278-1-surenb@google.com",
-        patches=(FaultCompleted, MapPagesUnderRcu, PteOffsetMapLock, RefcntWriter, RefcntReader),
+        patches=(*KERNEL, RefcntWriter, RefcntReader),
         events=REFCNT_EVENTS,
         rivals=("per-vma-6.12",),
     )

@@ -1,6 +1,7 @@
 """The 2021 speculative page faults as three stacks: anonymous only, the whole series, map_pages only.
 
-As posted, but for two holes: `NoTableMove`, that was found in the field, and `NoPolicy`.
+As posted, but for three holes: `NoTableMove`, that was found in the field, `NoPolicy`, and
+`LockRetractedTable`.
 """
 
 from spfvar.plugins.variant import Event, Variant
@@ -16,7 +17,7 @@ ANONYMOUS = (
     p.SpeculativeAnonymous,
     p.SpeculativePresent,
 )
-LAST = (p.NoPolicy, p.NoTableMove, p.MultithreadedOnly, p.RcuVmaFreeIfShared)
+LAST = (p.NoPolicy, p.NoTableMove, p.LockRetractedTable, p.MultithreadedOnly, p.RcuVmaFreeIfShared)
 
 EVENTS = (
     Event("spf_attempt", "attempt", "faults tried speculatively"),

@@ -12,6 +12,7 @@ from collections.abc import Generator
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hook_point, hookimpl
+from spfvar.mm.khugepaged import retract_under_mmap_lock
 from spfvar.mm.sequence import WriteSequence
 from spfvar.mm.vmf import VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
@@ -70,6 +71,18 @@ def vma_can_speculate(vmf: VmFault) -> Steps:
 @hook_point
 def spf_handles(vmf: VmFault, pte: str) -> Steps:
     """Does handle_pte_fault handle this entry speculatively (patches 12 to 30)?  Returns bool."""
+    raise AssertionError
+
+
+@hook_point
+def speculative_page_walk_begin() -> Steps:
+    """Keep page tables from being freed (in v1 of the series; the RFC has local_irq_disable)."""
+    raise AssertionError
+
+
+@hook_point
+def speculative_page_walk_end() -> Steps:
+    """Let page tables be freed again."""
     raise AssertionError
 
 
@@ -168,18 +181,26 @@ class SpeculativeEntry:
 class SpeculativeWalk:
     """13/37: walk with interrupts off, allocate nothing, give up where there is no table."""
 
+    @hookimpl
+    def speculative_page_walk_begin(self) -> Steps:
+        yield local_irq_disable()
+
+    @hookimpl
+    def speculative_page_walk_end(self) -> Steps:
+        yield local_irq_enable()
+
     @hookimpl(wrapper=True)
     def walk_page_tables(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
         walk = yield
         return self._walk(vmf) if vmf.has(SPECULATIVE) else walk
 
     def _walk(self, vmf: VmFault) -> Steps:
-        yield local_irq_disable()
+        yield from speculative_page_walk_begin()
         if not (yield read_pmd()):
-            yield local_irq_enable()
+            yield from speculative_page_walk_end()
             return (yield from abort("pmd"))
         pte = yield read_pte(vmf.write)
-        yield local_irq_enable()
+        yield from speculative_page_walk_end()
         return pte
 
     @hookimpl(wrapper=True)
@@ -198,7 +219,7 @@ class PteMapLock:
         return self._lock() if vmf.has(SPECULATIVE) else lock
 
     def _lock(self) -> Steps:
-        yield local_irq_disable()
+        yield from speculative_page_walk_begin()
         if not (yield from mmap_seq_read_check()):
             return (yield from self._fail("seq1"))
         if not (yield pmd_same()):
@@ -208,11 +229,11 @@ class PteMapLock:
         if not (yield from mmap_seq_read_check()):
             yield spin_unlock(PTL)
             return (yield from self._fail("seq2"))
-        yield local_irq_enable()
+        yield from speculative_page_walk_end()
         return True
 
     def _fail(self, check: str) -> Steps:
-        yield local_irq_enable()
+        yield from speculative_page_walk_end()
         yield count(f"spf_abort_pte_map_lock_{check}")
         return False
 
@@ -403,6 +424,18 @@ class NoTableMove:
         if (yield equals(at(o.mm, o.MM_USERS), 1, "mm_users")):
             return (yield from move)
         return False
+
+
+class LockRetractedTable:
+    """khugepaged locks a file's page table while it unlinks it, as v6.6 does.
+
+    The series as posted lacks this: the table is empty, so khugepaged frees it with mmap_lock alone, which a
+    fault past its last check of the sequence count does not notice; it holds the lock of a freed table.
+    """
+
+    @hookimpl
+    def retract_page_tables(self) -> Steps:
+        return retract_under_mmap_lock(check_again=True, lock_table=True)
 
 
 class MultithreadedOnly:

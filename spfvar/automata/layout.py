@@ -27,7 +27,8 @@ class Sizes:
     ``pages`` is the size of the address space, ``pt_shift`` the log2 of a page table's entries,
     ``tree_shift`` of the pages of one slot of the VMA tree (every VMA boundary is a multiple of
     them), ``seq_bits`` the width of sequence counters, small in an exhaustive search.  Classes with
-    a count of 0 are not modelled (spfvar.automata.lower); ``tlbs``: does each CPU have a TLB?
+    a count of 0 are not modelled (spfvar.automata.lower); ``tlbs``: does each CPU have a TLB?  Threads begin
+    at multiples of ``align`` words, behind everything else.
     """
 
     threads: int
@@ -45,6 +46,7 @@ class Sizes:
     policies: int = 0
     tlbs: bool = False
     stale: int = c.STALE
+    align: int = 1
 
     def count(self, cls: ObjectClass) -> int:
         """The number of objects of a class."""
@@ -63,7 +65,7 @@ class Layout:
         self.sizes = sizes
         ops = [op for automaton in automata for op in automaton.ops()]
         self.registers = _place_registers(ops)
-        self.thread_stride = c.T_FIXED + len(self.registers)
+        self.thread_stride = _rounded(c.T_FIXED + len(self.registers), sizes.align)
         self.field_offset: dict[Field, int] = {}
         self.class_stride: dict[ObjectClass, int] = {}
         self.class_kept: dict[ObjectClass, int] = {}
@@ -97,8 +99,6 @@ class Layout:
         g[c.G_VIOLATION], here = here, here + 3
         g[c.G_RCU], here = here, here + 5
         g[c.G_IPI], here = here, here + 1
-        g[c.G_T_BASE], g[c.G_T_STRIDE] = here, self.thread_stride
-        here += sizes.threads * self.thread_stride
         g[c.G_IPI_MASK], g[c.G_IPI_WORDS] = here, ipi_words
         here += sizes.threads * ipi_words
         g[c.G_CLASSES] = len(o.CLASSES)
@@ -123,6 +123,9 @@ class Layout:
         if sizes.anon_pages:
             g[c.G_WRITES], here = here, here + sizes.pages
             g[c.G_EPOCH], here = here, here + sizes.pages
+        here = _rounded(here, sizes.align)
+        g[c.G_T_BASE], g[c.G_T_STRIDE] = here, self.thread_stride
+        here += sizes.threads * self.thread_stride
         g[c.G_STALE], g[c.G_PAGES] = sizes.stale, sizes.pages
         g[c.G_SEQ_MASK] = (1 << sizes.seq_bits) - 1
         g[c.G_R_ADDR] = self.registers[o.address]
@@ -187,6 +190,10 @@ class Layout:
         state[words] = -(np.arange(count, dtype=np.int32) + 1 + 2)
         state[words[-1]] = c.FREE_END
         state[int(self.g[k + c.K_FREE])] = -2  # the first object
+
+
+def _rounded(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple
 
 
 def _place_registers(ops: list[Op]) -> dict[Register, int]:

@@ -31,6 +31,8 @@ def lower(automata: Mapping[str, Automaton], sizes: Sizes) -> dict[str, Automato
         return lowered
     ops = [op for automaton in lowered.values() for op in automaton.ops()]
     fields = {op.place.field for op in ops if op.place is not None and op.code not in _STORES}
+    if any(op.code == c.RMAP_NEXT for op in ops):
+        fields |= {o.VM_LINKED, o.VM_FILE, o.VM_START, o.VM_END}
     lowered = {name: _map(automaton, lambda op: _if_read(op, fields)) for name, automaton in lowered.items()}
     registers = {
         register for automaton in lowered.values() for op in automaton.ops() for register in _read(op)

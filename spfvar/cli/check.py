@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 import click
 
@@ -15,13 +14,17 @@ from spfvar.api import usable
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli.compare import reproduce
 from spfvar.cli.options import plugin_option
-from spfvar.errors import InputError, unknown
+from spfvar.errors import InputError
 from spfvar.explore.explore import Options
+from spfvar.explore.verdict import REDUCTIONS, with_reductions
 from spfvar.matrix import catalogue
-from spfvar.matrix.check import Case, Checked, exit_code, run_checks, twin_cases
-from spfvar.plugins.registry import Registry, load_registry
+from spfvar.matrix.check import Checked, exit_code, make_cases, run_checks
+from spfvar.matrix.saved import saved_text
+from spfvar.plugins.registry import load_registry
 from spfvar.report import verdicts
 
+#: Exit code if nothing is violated, but not everything that was asked for could be searched.
+INCOMPLETE = 3
 FORMS = ("table", "markdown", "mail", "json")
 
 
@@ -43,11 +46,12 @@ FORMS = ("table", "markdown", "mail", "json")
 @click.option("--jobs", type=int, metavar="N", help="Searches to run side by side.  [default: all CPUs]")
 @click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
 @click.option("-o", "--output", metavar="FILE", help="Write there instead of to the terminal.")
+@click.option("--save", metavar="FILE", help="Write verdicts and tokens there, for spfvar replay.")
 @plugin_option
 def command(
     variants: tuple[str, ...], patterns: tuple[str, ...], twins: bool, every: bool, max_states: int,
     memory: str, timeout: str, no_reductions: bool, jobs: int | None, form: str, output: str | None,
-    plugins: tuple[str, ...],
+    save: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Explore every interleaving of races under variants; print verdicts and counterexamples.
 
@@ -65,10 +69,12 @@ def command(
     alarm); 3 nothing violated but a search was incomplete; 2 bad input; 130 interrupted.
     """
     options = search_options(max_states, memory, timeout, every, no_reductions)
-    if output is not None:
-        check_writable(output)
+    for path in (output, save):
+        if path is not None:
+            check_writable(path)
     registry = load_registry(plugins)
-    cases = plan(registry, variants, patterns, twins)
+    names = variants if twins else usable(registry, variants)
+    cases = make_cases(registry, catalogue.races(), names, patterns, twins)
     for problem in registry.problems:
         click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
     with _progress() as progress:
@@ -78,7 +84,10 @@ def command(
         click.echo(text, nl=False)
     else:
         write_atomically(output, text)
-    return exit_code(results)
+    if save is not None:
+        write_atomically(save, saved_text(results, save))
+    code = exit_code(results)
+    return INCOMPLETE if code == 0 and registry.problems else code
 
 
 def search_options(max_states: int, memory: str, timeout: str, every: bool, no_reductions: bool) -> Options:
@@ -91,27 +100,7 @@ def search_options(max_states: int, memory: str, timeout: str, every: bool, no_r
         seconds=units.parse_duration(timeout) / 1e9,
         first=not every,
     )
-    return replace(options, merge=False) if no_reductions else options
-
-
-def plan(registry: Registry, variants: Sequence[str], patterns: Sequence[str], twins: bool) -> list[Case]:
-    """The cases that the command line asks for."""
-    races = catalogue.races()
-    if twins:
-        for name in variants:
-            if name not in registry.twins and name not in {t.bug.lower() for t in registry.twins.values()}:
-                raise unknown("twin", name, registry.twins)
-        chosen = races.select(patterns or races.names())
-        cases = twin_cases(registry, races.__getitem__, variants)
-        cases = [case for case in cases if case.race_name in chosen]
-        if not cases:
-            raise InputError("no twin is about these races", key="--twins")
-        return cases
-    named = [registry.any_variant(name) for name in variants if name in registry.twins]
-    rest = [name for name in variants if name not in registry.twins]
-    found = named + [registry[name] for name in (usable(registry, rest) if rest or not named else [])]
-    chosen = races.select(patterns or races.names())
-    return [Case(variant, name, races[name]) for name in chosen for variant in found]
+    return with_reductions(options, REDUCTIONS, False) if no_reductions else options
 
 
 def render(results: Sequence[Checked], form: str) -> str:

@@ -12,6 +12,7 @@ import click
 
 from spfvar.cli.options import plugin_option
 from spfvar.errors import InputError
+from spfvar.explore.properties import PROPERTIES
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
 from spfvar.plugins.registry import load_registry
@@ -53,6 +54,42 @@ def scenarios(_plugins: tuple[str, ...]) -> list[Row]:
     return rows
 
 
+def races(_plugins: tuple[str, ...]) -> list[Row]:
+    """Every race; one whose file is broken says so in its title."""
+    found = catalogue.races()
+    rows: list[Row] = []
+    for name in found.names():
+        try:
+            race = found[name]
+        except InputError as error:
+            rows.append({"name": name, "title": f"BROKEN: {error}", "origin": found.origin(name)})
+            continue
+        rows.append({
+            "name": name, "title": race.title, "properties": race.properties, "threads": race.threads,
+            "origin": found.origin(name),
+        })  # fmt: skip
+    return rows
+
+
+def twins(plugins: tuple[str, ...]) -> list[Row]:
+    """Every broken twin: the bug, the variant without it, the race that has to show it."""
+    registry = load_registry(plugins)
+    for problem in registry.problems:
+        click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
+    return [
+        {
+            "name": twin.name, "title": twin.title, "bug": twin.bug, "fixed": twin.fixed, "race": twin.race,
+            "property": twin.prop or None, "source": twin.source, "origin": twin.origin,
+        }
+        for twin in registry.twins.values()
+    ]  # fmt: skip
+
+
+def properties(_plugins: tuple[str, ...]) -> list[Row]:
+    """Every property that check looks at."""
+    return [{"name": p.id, "title": p.text, "origin": "shipped"} for p in PROPERTIES.values()]
+
+
 def hooks(plugins: tuple[str, ...]) -> list[Row]:
     """Every hook point, of the core and of loaded plugins."""
     load_registry(plugins)
@@ -87,6 +124,9 @@ def hardware(_plugins: tuple[str, ...]) -> list[Row]:
 KINDS: dict[str, Callable[[tuple[str, ...]], list[Row]]] = {
     "variants": variants,
     "scenarios": scenarios,
+    "races": races,
+    "twins": twins,
+    "properties": properties,
     "hooks": hooks,
     "hardware": hardware,
 }
@@ -97,12 +137,13 @@ KINDS: dict[str, Callable[[tuple[str, ...]], list[Row]]] = {
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @plugin_option
 def command(kind: str, form: str, plugins: tuple[str, ...]) -> None:
-    """List variants, scenarios, hook points or hardware profiles.
+    """List variants, scenarios, races, broken twins, properties, hook points or hardware profiles.
 
     \b
     Examples:
       spfvar list variants
       spfvar list scenarios --format json
+      spfvar list races
     """
     rows = KINDS[kind](plugins)
     click.echo(json.dumps(rows, indent=2) if form == "json" else table(rows), nl=form == "json")

@@ -15,9 +15,13 @@ from spfvar.errors import SpfvarError
 COMMANDS = {
     "compare": ("spfvar.cli.compare", "Simulate variants over scenarios and print comparison tables."),
     "check": ("spfvar.cli.check", "Explore every interleaving of races under variants."),
+    "replay": ("spfvar.cli.replay", "Walk a counterexample step by step, with the state beside it."),
+    "list": (
+        "spfvar.cli.listing",
+        "List variants, scenarios, races, twins, properties, hook points or hardware.",
+    ),
+    "show": ("spfvar.cli.show", "Explain a scenario, a race, a variant, a hook point or a hardware profile."),
     "export": ("spfvar.cli.export", "Write a race under a variant as a model for SPIN."),
-    "list": ("spfvar.cli.listing", "List variants, scenarios, hook points or hardware profiles."),
-    "show": ("spfvar.cli.show", "Explain a scenario, a variant, a hook point or a hardware profile."),
 }
 INTERRUPTED = 130
 
@@ -62,6 +66,7 @@ def cli() -> None:
     Examples:
       spfvar compare                                    all variants, all scenarios
       spfvar compare spf-do-fault --scenario 'file-*'   one variant against the baseline
+      spfvar check spf-do-fault                         every interleaving of every race
       spfvar list scenarios
       spfvar show file-cow
     """

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import inspect
 import textwrap
+import tomllib
+from pathlib import Path
 
 import click
 
 from spfvar.cli.options import plugin_option
+from spfvar.cli.show_race import race_lines, twin_lines
 from spfvar.errors import unknown
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
@@ -26,16 +29,17 @@ from spfvar.units import format_duration, format_size
     type=click.Choice(["text", "toml"]),
     default="text",
     show_default=True,
-    help="toml: a scenario or profile as a file to start your own from.",
+    help="toml: a scenario, race or profile as a file to start your own from.",
 )
 @plugin_option
 def command(name: str, form: str, plugins: tuple[str, ...]) -> None:
-    """Explain a scenario, a variant, a hook point or a hardware profile.
+    """Explain a scenario, a race, a variant, a broken twin, a hook point or a hardware profile.
 
     \b
     Examples:
       spfvar show page-fault2
       spfvar show spf-do-fault
+      spfvar show munmap-file
       spfvar show pte_map_lock
       spfvar show skylake-2s56c
       spfvar show pft --format toml > scenarios/mine.toml
@@ -54,14 +58,21 @@ def wrapped(line: str) -> str:
 
 
 def as_toml(name: str) -> str:
-    """The file of a scenario or of a hardware profile."""
-    profiles = catalogue.hardware()
+    """The file of a scenario, a race or a hardware profile."""
+    profiles, races = catalogue.hardware(), catalogue.races()
+    if name in races.names():
+        return races.text(name)
     return profiles.text(name) if name in profiles.names() else catalogue.scenarios().text(name)
 
 
 def explain(name: str, registry: Registry) -> list[str]:
     """Whatever is called ``name``, in lines."""
-    scenarios, profiles = catalogue.scenarios(), catalogue.hardware()
+    scenarios, profiles, races = catalogue.scenarios(), catalogue.hardware(), catalogue.races()
+    if name in races.names() or _is_race_file(name):
+        name = races.select([name])[0]
+        return race_lines(name, races[name], races.origin(name))
+    if name in registry.twins:
+        return twin_lines(registry.twins[name])
     if name.endswith(".toml") or name in scenarios.names():
         name = scenarios.select([name])[0]
         return scenario_lines(name, scenarios[name], scenarios.origin(name))
@@ -71,8 +82,19 @@ def explain(name: str, registry: Registry) -> list[str]:
         return hook_lines(name, registry)
     if name in profiles.names():
         return profile_lines(name, profiles[name])
-    everything = [*scenarios.names(), *registry.variants, *profiles.names(), *HOOKS]
-    raise unknown("scenario, variant, hook point or hardware profile", name, everything)
+    names = [scenarios.names(), races.names(), registry.variants, registry.twins, profiles.names(), HOOKS]
+    everything = [one for group in names for one in group]
+    raise unknown("scenario, race, variant, twin, hook point or hardware profile", name, everything)
+
+
+def _is_race_file(name: str) -> bool:
+    """Is it a TOML file that says it is a race?"""
+    if not name.endswith(".toml"):
+        return False
+    try:
+        return tomllib.loads(Path(name).read_text(encoding="utf-8")).get("kind") == "race"
+    except (OSError, ValueError):
+        return False
 
 
 def scenario_lines(name: str, scenario: Scenario, origin: str) -> list[str]:

@@ -50,7 +50,7 @@ def ablate(
             else:
                 finding.incomplete.append(name)
     for finding in found.values():
-        finding.breaks.sort(key=lambda b: (len(b[2].ways_to(b[2].violations[0].state)), b[0]))
+        finding.breaks.sort(key=lambda b: (len(b[2].ways_of(b[2].violations[0])), b[0]))
     return sorted(found.values(), key=lambda f: f.guard)
 
 
@@ -68,7 +68,7 @@ def _alone(race: Race, stack: Stack, name: str) -> Iterator[tuple[int, int]]:
     actor = next(actor for actor in race.actor if actor.name == name)
     alone = race.model_copy(update={"actor": [actor.model_copy(update={"count": 1})]})
     world = build_world(alone, extract_race(alone, stack))
-    covered = explore(world, Options(merge=False, first=False)).covered
+    covered = explore(world, Options.plain(first=False)).covered
     first = world.program.entry[name]
     for node in range(len(world.automata[name])):
         for outcome in range(c.MAX_OUTCOMES):

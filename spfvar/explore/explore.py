@@ -11,34 +11,54 @@ import numpy as np
 import numpy.typing as npt
 
 from spfvar.explore import search as k
-from spfvar.explore.liveness import Dead, dead_registers
-from spfvar.explore.world import RaceWorld
+from spfvar.explore.livelock import larger_edges, new_edges, trapped
+from spfvar.explore.parts import Keys, Store, refill_keys, refill_parts
+from spfvar.explore.rules import forget_at_start, rules_of
+from spfvar.explore.world import LANE, RaceWorld
 from spfvar.ops import codes as c
 
-_FIRST_CAPACITY = 1 << 12
-_SLICE = 20_000
+_FIRST_STATES = 1 << 12  # powers of 2, and more than a batch
+_FIRST_PARTS = 1 << 9
+_FIRST_EDGES = 1 << 14
+_FIRST_SLICE = 256
+_LAST_SLICE = 100_000
+_SLICE_SECONDS = 0.1
+_MEMO = 1 << 21
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What bounds and shortens a search.
 
-    ``max_states`` and ``max_bytes`` bound it (a search that hits a bound is incomplete), ``seconds`` its
-    wall time.  ``merge`` runs private primitives in one go, ``dead`` clears dead registers.  ``first``: stop
-    at the first violation.
+    ``max_states`` and ``max_bytes`` bound it (a search that hits a bound is incomplete), ``seconds`` its wall
+    time.  ``first``: stop at the first violation.  ``livelock``: look for states from which no way leads to
+    an end; each one found is real, but the partial-order reduction may leave some out.
+
+    The reductions leave every verdict as it is.  ``merge`` runs private primitives in one go, ``forget`` forgets
+    registers that are not read again, ``symmetry`` takes the threads of an actor for interchangeable,
+    ``partial_order`` lets a thread run on while nothing that the others may still do conflicts with it.
+    Without ``partial_order``, a way to a violation is as short as any, counted in stored states.
     """
 
-    max_states: int = 20_000_000
+    max_states: int = 50_000_000
     max_bytes: int = 1 << 30
     seconds: float = 60.0
     merge: bool = True
-    dead: bool = True
+    forget: bool = True
+    symmetry: bool = True
+    partial_order: bool = True
     first: bool = True
+    livelock: bool = True
+
+    @classmethod
+    def plain(cls, **bounds: Any) -> Options:
+        """Every interleaving of every primitive."""
+        return cls(merge=False, forget=False, symmetry=False, partial_order=False, **bounds)
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A property that does not hold: its code, the last state and the way out of it, the node blamed."""
+    """A property that does not hold: its code, the last stored state and the way out of it, the node blamed."""
 
     code: int
     state: int
@@ -59,53 +79,221 @@ class Exploration:
     ends: int
     seconds: float
     covered: npt.NDArray[np.uint8]
-    space: k.Space = field(repr=False)
+    memory: int
+    search: Search = field(repr=False)
 
     def ways_to(self, state: int) -> list[int]:
-        """The ways from the start to a state, in order."""
+        """The ways from the start to a stored state: one primitive each, by the threads' real numbers."""
+        return self._ways(state)[0]
+
+    def ways_of(self, violation: Violation) -> list[int]:
+        """The ways from the start to a violation, the one that violates included."""
+        ways, names = self._ways(violation.state)
+        if violation.way != k.AT_REST:
+            ways.append(names[violation.way // k.WAYS] * k.WAYS + violation.way % k.WAYS)
+        return ways
+
+    def _ways(self, state: int) -> tuple[list[int], list[int]]:
+        path: list[tuple[int, int]] = []
+        space = self.search.space
+        while space.parent[state] >= 0:
+            path.append((int(space.parent[state]), int(space.way[state])))
+            state = path[-1][0]
+        names = list(range(self.search.threads))  # the real number of each thread of the stored state
         ways: list[int] = []
-        while self.space.parent[state] >= 0:
-            ways.append(int(self.space.way[state]))
-            state = int(self.space.parent[state])
-        return ways[::-1]
+        for before, way in reversed(path):
+            ways += self._follow(before, way, names)
+            names = [names[old] for old in self.search.work.order.tolist()]
+        return ways, names
+
+    def _follow(self, state: int, way: int, names: list[int]) -> list[int]:
+        work = self.search.work
+        work.counters[k.N_HEAD] = state
+        work.counters[k.N_LEVEL_END] = state + 1
+        k.search(self.search.space, _found(), work, self.search.rules, 1, way)
+        ways = work.trail[: work.counters[k.N_TRAIL]].tolist()
+        return [names[w // k.WAYS] * k.WAYS + w % k.WAYS for w in ways]
 
 
-def rules_of(world: RaceWorld, options: Options) -> k.Rules:
-    """What a search of this world follows."""
-    op = world.program.table[:, c.C_OP]
-    idle = (op == c.END) | (op == c.RCU_GP_START)
-    dead = dead_registers(world.program, world.layout)
-    if not options.dead:
-        dead = Dead(np.zeros_like(dead.first), dead.words, dead.values)
-    return k.Rules(world.program.table, world.layout.g, world.locks, idle, dead, options.merge, options.first)
+class Search:
+    """The arrays of a search, enlarged as needed, within bounds."""
+
+    def __init__(self, world: RaceWorld, options: Options) -> None:
+        self.options = options
+        self.threads = world.threads
+        self.rules = rules_of(
+            world,
+            merge=options.merge,
+            forget=options.forget,
+            symmetry=options.symmetry,
+            partial=options.partial_order,
+            first=options.first,
+        )
+        width = world.layout.thread_stride // LANE
+        memory = len(world.start) // LANE - self.threads * width
+        self.margin = 2 * (self.threads + 1)  # parts that one successor may add
+        self.space = k.Space(
+            new_store(_FIRST_PARTS, width),
+            new_store(_FIRST_PARTS, memory),
+            new_keys(_FIRST_STATES, 1),
+            np.zeros(_FIRST_STATES, dtype=np.int32),
+            np.zeros(_FIRST_STATES, dtype=np.int16),
+            np.zeros((_FIRST_STATES, 2), dtype=np.int64),
+            new_edges(_FIRST_EDGES if options.livelock else 0),
+        )
+        self.work = new_work(world)
+        self._pack()
+        if options.forget:
+            forget_at_start(world, self.work.s)
+        k.prepare(self.space, self.work, self.rules)
+
+    @property
+    def states(self) -> int:
+        """Stored states."""
+        return int(self.space.keys.used[0])
+
+    def bytes(self) -> int:
+        """Memory that the arrays take."""
+        space = self.space
+        arrays = [
+            *space.threads, *space.memories, *space.keys, space.parent, space.way, space.memo, *space.edges,
+        ]  # fmt: skip
+        return sum(array.nbytes for array in arrays)
+
+    def enlarge(self) -> str:
+        """Make room for the next states; returns the bound that forbids it, or nothing."""
+        space = self.space
+        if self.states >= self.options.max_states:
+            return "max-states"
+        full = [name for name in ("threads", "memories") if self._is_full(getattr(space, name), self.margin)]
+        keys_full = self._is_full(space.keys, k.BATCH + self.threads * c.MAX_OUTCOMES)
+        growing = [getattr(space, name) for name in full] + ([space.keys] if keys_full else [])
+        ways = k.BATCH + self.threads * c.MAX_OUTCOMES
+        edges_full = bool(self.options.livelock and space.edges.used[0] + ways > len(space.edges.source))
+        growing += [space.edges] if edges_full else []
+        more = sum(2 * array.nbytes for store in growing for array in store)
+        if self.bytes() + more > self.options.max_bytes:
+            return "memory"
+        if full:
+            if max(2 * len(getattr(space, name).rows) for name in full) > k.MAX_PARTS:
+                return "memory"
+            self.space = space._replace(**{name: _grown(getattr(space, name)) for name in full})
+            self._pack()
+        if keys_full:
+            self._enlarge_keys()
+        if edges_full:
+            self.space = self.space._replace(edges=larger_edges(space.edges))
+        return ""
+
+    def _is_full(self, store: Any, margin: int) -> bool:
+        return bool(store.used[0] + margin > len(store.rows))
+
+    def _enlarge_keys(self) -> None:
+        space, used = self.space, self.states
+        keys = new_keys(2 * len(space.keys.rows), space.keys.rows.shape[1])
+        keys.rows[:used] = space.keys.rows[:used]
+        keys.used[0] = used
+        refill_keys(keys)
+        memo = space.memo
+        if len(memo) < min(_MEMO, len(keys.rows)):
+            memo = np.zeros((2 * len(memo), 2), dtype=np.int64)
+        self.space = space._replace(
+            keys=keys,
+            parent=np.concatenate([space.parent, np.zeros_like(space.parent)]),
+            way=np.concatenate([space.way, np.zeros_like(space.way)]),
+            memo=memo,
+        )
+
+    def _pack(self) -> None:
+        """Give each part as many bits of the key as its number may need."""
+        space, old = self.space, self.rules.fields
+        bits = [(len(space.threads.rows) - 1).bit_length()] * self.threads
+        fields, words = fields_of(bits, len(space.memories.rows).bit_length())
+        used = self.states
+        keys = new_keys(len(space.keys.rows), words)
+        for (old_word, old_bit, mask), (word, bit, _) in zip(
+            old.tolist(), fields.tolist(), strict=bool(used)
+        ):
+            part = (space.keys.rows[:used, old_word] >> old_bit) & mask
+            keys.rows[:used, word] |= part << bit
+        keys.used[0] = used
+        refill_keys(keys)
+        self.space = space._replace(keys=keys)
+        self.rules = self.rules._replace(fields=fields)
+        self.work = self.work._replace(batch=np.zeros((k.BATCH, words), dtype=np.int64))
 
 
-def new_space(capacity: int, words: int) -> k.Space:
-    """Empty arrays for so many states."""
-    rows = np.zeros((capacity, words), dtype=np.int16)
-    buckets = np.zeros(1 << (2 * capacity - 1).bit_length(), dtype=np.int64)
-    return k.Space(
-        rows,
-        rows.view(np.int64),
+def fields_of(thread_bits: list[int], memory_bits: int) -> tuple[npt.NDArray[np.int64], int]:
+    """Where each part's number lies in a key (its word, first bit and mask), and the words of a key.
+
+    Memory comes first, for its number is never 0 in a key, so that no key's first word is.
+    """
+    fields = []
+    word, bit = 0, 0
+    for bits in [memory_bits, *thread_bits]:
+        if bit + bits > 64:
+            word, bit = word + 1, 0
+        fields.append((word, bit, (1 << bits) - 1))
+        bit += bits
+    return np.array(fields[1:] + fields[:1], dtype=np.int64), word + 1
+
+
+def new_store(capacity: int, words: int) -> Store:
+    """An empty store of parts."""
+    return Store(
+        np.zeros((capacity, words), dtype=np.int64),
         np.zeros(capacity, dtype=np.int64),
-        np.zeros(capacity, dtype=np.int32),
-        np.zeros(capacity, dtype=np.int16),
-        buckets,
+        np.zeros(2 * capacity, dtype=np.int64),
+        np.zeros(1, dtype=np.int64),
     )
 
 
-def grown(space: k.Space, states: int, capacity: int) -> k.Space:
-    """The same states in larger arrays."""
-    more = new_space(capacity, space.rows.shape[1])
-    for old, new in zip(space[:5], more[:5], strict=True):
-        new[:states] = old[:states]
-    k.rehash(more, states)
+def _grown(store: Store) -> Store:
+    used = int(store.used[0])
+    more = new_store(2 * len(store.rows), store.rows.shape[1])
+    more.rows[:used] = store.rows[:used]
+    more.hashes[:used] = store.hashes[:used]
+    more.used[0] = used
+    refill_parts(more)
     return more
 
 
-def bytes_per_state(words: int) -> int:
-    """Memory of one state while the arrays are being grown: the old ones are a half of the new ones."""
-    return (2 * words + 8 + 4 + 2 + 32) * 3 // 2
+def new_keys(capacity: int, words: int) -> Keys:
+    """No states; the capacity is a power of 2."""
+    return Keys(
+        np.zeros((capacity, words), dtype=np.int64),
+        np.zeros((2 * capacity, words + 1), dtype=np.int64),
+        np.zeros(1, dtype=np.int64),
+    )
+
+
+def new_work(world: RaceWorld) -> k.Work:
+    """Scratch for a search, at the start state."""
+
+    def numbers(length: int) -> npt.NDArray[np.int64]:
+        return np.zeros(length, dtype=np.int64)
+
+    s, t = world.start.copy(), world.start.copy()
+    threads = world.threads
+    return k.Work(
+        s=s,
+        lanes=s.view(np.int64),
+        loaded=numbers(threads + 1),
+        t=t,
+        t_lanes=t.view(np.int64),
+        out=np.zeros(c.OUT_WOKEN0 + threads, dtype=np.int32),
+        head=numbers(threads + 1),
+        parts=numbers(threads + 1),
+        order=numbers(threads),
+        name=numbers(threads),
+        batch=np.zeros((k.BATCH, 1), dtype=np.int64),
+        slot=numbers(k.BATCH),
+        parent=numbers(k.BATCH + 1),
+        way=numbers(k.BATCH),
+        trail=numbers(k.MERGED),
+        covered=np.zeros(len(world.program.table) * c.MAX_OUTCOMES, dtype=np.uint8),
+        counters=numbers(k.COUNTERS),
+    )
 
 
 def explore(
@@ -114,56 +302,54 @@ def explore(
     progress: Callable[[int, int, float], None] | None = None,
 ) -> Exploration:
     """Search every reachable state; ``progress`` is told states, transitions and seconds now and then."""
-    rules = rules_of(world, options)
-    words = world.start.shape[0]
-    limit = max(2, min(options.max_states, options.max_bytes // bytes_per_state(words)))
-    margin = world.threads * c.MAX_OUTCOMES + 1
-    space = new_space(min(_FIRST_CAPACITY, limit) + margin, words)
-    counters = np.zeros(k.COUNTERS, dtype=np.int64)
-    found = k.Found(*(np.full(k.VIOLATIONS, -1, dtype=np.int64) for _ in range(3)))
-    scratch, lanes, out, covered = scratch_of(world)
-    scratch[:] = world.start
-    k.prepare(space, counters, scratch, lanes)
-    # Without a budget they do nothing but get compiled, which is no part of the search's time.
-    k.search(space, counters, found, scratch, lanes, rules, out, covered, 0)
-    k.rehash(space, 0)
+    search = Search(world, options)
+    counters = search.work.counters
+    found = _found()
+    # Without a budget it does nothing but get compiled, which is no part of the search's time.
+    k.search(search.space, found, search.work, search.rules, 0, -1)
     began = time.perf_counter()
     why = ""
+    budget = _FIRST_SLICE
     while True:
-        status = k.search(space, counters, found, scratch, lanes, rules, out, covered, _SLICE)
-        states = int(counters[k.N_STATES])
+        before = time.perf_counter()
+        status = k.search(search.space, found, search.work, search.rules, budget, -1)
+        now = time.perf_counter()
         if status in (k.COMPLETE, k.FOUND):
             break
-        if states >= limit:
-            why = "max-states" if limit == options.max_states else "memory"
-            break
-        if time.perf_counter() - began > options.seconds:
-            why = "timeout"
-            break
         if status == k.FULL:
-            space = grown(space, states, min(2 * states, limit) + margin)
+            why = search.enlarge()
+        elif search.states >= options.max_states:
+            why = "max-states"
+        elif now - before < _SLICE_SECONDS:
+            budget = min(2 * budget, _LAST_SLICE)
+        if not why and now - began > options.seconds:
+            why = "timeout"
+        if why:
+            break
         if progress is not None:
-            progress(states, int(counters[k.N_TRANSITIONS]), time.perf_counter() - began)
+            progress(search.states, int(counters[k.N_TRANSITIONS]), now - began)
+    violations = _violations(found)
+    if status == k.COMPLETE and options.livelock:
+        state = trapped(search.space.edges, search.states)
+        if state >= 0:
+            violations.append(Violation(c.V_LIVELOCK, state, k.AT_REST, -1))
     return Exploration(
         status == k.COMPLETE,
         why,
-        _violations(found),
-        states,
+        violations,
+        search.states,
         int(counters[k.N_TRANSITIONS]),
         int(counters[k.N_DEPTH]),
         int(counters[k.N_ENDS]),
         time.perf_counter() - began,
-        covered,
-        space,
+        search.work.covered,
+        search.bytes(),
+        search,
     )
 
 
-def scratch_of(world: RaceWorld) -> tuple[Any, Any, Any, Any]:
-    """A row to work on, the same as 64-bit words, the step's scratch array, coverage by node and outcome."""
-    scratch = np.zeros(world.start.shape[0], dtype=np.int16)
-    out = np.zeros(c.OUT_WOKEN0 + world.threads, dtype=np.int32)
-    covered = np.zeros(len(world.program.table) * c.MAX_OUTCOMES, dtype=np.uint8)
-    return scratch, scratch.view(np.int64), out, covered
+def _found() -> k.Found:
+    return k.Found(*(np.full(k.VIOLATIONS, -1, dtype=np.int64) for _ in range(3)))
 
 
 def _violations(found: k.Found) -> list[Violation]:

@@ -2,64 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from spfvar.explore.onestep import take, wrong
 from spfvar.explore.search import WAYS
 from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
 from spfvar.ops.op import Op
-from spfvar.transition.jit import compiled
-from spfvar.transition.quiescent import wrong_at_rest
-from spfvar.transition.step import step
 
 State = npt.NDArray[np.int16]
 #: Private primitives in a row after which a thread is taken to be in a private loop.
-_ENDLESS = 10_000
-
-
-@compiled
-def take(s: Any, table: Any, g: Any, tid: int, choice: int, out: Any) -> int:
-    """One primitive of one thread; its outcome, BLOCKED or VIOLATED."""
-    out[c.OUT_WOKEN] = 0
-    return step(s, table, g, tid, choice, out)  # type: ignore[no-any-return]
-
-
-@compiled
-def wrong(s: Any, g: Any, locks: Any) -> int:
-    """The property that does not hold at rest, or V_NONE."""
-    return wrong_at_rest(s, g, locks)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
     """One primitive that was executed: by whom, its node and outcome, the state on both sides.
 
-    ``outcome`` is BLOCKED for a thread that began to wait and VIOLATED for the primitive to blame.  ``way``
-    counts the ways of the path; private primitives behind a scheduled one have the same.
+    ``outcome`` is BLOCKED for a thread that has to wait and VIOLATED for the primitive to blame.
     """
 
-    way: int
     thread: int
     node: int
     outcome: int
     before: State
     after: State
 
+    @property
+    def idle(self) -> bool:
+        """Did nothing change?"""
+        return self.outcome == c.BLOCKED and np.array_equal(self.before, self.after)
+
 
 class Walker:
     """A race that is led along a path."""
 
-    def __init__(self, world: RaceWorld, merge: bool = True) -> None:
+    def __init__(self, world: RaceWorld) -> None:
         self.world = world
-        self.merge = merge
         self.state: State = world.start.copy()
         self._out: Any = np.zeros(c.OUT_WOKEN0 + world.threads, dtype=np.int32)
-        self._way = -1
 
     def node_of(self, thread: int) -> int:
         """The node that a thread is about to execute."""
@@ -74,44 +59,76 @@ class Walker:
         op = self.op_of(thread)
         return len(op.outcomes) if op.code == c.CHOOSE else 1
 
-    def go(self, way: int) -> Iterator[Move]:
-        """Follow one way: a scheduled primitive and the private ones behind it, as the search merges them."""
-        thread, choice = divmod(way, WAYS)
-        self._way += 1
-        for _ in range(_ENDLESS):
-            move = self.step(thread, choice)
-            yield move
-            if move.outcome < 0 or not self.merge or not self._goes_on(thread):
-                return
+    def is_private(self, thread: int) -> bool:
+        """Can nobody notice when the thread executes its next primitive?"""
+        row = self.world.program.table[self.node_of(thread)]
+        return not (row[c.C_FLAGS] & c.FLAG_SHARED or row[c.C_OP] in (c.CHOOSE, c.END))
 
-    def step(self, thread: int, choice: int = 0) -> Move:
-        """Execute one primitive."""
+    def go(self, way: int) -> Move:
+        """Execute one primitive: the next one of a thread, with a choice if its outcome is open."""
+        thread, choice = divmod(way, WAYS)
         node = self.node_of(thread)
         before = self.state.copy()
         world = self.world
         outcome = int(take(self.state, world.program.table, world.layout.g, thread, choice, self._out))
-        return Move(self._way, thread, node, outcome, before, self.state.copy())
+        return Move(thread, node, outcome, before, self.state.copy())
 
     def can_move(self, thread: int) -> bool:
         """Would the thread's next primitive change anything?"""
         state = self.state.copy()
-        try:
-            move = self.step(thread)
-        finally:
-            self.state = state
-        return move.outcome != c.BLOCKED or not np.array_equal(move.before, move.after)
+        move = self.go(thread * WAYS)
+        self.state = state
+        return not move.idle
 
-    def _goes_on(self, thread: int) -> bool:
-        row = self.world.program.table[self.node_of(thread)]
-        return not (row[c.C_FLAGS] & c.FLAG_SHARED or row[c.C_OP] in (c.CHOOSE, c.END))
+    def at_rest(self) -> bool:
+        """Can nobody move?"""
+        return not any(self.can_move(thread) for thread in range(self.world.threads))
 
     def wrong_at_rest(self) -> int:
-        """When nobody can move: V_DEADLOCK, another V_* code, or V_NONE."""
+        """Where nobody can move: V_DEADLOCK, another V_* code, or V_NONE."""
         idle = (c.END, c.RCU_GP_START)
         if any(self.op_of(thread).code not in idle for thread in range(self.world.threads)):
             return c.V_DEADLOCK
         return int(wrong(self.state, self.world.layout.g, self.world.locks))
 
-    def at_rest(self) -> bool:
-        """Can nobody move?"""
-        return not any(self.can_move(thread) for thread in range(self.world.threads))
+
+def way_round(world: RaceWorld, ways: Sequence[int], limit: int = 5000) -> tuple[list[int], int]:
+    """Ways behind a path that lead back to a state on them, and how many come before that state.
+
+    Breadth first over at most ``limit`` states; nothing if there is no way round among these.
+    """
+    walker = Walker(world)
+    for way in ways:
+        walker.go(way)
+    states = [walker.state]
+    came: list[tuple[int, int]] = [(-1, -1)]  # by state: where from, by which way
+    number = {walker.state.tobytes(): 0}
+    for here in range(limit):
+        if here == len(states):
+            break
+        walker.state = states[here].copy()
+        choices = [(thread, walker.choices(thread)) for thread in range(world.threads)]
+        for way in (thread * WAYS + choice for thread, count in choices for choice in range(count)):
+            walker.state = states[here].copy()
+            move = walker.go(way)
+            if move.idle or move.outcome == c.VIOLATED:
+                continue
+            key = move.after.tobytes()
+            if key not in number:
+                number[key] = len(states)
+                states.append(move.after)
+                came.append((here, way))
+                continue
+            path = _back(came, here)
+            if number[key] in path:
+                behind = [came[state][1] for state in path[1:]]
+                return [*behind, way], path.index(number[key])
+    return [], 0
+
+
+def _back(came: Sequence[tuple[int, int]], state: int) -> list[int]:
+    """The states from the first one to this one."""
+    path = [state]
+    while came[path[-1]][0] >= 0:
+        path.append(came[path[-1]][0])
+    return path[::-1]

@@ -1,15 +1,21 @@
 """Breadth-first search over the states of a race: compiled, exact, resumable.
 
-A state is a row of 16-bit words.  Rows are kept in the order in which they were found, which is also the
-queue; a hash table of row numbers (with 32 bits of the hash beside each) finds a state again, and a match is
-always confirmed on the row itself.  A slice of the search returns when its budget is spent or its arrays
-are full; the caller grows them and goes on.
+States are keys (spfvar.explore.parts), kept in the order in which they were found, which is also the queue.
+Every stored state is expanded in full: each thread that can move does, in each way it can.  What the reductions
+leave out lies between stored states (`advance`), or has other names (spfvar.explore.symmetry).  A slice of the
+search returns when its budget is spent or a store is full; the caller enlarges the stores and goes on.
+
+A primitive that looks at no other thread has the same effect wherever its thread's part meets the same memory
+part.  Such effects are remembered, so the transition function itself runs seldom.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from spfvar.explore.livelock import add_edge
+from spfvar.explore.parts import add_key, changed_part, mix, slot_of_key, whole_part
+from spfvar.explore.symmetry import rename, sort_threads
 from spfvar.ops import codes as c
 from spfvar.transition.jit import compiled, inlined
 from spfvar.transition.quiescent import wrong_at_rest
@@ -17,12 +23,14 @@ from spfvar.transition.step import step
 
 # --- counters ----------------------------------------------------------------------------------------
 N_HEAD: Final = 0  # the next state to expand
-N_STATES: Final = 1
-N_TRANSITIONS: Final = 2
-N_LEVEL_END: Final = 3  # one past the last state of the level that is being expanded
-N_DEPTH: Final = 4  # its distance from the start
-N_ENDS: Final = 5  # states in which every thread has ended
-COUNTERS: Final = 6
+N_TRANSITIONS: Final = 1
+N_LEVEL_END: Final = 2  # one past the last state of the level that is being expanded
+N_DEPTH: Final = 3  # its distance from the start
+N_ENDS: Final = 4  # states in which every thread has ended
+N_BATCH: Final = 5  # successors that are not yet looked up
+N_TRAIL: Final = 6  # primitives of the last way
+N_STEPS: Final = 7  # calls of the transition function
+COUNTERS: Final = 8
 
 # --- why a slice ended -------------------------------------------------------------------------------
 COMPLETE: Final = 0
@@ -33,22 +41,40 @@ FOUND: Final = 3
 #: A way into a state: thread * WAYS + choice; AT_REST stands for "nobody moves".
 WAYS: Final = 8
 AT_REST: Final = -1
-#: Private primitives that one thread may run in a row.
+#: Primitives that threads may run in a row between two stored states.
 MERGED: Final = 10_000
+#: Successors that are looked up together: the memory they wait for is then fetched at once.
+BATCH: Final = 512
 VIOLATIONS: Final = len(c.VIOLATIONS)
-_HIGH: Final = -(1 << 32)
-_LOW: Final = (1 << 32) - 1
+
+# --- what an op of a node may look at besides its own thread's words and memory's ----------------------
+ALONE: Final = 0  # nothing
+QUEUEING: Final = 1  # another thread if the op changes it
+ANY: Final = 2  # anything
+
+# --- masks of resources by node: columns of Rules.masks ------------------------------------------------
+M_READ: Final = 0
+M_WRITE: Final = 1
+M_ADD: Final = 2
+M_LATER: Final = 3  # from here on, what the thread may still do: read, write, add
+
+#: A remembered effect has so many bits for the number of a part.
+_THREAD_BITS: Final = 24
+MAX_PARTS: Final = 1 << _THREAD_BITS
+#: Not an outcome: a store is full.
+NO_ROOM: Final = -3
 
 
 class Space(NamedTuple):
-    """What a search knows, by state number; ``lanes`` is ``rows`` seen as 64-bit words."""
+    """What a search knows."""
 
-    rows: Any  # (capacity, words) int16
-    lanes: Any  # (capacity, words / 4) int64
-    hashes: Any  # (capacity,) int64
+    threads: Any  # Store of thread parts
+    memories: Any  # Store of memory parts
+    keys: Any  # Keys of the states
     parent: Any  # (capacity,) int32
     way: Any  # (capacity,) int16
-    buckets: Any  # (power of 2,) int64: high half of the hash, low half row number + 1; 0 is free
+    memo: Any  # (power of 2, 2) int64: what, and its effect; 0 is free
+    edges: Any  # livelock.Edges; without room they are not recorded
 
 
 class Found(NamedTuple):
@@ -60,99 +86,288 @@ class Found(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What a search follows.  ``idle`` are nodes at which a thread may rest for ever."""
+    """What a search follows."""
 
     table: Any
     g: Any
-    locks: Any
-    idle: Any
-    dead: Any  # liveness.Dead
+    locks: Any  # words that are 0 in free locks
+    idle: Any  # by node: may a thread rest here for ever?
+    kind: Any  # by node: ALONE, QUEUEING or ANY
+    private: Any  # by node: may the thread run on through it, whatever the others do?
+    runs: Any  # by node: could it ever be run on through (it does not wait, and is no open choice)?
+    masks: Any  # (nodes, 6) int64, columns M_*
+    dying: Any  # by node and the next: bounds in ``forgotten``
+    forgotten: Any  # thread words that a thread forgets on entry to a node
+    groups: Any  # (groups, 2): first and number of interchangeable threads
+    owners: Any  # words that hold the number of a thread + 1
+    fields: Any  # (threads + 1, 3) int64, by part, memory's last: its word of the key, first bit, mask
     merge: Any  # run private primitives in one go
+    forget: Any  # forget dead registers
+    partial: Any  # run primitives in one go that nothing still to come can conflict with
     first: Any  # stop at the first violation
 
 
-@inlined
-def mix(lane, position):
-    """A word's share of the hash."""
-    x = (lane + (position + 1) * -7046029254386353131) * -4658895280553007687
-    x ^= x >> 32
-    return x * -7723592293110705685
+class Work(NamedTuple):
+    """Scratch of a search."""
+
+    s: Any  # a state
+    lanes: Any  # the same in 64-bit words
+    loaded: Any  # (threads + 1,) int64: the parts that ``s`` consists of, memory's last; -1: unknown
+    t: Any  # a renamed state
+    t_lanes: Any
+    out: Any  # of step()
+    head: Any  # (threads + 1,) int64: parts of the state that is expanded
+    parts: Any  # (threads + 1,) int64: of a successor
+    order: Any  # (threads,) int64: of the successor's threads, see `sort_threads`
+    name: Any  # (threads,) int64
+    batch: Any  # (BATCH, words) int64: keys of successors
+    slot: Any  # (BATCH,) int64: where they are looked up
+    parent: Any  # (BATCH + 1,) int64
+    way: Any  # (BATCH,) int64
+    trail: Any  # (MERGED,) int64: the primitives of the last way
+    covered: Any  # by node and outcome: was it ever executed?
+    counters: Any  # N_*
 
 
 @inlined
-def full_hash(lanes):
-    """The hash of a state: the sum of its words' shares, so that a step only changes a few of them."""
-    total = 0
-    for i in range(lanes.shape[0]):
-        total += mix(lanes[i], i)
-    return total
+def node_of(space, part):
+    """The node that the thread with this part is about to execute (T_PC is the first of its words)."""
+    return space.threads.rows[part, 0] & 0x7FFF
 
 
 @inlined
-def advance(s, rules, tid, choice, out, covered):
-    """Let a thread move: one primitive, and the private ones behind it if they are merged.
+def independent(space, work, rules, tid):
+    """Is the next primitive of a thread one that nothing the others may still do conflicts with?"""
+    m = rules.masks
+    node = node_of(space, work.parts[tid])
+    if not rules.runs[node]:
+        return False
+    reads = 0
+    writes = 0
+    adds = 0
+    for other in range(rules.g[c.G_THREADS]):
+        if other != tid:
+            at = node_of(space, work.parts[other])
+            reads |= m[at, M_LATER]
+            writes |= m[at, M_LATER + 1]
+            adds |= m[at, M_LATER + 2]
+    return (
+        m[node, M_WRITE] & (reads | writes | adds) == 0
+        and m[node, M_READ] & (writes | adds) == 0
+        and m[node, M_ADD] & (reads | writes) == 0
+    )
 
-    Returns the outcome of the last primitive; only that of the first can be BLOCKED.
-    """
-    p = rules.table
+
+@inlined
+def next_runner(space, work, rules, tid):
+    """The thread that goes on at once after a primitive of ``tid``, or -1: then the state is stored."""
+    if rules.merge and rules.private[node_of(space, work.parts[tid])]:
+        return tid
+    if rules.partial:
+        threads = work.order.shape[0]
+        for i in range(threads):
+            thread = tid + i - threads if tid + i >= threads else tid + i
+            if independent(space, work, rules, thread):
+                return thread
+    return -1
+
+
+@inlined
+def forget(s, rules, tid, out):
+    """Clear what a thread that has just moved, and those that it woke, will never look at again."""
     g = rules.g
     tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
-    outcome = 0
-    for _ in range(MERGED):
-        pc = s[tb]
-        out[c.OUT_WOKEN] = 0
-        outcome = step(s, p, g, tid, choice, out)
-        if outcome < 0:
-            return outcome
-        covered[pc * c.MAX_OUTCOMES + outcome] = 1
-        pc = s[tb]
-        for i in range(rules.dead.first[pc], rules.dead.first[pc + 1]):
-            s[tb + rules.dead.words[i]] = rules.dead.values[i]
-        op = p[pc, c.C_OP]
-        if not rules.merge or p[pc, c.C_FLAGS] & c.FLAG_SHARED or op == c.CHOOSE or op == c.END:
-            return outcome
+    node = s[tb]
+    for i in range(rules.dying[node], rules.dying[node + 1]):
+        s[tb + rules.forgotten[i]] = -1
+    if s[tb + c.T_RCU_NEST] == 0:
+        s[tb + c.T_RCU_PHASE] = 0
+    for i in range(out[c.OUT_WOKEN]):
+        woken = g[c.G_T_BASE] + out[c.OUT_WOKEN0 + i] * g[c.G_T_STRIDE]
+        s[woken + c.T_WNEXT] = 0
+        s[woken + c.T_WKIND] = 0
+
+
+@inlined
+def load(space, work, rules):
+    """Make ``work.s`` the state of ``work.parts``."""
+    threads = work.order.shape[0]
+    width = space.threads.rows.shape[1]
+    memory = space.memories.rows.shape[1]
+    for i in range(threads):
+        if work.loaded[i] != work.parts[i]:
+            work.loaded[i] = work.parts[i]
+            for j in range(width):
+                work.lanes[memory + i * width + j] = space.threads.rows[work.parts[i], j]
+    if work.loaded[threads] != work.parts[threads]:
+        work.loaded[threads] = work.parts[threads]
+        for j in range(memory):
+            work.lanes[j] = space.memories.rows[work.parts[threads], j]
+
+
+@inlined
+def room(store, threads):
+    """Is there place for the parts of one more successor, and of the same with renamed threads?"""
+    return store.used[0] + 2 * (threads + 1) <= store.rows.shape[0]
+
+
+@inlined
+def execute(space, work, rules, tid, choice):
+    """The next primitive of a thread, on ``work.parts``: by the transition function.
+
+    Returns the outcome, and whether it depends on no other thread.
+    """
+    threads = work.order.shape[0]
+    memory = space.memories.rows.shape[1]
+    width = space.threads.rows.shape[1]
+    load(space, work, rules)
+    node = node_of(space, work.parts[tid])
+    work.out[c.OUT_WOKEN] = 0
+    work.counters[N_STEPS] += 1
+    outcome = step(work.s, rules.table, rules.g, tid, choice, work.out)
+    if outcome == c.VIOLATED:
+        for i in range(threads + 1):
+            work.loaded[i] = -1
+        return outcome, False
+    if outcome >= 0:
+        work.covered[node * c.MAX_OUTCOMES + outcome] = 1
+        if rules.forget:
+            forget(work.s, rules, tid, work.out)
+    alone = rules.kind[node] != ANY
+    for i in range(threads):
+        if i == tid or rules.kind[node] != ALONE:
+            part = changed_part(space.threads, work.lanes, memory + i * width, work.parts[i])
+            if i != tid and part != work.parts[i]:
+                alone = False
+            work.parts[i] = part
+            work.loaded[i] = part
+    part = changed_part(space.memories, work.lanes, 0, work.parts[threads])
+    work.parts[threads] = part
+    work.loaded[threads] = part
+    return outcome, alone
+
+
+@inlined
+def memo_key(part, memory, what):
+    """What a remembered effect is found by."""
+    return ((memory << _THREAD_BITS | part) << 7 | what) + 1
+
+
+@inlined
+def primitive(space, work, rules, tid, choice):
+    """The next primitive of a thread, on ``work.parts``; returns its outcome, or NO_ROOM."""
+    threads = work.order.shape[0]
+    memo = space.memo
+    key = memo_key(work.parts[tid], work.parts[threads], tid << 3 | choice)
+    place = (mix(key, 0) >> 20) & (memo.shape[0] - 1)
+    if memo[place, 0] == key:
+        effect = memo[place, 1]
+        work.parts[tid] = effect >> 4 & ((1 << _THREAD_BITS) - 1)
+        work.parts[threads] = effect >> (4 + _THREAD_BITS)
+        return (effect & 15) - 1
+    if not (room(space.threads, threads) and room(space.memories, threads)):
+        return NO_ROOM
+    outcome, alone = execute(space, work, rules, tid, choice)
+    if alone:
+        memo[place, 0] = key
+        memo[place, 1] = (work.parts[threads] << _THREAD_BITS | work.parts[tid]) << 4 | (outcome + 1)
     return outcome
 
 
 @inlined
-def insert(space, counters, state, lanes, digest, parent, way):
-    """Add a state unless it is known; returns whether it is new."""
-    buckets = space.buckets
-    mask = buckets.shape[0] - 1
-    at = (digest ^ (digest >> 29)) & mask
-    high = digest & _HIGH
-    while buckets[at] != 0:
-        if (buckets[at] & _HIGH) == high:
-            row = (buckets[at] & _LOW) - 1
-            same = True
-            for i in range(lanes.shape[0]):
-                if space.lanes[row, i] != lanes[i]:
-                    same = False
-                    break
-            if same:
-                return False
-        at = (at + 1) & mask
-    row = counters[N_STATES]
-    buckets[at] = high | (row + 1)
-    for i in range(lanes.shape[0]):
-        space.lanes[row, i] = lanes[i]
-    space.hashes[row] = digest
-    space.parent[row] = parent
-    space.way[row] = way
-    counters[N_STATES] = row + 1
-    return True
+def advance(space, work, rules, tid, choice):
+    """Let a thread move: one primitive, and those behind it that the reductions let run at once.
+
+    Returns the outcome of the last primitive, or NO_ROOM.  Only the first can be BLOCKED or VIOLATED.
+    """
+    outcome = 0
+    number = 0
+    while number < MERGED:
+        work.trail[number] = tid * WAYS + choice
+        number += 1
+        outcome = primitive(space, work, rules, tid, choice)
+        if outcome == c.VIOLATED and number > 1:  # store the state before it: the others may violate more
+            number -= 1
+            outcome = 0
+            break
+        if outcome < 0:
+            break
+        tid = next_runner(space, work, rules, tid)
+        if tid < 0:
+            break
+        choice = 0
+    work.counters[N_TRAIL] = number
+    return outcome
 
 
-@compiled
-def rehash(space, states):
-    """Fill new, empty buckets with the states found so far."""
-    mask = space.buckets.shape[0] - 1
-    for row in range(states):
-        digest = space.hashes[row]
-        at = (digest ^ (digest >> 29)) & mask
-        while space.buckets[at] != 0:
-            at = (at + 1) & mask
-        space.buckets[at] = (digest & _HIGH) | (row + 1)
+@inlined
+def order_threads(space, work, rules):
+    """Put interchangeable threads of ``work.parts`` in order, and rename them; ``work.order`` says how."""
+    g = rules.g
+    threads = work.order.shape[0]
+    if not sort_threads(rules.groups, work.parts, work.order):
+        return
+    width = space.threads.rows.shape[1]
+    memory = space.memories.rows.shape[1]
+    load(space, work, rules)
+    rename(work.s, work.t, g, rules.owners, work.order, work.name)
+    for i in range(threads):
+        work.name[i] = work.parts[work.order[i]]
+    for i in range(threads):
+        work.parts[i] = changed_part(space.threads, work.t_lanes, memory + i * width, work.name[i])
+    work.parts[threads] = changed_part(space.memories, work.t_lanes, 0, work.parts[threads])
+
+
+@inlined
+def add_to_batch(space, work, rules, parent, way):
+    """Note ``work.parts`` as a successor."""
+    row = work.counters[N_BATCH]
+    for i in range(work.batch.shape[1]):
+        work.batch[row, i] = 0
+    threads = work.order.shape[0]
+    for i in range(threads):
+        work.batch[row, rules.fields[i, 0]] |= work.parts[i] << rules.fields[i, 1]
+    work.batch[row, rules.fields[threads, 0]] |= work.parts[threads] + 1 << rules.fields[threads, 1]
+    work.slot[row] = slot_of_key(work.batch, row, space.keys.buckets.shape[0])
+    work.parent[row] = parent
+    work.way[row] = way
+    work.counters[N_BATCH] = row + 1
+
+
+@inlined
+def edges_full(edges, ways):
+    """May the transitions of another batch and state not find room?"""
+    room = edges.source.shape[0]
+    return room > 0 and edges.used[0] + BATCH + ways > room
+
+
+@inlined
+def enter_batch(space, work):
+    """Add those successors to the states that are new."""
+    number = work.counters[N_BATCH]
+    touched = 0
+    for row in range(number):
+        touched ^= space.keys.buckets[work.slot[row], 0]  # fetches from memory overlap here
+    work.parent[BATCH] = touched
+    for row in range(number):
+        known = space.keys.used[0]
+        state = add_key(space.keys, work.batch, row, work.slot[row])
+        if state == known:
+            space.parent[state] = work.parent[row]
+            space.way[state] = work.way[row]
+        if space.edges.source.shape[0] > 0 and work.parent[row] >= 0:
+            add_edge(space.edges, work.parent[row], state)
+    work.counters[N_BATCH] = 0
+
+
+@inlined
+def unpack(space, work, rules, state):
+    """Make ``work.head`` the parts of a stored state."""
+    threads = work.order.shape[0]
+    for i in range(threads + 1):
+        field = space.keys.rows[state, rules.fields[i, 0]] >> rules.fields[i, 1]
+        work.head[i] = field & rules.fields[i, 2]
+    work.head[threads] -= 1
 
 
 @inlined
@@ -190,66 +405,92 @@ def look_at_rest(s, rules, counters, found, head):
 
 
 @compiled
-def prepare(space, counters, s, lanes):
-    """Make ``s`` the start state."""
-    counters[:] = 0
-    digest = full_hash(lanes)
-    insert(space, counters, s, lanes, digest, -1, AT_REST)
-    counters[N_LEVEL_END] = 1
+def search(space, found, work, rules, budget, only):
+    """Expand states until the space is complete, a store is full, or ``budget`` states are expanded.
 
-
-@compiled
-def search(space, counters, found, s, lanes, rules, out, covered, budget):
-    """Expand states until the space is complete, the arrays are full, or ``budget`` states are expanded.
-
-    ``s`` and ``lanes`` are one scratch row.  Returns COMPLETE, FULL, BUDGET or FOUND.
+    Returns COMPLETE, FULL, BUDGET or FOUND.  With ``only`` >= 0, goes that way from the next state alone: the
+    primitives are then in ``work.trail``, the successor in ``work.parts`` and its threads in ``work.order``.
     """
     p = rules.table
     g = rules.g
-    threads = g[c.G_THREADS]
-    room = space.rows.shape[0] - threads * c.MAX_OUTCOMES
-    width = lanes.shape[0]
-    while counters[N_HEAD] < counters[N_STATES]:
+    counters = work.counters
+    threads = work.order.shape[0]  # a 64-bit integer, unlike g[G_THREADS]: one version of each callee
+    ways = threads * c.MAX_OUTCOMES
+    while True:
+        if counters[N_BATCH] + ways > BATCH or counters[N_HEAD] >= counters[N_LEVEL_END] or budget <= 0:
+            enter_batch(space, work)
+        head = counters[N_HEAD]
+        if head >= space.keys.used[0]:
+            return COMPLETE
         if budget <= 0:
             return BUDGET
-        if counters[N_STATES] > room:
-            return FULL
         budget -= 1
-        head = counters[N_HEAD]
+        if space.keys.used[0] + BATCH + ways > space.keys.rows.shape[0] or edges_full(space.edges, ways):
+            enter_batch(space, work)
+            return FULL
         if head >= counters[N_LEVEL_END]:
             counters[N_DEPTH] += 1
-            counters[N_LEVEL_END] = counters[N_STATES]
-        moved = False
+            counters[N_LEVEL_END] = space.keys.used[0]
+        unpack(space, work, rules, head)
+        transitions = 0
         violated = False
         for tid in range(threads):
-            pc = space.rows[head, g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]]
-            choices = p[pc, c.C_IMM] if p[pc, c.C_OP] == c.CHOOSE else 1
+            node = node_of(space, work.head[tid])
+            choices = 1
+            if p[node, c.C_OP] == c.CHOOSE:
+                choices += p[node, c.C_IMM] - 1
             for choice in range(choices):
-                for i in range(width):
-                    lanes[i] = space.lanes[head, i]
-                outcome = advance(s, rules, tid, choice, out, covered)
+                way = tid * WAYS + choice
+                if only >= 0 and way != only:
+                    continue
+                for i in range(threads + 1):
+                    work.parts[i] = work.head[i]
+                outcome = advance(space, work, rules, tid, choice)
+                if outcome == NO_ROOM:
+                    enter_batch(space, work)
+                    return FULL
                 if outcome == c.VIOLATED:
-                    code = s[g[c.G_VIOLATION]]
-                    note(found, code, head, tid * WAYS + choice, s[g[c.G_VIOLATION] + 2])
-                    counters[N_TRANSITIONS] += 1
-                    moved = True
+                    code = work.s[g[c.G_VIOLATION]]
+                    note(found, code, head, way, work.s[g[c.G_VIOLATION] + 2])
+                    transitions += 1
                     violated = True
                     continue
-                digest = space.hashes[head]
-                changed = False
-                for i in range(width):
-                    if lanes[i] != space.lanes[head, i]:
-                        changed = True
-                        digest += mix(lanes[i], i) - mix(space.lanes[head, i], i)
-                if changed:
-                    counters[N_TRANSITIONS] += 1
-                    moved = True
-                    insert(space, counters, s, lanes, digest, head, tid * WAYS + choice)
-        if not moved:
-            for i in range(width):
-                lanes[i] = space.lanes[head, i]
-            violated = look_at_rest(s, rules, counters, found, head)
+                moved = outcome >= 0
+                for i in range(threads + 1):
+                    moved = moved or work.parts[i] != work.head[i]
+                if moved:
+                    transitions += 1
+                    if not (room(space.threads, threads) and room(space.memories, threads)):
+                        enter_batch(space, work)
+                        return FULL
+                    order_threads(space, work, rules)
+                    if only < 0:
+                        add_to_batch(space, work, rules, head, way)
+        if only >= 0:
+            return BUDGET
+        if transitions == 0:
+            for i in range(threads + 1):
+                work.parts[i] = work.head[i]
+            load(space, work, rules)
+            violated = look_at_rest(work.s, rules, counters, found, head)
+        counters[N_TRANSITIONS] += transitions
         counters[N_HEAD] = head + 1
         if violated and rules.first:
+            enter_batch(space, work)
             return FOUND
-    return COMPLETE
+
+
+@compiled
+def prepare(space, work, rules):
+    """Make ``work.s`` the start state."""
+    threads = work.order.shape[0]
+    width = space.threads.rows.shape[1]
+    memory = space.memories.rows.shape[1]
+    for i in range(threads):
+        work.parts[i] = whole_part(space.threads, work.lanes, memory + i * width)
+    work.parts[threads] = whole_part(space.memories, work.lanes, 0)
+    for i in range(threads + 1):
+        work.loaded[i] = work.parts[i]
+    add_to_batch(space, work, rules, -1, AT_REST)
+    enter_batch(space, work)
+    work.counters[N_LEVEL_END] = 1

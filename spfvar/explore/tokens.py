@@ -1,8 +1,8 @@
 """Tokens: a violation's path as a short text that anybody can replay.
 
-``VARIANT:RACE:PAYLOAD``, the payload in URL-safe base64: version and flags, a digest of variant and race (so
-that a changed model is noticed), the violation's code, then, deflated, a byte per way and a byte of what each
-way executed (so that a replay knows where a changed model goes another way).
+``VARIANT:RACE:PAYLOAD``.  The payload, in URL-safe base64, holds a version, a digest of variant and race (so
+that a changed model is noticed), the violation's code, the path as runs of primitives of one thread, and for
+each primitive half a byte of all executed so far (so that a replay knows where a changed model leaves it).
 """
 
 from __future__ import annotations
@@ -10,46 +10,47 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from spfvar.errors import InputError
-from spfvar.explore.moves import Move, Walker
-from spfvar.explore.trace import outcome_text
+from spfvar.errors import InputError, shorten
+from spfvar.explore.search import WAYS
+from spfvar.explore.trace import Step
 from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
 from spfvar.scenario.race import race_hash
 
 _VERSION = 1
-_MERGED = 0x80
 _DIGEST = 3
 _HEAD = 1 + _DIGEST + 1
+#: Longer paths are no counterexamples that anybody would replay; it bounds what a damaged token can ask for.
+_LONGEST = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A path: ``ways`` from the start, ``sums`` of what each executed, and what is violated at its end."""
+    """A path: ``ways`` from the start, one primitive each, ``sums`` behind each; what its end violates."""
 
     variant: str
     race: str
     digest: bytes
     code: int
     ways: tuple[int, ...]
-    sums: bytes
-    merge: bool
+    sums: tuple[int, ...]
 
     def __str__(self) -> str:
         """The text that `parse` reads."""
-        flags = _VERSION | (_MERGED if self.merge else 0)
-        path = zlib.compress(bytes(self.ways) + self.sums, 9, wbits=-15)
-        payload = bytes([flags]) + self.digest + bytes([self.code]) + path
+        runs = list(_runs(self.ways))
+        path = _number(len(runs)) + b"".join(bytes([way]) + _number(more) for way, more in runs)
+        pairs = zip(self.sums[::2], [*self.sums[1::2], 0], strict=False)
+        sums = bytes(low | high << 4 for low, high in pairs)
+        payload = bytes([_VERSION]) + self.digest + bytes([self.code]) + path + sums
         text = base64.urlsafe_b64encode(payload).decode("ascii").rstrip("=")
         return f"{self.variant}:{self.race}:{text}"
 
 
 def model_digest(world: RaceWorld) -> bytes:
-    """Changes whenever the race or what the variant does in it changes."""
+    """Changes whenever the race, or what the variant does in it, changes."""
     digest = hashlib.sha256(race_hash(world.race).encode())
     digest.update(world.program.table.tobytes())
     digest.update(world.start.tobytes())
@@ -58,47 +59,99 @@ def model_digest(world: RaceWorld) -> bytes:
     return digest.digest()[:_DIGEST]
 
 
-def sum_of(world: RaceWorld, moves: Iterable[Move]) -> int:
-    """A byte for what a way executed: functions, primitives, outcomes."""
-    text = "\n".join(
-        f"{op.function}/{op.name}/{outcome_text(op, move.outcome)}"
-        for move in moves
-        for op in [world.program.ops[move.node]]
-    )
-    return hashlib.sha256(text.encode()).digest()[0]
+class Summing:
+    """Half a byte for all primitives so far: threads, functions, names and outcomes."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def add(self, step: Step) -> int:
+        """The sum behind one more primitive."""
+        self._digest.update(f"{step}\n".encode())
+        return self._digest.digest()[0] & 15
 
 
-def token_of(world: RaceWorld, variant: str, race: str, code: int, ways: Sequence[int], merge: bool) -> str:
-    """The token of a path."""
-    walker = Walker(world, merge)
-    sums = bytes(sum_of(world, walker.go(way)) for way in ways)
-    return str(Token(variant, race, model_digest(world), code, tuple(ways), sums, merge))
+def token_of(
+    world: RaceWorld, variant: str, race: str, code: int, ways: Sequence[int], steps: Sequence[Step]
+) -> str:
+    """The token of a path that was recorded as these primitives."""
+    summing = Summing()
+    sums = tuple(summing.add(step) for step in steps)
+    return str(Token(variant, race, model_digest(world), code, tuple(ways), sums))
 
 
 def parse(text: str) -> Token:
     """A token's content.  Raises InputError for text that is none."""
-    parts = text.strip().split(":")
-    if len(parts) != 3 or not all(parts):
+    text = "".join(text.split())
+    variant, _, rest = text.partition(":")
+    race, _, payload = rest.rpartition(":")
+    if not (variant and race and payload):
         raise _bad("it has not three parts", text)
-    variant, race, payload = parts
     try:
         data = base64.b64decode(payload + "=" * (-len(payload) % 4), altchars=b"-_", validate=True)
-        decoder = zlib.decompressobj(wbits=-15)
-        path = decoder.decompress(data[_HEAD:], 1 << 20)
-    except (binascii.Error, ValueError, zlib.error):
+    except (binascii.Error, ValueError):
         raise _bad("its last part is damaged", text) from None
-    if len(data) <= _HEAD or not decoder.eof or decoder.unused_data or len(path) % 2 or not path:
+    if len(data) <= _HEAD:
         raise _bad("its last part is cut off", text)
-    if data[0] & ~_MERGED != _VERSION:
-        raise _bad(f"its version is {data[0] & ~_MERGED}, not {_VERSION}", text)
-    code = data[1 + _DIGEST]
+    if data[0] != _VERSION:
+        raise _bad(f"its version is {data[0]}, not {_VERSION}", text)
+    code = data[_HEAD - 1]
     if not 0 < code < len(c.VIOLATIONS):
         raise _bad("it names no violation", text)
-    half = len(path) // 2
-    digest = bytes(data[1 : 1 + _DIGEST])
-    return Token(variant, race, digest, code, tuple(path[:half]), path[half:], bool(data[0] & _MERGED))
+    ways, rest_at = _path(data, text)
+    sums = [half for byte in data[rest_at:] for half in (byte & 15, byte >> 4)]
+    if len(sums) != len(ways) + len(ways) % 2:
+        raise _bad("its last part is cut off", text)
+    return Token(variant, race, data[1 : 1 + _DIGEST], code, tuple(ways), tuple(sums[: len(ways)]))
+
+
+def _path(data: bytes, text: str) -> tuple[list[int], int]:
+    """The ways, and where the sums begin."""
+    try:
+        runs, at = _read_number(data, _HEAD)
+        ways: list[int] = []
+        for _ in range(runs):
+            way = data[at]
+            more, at = _read_number(data, at + 1)
+            if len(ways) + more > _LONGEST:
+                raise IndexError
+            ways += [way, *[way // WAYS * WAYS] * more]
+    except IndexError:
+        raise _bad("its last part is cut off", text) from None
+    return ways, at
+
+
+def _runs(ways: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """A way, and how many primitives of the same thread follow without a choice."""
+    first, more = -1, 0
+    for way in ways:
+        if first >= 0 and way == first // WAYS * WAYS:
+            more += 1
+            continue
+        if first >= 0:
+            yield first, more
+        first, more = way, 0
+    if first >= 0:
+        yield first, more
+
+
+def _number(value: int) -> bytes:
+    """Seven bits in a byte, the low ones first."""
+    low, high = value & 127, value >> 7
+    return bytes([low | 128]) + _number(high) if high else bytes([low])
+
+
+def _read_number(data: bytes, at: int) -> tuple[int, int]:
+    value, shift = 0, 0
+    while shift < 28:
+        byte = data[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+        shift += 7
+    raise IndexError
 
 
 def _bad(why: str, text: str) -> InputError:
-    shown = text if len(text) <= 40 else f"{text[:37]}..."
-    return InputError(f"{shown!r} is no token: {why}", expected="VARIANT:RACE:PAYLOAD, as check prints it")
+    return InputError(f"{shorten(text, 40)!r} is no token: {why}", expected="VARIANT:RACE:PAYLOAD from check")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from spfvar.explore.moves import Move, Walker
+from spfvar.explore.search import WAYS
 from spfvar.explore.words import Words
 from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
@@ -38,6 +39,20 @@ class Step:
     def is_work(self) -> bool:
         """Plain work: nothing to see but its name."""
         return not self.outcome and not self.changes
+
+    @property
+    def assigns(self) -> bool:
+        """Does it only set a register, so that the change says it all?"""
+        return (
+            not self.outcome
+            and len(self.changes) == 1
+            and self.name.split(" = ")[0] == (self.changes[0].split(" = ")[0])
+        )
+
+    def __str__(self) -> str:
+        """ "fault: do_fault: mmap_seq_read_check(mm->mmap_seq): yes"."""
+        outcome = f": {self.outcome}" if self.outcome else ""
+        return f"{self.thread}: {self.function}: {self.name}{outcome}"
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -102,7 +117,7 @@ class Locks:
 class Trace:
     """A violation's path.
 
-    ``threads`` are the columns; ``end`` says what is wrong, in lines; ``ways`` can be replayed.
+    ``threads`` are the columns; ``end`` says what is wrong, in lines; ``ways`` are the primitives.
     """
 
     threads: tuple[str, ...]
@@ -112,8 +127,8 @@ class Trace:
 
     @property
     def length(self) -> int:
-        """Steps that had to be scheduled."""
-        return len(self.ways)
+        """Steps, each of which had to be scheduled."""
+        return self.steps[-1].number if self.steps else 0
 
 
 class Recorder:
@@ -123,6 +138,15 @@ class Recorder:
         self.world = world
         self.words = Words(world)
         self.locks = Locks(self.words)
+        self.number = 0
+        self._thread = -1
+
+    def next(self, walker: Walker, way: int) -> None:
+        """Count a step, unless the thread only goes on with what nobody can notice."""
+        thread = way // WAYS
+        if thread != self._thread or not walker.is_private(thread):
+            self.number += 1
+        self._thread = thread
 
     def step(self, move: Move) -> Step:
         """One move in kernel terms."""
@@ -131,7 +155,7 @@ class Recorder:
         changes += self.words.changes(move.before, move.after, move.thread)
         changes += self._handed_over(move)
         return Step(
-            move.way + 1, self.world.names[move.thread], op.function, op.name, outcome_text(op, move.outcome),
+            self.number, self.world.names[move.thread], op.function, op.name, outcome_text(op, move.outcome),
             tuple(changes),
         )  # fmt: skip
 
@@ -157,17 +181,22 @@ def outcome_text(op: Op, outcome: int) -> str:
     return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
 
 
-def record(world: RaceWorld, ways: Sequence[int], code: int, merge: bool = True) -> Trace:
-    """The path along ``ways`` (the last one is the way that violates, or AT_REST)."""
-    walker, recorder = Walker(world, merge), Recorder(world)
+def record(world: RaceWorld, ways: Sequence[int], code: int, round_from: int = -1) -> Trace:
+    """The path along ``ways`` (one primitive each), at whose end ``code`` is violated.
+
+    ``round_from``: the primitive from which on the path goes round for ever.
+    """
+    walker, recorder = Walker(world), Recorder(world)
     steps: list[Step] = []
     for way in ways:
-        if way >= 0:
-            steps += [recorder.step(move) for move in walker.go(way)]
+        recorder.next(walker, way)
+        steps.append(recorder.step(walker.go(way)))
     moving = {step.thread for step in steps}
     threads = tuple(name for name in world.names if name in moving) or world.names[:1]
-    scheduled = tuple(way for way in ways if way >= 0)
-    return Trace(threads, tuple(steps), tuple(ending(walker, recorder, steps, code)), scheduled)
+    end = list(ending(walker, recorder, steps, code))
+    if 0 <= round_from < len(steps):
+        end.append(f"steps {steps[round_from].number} to {steps[-1].number} can be repeated for ever")
+    return Trace(threads, tuple(steps), tuple(end), tuple(ways))
 
 
 def ending(walker: Walker, recorder: Recorder, steps: Sequence[Step], code: int) -> Iterable[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from spfvar.explore.explore import Exploration, Options, Violation, explore
+from spfvar.explore.moves import way_round
 from spfvar.explore.properties import property_of
-from spfvar.explore.search import AT_REST
 from spfvar.explore.tokens import token_of
 from spfvar.explore.trace import Trace, record
 from spfvar.explore.world import RaceWorld
@@ -88,10 +88,10 @@ def judge(
 ) -> Verdict:
     """Explore a race under a variant."""
     found = explore(world, options, progress)
-    found, seconds = _without_reductions(world, options, found, progress)
+    found, seconds = _shortest(world, options, found, progress)
     limits = [v for v in found.violations if v.code == c.V_NO_MEMORY]
     real = [v for v in found.violations if v.code != c.V_NO_MEMORY]
-    findings = tuple(_finding(world, variant, race, options, found, violation) for violation in real)
+    findings = tuple(_finding(world, variant, race, found, violation) for violation in real)
     verdict = VIOLATION if findings else SAFE if found.complete and not limits else INCOMPLETE
     why = ""
     if verdict == INCOMPLETE:
@@ -102,14 +102,14 @@ def judge(
     )  # fmt: skip
 
 
-def _without_reductions(
+def _shortest(
     world: RaceWorld, options: Options, found: Exploration, progress: Progress | None
 ) -> tuple[Exploration, float]:
-    """Search again, plainly, for shortest traces, if a reduced search found a violation.
+    """Search again without partial-order reduction, which may take the long way to a violation.
 
-    The plain search may hit a bound that the reduced one did not; then the longer trace is kept.
+    The second search may hit a bound that the first one did not; then the longer trace is kept.
     """
-    plain = plain_options(options)
+    plain = with_reductions(options, ("partial_order",), False)
     if not found.violations or plain == options:
         return found, found.seconds
     again = explore(world, plain, progress)
@@ -117,14 +117,14 @@ def _without_reductions(
     return (again if again.violations else found), seconds
 
 
-#: Options that leave states out, and so may find a longer trace than the shortest.
-_REDUCTIONS = ("symmetry", "partial_order")
+#: Options that leave out states or names of threads.
+REDUCTIONS = ("merge", "forget", "symmetry", "partial_order")
 
 
-def plain_options(options: Options) -> Options:
-    """The same search without the reductions that do not keep shortest traces."""
-    present = {name: False for name in _REDUCTIONS if hasattr(options, name)}
-    return replace(options, **present)
+def with_reductions(options: Options, names: Sequence[str], wanted: bool) -> Options:
+    """The same search with or without reductions; names that this explorer does not have are ignored."""
+    known = {field.name for field in fields(options)}
+    return replace(options, **{name: wanted for name in names if name in known})
 
 
 def never_reached(world: RaceWorld, found: Exploration) -> list[str]:
@@ -134,15 +134,14 @@ def never_reached(world: RaceWorld, found: Exploration) -> list[str]:
     return [wanted for wanted in world.race.sometimes if not any(name.startswith(wanted) for name in names)]
 
 
-def _finding(
-    world: RaceWorld, variant: str, race: str, options: Options, found: Exploration, violation: Violation
-) -> Finding:
-    ways = found.ways_to(violation.state)
-    if violation.way != AT_REST:
-        ways.append(violation.way)
-    trace = record(world, ways, violation.code, options.merge)
+def _finding(world: RaceWorld, variant: str, race: str, found: Exploration, violation: Violation) -> Finding:
+    ways = found.ways_of(violation)
+    round_from = -1
+    if violation.code == c.V_LIVELOCK:
+        more, before = way_round(world, ways)
+        round_from = len(ways) + before if more else -1
+        ways = [*ways, *more]
+    trace = record(world, ways, violation.code, round_from)
     op = world.program.ops[violation.node] if violation.node >= 0 else None
-    return Finding(
-        property_of(violation.code, op), c.VIOLATIONS[violation.code], trace,
-        token_of(world, variant, race, violation.code, ways, options.merge),
-    )  # fmt: skip
+    token = token_of(world, variant, race, violation.code, ways, trace.steps)
+    return Finding(property_of(violation.code, op), c.VIOLATIONS[violation.code], trace, token)

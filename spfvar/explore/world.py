@@ -21,7 +21,7 @@ from spfvar.scenario.actors import actor_text
 from spfvar.scenario.race import MAX_ANON_PAGES, Race, RaceVma
 
 KTHREAD = "rcu_gp_kthread"
-_LANE = 4  # 16-bit words per 64-bit word
+LANE = 4  # 16-bit words per 64-bit word
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def build_world(race: Race, automata: dict[str, Automaton]) -> RaceWorld:
     program = link(automata, layout, lifetimes=True)
     state = _Start(race, layout, program).state
     names, groups = _threads(race, with_rcu)
-    return RaceWorld(race, layout, program, automata, _packed(state), _lock_words(layout), names, groups)
+    return RaceWorld(race, layout, program, automata, packed(state), lock_words(layout), names, groups)
 
 
 def _threads(race: Race, with_rcu: bool) -> tuple[tuple[str, ...], tuple[int, ...]]:
@@ -119,21 +119,24 @@ def _sizes(race: Race, automata: dict[str, Automaton]) -> Sizes:
         seq_bits=10,
         mms=race.mms,
         anon_vmas=vmas + accesses,
-        anon_pages=min(MAX_ANON_PAGES, populated + 2 * accesses),
         policies=sum(vma.policy for vma in race.vma) + allocations(o.MEMPOLICY),
+        # At least one: without any, lower() drops bookkeeping that the properties look at.
+        anon_pages=min(MAX_ANON_PAGES, max(1, populated + 2 * accesses)),
         tlbs=race.tlb,
         stale=c.SMALL_STALE,
+        align=LANE,
     )
 
 
-def _packed(state: Words) -> npt.NDArray[np.int16]:
-    packed = np.zeros(-(-len(state) // _LANE) * _LANE, dtype=np.int16)
-    packed[: len(state)] = state
-    assert (packed[: len(state)] == state).all(), "a word of the start state does not fit into 16 bits"
-    return packed
+def packed(state: Words) -> npt.NDArray[np.int16]:
+    """A state in words of 16 bits."""
+    words = np.zeros(-(-len(state) // LANE) * LANE, dtype=np.int16)
+    words[: len(state)] = state
+    assert (words[: len(state)] == state).all(), "a word of the start state does not fit into 16 bits"
+    return words
 
 
-def _lock_words(layout: Layout) -> npt.NDArray[np.int64]:
+def lock_words(layout: Layout) -> npt.NDArray[np.int64]:
     """Every word of every lock: all of them are 0 when it is free and nobody waits."""
     words = [
         layout.word(field, index) + i

@@ -164,8 +164,20 @@ def pte_restore(x: Operands) -> Step:
 
 @template(c.ZAP_PTES)
 def zap_ptes(x: Operands) -> Step:
-    """Clear the entries of the range in one table (all, or file pages only); gather anonymous pages."""
-    return done(f"{'zap_file_pages' if x.imm else 'zap_range'}({x.reference}, {x.src}, {x.src2}, {x.dst})")
+    """Clear the entries of the range in one table (all, or file pages only); gather anonymous pages.
+
+    Where there are two outcomes: was anything cleared?
+    """
+    zap = f"{'zap_file_pages' if x.imm else 'zap_range'}({x.reference}, {x.src}, {x.src2}, {x.dst})"
+    if len(x.op.outcomes) == 1:
+        return done(zap)
+    mapped = "(READABLE({0}) && ({0} & (ANON | ZERO)) == 0)" if x.imm else "READABLE({0})"
+    inside = "{0} < {1} && {0} < TABLE_END({2})"
+    entries = [
+        f"({inside.format(address, x.src2, x.src)} && {mapped.format(_entry(x, address))})"
+        for address in (f"{x.src} + {n}" for n in range(1 << x.model.sizes.pt_shift))
+    ]
+    return test(" || ".join(entries), zap)
 
 
 @template(c.CHANGE_PTES)

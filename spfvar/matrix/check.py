@@ -9,10 +9,11 @@ from threading import Event, Lock
 from typing import Any
 
 from spfvar.automata.extract import StrategyError
-from spfvar.errors import InputError
+from spfvar.errors import InputError, unknown
 from spfvar.explore.explore import Options
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION, Verdict, judge
 from spfvar.explore.world import build_race
+from spfvar.matrix.catalogue import Catalogue
 from spfvar.matrix.run import available_cpus
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Stack, Variant
@@ -55,16 +56,36 @@ class Checked:
         return entry
 
 
-def twin_cases(registry: Registry, races: Callable[[str], Race], names: Sequence[str]) -> list[Case]:
-    """Every twin on its race, and the variant without its bug on the same race."""
+def make_cases(
+    registry: Registry,
+    races: Catalogue[Race],
+    names: Sequence[str],
+    patterns: Sequence[str],
+    twins: bool = False,
+) -> list[Case]:
+    """The cases of variants (or twins) in races, in the order asked for.
+
+    With ``twins``, ``names`` are those of twins or of bugs (none: all), and each twin is run on its own race,
+    as is the variant without its bug.  InputError for names that do not exist.
+    """
+    chosen = races.select(patterns or races.names())
+    if not twins:
+        variants = [registry.any_variant(name) for name in names]
+        return [Case(variant, name, races[name]) for name in chosen for variant in variants]
+    bugs = {twin.bug.lower() for twin in registry.twins.values()}
+    for name in names:
+        if name not in registry.twins and name.lower() not in bugs:
+            raise unknown("twin", name, registry.twins)
     cases = []
     for twin in registry.twins.values():
-        if names and twin.name not in names and twin.bug.lower() not in names:
-            continue
-        race = races(twin.race)
-        broken = registry.any_variant(twin.name)
-        cases.append(Case(broken, twin.race, race, twin.name, twin.prop or SAFE))
-        cases.append(Case(registry[twin.fixed], twin.race, race, twin.name, SAFE))
+        named = not names or twin.name in names or twin.bug.lower() in [name.lower() for name in names]
+        if named and (twin.race in chosen or twin.race not in races.names()):
+            race = races[twin.race]
+            broken = registry.any_variant(twin.name)
+            cases.append(Case(broken, twin.race, race, twin.name, twin.prop or SAFE))
+            cases.append(Case(registry[twin.fixed], twin.race, race, twin.name, SAFE))
+    if not cases:
+        raise InputError("no twin is about these races", key="--twins")
     return cases
 
 
@@ -96,6 +117,12 @@ def run_checks(
             pool.shutdown(cancel_futures=True)
             raise
     return [Checked(case, verdicts[case.variant.name, case.race_name]) for case in cases]
+
+
+def _with_first(verdict: Verdict, wanted: str) -> Verdict:
+    """The findings of one property first: a bug may break several, and is published with one of them."""
+    findings = sorted(verdict.findings, key=lambda finding: finding.property != wanted)
+    return replace(verdict, findings=tuple(findings))
 
 
 class _StoppedError(Exception):
@@ -130,7 +157,12 @@ class _Runner:
                 if case.variant.name not in self._stacks:
                     self._stacks[case.variant.name] = Stack(case.variant)
                 world = build_race(case.race, self._stacks[case.variant.name])
-            return judge(world, case.variant.name, case.race_name, self.options, report)
+            verdict = judge(world, case.variant.name, case.race_name, self.options, report)
+            if verdict.property and case.expected not in ("", SAFE, verdict.property):
+                every = replace(self.options, first=False)
+                verdict = judge(world, case.variant.name, case.race_name, every, report)
+                return _with_first(verdict, case.expected)
+            return verdict
         except StrategyError as error:
             return Verdict(case.variant.name, case.race_name, INCOMPLETE, 0, 0, 0, 0.0, why=str(error))
         finally:

@@ -73,8 +73,9 @@ class Fork:
             return
         yield down_write(CHILD_MMAP_LOCK, "mmap_write_lock_nested")
         yield from hooks.dup_mmap_start_write(o.vma)
-        yield from copy_vma_fields(mapping)
+        yield from copy_vma_fields(mapping, o.child_mm)
         yield from link_in_file(o.new_vma, mapping, True)
+        yield from hooks.vma_mark_attached(o.new_vma)
         yield tree_store(o.new_vma, "__vma_link_rb")
         yield from hooks.copy_page_range(mapping)
         yield up_write(CHILD_MMAP_LOCK, "mmap_write_unlock")

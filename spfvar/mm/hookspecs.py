@@ -349,6 +349,12 @@ def mremap(mapping: Mapping, whole_tables: bool) -> Steps:
 
 
 @hook_point
+def mremap_dontunmap(mapping: Mapping) -> Steps:
+    """mremap(MREMAP_DONTUNMAP): the pages move to ``new_start .. new_end``, the VMA stays (mm/mremap.c)."""
+    raise AssertionError
+
+
+@hook_point
 def copy_vma(mapping: Mapping) -> Steps:
     """A copy of ``vma`` at the new address, in ``new_vma`` and in the tree (mm/mmap.c)."""
     raise AssertionError
@@ -368,7 +374,16 @@ def move_normal_pmd(mapping: Mapping) -> Steps:
 
 @hook_point
 def move_ptes(mapping: Mapping) -> Steps:
-    """Move the entries of ``cursor .. extent_end`` from ``table`` to ``new_table``."""
+    """Move the entries of ``cursor .. extent_end`` from their table to ``new_table`` (mm/mremap.c).
+
+    Returns whether both tables were still there.
+    """
+    raise AssertionError
+
+
+@hook_point
+def lock_new_table() -> Steps:
+    """Lock ``new_table``, that of ``new_cursor``, inside another one's lock.  Returns whether it is there."""
     raise AssertionError
 
 
@@ -402,6 +417,12 @@ def expand_stack(vmf: VmFault) -> Steps:
 @hook_point
 def mbind() -> Steps:
     """mbind(2): give the VMA at ``range_start`` a new memory policy (mm/mempolicy.c)."""
+    raise AssertionError
+
+
+@hook_point
+def mpol_free(policy: Register) -> Steps:
+    """Free a memory policy that no VMA refers to (mm/mempolicy.c: __mpol_put)."""
     raise AssertionError
 
 
@@ -465,6 +486,18 @@ def collapse_huge_page() -> Steps:
 @hook_point
 def collapse_file() -> Steps:
     """khugepaged: collapse the pages ``file_start .. file_end``, then free their tables (mm/khugepaged.c)."""
+    raise AssertionError
+
+
+@hook_point
+def pmdp_collapse_flush(key: Register) -> Steps:
+    """Unlink the table of the address in ``key`` and flush what it mapped.  Returns whether there was one."""
+    raise AssertionError
+
+
+@hook_point
+def tlb_remove_table_sync_one() -> Steps:
+    """Wait until no CPU walks page tables with interrupts off (mm/mmu_gather.c)."""
     raise AssertionError
 
 

@@ -14,7 +14,7 @@ from spfvar.mm.reclaim import try_to_unmap
 from spfvar.mm.truncate import I_MMAP, find_get_page, first_folio, over_pages
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
-from spfvar.ops.paging import folio_put, pmd_populate, pmd_take, read_pmd, rmap_walk_next
+from spfvar.ops.paging import folio_put, pmd_populate, pmd_take, pte_none, read_pmd, rmap_walk_next
 from spfvar.ops.places import Register
 from spfvar.ops.primitives import (
     add,
@@ -42,21 +42,6 @@ from spfvar.ops.primitives import (
 )
 
 PMD_LOCK = at(o.mm, o.PMD_LOCK)
-
-
-def pmdp_collapse_flush(key: Register) -> Steps:
-    """Unlink the table of ``key`` and flush what it mapped.  Returns whether there was one."""
-    if not (yield pmd_take(key)):
-        return False
-    yield ipi_send("pmdp_collapse_flush", key)
-    yield ipi_wait()
-    return True
-
-
-def tlb_remove_table_sync_one() -> Steps:
-    """Wait until no CPU walks page tables with interrupts off."""
-    yield ipi_send("tlb_remove_table_sync_one")
-    yield ipi_wait()
 
 
 def has_anon_vma() -> Steps:
@@ -102,10 +87,10 @@ class Khugepaged:
         if (yield find_vma(key=o.range_start)):
             yield from hooks.vma_start_write(o.vma)
             yield spin_lock(PMD_LOCK)
-            there = yield from pmdp_collapse_flush(o.range_start)
+            there = yield from hooks.pmdp_collapse_flush(o.range_start)
             yield spin_unlock(PMD_LOCK)
             if there:
-                yield from tlb_remove_table_sync_one()
+                yield from hooks.tlb_remove_table_sync_one()
                 yield spin_lock(PTL)
                 yield work("zap_pte", "__collapse_huge_page_isolate")
                 yield spin_unlock(PTL)
@@ -113,6 +98,19 @@ class Khugepaged:
                 yield pmd_populate(o.table, o.range_start)
                 yield spin_unlock(PMD_LOCK)
         yield from hooks.mmap_write_unlock()
+
+    @hookimpl
+    def pmdp_collapse_flush(self, key: Register) -> Steps:
+        if not (yield pmd_take(key)):
+            return False
+        yield ipi_send("pmdp_collapse_flush", key)
+        yield ipi_wait()
+        return True
+
+    @hookimpl
+    def tlb_remove_table_sync_one(self) -> Steps:
+        yield ipi_send("tlb_remove_table_sync_one")
+        yield ipi_wait()
 
     @hookimpl
     def collapse_file(self) -> Steps:
@@ -132,36 +130,61 @@ class Khugepaged:
 
     @hookimpl
     def retract_page_tables(self) -> Steps:
-        yield from first_folio()
-        yield down_write(I_MMAP, "i_mmap_lock_write")
-        yield set_register(o.rmap_cursor, 0)
-        yield loop("vma_interval_tree_foreach")
-        if (yield rmap_walk_next(o.mapped_file)):
-            yield from retract_under_mmap_lock()
-            yield again("vma_interval_tree_foreach")
-        yield up_write(I_MMAP, "i_mmap_unlock_write")
+        return retract_under_mmap_lock(check_again=True)
 
 
-def retract_under_mmap_lock() -> Steps:
-    """Free the table of one VMA with mmap_lock held for writing, if that is to be had at once."""
+def retract_under_mmap_lock(check_again: bool, lock_table: bool = False) -> Steps:
+    """Free the tables of the VMAs whose mmap_lock is to be had at once.
+
+    Not ``check_again``: without a second look at the anon_vma once the lock is held.  ``lock_table``: with
+    the table locked while it is unlinked.
+    """
+    yield from first_folio()
+    yield down_write(I_MMAP, "i_mmap_lock_write")
+    yield set_register(o.rmap_cursor, 0)
+    yield loop("vma_interval_tree_foreach")
+    if (yield rmap_walk_next(o.mapped_file)):
+        yield from retract_one(check_again, lock_table)
+        yield again("vma_interval_tree_foreach")
+    yield up_write(I_MMAP, "i_mmap_unlock_write")
+
+
+def retract_one(check_again: bool, lock_table: bool) -> Steps:
+    """Free the table of one VMA with mmap_lock held for writing."""
     if (yield from has_anon_vma()) or not (yield read_pmd(key=o.cursor)):
         return
     if not (yield from hooks.mmap_write_trylock()):
         return
-    if not (yield from has_anon_vma()):
-        yield from collapse_and_free_pmd()
+    if not (check_again and (yield from has_anon_vma())):
+        yield from collapse_and_free_pmd(lock_table)
     yield from hooks.mmap_write_unlock()
 
 
-def collapse_and_free_pmd() -> Steps:
-    """Unlink the table, wait for walkers with interrupts off, free it."""
+def collapse_and_free_pmd(lock_table: bool) -> Steps:
+    """Unlink the table, which is empty, wait for walkers with interrupts off, free it."""
     yield spin_lock(PMD_LOCK)
-    there = yield from pmdp_collapse_flush(o.cursor)
+    if lock_table:
+        yield spin_lock(PTL)
+    there = yield from hooks.pmdp_collapse_flush(o.cursor)
+    if lock_table:
+        yield spin_unlock(PTL)
     yield spin_unlock(PMD_LOCK)
     if there:
         yield add(at(o.mm, o.PGTABLES_BYTES), -1, "mm_dec_nr_ptes")
-        yield from tlb_remove_table_sync_one()
+        yield from hooks.tlb_remove_table_sync_one()
         yield free(o.table, "pte_free", "free_table")
+
+
+def rmap_walk_anon() -> Steps:
+    """A reverse-map walk that has found ``rmap_vma`` by its anon_vma: the address is ``cursor``.
+
+    That a page's index leads it there is taken as given; it looks whether an entry maps the page.
+    """
+    if not (yield from has_anon_vma()):
+        return
+    if (yield from hooks.pte_offset_map_lock(o.cursor)):
+        yield pte_none(o.cursor)
+        yield spin_unlock(PTL)
 
 
 class RetractUnderRmapLock:
@@ -186,7 +209,7 @@ def retract_under_table_locks() -> Steps:
     yield spin_lock(PMD_LOCK)
     yield read_pmd(key=o.cursor)
     yield spin_lock(PTL)
-    there = not (yield from has_anon_vma()) and (yield from pmdp_collapse_flush(o.cursor))
+    there = not (yield from has_anon_vma()) and (yield from hooks.pmdp_collapse_flush(o.cursor))
     yield spin_unlock(PTL)
     yield spin_unlock(PMD_LOCK)
     if there:

@@ -41,15 +41,23 @@ class OverwriteInTree:
 
     @hookimpl
     def mmap_fixed(self, mapping: Mapping, old: Mapping) -> Steps:
-        yield work("syscall", "mmap")
-        yield from hooks.mmap_write_lock()
-        if (yield find_vma(key=o.range_start)):
-            yield from load_vm_file(old)
-            yield from hooks.vma_start_write(o.vma)
-            yield from hooks.vma_mark_detached(o.vma)
-            yield from unmap_region(o.vma, old)
-            yield from insert_vma(mapping)
-            yield from remove_vma(o.vma, old)
-        else:
-            yield from insert_vma(mapping)
-        yield from hooks.mmap_write_unlock()
+        return over_old_vma(mapping, old, self._replace(mapping, old))
+
+    def _replace(self, mapping: Mapping, old: Mapping) -> Steps:
+        yield from unmap_region(o.vma, old)
+        yield from insert_vma(mapping)
+        yield from remove_vma(o.vma, old)
+
+
+def over_old_vma(mapping: Mapping, old: Mapping, replace: Steps) -> Steps:
+    """``replace`` the VMA at the range, locked and detached but still in the tree, by a new one."""
+    yield work("syscall", "mmap")
+    yield from hooks.mmap_write_lock()
+    if (yield find_vma(key=o.range_start)):
+        yield from load_vm_file(old)
+        yield from hooks.vma_start_write(o.vma)
+        yield from hooks.vma_mark_detached(o.vma)
+        yield from replace
+    else:
+        yield from insert_vma(mapping)
+    yield from hooks.mmap_write_unlock()

@@ -11,7 +11,8 @@ from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.writers import put_policy
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
-from spfvar.ops.primitives import allocate, at, find_vma, load_ref, store, store_ref, work
+from spfvar.ops.places import Register
+from spfvar.ops.primitives import allocate, at, find_vma, free, load_ref, store, store_ref, work
 
 
 class Mempolicy:
@@ -29,3 +30,7 @@ class Mempolicy:
             yield store_ref(at(o.vma, o.VM_POLICY), o.vm_policy)
             yield from put_policy()
         yield from hooks.mmap_write_unlock()
+
+    @hookimpl
+    def mpol_free(self, policy: Register) -> Steps:
+        yield free(policy, "mpol_free", "free")

@@ -43,6 +43,7 @@ from spfvar.ops.primitives import (
 )
 
 NEW_PTL = at(o.new_table, o.PTL)
+PMD_LOCK = at(o.mm, o.PMD_LOCK)
 
 
 def find_extent() -> Steps:
@@ -70,9 +71,10 @@ def pte_alloc_at(mm: Register, key: Register) -> Steps:
     yield read_pmd(o.new_table, key)
 
 
-def copy_vma_fields(mapping: Mapping) -> Steps:
-    """``new_vma`` becomes like ``vma``, at ``new_start``, and holds what that holds."""
+def copy_vma_fields(mapping: Mapping, mm: Register = o.mm) -> Steps:
+    """``new_vma`` becomes like ``vma``, at ``new_start`` of ``mm``, and holds what that holds."""
     yield allocate(o.new_vma, "vm_area_dup", "vm_area_alloc")
+    yield store_ref(at(o.new_vma, o.VM_MM), mm).untimed()
     yield store_register(at(o.new_vma, o.VM_START), o.new_start)
     yield store_register(at(o.new_vma, o.VM_END), o.new_end)
     yield load(at(o.vma, o.VM_WRITE), o.vm_page_prot)
@@ -105,6 +107,29 @@ def flush_extent() -> Steps:
     """Flush the old addresses of one table's entries on every CPU that runs the mm."""
     yield ipi_send("flush_tlb_range", o.cursor, o.extent_end)
     yield ipi_wait()
+
+
+def lock_both_tables() -> Steps:
+    """Lock the old table and, inside, the new one.  Returns whether both are still there."""
+    if not (yield from hooks.pte_offset_map_lock(o.cursor)):
+        return False
+    if not (yield from hooks.lock_new_table()):
+        yield spin_unlock(PTL)
+        return False
+    return True
+
+
+def move_table() -> Steps:
+    """The rest of move_normal_pmd: from one entry to the other, under the lock of both."""
+    yield spin_lock(PMD_LOCK)
+    moved = False
+    # Nobody may have filled the new entry, and a collapse may have taken the old one since we looked.
+    if not (yield read_pmd(o.new_table, o.new_cursor)) and (yield pmd_take(o.cursor)):
+        yield pmd_populate(o.table, o.new_cursor, o.cursor)
+        yield from flush_extent()
+        moved = True
+    yield spin_unlock(PMD_LOCK)
+    return moved
 
 
 def take_and_set_ptes() -> Steps:
@@ -144,6 +169,7 @@ class Mremap:
     def copy_vma(self, mapping: Mapping) -> Steps:
         yield from copy_vma_fields(mapping)
         yield from hooks.vma_start_write(o.new_vma)
+        yield from hooks.vma_mark_attached(o.new_vma)
         yield tree_store(o.new_vma, "vma_link")
         yield from link_in_file(o.new_vma, mapping, True)
 
@@ -156,31 +182,30 @@ class Mremap:
             moved = whole_tables and (yield from hooks.move_normal_pmd(mapping))
             if not moved:
                 yield from pte_alloc_at(o.mm, o.new_cursor)
-                yield from hooks.move_ptes(mapping)
+                if not (yield from hooks.move_ptes(mapping)):
+                    yield again("move_page_tables")
         if (yield next_table()):
             yield again("move_page_tables")
 
     @hookimpl
     def move_ptes(self, mapping: Mapping) -> Steps:
-        yield spin_lock(PTL)
-        yield spin_lock(NEW_PTL)
+        if not (yield from lock_both_tables()):
+            return False
         yield from take_and_set_ptes()
         # Before the new entries can be zapped: a CPU may still write to the page at its old address.
         yield from flush_extent()
         yield spin_unlock(NEW_PTL)
         yield spin_unlock(PTL)
+        return True
+
+    @hookimpl
+    def lock_new_table(self) -> Steps:
+        yield spin_lock(NEW_PTL)
+        return True
 
     @hookimpl
     def move_normal_pmd(self, mapping: Mapping) -> Steps:
-        lock = at(o.mm, o.PMD_LOCK)
         yield from take_rmap_locks(mapping, True)
-        yield spin_lock(lock)
-        moved = False
-        # Nobody may have filled the new entry, and a collapse may have taken the old one since we looked.
-        if not (yield read_pmd(o.new_table, o.new_cursor)) and (yield pmd_take(o.cursor)):
-            yield pmd_populate(o.table, o.new_cursor, o.cursor)
-            yield from flush_extent()
-            moved = True
-        yield spin_unlock(lock)
+        moved = yield from move_table()
         yield from take_rmap_locks(mapping, False)
         return moved

@@ -122,7 +122,7 @@ def put_policy() -> Steps:
     if (yield is_null(o.old_policy)):
         return
     if (yield dec_and_test(at(o.old_policy, o.POLICY_REFS), "mpol_put")):
-        yield free(o.old_policy, "mpol_free", "free")
+        yield from hooks.mpol_free(o.old_policy)
 
 
 def load_vm_file(mapping: Mapping) -> Steps:

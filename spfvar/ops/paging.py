@@ -111,13 +111,15 @@ def pte_mkwrite() -> Op:
     return _entry(codes.PTE_MKWRITE, "pte_mkwrite", "rmw", cost="set_pte")
 
 
-def zap_ptes(even_cows: bool = True) -> Op:
+def zap_ptes(even_cows: bool = True, report: bool = False) -> Op:
     """Clear the entries of ``cursor .. limit`` in one table; the caller holds the table's lock.
 
-    Not ``even_cows``: only those that map the page cache (``zap_details``).
+    Not ``even_cows``: only those that map the page cache (``zap_details``).  Outcome, if it is to ``report``:
+    was anything cleared, so that the TLB has to be flushed?
     """
     return _entry(
         codes.ZAP_PTES, "zap_pte_range", "rmw", imm=int(not even_cows),
+        imm2=int(report), outcomes=BOOL if report else (None,),
         src=o.cursor, src2=o.limit, dst=o.gathered_pages, cost="zap_pte",
     )  # fmt: skip
 

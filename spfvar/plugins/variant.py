@@ -14,6 +14,7 @@ from spfvar.automata.extract import Extractor, StrategyError
 from spfvar.errors import nearest
 from spfvar.mm import hookspecs
 from spfvar.mm.dispatch import HandleFault
+from spfvar.mm.dontunmap import MremapDontunmap
 from spfvar.mm.fault import MmapLockFault
 from spfvar.mm.filemap import FilemapFault
 from spfvar.mm.fork import Fork
@@ -37,6 +38,7 @@ CORE = (
     MmapLockWriters,
     Merge,
     Mremap,
+    MremapDontunmap,
     Fork,
     ExpandStack,
     Mempolicy,

@@ -30,7 +30,7 @@ def trace_lines(trace: Trace, width: int) -> list[str]:
         column = trace.threads.index(thread)
         label = str(number)
         for indent, text in entries:
-            for line in _wrapped(text, indent, widths[column]):
+            for line in wrapped(text, indent, widths[column]):
                 lines.append(_row(label, {column: line}, widths))
                 label = ""
     for text in trace.end:
@@ -48,19 +48,29 @@ def _cells(steps: Sequence[Step]) -> list[tuple[int, str, list[tuple[int, str]]]
     cells = []
     functions: dict[str, str] = {}
     for (number, thread), group in groupby(steps, key=lambda step: (step.number, step.thread)):
-        entries: list[tuple[int, str]] = []
-        for (function, is_work), same in groupby(group, key=lambda step: (step.function, step.is_work)):
-            if functions.get(thread) != function:
-                functions[thread] = function
-                entries.append((0, f"{function}()"))
-            if is_work:
-                entries.append((1, f"({'; '.join(step.name for step in same)})"))
-                continue
-            for step in same:
-                entries.append((1, step.name + (f": {step.outcome}" if step.outcome else "")))
-                entries += [(2, change) for change in step.changes]
-        cells.append((number, thread, entries))
+        cells.append((number, thread, step_lines(list(group), functions)))
     return cells
+
+
+def step_lines(steps: Sequence[Step], functions: dict[str, str]) -> list[tuple[int, str]]:
+    """The primitives of one step as lines with their indents.
+
+    ``functions`` is the function that each thread's column is in; a new one is named.  Plain work is folded.
+    """
+    lines: list[tuple[int, str]] = []
+    for (function, is_work), same in groupby(steps, key=lambda step: (step.function, step.is_work)):
+        entries = list(same)
+        if functions.get(entries[0].thread) != function:
+            functions[entries[0].thread] = function
+            lines.append((0, f"{function}()"))
+        if is_work:
+            lines.append((1, f"({'; '.join(step.name for step in entries)})"))
+            continue
+        for step in entries:
+            if not step.assigns:
+                lines.append((1, step.name + (f": {step.outcome}" if step.outcome else "")))
+            lines += [(1 if step.assigns else 2, change) for change in step.changes]
+    return lines
 
 
 def _widths(
@@ -81,23 +91,18 @@ def _widths(
     return widths
 
 
-def _wrapped(text: str, indent: int, width: int) -> list[str]:
+def wrapped(text: str, indent: int, width: int) -> list[str]:
     """The text in lines of a column; long names are broken behind ``(``, ``_``, ``-`` or ``>``."""
     room = max(4, width - indent)
     lines = [""]
     for word in text.split(" "):
-        for piece in _pieces(word, room - 1):
-            glue = " " if lines[-1] and piece[0] else ""
-            if len(lines[-1]) + len(glue) + len(piece[1]) > room:
+        for first, piece in _pieces(word, room - 1):
+            glue = " " if lines[-1] and first else ""
+            if len(lines[-1]) + len(glue) + len(piece) > room - (len(lines) > 1):
                 lines.append("")
                 glue = ""
-            lines[-1] += glue + piece[1]
-    first, *rest = lines
-    return (
-        [" " * indent + first, *(" " * (indent + 1) + line for line in rest)]
-        if rest
-        else [" " * indent + first]
-    )
+            lines[-1] += glue + piece
+    return [" " * indent + lines[0], *(" " * (indent + 1) + line for line in lines[1:])]
 
 
 def _pieces(word: str, room: int) -> list[tuple[bool, str]]:

@@ -57,15 +57,15 @@ def twins_block(results: Sequence[Checked]) -> Block:
     rows = []
     for twin in dict.fromkeys(r.case.twin for r in results):
         broken, fixed = [r for r in results if r.case.twin == twin]
-        judged = "as expected" if broken.as_expected and fixed.as_expected else "MISSED"
-        if broken.as_expected and not fixed.as_expected:
-            judged = "FALSE ALARM"
-        if INCOMPLETE in (broken.verdict.verdict, fixed.verdict.verdict):
-            judged = "incomplete"
+        judged = "ok" if broken.as_expected else "MISSED"
+        if not fixed.as_expected:
+            judged = "ALARM"
+        if judged == "ok" and INCOMPLETE in (broken.verdict.verdict, fixed.verdict.verdict):
+            judged = "?"
         texts = (broken.case.expected, cell_text(broken.verdict), cell_text(fixed.verdict), judged)
-        rows.append(Row((twin, broken.verdict.race), tuple(Cell(text) for text in texts)))
+        rows.append(Row((f"{twin} in {broken.verdict.race}",), tuple(Cell(text) for text in texts)))
     headers = ("expected", "twin", "fixed", "")
-    return Block("", "", ("twin", "race"), headers, tuple(rows), align="left", panel_columns=8)
+    return Block("", "", ("twin",), headers, tuple(rows), align="left", panel_columns=8)
 
 
 def remarks(results: Sequence[Checked]) -> list[str]:

@@ -11,7 +11,7 @@ from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.paging import touch
 from spfvar.ops.primitives import set_register
-from spfvar.scenario.file_actors import FILE_STATEMENTS, collapse, map_over
+from spfvar.scenario.file_actors import FILE_STATEMENTS, anon_rmap, collapse, map_over, mkyoung
 from spfvar.scenario.race import Actor, Race, RaceStatement, RaceVma
 
 
@@ -99,6 +99,12 @@ def _move(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from hooks.mremap(race.mapping(vma), statement.fast)
 
 
+def _dontunmap(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from _destination(race, vma, statement)
+    yield from hooks.mremap_dontunmap(race.mapping(vma))
+
+
 def _fork(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from _range(vma)
     yield from _destination(race, vma, statement)
@@ -133,10 +139,13 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "shrink": _brk,
     "merge": _merge,
     "move": _move,
+    "dontunmap": _dontunmap,
     "fork": _fork,
     "mbind": _mbind,
     "exit": _exit,
     "maps": _maps,
     "collapse": collapse,
     "map_over": map_over,
+    "anon_rmap": anon_rmap,
+    "mkyoung": mkyoung,
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from spfvar.mm import hookspecs as hooks
+from spfvar.mm.khugepaged import rmap_walk_anon
+from spfvar.mm.vmf import VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
 from spfvar.ops.primitives import set_register
@@ -49,6 +51,19 @@ def collapse(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield set_register(o.range_start, vma.start)
     yield set_register(o.range_end, vma.end)
     yield from hooks.collapse_huge_page()
+
+
+def mkyoung(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    """A read whose entry may be present: the hardware wants its accessed bit set."""
+    yield set_register(o.address, vma.start + statement.page)
+    yield from hooks.do_user_addr_fault(VmFault(False, race.mapping(vma)))
+
+
+def anon_rmap(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    """A reverse-map walk that comes to a VMA, mapped from the start, by its anon_vma."""
+    yield set_register(o.rmap_vma, [other.name for other in race.vma if other.mapped].index(vma.name))
+    yield set_register(o.cursor, vma.start + statement.page)
+    yield from rmap_walk_anon()
 
 
 def map_over(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:

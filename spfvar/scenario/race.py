@@ -75,11 +75,13 @@ class RaceStatement(_Strict):
     ``load`` and ``store`` are the user's accesses to page ``page`` of the VMA.  With ``exit`` the thread
     leaves the second address space, whose last VMA is the one named.  ``merge``: the VMA takes over the one
     behind it, ``to``; the rest of the program is run only if there was no memory for that.  ``move``
-    (mremap) and ``fork`` need a free place ``to``, which lies in the page tables as the VMA does; ``fast``:
-    by whole page tables.  ``maps`` reads the VMA's range in /proc/pid/maps.  ``collapse`` is khugepaged on
-    anonymous memory, ``retract`` on a file's pages; ``map_over`` is mmap(MAP_FIXED) over the VMA that starts
-    at the same page; ``truncate`` cuts the file off before page ``page``, ``punch`` and ``reclaim`` take that
-    page away, ``writeback`` writes from it on.
+    (mremap), ``dontunmap`` (mremap that leaves the VMA behind) and ``fork`` need a free place ``to``, which
+    lies in the page tables as the VMA does; ``fast``: by whole page tables.  ``maps`` reads the VMA's range
+    in /proc/pid/maps.  ``collapse`` is khugepaged on anonymous memory, ``retract`` on a file's pages;
+    ``map_over`` is mmap(MAP_FIXED) over the VMA that starts at the same page; ``truncate`` cuts the file off
+    before page ``page``, ``punch`` and ``reclaim`` take that page away, ``writeback`` writes from it on.
+    ``anon_rmap`` is a reverse-map walk that comes by the VMA's anon_vma; ``mkyoung`` is a fault on a page
+    that may be mapped, for the sake of its accessed bit.
     """
 
     load: str | None = None
@@ -93,11 +95,14 @@ class RaceStatement(_Strict):
     exit: str | None = None
     merge: str | None = None
     move: str | None = None
+    dontunmap: str | None = None
     fork: str | None = None
     mbind: str | None = None
     maps: str | None = None
     collapse: str | None = None
     map_over: str | None = None
+    anon_rmap: str | None = None
+    mkyoung: str | None = None
     truncate: str | None = None
     punch: str | None = None
     reclaim: str | None = None
@@ -132,7 +137,7 @@ class RaceStatement(_Strict):
 FILE_VERBS = ("truncate", "punch", "reclaim", "writeback", "retract")
 RACE_VERBS = (
     "load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink", "exit", "merge", "move",
-    "fork", "mbind", "maps", "collapse", "map_over", *FILE_VERBS,
+    "dontunmap", "fork", "mbind", "maps", "collapse", "map_over", "anon_rmap", "mkyoung", *FILE_VERBS,
 )  # fmt: skip
 
 
@@ -166,6 +171,7 @@ class Race(_Strict):
 
     @model_validator(mode="after")
     def _fits(self) -> Race:
+        self._check_names()
         self._check_vmas()
         pages = {"vma": {v.name: v.pages for v in self.vma}, "file": {f.name: f.pages for f in self.file}}
         for a, actor in enumerate(self.actor):
@@ -187,6 +193,12 @@ class Race(_Strict):
                         f"{kind} {statement.target!r} has no page {statement.page}",
                         key=f"actor[{a}].program[{s}].page",
                         expected=f"0 to {names[statement.target] - 1}",
+                    )
+                if statement.verb in ("grow", "shrink") and self.vma_named(statement.target).pages == 1:
+                    raise InputError(
+                        "a heap of one page has no tail",
+                        key=f"actor[{a}].program[{s}].{statement.verb}",
+                        expected="a vma of 2 pages or more",
                     )
         if self.threads > MAX_THREADS:
             raise InputError(f"{self.threads} threads in all", key="actor", expected=f"at most {MAX_THREADS}")
@@ -217,7 +229,7 @@ class Race(_Strict):
 
     def _check_destination(self, statement: RaceStatement, where: str) -> None:
         names = [vma.name for vma in self.vma]
-        if statement.verb not in ("move", "fork"):
+        if statement.verb not in ("move", "dontunmap", "fork"):
             if (statement.to and statement.verb != "merge") or statement.fast:
                 raise InputError(
                     f"{statement.verb} goes nowhere", key=f"{where}to", expected="no to, no fast"
@@ -260,13 +272,45 @@ class Race(_Strict):
                 raise InputError("the vma is too high", key=f"vma[{i}].start", expected=f"below {MAX_PAGES}")
             if vma.write_notify and vma.sharing != "shared":
                 raise InputError("only shared mappings notify of writes", key=f"vma[{i}].write_notify")
-            if vma.present == "file" and not vma.file:
-                raise InputError("an anonymous vma has no file pages", key=f"vma[{i}].present")
             if vma.shares:
                 self._check_shared(vma, f"vma[{i}].")
+            if vma.sharing == "shared" and not vma.file:
+                raise InputError("an anonymous vma cannot be shared", key=f"vma[{i}].sharing")
+            for file in self.file:
+                if vma.file == file.name and vma.pages > file.pages:
+                    raise InputError(
+                        f"file {file.name!r} has fewer pages",
+                        key=f"vma[{i}].pages",
+                        expected=f"at most {file.pages}",
+                    )
+            self._check_present(i, vma)
             for other in self.vma[:i]:
                 if vma.mapped and other.mapped and vma.start < other.end and other.start < vma.end:
                     raise InputError(f"overlaps vma {other.name!r}", key=f"vma[{i}].start")
+        populated = sum(vma.pages for vma in self.vma if vma.present == "anon")
+        if populated > MAX_ANON_PAGES:
+            raise InputError(
+                f"{populated} anonymous pages are present", key="vma", expected=f"at most {MAX_ANON_PAGES}"
+            )
+
+    def _check_present(self, i: int, vma: RaceVma) -> None:
+        key = f"vma[{i}].present"
+        if vma.present == "file" and not vma.file:
+            raise InputError("an anonymous vma has no file pages", key=key)
+        if vma.present == "file" and next(f.cached for f in self.file if f.name == vma.file) == "none":
+            raise InputError("a page that is not cached cannot be mapped", key=key)
+        if vma.present == "anon" and vma.sharing == "shared":
+            raise InputError("a shared vma has no anonymous pages", key=key)
+        if vma.present == "anon" and not vma.anon_vma:
+            raise InputError("a vma with anonymous pages has an anon_vma", key=key)
+
+    def _check_names(self) -> None:
+        """Each file, VMA and actor has a name of its own."""
+        for kind, items in (("file", self.file), ("vma", self.vma), ("actor", self.actor)):
+            names = [item.name for item in items]
+            for i, name in enumerate(names):
+                if name in names[:i]:
+                    raise InputError(f"a second {kind} {name!r}", key=f"{kind}[{i}].name")
 
     def _check_shared(self, vma: RaceVma, where: str) -> None:
         others = [other for other in self.vma if other is not vma]

@@ -247,7 +247,8 @@ def table_op(s, p, g, pc, tid, tb, index, out):
         return tables.pmd_clear(s, g, address, start, end, tb + p[pc, C_DST])
     if op == c.ZAP_PTES:
         gathered = tb + p[pc, C_DST]
-        return pages.zap(s, g, index, address, s[tb + p[pc, C_SRC2]], p[pc, C_IMM], gathered, out)
+        pages.zap(s, g, index, address, s[tb + p[pc, C_SRC2]], p[pc, C_IMM], gathered, out)
+        return 1 if p[pc, c.C_IMM2] != 0 and out[c.OUT_AMOUNT] != 0 else 0
     if op == c.PTE_TAKE:
         present = tables.pte_take(s, g, index, address, tb + p[pc, C_DST])
         return present if p[pc, C_IMM] != 0 else 0

@@ -16,6 +16,7 @@ from spfvar.ops.codes import (
     FOLIO_REFS,
     FOLIO_UPTODATE,
     G_CLASS0,
+    G_PAGES,
     G_PMD,
     G_PT_SHIFT,
     G_PTE,
@@ -38,8 +39,13 @@ from spfvar.transition.jit import inlined
 
 @inlined
 def find_vma(s, g, address, register):
-    """Outcome 1 if the tree has a VMA for the address; its number goes to the thread word."""
-    found = s[g[G_TREE] + (address >> g[G_TREE_SHIFT])]
+    """Outcome 1 if the tree has a VMA for the address; its number goes to the thread word.
+
+    Beyond the address space there is none (the next VMA of the last one is looked for there).
+    """
+    found = 0
+    if address < g[G_PAGES]:
+        found = s[g[G_TREE] + (address >> g[G_TREE_SHIFT])]
     s[register] = found - 1
     return 1 if found != 0 else 0
 

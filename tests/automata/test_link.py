@@ -13,6 +13,7 @@ from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps
 from spfvar.ops.paging import read_pte
+from spfvar.ops.places import Field
 from spfvar.ops.primitives import (
     add,
     at,
@@ -21,9 +22,12 @@ from spfvar.ops.primitives import (
     count,
     find_vma,
     load,
+    load_nonzero,
+    load_ref_nonnull,
     rcu_read_lock,
     set_register,
     spin_lock,
+    store_ref,
     tree_erase,
     work,
 )
@@ -47,10 +51,10 @@ def automaton(*ops: Op) -> Automaton:
     return Extractor(no_hooks).automaton("text", text)
 
 
-def program(*ops: Op, private_tables: bool = False) -> Program:
+def program(*ops: Op, private_tables: bool = False, lifetimes: bool = False) -> Program:
     """The linked chain."""
     one = automaton(*ops)
-    return link({"text": one}, Layout(SIZES, [one]), private_tables)
+    return link({"text": one}, Layout(SIZES, [one]), private_tables, lifetimes=lifetimes)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -87,7 +91,8 @@ def test_every_operand_is_a_word_of_the_thread_or_of_its_object(variant: str) ->
         cls = op.place.field.cls
         end = layout.class_base(cls) + layout.class_stride[cls]
         assert layout.class_base(cls) <= row[c.C_A_BASE] <= end - max(1, op.place.field.width)
-        assert row[c.C_A_LIFE] == (layout.class_base(cls) if cls.lifetime and op.code != c.ALLOC else -1)
+        life = layout.class_base(cls) if cls.lifetime and op.code != c.ALLOC else c.A_IMMORTAL
+        assert row[c.C_A_LIFE] == (c.A_TYPESAFE if op.typesafe else life)
 
 
 def test_names_are_numbered_in_order_of_appearance() -> None:
@@ -145,3 +150,53 @@ def test_private_page_tables_are_not_ordered() -> None:
     ops = (spin_lock(at(o.table, o.PTL)), read_pte(False))
     assert shared(program(*ops, private_tables=True)) == [False, False]
     assert shared(program(*ops)) == [True, True]
+
+
+def branch(settled: tuple[Field, ...]) -> list[bool]:
+    """Flags of: is there an anon_vma?  If not, one is stored; then the VMA's end is read."""
+
+    def text() -> Steps:
+        if not (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
+            yield store_ref(at(o.vma, o.VM_ANON_VMA), o.anon_vma)
+            yield add(at(o.vma, o.VM_END), 1)
+        yield load(at(o.vma, o.VM_END), o.scratch)
+
+    def no_hooks(name: str, args: object) -> Steps:
+        raise AssertionError(name)
+
+    one = Extractor(no_hooks).automaton("text", text)
+    linked = link({"text": one}, Layout(SIZES, [one]), settled=settled)
+    reads = (c.LOAD_REF, c.LOAD)
+    return [
+        bool(row[c.C_FLAGS] & c.FLAG_SHARED)
+        for row, op in zip(linked.table, linked.ops, strict=True)
+        if op.code in reads
+    ]
+
+
+def test_what_only_a_dead_branch_writes_is_not_written() -> None:
+    """If every VMA has an anon_vma from the start, nobody sets one, and reading either field is private."""
+    assert branch(()) == [True, True]
+    assert branch((o.VM_ANON_VMA,)) == [False, False]
+
+
+def test_a_settled_field_settles_only_its_own_test() -> None:
+    """Knowing another field says nothing about the branch."""
+    assert branch((o.VM_FILE,)) == [True, True]
+
+
+def test_settled_fields_change_flags_only() -> None:
+    """The dead branch stays in the table, where nothing leads to it."""
+    one = automaton(load_nonzero(at(o.vma, o.VM_END), o.scratch), add(at(o.vma, o.VM_END), 1))
+    layout = Layout(SIZES, [one])
+    usual, told = (link({"text": one}, layout, settled=fields).table for fields in ((), (o.VM_END,)))
+    columns = [column for column in range(c.COLUMNS) if column != c.C_FLAGS]
+    assert np.array_equal(usual[:, columns], told[:, columns])
+
+
+@pytest.mark.parametrize("lifetimes", [False, True])
+def test_a_constant_of_an_object_that_is_freed_must_be_ordered_if_lifetimes_matter(lifetimes: bool) -> None:
+    """Nobody writes vm_end, but reading it too late is a use after free; a class that lives for ever is exempt."""
+    ops = (load(at(o.vma, o.VM_END), o.scratch), load(at(o.mm, o.MM_USERS), o.scratch), call_rcu(o.vma))
+    flags = program(*ops, lifetimes=lifetimes).table[:2, c.C_FLAGS] & c.FLAG_SHARED
+    assert flags.tolist() == [int(lifetimes), 0]

@@ -111,7 +111,7 @@ def test_values_are_parsed_in_their_unit(value: object, unit: Any, parsed: objec
 @pytest.mark.parametrize(
     ("value", "unit"),
     [(0, "count"), (2_000_000, "count"), ("x", "count"), (1.5, "count"), (-0.1, "share"), ("x", "share"),
-     ("c", "choice"), ("x", "size"), ("x", "duration"), (float("nan"), "share")],
+     ("c", "choice"), ("x", "size"), ("x", "duration"), (5, "duration"), (5.0, "duration"), (float("nan"), "share")],
 )  # fmt: skip
 def test_values_that_do_not_fit_are_input_errors(value: object, unit: Any) -> None:
     """Never another exception."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spfvar.simulate.random import seeded, uniform
@@ -36,6 +36,7 @@ def test_a_seed_gives_a_state_that_the_generators_accept(seed: int) -> None:
     assert 1 <= b < M2
 
 
+@settings(deadline=None)  # the first example compiles
 @given(SEEDS)
 def test_compiled_and_uncompiled_draw_the_same_numbers(seed: int) -> None:
     """Integer arithmetic only: equal to the last bit."""
@@ -84,3 +85,26 @@ def test_streams_of_a_seed_share_no_number() -> None:
     state = seeded(np.random.SeedSequence(1), 3)
     streams = [{uniform(state, stream) for _ in range(20)} for stream in range(3)]
     assert len(set.union(*streams)) == 60
+
+
+@settings(deadline=None)  # the first example compiles
+@given(SEEDS, st.lists(st.integers(0, 2), max_size=60))
+def test_what_a_stream_draws_does_not_depend_on_the_others(seed: int, order: list[int]) -> None:
+    """Whatever the order in which threads draw, each gets the numbers that its own stream holds."""
+    mixed = seeded(np.random.SeedSequence(seed), 3)
+    drawn: dict[int, list[float]] = {0: [], 1: [], 2: []}
+    for stream in order:
+        drawn[stream].append(uniform(mixed, stream))
+    alone = seeded(np.random.SeedSequence(seed), 3)
+    for stream, numbers in drawn.items():
+        assert numbers == [uniform(alone, stream) for _ in numbers]
+
+
+@given(SEEDS, st.integers(2, 40))
+def test_every_stream_begins_in_range_and_apart(seed: int, streams: int) -> None:
+    """All states are valid, and no two threads begin at the same one."""
+    states = seeded(np.random.SeedSequence(seed), streams)
+    assert states.shape == (streams, 2)
+    assert np.all(states >= 1)
+    assert np.all(states < (M1, M2))
+    assert len({tuple(state) for state in states.tolist()}) == streams

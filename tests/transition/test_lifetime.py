@@ -7,7 +7,7 @@ import pytest
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
-from spfvar.ops.places import Field
+from spfvar.ops.places import RWSEM_WORDS, Field
 from spfvar.ops.primitives import (
     allocate,
     at,
@@ -398,3 +398,23 @@ def test_what_cannot_sleep_is_allowed_in_a_section(op: Op) -> None:
 def test_a_thread_may_not_end_inside_a_section(enter: Op) -> None:
     """A path that returns without its unlock is found when the thread exits."""
     assert Bench(text_of(enter)).steps(0, 0) == ["ok", UNBALANCED]
+
+
+TAKE = down_read_trylock(at(o.vma, Field(o.VMA, "vm_lock", RWSEM_WORDS)))
+
+
+def test_a_lock_taken_in_a_recycled_object_makes_the_reference_good() -> None:
+    """Whoever holds the lock of the object that lives there now keeps that one."""
+    bench = freed_behind(rcu_read_lock(), TAKE.on_typesafe_memory(), rcu_read_unlock(), PEEK)
+    bench.steps(0, 0)  # recycled
+    assert bench.step(1) == "ok"
+    assert bench.ask(1) == 1
+    assert bench.steps(1, 1) == ["ok", "ok"]
+
+
+def test_a_lock_taken_in_free_memory_keeps_nothing() -> None:
+    """The next object there begins with a new lock."""
+    bench = freed_behind(rcu_read_lock(), TAKE.on_typesafe_memory(), rcu_read_unlock(), PEEK)
+    assert bench.steps(1, 1) == ["ok", "ok"]
+    bench.steps(0, 0)  # recycled, too late
+    assert bench.steps(1, 1) == ["ok", RECYCLED]

@@ -73,6 +73,13 @@ def test_the_tree_finds_a_stored_vma_at_exactly_its_pages() -> None:
     assert found == [(0, -1), (1, 2), (1, 2), (0, -1)]
 
 
+def test_behind_the_last_page_there_is_no_vma() -> None:
+    """Looking for the neighbour of a VMA that ends with the address space finds nothing, whatever lies there."""
+    bench = one(find_vma(), address=16)
+    bench.state[bench.layout.g[c.G_PMD]] = 2
+    assert (bench.ask(0), bench.register(0, o.vma)) == (0, -1)
+
+
 def test_erasing_takes_exactly_the_range_out() -> None:
     """Of [0, 16), erasing [4, 8) leaves 3 and 8."""
     bench = one(tree_erase(), range_start=4, range_end=8)

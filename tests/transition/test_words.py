@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps
 from spfvar.ops.paging import next_table
 from spfvar.ops.primitives import (
     add,
+    add_not_zero,
     add_registers,
     at,
     choose,
@@ -78,6 +80,8 @@ def test_an_op_sets_its_register_and_reports_its_outcome(op: Op, counter: int, o
         (inc_not_zero(WORD, 10), 9, 10, 0),
         (inc_not_zero(WORD, 10), 0, 0, 1),
         (inc_not_zero(WORD, 10), 10, 10, 2),
+        (add_not_zero(WORD, 512), 9, 521, 0),
+        (add_not_zero(WORD, 512), 0, 0, 1),
         (dec_and_test(WORD), 2, 1, 0),
         (dec_and_test(WORD), 1, 0, 1),
     ],
@@ -91,6 +95,20 @@ def test_an_op_changes_its_word_and_reports_its_outcome(
     bench.put(0, o.counter, 3)
     bench.set(o.PGTABLES_BYTES, before)
     assert (bench.ask(0), bench.get(o.PGTABLES_BYTES)) == (outcome, after)
+
+
+def test_what_is_left_of_a_count_goes_to_a_register() -> None:
+    """The decrement and the look at its result are one step."""
+    bench = Bench(text_of(dec_and_test(WORD, left=o.counter), copy_register(o.counter, o.counter)))
+    bench.set(o.PGTABLES_BYTES, 514)
+    assert (bench.ask(0), bench.register(0, o.counter)) == (0, 513)
+
+
+def test_a_count_does_not_fall_below_zero() -> None:
+    """One reference too many was given back."""
+    bench = Bench(text_of(dec_and_test(WORD)))
+    bench.set(o.PGTABLES_BYTES, 0)
+    assert bench.step(0) == c.VIOLATIONS[c.V_REFCOUNT]
 
 
 def test_loads_of_zero_and_of_even_numbers_say_so() -> None:

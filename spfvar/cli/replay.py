@@ -1,0 +1,78 @@
+"""spfvar replay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from spfvar.api import replay_token
+from spfvar.atomic import check_writable, write_atomically
+from spfvar.cli.options import plugin_option
+from spfvar.explore.replay import REPRODUCED, Replay
+from spfvar.explore.tokens import parse
+from spfvar.matrix import catalogue
+from spfvar.matrix.saved import load_saved
+from spfvar.plugins.registry import Registry, load_registry
+from spfvar.report.replays import render_replay, verdict_line
+from spfvar.scenario.race import Race
+
+
+@click.command(name="replay")
+@click.argument("token", metavar="TOKEN|FILE")
+@click.option("--race", "files", multiple=True, metavar="FILE.toml", help="A race of your own; repeatable.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "markdown", "mail", "json"]),
+    default="table",
+    show_default=True,
+)
+@click.option("-o", "--output", metavar="FILE", help="Write there instead of to the terminal.")
+@plugin_option
+def command(
+    token: str, files: tuple[str, ...], form: str, output: str | None, plugins: tuple[str, ...]
+) -> int:
+    """Walk a counterexample step by step, with the state beside it.
+
+    TOKEN is what check prints with a violation.  FILE is what check --save wrote: all its tokens are
+    replayed, a line for each.
+
+    \b
+    Examples:
+      spfvar replay 's7@spf-do-fault:munmap-file:AXJl...'
+      spfvar replay 's7@spf-do-fault:munmap-file:AXJl...' --format json
+      spfvar check --twins --save known.toml; spfvar replay known.toml
+
+    Exit codes: 0 every token still leads to its violation; 1 one does not (the model has changed);
+    2 bad input; 130 interrupted.
+    """
+    if output is not None:
+        check_writable(output)
+    races = catalogue.races()
+    for file in files:
+        races.add_file(file)
+    if token.endswith((".toml", ".json")) or Path(token).is_file():
+        replays, text = _replay_file(token, load_registry(plugins), races)
+    else:
+        parsed = parse(token)
+        replays = [replay_token(parsed, load_registry(plugins), races)]
+        text = render_replay(replays[0], form)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_atomically(output, text)
+    return 0 if all(replay.outcome == REPRODUCED for replay in replays) else 1
+
+
+def _replay_file(path: str, registry: Registry, races: catalogue.Catalogue[Race]) -> tuple[list[Replay], str]:
+    saved = load_saved(path)
+    replays = []
+    for case in saved.case:
+        if case.token:
+            replays.append(replay_token(parse(case.token), registry, races, case.steps))
+    lines = [verdict_line(replay) for replay in replays]
+    still = sum(replay.outcome == REPRODUCED for replay in replays)
+    others = len(saved.case) - len(replays)
+    lines.append(f"{still} of {len(replays)} violations are still there; {others} cases had none")
+    return replays, "\n".join(lines) + "\n"

@@ -1,0 +1,57 @@
+"""What `show` says of a race and of a broken twin."""
+
+from __future__ import annotations
+
+from spfvar.explore.properties import PROPERTIES
+from spfvar.plugins.variant import Twin
+from spfvar.scenario.race import Race, RaceStatement
+
+
+def race_lines(name: str, race: Race, origin: str) -> list[str]:
+    """A race: who runs against whom, from which start, and what it is about."""
+    lines = [f"{name}: {race.title}", f"source: {race.source or 'none given'}", f"file: {origin}"]
+    if race.description:
+        lines += ["", *race.description.strip().splitlines()]
+    lines += ["", "Memory at the start (pages):"]
+    lines += [f"  file {file.name}: {file.pages} pages, {file.cached} cached" for file in race.file]
+    for vma in race.vma:
+        backing = f"{vma.sharing} mapping of {vma.file}" if vma.file else "anonymous memory"
+        state = "" if vma.mapped else ", mapped by an actor"
+        present = "" if vma.present == "no" else f", entries: {vma.present}"
+        lines.append(f"  vma {vma.name}: {vma.start}..{vma.end - 1}, {backing}, {vma.prot}{present}{state}")
+    lines += ["", "Actors:"]
+    for actor in race.actor:
+        program = "; ".join(statement_text(statement) for statement in actor.program)
+        lines.append(f"  {actor.count} x {actor.name}: {program}")
+    lines += ["", "About (every property is checked):"]
+    for prop in race.properties:
+        lines.append(f"  {prop}: {PROPERTIES[prop].text if prop in PROPERTIES else 'not checked'}")
+    if race.sometimes:
+        lines += ["", "Some interleaving has to reach: " + ", ".join(race.sometimes)]
+    return [*lines, "", f"Run: spfvar check --race {name}"]
+
+
+def statement_text(statement: RaceStatement) -> str:
+    """One step of an actor."""
+    given = statement.model_dump(exclude_defaults=True)
+    verb = statement.verb
+    options = [f"{key} {value}" for key, value in given.items() if key != verb]
+    return f"{verb} {given.get(verb, '')}".strip() + (f" ({', '.join(options)})" if options else "")
+
+
+def twin_lines(twin: Twin) -> list[str]:
+    """A broken twin: the published bug, and what shows it."""
+    lines = [f"{twin.name}: {twin.title}", f"source: {twin.source}"]
+    if twin.description:
+        lines += ["", twin.description]
+    expected = twin.prop and f"{twin.prop}: {PROPERTIES[twin.prop].text}"
+    lines += [
+        "",
+        f"Fixed in: {twin.fixed}",
+        f"Race: {twin.race}",
+        f"Breaks: {expected or 'nothing (a control)'}",
+    ]
+    for word, patches in (("Adds", twin.patches), ("Leaves out", twin.without)):
+        if patches:
+            lines.append(f"{word}: {', '.join(patch.__name__ for patch in patches)}")
+    return [*lines, "", f"Run: spfvar check --twins {twin.name}"]

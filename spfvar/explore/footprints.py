@@ -1,0 +1,225 @@
+"""What a primitive reads and writes, and what its thread may still do: the ground of the reductions.
+
+A *resource* is a part of the state that primitives of different threads may meet at: a field of a class, the
+life of a class's objects, the VMA tree, the page tables, the RCU readers, ...  A *footprint* says which of them
+an op reads, writes, or adds to; additions commute with each other and with nothing else.  Objects of a class
+are not told apart.  Two ops of different threads whose footprints do not conflict have the same outcome,
+the same violations and the same effect in either order.  A test compares footprints with the words that the
+transition function touches.
+
+Freeing an object marks the registers of other threads that refer to it, and every access through a register
+looks at that mark: so each op with a register of a class reads the life of that class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from spfvar.ops import codes as c
+from spfvar.ops import objects as o
+from spfvar.ops.op import Op
+from spfvar.ops.places import ObjectClass
+
+#: Resources that are no field.
+TREE: Final = "VMA tree"
+PMD: Final = "page-table directory"
+PTE: Final = "page-table entries"
+TLB: Final = "TLBs"
+WRITES: Final = "the user's writes"
+PHASE: Final = "RCU phase"
+READERS: Final = "RCU readers"
+CALLBACKS: Final = "RCU callbacks"
+GRACE_PERIOD: Final = "RCU grace period"
+IPI: Final = "interrupts"
+EPOCH: Final = "epochs"
+
+#: The last bit of a mask stands for every resource that has none of its own.
+_BITS: Final = 62
+
+
+def life_of(cls: ObjectClass) -> Hashable:
+    """The resource "which objects of the class are in use"."""
+    return ("life", cls)
+
+
+def callback_of(cls: ObjectClass) -> Hashable:
+    """The resource "which objects of the class wait for a grace period"."""
+    return ("callback", cls)
+
+
+@dataclass(slots=True)
+class Footprint:
+    """The resources that an op reads, writes, and adds to; ``unknown``: conflicts with everything."""
+
+    reads: set[Hashable] = field(default_factory=set)
+    writes: set[Hashable] = field(default_factory=set)
+    adds: set[Hashable] = field(default_factory=set)
+    unknown: bool = False
+
+    def every(self) -> set[Hashable]:
+        """All of them."""
+        return self.reads | self.writes | self.adds
+
+
+_LOCAL = {
+    c.NOP, c.COUNT, c.SET_REG, c.ADD_REG, c.NEXT_ADDR, c.CHOOSE, c.MARK, c.TEST_REG, c.NEXT_TABLE, c.WINDOW,
+    c.REG_EQUAL, c.ADD_REGS, c.END, c.PAGE_OF,
+}  # fmt: skip
+_FIELD_READS = {c.LOAD, c.LOAD_TEST, c.LOAD_ODD, c.LOAD_REF, c.EQUALS, c.EQUALS_REG, c.WAIT_EQUALS}
+_FIELD_WRITES = {
+    c.STORE, c.STORE_REG, c.STORE_REF, c.INC_NOT_ZERO, c.DEC_AND_TEST, c.DOWN_READ, c.DOWN_READ_TRYLOCK,
+    c.UP_READ, c.DOWN_WRITE, c.UP_WRITE, c.DOWNGRADE_WRITE, c.LOCK, c.TRYLOCK, c.UNLOCK,
+}  # fmt: skip
+#: What the ops on fixed resources do: reads, writes, adds.
+_FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tuple[Hashable, ...]]]] = {
+    c.RCU_READ_LOCK: ((PHASE,), (), (READERS,)),
+    c.RCU_READ_UNLOCK: ((), (), (READERS,)),
+    c.IRQ_DISABLE: ((PHASE,), (), (READERS, IPI)),
+    c.IRQ_ENABLE: ((), (), (READERS, IPI)),
+    c.IPI_SEND: ((), (IPI, TLB), ()),
+    c.IPI_WAIT: ((IPI,), (), ()),
+    c.RCU_GP_WAIT: ((PHASE, READERS), (), ()),
+    c.FIND_VMA: ((TREE,), (), ()),
+    c.TREE_STORE: ((o.VM_START, o.VM_END), (TREE, EPOCH), ()),
+    c.TREE_ERASE: ((), (TREE,), ()),
+    c.VMA_CONTAINS: ((o.VM_START, o.VM_END), (), ()),
+    c.TOUCH: ((PMD, PTE), (), (TLB, WRITES, o.PAGE_DATA)),
+    c.READ_PMD: ((PMD,), (), ()),
+    c.PMD_SAME: ((PMD,), (), ()),
+    c.PMD_POPULATE: ((), (PMD,), ()),
+    c.PMD_CLEAR: ((TREE,), (PMD,), ()),
+    c.PMD_TAKE: ((), (PMD,), ()),
+    c.READ_PTE: ((PTE,), (), ()),
+    c.PTE_SAME: ((PTE,), (), ()),
+    c.PTE_NONE: ((PTE,), (), ()),
+    c.SET_PTE: ((o.PAGE_DATA, EPOCH), (PTE, WRITES), ()),
+    c.PTE_MKWRITE: ((), (PTE,), ()),
+    c.ZAP_PTES: ((), (PTE, WRITES), (o.REFCOUNT,)),
+    c.CHANGE_PTES: ((), (PTE,), ()),
+    c.PTE_TAKE: ((), (PTE,), ()),
+    c.PTE_RESTORE: ((), (PTE, WRITES), ()),
+    c.PTE_WRPROTECT: ((), (PTE,), ()),
+    c.FOLIO_GET: ((o.FILE_FOLIO0, o.CACHED), (), (o.REFCOUNT,)),
+    c.FOLIO_CREATE: ((o.FILE_FOLIO0,), (o.CACHED, o.UPTODATE, o.FOLIO_LOCK), (o.REFCOUNT,)),
+    c.NEXT_CANDIDATE: ((o.FILE_FOLIO0, o.CACHED, o.UPTODATE), (o.FOLIO_LOCK,), (o.REFCOUNT,)),
+    c.FOLIO_DELETE: ((), (o.CACHED, o.UPTODATE), ()),
+    c.PAGE_ALLOC: ((), (life_of(o.PAGE),), ()),
+    c.PAGE_GET: ((), (), (o.PAGE_REFS,)),
+    c.PAGE_PUT: ((TLB,), (o.PAGE_REFS, life_of(o.PAGE)), ()),
+    c.PAGES_PUT: ((TLB,), (o.PAGE_REFS, life_of(o.PAGE)), ()),
+    c.PAGE_COPY: ((life_of(o.PAGE), EPOCH), (o.PAGE_DATA,), ()),
+    c.PAGE_RMAP: ((), (o.PAGE_ANON_VMA, o.PAGE_INDEX), ()),
+    c.RMAP_NEXT: ((o.FILE_FOLIO0, o.VM_LINKED, o.VM_FILE, o.VM_START, o.VM_END, life_of(o.VMA)), (), ()),
+}  # fmt: skip
+#: Ops that may find that they have to wait.
+WAITING: Final = frozenset(
+    (c.DOWN_READ, c.DOWN_WRITE, c.LOCK, c.WAIT_EQUALS, c.RCU_GP_START, c.RCU_GP_WAIT, c.IPI_WAIT, c.END)
+)
+#: Ops that look at no thread but their own (memory is another matter).
+ALONE: Final = frozenset(
+    {*_LOCAL, *_FIELD_READS, *_FIXED, c.STORE, c.STORE_REG, c.STORE_REF, c.ADD, c.INC_NOT_ZERO, c.DEC_AND_TEST,
+     c.DOWN_READ_TRYLOCK, c.TRYLOCK, c.ALLOC, c.CALL_RCU, c.RCU_GP_START}
+    - {c.IPI_SEND, c.IRQ_ENABLE, c.PAGE_PUT, c.PAGES_PUT}
+)  # fmt: skip
+#: Ops that, besides, hand a lock over or queue for it: then another thread's words change with it.
+QUEUEING: Final = frozenset(
+    (c.DOWN_READ, c.UP_READ, c.DOWN_WRITE, c.UP_WRITE, c.LOCK, c.UNLOCK, c.IRQ_ENABLE)
+)
+
+
+def footprint(op: Op, deferred: Iterable[ObjectClass]) -> Footprint:
+    """What an op touches in a run that defers the freeing of some classes to a grace period."""
+    found = Footprint()
+    operands = [r for r in (op.dst, op.src, op.src2, op.src3) if r is not None]
+    if op.place is not None:
+        operands.append(op.place.register)
+    found.reads |= {life_of(r.cls) for r in operands if r.cls is not None and r.cls.lifetime}
+    place = op.place.field if op.place is not None else None
+    if op.code in _FIELD_READS:
+        found.reads.add(place)
+    elif op.code in _FIELD_WRITES:
+        found.writes.add(place)
+    elif op.code == c.ADD:
+        found.adds.add(place)
+    elif op.code in (c.ALLOC, c.FREE, c.CALL_RCU):
+        assert place is not None
+        _allocation(op.code, place.cls, found)
+    elif op.code == c.RCU_GP_START:
+        found.writes |= {PHASE, CALLBACKS, GRACE_PERIOD, *map(callback_of, deferred)}
+    elif op.code == c.RCU_INVOKE:
+        found.writes.add(GRACE_PERIOD)
+        for cls in deferred:
+            _freed(cls, found)
+    elif op.code in _FIXED:
+        for have, more in zip((found.reads, found.writes, found.adds), _FIXED[op.code], strict=True):
+            have.update(more)
+    elif op.code not in _LOCAL:
+        found.unknown = True
+    return found
+
+
+def _allocation(code: int, cls: ObjectClass, found: Footprint) -> None:
+    if code == c.ALLOC:
+        found.writes.add(life_of(cls))
+    elif code == c.FREE:
+        _freed(cls, found)
+    else:
+        found.writes.add(callback_of(cls))
+        found.adds.add(CALLBACKS)
+
+
+def _freed(cls: ObjectClass, found: Footprint) -> None:
+    found.writes |= {life_of(cls), callback_of(cls)}
+    if cls == o.VMA:  # drops the file's reference
+        found.reads.add(o.VM_FPUT)
+        found.writes |= {o.F_COUNT, life_of(o.FILE), callback_of(o.FILE)}
+
+
+Masks = npt.NDArray[np.int64]
+READ, WRITE, ADD = range(3)
+
+
+def masks_of(ops: tuple[Op, ...]) -> Masks:
+    """Bit masks of resources by node: columns READ, WRITE, ADD."""
+    deferred = {op.place.field.cls for op in ops if op.code == c.CALL_RCU and op.place is not None}
+    footprints = [footprint(op, sorted(deferred, key=o.CLASSES.index)) for op in ops]
+    bits: dict[Hashable, int] = {}
+    for found in footprints:
+        for resource in sorted(found.every(), key=str):
+            bits.setdefault(resource, 1 << min(len(bits), _BITS - 1))
+    masks = np.zeros((len(ops), 3), dtype=np.int64)
+    for row, found in zip(masks, footprints, strict=True):
+        for column, resources in ((READ, found.reads), (WRITE, found.writes), (ADD, found.adds)):
+            for resource in resources:
+                row[column] |= bits[resource]
+        if found.unknown:
+            row[WRITE] = (1 << _BITS) - 1
+    return masks
+
+
+def futures_of(masks: Masks, table: npt.NDArray[np.int32]) -> Masks:
+    """By node: the masks of everything that its thread may do from there on."""
+    futures = masks.copy()
+    successors = table[:, c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES]
+    while True:
+        before = futures.copy()
+        for column in successors.T:
+            there = column >= 0
+            futures[there] |= futures[column[there]]
+        if (before == futures).all():
+            return futures
+
+
+def conflict(mine: Masks, theirs: Masks) -> bool:
+    """Do two footprints (rows of masks) touch a resource so that their order matters?"""
+    others = theirs[READ] | theirs[WRITE] | theirs[ADD]
+    return bool(
+        mine[WRITE] & others
+        or mine[READ] & (theirs[WRITE] | theirs[ADD])
+        or mine[ADD] & (theirs[READ] | theirs[WRITE])
+    )

@@ -1,0 +1,23 @@
+"""The transition function, one primitive at a time, to be called from Python."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spfvar.ops import codes as c
+from spfvar.transition.jit import compiled
+from spfvar.transition.quiescent import wrong_at_rest
+from spfvar.transition.step import step
+
+
+@compiled
+def take(s: Any, table: Any, g: Any, tid: int, choice: int, out: Any) -> int:
+    """One primitive of one thread; its outcome, BLOCKED or VIOLATED."""
+    out[c.OUT_WOKEN] = 0
+    return step(s, table, g, tid, choice, out)  # type: ignore[no-any-return]
+
+
+@compiled
+def wrong(s: Any, g: Any, locks: Any) -> int:
+    """The property that does not hold at rest, or V_NONE."""
+    return wrong_at_rest(s, g, locks)  # type: ignore[no-any-return]

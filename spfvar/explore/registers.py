@@ -1,0 +1,94 @@
+"""Which registers a thread has done with, node by node.
+
+A register is dead at a node if every way on writes it before it reads it.  What it holds then makes no
+difference, so a search may forget it: states that differ in dead registers only become one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from spfvar.ops import codes as c
+
+Ints = npt.NDArray[np.int32]
+
+#: Ops that write C_DST whatever happens, and do not read it.
+_OVERWRITE = frozenset(
+    (c.SET_REG, c.ADD_REG, c.ADD_REGS, c.LOAD, c.LOAD_TEST, c.LOAD_ODD, c.LOAD_REF, c.ALLOC, c.FIND_VMA,
+     c.READ_PMD, c.READ_PTE, c.PMD_CLEAR, c.PMD_TAKE, c.PTE_TAKE, c.FOLIO_GET, c.FOLIO_CREATE,
+     c.NEXT_CANDIDATE, c.PAGE_ALLOC, c.WINDOW)
+)  # fmt: skip
+_OPERANDS = (c.C_DST, c.C_SRC, c.C_SRC2, c.C_SRC3, c.C_A_REG)
+#: Columns that hold no register although they could: an allocation's place is what it allocates.
+_NO_OPERAND = {c.ALLOC: (c.C_A_REG,)}
+
+
+def written(row: Ints) -> int:
+    """Set of the registers that a node certainly overwrites unread, a bit each."""
+    return 1 << int(row[c.C_DST]) if row[c.C_OP] in _OVERWRITE and row[c.C_DST] >= 0 else 0
+
+
+def read(row: Ints, address: int) -> int:
+    """Set of the registers that a node may read.  ``address`` is always one: some ops use it unsaid."""
+    found = 1 << address
+    ignored = _NO_OPERAND.get(int(row[c.C_OP]), ())
+    for column in _OPERANDS:
+        if row[column] >= 0 and column not in ignored:
+            found |= 1 << int(row[column])
+    if row[c.C_OP] in _OVERWRITE:
+        sources = [int(row[column]) for column in _OPERANDS[1:] if column not in ignored]
+        if int(row[c.C_DST]) not in sources:
+            found &= ~written(row) | 1 << address
+    return found
+
+
+def live_at(table: Ints, address: int) -> list[int]:
+    """By node: the set of the registers that some way on reads before it writes them."""
+    live = [read(row, address) for row in table]
+    after = [written(row) for row in table]
+    changed = True
+    while changed:
+        changed = False
+        for node in range(len(table) - 1, -1, -1):
+            ahead = 0
+            for successor in _successors(table[node]):
+                ahead |= live[successor]
+            found = live[node] | ahead & ~after[node]
+            if found != live[node]:
+                live[node] = found
+                changed = True
+    return live
+
+
+def dying_at(table: Ints, address: int) -> tuple[Ints, Ints]:
+    """The registers to forget on entry to each node: offsets by node into a list of thread words.
+
+    Only those that may hold something there: they were live, or written, at a node just before.
+    """
+    live = live_at(table, address)
+    held = [0] * len(table)
+    for node, row in enumerate(table):
+        for successor in _successors(row):
+            held[successor] |= live[node] | read(row, address) | written(row)
+    offsets = [0]
+    words: list[int] = []
+    for node in range(len(table)):
+        words += _members(held[node] & ~live[node])
+        offsets.append(len(words))
+    return np.array(offsets, dtype=np.int32), np.array([*words, 0], dtype=np.int32)
+
+
+def dead_at(live: int, registers: int) -> list[int]:
+    """The thread words of the registers (in all so many thread words) that are not in a set."""
+    return [word for word in range(c.T_FIXED, registers) if not live >> word & 1]
+
+
+def _successors(row: Ints) -> Iterator[int]:
+    return (int(n) for n in row[c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES] if n >= 0)
+
+
+def _members(numbers: int) -> list[int]:
+    return [bit for bit in range(numbers.bit_length()) if numbers >> bit & 1]

@@ -1,0 +1,75 @@
+"""Page tables as v6.5 and later look at them: under RCU, and again once they are locked.
+
+Sources: mm/pgtable-generic.c __pte_offset_map_lock, mm/memory.c handle_pte_fault (v6.12).  Since then a
+table may be unlinked without mmap_lock (spfvar.mm.khugepaged.RetractUnderRmapLock).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from spfvar.mm.fault import PTL
+from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.vmf import VmFault
+from spfvar.ops import objects as o
+from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.paging import pmd_same, read_pmd
+from spfvar.ops.places import Register
+from spfvar.ops.primitives import at, rcu_read_lock, rcu_read_unlock, spin_lock, spin_unlock
+
+
+class PteOffsetMapLock:
+    """v6.5 and later: the page table is found under RCU and checked again once locked."""
+
+    @hookimpl(wrapper=True)
+    def walk_page_tables(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        return self._walk((yield))
+
+    def _walk(self, walk: Steps) -> Steps:
+        yield rcu_read_lock()
+        pte = yield from walk
+        yield rcu_read_unlock()
+        return pte
+
+    @hookimpl
+    def pte_offset_map_lock(self, key: Register) -> Steps:
+        yield loop("again")
+        yield rcu_read_lock()
+        if not (yield read_pmd(key=key)):
+            yield rcu_read_unlock()
+            return False
+        yield spin_lock(PTL)
+        same = yield pmd_same(key=key)
+        if not same:
+            yield spin_unlock(PTL)
+        yield rcu_read_unlock()
+        if not same:
+            yield again("again")
+        return True
+
+    @hookimpl
+    def lock_new_table(self) -> Steps:
+        # No second look under the lock: if the table is retracted, the collapse has unmapped what would move.
+        yield rcu_read_lock()
+        there = yield read_pmd(o.new_table, o.new_cursor)
+        if there:
+            yield spin_lock(at(o.new_table, o.PTL))
+        yield rcu_read_unlock()
+        return there
+
+    @hookimpl(wrapper=True)
+    def pte_map_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        return self._lock((yield))
+
+    def _lock(self, spin_lock_table: Steps) -> Steps:
+        yield rcu_read_lock()
+        if not (yield pmd_same()):
+            yield rcu_read_unlock()
+            return False
+        yield from spin_lock_table
+        if not (yield pmd_same()):
+            yield spin_unlock(PTL)
+            yield rcu_read_unlock()
+            return False
+        yield rcu_read_unlock()
+        return True

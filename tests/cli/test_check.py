@@ -1,0 +1,241 @@
+"""The check and replay commands, as a user or a script meets them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PLUGIN = str(Path(__file__).parents[1] / "explore" / "broken.py")
+BROKEN = ["check", "no-rcu-free", "--race", "munmap-file", "--plugin", PLUGIN]
+SAFE = ["check", "mmap-lock", "--race", "munmap-file"]
+COMMAND = [sys.executable, "-c", "from spfvar.cli.main import main; main()"]
+
+KEYS = {
+    "variant", "race", "verdict", "property", "states", "transitions", "depth", "seconds", "trace", "what",
+    "vacuous", "why", "token",
+}  # fmt: skip
+
+
+def spfvar(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, cwd=cwd, timeout=600, check=False
+    )
+
+
+def entries(*arguments: str) -> list[dict[str, Any]]:
+    """The JSON list without the one thing that differs from run to run."""
+    found = json.loads(spfvar(*arguments, "--format", "json").stdout)
+    for entry in found:
+        assert entry.pop("seconds") >= 0
+    return list(found)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["check", "spf-dofault"], "did you mean 'spf-do-fault'?"),
+        (["check", "--race", "munmap-flie"], "did you mean 'munmap-file'?"),
+        (["check", "--race", "nothing-*"], "no race matches"),
+        (["check", "--race", "nowhere.toml"], "nowhere.toml"),
+        (["check", "--max-states", "0"], "expected 1 or more"),
+        (["check", "--memory", "much"], "is not a size"),
+        (["check", "--timeout", "soon"], "is not a duration"),
+        (["check", "--jobs", "0"], "expected 1 or more"),
+        (["check", "--plugin", "nowhere.py"], "there is no plugin file"),
+        (["check", "--twins", "x99"], "unknown twin 'x99'"),
+        (["check", "-o", "/nonexistent/out"], "/nonexistent/out"),
+        (["check", "--save", "/nonexistent/out"], "/nonexistent/out"),
+        (["replay", "nonsense"], "is no token"),
+        (["replay", "spf-do-falt:munmap-file:AQAAAAIBAAAA"], "did you mean 'spf-do-fault'?"),
+        (["replay", "spf-do-fault:munmap-flie:AQAAAAIBAAAA"], "did you mean 'munmap-file'?"),
+        (["replay", "nowhere.toml"], "nowhere.toml"),
+        (["show", "munmap-flie"], "did you mean 'munmap-file'?"),
+    ],
+)
+def test_bad_input_gets_one_message_and_exit_code_2(arguments: list[str], expected: str) -> None:
+    """One line that names what was expected or the nearest name; no traceback, nothing on stdout."""
+    result = spfvar(*arguments)
+    assert result.returncode == 2, result.stderr
+    assert result.stdout == ""
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert expected in result.stderr
+
+
+def test_exit_codes_say_what_was_found() -> None:
+    """0 all safe, 3 something incomplete, 1 a violation, which beats incomplete; nothing on stderr of a pipe."""
+    assert spfvar(*SAFE).returncode == 0
+    incomplete = spfvar(*SAFE, "--max-states", "50")
+    assert incomplete.returncode == 3
+    assert "max-states" in incomplete.stdout
+    result = spfvar(*BROKEN)
+    assert result.returncode == 1
+    assert result.stderr == ""
+
+
+def test_memory_and_timeout_make_a_search_incomplete() -> None:
+    """Hitting a bound is a verdict of its own, with the bound's name."""
+    for bound in (["--memory", "100KiB"], ["--timeout", "1us"]):
+        [entry] = entries("check", "spf-anon", "--race", "fork-cow", *bound)
+        assert (entry["verdict"], entry["property"], entry["trace"]) == ("incomplete", None, [])
+        assert entry["why"] in ("memory", "timeout")
+
+
+def test_json_has_the_documented_shape_and_is_repeatable() -> None:
+    """A list of cases; the trace names thread, function, primitive, outcome and changes of each step."""
+    [entry] = entries(*BROKEN)
+    assert set(entry) == KEYS - {"seconds"}
+    assert (entry["variant"], entry["race"]) == ("no-rcu-free", "munmap-file")
+    assert (entry["verdict"], entry["property"]) == ("violation", "P1")
+    assert entry["states"] > 0
+    assert entry["transitions"] >= entry["states"] - 1
+    for step in entry["trace"]:
+        assert set(step) == {"step", "thread", "function", "primitive", "outcome", "changes"}
+    assert entry["trace"][-1]["outcome"] == "VIOLATION"
+    assert entries(*BROKEN) == [entry]
+    assert entries(*BROKEN, "--jobs", "1") == [entry]
+    [safe] = entries(*SAFE)
+    assert (safe["verdict"], safe["property"], safe["trace"], safe["token"]) == ("safe", None, [], None)
+
+
+def test_without_reductions_the_verdict_is_the_same() -> None:
+    """Only the number of states differs."""
+    [entry], [plain] = entries(*BROKEN), entries(*BROKEN, "--no-reductions")
+    assert (plain["verdict"], plain["property"]) == (entry["verdict"], entry["property"])
+    assert plain["states"] > entry["states"]
+
+
+@pytest.mark.parametrize(("form", "width"), [("table", 80), ("mail", 72)])
+def test_reports_fit(form: str, width: int) -> None:
+    """Matrix, traces, tokens and footer; the mail in ASCII."""
+    names = ["mmap-lock", "per-vma-6.12", "spf-anon", "spf-do-fault", "spf-map-pages", "no-rcu-free"]
+    result = spfvar("check", *names, "--race", "munmap-file", "--plugin", PLUGIN, "--format", form, "--all")
+    lines = result.stdout.split("Reproduce:")[0].splitlines()
+    assert max(map(len, lines)) <= width
+    assert "P1 " in result.stdout
+    assert "sequentially consistent" in result.stdout
+    assert "V6" in result.stdout
+    assert "R4" in result.stdout
+    assert all(name in result.stdout for name in names)
+    if form == "mail":
+        assert result.stdout.isascii()
+
+
+def test_markdown_has_tables_and_code() -> None:
+    """A table of verdicts, the trace as code."""
+    text = spfvar(*BROKEN, "--format", "markdown").stdout
+    assert text.startswith("| race | no-rcu-free |\n| --- | --- |\n| munmap-file | P1 ")
+    assert text.count("```") == 2
+
+
+def test_a_saved_file_is_replayed(tmp_path: Path) -> None:
+    """As TOML and as JSON: every token still leads to its violation, and a changed variant is told."""
+    for name in ("known.toml", "known.json"):
+        path = tmp_path / name
+        arguments = ["check", "mmap-lock", "no-rcu-free", "--race", "munmap-file", "--plugin", PLUGIN]
+        assert spfvar(*arguments, "--save", str(path)).returncode == 1
+        result = spfvar("replay", str(path), "--plugin", PLUGIN)
+        assert result.returncode == 0, result.stderr
+        assert "1 of 1 violations are still there; 1 cases had none" in result.stdout
+        changed = path.read_text().replace("no-rcu-free", "spf-do-fault")
+        path.write_text(changed)
+        result = spfvar("replay", str(path))
+        assert result.returncode == 1
+        assert "diverged: step" in result.stdout
+        assert "it is now munmap: vm_area_free: call_rcu" in result.stdout
+        assert "0 of 1 violations are still there" in result.stdout
+
+
+def test_a_printed_token_is_replayed_step_by_step() -> None:
+    """The command that check prints works, and JSON has the state behind each step."""
+    [entry] = entries(*BROKEN)
+    result = spfvar("replay", entry["token"], "--plugin", PLUGIN, "--format", "json")
+    assert result.returncode == 0
+    document = json.loads(result.stdout)
+    assert document["outcome"] == "reproduced"
+    assert document["steps"][-1]["primitives"][-1] == entry["trace"][-1]
+    assert all("tree: " in "\n".join(step["state"]) for step in document["steps"])
+
+
+def test_twins_have_to_be_found_with_their_property(tmp_path: Path) -> None:
+    """Found with the published property and the fixed variant safe: 0; another property is a miss: 1."""
+    arguments = ["check", "--twins", "--plugin", PLUGIN]
+    good = spfvar(*arguments, "t1", "--format", "json")
+    assert good.returncode == 0
+    found = json.loads(good.stdout)
+    assert [(e["variant"], e["twin"], e["expected"]) for e in found] == [
+        ("t1@spf-do-fault", "t1@spf-do-fault", "P1"),
+        ("spf-do-fault", "t1@spf-do-fault", "safe"),
+    ]
+    assert all(set(e) >= KEYS | {"twin", "expected"} for e in found)
+    missed = spfvar(*arguments, "t2")
+    assert missed.returncode == 1
+    assert "MISSED" in missed.stdout
+
+
+def test_a_race_of_ones_own_can_be_checked(tmp_path: Path) -> None:
+    """A TOML file by path, or dropped into ./races and then called by name."""
+    text = spfvar("show", "munmap-file", "--format", "toml").stdout
+    (tmp_path / "races").mkdir()
+    (tmp_path / "races" / "mine.toml").write_text(text)
+    assert "mine" in spfvar("list", "races", cwd=tmp_path).stdout
+    assert spfvar("check", "mmap-lock", "--race", "mine", cwd=tmp_path).returncode == 0
+    assert spfvar("check", "mmap-lock", "--race", "races/mine.toml", cwd=tmp_path).returncode == 0
+    (tmp_path / "races" / "mine.toml").write_text(text.replace("load =", "laod ="))
+    result = spfvar("check", "--race", "mine", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "mine.toml:" in result.stderr
+    assert "laod" in result.stderr
+
+
+def test_a_variant_that_cannot_be_extracted_is_told(tmp_path: Path) -> None:
+    """The others are checked."""
+    plugin = tmp_path / "bad.py"
+    plugin.write_text(
+        "from spfvar.mm.hookspecs import hookimpl\n"
+        "from spfvar.plugins.variant import Variant\n"
+        "class Bad:\n"
+        "    @hookimpl\n"
+        "    def do_fault(self, vmf):\n"
+        "        yield 42\n"
+        'VARIANTS = [Variant("bad", "t", "v0", "s", (Bad,))]\n'
+    )
+    result = spfvar("check", "mmap-lock", "bad", "--race", "munmap-file", "--plugin", str(plugin))
+    assert "yields 42" in result.stderr
+    assert "safe" in result.stdout
+    assert result.returncode == 3
+
+
+def test_an_interrupt_ends_it_with_130() -> None:
+    """Ctrl-C stops the searches; nothing is printed but one line."""
+    process = subprocess.Popen(
+        [*COMMAND, "check", "--no-reductions", "--race", "fork-cow"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    time.sleep(8)
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert out == ""
+    assert "interrupted" in err
+    assert "Traceback" not in err
+
+
+def test_races_twins_and_properties_are_listed_and_shown() -> None:
+    """list has a name, a title and an origin for each; show explains races and twins."""
+    for kind in ("races", "twins", "properties"):
+        rows = json.loads(spfvar("list", kind, "--format", "json", "--plugin", PLUGIN).stdout)
+        assert rows
+        assert all({"name", "title", "origin"} <= set(row) for row in rows)
+    text = spfvar("show", "munmap-file").stdout
+    assert "1 x munmap: munmap map" in text
+    assert "P1: nobody looks at a VMA" in text
+    assert "Fixed in: spf-do-fault" in spfvar("show", "t1@spf-do-fault", "--plugin", PLUGIN).stdout

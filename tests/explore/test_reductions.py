@@ -1,0 +1,151 @@
+"""Reductions leave verdicts as they are: against the plain search, and against searches by the book."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from functools import lru_cache
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from spfvar.explore.explore import Exploration, Options, explore
+from spfvar.explore.search import AT_REST
+from spfvar.explore.world import RaceWorld, build_race
+from spfvar.plugins.registry import load_registry
+from spfvar.plugins.variant import Stack
+from spfvar.scenario.race import Race
+from spfvar.toml_input import load_toml
+from tests.explore.tiny import replayed, tiny_world
+from tests.explore.worlds import race_text
+
+ROOT = Path(__file__).parents[2]
+VARIANTS = list(load_registry().variants)
+RACES = sorted(path.name for path in (ROOT / "races").glob("*.toml"))
+REDUCTIONS = ("merge", "forget", "symmetry", "partial_order")
+#: A race is compared with its plain search if that has at most so many states.
+SMALL = 60_000
+TINY = range(40)
+
+
+def options(*reductions: str) -> Options:
+    """A search for all violations with some reductions only."""
+    chosen = {name: name in reductions for name in REDUCTIONS}
+    return Options(max_states=SMALL, first=False, **chosen)  # type: ignore[arg-type]
+
+
+@lru_cache
+def world(variant: str, race: str) -> RaceWorld:
+    """A shipped race."""
+    return build_race(load_toml(ROOT / "races" / race, Race), Stack(load_registry()[variant]))
+
+
+@lru_cache
+def plain(variant: str, race: str) -> Exploration:
+    """Its plain search."""
+    return explore(world(variant, race), options())
+
+
+def codes(found: Exploration) -> set[int]:
+    """The properties that are violated."""
+    return {violation.code for violation in found.violations}
+
+
+@pytest.mark.parametrize("race", RACES)
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("reductions", [*((name,) for name in REDUCTIONS), REDUCTIONS], ids="+".join)
+def test_a_reduced_search_of_a_race_has_the_plain_verdict(
+    variant: str, race: str, reductions: tuple[str, ...]
+) -> None:
+    """Same violations, same primitives executed, no more states."""
+    whole = plain(variant, race)
+    if not whole.complete:
+        pytest.skip(f"the plain search has more than {SMALL} states")
+    found = explore(world(variant, race), options(*reductions))
+    assert found.complete
+    assert codes(found) == codes(whole)
+    assert found.states <= whole.states
+    if not whole.violations:
+        assert found.covered.tobytes() == whole.covered.tobytes()
+
+
+@pytest.mark.parametrize("variant", ["spf-do-fault", "mmap-lock"])
+def test_symmetry_leaves_a_state_per_set_of_threads(variant: str) -> None:
+    """Two interchangeable faults: nearly half of the states go, never more than half."""
+    pair = build_race(Race(**race_text(faults=2)), Stack(load_registry()[variant]))
+    several = explore(pair, options("merge", "forget"))
+    renamed = explore(pair, options("merge", "forget", "symmetry"))
+    assert several.complete
+    assert several.states / 2 <= renamed.states < 0.6 * several.states
+
+
+@pytest.mark.parametrize("reductions", [(), REDUCTIONS], ids=["plain", "all"])
+def test_ways_lead_to_each_violation(reductions: tuple[str, ...]) -> None:
+    """One primitive a way, by the real threads, whatever was merged and renamed between stored states."""
+    violations = 0
+    for seed in TINY:
+        tiny = tiny_world(seed)
+        found = explore(tiny, options(*reductions))
+        for violation in found.violations:
+            ways = found.ways_of(violation)
+            assert replayed(tiny, ways, violation.code, violation.way)
+            assert (violation.way == AT_REST) == (violation.node < 0)
+            violations += 1
+    assert violations > 5
+
+
+@lru_cache
+def uncompiled(module: str, *arguments: str) -> list[str]:
+    """What a program of the tests prints when nothing is compiled."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", f"tests.explore.{module}", *arguments],
+        capture_output=True, text=True, cwd=ROOT, check=False, timeout=300,
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def tiny_results() -> list[dict[str, object]]:
+    """By seed: disagreements of the searches of a tiny world, and what the reduced one found."""
+    return [json.loads(line) for line in uncompiled("uncompiled", str(TINY.start), str(TINY.stop))]
+
+
+def test_searches_of_tiny_worlds_agree_with_one_by_the_book() -> None:
+    """Random programs of locks, loads, stores, RCU, interrupts and objects, each reduction and all of them.
+
+    Compared are violations, executed primitives, and the plain search's states, transitions, depth and ends.
+    The hash has 16 values there, so keys and parts are told apart by themselves.  A step of renamed threads is
+    the renamed step.
+    """
+    results = [result for result in tiny_results() if result["wrong"] != ["large"]]
+    assert len(results) > len(TINY) / 2
+    assert [result for result in results if result["wrong"]] == []
+
+
+def test_the_compiled_search_finds_what_the_uncompiled_does() -> None:
+    """State by state, with another hash."""
+    results = [result for result in tiny_results() if result["found"]]
+    for result in results:
+        found = explore(tiny_world(int(str(result["seed"]))), Options(first=False))
+        numbers = [found.states, found.transitions, found.depth, *(v.code for v in found.violations)]
+        assert numbers == result["found"]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_footprints_own_up_to_every_word(variant: str) -> None:
+    """Whatever an op reads or changes on random walks belongs to a resource of its footprint."""
+    races = [str(path) for path in sorted((ROOT / "races").glob("*.toml"))]
+    assert uncompiled("footprints_uncompiled", "1500", variant, *races) == []
+
+
+def test_the_shipped_races_meet_every_kind_of_primitive() -> None:
+    """No op of a shipped race is unknown to the footprints: it would conflict with everything."""
+    from spfvar.explore.footprints import footprint
+
+    worlds = [world(variant, race) for variant in VARIANTS for race in RACES]
+    ops = set(chain.from_iterable(w.program.ops for w in worlds))
+    assert [op.name for op in ops if footprint(op, ()).unknown] == []

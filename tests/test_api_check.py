@@ -1,0 +1,27 @@
+"""check from Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import spfvar
+from spfvar.explore.trace import Trace
+
+PLUGIN = str(Path(__file__).parent / "explore" / "broken.py")
+
+
+def test_check_returns_a_frame_with_traces() -> None:
+    """One row per variant and race; a violation has its trace and token."""
+    frame = spfvar.check("mmap-lock", "no-rcu-free", races=["munmap-file"], plugins=[PLUGIN])
+    assert list(frame["verdict"]) == ["safe", "violation"]
+    assert list(frame["property"]) == [None, "P1"]
+    assert frame["trace"][0] is None
+    assert isinstance(frame["trace"][1], Trace)
+    assert frame["trace"][1].steps[-1].outcome == "VIOLATION"
+    assert frame["token"][1].startswith("no-rcu-free:munmap-file:")
+
+
+def test_twins_can_be_checked() -> None:
+    """Their rows say what was expected."""
+    frame = spfvar.check("t1", twins=True, plugins=[PLUGIN])
+    assert list(frame["expected"]) == ["P1", "safe"]
