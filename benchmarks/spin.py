@@ -55,8 +55,10 @@ def report(race: str, variant: str, faults: int) -> None:
         return
     world = faults_against_munmap(race, variant, faults)
     text = promela(world, variant, race)
-    options = Options(max_states=1 << 30, max_bytes=MEGABYTES << 20, seconds=600.0, first=False)
-    plain = dataclasses.replace(options, merge=False, dead=False)
+    options = Options(
+        max_states=1 << 30, max_bytes=MEGABYTES << 20, seconds=600.0, first=False, livelock=False
+    )
+    plain = dataclasses.replace(options, merge=False, forget=False, symmetry=False, partial_order=False)
     runs: dict[str, Callable[[], Search]] = {
         "SPIN, plain": lambda: run_spin(text, True, megabytes=MEGABYTES),
         "SPIN": lambda: run_spin(text, False, megabytes=MEGABYTES),

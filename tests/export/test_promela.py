@@ -72,6 +72,17 @@ def reached(world: RaceWorld, found: Exploration) -> set[int]:
     return nodes
 
 
+def rows_of(world: RaceWorld, found: Exploration) -> npt.NDArray[np.int32]:
+    """Every state of a search, a row of words each: memory, then the threads."""
+    space, fields = found.search.space, found.search.rules.fields
+    parts = [
+        (space.keys.rows[: found.states, fields[i, 0]] >> fields[i, 1]) & fields[i, 2]
+        for i in range(world.threads + 1)
+    ]
+    lanes = [space.memories.rows[parts[-1] - 1], *(space.threads.rows[part] for part in parts[:-1])]
+    return np.ascontiguousarray(np.hstack(lanes)).view(np.int16).astype(np.int32)
+
+
 def distinct(world: RaceWorld, found: Exploration) -> npt.NDArray[np.int32]:
     """The search's states without what makes no difference.
 
@@ -79,7 +90,7 @@ def distinct(world: RaceWorld, found: Exploration) -> npt.NDArray[np.int32]:
     current phase of RCU has; a grace period is then known by the readers that it waits for.
     """
     g, layout = world.layout.g, world.layout
-    rows = found.space.rows[: found.states].astype(np.int32)
+    rows = rows_of(world, found)
     phase = rows[:, g[c.G_RCU]].copy()
     for thread in range(world.threads):
         base = layout.thread_base(thread)
@@ -121,10 +132,10 @@ def judge(world: RaceWorld, name: str) -> None:
     SPIN's states are ours, and one more for each in which it has checked what must hold at the end.  Where
     that is too much, both search with reductions, and only the verdicts are compared.
     """
-    found = explore(world, Options(merge=False, dead=False, first=False, max_states=MAX_STATES))
+    found = explore(world, Options.plain(first=False, livelock=False, max_states=MAX_STATES))
     plain = found.complete
     if not plain:
-        found = explore(world, Options(first=False, max_states=MAX_STATES))
+        found = explore(world, Options(first=False, livelock=False, max_states=MAX_STATES))
         if not found.complete:
             pytest.skip(f"more than {MAX_STATES} states")
     other = spin.run_spin(promela(world, name, name, reached(world, found)), plain, ("-O0",))
