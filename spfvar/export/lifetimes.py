@@ -113,7 +113,8 @@ def rcu_invoke(x: Operands) -> Step:
 @template(c.FIND_VMA)
 def find_vma(x: Operands) -> Step:
     """The VMA at the address."""
-    return test(f"tree[{x.src}] != NULL", f"{x.dst} = tree[{x.src}]")
+    found = f"{x.src} < PAGES && tree[{x.src}] != NULL"
+    return Step((Way(f"!({found})", (f"{x.dst} = NULL",)), Way(found, (f"{x.dst} = tree[{x.src}]",))))
 
 
 @template(c.TREE_STORE)

@@ -1,8 +1,8 @@
 """What a race's Promela model consists of: its classes, fields, registers, and the names they go by.
 
-References are an object's number + 1 (0 is NULL), in memory and in registers alike.  A register that refers to
-a class whose objects can be freed is a global array over the processes, because freeing the object marks the
-reference (STALE); every other register is a local variable.
+References are an object's number + 1 (0 is NULL), in memory and in registers alike.  A register that refers
+to a class whose objects can be freed is a global array over the processes, because freeing the object marks
+the reference (STALE); every other register is a local variable.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ STALE = 128
 
 #: Words that mean something else in a Promela text.
 _TAKEN = """
-active assert atomic bit bool break byte chan d_step do else empty enabled end eval false fi for full get_priority
-goto hidden if in init inline int len local mtype nempty never nfull ninit nr_pr od of pc_value pid printf priority
-proctype provided return run select set_priority short show skip switch timeout trace true typedef unless unsigned
+active assert atomic bit bool break byte chan d_step do else empty enabled end eval false fi for full
+get_priority goto hidden if in init inline int len local mtype nempty never nfull ninit nr_pr od of pc_value
+pid printf priority proctype provided return run select set_priority short show skip switch timeout trace true
+typedef unless unsigned
 """
 _KEYWORDS = frozenset(_TAKEN.split())
 _WORD_WRITES = (c.STORE, c.STORE_REG, c.ADD, c.DEC_AND_TEST)

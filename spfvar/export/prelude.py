@@ -54,7 +54,8 @@ def variables(model: Model) -> Iterator[str]:
             pool, count = model.pool(cls), model.count(cls)
             lives = ["FREED" if n in pool else "LIVE" for n in range(count)]
             yield f"byte {name}_life[{count}] = {array(lives)};"
-            yield f"byte {name}_pool[{count}] = {array(pool + [0] * (count - len(pool)))};\t/* free ones; the last is the next */"
+            free = array(pool + [0] * (count - len(pool)))
+            yield f"byte {name}_pool[{count}] = {free};\t/* free ones; the last is taken next */"
             yield f"byte {name}_pooled = {len(pool)};"
         for field in model.fields:
             if field.cls != cls:
@@ -63,7 +64,7 @@ def variables(model: Model) -> Iterator[str]:
             if field in model.rwsems():
                 yield f"byte {text}_readers[{count}];"
                 yield f"byte {text}_writer[{count}];\t/* process + 1 */"
-                yield f"chan {text}_waiters[{count}] = [PROCESSES] of {{ byte, byte }};\t/* process, READER or WRITER */"
+                yield f"chan {text}_waiters[{count}] = [PROCESSES] of {{ byte, byte }};\t/* process, kind */"
             elif field in model.spinlocks():
                 yield f"byte {text}_owner[{count}];\t/* process + 1 */"
                 yield f"chan {text}_waiters[{count}] = [PROCESSES] of {{ byte }};"
@@ -128,6 +129,8 @@ def _access(model: Model, cls: ObjectClass) -> list[tuple[str, str]]:
         return [
             (f"OK_{name}", f"#define OK_{name}(ref) (ref > NULL)"),
             (f"BLAME_{name}", f"#define BLAME_{name}(ref) {c.V_NULL}"),
+            (f"TYPESAFE_{name}", f"#define TYPESAFE_{name}(ref) (ref > NULL)"),
+            (f"BLAME_TYPESAFE_{name}", f"#define BLAME_TYPESAFE_{name}(ref) {c.V_NULL}"),
         ]
     stale = f"(ref >= STALE -> {c.V_STALE_REFERENCE} : {c.V_USE_AFTER_FREE})"
     return [
@@ -227,7 +230,7 @@ def _fput() -> str:
 
 def _locks() -> list[tuple[str, str]]:
     rwsem = """\
-/* a writer at the head of the queue gets the lock when it is free; a reader at the head lets every queued reader in */
+/* a writer at the head of the queue gets a free lock; a reader at the head lets every queued reader in */
 inline hand_over_rwsem(readers, writer, waiters) {
 	if
 	:: writer == 0 && len(waiters) > 0 ->
@@ -405,7 +408,8 @@ inline first_mapping(next, file, offset) {
 	next = next + 1
 }"""
     return [
-        ("zap_range", "\n".join(zap)), ("zap_file_pages", zap_file), ("new_epoch", epoch), ("change_range", change), ("store_range", store), ("flush_tlbs", flush),
+        ("zap_range", "\n".join(zap)), ("zap_file_pages", zap_file), ("new_epoch", epoch),
+        ("change_range", change), ("store_range", store), ("flush_tlbs", flush),
         ("TAKEABLE", takeable), ("take_first", take), ("MAPS", maps), ("first_mapping", first),
     ]  # fmt: skip
 
@@ -422,10 +426,11 @@ inline user_writes(pte_, address_) {
 	:: else
 	fi
 }"""
+    cached = "READABLE(tlb[i]) && (tlb[i] & ANON) != 0 && tlb[i] / PAGE_UNIT == number"
     tlb = [
         "\t\t\tfor (i : 0 .. PROCESSES * PAGES - 1) {",
         "\t\t\t\tif",
-        f"\t\t\t\t:: READABLE(tlb[i]) && (tlb[i] & ANON) != 0 && tlb[i] / PAGE_UNIT == number -> fail({c.V_TLB})",
+        f"\t\t\t\t:: {cached} -> fail({c.V_TLB})",
         "\t\t\t\t:: else",
         "\t\t\t\tfi",
         "\t\t\t};",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Collection
 
 from spfvar.automata.automaton import Automaton, Node
 from spfvar.errors import InputError
@@ -31,22 +32,26 @@ def without_template(ops: tuple[Op, ...]) -> list[str]:
     )
 
 
-def promela(world: RaceWorld, variant: str, race: str) -> str:
-    """The model's text.  Raises InputError for a primitive that no template can state."""
+def promela(world: RaceWorld, variant: str, race: str, reached: Collection[int] | None = None) -> str:
+    """The model's text.  Raises InputError for a primitive that no template can state.
+
+    ``reached``: the nodes that another search got to.  At any other node, this model fails an assertion
+    instead of having a step: a smaller text, by which SPIN still says whether that search missed anything.
+    """
     missing = without_template(world.program.ops)
     if missing:
         raise InputError(
             f"race {race!r} under {variant!r} uses {', '.join(missing)}, which has no Promela template"
         )
+    model = Model(world)
     for op in world.program.ops:
-        problem = check_supported(op)
+        problem = check_supported(model, op)
         if problem:
             raise InputError(f"race {race!r} under {variant!r}: {op.name}: no Promela template for {problem}")
-    model = Model(world)
     processes, thread = [], 0
     counts = {actor.name: actor.count for actor in world.race.actor}
     for name, automaton in world.automata.items():
-        processes.append(_process(model, automaton, counts.get(name, 1), thread))
+        processes.append(_process(model, automaton, counts.get(name, 1), thread, reached))
         thread += counts.get(name, 1)
     body = "\n\n".join([*processes, referee(model)])
     return "\n".join([
@@ -89,7 +94,9 @@ def _used(model: Model, body: str) -> list[str]:
 # --- processes -----------------------------------------------------------------------------------
 
 
-def _process(model: Model, automaton: Automaton, count: int, first: int) -> str:
+def _process(
+    model: Model, automaton: Automaton, count: int, first: int, reached: Collection[int] | None
+) -> str:
     many = f"[{count}] " if count > 1 else ""
     lines = [f"active {many}proctype thread_{identifier(automaton.name)}() {{"]
     registers = dict.fromkeys(register for op in automaton.ops() for register in registers_of(op))
@@ -102,7 +109,13 @@ def _process(model: Model, automaton: Automaton, count: int, first: int) -> str:
     entry = model.world.program.entry[automaton.name]
     assert int(model.world.start[model.world.layout.thread_base(first)]) == entry, "a thread starts elsewhere"
     for number, node in enumerate(automaton.nodes):
-        lines += _node(model, automaton, number, node, sections)
+        if reached is None or entry + number in reached:
+            lines += _node(model, automaton, number, node, sections)
+        else:
+            lines += [
+                f"{_label(automaton, number)}:",
+                "\tassert(false); goto violated;\t/* not reached before */",
+            ]
     numbers = [code for code in range(1, len(c.VIOLATIONS)) if code not in (c.V_DEADLOCK, c.V_LIVELOCK)]
     return "\n".join([
         *lines, "violated:",
@@ -119,7 +132,7 @@ def _node(model: Model, automaton: Automaton, number: int, node: Node, sections:
     op = node.op
     label = _label(automaton, number)
     title = f"{op.function}: {op.name}" if op.function else op.name
-    head = f"{label}:\t/* {title} */".replace("*pte", "pte")
+    head = f"{label}:\t/* {title.replace('*', '')} */"
     if op.code == c.END:
         left = [Fault("rcu_nesting[_pid] > 0", str(c.V_UNBALANCED))] if sections else []
         return [head, "\tif", *(_report(left) or ["\t:: false"]), "\tfi;"]

@@ -94,6 +94,16 @@ class Operands:
         """The op's constant."""
         return self.op.imm
 
+    def value(self, register: Register | None) -> str:
+        """A register as the number that it stands for."""
+        name = self._name(register)
+        return name if register is None or register.cls is None else f"{name} - 1"
+
+    def set_number(self, number: str) -> str:
+        """Set ``dst`` to a number, or to the object of that number."""
+        assert self.op.dst is not None
+        return f"{self.dst} = {number}" + (" + 1" if self.op.dst.cls is not None else "")
+
     @property
     def reference(self) -> str:
         """The register that refers to the object."""
@@ -151,13 +161,15 @@ def access_faults(model: Model, op: Op, sections: bool) -> list[Fault]:
     return [*faults, Fault(f"!{kind}_{cls.name}({name})", blame)]
 
 
-def check_supported(op: Op) -> str:
-    """Why an op that has a template cannot be stated with these operands; "" if it can."""
-    references = [register.cls is not None for register in registers_of(op)]
-    if op.code == c.ADD_REG and op.imm and references[0]:
-        return "arithmetic on a reference"
-    if op.code == c.ADD_REG and references[0] != references[1]:
-        return "a number is copied into a reference"
-    if op.code in (c.LOAD, c.LOAD_TEST, c.LOAD_ODD) and op.dst is not None and op.dst.cls is not None:
-        return "a plain load into a reference"
+def check_supported(model: Model, op: Op) -> str:
+    """Why an op that has a template cannot be stated with these operands; "" if it can.
+
+    A number may become a reference, or the other way round, only if such objects are never freed: nothing
+    could mark it as stale on the way.
+    """
+    if op.code in (c.ADD_REG, c.ADD_REGS, c.LOAD, c.LOAD_TEST, c.LOAD_ODD) and op.dst is not None:
+        used = [op.dst] if op.place is not None else registers_of(op)
+        copied = op.code == c.ADD_REG and op.imm == 0 and len({register.cls for register in used}) == 1
+        if not copied and any(model.is_global(register) for register in used):
+            return "arithmetic on references to what may be freed"
     return ""

@@ -30,13 +30,17 @@ def set_register(x: Operands) -> Step:
 @template(c.ADD_REG)
 def copy_register(x: Operands) -> Step:
     """A copy, with something added."""
-    return done(f"{x.dst} = {x.src}" + (f" + {x.imm}" if x.imm else ""))
+    assert x.op.dst is not None
+    assert x.op.src is not None
+    if x.op.dst.cls == x.op.src.cls:
+        return done(f"{x.dst} = {x.src}" + (f" + {x.imm}" if x.imm else ""))
+    return done(x.set_number(f"{x.value(x.op.src)} + {x.imm}"))
 
 
 @template(c.ADD_REGS)
 def add_registers(x: Operands) -> Step:
     """A sum."""
-    return done(f"{x.dst} = {x.src} + {x.src2}")
+    return done(x.set_number(f"{x.value(x.op.src)} + {x.value(x.op.src2)}"))
 
 
 @template(c.NEXT_ADDR)
@@ -199,8 +203,8 @@ def unlock(x: Operands) -> Step:
 
 @template(c.LOAD)
 def load(x: Operands) -> Step:
-    """READ_ONCE."""
-    return done(f"{x.dst} = {x.word}")
+    """READ_ONCE of a number."""
+    return done(x.set_number(x.word))
 
 
 @template(c.LOAD_TEST)

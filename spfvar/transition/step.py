@@ -226,7 +226,11 @@ def table_op(s, p, g, pc, tid, tb, index, out):
     if op == c.READ_PMD:
         return tables.read_pmd(s, g, address, tb + p[pc, C_DST])
     if op == c.PMD_SAME:
-        return 1 if s[tables.pmd(g, address)] == s[tb + p[pc, C_DST]] + 1 else 0
+        # The same pointer: whatever was freed, this table is linked now.
+        if s[tables.pmd(g, address)] != pointer(s, g, tb + p[pc, C_DST]) + 1:
+            return 0
+        s[tb + p[pc, C_DST]] = s[tables.pmd(g, address)] - 1
+        return 1
     if op == c.READ_PTE:
         return tables.read_pte(s, g, index, address, p[pc, C_IMM], tb + p[pc, C_DST])
     if op == c.PTE_NONE:
