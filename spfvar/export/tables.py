@@ -40,8 +40,10 @@ def read_pmd(x: Operands) -> Step:
 
 @template(c.PMD_SAME)
 def pmd_same(x: Operands) -> Step:
-    """Still the same page table?"""
-    return test(f"PMD({x.src}) == {x.dst}")
+    """Still the same page table?  As a pointer: one that was freed and linked again is a good reference."""
+    pointer = f"({x.dst} & ~STALE)" if x.op.dst is not None and x.model.is_global(x.op.dst) else x.dst
+    same = f"PMD({x.src}) == {pointer}"
+    return Step((Way(f"!({same})"), Way(same, (f"{x.dst} = PMD({x.src})",))))
 
 
 @template(c.PMD_POPULATE)
