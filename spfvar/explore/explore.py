@@ -30,13 +30,14 @@ _MEMO = 1 << 21
 class Options:
     """What bounds and shortens a search.
 
-    ``max_states`` and ``max_bytes`` bound it (a search that hits a bound is incomplete), ``seconds`` its wall
-    time.  ``first``: stop at the first violation.  ``livelock``: look for states from which no way leads to
-    an end; each one found is real, but the partial-order reduction may leave some out.
+    ``max_states`` and ``max_bytes`` bound it (a search that hits a bound is incomplete), ``seconds`` its
+    wall time.  ``first``: stop at the first violation.  ``livelock``: look for states from which no way
+    leads to an end; each one found is real, but the partial-order reduction may leave some out.
 
-    The reductions leave every verdict as it is.  ``merge`` runs private primitives in one go, ``forget`` forgets
-    registers that are not read again, ``symmetry`` takes the threads of an actor for interchangeable,
-    ``partial_order`` lets a thread run on while nothing that the others may still do conflicts with it.
+    The reductions leave every verdict as it is.  ``merge`` runs private primitives in one go, ``forget``
+    forgets registers that are not read again, ``symmetry`` takes the threads of an actor for
+    interchangeable, ``partial_order`` lets a thread run on while nothing that the others may still do
+    conflicts with it.
     Without ``partial_order``, a way to a violation is as short as any, counted in stored states.
     """
 
@@ -58,7 +59,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A property that does not hold: its code, the last stored state and the way out of it, the node blamed."""
+    """A property that does not hold: its code, the last stored state, the way out of it, the node blamed."""
 
     code: int
     state: int

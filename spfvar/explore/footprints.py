@@ -1,11 +1,11 @@
 """What a primitive reads and writes, and what its thread may still do: the ground of the reductions.
 
-A *resource* is a part of the state that primitives of different threads may meet at: a field of a class, the
-life of a class's objects, the VMA tree, the page tables, the RCU readers, ...  A *footprint* says which of them
-an op reads, writes, or adds to; additions commute with each other and with nothing else.  Objects of a class
-are not told apart.  Two ops of different threads whose footprints do not conflict have the same outcome,
-the same violations and the same effect in either order.  A test compares footprints with the words that the
-transition function touches.
+A *resource* is a part of the state that primitives of different threads may meet at: a field of a class,
+the life of a class's objects, the VMA tree, the page tables, the RCU readers, ...  A *footprint* says which
+of them an op reads, writes, or adds to; additions commute with each other and with nothing else.  Objects of
+a class are not told apart.  Two ops of different threads whose footprints do not conflict have the same
+outcome, the same violations and the same effect in either order.  A test compares footprints with the words
+that the transition function touches.
 
 Freeing an object marks the registers of other threads that refer to it, and every access through a register
 looks at that mark: so each op with a register of a class reads the life of that class.
@@ -122,8 +122,8 @@ WAITING: Final = frozenset(
 )
 #: Ops that look at no thread but their own (memory is another matter).
 ALONE: Final = frozenset(
-    {*_LOCAL, *_FIELD_READS, *_FIXED, c.STORE, c.STORE_REG, c.STORE_REF, c.ADD, c.INC_NOT_ZERO, c.DEC_AND_TEST,
-     c.DOWN_READ_TRYLOCK, c.TRYLOCK, c.ALLOC, c.CALL_RCU, c.RCU_GP_START}
+    {*_LOCAL, *_FIELD_READS, *_FIXED, c.STORE, c.STORE_REG, c.STORE_REF, c.ADD, c.INC_NOT_ZERO,
+     c.DEC_AND_TEST, c.DOWN_READ_TRYLOCK, c.TRYLOCK, c.ALLOC, c.CALL_RCU, c.RCU_GP_START}
     - {c.IPI_SEND, c.IRQ_ENABLE, c.PAGE_PUT, c.PAGES_PUT}
 )  # fmt: skip
 #: Ops that, besides, hand a lock over or queue for it: then another thread's words change with it.

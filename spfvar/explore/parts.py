@@ -1,8 +1,8 @@
 """States kept as tuples of parts.
 
-A state is cut into the words of each thread and the words of memory.  Every different *part* is kept once, and a
-state is the tuple of its parts' numbers, packed into a *key* of one or two machine words.  Nothing is lost: two
-states are equal if and only if their keys are.
+A state is cut into the words of each thread and the words of memory.  Every different *part* is kept once,
+and a state is the tuple of its parts' numbers, packed into a *key* of one or two machine words.  Nothing is
+lost: two states are equal if and only if their keys are.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a search of a world follows: the program table, and what the reductions need to know about its nodes."""
+"""What a search of a world follows: the program table, and what the reductions know about its nodes."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """Breadth-first search over the states of a race: compiled, exact, resumable.
 
 States are keys (spfvar.explore.parts), kept in the order in which they were found, which is also the queue.
-Every stored state is expanded in full: each thread that can move does, in each way it can.  What the reductions
-leave out lies between stored states (`advance`), or has other names (spfvar.explore.symmetry).  A slice of the
-search returns when its budget is spent or a store is full; the caller enlarges the stores and goes on.
+Every stored state is expanded in full: each thread that can move does, in each way it can.  What the
+reductions leave out lies between stored states (`advance`), or has other names (spfvar.explore.symmetry).  A
+slice of the search returns when its budget is spent or a store is full; the caller enlarges the stores and
+goes on.
 
 A primitive that looks at no other thread has the same effect wherever its thread's part meets the same memory
 part.  Such effects are remembered, so the transition function itself runs seldom.

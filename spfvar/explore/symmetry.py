@@ -1,9 +1,9 @@
 """Interchangeable threads: threads of one actor run the same program, so their numbers are mere names.
 
-A state is replaced by one with the threads of an actor in the order of their parts.  Numbers of threads occur in
-lock words (owner, writer, head and tail of the queue), in a waiter's link to the next, in the masks of awaited
-interrupts, and as positions of TLB rows and of masks: all are renamed along.  Any order gives a state that
-behaves alike; a test compares a step of renamed threads with the renamed step.
+A state is replaced by one with the threads of an actor in the order of their parts.  Numbers of threads occur
+in lock words (owner, writer, head and tail of the queue), in a waiter's link to the next, in the masks of
+awaited interrupts, and as positions of TLB rows and of masks: all are renamed along.  Any order gives a state
+that behaves alike; a test compares a step of renamed threads with the renamed step.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The walker: random interleavings of a race, reproducible by a seed, for scopes beyond an exhaustive search.
 
-A walk lets threads drawn at random execute one primitive each, over the same transition function.  How readily it
-leaves a thread that could go on is drawn for each walk, from "after every primitive" to "hardly ever", for some
-races need many switches and some need a long run of one thread at the right place.  A walk proves nothing: it
-finds violations, or it does not.
+A walk lets threads drawn at random execute one primitive each, over the same transition function.  How
+readily it leaves a thread that could go on is drawn for each walk, from "after every primitive" to "hardly
+ever", for some races need many switches and some need a long run of one thread at the right place.  A walk
+proves nothing: it finds violations, or it does not.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ TINY = range(40)
 def options(*reductions: str) -> Options:
     """A search for all violations with some reductions only."""
     chosen = {name: name in reductions for name in REDUCTIONS}
-    return Options(max_states=SMALL, first=False, **chosen)  # type: ignore[arg-type]
+    return Options(max_states=SMALL, first=False, **chosen)
 
 
 @lru_cache

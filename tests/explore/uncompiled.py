@@ -27,7 +27,7 @@ REDUCTIONS = ("merge", "forget", "symmetry", "partial_order")
 
 def weak_mix(lane: Any, position: Any) -> int:
     """Sixteen hashes in all."""
-    return (int(lane) ^ int(lane) >> 17 ^ position) & 15
+    return (int(lane) ^ int(lane) >> 17 ^ int(position)) & 15
 
 
 def options(*reductions: str) -> Options:
@@ -120,7 +120,8 @@ def summary(seed: int) -> list[int]:
 
 def main() -> None:
     """Check the seeds of the command line."""
-    parts.mix = search.mix = weak_mix  # type: ignore[assignment]
+    for module in (parts, search):
+        vars(module)["mix"] = weak_mix
     for seed in range(int(sys.argv[1]), int(sys.argv[2])):
         found = disagreements(seed)
         print(json.dumps({"seed": seed, "wrong": found, "found": [] if found else summary(seed)}), flush=True)

@@ -14,6 +14,7 @@ from spfvar.ops import objects as o
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.race import Race
+from tests.explore.worlds import stored
 
 TWO = [{"name": "low", "start": 0}, {"name": "high", "start": 1}]
 OTHER = [{"name": "ours", "start": 0}, {"name": "theirs", "start": 2, "mm": 1}]
@@ -31,11 +32,11 @@ def race(vmas: list[dict[str, Any]], *programs: list[dict[str, Any]]) -> Race:
 def ends_of(scene: Race, variant: str = "per-vma-refcnt") -> tuple[RaceWorld, list[Any]]:
     """The world, and its states in which nobody can move; no property is violated."""
     world = build_race(scene, Stack(load_registry()[variant]))
-    found = explore(world, Options(dead=False))
+    found = explore(world, Options.plain())
     assert (found.complete, found.violations) == (True, [])
     base, stride = int(world.layout.g[c.G_T_BASE]), int(world.layout.g[c.G_T_STRIDE])
     op = world.program.table[:, c.C_OP]
-    rows = found.space.rows[: found.states]
+    rows = [stored(found, state) for state in range(found.states)]
     ended = [row for row in rows if all(op[row[base + t * stride]] == c.END for t in range(world.threads))]
     return world, ended
 

@@ -27,6 +27,7 @@ CONTROLS = [pytest.param(twin, id=twin.name) for twin in twins.TWINS if not twin
 
 def broken(bug: str) -> Variant:
     """The design with the bug of that number."""
+    twin: Twin
     [twin] = [twin for twin in twins.TWINS if twin.bug == bug]
     return twin.variant(REGISTRY[twin.fixed])
 
