@@ -343,7 +343,9 @@ TWINS = [
         prop="",
         patches=(RetractUnderRmapLock, LockedFaultsRecheckPmd),
         without=(spf.LockRetractedTable,),
-        description="khugepaged flushes with the table locked: the IPI waits for the fault, whose trylock fails.",
+        description=(
+            "khugepaged flushes with the table locked: the IPI waits for the fault, whose trylock fails."
+        ),
     ),
     Twin(
         bug="H12-arm64",

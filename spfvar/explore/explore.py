@@ -31,9 +31,9 @@ _MEMO = 1 << 21
 class Options:
     """What bounds and shortens a search.
 
-    ``max_states`` and ``max_bytes`` bound it (a search that hits a bound is incomplete), ``seconds`` its wall
-    time.  ``first``: stop at the first violation.  ``livelock``: look for states from which no way leads to
-    an end; each one found is real, but the partial-order reduction may leave some out.
+    ``max_states`` and ``max_bytes`` bound it (a search that hits a bound is incomplete), ``seconds`` its
+    wall time.  ``first``: stop at the first violation.  ``livelock``: look for states from which no way
+    leads to an end; each one found is real, but the partial-order reduction may leave some out.
 
     The reductions leave every verdict as it is (docs/reductions.md).  ``merge`` runs private primitives in
     one go, ``forget`` forgets registers that are not read again, ``symmetry`` takes the threads of an actor
