@@ -44,6 +44,11 @@ class Comparison:
         return self.samples.failures
 
 
+def compared(registry: Registry) -> list[str]:
+    """The variants of a comparison that names none."""
+    return [name for name, variant in registry.variants.items() if variant.compared]
+
+
 def usable(registry: Registry, names: Sequence[str]) -> list[str]:
     """The variants asked for (none: all) whose texts can be extracted; the rest become problems.
 
@@ -108,7 +113,7 @@ def compare(
     }
     plan = make_plan(
         registry, catalogue.scenarios(), catalogue.hardware(),
-        variants=usable(registry, variants), patterns=scenarios, threads=threads, hardware=hardware,
+        variants=usable(registry, variants or compared(registry)), patterns=scenarios, threads=threads, hardware=hardware,
         baseline=baseline, settings=settings, seeds=seeds, seed=seed,
     )  # fmt: skip
     return as_frame(run_comparison(plan, registry, jobs))

@@ -182,5 +182,6 @@ VARIANTS = [
         patches=(*KERNEL, RefcntWriter, RefcntReader),
         events=REFCNT_EVENTS,
         rivals=("per-vma-6.12",),
+        compared=False,
     )
 ]

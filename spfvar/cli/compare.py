@@ -14,7 +14,7 @@ import click
 
 import spfvar
 from spfvar import units
-from spfvar.api import Comparison, run_comparison, usable
+from spfvar.api import Comparison, compared, run_comparison, usable
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli.options import plugin_option
 from spfvar.comparison.metrics import METRICS, Metric, select
@@ -109,7 +109,7 @@ def command(
     registry = load_registry(plugins)
     plan = make_plan(
         registry, catalogue.scenarios(), catalogue.hardware(),
-        variants=usable(registry, variants), patterns=patterns,
+        variants=usable(registry, variants or compared(registry)), patterns=patterns,
         threads=units.parse_threads(threads) if threads else (), hardware=hardware, baseline=baseline,
         settings={k: v.split(",") for k, v in units.parse_assignments(settings).items()},
         seeds=seeds, seed=seed,

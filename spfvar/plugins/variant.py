@@ -67,7 +67,8 @@ class Variant:
     """A design: ``patches`` are applied in order, the last one is the outermost.
 
     A patch is a class with hook implementations; ``source`` is a message id or a commit.  ``rivals`` are
-    variants that readers will want it compared with: summaries say where the two differ.
+    variants that readers will want it compared with: summaries say where the two differ.  ``compared``: is it
+    part of a comparison that names no variants?
     """
 
     name: str
@@ -78,6 +79,7 @@ class Variant:
     events: tuple[Event, ...] = ()
     description: str = ""
     rivals: tuple[str, ...] = ()
+    compared: bool = True
     origin: str = field(default="", compare=False)
 
     def events_with(self, role: str) -> list[str]:
