@@ -21,7 +21,7 @@ types: $(VENV)/.test
 	$(BIN)/mypy spfvar variants twins races tests benchmarks
 
 unit: $(VENV)/.test
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.bench

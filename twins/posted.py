@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from spfvar.variants import spf_patches as p
+
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
@@ -12,7 +14,6 @@ from spfvar.ops.paging import filemap_get_folio
 from spfvar.ops.places import RWSEM_WORDS, Field
 from spfvar.ops.primitives import at, down_read, equals, folio_trylock, folio_unlock, up_read
 from spfvar.plugins.variant import Twin
-from spfvar.variants import spf_patches as p
 
 #: Stands for mmu_notifier_invalidate_range_start() .. end(), which have to pair.
 NOTIFIER = Field(o.MM, "notifier_subscriptions", RWSEM_WORDS, line="notifier")
