@@ -113,7 +113,8 @@ def compare(
     }
     plan = make_plan(
         registry, catalogue.scenarios(), catalogue.hardware(),
-        variants=usable(registry, variants or compared(registry)), patterns=scenarios, threads=threads, hardware=hardware,
+        variants=usable(registry, variants or compared(registry)), patterns=scenarios, threads=threads,
+        hardware=hardware,
         baseline=baseline, settings=settings, seeds=seeds, seed=seed,
     )  # fmt: skip
     return as_frame(run_comparison(plan, registry, jobs))

@@ -42,4 +42,4 @@ def test_a_wheel_carries_variants_scenarios_races_and_hardware(tmp_path: Path) -
     # What the shipped directories hold: five variants, eleven loads, four machines, and all the races.
     races = len(list((ROOT / "races").glob("*.toml")))
     assert races > 0
-    assert counts == ["5", "11", "4", str(races)]
+    assert counts == ["6", "11", "4", str(races)]

@@ -60,9 +60,8 @@ def _runs(table: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
 def _private(world: RaceWorld, masks: Ints, futures: Ints) -> npt.NDArray[np.bool_]:
     """By node: does nothing that another thread ever does conflict with it?"""
     entry = world.program.entry
-    names = {row: name for name, row in entry.items()}
     pcs = (int(world.start[world.layout.thread_base(thread) + c.T_PC]) for thread in range(world.threads))
-    threads = Counter(names[pc] for pc in pcs)
+    threads = Counter(next(n for n in entry if 0 <= pc - entry[n] < len(world.automata[n])) for pc in pcs)
     private = _runs(world.program.table)
     for name in threads:
         rivals = np.zeros(_FUTURE, dtype=np.int64)

@@ -178,7 +178,7 @@ def test_a_call_is_spliced_and_its_return_value_decides_what_follows() -> None:
 
     automaton = extract(text)
     assert [automaton.nodes[s].op.name for s in automaton.nodes[0].successors] == ["no", "yes"]
-    assert automaton.nodes[0].op.function == "callee"
+    assert automaton.nodes[0].op.function == "text"  # a function of one primitive is shown as its caller's
     assert automaton.nodes[1].op.function == "text"
 
 

@@ -102,12 +102,13 @@ def test_fixed_offsets_are_those_of_the_fixed_fields() -> None:
     expected = {
         o.VM_START: c.VMA_START, o.VM_END: c.VMA_END, o.VM_FPUT: c.VMA_FPUT, o.VM_WRITE: c.VMA_WRITE,
         o.VM_FILE: c.VMA_FILE, o.VM_ANON_VMA: c.VMA_ANON_VMA, o.VM_LINKED: c.VMA_LINKED, o.VM_PGOFF: c.VMA_PGOFF,
-        o.FILE_FOLIO0: c.FILE_FOLIOS, o.F_COUNT: c.FILE_REFS, o.F_OPEN: c.FILE_OPEN,
+        o.FILE_FOLIO0: c.FILE_FOLIOS, o.F_COUNT: c.FILE_REFS, o.F_OPEN: c.FILE_OPEN, o.I_SIZE: c.FILE_OPEN + 1,
+        o.MM_COUNT: c.MM_COUNT,
         o.CACHED: c.FOLIO_CACHED, o.UPTODATE: c.FOLIO_UPTODATE, o.FOLIO_LOCK: c.FOLIO_LOCK,
         o.REFCOUNT: c.FOLIO_REFS,
         o.ANON_VMA_REFS: c.ANON_VMA_REFS,
         o.PAGE_REFS: c.PAGE_REFS, o.PAGE_DATA: c.PAGE_DATA, o.PAGE_ANON_VMA: c.PAGE_ANON_VMA,
-        o.PAGE_INDEX: c.PAGE_INDEX,
+        o.PAGE_INDEX: c.PAGE_INDEX, o.PAGE_EPOCH: c.PAGE_EPOCH,
     }  # fmt: skip
     assert {field for fields in o.FIXED_FIELDS.values() for field in fields} == set(expected)
     assert {field: layout.field_offset[field] for field in expected} == expected

@@ -30,9 +30,11 @@ def automata_of(variant: str) -> dict[str, Automaton]:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_world_with_everything_runs_the_automata_as_they_are(variant: str) -> None:
-    """Nothing is absent, so nothing is lowered."""
+    """Nothing is absent, so nothing is lowered but the test of a file's size, which nobody changes."""
     automata = automata_of(variant)
-    assert lower(automata, FULL) == automata
+    for name, lowered in lower(automata, FULL).items():
+        pairs = zip(automata[name].nodes, lowered.nodes, strict=True)
+        assert {old.op.code for old, new in pairs if old != new} <= {c.INSIDE_SIZE}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

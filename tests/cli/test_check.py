@@ -217,7 +217,7 @@ def test_a_variant_that_cannot_be_extracted_is_told(tmp_path: Path) -> None:
 def test_an_interrupt_ends_it_with_130() -> None:
     """Ctrl-C stops the searches; nothing is printed but one line."""
     process = subprocess.Popen(
-        [*COMMAND, "check", "--no-reductions", "--race", "fork-cow"],
+        [*COMMAND, "check", "--no-reductions", "--race", "three-faults-munmap"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     time.sleep(8)

@@ -32,7 +32,7 @@ def weak_mix(lane: Any, position: Any) -> int:
 
 def options(*reductions: str) -> Options:
     """Search everything, with some reductions only."""
-    return Options(first=False, **{name: name in reductions for name in REDUCTIONS})
+    return Options(first=False, livelock=False, **{name: name in reductions for name in REDUCTIONS})
 
 
 def sets(found: Exploration) -> tuple[set[int], set[int]]:

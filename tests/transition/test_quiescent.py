@@ -160,7 +160,6 @@ def written_behind_the_back(rest: Rest) -> None:
 def no_anon_vma(rest: Rest) -> None:
     """An anonymous page in a VMA without reverse map."""
     rest.set(o.VM_ANON_VMA, 1, 0)
-    rest.life(o.ANON_VMA_CLASS, 1, c.FREE_END)
 
 
 def page_without_rmap(rest: Rest) -> None:

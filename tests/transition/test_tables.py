@@ -372,12 +372,12 @@ def test_the_fault_around_window_is_aligned_and_clipped(
 
 
 def test_a_folio_leaves_the_page_cache_with_its_contents() -> None:
-    """filemap_remove_folio: not cached, not uptodate; lock and references stay with their holders."""
+    """filemap_remove_folio: not cached any more; contents, lock and references stay with their holders."""
     bench = cache(filemap_remove_folio(), filemap_get_folio(), folio=3)
     for field, value in ((o.CACHED, 1), (o.UPTODATE, 1), (o.FOLIO_LOCK, 1), (o.REFCOUNT, 2)):
         bench.set(field, value, 3)
     bench.step(0)
-    assert [bench.get(f, 3) for f in (o.CACHED, o.UPTODATE, o.FOLIO_LOCK, o.REFCOUNT)] == [0, 0, 1, 2]
+    assert [bench.get(f, 3) for f in (o.CACHED, o.UPTODATE, o.FOLIO_LOCK, o.REFCOUNT)] == [0, 1, 1, 2]
 
 
 def test_the_file_of_a_lookup_must_be_live() -> None:
