@@ -91,7 +91,7 @@ _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tup
     c.TOUCH: ((PMD, PTE), (), (TLB, WRITES, o.PAGE_DATA)),
     c.READ_PMD: ((PMD,), (), ()),
     c.PMD_SAME: ((PMD,), (), ()),
-    c.PMD_POPULATE: ((), (PMD,), ()),
+    c.PMD_POPULATE: ((), (PMD, WRITES), ()),  # a table that was moved brings what its pages hold
     c.PMD_CLEAR: ((TREE,), (PMD,), ()),
     c.PMD_TAKE: ((), (PMD,), ()),
     c.READ_PTE: ((PTE,), (), ()),

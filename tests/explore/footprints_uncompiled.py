@@ -66,6 +66,7 @@ def resources(world: RaceWorld) -> dict[int, set[Hashable]]:
         add(int(g[c.G_TLB]), world.threads * pages, f.TLB)
     if g[c.G_WRITES]:
         add(int(g[c.G_WRITES]), pages, f.WRITES)
+        add(int(g[c.G_EPOCH]), pages, f.EPOCH)
     for number, cls in enumerate(o.CLASSES):
         k = c.G_CLASS0 + number * c.CLASS_WORDS
         add(int(g[k + c.K_FREE]), 1, f.life_of(cls))
@@ -107,7 +108,8 @@ def untold(world: RaceWorld, steps: int, seed: int) -> set[str]:
         if found.unknown:
             continue
         seen, changed = found.every(), found.writes | found.adds
-        frees = op.code in (c.ALLOC, c.PAGE_ALLOC)  # an allocation clears a whole object, which nobody has
+        # These clear a whole object; whoever looks at one looks at its life, too.
+        frees = op.code in (c.ALLOC, c.PAGE_ALLOC, c.FREE, c.PAGE_PUT, c.PAGES_PUT, c.RCU_INVOKE)
         grace = op.code in (
             c.RCU_GP_START,
             c.RCU_INVOKE,

@@ -25,9 +25,9 @@ from tests.explore.worlds import race_text
 
 ROOT = Path(__file__).parents[2]
 VARIANTS = list(load_registry().variants)
-#: One of each design; SPFVAR_FULL=1 takes all variants, and each reduction alone in all races.
+#: One of each optimistic design; SPFVAR_FULL=1 takes all variants, and each reduction alone in all races.
 FULL = bool(os.environ.get("SPFVAR_FULL"))
-DESIGNS = VARIANTS if FULL else ["mmap-lock", "per-vma-refcnt", "spf-do-fault"]
+DESIGNS = VARIANTS if FULL else ["per-vma-refcnt", "spf-do-fault"]
 RACES = sorted(path.name for path in (ROOT / "races").glob("*.toml"))
 REDUCTIONS = ("merge", "forget", "symmetry", "partial_order")
 #: A race is compared with its plain search if that has at most so many states.

@@ -47,7 +47,7 @@ def violations(found: Exploration) -> list[str]:
     return [c.VIOLATIONS[violation.code] for violation in found.violations]
 
 
-@pytest.mark.parametrize("variant", ["mmap-lock", "per-vma-refcnt"])
+@pytest.mark.parametrize("variant", ["per-vma-refcnt"])
 @pytest.mark.parametrize("path", RACES, ids=lambda path: path.stem)
 def test_shipped_races_start_at_rest(path: Path, variant: str) -> None:
     """If the actors did nothing but exit, every property would hold: one state, which is an end."""
