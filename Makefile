@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: compare test lint types unit bench fit clean lock
+.PHONY: compare test lint types unit bench fit findings clean lock
 
 compare: $(VENV)/.run
 	$(BIN)/spfvar compare
@@ -28,6 +28,9 @@ bench: $(VENV)/.test
 
 fit: $(VENV)/.test
 	$(BIN)/python -m benchmarks.fit
+
+findings: $(VENV)/.test
+	$(BIN)/python -m benchmarks.findings > docs/findings.md.new && mv docs/findings.md.new docs/findings.md
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "spfvar needs Python 3.11 or newer")'
