@@ -42,6 +42,7 @@ class Edges(NamedTuple):
     """
 
     table: Any  # the program table with successors that skip folded nodes
+    following: Any  # (nodes, outcomes): these successors once more
     flags: Any  # (nodes,)
     kind: Any  # (nodes,)
     ns: Any  # (nodes,)
@@ -68,10 +69,11 @@ def fold(program: Program, costs: m.Costs) -> Edges:
     plain = (kind == m.PLAIN) | (kind == m.USER)
     lock = (op >= c.DOWN_READ) & (op <= c.UNLOCK)
     unseen = table[:, c.C_FLAGS] == 0
-    foldable = unseen & (plain | (kind == m.JITTERED)) & np.isin(op, _FOLDED)
     own_lock = unseen & np.isin(op, _LOCKS)
     taken = own_lock & (op == c.TRYLOCK)
     table[taken, c.C_SUCC] = table[taken, c.C_SUCC + 1]
+    unfolded = table.copy()
+    foldable = unseen & (plain | (kind == m.JITTERED)) & (np.isin(op, _FOLDED) | own_lock)
     flags = (
         table[:, c.C_FLAGS]
         | np.where(plain, 0, TIMED)
@@ -85,7 +87,7 @@ def fold(program: Program, costs: m.Costs) -> Edges:
     shape = (nodes, c.MAX_OUTCOMES)
     none = np.full(shape, -1, dtype=np.int64)
     edges = Edges(
-        table, flags, kind, ns, np.zeros(nodes), np.zeros(shape), none + 1, np.zeros(shape), np.zeros(shape),
+        table, np.zeros(shape, dtype=np.int64), flags, kind, ns, np.zeros(nodes), np.zeros(shape), none + 1, np.zeros(shape), np.zeros(shape),
         none,
     )  # fmt: skip
     for node in range(nodes):
@@ -95,14 +97,15 @@ def fold(program: Program, costs: m.Costs) -> Edges:
             target = int(table[node, c.C_SUCC + outcome])
             passed: set[int] = set()
             while target >= 0 and foldable[target] and target not in passed:
-                if not _absorb(edges, (node, outcome), program.table[target], kind[target], ns[target]):
+                if not _absorb(edges, (node, outcome), unfolded[target], kind[target], ns[target]):
                     break
                 passed.add(target)
-                target = int(program.table[target, c.C_SUCC])
+                target = int(unfolded[target, c.C_SUCC])
             table[node, c.C_SUCC + outcome] = target
     more = (edges.mark > 0) | (edges.jittered > 0.0) | (edges.event >= 0)
     flags[more.any(axis=1)] |= EDGE
     edges.work[flags == 0] += ns[flags == 0, None]
+    edges.following[:] = table[:, c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES]
     edges.ahead[:] = _ahead(flags, bool(np.any(kind == m.IPI)))
     return edges
 

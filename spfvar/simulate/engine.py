@@ -20,7 +20,10 @@ from spfvar.transition.jit import compiled, inlined
 from spfvar.transition.step import execute
 
 INFINITE: Final = e.INFINITE
-HISTOGRAM: Final = 2048  # 32 bins per power of two
+BINS: Final = 32  # of a histogram, per power of two, of equal width
+HISTOGRAM: Final = 2048
+_FRACTION: Final = 47  # bits of a double behind those that number the bins
+_ONE: Final = 1023 * BINS  # bin of 1.0 if bins began at 0.0
 POLL_NS: Final = 100.0  # how often a spinning waiter without a queue looks again
 
 # --- meters ------------------------------------------------------------------------------------------
@@ -102,10 +105,10 @@ def next_key(key, tid):
 
 @inlined
 def bin_of(ns):
-    """Histogram bin of a latency: 32 bins per power of two."""
+    """Histogram bin of a latency: the exponent of the number and the first bits of its fraction."""
     if ns < 1.0:
         return 0
-    return min(int(np.log2(ns) * 32.0), HISTOGRAM - 1)
+    return min((np.float64(ns).view(np.int64) >> _FRACTION) - _ONE, HISTOGRAM - 1)
 
 
 @inlined
@@ -343,11 +346,13 @@ def wait(machine, threads, meters, s, p, pc, tb, tid, t, kthread, oversubscribed
 
 
 @inlined
-def successor(p, pc, outcome):
-    """The node after an outcome; a branch, because the CPU can guess its way ahead of the outcome."""
-    following = p[pc, c.C_SUCC]
-    if outcome != 0:
-        following = p[pc, c.C_SUCC + outcome]
+def successor(edges, pc, outcome):
+    """The node after an outcome; by branches, because the CPU can guess its way ahead of the outcome."""
+    following = edges.following[pc, 0]
+    if outcome == 1:
+        following = edges.following[pc, 1]
+    elif outcome > 1:
+        following = edges.following[pc, outcome]
     return following
 
 
@@ -383,6 +388,14 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
         pc = s[tb]
         while True:
             flags = edges.flags[pc]
+            while flags == 0:
+                outcome = execute(s, p, g, pc, tid, tb, 0, out)
+                if outcome < 0:
+                    break
+                steps += 1
+                t += edges.work[pc, outcome] * speed
+                pc = successor(edges, pc, outcome)
+                flags = edges.flags[pc]
             if t > limit + edges.ahead[pc] or (
                 flags & e.TIMED
                 and t > limit
@@ -402,10 +415,6 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
                 if flags & e.OPEN:
                     choice = 1 if uniform(rng, tid) < probability[p[pc, c.C_IMM2]] else 0
                 outcome = execute(s, p, g, pc, tid, tb, choice, out)
-                if flags == 0 and outcome >= 0:
-                    t += edges.work[pc, outcome] * speed
-                    pc = successor(p, pc, outcome)
-                    continue
                 if flags & c.FLAG_LINE:
                     t = touch_line(p, s, pc, tb, machine, clock, cpu, t)
                     if flags & e.LOCK and x[X_MEASURING] > 0.0:
@@ -443,4 +452,4 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
                 leave_cpu(machine, threads, tid, issued)
                 set_key(threads, tid, t)
                 break
-            pc = successor(p, pc, outcome)
+            pc = successor(edges, pc, outcome)

@@ -15,6 +15,7 @@ from spfvar.transition.jit import inlined
 
 _M1: Final = 2147483563
 _M2: Final = 2147483399
+_UNIT: Final = 1.0 / _M1
 
 
 def seeded(seeds: np.random.SeedSequence, streams: int = 1) -> npt.NDArray[np.int64]:
@@ -34,4 +35,4 @@ def uniform(state, stream=0):
     z = first - second
     if z < 1:
         z += _M1 - 1
-    return z / _M1
+    return z * _UNIT

@@ -40,6 +40,11 @@ def cache_directory() -> Path:
 
 
 os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_directory()))
+# The least common processor: no fused multiply-add, so that every machine computes the same bytes; and scalar
+# code with a few hoisted AVX-512 registers took, by the luck of its addresses, up to 40 % longer.
+os.environ.setdefault("NUMBA_CPU_NAME", "generic")
+os.environ.setdefault("NUMBA_CPU_FEATURES", "")
+os.environ.setdefault("NUMBA_LOOP_VECTORIZE", "0")
 
 import numba  # noqa: E402  (the cache directory must be set before)
 from numba.core import compiler, compiler_machinery, ir, typed_passes, types  # noqa: E402
