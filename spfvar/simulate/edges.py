@@ -59,8 +59,11 @@ _FOLDED = (c.NOP, c.COUNT, c.MARK)
 _LOCKS = (c.LOCK, c.TRYLOCK, c.UNLOCK)
 
 
-def fold(program: Program, costs: m.Costs) -> Edges:
-    """Fold the nodes of a program that only pass time or count."""
+def fold(program: Program, costs: m.Costs, keep_locks: bool = False) -> Edges:
+    """Fold the nodes of a program that only pass time or count.
+
+    ``keep_locks``: locks that no other thread can see stay nodes (a test executes them).
+    """
     table = program.table.copy()
     nodes = len(table)
     kind = costs.kind[table[:, c.C_COST]]
@@ -73,7 +76,8 @@ def fold(program: Program, costs: m.Costs) -> Edges:
     taken = own_lock & (op == c.TRYLOCK)
     table[taken, c.C_SUCC] = table[taken, c.C_SUCC + 1]
     unfolded = table.copy()
-    foldable = unseen & (plain | (kind == m.JITTERED)) & (np.isin(op, _FOLDED) | own_lock)
+    passes = np.isin(op, _FOLDED) | (own_lock & (not keep_locks))
+    foldable = unseen & (plain | (kind == m.JITTERED)) & passes
     flags = (
         table[:, c.C_FLAGS]
         | np.where(plain, 0, TIMED)
@@ -111,7 +115,7 @@ def fold(program: Program, costs: m.Costs) -> Edges:
 
 
 def _ahead(flags: npt.NDArray[np.int64], interrupts: bool) -> m.Floats:
-    """How far a thread may be ahead of the others at each node.
+    """How far a thread may be ahead of the others at each node; asked at nodes with flags only.
 
     What nobody sees and no meter counts may happen at any time, unless a TLB flush may take time from
     the thread meanwhile.

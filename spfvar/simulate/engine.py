@@ -93,14 +93,21 @@ def set_key(threads, tid, t):
 
 
 @inlined
-def next_key(key, tid):
-    """The earliest clock among the other threads."""
+def next_key(threads, tid):
+    """The earliest clock among the other threads, and whose it is; ties go to the lower thread."""
+    key = threads.key
+    winner = threads.winner
     node = key.shape[0] // 2 + tid
     earliest = INFINITE
+    who = tid
     while node > 1:
-        earliest = min(earliest, key[node ^ 1])
+        other = key[node ^ 1]
+        rival = winner[node ^ 1]
+        loses = (other < earliest) | ((other == earliest) & (rival < who))
+        earliest = min(earliest, other)
+        who = rival if loses else who
         node //= 2
-    return earliest
+    return earliest, who
 
 
 @inlined
@@ -330,7 +337,7 @@ def wait(machine, threads, meters, s, p, pc, tb, tid, t, kthread, oversubscribed
     if s[tb + c.T_WAIT] == 0:
         # No queue to be woken from: look again later, unless nobody is left to change it.
         if tid == kthread:
-            if next_key(threads.key, tid) >= INFINITE:
+            if next_key(threads, tid)[0] >= INFINITE:
                 return STUCK
             set_key(threads, tid, t + machine.parameters[m.P_GRACE])
         else:
@@ -343,6 +350,20 @@ def wait(machine, threads, meters, s, p, pc, tb, tid, t, kthread, oversubscribed
         if oversubscribed:
             leave_cpu(machine, threads, tid, t)
     return GOES_ON
+
+
+@inlined
+def keeps_turn(machine, clock, edges, flags, pc, cpu, t, limit):
+    """Has a thread whose clock is past another's (``limit``) to wait for it before this node?"""
+    if t > limit + edges.ahead[pc]:
+        return True
+    return flags & e.TIMED != 0 and k.server_due(machine, clock, edges.kind[pc], cpu, t, t - limit)
+
+
+@inlined
+def draw(p, pc, probability, tid, rng):
+    """The outcome of an open choice."""
+    return 1 if uniform(rng, tid) < probability[p[pc, c.C_IMM2]] else 0
 
 
 @inlined
@@ -370,9 +391,16 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
     steps = 0
     if warmup == 0:
         begin_measuring(meters, threads, 0.0)
+    rival = kthread
+    known = False
     while True:
-        tid = threads.winner[1]
-        t = key[1]
+        if known:  # a branch: the CPU goes on with the rival before this thread's clock has reached the root
+            tid = rival
+            t = key[key.shape[0] // 2 + tid]
+        else:
+            tid = threads.winner[1]
+            t = key[1]
+        known = False
         if t >= INFINITE:
             return STUCK
         if threads.cpu[tid] < 0 and oversubscribed and tid != kthread:
@@ -382,7 +410,7 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
         cpu = threads.cpu[tid]
         speed = machine.speed[cpu]
         tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
-        limit = next_key(key, tid)
+        limit, rival = next_key(threads, tid)
         t += clock.stolen[tid]
         clock.stolen[tid] = 0.0
         pc = s[tb]
@@ -396,12 +424,9 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
                 t += edges.work[pc, outcome] * speed
                 pc = successor(edges, pc, outcome)
                 flags = edges.flags[pc]
-            if t > limit + edges.ahead[pc] or (
-                flags & e.TIMED
-                and t > limit
-                and k.server_due(machine, clock, edges.kind[pc], cpu, t, t - limit)
-            ):
+            if t > limit and keeps_turn(machine, clock, edges, flags, pc, cpu, t, limit):
                 set_key(threads, tid, t)
+                known = True
                 break
             if flags & e.PREEMPT and oversubscribed and preempted(machine, threads, tid, t):
                 break
@@ -411,9 +436,7 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
                 outcome = 0
                 s[tb] = p[pc, c.C_SUCC]
             else:
-                choice = 0
-                if flags & e.OPEN:
-                    choice = 1 if uniform(rng, tid) < probability[p[pc, c.C_IMM2]] else 0
+                choice = draw(p, pc, probability, tid, rng) if flags & e.OPEN else 0
                 outcome = execute(s, p, g, pc, tid, tb, choice, out)
                 if flags & c.FLAG_LINE:
                     t = touch_line(p, s, pc, tb, machine, clock, cpu, t)
@@ -440,7 +463,7 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
                     measure(s, p, g, pc, tb, tid, meters, cached, rng)
                 elif out[c.OUT_WOKEN] > 0:
                     t = wake_threads(machine, threads, meters, p, s, g, out, tid, t, oversubscribed)
-                    limit = next_key(key, tid)
+                    limit, rival = next_key(threads, tid)
             t += edges.work[pc, outcome] * speed
             if flags & e.EDGE:
                 mark = edges.mark[pc, outcome]

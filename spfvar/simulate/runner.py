@@ -148,7 +148,7 @@ def _read(meters: e.Meters, world: World, variant: Variant) -> Result:
 
 
 def percentile(histogram: npt.NDArray[np.int64], share: float) -> float:
-    """A quantile in nanoseconds, geometrically interpolated within its bin; NaN if empty."""
+    """A quantile in nanoseconds, interpolated within its bin; NaN if empty."""
     total = int(histogram.sum())
     if total == 0:
         return float("nan")
@@ -157,4 +157,5 @@ def percentile(histogram: npt.NDArray[np.int64], share: float) -> float:
     index = min(int(np.searchsorted(cumulative, rank)), len(histogram) - 1)
     before = float(cumulative[index] - histogram[index])
     within = (rank - before) / float(histogram[index])
-    return float(2.0 ** ((index + min(max(within, 0.0), 1.0)) / 32.0))
+    octave, part = divmod(index, e.BINS)
+    return float(2.0**octave * (1.0 + (part + min(max(within, 0.0), 1.0)) / e.BINS))

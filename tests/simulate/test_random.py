@@ -51,7 +51,7 @@ def test_the_recurrence_is_that_of_the_paper(seed: int) -> None:
     for _ in range(5):
         a, b = a * 40014 % M1, b * 40692 % M2
         z = a - b
-        expected.append((z if z >= 1 else z + M1 - 1) / M1)
+        expected.append((z if z >= 1 else z + M1 - 1) * (1.0 / M1))
     assert draw(seed, 5) == expected
 
 

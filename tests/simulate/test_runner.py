@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from spfvar.matrix import catalogue
 from spfvar.matrix.plan import Plan, make_plan
@@ -21,7 +23,7 @@ from spfvar.ops.op import Steps
 from spfvar.ops.primitives import at, down_write, up_write
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack, Variant
-from spfvar.simulate.engine import HISTOGRAM
+from spfvar.simulate.engine import HISTOGRAM, bin_of
 from spfvar.simulate.runner import Result, SimulationError, percentile, seed_sequence, simulate
 from spfvar.simulate.world import World, build_world
 from tests.transition import driver as d
@@ -226,20 +228,31 @@ def histogram(**bins: int) -> Any:
 @pytest.mark.parametrize(
     ("bins", "share", "ns"),
     [
-        # Bin i holds 2**(i/32) up to 2**((i+1)/32) ns; rank share * total, geometric within the bin.
-        ({"b320": 4}, 0.5, 2 ** (320.5 / 32)),
-        ({"b320": 4}, 1.0, 2 ** (321 / 32)),
-        ({"b320": 2, "b640": 2}, 0.25, 2 ** (320.5 / 32)),
-        ({"b320": 2, "b640": 2}, 0.75, 2 ** (640.5 / 32)),
-        ({"b320": 99, "b640": 1}, 0.99, 2 ** (321 / 32)),
-        ({"b320": 99, "b640": 1}, 0.995, 2 ** (640.5 / 32)),
-        ({"b0": 10}, 0.1, 2 ** (0.1 / 32)),
-        ({f"b{HISTOGRAM - 1}": 1}, 0.5, 2 ** ((HISTOGRAM - 0.5) / 32)),
+        # Bin 32 * o + i holds 2**o * (1 + i/32) up to 2**o * (1 + (i+1)/32) ns; rank share * total, linear
+        # within the bin.
+        ({"b320": 4}, 0.5, 2**10 * (1 + 0.5 / 32)),
+        ({"b320": 4}, 1.0, 2**10 * (1 + 1 / 32)),
+        ({"b320": 2, "b650": 2}, 0.25, 2**10 * (1 + 0.5 / 32)),
+        ({"b320": 2, "b650": 2}, 0.75, 2**20 * (1 + 10.5 / 32)),
+        ({"b320": 99, "b640": 1}, 0.99, 2**10 * (1 + 1 / 32)),
+        ({"b320": 99, "b640": 1}, 0.995, 2**20 * (1 + 0.5 / 32)),
+        ({"b0": 10}, 0.1, 1 + 0.1 / 32),
+        ({f"b{HISTOGRAM - 1}": 1}, 0.5, 2**63 * (1 + 31.5 / 32)),
     ],
 )
 def test_a_percentile_is_interpolated_within_its_bin(bins: dict[str, int], share: float, ns: float) -> None:
     """Exact on histograms made by hand."""
     assert percentile(histogram(**bins), share) == pytest.approx(ns, rel=1e-12)
+
+
+@settings(deadline=None)  # the first example compiles
+@given(st.floats(1.0, 1e18))
+def test_a_latency_falls_into_the_bin_whose_bounds_hold_it(ns: float) -> None:
+    """Bin 32 * o + i is where percentile() says it is: a histogram of one latency gives it to 1/32."""
+    place = bin_of(ns)
+    low, high = (percentile(histogram(**{f"b{place}": 1}), share) for share in (1e-12, 1.0))
+    assert low <= ns * (1 + 1e-9)
+    assert ns <= high <= low * (1 + 1 / 32)
 
 
 def test_an_empty_histogram_has_no_percentile() -> None:
