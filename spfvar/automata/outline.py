@@ -77,7 +77,7 @@ def outline(steps: Sequence[Step], entry: int = 0) -> list[str]:
     writer.write(entry)  # to learn which steps need a label
     labelled = _Writer(steps, writer.joins, writer.targets)
     labelled.write(entry)
-    return labelled.lines[:-1] if labelled.lines[-1] == "return" else labelled.lines
+    return labelled.lines[:-1] if labelled.lines[1:] and labelled.lines[-1] == "return" else labelled.lines
 
 
 @dataclass(slots=True)
