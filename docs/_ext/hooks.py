@@ -53,7 +53,8 @@ def index() -> str:
     text = (
         "# Hook points\n\nWhere the designs differ. A patch implements a hook point by a method of its "
         "name and arguments, marked `@hookimpl`, or stacks on what is below with "
-        "`@hookimpl(wrapper=True)`; a text calls it with `yield from`. [Writing a variant](../../write-a-variant.md) shows how.\n"
+        "`@hookimpl(wrapper=True)`; a text calls it with `yield from`.\n"
+        "[Writing a variant](../../write-a-variant.md) shows how.\n"
     )
     for module in dict.fromkeys(spec.__module__ for spec in HOOKS.values()):
         names = [name for name, spec in HOOKS.items() if spec.__module__ == module]

@@ -16,7 +16,7 @@ def scenarios() -> str:
         axes = [f"`{axis}` = {', '.join(map(str, axes.values))}" for axis, axes in one.axes.items()]
         rows.append([f"`{name}`", plain(one.title), plain("; ".join(axes)), source(one.source)])
     return (
-        "# Scenarios\n\n`spfvar show NAME` explains one; `spfvar show NAME --format toml` prints it as a file "
+        "# Scenarios\n\n`spfvar show NAME` explains one; with `--format toml` it prints the file, "
         "to start your own from.\n\n"
         + table(["Scenario", "", "Axes and their default values", "Source"], rows)
     )
