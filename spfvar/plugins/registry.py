@@ -54,7 +54,10 @@ class Registry:
 
     def __getitem__(self, name: str) -> Variant:
         if name not in self.variants:
-            raise unknown("variant", name, self.variants)
+            error = unknown("variant", name, self.variants)
+            # A plugin that did not load may be the one that would have had it.
+            error.message += "".join(f"; not loaded: {p.origin}: {p.message}" for p in self.problems)
+            raise error
         return self.variants[name]
 
     def add_module(self, module: ModuleType, origin: str) -> None:
