@@ -83,7 +83,7 @@ def page() -> str:
         by_section.setdefault(_section(constructor), []).append(name)
     headings = ["Primitive", "In a trace", "Outcomes", "Waits", "Touches", "Line", "Cost"]
     for section, names in by_section.items():
-        rows = [_row(constructors()[name], made[name]) for name in names]
+        rows = [row(constructors()[name], made[name]) for name in names]
         text += f"\n## {sentence(section)}\n\n{table(headings, rows)}"
     return text + _cost_classes(made)
 
@@ -96,7 +96,8 @@ def _section(constructor: Callable[..., Op]) -> str:
     return headings[-1] if headings else constructor.__module__
 
 
-def _row(constructor: Callable[..., Op], op: Op) -> list[str]:
+def row(constructor: Callable[..., Op], op: Op) -> list[str]:
+    """The cells of one primitive."""
     parameters = ", ".join(str(p).split(":")[0] for p in inspect.signature(constructor).parameters.values())
     doc = " ".join((inspect.getdoc(constructor) or "").split())
     return [
