@@ -1,8 +1,8 @@
 """The code blocks of a page: files to be saved, commands to be run, outputs to be compared.
 
 A block of Python below "Save this as `name`:" is a file.  In a console block a line behind ``$`` is a command,
-what follows is its output; a line of three dots stands for any lines.  Numbers and widths may differ, for they
-move with the model; words, marks and the order of lines may not.
+what follows is its output; a line of three dots stands for any lines.  Numbers, hashes and widths may differ, for
+they move with the model; words, marks and the order of lines may not.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"Save this as\s+`([\w.-]+)`:\s*\Z")
-#: A number, but not a part of a name such as P4 or v5.12; behind an x it is a ratio.
-_NUMBER = re.compile(r"(?:(?<=\bx)|(?<![\w.]))\d[\d.,]*")
+#: A hash, or a number that is no part of a name such as P4 or v5.12; behind an x it is a ratio.
+_NUMBER = re.compile(r"\b[0-9a-f]{12}\b|(?:(?<=\bx)|(?<![\w.]))\d[\d.,]*")
 
 
 @dataclass(frozen=True)
