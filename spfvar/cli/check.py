@@ -15,6 +15,7 @@ from spfvar.api import usable
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli.compare import reproduce
 from spfvar.cli.options import plugin_option
+from spfvar.cli.waiting import doing
 from spfvar.errors import InputError
 from spfvar.explore.explore import Options
 from spfvar.explore.verdict import REDUCTIONS, with_reductions
@@ -130,6 +131,7 @@ def _progress() -> Iterator[Callable[[int, int, float], None] | None]:
         yield None
         return
     last = 0.0
+    click.echo(doing("checking", "explore"), err=True, nl=False)
 
     def report(done: int, total: int, rate: float) -> None:
         nonlocal last
