@@ -84,7 +84,9 @@ def page() -> str:
     headings = ["Primitive", "In a trace", "Outcomes", "Waits", "Touches", "Line", "Cost"]
     for section, names in by_section.items():
         rows = [row(constructors()[name], made[name]) for name in names]
-        text += f"\n## {sentence(section)}\n\n{table(headings, rows)}"
+        used = [i for i in range(len(headings)) if any(cells[i] for cells in rows)]
+        cells = [[line[i] for i in used] for line in [headings, *rows]]
+        text += f"\n## {sentence(section)}\n\n{table(cells[0], cells[1:])}"
     return text + _cost_classes(made)
 
 

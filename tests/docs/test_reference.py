@@ -48,7 +48,7 @@ def test_every_primitive_is_explained(name: str) -> None:
     constructor = ops.constructors()[name]
     assert constructor.__doc__
     [row] = [line for line in PAGES["ops"].splitlines() if line.startswith(f"| **`{name}(")]
-    assert row.count(" | ") >= 6
+    assert len(row.split(" | ")) >= 3
 
 
 def test_what_a_row_says_is_what_the_primitive_is() -> None:

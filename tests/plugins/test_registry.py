@@ -129,6 +129,8 @@ def test_an_unknown_variant_may_be_one_of_a_plugin_that_did_not_load(tmp_path: P
     path = plugin(tmp_path, "import there_is_no_such_module")
     with pytest.raises(InputError, match=r"unknown variant 'mine'; not loaded: .*there_is_no_such_module"):
         load_registry([path])["mine"]
+    with pytest.raises(InputError, match="unknown variant 'mine'; one of your own needs --plugin FILE"):
+        load_registry()["mine"]
 
 
 def test_a_variant_whose_text_is_broken_is_dropped_with_a_located_problem(tmp_path: Path) -> None:
