@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: compare test lint types docs unit bench fit findings clean lock
+.PHONY: compare test lint types docs unit bench fit picture findings clean lock
 
 compare: $(VENV)/.run
 	$(BIN)/spfvar compare
@@ -32,6 +32,9 @@ bench: $(VENV)/.test
 
 fit: $(VENV)/.test
 	$(BIN)/python -m benchmarks.fit
+
+picture: $(VENV)/.test
+	$(BIN)/python -m benchmarks.picture > docs/scaling.svg.new && mv docs/scaling.svg.new docs/scaling.svg
 
 findings: $(VENV)/.test
 	$(BIN)/python -m benchmarks.findings > docs/findings.md.new && mv docs/findings.md.new docs/findings.md

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,18 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
+@cache
+def generated() -> set[Path]:
+    """The pages that exist once the documentation is built."""
+    return {ROOT / "docs" / "reference" / f"{name}.md" for name in pages()}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_to_files_lead_somewhere(page: Path) -> None:
     """Every relative link of a page names a file or folder that exists, or a page that is generated."""
-    generated = {ROOT / "docs" / "reference" / f"{name}.md" for name in pages()}
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
         path = (page.parent / target).resolve()
-        assert path.exists() or path in generated, target
+        assert path.exists() or path in generated(), target
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
