@@ -21,6 +21,7 @@ from spfvar.ops.places import Field, ObjectClass, Place, Register
 
 #: Stands for whatever a text gives to a primitive that takes objects of any class.
 ANY = ObjectClass("object")
+HEADINGS = ["Primitive", "In a trace", "Outcomes", "Waits", "Touches", "Line", "Cost"]
 INTRODUCTION = """# Primitives
 
 What a text yields. Each is atomic; between two of them any other thread may run. *Outcomes* are what `yield`
@@ -81,12 +82,11 @@ def page() -> str:
     by_section: dict[str, list[str]] = {}
     for name, constructor in constructors().items():
         by_section.setdefault(_section(constructor), []).append(name)
-    headings = ["Primitive", "In a trace", "Outcomes", "Waits", "Touches", "Line", "Cost"]
     for section, names in by_section.items():
         rows = [row(constructors()[name], made[name]) for name in names]
-        used = [i for i in range(len(headings)) if any(cells[i] for cells in rows)]
-        cells = [[line[i] for i in used] for line in [headings, *rows]]
-        text += f"\n## {sentence(section)}\n\n{table(cells[0], cells[1:])}"
+        used = [column for column in range(len(HEADINGS)) if any(line[column] for line in rows)]
+        heads, *lines = [[line[column] for column in used] for line in [HEADINGS, *rows]]
+        text += f"\n## {sentence(section)}\n\n{table(heads, lines)}"
     return text + _cost_classes(made)
 
 
@@ -99,7 +99,7 @@ def _section(constructor: Callable[..., Op]) -> str:
 
 
 def row(constructor: Callable[..., Op], op: Op) -> list[str]:
-    """The cells of one primitive."""
+    """The cells of one primitive, in the order of HEADINGS."""
     parameters = ", ".join(str(p).split(":")[0] for p in inspect.signature(constructor).parameters.values())
     doc = " ".join((inspect.getdoc(constructor) or "").split())
     return [
