@@ -1,24 +1,28 @@
-# make compare: the default comparison, from nothing.   make test: lint, types, tests, doc checks.
-# Both make their own virtual environment; VENV=DIR puts it elsewhere, PYTHON=python3.12 picks a Python.
+# make compare: the default comparison, from nothing.   make test: lint, types, docs, tests.
+# make docs: the documentation as pages in build/docs.
+# Each makes its own virtual environment; VENV=DIR puts it elsewhere, PYTHON=python3.12 picks a Python.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: compare test lint types unit bench fit findings clean lock
+.PHONY: compare test lint types docs unit bench fit picture findings clean lock
 
 compare: $(VENV)/.run
 	$(BIN)/spfvar compare
 
-test: lint types unit
+test: lint types docs unit
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.test
-	$(BIN)/mypy spfvar variants twins races tests benchmarks
+	$(BIN)/mypy spfvar variants twins races tests benchmarks docs
+
+docs: $(VENV)/.test
+	$(BIN)/python -m sphinx -E -W --keep-going -n -q docs build/docs
 
 unit: $(VENV)/.test
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
@@ -28,6 +32,9 @@ bench: $(VENV)/.test
 
 fit: $(VENV)/.test
 	$(BIN)/python -m benchmarks.fit
+
+picture: $(VENV)/.test
+	$(BIN)/python -m benchmarks.picture > docs/scaling.svg.new && mv docs/scaling.svg.new docs/scaling.svg
 
 findings: $(VENV)/.test
 	$(BIN)/python -m benchmarks.findings > docs/findings.md.new && mv docs/findings.md.new docs/findings.md
@@ -41,14 +48,14 @@ $(VENV)/.run: pyproject.toml requirements.lock | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.test: $(VENV)/.run
-	$(PIP) install --quiet --constraint requirements.lock --editable '.[test,bench]'
+	$(PIP) install --quiet --constraint requirements.lock --editable '.[test,bench,docs]'
 	touch $@
 
 # Only for maintainers: write the versions of a fresh environment.
 lock:
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet '.[test,bench]'
+	build/lock/bin/python -m pip install --quiet '.[test,bench,docs]'
 	build/lock/bin/python -m pip freeze --exclude spfvar > requirements.lock
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist docs/reference *.egg-info

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from spfvar.comparison.stats import KEY, compare_to, summarise, summarise_events
-from spfvar.errors import InputError
+from spfvar.errors import InputError, SpfvarError
 from spfvar.explore.explore import Options
 from spfvar.explore.replay import Replay, replay
 from spfvar.explore.tokens import Token
@@ -52,15 +52,20 @@ def compared(registry: Registry) -> list[str]:
 def usable(registry: Registry, names: Sequence[str]) -> list[str]:
     """The variants asked for (none: all) whose texts can be extracted; the rest become problems.
 
-    Shipped variants are not checked here: the project's own tests do that.
+    Shipped variants are not checked here: the project's own tests do that.  SpfvarError if names were given
+    and none can be used.
     """
     wanted = list(names) or list(registry.variants)
-    return [
+    found = [
         name for name in wanted
         if name in registry.twins
         or registry[name].origin.startswith(BUILT_IN)
         or registry.check(registry[name])
     ]  # fmt: skip
+    if not found:
+        reasons = "; ".join(f"plugin {problem.origin}: {problem.message}" for problem in registry.problems)
+        raise SpfvarError(f"none of the variants asked for can be used: {reasons}")
+    return found
 
 
 def run_comparison(

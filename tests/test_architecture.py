@@ -144,7 +144,9 @@ def test_the_core_imports_no_variant(path: Path) -> None:
 @pytest.mark.parametrize(
     "path",
     sorted(
-        p for folder in ("spfvar", "variants", "tests", "benchmarks") for p in (ROOT / folder).rglob("*.py")
+        p
+        for folder in ("spfvar", "variants", "tests", "benchmarks", "docs")
+        for p in (ROOT / folder).rglob("*.py")
     ),
     ids=name_of,
 )

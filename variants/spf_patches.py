@@ -76,13 +76,13 @@ def spf_handles(vmf: VmFault, pte: str) -> Steps:
 
 @hook_point
 def speculative_page_walk_begin() -> Steps:
-    """Keep page tables from being freed (in v1 of the series; the RFC has local_irq_disable)."""
+    """Keep page tables from being freed (patch 13; v1 of the series calls it so)."""
     raise AssertionError
 
 
 @hook_point
 def speculative_page_walk_end() -> Steps:
-    """Let page tables be freed again."""
+    """Let page tables be freed again (patch 13)."""
     raise AssertionError
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ from spfvar.api import usable
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli.compare import reproduce
 from spfvar.cli.options import plugin_option
+from spfvar.cli.waiting import doing
 from spfvar.errors import InputError
 from spfvar.explore.explore import Options
 from spfvar.explore.verdict import REDUCTIONS, with_reductions
@@ -79,7 +81,7 @@ def command(
         click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
     with _progress() as progress:
         results = run_checks(cases, options, jobs, progress)
-    text = render(results, form)
+    text = render(results, form, replay_options(patterns, plugins))
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -103,16 +105,23 @@ def search_options(max_states: int, memory: str, timeout: str, every: bool, no_r
     return with_reductions(options, REDUCTIONS, False) if no_reductions else options
 
 
-def render(results: Sequence[Checked], form: str) -> str:
-    """Results in one of the forms."""
+def replay_options(patterns: Sequence[str], plugins: Sequence[str]) -> str:
+    """What spfvar replay needs besides a token: the files that this run named."""
+    options = [("--plugin", plugin) for plugin in plugins]
+    options += [("--race", pattern) for pattern in patterns if pattern.endswith(".toml")]
+    return shlex.join(word for option in options for word in option)
+
+
+def render(results: Sequence[Checked], form: str, replay: str = "") -> str:
+    """Results in one of the forms; ``replay``: options that replaying a token needs."""
     command_line = reproduce(sys.argv[1:])
     if form == "json":
         return verdicts.render_json(results)
     if form == "mail":
-        return verdicts.render_mail(results, command_line)
+        return verdicts.render_mail(results, command_line, replay)
     if form == "markdown":
-        return verdicts.render_markdown(results, command_line)
-    return verdicts.render_text(results, command_line)
+        return verdicts.render_markdown(results, command_line, replay)
+    return verdicts.render_text(results, command_line, replay)
 
 
 @contextmanager
@@ -122,6 +131,7 @@ def _progress() -> Iterator[Callable[[int, int, float], None] | None]:
         yield None
         return
     last = 0.0
+    click.echo(doing("checking", "explore"), err=True, nl=False)
 
     def report(done: int, total: int, rate: float) -> None:
         nonlocal last

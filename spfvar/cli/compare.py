@@ -17,6 +17,7 @@ from spfvar import units
 from spfvar.api import Comparison, compared, run_comparison, usable
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli.options import plugin_option
+from spfvar.cli.waiting import doing
 from spfvar.comparison.metrics import METRICS, Metric, select
 from spfvar.matrix import catalogue
 from spfvar.matrix.plan import DEFAULT_HARDWARE, make_plan
@@ -229,7 +230,7 @@ def _progress() -> Iterator[Callable[[int, int], None] | None]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns: list[Any] = [TextColumn("simulating"), BarColumn(), MofNCompleteColumn()]
+    columns: list[Any] = [TextColumn(doing("simulating", "simulate")), BarColumn(), MofNCompleteColumn()]
     columns += [TextColumn("cells"), TimeRemainingColumn()]
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("cells", total=None)

@@ -42,7 +42,7 @@ def command(name: str, form: str, plugins: tuple[str, ...]) -> None:
       spfvar show munmap-file
       spfvar show pte_map_lock
       spfvar show skylake-2s56c
-      spfvar show pft --format toml > scenarios/mine.toml
+      spfvar show pft --format toml > mine.toml
     """
     if form == "toml":
         click.echo(as_toml(name), nl=False)
@@ -116,7 +116,7 @@ def scenario_lines(name: str, scenario: Scenario, origin: str) -> list[str]:
                   f"{measure.warmup} + {measure.warmup_per_thread} per thread to warm up."]  # fmt: skip
     else:
         lines += ["", "Measured: the whole run, until every thread has ended."]
-    return [*lines, "", f"Run: spfvar compare --scenario {name}"]
+    return [*lines, "", f"Run: spfvar compare --scenario {name if origin == 'shipped' else origin}"]
 
 
 def axis_lines(name: str, axis: Axis) -> list[str]:

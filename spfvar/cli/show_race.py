@@ -28,7 +28,7 @@ def race_lines(name: str, race: Race, origin: str) -> list[str]:
         lines.append(f"  {prop}: {PROPERTIES[prop].text if prop in PROPERTIES else 'not checked'}")
     if race.sometimes:
         lines += ["", "Some interleaving has to reach: " + ", ".join(race.sometimes)]
-    return [*lines, "", f"Run: spfvar check --race {name}"]
+    return [*lines, "", f"Run: spfvar check --race {name if origin == 'shipped' else origin}"]
 
 
 def statement_text(statement: RaceStatement) -> str:

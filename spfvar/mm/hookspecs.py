@@ -52,19 +52,22 @@ def do_user_addr_fault(vmf: VmFault) -> Steps:
 
 @hook_point
 def fault_with_mmap_lock(vmf: VmFault) -> Steps:
-    """The pass under mmap_lock, label ``retry``/``lock_mmap`` of do_user_addr_fault.  Returns VMFault."""
+    """The pass under mmap_lock, from label ``retry`` on (arch/x86/mm/fault.c: do_user_addr_fault).
+
+    Returns VMFault.
+    """
     raise AssertionError
 
 
 @hook_point
 def lock_mm_and_find_vma(vmf: VmFault) -> Steps:
-    """Take mmap_lock for reading and look the VMA up.  Returns whether there is one."""
+    """Take mmap_lock for reading and look the VMA up (mm/memory.c of v6.5).  Returns whether there is one."""
     raise AssertionError
 
 
 @hook_point
 def release_fault_lock(vmf: VmFault) -> Steps:
-    """Release whichever lock keeps the fault's VMA stable (the name is v6.4's)."""
+    """Release whichever lock keeps the fault's VMA stable (include/linux/mm.h of v6.6)."""
     raise AssertionError
 
 
@@ -76,7 +79,7 @@ def handle_mm_fault(vmf: VmFault) -> Steps:
 
 @hook_point
 def walk_page_tables(vmf: VmFault) -> Steps:
-    """The walk of __handle_mm_fault/handle_pte_fault.
+    """The walk down to the entry (mm/memory.c: __handle_mm_fault, handle_pte_fault).
 
     Returns "no table", "none", "present" or "write-protected"; or a VMFault to give up.
     """
@@ -91,7 +94,7 @@ def handle_pte_fault(vmf: VmFault, pte: str) -> Steps:
 
 @hook_point
 def pte_map_lock(vmf: VmFault) -> Steps:
-    """The commit primitive: lock the page table before an entry is set.
+    """The commit primitive: lock the page table before an entry is set (mm/memory.c, patch 14).
 
     Returns whether the table is locked and still the right one; if not, nothing is held.
     """
@@ -100,25 +103,25 @@ def pte_map_lock(vmf: VmFault) -> Steps:
 
 @hook_point
 def pte_alloc(vmf: VmFault) -> Steps:
-    """Allocate and link the page table if there is none (__pte_alloc).  Returns VMFault."""
+    """Allocate and link the page table if there is none (mm/memory.c: __pte_alloc).  Returns VMFault."""
     raise AssertionError
 
 
 @hook_point
 def preallocate_pte(vmf: VmFault) -> Steps:
-    """Before ``->fault``, which locks a folio: have the page table that the entry will need (__do_fault)."""
+    """Before ``->fault``, which locks a folio: have the entry's page table (mm/memory.c: __do_fault)."""
     raise AssertionError
 
 
 @hook_point
 def free_preallocated_pte(vmf: VmFault) -> Steps:
-    """Free the preallocated page table if nothing consumed it (the end of do_fault)."""
+    """Free the preallocated page table if nothing consumed it (mm/memory.c: do_fault)."""
     raise AssertionError
 
 
 @hook_point
 def pte_alloc_one(vmf: VmFault) -> Steps:
-    """Allocate a page table, charged to the memcg: this may enter reclaim."""
+    """Allocate a page table, charged to the memcg: this may enter reclaim (arch/x86/mm/pgtable.c)."""
     raise AssertionError
 
 
@@ -148,7 +151,7 @@ def do_anonymous_page(vmf: VmFault) -> Steps:
 
 @hook_point
 def do_fault_around(vmf: VmFault) -> Steps:
-    """Map what the page cache holds around the fault.
+    """Map what the page cache holds around the fault (mm/memory.c).
 
     Returns (VMFault, vmf): NOPAGE if the faulting entry was set, NONE to go on to ``->fault``; the
     vmf has lost PMD_NONE if a table was linked on the way.
@@ -164,7 +167,10 @@ def map_pages(vmf: VmFault) -> Steps:
 
 @hook_point
 def vmf_can_call_fault(vmf: VmFault) -> Steps:
-    """May ``->fault`` be called under the lock that is held?  Returns VMFault; RETRY: lock was dropped."""
+    """May ``->fault`` be called under the lock that is held (mm/memory.c of v6.7)?
+
+    Returns VMFault; RETRY: lock was dropped.
+    """
     raise AssertionError
 
 
@@ -182,13 +188,13 @@ def filemap_fault(vmf: VmFault) -> Steps:
 
 @hook_point
 def finish_fault(vmf: VmFault) -> Steps:
-    """Set the entry for the page that ``->fault`` returned, or for its copy.  Returns VMFault."""
+    """Set the entry for the page that ``->fault`` returned, or its copy (mm/memory.c).  Returns VMFault."""
     raise AssertionError
 
 
 @hook_point
 def do_wp_page(vmf: VmFault) -> Steps:
-    """Write to a write-protected page; entered with the table locked.  Returns VMFault."""
+    """Write to a write-protected page; entered with the table locked (mm/memory.c).  Returns VMFault."""
     raise AssertionError
 
 
@@ -212,7 +218,7 @@ def fault_dirty_shared_page(vmf: VmFault) -> Steps:
 
 @hook_point
 def retry_fault(vmf: VmFault, ret: Any) -> Steps:
-    """What follows VM_FAULT_RETRY once the lock was dropped.  Returns VMFault."""
+    """What follows VM_FAULT_RETRY once the lock was dropped (arch/x86/mm/fault.c).  Returns VMFault."""
     raise AssertionError
 
 
@@ -227,31 +233,31 @@ def mmap_write_lock() -> Steps:
 
 @hook_point
 def mmap_write_unlock() -> Steps:
-    """End the write section."""
+    """End the write section (include/linux/mmap_lock.h)."""
     raise AssertionError
 
 
 @hook_point
 def mmap_write_downgrade() -> Steps:
-    """Go on as a reader: the address space will not be changed any more."""
+    """Go on as a reader: the address space will not be changed any more (include/linux/mmap_lock.h)."""
     raise AssertionError
 
 
 @hook_point
 def vma_start_write(vma: Register) -> Steps:
-    """Before a VMA is modified, with mmap_lock held for writing (nothing before v6.4)."""
+    """Before a VMA is modified under the write lock (include/linux/mm.h; nothing before v6.4)."""
     raise AssertionError
 
 
 @hook_point
 def vma_mark_detached(vma: Register) -> Steps:
-    """Before a VMA leaves the tree (nothing before v6.4)."""
+    """Before a VMA leaves the tree (include/linux/mm.h; nothing before v6.4)."""
     raise AssertionError
 
 
 @hook_point
 def vma_mark_attached(vma: Register) -> Steps:
-    """A VMA is ready: from here on it may be found in the tree (nothing before v6.13)."""
+    """A VMA is ready to be found in the tree (include/linux/mm.h; nothing before v6.13)."""
     raise AssertionError
 
 
@@ -284,7 +290,7 @@ def vma_set_page_prot(vma: Register, mapping: Mapping) -> Steps:
 
 @hook_point
 def vma_fput(vma: Register) -> Steps:
-    """Give up the VMA's reference to its file (part of remove_vma)."""
+    """Give up the VMA's reference to its file (mm/mmap.c: remove_vma)."""
     raise AssertionError
 
 
@@ -368,7 +374,7 @@ def move_page_tables(mapping: Mapping, whole_tables: bool) -> Steps:
 
 @hook_point
 def move_normal_pmd(mapping: Mapping) -> Steps:
-    """Move the table at ``cursor`` with all its entries to ``new_cursor``.  Returns whether it could."""
+    """Move the table at ``cursor`` as it is to ``new_cursor`` (mm/mremap.c).  Returns whether it could."""
     raise AssertionError
 
 
@@ -383,19 +389,22 @@ def move_ptes(mapping: Mapping) -> Steps:
 
 @hook_point
 def lock_new_table() -> Steps:
-    """Lock ``new_table``, that of ``new_cursor``, inside another one's lock.  Returns whether it is there."""
+    """Lock ``new_table``, that of ``new_cursor``, inside another one's lock (mm/mremap.c: move_ptes).
+
+    Returns whether it is there.
+    """
     raise AssertionError
 
 
 @hook_point
 def fork(mapping: Mapping) -> Steps:
-    """fork(2): copy the VMA at ``range_start .. range_end`` to ``new_start`` of ``child_mm`` (dup_mmap)."""
+    """fork(2): copy the VMA at ``range_start .. range_end`` to ``child_mm`` (kernel/fork.c: dup_mmap)."""
     raise AssertionError
 
 
 @hook_point
 def dup_mmap_start_write(vma: Register) -> Steps:
-    """Before fork copies a VMA of the parent (nothing before v6.4)."""
+    """Before fork copies a VMA of the parent (kernel/fork.c: dup_mmap; nothing before v6.4)."""
     raise AssertionError
 
 
@@ -443,13 +452,19 @@ def mmap_fixed(mapping: Mapping, old: Mapping) -> Steps:
 
 @hook_point
 def mmap_write_trylock() -> Steps:
-    """Begin a write section if nobody is in the way.  Returns whether it began."""
+    """Begin a write section unless somebody holds the lock (include/linux/mmap_lock.h).
+
+    Returns whether it began.
+    """
     raise AssertionError
 
 
 @hook_point
 def pte_offset_map_lock(key: Register) -> Steps:
-    """Find the page table of the address in ``key`` and lock it.  Returns whether there is one."""
+    """Find the page table of the address in ``key`` and lock it (mm/pgtable-generic.c).
+
+    Returns whether there is one.
+    """
     raise AssertionError
 
 
@@ -473,7 +488,7 @@ def shrink_folio_list() -> Steps:
 
 @hook_point
 def writepages() -> Steps:
-    """Write the pages ``file_start .. file_end`` of ``mapped_file`` in one batch (ext4's writeback)."""
+    """Write the pages ``file_start .. file_end`` of ``mapped_file`` in one batch (fs/ext4/inode.c)."""
     raise AssertionError
 
 
@@ -491,7 +506,10 @@ def collapse_file() -> Steps:
 
 @hook_point
 def pmdp_collapse_flush(key: Register) -> Steps:
-    """Unlink the table of the address in ``key`` and flush what it mapped.  Returns whether there was one."""
+    """Unlink the table of the address in ``key``, flush what it mapped (mm/pgtable-generic.c).
+
+    Returns whether there was one.
+    """
     raise AssertionError
 
 
@@ -503,5 +521,8 @@ def tlb_remove_table_sync_one() -> Steps:
 
 @hook_point
 def retract_page_tables() -> Steps:
-    """Free the tables that map ``mapped_file`` from ``file_start`` on; its folios are locked and unmapped."""
+    """Free the tables that map ``mapped_file`` from ``file_start`` on (mm/khugepaged.c).
+
+    The folios are locked and unmapped.
+    """
     raise AssertionError

@@ -54,7 +54,12 @@ class Registry:
 
     def __getitem__(self, name: str) -> Variant:
         if name not in self.variants:
-            raise unknown("variant", name, self.variants)
+            error = unknown("variant", name, self.variants)
+            # A plugin that did not load, or that was not named, may be the one that has it.
+            error.message += "".join(f"; not loaded: {p.origin}: {p.message}" for p in self.problems)
+            if error.suggestion is None and not self.problems:
+                error.message += "; one of your own needs --plugin FILE"
+            raise error
         return self.variants[name]
 
     def add_module(self, module: ModuleType, origin: str) -> None:

@@ -99,8 +99,11 @@ def title_of(result: Checked, finding: Finding) -> str:
     return f"{where}: {finding.property} broken in {finding.trace.length} steps ({text})"
 
 
-def render_text(results: Sequence[Checked], reproduce: str, width: int = WIDTH) -> str:
-    """The matrix, the traces and the footer in at most ``width`` columns."""
+def render_text(results: Sequence[Checked], reproduce: str, replay: str = "", width: int = WIDTH) -> str:
+    """The matrix, the traces and the footer in at most ``width`` columns.
+
+    ``replay``: the options that spfvar replay needs besides a token.
+    """
     parts = [_table_lines(results, width)]
     parts += [_fill(line, width) for line in remarks(results)]
     for result, finding in findings_of(results):
@@ -110,7 +113,7 @@ def render_text(results: Sequence[Checked], reproduce: str, width: int = WIDTH) 
                 "",
                 *trace_lines(finding.trace, width),
                 "",
-                *_token_lines(finding.token, width),
+                *_token_lines(_replay(finding.token, replay), width),
             ]
         )
     parts.append(_fill(FOOTER, width))
@@ -118,12 +121,12 @@ def render_text(results: Sequence[Checked], reproduce: str, width: int = WIDTH) 
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
-def render_mail(results: Sequence[Checked], reproduce: str) -> str:
+def render_mail(results: Sequence[Checked], reproduce: str, replay: str = "") -> str:
     """As text, ASCII, 72 columns."""
-    return to_ascii(render_text(results, reproduce, MAIL_WIDTH))
+    return to_ascii(render_text(results, reproduce, replay, MAIL_WIDTH))
 
 
-def render_markdown(results: Sequence[Checked], reproduce: str) -> str:
+def render_markdown(results: Sequence[Checked], reproduce: str, replay: str = "") -> str:
     """Tables of GitHub's dialect, traces as code."""
     block = _block(results)
     header = [*block.stub_headers, *block.headers]
@@ -133,7 +136,8 @@ def render_markdown(results: Sequence[Checked], reproduce: str) -> str:
     for result, finding in findings_of(results):
         trace = "\n".join(trace_lines(finding.trace, WIDTH))
         parts.append(
-            f"### {title_of(result, finding)}\n\n```\n{trace}\n```\n\nReplay: `spfvar replay {finding.token}`"
+            f"### {title_of(result, finding)}\n\n```\n{trace}\n```\n\n"
+            f"Replay: `{_replay(finding.token, replay)}`"
         )
     return "\n\n".join([*parts, FOOTER, f"Reproduce: `{reproduce}`"]) + "\n"
 
@@ -161,9 +165,12 @@ def _fill(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
-def _token_lines(token: str, width: int) -> list[str]:
+def _replay(token: str, options: str) -> str:
+    return f"spfvar replay {options} {token}" if options else f"spfvar replay {token}"
+
+
+def _token_lines(command: str, width: int) -> list[str]:
     """The replay command, in lines that a shell puts together again."""
-    command = f"spfvar replay {token}"
     lines = []
     while len(command) > width:
         lines.append(f"{command[: width - 1]}\\")

@@ -91,8 +91,8 @@ def fold(program: Program, costs: m.Costs, keep_locks: bool = False) -> Edges:
     shape = (nodes, c.MAX_OUTCOMES)
     none = np.full(shape, -1, dtype=np.int64)
     edges = Edges(
-        table, np.zeros(shape, dtype=np.int64), flags, kind, ns, np.zeros(nodes), np.zeros(shape), none + 1, np.zeros(shape), np.zeros(shape),
-        none,
+        table, none + 1, flags, kind, ns, np.zeros(nodes), np.zeros(shape), none + 1, np.zeros(shape),
+        np.zeros(shape), none,
     )  # fmt: skip
     for node in range(nodes):
         if op[node] in (c.COUNT, c.MARK):  # where it is executed after all, its own edge does it

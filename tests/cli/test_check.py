@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -155,7 +156,10 @@ def test_a_saved_file_is_replayed(tmp_path: Path) -> None:
 
 
 def test_a_printed_token_is_replayed_step_by_step() -> None:
-    """The command that check prints works, and JSON has the state behind each step."""
+    """The command that check prints works as it stands, and JSON has the state behind each step."""
+    printed = spfvar(*BROKEN).stdout.replace("\\\n", "")
+    [command] = [line for line in printed.splitlines() if line.startswith("spfvar replay ")]
+    assert spfvar(*shlex.split(command)[1:]).returncode == 0
     [entry] = entries(*BROKEN)
     result = spfvar("replay", entry["token"], "--plugin", PLUGIN, "--format", "json")
     assert result.returncode == 0

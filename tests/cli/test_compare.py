@@ -158,6 +158,16 @@ def test_a_broken_plugin_does_not_stop_the_others(tmp_path: Path) -> None:
     assert result.returncode == 1
 
 
+def test_nothing_is_compared_if_nothing_asked_for_can_be_used(tmp_path: Path) -> None:
+    """One message, and not every shipped variant instead of the one that was named."""
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text(BROKEN_PLUGIN)
+    result = spfvar(*QUICK, "no-op", "--plugin", str(plugin))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.count("\n") == 1
+    assert "none of the variants asked for can be used: plugin" in result.stderr
+
+
 def test_interrupt_exits_130_and_writes_nothing(tmp_path: Path) -> None:
     """Ctrl-C in the middle of a run: one message, exit code 130, no file."""
     output = tmp_path / "out.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -34,3 +35,16 @@ def test_everything_that_is_listed_can_be_shown() -> None:
         result = CliRunner().invoke(cli, ["show", name])
         assert result.exit_code == 0
         assert name in result.output
+
+
+def test_a_file_that_is_shown_is_run_as_a_file(tmp_path: Path) -> None:
+    """The last line is a command that works, also for a file that no directory of ours holds."""
+    for catalogue_of, option in (
+        (catalogue.scenarios, "compare --scenario"),
+        (catalogue.races, "check --race"),
+    ):
+        found = catalogue_of()
+        file = tmp_path / "mine.toml"
+        file.write_text(found.text(found.names()[0]) + "# mine\n")
+        output = CliRunner().invoke(cli, ["show", str(file)]).output
+        assert f"Run: spfvar {option} {file}" in " ".join(output.split())

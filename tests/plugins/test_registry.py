@@ -124,6 +124,15 @@ def test_an_unknown_variant_is_refused_with_the_nearest_name() -> None:
         load_registry()["spf-do-falt"]
 
 
+def test_an_unknown_variant_may_be_one_of_a_plugin_that_did_not_load(tmp_path: Path) -> None:
+    """The message says so: otherwise only a list of other names would be seen."""
+    path = plugin(tmp_path, "import there_is_no_such_module")
+    with pytest.raises(InputError, match=r"unknown variant 'mine'; not loaded: .*there_is_no_such_module"):
+        load_registry([path])["mine"]
+    with pytest.raises(InputError, match="unknown variant 'mine'; one of your own needs --plugin FILE"):
+        load_registry()["mine"]
+
+
 def test_a_variant_whose_text_is_broken_is_dropped_with_a_located_problem(tmp_path: Path) -> None:
     """check() extracts every kind of fault and writer; the others go on."""
     path = plugin(tmp_path, """

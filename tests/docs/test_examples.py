@@ -1,0 +1,59 @@
+"""The examples of the pages: run in order, in an empty directory, as a reader would."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from spfvar.cli.main import cli
+from spfvar.scenario.race import Race
+from spfvar.toml_input import load_toml
+from tests.docs.blocks import PAGES, Block, blocks, commands, difference
+
+ALL = [(page, list(blocks(page.read_text(encoding="utf-8")))) for page in PAGES]
+RUN = [(page, found) for page, found in ALL if any(block.language == "console" for block in found)]
+
+
+def of_language(language: str) -> list[tuple[Path, Block]]:
+    """Every block of a language, with its page."""
+    return [(page, block) for page, found in ALL for block in found if block.language == language]
+
+
+@pytest.mark.parametrize(("page", "found"), RUN, ids=[page.stem for page, _ in RUN])
+def test_commands_print_what_the_page_says(
+    page: Path, found: list[Block], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files are saved and commands run, each from where the one before left off."""
+    monkeypatch.chdir(tmp_path)
+    for block in found:
+        if block.file is not None:
+            Path(block.file).write_text(block.text, encoding="utf-8")
+        for words, expected in commands(block.text) if block.language == "console" else []:
+            assert words[0] == "spfvar"
+            monkeypatch.setattr(sys, "argv", words)
+            result = CliRunner().invoke(cli, words[1:], standalone_mode=False)
+            if result.exception is not None:
+                raise result.exception
+            missing = difference(expected, result.output)
+            assert missing is None, f"{page.name}: {' '.join(words)}: {missing}\n{result.output}"
+
+
+@pytest.mark.parametrize(
+    ("page", "block"), of_language("python"), ids=lambda value: getattr(value, "stem", "")
+)
+def test_python_is_python(page: Path, block: Block) -> None:
+    """Every block compiles; one that imports spfvar itself runs as it stands."""
+    code = compile(block.text, str(page), "exec")
+    if block.text.startswith("import spfvar"):
+        exec(code, {})
+
+
+@pytest.mark.parametrize(("page", "block"), of_language("toml"), ids=lambda value: getattr(value, "stem", ""))
+def test_races_are_races(page: Path, block: Block, tmp_path: Path) -> None:
+    """The files that pages show to start from are valid."""
+    file = tmp_path / "race.toml"
+    file.write_text(block.text, encoding="utf-8")
+    assert load_toml(file, Race).title
