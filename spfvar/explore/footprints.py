@@ -105,7 +105,7 @@ _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tup
     c.PTE_RESTORE: ((), (PTE, WRITES), ()),
     c.PTE_WRPROTECT: ((), (PTE,), ()),
     c.FOLIO_GET: ((o.FILE_FOLIO0, o.CACHED), (), (o.REFCOUNT,)),
-    c.FOLIO_CREATE: ((o.FILE_FOLIO0,), (o.CACHED, o.UPTODATE, o.FOLIO_LOCK), (o.REFCOUNT,)),
+    c.FOLIO_CREATE: ((o.FILE_FOLIO0,), (o.CACHED, o.UPTODATE, o.FOLIO_LOCK, o.REFCOUNT), ()),
     c.NEXT_CANDIDATE: ((o.FILE_FOLIO0, o.CACHED, o.UPTODATE), (o.FOLIO_LOCK,), (o.REFCOUNT,)),
     c.INSIDE_SIZE: ((o.I_SIZE,), (), ()),
     c.REMOVE_MAPPING: ((), (o.REFCOUNT, o.FOLIO_LOCK, o.CACHED), ()),
@@ -120,7 +120,17 @@ _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tup
 }  # fmt: skip
 #: Ops that may find that they have to wait.
 WAITING: Final = frozenset(
-    (c.DOWN_READ, c.DOWN_WRITE, c.LOCK, c.WAIT_EQUALS, c.RCU_GP_START, c.RCU_GP_WAIT, c.IPI_WAIT, c.END)
+    (
+        c.DOWN_READ,
+        c.DOWN_WRITE,
+        c.LOCK,
+        c.WAIT_EQUALS,
+        c.RCU_GP_START,
+        c.RCU_GP_WAIT,
+        c.IPI_WAIT,
+        c.END,
+        c.FOLIO_CREATE,  # while somebody holds the page's former folio
+    )
 )
 #: Ops that look at no thread but their own (memory is another matter).
 ALONE: Final = frozenset(

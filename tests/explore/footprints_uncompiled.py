@@ -1,4 +1,4 @@
-"""Which words the transition function touches, against what its footprints say: run with NUMBA_DISABLE_JIT=1.
+"""What the transition function touches and waits for, against what its footprints say: run with NUMBA_DISABLE_JIT=1.
 
     python -m tests.explore.footprints_uncompiled STEPS VARIANT RACE...
 
@@ -104,6 +104,8 @@ def untold(world: RaceWorld, steps: int, seed: int) -> set[str]:
         if outcome == c.VIOLATED or rng.random() < 0.003:
             state = world.start.copy()
             continue
+        if outcome == c.BLOCKED and op.code not in f.WAITING:
+            wrong.add(f"{op.name}: waits")
         found = prints[op]
         if found.unknown:
             continue
