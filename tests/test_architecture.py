@@ -25,9 +25,10 @@ LAYERS: list[set[str]] = [
     {"export"},
     {"comparison"},
     {"matrix"},
+    {"conformance", "scaffold"},
     {"report"},
     {"api"},
-    {"cli"},
+    {"cli", "testing"},
 ]
 #: Parts whose docstrings are the user's help, with examples that name variants.
 HELP = {"cli", "api"}
