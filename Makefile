@@ -6,12 +6,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: compare test lint types unit bench fit findings clean lock
+.PHONY: compare test lint types unit examples bench fit findings clean lock
 
 compare: $(VENV)/.run
 	$(BIN)/spfvar compare
 
-test: lint types unit
+test: lint types unit examples
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -19,9 +19,18 @@ lint: $(VENV)/.test
 
 types: $(VENV)/.test
 	$(BIN)/mypy spfvar variants twins races tests benchmarks
+	MYPYPATH=examples/table-seq/src $(BIN)/mypy examples/table-seq/src/table_seq examples/table-seq/tests
 
 unit: $(VENV)/.test
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+# Installed outside the environment, so that the project's own comparisons do not find them.
+EXAMPLES := $(CURDIR)/build/examples
+
+examples: $(VENV)/.test
+	rm -rf $(EXAMPLES)
+	$(PIP) install --quiet --no-deps --no-build-isolation --target $(EXAMPLES) examples/table-seq
+	cd examples/table-seq && PYTHONPATH=$(EXAMPLES) $(abspath $(BIN))/python -m pytest -q -n 2 --dist loadfile
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.bench

@@ -1,1 +1,1 @@
-"""The conformance kit: is a plugin's variant well made, before anybody relies on its figures?"""
+"""The conformance kit: checks that the variants of a plugin are well made."""
