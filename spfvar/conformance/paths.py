@@ -22,10 +22,11 @@ EMPTY: Ledger = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """What is wrong with an op on a path, and the item of the ledger that it is about ("": none)."""
+    """What is wrong with an op on a path, the item of the ledger that it is about, and what to do."""
 
     text: str
-    item: str = ""
+    item: str
+    do: str
 
 
 class Rules(Protocol):
@@ -112,6 +113,6 @@ def _taken(path: list[tuple[Op, int, Ledger]], item: str, rules: Rules) -> Op | 
     """The last op of a path that added to an item."""
     for op, outcome, ledger in reversed(path):
         after = rules.after(op, outcome, ledger)
-        if item and after is not None and dict(after).get(item, 0) > dict(ledger).get(item, 0):
+        if after is not None and dict(after).get(item, 0) > dict(ledger).get(item, 0):
             return op
     return None

@@ -23,6 +23,10 @@ _MAPS = "orig_pte maps: "
 #: Counts that objects keep for those who refer to them from memory, not for the path.
 _NOT_THE_PATHS = (o.ANON_VMA_REFS, o.POLICY_REFS)
 
+_NOT_ITS_OWN = "take it on this path too, or leave it to who has it"
+_EACH_ROUND = "give it back before the loop goes round"
+_KEPT = "give it back on this path too: a fault that gives up keeps nothing"
+
 
 def counted_fields(automata: Iterable[Automaton]) -> frozenset[Field]:
     """Words that are reference counts: what somebody tests while it counts, and the core's plain counts."""
@@ -85,11 +89,11 @@ class References:
         held = {item: n for item, n in ledger if not item.startswith(_MAPS)}
         for item, n in sorted(held.items()):
             if n < 0:
-                return Objection(f"gives {item} back, which it does not have", item)
+                return Objection(f"gives {item} back, which it does not have", item, _NOT_ITS_OWN)
             if n > _MANY:
-                return Objection(f"takes {item} again and again", item)
+                return Objection(f"takes {item} again and again", item, _EACH_ROUND)
         if op.code == c.END and held:
-            return Objection(f"ends with {' and '.join(sorted(held))} kept", min(held))
+            return Objection(f"ends with {' and '.join(sorted(held))} kept", min(held), _KEPT)
         return None
 
 

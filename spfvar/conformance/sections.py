@@ -21,6 +21,11 @@ _SECTIONS = {c.RCU_READ_LOCK: (RCU, 1), c.RCU_READ_UNLOCK: (RCU, -1), c.IRQ_DISA
 #: Primitives that lock the folio they find; REMOVE_MAPPING takes the lock away with the folio.
 _FINDS_LOCKED = (c.NEXT_CANDIDATE, c.FOLIO_CREATE)
 
+_NOT_HELD = "take it on this path too, or do not give it back"
+_TWICE = "give it back before it is taken again: it does not nest"
+_KEPT = "give it back on this path, before the text ends"
+_ASLEEP = "sleep and wait before it is taken, or after it is given back; or try, and give up"
+
 
 class Sections:
     """The ledger holds locks by their place and mode, and the sections, which nest."""
@@ -65,18 +70,19 @@ class Sections:
         held = dict(ledger)
         for item, n in sorted(held.items()):
             if n < 0:
-                return Objection(f"leaves {item}, which it does not hold", item)
+                return Objection(f"leaves {item}, which it does not hold", item, _NOT_HELD)
             if n > 1 and item not in (RCU, IRQ):
-                return Objection(f"takes {item} a second time", item)
+                return Objection(f"takes {item} a second time", item, _TWICE)
         if op.code == c.END and held:
-            return Objection(f"ends with {' and '.join(sorted(held))} held", min(held))
+            return Objection(f"ends with {' and '.join(sorted(held))} held", min(held), _KEPT)
         if op.sleeps:
             for item in sorted(held):
-                if item in (RCU, IRQ) or item in self._spinlocks:
-                    where = f"in {item}" if item in (RCU, IRQ) else f"with {item} held"
-                    return Objection(f"may sleep in {op.name}, {where}", item)
+                if item in (RCU, IRQ):
+                    return Objection(f"may sleep in {op.name}, in {item}", item, _ASLEEP)
+                if item in self._spinlocks:
+                    return Objection(f"may sleep in {op.name}, with {item} held", item, _ASLEEP)
         if op.code == c.IPI_WAIT and IRQ in held:
-            return Objection("waits for other CPUs in an interrupts-off section", IRQ)
+            return Objection(f"waits for other CPUs in {IRQ}", IRQ, _ASLEEP)
         return None
 
 

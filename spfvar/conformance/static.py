@@ -164,16 +164,14 @@ def sections(subject: Subject) -> Said:
     core = subject.core({name for name, _ in found})
     of_core = {_kind(wrong) for _, wrong in _wrong_paths(core, Sections())}
     found = [(name, wrong) for name, wrong in found if _kind(wrong) not in of_core]
-    do = "give it back on this path, before the text ends; what may sleep belongs outside of such sections"
-    return f"every path of {number(len(subject.automata), 'text')} balances", _troubles(found, do)
+    return f"every path of {number(len(subject.automata), 'text')} balances", _troubles(found)
 
 
 def references(subject: Subject) -> Said:
     """On every path of a fault, aborts above all: what was taken is given back or handed over."""
     faults = subject.faults
     found = _wrong_paths(faults, References(counted_fields(faults.values())))
-    do = "drop it on this path too: a fault that gives up keeps nothing"
-    return f"every path of {number(len(faults), 'fault')} gives back what it took", _troubles(found, do)
+    return f"every path of {number(len(faults), 'fault')} gives back what it took", _troubles(found)
 
 
 def _wrong_paths(automata: Mapping[str, Automaton], rules: Rules) -> list[tuple[str, Wrong]]:
@@ -190,7 +188,7 @@ def _kind(wrong: Wrong) -> tuple[str, str]:
     return wrong.objection.text, (wrong.taken or wrong.last).where
 
 
-def _troubles(found: list[tuple[str, Wrong]], do: str) -> list[Trouble]:
+def _troubles(found: list[tuple[str, Wrong]]) -> list[Trouble]:
     troubles = []
     for name, wrong in found:
         details = [f"text: {name}"]
@@ -199,7 +197,7 @@ def _troubles(found: list[tuple[str, Wrong]], do: str) -> list[Trouble]:
             details.append(f"taken: {taken.name} in {taken.function}(), {short_place(taken.where)}")
         details.append(f"path: {'; '.join(wrong.decisions()) or 'the only one'}")
         what = f"{wrong.last.function}() {wrong.objection.text}"
-        troubles.append(Trouble(what, do, short_place(wrong.last.where), tuple(details)))
+        troubles.append(Trouble(what, wrong.objection.do, short_place(wrong.last.where), tuple(details)))
     return troubles
 
 
