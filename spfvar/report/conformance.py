@@ -25,7 +25,7 @@ def render_text(plugin: str, results: Sequence[Result], width: int = WIDTH) -> s
             variant = result.variant
             lines += ["", variant]
         lines += result_lines(result, names, width)
-    return "\n".join([*lines, "", verdict_line(results)]) + "\n"
+    return "\n".join([*lines, "", *_fill(verdict_line(results), width, "", "  ")]) + "\n"
 
 
 def result_lines(result: Result, names: int = 0, width: int = WIDTH) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import keyword
 import re
+import sys
+from pathlib import Path
 
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
@@ -53,7 +55,11 @@ def module_name(name: str) -> str:
 
 
 def _exists(module: str) -> bool:
+    """Can the module be imported from elsewhere than the current folder, whose files are looked at later?"""
+    if module in sys.modules:
+        return True
     try:
-        return importlib.util.find_spec(module) is not None
+        spec = importlib.util.find_spec(module)
     except (ImportError, ValueError):
         return True
+    return spec is not None and Path.cwd() not in list(Path(spec.origin or "").parents)[:2]

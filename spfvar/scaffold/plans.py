@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,16 +37,12 @@ class Base:
 def find_base(registry: Registry, name: str) -> Base:
     """The variant to stack on.  InputError, with the nearest name, if there is none."""
     origin = registry[name].origin
-    module = str(getattr(registry.modules[origin], "__name__", ""))
-    try:
-        importable = importlib.import_module(module) is registry.modules[origin]
-    except (ImportError, ValueError):
-        importable = False
-    if not importable:
+    if origin.endswith(".py"):
         raise InputError(
-            f"{name} comes from {origin}, which is no module that another one can import", key="--on",
+            f"{name} comes from the file {origin}, which no other module can import", key="--on",
             expected="a variant of spfvar or of an installed package",
         )  # fmt: skip
+    module = str(getattr(registry.modules[origin], "__name__", origin))
     return Base(name, module)
 
 
@@ -125,7 +120,7 @@ def race(name: str, directory: Path, registry: Registry) -> Plan:
     check_name(name, registry)
     file = f"races/{name}.toml"
     steps = (
-        (f"edit {file}", "the memory at the start, the actors, what has to happen"),
+        (f"edit {file}", "memory, actors, what has to happen"),
         (f"spfvar show {name}", "what it means, in words"),
         (f"spfvar check --race {name}", "every variant, in this race"),
     )
