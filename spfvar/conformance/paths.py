@@ -19,13 +19,23 @@ from spfvar.ops.op import Op
 Ledger = frozenset[tuple[str, int]]
 EMPTY: Ledger = frozenset()
 
+#: A node with what the path to it holds, and by which state and outcome it was reached first.
+_State = tuple[int, Ledger]
+_Before = dict[_State, tuple[_State, int] | None]
+#: A primitive that was executed, its outcome, and the ledger in front of it.
+_Step = tuple[Op, int, Ledger]
+
+#: Which primitive is to blame: the one reached, the one in front of it, or the one that took the item.
+HERE, BEFORE, TAKER = "here", "before", "taker"
+
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """What is wrong with an op on a path, the item of the ledger that it is about, and what to do."""
+    """What is wrong on a path, the item of the ledger that it is about, whom to blame and what to do."""
 
     text: str
     item: str
+    blames: str
     do: str
 
 
@@ -41,17 +51,12 @@ class Rules(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """A path that goes wrong: ``path`` leads from the entry to ``op``; ``taken`` took what it is about."""
+    """A path that goes wrong: ``path`` is all that was executed, ``taken`` what took the item, if it was."""
 
     objection: Objection
-    op: Op
+    blamed: Op
     path: tuple[tuple[Op, int], ...]
     taken: Op | None
-
-    @property
-    def last(self) -> Op:
-        """The last primitive of the text: ``op`` itself, or the one before the end."""
-        return self.path[-1][0] if self.op.code == c.END and self.path else self.op
 
     def decisions(self) -> Iterator[str]:
         """What the path depends on: primitives with several outcomes, and the outcome on this path."""
@@ -71,18 +76,16 @@ class Followed:
 def follow(automaton: Automaton, rules: Rules) -> Followed:
     """Follow every path, breadth first, up to where it goes wrong."""
     start = (0, EMPTY)
-    before: dict[tuple[int, Ledger], tuple[tuple[int, Ledger], int] | None] = {start: None}
+    before: _Before = {start: None}
     queue = [start]
-    wrong: dict[tuple[Objection, str], Wrong] = {}
+    wrong: dict[tuple[str, str], Wrong] = {}
     for state in queue:
         number, ledger = state
         node = automaton.nodes[number]
         objection = rules.object_to(node.op, ledger)
         if objection is not None:
-            path = _path_to(automaton, before, state)
-            taken = _taken(path, objection.item, rules)
-            found = Wrong(objection, node.op, tuple((op, outcome) for op, outcome, _ in path), taken)
-            wrong.setdefault((objection, found.last.where), found)
+            found = _wrong(objection, node.op, _path_to(automaton, before, state), ledger, rules)
+            wrong.setdefault((objection.text, found.blamed.where), found)
             continue
         if node.op.code == c.END:
             continue
@@ -94,12 +97,8 @@ def follow(automaton: Automaton, rules: Rules) -> Followed:
     return Followed(tuple(wrong.values()), len(before))
 
 
-def _path_to(
-    automaton: Automaton,
-    before: dict[tuple[int, Ledger], tuple[tuple[int, Ledger], int] | None],
-    state: tuple[int, Ledger],
-) -> list[tuple[Op, int, Ledger]]:
-    """(op, outcome, ledger in front of it) from the entry to the op in front of ``state``."""
+def _path_to(automaton: Automaton, before: _Before, state: _State) -> list[_Step]:
+    """From the entry to the op in front of ``state``."""
     path = []
     came = before[state]
     while came is not None:
@@ -109,10 +108,19 @@ def _path_to(
     return path[::-1]
 
 
-def _taken(path: list[tuple[Op, int, Ledger]], item: str, rules: Rules) -> Op | None:
-    """The last op of a path that added to an item."""
+def _wrong(objection: Objection, op: Op, path: list[_Step], ledger: Ledger, rules: Rules) -> Wrong:
+    earlier = objection.blames == BEFORE  # what it took or gave itself is not what was there
+    level = dict(ledger).get(objection.item, 0) - earlier
+    taken = _taken(path[:-1] if earlier else path, objection.item, level, rules)
+    before = path[-1][0] if path else op
+    blamed = {HERE: op, BEFORE: before, TAKER: taken or before}[objection.blames]
+    return Wrong(objection, blamed, tuple((op, outcome) for op, outcome, _ in path), taken)
+
+
+def _taken(path: list[_Step], item: str, level: int, rules: Rules) -> Op | None:
+    """The op that raised an item to ``level``: what is taken last is given back first."""
     for op, outcome, ledger in reversed(path):
         after = rules.after(op, outcome, ledger)
-        if after is not None and dict(after).get(item, 0) > dict(ledger).get(item, 0):
+        if after is not None and dict(ledger).get(item, 0) < level <= dict(after).get(item, 0):
             return op
     return None

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from spfvar.automata.automaton import Automaton
-from spfvar.conformance.paths import Ledger, Objection
+from spfvar.conformance.paths import BEFORE, TAKER, Ledger, Objection
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
@@ -89,11 +89,11 @@ class References:
         held = {item: n for item, n in ledger if not item.startswith(_MAPS)}
         for item, n in sorted(held.items()):
             if n < 0:
-                return Objection(f"gives {item} back, which it does not have", item, _NOT_ITS_OWN)
+                return Objection(f"gives {item} back, which it does not have", item, BEFORE, _NOT_ITS_OWN)
             if n > _MANY:
-                return Objection(f"takes {item} again and again", item, _EACH_ROUND)
+                return Objection(f"takes {item} again and again", item, BEFORE, _EACH_ROUND)
         if op.code == c.END and held:
-            return Objection(f"ends with {' and '.join(sorted(held))} kept", min(held), _KEPT)
+            return Objection(f"ends with {' and '.join(sorted(held))} kept", min(held), TAKER, _KEPT)
         return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from spfvar.conformance.paths import Ledger, Objection
+from spfvar.conformance.paths import BEFORE, HERE, TAKER, Ledger, Objection
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
@@ -70,19 +70,19 @@ class Sections:
         held = dict(ledger)
         for item, n in sorted(held.items()):
             if n < 0:
-                return Objection(f"leaves {item}, which it does not hold", item, _NOT_HELD)
+                return Objection(f"leaves {item}, which it does not hold", item, BEFORE, _NOT_HELD)
             if n > 1 and item not in (RCU, IRQ):
-                return Objection(f"takes {item} a second time", item, _TWICE)
+                return Objection(f"takes {item} a second time", item, BEFORE, _TWICE)
         if op.code == c.END and held:
-            return Objection(f"ends with {' and '.join(sorted(held))} held", min(held), _KEPT)
+            return Objection(f"ends with {' and '.join(sorted(held))} held", min(held), TAKER, _KEPT)
         if op.sleeps:
             for item in sorted(held):
                 if item in (RCU, IRQ):
-                    return Objection(f"may sleep in {op.name}, in {item}", item, _ASLEEP)
+                    return Objection(f"may sleep in {op.name}, in {item}", item, HERE, _ASLEEP)
                 if item in self._spinlocks:
-                    return Objection(f"may sleep in {op.name}, with {item} held", item, _ASLEEP)
+                    return Objection(f"may sleep in {op.name}, with {item} held", item, HERE, _ASLEEP)
         if op.code == c.IPI_WAIT and IRQ in held:
-            return Objection(f"waits for other CPUs in {IRQ}", IRQ, _ASLEEP)
+            return Objection(f"waits for other CPUs in {IRQ}", IRQ, HERE, _ASLEEP)
         return None
 
 

@@ -17,18 +17,21 @@ from spfvar.conformance.subject import Subject
 from spfvar.errors import nearest
 from spfvar.mm import hookspecs as hooks
 from spfvar.ops import codes as c
+from spfvar.ops.op import Op
 from spfvar.plugins.variant import Stack, Variant
 
 #: What a check says: what it looked at, and what is wrong.
 Said = tuple[str, list[Trouble]]
 
+#: What can stand on a command line, and in a token before its colon.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*")
 _KERNEL = re.compile(r"\d+\.\d+")
 _PLACEHOLDER = re.compile(r"(todo|tbd|fixme|xxx|\?)*", re.IGNORECASE)
 ROLES = ("attempt", "abort", "reason")
 
 
 def documented(subject: Subject) -> Said:
-    """Title, source, kernel version; what each patch and event is."""
+    """Name, title, source, kernel version; what each patch and event is."""
     variant = subject.variant
     wrong = [
         Trouble(f"its {name} is {text!r}", f"give the Variant {wanted} as {name}")
@@ -38,6 +41,10 @@ def documented(subject: Subject) -> Said:
         )
         if _PLACEHOLDER.fullmatch(text.strip())
     ]
+    if not _NAME.fullmatch(variant.name):
+        wrong.append(
+            Trouble(f"its name is {variant.name!r}", "letters, digits, hyphens and dots, such as my-idea")
+        )
     if not _KERNEL.search(variant.kernel):
         wrong.append(Trouble(f"its kernel is {variant.kernel!r}", "name a version, such as v6.12"))
     for patch in variant.patches:
@@ -185,20 +192,23 @@ def _wrong_paths(automata: Mapping[str, Automaton], rules: Rules) -> list[tuple[
 
 def _kind(wrong: Wrong) -> tuple[str, str]:
     """The same mistake shows in many texts, and on many paths."""
-    return wrong.objection.text, (wrong.taken or wrong.last).where
+    return wrong.objection.text, wrong.blamed.where
 
 
 def _troubles(found: list[tuple[str, Wrong]]) -> list[Trouble]:
     troubles = []
     for name, wrong in found:
         details = [f"text: {name}"]
-        if wrong.taken is not None:
-            taken = wrong.taken
-            details.append(f"taken: {taken.name} in {taken.function}(), {short_place(taken.where)}")
+        if wrong.taken is not None and wrong.taken is not wrong.blamed:
+            details.append(f"taken: {_place_in(wrong.taken)}, {short_place(wrong.taken.where)}")
         details.append(f"path: {'; '.join(wrong.decisions()) or 'the only one'}")
-        what = f"{wrong.last.function}() {wrong.objection.text}"
-        troubles.append(Trouble(what, wrong.objection.do, short_place(wrong.last.where), tuple(details)))
+        what = f"{_place_in(wrong.blamed)}: a path {wrong.objection.text}"
+        troubles.append(Trouble(what, wrong.objection.do, short_place(wrong.blamed.where), tuple(details)))
     return troubles
+
+
+def _place_in(op: Op) -> str:
+    return f"{op.name} in {op.function}()"
 
 
 def events(subject: Subject) -> Said:

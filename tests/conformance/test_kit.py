@@ -35,6 +35,7 @@ def check(folder: Path, text: str, names: list[str]) -> dict[str, Result]:
     ("patch", "arguments", "name", "what", "do"),
     [
         ("", '"mine", " ", "v5.12", "not posted"', "documented", "its title is ' '", "give the Variant a line"),
+        ("", '"my idea", "t", "v5.12", "s"', "documented", "its name is 'my idea'", "such as my-idea"),
         ("", '"mine", "t", "v5.12", "TODO"', "documented", "its source is 'TODO'", "message id"),
         ("", '"mine", "t", "mainline", "s"', "documented", "its kernel is 'mainline'", "such as v6.12"),
         ("", f'{GOOD}, events=(Event("e", "reason", ""),)', "documented", "event e is not explained", "a doc"),
@@ -97,10 +98,11 @@ def test_a_path_is_told_with_text_function_file_and_line(tmp_path: Path) -> None
     )
     [trouble] = check(tmp_path, text, ["sections"])["sections"].troubles
     line = (HEADER + text).splitlines().index("        yield rcu_read_lock()") + 1
-    # Faults on private files read first: it is the first of the samples that comes by.
+    assert trouble.where == f"{tmp_path / 'mine.py'}:{line}"
+    assert trouble.what == "rcu_read_lock() in do_fault(): a path ends with an RCU section held"
+    # Of the samples, a read of a private file is the first that comes by.
     assert trouble.details[0] == "text: read fault, private file"
-    assert trouble.details[1] == f"taken: rcu_read_lock() in do_fault(), {tmp_path / 'mine.py'}:{line}"
-    assert trouble.details[2].startswith("path: mmap_read_trylock(mm->mmap_lock): ")
+    assert trouble.details[1].startswith("path: mmap_read_trylock(mm->mmap_lock): ")
 
 
 @pytest.mark.parametrize(

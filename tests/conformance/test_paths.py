@@ -90,10 +90,34 @@ def test_a_forgotten_unlock_is_told_with_its_shortest_path() -> None:
     [wrong] = sections(text)
     assert wrong.objection.text == "ends with pmd_pgtable->ptl held"
     assert list(wrong.decisions()) == ["round about?: no", "error?: yes"]
+    assert wrong.taken is wrong.blamed
+    assert wrong.blamed.name == "spin_lock(pmd_pgtable->ptl)"
+    assert wrong.blamed.where.startswith(__file__)
+
+
+def test_the_reference_that_is_left_is_the_one_blamed() -> None:
+    """Two are taken and one is given back: the first one was meant to be kept by nobody.  And who takes twice.
+
+    A lock that is taken a second time blames the second, and names the first as the one that took it.
+    """
+
+    def keeps_the_first() -> Steps:
+        yield get_page(o.old_page)
+        yield work("local")
+        yield get_page(o.old_page)
+        yield put_page(o.old_page)
+
+    found = automaton(keeps_the_first)
+    [wrong] = follow(found, References(counted_fields([found]))).wrong
+    assert wrong.blamed is found.nodes[0].op
+
+    def takes_twice() -> Steps:
+        yield down_read(MMAP_LOCK, "first")
+        yield down_read(MMAP_LOCK, "second")
+
+    [wrong] = sections(takes_twice)
     assert wrong.taken is not None
-    assert wrong.taken.name == "spin_lock(pmd_pgtable->ptl)"
-    assert wrong.last.name == "error?"
-    assert wrong.last.where.startswith(__file__)
+    assert (wrong.blamed.name, wrong.taken.name) == ("second(mm->mmap_lock)", "first(mm->mmap_lock)")
 
 
 def test_what_is_wrong_with_locks_and_sections() -> None:
