@@ -38,7 +38,7 @@ def command() -> None:
     """
 
 
-@command.command()
+@command.command(short_help="A plugin file with a variant, its test, and a README.")
 @click.argument("name")
 @on_option
 @directory_option
@@ -58,7 +58,7 @@ def variant(name: str, base: str | None, directory: str) -> None:
     _write(directory, lambda folder: plans.variant(name, found, folder, registry))
 
 
-@command.command()
+@command.command(short_help="An installable project with a variant, tests and CI.")
 @click.argument("name")
 @on_option
 @directory_option
@@ -77,7 +77,7 @@ def package(name: str, base: str | None, directory: str) -> None:
     _write(directory, lambda folder: plans.package(name, found, folder, registry))
 
 
-@command.command()
+@command.command(short_help="A load, in scenarios/NAME.toml.")
 @click.argument("name")
 @directory_option
 def scenario(name: str, directory: str) -> None:
@@ -94,7 +94,7 @@ def scenario(name: str, directory: str) -> None:
     _write(directory, lambda folder: plans.scenario(name, folder, registry))
 
 
-@command.command()
+@command.command(short_help="A race, in races/NAME.toml.")
 @click.argument("name")
 @directory_option
 def race(name: str, directory: str) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from spfvar.cli.main import main
+
 COMMAND = [sys.executable, "-c", "from spfvar.cli.main import main; main()", "check-plugin"]
 BROKEN = str(Path(__file__).parents[1] / "explore" / "broken.py")
 
@@ -64,10 +66,13 @@ def test_a_broken_plugin_fails_in_text_and_json() -> None:
         ([BROKEN, "-o", "/nonexistent/out"], "/nonexistent/out"),
     ],
 )
-def test_bad_input_gets_one_message_and_exit_code_2(arguments: list[str], says: str) -> None:
+def test_bad_input_gets_one_message_and_exit_code_2(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Before anything is run."""
-    result = check_plugin(*arguments)
-    assert result.returncode == 2, result.stderr
-    assert result.stdout == ""
-    assert len(result.stderr.splitlines()) == 1
-    assert says in result.stderr
+    with pytest.raises(SystemExit) as caught:
+        main(["check-plugin", *arguments])
+    printed = capsys.readouterr()
+    assert (caught.value.code, printed.out) == (2, "")
+    assert len(printed.err.splitlines()) == 1
+    assert says in printed.err

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from spfvar.cli.main import main
+
 COMMAND = [sys.executable, "-c", "from spfvar.cli.main import main; main()"]
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 
@@ -50,7 +52,7 @@ def test_a_written_variant_passes_its_tests_and_can_be_compared_and_checked(tmp_
 
 def test_a_written_package_is_installed_and_passes_its_tests(tmp_path: Path) -> None:
     """On a shipped variant; its races and loads are left to the test above, whose patch is the same."""
-    new(tmp_path, "package", "my-idea", "--on", "per-vma-6.12")
+    new(tmp_path, "package", "my-idea", "--on", "spf-anon")
     target = tmp_path / "target"
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-q", "--no-deps"]
     installed = run([*pip, "--no-build-isolation", "--target", str(target), "./my-idea"], tmp_path)
@@ -89,14 +91,20 @@ def test_a_written_scenario_and_a_written_race_run(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_gets_one_message_and_writes_nothing(
-    tmp_path: Path, arguments: list[str], says: str
+    tmp_path: Path,
+    arguments: list[str],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Exit code 2; no file more than there was."""
     (tmp_path / "taken.py").write_text("mine")
-    result = run([*COMMAND, "new", *arguments], tmp_path)
-    assert result.returncode == 2
-    assert result.stdout == ""
-    assert len(result.stderr.splitlines()) == 1
-    assert says in result.stderr
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        main(["new", *arguments])
+    printed = capsys.readouterr()
+    assert (caught.value.code, printed.out) == (2, "")
+    assert len(printed.err.splitlines()) == 1
+    assert says in printed.err
     assert [path.name for path in tmp_path.iterdir()] == ["taken.py"]
     assert (tmp_path / "taken.py").read_text() == "mine"
