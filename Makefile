@@ -7,12 +7,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: compare test lint types docs unit bench fit picture findings clean lock
+.PHONY: compare test lint types docs unit examples bench fit picture findings clean lock
 
 compare: $(VENV)/.run
 	$(BIN)/spfvar compare
 
-test: lint types docs unit
+test: lint types docs unit examples
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -20,12 +20,21 @@ lint: $(VENV)/.test
 
 types: $(VENV)/.test
 	$(BIN)/mypy spfvar variants twins races tests benchmarks docs
+	MYPYPATH=examples/table-seq/src $(BIN)/mypy examples/table-seq/src/table_seq examples/table-seq/tests
 
 docs: $(VENV)/.test
 	$(BIN)/python -m sphinx -E -W --keep-going -n -q docs build/docs
 
 unit: $(VENV)/.test
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+# Installed outside the environment, so that the project's own comparisons do not find them.
+EXAMPLES := $(CURDIR)/build/examples
+
+examples: $(VENV)/.test
+	rm -rf $(EXAMPLES)
+	$(PIP) install --quiet --no-deps --no-build-isolation --target $(EXAMPLES) examples/table-seq
+	cd examples/table-seq && PYTHONPATH=$(EXAMPLES) $(abspath $(BIN))/python -m pytest -q -n 2 --dist loadfile
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.bench

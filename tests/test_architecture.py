@@ -25,10 +25,11 @@ LAYERS: list[set[str]] = [
     {"export"},
     {"comparison"},
     {"matrix"},
+    {"conformance", "scaffold"},
     {"report"},
     {"review"},
     {"api"},
-    {"cli"},
+    {"cli", "testing"},
 ]
 #: Parts whose docstrings are the user's help, with examples that name variants.
 HELP = {"cli", "api"}

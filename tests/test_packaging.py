@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -19,6 +20,10 @@ def test_a_wheel_carries_variants_scenarios_races_and_hardware(tmp_path: Path) -
         check=True, timeout=300,
     )  # fmt: skip
     wheel = next(wheels.glob("spfvar-*.whl"))
+    # Whatever the environment can import besides: every package and template is in the wheel itself.
+    names = set(zipfile.ZipFile(wheel).namelist())
+    wanted = [*(ROOT / "spfvar").rglob("__init__.py"), *(ROOT / "spfvar").rglob("*.jinja")]
+    assert {str(path.relative_to(ROOT)) for path in wanted} <= names
     subprocess.run([*pip, "install", "-q", "--no-deps", "--target", str(target), str(wheel)], check=True)
     code = (
         "import spfvar; from spfvar.plugins.registry import load_registry; "

@@ -23,6 +23,8 @@ COMMANDS = {
     "show": ("spfvar.cli.show", "Explain a scenario, a race, a variant, a hook point or a hardware profile."),
     "ablate": ("spfvar.cli.ablate", "Take each guard of a variant out: which race breaks without it?"),
     "export": ("spfvar.cli.export", "Write a race under a variant as a model for SPIN."),
+    "new": ("spfvar.cli.new", "Write a variant, a load, a race or a package to start from."),
+    "check-plugin": ("spfvar.cli.check_plugin", "Check that a plugin's variants are well made."),
 }
 INTERRUPTED = 130
 

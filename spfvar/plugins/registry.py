@@ -45,9 +45,13 @@ class Problem:
 
 
 class Registry:
-    """Every variant and twin by name, in order of discovery, and what went wrong on the way."""
+    """Every variant and twin by name, in order of discovery, and what went wrong on the way.
+
+    ``modules``: the plugin modules that could be loaded, by origin.
+    """
 
     def __init__(self) -> None:
+        self.modules: dict[str, ModuleType] = {}
         self.variants: dict[str, Variant] = {}
         self.twins: dict[str, Twin] = {}
         self.problems: list[Problem] = []
@@ -64,6 +68,7 @@ class Registry:
 
     def add_module(self, module: ModuleType, origin: str) -> None:
         """Take a plugin module's ``VARIANTS`` and ``TWINS``."""
+        self.modules[origin] = module
         twins = getattr(module, "TWINS", None)
         for twin in [] if twins is None else self._listed(twins, "TWINS", "Twin", origin):
             self._add_twin(twin, origin)
@@ -177,15 +182,15 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def load_registry(named: Iterable[str] = ()) -> Registry:
-    """Built-ins, installed entry points, then what the user names (files or modules)."""
+def load_registry(named: Iterable[str] = (), installed: bool = True) -> Registry:
+    """Built-ins, entry points of ``installed`` packages, then what the user names (files or modules)."""
     registry = Registry()
     for shipped in (BUILT_IN, TWINS):
         package = importlib.import_module(shipped)
         for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
             name = f"{shipped}.{module.name}"
             registry._load(name, partial(importlib.import_module, name))
-    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda e: e.name):
+    for entry in sorted(entry_points(group=ENTRY_POINTS) if installed else (), key=lambda e: e.name):
         registry._load(f"{entry.name} ({entry.value})", entry.load)
     for plugin in named:
         registry.add_named(plugin)

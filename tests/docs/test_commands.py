@@ -24,9 +24,9 @@ def shown(text: str) -> Iterator[str]:
     """The commands of a text: several on a line, and alternatives between bars, one by one."""
     text = text.replace("\\\n", " ")
     for line in [*_INLINE.findall(text), *_LINE.findall(text)]:
-        words = shlex.shlex(line, posix=True, punctuation_chars=";>")
+        words = shlex.shlex(line, posix=True, punctuation_chars=";>&")
         words.whitespace_split, words.commenters = True, ""
-        for ends, command in itertools.groupby(words, key=lambda word: word in (";", ">")):
+        for ends, command in itertools.groupby(words, key=lambda word: word in (";", ">", "&&")):
             for name, *choice in [] if ends else itertools.product(*(word.split("|") for word in command)):
                 if name == "spfvar" and choice:
                     yield shlex.join(choice)
@@ -41,7 +41,7 @@ def parse(words: list[str]) -> None:
             raise click.UsageError(f"there is no command {words[0]!r}")
         command, words = found, words[1:]
     # --help and --version end the parsing; a sentence that names a command may leave its arguments out.
-    with suppress(click.exceptions.Exit, click.MissingParameter):
+    with suppress(click.exceptions.Exit, click.MissingParameter, click.exceptions.NoArgsIsHelpError):
         command.make_context("spfvar", list(words))
 
 

@@ -1,0 +1,94 @@
+"""spfvar check-plugin."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import click
+
+from spfvar import units
+from spfvar.atomic import check_writable, write_atomically
+from spfvar.conformance.kit import CHECKS, check_plugin
+from spfvar.conformance.result import PASS
+from spfvar.conformance.running import Scope
+from spfvar.conformance.subject import load_plugin
+from spfvar.errors import InputError, unknown
+from spfvar.matrix import catalogue
+from spfvar.report.conformance import render_json, render_text
+
+FAILED = 1
+
+
+@click.command(name="check-plugin")
+@click.argument("plugin", metavar="FILE|MODULE")
+@click.option("--check", "names", multiple=True, metavar="NAME", help="Only this check; repeatable.")
+@click.option(
+    "--race", "patterns", multiple=True, metavar="NAME|GLOB|FILE.toml",
+    help="Race to check it in; repeatable.  [default: all]",
+)  # fmt: skip
+@click.option(
+    "--scenario", "loads", multiple=True, metavar="NAME|GLOB|FILE.toml",
+    help="Load to run; repeatable.  [default: all]",
+)  # fmt: skip
+@click.option("--timeout", default="60s", show_default=True, metavar="DURATION", help="Bound of each search.")
+@click.option("--jobs", type=int, metavar="N", help="Searches and cells side by side.  [default: all CPUs]")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-o", "--output", metavar="FILE", help="Write there instead of to the terminal.")
+def command(
+    plugin: str, names: tuple[str, ...], patterns: tuple[str, ...], loads: tuple[str, ...], timeout: str,
+    jobs: int | None, form: str, output: str | None,
+) -> int:  # fmt: skip
+    """Check that a plugin's variants are well made: is FILE or MODULE fit to be compared and passed on?
+
+    Checks, cheap ones first: loads, documented, hooks, automata, sections, references, events, safe, runs.
+    docs/check-plugin.md says what each looks at.  The last two explore the races and run the loads.
+
+    \b
+    Examples:
+      spfvar check-plugin my_idea.py
+      spfvar check-plugin my_idea.py --check sections --check references
+      spfvar check-plugin my_idea.py --race 'munmap-*' --scenario pft
+      spfvar check-plugin my_package --format json -o conformance.json
+
+    Exit codes: 0 every check passed; 1 one did not; 2 bad input; 130 interrupted.
+    """
+    for name in names:
+        if name not in CHECKS:
+            raise unknown("check", name, CHECKS, key="--check")
+    if jobs is not None and jobs < 1:
+        raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
+    if output is not None:
+        check_writable(output)
+    found = catalogue.races()
+    races = {name: found[name] for name in found.select(patterns or found.names())}
+    catalogue.scenarios().select(loads)
+    with _progress() as progress:
+        scope = Scope(scenarios=loads, jobs=jobs, progress=progress)
+        options = replace(scope.options, seconds=units.parse_duration(timeout) / 1e9)
+        results = list(check_plugin(load_plugin(plugin), races, replace(scope, options=options), names))
+    text = render_json(plugin, results) if form == "json" else render_text(plugin, results)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_atomically(output, text)
+    return 0 if all(result.status == PASS for result in results) else FAILED
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None] | None]:
+    """What runs and how far it is, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+
+    def report(what: str, done: int, total: int) -> None:
+        click.echo(f"\r\x1b[Kchecking {what} {done}/{total}", err=True, nl=False)
+
+    click.echo("\r\x1b[Kfollowing every path", err=True, nl=False)
+    try:
+        yield report
+    finally:
+        click.echo("\r\x1b[K", err=True, nl=False)

@@ -1,0 +1,124 @@
+"""spfvar new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from spfvar.errors import InputError
+
+if TYPE_CHECKING:
+    from spfvar.scaffold.plans import Plan
+
+directory_option = click.option(
+    "--directory", default=".", metavar="DIR", help="Write there.  [default: the current one]"
+)
+on_option = click.option(
+    "--on",
+    "base",
+    metavar="VARIANT",
+    help="Stack the patch on that variant's.  [default: the unpatched kernel]",
+)
+
+
+@click.group(name="new")
+def command() -> None:
+    """Write a variant, a load, a race or a package to start from; no file that exists is touched.
+
+    \b
+    Examples:
+      spfvar new variant my-idea                        my_idea.py, its test, a README
+      spfvar new variant my-idea --on per-vma-6.12      stacked on a variant's patches
+      spfvar new scenario my-load                       scenarios/my-load.toml
+      spfvar new race my-race                           races/my-race.toml
+      spfvar new package my-idea                        an installable project
+    """
+
+
+@command.command(short_help="A plugin file with a variant, its test, and a README.")
+@click.argument("name")
+@on_option
+@directory_option
+def variant(name: str, base: str | None, directory: str) -> None:
+    """A plugin file with a variant of one patch, its test, and a README.
+
+    \b
+    Examples:
+      spfvar new variant my-idea
+      spfvar new variant my-idea --on spf-do-fault --directory ideas
+    """
+    from spfvar.plugins.registry import load_registry
+    from spfvar.scaffold import plans
+
+    registry = load_registry()
+    found = plans.find_base(registry, base) if base is not None else None
+    _write(directory, lambda folder: plans.variant(name, found, folder, registry))
+
+
+@command.command(short_help="An installable project with a variant, tests and CI.")
+@click.argument("name")
+@on_option
+@directory_option
+def package(name: str, base: str | None, directory: str) -> None:
+    """An installable project: pyproject.toml with the entry point, the variant, tests, CI.
+
+    \b
+    Example:
+      spfvar new package my-idea && cd my-idea
+    """
+    from spfvar.plugins.registry import load_registry
+    from spfvar.scaffold import plans
+
+    registry = load_registry()
+    found = plans.find_base(registry, base) if base is not None else None
+    _write(directory, lambda folder: plans.package(name, found, folder, registry))
+
+
+@command.command(short_help="A load, in scenarios/NAME.toml.")
+@click.argument("name")
+@directory_option
+def scenario(name: str, directory: str) -> None:
+    """A load: scenarios/NAME.toml, where spfvar looks for it.
+
+    \b
+    Example:
+      spfvar new scenario my-load && spfvar compare --scenario my-load
+    """
+    from spfvar.plugins.registry import load_registry
+    from spfvar.scaffold import plans
+
+    registry = load_registry()
+    _write(directory, lambda folder: plans.scenario(name, folder, registry))
+
+
+@command.command(short_help="A race, in races/NAME.toml.")
+@click.argument("name")
+@directory_option
+def race(name: str, directory: str) -> None:
+    """A race: races/NAME.toml, where spfvar looks for it.
+
+    \b
+    Example:
+      spfvar new race my-race && spfvar check --race my-race
+    """
+    from spfvar.plugins.registry import load_registry
+    from spfvar.scaffold import plans
+
+    registry = load_registry()
+    _write(directory, lambda folder: plans.race(name, folder, registry))
+
+
+def _write(directory: str, plan: Callable[[Path], Plan]) -> None:
+    from spfvar.scaffold.files import write_new
+
+    folder = Path(directory)
+    if folder.exists() and not folder.is_dir():
+        raise InputError("is no directory", file=directory, key="--directory")
+    found = plan(folder)
+    write_new(found.files)
+    for path in found.files:
+        click.echo(f"wrote {path}")
+    click.echo("\n" + "\n".join(found.next))

@@ -1,0 +1,1 @@
+"""What `spfvar new` writes: variants, loads, races and packages to start from."""

@@ -1,0 +1,110 @@
+"""spfvar new: what it writes passes its own tests as it is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spfvar.cli.main import main
+
+COMMAND = [sys.executable, "-c", "from spfvar.cli.main import main; main()"]
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+
+
+def run(arguments: list[str], folder: Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run something in a folder, as a user would; ``path``: where a package is installed."""
+    more = {} if path is None else {"PYTHONPATH": str(path)}
+    return subprocess.run(
+        arguments, cwd=folder, env=os.environ | more, capture_output=True, text=True, timeout=900, check=False
+    )
+
+
+def spfvar(line: str, folder: Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command line of spfvar's."""
+    return run([*COMMAND, *line.split()], folder, path)
+
+
+def new(folder: Path, *arguments: str) -> str:
+    """Run spfvar new; what it printed."""
+    result = run([*COMMAND, "new", *arguments], folder)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_a_written_variant_passes_its_tests_and_can_be_compared_and_checked(tmp_path: Path) -> None:
+    """pytest runs the whole conformance kit on it: every race, every load."""
+    printed = new(tmp_path, "variant", "my-idea")
+    assert printed.startswith("wrote my_idea.py\nwrote test_my_idea.py\nwrote README.md\n\nNext:\n")
+    tests = run(PYTEST, tmp_path)
+    assert tests.returncode == 0, tests.stdout
+    # Loading, eight checks of the kit, and the patch's own test for reads and for writes.
+    assert "11 passed" in tests.stdout
+    compared = spfvar("compare my-idea --plugin my_idea.py --scenario pft --threads 2 --seeds 1", tmp_path)
+    assert compared.returncode == 0
+    assert "my_idea_write" in compared.stdout
+    checked = spfvar("check my-idea --plugin my_idea.py --race munmap-anon", tmp_path)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_a_written_package_is_installed_and_passes_its_tests(tmp_path: Path) -> None:
+    """On a shipped variant; its races and loads are left to the test above, whose patch is the same."""
+    new(tmp_path, "package", "my-idea", "--on", "spf-anon")
+    target = tmp_path / "target"
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-q", "--no-deps"]
+    installed = run([*pip, "--no-build-isolation", "--target", str(target), "./my-idea"], tmp_path)
+    assert installed.returncode == 0, installed.stderr
+    tests = run([*PYTEST, "-k", "not safe and not runs"], tmp_path / "my-idea", target)
+    assert tests.returncode == 0, tests.stdout
+    assert "10 passed" in tests.stdout
+    shown = spfvar("show my-idea", tmp_path, target)
+    assert "MyIdea: Counts write faults" in shown.stdout
+
+
+def test_a_written_scenario_and_a_written_race_run(tmp_path: Path) -> None:
+    """They are found by their names, in the folder that they were written to."""
+    new(tmp_path, "scenario", "my-load")
+    load = "compare mmap-lock per-vma-6.12 --scenario my-load --threads 2 --seeds 1 --set size=32KiB"
+    compared = spfvar(load, tmp_path)
+    assert compared.returncode == 0, compared.stderr
+    assert "my-load" in compared.stdout
+    new(tmp_path, "race", "my-race")
+    checked = spfvar("check mmap-lock spf-do-fault --race my-race", tmp_path)
+    assert checked.returncode == 0, checked.stdout
+    assert "vacuous" not in checked.stdout
+    for name in ("my-load", "my-race"):
+        assert spfvar(f"show {name}", tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["variant", "My Idea"], 'did you mean "my-idea"?'),
+        (["variant", "my-idea", "--on", "spf-do-falt"], "did you mean 'spf-do-fault'?"),
+        (["scenario", "pft"], "there is a scenario 'pft' already"),
+        (["variant", "json"], "json cannot be its module"),
+        (["variant", "taken"], "taken.py: is there already, so nothing was written"),
+        (["race", "my-race", "--directory", "taken.py"], "taken.py: --directory: is no directory"),
+    ],
+)
+def test_bad_input_gets_one_message_and_writes_nothing(
+    tmp_path: Path,
+    arguments: list[str],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Exit code 2; no file more than there was."""
+    (tmp_path / "taken.py").write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        main(["new", *arguments])
+    printed = capsys.readouterr()
+    assert (caught.value.code, printed.out) == (2, "")
+    assert len(printed.err.splitlines()) == 1
+    assert says in printed.err
+    assert [path.name for path in tmp_path.iterdir()] == ["taken.py"]
+    assert (tmp_path / "taken.py").read_text() == "mine"
