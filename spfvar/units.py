@@ -167,7 +167,8 @@ def parse_fail_on(text: str) -> FailOn:
     return FailOn(metric, percent)
 
 
-def _duration_field(value: object, info: ValidationInfo) -> float:
+def duration_field(value: object, info: ValidationInfo) -> float:
+    """Validate a field of type Duration: a bare number is nanoseconds, except under UNITS_REQUIRED."""
     if _is_number(value) and info.context is not UNITS_REQUIRED:
         return _checked_ns(value, describe(value))
     return parse_duration(value)
@@ -198,7 +199,7 @@ def _bounded(text: str) -> str:
 Bytes = Annotated[int, BeforeValidator(parse_size, json_schema_input_type=int | str)]
 """A pydantic field in bytes, given as `parse_size` reads it."""
 
-Duration = Annotated[float, BeforeValidator(_duration_field, json_schema_input_type=float | str)]
+Duration = Annotated[float, BeforeValidator(duration_field, json_schema_input_type=float | str)]
 """A pydantic field in nanoseconds, given as `parse_duration` reads it.
 
 A bare number is nanoseconds, so that dumped models load again, except under UNITS_REQUIRED.
