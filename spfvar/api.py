@@ -78,7 +78,7 @@ def run_comparison(
         plan,
         samples,
         summarise(samples.values),
-        compare_to(samples.values, plan.baseline),
+        compare_to(samples.values, plan.baseline, thresholds=plan.thresholds),
         summarise_events(samples.events, samples.values),
         tuple(registry.problems),
     )

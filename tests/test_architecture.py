@@ -18,13 +18,12 @@ LAYERS: list[set[str]] = [
     {"errors"},
     {"units", "atomic", "toml_places"},
     {"model_errors"},
-    {"toml_input", "ops"},
+    {"toml_input", "ops", "comparison"},
     {"automata", "transition"},
     {"mm"},
     {"plugins", "scenario"},
     {"simulate", "explore"},
     {"export"},
-    {"comparison"},
     {"matrix"},
     {"report"},
     {"api"},
@@ -80,7 +79,7 @@ def test_every_part_has_a_layer() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_point_downwards(path: Path) -> None:
-    """cli -> api -> report -> matrix -> comparison, simulate -> transition, automata -> ops."""
+    """cli -> api -> report -> matrix -> simulate -> transition, automata -> ops, comparison."""
     here = part_of(path)
     level = LEVEL.get(here, len(LAYERS))  # spfvar/__init__.py may import all
     wrong = {part for part in imported(tree_of(path)) if part != here and LEVEL[part] >= level}

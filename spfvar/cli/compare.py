@@ -144,7 +144,10 @@ def render(comparison: Comparison, metrics: Mapping[str, Metric], form: str, *, 
         return to_json(cells, tests, comparison.events, meta)
     baseline = comparison.plan.baseline
     blocks = summary_blocks(comparison.comparisons, baseline=baseline, metrics=metrics)
-    blocks += build_blocks(comparison.cells, comparison.comparisons, baseline=baseline, metrics=metrics)
+    blocks += build_blocks(
+        comparison.cells, comparison.comparisons,
+        baseline=baseline, metrics=metrics, thresholds=comparison.plan.thresholds,
+    )  # fmt: skip
     reasons = {name for variant in comparison.plan.variants for name in variant.events_with("reason")}
     blocks += events_blocks(comparison.events[comparison.events["event"].isin(reasons)])
     if form == "mail":
@@ -167,7 +170,7 @@ def _meta(comparison: Comparison) -> Meta:
     notes = list(plan.notes)
     for variant in plan.variants:
         for rival in variant.rivals:
-            found = rivals.duel(comparison.samples.values, variant.name, rival)
+            found = rivals.duel(comparison.samples.values, variant.name, rival, plan.thresholds)
             if found is not None:
                 notes += rivals.sentences(found)
     return Meta(
@@ -181,6 +184,7 @@ def _meta(comparison: Comparison) -> Meta:
         reproduce=reproduce(sys.argv[1:]),
         scenario_hashes=plan.scenario_hashes,
         notes=notes,
+        thresholds=plan.thresholds,
     )
 
 

@@ -18,7 +18,7 @@ from spfvar.plugins.registry import Registry, load_registry
 from spfvar.plugins.variant import Variant
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.schema import Axis, Region, Scenario, Statement
-from spfvar.units import format_duration, format_size
+from spfvar.units import format_duration, format_percent, format_size
 
 
 @click.command(name="show")
@@ -110,6 +110,9 @@ def scenario_lines(name: str, scenario: Scenario, origin: str) -> list[str]:
         times = "without end" if group.repeat == 0 else f"{group.repeat} times"
         lines.append(f"  {group.threads} x {group.name}, {times}:")
         lines += [f"    {statement_line(statement)}" for statement in group.program]
+    if scenario.threshold:
+        own = ", ".join(f"{name} {format_percent(share)}" for name, share in scenario.threshold.items())
+        lines += ["", f"Differences up to these are noise: {own}."]
     measure = scenario.measure
     if measure.faults or measure.faults_per_thread:
         lines += ["", f"Measured: {measure.faults} + {measure.faults_per_thread} per thread faults, after "

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import spfvar
+from spfvar.comparison.metrics import Thresholds
 from spfvar.errors import InputError, nearest
 from spfvar.matrix.catalogue import Catalogue
 from spfvar.plugins.registry import Registry
@@ -45,6 +46,7 @@ class Plan:
     seed: int
     varied: dict[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    thresholds: Thresholds = field(default_factory=dict)
 
     @property
     def matrix_hash(self) -> str:
@@ -107,6 +109,7 @@ def make_plan(
         cells, tuple(chosen), base, hardware, profile,
         {name: scenario_hash(scenarios[name]) for name in names}, seeds, seed, varied,
         tuple(dict.fromkeys(notes)),
+        {name: scenarios[name].threshold for name in names if scenarios[name].threshold},
     )  # fmt: skip
 
 

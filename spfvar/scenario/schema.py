@@ -20,8 +20,9 @@ from pydantic import (
     model_validator,
 )
 
-from spfvar.errors import InputError, describe, nearest
-from spfvar.units import duration_field, parse_duration, parse_size
+from spfvar.comparison.metrics import METRICS
+from spfvar.errors import InputError, describe, nearest, unknown
+from spfvar.units import Percent, duration_field, parse_duration, parse_size
 
 PAGE = 4096
 MAX_THREADS = 1024
@@ -193,7 +194,11 @@ class Measure(_Strict):
 
 
 class Scenario(_Strict):
-    """A load: what a program's threads do, over axes."""
+    """A load: what a program's threads do, over axes.
+
+    ``threshold``: by metric, the share that a difference from the baseline has to exceed to be none of this
+    load's noise; other metrics keep their own.
+    """
 
     kind: Literal["load"]
     title: str
@@ -204,6 +209,7 @@ class Scenario(_Strict):
     region: list[Region] = Field(min_length=1)
     group: list[Group] = Field(min_length=1)
     measure: Measure = Measure()
+    threshold: dict[str, Percent] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _names_exist(self) -> Scenario:
@@ -215,6 +221,9 @@ class Scenario(_Strict):
                     f"no axis is called {reference!r}", key=path, expected=", ".join(self.axes),
                     suggestion=nearest(reference, self.axes),
                 )  # fmt: skip
+        for metric in self.threshold:
+            if metric not in METRICS:
+                raise unknown("metric", metric, METRICS, key=f"threshold.{metric}")
         regions = [region.name for region in self.region]
         for g, group in enumerate(self.group):
             for s, statement in enumerate(group.program):
