@@ -1,9 +1,56 @@
-"""Options that several commands share."""
+"""Options that several commands share, and the command line that reports end with."""
 
 from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
 
 import click
 
 plugin_option = click.option(
     "--plugin", "plugins", multiple=True, metavar="FILE|MODULE", help="Load variants from there; repeatable."
 )
+
+#: Options that say where results go and how fast, not what they are.
+_PLACES = ("-o", "--output", "--save", "--jobs")
+#: Options that say how a comparison is shown, not which runs it has.
+_VIEWS = ("--format", "--metric", "--fail-on")
+
+
+def reproduce(arguments: Sequence[str]) -> str:
+    """The command line without what only says where the output goes."""
+    return shlex.join(["spfvar", *what_decides(arguments)])
+
+
+def what_decides(arguments: Sequence[str]) -> list[str]:
+    """The arguments without the options that only say where the output goes."""
+    return [word for option, words in _options(arguments) if option not in _PLACES for word in words]
+
+
+def with_views(arguments: Sequence[str], others: Sequence[str]) -> list[str]:
+    """The arguments of a comparison, to be shown as those of another one are."""
+    views, wanted = _views(arguments), _views(others)
+    if sorted(views) == sorted(wanted):
+        return list(arguments)
+    rest = [word for option, words in _options(arguments) if option not in _VIEWS for word in words]
+    return [*rest, *(word for words in wanted for word in words)]
+
+
+def _views(arguments: Sequence[str]) -> list[list[str]]:
+    return [words for option, words in _options(arguments) if option in _VIEWS]
+
+
+def _options(arguments: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Take arguments apart: options of the above kinds with their values, anything else word by word."""
+    words = iter(arguments)
+    for word in words:
+        option, equals, _ = word.partition("=")
+        if word.startswith("-o") and len(word) > 2:
+            yield "-o", [word]
+        elif option in (*_PLACES, *_VIEWS):
+            yield (
+                option,
+                [word] if equals else [word, *([] if (value := next(words, None)) is None else [value])],
+            )
+        else:
+            yield "", [word]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -85,13 +85,18 @@ class Catalogue(Generic[M]):
             if pattern.endswith(".toml"):
                 chosen[self.add_file(pattern)] = None
                 continue
-            matches = fnmatch.filter(self.names(), pattern)
-            if not matches:
-                if any(c in pattern for c in "*?["):
-                    raise InputError(f"no {self.kind} matches {pattern!r}", expected=", ".join(self.names()))
-                raise unknown(self.kind, pattern, self.names())
-            chosen.update(dict.fromkeys(matches))
+            chosen.update(dict.fromkeys(matching(self.kind, pattern, self.names())))
         return list(chosen)
+
+
+def matching(kind: str, pattern: str, names: Sequence[str]) -> list[str]:
+    """The names that a name or glob stands for.  Raises InputError if there is none."""
+    matches = fnmatch.filter(names, pattern)
+    if not matches:
+        if any(c in pattern for c in "*?["):
+            raise InputError(f"no {kind} matches {pattern!r}", expected=", ".join(names))
+        raise unknown(kind, pattern, names)
+    return matches
 
 
 def scenarios() -> Catalogue[Scenario]:

@@ -119,7 +119,10 @@ def _joined(cells: pd.DataFrame, comparisons: pd.DataFrame) -> pd.DataFrame:
     """Put ratio, verdict and test_warning beside each cell; they are missing for the baseline."""
     tests = comparisons[[*KEY, "ratio", "verdict", "warning"]]
     joined = cells.merge(tests.rename(columns={"warning": "test_warning"}), on=KEY, how="left")
-    return joined.fillna({"verdict": "", "test_warning": ""})
+    texts = ["verdict", "test_warning"]
+    # Without any comparison these columns are not of texts, but of numbers that are missing.
+    joined[texts] = joined[texts].astype(object).fillna("")
+    return joined
 
 
 def _points(frame: pd.DataFrame) -> list[_Point]:
