@@ -21,11 +21,11 @@ from spfvar.matrix import catalogue
 from spfvar.matrix.check import Checked, exit_code, make_cases, run_checks
 from spfvar.matrix.saved import saved_text
 from spfvar.plugins.registry import load_registry
-from spfvar.report import verdicts
+from spfvar.report import github, verdicts
 
 #: Exit code if nothing is violated, but not everything that was asked for could be searched.
 INCOMPLETE = 3
-FORMS = ("table", "markdown", "mail", "json")
+FORMS = ("table", "markdown", "mail", "json", "github")
 
 
 @click.command(name="check")
@@ -64,6 +64,7 @@ def command(
       spfvar check my-idea --plugin my_idea.py --all --format mail
       spfvar check per-vma-6.12 --race my-race.toml --max-states 1000000
       spfvar check --twins
+      spfvar check my-idea --plugin my_idea.py --format github      in CI: docs/compare.md
 
     Exit codes: 0 all safe (with --twins: all as expected); 1 a violation (with --twins: a miss or a false
     alarm); 3 nothing violated but a search was incomplete; 2 bad input; 130 interrupted.
@@ -74,12 +75,17 @@ def command(
             check_writable(path)
     registry = load_registry(plugins)
     names = variants if twins else usable(registry, variants)
-    cases = make_cases(registry, catalogue.races(), names, patterns, twins)
+    races = catalogue.races()
+    cases = make_cases(registry, races, names, patterns, twins)
     for problem in registry.problems:
         click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
     with _progress() as progress:
         results = run_checks(cases, options, jobs, progress)
-    text = render(results, form)
+    if form == "github":
+        files = {result.case.race_name: races.own_file(result.case.race_name) for result in results}
+        text = github.render_checks(results, registry.problems, files)
+    else:
+        text = render(results, form)
     if output is None:
         click.echo(text, nl=False)
     else:

@@ -16,11 +16,12 @@ from spfvar.cli.options import plugin_option
 from spfvar.cli.options import reproduce as reproduce
 from spfvar.comparison.metrics import select
 from spfvar.errors import InputError
+from spfvar.matrix import catalogue
 from spfvar.matrix.plan import DEFAULT_HARDWARE
 from spfvar.plugins.registry import load_registry
 
 SOMETHING_FAILED = 1
-FORMS = ("table", "markdown", "mail", "csv", "json")
+FORMS = ("table", "markdown", "mail", "csv", "json", "github")
 #: Parameters that say how cells are run, which --load does not do.
 _OF_RUNS = {
     "hardware": "--hardware", "seeds": "--seeds", "seed": "--seed", "jobs": "--jobs", "plugins": "--plugin",
@@ -119,11 +120,12 @@ def command(
         settings={k: v.split(",") for k, v in units.parse_assignments(settings).items()},
         baseline=baseline,
     )
+    scenarios = catalogue.scenarios()
     if loads:
         comparison, run = comparing.loaded(loads, wanted, sys.argv[1:])
     else:
         registry = load_registry(plugins)
-        plan = comparing.planned(wanted, registry, hardware, seeds, seed)
+        plan = comparing.planned(wanted, registry, scenarios, hardware, seeds, seed)
         for problem in registry.problems:
             click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
         with _progress() as progress:
@@ -132,12 +134,14 @@ def command(
         click.echo(f"spfvar: not run: {failure.message} {failure.axes}", err=True)
     if save is not None:
         write_atomically(save, run_text(run))
-    text = comparing.render(comparison, run, shown, form, colour=output is None and _wants_colour())
+    view = comparing.View(form, shown, condition, colour=output is None and _wants_colour())
+    text = comparing.render(comparison, run, view, None if loads else scenarios)
     if output is None:
         click.echo(text, nl=False)
     else:
         write_atomically(output, text)
-    if condition is not None and comparing.too_bad(comparison, condition):
+    if condition is not None and (loss := comparing.too_bad(comparison, condition)) is not None:
+        click.echo(f"spfvar: {loss}", err=True)
         return SOMETHING_FAILED
     return SOMETHING_FAILED if comparison.failures or comparison.problems else 0
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-
-import click
 
 import spfvar
 from spfvar import units
 from spfvar.api import Comparison, compared, evaluate, run_comparison, usable
 from spfvar.cli.options import what_decides, with_views
+from spfvar.comparison.losses import beyond
 from spfvar.comparison.metrics import METRICS, Metric, select
 from spfvar.matrix import catalogue, merged
 from spfvar.matrix.plan import Plan, make_plan
@@ -20,14 +18,15 @@ from spfvar.matrix.run import Progress
 from spfvar.matrix.runfile import load_run
 from spfvar.matrix.runs import Run, run_of
 from spfvar.plugins.registry import Registry
-from spfvar.report import rivals
+from spfvar.report import github, rivals
 from spfvar.report.machine import to_csv, to_json
 from spfvar.report.mail import render_mail
 from spfvar.report.markdown import render_markdown
 from spfvar.report.meta import Meta
-from spfvar.report.summary import summary_blocks
+from spfvar.report.summary import places, summary_blocks
 from spfvar.report.tables import build_blocks, events_blocks
 from spfvar.report.text import render_table
+from spfvar.scenario.schema import Scenario
 
 #: What tables show unless --metric says otherwise; csv and json hold every metric.
 SHOWN = ("faults_per_s",)
@@ -44,10 +43,27 @@ class Wanted:
     baseline: str | None
 
 
-def planned(wanted: Wanted, registry: Registry, hardware: str, seeds: int, seed: int) -> Plan:
+@dataclass(frozen=True)
+class View:
+    """How a comparison is shown."""
+
+    form: str
+    metrics: Mapping[str, Metric]
+    condition: units.FailOn | None = None
+    colour: bool = False
+
+
+def planned(
+    wanted: Wanted,
+    registry: Registry,
+    scenarios: catalogue.Catalogue[Scenario],
+    hardware: str,
+    seeds: int,
+    seed: int,
+) -> Plan:
     """What is wanted, as cells to run; variants that cannot be extracted become problems."""
     return make_plan(
-        registry, catalogue.scenarios(), catalogue.hardware(),
+        registry, scenarios, catalogue.hardware(),
         variants=usable(registry, wanted.variants or compared(registry)), patterns=wanted.patterns,
         threads=wanted.threads, hardware=hardware, baseline=wanted.baseline, settings=wanted.settings,
         seeds=seeds, seed=seed,
@@ -82,10 +98,15 @@ def loaded(paths: Sequence[str], wanted: Wanted, arguments: Sequence[str]) -> tu
 
 
 def render(
-    comparison: Comparison, run: Run, metrics: Mapping[str, Metric], form: str, *, colour: bool = False
+    comparison: Comparison,
+    run: Run,
+    view: View,
+    scenarios: catalogue.Catalogue[Scenario] | None = None,
 ) -> str:
-    """A comparison in one of the forms."""
-    meta = _meta(comparison, run)
+    """A comparison in one of the forms; ``scenarios``: where annotations find the files to blame."""
+    meta, form, metrics = _meta(comparison, run), view.form, view.metrics
+    if form == "github":
+        return _annotations(comparison, meta, view, scenarios)
     if form == "csv":
         keep = list(metrics)
         cells = comparison.cells[comparison.cells["metric"].isin(keep)]
@@ -107,7 +128,24 @@ def render(
         return render_mail(blocks, meta)
     if form == "markdown":
         return render_markdown(blocks, meta)
-    return render_table(blocks, meta, colour=colour)
+    return render_table(blocks, meta, colour=view.colour)
+
+
+def _annotations(
+    comparison: Comparison, meta: Meta, view: View, scenarios: catalogue.Catalogue[Scenario] | None
+) -> str:
+    files = {
+        (cell.variant.name, cell.load.scenario): github.file_of(
+            scenarios.own_file(cell.load.scenario) if scenarios else None, cell.variant.origin
+        )
+        for cell in comparison.plan.cells
+    }
+    broken = [f"plugin {problem.origin}: {problem.message}" for problem in comparison.problems]
+    broken += [f"{failure.message} {failure.axes}" for failure in comparison.failures]
+    failing = beyond(comparison.comparisons, view.condition) if view.condition else []
+    return github.render_comparison(
+        comparison.comparisons, meta, view.metrics, failing, view.condition, broken, files
+    )
 
 
 def shown_metrics(names: Sequence[str], form: str) -> Mapping[str, Metric]:
@@ -142,19 +180,12 @@ def _meta(comparison: Comparison, run: Run) -> Meta:
     )
 
 
-def too_bad(comparison: Comparison, condition: units.FailOn) -> bool:
-    """Is any significant WORSE beyond the condition's limit?"""
-    for row in comparison.comparisons.to_dict("records"):
-        metric = METRICS[row["metric"]]
-        if condition.metric is None and not metric.outcome:
-            continue
-        if condition.metric not in (None, metric.name) or row["verdict"] != "WORSE":
-            continue
-        loss = 1.0 - row["ratio"] if metric.better == "higher" else row["ratio"] - 1.0
-        # A baseline of zero leaves no ratio: then any loss is beyond every limit.
-        if math.isnan(loss) or loss * 100.0 > condition.percent:
-            where = f"{row['variant']} in {row['scenario']} {row['axes']}"
-            text = f"{metric.name} is {loss * 100:.1f} % worse than {comparison.plan.baseline}"
-            click.echo(f"spfvar: {where}: {text}", err=True)
-            return True
-    return False
+def too_bad(comparison: Comparison, condition: units.FailOn) -> str | None:
+    """The largest loss that meets a condition, in words, and how many more there are."""
+    found = beyond(comparison.comparisons, condition)
+    if not found:
+        return None
+    loss = found[0]
+    where = f"{loss.variant} in {places(comparison.comparisons)[loss.scenario, loss.axes]}"
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"{where}: {loss.text(comparison.plan.baseline)}{more}"

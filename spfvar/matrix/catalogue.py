@@ -53,6 +53,11 @@ class Catalogue(Generic[M]):
         file = self._files[name]
         return file is self._shipped[name] or file.read_bytes() == self._shipped[name].read_bytes()
 
+    def own_file(self, name: str) -> Path | None:
+        """The user's file of that name; None if it is the one that came with spfvar."""
+        file = self._files[name]
+        return None if file is self._shipped.get(name) else Path(str(file))
+
     def origin(self, name: str) -> str:
         """ "shipped", or the path of the file that hides it."""
         return "shipped" if self.is_shipped(name) else str(self._files[name])

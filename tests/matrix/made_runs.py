@@ -10,7 +10,7 @@ from random import Random
 import pandas as pd
 
 from spfvar.api import evaluate
-from spfvar.cli.comparing import render
+from spfvar.cli.comparing import View, render
 from spfvar.comparison.metrics import METRICS
 from spfvar.matrix import catalogue
 from spfvar.matrix.plan import CellSpec, Plan, make_plan
@@ -73,7 +73,7 @@ def part(run: Run, wanted: Callable[[CellSpec, int], bool]) -> Run:
 def shown(run: Run) -> dict[str, str]:
     """Every form of a run's comparison, with all metrics."""
     comparison = evaluate(run.plan, run.samples)
-    return {form: render(comparison, run, METRICS, form) for form in FORMS}
+    return {form: render(comparison, run, View(form, METRICS)) for form in FORMS}
 
 
 def numbers(run: Run) -> list[list[str]]:
