@@ -6,22 +6,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from spfvar import units
-from spfvar.api import usable
 from spfvar.atomic import check_writable, write_atomically
-from spfvar.cli.compare import reproduce
-from spfvar.cli.options import plugin_option
+from spfvar.cli import completing
+from spfvar.cli.options import output_option, plugin_option, reproduce
 from spfvar.errors import InputError
-from spfvar.explore.explore import Options
-from spfvar.explore.verdict import REDUCTIONS, with_reductions
 from spfvar.matrix import catalogue
-from spfvar.matrix.check import Checked, exit_code, make_cases, run_checks
-from spfvar.matrix.saved import saved_text
 from spfvar.plugins.registry import load_registry
-from spfvar.report import github, verdicts
+
+if TYPE_CHECKING:  # completion must not wait for the explorer
+    from spfvar.explore.explore import Options
+    from spfvar.matrix.check import Checked
 
 #: Exit code if nothing is violated, but not everything that was asked for could be searched.
 INCOMPLETE = 3
@@ -29,12 +28,13 @@ FORMS = ("table", "markdown", "mail", "json", "github")
 
 
 @click.command(name="check")
-@click.argument("variants", nargs=-1, metavar="[VARIANT]...")
+@click.argument("variants", nargs=-1, metavar="[VARIANT]...", shell_complete=completing.checkable)
 @click.option(
     "--race",
     "patterns",
     multiple=True,
     metavar="NAME|GLOB|FILE.toml",
+    shell_complete=completing.races,
     help="Race; repeatable.  [default: all]",
 )
 @click.option("--twins", is_flag=True, help="Check the broken twins and the variants without their bugs.")
@@ -45,8 +45,13 @@ FORMS = ("table", "markdown", "mail", "json", "github")
 @click.option("--no-reductions", is_flag=True, help="The plain search: every state, one primitive at a time.")
 @click.option("--jobs", type=int, metavar="N", help="Searches to run side by side.  [default: all CPUs]")
 @click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
-@click.option("-o", "--output", metavar="FILE", help="Write there instead of to the terminal.")
-@click.option("--save", metavar="FILE", help="Write verdicts and tokens there, for spfvar replay.")
+@output_option
+@click.option(
+    "--save",
+    metavar="FILE",
+    shell_complete=completing.files,
+    help="Write verdicts and tokens there, for spfvar replay.",
+)
 @plugin_option
 def command(
     variants: tuple[str, ...], patterns: tuple[str, ...], twins: bool, every: bool, max_states: int,
@@ -69,6 +74,11 @@ def command(
     Exit codes: 0 all safe (with --twins: all as expected); 1 a violation (with --twins: a miss or a false
     alarm); 3 nothing violated but a search was incomplete; 2 bad input; 130 interrupted.
     """
+    from spfvar.api import usable
+    from spfvar.matrix.check import exit_code, make_cases, run_checks
+    from spfvar.matrix.saved import saved_text
+    from spfvar.report import github
+
     options = search_options(max_states, memory, timeout, every, no_reductions)
     for path in (output, save):
         if path is not None:
@@ -98,6 +108,9 @@ def command(
 
 def search_options(max_states: int, memory: str, timeout: str, every: bool, no_reductions: bool) -> Options:
     """The options of the searches."""
+    from spfvar.explore.explore import Options
+    from spfvar.explore.verdict import REDUCTIONS, with_reductions
+
     if max_states < 1:
         raise InputError(f"{max_states} states", key="--max-states", expected="1 or more")
     options = Options(
@@ -111,6 +124,8 @@ def search_options(max_states: int, memory: str, timeout: str, every: bool, no_r
 
 def render(results: Sequence[Checked], form: str) -> str:
     """Results in one of the forms."""
+    from spfvar.report import verdicts
+
     command_line = reproduce(sys.argv[1:])
     if form == "json":
         return verdicts.render_json(results)
@@ -127,6 +142,8 @@ def _progress() -> Iterator[Callable[[int, int, float], None] | None]:
     if not sys.stderr.isatty():
         yield None
         return
+    from spfvar.report.verdicts import count_text
+
     last = 0.0
 
     def report(done: int, total: int, rate: float) -> None:
@@ -135,7 +152,7 @@ def _progress() -> Iterator[Callable[[int, int, float], None] | None]:
         if now - last > 0.1 or done == total:
             last = now
             click.echo(
-                f"\r\x1b[Kchecking {done}/{total}  {verdicts.count_text(round(rate))} states/s",
+                f"\r\x1b[Kchecking {done}/{total}  {count_text(round(rate))} states/s",
                 err=True,
                 nl=False,
             )

@@ -12,7 +12,8 @@ import click
 
 from spfvar import units
 from spfvar.atomic import check_writable, write_atomically
-from spfvar.cli.options import plugin_option
+from spfvar.cli import completing
+from spfvar.cli.options import output_option, plugin_option
 from spfvar.cli.options import reproduce as reproduce
 from spfvar.comparison.metrics import select
 from spfvar.errors import InputError
@@ -29,12 +30,13 @@ _OF_RUNS = {
 
 
 @click.command(name="compare")
-@click.argument("variants", nargs=-1, metavar="[VARIANT]...")
+@click.argument("variants", nargs=-1, metavar="[VARIANT]...", shell_complete=completing.variants)
 @click.option(
     "--scenario",
     "patterns",
     multiple=True,
     metavar="NAME|GLOB|FILE.toml",
+    shell_complete=completing.scenarios,
     help="Scenario; repeatable.  [default: all]",
 )
 @click.option("--threads", metavar="1,4,16", help="Thread counts.  [default: the scenario's]")
@@ -43,9 +45,15 @@ _OF_RUNS = {
     default=DEFAULT_HARDWARE,
     show_default=True,
     metavar="NAME|FILE.toml",
+    shell_complete=completing.hardware,
     help="Hardware profile.",
 )
-@click.option("--baseline", metavar="VARIANT", help="What ratios refer to.  [default: the unpatched kernel]")
+@click.option(
+    "--baseline",
+    metavar="VARIANT",
+    shell_complete=completing.variants,
+    help="What ratios refer to.  [default: the unpatched kernel]",
+)
 @click.option("--seeds", type=int, default=6, show_default=True, help="Independent runs per cell.")
 @click.option("--seed", type=int, default=1, show_default=True, help="First seed.")
 @click.option(
@@ -53,6 +61,7 @@ _OF_RUNS = {
     "settings",
     multiple=True,
     metavar="AXIS=VALUE[,VALUE]...",
+    shell_complete=completing.axes,
     help="Values of any other axis; repeatable.",
 )
 @click.option(
@@ -60,22 +69,29 @@ _OF_RUNS = {
     "metrics",
     multiple=True,
     metavar="NAME|all",
+    shell_complete=completing.metrics,
     help="Metric to show; repeatable.  [default: faults_per_s; csv and json: all]",
 )
 @click.option("--jobs", type=int, metavar="N", help="Cells to run side by side.  [default: all CPUs]")
 @click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
-@click.option("-o", "--output", metavar="FILE", help="Write there instead of to the terminal.")
+@output_option
 @click.option(
     "--fail-on",
     metavar="'[METRIC:]worse>5%'",
     help="Exit with 1 if a variant is significantly worse by more.",
 )
-@click.option("--save", metavar="FILE", help="Write the run with all its samples there, for --load.")
+@click.option(
+    "--save",
+    metavar="FILE",
+    shell_complete=completing.files,
+    help="Write the run with all its samples there, for --load.",
+)
 @click.option(
     "--load",
     "loads",
     multiple=True,
     metavar="FILE",
+    shell_complete=completing.files,
     help="Show a saved run instead of computing one; repeatable, runs are merged.",
 )
 @plugin_option

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from spfvar.cli import completing
 from spfvar.cli.options import plugin_option
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
@@ -15,8 +16,8 @@ from spfvar.plugins.variant import Stack
 
 @click.command(name="export")
 @click.option("--promela", is_flag=True, help="As a model for SPIN (the one format there is).")
-@click.argument("variant")
-@click.argument("race")
+@click.argument("variant", shell_complete=completing.variants)
+@click.argument("race", shell_complete=completing.races)
 @click.option(
     "-o",
     "--output",

@@ -22,6 +22,7 @@ COMMANDS = {
     ),
     "show": ("spfvar.cli.show", "Explain a scenario, a race, a variant, a hook point or a hardware profile."),
     "ablate": ("spfvar.cli.ablate", "Take each guard of a variant out: which race breaks without it?"),
+    "completion": ("spfvar.cli.completion", "Print the script that lets a shell complete names."),
     "export": ("spfvar.cli.export", "Write a race under a variant as a model for SPIN."),
 }
 INTERRUPTED = 130
@@ -48,7 +49,8 @@ class LazyGroup(click.Group):
         """As click's, with the nearest name for an unknown command."""
         from spfvar.errors import unknown
 
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        completing = ctx.resilient_parsing
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not completing:
             raise unknown("command", args[0], COMMANDS)
         return super().resolve_command(ctx, args)
 

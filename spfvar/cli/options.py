@@ -7,8 +7,21 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from spfvar.cli.completing import files
+
+PROGRAM = "spfvar"
+
 plugin_option = click.option(
-    "--plugin", "plugins", multiple=True, metavar="FILE|MODULE", help="Load variants from there; repeatable."
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="FILE|MODULE",
+    shell_complete=files,
+    help="Load variants from there; repeatable.",
+)
+
+output_option = click.option(
+    "-o", "--output", metavar="FILE", shell_complete=files, help="Write there instead of to the terminal."
 )
 
 #: Options that say where results go and how fast, not what they are.

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from spfvar.api import replay_token
 from spfvar.atomic import check_writable, write_atomically
-from spfvar.cli.options import plugin_option
-from spfvar.explore.replay import REPRODUCED, Replay
-from spfvar.explore.tokens import parse
+from spfvar.cli import completing
+from spfvar.cli.options import output_option, plugin_option
 from spfvar.matrix import catalogue
-from spfvar.matrix.saved import load_saved
 from spfvar.plugins.registry import Registry, load_registry
-from spfvar.report.replays import render_replay, verdict_line
 from spfvar.scenario.race import Race
+
+if TYPE_CHECKING:  # completion must not wait for the explorer
+    from spfvar.explore.replay import Replay
 
 
 @click.command(name="replay")
-@click.argument("token", metavar="TOKEN|FILE")
-@click.option("--race", "files", multiple=True, metavar="FILE.toml", help="A race of your own; repeatable.")
+@click.argument("token", metavar="TOKEN|FILE", shell_complete=completing.files)
+@click.option(
+    "--race",
+    "files",
+    multiple=True,
+    metavar="FILE.toml",
+    shell_complete=completing.files,
+    help="A race of your own; repeatable.",
+)
 @click.option(
     "--format",
     "form",
@@ -28,7 +35,7 @@ from spfvar.scenario.race import Race
     default="table",
     show_default=True,
 )
-@click.option("-o", "--output", metavar="FILE", help="Write there instead of to the terminal.")
+@output_option
 @plugin_option
 def command(
     token: str, files: tuple[str, ...], form: str, output: str | None, plugins: tuple[str, ...]
@@ -47,6 +54,11 @@ def command(
     Exit codes: 0 every token still leads to its violation; 1 one does not (the model has changed);
     2 bad input; 130 interrupted.
     """
+    from spfvar.api import replay_token
+    from spfvar.explore.replay import REPRODUCED
+    from spfvar.explore.tokens import parse
+    from spfvar.report.replays import render_replay
+
     if output is not None:
         check_writable(output)
     races = catalogue.races()
@@ -66,6 +78,12 @@ def command(
 
 
 def _replay_file(path: str, registry: Registry, races: catalogue.Catalogue[Race]) -> tuple[list[Replay], str]:
+    from spfvar.api import replay_token
+    from spfvar.explore.replay import REPRODUCED
+    from spfvar.explore.tokens import parse
+    from spfvar.matrix.saved import load_saved
+    from spfvar.report.replays import verdict_line
+
     saved = load_saved(path)
     replays = []
     for case in saved.case:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from spfvar.cli import completing
 from spfvar.cli.options import plugin_option
 from spfvar.cli.show_race import race_lines, twin_lines
 from spfvar.errors import unknown
@@ -22,7 +23,7 @@ from spfvar.units import format_duration, format_percent, format_size
 
 
 @click.command(name="show")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.everything)
 @click.option(
     "--format",
     "form",
