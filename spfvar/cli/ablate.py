@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import click
 
-from spfvar.atomic import check_writable, write_atomically
-from spfvar.cli import completing
+from spfvar.atomic import check_writable
+from spfvar.cli import completing, terminal
 from spfvar.cli.check import search_options
 from spfvar.cli.options import output_option, plugin_option, reproduce
 from spfvar.errors import InputError
@@ -52,6 +52,7 @@ def command(
     """
     from spfvar.matrix.ablate import ablate
     from spfvar.report import ablation
+    from spfvar.report.paint import judged
 
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
@@ -64,6 +65,7 @@ def command(
     with _progress() as progress:
         found = ablate(registry.any_variant(variant), chosen, core, options, jobs, progress)
     line = reproduce(sys.argv[1:])
+    where = terminal.place(output, form)
     if form == "json":
         text = ablation.render_json(variant, found)
     elif form == "mail":
@@ -71,11 +73,9 @@ def command(
     elif form == "markdown":
         text = ablation.render_markdown(variant, found, len(chosen), line)
     else:
-        text = ablation.render_text(variant, found, len(chosen), line)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_atomically(output, text)
+        paint = judged if where.colour else str
+        text = ablation.render_text(variant, found, len(chosen), line, where.width, paint)
+    where.put(text)
     return 0
 
 

@@ -12,7 +12,7 @@ import click
 
 from spfvar import units
 from spfvar.atomic import check_writable, write_atomically
-from spfvar.cli import completing
+from spfvar.cli import completing, terminal
 from spfvar.cli.options import output_option, plugin_option, reproduce
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
@@ -91,15 +91,13 @@ def command(
         click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
     with _progress() as progress:
         results = run_checks(cases, options, jobs, progress)
+    where = terminal.place(output, form)
     if form == "github":
         files = {result.case.race_name: races.own_file(result.case.race_name) for result in results}
         text = github.render_checks(results, registry.problems, files)
     else:
-        text = render(results, form)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_atomically(output, text)
+        text = render(results, form, where)
+    where.put(text)
     if save is not None:
         write_atomically(save, saved_text(results, save))
     code = exit_code(results)
@@ -122,9 +120,10 @@ def search_options(max_states: int, memory: str, timeout: str, every: bool, no_r
     return with_reductions(options, REDUCTIONS, False) if no_reductions else options
 
 
-def render(results: Sequence[Checked], form: str) -> str:
+def render(results: Sequence[Checked], form: str, where: terminal.Place) -> str:
     """Results in one of the forms."""
     from spfvar.report import verdicts
+    from spfvar.report.paint import judged
 
     command_line = reproduce(sys.argv[1:])
     if form == "json":
@@ -133,7 +132,7 @@ def render(results: Sequence[Checked], form: str) -> str:
         return verdicts.render_mail(results, command_line)
     if form == "markdown":
         return verdicts.render_markdown(results, command_line)
-    return verdicts.render_text(results, command_line)
+    return verdicts.render_text(results, command_line, where.width, judged if where.colour else str)
 
 
 @contextmanager

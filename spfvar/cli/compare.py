@@ -12,7 +12,7 @@ import click
 
 from spfvar import units
 from spfvar.atomic import check_writable, write_atomically
-from spfvar.cli import completing
+from spfvar.cli import completing, terminal
 from spfvar.cli.options import output_option, plugin_option
 from spfvar.cli.options import reproduce as reproduce
 from spfvar.comparison.metrics import select
@@ -150,12 +150,9 @@ def command(
         click.echo(f"spfvar: not run: {failure.message} {failure.axes}", err=True)
     if save is not None:
         write_atomically(save, run_text(run))
-    view = comparing.View(form, shown, condition, colour=output is None and _wants_colour())
-    text = comparing.render(comparison, run, view, None if loads else scenarios)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_atomically(output, text)
+    where = terminal.place(output, form)
+    view = comparing.View(form, shown, condition, where.width, where.colour)
+    where.put(comparing.render(comparison, run, view, None if loads else scenarios))
     if condition is not None and (loss := comparing.too_bad(comparison, condition)) is not None:
         click.echo(f"spfvar: {loss}", err=True)
         return SOMETHING_FAILED
@@ -174,10 +171,6 @@ def _check_places(output: str | None, save: str | None, loads: tuple[str, ...]) 
             check_writable(path)
     if output is not None and save is not None and os.path.realpath(output) == os.path.realpath(save):
         raise InputError("names the same file as --output", key="--save")
-
-
-def _wants_colour() -> bool:
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
 @contextmanager

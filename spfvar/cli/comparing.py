@@ -25,7 +25,7 @@ from spfvar.report.markdown import render_markdown
 from spfvar.report.meta import Meta
 from spfvar.report.summary import places, summary_blocks
 from spfvar.report.tables import build_blocks, events_blocks
-from spfvar.report.text import render_table
+from spfvar.report.text import WIDTH, render_table
 from spfvar.scenario.schema import Scenario
 
 #: What tables show unless --metric says otherwise; csv and json hold every metric.
@@ -50,6 +50,7 @@ class View:
     form: str
     metrics: Mapping[str, Metric]
     condition: units.FailOn | None = None
+    width: int = WIDTH
     colour: bool = False
 
 
@@ -128,7 +129,7 @@ def render(
         return render_mail(blocks, meta)
     if form == "markdown":
         return render_markdown(blocks, meta)
-    return render_table(blocks, meta, colour=view.colour)
+    return render_table(blocks, meta, view.width, colour=view.colour)
 
 
 def _annotations(

@@ -34,7 +34,8 @@ def names(offer: Callable[[click.Context], Names], or_files: bool = False) -> Co
 
     def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
         found = _quietly(offer, context)
-        items = [CompletionItem(name, help=text) for name, text in found if name.startswith(incomplete)]
+        every = {name: text for name, text in reversed(found) if name.startswith(incomplete)}
+        items = [CompletionItem(name, help=every[name]) for name in reversed(every)]
         return items or (files(context, parameter, incomplete) if or_files else [])
 
     return complete

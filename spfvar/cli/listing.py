@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from spfvar.cli import terminal
 from spfvar.cli.options import plugin_option
 from spfvar.errors import InputError
 from spfvar.explore.properties import PROPERTIES
@@ -18,7 +19,6 @@ from spfvar.mm.hookspecs import HOOKS
 from spfvar.plugins.registry import load_registry
 
 Row = dict[str, Any]
-WIDTH = 80
 
 
 def variants(plugins: tuple[str, ...]) -> list[Row]:
@@ -146,18 +146,23 @@ def command(kind: str, form: str, plugins: tuple[str, ...]) -> None:
       spfvar list races
     """
     rows = KINDS[kind](plugins)
-    click.echo(json.dumps(rows, indent=2) if form == "json" else table(rows), nl=form == "json")
+    where = terminal.place(None, form)
+    text = json.dumps(rows, indent=2) + "\n" if form == "json" else table(rows, where.width, where.colour)
+    where.put(text)
 
 
-def table(rows: list[Row]) -> str:
+def table(rows: list[Row], columns: int = terminal.WIDTH, colour: bool = False) -> str:
     """Name, title and, where it is not shipped, origin."""
+    from spfvar.report.paint import bold, judged
+
     width = max((len(row["name"]) for row in rows), default=0)
     lines = []
     for row in rows:
         origin = row["origin"]
         shipped = origin == "shipped" or str(origin).startswith("spfvar.")
         text = f"{row['title']}{'' if shipped else f'  [{origin}]'}"
-        first, *rest = textwrap.wrap(text, max(30, WIDTH - width - 2), break_long_words=False) or [""]
-        lines.append(f"{row['name']:<{width}}  {first}\n")
+        first, *rest = textwrap.wrap(text, max(30, columns - width - 2), break_long_words=False) or [""]
+        name = f"{row['name']:<{width}}"
+        lines.append(f"{bold(name)}  {judged(first)}\n" if colour else f"{name}  {first}\n")
         lines += [f"{'':<{width}}  {more}\n" for more in rest]
     return "".join(lines)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spfvar.atomic import check_writable, write_atomically
-from spfvar.cli import completing
+from spfvar.atomic import check_writable
+from spfvar.cli import completing, terminal
 from spfvar.cli.options import output_option, plugin_option
 from spfvar.matrix import catalogue
 from spfvar.plugins.registry import Registry, load_registry
@@ -57,31 +57,33 @@ def command(
     from spfvar.api import replay_token
     from spfvar.explore.replay import REPRODUCED
     from spfvar.explore.tokens import parse
+    from spfvar.report.paint import judged
     from spfvar.report.replays import render_replay
 
     if output is not None:
         check_writable(output)
+    where = terminal.place(output, form)
     races = catalogue.races()
     for file in files:
         races.add_file(file)
     if token.endswith((".toml", ".json")) or Path(token).is_file():
-        replays, text = _replay_file(token, load_registry(plugins), races)
+        replays, text = _replay_file(token, load_registry(plugins), races, where)
     else:
         parsed = parse(token)
         replays = [replay_token(parsed, load_registry(plugins), races)]
-        text = render_replay(replays[0], form)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_atomically(output, text)
+        text = render_replay(replays[0], form, where.width, judged if where.colour else str)
+    where.put(text)
     return 0 if all(replay.outcome == REPRODUCED for replay in replays) else 1
 
 
-def _replay_file(path: str, registry: Registry, races: catalogue.Catalogue[Race]) -> tuple[list[Replay], str]:
+def _replay_file(
+    path: str, registry: Registry, races: catalogue.Catalogue[Race], where: terminal.Place
+) -> tuple[list[Replay], str]:
     from spfvar.api import replay_token
     from spfvar.explore.replay import REPRODUCED
     from spfvar.explore.tokens import parse
     from spfvar.matrix.saved import load_saved
+    from spfvar.report.paint import judged
     from spfvar.report.replays import verdict_line
 
     saved = load_saved(path)
@@ -89,7 +91,8 @@ def _replay_file(path: str, registry: Registry, races: catalogue.Catalogue[Race]
     for case in saved.case:
         if case.token:
             replays.append(replay_token(parse(case.token), registry, races, case.steps))
-    lines = [verdict_line(replay) for replay in replays]
+    paint = judged if where.colour else str
+    lines = [paint(verdict_line(replay)) for replay in replays]
     still = sum(replay.outcome == REPRODUCED for replay in replays)
     others = len(saved.case) - len(replays)
     lines.append(f"{still} of {len(replays)} violations are still there; {others} cases had none")

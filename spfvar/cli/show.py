@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from spfvar.cli import completing
+from spfvar.cli import completing, terminal
 from spfvar.cli.options import plugin_option
 from spfvar.cli.show_race import race_lines, twin_lines
 from spfvar.errors import unknown
@@ -17,6 +17,7 @@ from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
 from spfvar.plugins.registry import Registry, load_registry
 from spfvar.plugins.variant import Variant
+from spfvar.report.paint import bold
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.schema import Axis, Region, Scenario, Statement
 from spfvar.units import format_duration, format_percent, format_size
@@ -48,14 +49,26 @@ def command(name: str, form: str, plugins: tuple[str, ...]) -> None:
     if form == "toml":
         click.echo(as_toml(name), nl=False)
         return
-    for line in explain(name, load_registry(plugins)):
-        click.echo(wrapped(line))
+    where = terminal.place(None)
+    lines = explain(name, load_registry(plugins))
+    texts = [wrapped(line, where.width) for line in lines]
+    if where.colour:
+        texts = [text if i and not is_heading(line) else bold(text)
+                 for i, (line, text) in enumerate(zip(lines, texts, strict=True))]  # fmt: skip
+    where.put("".join(f"{text}\n" for text in texts))
 
 
-def wrapped(line: str) -> str:
-    """The line within 80 columns, continued two columns further in."""
+def wrapped(line: str, width: int = terminal.WIDTH) -> str:
+    """The line within ``width`` columns, continued two columns further in."""
     indent = " " * (len(line) - len(line.lstrip()) + 2)
-    return textwrap.fill(line, 80, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def is_heading(line: str) -> bool:
+    """Does the line stand above a list?"""
+    return line.endswith(":") and not line.startswith(" ")
 
 
 def as_toml(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from dataclasses import dataclass
 from unittest.mock import patch
@@ -20,11 +21,26 @@ class Answer:
     err: str
 
 
-def spfvar(*arguments: str) -> Answer:
-    """Run the command line as ``spfvar ARGUMENTS`` would, with pipes for stdout and stderr."""
-    out, err = io.StringIO(), io.StringIO()
+class Terminal(io.StringIO):
+    """A stream that says it is one."""
+
+    def isatty(self) -> bool:
+        """It is."""
+        return True
+
+
+def spfvar(*arguments: str, columns: int = 0, environment: dict[str, str] | None = None) -> Answer:
+    """Run the command line as ``spfvar ARGUMENTS`` would, with pipes for stdout and stderr.
+
+    ``columns``: stdout is a terminal of this width.  ``environment``: what has to do with colours.
+    """
+    out, err = Terminal() if columns else io.StringIO(), io.StringIO()
+    colours = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE")
+    kept = {name: value for name, value in os.environ.items() if name not in colours}
+    settings = {**kept, "TERM": "xterm", "COLUMNS": str(columns or 80), **(environment or {})}
     argv = patch.object(sys, "argv", ["spfvar", *arguments])
-    with argv, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    environ = patch.dict(os.environ, settings, clear=True)
+    with argv, environ, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             main(list(arguments))
         except SystemExit as stop:
