@@ -13,9 +13,9 @@ from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
 from spfvar.cli.check import search_options
 from spfvar.cli.options import output_option, plugin_option, reproduce
+from spfvar.cli.plugins import load
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
-from spfvar.plugins.registry import load_registry
 
 FORMS = ("table", "markdown", "mail", "json")
 
@@ -59,7 +59,7 @@ def command(
     options = search_options(max_states, memory, timeout, False, False)
     if output is not None:
         check_writable(output)
-    registry = load_registry(plugins)
+    registry = load(plugins)
     races = catalogue.races()
     chosen = {name: races[name] for name in races.select(patterns or races.names())}
     with _progress() as progress:

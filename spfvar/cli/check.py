@@ -14,9 +14,9 @@ from spfvar import units
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
 from spfvar.cli.options import output_option, plugin_option, reproduce
+from spfvar.cli.plugins import load, tell_problems
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
-from spfvar.plugins.registry import load_registry
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
     from spfvar.explore.explore import Options
@@ -83,12 +83,11 @@ def command(
     for path in (output, save):
         if path is not None:
             check_writable(path)
-    registry = load_registry(plugins)
+    registry = load(plugins)
     names = variants if twins else usable(registry, variants)
     races = catalogue.races()
     cases = make_cases(registry, races, names, patterns, twins)
-    for problem in registry.problems:
-        click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
+    tell_problems(registry)
     with _progress() as progress:
         results = run_checks(cases, options, jobs, progress)
     where = terminal.place(output, form)

@@ -15,11 +15,11 @@ from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
 from spfvar.cli.options import output_option, plugin_option
 from spfvar.cli.options import reproduce as reproduce
+from spfvar.cli.plugins import load, tell_problems
 from spfvar.comparison.metrics import select
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 from spfvar.matrix.plan import DEFAULT_HARDWARE
-from spfvar.plugins.registry import load_registry
 
 SOMETHING_FAILED = 1
 FORMS = ("table", "markdown", "mail", "csv", "json", "github")
@@ -140,10 +140,9 @@ def command(
     if loads:
         comparison, run = comparing.loaded(loads, wanted, sys.argv[1:])
     else:
-        registry = load_registry(plugins)
+        registry = load(plugins)
         plan = comparing.planned(wanted, registry, scenarios, hardware, seeds, seed)
-        for problem in registry.problems:
-            click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
+        tell_problems(registry)
         with _progress() as progress:
             comparison, run = comparing.simulated(plan, registry, jobs, progress, sys.argv[1:])
     for failure in comparison.failures:

@@ -8,9 +8,9 @@ import click
 
 from spfvar.cli import completing
 from spfvar.cli.options import plugin_option
+from spfvar.cli.plugins import load
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
-from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
 
 
@@ -42,7 +42,7 @@ def command(promela: bool, variant: str, race: str, output: Path | None, plugins
 
     races = catalogue.races()
     name = races.select([race])[0]
-    world = build_race(races[name], Stack(load_registry(plugins)[variant]))
+    world = build_race(races[name], Stack(load(plugins)[variant]))
     text = text_of(world, variant, name)
     if output is None:
         click.echo(text, nl=False)

@@ -12,20 +12,19 @@ import click
 
 from spfvar.cli import terminal
 from spfvar.cli.options import plugin_option
+from spfvar.cli.plugins import load, tell_problems
 from spfvar.errors import InputError
 from spfvar.explore.properties import PROPERTIES
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
-from spfvar.plugins.registry import load_registry
 
 Row = dict[str, Any]
 
 
 def variants(plugins: tuple[str, ...]) -> list[Row]:
     """Every variant that could be loaded; plugins that could not are told on stderr."""
-    registry = load_registry(plugins)
-    for problem in registry.problems:
-        click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
+    registry = load(plugins)
+    tell_problems(registry)
     return [
         {
             "name": variant.name,
@@ -73,9 +72,8 @@ def races(_plugins: tuple[str, ...]) -> list[Row]:
 
 def twins(plugins: tuple[str, ...]) -> list[Row]:
     """Every broken twin: the bug, the variant without it, the race that has to show it."""
-    registry = load_registry(plugins)
-    for problem in registry.problems:
-        click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
+    registry = load(plugins)
+    tell_problems(registry)
     return [
         {
             "name": twin.name, "title": twin.title, "bug": twin.bug, "fixed": twin.fixed, "race": twin.race,
@@ -92,7 +90,7 @@ def properties(_plugins: tuple[str, ...]) -> list[Row]:
 
 def hooks(plugins: tuple[str, ...]) -> list[Row]:
     """Every hook point, of the core and of loaded plugins."""
-    load_registry(plugins)
+    load(plugins)
     return [
         {
             "name": name,

@@ -3,22 +3,50 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import click
 
 from spfvar.cli.completing import files
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 PROGRAM = "spfvar"
 
-plugin_option = click.option(
-    "--plugin",
-    "plugins",
-    multiple=True,
-    metavar="FILE|MODULE",
-    shell_complete=files,
-    help="Load variants from there; repeatable.",
-)
+_VERBOSE = f"{PROGRAM}.verbose"
+
+
+def plugin_option(command: Command) -> Command:
+    """--plugin as an argument ``plugins``, and --verbose, which `is_verbose` asks for."""
+    verbose = click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        callback=_remember,
+        help="Say what each plugin brought; on a terminal it is said anyway.",
+    )
+    plugin = click.option(
+        "--plugin",
+        "plugins",
+        multiple=True,
+        metavar="FILE|MODULE",
+        shell_complete=files,
+        help="Load variants from there; repeatable.",
+    )
+    return plugin(verbose(command))
+
+
+def _remember(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    context.meta[_VERBOSE] = value
+
+
+def is_verbose() -> bool:
+    """Was --verbose given?"""
+    context = click.get_current_context(silent=True)
+    return bool(context and context.meta.get(_VERBOSE))
+
 
 output_option = click.option(
     "-o", "--output", metavar="FILE", shell_complete=files, help="Write there instead of to the terminal."
@@ -26,6 +54,7 @@ output_option = click.option(
 
 #: Options that say where results go and how fast, not what they are.
 _PLACES = ("-o", "--output", "--save", "--jobs")
+_FLAGS = ("-v", "--verbose")
 #: Options that say how a comparison is shown, not which runs it has.
 _VIEWS = ("--format", "--metric", "--fail-on")
 
@@ -37,7 +66,8 @@ def reproduce(arguments: Sequence[str]) -> str:
 
 def what_decides(arguments: Sequence[str]) -> list[str]:
     """The arguments without the options that only say where the output goes."""
-    return [word for option, words in _options(arguments) if option not in _PLACES for word in words]
+    left_out = (*_PLACES, *_FLAGS)
+    return [word for option, words in _options(arguments) if option not in left_out for word in words]
 
 
 def with_views(arguments: Sequence[str], others: Sequence[str]) -> list[str]:
@@ -60,6 +90,8 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
         option, equals, _ = word.partition("=")
         if word.startswith("-o") and len(word) > 2:
             yield "-o", [word]
+        elif word in _FLAGS:
+            yield word, [word]
         elif option in (*_PLACES, *_VIEWS):
             yield (
                 option,

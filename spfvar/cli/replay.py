@@ -10,8 +10,9 @@ import click
 from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
 from spfvar.cli.options import output_option, plugin_option
+from spfvar.cli.plugins import load
 from spfvar.matrix import catalogue
-from spfvar.plugins.registry import Registry, load_registry
+from spfvar.plugins.registry import Registry
 from spfvar.scenario.race import Race
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
@@ -67,10 +68,10 @@ def command(
     for file in files:
         races.add_file(file)
     if token.endswith((".toml", ".json")) or Path(token).is_file():
-        replays, text = _replay_file(token, load_registry(plugins), races, where)
+        replays, text = _replay_file(token, load(plugins), races, where)
     else:
         parsed = parse(token)
-        replays = [replay_token(parsed, load_registry(plugins), races)]
+        replays = [replay_token(parsed, load(plugins), races)]
         text = render_replay(replays[0], form, where.width, judged if where.colour else str)
     where.put(text)
     return 0 if all(replay.outcome == REPRODUCED for replay in replays) else 1

@@ -11,11 +11,12 @@ import click
 
 from spfvar.cli import completing, terminal
 from spfvar.cli.options import plugin_option
+from spfvar.cli.plugins import load
 from spfvar.cli.show_race import race_lines, twin_lines
 from spfvar.errors import unknown
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
-from spfvar.plugins.registry import Registry, load_registry
+from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Variant
 from spfvar.report.paint import bold
 from spfvar.scenario.hardware import Profile
@@ -50,7 +51,7 @@ def command(name: str, form: str, plugins: tuple[str, ...]) -> None:
         click.echo(as_toml(name), nl=False)
         return
     where = terminal.place(None)
-    lines = explain(name, load_registry(plugins))
+    lines = explain(name, load(plugins))
     texts = [wrapped(line, where.width) for line in lines]
     if where.colour:
         texts = [text if i and not is_heading(line) else bold(text)

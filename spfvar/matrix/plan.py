@@ -112,7 +112,7 @@ def make_plan(
         cells, tuple(chosen), base, hardware, profile,
         {name: scenarios[name] for name in names},
         {name: scenario_hash(scenarios[name]) for name in names}, seeds, seed,
-        notes_on({name: scenarios[name] for name in names}, cells),
+        notes_on({name: scenarios[name] for name in names}, chosen, cells),
     )  # fmt: skip
 
 
@@ -186,16 +186,20 @@ def _fitting(counts: list[Value], cpus: int) -> list[Value]:
     return list(dict.fromkeys(min(int(n), cpus) for n in counts))
 
 
-def notes_on(scenarios: Mapping[str, Scenario], cells: Iterable[CellSpec]) -> tuple[str, ...]:
-    """Where a comparison is smaller than the published benchmark."""
+def notes_on(
+    scenarios: Mapping[str, Scenario], variants: Iterable[Variant], cells: Iterable[CellSpec]
+) -> tuple[str, ...]:
+    """Where a comparison is smaller than the published benchmark, or a name stands for another variant."""
+    replaced = [f"{v.name} is that of {v.origin}, not of {v.replaces}" for v in variants if v.replaces]
     spelled: dict[tuple[str, str], dict[Value, Value]] = {}
     for cell in cells:
         for axis, value in cell.load.axes:
             spelled.setdefault((cell.load.scenario, axis), {})[value] = cell.axes[axis]
-    return tuple(
+    smaller = [
         f"{name}: {axis}={','.join(map(str, values.values()))} to save time; "
         f"--set {axis}={published} runs the published size"
         for (name, axis), values in spelled.items()
         if (published := scenarios[name].axes[axis].published) is not None
         and scenarios[name].axes[axis].parse(published) not in values
-    )
+    ]
+    return (*replaced, *smaller)

@@ -69,7 +69,8 @@ def _lines(run: Run) -> Iterator[dict[str, Any]]:
     for variant in plan.variants:
         yield {
             "kind": "variant", "name": variant.name, "title": variant.title, "kernel": variant.kernel,
-            "source": variant.source, "origin": variant.origin, "digest": source.digests[variant.name],
+            "source": variant.source, "origin": variant.origin, "replaces": variant.replaces,
+            "digest": source.digests[variant.name],
             "events": [{"name": e.name, "role": e.role, "doc": e.doc} for e in variant.events],
             "rivals": variant.rivals,
         }  # fmt: skip
@@ -280,5 +281,5 @@ def _variant(line: VariantLine) -> Variant:
     return Variant(
         line.name, line.title, line.kernel, line.source,
         events=tuple(Event(e.name, e.role, e.doc) for e in line.events),
-        rivals=tuple(line.rivals), origin=line.origin,
+        rivals=tuple(line.rivals), origin=line.origin, replaces=line.replaces,
     )  # fmt: skip

@@ -83,6 +83,7 @@ class VariantLine(Line):
     kernel: str
     source: str
     origin: str
+    replaces: str
     digest: str
     events: list[EventField]
     rivals: list[str]

@@ -93,7 +93,11 @@ def assemble(source: Source, results: Iterable[Result]) -> Run:
         scenario_hashes={name: source.hashes[name] for name in scenarios},
         seeds=len(every),
         seed=every[0],
-        notes=(*notes_on(scenarios, cells), *source.remarks, *([] if even else [_seeds_note(seeds, every)])),
+        notes=(
+            *notes_on(scenarios, source.variants.values(), cells),
+            *source.remarks,
+            *([] if even else [_seeds_note(seeds, every)]),
+        ),
         uneven=() if even else tuple(seeds),
         version=source.version,
         model=source.model,
