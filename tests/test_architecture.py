@@ -15,7 +15,7 @@ MAX_LINES = 600
 
 #: From the bottom up; a part may import parts of lower layers, and itself, never its neighbours.
 LAYERS: list[set[str]] = [
-    {"errors"},
+    {"errors", "cpus"},
     {"units", "atomic", "toml_places"},
     {"model_errors"},
     {"toml_input", "ops", "comparison"},
@@ -26,7 +26,7 @@ LAYERS: list[set[str]] = [
     {"export"},
     {"matrix"},
     {"report"},
-    {"api"},
+    {"api", "diagnosis"},
     {"cli"},
 ]
 #: Parts whose docstrings are the user's help, with examples that name variants.

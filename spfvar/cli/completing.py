@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
 
-from spfvar.comparison.metrics import METRICS
-from spfvar.matrix import catalogue
-from spfvar.mm.hookspecs import HOOKS
-from spfvar.plugins.registry import Registry, load_registry
+if TYPE_CHECKING:
+    from spfvar.plugins.registry import Registry
 
 #: Name and what shells that show it (zsh, fish) say beside it.
 Names = Iterable[tuple[str, str]]
@@ -51,6 +50,8 @@ def _quietly(offer: Callable[[click.Context], Names], context: click.Context) ->
 
 
 def _registry(context: click.Context) -> Registry:
+    from spfvar.plugins.registry import load_registry
+
     return load_registry(context.params.get("plugins") or ())
 
 
@@ -71,6 +72,8 @@ def _plain(every: Iterable[str]) -> Names:
 
 
 def _axes(context: click.Context) -> Names:
+    from spfvar.matrix import catalogue
+
     scenarios = catalogue.scenarios()
     chosen = context.params.get("patterns") or scenarios.names()
     every = [scenarios[name] for name in scenarios.select(chosen)]
@@ -78,20 +81,41 @@ def _axes(context: click.Context) -> Names:
 
 
 def _metrics(_context: click.Context) -> Names:
+    from spfvar.comparison.metrics import METRICS
+
     return [*((metric.name, metric.title) for metric in METRICS.values()), ("all", "every metric")]
 
 
+def _scenarios(_context: click.Context) -> Names:
+    from spfvar.matrix import catalogue
+
+    return _plain(catalogue.scenarios().names())
+
+
+def _races(_context: click.Context) -> Names:
+    from spfvar.matrix import catalogue
+
+    return _plain(catalogue.races().names())
+
+
+def _hardware(_context: click.Context) -> Names:
+    from spfvar.matrix import catalogue
+
+    return _plain(catalogue.hardware().names())
+
+
 def _everything(context: click.Context) -> Names:
-    kinds = (catalogue.scenarios, catalogue.races, catalogue.hardware)
-    plain = [name for kind in kinds for name in kind().names()]
-    return [*_variants(context), *_plain(plain), *_twins(context), *_plain(HOOKS)]
+    from spfvar.mm.hookspecs import HOOKS
+
+    kinds = (_variants, _scenarios, _races, _hardware, _twins)
+    return [*(entry for kind in kinds for entry in kind(context)), *_plain(HOOKS)]
 
 
 variants = names(_variants)
 checkable = names(_checkable)
-scenarios = names(lambda _: _plain(catalogue.scenarios().names()), or_files=True)
-races = names(lambda _: _plain(catalogue.races().names()), or_files=True)
-hardware = names(lambda _: _plain(catalogue.hardware().names()), or_files=True)
+scenarios = names(_scenarios, or_files=True)
+races = names(_races, or_files=True)
+hardware = names(_hardware, or_files=True)
 axes = names(_axes)
 metrics = names(_metrics)
 everything = names(_everything, or_files=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from typing import Any
 
@@ -22,6 +23,7 @@ COMMANDS = {
     ),
     "show": ("spfvar.cli.show", "Explain a scenario, a race, a variant, a hook point or a hardware profile."),
     "ablate": ("spfvar.cli.ablate", "Take each guard of a variant out: which race breaks without it?"),
+    "doctor": ("spfvar.cli.doctor", "Look at the installation: what is there, what is broken, what to do."),
     "completion": ("spfvar.cli.completion", "Print the script that lets a shell complete names."),
     "export": ("spfvar.cli.export", "Write a race under a variant as a model for SPIN."),
 }
@@ -77,6 +79,9 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line: one message and an exit code for whatever goes wrong."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a question mark rather than a traceback
     try:
         result: Any = cli.main(args=args, prog_name="spfvar", standalone_mode=False)
     except SpfvarError as error:
@@ -88,6 +93,11 @@ def main(args: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         click.echo("spfvar: interrupted; nothing was written", err=True)
         sys.exit(INTERRUPTED)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "spfvar":
+            raise
+        click.echo(f"spfvar: {error}: spfvar doctor says what is missing", err=True)
+        sys.exit(1)
     except click.ClickException as error:
         click.echo(f"spfvar: {error.format_message()}", err=True)
         sys.exit(2)

@@ -19,6 +19,10 @@ WIDTH = 80
 NARROWEST, WIDEST = 60, 120
 
 
+#: What `colour_wanted` looks at.
+VARIABLES = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "CLICOLOR", "TERM")
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a command's text goes."""
@@ -40,6 +44,15 @@ def place(output: str | None, form: str = "table") -> Place:
     if output is not None or form not in ("table", "text"):
         return Place(output)
     return Place(None, width_of(sys.stdout), colour_wanted(sys.stdout, os.environ))
+
+
+def can_spell(encoding: str) -> bool:
+    """Does the encoding have the signs of tables?"""
+    try:
+        "\xb1".encode(encoding)
+    except (UnicodeError, LookupError):
+        return False
+    return True
 
 
 def width_of(stream: TextIO) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from threading import Event, Lock
 
 from spfvar.automata.extract import StrategyError
+from spfvar.cpus import available_cpus
 from spfvar.errors import InputError
 from spfvar.matrix.plan import CellSpec, Plan
 from spfvar.matrix.samples import Failure, Sample, Samples, gather, place_of
@@ -46,14 +46,6 @@ def run_plan(plan: Plan, jobs: int | None = None, progress: Progress | None = No
             raise
     cells = enumerate(plan.cells)
     return gather((place_of(cell), _samples(plan, results[i])) for i, cell in cells)
-
-
-def available_cpus() -> int:
-    """CPUs that this process may run on."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
 
 
 class _Runner:

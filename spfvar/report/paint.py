@@ -12,8 +12,8 @@ _BOLD, _GREEN, _RED, _YELLOW = "\x1b[1m", "\x1b[32m", "\x1b[1;31m", "\x1b[33m"
 #: Whole words (or what begins a cell), by what they are good for.
 _WORDS = [
     (r"better|safe\*?|ok|no longer violated:", _GREEN),
-    (r"WORSE|VIOLATION|MISSED|ALARM|BROKEN:|reproduced:|P\d+ broken|P\d+(?= \d+ steps)|P\d+(?= in )", _RED),
-    (r"incomplete\*?:?|diverged:|not needed|left open:", _YELLOW),
+    (r"WORSE|VIOLATION|MISSED|ALARM|BROKEN:?|reproduced:|P\d+ broken|P\d+(?= \d+ steps)|P\d+(?= in )", _RED),
+    (r"incomplete\*?:?|diverged:|not needed|left open:|note", _YELLOW),
 ]
 _PATTERNS = [(re.compile(rf"(?<!\S)(?:{words})(?=[\s,]|$)"), colour) for words, colour in _WORDS]
 
