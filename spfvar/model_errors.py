@@ -143,7 +143,7 @@ class _Findings:
             names = self._QUOTED.findall(str(choices))
             return InputError(
                 found,
-                expected=f"one of {shortlist(names)}" if names else str(choices),
+                expected=_one_of(names) if names else str(choices),
                 suggestion=nearest(value, names) if isinstance(value, str) else None,
             )
         if expected := self._EXPECTED.get(details["type"]):
@@ -175,6 +175,10 @@ class _Findings:
             below = [_subschema(node, step) for node in nodes]
             nodes = [alt for node in below for alt in _alternatives(node, definitions, value)]
         return list(dict.fromkeys(key for node in nodes for key in node.get("properties", {})))
+
+
+def _one_of(names: list[str]) -> str:
+    return f"one of {shortlist(names)}" if len(names) > 1 else quote(names[0])
 
 
 class _LenientSchema(GenerateJsonSchema):

@@ -13,7 +13,7 @@ import click
 from spfvar import units
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
-from spfvar.cli.options import output_option, plugin_option, reproduce
+from spfvar.cli.options import blame, output_option, plugin_option, reproduce
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
@@ -110,12 +110,15 @@ def search_options(max_states: int, memory: str, timeout: str, every: bool, no_r
 
     if max_states < 1:
         raise InputError(f"{max_states} states", key="--max-states", expected="1 or more")
-    options = Options(
-        max_states=max_states,
-        max_bytes=units.parse_size(memory),
-        seconds=units.parse_duration(timeout) / 1e9,
-        first=not every,
-    )
+    with blame("--memory"):
+        most = units.parse_size(memory)
+    if timeout.isdigit():  # seconds are meant, where elsewhere it would be nanoseconds
+        raise InputError(
+            f"{timeout} has no unit", key="--timeout", expected="a duration", suggestion=f"{timeout}s"
+        )
+    with blame("--timeout"):
+        seconds = units.parse_duration(timeout) / 1e9
+    options = Options(max_states=max_states, max_bytes=most, seconds=seconds, first=not every)
     return with_reductions(options, REDUCTIONS, False) if no_reductions else options
 
 

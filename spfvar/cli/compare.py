@@ -13,7 +13,7 @@ import click
 from spfvar import units
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
-from spfvar.cli.options import output_option, plugin_option
+from spfvar.cli.options import blame, output_option, plugin_option
 from spfvar.cli.options import reproduce as reproduce
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.comparison.metrics import select
@@ -124,18 +124,18 @@ def command(
     from spfvar.cli import comparing
     from spfvar.matrix.runfile import run_text
 
-    shown = comparing.shown_metrics(metrics, form)
-    condition = units.parse_fail_on(fail_on) if fail_on else None
-    if condition is not None and condition.metric is not None:
-        select([condition.metric])
+    with blame("--metric"):
+        shown = comparing.shown_metrics(metrics, form)
+    with blame("--fail-on"):
+        condition = units.parse_fail_on(fail_on) if fail_on else None
+        if condition is not None and condition.metric is not None:
+            select([condition.metric])
+    with blame("--threads"):
+        counts = units.parse_threads(threads) if threads else []
+    with blame("--set"):
+        axes = {name: value.split(",") for name, value in units.parse_assignments(settings).items()}
     _check_places(output, save, loads)
-    wanted = comparing.Wanted(
-        variants=variants,
-        patterns=patterns,
-        threads=units.parse_threads(threads) if threads else [],
-        settings={k: v.split(",") for k, v in units.parse_assignments(settings).items()},
-        baseline=baseline,
-    )
+    wanted = comparing.Wanted(variants, patterns, counts, axes, baseline)
     scenarios = catalogue.scenarios()
     if loads:
         comparison, run = comparing.loaded(loads, wanted, sys.argv[1:])

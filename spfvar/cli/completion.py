@@ -11,9 +11,9 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 @click.command(name="completion")
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", type=click.Choice(SHELLS), metavar="SHELL")
 def command(shell: str) -> None:
-    """Print the script that lets a shell complete commands, options and names.
+    """Print the script that lets SHELL (bash, zsh or fish) complete commands, options and names.
 
     Names are those of variants (with --plugin, of its own too), scenarios, races, machines, metrics and hook
     points; where a file may stand, files are completed as well.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from spfvar.cli import completing
-from spfvar.cli.options import plugin_option
+from spfvar.atomic import check_writable
+from spfvar.cli import completing, terminal
+from spfvar.cli.options import output_option, plugin_option
 from spfvar.cli.plugins import load
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
@@ -18,14 +17,9 @@ from spfvar.plugins.variant import Stack
 @click.option("--promela", is_flag=True, help="As a model for SPIN (the one format there is).")
 @click.argument("variant", shell_complete=completing.variants)
 @click.argument("race", shell_complete=completing.races)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write there instead of to stdout.",
-)
+@output_option
 @plugin_option
-def command(promela: bool, variant: str, race: str, output: Path | None, plugins: tuple[str, ...]) -> None:
+def command(promela: bool, variant: str, race: str, output: str | None, plugins: tuple[str, ...]) -> None:
     """Write the model of a race under a variant for another checker.
 
     The text states the semantics of every primitive by itself, so that SPIN's verdict is an independent one.
@@ -37,6 +31,8 @@ def command(promela: bool, variant: str, race: str, output: Path | None, plugins
     """
     if not promela:
         raise InputError("no format given", key="export", expected="--promela")
+    if output is not None:
+        check_writable(output)
     from spfvar.explore.world import build_race
     from spfvar.export.promela import promela as text_of
 
@@ -44,10 +40,4 @@ def command(promela: bool, variant: str, race: str, output: Path | None, plugins
     name = races.select([race])[0]
     world = build_race(races[name], Stack(load(plugins)[variant]))
     text = text_of(world, variant, name)
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror}", file=str(output)) from error
+    terminal.place(output, "promela").put(text)

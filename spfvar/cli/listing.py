@@ -131,11 +131,11 @@ KINDS: dict[str, Callable[[tuple[str, ...]], list[Row]]] = {
 
 
 @click.command(name="list")
-@click.argument("kind", type=click.Choice(list(KINDS)))
+@click.argument("kind", type=click.Choice(list(KINDS)), metavar="KIND")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @plugin_option
 def command(kind: str, form: str, plugins: tuple[str, ...]) -> None:
-    """List variants, scenarios, races, broken twins, properties, hook points or hardware profiles.
+    """List things of a KIND: variants, scenarios, races, twins, properties, hooks or hardware.
 
     \b
     Examples:

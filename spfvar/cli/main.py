@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from spfvar import __version__
-from spfvar.errors import SpfvarError
+from spfvar.errors import SpfvarError, UnknownNameError
 
 #: Command: module, and what ``--help`` says of it.
 COMMANDS = {
@@ -84,6 +84,11 @@ def main(args: list[str] | None = None) -> None:
             stream.reconfigure(errors="replace")  # a question mark rather than a traceback
     try:
         result: Any = cli.main(args=args, prog_name="spfvar", standalone_mode=False)
+    except UnknownNameError as error:
+        from spfvar.cli.hints import improved
+
+        click.echo(f"spfvar: {improved(error)}", err=True)
+        sys.exit(error.exit_code)
     except SpfvarError as error:
         click.echo(f"spfvar: {error}", err=True)
         sys.exit(error.exit_code)
@@ -98,11 +103,21 @@ def main(args: list[str] | None = None) -> None:
             raise
         click.echo(f"spfvar: {error}: spfvar doctor says what is missing", err=True)
         sys.exit(1)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)  # the help itself
+        sys.exit(2)
     except click.ClickException as error:
-        click.echo(f"spfvar: {error.format_message()}", err=True)
+        click.echo(f"spfvar: {_in_one_line(error)}", err=True)
         sys.exit(2)
     except BrokenPipeError:
         # The reader of a pipe has seen enough; keep the interpreter from complaining at exit.
         sys.stdout = None
         sys.exit(0)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _in_one_line(error: click.ClickException) -> str:
+    """Click's message, and whose help has more."""
+    message = " ".join(error.format_message().split())
+    context = getattr(error, "ctx", None)
+    return f"{message.rstrip('.')}; see {context.command_path} --help" if context is not None else message

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
 
 from spfvar.cli.completing import files
+from spfvar.errors import InputError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -51,6 +53,18 @@ def is_verbose() -> bool:
 output_option = click.option(
     "-o", "--output", metavar="FILE", shell_complete=files, help="Write there instead of to the terminal."
 )
+
+
+@contextmanager
+def blame(option: str) -> Iterator[None]:
+    """Name the option in errors that name no place of their own."""
+    try:
+        yield
+    except InputError as error:
+        if error.file is None and error.key is None:
+            raise error.located(key=option) from error
+        raise
+
 
 #: Options that say where results go and how fast, not what they are.
 _PLACES = ("-o", "--output", "--save", "--jobs")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import tomllib
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -22,6 +23,9 @@ from spfvar.scenario.schema import Scenario
 from spfvar.toml_input import load_toml
 
 M = TypeVar("M", bound=BaseModel)
+
+#: Files that say what they are, and which command takes them.
+OWN = {"scenario": "spfvar compare --scenario", "race": "spfvar check --race"}
 
 
 class Catalogue(Generic[M]):
@@ -72,8 +76,18 @@ class Catalogue(Generic[M]):
         if name not in self._files:
             raise unknown(self.kind, name, self.names())
         if name not in self._loaded:
-            self._loaded[name] = load_toml(self._files[name], self._model)
+            self._loaded[name] = self._read(self._files[name])
         return self._loaded[name]
+
+    def _read(self, file: Traversable | Path) -> M:
+        try:
+            return load_toml(file, self._model)
+        except InputError as error:
+            other = _kind_of(file)
+            if other in OWN and self.kind in OWN and other != self.kind:
+                message = f"is a {other}, not a {self.kind}: {OWN[other]} takes it"
+                raise InputError(message, file=str(file)) from error
+            raise
 
     def add_file(self, path: str) -> str:
         """Take a TOML file that the user named; returns the name it goes by."""
@@ -102,6 +116,15 @@ def matching(kind: str, pattern: str, names: Sequence[str]) -> list[str]:
             raise InputError(f"no {kind} matches {pattern!r}", expected=", ".join(names))
         raise unknown(kind, pattern, names)
     return matches
+
+
+def _kind_of(file: Traversable | Path) -> str | None:
+    """What a TOML file says it is."""
+    try:
+        kind = tomllib.loads(file.read_text(encoding="utf-8")).get("kind")
+    except (OSError, ValueError):
+        return None
+    return {"load": "scenario", "race": "race"}.get(str(kind))
 
 
 def scenarios() -> Catalogue[Scenario]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import spfvar
 from spfvar.comparison.metrics import Thresholds
-from spfvar.errors import InputError, nearest
+from spfvar.errors import InputError, nearest, unknown
 from spfvar.matrix.catalogue import Catalogue
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Variant
@@ -100,6 +100,8 @@ def make_plan(
     profile = profiles[hardware]
     chosen = [registry[name] for name in dict.fromkeys(variants or registry.variants)]
     base = baseline or _default_baseline(chosen, registry)
+    if base not in registry.variants:
+        raise unknown("variant", base, registry.variants, key="--baseline")
     if base not in [variant.name for variant in chosen]:
         chosen.insert(0, registry[base])
     names = scenarios.select(patterns or ["*"])

@@ -99,11 +99,13 @@ def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, list[float | None
 
 def load_run(path: str) -> Run:
     """Read a run's file.  Raises InputError, located, for what is none or is damaged."""
+    if not path:
+        raise InputError("the path is empty", key="--load", expected=WRITTEN_BY)
     try:
         with Path(path).open("rb") as stream:
             raw = stream.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read: {reason(error)}", file=path or '""') from error
+        raise InputError(f"cannot read: {reason(error)}", file=path) from error
     if len(raw) > MAX_FILE_BYTES:
         raise InputError("the file is too large", file=path, expected=f"at most {MAX_FILE_BYTES >> 20}MiB")
     try:

@@ -23,7 +23,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from spfvar.automata.extract import StrategyError
-from spfvar.errors import InputError, SpfvarError, unknown
+from spfvar.errors import InputError, SpfvarError, nearest, unknown
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.ops.op import Steps
@@ -96,7 +96,10 @@ class Registry:
                 return  # a module that only holds patches
             self.problems.append(Problem(origin, "defines no VARIANTS list"))
             return
-        for variant in self._listed(variants, "VARIANTS", "Variant", origin):
+        listed = self._listed(variants, "VARIANTS", "Variant", origin)
+        if variants == [] and not twins:
+            self.problems.append(Problem(origin, "its list VARIANTS is empty"))
+        for variant in listed:
             self._add(variant, origin)
 
     def _listed(self, values: Any, name: str, kind: str, origin: str) -> list[object]:
@@ -257,8 +260,14 @@ def _named(file_or_module: str) -> tuple[str, str, Callable[[], ModuleType]]:
     """A plugin's origin, what it is the same by however it is spelt, and how to load it."""
     path = Path(file_or_module)
     if path.suffix == ".py" or path.exists() or "/" in file_or_module:
+        if path.is_dir():
+            raise InputError(f"{file_or_module!r} is a directory", key="--plugin", expected="a .py file")
         if not path.is_file():
-            raise InputError(f"there is no plugin file {file_or_module!r}", key="--plugin")
+            close = nearest(path.name, [other.name for other in path.parent.glob("*.py")])
+            raise InputError(
+                f"there is no plugin file {file_or_module!r}", key="--plugin",
+                suggestion=close and str(path.with_name(close)),
+            )  # fmt: skip
         return str(path), str(path.resolve()), lambda: _module_from(path)
     try:
         found = importlib.util.find_spec(file_or_module)

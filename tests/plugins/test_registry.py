@@ -96,7 +96,7 @@ def test_a_missing_plugin_is_an_input_error(name: str) -> None:
 
 def test_a_directory_is_no_plugin(tmp_path: Path) -> None:
     """Neither a file nor a module."""
-    with pytest.raises(InputError, match="there is no plugin file"):
+    with pytest.raises(InputError, match=r"is a directory; expected a \.py file"):
         load_registry([str(tmp_path)])
 
 
