@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 #: Changes whenever the same scenario may give other numbers.
 MODEL_VERSION = "1"
 
-__all__ = ["MODEL_VERSION", "__version__", "check", "compare"]
+__all__ = ["MODEL_VERSION", "__version__", "check", "compare", "load"]
 
 
 def compare(*variants: str, **options: Any) -> pd.DataFrame:
@@ -19,6 +19,13 @@ def compare(*variants: str, **options: Any) -> pd.DataFrame:
     from spfvar.api import compare as run
 
     return run(*variants, **options)
+
+
+def load(*files: str, **options: Any) -> pd.DataFrame:
+    """Merge runs that were saved; see `spfvar.api.load` for the options and the columns of the table."""
+    from spfvar.api import load as run
+
+    return run(*files, **options)
 
 
 def check(*variants: str, **options: Any) -> pd.DataFrame:

@@ -16,8 +16,11 @@ from spfvar.explore.tokens import Token
 from spfvar.explore.world import build_race
 from spfvar.matrix import catalogue
 from spfvar.matrix.check import make_cases, run_checks
+from spfvar.matrix.merged import merge, select
 from spfvar.matrix.plan import DEFAULT_HARDWARE, Plan, make_plan
-from spfvar.matrix.run import Failure, Samples, run_plan
+from spfvar.matrix.run import run_plan
+from spfvar.matrix.runfile import load_run
+from spfvar.matrix.samples import Failure, Samples
 from spfvar.plugins.registry import BUILT_IN, Problem, Registry, load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.race import Race
@@ -75,7 +78,11 @@ def run_comparison(
     progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
     """Run a plan and evaluate it.  InputError if no cell could be run."""
-    samples = run_plan(plan, jobs, progress)
+    return evaluate(plan, run_plan(plan, jobs, progress), registry.problems)
+
+
+def evaluate(plan: Plan, samples: Samples, problems: Sequence[Problem] = ()) -> Comparison:
+    """Compare samples that are there.  InputError if the baseline has none."""
     if plan.baseline not in set(samples.values["variant"]):
         reasons = "; ".join(dict.fromkeys(failure.message for failure in samples.failures))
         raise InputError(f"the baseline {plan.baseline} could not be run: {reasons}")
@@ -83,9 +90,9 @@ def run_comparison(
         plan,
         samples,
         summarise(samples.values),
-        compare_to(samples.values, plan.baseline),
+        compare_to(samples.values, plan.baseline, thresholds=plan.thresholds),
         summarise_events(samples.events, samples.values),
-        tuple(registry.problems),
+        tuple(problems),
     )
 
 
@@ -112,17 +119,45 @@ def compare(
     >>> spfvar.compare("spf-do-fault", scenarios=["file-cow"], threads=[1, 16])  # doctest: +SKIP
     """
     registry = load_registry(plugins)
-    settings = {
-        name: [str(v) for v in (value if isinstance(value, list | tuple) else [value])]
-        for name, value in (axes or {}).items()
-    }
     plan = make_plan(
         registry, catalogue.scenarios(), catalogue.hardware(),
         variants=usable(registry, variants or compared(registry)), patterns=scenarios, threads=threads,
         hardware=hardware,
-        baseline=baseline, settings=settings, seeds=seeds, seed=seed,
+        baseline=baseline, settings=_settings(axes), seeds=seeds, seed=seed,
     )  # fmt: skip
     return as_frame(run_comparison(plan, registry, jobs))
+
+
+def _settings(axes: Mapping[str, object | Sequence[object]] | None) -> dict[str, list[str]]:
+    return {
+        name: [str(v) for v in (value if isinstance(value, list | tuple) else [value])]
+        for name, value in (axes or {}).items()
+    }
+
+
+def load(
+    *files: str,
+    variants: Sequence[str] = (),
+    scenarios: Sequence[str] = (),
+    threads: Sequence[int] = (),
+    axes: Mapping[str, object | Sequence[object]] | None = None,
+    baseline: str | None = None,
+) -> pd.DataFrame:
+    """Merge runs that ``compare --save`` wrote; the rest chooses among what was run, as for ``compare``.
+
+    Returns the frame that ``compare`` returns.  Raises InputError for files that are none, that do not go
+    together, or that do not have what is asked for.
+
+    >>> import spfvar  # doctest: +SKIP
+    >>> spfvar.load("all.jsonl", "mine.jsonl", baseline="per-vma-6.12")  # doctest: +SKIP
+    """
+    if not files:
+        raise InputError("no file given", expected="one or more files written by spfvar compare --save")
+    run = select(
+        merge([(file, load_run(file)) for file in dict.fromkeys(files)], baseline),
+        variants, scenarios, threads, _settings(axes),
+    )  # fmt: skip
+    return as_frame(evaluate(run.plan, run.samples))
 
 
 def check(

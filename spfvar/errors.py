@@ -87,7 +87,10 @@ class InputError(SpfvarError, ValueError):
 
 
 class UnknownNameError(InputError):
-    """A name that is none of the known ones, which `expected` lists; see `unknown`."""
+    """A `name` that is none of the known ones of its `kind`, which `expected` lists; see `unknown`."""
+
+    kind: str = ""
+    name: str = ""
 
     def _statement(self) -> str:
         if self.suggestion is None:
@@ -107,7 +110,7 @@ def unknown(
 ) -> UnknownNameError:
     """Return (not raise) the error for a `kind` (such as "variant") that has no `name`."""
     names = list(candidates)
-    return UnknownNameError(
+    error = UnknownNameError(
         f"unknown {kind} " + quote(name, "'"),
         file=file,
         line=line,
@@ -115,6 +118,8 @@ def unknown(
         expected=shortlist(names),
         suggestion=nearest(name, names),
     )
+    error.kind, error.name = kind, name
+    return error
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:

@@ -23,7 +23,7 @@ MAX_DURATION: Final = 86_400e9
 MAX_THREADS: Final = 1024
 
 UNITS_REQUIRED: Final[Mapping[str, bool]] = {"units_required": True}
-"""Validation context under which a bare number is no Duration, as in a hand-written file."""
+"""Validation context under which a bare number is no Duration and no Percent, as in a hand-written file."""
 
 _BYTES_PER: Final = {"TiB": 1 << 40, "GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "B": 1}
 _POWER_OF_TEN: Final = {"s": 9, "ms": 6, "us": 3, "ns": 0}
@@ -35,10 +35,13 @@ _DURATION_TEXT: Final = 'a duration such as "500ns", "100us", "3ms" or "2s"'
 _THREADS_TEXT: Final = f'thread counts 1..{MAX_THREADS} such as "1,4,16" or "1-4"'
 _FAIL_ON_TEXT: Final = '"worse>5%" or "METRIC:worse>5%"'
 
+_PERCENT_TEXT: Final = 'a percentage from 0% to 100% such as "2%" or "0.5%"'
+
 _NAME = r"[A-Za-z_][A-Za-z0-9_.-]*"
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _SIZE_RE = re.compile(r"([0-9]+)\s*([A-Za-z]*)")
 _DURATION_RE = re.compile(rf"({_NUMBER})\s*([^\W\d_]*)")
+_PERCENT_RE = re.compile(rf"({_NUMBER})\s*%")
 _THREADS_RE = re.compile(r"\s*([0-9]{1,9})\s*(?:-\s*([0-9]{1,9})\s*)?")
 _ASSIGNMENT_RE = re.compile(rf"\s*({_NAME})\s*=\s*(.*\S)\s*", re.DOTALL)
 _FAIL_ON_RE = re.compile(rf"\s*(?:({_NAME})\s*:\s*)?([A-Za-z]+)\s*>\s*({_NUMBER})\s*%\s*")
@@ -99,6 +102,21 @@ def format_duration(ns: float) -> str:
     units = _POWER_OF_TEN.items()
     unit, power = next(((u, p) for u, p in units if exact >= Decimal(10) ** p), ("ns", 0))
     return f"{_plain(exact.scaleb(-power))}{unit}"
+
+
+def parse_percent(value: object) -> float:
+    """Return the share meant by "2%" or "0.5 %"; 0% to 100%."""
+    match = _PERCENT_RE.fullmatch(_bounded(value)) if isinstance(value, str) else None
+    if match is None:
+        bare = _is_number(value) or (isinstance(value, str) and re.fullmatch(_NUMBER, value.strip()))
+        wrong = "has no % sign" if bare else "is not a percentage"
+        raise InputError(f"{describe(value)} {wrong}", expected=_PERCENT_TEXT)
+    return _checked_share(float(Decimal(match[1]).scaleb(-2)), describe(value))
+
+
+def format_percent(share: float) -> str:
+    """Return the exact text for `share`; `parse_percent` gives the same back."""
+    return f"{_plain(Decimal(repr(share)).scaleb(2))}%"
 
 
 def parse_threads(text: str) -> list[int]:
@@ -167,10 +185,18 @@ def parse_fail_on(text: str) -> FailOn:
     return FailOn(metric, percent)
 
 
-def _duration_field(value: object, info: ValidationInfo) -> float:
+def duration_field(value: object, info: ValidationInfo) -> float:
+    """Validate a field of type Duration: a bare number is nanoseconds, except under UNITS_REQUIRED."""
     if _is_number(value) and info.context is not UNITS_REQUIRED:
         return _checked_ns(value, describe(value))
     return parse_duration(value)
+
+
+def percent_field(value: object, info: ValidationInfo) -> float:
+    """Validate a field of type Percent: a bare number is a share, except under UNITS_REQUIRED."""
+    if _is_number(value) and info.context is not UNITS_REQUIRED:
+        return _checked_share(value, describe(value))
+    return parse_percent(value)
 
 
 def _is_number(value: object) -> TypeGuard[float]:
@@ -183,6 +209,12 @@ def _checked_ns(ns: float, shown: str) -> float:
         limits = f"a duration from 0ns to {MAX_DURATION / 1e9:.0f}s"
         raise InputError(f"{shown} is out of range", expected=limits)
     return float(ns)
+
+
+def _checked_share(share: float, shown: str) -> float:
+    if not 0 <= share <= 1:
+        raise InputError(f"{shown} is out of range", expected=_PERCENT_TEXT)
+    return float(share)
 
 
 def _plain(number: Decimal) -> str:
@@ -198,8 +230,11 @@ def _bounded(text: str) -> str:
 Bytes = Annotated[int, BeforeValidator(parse_size, json_schema_input_type=int | str)]
 """A pydantic field in bytes, given as `parse_size` reads it."""
 
-Duration = Annotated[float, BeforeValidator(_duration_field, json_schema_input_type=float | str)]
+Duration = Annotated[float, BeforeValidator(duration_field, json_schema_input_type=float | str)]
 """A pydantic field in nanoseconds, given as `parse_duration` reads it.
 
 A bare number is nanoseconds, so that dumped models load again, except under UNITS_REQUIRED.
 """
+
+Percent = Annotated[float, BeforeValidator(percent_field, json_schema_input_type=float | str)]
+"""A pydantic field that is a share, given as `parse_percent` reads it; dumped models load again."""

@@ -19,13 +19,16 @@ from spfvar.units import (
     Bytes,
     Duration,
     FailOn,
+    Percent,
     format_duration,
+    format_percent,
     format_size,
     format_threads,
     parse_assignment,
     parse_assignments,
     parse_duration,
     parse_fail_on,
+    parse_percent,
     parse_size,
     parse_threads,
 )
@@ -34,6 +37,7 @@ PARSERS: list[Callable[[str], object]] = [
     parse_assignment,
     parse_duration,
     parse_fail_on,
+    parse_percent,
     parse_size,
     parse_threads,
 ]
@@ -43,10 +47,11 @@ NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
 
 
 class Model(BaseModel):
-    """Both field types, each with a default so that it can be left out."""
+    """Every field type, each with a default so that it can be left out."""
 
     size: Bytes = 1
     time: Duration = 0.0
+    noise: Percent = 0.0
 
 
 @given(st.one_of(st.text(st.characters()), ALMOST), st.sampled_from(PARSERS))
@@ -248,16 +253,40 @@ def test_fail_on_relation_is_suggested() -> None:
         parse_fail_on("worst>5%")
 
 
+@pytest.mark.parametrize(("text", "share"), [("2%", 0.02), ("0.5 %", 0.005), (" 0%", 0.0), ("100%", 1.0)])
+def test_percentages(text: str, share: float) -> None:
+    """Text and share."""
+    assert parse_percent(text) == share
+
+
+@given(st.floats(0, 1))
+def test_percentages_round_trip(share: float) -> None:
+    """What is written is read back to the same bits."""
+    assert parse_percent(format_percent(share)) == share
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [("2", '"2" has no % sign'), (0.02, "0.02 has no % sign"), ("2 per cent", "is not a percentage"),
+     ("-1%", "is not a percentage"), ("100.1%", "out of range"), (True, "is not a percentage"), ("", "is not")],
+)  # fmt: skip
+def test_no_percentages(value: object, says: str) -> None:
+    """What is wrong, and what was expected."""
+    with pytest.raises(InputError, match=says) as caught:
+        parse_percent(value)
+    assert caught.value.expected == 'a percentage from 0% to 100% such as "2%" or "0.5%"'
+
+
 def test_fields_take_texts() -> None:
-    """Model fields take the texts and hold bytes and nanoseconds."""
-    model = Model.model_validate({"size": "64KiB", "time": "3ms"})
-    assert (model.size, model.time) == (1 << 16, 3e6)
+    """Model fields take the texts and hold bytes, nanoseconds and shares."""
+    model = Model.model_validate({"size": "64KiB", "time": "3ms", "noise": "2%"})
+    assert (model.size, model.time, model.noise) == (1 << 16, 3e6, 0.02)
 
 
-@given(st.integers(1, MAX_SIZE), DURATIONS)
-def test_dumped_fields_load_again(size: int, time: float) -> None:
+@given(st.integers(1, MAX_SIZE), DURATIONS, st.floats(0, 1))
+def test_dumped_fields_load_again(size: int, time: float, noise: float) -> None:
     """A dumped model, with plain numbers, validates to an equal one."""
-    model = Model(size=size, time=time)
+    model = Model(size=size, time=time, noise=noise)
     assert Model.model_validate(model.model_dump()) == model
     assert Model.model_validate_json(model.model_dump_json()) == model
 
@@ -267,6 +296,8 @@ def test_files_must_give_units() -> None:
     assert Model.model_validate({"size": 7}, context=UNITS_REQUIRED).size == 7
     with pytest.raises(ValidationError, match="5 has no unit"):
         Model.model_validate({"time": 5}, context=UNITS_REQUIRED)
+    with pytest.raises(ValidationError, match=r"0\.5 has no % sign"):
+        Model.model_validate({"noise": 0.5}, context=UNITS_REQUIRED)
 
 
 @pytest.mark.parametrize("time", [-1, 10**400, float("nan"), True, "soon"])

@@ -9,24 +9,22 @@ from contextlib import contextmanager
 
 import click
 
-from spfvar.atomic import check_writable, write_atomically
+from spfvar.atomic import check_writable
+from spfvar.cli import completing, terminal
 from spfvar.cli.check import search_options
-from spfvar.cli.compare import reproduce
-from spfvar.cli.options import plugin_option
+from spfvar.cli.options import output_option, plugin_option, reproduce
+from spfvar.cli.plugins import load
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
-from spfvar.matrix.ablate import ablate
-from spfvar.plugins.registry import load_registry
-from spfvar.report import ablation
 
 FORMS = ("table", "markdown", "mail", "json")
 
 
 @click.command(name="ablate")
-@click.argument("variant")
+@click.argument("variant", shell_complete=completing.variants)
 @click.option(
     "--race", "patterns", multiple=True, metavar="NAME|GLOB|FILE.toml",
-    help="Race; repeatable.  [default: all]",
+    shell_complete=completing.races, help="Race; repeatable.  [default: all]",
 )  # fmt: skip
 @click.option("--core", is_flag=True, help="Also the guards of the paths that all variants share.")
 @click.option("--max-states", type=int, default=2_000_000, show_default=True, help="Bound of each search.")
@@ -34,7 +32,7 @@ FORMS = ("table", "markdown", "mail", "json")
 @click.option("--timeout", default="20s", show_default=True, metavar="DURATION", help="Bound of each search.")
 @click.option("--jobs", type=int, metavar="N", help="Searches to run side by side.  [default: all CPUs]")
 @click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
-@click.option("-o", "--output", metavar="FILE", help="Write there instead of to the terminal.")
+@output_option
 @plugin_option
 def command(
     variant: str, patterns: tuple[str, ...], core: bool, max_states: int, memory: str, timeout: str,
@@ -52,17 +50,22 @@ def command(
       spfvar ablate mmap-lock                       the guards of the core itself
       spfvar ablate my-idea --plugin my_idea.py
     """
+    from spfvar.matrix.ablate import ablate
+    from spfvar.report import ablation
+    from spfvar.report.paint import judged
+
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
     options = search_options(max_states, memory, timeout, False, False)
     if output is not None:
         check_writable(output)
-    registry = load_registry(plugins)
+    registry = load(plugins)
     races = catalogue.races()
     chosen = {name: races[name] for name in races.select(patterns or races.names())}
     with _progress() as progress:
         found = ablate(registry.any_variant(variant), chosen, core, options, jobs, progress)
     line = reproduce(sys.argv[1:])
+    where = terminal.place(output, form)
     if form == "json":
         text = ablation.render_json(variant, found)
     elif form == "mail":
@@ -70,11 +73,9 @@ def command(
     elif form == "markdown":
         text = ablation.render_markdown(variant, found, len(chosen), line)
     else:
-        text = ablation.render_text(variant, found, len(chosen), line)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_atomically(output, text)
+        paint = judged if where.colour else str
+        text = ablation.render_text(variant, found, len(chosen), line, where.width, paint)
+    where.put(text)
     return 0
 
 

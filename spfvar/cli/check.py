@@ -7,36 +7,36 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from spfvar import units
-from spfvar.api import usable
 from spfvar.atomic import check_writable, write_atomically
-from spfvar.cli.compare import reproduce
-from spfvar.cli.options import plugin_option
+from spfvar.cli import completing, terminal
+from spfvar.cli.options import blame, output_option, plugin_option, reproduce
+from spfvar.cli.plugins import load, tell_problems
 from spfvar.cli.waiting import doing
 from spfvar.errors import InputError
-from spfvar.explore.explore import Options
-from spfvar.explore.verdict import REDUCTIONS, with_reductions
 from spfvar.matrix import catalogue
-from spfvar.matrix.check import Checked, exit_code, make_cases, run_checks
-from spfvar.matrix.saved import saved_text
-from spfvar.plugins.registry import load_registry
-from spfvar.report import verdicts
+
+if TYPE_CHECKING:  # completion must not wait for the explorer
+    from spfvar.explore.explore import Options
+    from spfvar.matrix.check import Checked
 
 #: Exit code if nothing is violated, but not everything that was asked for could be searched.
 INCOMPLETE = 3
-FORMS = ("table", "markdown", "mail", "json")
+FORMS = ("table", "markdown", "mail", "json", "github")
 
 
 @click.command(name="check")
-@click.argument("variants", nargs=-1, metavar="[VARIANT]...")
+@click.argument("variants", nargs=-1, metavar="[VARIANT]...", shell_complete=completing.checkable)
 @click.option(
     "--race",
     "patterns",
     multiple=True,
     metavar="NAME|GLOB|FILE.toml",
+    shell_complete=completing.races,
     help="Race; repeatable.  [default: all]",
 )
 @click.option("--twins", is_flag=True, help="Check the broken twins and the variants without their bugs.")
@@ -47,8 +47,13 @@ FORMS = ("table", "markdown", "mail", "json")
 @click.option("--no-reductions", is_flag=True, help="The plain search: every state, one primitive at a time.")
 @click.option("--jobs", type=int, metavar="N", help="Searches to run side by side.  [default: all CPUs]")
 @click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
-@click.option("-o", "--output", metavar="FILE", help="Write there instead of to the terminal.")
-@click.option("--save", metavar="FILE", help="Write verdicts and tokens there, for spfvar replay.")
+@output_option
+@click.option(
+    "--save",
+    metavar="FILE",
+    shell_complete=completing.files,
+    help="Write verdicts and tokens there, for spfvar replay.",
+)
 @plugin_option
 def command(
     variants: tuple[str, ...], patterns: tuple[str, ...], twins: bool, every: bool, max_states: int,
@@ -66,26 +71,34 @@ def command(
       spfvar check my-idea --plugin my_idea.py --all --format mail
       spfvar check per-vma-6.12 --race my-race.toml --max-states 1000000
       spfvar check --twins
+      spfvar check my-idea --plugin my_idea.py --format github      in CI: docs/compare.md
 
     Exit codes: 0 all safe (with --twins: all as expected); 1 a violation (with --twins: a miss or a false
     alarm); 3 nothing violated but a search was incomplete; 2 bad input; 130 interrupted.
     """
+    from spfvar.api import usable
+    from spfvar.matrix.check import exit_code, make_cases, run_checks
+    from spfvar.matrix.saved import saved_text
+    from spfvar.report import github
+
     options = search_options(max_states, memory, timeout, every, no_reductions)
     for path in (output, save):
         if path is not None:
             check_writable(path)
-    registry = load_registry(plugins)
+    registry = load(plugins)
     names = variants if twins else usable(registry, variants)
-    cases = make_cases(registry, catalogue.races(), names, patterns, twins)
-    for problem in registry.problems:
-        click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
+    races = catalogue.races()
+    cases = make_cases(registry, races, names, patterns, twins)
+    tell_problems(registry)
     with _progress() as progress:
         results = run_checks(cases, options, jobs, progress)
-    text = render(results, form, replay_options(patterns, plugins))
-    if output is None:
-        click.echo(text, nl=False)
+    where = terminal.place(output, form)
+    if form == "github":
+        files = {result.case.race_name: races.own_file(result.case.race_name) for result in results}
+        text = github.render_checks(results, registry.problems, files)
     else:
-        write_atomically(output, text)
+        text = render(results, form, where, replay_options(patterns, plugins))
+    where.put(text)
     if save is not None:
         write_atomically(save, saved_text(results, save))
     code = exit_code(results)
@@ -94,14 +107,20 @@ def command(
 
 def search_options(max_states: int, memory: str, timeout: str, every: bool, no_reductions: bool) -> Options:
     """The options of the searches."""
+    from spfvar.explore.explore import Options
+    from spfvar.explore.verdict import REDUCTIONS, with_reductions
+
     if max_states < 1:
         raise InputError(f"{max_states} states", key="--max-states", expected="1 or more")
-    options = Options(
-        max_states=max_states,
-        max_bytes=units.parse_size(memory),
-        seconds=units.parse_duration(timeout) / 1e9,
-        first=not every,
-    )
+    with blame("--memory"):
+        most = units.parse_size(memory)
+    if timeout.isdigit():  # seconds are meant, where elsewhere it would be nanoseconds
+        raise InputError(
+            f"{timeout} has no unit", key="--timeout", expected="a duration", suggestion=f"{timeout}s"
+        )
+    with blame("--timeout"):
+        seconds = units.parse_duration(timeout) / 1e9
+    options = Options(max_states=max_states, max_bytes=most, seconds=seconds, first=not every)
     return with_reductions(options, REDUCTIONS, False) if no_reductions else options
 
 
@@ -112,8 +131,11 @@ def replay_options(patterns: Sequence[str], plugins: Sequence[str]) -> str:
     return shlex.join(word for option in options for word in option)
 
 
-def render(results: Sequence[Checked], form: str, replay: str = "") -> str:
+def render(results: Sequence[Checked], form: str, where: terminal.Place, replay: str = "") -> str:
     """Results in one of the forms; ``replay``: options that replaying a token needs."""
+    from spfvar.report import verdicts
+    from spfvar.report.paint import judged
+
     command_line = reproduce(sys.argv[1:])
     if form == "json":
         return verdicts.render_json(results)
@@ -121,7 +143,7 @@ def render(results: Sequence[Checked], form: str, replay: str = "") -> str:
         return verdicts.render_mail(results, command_line, replay)
     if form == "markdown":
         return verdicts.render_markdown(results, command_line, replay)
-    return verdicts.render_text(results, command_line, replay)
+    return verdicts.render_text(results, command_line, replay, where.width, judged if where.colour else str)
 
 
 @contextmanager
@@ -130,6 +152,8 @@ def _progress() -> Iterator[Callable[[int, int, float], None] | None]:
     if not sys.stderr.isatty():
         yield None
         return
+    from spfvar.report.verdicts import count_text
+
     last = 0.0
     click.echo(doing("checking", "explore"), err=True, nl=False)
 
@@ -139,7 +163,7 @@ def _progress() -> Iterator[Callable[[int, int, float], None] | None]:
         if now - last > 0.1 or done == total:
             last = now
             click.echo(
-                f"\r\x1b[Kchecking {done}/{total}  {verdicts.count_text(round(rate))} states/s",
+                f"\r\x1b[Kchecking {done}/{total}  {count_text(round(rate))} states/s",
                 err=True,
                 nl=False,
             )

@@ -2,48 +2,42 @@
 
 from __future__ import annotations
 
-import math
 import os
-import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
-import spfvar
 from spfvar import units
-from spfvar.api import Comparison, compared, run_comparison, usable
 from spfvar.atomic import check_writable, write_atomically
-from spfvar.cli.options import plugin_option
+from spfvar.cli import completing, terminal
+from spfvar.cli.options import blame, output_option, plugin_option
+from spfvar.cli.options import reproduce as reproduce
+from spfvar.cli.plugins import load, tell_problems
 from spfvar.cli.waiting import doing
-from spfvar.comparison.metrics import METRICS, Metric, select
+from spfvar.comparison.metrics import select
+from spfvar.errors import InputError
 from spfvar.matrix import catalogue
-from spfvar.matrix.plan import DEFAULT_HARDWARE, make_plan
-from spfvar.plugins.registry import load_registry
-from spfvar.report import rivals
-from spfvar.report.machine import to_csv, to_json
-from spfvar.report.mail import render_mail
-from spfvar.report.markdown import render_markdown
-from spfvar.report.meta import Meta
-from spfvar.report.summary import summary_blocks
-from spfvar.report.tables import build_blocks, events_blocks
-from spfvar.report.text import render_table
+from spfvar.matrix.plan import DEFAULT_HARDWARE
 
-#: What tables show unless --metric says otherwise; csv and json hold every metric.
-SHOWN = ("faults_per_s",)
 SOMETHING_FAILED = 1
-FORMS = ("table", "markdown", "mail", "csv", "json")
+FORMS = ("table", "markdown", "mail", "csv", "json", "github")
+#: Parameters that say how cells are run, which --load does not do.
+_OF_RUNS = {
+    "hardware": "--hardware", "seeds": "--seeds", "seed": "--seed", "jobs": "--jobs", "plugins": "--plugin",
+}  # fmt: skip
 
 
 @click.command(name="compare")
-@click.argument("variants", nargs=-1, metavar="[VARIANT]...")
+@click.argument("variants", nargs=-1, metavar="[VARIANT]...", shell_complete=completing.variants)
 @click.option(
     "--scenario",
     "patterns",
     multiple=True,
     metavar="NAME|GLOB|FILE.toml",
+    shell_complete=completing.scenarios,
     help="Scenario; repeatable.  [default: all]",
 )
 @click.option("--threads", metavar="1,4,16", help="Thread counts.  [default: the scenario's]")
@@ -52,9 +46,15 @@ FORMS = ("table", "markdown", "mail", "csv", "json")
     default=DEFAULT_HARDWARE,
     show_default=True,
     metavar="NAME|FILE.toml",
+    shell_complete=completing.hardware,
     help="Hardware profile.",
 )
-@click.option("--baseline", metavar="VARIANT", help="What ratios refer to.  [default: the unpatched kernel]")
+@click.option(
+    "--baseline",
+    metavar="VARIANT",
+    shell_complete=completing.variants,
+    help="What ratios refer to.  [default: the unpatched kernel]",
+)
 @click.option("--seeds", type=int, default=6, show_default=True, help="Independent runs per cell.")
 @click.option("--seed", type=int, default=1, show_default=True, help="First seed.")
 @click.option(
@@ -62,6 +62,7 @@ FORMS = ("table", "markdown", "mail", "csv", "json")
     "settings",
     multiple=True,
     metavar="AXIS=VALUE[,VALUE]...",
+    shell_complete=completing.axes,
     help="Values of any other axis; repeatable.",
 )
 @click.option(
@@ -69,25 +70,42 @@ FORMS = ("table", "markdown", "mail", "csv", "json")
     "metrics",
     multiple=True,
     metavar="NAME|all",
+    shell_complete=completing.metrics,
     help="Metric to show; repeatable.  [default: faults_per_s; csv and json: all]",
 )
 @click.option("--jobs", type=int, metavar="N", help="Cells to run side by side.  [default: all CPUs]")
 @click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
-@click.option("-o", "--output", metavar="FILE", help="Write there instead of to the terminal.")
+@output_option
 @click.option(
     "--fail-on",
     metavar="'[METRIC:]worse>5%'",
     help="Exit with 1 if a variant is significantly worse by more.",
 )
+@click.option(
+    "--save",
+    metavar="FILE",
+    shell_complete=completing.files,
+    help="Write the run with all its samples there, for --load.",
+)
+@click.option(
+    "--load",
+    "loads",
+    multiple=True,
+    metavar="FILE",
+    shell_complete=completing.files,
+    help="Show a saved run instead of computing one; repeatable, runs are merged.",
+)
 @plugin_option
 def command(
     variants: tuple[str, ...], patterns: tuple[str, ...], threads: str | None, hardware: str,
     baseline: str | None, seeds: int, seed: int, settings: tuple[str, ...], metrics: tuple[str, ...],
-    jobs: int | None, form: str, output: str | None, fail_on: str | None, plugins: tuple[str, ...],
+    jobs: int | None, form: str, output: str | None, fail_on: str | None, save: str | None,
+    loads: tuple[str, ...], plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Simulate variants over scenarios and print comparison tables.
 
-    Without arguments: all variants over every scenario's default matrix.
+    Without arguments: all variants over every scenario's default matrix.  With --load, variants, --scenario,
+    --threads and --set choose among what was run.
 
     \b
     Examples:
@@ -97,128 +115,62 @@ def command(
       spfvar compare --scenario file-major --set hit_rate=0.5,0.9 --metric all
       spfvar compare my-idea --plugin my_idea.py --format json -o out.json
       spfvar compare my-idea --plugin my_idea.py --fail-on 'worse>5%'
+      spfvar compare --save all.jsonl
+      spfvar compare --load all.jsonl --baseline per-vma-6.12 --metric all
+      spfvar compare my-idea --load all.jsonl --load mine.jsonl --format mail
 
     Exit codes: 0 done; 1 --fail-on met, or something asked for could not be run; 2 bad input;
     130 interrupted.
     """
-    shown = _metrics(metrics, form)
-    condition = units.parse_fail_on(fail_on) if fail_on else None
-    if condition is not None and condition.metric is not None:
-        select([condition.metric])
-    if output is not None:
-        check_writable(output)
-    registry = load_registry(plugins)
-    plan = make_plan(
-        registry, catalogue.scenarios(), catalogue.hardware(),
-        variants=usable(registry, variants or compared(registry)), patterns=patterns,
-        threads=units.parse_threads(threads) if threads else (), hardware=hardware, baseline=baseline,
-        settings={k: v.split(",") for k, v in units.parse_assignments(settings).items()},
-        seeds=seeds, seed=seed,
-    )  # fmt: skip
-    for problem in registry.problems:
-        click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
-    with _progress() as progress:
-        comparison = run_comparison(plan, registry, jobs, progress)
+    from spfvar.cli import comparing
+    from spfvar.matrix.runfile import run_text
+
+    with blame("--metric"):
+        shown = comparing.shown_metrics(metrics, form)
+    with blame("--fail-on"):
+        condition = units.parse_fail_on(fail_on) if fail_on else None
+        if condition is not None and condition.metric is not None:
+            select([condition.metric])
+    with blame("--threads"):
+        counts = units.parse_threads(threads) if threads else []
+    with blame("--set"):
+        axes = {name: value.split(",") for name, value in units.parse_assignments(settings).items()}
+    _check_places(output, save, loads)
+    wanted = comparing.Wanted(variants, patterns, counts, axes, baseline)
+    scenarios = catalogue.scenarios()
+    if loads:
+        comparison, run = comparing.loaded(loads, wanted, sys.argv[1:])
+    else:
+        registry = load(plugins)
+        plan = comparing.planned(wanted, registry, scenarios, hardware, seeds, seed)
+        tell_problems(registry)
+        with _progress() as progress:
+            comparison, run = comparing.simulated(plan, registry, jobs, progress, sys.argv[1:])
     for failure in comparison.failures:
         click.echo(f"spfvar: not run: {failure.message} {failure.axes}", err=True)
-    text = render(comparison, shown, form, colour=output is None and _wants_colour())
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_atomically(output, text)
-    if condition is not None and _too_bad(comparison, condition):
+    if save is not None:
+        write_atomically(save, run_text(run))
+    where = terminal.place(output, form)
+    view = comparing.View(form, shown, condition, where.width, where.colour)
+    where.put(comparing.render(comparison, run, view, None if loads else scenarios))
+    if condition is not None and (loss := comparing.too_bad(comparison, condition)) is not None:
+        click.echo(f"spfvar: {loss}", err=True)
         return SOMETHING_FAILED
     return SOMETHING_FAILED if comparison.failures or comparison.problems else 0
 
 
-def render(comparison: Comparison, metrics: Mapping[str, Metric], form: str, *, colour: bool = False) -> str:
-    """A comparison in one of the forms."""
-    meta = _meta(comparison)
-    if form == "csv":
-        keep = list(metrics)
-        cells = comparison.cells[comparison.cells["metric"].isin(keep)]
-        return to_csv(cells, comparison.comparisons, meta)
-    if form == "json":
-        keep = list(metrics)
-        cells = comparison.cells[comparison.cells["metric"].isin(keep)]
-        tests = comparison.comparisons[comparison.comparisons["metric"].isin(keep)]
-        return to_json(cells, tests, comparison.events, meta)
-    baseline = comparison.plan.baseline
-    blocks = summary_blocks(comparison.comparisons, baseline=baseline, metrics=metrics)
-    blocks += build_blocks(comparison.cells, comparison.comparisons, baseline=baseline, metrics=metrics)
-    reasons = {name for variant in comparison.plan.variants for name in variant.events_with("reason")}
-    blocks += events_blocks(comparison.events[comparison.events["event"].isin(reasons)])
-    if form == "mail":
-        return render_mail(blocks, meta)
-    if form == "markdown":
-        return render_markdown(blocks, meta)
-    return render_table(blocks, meta, colour=colour)
-
-
-def _metrics(names: Sequence[str], form: str) -> Mapping[str, Metric]:
-    if not names:
-        return METRICS if form in ("csv", "json") else select(SHOWN)
-    if "all" in names:
-        return METRICS
-    return select(names)
-
-
-def _meta(comparison: Comparison) -> Meta:
-    plan = comparison.plan
-    notes = list(plan.notes)
-    for variant in plan.variants:
-        for rival in variant.rivals:
-            found = rivals.duel(comparison.samples.values, variant.name, rival)
-            if found is not None:
-                notes += rivals.sentences(found)
-    return Meta(
-        version=spfvar.__version__,
-        model_version=spfvar.MODEL_VERSION,
-        hardware=plan.hardware,
-        baseline=plan.baseline,
-        matrix_hash=plan.matrix_hash,
-        seeds=plan.seeds,
-        seed=plan.seed,
-        reproduce=reproduce(sys.argv[1:]),
-        scenario_hashes=plan.scenario_hashes,
-        notes=notes,
-    )
-
-
-def reproduce(arguments: Sequence[str]) -> str:
-    """The command line without what only says where the output goes."""
-    kept: list[str] = []
-    skip = False
-    for argument in arguments:
-        if skip:
-            skip = False
-        elif argument in ("-o", "--output", "--jobs"):
-            skip = True
-        elif not argument.startswith(("--output=", "--jobs=")):
-            kept.append(argument)
-    return shlex.join(["spfvar", *kept])
-
-
-def _too_bad(comparison: Comparison, condition: units.FailOn) -> bool:
-    """Is any significant WORSE beyond the condition's limit?"""
-    for row in comparison.comparisons.to_dict("records"):
-        metric = METRICS[row["metric"]]
-        if condition.metric is None and not metric.outcome:
-            continue
-        if condition.metric not in (None, metric.name) or row["verdict"] != "WORSE":
-            continue
-        loss = 1.0 - row["ratio"] if metric.better == "higher" else row["ratio"] - 1.0
-        # A baseline of zero leaves no ratio: then any loss is beyond every limit.
-        if math.isnan(loss) or loss * 100.0 > condition.percent:
-            where = f"{row['variant']} in {row['scenario']} {row['axes']}"
-            text = f"{metric.name} is {loss * 100:.1f} % worse than {comparison.plan.baseline}"
-            click.echo(f"spfvar: {where}: {text}", err=True)
-            return True
-    return False
-
-
-def _wants_colour() -> bool:
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+def _check_places(output: str | None, save: str | None, loads: tuple[str, ...]) -> None:
+    """Refuse now what could not be written later, and options that make no sense together."""
+    if loads:
+        context = click.get_current_context()
+        for name, option in _OF_RUNS.items():
+            if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+                raise InputError("has no use beside --load, which computes nothing", key=option)
+    for path in (output, save):
+        if path is not None:
+            check_writable(path)
+    if output is not None and save is not None and os.path.realpath(output) == os.path.realpath(save):
+        raise InputError("names the same file as --output", key="--save")
 
 
 @contextmanager

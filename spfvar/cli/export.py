@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from spfvar.cli.options import plugin_option
+from spfvar.atomic import check_writable
+from spfvar.cli import completing, terminal
+from spfvar.cli.options import output_option, plugin_option
+from spfvar.cli.plugins import load
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
-from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
 
 
 @click.command(name="export")
 @click.option("--promela", is_flag=True, help="As a model for SPIN (the one format there is).")
-@click.argument("variant")
-@click.argument("race")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write there instead of to stdout.",
-)
+@click.argument("variant", shell_complete=completing.variants)
+@click.argument("race", shell_complete=completing.races)
+@output_option
 @plugin_option
-def command(promela: bool, variant: str, race: str, output: Path | None, plugins: tuple[str, ...]) -> None:
+def command(promela: bool, variant: str, race: str, output: str | None, plugins: tuple[str, ...]) -> None:
     """Write the model of a race under a variant for another checker.
 
     The text states the semantics of every primitive by itself, so that SPIN's verdict is an independent one.
@@ -36,17 +31,13 @@ def command(promela: bool, variant: str, race: str, output: Path | None, plugins
     """
     if not promela:
         raise InputError("no format given", key="export", expected="--promela")
+    if output is not None:
+        check_writable(output)
     from spfvar.explore.world import build_race
     from spfvar.export.promela import promela as text_of
 
     races = catalogue.races()
     name = races.select([race])[0]
-    world = build_race(races[name], Stack(load_registry(plugins)[variant]))
+    world = build_race(races[name], Stack(load(plugins)[variant]))
     text = text_of(world, variant, name)
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror}", file=str(output)) from error
+    terminal.place(output, "promela").put(text)

@@ -10,22 +10,21 @@ from typing import Any
 
 import click
 
+from spfvar.cli import terminal
 from spfvar.cli.options import plugin_option
+from spfvar.cli.plugins import load, tell_problems
 from spfvar.errors import InputError
 from spfvar.explore.properties import PROPERTIES
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
-from spfvar.plugins.registry import load_registry
 
 Row = dict[str, Any]
-WIDTH = 80
 
 
 def variants(plugins: tuple[str, ...]) -> list[Row]:
     """Every variant that could be loaded; plugins that could not are told on stderr."""
-    registry = load_registry(plugins)
-    for problem in registry.problems:
-        click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
+    registry = load(plugins)
+    tell_problems(registry)
     return [
         {
             "name": variant.name,
@@ -73,9 +72,8 @@ def races(_plugins: tuple[str, ...]) -> list[Row]:
 
 def twins(plugins: tuple[str, ...]) -> list[Row]:
     """Every broken twin: the bug, the variant without it, the race that has to show it."""
-    registry = load_registry(plugins)
-    for problem in registry.problems:
-        click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
+    registry = load(plugins)
+    tell_problems(registry)
     return [
         {
             "name": twin.name, "title": twin.title, "bug": twin.bug, "fixed": twin.fixed, "race": twin.race,
@@ -92,7 +90,7 @@ def properties(_plugins: tuple[str, ...]) -> list[Row]:
 
 def hooks(plugins: tuple[str, ...]) -> list[Row]:
     """Every hook point, of the core and of loaded plugins."""
-    load_registry(plugins)
+    load(plugins)
     return [
         {
             "name": name,
@@ -133,11 +131,11 @@ KINDS: dict[str, Callable[[tuple[str, ...]], list[Row]]] = {
 
 
 @click.command(name="list")
-@click.argument("kind", type=click.Choice(list(KINDS)))
+@click.argument("kind", type=click.Choice(list(KINDS)), metavar="KIND")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @plugin_option
 def command(kind: str, form: str, plugins: tuple[str, ...]) -> None:
-    """List variants, scenarios, races, broken twins, properties, hook points or hardware profiles.
+    """List things of a KIND: variants, scenarios, races, twins, properties, hooks or hardware.
 
     \b
     Examples:
@@ -146,18 +144,23 @@ def command(kind: str, form: str, plugins: tuple[str, ...]) -> None:
       spfvar list races
     """
     rows = KINDS[kind](plugins)
-    click.echo(json.dumps(rows, indent=2) if form == "json" else table(rows), nl=form == "json")
+    where = terminal.place(None, form)
+    text = json.dumps(rows, indent=2) + "\n" if form == "json" else table(rows, where.width, where.colour)
+    where.put(text)
 
 
-def table(rows: list[Row]) -> str:
+def table(rows: list[Row], columns: int = terminal.WIDTH, colour: bool = False) -> str:
     """Name, title and, where it is not shipped, origin."""
+    from spfvar.report.paint import bold, judged
+
     width = max((len(row["name"]) for row in rows), default=0)
     lines = []
     for row in rows:
         origin = row["origin"]
         shipped = origin == "shipped" or str(origin).startswith("spfvar.")
         text = f"{row['title']}{'' if shipped else f'  [{origin}]'}"
-        first, *rest = textwrap.wrap(text, max(30, WIDTH - width - 2), break_long_words=False) or [""]
-        lines.append(f"{row['name']:<{width}}  {first}\n")
+        first, *rest = textwrap.wrap(text, max(30, columns - width - 2), break_long_words=False) or [""]
+        name = f"{row['name']:<{width}}"
+        lines.append(f"{bold(name)}  {judged(first)}\n" if colour else f"{name}  {first}\n")
         lines += [f"{'':<{width}}  {more}\n" for more in rest]
     return "".join(lines)

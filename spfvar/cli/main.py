@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from typing import Any
 
 import click
 
 from spfvar import __version__
-from spfvar.errors import SpfvarError
+from spfvar.errors import SpfvarError, UnknownNameError
 
 #: Command: module, and what ``--help`` says of it.
 COMMANDS = {
@@ -22,6 +23,8 @@ COMMANDS = {
     ),
     "show": ("spfvar.cli.show", "Explain a scenario, a race, a variant, a hook point or a hardware profile."),
     "ablate": ("spfvar.cli.ablate", "Take each guard of a variant out: which race breaks without it?"),
+    "doctor": ("spfvar.cli.doctor", "Look at the installation: what is there, what is broken, what to do."),
+    "completion": ("spfvar.cli.completion", "Print the script that lets a shell complete names."),
     "export": ("spfvar.cli.export", "Write a race under a variant as a model for SPIN."),
     "new": ("spfvar.cli.new", "Write a variant, a load, a race or a package to start from."),
     "check-plugin": ("spfvar.cli.check_plugin", "Check that a plugin's variants are well made."),
@@ -50,7 +53,8 @@ class LazyGroup(click.Group):
         """As click's, with the nearest name for an unknown command."""
         from spfvar.errors import unknown
 
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        completing = ctx.resilient_parsing
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not completing:
             raise unknown("command", args[0], COMMANDS)
         return super().resolve_command(ctx, args)
 
@@ -77,8 +81,16 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line: one message and an exit code for whatever goes wrong."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a question mark rather than a traceback
     try:
         result: Any = cli.main(args=args, prog_name="spfvar", standalone_mode=False)
+    except UnknownNameError as error:
+        from spfvar.cli.hints import improved
+
+        click.echo(f"spfvar: {improved(error)}", err=True)
+        sys.exit(error.exit_code)
     except SpfvarError as error:
         click.echo(f"spfvar: {error}", err=True)
         sys.exit(error.exit_code)
@@ -88,11 +100,26 @@ def main(args: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         click.echo("spfvar: interrupted; nothing was written", err=True)
         sys.exit(INTERRUPTED)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "spfvar":
+            raise
+        click.echo(f"spfvar: {error}: spfvar doctor says what is missing", err=True)
+        sys.exit(1)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)  # the help itself
+        sys.exit(2)
     except click.ClickException as error:
-        click.echo(f"spfvar: {error.format_message()}", err=True)
+        click.echo(f"spfvar: {_in_one_line(error)}", err=True)
         sys.exit(2)
     except BrokenPipeError:
         # The reader of a pipe has seen enough; keep the interpreter from complaining at exit.
         sys.stdout = None
         sys.exit(0)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _in_one_line(error: click.ClickException) -> str:
+    """Click's message, and whose help has more."""
+    message = " ".join(error.format_message().split())
+    context = getattr(error, "ctx", None)
+    return f"{message.rstrip('.')}; see {context.command_path} --help" if context is not None else message

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from spfvar.api import replay_token
-from spfvar.atomic import check_writable, write_atomically
-from spfvar.cli.options import plugin_option
-from spfvar.explore.replay import REPRODUCED, Replay
-from spfvar.explore.tokens import parse
+from spfvar.atomic import check_writable
+from spfvar.cli import completing, terminal
+from spfvar.cli.options import output_option, plugin_option
+from spfvar.cli.plugins import load
 from spfvar.matrix import catalogue
-from spfvar.matrix.saved import load_saved
-from spfvar.plugins.registry import Registry, load_registry
-from spfvar.report.replays import render_replay, verdict_line
+from spfvar.plugins.registry import Registry
 from spfvar.scenario.race import Race
+
+if TYPE_CHECKING:  # completion must not wait for the explorer
+    from spfvar.explore.replay import Replay
 
 
 @click.command(name="replay")
-@click.argument("token", metavar="TOKEN|FILE")
-@click.option("--race", "files", multiple=True, metavar="FILE.toml", help="A race of your own; repeatable.")
+@click.argument("token", metavar="TOKEN|FILE", shell_complete=completing.files)
+@click.option(
+    "--race",
+    "files",
+    multiple=True,
+    metavar="FILE.toml",
+    shell_complete=completing.files,
+    help="A race of your own; repeatable.",
+)
 @click.option(
     "--format",
     "form",
@@ -28,7 +36,7 @@ from spfvar.scenario.race import Race
     default="table",
     show_default=True,
 )
-@click.option("-o", "--output", metavar="FILE", help="Write there instead of to the terminal.")
+@output_option
 @plugin_option
 def command(
     token: str, files: tuple[str, ...], form: str, output: str | None, plugins: tuple[str, ...]
@@ -47,31 +55,45 @@ def command(
     Exit codes: 0 every token still leads to its violation; 1 one does not (the model has changed);
     2 bad input; 130 interrupted.
     """
+    from spfvar.api import replay_token
+    from spfvar.explore.replay import REPRODUCED
+    from spfvar.explore.tokens import parse
+    from spfvar.report.paint import judged
+    from spfvar.report.replays import render_replay
+
     if output is not None:
         check_writable(output)
+    where = terminal.place(output, form)
     races = catalogue.races()
     for file in files:
         races.add_file(file)
     if token.endswith((".toml", ".json")) or Path(token).is_file():
-        replays, text = _replay_file(token, load_registry(plugins), races)
+        replays, text = _replay_file(token, load(plugins), races, where)
     else:
         parsed = parse(token)
-        replays = [replay_token(parsed, load_registry(plugins), races)]
-        text = render_replay(replays[0], form)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_atomically(output, text)
+        replays = [replay_token(parsed, load(plugins), races)]
+        text = render_replay(replays[0], form, where.width, judged if where.colour else str)
+    where.put(text)
     return 0 if all(replay.outcome == REPRODUCED for replay in replays) else 1
 
 
-def _replay_file(path: str, registry: Registry, races: catalogue.Catalogue[Race]) -> tuple[list[Replay], str]:
+def _replay_file(
+    path: str, registry: Registry, races: catalogue.Catalogue[Race], where: terminal.Place
+) -> tuple[list[Replay], str]:
+    from spfvar.api import replay_token
+    from spfvar.explore.replay import REPRODUCED
+    from spfvar.explore.tokens import parse
+    from spfvar.matrix.saved import load_saved
+    from spfvar.report.paint import judged
+    from spfvar.report.replays import verdict_line
+
     saved = load_saved(path)
     replays = []
     for case in saved.case:
         if case.token:
             replays.append(replay_token(parse(case.token), registry, races, case.steps))
-    lines = [verdict_line(replay) for replay in replays]
+    paint = judged if where.colour else str
+    lines = [paint(verdict_line(replay)) for replay in replays]
     still = sum(replay.outcome == REPRODUCED for replay in replays)
     others = len(saved.case) - len(replays)
     lines.append(f"{still} of {len(replays)} violations are still there; {others} cases had none")

@@ -9,20 +9,23 @@ from pathlib import Path
 
 import click
 
+from spfvar.cli import completing, terminal
 from spfvar.cli.options import plugin_option
+from spfvar.cli.plugins import load
 from spfvar.cli.show_race import race_lines, twin_lines
-from spfvar.errors import unknown
+from spfvar.errors import InputError, nearest, quote
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
-from spfvar.plugins.registry import Registry, load_registry
+from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Variant
+from spfvar.report.paint import bold
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.schema import Axis, Region, Scenario, Statement
-from spfvar.units import format_duration, format_size
+from spfvar.units import format_duration, format_percent, format_size
 
 
 @click.command(name="show")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.everything)
 @click.option(
     "--format",
     "form",
@@ -47,14 +50,26 @@ def command(name: str, form: str, plugins: tuple[str, ...]) -> None:
     if form == "toml":
         click.echo(as_toml(name), nl=False)
         return
-    for line in explain(name, load_registry(plugins)):
-        click.echo(wrapped(line))
+    where = terminal.place(None)
+    lines = explain(name, load(plugins))
+    texts = [wrapped(line, where.width) for line in lines]
+    if where.colour:
+        texts = [text if i and not is_heading(line) else bold(text)
+                 for i, (line, text) in enumerate(zip(lines, texts, strict=True))]  # fmt: skip
+    where.put("".join(f"{text}\n" for text in texts))
 
 
-def wrapped(line: str) -> str:
-    """The line within 80 columns, continued two columns further in."""
+def wrapped(line: str, width: int = terminal.WIDTH) -> str:
+    """The line within ``width`` columns, continued two columns further in."""
     indent = " " * (len(line) - len(line.lstrip()) + 2)
-    return textwrap.fill(line, 80, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def is_heading(line: str) -> bool:
+    """Does the line stand above a list?"""
+    return line.endswith(":") and not line.startswith(" ")
 
 
 def as_toml(name: str) -> str:
@@ -84,7 +99,10 @@ def explain(name: str, registry: Registry) -> list[str]:
         return profile_lines(name, profiles[name])
     names = [scenarios.names(), races.names(), registry.variants, registry.twins, profiles.names(), HOOKS]
     everything = [one for group in names for one in group]
-    raise unknown("scenario, race, variant, twin, hook point or hardware profile", name, everything)
+    raise InputError(
+        f"nothing is called {quote(name, chr(39))}", suggestion=nearest(name, everything),
+        expected="a name that spfvar list variants, scenarios, races, twins, hooks or hardware has",
+    )  # fmt: skip
 
 
 def _is_race_file(name: str) -> bool:
@@ -110,6 +128,9 @@ def scenario_lines(name: str, scenario: Scenario, origin: str) -> list[str]:
         times = "without end" if group.repeat == 0 else f"{group.repeat} times"
         lines.append(f"  {group.threads} x {group.name}, {times}:")
         lines += [f"    {statement_line(statement)}" for statement in group.program]
+    if scenario.threshold:
+        own = ", ".join(f"{name} {format_percent(share)}" for name, share in scenario.threshold.items())
+        lines += ["", f"Differences up to these are noise: {own}."]
     measure = scenario.measure
     if measure.faults or measure.faults_per_thread:
         lines += ["", f"Measured: {measure.faults} + {measure.faults_per_thread} per thread faults, after "

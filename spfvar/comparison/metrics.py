@@ -10,6 +10,10 @@ from typing import Literal
 
 from spfvar.errors import unknown
 
+#: By scenario and metric: the noise that a scenario's own file sets.
+Thresholds = Mapping[str, Mapping[str, float]]
+NO_THRESHOLDS: Thresholds = MappingProxyType({})
+
 Better = Literal["higher", "lower", "neutral"]
 Mean = Literal["arithmetic", "harmonic"]
 
@@ -129,6 +133,11 @@ def lookup(name: str, metrics: Mapping[str, Metric] = METRICS) -> Metric:
     if name not in metrics:
         raise unknown("metric", name, metrics)
     return metrics[name]
+
+
+def noise_of(metric: Metric, scenario: str, thresholds: Thresholds) -> float:
+    """Return the relative difference that is noise: the scenario's threshold, or else the metric's."""
+    return thresholds.get(scenario, {}).get(metric.name, metric.noise)
 
 
 def select(names: Iterable[str], metrics: Mapping[str, Metric] = METRICS) -> dict[str, Metric]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from spfvar.comparison.metrics import METRICS, Metric, lookup
+from spfvar.comparison.metrics import METRICS, NO_THRESHOLDS, Metric, Thresholds, lookup, noise_of
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -88,7 +88,12 @@ def summarise(samples: pd.DataFrame, metrics: Mapping[str, Metric] = METRICS) ->
     return cells[CELL_COLUMNS]
 
 
-def compare_to(samples: pd.DataFrame, baseline: str, metrics: Mapping[str, Metric] = METRICS) -> pd.DataFrame:
+def compare_to(
+    samples: pd.DataFrame,
+    baseline: str,
+    metrics: Mapping[str, Metric] = METRICS,
+    thresholds: Thresholds = NO_THRESHOLDS,
+) -> pd.DataFrame:
     """Compare every other variant with ``baseline``, cell by cell and paired by seed.
 
     ``samples`` is as for ``summarise``. The result has one row per cell of the other variants, in
@@ -96,6 +101,8 @@ def compare_to(samples: pd.DataFrame, baseline: str, metrics: Mapping[str, Metri
     seed), ci_low and ci_high (95 % t interval of the log-ratio, transformed back), p (two-sided,
     before correction), significant (at 5 % after Holm-Bonferroni over all rows of this call),
     verdict ("better", "WORSE", "same", "n/a"; "differs" for a metric without direction), warning.
+
+    A difference below ``thresholds`` of its scenario and metric, or else below the metric's noise, is "same".
 
     Where a value is zero or negative there is no log-ratio: the paired difference is tested, the
     ratio is that of the arithmetic means (NaN for a baseline of zero) and a warning says so.
@@ -111,7 +118,7 @@ def compare_to(samples: pd.DataFrame, baseline: str, metrics: Mapping[str, Metri
     result["ratio"], result["ci_low"], result["ci_high"] = _ratios(effects)
     result["p"] = t_test(_floats(effects, "mean"), _floats(effects, "std"), _counts(effects))
     result["significant"] = holm(_floats(result, "p"))
-    small = _is_small(effects, _floats(result, "ratio"), metrics)
+    small = _is_small(effects, _floats(result, "ratio"), metrics, thresholds)
     result["verdict"] = _verdicts(effects, result, small, metrics)
     result["warning"] = _comparison_warnings(effects, result, small)
     return result[COMPARISON_COLUMNS]
@@ -301,10 +308,15 @@ def _ratios(effects: pd.DataFrame) -> tuple[FloatArray, FloatArray, FloatArray]:
     return ratio(mean), ratio(mean - half), ratio(mean + half)
 
 
-def _is_small(effects: pd.DataFrame, ratio: FloatArray, metrics: Mapping[str, Metric]) -> BoolArray:
-    """Return which differences are under the metric's relative or absolute threshold."""
+def _is_small(
+    effects: pd.DataFrame, ratio: FloatArray, metrics: Mapping[str, Metric], thresholds: Thresholds
+) -> BoolArray:
+    """Return which differences are under the relative threshold or the metric's absolute one."""
     of_row = [metrics[name] for name in effects["metric"]]
-    noise = np.array([metric.noise for metric in of_row], dtype=np.float64)
+    places = zip(of_row, effects["scenario"], strict=True)
+    noise = np.array(
+        [noise_of(metric, scenario, thresholds) for metric, scenario in places], dtype=np.float64
+    )
     floor = np.array([metric.floor for metric in of_row], dtype=np.float64)
     difference = np.abs(_floats(effects, "value") - _floats(effects, "base"))
     small = (np.abs(ratio - 1) < noise) | (difference < floor) | (difference == 0)

@@ -14,7 +14,8 @@ from spfvar.explore.verdict import INCOMPLETE, VIOLATION, Verdict
 from spfvar.matrix import catalogue
 from spfvar.matrix.check import Case, run_checks
 from spfvar.matrix.plan import make_plan
-from spfvar.matrix.run import Samples, run_plan
+from spfvar.matrix.run import run_plan
+from spfvar.matrix.samples import Samples
 
 #: Told what runs, how much of it is done, and how much there is.
 Progress = Callable[[str, int, int], None]

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from threading import Event
 
 from spfvar.automata.automaton import Automaton
+from spfvar.cpus import available_cpus
 from spfvar.explore.explore import Options, explore
 from spfvar.explore.guards import Guard, find_guards
 from spfvar.explore.properties import property_of
 from spfvar.explore.world import KTHREAD, build_world, extract_race
-from spfvar.matrix.run import available_cpus
 from spfvar.ops import codes as c
 from spfvar.plugins.variant import CORE, Stack, Variant
 from spfvar.scenario.race import Race

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from collections.abc import Iterable
+import tomllib
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -22,6 +23,9 @@ from spfvar.scenario.schema import Scenario
 from spfvar.toml_input import load_toml
 
 M = TypeVar("M", bound=BaseModel)
+
+#: Files that say what they are, and which command takes them.
+OWN = {"scenario": "spfvar compare --scenario", "race": "spfvar check --race"}
 
 
 class Catalogue(Generic[M]):
@@ -53,6 +57,11 @@ class Catalogue(Generic[M]):
         file = self._files[name]
         return file is self._shipped[name] or file.read_bytes() == self._shipped[name].read_bytes()
 
+    def own_file(self, name: str) -> Path | None:
+        """The user's file of that name; None if it is the one that came with spfvar."""
+        file = self._files[name]
+        return None if file is self._shipped.get(name) else Path(str(file))
+
     def origin(self, name: str) -> str:
         """ "shipped", or the path of the file that hides it."""
         return "shipped" if self.is_shipped(name) else str(self._files[name])
@@ -67,8 +76,18 @@ class Catalogue(Generic[M]):
         if name not in self._files:
             raise unknown(self.kind, name, self.names())
         if name not in self._loaded:
-            self._loaded[name] = load_toml(self._files[name], self._model)
+            self._loaded[name] = self._read(self._files[name])
         return self._loaded[name]
+
+    def _read(self, file: Traversable | Path) -> M:
+        try:
+            return load_toml(file, self._model)
+        except InputError as error:
+            other = _kind_of(file)
+            if other in OWN and self.kind in OWN and other != self.kind:
+                message = f"is a {other}, not a {self.kind}: {OWN[other]} takes it"
+                raise InputError(message, file=str(file)) from error
+            raise
 
     def add_file(self, path: str) -> str:
         """Take a TOML file that the user named; returns the name it goes by."""
@@ -85,13 +104,27 @@ class Catalogue(Generic[M]):
             if pattern.endswith(".toml"):
                 chosen[self.add_file(pattern)] = None
                 continue
-            matches = fnmatch.filter(self.names(), pattern)
-            if not matches:
-                if any(c in pattern for c in "*?["):
-                    raise InputError(f"no {self.kind} matches {pattern!r}", expected=", ".join(self.names()))
-                raise unknown(self.kind, pattern, self.names())
-            chosen.update(dict.fromkeys(matches))
+            chosen.update(dict.fromkeys(matching(self.kind, pattern, self.names())))
         return list(chosen)
+
+
+def matching(kind: str, pattern: str, names: Sequence[str]) -> list[str]:
+    """The names that a name or glob stands for.  Raises InputError if there is none."""
+    matches = fnmatch.filter(names, pattern)
+    if not matches:
+        if any(c in pattern for c in "*?["):
+            raise InputError(f"no {kind} matches {pattern!r}", expected=", ".join(names))
+        raise unknown(kind, pattern, names)
+    return matches
+
+
+def _kind_of(file: Traversable | Path) -> str | None:
+    """What a TOML file says it is."""
+    try:
+        kind = tomllib.loads(file.read_text(encoding="utf-8")).get("kind")
+    except (OSError, ValueError):
+        return None
+    return {"load": "scenario", "race": "race"}.get(str(kind))
 
 
 def scenarios() -> Catalogue[Scenario]:

@@ -9,12 +9,12 @@ from threading import Event, Lock
 from typing import Any
 
 from spfvar.automata.extract import StrategyError
+from spfvar.cpus import available_cpus
 from spfvar.errors import InputError, unknown
 from spfvar.explore.explore import Options
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION, Verdict, judge
 from spfvar.explore.world import build_race
 from spfvar.matrix.catalogue import Catalogue
-from spfvar.matrix.run import available_cpus
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Stack, Variant
 from spfvar.scenario.race import Race

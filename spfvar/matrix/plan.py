@@ -6,10 +6,11 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import spfvar
-from spfvar.errors import InputError, nearest
+from spfvar.comparison.metrics import Thresholds
+from spfvar.errors import InputError, nearest, unknown
 from spfvar.matrix.catalogue import Catalogue
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Variant
@@ -33,29 +34,41 @@ class CellSpec:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything a comparison runs; the cells are ordered scenario, axes, variant."""
+    """Everything a comparison runs; the cells are ordered scenario, axes, variant.
+
+    ``uneven``: the seeds of each cell, where they are not ``seed`` and those that follow, ``seeds`` in all,
+    for every one.  ``version`` and ``model`` are those of spfvar where the cells are run.
+    """
 
     cells: tuple[CellSpec, ...]
     variants: tuple[Variant, ...]
     baseline: str
     hardware: str
     profile: Profile
+    scenarios: dict[str, Scenario]
     scenario_hashes: dict[str, str]
     seeds: int
     seed: int
-    varied: dict[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    uneven: tuple[tuple[int, ...], ...] = ()
+    version: str = spfvar.__version__
+    model: str = spfvar.MODEL_VERSION
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """What scenarios say is noise, for those that do."""
+        return {name: one.threshold for name, one in self.scenarios.items() if one.threshold}
 
     @property
     def matrix_hash(self) -> str:
         """Twelve hex digits of everything that decides the results."""
         content = {
-            "spfvar": spfvar.__version__,
+            "spfvar": self.version,
             "profile": self.profile.model_dump(mode="json"),
             "scenarios": self.scenario_hashes,
             "cells": [[cell.variant.name, cell.load.scenario, cell.load.axes] for cell in self.cells],
             "baseline": self.baseline,
-            "seeds": [self.seed, self.seeds],
+            "seeds": self.uneven or [self.seed, self.seeds],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -87,27 +100,27 @@ def make_plan(
     profile = profiles[hardware]
     chosen = [registry[name] for name in dict.fromkeys(variants or registry.variants)]
     base = baseline or _default_baseline(chosen, registry)
+    if base not in registry.variants:
+        raise unknown("variant", base, registry.variants, key="--baseline")
     if base not in [variant.name for variant in chosen]:
         chosen.insert(0, registry[base])
     names = scenarios.select(patterns or ["*"])
     settings = dict(settings or {})
-    _check_settings(settings, [scenarios[name] for name in names])
-    notes: list[str] = []
-    loads: list[tuple[Load, dict[str, Value]]] = []
-    varied: dict[str, tuple[str, ...]] = {}
-    for name in names:
-        points, fixed = _points(name, scenarios[name], profile, threads, settings)
-        varied[name] = tuple(axis for axis in scenarios[name].axes if axis not in fixed)
-        notes += _notes(name, scenarios[name], points)
-        loads += [
-            (make_load(name, scenarios[name], point), spelled(scenarios[name], point)) for point in points
-        ]
+    check_settings(settings, [scenarios[name] for name in names])
+    points = {name: _points(scenarios[name], profile, threads, settings) for name in names}
+    loads = [place_load(name, scenarios[name], point) for name in names for point in points[name]]
     cells = tuple(CellSpec(variant, load, axes) for load, axes in loads for variant in chosen)
     return Plan(
         cells, tuple(chosen), base, hardware, profile,
-        {name: scenario_hash(scenarios[name]) for name in names}, seeds, seed, varied,
-        tuple(dict.fromkeys(notes)),
+        {name: scenarios[name] for name in names},
+        {name: scenario_hash(scenarios[name]) for name in names}, seeds, seed,
+        notes_on({name: scenarios[name] for name in names}, chosen, cells),
     )  # fmt: skip
+
+
+def place_load(name: str, scenario: Scenario, point: Mapping[str, Value]) -> tuple[Load, dict[str, Value]]:
+    """A scenario at a point (bytes, nanoseconds, ...), and the point as tables spell it."""
+    return make_load(name, scenario, dict(point)), spelled(scenario, point)
 
 
 def spelled(scenario: Scenario, point: Mapping[str, Value]) -> dict[str, Value]:
@@ -130,7 +143,8 @@ def _default_baseline(chosen: Sequence[Variant], registry: Registry) -> str:
     return chosen[0].name
 
 
-def _check_settings(settings: Mapping[str, Sequence[str]], chosen: Iterable[Scenario]) -> None:
+def check_settings(settings: Mapping[str, Sequence[str]], chosen: Iterable[Scenario]) -> None:
+    """Raise InputError for an axis that no chosen scenario has."""
     known = {axis for scenario in chosen for axis in scenario.axes}
     for axis in settings:
         if axis not in known:
@@ -141,13 +155,12 @@ def _check_settings(settings: Mapping[str, Sequence[str]], chosen: Iterable[Scen
 
 
 def _points(
-    name: str,
     scenario: Scenario,
     profile: Profile,
     threads: Sequence[int],
     settings: Mapping[str, Sequence[str]],
-) -> tuple[list[dict[str, Value]], set[str]]:
-    """The cross product of the axes' values, threads last; and the axes with one value."""
+) -> list[dict[str, Value]]:
+    """The cross product of the axes' values, threads last."""
     values: dict[str, list[Value]] = {}
     for axis_name, axis in scenario.axes.items():
         asked: Sequence[object] = settings.get(axis_name, ())
@@ -165,8 +178,7 @@ def _points(
             raise InputError(f"{count} threads", key="--threads", expected=f"1 to {MAX_THREADS}")
     order = [axis for axis in values if axis != "threads"] + ["threads"]
     product = itertools.product(*(values[axis] for axis in order))
-    points = [dict(zip(order, point, strict=True)) for point in product]
-    return points, {axis for axis in values if len(values[axis]) == 1 and axis != "threads"}
+    return [dict(zip(order, point, strict=True)) for point in product]
 
 
 def _fitting(counts: list[Value], cpus: int) -> list[Value]:
@@ -176,15 +188,20 @@ def _fitting(counts: list[Value], cpus: int) -> list[Value]:
     return list(dict.fromkeys(min(int(n), cpus) for n in counts))
 
 
-def _notes(name: str, scenario: Scenario, points: list[dict[str, Value]]) -> list[str]:
-    """Where the run is smaller than the published benchmark."""
-    notes = []
-    for axis_name, axis in scenario.axes.items():
-        if axis.published is None:
-            continue
-        if axis.parse(axis.published) not in {point[axis_name] for point in points}:
-            notes.append(
-                f"{name}: {axis_name}={axis.values[0]} to save time; "
-                f"--set {axis_name}={axis.published} runs the published size"
-            )
-    return notes
+def notes_on(
+    scenarios: Mapping[str, Scenario], variants: Iterable[Variant], cells: Iterable[CellSpec]
+) -> tuple[str, ...]:
+    """Where a comparison is smaller than the published benchmark, or a name stands for another variant."""
+    replaced = [f"{v.name} is that of {v.origin}, not of {v.replaces}" for v in variants if v.replaces]
+    spelled: dict[tuple[str, str], dict[Value, Value]] = {}
+    for cell in cells:
+        for axis, value in cell.load.axes:
+            spelled.setdefault((cell.load.scenario, axis), {})[value] = cell.axes[axis]
+    smaller = [
+        f"{name}: {axis}={','.join(map(str, values.values()))} to save time; "
+        f"--set {axis}={published} runs the published size"
+        for (name, axis), values in spelled.items()
+        if (published := scenarios[name].axes[axis].published) is not None
+        and scenarios[name].axes[axis].parse(published) not in values
+    ]
+    return (*replaced, *smaller)

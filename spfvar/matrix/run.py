@@ -2,47 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
 from threading import Event, Lock
 
-import pandas as pd
-
 from spfvar.automata.extract import StrategyError
-from spfvar.comparison.stats import axes_key
+from spfvar.cpus import available_cpus
 from spfvar.errors import InputError
 from spfvar.matrix.plan import CellSpec, Plan
+from spfvar.matrix.samples import Failure, Sample, Samples, gather, place_of
 from spfvar.plugins.variant import Stack
 from spfvar.simulate.runner import Result, SimulationError, seed_sequence, simulate
 from spfvar.simulate.world import build_world
 
 #: Called with the number of finished cells and of all cells.
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A cell that could not be run, and why."""
-
-    variant: str
-    scenario: str
-    axes: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Samples:
-    """What the runs gave.
-
-    ``values`` is long: variant, scenario, axes, seed, metric, value.  ``events`` too: variant, scenario,
-    axes, seed, event, value (per 1000 faults).
-    """
-
-    values: pd.DataFrame
-    events: pd.DataFrame
-    failures: list[Failure] = field(default_factory=list)
 
 
 #: The stacks of variants by name, or why one could not be built.
@@ -77,15 +51,8 @@ def run_plan(
             runner.stop.set()
             pool.shutdown(cancel_futures=True)
             raise
-    return _gather(plan, results)
-
-
-def available_cpus() -> int:
-    """CPUs that this process may run on."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
+    cells = enumerate(plan.cells)
+    return gather((place_of(cell), _samples(plan, results[i])) for i, cell in cells)
 
 
 class _Runner:
@@ -119,26 +86,10 @@ class _Runner:
                 results.append(simulate(world, cell.variant, self.plan.profile, seeds))
             return results
         except (StrategyError, SimulationError) as error:
-            return Failure(cell.variant.name, cell.load.scenario, axes_key(cell.axes), str(error))
+            return Failure(*place_of(cell), str(error))
 
 
-def _gather(plan: Plan, results: dict[int, list[Result] | Failure]) -> Samples:
-    values: list[tuple[str, str, str, int, str, float]] = []
-    events: list[tuple[str, str, str, int, str, float]] = []
-    failures: list[Failure] = []
-    for i, cell in enumerate(plan.cells):
-        result = results[i]
-        if isinstance(result, Failure):
-            failures.append(result)
-            continue
-        place = (cell.variant.name, cell.load.scenario, axes_key(cell.axes))
-        for index, one in enumerate(result):
-            seed = plan.seed + index
-            values += [(*place, seed, name, value) for name, value in one.metrics.items()]
-            events += [(*place, seed, name, value) for name, value in one.events.items()]
-    columns = ["variant", "scenario", "axes", "seed"]
-    return Samples(
-        pd.DataFrame(values, columns=[*columns, "metric", "value"]),
-        pd.DataFrame(events, columns=[*columns, "event", "value"]),
-        failures,
-    )
+def _samples(plan: Plan, result: list[Result] | Failure) -> list[Sample] | Failure:
+    if isinstance(result, Failure):
+        return result
+    return [Sample(plan.seed + index, one.metrics, one.events) for index, one in enumerate(result)]

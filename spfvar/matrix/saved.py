@@ -12,7 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spfvar.errors import InputError
 from spfvar.matrix.check import Checked
+from spfvar.model_errors import explain
 from spfvar.toml_input import load_toml
+
+WRITTEN_BY = "a file written by spfvar check --save"
 
 
 class SavedCase(BaseModel):
@@ -56,11 +59,22 @@ def saved_text(results: Sequence[Checked], path: str) -> str:
 def load_saved(path: str) -> Saved:
     """Read such a file.  Raises InputError, located, for what is none."""
     if not path.endswith(".json"):
-        return load_toml(path, Saved)
+        try:
+            return load_toml(path, Saved)
+        except InputError as error:
+            if error.column is not None:  # it is not even TOML
+                error.expected = WRITTEN_BY
+            raise
     try:
-        return Saved.model_validate_json(Path(path).read_text(encoding="utf-8"))
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read: {error.strerror}", file=path) from None
-    except (ValidationError, UnicodeDecodeError) as error:
-        first = str(error).splitlines()[0]
-        raise InputError(f"is no file of verdicts: {first}", file=path) from None
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict):
+        raise InputError("is no file of verdicts", file=path, expected=WRITTEN_BY)
+    try:
+        return Saved.model_validate(data)
+    except ValidationError as error:
+        first, _ = explain(error, data, Saved)
+        raise first.located(file=path) from error

@@ -23,7 +23,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from spfvar.automata.extract import StrategyError
-from spfvar.errors import InputError, SpfvarError, unknown
+from spfvar.errors import InputError, SpfvarError, nearest, unknown
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.ops.op import Steps
@@ -44,6 +44,29 @@ class Problem:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A plugin that the user named: its variants and twins, and whose place those took that were there.
+
+    ``replaced`` has (name, origin); ``again``: it was named before, and is loaded once.
+    """
+
+    origin: str
+    variants: tuple[str, ...] = ()
+    twins: tuple[str, ...] = ()
+    replaced: tuple[tuple[str, str], ...] = ()
+    again: bool = False
+
+    def __str__(self) -> str:
+        if self.again:
+            return f"plugin {self.origin}: named twice, loaded once"
+        kinds = [("variant", self.variants), ("twin", self.twins)]
+        parts = [f"{kind}{'s' * (len(names) > 1)} {', '.join(names)}" for kind, names in kinds if names]
+        replaces = ", ".join(f"{name} from {origin}" for name, origin in self.replaced)
+        told = f" (replaces {replaces})" if replaces else ""
+        return f"plugin {self.origin}: {'; '.join(parts) or 'nothing that can be used'}{told}"
+
+
 class Registry:
     """Every variant and twin by name, in order of discovery, and what went wrong on the way.
 
@@ -55,6 +78,11 @@ class Registry:
         self.variants: dict[str, Variant] = {}
         self.twins: dict[str, Twin] = {}
         self.problems: list[Problem] = []
+        #: What the user's plugins brought, in the order in which they were named.
+        self.named: list[Loaded] = []
+        self._keys: set[str] = set()
+        self._users: set[str] = set()  # the origins of the user's plugins
+        self._adding = False  # one of them is being loaded
 
     def __getitem__(self, name: str) -> Variant:
         if name not in self.variants:
@@ -78,7 +106,10 @@ class Registry:
                 return  # a module that only holds patches
             self.problems.append(Problem(origin, "defines no VARIANTS list"))
             return
-        for variant in self._listed(variants, "VARIANTS", "Variant", origin):
+        listed = self._listed(variants, "VARIANTS", "Variant", origin)
+        if variants == [] and not twins:
+            self.problems.append(Problem(origin, "its list VARIANTS is empty"))
+        for variant in listed:
             self._add(variant, origin)
 
     def _listed(self, values: Any, name: str, kind: str, origin: str) -> list[object]:
@@ -91,11 +122,15 @@ class Registry:
     def _add_twin(self, twin: object, origin: str) -> None:
         if not isinstance(twin, Twin):
             self.problems.append(Problem(origin, f"TWINS holds {twin!r}, which is no Twin"))
-        elif twin.name in self.twins:
+        elif twin.name in self.twins and not self._may_replace(self.twins[twin.name].origin):
             other = self.twins[twin.name].origin
             self.problems.append(Problem(origin, f"twin {twin.name!r} is already defined by {other}"))
         else:
             self.twins[twin.name] = replace(twin, origin=origin)
+
+    def _may_replace(self, origin: str) -> bool:
+        """A plugin that the user named stands in for what was there without being asked for."""
+        return self._adding and origin not in self._users
 
     def any_variant(self, name: str) -> Variant:
         """A variant, or a twin as a variant, by name."""
@@ -107,30 +142,38 @@ class Registry:
     def _add(self, variant: object, origin: str) -> None:
         if not isinstance(variant, Variant):
             self.problems.append(Problem(origin, f"VARIANTS holds {variant!r}, which is no Variant"))
-        elif variant.name in self.variants:
-            other = self.variants[variant.name].origin
-            self.problems.append(Problem(origin, f"variant {variant.name!r} is already defined by {other}"))
+            return
+        there = self.variants.get(variant.name)
+        if there is not None and not self._may_replace(there.origin):
+            message = f"variant {variant.name!r} is already defined by {there.origin}"
+            self.problems.append(Problem(origin, message))
         else:
-            self.variants[variant.name] = replace(variant, origin=origin)
+            self.variants[variant.name] = replace(
+                variant, origin=origin, replaces=there.origin if there is not None else ""
+            )
 
     def add_named(self, file_or_module: str) -> None:
-        """Load a plugin that the user named; a missing one is an InputError, a broken one a Problem."""
-        path = Path(file_or_module)
-        if path.suffix == ".py" or path.exists() or "/" in file_or_module:
-            if not path.is_file():
-                raise InputError(f"there is no plugin file {file_or_module!r}", key="--plugin")
-            self._load(str(path), lambda: _module_from(path))
+        """Load a plugin that the user named; a missing one is an InputError, a broken one a Problem.
+
+        Its variants and twins take the place of shipped and installed ones of their names.
+        """
+        origin, key, load = _named(file_or_module)
+        if key in self._keys:
+            self.named.append(Loaded(origin, again=True))
             return
+        self._keys.add(key)
+        self._users.add(origin)
+        variants, twins = dict(self.variants), dict(self.twins)
+        self._adding = True
         try:
-            found = importlib.util.find_spec(file_or_module)
-        except (ImportError, ValueError):
-            found = None
-        if found is None:
-            raise InputError(
-                f"there is no plugin module {file_or_module!r}", key="--plugin",
-                expected="a .py file or an importable module",
-            )  # fmt: skip
-        self._load(file_or_module, lambda: importlib.import_module(file_or_module))
+            self._load(origin, load)
+        finally:
+            self._adding = False
+        new = [name for name, one in self.variants.items() if one is not variants.get(name)]
+        new_twins = [name for name, one in self.twins.items() if one is not twins.get(name)]
+        replaced = [(name, variants[name].origin) for name in new if name in variants]
+        replaced += [(name, twins[name].origin) for name in new_twins if name in twins]
+        self.named.append(Loaded(origin, tuple(new), tuple(new_twins), tuple(replaced)))
 
     def _load(self, origin: str, load: Callable[[], ModuleType]) -> None:
         declared = dict(hooks.HOOKS)
@@ -223,6 +266,31 @@ def _writers(mapping: Mapping) -> Steps:
         yield from hooks.brk(mapping, False)
 
 
+def _named(file_or_module: str) -> tuple[str, str, Callable[[], ModuleType]]:
+    """A plugin's origin, what it is the same by however it is spelt, and how to load it."""
+    path = Path(file_or_module)
+    if path.suffix == ".py" or path.exists() or "/" in file_or_module:
+        if path.is_dir():
+            raise InputError(f"{file_or_module!r} is a directory", key="--plugin", expected="a .py file")
+        if not path.is_file():
+            close = nearest(path.name, [other.name for other in path.parent.glob("*.py")])
+            raise InputError(
+                f"there is no plugin file {file_or_module!r}", key="--plugin",
+                suggestion=close and str(path.with_name(close)),
+            )  # fmt: skip
+        return str(path), str(path.resolve()), lambda: _module_from(path)
+    try:
+        found = importlib.util.find_spec(file_or_module)
+    except (ImportError, ValueError):
+        found = None
+    if found is None:
+        raise InputError(
+            f"there is no plugin module {file_or_module!r}", key="--plugin",
+            expected="a .py file or an importable module",
+        )  # fmt: skip
+    return file_or_module, file_or_module, lambda: importlib.import_module(file_or_module)
+
+
 def _module_from(path: Path) -> ModuleType:
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
     name = f"spfvar_plugin_{path.stem}_{digest}"
@@ -231,11 +299,15 @@ def _module_from(path: Path) -> ModuleType:
         raise SpfvarError("is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    # Compiled code goes by seconds and size of its source: an edit within a second could go unnoticed.
+    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
+    finally:
+        sys.dont_write_bytecode = writes
     return module
 
 

@@ -70,7 +70,8 @@ class Variant:
 
     A patch is a class with hook implementations; ``source`` is a message id or a commit.  ``rivals`` are
     variants that readers will want it compared with: summaries say where the two differ.  ``compared``: is it
-    part of a comparison that names no variants?
+    part of a comparison that names no variants?  The registry sets where it came from (``origin``) and the
+    origin of the variant whose name it took (``replaces``).
     """
 
     name: str
@@ -83,6 +84,7 @@ class Variant:
     rivals: tuple[str, ...] = ()
     compared: bool = True
     origin: str = field(default="", compare=False)
+    replaces: str = field(default="", compare=False)
 
     def events_with(self, role: str) -> list[str]:
         """Names of the events with a role."""

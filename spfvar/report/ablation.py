@@ -10,6 +10,7 @@ from pathlib import Path
 from spfvar.explore.properties import PROPERTIES
 from spfvar.matrix.ablate import Ablation, needed
 from spfvar.report.mail import to_ascii
+from spfvar.report.paint import Paint
 from spfvar.report.verdicts import FOOTER, MAIL_WIDTH, WIDTH
 
 FOOT = (
@@ -40,9 +41,14 @@ def use_of(ablation: Ablation) -> str:
 
 
 def render_text(
-    variant: str, ablations: Sequence[Ablation], races: int, reproduce: str, width: int = WIDTH
+    variant: str,
+    ablations: Sequence[Ablation],
+    races: int,
+    reproduce: str,
+    width: int = WIDTH,
+    paint: Paint = str,
 ) -> str:
-    """By function: each guard, and below it what breaks without it."""
+    """By function: each guard, and below it what breaks without it; ``paint`` colours verdicts."""
     lines = _fill(title_of(variant, ablations, races), width)
     function = None
     for ablation in ablations:
@@ -50,7 +56,7 @@ def render_text(
             function = ablation.guard.function
             lines += ["", f"{function}()"]
         lines += _fill(name_of(ablation), width, "  ")
-        lines += _fill(use_of(ablation), width, "      ")
+        lines += map(paint, _fill(use_of(ablation), width, "      "))
     used = sorted({b.property for a in ablations for b in a.breaks}, key=lambda p: int(p[1:]))
     lines += [""] if used else []
     for name in used:

@@ -65,8 +65,9 @@ def to_json(
 ) -> str:
     """Return the comparison as one JSON object; what is not a finite number is null.
 
-    Keys: spfvar (the version), simulated (true), baseline, hardware, matrix_hash, cells and
-    comparisons. A cell is {variant, scenario, axes, seeds, metrics, events}; its seeds are the
+    Keys: spfvar (the version), simulated (true), baseline, hardware, matrix_hash, thresholds (shares by
+    scenario and metric; only if a scenario sets any), cells and comparisons.
+    A cell is {variant, scenario, axes, seeds, metrics, events}; its seeds are the
     number of runs, its events counts per 1000 faults. Events of places without a cell are left out:
     ``cells`` selects what is shown.
     """
@@ -76,6 +77,11 @@ def to_json(
         "baseline": meta.baseline,
         "hardware": meta.hardware,
         "matrix_hash": meta.matrix_hash,
+        **(
+            {"thresholds": {name: dict(own) for name, own in meta.thresholds.items()}}
+            if meta.thresholds
+            else {}
+        ),
         "cells": _json_cells(cells, events, metrics),
         "comparisons": [_json_comparison(row) for row in comparisons.to_dict("records")],
     }

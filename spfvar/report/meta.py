@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from spfvar.comparison.metrics import Thresholds
 from spfvar.report.blocks import Block
 
 
@@ -11,7 +12,8 @@ class Meta:
     """Where a comparison comes from.
 
     ``seeds`` is the number of seeds and ``seed`` the first of them; ``scenario_hashes`` goes by
-    scenario name; ``reproduce`` is the command line that makes the report again.
+    scenario name, as do ``thresholds``, which hold only what scenarios set; ``reproduce`` is the command
+    line that makes the report again.
     """
 
     version: str
@@ -24,6 +26,7 @@ class Meta:
     reproduce: str
     scenario_hashes: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    thresholds: Thresholds = field(default_factory=dict)
 
 
 def heading(meta: Meta) -> list[str]:

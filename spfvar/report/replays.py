@@ -9,15 +9,16 @@ from itertools import zip_longest
 from spfvar.explore.replay import Replay, Scene
 from spfvar.report.columns import step_lines, wrapped
 from spfvar.report.mail import to_ascii
+from spfvar.report.paint import Paint
 
 GAP = "  "
 
 
-def render_replay(replay: Replay, form: str) -> str:
-    """One replay in one of the forms."""
+def render_replay(replay: Replay, form: str, width: int = 80, paint: Paint = str) -> str:
+    """One replay in one of the forms; ``width`` and ``paint`` (of verdicts) are for tables."""
     if form == "json":
         return json.dumps(replay.as_dict(), indent=2) + "\n"
-    text = "\n".join(_lines(replay, 72 if form == "mail" else 80)) + "\n"
+    text = "\n".join(_lines(replay, {"mail": 72, "markdown": 80}.get(form, width), paint)) + "\n"
     if form == "mail":
         return to_ascii(text)
     return f"```\n{text}```\n" if form == "markdown" else text
@@ -29,7 +30,7 @@ def verdict_line(replay: Replay) -> str:
     return f"{replay.variant}, {replay.race}: {replay.outcome}: {replay.message}{changed}"
 
 
-def _lines(replay: Replay, width: int) -> list[str]:
+def _lines(replay: Replay, width: int, paint: Paint) -> list[str]:
     left = (width - len(GAP)) // 2
     right = width - len(GAP) - left
     lines = [f"{'step':<{left}}{GAP}state behind it (* changed)".rstrip()]
@@ -41,7 +42,7 @@ def _lines(replay: Replay, width: int) -> list[str]:
         lines += _beside(_step(scene, left, functions), _state(scene.state, before, right), left)
         before = scene.state
     lines.append("")
-    return lines + wrapped(f"=> {verdict_line(replay)}", 0, width)
+    return [*lines, *map(paint, wrapped(f"=> {verdict_line(replay)}", 0, width))]
 
 
 def _step(scene: Scene, width: int, functions: dict[str, str]) -> list[str]:

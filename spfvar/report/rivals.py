@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from spfvar.comparison.metrics import NO_THRESHOLDS, Thresholds
 from spfvar.comparison.stats import compare_to
 from spfvar.report.units import ratio
 
@@ -24,16 +25,19 @@ class Duel:
     same: list[str]
 
 
-def duel(samples: pd.DataFrame, variant: str, rival: str) -> Duel | None:
+def duel(
+    samples: pd.DataFrame, variant: str, rival: str, thresholds: Thresholds = NO_THRESHOLDS
+) -> Duel | None:
     """Test a variant against its rival in every cell they share; None if one of them was not run.
 
-    ``samples`` is as for ``spfvar.comparison.stats.compare_to``; Holm's correction covers these cells.
+    ``samples`` and ``thresholds`` are as for ``spfvar.comparison.stats.compare_to``; Holm's
+    correction covers these cells.
     """
     pair = samples[samples["variant"].isin([variant, rival]) & (samples["metric"] == METRIC)]
     if set(pair["variant"]) != {variant, rival}:
         return None
     found = Duel(variant, rival, {}, {}, [])
-    for scenario, rows in compare_to(pair, rival).groupby("scenario", sort=False):
+    for scenario, rows in compare_to(pair, rival, thresholds=thresholds).groupby("scenario", sort=False):
         by_threads = sorted(rows.to_dict("records"), key=lambda row: json.loads(row["axes"])["threads"])
         for verdict, kept in (("better", found.better), ("WORSE", found.worse)):
             ratios = [float(row["ratio"]) for row in by_threads if row["verdict"] == verdict]

@@ -42,14 +42,24 @@ def summary_blocks(
     return [_counts_block(by_variant, baseline), _extremes_block(by_variant, baseline)]
 
 
+def places(comparisons: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Each scenario and point in words, with the axes that have more than one value: "file-cow threads=4"."""
+    varied = _varied(comparisons)
+    rows = comparisons[["scenario", "axes"]].drop_duplicates().itertuples(index=False)
+    return {
+        (str(scenario), str(axes)): _where(str(scenario), json.loads(str(axes)), varied[str(scenario)])
+        for scenario, axes in rows
+    }
+
+
 def _results(comparisons: pd.DataFrame, metrics: Mapping[str, Metric]) -> list[_Result]:
     sign = {"higher": 1.0, "lower": -1.0, "neutral": 0.0}
-    varied = _varied(comparisons)
+    where = places(comparisons)
     return [
         _Result(
             variant=row["variant"],
             metric=metrics[row["metric"]],
-            where=_where(row["scenario"], json.loads(row["axes"]), varied[row["scenario"]]),
+            where=where[row["scenario"], row["axes"]],
             ratio=row["ratio"],
             gain=sign[metrics[row["metric"]].better] * _log(row["ratio"]),
             verdict=shown_verdict(row["verdict"], row["warning"]),

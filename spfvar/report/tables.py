@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from spfvar.comparison.metrics import METRICS, Metric
+from spfvar.comparison.metrics import METRICS, NO_THRESHOLDS, Metric, Thresholds, noise_of
 from spfvar.comparison.stats import KEY, UNRESOLVED, WARNING_SEPARATOR
 from spfvar.report import units
 from spfvar.report.blocks import Block, Cell, Footnote, Row, assign_marks
@@ -63,13 +63,15 @@ def build_blocks(
     *,
     baseline: str,
     metrics: Mapping[str, Metric] = METRICS,
+    thresholds: Thresholds = NO_THRESHOLDS,
 ) -> list[Block]:
     """Return one table per scenario and metric: variants as rows, the baseline first.
 
-    ``cells`` and ``comparisons`` are as made by ``spfvar.comparison.stats``; ``metrics`` selects
-    and orders the tables. The columns are the thread counts, or the first other axis that varies
-    if they do not; further axes that vary make a table for each of their values. A metric without
-    any value in a scenario becomes a table without rows that says so.
+    ``cells`` and ``comparisons`` are as made by ``spfvar.comparison.stats``, with the same
+    ``thresholds``; ``metrics`` selects and orders the tables. The columns are the thread counts,
+    or the first other axis that varies if they do not; further axes that vary make a table
+    for each of their values. A metric without any value in a scenario becomes a table without rows
+    that says so.
     """
     blocks = []
     joined = _joined(cells, comparisons)
@@ -77,9 +79,10 @@ def build_blocks(
         grid = _grid([json.loads(axes) for axes in of_scenario["axes"].unique()])
         for name, metric in metrics.items():
             points = _points(of_scenario[of_scenario["metric"] == name])
+            noise = noise_of(metric, str(scenario), thresholds)
             for subtitle, of_block in _by_subtitle(points, grid).items():
                 title = f"{scenario}{subtitle} {name}: {metric.title}"
-                blocks.append(_block(title, metric, of_block, grid, baseline))
+                blocks.append(_block(title, metric, of_block, grid, baseline, noise))
     return blocks
 
 
@@ -116,7 +119,10 @@ def _joined(cells: pd.DataFrame, comparisons: pd.DataFrame) -> pd.DataFrame:
     """Put ratio, verdict and test_warning beside each cell; they are missing for the baseline."""
     tests = comparisons[[*KEY, "ratio", "verdict", "warning"]]
     joined = cells.merge(tests.rename(columns={"warning": "test_warning"}), on=KEY, how="left")
-    return joined.fillna({"verdict": "", "test_warning": ""})
+    texts = ["verdict", "test_warning"]
+    # Without any comparison these columns are not of texts, but of numbers that are missing.
+    joined[texts] = joined[texts].astype(object).fillna("")
+    return joined
 
 
 def _points(frame: pd.DataFrame) -> list[_Point]:
@@ -168,7 +174,9 @@ def _headers(points: Iterable[Axes], grid: _Grid) -> list[str]:
     return list(values)
 
 
-def _block(title: str, metric: Metric, points: Sequence[_Point], grid: _Grid, baseline: str) -> Block:
+def _block(
+    title: str, metric: Metric, points: Sequence[_Point], grid: _Grid, baseline: str, noise: float
+) -> Block:
     scale = units.scale_for((p.value for p in points), metric.unit)
     if all(math.isnan(p.value) for p in points):
         return Block(title, "", (), (), (), (Footnote("", NO_VALUE),))
@@ -182,7 +190,7 @@ def _block(title: str, metric: Metric, points: Sequence[_Point], grid: _Grid, ba
     entries = {where: _cell(place.get(where), scale, mark) for where, mark in zip(order, marks, strict=True)}
     return Block(
         title=f"{title}, in {scale.unit.strip()}",
-        direction=_direction(metric),
+        direction=_direction(metric, noise),
         stub_headers=("variant",),
         headers=tuple(headers),
         rows=tuple(
@@ -196,14 +204,14 @@ def _block(title: str, metric: Metric, points: Sequence[_Point], grid: _Grid, ba
     )
 
 
-def _direction(metric: Metric) -> str:
+def _direction(metric: Metric, noise: float) -> str:
     """Say which way is better and what counts as the same."""
     floor = ""
     if metric.floor:
         size, unit = metric.floor, metric.unit
         amount = f"{100 * size:g} percentage points" if unit == "share" else f"{size:.1f} {unit}"
         floor = f" or {amount}"
-    return f"{_DIRECTION[metric.better]}; same = within {units.percent(metric.noise)}{floor}"
+    return f"{_DIRECTION[metric.better]}; same = within {100 * noise:g}%{floor}"
 
 
 def _everywhere(points: Sequence[_Point]) -> list[str]:

@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from spfvar.report.blocks import Block
 from spfvar.report.grid import GAP, fitting_columns, grid_lines
 from spfvar.report.meta import Meta, heading, legend
+from spfvar.report.paint import judged
 
 WIDTH = 80
-_COLOURS = {"better": "\x1b[32m", "WORSE": "\x1b[1;31m"}
-_RESET = "\x1b[0m"
 
 Change = Callable[[str], str]
 
@@ -21,7 +20,7 @@ def render_table(blocks: Sequence[Block], meta: Meta, width: int = WIDTH, *, col
     Only a single word that is wider, such as a path in the command line, can stick out: broken,
     it could not be pasted. ``colour`` adds terminal escapes to the verdicts, which stay words.
     """
-    return layout(blocks, meta, width, paint=_coloured if colour else str)
+    return layout(blocks, meta, width, paint=judged if colour else str)
 
 
 def layout(
@@ -51,12 +50,6 @@ def command_lines(label: str, command: str, width: int) -> list[str]:
             lines[-1] += " \\"
             lines.append(f"    {word}")
     return lines
-
-
-def _coloured(line: str) -> str:
-    for word, start in _COLOURS.items():
-        line = re.sub(rf"(?<!\S){word}(?!\S)", f"{start}{word}{_RESET}", line)
-    return line
 
 
 def _wrapped(text: str, width: int, indent: str) -> list[str]:

@@ -13,6 +13,7 @@ from spfvar.report.blocks import Block, Cell, Row
 from spfvar.report.columns import trace_lines
 from spfvar.report.grid import fitting_columns, grid_lines
 from spfvar.report.mail import to_ascii
+from spfvar.report.paint import Paint
 
 #: What every verdict is worth.
 FOOTER = (
@@ -21,6 +22,8 @@ FOOTER = (
     "be found. A safe verdict is about the race's own threads, VMAs and pages, not about larger ones."
 )
 MAIL_WIDTH = 72
+#: What a trace says of the primitive that broke a property.
+MARK = "VIOLATION"
 WIDTH = 80
 
 
@@ -99,19 +102,21 @@ def title_of(result: Checked, finding: Finding) -> str:
     return f"{where}: {finding.property} broken in {finding.trace.length} steps ({text})"
 
 
-def render_text(results: Sequence[Checked], reproduce: str, replay: str = "", width: int = WIDTH) -> str:
-    """The matrix, the traces and the footer in at most ``width`` columns.
+def render_text(
+    results: Sequence[Checked], reproduce: str, replay: str = "", width: int = WIDTH, paint: Paint = str
+) -> str:
+    """The matrix, the traces and the footer in at most ``width`` columns; ``paint`` colours verdicts.
 
     ``replay``: the options that spfvar replay needs besides a token.
     """
-    parts = [_table_lines(results, width)]
-    parts += [_fill(line, width) for line in remarks(results)]
+    parts = [list(map(paint, _table_lines(results, width)))]
+    parts += [list(map(paint, _fill(line, width))) for line in remarks(results)]
     for result, finding in findings_of(results):
         parts.append(
             [
-                *_fill(title_of(result, finding), width),
+                *map(paint, _fill(title_of(result, finding), width)),
                 "",
-                *trace_lines(finding.trace, width),
+                *(paint(line) if MARK in line else line for line in trace_lines(finding.trace, width)),
                 "",
                 *_token_lines(_replay(finding.token, replay), width),
             ]

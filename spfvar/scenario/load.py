@@ -78,8 +78,9 @@ class Load:
 
 
 def scenario_hash(scenario: Scenario) -> str:
-    """Twelve hex digits of the scenario's content."""
-    text = json.dumps(scenario.model_dump(mode="json"), sort_keys=True)
+    """Twelve hex digits of the scenario's content; a table that sets nothing is none."""
+    content = scenario.model_dump(mode="json", exclude=None if scenario.threshold else {"threshold"})
+    text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

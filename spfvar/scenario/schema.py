@@ -8,10 +8,22 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationInfo,
+    model_validator,
+)
 
-from spfvar.errors import InputError, nearest
-from spfvar.units import parse_duration, parse_size
+from spfvar.comparison.metrics import METRICS
+from spfvar.errors import InputError, describe, nearest, unknown
+from spfvar.units import Percent, duration_field, parse_duration, parse_size
 
 PAGE = 4096
 MAX_THREADS = 1024
@@ -30,30 +42,35 @@ def parse_value(value: object, unit: Unit, choices: tuple[str, ...] = ()) -> int
         return parse_duration(value)
     if unit == "choice":
         if value not in choices:
-            raise InputError(f"{value!r} is not among the choices", expected=", ".join(choices))
+            close = nearest(value, choices) if isinstance(value, str) else None
+            raise InputError(
+                f"{describe(value)} is not among the choices", expected=", ".join(choices), suggestion=close
+            )
         return str(value)
     try:
+        if isinstance(value, bool):
+            raise TypeError
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise InputError(f"{value!r} is no number", expected=f"a {unit}") from None
+        raise InputError(f"{describe(value)} is no number", expected=f"a {unit}") from None
     if not math.isfinite(number):
-        raise InputError(f"{value!r} is no {unit}", expected="a finite number")
+        raise InputError(f"{describe(value)} is no {unit}", expected="a finite number")
     if unit == "share":
         if not 0 <= number <= 1:
-            raise InputError(f"{value!r} is no share", expected="a number from 0 to 1")
+            raise InputError(f"{describe(value)} is no share", expected="a number from 0 to 1")
         return number
     if number != int(number) or not 1 <= number <= 1_000_000:
-        raise InputError(f"{value!r} is no count", expected="a whole number from 1 to 1000000")
+        raise InputError(f"{describe(value)} is no count", expected="a whole number from 1 to 1000000")
     return int(number)
 
 
 def _literal(unit: Unit, choices: tuple[str, ...] = ()) -> Any:
-    def check(value: int | float | str | bool) -> int | float | str:
+    def check(value: object, info: ValidationInfo) -> int | float | str:
         if isinstance(value, str) and value.startswith("$"):
             return value
-        return parse_value(value, unit, choices)
+        return duration_field(value, info) if unit == "duration" else parse_value(value, unit, choices)
 
-    return Annotated[int | float | str, AfterValidator(check)]
+    return Annotated[int | float | str, BeforeValidator(check)]
 
 
 def _repeat(value: int | str) -> int | str:
@@ -94,8 +111,8 @@ class Axis(_Strict):
 
     doc: str
     unit: Unit = "count"
-    values: list[int | float | str] = Field(min_length=1)
-    published: int | float | str | None = None
+    values: list[StrictInt | StrictFloat | StrictStr] = Field(min_length=1)
+    published: StrictInt | StrictFloat | StrictStr | None = None
     choices: list[str] = Field(default_factory=list)
     range: tuple[int | float | str, int | float | str] | None = None
 
@@ -202,7 +219,11 @@ class Measure(_Strict):
 
 
 class Scenario(_Strict):
-    """A load: what a program's threads do, over axes."""
+    """A load: what a program's threads do, over axes.
+
+    ``threshold``: by metric, the share that a difference from the baseline has to exceed to be none of this
+    load's noise; other metrics keep their own.
+    """
 
     kind: Literal["load"]
     title: str
@@ -213,6 +234,7 @@ class Scenario(_Strict):
     region: list[Region] = Field(min_length=1)
     group: list[Group] = Field(min_length=1)
     measure: Measure = Measure()
+    threshold: dict[str, Percent] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _names_exist(self) -> Scenario:
@@ -224,6 +246,9 @@ class Scenario(_Strict):
                     f"no axis is called {reference!r}", key=path, expected=", ".join(self.axes),
                     suggestion=nearest(reference, self.axes),
                 )  # fmt: skip
+        for metric in self.threshold:
+            if metric not in METRICS:
+                raise unknown("metric", metric, METRICS, key=f"threshold.{metric}")
         regions = [region.name for region in self.region]
         for g, group in enumerate(self.group):
             for s, statement in enumerate(group.program):

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.cli import inprocess
+
 PLUGIN = str(Path(__file__).parents[1] / "explore" / "broken.py")
 BROKEN = ["check", "no-rcu-free", "--race", "munmap-file", "--plugin", PLUGIN]
 SAFE = ["check", "mmap-lock", "--race", "munmap-file"]
@@ -243,3 +245,30 @@ def test_races_twins_and_properties_are_listed_and_shown() -> None:
     assert "1 x munmap: munmap map" in text
     assert "P1: nobody looks at a VMA" in text
     assert "Fixed in: spf-do-fault" in spfvar("show", "t1@spf-do-fault", "--plugin", PLUGIN).stdout
+
+
+def test_annotations_blame_the_race_or_the_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A violation in a race of the user's is an error at its file, in a shipped one at the plugin's."""
+    monkeypatch.chdir(tmp_path)
+    text = inprocess.spfvar("show", "munmap-file", "--format", "toml").out
+    (tmp_path / "mine.toml").write_text(text)
+    answer = inprocess.spfvar(
+        *BROKEN[:2], "mmap-lock", *BROKEN[2:], "--race", "mine.toml", "--format", "github"
+    )
+    assert answer.code == 1
+    shipped, mine, notice = answer.out.splitlines()
+    assert mine.startswith("::error file=mine.toml,title=no-rcu-free in mine::")
+    assert shipped.startswith(f"::error file={PLUGIN},title=no-rcu-free in munmap-file::")
+    assert "spfvar replay no-rcu-free%3A" not in mine  # messages keep their colons
+    assert "%0Aspfvar replay no-rcu-free:mine:" in mine
+    assert notice == "::notice title=4 cases checked::2 safe, 2 violated, 0 incomplete"
+
+
+def test_an_incomplete_search_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the bound that it hit; the exit code stays 3."""
+    monkeypatch.chdir(tmp_path)
+    answer = inprocess.spfvar(*SAFE, "--max-states", "10", "--format", "github")
+    assert answer.code == 3
+    warning, notice = answer.out.splitlines()
+    assert warning.startswith("::warning title=mmap-lock in munmap-file%3A incomplete::max-states; ")
+    assert notice == "::notice title=1 cases checked::0 safe, 0 violated, 1 incomplete"

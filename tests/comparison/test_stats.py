@@ -52,6 +52,28 @@ def row(table: pd.DataFrame) -> dict[str, float | str]:
     return {str(name): value for name, value in table.to_dict("records")[0].items()}
 
 
+def verdict_at(threshold: dict[str, dict[str, float]], rate: float) -> object:
+    """The verdict on a rate against 100, with next to no spread, under thresholds by scenario and metric."""
+    values = {"mmap-lock": [100, 100.01, 99.99], "spf": [rate, rate + 0.01, rate - 0.01]}
+    return row(stats.compare_to(frame(values, RATE), "mmap-lock", thresholds=threshold))["verdict"]
+
+
+class TestThresholds:
+    def test_a_scenario_s_threshold_takes_the_place_of_the_metric_s(self) -> None:
+        """97 is 3 % below 100: beyond the 1 % of a rate, within 5 %; another scenario's or metric's is none."""
+        assert METRICS[RATE].noise == 0.01
+        assert verdict_at({}, 97) == "WORSE"
+        assert verdict_at({"page_fault1": {RATE: 0.05}}, 97) == "same"
+        assert verdict_at({"page_fault2": {RATE: 0.05}}, 97) == "WORSE"
+        assert verdict_at({"page_fault1": {TIME: 0.05}}, 97) == "WORSE"
+
+    def test_a_threshold_may_be_sharper_than_the_metric_s(self) -> None:
+        """100.5 is within 1 % of 100; a threshold of 0.2 % tells it apart, and one of zero too."""
+        assert verdict_at({}, 100.5) == "same"
+        assert verdict_at({"page_fault1": {RATE: 0.002}}, 100.5) == "better"
+        assert verdict_at({"page_fault1": {RATE: 0.0}}, 100.5) == "better"
+
+
 class TestSummarise:
     def test_a_time_has_the_arithmetic_mean_and_its_t_interval(self) -> None:
         # Mean of 10, 12, 14 is 12, standard deviation 2; t(0.975, 2 degrees) = 4.302653, so the

@@ -26,7 +26,7 @@ def shown(text: str) -> Iterator[str]:
     for line in [*_INLINE.findall(text), *_LINE.findall(text)]:
         words = shlex.shlex(line, posix=True, punctuation_chars=";>&")
         words.whitespace_split, words.commenters = True, ""
-        for ends, command in itertools.groupby(words, key=lambda word: word in (";", ">", "&&")):
+        for ends, command in itertools.groupby(words, key=lambda word: word in (";", ">", "&&", "|")):
             for name, *choice in [] if ends else itertools.product(*(word.split("|") for word in command)):
                 if name == "spfvar" and choice:
                     yield shlex.join(choice)

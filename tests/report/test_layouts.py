@@ -154,6 +154,14 @@ class TestGolden:
         check_golden("comparison.json", text)
 
 
+def test_json_tells_the_thresholds_that_scenarios_set(small: Results) -> None:
+    """By scenario and metric, before the cells; without any there is no such key."""
+    own = replace(META, thresholds={"page_fault1": {"faults_per_s": 0.02}})
+    document = json.loads(to_json(small.cells, small.comparisons, small.events, own))
+    assert document.pop("thresholds") == {"page_fault1": {"faults_per_s": 0.02}}
+    assert document == json.loads(to_json(small.cells, small.comparisons, small.events, META))
+
+
 class TestEveryFormForPeople:
     @pytest.mark.parametrize("name", LAYOUTS)
     def test_the_first_line_says_simulated_and_names_the_hardware(self, name: str, large: Results) -> None:

@@ -65,6 +65,14 @@ class TestCells:
         assert block.title == ("page_fault1 faults_per_s: page faults per second, in M faults/s")
         assert block.direction == "higher is better; same = within 1%"
 
+    def test_a_baseline_alone_is_a_table_without_verdicts(self) -> None:
+        (block,) = blocks_of(samples(steady, variants=[BASE]))
+        assert block.rows == (Row(("mmap-lock (baseline)",), (Cell("4.00", "±0.9%"),)),)
+
+    def test_a_scenario_s_own_threshold_is_said(self) -> None:
+        (block,) = blocks_of(samples(steady), thresholds={"page_fault1": {"faults_per_s": 0.025}})
+        assert block.direction == "higher is better; same = within 2.5%"
+
     def test_an_absolute_threshold_is_said_as_well(self) -> None:
         (block,) = blocks_of(samples(lambda *_: [0.5] * 6, metric="mmap_lock_share"))
         assert block.direction == "lower is better; same = within 2% or 0.1 percentage points"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 import toml
 
 from spfvar.errors import InputError
-from spfvar.scenario.load import make_load
+from spfvar.matrix import catalogue
+from spfvar.scenario.load import make_load, scenario_hash
 from spfvar.scenario.schema import VERBS, Axis, Scenario, Statement, parse_value
 from spfvar.toml_input import load_toml
 
@@ -69,6 +71,16 @@ def test_the_table_that_the_other_tests_change_is_good(tmp_path: Path) -> None:
         ("axes.threads.values", [1.5], "axes.threads", "count"),
         ("region.0.size", "$sizes", "region[0].size", "did you mean \"size\""),
         ("region.0.size", "8QiB", "region[0].size", "8QiB"),
+        ("region.0.size", True, "region[0].size", "true is not a size"),
+        ("region.0.count", True, "region[0].count", "true is no number"),
+        ("region.0.per", "threads", "region[0].per", "did you mean \"thread\""),
+        ("io", 100, "io", "100 has no unit"),
+        ("io", True, "io", "true is not a duration"),
+        ("axes.threads.values", [True], "axes.threads.values[0]", "found true"),
+        ("threshold", {"faults_per_s": 2}, "threshold.faults_per_s", "2 has no % sign"),
+        ("threshold", {"faults_per_s": "101%"}, "threshold.faults_per_s", "out of range"),
+        ("threshold", {"fault_per_s": "2%"}, "threshold.fault_per_s", "did you mean 'faults_per_s'"),
+        ("threshold", "2%", "threshold", "expected a table"),
         ("region.0.name", "Bad Name", "region[0].name", ""),
         ("region.0.backing", "fil", "region[0].backing", "file"),
         ("region.0.sise", "8KiB", "region[0].sise", "did you mean \"size\""),
@@ -96,6 +108,22 @@ def test_what_is_wrong_is_named_by_file_and_key(
     assert "mine.toml" in message
     assert key in message
     assert says in message
+
+
+def test_a_scenario_that_was_dumped_loads_again() -> None:
+    """Outside a file written by hand, durations may be bare nanoseconds, as dumps have them."""
+    shipped = catalogue.scenarios()
+    for name in shipped.names():
+        dumped = json.loads(json.dumps(shipped[name].model_dump(mode="json")))
+        assert Scenario.model_validate(dumped) == shipped[name]
+
+
+def test_thresholds_are_shares_and_part_of_the_hash(tmp_path: Path) -> None:
+    """2.5 % is 0.025; another threshold is another scenario, an empty table is none."""
+    plain, empty = load(tmp_path, GOOD), load(tmp_path, changed("threshold", {}))
+    own = load(tmp_path, changed("threshold", {"faults_per_s": "2.5 %"}))
+    assert own.threshold == {"faults_per_s": 0.025}
+    assert scenario_hash(plain) == scenario_hash(empty) != scenario_hash(own)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,192 @@
+"""What compare does once its arguments are read: run or load, evaluate, lay out."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import spfvar
+from spfvar import units
+from spfvar.api import Comparison, compared, evaluate, run_comparison, usable
+from spfvar.cli.options import what_decides, with_views
+from spfvar.comparison.losses import beyond
+from spfvar.comparison.metrics import METRICS, Metric, select
+from spfvar.matrix import catalogue, merged
+from spfvar.matrix.plan import Plan, make_plan
+from spfvar.matrix.run import Progress
+from spfvar.matrix.runfile import load_run
+from spfvar.matrix.runs import Run, run_of
+from spfvar.plugins.registry import Registry
+from spfvar.report import github, rivals
+from spfvar.report.machine import to_csv, to_json
+from spfvar.report.mail import render_mail
+from spfvar.report.markdown import render_markdown
+from spfvar.report.meta import Meta
+from spfvar.report.summary import places, summary_blocks
+from spfvar.report.tables import build_blocks, events_blocks
+from spfvar.report.text import WIDTH, render_table
+from spfvar.scenario.schema import Scenario
+
+#: What tables show unless --metric says otherwise; csv and json hold every metric.
+SHOWN = ("faults_per_s",)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The arguments that say what is compared; where nothing is given, everything."""
+
+    variants: tuple[str, ...]
+    patterns: tuple[str, ...]
+    threads: list[int]
+    settings: dict[str, list[str]]
+    baseline: str | None
+
+
+@dataclass(frozen=True)
+class View:
+    """How a comparison is shown."""
+
+    form: str
+    metrics: Mapping[str, Metric]
+    condition: units.FailOn | None = None
+    width: int = WIDTH
+    colour: bool = False
+
+
+def planned(
+    wanted: Wanted,
+    registry: Registry,
+    scenarios: catalogue.Catalogue[Scenario],
+    hardware: str,
+    seeds: int,
+    seed: int,
+) -> Plan:
+    """What is wanted, as cells to run; variants that cannot be extracted become problems."""
+    return make_plan(
+        registry, scenarios, catalogue.hardware(),
+        variants=usable(registry, wanted.variants or compared(registry)), patterns=wanted.patterns,
+        threads=wanted.threads, hardware=hardware, baseline=wanted.baseline, settings=wanted.settings,
+        seeds=seeds, seed=seed,
+    )  # fmt: skip
+
+
+def simulated(
+    plan: Plan, registry: Registry, jobs: int | None, progress: Progress | None, arguments: Sequence[str]
+) -> tuple[Comparison, Run]:
+    """Run a plan, which the arguments of the command line ask for."""
+    comparison = run_comparison(plan, registry, jobs, progress)
+    return comparison, run_of(plan, comparison.samples, what_decides(arguments))
+
+
+def loaded(paths: Sequence[str], wanted: Wanted, arguments: Sequence[str]) -> tuple[Comparison, Run]:
+    """What is wanted of the runs in files.  Nothing is computed, and no plugin is needed."""
+    runs = [(path, load_run(path)) for path in dict.fromkeys(paths)]
+    command = tuple(what_decides(arguments))
+    run = merged.merge(runs, wanted.baseline)
+    commands = (*run.source.commands, command)
+    if wanted.variants or wanted.patterns or wanted.threads or wanted.settings:
+        run = merged.select(run, wanted.variants, wanted.patterns, wanted.threads, wanted.settings)
+    elif len(runs) == 1 and wanted.baseline is None:  # the same cells: the command that ran them gives this
+        *before, last = runs[0][1].source.commands
+        commands = (*before, tuple(with_views(last, command)))
+    run = replace(run, source=replace(run.source, commands=commands))
+    plan = run.plan
+    if plan.model != spfvar.MODEL_VERSION:
+        note = f"run by model {plan.model}; this spfvar has model {spfvar.MODEL_VERSION}"
+        plan = replace(plan, notes=(note, *plan.notes))
+    return evaluate(plan, run.samples), run
+
+
+def render(
+    comparison: Comparison,
+    run: Run,
+    view: View,
+    scenarios: catalogue.Catalogue[Scenario] | None = None,
+) -> str:
+    """A comparison in one of the forms; ``scenarios``: where annotations find the files to blame."""
+    meta, form, metrics = _meta(comparison, run), view.form, view.metrics
+    if form == "github":
+        return _annotations(comparison, meta, view, scenarios)
+    if form == "csv":
+        keep = list(metrics)
+        cells = comparison.cells[comparison.cells["metric"].isin(keep)]
+        return to_csv(cells, comparison.comparisons, meta)
+    if form == "json":
+        keep = list(metrics)
+        cells = comparison.cells[comparison.cells["metric"].isin(keep)]
+        tests = comparison.comparisons[comparison.comparisons["metric"].isin(keep)]
+        return to_json(cells, tests, comparison.events, meta)
+    baseline = comparison.plan.baseline
+    blocks = summary_blocks(comparison.comparisons, baseline=baseline, metrics=metrics)
+    blocks += build_blocks(
+        comparison.cells, comparison.comparisons,
+        baseline=baseline, metrics=metrics, thresholds=comparison.plan.thresholds,
+    )  # fmt: skip
+    reasons = {name for variant in comparison.plan.variants for name in variant.events_with("reason")}
+    blocks += events_blocks(comparison.events[comparison.events["event"].isin(reasons)])
+    if form == "mail":
+        return render_mail(blocks, meta)
+    if form == "markdown":
+        return render_markdown(blocks, meta)
+    return render_table(blocks, meta, view.width, colour=view.colour)
+
+
+def _annotations(
+    comparison: Comparison, meta: Meta, view: View, scenarios: catalogue.Catalogue[Scenario] | None
+) -> str:
+    files = {
+        (cell.variant.name, cell.load.scenario): github.file_of(
+            scenarios.own_file(cell.load.scenario) if scenarios else None, cell.variant.origin
+        )
+        for cell in comparison.plan.cells
+    }
+    broken = [f"plugin {problem.origin}: {problem.message}" for problem in comparison.problems]
+    broken += [f"{failure.message} {failure.axes}" for failure in comparison.failures]
+    failing = beyond(comparison.comparisons, view.condition) if view.condition else []
+    return github.render_comparison(
+        comparison.comparisons, meta, view.metrics, failing, view.condition, broken, files
+    )
+
+
+def shown_metrics(names: Sequence[str], form: str) -> Mapping[str, Metric]:
+    """The metrics asked for, or those that a form has by default."""
+    if not names:
+        return METRICS if form in ("csv", "json") else select(SHOWN)
+    if "all" in names:
+        return METRICS
+    return select(names)
+
+
+def _meta(comparison: Comparison, run: Run) -> Meta:
+    plan = comparison.plan
+    notes = list(plan.notes)
+    for variant in plan.variants:
+        for rival in variant.rivals:
+            found = rivals.duel(comparison.samples.values, variant.name, rival, plan.thresholds)
+            if found is not None:
+                notes += rivals.sentences(found)
+    return Meta(
+        version=plan.version,
+        model_version=plan.model,
+        hardware=plan.hardware,
+        baseline=plan.baseline,
+        matrix_hash=plan.matrix_hash,
+        seeds=plan.seeds,
+        seed=plan.seed,
+        reproduce="; ".join(shlex.join(["spfvar", *command]) for command in run.source.commands),
+        scenario_hashes=plan.scenario_hashes,
+        notes=notes,
+        thresholds=plan.thresholds,
+    )
+
+
+def too_bad(comparison: Comparison, condition: units.FailOn) -> str | None:
+    """The largest loss that meets a condition, in words, and how many more there are."""
+    found = beyond(comparison.comparisons, condition)
+    if not found:
+        return None
+    loss = found[0]
+    where = f"{loss.variant} in {places(comparison.comparisons)[loss.scenario, loss.axes]}"
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"{where}: {loss.text(comparison.plan.baseline)}{more}"

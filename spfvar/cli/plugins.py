@@ -1,0 +1,26 @@
+"""Plugins of a command line, and what is said of them on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from spfvar.cli.options import is_verbose
+from spfvar.plugins.registry import Registry, load_registry
+
+
+def load(plugins: Sequence[str]) -> Registry:
+    """The registry with these plugins; on a terminal, or with --verbose, says what each of them brought."""
+    registry = load_registry(plugins)
+    if sys.stderr.isatty() or is_verbose():
+        for one in registry.named:
+            click.echo(f"spfvar: {one}", err=True)
+    return registry
+
+
+def tell_problems(registry: Registry) -> None:
+    """Say which plugins and variants cannot be used, and why."""
+    for problem in registry.problems:
+        click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)

@@ -1,0 +1,35 @@
+"""Colours for words that judge, on terminals.  The words stay, so that nothing is said by colour alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+Paint = Callable[[str], str]
+
+_RESET = "\x1b[0m"
+_BOLD, _GREEN, _RED, _YELLOW = "\x1b[1m", "\x1b[32m", "\x1b[1;31m", "\x1b[33m"
+#: Whole words (or what begins a cell), by what they are good for.
+_WORDS = [
+    (r"better|safe\*?|ok|no longer violated:", _GREEN),
+    (r"WORSE|VIOLATION|MISSED|ALARM|BROKEN:?|reproduced:|P\d+ broken|P\d+(?= \d+ steps)|P\d+(?= in )", _RED),
+    (r"incomplete\*?:?|diverged:|not needed|left open:|note", _YELLOW),
+]
+_PATTERNS = [(re.compile(rf"(?<!\S)(?:{words})(?=[\s,]|$)"), colour) for words, colour in _WORDS]
+
+
+def judged(line: str) -> str:
+    """The line with its verdicts green, red or yellow."""
+    for pattern, colour in _PATTERNS:
+        line = pattern.sub(lambda found, colour=colour: f"{colour}{found[0]}{_RESET}", line)  # type: ignore[misc]
+    return line
+
+
+def bold(text: str) -> str:
+    """The text in bold."""
+    return f"{_BOLD}{text}{_RESET}"
+
+
+def red(text: str) -> str:
+    """The text in red."""
+    return f"{_RED}{text}{_RESET}"

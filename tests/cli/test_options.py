@@ -1,0 +1,91 @@
+"""The command line that reports end with: what decides them is kept, where they go is not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spfvar.cli.options import blame, reproduce, what_decides, with_views
+from spfvar.errors import InputError
+
+#: What click would take: options with their values, in one word or two, and names.
+PIECES = [
+    "compare",
+    "spf-anon",
+    "-o out",
+    "-oout",
+    "--output x",
+    "--output=x",
+    "--save r",
+    "--jobs=2",
+    "--jobs 2",
+]
+PIECES += [
+    "-v",
+    "--verbose",
+    "--format csv",
+    "--format=csv",
+    "--metric all",
+    "--fail-on worse>5%",
+    "--set a=b",
+]
+WORDS = st.lists(st.sampled_from(PIECES), max_size=8).map(lambda pieces: " ".join(pieces).split())
+
+
+@given(WORDS)
+def test_what_decides_is_part_of_what_was_given(words: list[str]) -> None:
+    """In its order, and nothing is left to be taken away."""
+    kept = what_decides(words)
+    rest = iter(words)
+    assert all(word in rest for word in kept)
+    assert what_decides(kept) == kept
+    assert not {"--output", "--save", "--jobs", "-o", "-v"} & set(kept)
+
+
+@given(WORDS, WORDS)
+def test_a_view_takes_the_place_of_another(words: list[str], others: list[str]) -> None:
+    """Then it is that of the other; a command line has its own view already."""
+    assert with_views(words, words) == words
+    once = with_views(words, others)
+    assert with_views(once, others) == once
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("compare a -o out.txt --jobs 2 --threads 1,4", "spfvar compare a --threads 1,4"),
+        ("compare --output=out.txt a --save r.jsonl --verbose -v", "spfvar compare a"),
+        ("compare a -oout.txt --format mail", "spfvar compare a --format mail"),
+        ("compare a --scenario *", "spfvar compare a --scenario '*'"),
+    ],
+)
+def test_the_line_that_reproduces_a_report(words: str, line: str) -> None:
+    """As a shell takes it."""
+    assert reproduce(words.split()) == line
+
+
+@pytest.mark.parametrize(
+    ("words", "others", "merged"),
+    [
+        ("compare a --format csv", "compare --load r --format mail", "compare a --format mail"),
+        ("compare --metric x a --metric=y", "compare --load r", "compare a"),
+        (
+            "compare --format csv a --metric x",
+            "compare --metric x --format csv",
+            "compare --format csv a --metric x",
+        ),
+        ("compare a", "compare --fail-on worse>5% --load r", "compare a --fail-on worse>5%"),
+    ],
+)
+def test_the_line_of_a_run_that_is_shown_in_another_way(words: str, others: str, merged: str) -> None:
+    """Which cells from the one, how they are shown from the other."""
+    assert with_views(words.split(), others.split()) == merged.split()
+
+
+def test_an_error_names_the_option_unless_it_names_a_place() -> None:
+    """A file's line says more than the option that named the file."""
+    with pytest.raises(InputError, match=r"^--set: wrong$"), blame("--set"):
+        raise InputError("wrong")
+    with pytest.raises(InputError, match=r"^f: wrong$"), blame("--set"):
+        raise InputError("wrong", file="f")
