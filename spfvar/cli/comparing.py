@@ -11,7 +11,7 @@ from spfvar import units
 from spfvar.api import Comparison, compared, evaluate, run_comparison, usable
 from spfvar.cli.options import what_decides, with_views
 from spfvar.comparison.losses import beyond
-from spfvar.comparison.metrics import METRICS, Metric, select
+from spfvar.comparison.metrics import Metric
 from spfvar.matrix import catalogue, merged
 from spfvar.matrix.plan import Plan, make_plan
 from spfvar.matrix.run import Progress
@@ -27,9 +27,6 @@ from spfvar.report.summary import places, summary_blocks
 from spfvar.report.tables import build_blocks, events_blocks
 from spfvar.report.text import WIDTH, render_table
 from spfvar.scenario.schema import Scenario
-
-#: What tables show unless --metric says otherwise; csv and json hold every metric.
-SHOWN = ("faults_per_s",)
 
 
 @dataclass(frozen=True)
@@ -147,15 +144,6 @@ def _annotations(
     return github.render_comparison(
         comparison.comparisons, meta, view.metrics, failing, view.condition, broken, files
     )
-
-
-def shown_metrics(names: Sequence[str], form: str) -> Mapping[str, Metric]:
-    """The metrics asked for, or those that a form has by default."""
-    if not names:
-        return METRICS if form in ("csv", "json") else select(SHOWN)
-    if "all" in names:
-        return METRICS
-    return select(names)
 
 
 def _meta(comparison: Comparison, run: Run) -> Meta:

@@ -13,7 +13,7 @@ from spfvar.cli import completing, terminal
 from spfvar.cli.options import plugin_option
 from spfvar.cli.plugins import load
 from spfvar.cli.show_race import race_lines, twin_lines
-from spfvar.errors import InputError, nearest, quote
+from spfvar.errors import UnknownNameError, nearest, quote
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
 from spfvar.plugins.registry import Registry
@@ -99,9 +99,9 @@ def explain(name: str, registry: Registry) -> list[str]:
         return profile_lines(name, profiles[name])
     names = [scenarios.names(), races.names(), registry.variants, registry.twins, profiles.names(), HOOKS]
     everything = [one for group in names for one in group]
-    raise InputError(
+    raise UnknownNameError(
         f"nothing is called {quote(name, chr(39))}", suggestion=nearest(name, everything),
-        expected="a name that spfvar list variants, scenarios, races, twins, hooks or hardware has",
+        expected="what spfvar list variants, scenarios, races, twins, hooks or hardware shows",
     )  # fmt: skip
 
 

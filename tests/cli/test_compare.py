@@ -60,7 +60,7 @@ def spfvar(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProc
         (["compare", "-o", "/nonexistent/out.txt"], "/nonexistent/out.txt"),
         (["compare", "--formt", "json"], "--format"),
         (["compere"], "did you mean 'compare'?"),
-        (["show", "pfft"], 'did you mean "pft"?'),
+        (["show", "pfft"], "did you mean 'pft'?"),
     ],
 )
 def test_bad_input_gets_one_message_and_exit_code_2(arguments: list[str], expected: str) -> None:

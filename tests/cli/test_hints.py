@@ -41,7 +41,7 @@ def answer(*arguments: str) -> str:
         (["list"], "Missing argument 'KIND'. Choose from: variants, scenarios, races,"),
         (["compare", "--scenarios", "pft"], "No such option '--scenarios'. (Did you mean one of: '--scenario',"),
         (["compare", "--threads"], "Option '--threads' requires an argument."),
-        (["show", "file-cw"], 'nothing is called \'file-cw\'; expected a name that spfvar list variants,'),
+        (["show", "file-cw"], "nothing is called 'file-cw': did you mean 'file-cow'? known: what spfvar list"),
     ],
 )  # fmt: skip
 def test_names_and_values_in_the_wrong_place(arguments: list[str], says: str) -> None:
