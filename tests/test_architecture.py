@@ -26,6 +26,7 @@ LAYERS: list[set[str]] = [
     {"comparison"},
     {"matrix"},
     {"report"},
+    {"review"},
     {"api"},
     {"cli"},
 ]

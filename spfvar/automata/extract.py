@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from spfvar.automata.automaton import Automaton, Node, minimise
+from spfvar.automata.outline import Spell, Step, spell_outcome
 from spfvar.errors import SpfvarError
 from spfvar.ops.codes import MAX_OUTCOMES
 from spfvar.ops.op import Again, Call, Loop, Op, Steps
@@ -134,6 +135,21 @@ class Extractor:
         except RecursionError:
             raise StrategyError(f"{name} is too long: its calls and branches nest too deeply") from None
         return minimise(name, flat.nodes, entry)
+
+    def calls(self) -> list[Call]:
+        """Every call that the automata so far consist of: which functions, with which arguments."""
+        return [Call(target, args) for target, args in self._functions]
+
+    def steps(self, call: Call, spell: Spell = spell_outcome) -> tuple[list[Step], int]:
+        """One function's own text as steps, calls not spliced, and the entry (see `spfvar.automata.outline`).
+
+        Raises StrategyError as `automaton` does.
+        """
+        try:
+            reader = _Reader(self._call(call, call.name), spell)
+            return reader.steps, reader.entry
+        except RecursionError:
+            raise StrategyError(f"{call.name} is too long: its branches nest too deeply") from None
 
     # --- one function ----------------------------------------------------------------------------
 
@@ -310,6 +326,69 @@ def _failed(name: str, error: Exception) -> str:
         where = f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
     return f"{where}: {name} fails: {type(error).__name__}: {error}"
+
+
+# --- a function's text to read -------------------------------------------------------------------
+
+
+class _Reader:
+    """A function's tree as steps; equal ones are one step, so outcomes that lead to the same text share it.
+
+    A result that is returned as it is becomes "ret", whichever value it has.
+    """
+
+    def __init__(self, function: _Function, spell: Spell) -> None:
+        self.steps: list[Step] = []
+        self._function = function
+        self._spell = spell
+        self._index: dict[Step, int] = {}
+        self._memo: dict[tuple[int, tuple[Hashable] | None], int] = {}
+        self.entry = self._read(function.root, None)
+
+    def _add(self, step: Step) -> int:
+        if step not in self._index:
+            self._index[step] = len(self.steps)
+            self.steps.append(step)
+        return self._index[step]
+
+    def _read(self, index: int, result: tuple[Hashable] | None) -> int:
+        """The step of a node of the tree; ``result`` is the last call's value, where that is to be named."""
+        key = (index, result)
+        if key not in self._memo:
+            self._memo[key] = self._add(self._step(self._function.nodes[index], result))
+        return self._memo[key]
+
+    def _step(self, node: _Tree, result: tuple[Hashable] | None) -> Step:
+        if isinstance(node, _Leaf):
+            value = "ret" if result is not None and result[0] == node.value else self._spell(node.value)
+            return Step(f"return {value}".rstrip())
+        if isinstance(node, _Back):
+            return Step(f"goto {node.name}")
+        if isinstance(node, _Head):
+            return Step(f"{node.name}:", (("", self._read(node.body, result)),))
+        name = node.item.name if isinstance(node.item, Op) else f"{node.item.name}()"
+        if len(node.children) == 1:
+            return Step(name, (("", self._read(node.children[0][1], result)),))
+        named = [self._read(child, (value,)) for value, child in node.children]
+        if len(set(named)) == 1:
+            if self.steps[named[0]].text == "return ret":
+                return Step(f"return {name}")
+            return Step(f"ret = {name}", (("", named[0]),))
+        if any(named.count(step) > 1 and self._names_result(step) for step in named):
+            name = f"ret = {name}"
+        else:
+            named = [self._read(child, result) for _, child in node.children]
+        return Step(
+            name,
+            tuple((self._spell(value), step) for (value, _), step in zip(node.children, named, strict=True)),
+        )
+
+    def _names_result(self, step: int) -> bool:
+        """Is a result returned as "ret" somewhere behind a step?"""
+        queue = [step]
+        for at in queue:
+            queue += [target for _, target in self.steps[at].branches if target not in queue]
+        return any(self.steps[at].text == "return ret" for at in queue)
 
 
 # --- splicing calls ------------------------------------------------------------------------------

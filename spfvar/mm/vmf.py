@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from enum import IntFlag
+
+from spfvar.automata.outline import spell_outcome
 
 
 class VMFault(IntFlag):
@@ -77,3 +80,14 @@ class VmFault:
 TRIED = "TRIED"  # the lock was dropped once; it may not be dropped again
 PMD_NONE = "PMD_NONE"  # the walk found no page table
 VMA_COPY = "VMA_COPY"  # the VMA's fields were copied into registers; the VMA itself is not read
+
+
+def spell(value: Hashable) -> str:
+    """An outcome or a result as the kernel spells it, e.g. 0 or VM_FAULT_RETRY."""
+    if isinstance(value, VMFault):
+        return "|".join(f"VM_FAULT_{flag.name}" for flag in value) or "0"
+    if isinstance(value, VmFault):
+        return "no page table" if value.has(PMD_NONE) else ""
+    if isinstance(value, tuple):
+        return ", ".join(text for text in map(spell, value) if text)
+    return spell_outcome(value)

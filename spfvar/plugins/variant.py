@@ -11,6 +11,7 @@ import pluggy
 
 from spfvar.automata.automaton import Automaton
 from spfvar.automata.extract import Extractor, StrategyError
+from spfvar.automata.outline import outline
 from spfvar.errors import nearest
 from spfvar.mm import hookspecs
 from spfvar.mm.dispatch import HandleFault
@@ -27,8 +28,9 @@ from spfvar.mm.proc import ProcMaps
 from spfvar.mm.reclaim import Reclaim
 from spfvar.mm.stack import ExpandStack
 from spfvar.mm.truncate import Truncation
+from spfvar.mm.vmf import spell
 from spfvar.mm.writers import MmapLockWriters
-from spfvar.ops.op import Steps
+from spfvar.ops.op import Call, Steps
 
 #: What every stack stands on: the paths of v5.12 under mmap_lock.
 CORE = (
@@ -166,6 +168,22 @@ class Stack:
         try:
             with self._lock:
                 return self._extractor.automaton(name, text)
+        except StrategyError as error:
+            raise StrategyError(f"variant {self.variant.name}: {error}") from error
+
+    def calls(self) -> list[Call]:
+        """Every call of a hook point in what was extracted so far: which facts it may get as arguments."""
+        with self._lock:
+            return [call for call in self._extractor.calls() if isinstance(call.target, str)]
+
+    def outline(self, call: Call) -> list[str]:
+        """The text of a hook point under this stack, for the call's facts, as lines (`automata.outline`).
+
+        Raises StrategyError, also if no patch implements the hook point.
+        """
+        try:
+            with self._lock:
+                return outline(*self._extractor.steps(call, spell))
         except StrategyError as error:
             raise StrategyError(f"variant {self.variant.name}: {error}") from error
 

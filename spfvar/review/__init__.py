@@ -1,1 +1,1 @@
-"""A review of one variant: what one run of compare, check and ablate says about a patch."""
+"""The review of a variant: what the patch is, and what one run of compare, check and ablate says about it."""
