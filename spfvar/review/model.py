@@ -8,11 +8,16 @@ is nowhere, so equal input gives an equal review.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from spfvar.comparison.metrics import Metric
 from spfvar.explore.trace import Trace
 from spfvar.matrix.ablate import Break
+from spfvar.report.charts import Curve
+from spfvar.review.hunks import HunkSteps
+from spfvar.review.patchmail import Patch
 
 Value = int | float | str
 
@@ -41,59 +46,16 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class FileChange:
-    """One line of a diffstat."""
+class PatchReview:
+    """The patch under review, and what of the variant it is.
 
-    path: str
-    added: int
-    removed: int
-
-
-@dataclass(frozen=True, slots=True)
-class HookView:
-    """A hook point that a hunk touches, with the protocol's steps without and with the patch.
-
-    ``name`` is the hook point, ``doc`` its contract's first line.  ``before`` and ``after`` are primitives in
-    the order of the text, a line each; indents stand for branches.
+    ``layers`` are those of the variant's stack that are the patch; () if that cannot be told.  ``hunks`` have
+    the hook points that they touch, and the protocol's steps there without these layers and with them.
     """
 
-    name: str
-    doc: str
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Hunk:
-    """A hunk: where it is (``function`` from its header, "" if there is none), and the hook points there."""
-
-    path: str
-    line: int
-    function: str
-    added: int
-    removed: int
-    hooks: tuple[HookView, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """What a patch says of itself; empty texts for what it does not say.
-
-    ``position`` is "24/37", ``message_id`` without the angle brackets.
-    """
-
-    subject: str
-    position: str
-    author: str
-    date: str
-    message_id: str
-    files: tuple[FileChange, ...]
-    hunks: tuple[Hunk, ...]
-
-    @property
-    def hooks(self) -> tuple[str, ...]:
-        """The hook points that its hunks touch, each once."""
-        return tuple(dict.fromkeys(hook.name for hunk in self.hunks for hook in hunk.hooks))
+    mail: Patch
+    layers: tuple[Layer, ...]
+    hunks: tuple[HunkSteps, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +63,15 @@ class Verdict:
     """The review in three lines of at most `VERDICT_WIDTH` characters, from results alone.
 
     ``is_safe``: every race was searched to the end and no property is violated; None: nothing is violated,
-    but not every search came to its end.
+    but not every search came to its end.  ``safe``, ``worth`` (it where?) and (who) ``pays`` are against the
+    baseline; ``beside`` has a line for each other rival: (its name, where it is better or worse than that).
     """
 
     is_safe: bool | None
     safe: str
     worth: str
     pays: str
+    beside: tuple[tuple[str, str], ...]
 
 
 VERDICT_WIDTH = 62
@@ -149,8 +113,8 @@ class Violation:
 class GuardUse:
     """A guard of the variant and what it is for.
 
-    ``layer`` is the patch of the stack whose text it stands in.  ``is_of_patch``: the patch under review
-    touches the function (with no patch given, true of all).  ``breaks`` are the races that break without it,
+    ``layer`` is the patch of the stack whose text it stands in, ``where`` the file and line there.
+    ``is_of_patch``: the layer is the patch under review (with no patch given, true of all).  ``breaks`` are the races that break without it,
     the shortest way first; ``holds`` those that do not need it; ``incomplete`` those left open.
     """
 
@@ -215,24 +179,24 @@ class LoadEffect:
     @property
     def worst(self) -> Effect:
         """The cell with the lowest ratio."""
-        return min(self.effects, key=lambda effect: effect.ratio)
+        return min(self.effects, key=lambda effect: (math.isnan(effect.ratio), effect.ratio))
 
     @property
     def best(self) -> Effect:
         """The cell with the highest ratio."""
-        return max(self.effects, key=lambda effect: effect.ratio)
+        return max(self.effects, key=lambda effect: (not math.isnan(effect.ratio), effect.ratio))
 
 
 @dataclass(frozen=True, slots=True)
 class Duel:
     """The variant against one rival: every load, the worst first.
 
-    ``costs`` are the cells that are significantly WORSE in any outcome (throughput, latency of faults or
-    writers), the worst of each load and metric, the worst first.
+    ``effects`` are all cells of all outcomes (throughput, latency of faults and of writers); ``costs`` are the cells that are significantly WORSE in any outcome, the worst of each load and metric, the worst first.
     """
 
     rival: str
     loads: tuple[LoadEffect, ...]
+    effects: tuple[Effect, ...]
     costs: tuple[Effect, ...]
 
     def where(self, *kinds: str) -> tuple[LoadEffect, ...]:
@@ -265,36 +229,16 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """One point of a curve with its 95 % interval."""
-
-    x: Value
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """A variant's curve."""
-
-    variant: str
-    points: tuple[Point, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Chart:
-    """The scaling curves of one load: faults/s over threads (``axis``), a curve per variant.
+    """The scaling curves of one load: a metric over threads, a curve per variant, the baseline first.
 
-    ``subtitle`` names further axes that vary (", vma=thread"); ``unit`` is that of the values.
+    ``subtitle`` names the values of further axes, if more than one was run (", vma=thread").
     """
 
     scenario: str
     subtitle: str
     title: str
-    axis: str
-    metric: str
-    unit: str
+    metric: Metric
     curves: tuple[Curve, ...]
 
 
@@ -392,7 +336,7 @@ class Review:
 
     variant: Subject
     rivals: tuple[Subject, ...]
-    patch: Patch | None
+    patch: PatchReview | None
     verdict: Verdict
     safety: Safety
     speed: Speed
