@@ -122,6 +122,7 @@ class Extractor:
         self._resolve = resolve
         self._functions: dict[tuple[Any, tuple[Any, ...]], _Function] = {}
         self._active: list[tuple[Any, tuple[Any, ...]]] = []
+        self._automata: dict[tuple[str, int, tuple[_Tree, ...]], Automaton] = {}
 
     def automaton(self, name: str, text: Callable[[], Steps]) -> Automaton:
         """The automaton of a thread's whole text; where the text ends, the thread ends.
@@ -130,11 +131,14 @@ class Extractor:
         """
         try:
             function = self._extract(name, text)
-            flat = _Flattener(self._callee, end_thread())
-            entry = flat.run(function)
+            key = (name, function.root, tuple(function.nodes))
+            if key not in self._automata:  # loads that differ in numbers only have the same automata
+                flat = _Flattener(self._callee, end_thread())
+                entry = flat.run(function)
+                self._automata[key] = minimise(name, flat.nodes, entry)
         except RecursionError:
             raise StrategyError(f"{name} is too long: its calls and branches nest too deeply") from None
-        return minimise(name, flat.nodes, entry)
+        return self._automata[key]
 
     def calls(self) -> list[Call]:
         """Every call that the automata so far consist of: which functions, with which arguments."""

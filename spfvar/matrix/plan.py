@@ -15,7 +15,7 @@ from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Variant
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.load import Load, make_load, scenario_hash
-from spfvar.scenario.schema import MAX_THREADS, Scenario
+from spfvar.scenario.schema import MAX_THREADS, Scenario, Unit
 from spfvar.units import format_duration, format_size
 
 Value = int | float | str
@@ -100,7 +100,7 @@ def make_plan(
         varied[name] = tuple(axis for axis in scenarios[name].axes if axis not in fixed)
         notes += _notes(name, scenarios[name], points)
         loads += [
-            (make_load(name, scenarios[name], point), _spelled(scenarios[name], point)) for point in points
+            (make_load(name, scenarios[name], point), spelled(scenarios[name], point)) for point in points
         ]
     cells = tuple(CellSpec(variant, load, axes) for load, axes in loads for variant in chosen)
     return Plan(
@@ -110,16 +110,16 @@ def make_plan(
     )  # fmt: skip
 
 
-def _spelled(scenario: Scenario, point: Mapping[str, Value]) -> dict[str, Value]:
+def spelled(scenario: Scenario, point: Mapping[str, Value]) -> dict[str, Value]:
     """A point with sizes and durations as a user would write them."""
-    units = {name: axis.unit for name, axis in scenario.axes.items()}
-    spelled = dict(point)
-    for name, value in point.items():
-        if units[name] == "size":
-            spelled[name] = format_size(int(value))
-        elif units[name] == "duration":
-            spelled[name] = format_duration(float(value))
-    return spelled
+    return {name: spelled_value(scenario.axes[name].unit, value) for name, value in point.items()}
+
+
+def spelled_value(unit: Unit, value: Value) -> Value:
+    """A value of an axis as a user would write it."""
+    if unit == "size":
+        return format_size(int(value))
+    return format_duration(float(value)) if unit == "duration" else value
 
 
 def _default_baseline(chosen: Sequence[Variant], registry: Registry) -> str:

@@ -45,16 +45,23 @@ class Samples:
     failures: list[Failure] = field(default_factory=list)
 
 
-def run_plan(plan: Plan, jobs: int | None = None, progress: Progress | None = None) -> Samples:
+#: The stacks of variants by name, or why one could not be built.
+Stacks = dict[str, Stack | StrategyError]
+
+
+def run_plan(
+    plan: Plan, jobs: int | None = None, progress: Progress | None = None, stacks: Stacks | None = None
+) -> Samples:
     """Run every cell with every seed.
 
     ``jobs`` threads (default: the CPUs that the process may use) run cells side by side, without the GIL
     in the simulator; the result does not depend on them.  Cells that fail are reported, not raised.
-    KeyboardInterrupt stops the running cells after their current seed.
+    KeyboardInterrupt stops the running cells after their current seed.  ``stacks`` keeps what was extracted,
+    for several plans over the same variants.
     """
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
-    runner = _Runner(plan)
+    runner = _Runner(plan, {} if stacks is None else stacks)
     workers = jobs or available_cpus()
     results: dict[int, list[Result] | Failure] = {}
     with ThreadPoolExecutor(max_workers=workers) as pool:
@@ -82,10 +89,10 @@ def available_cpus() -> int:
 
 
 class _Runner:
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, stacks: Stacks) -> None:
         self.plan = plan
         self.stop = Event()
-        self._stacks: dict[str, Stack | StrategyError] = {}
+        self._stacks = stacks
         self._lock = Lock()
 
     def _stack(self, cell: CellSpec) -> Stack:

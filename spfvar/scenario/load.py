@@ -142,6 +142,7 @@ class _Maker:
                 raise InputError(
                     f"{self.name}: group {group.name!r} has {threads} threads", expected=f"1 to {MAX_THREADS}"
                 )
+            group = group.model_copy(update={"repeat": int(self.number(group.repeat))})
             compute = tuple(0.0 if s.compute is None else self.number(s.compute) for s in group.program)
             every = tuple(0.0 if s.every is None else self.number(s.every) for s in group.program)
             groups.append(ConcreteGroup(group, first, threads, compute, every))

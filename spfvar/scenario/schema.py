@@ -56,8 +56,17 @@ def _literal(unit: Unit, choices: tuple[str, ...] = ()) -> Any:
     return Annotated[int | float | str, AfterValidator(check)]
 
 
+def _repeat(value: int | str) -> int | str:
+    if isinstance(value, str) and value.startswith("$"):
+        return value
+    if isinstance(value, str) or value < 0:
+        raise InputError(f"{value!r} is no number of times", expected='0 or more, or "$AXIS"')
+    return value
+
+
 if TYPE_CHECKING:
     Count: TypeAlias = int | float | str
+    Repeat: TypeAlias = int  # a load has the number, only its text may have "$axis"
     Size: TypeAlias = int | float | str
     Duration: TypeAlias = int | float | str
     Share: TypeAlias = int | float | str
@@ -68,6 +77,7 @@ else:
     Duration = _literal("duration")
     Share = _literal("share")
     Per = _literal("choice", ("thread", "process"))
+    Repeat = Annotated[int | str, AfterValidator(_repeat)]
 
 
 class _Strict(BaseModel):
@@ -78,7 +88,8 @@ class Axis(_Strict):
     """A quantity that a comparison may vary.
 
     ``values`` are run when the user sets nothing; ``published`` is the value of the published benchmark, if
-    the default is smaller to save time.
+    the default is smaller to save time.  ``range`` is what is plausible, lowest and highest: a review
+    looks there for the value at which its verdict would be another.
     """
 
     doc: str
@@ -86,11 +97,24 @@ class Axis(_Strict):
     values: list[int | float | str] = Field(min_length=1)
     published: int | float | str | None = None
     choices: list[str] = Field(default_factory=list)
+    range: tuple[int | float | str, int | float | str] | None = None
 
     @model_validator(mode="after")
     def _values_fit(self) -> Axis:
         for value in [*self.values, *([] if self.published is None else [self.published])]:
             self.parse(value)
+        if self.range is None:
+            return self
+        if self.unit == "choice":
+            raise InputError("a choice has no range", expected="choices alone", key="range")
+        low, high = (float(self.parse(value)) for value in self.range)
+        if not low <= float(self.parse(self.values[0])) <= high or low == high:
+            raise InputError(
+                f"the first value {self.values[0]} is not within {self.range[0]} to {self.range[1]}",
+                expected="the lowest and the highest plausible value", key="range",
+            )  # fmt: skip
+        if low <= 0 and self.unit != "share":
+            raise InputError(f"the range begins at {self.range[0]}", key="range", expected="more than 0")
         return self
 
     def parse(self, value: object) -> int | float | str:
@@ -162,7 +186,7 @@ class Group(_Strict):
     name: str
     threads: Count
     program: list[Statement] = Field(min_length=1)
-    repeat: int = Field(default=0, ge=0)
+    repeat: Repeat = 0
 
 
 class Measure(_Strict):
@@ -204,7 +228,7 @@ class Scenario(_Strict):
         for g, group in enumerate(self.group):
             for s, statement in enumerate(group.program):
                 self._check_statement(f"group[{g}].program[{s}]", statement, regions)
-            finite = group.repeat > 0
+            finite = group.repeat != 0
             if not finite and not (self.measure.faults or self.measure.faults_per_thread):
                 raise InputError(
                     "the program never ends and nothing ends the measurement", key=f"group[{g}].repeat",
