@@ -18,6 +18,7 @@ from spfvar.matrix.ablate import Break
 from spfvar.report.charts import Curve
 from spfvar.review.hunks import HunkSteps
 from spfvar.review.patchmail import Patch
+from spfvar.review.sensitivity import Sensitivity
 
 Value = int | float | str
 
@@ -114,8 +115,9 @@ class GuardUse:
     """A guard of the variant and what it is for.
 
     ``layer`` is the patch of the stack whose text it stands in, ``where`` the file and line there.
-    ``is_of_patch``: the layer is the patch under review (with no patch given, true of all).  ``breaks`` are the races that break without it,
-    the shortest way first; ``holds`` those that do not need it; ``incomplete`` those left open.
+    ``is_of_patch``: the layer is the patch under review (with no patch given, true of all).  ``breaks`` are
+    the races that break without it, the shortest way first; ``holds`` those that do not need it;
+    ``incomplete`` those left open.
     """
 
     function: str
@@ -191,7 +193,8 @@ class LoadEffect:
 class Duel:
     """The variant against one rival: every load, the worst first.
 
-    ``effects`` are all cells of all outcomes (throughput, latency of faults and of writers); ``costs`` are the cells that are significantly WORSE in any outcome, the worst of each load and metric, the worst first.
+    ``effects`` are all cells of all outcomes (throughput, latency of faults and of writers); ``costs`` those
+    that are significantly WORSE, the worst of each load and metric, the worst first.
     """
 
     rival: str
@@ -259,27 +262,6 @@ class Speed:
 
 
 @dataclass(frozen=True, slots=True)
-class Sensitivity:
-    """Which value of an assumption would flip the verdict on a load against a rival.
-
-    ``axis`` is the assumption (hit_rate, fault_around, io_latency, vma, ...), ``assumed`` the value of the
-    run, ``before`` its verdict.  ``flips_at`` is the nearest tried value with another verdict (``after``), or
-    None: then no tried value changes it.  ``tried`` are all of them, as the user would write them.
-    """
-
-    scenario: str
-    rival: str
-    axis: str
-    doc: str
-    threads: int
-    assumed: str
-    before: str
-    flips_at: str | None
-    after: str
-    tried: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
     """A question that reviewers asked on the list, and what this run says to it.
 
@@ -330,7 +312,8 @@ class Provenance:
 class Review:
     """The review of ``variant`` against ``rivals`` (the baseline first).
 
-    ``patch`` is None where none was given.  ``limits`` are what the model leaves out, a sentence each;
+    ``patch`` is None where none was given.  ``sensitivity`` has an entry per axis of each load and rival that
+    was looked at.  ``limits`` are what the model leaves out, a sentence each;
     ``notes`` what did not run or was made smaller.
     """
 

@@ -24,7 +24,7 @@ from spfvar.mm import hookspecs
 from spfvar.plugins.variant import Variant
 from spfvar.report import units
 from spfvar.review.model import HELPS, HURTS, MIXED, SAME, Answer, RaceOutcome, Safety, Speed
-from spfvar.review.speed import THROUGHPUT, loss
+from spfvar.review.speed import loss
 from spfvar.review.words import break_words, guard_name, metric_words, place, plural, range_of
 
 
@@ -244,10 +244,8 @@ def _effect(figure: EffectFigure, results: Results) -> Iterator[str]:
         return
     found = max(effects, key=loss if figure.at == "worst" else lambda effect: effect.threads)
     which = "worst ratio" if figure.at == "worst" else "ratio"
-    yield (
-        f"{metric_words(figure.metric)}, {which} to {duel.rival}: {units.ratio(found.ratio)} ({found.verdict}) "
-        f"in {place(found.scenario, found.axes)}"
-    )
+    told = f"{units.ratio(found.ratio)} ({found.verdict}) in {place(found.scenario, found.axes)}"
+    yield f"{metric_words(figure.metric)}, {which} to {duel.rival}: {told}"
 
 
 def _events(figure: EventsFigure, results: Results) -> Iterator[str]:
