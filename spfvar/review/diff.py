@@ -204,9 +204,9 @@ class _Reader:
                 break
             change = _change(line) or change
             if line.startswith(("rename from ", "copy from ")):
-                old = _unquoted(line.split(" from ", 1)[1])
+                old = unquoted(line.split(" from ", 1)[1])
             elif line.startswith(("rename to ", "copy to ")):
-                new = _unquoted(line.split(" to ", 1)[1])
+                new = unquoted(line.split(" to ", 1)[1])
             binary = binary or line.startswith(("Binary files ", "GIT binary patch"))
             self.at += 1
         return old, new, change, binary
@@ -328,20 +328,20 @@ def _git_paths(rest: str) -> tuple[str, str]:
     """The two paths of a line ``diff --git``: but for a/ and b/ the same, unless the file was renamed."""
     if rest.startswith('"') and '" ' in rest:
         old, new = rest.split('" ', 1)
-        return _without_prefix(_unquoted(old + '"'), _unquoted(new))
+        return _without_prefix(unquoted(old + '"'), unquoted(new))
     middle = len(rest) // 2
     if rest[middle : middle + 1] == " " and rest[:middle].removeprefix("a/") == rest[
         middle + 1 :
     ].removeprefix("b/"):
         return _without_prefix(rest[:middle], rest[middle + 1 :])
     old, _, new = rest.partition(" ")
-    return _without_prefix(_unquoted(old), _unquoted(new))
+    return _without_prefix(unquoted(old), unquoted(new))
 
 
 def _named_paths(old: str, new: str, git: bool) -> tuple[str, str, Change | None]:
     """The paths of the lines ``---`` and ``+++``; /dev/null on one side says added or deleted."""
     # diff(1) writes a time behind a tab; git writes a tab behind a name that holds a blank.
-    old, new = (_unquoted(text.split("\t", 1)[0].rstrip()) for text in (old, new))
+    old, new = (unquoted(text.split("\t", 1)[0].rstrip()) for text in (old, new))
     if old == "/dev/null":
         new = new.removeprefix("b/")
         return new, new, "added"
@@ -361,7 +361,7 @@ def _without_prefix(old: str, new: str, any_first: bool = False) -> tuple[str, s
     return old, new
 
 
-def _unquoted(path: str) -> str:
+def unquoted(path: str) -> str:
     """A path as git writes it: in quotation marks, with C's escapes, if it has odd characters."""
     if len(path) < 2 or not (path.startswith('"') and path.endswith('"')):
         return path

@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 
 from spfvar.errors import InputError, reason
-from spfvar.review.diff import FileChange, Hunk, diff_start, parse_diff
+from spfvar.review.diff import FileChange, Hunk, diff_start, parse_diff, unquoted
 
 _EXPECTED = "a mail, an mbox or a diff with a line like '@@ -10,7 +10,9 @@'"
 #: The line that git and mail programs put before a message: a sender or a commit, then a date.
@@ -43,6 +43,7 @@ _SUMMARY = re.compile(
 _STAT = re.compile(r"\s*(\d{1,9}|Bin)(?![\w-])")
 _ARCHIVE_DATE = re.compile(r"(\w{3}) (\w{3}) (\d{1,2}) (\d{4}) - (\d\d:\d\d:\d\d) (\S+)\Z")
 _COMMIT = re.compile(r"commit [0-9a-f]{7,64}\b")
+_NEXT_COMMIT = re.compile(rb"\n(?=commit [0-9a-f]{40,64}\n)")
 _ENCODED = frozenset({"quoted-printable", "base64", "x-uuencode", "uuencode", "uue", "x-uue"})
 _DIFF_TYPES = frozenset({"text/plain", "text/x-patch", "text/x-diff", "text/x-csrc"})
 
@@ -148,21 +149,23 @@ def _patches(data: bytes, file: str) -> Iterator[Patch]:
 
 
 def _messages(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """The messages of an mbox, or all of ``data``; each with the number of lines before it."""
+    """The messages of an mbox, the commits of a log, or all; each with the number of lines before it."""
     blank = _BLANK.match(data)
     start = blank.end() if blank is not None else 0
-    if not _FROM_LINE.match(data, start):
-        yield data[start:], data.count(b"\n", 0, start)
-        return
+    is_mbox = _FROM_LINE.match(data, start) is not None
     begins = [start]
-    begins += [m.start() + 1 for m in re.finditer(rb"\n(?=From )", data) if _FROM_LINE.match(data, m.end())]
+    if is_mbox:
+        begins += [m.end() for m in re.finditer(rb"\n(?=From )", data) if _FROM_LINE.match(data, m.end())]
+    elif data.startswith(b"commit ", start):  # git log -p
+        begins += [m.end() for m in _NEXT_COMMIT.finditer(data)]
     # lore's mboxes escape a line of the message that begins with "From " (mboxrd); git's do not.
     escaped = data.startswith(b"From mboxrd@", start)
     line = data.count(b"\n", 0, start)
     for begin, end in zip(begins, [*begins[1:], len(data)], strict=True):
-        first = data.find(b"\n", begin, end)
-        message = data[first + 1 : end] if first >= 0 else b""
-        yield (re.sub(rb"(?m)^>(>*From )", rb"\1", message) if escaped else message), line + 1
+        message = data[begin:end]
+        if is_mbox:
+            message = message.partition(b"\n")[2]
+        yield (re.sub(rb"(?m)^>(>*From )", rb"\1", message) if escaped else message), line + is_mbox
         line += data.count(b"\n", begin, end)
 
 
@@ -303,7 +306,7 @@ def _patch(text: _Text, file: str) -> Patch | None:
     above = _without_own_headers(text.lines[:start], headers)
     message, notes = _split_at_dashes(above)
     stated = _stated(notes)
-    subject = _one_line(_words(headers.get("subject", "")))
+    subject = _words(headers.get("subject", ""))
     title, tags, version, position = _subject(subject)
     name, address = _author(headers.get("from", ""))
     date = _one_line(headers.get("date", ""))
@@ -398,6 +401,7 @@ def _counted(changed: int | None) -> str:
 
 def _same_path(stated: str, path: str) -> bool:
     """Is a path of a diffstat this one?  It may be cut at its front, or say where the file came from."""
+    stated = unquoted(stated)
     if " => " in stated:
         before, brace, rest = stated.rpartition("{")
         inside, _, behind = rest.partition("}")
@@ -407,12 +411,13 @@ def _same_path(stated: str, path: str) -> bool:
 
 
 def _words(value: str) -> str:
-    """A header with its encoded words (RFC 2047) decoded."""
+    """A header on one line with its encoded words (RFC 2047) decoded."""
     try:
-        pieces = decode_header(value)
+        pieces = decode_header(_one_line(value))  # which loses blanks where a header is folded
     except (HeaderParseError, ValueError):
-        return value
-    return "".join(piece if isinstance(piece, str) else _decoded(piece, charset) for piece, charset in pieces)
+        return _one_line(value)
+    texts = (piece if isinstance(piece, str) else _decoded(piece, charset) for piece, charset in pieces)
+    return _one_line("".join(texts))
 
 
 def _one_line(value: str) -> str:
@@ -439,8 +444,8 @@ def _author(value: str) -> tuple[str, str]:
     """Name and address; an archive may have taken the address away."""
     name, address = parseaddr(_one_line(value))
     if "@" not in address:
-        return _one_line(_words(value)).strip('"'), ""
-    return _one_line(_words(name)), address
+        return _words(value).strip('"'), ""
+    return _words(name), address
 
 
 def _identifier(value: str) -> str:
