@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import math
 
+from spfvar.comparison.metrics import METRICS
 from spfvar.explore.verdict import INCOMPLETE, VIOLATION
 from spfvar.report.verdicts import count_text
-from spfvar.review.model import HELPS, HURTS, MIXED, VERDICT_WIDTH, Duel, LoadEffect, Safety, Speed, Verdict
-from spfvar.review.words import fitting, plural, ratio_of
+from spfvar.review.model import (
+    HELPS,
+    HURTS,
+    MIXED,
+    VERDICT_WIDTH,
+    Duel,
+    Effect,
+    LoadEffect,
+    Safety,
+    Speed,
+    Verdict,
+)
+from spfvar.review.speed import THROUGHPUT
+from spfvar.review.words import fitting, plural, range_of, ratio_of
 
 
 def make_verdict(safety: Safety, speed: Speed, variant: str) -> Verdict:
@@ -49,19 +62,26 @@ def _worth(duel: Duel) -> str:
 
 
 def _pays(duel: Duel) -> str:
-    items = [f"{cost.scenario} {ratio_of(cost)}" for cost in duel.costs]
+    """The worst of throughput, of writers and of faults, then the rest."""
+    first: dict[str, Effect] = {}
+    for cost in duel.costs:
+        first.setdefault(cost.metric if cost.metric == THROUGHPUT else cost.metric.partition("_")[0], cost)
+    leading = sorted(first.values(), key=lambda cost: list(METRICS).index(cost.metric))
+    order = leading + [cost for cost in duel.costs if cost not in leading]
+    items = [f"{cost.scenario} {ratio_of(cost)}" for cost in order]
     return fitting(items, VERDICT_WIDTH, "nobody: no rate and no latency is significantly worse")
 
 
 def _beside(duel: Duel) -> str:
-    """ "better in 3: file-cow x2.49, ...; WORSE in 0"."""
-    better = _best_first(duel)
-    worse = duel.where(HURTS, MIXED)
-    tail = f"; WORSE in {len(worse)}" + (f": {worse[0].scenario} {ratio_of(worse[0].worst)}" if worse else "")
-    counted = f"better in {len(better)}"
-    items = [f"{load.scenario} {ratio_of(load.best)}" for load in better]
-    room = VERDICT_WIDTH - len(counted) - len(tail) - 2
-    return counted + (f": {fitting(items, room, '')}" if items else "") + tail
+    """ "better in 3 of 11 loads: file-cow (x1.15 to x2.49), ...; WORSE in none"."""
+    parts: list[str] = []
+    for word, loads in (("better", _best_first(duel)), ("WORSE", duel.where(HURTS, MIXED))):
+        items = [
+            f"{load.scenario} ({range_of([e for e in load.effects if e.verdict == word])})" for load in loads
+        ]
+        where = f"{len(loads)} of {plural(len(duel.loads), 'load')}: {', '.join(items)}" if items else "none"
+        parts.append(f"{word} in {where}")
+    return "; ".join(parts)
 
 
 def _best_first(duel: Duel) -> list[LoadEffect]:
