@@ -10,7 +10,7 @@ from spfvar.comparison.metrics import METRICS
 from spfvar.explore.properties import PROPERTIES
 from spfvar.explore.verdict import SAFE, VIOLATION
 from spfvar.report import units
-from spfvar.report.blocks import Block, Cell, Footnote, Row
+from spfvar.report.blocks import Block, Cell, Row
 from spfvar.report.verdicts import count_text
 from spfvar.review.hunks import Case, HunkSteps
 from spfvar.review.model import (
@@ -20,8 +20,8 @@ from spfvar.review.model import (
     SAME,
     UNKNOWN,
     Duel,
+    Effect,
     GuardUse,
-    LoadEffect,
     PatchReview,
     RaceOutcome,
     Reason,
@@ -31,7 +31,7 @@ from spfvar.review.model import (
 from spfvar.review.parts import Beside, Command, Item, Items, Part, Section, Table, Text, TracePart
 from spfvar.review.sensitivity import Sensitivity, sentence
 from spfvar.review.speed import THROUGHPUT
-from spfvar.review.words import break_words, metric_words, place, plural, ratio_of, spread_of
+from spfvar.review.words import break_words, place, plural, ratio_of, spread_of
 
 #: Loads are shown in this order, each kind with its worst first.
 KINDS = {
@@ -52,10 +52,7 @@ def sections(review: Review, narrow: bool) -> tuple[Section, ...]:
         Section("The patch", _patch(review)),
         Section("Safety: races", tuple(_races(review.safety, _columns(review), narrow))),
         Section("Safety: what each guard is for", tuple(_guards(review))),
-        *(
-            Section(f"Speed: against {duel.rival}", tuple(_duel(duel, first=index == 0)))
-            for index, duel in enumerate(review.speed.duels)
-        ),
+        *(Section(f"Speed: against {duel.rival}", tuple(_duel(duel))) for duel in review.speed.duels),
         Section("Speed: why", tuple(_why(review))),
         Section("Speed: scaling", tuple(_scaling(review))),
         Section("Sensitivity", tuple(_sensitivity(review.sensitivity))),
@@ -206,8 +203,8 @@ def _races(safety: Safety, columns: Sequence[str], narrow: bool) -> Iterator[Par
         states = count_text(sum(outcome.states for race in dull for outcome in rows[race]))
         rest = "The other" if shown else "All"
         yield Text(
-            f"{rest} {plural(len(dull), 'race')} are safe under {', '.join(columns)} ({states} states in all, "
-            f"every interleaving): {', '.join(dull)}."
+            f"{rest} {plural(len(dull), 'race')} are safe under {', '.join(columns)} (every interleaving, "
+            f"{states} states in all): {', '.join(dull)}."
         )
     elif dull:
         yield Text("safe N: every interleaving was searched, N states, and no property is violated in any.")
@@ -268,14 +265,11 @@ def use_text(guard: GuardUse) -> str:
 # --- speed ---------------------------------------------------------------------------------------
 
 
-def _duel(duel: Duel, first: bool) -> Iterator[Part]:
+def _duel(duel: Duel) -> Iterator[Part]:
     metric = METRICS[THROUGHPUT]
     order = [load for kind in KINDS for load in duel.where(kind)]
     rows = [
-        Row(
-            (KINDS[load.kind], load.scenario),
-            (Cell(_extreme(load, best=False)), Cell(_extreme(load, best=True))),
-        )
+        Row((KINDS[load.kind], load.scenario), (Cell(_extreme(load.worst)), Cell(_extreme(load.best))))
         for load in order
         if load.kind != SAME
     ]
@@ -295,19 +289,15 @@ def _duel(duel: Duel, first: bool) -> Iterator[Part]:
     costs = [cost for cost in duel.costs if cost.metric != THROUGHPUT]
     if costs:
         yield Text(f"Latencies that are significantly worse than {duel.rival}'s, the worst first:")
-        yield Items(
-            tuple(
-                Item(
-                    "",
-                    f"{place(cost.scenario, cost.axes)}: {ratio_of(cost)}, {_from_to(cost.metric, cost.rival_value, cost.value)}",
-                )
-                for cost in costs
-            )
-        )
+        yield Items(tuple(Item("", _cost(cost)) for cost in costs))
 
 
-def _extreme(load: LoadEffect, best: bool) -> str:
-    effect = load.best if best else load.worst
+def _cost(cost: Effect) -> str:
+    values = _from_to(cost.metric, cost.rival_value, cost.value)
+    return f"{place(cost.scenario, cost.axes)}: {ratio_of(cost)}, {values}"
+
+
+def _extreme(effect: Effect) -> str:
     return f"{spread_of(effect)} {effect.verdict} at {effect.threads}"
 
 
@@ -432,9 +422,9 @@ def _provenance(review: Review) -> Iterator[Part]:
             Item("Fidelity:", f"{machine.fidelity or 'not known.'}{fitted}"),
             Item(
                 "Statistics:",
-                f"{seeds} from {source.seed}, ratios paired by seed; better and WORSE: significant at 5 % after "
-                "Holm-Bonferroni over all cells of a rival (throughput, and apart from it latencies); same?: "
-                "beyond the noise, but not significant.",
+                f"{seeds} from {source.seed}, ratios paired by seed; better and WORSE: significant at 5 % "
+                "after Holm-Bonferroni over all cells of a rival (throughput, and apart from it latencies); "
+                "same?: beyond the noise, but not significant.",
             ),
             Item(
                 "Versions:",

@@ -1,0 +1,148 @@
+"""A review as mail: ASCII, 72 columns, to be pasted under a quoted patch; in full, or in 25 lines."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from spfvar.report.columns import trace_lines
+from spfvar.report.mail import WIDTH, to_ascii
+from spfvar.report.text import block_lines, command_lines
+from spfvar.review.clean import clean
+from spfvar.review.document import (
+    headline,
+    own_guards,
+    sections,
+    shown_flips,
+    stat_text,
+    subject_line,
+    use_text,
+    verdict_items,
+)
+from spfvar.review.lines import beside_lines, keeping_indent
+from spfvar.review.model import Review
+from spfvar.review.parts import Beside, Command, Item, Items, Part, Section, Table, Text, TracePart
+
+SHORT_LINES = 25
+GAP = "  "
+#: Where git am ends a description, mbox a message, and mail programs begin a quotation.
+_SPECIAL = re.compile(r"---|diff -|Index:|From |>|-- $|\.$")
+
+
+def render_mail(review: Review) -> str:
+    """The whole review as text."""
+    parts = [part for section in sections(review, narrow=True) for part in _section(section)]
+    return _joined(parts)
+
+
+def render_short(review: Review) -> str:
+    """The review in at most `SHORT_LINES` lines: the verdict, and of the rest what fits.
+
+    Of the guards, of what flips the verdict and of the fine print, the last go first.  Only a command line
+    of many words can take more.
+    """
+    command = _command(Command("Reproduce:", review.provenance.reproduce))
+    must = [*_text(headline(review)), *_subject(review), *_items(verdict_items(review))]
+    fine = _text(
+        f"Model: {review.machine.name}, {review.machine.fidelity} Memory is sequentially consistent; a safe "
+        "race says nothing of larger ones."
+    )
+    spare = SHORT_LINES - len(must) - len(command) - 1
+    parts = [must]
+    for more in (_short_guards(review), _short_flips(review), fine):
+        if 0 < len(more) <= spare:
+            parts.append(more)
+            spare -= len(more)
+    return _joined([[line for part in parts for line in part], command])
+
+
+def _joined(parts: Sequence[Sequence[str]]) -> str:
+    text = "\n\n".join("\n".join(map(_unspecial, part)) for part in parts if part)
+    return text + "\n"
+
+
+def _unspecial(line: str) -> str:
+    """A line that no tool takes for more than text."""
+    return f" {line}"[:WIDTH] if _SPECIAL.match(line) else line.rstrip()
+
+
+def _spelled(text: str) -> str:
+    return to_ascii(clean(text))
+
+
+def _section(section: Section) -> Iterator[list[str]]:
+    if section.title:
+        yield [f"== {_spelled(section.title)} =="]
+    for part in section.parts:
+        yield list(_part(part))
+
+
+def _part(part: Part) -> list[str]:
+    match part:
+        case Text():
+            return _text(part.text)
+        case Items():
+            return _items(part)
+        case Table():
+            return block_lines(part.block.with_texts(_spelled), WIDTH)
+        case Beside():
+            return beside_lines(part, WIDTH, _spelled)
+        case TracePart():
+            trace = [keeping_indent(line, _spelled)[:WIDTH] for line in trace_lines(part.trace, WIDTH)]
+            return [*_text(part.title), "", *trace, "", *_command(Command("Replay:", part.replay))]
+        case Command():
+            return _command(part)
+
+
+def _text(text: str, indent: str = "", first: str = "") -> list[str]:
+    return textwrap.wrap(
+        _spelled(text),
+        WIDTH,
+        initial_indent=first or indent,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+    )
+
+
+def _items(part: Items) -> list[str]:
+    """Short labels share a column; a long one stands above its text."""
+    labels = [_spelled(item.label) for item in part.items]
+    column = max((len(label) for label in labels if len(label) <= 12), default=0)
+    return [
+        line for item, label in zip(part.items, labels, strict=True) for line in _item(item, label, column)
+    ]
+
+
+def _item(item: Item, label: str, column: int) -> Iterator[str]:
+    if not label:
+        yield from _text(item.text, GAP, "* ")
+    elif len(label) <= column:
+        yield from _text(item.text, " " * (column + 1), f"{label:<{column}} ")
+    else:
+        yield from _text(f"{item.label} {item.text}", GAP, "* ")
+    for text in item.more:
+        yield from _text(text, GAP * 2)
+
+
+def _command(part: Command) -> list[str]:
+    return command_lines(part.label, _spelled(part.command), WIDTH)
+
+
+def _subject(review: Review) -> list[str]:
+    if review.patch is None:
+        return []
+    line = f"{subject_line(review.patch)} ({stat_text(review.patch)})"
+    return [textwrap.shorten(_spelled(line), WIDTH, placeholder="...")]
+
+
+def _short_guards(review: Review) -> list[str]:
+    items = [
+        Item("", f"{guard.function}(), {guard.kind}: {use_text(guard)}") for guard in own_guards(review)[:4]
+    ]
+    return ["Its guards, and what breaks without them:", *_items(Items(tuple(items)))] if items else []
+
+
+def _short_flips(review: Review) -> list[str]:
+    flips = shown_flips(review.sensitivity)[:3]
+    return ["Flips the verdict:", *_items(Items(tuple(flips)))] if flips else []
