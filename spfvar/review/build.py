@@ -130,7 +130,8 @@ def make_review(
     return Review(
         subject_of(variant), tuple(map(subject_of, scope.rivals)), patch,
         make_verdict(safety, speed, variant.name), safety, speed, sensitivity,
-        answer_all(questions(), results), LIMITS, machine_of(plan), _notes(comparison, left_out),
+        answer_all(questions(), results), LIMITS, machine_of(plan), _not_run(comparison),
+        _notes(plan, left_out),
         _provenance(scope, reproduce),
     )  # fmt: skip
 
@@ -193,16 +194,19 @@ def machine_of(plan: Plan) -> Machine:
     return Machine(plan.hardware, profile.title, profile.source, tuple(profile.fitted), profile.fidelity)
 
 
-def _notes(comparison: Comparison, left_out: Mapping[str, int]) -> tuple[str, ...]:
-    notes = list(comparison.plan.notes)
-    notes += [
-        f"not run: {failure.variant} in {failure.scenario}: {failure.message}"
+def _not_run(comparison: Comparison) -> tuple[str, ...]:
+    return tuple(
+        f"{failure.variant} in {failure.scenario} {failure.axes}: {failure.message}"
         for failure in comparison.failures
-    ]
+    )
+
+
+def _notes(plan: Plan, left_out: Mapping[str, int]) -> tuple[str, ...]:
+    notes = list(plan.notes)
     if left_out:
         large = ", ".join(f"{name} ({count_text(count)} states)" for name, count in left_out.items())
         notes.append(f"Guards were not taken out in the largest races: {large}.")
-    return tuple(dict.fromkeys(notes))
+    return tuple(notes)
 
 
 def _provenance(scope: Scope, reproduce: str) -> Provenance:

@@ -1,4 +1,4 @@
-"""Texts of strangers made harmless: what comes from patches, files and plugins, before a layout escapes it."""
+"""Texts of strangers made harmless, before a layout escapes them: from patches, files and plugins."""
 
 from __future__ import annotations
 

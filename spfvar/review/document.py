@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from spfvar.comparison.metrics import METRICS
@@ -22,17 +23,21 @@ from spfvar.review.model import (
     Duel,
     Effect,
     GuardUse,
+    Layer,
     PatchReview,
     RaceOutcome,
     Reason,
     Review,
     Safety,
+    Subject,
 )
 from spfvar.review.parts import Beside, Command, Item, Items, Part, Section, Table, Text, TracePart
 from spfvar.review.sensitivity import Sensitivity, sentence
 from spfvar.review.speed import THROUGHPUT
 from spfvar.review.words import break_words, place, plural, ratio_of, spread_of
 
+#: How the docstring of a patch of a series begins: "24/37: ...", "27, 28/37: ...".
+_NUMBERED = re.compile(r"[\d, ]+/\d+:")
 #: Loads are shown in this order, each kind with its worst first.
 KINDS = {
     HURTS: "hurts",
@@ -43,6 +48,8 @@ KINDS = {
 }
 #: More reasons for giving up than this are only counted.
 ABORTS = 3
+#: More races that need a guard are counted, not named.
+NAMED = 3
 
 
 def sections(review: Review, narrow: bool) -> tuple[Section, ...]:
@@ -55,7 +62,7 @@ def sections(review: Review, narrow: bool) -> tuple[Section, ...]:
         *(Section(f"Speed: against {duel.rival}", tuple(_duel(duel))) for duel in review.speed.duels),
         Section("Speed: why", tuple(_why(review))),
         Section("Speed: scaling", tuple(_scaling(review))),
-        Section("Sensitivity", tuple(_sensitivity(review.sensitivity))),
+        Section(f"Sensitivity{flips_against(review)}", tuple(_sensitivity(review.sensitivity))),
         Section("Questions from the list", tuple(_questions(review))),
         Section("What the model leaves out", (Items(tuple(Item("", text) for text in review.limits)),)),
         Section("Where the figures come from", tuple(_provenance(review))),
@@ -78,9 +85,14 @@ def verdict_items(review: Review) -> Items:
         Item("Safe:", verdict.safe),
         Item("Worth it:", verdict.worth),
         Item("Who pays:", verdict.pays),
-        *(Item(f"Beside {rival}:", text) for rival, text in verdict.beside),
+        *(Item("Beside:", f"{rival}: {text}") for rival, text in verdict.beside),
     ]
     return Items(tuple(lines))
+
+
+def against(review: Review) -> str:
+    """What the verdict compares with."""
+    return f"Against {review.rivals[0].name}, the baseline:"
 
 
 def subject_line(patch: PatchReview) -> str:
@@ -89,6 +101,12 @@ def subject_line(patch: PatchReview) -> str:
     position = f"[{mail.position[0]}/{mail.position[1]}] " if mail.position is not None else ""
     author = f", by {mail.author_name}" if mail.author_name else ""
     return f"{position}{mail.title or 'a diff without a subject'}{author}"
+
+
+def unposted(variant: Subject) -> list[Layer]:
+    """What a variant has beside the numbered patches of its series: the verdict is about these, too."""
+    numbered = [layer for layer in variant.layers if _NUMBERED.match(layer.doc)]
+    return [layer for layer in variant.layers if layer not in numbered] if numbered else []
 
 
 def stat_text(patch: PatchReview) -> str:
@@ -107,25 +125,27 @@ def own_guards(review: Review) -> tuple[GuardUse, ...]:
 def shown_flips(found: Sequence[Sensitivity]) -> list[Item]:
     """An item for each axis that flips the verdict."""
     return [
-        Item(f"{one.scenario}:", f"{sentence(one)} (against {one.rival}, {_threads(one)})")
+        Item(f"{one.scenario}:", f"{sentence(one)} ({plural(one.threads, 'thread')})")
         for one in found
         if one.flips
     ]
+
+
+def flips_against(review: Review) -> str:
+    """ " against spf-map-pages": whom the assumptions were moved against."""
+    rivals = dict.fromkeys(one.rival for one in review.sensitivity)
+    return f" against {', '.join(rivals)}" if rivals else ""
 
 
 def _columns(review: Review) -> list[str]:
     return [review.variant.name, *(rival.name for rival in review.rivals)]
 
 
-def _threads(found: Sensitivity) -> str:
-    return plural(found.threads, "thread")
-
-
 # --- opening and patch ---------------------------------------------------------------------------
 
 
 def _opening(review: Review) -> tuple[Part, ...]:
-    return Text(headline(review)), verdict_items(review)
+    return Text(headline(review)), Text(against(review)), verdict_items(review)
 
 
 def _patch(review: Review) -> tuple[Part, ...]:
@@ -147,6 +167,7 @@ def _patch(review: Review) -> tuple[Part, ...]:
         items += [Item("Modelled as:", f"{layer.name}, {layer.doc}") for layer in patch.layers]
     variant = review.variant
     items.append(Item("Variant:", f"{variant.name}, {variant.title} ({variant.kernel}; {variant.source})"))
+    items += [Item("Not posted:", f"{layer.name}, {layer.doc}") for layer in unposted(variant)]
     for index, rival in enumerate(review.rivals):
         label = "Baseline:" if index == 0 else "Beside:"
         items.append(Item(label, f"{rival.name}, {rival.title} ({rival.kernel}; {rival.source})"))
@@ -231,25 +252,31 @@ def _remarks(safety: Safety) -> Iterator[Part]:
 
 
 def _guards(review: Review) -> Iterator[Part]:
+    titles = review.safety.races
     own = own_guards(review)
     rest = [guard for guard in review.safety.guards if not guard.is_of_patch]
     if own:
         title = "The patch's own guards" if review.patch is not None else "The variant's guards"
         yield Text(f"{title}, and what breaks when one is taken out:")
-        yield Items(tuple(_guard(guard) for guard in own))
+        yield Items(tuple(_guard(guard, titles) for guard in own))
     if rest:
         yield Text("Guards of what it is stacked on:")
         for layer, guards in groupby(rest, key=lambda guard: guard.layer):
             yield Text(layer.doc or layer.name or "shared paths:")
-            yield Items(tuple(_guard(guard) for guard in guards))
+            yield Items(tuple(_guard(guard, titles) for guard in guards))
     used = {found.property for guard in review.safety.guards for found in guard.breaks}
     if used:
         named = sorted(used, key=lambda name: int(name[1:]))
         yield Items(tuple(Item(f"{name}:", PROPERTIES[name].text) for name in named))
 
 
-def _guard(guard: GuardUse) -> Item:
-    return Item(f"{guard.function}(), {guard.kind}: {guard.name}", "", (use_text(guard),))
+def _guard(guard: GuardUse, titles: Mapping[str, str]) -> Item:
+    """A guard; of the first race that needs it also what it is about."""
+    more = [use_text(guard)]
+    if guard.is_of_patch and guard.breaks:
+        race = guard.breaks[0].race
+        more.append(f"{race}: {titles[race]}")
+    return Item(f"{guard.function}(), {guard.kind}: {guard.name}", "", tuple(more))
 
 
 def use_text(guard: GuardUse) -> str:
@@ -258,7 +285,10 @@ def use_text(guard: GuardUse) -> str:
     if not guard.breaks:
         return f"not needed in the {plural(len(guard.holds), 'race')} that come by it{left}"
     first, *others = guard.breaks
-    more = f" (and in {plural(len(others), 'more race')})" if others else ""
+    also = ", ".join(found.race for found in others[:NAMED])
+    more = f"; also {also}" if others else ""
+    if len(others) > NAMED:
+        more = f"; also in {len(others)} others"
     return break_words(first) + more + left
 
 
@@ -268,17 +298,19 @@ def use_text(guard: GuardUse) -> str:
 def _duel(duel: Duel) -> Iterator[Part]:
     metric = METRICS[THROUGHPUT]
     order = [load for kind in KINDS for load in duel.where(kind)]
-    rows = [
-        Row((KINDS[load.kind], load.scenario), (Cell(_extreme(load.worst)), Cell(_extreme(load.best))))
-        for load in order
-        if load.kind != SAME
-    ]
+    rows: list[Row] = []
+    for kind, loads in groupby((load for load in order if load.kind != SAME), key=lambda load: load.kind):
+        rows.append(Row((f"{KINDS[kind]}:",), (Cell(""), Cell(""))))
+        rows += [
+            Row((f"  {load.scenario}",), (Cell(_extreme(load.worst)), Cell(_extreme(load.best))))
+            for load in loads
+        ]
     if rows:
         yield Table(
             Block(
                 "",
                 f"{metric.title}, ratio to {duel.rival} and half of its 95 % interval, at how many threads",
-                ("", "load"), ("worst", "best"), tuple(rows), align="left",
+                ("load",), ("worst", "best"), tuple(rows), align="left",
             )
         )  # fmt: skip
     same = duel.where(SAME)
@@ -302,9 +334,16 @@ def _extreme(effect: Effect) -> str:
 
 
 def _from_to(metric: str, before: float, after: float) -> str:
+    """ "82.6 -> 0.0 %", "103 -> 28.0us"; "n/a" for a side without a value."""
     unit = METRICS[metric].unit
+    if unit == "share":
+        return f"{_percent(before)} -> {_percent(after)} %"
     scale = units.scale_for([before, after], unit)
     return f"{scale.number(before)} -> {scale.text(after)}"
+
+
+def _percent(share: float) -> str:
+    return units.NOT_AVAILABLE if math.isnan(share) else f"{100 * share:.1f}"
 
 
 def _why(review: Review) -> Iterator[Part]:
@@ -327,7 +366,7 @@ def _why(review: Review) -> Iterator[Part]:
     yield Table(
         Block(
             f"At the most threads of each load: {baseline} -> {review.variant.name}", "",
-            ("load",), ("threads", "waits for locks", "mmap_lock/fault", "writer p99"), tuple(rows),
+            ("load",), ("threads", "lock wait", "mmap_lock/fault", "writer p99"), tuple(rows),
             align="left",
         )
     )  # fmt: skip
@@ -432,6 +471,7 @@ def _provenance(review: Review) -> Iterator[Part]:
                 f"{source.races_hash}.",
             ),
             Item("Loads:", scenarios),
+            *(Item("Not run:", text) for text in review.not_run),
             *(Item("Note:", note) for note in review.notes),
         )
     )

@@ -1,4 +1,4 @@
-"""What has fixed columns in every form of a review: steps side by side, and lines whose indent says something."""
+"""What has fixed columns in every form of a review: steps side by side, and lines with an indent."""
 
 from __future__ import annotations
 

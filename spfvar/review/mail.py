@@ -11,6 +11,8 @@ from spfvar.report.mail import WIDTH, to_ascii
 from spfvar.report.text import block_lines, command_lines
 from spfvar.review.clean import clean
 from spfvar.review.document import (
+    against,
+    flips_against,
     headline,
     own_guards,
     sections,
@@ -26,6 +28,8 @@ from spfvar.review.parts import Beside, Command, Item, Items, Part, Section, Tab
 
 SHORT_LINES = 25
 GAP = "  "
+#: Wider labels get no column of their own.
+LABEL = 16
 #: Where git am ends a description, mbox a message, and mail programs begin a quotation.
 _SPECIAL = re.compile(r"---|diff -|Index:|From |>|-- $|\.$")
 
@@ -43,10 +47,11 @@ def render_short(review: Review) -> str:
     of many words can take more.
     """
     command = _command(Command("Reproduce:", review.provenance.reproduce))
-    must = [*_text(headline(review)), *_subject(review), *_items(verdict_items(review))]
+    must = [*_text(headline(review)), *_subject(review), *_text(against(review))]
+    must += _items(verdict_items(review))
     fine = _text(
-        f"Model: {review.machine.name}, {review.machine.fidelity} Memory is sequentially consistent; a safe "
-        "race says nothing of larger ones."
+        f"Times: {review.machine.fidelity} Races: memory is sequentially consistent, and a safe one says "
+        "nothing of larger ones."
     )
     spare = SHORT_LINES - len(must) - len(command) - 1
     parts = [must]
@@ -106,9 +111,10 @@ def _text(text: str, indent: str = "", first: str = "") -> list[str]:
 
 
 def _items(part: Items) -> list[str]:
-    """Short labels share a column; a long one stands above its text."""
+    """Short labels share a column; if one of them is long, each begins its text."""
     labels = [_spelled(item.label) for item in part.items]
-    column = max((len(label) for label in labels if len(label) <= 12), default=0)
+    widest = max(map(len, labels), default=0)
+    column = widest if widest <= LABEL else 0
     return [
         line for item, label in zip(part.items, labels, strict=True) for line in _item(item, label, column)
     ]
@@ -145,4 +151,4 @@ def _short_guards(review: Review) -> list[str]:
 
 def _short_flips(review: Review) -> list[str]:
     flips = shown_flips(review.sensitivity)[:3]
-    return ["Flips the verdict:", *_items(Items(tuple(flips)))] if flips else []
+    return [*_text(f"Flips it{flips_against(review)}:"), *_items(Items(tuple(flips)))] if flips else []

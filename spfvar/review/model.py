@@ -314,7 +314,7 @@ class Review:
 
     ``patch`` is None where none was given.  ``sensitivity`` has an entry per axis of each load and rival that
     was looked at.  ``limits`` are what the model leaves out, a sentence each;
-    ``notes`` what did not run or was made smaller.
+    ``not_run`` the cells that could not be run, ``notes`` what was made smaller.
     """
 
     variant: Subject
@@ -327,5 +327,6 @@ class Review:
     questions: tuple[Answer, ...]
     limits: tuple[str, ...]
     machine: Machine
+    not_run: tuple[str, ...]
     notes: tuple[str, ...]
     provenance: Provenance

@@ -25,7 +25,15 @@ from spfvar.plugins.variant import Variant
 from spfvar.report import units
 from spfvar.review.model import HELPS, HURTS, MIXED, SAME, Answer, RaceOutcome, Safety, Speed
 from spfvar.review.speed import loss
-from spfvar.review.words import break_words, guard_name, metric_words, place, plural, range_of
+from spfvar.review.words import (
+    break_words,
+    guard_name,
+    metric_words,
+    place,
+    plural,
+    range_of,
+    value_text,
+)
 
 
 class _Strict(BaseModel):
@@ -223,9 +231,9 @@ def _metric(figure: MetricFigure, results: Results) -> Iterator[str]:
         & (rows["axes"] == found["axes"])
     ]
     text = f"{metric.title}: {figure.extreme} in {place(found['scenario'], json.loads(found['axes']))}, "
-    text += units.human(found["value"], metric.unit)
+    text += value_text(found["value"], metric.name)
     if len(beside):
-        text += f" ({baseline} there: {units.human(float(beside['value'].iloc[0]), metric.unit)})"
+        text += f" ({baseline} there: {value_text(float(beside['value'].iloc[0]), metric.name)})"
     yield text
 
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from spfvar.explore.guards import Guard
 from spfvar.explore.properties import PROPERTIES
 from spfvar.matrix.ablate import Ablation
 from spfvar.matrix.check import Checked
@@ -56,19 +57,38 @@ def _guards(
 ) -> tuple[GuardUse, ...]:
     """The patch's own guards first, then those of the rest of the stack, in the stack's order."""
     found = []
+    names = _names(ablations)
     for ablation in ablations:
         owner = _owner(ablation.guard.where, variant.patches)
         place = variant.patches.index(owner) if owner is not None else len(variant.patches)
-        use = _use(ablation, owner, patch is None or owner in patch)
+        use = _use(ablation, names[ablation.guard], owner, patch is None or owner in patch)
         found.append(((not use.is_of_patch, place), use))
     return tuple(use for _, use in sorted(found, key=lambda pair: pair[0]))
 
 
-def _use(ablation: Ablation, owner: type | None, is_of_patch: bool) -> GuardUse:
+def _names(ablations: Sequence[Ablation]) -> dict[Guard, str]:
+    """The guards' names; those that a function has more than one of are counted in the order of its text."""
+    alike: dict[tuple[str, str, str], list[Guard]] = {}
+    for ablation in ablations:
+        guard = ablation.guard
+        alike.setdefault((guard.function, guard.kind, guard.name), []).append(guard)
+    names = {}
+    for (_, _, name), guards in alike.items():
+        for number, guard in enumerate(sorted(guards, key=_line), 1):
+            names[guard] = name if len(guards) == 1 else f"{name}, {number} of {len(guards)}"
+    return names
+
+
+def _line(guard: Guard) -> tuple[str, int]:
+    file, _, line = guard.where.rpartition(":")
+    return file, int(line)
+
+
+def _use(ablation: Ablation, name: str, owner: type | None, is_of_patch: bool) -> GuardUse:
     guard = ablation.guard
     file, _, line = guard.where.rpartition(":")
     return GuardUse(
-        guard.function, guard.kind, guard.name, f"{Path(file).name}:{line}",
+        guard.function, guard.kind, name, f"{Path(file).name}:{line}",
         layer_of(owner) if owner is not None else NO_LAYER, is_of_patch,
         tuple(ablation.breaks), tuple(ablation.holds), tuple(ablation.incomplete),
     )  # fmt: skip

@@ -57,6 +57,12 @@ def break_words(found: Break) -> str:
     return f"{found.property} in {found.race}, {found.steps} steps: {found.what}"
 
 
+def value_text(value: float, name: str) -> str:
+    """A metric's value in a sentence: "48.2 %", "1.85us"."""
+    unit = METRICS[name].unit
+    return f"{100 * value:.1f} %" if unit == "share" else units.human(value, unit)
+
+
 def fitting(items: Sequence[str], width: int, nothing: str) -> str:
     """As many items as fit into ``width``, and how many more there are; ``nothing`` for none."""
     if not items:
