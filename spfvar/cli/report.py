@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import click
@@ -16,10 +16,11 @@ from spfvar.cli.compare import reproduce
 from spfvar.cli.options import plugin_option
 from spfvar.errors import InputError
 from spfvar.matrix.plan import DEFAULT_HARDWARE
-from spfvar.plugins.registry import load_registry
+from spfvar.plugins.registry import Registry, load_registry
 from spfvar.review.build import PHASES, Progress, make_review, make_scope
 from spfvar.review.mail import render_mail, render_short
 from spfvar.review.markdown import render_markdown
+from spfvar.review.model import Review
 from spfvar.review.patchmail import Patch, load_patch, parse_patch
 
 FORMS = {"mail": render_mail, "markdown": render_markdown}
@@ -91,31 +92,43 @@ def command(
     """
     if short and form != "mail":
         raise InputError(f"--short is a form of mail, not of {form}", key="--short", expected="--format mail")
-    if jobs is not None and jobs < 1:
-        raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
     if output is not None:
         check_writable(output)
-    patch = _patch(patch_file)
     registry = load_registry(plugins)
-    wanted = usable(registry, [variant, *against])
-    for problem in registry.problems:
-        click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
-    if variant not in wanted:
-        raise InputError(f"{variant} cannot be used: see above")
-    scope = make_scope(
-        registry, variant, against=[name for name in against if name in wanted], patch=patch, loads=loads,
-        races=races, threads=units.parse_threads(threads) if threads else (), hardware=hardware,
-        settings={k: v.split(",") for k, v in units.parse_assignments(settings).items()},
-        seeds=seeds, seed=seed,
-    )  # fmt: skip
     with _progress() as progress:
-        review = make_review(registry, scope, reproduce(sys.argv[1:]), jobs, progress)
+        review = review_of(
+            registry, variant, against, patch_file, loads, races, threads, hardware, settings, seeds, seed,
+            jobs, reproduce(sys.argv[1:]), progress,
+        )  # fmt: skip
     text = render_short(review) if short else FORMS[form](review)
     if output is None:
         click.echo(text, nl=False)
     else:
         write_atomically(output, text)
     return SOMETHING_FAILED if review.not_run or registry.problems else 0
+
+
+def review_of(
+    registry: Registry, variant: str, against: Sequence[str], patch_file: str | None, loads: Sequence[str],
+    races: Sequence[str], threads: str | None, hardware: str, settings: Sequence[str], seeds: int, seed: int,
+    jobs: int | None, line: str, progress: Progress | None = None,
+) -> Review:  # fmt: skip
+    """The review that these options ask for; ``line`` is the command line that makes it again."""
+    if jobs is not None and jobs < 1:
+        raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
+    patch = _patch(patch_file)
+    wanted = usable(registry, [variant, *against])
+    for problem in registry.problems:
+        click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
+    if variant not in wanted:
+        raise InputError(f"{variant} cannot be reviewed: its plugin has a problem")
+    scope = make_scope(
+        registry, variant, against=[name for name in against if name in wanted], patch=patch, loads=loads,
+        races=races, threads=units.parse_threads(threads) if threads else (), hardware=hardware,
+        settings={k: v.split(",") for k, v in units.parse_assignments(settings).items()},
+        seeds=seeds, seed=seed,
+    )  # fmt: skip
+    return make_review(registry, scope, line, jobs, progress)
 
 
 def _patch(file: str | None) -> Patch | None:

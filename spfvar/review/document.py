@@ -87,6 +87,9 @@ def verdict_items(review: Review) -> Items:
         Item("Who pays:", verdict.pays),
         *(Item("Beside:", f"{rival}: {text}") for rival, text in verdict.beside),
     ]
+    added = [layer.name for layer in unposted(review.variant)]
+    if added:
+        lines.append(Item("With:", f"{', '.join(added)}: not in the series as posted"))
     return Items(tuple(lines))
 
 
@@ -352,13 +355,10 @@ def _why(review: Review) -> Iterator[Part]:
     baseline = review.rivals[0].name
     rows = [
         Row(
-            (reason.scenario,),
-            (
-                Cell(str(reason.axes["threads"])),
-                *(
-                    Cell(_change(reason, name, baseline, review.variant.name))
-                    for name in ("lock_wait_share", "mmap_lock_share", "writer_p99")
-                ),
+            (f"{reason.scenario} ({reason.axes['threads']})",),
+            tuple(
+                Cell(_change(reason, name, baseline, review.variant.name))
+                for name in ("lock_wait_share", "mmap_lock_share", "writer_p99")
             ),
         )
         for reason in review.speed.reasons
@@ -366,7 +366,7 @@ def _why(review: Review) -> Iterator[Part]:
     yield Table(
         Block(
             f"At the most threads of each load: {baseline} -> {review.variant.name}", "",
-            ("load",), ("threads", "lock wait", "mmap_lock/fault", "writer p99"), tuple(rows),
+            ("load (threads)",), ("lock wait", "mmap_lock/fault", "writer p99"), tuple(rows),
             align="left",
         )
     )  # fmt: skip

@@ -19,11 +19,10 @@ from spfvar.review.document import (
     shown_flips,
     stat_text,
     subject_line,
-    use_text,
     verdict_items,
 )
 from spfvar.review.lines import beside_lines, keeping_indent
-from spfvar.review.model import Review
+from spfvar.review.model import GuardUse, Review
 from spfvar.review.parts import Beside, Command, Item, Items, Part, Section, Table, Text, TracePart
 
 SHORT_LINES = 25
@@ -41,10 +40,9 @@ def render_mail(review: Review) -> str:
 
 
 def render_short(review: Review) -> str:
-    """The review in at most `SHORT_LINES` lines: the verdict, and of the rest what fits.
+    """The review in at most `SHORT_LINES` lines: verdict, fine print, and of guards and flips what fits.
 
-    Of the guards, of what flips the verdict and of the fine print, the last go first.  Only a command line
-    of many words can take more.
+    Only a variant with many rivals, or a command line of many words, can take more.
     """
     command = _command(Command("Reproduce:", review.provenance.reproduce))
     must = [*_text(headline(review)), *_subject(review), *_text(against(review))]
@@ -53,13 +51,36 @@ def render_short(review: Review) -> str:
         f"Times: {review.machine.fidelity} Races: memory is sequentially consistent, and a safe one says "
         "nothing of larger ones."
     )
-    spare = SHORT_LINES - len(must) - len(command) - 1
-    parts = [must]
-    for more in (_short_guards(review), _short_flips(review), fine):
-        if 0 < len(more) <= spare:
-            parts.append(more)
-            spare -= len(more)
-    return _joined([[line for part in parts for line in part], command])
+    guards = [_short_use(guard) for guard in own_guards(review)]
+    flips = [f"{item.label} {item.text}" for item in shown_flips(review.sensitivity)]
+    lists = {"Guards, and what breaks without them:": guards, f"Flips{flips_against(review)}:": flips}
+    spare = SHORT_LINES - len(must) - len(fine) - len(command) - 1
+    for title, texts in lists.items():
+        lines = _fitting(title, texts, spare)
+        must += lines
+        spare -= len(lines)
+    return _joined([[*must, *fine], command])
+
+
+def _short_use(guard: GuardUse) -> str:
+    if not guard.breaks:
+        return f"{guard.function}(), {guard.kind}: no race here needs it"
+    first = guard.breaks[0]
+    return f"{guard.function}(), {guard.kind}: {first.property} in {first.race}, {first.steps} steps"
+
+
+def _fitting(title: str, texts: Sequence[str], room: int) -> list[str]:
+    """A title and as many entries as fit into ``room`` lines; the last line counts those left out."""
+    lines = _text(title)
+    for number, text in enumerate(texts):
+        entry = _text(text, GAP, "* ")
+        is_last = number == len(texts) - 1
+        if len(lines) + len(entry) + (not is_last) > room:
+            lines.append(f"* {len(texts) - number} more")
+            break
+        lines += entry
+    has_entries = len(lines) > 2 or len(texts) == 1
+    return lines if has_entries and len(lines) <= room else []
 
 
 def _joined(parts: Sequence[Sequence[str]]) -> str:
@@ -140,15 +161,3 @@ def _subject(review: Review) -> list[str]:
         return []
     line = f"{subject_line(review.patch)} ({stat_text(review.patch)})"
     return [textwrap.shorten(_spelled(line), WIDTH, placeholder="...")]
-
-
-def _short_guards(review: Review) -> list[str]:
-    items = [
-        Item("", f"{guard.function}(), {guard.kind}: {use_text(guard)}") for guard in own_guards(review)[:4]
-    ]
-    return ["Its guards, and what breaks without them:", *_items(Items(tuple(items)))] if items else []
-
-
-def _short_flips(review: Review) -> list[str]:
-    flips = shown_flips(review.sensitivity)[:3]
-    return [*_text(f"Flips it{flips_against(review)}:"), *_items(Items(tuple(flips)))] if flips else []

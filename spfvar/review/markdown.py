@@ -14,8 +14,9 @@ from spfvar.review.lines import beside_lines, keeping_indent
 from spfvar.review.model import Review
 from spfvar.review.parts import Beside, Command, Items, Part, Section, Table, Text, TracePart
 
-_MEANS_SOMETHING = frozenset("\\`*_|<>[]&~#$@!")
-_LIST = re.compile(r"(\d+)([.)])(?=\s|$)")
+#: What markdown, GitHub's mentions (@name) and its references (#1) would take for more than text.
+_MEANS_SOMETHING = re.compile(r"[\\`*_|<\[\]&~#$]|(?<!\w)@")
+_BLOCK = re.compile(r"[-+=>]|\d+(?=[.)](?:\s|$))")
 
 
 def render_markdown(review: Review) -> str:
@@ -27,10 +28,12 @@ def render_markdown(review: Review) -> str:
 
 def escaped(text: str) -> str:
     """Text that markdown shows as it is, on one line, wherever it stands."""
-    shown = "".join(f"\\{char}" if char in _MEANS_SOMETHING else char for char in clean(text))
-    if shown[:1] in ("-", "+", "="):
-        return f"\\{shown}"
-    return _LIST.sub(r"\1\\\2", shown, count=1) if _LIST.match(shown) else shown
+    shown = _MEANS_SOMETHING.sub(r"\\\g<0>", clean(text))
+    match = _BLOCK.match(shown)
+    if match is None:
+        return shown
+    end = match.end() if match[0].isdigit() else 0
+    return f"{shown[:end]}\\{shown[end:]}"
 
 
 def code(text: str) -> str:
