@@ -113,9 +113,11 @@ class _Writer:
             return next(iter(arms), None)
         join = self.joins[step]
         if join is None:
-            longest = max(arms, key=lambda target: self._size(target, end))
+            ahead = {target: self._ahead(target, end) for target in arms}
+            longest = max(arms, key=lambda target: len(ahead[target]))
+            forks = any(len(self._arms(at)) > 1 for at in ahead[longest])
             # What goes on unindented must be new: a reference would read as if it belonged to the arm above.
-            if longest not in self.written and (self._size(longest, end) > LONG_ARM or self._forks(longest)):
+            if longest not in self.written and (forks or len(ahead[longest]) > LONG_ARM):
                 join = longest
         self._nested({t: name for t, name in arms.items() if t != join}, end if join is None else join, depth)
         return join
@@ -150,25 +152,16 @@ class _Writer:
             at = next(iter(arms), None)
         return at is None or at == end
 
-    def _forks(self, step: int) -> bool:
-        """Does a path branch before it ends or repeats what is written?"""
-        while step not in self.written:
-            arms = self._arms(step)
-            if len(arms) != 1:
-                return len(arms) > 1
-            (step,) = arms
-        return False
-
-    def _size(self, step: int, end: int | None) -> int:
-        """How many steps follow that are not yet written."""
-        seen = {step}
+    def _ahead(self, step: int, end: int | None) -> list[int]:
+        """The steps from here on that are not yet written."""
         queue = [step]
+        seen = {step}
         for at in queue:
             for _, target in self.steps[at].branches:
                 if target not in seen and target != end and target not in self.written:
                     seen.add(target)
                     queue.append(target)
-        return len(seen)
+        return queue
 
 
 def _joins(steps: Sequence[Step], entry: int) -> dict[int, int | None]:

@@ -124,7 +124,8 @@ def axis_lines(name: str, axis: Axis) -> list[str]:
     values = ", ".join(str(value) for value in axis.values)
     published = f" (published: {axis.published})" if axis.published is not None else ""
     choices = f" of {', '.join(axis.choices)}" if axis.choices else ""
-    return [f"  {name} = {values}{choices}{published}", f"      {axis.doc}"]
+    plausible = f"; plausible: {axis.range[0]} to {axis.range[1]}" if axis.range is not None else ""
+    return [f"  {name} = {values}{choices}{published}", f"      {axis.doc}{plausible}"]
 
 
 def region_line(region: Region) -> str:

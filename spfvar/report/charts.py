@@ -316,7 +316,7 @@ def _nice_ticks(highest: float) -> list[float]:
         return [0.0, 1.0]
     power = 10.0 ** math.floor(math.log10(highest / 5))
     step = next(n * power for n in _TICKS if highest / (n * power) <= 5.0001)
-    return [round(step * i, 12) for i in range(math.ceil(highest / step - 1e-9) + 1)]
+    return [float(f"{step * i:.12g}") for i in range(math.ceil(highest / step - 1e-9) + 1)]
 
 
 # --- in words ------------------------------------------------------------------------------------

@@ -33,7 +33,8 @@ RANK: tuple[How, ...] = ("is", "named", "part", "calls", "primitive")
 #: A kernel function's name, or a word of prose: names that no function has do no harm.
 _WORD = re.compile(r"\b_{0,2}[a-z][a-z0-9]*(?:_[a-z0-9]+)+_?\b")
 #: A docstring that begins so says which kernel function is meant, whatever the text itself is called.
-_LEAD = re.compile(r"(?:``(?:[\w.]+->)?(\w+)``(?: = (\w+))?[:. ]|The kernel's (\w+)\b)")
+_LEAD = re.compile(r"(?:``(\w+)``|The kernel's (\w+))[:.]")
+_METHOD = re.compile(r"``\w+->(\w+)``(?: = (\w+))?")
 _CALL = re.compile(r"(?:(?<![\w.])|(?<=->))([A-Za-z_]\w*)\s*\((?!\s*\*)")
 _SYSCALL = re.compile(r"(?:COMPAT_)?SYSCALL_DEFINE\d\(\s*(\w+)")
 _DEFINITION = re.compile(r"(?:#\s*define\s+|(?:[A-Za-z_]\w*[\s*]+)+)([A-Za-z_]\w*)\((?!\s*\*)[^;]*\Z")
@@ -216,7 +217,7 @@ class KernelNames:
         """Kernel function -> the hook points that are it: by their name, or by how their docstring begins."""
         found: dict[str, list[str]] = {}
         for hook, specification in hookspecs.HOOKS.items():
-            for name in _lead(specification) or (hook,):
+            for name in _meant_by(hook, specification):
                 found.setdefault(name, []).append(hook)
         return found
 
@@ -235,7 +236,7 @@ class KernelNames:
         """Kernel function -> the functions that hook points' texts are made of, which are it."""
         found: dict[str, list[str]] = {}
         for name, function in self._plain.items():
-            for kernel_name in _lead(function) or (name,):
+            for kernel_name in _meant_by(name, function):
                 found.setdefault(kernel_name, []).append(name)
         return found
 
@@ -273,10 +274,16 @@ def _keep(found: dict[str, Touch], touch: Touch) -> None:
         found[touch.hook] = touch
 
 
-def _lead(text: Callable[..., Any]) -> tuple[str, ...]:
-    """The kernel functions that a docstring begins with."""
-    match = _LEAD.match(inspect.getdoc(text) or "")
-    return tuple(name for name in match.groups() if name) if match is not None else ()
+def _meant_by(name: str, text: Callable[..., Any]) -> tuple[str, ...]:
+    """The kernel functions that a text is: the one that its docstring begins with, or the one of its name.
+
+    A docstring that begins with a method, such as ``vm_ops->map_pages``, adds that and what it is here.
+    """
+    doc = inspect.getdoc(text) or ""
+    if (match := _LEAD.match(doc)) is not None:
+        return tuple(found for found in match.groups() if found)
+    method = _METHOD.match(doc)
+    return (name, *(found for found in (method.groups() if method else ()) if found))
 
 
 # --- steps without and with a patch --------------------------------------------------------------

@@ -121,14 +121,16 @@ def find_flips(
     )  # fmt: skip
     runner = _Runner(plan, variant, metric, jobs, progress)
     moved = []
-    for name in dict.fromkeys(cell.load.scenario for cell in plan.cells):
+    for name in plan.scenario_hashes:
         scenario = scenarios[name]
         default = _default_point(scenario, threads, plan.profile)
         chosen = [axis for axis in scenario.axes if axis in axes or (not axes and axis != "threads")]
         moved += [_Moved(runner, name, scenario, axis, default) for axis in chosen]
     for axis in axes:
         if axis not in {one.axis_name for one in moved}:
-            raise unknown("axis", axis, {known for name in names for known in scenarios[name].axes})
+            raise unknown(
+                "axis", axis, {known for name in plan.scenario_hashes for known in scenarios[name].axes}
+            )
     runner.run([one.point(one.start) for one in moved])
     _drive(runner, [(one, side) for one in moved for side in one.sides(halvings)])
     return tuple(one.result(variant, rival) for one in moved)

@@ -10,6 +10,7 @@ import pytest
 import toml
 
 from spfvar.errors import InputError
+from spfvar.scenario.load import make_load
 from spfvar.scenario.schema import VERBS, Axis, Scenario, Statement, parse_value
 from spfvar.toml_input import load_toml
 
@@ -137,3 +138,38 @@ def test_each_verb_is_a_statement_of_its_own(verb: str) -> None:
     """The verb is what was given, whatever the defaults of options."""
     value = "1us" if verb == "compute" else "memory"
     assert Statement.model_validate({verb: value}).verb == verb
+
+
+@pytest.mark.parametrize(
+    ("axis", "says"),
+    [
+        ({"unit": "share", "values": [0.5], "range": [0.6, 1.0]}, "0.5 is not within 0.6 to 1.0"),
+        ({"unit": "size", "values": ["8KiB"], "range": ["8KiB", "8KiB"]}, "not within"),
+        ({"unit": "duration", "values": ["1us"], "range": ["0ns", "1us"]}, "more than 0"),
+        ({"unit": "choice", "values": ["a"], "choices": ["a"], "range": ["a", "a"]}, "a choice has no range"),
+        ({"values": [2], "range": [1, "many"]}, "'many' is no number"),
+        ({"values": [2], "range": [1]}, "range"),
+    ],
+)
+def test_a_range_that_is_none_is_refused(tmp_path: Path, axis: dict[str, Any], says: str) -> None:
+    """It has a lowest and a highest value in the axis's unit, and the default within."""
+    with pytest.raises(InputError, match=says):
+        load(tmp_path, changed("axes.size", {"doc": "s", **axis}))
+
+
+def test_how_often_a_group_repeats_may_be_an_axis(tmp_path: Path) -> None:
+    """The load has the number; a scenario without one cannot be told to be endless."""
+    table = changed("group.0.repeat", "$times")
+    table["axes"]["times"] = {"doc": "rounds", "values": [3]}
+    scenario = load(tmp_path, table)
+    made = make_load("mine", scenario, {"threads": 1, "size": 8192, "times": 3})
+    assert made.groups[0].group.repeat == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "says"), [(-1, "no number of times"), ("3", "no number of times"), ("$no", "no axis")]
+)
+def test_a_repeat_that_is_none_is_refused(tmp_path: Path, value: object, says: str) -> None:
+    """A number from 0 on, or an axis that exists."""
+    with pytest.raises(InputError, match=says):
+        load(tmp_path, changed("group.0.repeat", value))
