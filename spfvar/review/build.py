@@ -24,7 +24,7 @@ from spfvar.review.model import Machine, PatchReview, Provenance, Review, Subjec
 from spfvar.review.patchmail import Patch
 from spfvar.review.questions import Results, answer_all, questions
 from spfvar.review.safety import layer_of, make_safety
-from spfvar.review.sensitivity import Sensitivity, find_flips
+from spfvar.review.sensitivity import CHEAP_THREADS, Sensitivity, find_flips
 from spfvar.review.speed import make_speed
 from spfvar.review.verdict import make_verdict
 from spfvar.scenario.hardware import Profile
@@ -45,13 +45,17 @@ GUARD_RACE_STATES = 100_000
 
 @dataclass(frozen=True)
 class Scope:
-    """What a review runs: the variant, its rivals (the baseline first), loads, races; and the patch."""
+    """What a review runs: the variant, its rivals (the baseline first), loads, races; and the patch.
+
+    ``threads`` are the counts that were asked for; (): those of the loads.
+    """
 
     variant: Variant
     rivals: tuple[Variant, ...]
     plan: Plan
     races: Mapping[str, Race]
     patch: Patch | None
+    threads: tuple[int, ...]
     scenarios: catalogue.Catalogue[Scenario]
     profiles: catalogue.Catalogue[Profile]
 
@@ -90,7 +94,8 @@ def make_scope(
     names = dict.fromkeys([plan.baseline, *wanted])
     return Scope(
         subject, tuple(registry[name] for name in names), plan,
-        {name: every[name] for name in every.select(races or every.names())}, patch, scenarios, profiles,
+        {name: every[name] for name in every.select(races or every.names())}, patch,
+        tuple(threads), scenarios, profiles,
     )  # fmt: skip
 
 
@@ -161,11 +166,15 @@ def _bounds(states: int, jobs: int | None) -> Options:
 def flips(
     registry: Registry, scope: Scope, jobs: int | None, progress: Callable[..., None] | None
 ) -> tuple[Sensitivity, ...]:
-    """Which assumption would flip a verdict, against the last rival."""
+    """Which assumption would flip a verdict, against the last rival.
+
+    At the most threads that were asked for and are cheap to run.
+    """
+    cheap = [count for count in scope.threads if count <= CHEAP_THREADS] or list(scope.threads[:1])
     return find_flips(
         registry, scope.scenarios, scope.profiles, variant=scope.variant.name, rival=scope.rivals[-1].name,
-        names=list(scope.plan.scenario_hashes), hardware=scope.plan.hardware, seed=scope.plan.seed, jobs=jobs,
-        progress=progress,
+        names=list(scope.plan.scenario_hashes), threads=max(cheap, default=None),
+        hardware=scope.plan.hardware, seed=scope.plan.seed, jobs=jobs, progress=progress,
     )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from spfvar.review.model import (
     Review,
     Safety,
     Subject,
+    Violation,
 )
 from spfvar.review.parts import Beside, Command, Item, Items, Part, Section, Table, Text, TracePart
 from spfvar.review.sensitivity import Sensitivity, sentence
@@ -225,17 +226,30 @@ def _races(safety: Safety, columns: Sequence[str], narrow: bool) -> Iterator[Par
         )  # fmt: skip
     if narrow and dull:
         states = count_text(sum(outcome.states for race in dull for outcome in rows[race]))
-        rest = "The other" if shown else "All"
         yield Text(
-            f"{rest} {plural(len(dull), 'race')} are safe under {', '.join(columns)} (every interleaving, "
-            f"{states} states in all): {', '.join(dull)}."
+            f"Safe under {', '.join(columns)}, every interleaving ({states} states in all), "
+            f"{plural(len(dull), 'race')}: {', '.join(dull)}."
         )
     elif dull:
         yield Text("safe N: every interleaving was searched, N states, and no property is violated in any.")
     yield from _remarks(safety)
-    for found in safety.violations:
-        title = f"{found.variant}, {found.race}: {found.property}, {found.text}"
-        yield TracePart(title, found.trace, f"spfvar replay {found.token}")
+    yield from _traces(safety.violations)
+
+
+def _traces(violations: Sequence[Violation]) -> Iterator[Part]:
+    """The shortest trace of each property that a variant violates; of the other races how to see theirs."""
+    others: dict[tuple[str, str], list[Violation]] = {}
+    for found in violations:
+        others.setdefault((found.variant, found.property), []).append(found)
+    for (variant, name), (first, *rest) in others.items():
+        title = f"{variant}, {first.race}: {name}, {first.text}"
+        yield TracePart(title, first.trace, f"spfvar replay {first.token}")
+        if rest:
+            yield Text(f"{name} of {variant} in {plural(len(rest), 'more race')}:")
+        for found in rest:
+            yield Command(
+                f"{found.race}, {plural(found.trace.length, 'step')}:", f"spfvar replay {found.token}"
+            )
 
 
 def cell_text(outcome: RaceOutcome) -> str:

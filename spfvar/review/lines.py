@@ -1,10 +1,12 @@
-"""What has fixed columns in every form of a review: steps side by side, and lines with an indent."""
+"""What has fixed columns in every form of a review: steps side by side, and traces."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 
+from spfvar.explore.trace import Trace
 from spfvar.report.columns import wrapped
 from spfvar.review.parts import Beside
 
@@ -23,10 +25,20 @@ def beside_lines(part: Beside, width: int, spell: Spell) -> list[str]:
     return [f"{GAP}{before:<{room}}{GAP}{after}".rstrip() for before, after in pairs]
 
 
-def keeping_indent(line: str, spell: Spell) -> str:
-    """The line, changed behind its indent."""
-    text = line.lstrip(" ")
-    return " " * (len(line) - len(text)) + spell(text)
+def spelled_trace(trace: Trace, spell: Spell) -> Trace:
+    """The trace with every text changed, before it is laid out."""
+    steps = tuple(
+        replace(
+            step,
+            thread=spell(step.thread),
+            function=spell(step.function),
+            name=spell(step.name),
+            outcome=spell(step.outcome),
+            changes=tuple(map(spell, step.changes)),
+        )
+        for step in trace.steps
+    )
+    return Trace(tuple(map(spell, trace.threads)), steps, tuple(map(spell, trace.end)), trace.ways)
 
 
 def _column(lines: Sequence[str], width: int, spell: Spell) -> list[str]:

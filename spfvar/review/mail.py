@@ -21,7 +21,7 @@ from spfvar.review.document import (
     subject_line,
     verdict_items,
 )
-from spfvar.review.lines import beside_lines, keeping_indent
+from spfvar.review.lines import beside_lines, spelled_trace
 from spfvar.review.model import GuardUse, Review
 from spfvar.review.parts import Beside, Command, Item, Items, Part, Section, Table, Text, TracePart
 
@@ -111,11 +111,11 @@ def _part(part: Part) -> list[str]:
         case Items():
             return _items(part)
         case Table():
-            return block_lines(part.block.with_texts(_spelled), WIDTH)
+            return "\n".join(block_lines(part.block.with_texts(_spelled), WIDTH)).lstrip("\n").split("\n")
         case Beside():
             return beside_lines(part, WIDTH, _spelled)
         case TracePart():
-            trace = [keeping_indent(line, _spelled)[:WIDTH] for line in trace_lines(part.trace, WIDTH)]
+            trace = trace_lines(spelled_trace(part.trace, _spelled), WIDTH)
             return [*_text(part.title), "", *trace, "", *_command(Command("Replay:", part.replay))]
         case Command():
             return _command(part)
@@ -153,7 +153,16 @@ def _item(item: Item, label: str, column: int) -> Iterator[str]:
 
 
 def _command(part: Command) -> list[str]:
-    return command_lines(part.label, _spelled(part.command), WIDTH)
+    lines = command_lines(part.label, _spelled(part.command), WIDTH)
+    return [piece for line in lines for piece in _shell_pieces(line)]
+
+
+def _shell_pieces(line: str) -> Iterator[str]:
+    """A line in pieces that a shell puts together again: a token is longer than any line."""
+    while len(line) > WIDTH and "'" not in line and '"' not in line:
+        yield f"{line[: WIDTH - 1]}\\"
+        line = line[WIDTH - 1 :]
+    yield line
 
 
 def _subject(review: Review) -> list[str]:

@@ -10,7 +10,7 @@ from spfvar.report.columns import trace_lines
 from spfvar.report.text import WIDTH
 from spfvar.review.clean import clean
 from spfvar.review.document import sections
-from spfvar.review.lines import beside_lines, keeping_indent
+from spfvar.review.lines import beside_lines, spelled_trace
 from spfvar.review.model import Review
 from spfvar.review.parts import Beside, Command, Items, Part, Section, Table, Text, TracePart
 
@@ -65,7 +65,7 @@ def _part(part: Part) -> Iterator[str]:
             yield _fence(beside_lines(part, WIDTH, clean))
         case TracePart():
             yield f"### {escaped(part.title)}"
-            yield _fence(keeping_indent(line, clean) for line in trace_lines(part.trace, WIDTH))
+            yield _fence(trace_lines(spelled_trace(part.trace, clean), WIDTH))
             yield f"Replay: {code(part.replay)}"
         case Command():
             yield f"{escaped(part.label)} {code(part.command)}"
