@@ -14,12 +14,13 @@ import click
 
 import spfvar
 from spfvar import units
-from spfvar.api import Comparison, compared, run_comparison, usable
+from spfvar.api import compared, usable
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli.options import plugin_option
 from spfvar.cli.waiting import doing
 from spfvar.comparison.metrics import METRICS, Metric, select
 from spfvar.matrix import catalogue
+from spfvar.matrix.compare import Comparison, run_comparison
 from spfvar.matrix.plan import DEFAULT_HARDWARE, make_plan
 from spfvar.plugins.registry import load_registry
 from spfvar.report import rivals
