@@ -56,17 +56,24 @@ NAMED = 3
 def sections(review: Review, narrow: bool) -> tuple[Section, ...]:
     """The whole review.  ``narrow``: races that are safe everywhere are listed, not tabulated."""
     found = [
-        Section("", _opening(review)),
-        Section("The patch", _patch(review)),
-        Section("Safety: races", tuple(_races(review.safety, _columns(review), narrow))),
-        Section("Safety: what each guard is for", tuple(_guards(review))),
-        *(Section(f"Speed: against {duel.rival}", tuple(_duel(duel))) for duel in review.speed.duels),
-        Section("Speed: why", tuple(_why(review))),
-        Section("Speed: scaling", tuple(_scaling(review))),
-        Section(f"Sensitivity{flips_against(review)}", tuple(_sensitivity(review.sensitivity))),
-        Section("Questions from the list", tuple(_questions(review))),
-        Section("What the model leaves out", (Items(tuple(Item("", text) for text in review.limits)),)),
-        Section("Where the figures come from", tuple(_provenance(review))),
+        Section("verdict", "", _opening(review)),
+        Section("patch", "The patch", _patch(review)),
+        Section("races", "Safety: races", tuple(_races(review.safety, _columns(review), narrow))),
+        Section("guards", "Safety: what each guard is for", tuple(_guards(review))),
+        *(
+            Section(f"speed-{number}", f"Speed: against {duel.rival}", tuple(_duel(duel)))
+            for number, duel in enumerate(review.speed.duels, 1)
+        ),
+        Section("why", "Speed: why", tuple(_why(review))),
+        Section("scaling", "Speed: scaling", tuple(_scaling(review))),
+        Section(
+            "sensitivity", f"Sensitivity{flips_against(review)}", tuple(_sensitivity(review.sensitivity))
+        ),
+        Section("questions", "Questions from the list", tuple(_questions(review))),
+        Section(
+            "limits", "What the model leaves out", (Items(tuple(Item("", text) for text in review.limits)),)
+        ),
+        Section("provenance", "Where the figures come from", tuple(_provenance(review))),
     ]
     return tuple(section for section in found if section.parts)
 
@@ -178,11 +185,11 @@ def _patch(review: Review) -> tuple[Part, ...]:
     parts.append(Items(tuple(items)))
     if patch is not None:
         for hunk in patch.hunks:
-            parts += _hunk(hunk)
+            parts += hunk_parts(hunk)
     return tuple(parts)
 
 
-def _hunk(steps: HunkSteps) -> list[Part]:
+def hunk_parts(steps: HunkSteps) -> list[Part]:
     """A hunk, the hook points it touches, and the steps where the patch changes them."""
     hunk = steps.hunk
     inside = f" in {', '.join(f'{name}()' for name in steps.functions)}" if steps.functions else ""
@@ -319,7 +326,7 @@ def _duel(duel: Duel) -> Iterator[Part]:
     for kind, loads in groupby((load for load in order if load.kind != SAME), key=lambda load: load.kind):
         rows.append(Row((f"{KINDS[kind]}:",), (Cell(""), Cell(""))))
         rows += [
-            Row((f"  {load.scenario}",), (Cell(_extreme(load.worst)), Cell(_extreme(load.best))))
+            Row((f"  {load.scenario}",), (Cell(extreme_text(load.worst)), Cell(extreme_text(load.best))))
             for load in loads
         ]
     if rows:
@@ -346,7 +353,8 @@ def _cost(cost: Effect) -> str:
     return f"{place(cost.scenario, cost.axes)}: {ratio_of(cost)}, {values}"
 
 
-def _extreme(effect: Effect) -> str:
+def extreme_text(effect: Effect) -> str:
+    """ "x1.99 ±0.3% better at 56"."""
     return f"{spread_of(effect)} {effect.verdict} at {effect.threads}"
 
 
@@ -371,7 +379,7 @@ def _why(review: Review) -> Iterator[Part]:
         Row(
             (f"{reason.scenario} ({reason.axes['threads']})",),
             tuple(
-                Cell(_change(reason, name, baseline, review.variant.name))
+                Cell(change_text(reason, name, baseline, review.variant.name))
                 for name in ("lock_wait_share", "mmap_lock_share", "writer_p99")
             ),
         )
@@ -392,7 +400,8 @@ def _why(review: Review) -> Iterator[Part]:
         yield Items(items)
 
 
-def _change(reason: Reason, metric: str, before: str, after: str) -> str:
+def change_text(reason: Reason, metric: str, before: str, after: str) -> str:
+    """A metric of two variants, "82.6 -> 0.0 %"; "" if neither has a value."""
     values = reason.metrics[metric]
     old, new = values.get(before, math.nan), values.get(after, math.nan)
     return "" if math.isnan(old) and math.isnan(new) else _from_to(metric, old, new)
@@ -440,18 +449,20 @@ def _sensitivity(found: Sequence[Sensitivity]) -> Iterator[Part]:
     steady: dict[str, list[str]] = {}
     for one in found:
         if not one.flips:
-            steady.setdefault(one.scenario, []).append(f"{one.axis} {_tried(one)}")
+            steady.setdefault(one.scenario, []).append(f"{one.axis} {tried_text(one)}")
     if steady:
         yield Text("These do not, at any value tried:")
         yield Items(tuple(Item(f"{scenario}:", ", ".join(axes)) for scenario, axes in steady.items()))
 
 
-def _tried(found: Sensitivity) -> str:
+def tried_text(found: Sensitivity) -> str:
+    """The values that an axis was moved between: "(5us to 10ms)"."""
     low, high = found.low.value, found.high.value
-    return f"({_value(low)})" if low == high else f"({_value(low)} to {_value(high)})"
+    return f"({axis_text(low)})" if low == high else f"({axis_text(low)} to {axis_text(high)})"
 
 
-def _value(value: int | float | str) -> str:
+def axis_text(value: int | float | str) -> str:
+    """An axis's value as a user would write it."""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

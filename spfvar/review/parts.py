@@ -73,7 +73,11 @@ Part = Text | Items | Table | Beside | TracePart | Command
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading and what stands below it; the first section of a review has no heading."""
+    """A heading and what stands below it; the first section of a review has no heading.
 
+    ``key`` names it within a review, whatever its title says: "races", "speed-1".
+    """
+
+    key: str
     title: str
     parts: tuple[Part, ...]
