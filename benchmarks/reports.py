@@ -13,6 +13,7 @@ from pathlib import Path
 from spfvar.atomic import write_atomically
 from spfvar.cli.report import command, review_of
 from spfvar.plugins.registry import load_registry
+from spfvar.review.html import render_html
 from spfvar.review.mail import render_mail, render_short
 from spfvar.review.markdown import render_markdown
 from spfvar.review.model import Review
@@ -28,6 +29,7 @@ FORMS = {
     "spf-24-37.txt": ("", render_mail),
     "spf-24-37-short.txt": (" --short", render_short),
     "spf-24-37.md": (" --format markdown", render_markdown),
+    "spf-24-37.html": (" --format html", render_html),
 }
 
 

@@ -18,12 +18,13 @@ from spfvar.errors import InputError
 from spfvar.matrix.plan import DEFAULT_HARDWARE
 from spfvar.plugins.registry import Registry, load_registry
 from spfvar.review.build import PHASES, Progress, make_review, make_scope
+from spfvar.review.html import render_html
 from spfvar.review.mail import render_mail, render_short
 from spfvar.review.markdown import render_markdown
 from spfvar.review.model import Review
 from spfvar.review.patchmail import Patch, load_patch, parse_patch
 
-FORMS = {"mail": render_mail, "markdown": render_markdown}
+FORMS = {"mail": render_mail, "markdown": render_markdown, "html": render_html}
 #: Exit code if something that was asked for could not be run.
 SOMETHING_FAILED = 1
 
@@ -83,6 +84,7 @@ def command(
     Examples:
       spfvar report spf-do-fault
       spfvar report spf-do-fault --patch 0024-mm.patch --format markdown -o review.md
+      spfvar report spf-do-fault --patch 0024-mm.patch --format html -o review.html
       spfvar report spf-do-fault --patch 0024-mm.patch --short        to answer on the list
       spfvar report my-idea --plugin my_idea.py --against per-vma-6.12
       b4 am -o- MESSAGE-ID | spfvar report spf-do-fault --patch -
@@ -92,6 +94,8 @@ def command(
     """
     if short and form != "mail":
         raise InputError(f"--short is a form of mail, not of {form}", key="--short", expected="--format mail")
+    if form == "html" and output is None and sys.stdout.isatty():
+        raise InputError("a page is not for a terminal", key="--format html", expected="-o FILE, or a pipe")
     if output is not None:
         check_writable(output)
     registry = load_registry(plugins)
