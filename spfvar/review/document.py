@@ -143,7 +143,7 @@ def shown_flips(found: Sequence[Sensitivity]) -> list[Item]:
 
 
 def flips_against(review: Review) -> str:
-    """ " against spf-map-pages": whom the assumptions were moved against."""
+    """ " against RIVAL": whom the assumptions were moved against."""
     rivals = dict.fromkeys(one.rival for one in review.sensitivity)
     return f" against {', '.join(rivals)}" if rivals else ""
 
