@@ -8,7 +8,7 @@ found; `spfvar.review.html` escapes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from spfvar.comparison.metrics import METRICS
@@ -29,7 +29,7 @@ from spfvar.review.document import (
     tried_text,
     use_text,
 )
-from spfvar.review.model import SAME, Duel, Effect, GuardUse, LoadEffect, RaceOutcome, Reason, Review
+from spfvar.review.model import SAME, Duel, Effect, GuardUse, LoadEffect, RaceOutcome, Reason, Review, Value
 from spfvar.review.parts import Part, Section, Table, Text
 from spfvar.review.sensitivity import Figure, Sensitivity, sentence
 from spfvar.review.speed import THROUGHPUT
@@ -39,6 +39,8 @@ from spfvar.review.words import break_words, plural, value_text
 HUNK_LINES = 3000
 LINE = 300
 TAB = 8
+#: A sentence in a cell is longer, a name is not.
+LONG = 48
 
 GOOD, BAD, OPEN = "good", "bad", "open"
 _TONES = {"better": GOOD, "WORSE": BAD, SAFE: GOOD, VIOLATION: BAD, INCOMPLETE: OPEN}
@@ -57,6 +59,11 @@ class Entry:
     more: tuple[str, ...] = ()
     key: float | None = None
     tone: str = ""
+
+    @property
+    def is_long(self) -> bool:
+        """Does it need a wide column?"""
+        return len(self.text) > LONG
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +279,8 @@ def _duel(duel: Duel, section: Section) -> Iterator[PagePart]:
         svg = ratio_chart(bars, title=f"{metric.title}, ratio to {duel.rival}", ident=f"{section.key}-bars")
         yield Drawings((Drawing(svg, f"Where the {metric.title} differ from {duel.rival}'s"),))
     yield from (part for part in section.parts if not isinstance(part, Table))
-    yield Fold(f"Every cell against {duel.rival} ({len(duel.effects)})", (_cells(duel),))
+    cells = _cells(duel)
+    yield Fold(f"Every cell against {duel.rival} ({len(cells.rows)})", (cells,))
 
 
 def _load(load: LoadEffect) -> tuple[Entry, ...]:
@@ -293,13 +301,24 @@ def _bars(load: LoadEffect) -> Iterator[Bar]:
 
 
 def _cells(duel: Duel) -> Grid:
+    """All that has a value, with the axes that differ within the load."""
+    values: dict[tuple[str, str], set[Value]] = {}
+    for effect in duel.effects:
+        for name, value in effect.axes.items():
+            values.setdefault((effect.scenario, name), set()).add(value)
+    several = {key for key, found in values.items() if len(found) > 1}
     headers = ("load", "at", "metric", "ratio", "95 % interval", "variant", duel.rival, "verdict")
-    return Grid("Ratios, and values of both", headers, tuple(map(_cell, duel.effects)))
+    found = [one for one in duel.effects if not (math.isnan(one.value) and math.isnan(one.rival_value))]
+    return Grid("Ratios, and values of both", headers, tuple(_cell(effect, several) for effect in found))
 
 
-def _cell(effect: Effect) -> tuple[Entry, ...]:
+def _cell(effect: Effect, several: Collection[tuple[str, str]]) -> tuple[Entry, ...]:
     ends = [units.ratio(end) for end in (effect.ratio_low, effect.ratio_high)]
-    axes = ", ".join(f"{name}={axis_text(value)}" for name, value in effect.axes.items())
+    axes = ", ".join(
+        f"{name}={axis_text(value)}"
+        for name, value in effect.axes.items()
+        if name == "threads" or (effect.scenario, name) in several
+    )
     return (
         Entry(effect.scenario),
         Entry(axes, key=effect.threads),

@@ -79,7 +79,9 @@ class Chromium:
         """A key on the keyboard, by its name and its Windows code."""
         for kind in ("keyDown", "keyUp"):
             more = {"text": text} if text and kind == "keyDown" else {}
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **more)
+            self.call(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **more
+            )
 
     def console(self) -> list[str]:
         """What was written to the console since the page was opened: errors, warnings and messages."""
