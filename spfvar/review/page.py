@@ -30,7 +30,7 @@ from spfvar.review.document import (
     use_text,
 )
 from spfvar.review.model import SAME, Duel, Effect, GuardUse, LoadEffect, RaceOutcome, Reason, Review, Value
-from spfvar.review.parts import Part, Section, Table, Text
+from spfvar.review.parts import Part, Section, Table
 from spfvar.review.sensitivity import Figure, Sensitivity, sentence
 from spfvar.review.speed import THROUGHPUT
 from spfvar.review.words import break_words, plural, value_text
@@ -240,7 +240,7 @@ def _guards(review: Review, section: Section) -> Iterator[PagePart]:
             whose = "The patch's own guards" if review.patch is not None else "The variant's guards"
             caption = f"{whose}, and what breaks when one is taken out:"
         rows = tuple(_guard(guard, review.safety.races) for guard in guards)
-        yield Grid(caption, ("guard", "patch", "without it", "steps", "needed in", "at"), rows)
+        yield Grid(caption, ("guard", "without it", "steps", "needed in", "patch", "at"), rows)
     if any(guard.breaks for guard in review.safety.guards):
         yield section.parts[-1]
 
@@ -254,10 +254,10 @@ def _guard(guard: GuardUse, titles: Mapping[str, str]) -> tuple[Entry, ...]:
         more = (about, *(break_words(found) for found in guard.breaks[1:])) if guard.is_of_patch else ()
     return (
         Entry(f"{guard.function}(), {guard.kind}: {guard.name}"),
-        Entry(guard.layer.doc or guard.layer.name or "shared paths:"),
         Entry(use_text(guard), more),
         Entry(str(first.steps) if first else "", key=first.steps if first else math.nan),
         Entry(f"{needed} of {plural(races, 'race')}", key=needed),
+        Entry(guard.layer.doc or guard.layer.name or "shared paths:"),
         Entry(guard.where),
     )
 
