@@ -57,6 +57,11 @@ OVERFLOWING = """[...document.body.querySelectorAll("*")].filter((element) => {
   return !scrolls && box.width && box.right > document.documentElement.clientWidth + 1;
 }).map((element) => element.outerHTML.slice(0, 200))"""
 
+#: Boxes that would have to be scrolled.
+CUT_OFF = """[...document.querySelectorAll(".scroll")].filter(
+  (box) => box.scrollWidth > box.clientWidth + 1
+).map((box) => box.ariaLabel)"""
+
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
@@ -187,6 +192,7 @@ def test_paper_gets_everything(browser: Chromium, pages: dict[str, Path], which:
     assert browser.run(folded) == 0
     assert browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert browser.run(OVERFLOWING) == []
+    assert browser.run(CUT_OFF) == []
     browser.run("dispatchEvent(new Event('afterprint'))")
     assert browser.run(folded) == before
     pdf = base64.b64decode(browser.call("Page.printToPDF")["data"])
