@@ -24,11 +24,11 @@ def test_a_wheel_carries_variants_scenarios_races_and_hardware(tmp_path: Path) -
         "import spfvar; from spfvar.plugins.registry import load_registry; "
         "from spfvar.matrix import catalogue as c; from importlib.resources import files; "
         "import spfvar.twins, spfvar.explore; "
-        "from spfvar.review.questions import questions; "
+        "from spfvar.review.questions import questions; from spfvar.review.html import environment; "
         "print(spfvar.__file__, len(load_registry().variants), len(c.scenarios().names()), "
         "len(c.hardware().names()), "
         "len([p for p in files('spfvar.races').iterdir() if p.name.endswith('.toml')]), "
-        "len(questions().names()))"
+        "len(questions().names()), len(environment().list_templates()))"
     )
     environment = {**os.environ, "PYTHONPATH": str(target), "XDG_CONFIG_HOME": str(tmp_path)}
     result = subprocess.run(
@@ -45,4 +45,5 @@ def test_a_wheel_carries_variants_scenarios_races_and_hardware(tmp_path: Path) -
     races = len(list((ROOT / "races").glob("*.toml")))
     assert races > 0
     asked = len(list((ROOT / "questions").glob("*.toml")))
-    assert counts == ["6", "11", "4", str(races), str(asked)]
+    templates = len(list((ROOT / "spfvar/review/templates").iterdir()))
+    assert counts == ["6", "11", "4", str(races), str(asked), str(templates)]

@@ -307,7 +307,7 @@ def use_text(guard: GuardUse) -> str:
     """What breaks without a guard, in one sentence."""
     left = f"; left open: {', '.join(guard.incomplete)}" if guard.incomplete else ""
     if not guard.breaks:
-        return f"not needed in the {plural(len(guard.holds), 'race')} that come by it{left}"
+        return f"not needed in any of the races that come by it ({len(guard.holds)}){left}"
     first, *others = guard.breaks
     also = ", ".join(found.race for found in others[:NAMED])
     more = f"; also {also}" if others else ""

@@ -39,7 +39,7 @@ def render_html(review: Review) -> str:
     opening, *others = page_sections(review)
     script = _source("page.js")
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             review=review,
@@ -106,17 +106,18 @@ def _harmless(value: object) -> object:
 
 
 def _source(name: str) -> str:
-    environment = _environment()
-    assert environment.loader is not None
-    return environment.loader.get_source(environment, name)[0]
+    loader = environment().loader
+    assert loader is not None
+    return loader.get_source(environment(), name)[0]
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """The templates, and what they draw with."""
+    found = Environment(
         loader=PackageLoader("spfvar.review"), autoescape=True, undefined=StrictUndefined,
         finalize=_harmless, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    environment.filters |= {"linked": linked, "columns": columns, "kind": _kind, "markup": Markup}
-    environment.globals |= {"paired": paired}
-    return environment
+    found.filters |= {"linked": linked, "columns": columns, "kind": _kind, "markup": Markup}
+    found.globals |= {"paired": paired}
+    return found

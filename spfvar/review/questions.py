@@ -298,6 +298,7 @@ def _outcome(outcome: RaceOutcome) -> str:
 
 
 def _guards(figure: GuardsFigure, results: Results) -> Iterator[str]:
+    needless = []
     for guard in results.safety.guards:
         texts = (guard.kind, figure.kind), (guard.function, figure.function), (guard.name, figure.name)
         if not all(fnmatch.fnmatchcase(text, glob) for text, glob in texts):
@@ -305,7 +306,9 @@ def _guards(figure: GuardsFigure, results: Results) -> Iterator[str]:
         if guard.breaks:
             yield f"without the {guard_name(guard)}: {break_words(guard.breaks[0])}"
         else:
-            yield f"the {guard_name(guard)} is not needed in {plural(len(guard.holds), 'race')}"
+            needless.append(f"the {guard_name(guard)} ({plural(len(guard.holds), 'race')})")
+    if needless:
+        yield f"not needed in the races that come by it: {'; '.join(needless)}"
 
 
 def _matches(name: str, globs: Sequence[str]) -> bool:

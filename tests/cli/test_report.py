@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +38,17 @@ def test_bad_input_is_refused_at_once(arguments: list[str], message: str) -> Non
     result = CliRunner().invoke(cli, ["report", *arguments], standalone_mode=False)
     assert isinstance(result.exception, InputError)
     assert message in str(result.exception)
+
+
+def test_a_page_is_not_written_to_a_terminal() -> None:
+    """A real terminal, before anything is run; a pipe gets the page."""
+    master, terminal = os.openpty()
+    command = [sys.executable, "-m", "spfvar", "report", "spf-do-fault", "--format", "html"]
+    result = subprocess.run(command, stdout=terminal, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(terminal)
+    os.close(master)
+    assert result.returncode == 2
+    assert "a page is not for a terminal; expected -o FILE, or a pipe" in result.stderr
 
 
 def test_an_empty_patch_on_standard_input_is_refused() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,10 @@ def test_the_examples_are_what_make_reports_writes(monkeypatch: pytest.MonkeyPat
 def test_an_example_says_how_it_was_made(name: str) -> None:
     """Its Reproduce line is the command, with what this form needs."""
     text = (FOLDER / name).read_text(encoding="utf-8")
-    line = " ".join(text[text.index("Reproduce:") :].replace("\\\n", " ").replace("`", "").split())
+    text = text[text.index("Reproduce:") :]
+    if name.endswith(".html"):
+        text = html.unescape(re.sub("<[^>]*>", "", text.partition("</p>")[0]))
+    line = " ".join(text.replace("\\\n", " ").replace("`", "").split())
     assert line == f"Reproduce: {COMMAND}{FORMS[name][0]}"
 
 

@@ -73,7 +73,7 @@ def test_the_full_form_has_every_part_with_its_figures() -> None:
         "[PATCH 1/2] mm: look again", "A. U. Thor", "1@example.org", "1 file, 1 insertion, 1 deletion",
         "check()", "no: return VM_FAULT_RETRY",  # the steps with the patch
         "P1 2 steps", "safe 1.23k", "=> access to a freed object",  # matrix and trace
-        "P1 in first-race, 36 steps", "not needed in the 1 race",  # guards
+        "P1 in first-race, 36 steps", "not needed in any of the races that come by it (1)",  # guards
         "x0.80 +-1% WORSE at 4", "x2.00 +-1% better at 4", "x1.50 writer p99, 1.00 -> 1.50us",
         "50.0 -> 1.0 %", "12.5 a writer came",  # why
         "1.00 2.00",  # scaling, in M faults/s

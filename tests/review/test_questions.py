@@ -202,7 +202,7 @@ def test_guards_say_what_breaks_without_them() -> None:
         "without the check in do_fault(): look again: P1 in first-race, 36 steps: access to a freed object",
     )
     assert figures(question('{ read = "guards", name = "no use" }'), run) == (
-        "the check in do_fault(): no use is not needed in 1 race",
+        "not needed in the races that come by it: the check in do_fault(): no use (1 race)",
     )
     assert figures(question('{ read = "guards", kind = "IPI" }'), run) == ()
     assert guard("x").breaks == ()
