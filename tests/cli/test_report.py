@@ -43,7 +43,15 @@ def test_bad_input_is_refused_at_once(arguments: list[str], message: str) -> Non
 def test_a_page_is_not_written_to_a_terminal() -> None:
     """A real terminal, before anything is run; a pipe gets the page."""
     master, terminal = os.openpty()
-    command = [sys.executable, "-m", "spfvar", "report", "spf-do-fault", "--format", "html"]
+    command = [
+        sys.executable,
+        "-c",
+        "from spfvar.cli.main import main; main()",
+        "report",
+        "spf-do-fault",
+        "--format",
+        "html",
+    ]
     result = subprocess.run(command, stdout=terminal, stderr=subprocess.PIPE, text=True, timeout=60)
     os.close(terminal)
     os.close(master)
