@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: compare test lint types docs unit examples bench fit picture findings clean lock
+.PHONY: compare test lint types docs unit examples bench fit picture findings reports clean lock
 
 compare: $(VENV)/.run
 	$(BIN)/spfvar compare
@@ -47,6 +47,9 @@ picture: $(VENV)/.test
 
 findings: $(VENV)/.test
 	$(BIN)/python -m benchmarks.findings > docs/findings.md.new && mv docs/findings.md.new docs/findings.md
+
+reports: $(VENV)/.test
+	$(BIN)/python -m benchmarks.reports
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "spfvar needs Python 3.11 or newer")'

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from spfvar.comparison.stats import KEY, compare_to, summarise, summarise_events
+from spfvar.comparison.stats import KEY
 from spfvar.errors import InputError, SpfvarError
 from spfvar.explore.explore import Options
 from spfvar.explore.replay import Replay, replay
@@ -16,35 +15,13 @@ from spfvar.explore.tokens import Token
 from spfvar.explore.world import build_race
 from spfvar.matrix import catalogue
 from spfvar.matrix.check import make_cases, run_checks
+from spfvar.matrix.compare import Comparison, evaluate, run_comparison
 from spfvar.matrix.merged import merge, select
-from spfvar.matrix.plan import DEFAULT_HARDWARE, Plan, make_plan
-from spfvar.matrix.run import run_plan
+from spfvar.matrix.plan import DEFAULT_HARDWARE, make_plan
 from spfvar.matrix.runfile import load_run
-from spfvar.matrix.samples import Failure, Samples
-from spfvar.plugins.registry import BUILT_IN, Problem, Registry, load_registry
+from spfvar.plugins.registry import BUILT_IN, Registry, load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.race import Race
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A finished comparison.
-
-    ``cells``: value, ci_low, ci_high, n per variant, scenario, axes and metric.  ``comparisons``: ratio to
-    the baseline and verdict.  ``events``: counts per 1000 faults.  ``samples``: the single runs.
-    """
-
-    plan: Plan
-    samples: Samples
-    cells: pd.DataFrame
-    comparisons: pd.DataFrame
-    events: pd.DataFrame
-    problems: tuple[Problem, ...]
-
-    @property
-    def failures(self) -> list[Failure]:
-        """Cells that could not be run."""
-        return self.samples.failures
 
 
 def compared(registry: Registry) -> list[str]:
@@ -69,31 +46,6 @@ def usable(registry: Registry, names: Sequence[str]) -> list[str]:
         reasons = "; ".join(f"plugin {problem.origin}: {problem.message}" for problem in registry.problems)
         raise SpfvarError(f"none of the variants asked for can be used: {reasons}")
     return found
-
-
-def run_comparison(
-    plan: Plan,
-    registry: Registry,
-    jobs: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Comparison:
-    """Run a plan and evaluate it.  InputError if no cell could be run."""
-    return evaluate(plan, run_plan(plan, jobs, progress), registry.problems)
-
-
-def evaluate(plan: Plan, samples: Samples, problems: Sequence[Problem] = ()) -> Comparison:
-    """Compare samples that are there.  InputError if the baseline has none."""
-    if plan.baseline not in set(samples.values["variant"]):
-        reasons = "; ".join(dict.fromkeys(failure.message for failure in samples.failures))
-        raise InputError(f"the baseline {plan.baseline} could not be run: {reasons}")
-    return Comparison(
-        plan,
-        samples,
-        summarise(samples.values),
-        compare_to(samples.values, plan.baseline, thresholds=plan.thresholds),
-        summarise_events(samples.events, samples.values),
-        tuple(problems),
-    )
 
 
 def compare(

@@ -29,9 +29,11 @@ def test_a_wheel_carries_variants_scenarios_races_and_hardware(tmp_path: Path) -
         "import spfvar; from spfvar.plugins.registry import load_registry; "
         "from spfvar.matrix import catalogue as c; from importlib.resources import files; "
         "import spfvar.twins, spfvar.explore; "
+        "from spfvar.review.questions import questions; from spfvar.review.html import environment; "
         "print(spfvar.__file__, len(load_registry().variants), len(c.scenarios().names()), "
         "len(c.hardware().names()), "
-        "len([p for p in files('spfvar.races').iterdir() if p.name.endswith('.toml')]))"
+        "len([p for p in files('spfvar.races').iterdir() if p.name.endswith('.toml')]), "
+        "len(questions().names()), len(environment().list_templates()))"
     )
     environment = {**os.environ, "PYTHONPATH": str(target), "XDG_CONFIG_HOME": str(tmp_path)}
     result = subprocess.run(
@@ -47,4 +49,6 @@ def test_a_wheel_carries_variants_scenarios_races_and_hardware(tmp_path: Path) -
     # What the shipped directories hold: five variants, eleven loads, four machines, and all the races.
     races = len(list((ROOT / "races").glob("*.toml")))
     assert races > 0
-    assert counts == ["6", "11", "4", str(races)]
+    asked = len(list((ROOT / "questions").glob("*.toml")))
+    templates = len(list((ROOT / "spfvar/review/templates").iterdir()))
+    assert counts == ["6", "11", "4", str(races), str(asked), str(templates)]

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 import spfvar
 from spfvar import units
-from spfvar.api import Comparison, compared, evaluate, run_comparison, usable
+from spfvar.api import compared, usable
 from spfvar.cli.options import what_decides, with_views
 from spfvar.comparison.losses import beyond
 from spfvar.comparison.metrics import Metric
 from spfvar.matrix import catalogue, merged
+from spfvar.matrix.compare import Comparison, evaluate, run_comparison
 from spfvar.matrix.plan import Plan, make_plan
 from spfvar.matrix.run import Progress
 from spfvar.matrix.runfile import load_run

@@ -15,6 +15,7 @@ from spfvar.errors import SpfvarError, UnknownNameError
 #: Command: module, and what ``--help`` says of it.
 COMMANDS = {
     "compare": ("spfvar.cli.compare", "Simulate variants over scenarios and print comparison tables."),
+    "report": ("spfvar.cli.report", "Review a variant and its patch: safe, worth it where, who pays?"),
     "check": ("spfvar.cli.check", "Explore every interleaving of races under variants."),
     "replay": ("spfvar.cli.replay", "Walk a counterexample step by step, with the state beside it."),
     "list": (

@@ -224,4 +224,6 @@ def profile_lines(name: str, profile: Profile) -> list[str]:
         f"{latency.socket:g} within a socket, {latency.remote:g} across sockets",
         f"fitted: {', '.join(profile.fitted) or 'nothing'}",
     ]
+    if profile.fidelity:
+        lines.append(f"fidelity: {profile.fidelity}")
     return lines

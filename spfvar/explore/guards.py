@@ -6,7 +6,7 @@ changes automata, not texts: the rest of the protocol stays exactly as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from spfvar.automata.automaton import Automaton, Node
@@ -50,16 +50,19 @@ _TRYLOCKS = {c.TRYLOCK: c.LOCK, c.DOWN_READ_TRYLOCK: c.DOWN_READ}
 
 
 def find_guards(
-    automata: Mapping[str, Automaton], undisturbed: Mapping[str, set[tuple[int, int]]]
+    automata: Mapping[str, Automaton],
+    undisturbed: Mapping[str, set[tuple[int, int]]],
+    wanted: Callable[[str], bool],
 ) -> dict[Guard, dict[str, Automaton]]:
-    """Every guard of the automata, with the automata that lack it.
+    """The guards of the automata, with the automata that lack it.
 
     ``undisturbed``: by automaton, the (node, outcome) pairs that occur when its thread runs alone.  A check
     is a guard if alone it always has one outcome; without it, the protocol goes on as if it had that one.
+    ``wanted``: is a guard that begins at this "file:line" looked for?
     """
     found: dict[Guard, dict[str, Automaton]] = {}
     for name, automaton in automata.items():
-        for guard, changed in _guards_of(automaton, undisturbed[name]):
+        for guard, changed in _guards_of(automaton, undisturbed[name], wanted):
             found.setdefault(guard, {}).setdefault(name, automaton)
             found[guard][name] = _merged(automaton, found[guard][name], changed)
     return {guard: {**automata, **changed} for guard, changed in found.items()}
@@ -72,11 +75,16 @@ def _merged(original: Automaton, sofar: Automaton, changed: dict[int, Node]) -> 
     return Automaton(original.name, tuple(nodes))
 
 
-def _guards_of(automaton: Automaton, alone: set[tuple[int, int]]) -> Iterator[tuple[Guard, dict[int, Node]]]:
+def _guards_of(
+    automaton: Automaton, alone: set[tuple[int, int]], wanted: Callable[[str], bool]
+) -> Iterator[tuple[Guard, dict[int, Node]]]:
+    sections = _Sections(automaton)
     for number, node in enumerate(automaton.nodes):
         op = node.op
+        if not wanted(op.where):
+            continue
         if op.code in _SECTIONS:
-            yield from _section(automaton, number)
+            yield from _section(sections, number)
         if op.code in _TRYLOCKS:
             waiting = replace(
                 op, code=_TRYLOCKS[op.code], outcomes=(None,), sleeps=op.code == c.DOWN_READ_TRYLOCK
@@ -109,16 +117,71 @@ def _skipped(node: Node, outcome: int = 0) -> Node:
     )
 
 
-def _section(automaton: Automaton, begin: int) -> Iterator[tuple[Guard, dict[int, Node]]]:
+def _section(sections: _Sections, begin: int) -> Iterator[tuple[Guard, dict[int, Node]]]:
     """A section as a whole: its beginning, and every end that belongs to it."""
-    op = automaton.nodes[begin].op
+    nodes = sections.nodes
+    op = nodes[begin].op
     _, kind = _SECTIONS[op.code]
-    begins, ends = _partners(automaton, begin)
+    begins, ends = sections.partners(begin)
     if begin != min(begins):
         return
-    changed = {n: _skipped(automaton.nodes[n], len(automaton.nodes[n].successors) - 1) for n in begins}
-    changed |= {n: _skipped(automaton.nodes[n]) for n in ends}
+    changed = {n: _skipped(nodes[n], len(nodes[n].successors) - 1) for n in begins}
+    changed |= {n: _skipped(nodes[n]) for n in ends}
     yield _guard(op, kind), changed
+
+
+class _Sections:
+    """Where the sections of an automaton end; each is followed once, for many begin alike."""
+
+    def __init__(self, automaton: Automaton) -> None:
+        self.nodes = automaton.nodes
+        self._known: dict[int, frozenset[int]] = {}
+
+    def partners(self, begin: int) -> tuple[set[int], set[int]]:
+        """The beginnings and ends that share ends with this one: a merged node may end several sections."""
+        op = self.nodes[begin].op
+        begins, ends = {begin}, set(self._ends(begin))
+        while True:
+            more = {
+                n for n, node in enumerate(self.nodes)
+                if n not in begins and _begins_like(op, node.op) and self._ends(n) & ends
+            }  # fmt: skip
+            if not more:
+                return begins, ends
+            begins |= more
+            for n in more:
+                ends |= self._ends(n)
+
+    def _ends(self, begin: int) -> frozenset[int]:
+        if begin not in self._known:
+            self._known[begin] = frozenset(self._follow(begin))
+        return self._known[begin]
+
+    def _follow(self, begin: int) -> Iterator[int]:
+        """Nodes that end the section which begins at a node, counting nested ones."""
+        op = self.nodes[begin].op
+        end, _ = _SECTIONS[op.code]
+        closes = {n for n, node in enumerate(self.nodes) if node.op.code == end and _same(op, node.op)}
+        opens = {n for n, node in enumerate(self.nodes) if _begins_like(op, node.op)}
+        seen: set[tuple[int, int]] = set()
+        ahead = [(self.nodes[begin].successors[-1], 1)]  # a trylock's outcome "taken" is its last
+        while ahead:
+            place = ahead.pop()
+            number, depth = place
+            if place in seen or depth > len(self.nodes):
+                continue
+            seen.add(place)
+            successors = self.nodes[number].successors
+            if number in closes:
+                if depth == 1:
+                    yield number
+                    continue
+                ahead += [(s, depth - 1) for s in successors]
+            elif number in opens:
+                ahead.append((successors[-1], depth + 1))
+                ahead += [(s, depth) for s in successors[:-1]]
+            else:
+                ahead += [(s, depth) for s in successors]
 
 
 def _same(op: Op, other: Op) -> bool:
@@ -126,48 +189,5 @@ def _same(op: Op, other: Op) -> bool:
     return op.place == other.place
 
 
-def _partners(automaton: Automaton, begin: int) -> tuple[set[int], set[int]]:
-    """The beginnings and ends that share ends with this one: a merged node may end several sections."""
-    op = automaton.nodes[begin].op
-    begins, ends = {begin}, _ends(automaton, begin)
-    while True:
-        more = {
-            n for n, node in enumerate(automaton.nodes)
-            if n not in begins and _begins_like(op, node.op) and _ends(automaton, n) & ends
-        }  # fmt: skip
-        if not more:
-            return begins, ends
-        begins |= more
-        for n in more:
-            ends |= _ends(automaton, n)
-
-
 def _begins_like(op: Op, other: Op) -> bool:
     return other.code in _SECTIONS and _SECTIONS[other.code][0] == _SECTIONS[op.code][0] and _same(op, other)
-
-
-def _ends(automaton: Automaton, begin: int) -> set[int]:
-    """Nodes that end the section which begins at a node, counting nested ones."""
-    op = automaton.nodes[begin].op
-    end, _ = _SECTIONS[op.code]
-    taken = automaton.nodes[begin].successors[-1]  # a trylock's outcome "taken" is its last
-    seen: set[tuple[int, int]] = set()
-    ahead = [(taken, 1)]
-    found: set[int] = set()
-    while ahead:
-        number, depth = ahead.pop()
-        if (number, depth) in seen or depth > len(automaton.nodes):
-            continue
-        seen.add((number, depth))
-        node = automaton.nodes[number]
-        if node.op.code == end and _same(op, node.op):
-            if depth == 1:
-                found.add(number)
-                continue
-            ahead += [(s, depth - 1) for s in node.successors]
-        elif _begins_like(op, node.op):
-            ahead.append((node.successors[-1], depth + 1))
-            ahead += [(s, depth) for s in node.successors[:-1]]
-        else:
-            ahead += [(s, depth) for s in node.successors]
-    return found

@@ -6,7 +6,7 @@ difference, so a search may forget it: states that differ in dead registers only
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ import numpy.typing as npt
 from spfvar.ops import codes as c
 
 Ints = npt.NDArray[np.int32]
+#: A row of the program table.
+Row = Sequence[int]
 
 #: Ops that write C_DST whatever happens, and do not read it.
 _OVERWRITE = frozenset(
@@ -26,37 +28,39 @@ _OPERANDS = (c.C_DST, c.C_SRC, c.C_SRC2, c.C_SRC3, c.C_A_REG)
 _NO_OPERAND = {c.ALLOC: (c.C_A_REG,)}
 
 
-def written(row: Ints) -> int:
+def written(row: Row) -> int:
     """Set of the registers that a node certainly overwrites unread, a bit each."""
-    return 1 << int(row[c.C_DST]) if row[c.C_OP] in _OVERWRITE and row[c.C_DST] >= 0 else 0
+    return 1 << row[c.C_DST] if row[c.C_OP] in _OVERWRITE and row[c.C_DST] >= 0 else 0
 
 
-def read(row: Ints, address: int) -> int:
+def read(row: Row, address: int) -> int:
     """Set of the registers that a node may read.  ``address`` is always one: some ops use it unsaid."""
     found = 1 << address
-    ignored = _NO_OPERAND.get(int(row[c.C_OP]), ())
+    ignored = _NO_OPERAND.get(row[c.C_OP], ())
     for column in _OPERANDS:
         if row[column] >= 0 and column not in ignored:
-            found |= 1 << int(row[column])
+            found |= 1 << row[column]
     if row[c.C_OP] in _OVERWRITE:
-        sources = [int(row[column]) for column in _OPERANDS[1:] if column not in ignored]
-        if int(row[c.C_DST]) not in sources:
+        sources = [row[column] for column in _OPERANDS[1:] if column not in ignored]
+        if row[c.C_DST] not in sources:
             found &= ~written(row) | 1 << address
     return found
 
 
 def live_at(table: Ints, address: int) -> list[int]:
     """By node: the set of the registers that some way on reads before it writes them."""
-    live = [read(row, address) for row in table]
-    after = [written(row) for row in table]
+    rows: list[Row] = table.tolist()  # plain integers: this is run for every search, and not compiled
+    live = [read(row, address) for row in rows]
+    nodes = [(node, ~written(row), _successors(row)) for node, row in enumerate(rows)]
+    nodes.reverse()
     changed = True
     while changed:
         changed = False
-        for node in range(len(table) - 1, -1, -1):
+        for node, kept, successors in nodes:
             ahead = 0
-            for successor in _successors(table[node]):
+            for successor in successors:
                 ahead |= live[successor]
-            found = live[node] | ahead & ~after[node]
+            found = live[node] | ahead & kept
             if found != live[node]:
                 live[node] = found
                 changed = True
@@ -70,9 +74,10 @@ def dying_at(table: Ints, address: int) -> tuple[Ints, Ints]:
     """
     live = live_at(table, address)
     held = [0] * len(table)
-    for node, row in enumerate(table):
+    rows: list[Row] = table.tolist()
+    for node, row in enumerate(rows):
         for successor in _successors(row):
-            held[successor] |= live[node] | read(row, address) | written(row)
+            held[successor] |= live[node] | written(row)
     offsets = [0]
     words: list[int] = []
     for node in range(len(table)):
@@ -86,8 +91,8 @@ def dead_at(live: int, registers: int) -> list[int]:
     return [word for word in range(c.T_FIXED, registers) if not live >> word & 1]
 
 
-def _successors(row: Ints) -> Iterator[int]:
-    return (int(n) for n in row[c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES] if n >= 0)
+def _successors(row: Row) -> list[int]:
+    return [n for n in row[c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES] if n >= 0]
 
 
 def _members(numbers: int) -> list[int]:

@@ -64,11 +64,11 @@ def ablate(
     Raises StrategyError.
     """
     stack = Stack(variant)
+    every = core or not variant.patches
     cases = [
         _Case(guard, name, race, automata)
         for name, race in races.items()
-        for guard, automata in guards_in(race, stack).items()
-        if core or not variant.patches or not in_core(guard)
+        for guard, automata in guards_in(race, stack, every).items()
     ]
     found = {case.guard: Ablation(case.guard) for case in cases}
     workers = min(jobs or available_cpus(), max(1, len(cases)))
@@ -92,15 +92,16 @@ def ablate(
     return sorted(found.values(), key=lambda ablation: ablation.guard)
 
 
-def in_core(guard: Guard) -> bool:
-    """Does the guard stand in the paths that every variant shares?"""
-    return guard.where.rpartition(":")[0] in _CORE
+def in_core(where: str) -> bool:
+    """Does "file:line" stand in the paths that every variant shares?"""
+    return where.rpartition(":")[0] in _CORE
 
 
-def guards_in(race: Race, stack: Stack) -> dict[Guard, dict[str, Automaton]]:
-    """The guards that occur in a race, each with automata that lack it."""
+def guards_in(race: Race, stack: Stack, core: bool) -> dict[Guard, dict[str, Automaton]]:
+    """The guards that occur in a race (``core``: also the core's), each with automata that lack it."""
     automata = extract_race(race, stack)
-    return find_guards(automata, {name: set(_alone(race, stack, name)) for name in automata})
+    alone = {name: set(_alone(race, stack, name)) for name in automata}
+    return find_guards(automata, alone, lambda where: core or not in_core(where))
 
 
 def _alone(race: Race, stack: Stack, name: str) -> Iterator[tuple[int, int]]:

@@ -16,7 +16,7 @@ NARROW = 14
 
 def trace_lines(trace: Trace, width: int) -> list[str]:
     """The trace in at most ``width`` columns."""
-    cells = list(_cells(trace.steps))
+    cells = scheduled(trace.steps)
     widths = _widths(trace.threads, cells, width)
     lines = [_row("", dict(enumerate(trace.threads)), widths)]
     lines.append(
@@ -43,7 +43,7 @@ def _row(label: str, texts: dict[int, str], widths: Sequence[int]) -> str:
     return GAP.join([label.rjust(NUMBER), *columns]).rstrip()
 
 
-def _cells(steps: Sequence[Step]) -> list[tuple[int, str, list[tuple[int, str]]]]:
+def scheduled(steps: Sequence[Step]) -> list[tuple[int, str, list[tuple[int, str]]]]:
     """Per scheduled step: its number, thread, and lines with their indents."""
     cells = []
     functions: dict[str, str] = {}

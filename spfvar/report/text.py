@@ -32,7 +32,7 @@ def layout(
     """
     parts = [
         [part for line in heading(meta) for part in _wrapped(spell(line), width, GAP)],
-        *(_block_lines(block.with_texts(spell), width, paint) for block in blocks),
+        *(block_lines(block.with_texts(spell), width, paint) for block in blocks),
         _legend_lines([(spell(m), spell(text)) for m, text in legend(blocks, meta)], width),
         command_lines("Reproduce:", spell(meta.reproduce), width),
     ]
@@ -58,7 +58,8 @@ def _wrapped(text: str, width: int, indent: str) -> list[str]:
     )
 
 
-def _block_lines(block: Block, width: int, paint: Change) -> list[str]:
+def block_lines(block: Block, width: int, paint: Change = str) -> list[str]:
+    """Return a table as lines: title, direction, as many panels as it needs, footnotes."""
     lines: list[str] = []
     for panel in block.panels(fitting_columns(block, width)):
         lines += [""] if lines else []

@@ -1,1 +1,1 @@
-"""The review of a patch: what it is, which protocol steps it changes, and what would flip its verdict."""
+"""The review of a variant: what the patch is, and what one run of compare, check and ablate says about it."""

@@ -63,7 +63,7 @@ class Sensitivity:
     ``flips`` holds the nearest flip found below the default, and the nearest above; for a choice, each choice
     with another verdict.  None: the verdict is the same at every value in ``tried``, which holds all values
     that were run, in order, the ends of the range among them.  ``runs`` counts simulated runs, without those
-    of the default, which the load's axes share.
+    of the default, which the load's axes share.  ``threads`` are those of all these runs.
     """
 
     scenario: str
@@ -76,6 +76,7 @@ class Sensitivity:
     flips: tuple[Flip, ...]
     tried: tuple[Figure, ...]
     runs: int
+    threads: int
 
     @property
     def low(self) -> Figure:
@@ -283,6 +284,7 @@ class _Moved:
         return Sensitivity(
             self.scenario_name, variant, rival, metric, self.axis_name, self.axis.doc,
             self.figure(self.start), tuple(self.flips), tuple(self.figure(value) for value in order), runs,
+            int(self.default["threads"]),
         )  # fmt: skip
 
 

@@ -91,12 +91,17 @@ class Kernel(_Strict):
 
 
 class Profile(_Strict):
-    """A machine, the costs of its primitives and of the kernel's common parts."""
+    """A machine, the costs of its primitives and of the kernel's common parts.
+
+    ``fitted`` names what was fitted to published curves, ``fidelity`` says how far that goes: what reports
+    tell their readers.
+    """
 
     title: str
     description: str = ""
     source: str
     fitted: list[str] = Field(default_factory=list)
+    fidelity: str = ""
     sockets: PositiveInt
     clusters_per_socket: PositiveInt = 1
     cores_per_cluster: PositiveInt

@@ -9,10 +9,10 @@ from random import Random
 
 import pandas as pd
 
-from spfvar.api import evaluate
 from spfvar.cli.comparing import View, render
 from spfvar.comparison.metrics import METRICS
 from spfvar.matrix import catalogue
+from spfvar.matrix.compare import evaluate
 from spfvar.matrix.plan import CellSpec, Plan, make_plan
 from spfvar.matrix.runfile import checksum
 from spfvar.matrix.runs import Result, Run, assemble, run_of

@@ -221,5 +221,5 @@ WHOLE = figure(1.0, "better")
 )  # fmt: skip
 def test_sentences(default: Figure, tried: tuple[Figure, ...], found: tuple[Flip, ...], text: str) -> None:
     """What a report says about an axis; only values that have a figure are claimed."""
-    one = Sensitivity("load", "a", "b", "faults_per_s", "x", "doc", default, found, tried, 6)
+    one = Sensitivity("load", "a", "b", "faults_per_s", "x", "doc", default, found, tried, 6, 4)
     assert sentence(one) == text

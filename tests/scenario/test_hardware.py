@@ -15,6 +15,14 @@ from spfvar.scenario.hardware import Profile, Turbo
 TABLE: dict[str, Any] = hardware()["skylake-2s56c"].model_dump()
 
 
+@pytest.mark.parametrize("name", hardware().names())
+def test_a_shipped_profile_says_how_far_to_trust_it(name: str) -> None:
+    """One sentence or two, short enough for the end of a mail, that ends as a sentence does."""
+    fidelity = hardware()[name].fidelity
+    assert 20 < len(fidelity) <= 160
+    assert fidelity.endswith(".")
+
+
 def profile(**changes: Any) -> Profile:
     """The Skylake profile with other values."""
     return Profile.model_validate({**TABLE, **changes})

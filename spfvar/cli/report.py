@@ -1,0 +1,167 @@
+"""spfvar report."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+
+from spfvar import units
+from spfvar.api import usable
+from spfvar.atomic import check_writable, write_atomically
+from spfvar.cli.compare import reproduce
+from spfvar.cli.options import plugin_option
+from spfvar.errors import InputError
+from spfvar.matrix.plan import DEFAULT_HARDWARE
+from spfvar.plugins.registry import Registry, load_registry
+from spfvar.review.build import PHASES, Progress, make_review, make_scope
+from spfvar.review.html import render_html
+from spfvar.review.mail import render_mail, render_short
+from spfvar.review.markdown import render_markdown
+from spfvar.review.model import Review
+from spfvar.review.patchmail import Patch, load_patch, parse_patch
+
+FORMS = {"mail": render_mail, "markdown": render_markdown, "html": render_html}
+#: Exit code if something that was asked for could not be run.
+SOMETHING_FAILED = 1
+
+
+@click.command(name="report")
+@click.argument("variant")
+@click.option(
+    "--against",
+    multiple=True,
+    metavar="VARIANT",
+    help="Compare with it, beside the baseline; repeatable.  [default: those that the variant names]",
+)
+@click.option("--patch", "patch_file", metavar="FILE|-", help="The patch: a mail, an mbox or a diff.")
+@click.option("--format", "form", type=click.Choice(list(FORMS)), default="mail", show_default=True)
+@click.option("--short", is_flag=True, help="At most 25 lines of mail.")
+@click.option("-o", "--output", metavar="FILE", help="Write there instead of to the terminal.")
+@click.option(
+    "--scenario",
+    "loads",
+    multiple=True,
+    metavar="NAME|GLOB|FILE.toml",
+    help="Load; repeatable.  [default: all]",
+)
+@click.option(
+    "--race", "races", multiple=True, metavar="NAME|GLOB|FILE.toml", help="Race; repeatable.  [default: all]"
+)
+@click.option("--threads", metavar="1,4,16", help="Thread counts.  [default: the load's]")
+@click.option(
+    "--hardware",
+    default=DEFAULT_HARDWARE,
+    show_default=True,
+    metavar="NAME|FILE.toml",
+    help="Hardware profile.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="AXIS=VALUE[,VALUE]...",
+    help="Values of any other axis; repeatable.",
+)
+@click.option("--seeds", type=int, default=6, show_default=True, help="Independent runs per cell.")
+@click.option("--seed", type=int, default=1, show_default=True, help="First seed.")
+@click.option("--jobs", type=int, metavar="N", help="What to run side by side.  [default: all CPUs]")
+@plugin_option
+def command(
+    variant: str, against: tuple[str, ...], patch_file: str | None, form: str, short: bool,
+    output: str | None, loads: tuple[str, ...], races: tuple[str, ...], threads: str | None, hardware: str,
+    settings: tuple[str, ...], seeds: int, seed: int, jobs: int | None, plugins: tuple[str, ...],
+) -> int:  # fmt: skip
+    """Review a VARIANT, and the patch that it models: is it safe, where is it worth it, who pays?
+
+    One run of compare, check and ablate, and a search for what would flip the result.  The patch is read
+    for its subject, its diffstat and the functions that it touches; nothing in it is executed.
+
+    \b
+    Examples:
+      spfvar report spf-do-fault
+      spfvar report spf-do-fault --patch 0024-mm.patch --format markdown -o review.md
+      spfvar report spf-do-fault --patch 0024-mm.patch --format html -o review.html
+      spfvar report spf-do-fault --patch 0024-mm.patch --short        to answer on the list
+      spfvar report my-idea --plugin my_idea.py --against per-vma-6.12
+      b4 am -o- MESSAGE-ID | spfvar report spf-do-fault --patch -
+      spfvar report spf-do-fault --scenario 'file-*' --race 'munmap-*'
+
+    Exit codes: 0 written, whatever the verdict; 1 something could not be run; 2 bad input; 130 interrupted.
+    """
+    if short and form != "mail":
+        raise InputError(f"--short is a form of mail, not of {form}", key="--short", expected="--format mail")
+    if form == "html" and output is None and sys.stdout.isatty():
+        raise InputError("a page is not for a terminal", key="--format html", expected="-o FILE, or a pipe")
+    if output is not None:
+        check_writable(output)
+    registry = load_registry(plugins)
+    with _progress() as progress:
+        review = review_of(
+            registry, variant, against, patch_file, loads, races, threads, hardware, settings, seeds, seed,
+            jobs, reproduce(sys.argv[1:]), progress,
+        )  # fmt: skip
+    text = render_short(review) if short else FORMS[form](review)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_atomically(output, text)
+    return SOMETHING_FAILED if review.not_run or registry.problems else 0
+
+
+def review_of(
+    registry: Registry, variant: str, against: Sequence[str], patch_file: str | None, loads: Sequence[str],
+    races: Sequence[str], threads: str | None, hardware: str, settings: Sequence[str], seeds: int, seed: int,
+    jobs: int | None, line: str, progress: Progress | None = None,
+) -> Review:  # fmt: skip
+    """The review that these options ask for; ``line`` is the command line that makes it again."""
+    if jobs is not None and jobs < 1:
+        raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
+    patch = _patch(patch_file)
+    wanted = usable(registry, [variant, *against])
+    for problem in registry.problems:
+        click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
+    if variant not in wanted:
+        raise InputError(f"{variant} cannot be reviewed: its plugin has a problem")
+    scope = make_scope(
+        registry, variant, against=[name for name in against if name in wanted], patch=patch, loads=loads,
+        races=races, threads=units.parse_threads(threads) if threads else (), hardware=hardware,
+        settings={k: v.split(",") for k, v in units.parse_assignments(settings).items()},
+        seeds=seeds, seed=seed,
+    )  # fmt: skip
+    return make_review(registry, scope, line, jobs, progress)
+
+
+def _patch(file: str | None) -> Patch | None:
+    if file is None:
+        return None
+    if file == "-":
+        return parse_patch(sys.stdin.buffer.read())
+    return load_patch(file)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """Which of the runs, how much of it is done, and for how long; on a terminal only."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    began = time.monotonic()
+    last = 0.0
+
+    def report(phase: str, done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < 0.1 and done < total:
+            return
+        last = now
+        step = f"{PHASES.index(phase) + 1}/{len(PHASES)}"
+        click.echo(f"\r\x1b[K{step} {phase}: {done} of {total}  {now - began:.0f} s", err=True, nl=False)
+
+    try:
+        yield report
+    finally:
+        click.echo("\r\x1b[K", err=True, nl=False)

@@ -1,0 +1,61 @@
+"""A comparison: a plan run on all cores, and evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from spfvar.comparison.stats import compare_to, summarise, summarise_events
+from spfvar.errors import InputError
+from spfvar.matrix.plan import Plan
+from spfvar.matrix.run import run_plan
+from spfvar.matrix.samples import Failure, Samples
+from spfvar.plugins.registry import Problem, Registry
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A finished comparison.
+
+    ``cells``: value, ci_low, ci_high, n per variant, scenario, axes and metric.  ``comparisons``: ratio to
+    the baseline and verdict.  ``events``: counts per 1000 faults.  ``samples``: the single runs.
+    """
+
+    plan: Plan
+    samples: Samples
+    cells: pd.DataFrame
+    comparisons: pd.DataFrame
+    events: pd.DataFrame
+    problems: tuple[Problem, ...]
+
+    @property
+    def failures(self) -> list[Failure]:
+        """Cells that could not be run."""
+        return self.samples.failures
+
+
+def run_comparison(
+    plan: Plan,
+    registry: Registry,
+    jobs: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Comparison:
+    """Run a plan and evaluate it.  InputError if no cell could be run."""
+    return evaluate(plan, run_plan(plan, jobs, progress), registry.problems)
+
+
+def evaluate(plan: Plan, samples: Samples, problems: Sequence[Problem] = ()) -> Comparison:
+    """Compare samples that are there.  InputError if the baseline has none."""
+    if plan.baseline not in set(samples.values["variant"]):
+        reasons = "; ".join(dict.fromkeys(failure.message for failure in samples.failures))
+        raise InputError(f"the baseline {plan.baseline} could not be run: {reasons}")
+    return Comparison(
+        plan,
+        samples,
+        summarise(samples.values),
+        compare_to(samples.values, plan.baseline, thresholds=plan.thresholds),
+        summarise_events(samples.events, samples.values),
+        tuple(problems),
+    )

@@ -1,0 +1,227 @@
+"""From names to a review: what is run, the four runs, and what is made of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import spfvar
+from spfvar.cpus import available_cpus
+from spfvar.errors import InputError
+from spfvar.explore.explore import Options
+from spfvar.matrix import catalogue
+from spfvar.matrix.ablate import Ablation, ablate
+from spfvar.matrix.check import Case, Checked, run_checks
+from spfvar.matrix.compare import Comparison, run_comparison
+from spfvar.matrix.plan import DEFAULT_HARDWARE, Plan, make_plan
+from spfvar.plugins.registry import Registry
+from spfvar.plugins.variant import Variant
+from spfvar.report.verdicts import count_text
+from spfvar.review.hunks import patches_of, review_hunks, without
+from spfvar.review.limits import LIMITS
+from spfvar.review.model import Machine, PatchReview, Provenance, Review, Subject
+from spfvar.review.patchmail import Patch
+from spfvar.review.questions import Results, answer_all, questions
+from spfvar.review.safety import layer_of, make_safety
+from spfvar.review.sensitivity import CHEAP_THREADS, Sensitivity, find_flips
+from spfvar.review.speed import make_speed
+from spfvar.review.verdict import make_verdict
+from spfvar.scenario.hardware import Profile
+from spfvar.scenario.race import Race, race_hash
+from spfvar.scenario.schema import Scenario
+
+#: The runs of a review, in order; ``Progress`` is told which one, what is done of it, and of how much.
+PHASES = ("simulating", "checking", "taking guards out", "moving assumptions")
+Progress = Callable[[str, int, int], None]
+
+#: Bounds of each search, in states and bytes: time would let the machine decide what a review says.
+CHECK_STATES = 5_000_000
+GUARD_STATES = 500_000
+SEARCH_BYTES = 1 << 30
+#: Guards are taken out in races of at most so many states: a race with one guard less can have more.
+GUARD_RACE_STATES = 100_000
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a review runs: the variant, its rivals (the baseline first), loads, races; and the patch.
+
+    ``threads`` are the counts that were asked for; (): those of the loads.
+    """
+
+    variant: Variant
+    rivals: tuple[Variant, ...]
+    plan: Plan
+    races: Mapping[str, Race]
+    patch: Patch | None
+    threads: tuple[int, ...]
+    scenarios: catalogue.Catalogue[Scenario]
+    profiles: catalogue.Catalogue[Profile]
+
+
+def make_scope(
+    registry: Registry,
+    variant: str,
+    *,
+    against: Sequence[str] = (),
+    patch: Patch | None = None,
+    loads: Sequence[str] = (),
+    races: Sequence[str] = (),
+    threads: Sequence[int] = (),
+    hardware: str = DEFAULT_HARDWARE,
+    settings: Mapping[str, Sequence[str]] | None = None,
+    seeds: int = 6,
+    seed: int = 1,
+) -> Scope:
+    """Resolve names.  ``against``: the rivals beside the baseline (none: those that the variant names).
+
+    The baseline is the first rival without patches, or the kernel's.  No ``loads``, ``races`` or ``threads``
+    means all.  Raises InputError for what makes no sense.
+    """
+    subject = registry[variant]
+    wanted = [name for name in against or subject.rivals if against or name in registry.variants]
+    if variant in wanted:
+        raise InputError(f"{variant} is compared with itself", key="--against")
+    scenarios, profiles, every = catalogue.scenarios(), catalogue.hardware(), catalogue.races()
+    base = next((v.name for v in _all(registry, wanted) if not v.patches and v.name != variant), None)
+    if base is None and not wanted:
+        raise InputError(f"there is nothing to compare {variant} with", key="--against")
+    plan = make_plan(
+        registry, scenarios, profiles, variants=[variant, *wanted], patterns=loads, threads=threads,
+        hardware=hardware, baseline=base or wanted[0], settings=settings, seeds=seeds, seed=seed,
+    )  # fmt: skip
+    names = dict.fromkeys([plan.baseline, *wanted])
+    return Scope(
+        subject, tuple(registry[name] for name in names), plan,
+        {name: every[name] for name in every.select(races or every.names())}, patch,
+        tuple(threads), scenarios, profiles,
+    )  # fmt: skip
+
+
+def _all(registry: Registry, first: Sequence[str]) -> list[Variant]:
+    return [*(registry[name] for name in first), *registry.variants.values()]
+
+
+def make_review(
+    registry: Registry,
+    scope: Scope,
+    reproduce: str,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Review:
+    """Run everything and say what came of it.  The result does not depend on ``jobs``.
+
+    ``reproduce`` is the command line that makes the same review again.
+    """
+
+    def told(phase: str) -> Callable[..., None] | None:
+        if progress is None:
+            return None
+        return lambda done, total, *_: progress(phase, done, total)
+
+    plan, variant = scope.plan, scope.variant
+    patch = review_patch(scope)
+    comparison = run_comparison(plan, registry, jobs, told(PHASES[0]))
+    checked = check(scope, jobs, told(PHASES[1]))
+    ablations, left_out = take_out(scope, checked, jobs, told(PHASES[2]))
+    sensitivity = flips(registry, scope, jobs, told(PHASES[3]))
+    titles = {name: scope.scenarios[name].title for name in plan.scenario_hashes}
+    rivals = [rival.name for rival in scope.rivals]
+    own = patches_of(scope.patch, variant) if scope.patch is not None else None
+    safety = make_safety(checked, ablations, variant, own)
+    speed = make_speed(comparison, variant, rivals, titles)
+    results = Results(variant, scope.rivals, comparison.cells, comparison.events, speed, safety)
+    return Review(
+        subject_of(variant), tuple(map(subject_of, scope.rivals)), patch,
+        make_verdict(safety, speed, variant.name), safety, speed, sensitivity,
+        answer_all(questions(), results), LIMITS, machine_of(plan), _not_run(comparison),
+        _notes(plan, left_out),
+        _provenance(scope, reproduce),
+    )  # fmt: skip
+
+
+def check(scope: Scope, jobs: int | None, progress: Callable[..., None] | None) -> list[Checked]:
+    """Every race under the variant and its rivals."""
+    variants = [scope.variant, *scope.rivals]
+    cases = [Case(variant, name, race) for name, race in scope.races.items() for variant in variants]
+    return run_checks(cases, _bounds(CHECK_STATES, jobs), jobs, progress)
+
+
+def take_out(
+    scope: Scope, checked: Sequence[Checked], jobs: int | None, progress: Callable[..., None] | None
+) -> tuple[list[Ablation], dict[str, int]]:
+    """The variant's guards in the races that are small enough; and the races that are not, by states."""
+    states = {r.case.race_name: r.verdict.states for r in checked if r.case.variant is scope.variant}
+    large = {name: count for name, count in states.items() if count > GUARD_RACE_STATES}
+    races = {name: race for name, race in scope.races.items() if name not in large}
+    return ablate(scope.variant, races, False, _bounds(GUARD_STATES, jobs), jobs, progress), large
+
+
+def _bounds(states: int, jobs: int | None) -> Options:
+    """The same bounds for each search, however many run side by side and share the memory."""
+    return Options(max_states=states, max_bytes=SEARCH_BYTES * (jobs or available_cpus()), seconds=3600.0)
+
+
+def flips(
+    registry: Registry, scope: Scope, jobs: int | None, progress: Callable[..., None] | None
+) -> tuple[Sensitivity, ...]:
+    """Which assumption would flip a verdict, against the last rival.
+
+    At the most threads that were asked for and are cheap to run.
+    """
+    cheap = [count for count in scope.threads if count <= CHEAP_THREADS] or list(scope.threads[:1])
+    return find_flips(
+        registry, scope.scenarios, scope.profiles, variant=scope.variant.name, rival=scope.rivals[-1].name,
+        names=list(scope.plan.scenario_hashes), threads=max(cheap, default=None),
+        hardware=scope.plan.hardware, seed=scope.plan.seed, jobs=jobs, progress=progress,
+    )  # fmt: skip
+
+
+def review_patch(scope: Scope) -> PatchReview | None:
+    """The patch, the layers of the variant that it is, and the hook points that it touches."""
+    if scope.patch is None:
+        return None
+    layers = patches_of(scope.patch, scope.variant)
+    before = without(scope.variant, layers)
+    return PatchReview(
+        scope.patch, tuple(map(layer_of, layers)), review_hunks(scope.patch, before, scope.variant)
+    )
+
+
+def subject_of(variant: Variant) -> Subject:
+    """A variant as a review names it."""
+    return Subject(
+        variant.name, variant.title, variant.kernel, variant.source, variant.description,
+        tuple(map(layer_of, variant.patches)),
+    )  # fmt: skip
+
+
+def machine_of(plan: Plan) -> Machine:
+    """The profile that times come from."""
+    profile = plan.profile
+    return Machine(plan.hardware, profile.title, profile.source, tuple(profile.fitted), profile.fidelity)
+
+
+def _not_run(comparison: Comparison) -> tuple[str, ...]:
+    return tuple(
+        f"{failure.variant} in {failure.scenario} {failure.axes}: {failure.message}"
+        for failure in comparison.failures
+    )
+
+
+def _notes(plan: Plan, left_out: Mapping[str, int]) -> tuple[str, ...]:
+    notes = list(plan.notes)
+    if left_out:
+        large = ", ".join(f"{name} ({count_text(count)} states)" for name, count in left_out.items())
+        notes.append(f"Guards were not taken out in the largest races: {large}.")
+    return tuple(notes)
+
+
+def _provenance(scope: Scope, reproduce: str) -> Provenance:
+    plan = scope.plan
+    digest = hashlib.sha256("".join(map(race_hash, scope.races.values())).encode()).hexdigest()[:12]
+    return Provenance(
+        spfvar.__version__, spfvar.MODEL_VERSION, plan.baseline, plan.matrix_hash, digest,
+        plan.scenario_hashes, plan.seeds, plan.seed, reproduce,
+    )  # fmt: skip

@@ -1,0 +1,503 @@
+"""A review as sections: what is said, in which order and in which words; the same for mail and markdown."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+
+from spfvar.comparison.metrics import METRICS
+from spfvar.explore.properties import PROPERTIES
+from spfvar.explore.verdict import SAFE, VIOLATION
+from spfvar.report import units
+from spfvar.report.blocks import Block, Cell, Row
+from spfvar.report.verdicts import count_text
+from spfvar.review.hunks import Case, HunkSteps
+from spfvar.review.model import (
+    HELPS,
+    HURTS,
+    MIXED,
+    SAME,
+    UNKNOWN,
+    Duel,
+    Effect,
+    GuardUse,
+    Layer,
+    PatchReview,
+    RaceOutcome,
+    Reason,
+    Review,
+    Safety,
+    Subject,
+    Violation,
+)
+from spfvar.review.parts import Beside, Command, Item, Items, Part, Section, Table, Text, TracePart
+from spfvar.review.sensitivity import Sensitivity, sentence
+from spfvar.review.speed import THROUGHPUT
+from spfvar.review.words import break_words, place, plural, ratio_of, spread_of
+
+#: How the docstring of a patch of a series begins: "24/37: ...", "27, 28/37: ...".
+_NUMBERED = re.compile(r"[\d, ]+/\d+:")
+#: Loads are shown in this order, each kind with its worst first.
+KINDS = {
+    HURTS: "hurts",
+    MIXED: "mixed",
+    SAME: "changes nothing",
+    HELPS: "helps",
+    UNKNOWN: "no value",
+}
+#: More reasons for giving up than this are only counted.
+ABORTS = 3
+#: More races that need a guard are counted, not named.
+NAMED = 3
+
+
+def sections(review: Review, narrow: bool) -> tuple[Section, ...]:
+    """The whole review.  ``narrow``: races that are safe everywhere are listed, not tabulated."""
+    found = [
+        Section("verdict", "", _opening(review)),
+        Section("patch", "The patch", _patch(review)),
+        Section("races", "Safety: races", tuple(_races(review.safety, _columns(review), narrow))),
+        Section("guards", "Safety: what each guard is for", tuple(_guards(review))),
+        *(
+            Section(f"speed-{number}", f"Speed: against {duel.rival}", tuple(_duel(duel)))
+            for number, duel in enumerate(review.speed.duels, 1)
+        ),
+        Section("why", "Speed: why", tuple(_why(review))),
+        Section("scaling", "Speed: scaling", tuple(_scaling(review))),
+        Section(
+            "sensitivity", f"Sensitivity{flips_against(review)}", tuple(_sensitivity(review.sensitivity))
+        ),
+        Section("questions", "Questions from the list", tuple(_questions(review))),
+        Section(
+            "limits", "What the model leaves out", (Items(tuple(Item("", text) for text in review.limits)),)
+        ),
+        Section("provenance", "Where the figures come from", tuple(_provenance(review))),
+    ]
+    return tuple(section for section in found if section.parts)
+
+
+def headline(review: Review) -> str:
+    """The first line: it says SIMULATED."""
+    return (
+        f"SIMULATED review of {review.variant.name} on a model of {review.machine.name}: no kernel was "
+        "booted, no time was measured."
+    )
+
+
+def verdict_items(review: Review) -> Items:
+    """The verdict in three lines, and one for each further rival."""
+    verdict = review.verdict
+    lines = [
+        Item("Safe:", verdict.safe),
+        Item("Worth it:", verdict.worth),
+        Item("Who pays:", verdict.pays),
+        *(Item("Beside:", f"{rival}: {text}") for rival, text in verdict.beside),
+    ]
+    added = [layer.name for layer in unposted(review.variant)]
+    if added:
+        lines.append(Item("With:", f"{', '.join(added)}: not in the series as posted"))
+    return Items(tuple(lines))
+
+
+def against(review: Review) -> str:
+    """What the verdict compares with."""
+    return f"Against {review.rivals[0].name}, the baseline:"
+
+
+def subject_line(patch: PatchReview) -> str:
+    """ "[24/37] mm: title, by Name"."""
+    mail = patch.mail
+    position = f"[{mail.position[0]}/{mail.position[1]}] " if mail.position is not None else ""
+    author = f", by {mail.author_name}" if mail.author_name else ""
+    return f"{position}{mail.title or 'a diff without a subject'}{author}"
+
+
+def unposted(variant: Subject) -> list[Layer]:
+    """What a variant has beside the numbered patches of its series: the verdict is about these, too."""
+    numbered = [layer for layer in variant.layers if _NUMBERED.match(layer.doc)]
+    return [layer for layer in variant.layers if layer not in numbered] if numbered else []
+
+
+def stat_text(patch: PatchReview) -> str:
+    """ "2 files, 42 insertions, 21 deletions"."""
+    stat = patch.mail.stated if patch.mail.stated is not None else patch.mail.diffstat
+    counts = (stat.inserted, "insertion"), (stat.deleted, "deletion")
+    texts = [plural(count, noun) for count, noun in counts if count is not None]
+    return ", ".join([plural(len(patch.mail.files), "file"), *texts])
+
+
+def own_guards(review: Review) -> tuple[GuardUse, ...]:
+    """The guards of the patch under review."""
+    return tuple(guard for guard in review.safety.guards if guard.is_of_patch)
+
+
+def shown_flips(found: Sequence[Sensitivity]) -> list[Item]:
+    """An item for each axis that flips the verdict."""
+    return [
+        Item(f"{one.scenario}:", f"{sentence(one)} ({plural(one.threads, 'thread')})")
+        for one in found
+        if one.flips
+    ]
+
+
+def flips_against(review: Review) -> str:
+    """ " against RIVAL": whom the assumptions were moved against."""
+    rivals = dict.fromkeys(one.rival for one in review.sensitivity)
+    return f" against {', '.join(rivals)}" if rivals else ""
+
+
+def _columns(review: Review) -> list[str]:
+    return [review.variant.name, *(rival.name for rival in review.rivals)]
+
+
+# --- opening and patch ---------------------------------------------------------------------------
+
+
+def _opening(review: Review) -> tuple[Part, ...]:
+    return Text(headline(review)), Text(against(review)), verdict_items(review)
+
+
+def _patch(review: Review) -> tuple[Part, ...]:
+    parts: list[Part] = []
+    patch = review.patch
+    items = []
+    if patch is not None:
+        mail = patch.mail
+        author = f"{mail.author_name} <{mail.author_address}>" if mail.author_address else mail.author_name
+        said = {
+            "Subject:": mail.subject or "none",
+            "From:": author,
+            "Date:": mail.date,
+            "Message-ID:": mail.message_id,
+            "Files:": f"{', '.join(file.path for file in mail.files)} ({stat_text(patch)})",
+        }
+        items += [Item(label, text) for label, text in said.items() if text]
+        items += [Item("Note:", text) for text in (*mail.warnings, *mail.stat_differences)]
+        items += [Item("Modelled as:", f"{layer.name}, {layer.doc}") for layer in patch.layers]
+    variant = review.variant
+    items.append(Item("Variant:", f"{variant.name}, {variant.title} ({variant.kernel}; {variant.source})"))
+    items += [Item("Not posted:", f"{layer.name}, {layer.doc}") for layer in unposted(variant)]
+    for index, rival in enumerate(review.rivals):
+        label = "Baseline:" if index == 0 else "Beside:"
+        items.append(Item(label, f"{rival.name}, {rival.title} ({rival.kernel}; {rival.source})"))
+    parts.append(Items(tuple(items)))
+    if patch is not None:
+        for hunk in patch.hunks:
+            parts += hunk_parts(hunk)
+    return tuple(parts)
+
+
+def hunk_parts(steps: HunkSteps) -> list[Part]:
+    """A hunk, the hook points it touches, and the steps where the patch changes them."""
+    hunk = steps.hunk
+    inside = f" in {', '.join(f'{name}()' for name in steps.functions)}" if steps.functions else ""
+    where = f"{hunk.file}:{hunk.new_start}{inside}, +{hunk.added} -{hunk.removed}"
+    if not steps.hooks:
+        return [Text(f"Hunk {where}: the model has no place for what it changes.")]
+    touched = ", ".join(hook.touch.hook for hook in steps.hooks)
+    parts: list[Part] = [Text(f"Hunk {where}. Hook points: {touched}.")]
+    for hook in steps.main:
+        for case in hook.cases:
+            if case.changed:
+                parts += [Text(f"{hook.touch.hook}(), {_facts(case)}:"), _case(case)]
+    return parts
+
+
+def _facts(case: Case) -> str:
+    first, *others = case.facts
+    more = f" (and {plural(len(others), 'more case')})" if others else ""
+    return (first or "always") + more
+
+
+def _case(case: Case) -> Beside:
+    return Beside("without the patch", "with it", case.before or ("(nothing)",), case.after or ("(nothing)",))
+
+
+# --- safety --------------------------------------------------------------------------------------
+
+
+def _races(safety: Safety, columns: Sequence[str], narrow: bool) -> Iterator[Part]:
+    cells = {(outcome.race, outcome.variant): outcome for outcome in safety.outcomes}
+    rows = {race: [cells[race, name] for name in columns] for race in safety.races}
+    dull = [race for race, found in rows.items() if all(o.verdict == SAFE and not o.vacuous for o in found)]
+    shown = [race for race in rows if not (narrow and race in dull)]
+    if shown:
+        yield Table(
+            Block(
+                "", "", ("race",), tuple(columns),
+                tuple(Row((race,), tuple(Cell(cell_text(o)) for o in rows[race])) for race in shown),
+                align="left", panel_columns=6,
+            )
+        )  # fmt: skip
+    if narrow and dull:
+        states = count_text(sum(outcome.states for race in dull for outcome in rows[race]))
+        yield Text(
+            f"Safe under {', '.join(columns)}, every interleaving ({states} states in all), "
+            f"{plural(len(dull), 'race')}: {', '.join(dull)}."
+        )
+    elif dull:
+        yield Text("safe N: every interleaving was searched, N states, and no property is violated in any.")
+    yield from _remarks(safety)
+    yield from _traces(safety.violations)
+
+
+def _traces(violations: Sequence[Violation]) -> Iterator[Part]:
+    """The shortest trace of each property that a variant violates; of the other races how to see theirs."""
+    others: dict[tuple[str, str], list[Violation]] = {}
+    for found in violations:
+        others.setdefault((found.variant, found.property), []).append(found)
+    for (variant, name), (first, *rest) in others.items():
+        title = f"{variant}, {first.race}: {name}, {first.text}"
+        yield TracePart(title, first.trace, f"spfvar replay {first.token}")
+        if rest:
+            yield Text(f"{name} of {variant} in {plural(len(rest), 'more race')}:")
+        for found in rest:
+            yield Command(
+                f"{found.race}, {plural(found.trace.length, 'step')}:", f"spfvar replay {found.token}"
+            )
+
+
+def cell_text(outcome: RaceOutcome) -> str:
+    """One cell of the matrix, as `spfvar check` has it."""
+    if outcome.verdict == VIOLATION:
+        return f"{outcome.property} {outcome.steps} steps"
+    return f"{outcome.verdict}{'*' if outcome.vacuous else ''} {count_text(outcome.states)}"
+
+
+def _remarks(safety: Safety) -> Iterator[Part]:
+    for outcome in safety.outcomes:
+        where = f"{outcome.variant}, {outcome.race}"
+        if outcome.why:
+            yield Text(f"incomplete: {where}: {outcome.why}")
+        if outcome.vacuous:
+            yield Text(f"* vacuous: {where}: no interleaving reached {', '.join(outcome.vacuous)}")
+
+
+def _guards(review: Review) -> Iterator[Part]:
+    titles = review.safety.races
+    own = own_guards(review)
+    rest = [guard for guard in review.safety.guards if not guard.is_of_patch]
+    if own:
+        title = "The patch's own guards" if review.patch is not None else "The variant's guards"
+        yield Text(f"{title}, and what breaks when one is taken out:")
+        yield Items(tuple(_guard(guard, titles) for guard in own))
+    if rest:
+        yield Text("Guards of what it is stacked on:")
+        for layer, guards in groupby(rest, key=lambda guard: guard.layer):
+            yield Text(layer.doc or layer.name or "shared paths:")
+            yield Items(tuple(_guard(guard, titles) for guard in guards))
+    used = {found.property for guard in review.safety.guards for found in guard.breaks}
+    if used:
+        named = sorted(used, key=lambda name: int(name[1:]))
+        yield Items(tuple(Item(f"{name}:", PROPERTIES[name].text) for name in named))
+
+
+def _guard(guard: GuardUse, titles: Mapping[str, str]) -> Item:
+    """A guard; of the first race that needs it also what it is about."""
+    more = [use_text(guard)]
+    if guard.is_of_patch and guard.breaks:
+        race = guard.breaks[0].race
+        more.append(f"{race}: {titles[race]}")
+    return Item(f"{guard.function}(), {guard.kind}: {guard.name}", "", tuple(more))
+
+
+def use_text(guard: GuardUse) -> str:
+    """What breaks without a guard, in one sentence."""
+    left = f"; left open: {', '.join(guard.incomplete)}" if guard.incomplete else ""
+    if not guard.breaks:
+        return f"not needed in any of the races that come by it ({len(guard.holds)}){left}"
+    first, *others = guard.breaks
+    also = ", ".join(found.race for found in others[:NAMED])
+    more = f"; also {also}" if others else ""
+    if len(others) > NAMED:
+        more = f"; also in {len(others)} others"
+    return break_words(first) + more + left
+
+
+# --- speed ---------------------------------------------------------------------------------------
+
+
+def _duel(duel: Duel) -> Iterator[Part]:
+    metric = METRICS[THROUGHPUT]
+    order = [load for kind in KINDS for load in duel.where(kind)]
+    rows: list[Row] = []
+    for kind, loads in groupby((load for load in order if load.kind != SAME), key=lambda load: load.kind):
+        rows.append(Row((f"{KINDS[kind]}:",), (Cell(""), Cell(""))))
+        rows += [
+            Row((f"  {load.scenario}",), (Cell(extreme_text(load.worst)), Cell(extreme_text(load.best))))
+            for load in loads
+        ]
+    if rows:
+        yield Table(
+            Block(
+                "",
+                f"{metric.title}, ratio to {duel.rival} and half of its 95 % interval, at how many threads",
+                ("load",), ("worst", "best"), tuple(rows), align="left",
+            )
+        )  # fmt: skip
+    same = duel.where(SAME)
+    if same:
+        lowest, highest = same[0].worst, max((load.best for load in same), key=lambda effect: effect.ratio)
+        spread = f"{units.ratio(lowest.ratio)} to {units.ratio(highest.ratio)}"
+        yield Text(f"Changes nothing ({spread}): {', '.join(load.scenario for load in same)}.")
+    costs = [cost for cost in duel.costs if cost.metric != THROUGHPUT]
+    if costs:
+        yield Text(f"Latencies that are significantly worse than {duel.rival}'s, the worst first:")
+        yield Items(tuple(Item("", _cost(cost)) for cost in costs))
+
+
+def _cost(cost: Effect) -> str:
+    values = _from_to(cost.metric, cost.rival_value, cost.value)
+    return f"{place(cost.scenario, cost.axes)}: {ratio_of(cost)}, {values}"
+
+
+def extreme_text(effect: Effect) -> str:
+    """ "x1.99 ±0.3% better at 56"."""
+    return f"{spread_of(effect)} {effect.verdict} at {effect.threads}"
+
+
+def _from_to(metric: str, before: float, after: float) -> str:
+    """ "82.6 -> 0.0 %", "103 -> 28.0us"; "n/a" for a side without a value."""
+    unit = METRICS[metric].unit
+    if unit == "share":
+        return f"{_percent(before)} -> {_percent(after)} %"
+    scale = units.scale_for([before, after], unit)
+    return f"{scale.number(before)} -> {scale.text(after)}"
+
+
+def _percent(share: float) -> str:
+    return units.NOT_AVAILABLE if math.isnan(share) else f"{100 * share:.1f}"
+
+
+def _why(review: Review) -> Iterator[Part]:
+    if not review.speed.reasons or not review.speed.duels:
+        return
+    baseline = review.rivals[0].name
+    rows = [
+        Row(
+            (f"{reason.scenario} ({reason.axes['threads']})",),
+            tuple(
+                Cell(change_text(reason, name, baseline, review.variant.name))
+                for name in ("lock_wait_share", "mmap_lock_share", "writer_p99")
+            ),
+        )
+        for reason in review.speed.reasons
+    ]
+    yield Table(
+        Block(
+            f"At the most threads of each load: {baseline} -> {review.variant.name}", "",
+            ("load (threads)",), ("lock wait", "mmap_lock/fault", "writer p99"), tuple(rows),
+            align="left",
+        )
+    )  # fmt: skip
+    items = tuple(
+        Item(f"{reason.scenario}:", _aborts(reason)) for reason in review.speed.reasons if reason.aborts
+    )
+    if items:
+        yield Text("Why faults were done again under mmap_lock, per 1000 faults at those threads:")
+        yield Items(items)
+
+
+def change_text(reason: Reason, metric: str, before: str, after: str) -> str:
+    """A metric of two variants, "82.6 -> 0.0 %"; "" if neither has a value."""
+    values = reason.metrics[metric]
+    old, new = values.get(before, math.nan), values.get(after, math.nan)
+    return "" if math.isnan(old) and math.isnan(new) else _from_to(metric, old, new)
+
+
+def _aborts(reason: Reason) -> str:
+    shown = [f"{units.digits(abort.per_1000)} {abort.doc}" for abort in reason.aborts[:ABORTS]]
+    more = len(reason.aborts) - len(shown)
+    return "; ".join(shown) + (f"; {plural(more, 'more reason')}" if more else "")
+
+
+def _scaling(review: Review) -> Iterator[Part]:
+    charts = review.speed.charts
+    if not charts:
+        return
+    counts = sorted({point.x for chart in charts for curve in chart.curves for point in curve.points})
+    values = [point.value for chart in charts for curve in chart.curves for point in curve.points]
+    metric = charts[0].metric
+    scale = units.scale_for([value for value in values if value > 0], metric.unit)
+    rows = []
+    for chart in charts:
+        for curve in chart.curves:
+            found = {point.x: point.value for point in curve.points}
+            cells = [Cell(scale.number(found[x]) if x in found else "") for x in counts]
+            rows.append(Row((chart.scenario + chart.subtitle, curve.name), tuple(cells)))
+    yield Table(
+        Block(
+            f"{metric.title}, in {scale.unit.strip()}",
+            f"{metric.better} is better",
+            ("load", "variant"), tuple(f"threads={x:g}" for x in counts), tuple(rows), panel_columns=8,
+        )
+    )  # fmt: skip
+
+
+# --- the rest ------------------------------------------------------------------------------------
+
+
+def _sensitivity(found: Sequence[Sensitivity]) -> Iterator[Part]:
+    if not found:
+        return
+    flips = shown_flips(found)
+    if flips:
+        yield Text("Each assumption moved alone, the others as in the load. These flip the verdict:")
+        yield Items(tuple(flips))
+    steady: dict[str, list[str]] = {}
+    for one in found:
+        if not one.flips:
+            steady.setdefault(one.scenario, []).append(f"{one.axis} {tried_text(one)}")
+    if steady:
+        yield Text("These do not, at any value tried:")
+        yield Items(tuple(Item(f"{scenario}:", ", ".join(axes)) for scenario, axes in steady.items()))
+
+
+def tried_text(found: Sensitivity) -> str:
+    """The values that an axis was moved between: "(5us to 10ms)"."""
+    low, high = found.low.value, found.high.value
+    return f"({axis_text(low)})" if low == high else f"({axis_text(low)} to {axis_text(high)})"
+
+
+def axis_text(value: int | float | str) -> str:
+    """An axis's value as a user would write it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _questions(review: Review) -> Iterator[Part]:
+    items = []
+    for answer in review.questions:
+        figures = [*answer.figures, *([answer.caveat] if answer.caveat else [])]
+        items.append(Item(answer.question, f"({answer.asked}, {answer.source})", tuple(figures)))
+    if items:
+        yield Items(tuple(items))
+
+
+def _provenance(review: Review) -> Iterator[Part]:
+    machine, source = review.machine, review.provenance
+    seeds = "1 seed" if source.seeds == 1 else f"{source.seeds} seeds"
+    scenarios = ", ".join(f"{name} {digest}" for name, digest in source.scenario_hashes.items())
+    fitted = f" Fitted: {', '.join(machine.fitted)}." if machine.fitted else " Nothing was fitted."
+    yield Items(
+        (
+            Item("Machine:", f"{machine.name}: {machine.title}; {machine.source}."),
+            Item("Fidelity:", f"{machine.fidelity or 'not known.'}{fitted}"),
+            Item(
+                "Statistics:",
+                f"{seeds} from {source.seed}, ratios paired by seed; better and WORSE: significant at 5 % "
+                "after Holm-Bonferroni over all cells of a rival (throughput, and apart from it latencies); "
+                "same?: beyond the noise, but not significant.",
+            ),
+            Item(
+                "Versions:",
+                f"spfvar {source.version}, model {source.model_version}; matrix {source.matrix_hash}, races "
+                f"{source.races_hash}.",
+            ),
+            Item("Loads:", scenarios),
+            *(Item("Not run:", text) for text in review.not_run),
+            *(Item("Note:", note) for note in review.notes),
+        )
+    )
+    yield Command("Reproduce:", source.reproduce)

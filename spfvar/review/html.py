@@ -1,0 +1,123 @@
+"""A review as one HTML file without anything outside it: for a browser, a phone or paper.
+
+jinja2 escapes every value, in text and in attributes; each is made harmless first (`spfvar.review.clean`).
+The page forbids itself, by its Content-Security-Policy, to load anything and to run any script but its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from functools import cache
+from itertools import zip_longest
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from spfvar.explore.trace import Trace
+from spfvar.report.charts import CSS
+from spfvar.report.columns import scheduled
+from spfvar.review.clean import clean
+from spfvar.review.document import against, headline, stat_text, subject_line, verdict_items
+from spfvar.review.model import Review
+from spfvar.review.page import BAD, GOOD, OPEN, page_sections
+
+ARCHIVE = "https://lore.kernel.org/r/"
+#: An address of the web, or a message id that begins with a date or a time as those of git send-email do.
+_LINK = re.compile(r"https?://[\w./?=&%+~:;#@-]*[\w/]|(?<![\w.@+-])\d{8}[\w.+-]*@[\w-]+(?:\.[\w-]+)+")
+
+#: A line of steps: how far it is indented, and its text.
+Line = tuple[int, str]
+
+
+def render_html(review: Review) -> str:
+    """The whole review as a page."""
+    opening, *others = page_sections(review)
+    script = _source("page.js")
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            review=review,
+            opening=opening,
+            sections=others,
+            headline=headline(review),
+            against=against(review),
+            verdict=verdict_items(review),
+            tone={True: GOOD, False: BAD, None: OPEN}[review.verdict.is_safe],
+            subject=subject_line(review.patch) if review.patch is not None else "",
+            stat=stat_text(review.patch) if review.patch is not None else "",
+            chart_css=Markup(CSS),
+            script=Markup(script),
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
+    )
+
+
+def linked(text: str) -> Markup:
+    """The text with its addresses and message ids as links: https, http, or the list's archive."""
+    text, parts, end = clean(text), [], 0
+    for match in _LINK.finditer(text):
+        found = match[0]
+        target = found if found.startswith("http") else ARCHIVE + quote(found, safe="@")
+        link = Markup('<a href="{}" rel="noreferrer">{}</a>').format(target, found)
+        parts += [Markup.escape(text[end : match.start()]), link]
+        end = match.end()
+    return Markup("").join([*parts, Markup.escape(text[end:])])
+
+
+def paired(before: Sequence[str], after: Sequence[str]) -> list[tuple[str, Line | None, Line | None]]:
+    """Two outlines in rows: " " for a step of both, "-" for one of the first, "+" of the second, else "±"."""
+    rows: list[tuple[str, Line | None, Line | None]] = []
+    for kind, i, j, k, m in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        for left, right in zip_longest(before[i:j], after[k:m]):
+            sign = " " if kind == "equal" else "-" if right is None else "+" if left is None else "±"
+            rows.append((sign, _line(left), _line(right)))
+    return rows
+
+
+def _line(text: str | None) -> Line | None:
+    if text is None:
+        return None
+    bare = text.lstrip(" ")
+    return len(text) - len(bare), bare
+
+
+def columns(trace: Trace) -> list[tuple[int, list[list[Line]]]]:
+    """The trace in rows: the number of a step, and the lines in the column of each thread."""
+    return [
+        (number, [lines if name == thread else [] for name in trace.threads])
+        for number, thread, lines in scheduled(trace.steps)
+    ]
+
+
+def _kind(part: object) -> str:
+    """The macro that draws a part."""
+    return type(part).__name__.lower()
+
+
+def _harmless(value: object) -> object:
+    """What every value goes through before it is escaped."""
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _source(name: str) -> str:
+    loader = environment().loader
+    assert loader is not None
+    return loader.get_source(environment(), name)[0]
+
+
+@cache
+def environment() -> Environment:
+    """The templates, and what they draw with."""
+    found = Environment(
+        loader=PackageLoader("spfvar.review"), autoescape=True, undefined=StrictUndefined,
+        finalize=_harmless, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    found.filters |= {"linked": linked, "columns": columns, "kind": _kind, "markup": Markup}
+    found.globals |= {"paired": paired}
+    return found

@@ -1,0 +1,332 @@
+"""What a review consists of: a tree of frozen data, made by `spfvar.review.build`, drawn by the layouts.
+
+Nothing here is text of a layout: names, numbers, and sentences without markup.  What comes from files and
+plugins (subjects, titles, docstrings) is as it was found: each layout escapes for its form.  Numbers are
+plain: rates in faults/s, times in ns, shares from 0 to 1, NaN where a value does not apply.  Wall-clock time
+is nowhere, so equal input gives an equal review.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from spfvar.comparison.metrics import Metric
+from spfvar.explore.trace import Trace
+from spfvar.matrix.ablate import Break
+from spfvar.report.charts import Curve
+from spfvar.review.hunks import HunkSteps
+from spfvar.review.patchmail import Patch
+from spfvar.review.sensitivity import Sensitivity
+
+Value = int | float | str
+
+HELPS, HURTS, MIXED, SAME, UNKNOWN = "helps", "hurts", "mixed", "same", "n/a"
+"""What a load says: better somewhere, worse somewhere, both, neither, or without a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One patch of a variant's stack: the class, and the first line of its docstring ("24/37: ...")."""
+
+    name: str
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A variant that takes part.  ``source`` is a message id, a commit or a URL."""
+
+    name: str
+    title: str
+    kernel: str
+    source: str
+    description: str
+    layers: tuple[Layer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PatchReview:
+    """The patch under review, and what of the variant it is.
+
+    ``layers`` are those of the variant's stack that are the patch; () if that cannot be told.  ``hunks`` have
+    the hook points that they touch, and the protocol's steps there without these layers and with them.
+    """
+
+    mail: Patch
+    layers: tuple[Layer, ...]
+    hunks: tuple[HunkSteps, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The review in three lines of at most `VERDICT_WIDTH` characters, from results alone.
+
+    ``is_safe``: every race was searched to the end and no property is violated; None: nothing is violated,
+    but not every search came to its end.  ``safe``, ``worth`` (it where?) and (who) ``pays`` are against the
+    baseline; ``beside`` has a line for each other rival: (its name, where it is better or worse than that).
+    """
+
+    is_safe: bool | None
+    safe: str
+    worth: str
+    pays: str
+    beside: tuple[tuple[str, str], ...]
+
+
+VERDICT_WIDTH = 62
+"""So that a label of ten columns before it leaves the line within 72."""
+
+
+@dataclass(frozen=True, slots=True)
+class RaceOutcome:
+    """One cell of the matrix of races and variants.
+
+    ``verdict`` is "safe", "violation" or "incomplete" (``why`` names the bound).  ``property`` and ``steps``
+    are of the first violation, "" and 0 without one.  ``vacuous`` names what the race is about and no
+    interleaving reached.
+    """
+
+    race: str
+    variant: str
+    verdict: str
+    states: int
+    property: str
+    steps: int
+    vacuous: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A violated property: its shortest trace, and the token with which ``spfvar replay`` walks it."""
+
+    variant: str
+    race: str
+    property: str
+    text: str
+    trace: Trace
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class GuardUse:
+    """A guard of the variant and what it is for.
+
+    ``layer`` is the patch of the stack whose text it stands in, ``where`` the file and line there.
+    ``is_of_patch``: the layer is the patch under review (with no patch given, true of all).  ``breaks`` are
+    the races that break without it, the shortest way first; ``holds`` those that do not need it;
+    ``incomplete`` those left open.
+    """
+
+    function: str
+    kind: str
+    name: str
+    where: str
+    layer: Layer
+    is_of_patch: bool
+    breaks: tuple[Break, ...]
+    holds: tuple[str, ...]
+    incomplete: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Safety:
+    """Races x variants (in the order of the review: the variant, then its rivals), traces, and guards."""
+
+    races: Mapping[str, str]
+    """The races by name, with their titles."""
+    outcomes: tuple[RaceOutcome, ...]
+    violations: tuple[Violation, ...]
+    guards: tuple[GuardUse, ...]
+
+    def of(self, variant: str) -> tuple[RaceOutcome, ...]:
+        """A variant's cells."""
+        return tuple(outcome for outcome in self.outcomes if outcome.variant == variant)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """The variant against a rival in one cell: ratio with its 95 % interval, values, and the verdict.
+
+    ``axes`` are all of the cell; ``verdict`` is one of `spfvar.report.blocks.VERDICTS`.
+    """
+
+    scenario: str
+    axes: Mapping[str, Value]
+    metric: str
+    ratio: float
+    ratio_low: float
+    ratio_high: float
+    value: float
+    rival_value: float
+    verdict: str
+
+    @property
+    def threads(self) -> int:
+        """The number of threads."""
+        return int(self.axes["threads"])
+
+
+@dataclass(frozen=True, slots=True)
+class LoadEffect:
+    """Throughput of one load against one rival: effects in the order of the axes, by threads."""
+
+    scenario: str
+    title: str
+    kind: str
+    effects: tuple[Effect, ...]
+
+    @property
+    def worst(self) -> Effect:
+        """The cell with the lowest ratio."""
+        return min(self.effects, key=lambda effect: (math.isnan(effect.ratio), effect.ratio))
+
+    @property
+    def best(self) -> Effect:
+        """The cell with the highest ratio."""
+        return max(self.effects, key=lambda effect: (not math.isnan(effect.ratio), effect.ratio))
+
+
+@dataclass(frozen=True, slots=True)
+class Duel:
+    """The variant against one rival: every load, the worst first.
+
+    ``effects`` are all cells of all outcomes (throughput, latency of faults and of writers); ``costs`` those
+    that are significantly WORSE, the worst of each load and metric, the worst first.
+    """
+
+    rival: str
+    loads: tuple[LoadEffect, ...]
+    effects: tuple[Effect, ...]
+    costs: tuple[Effect, ...]
+
+    def where(self, *kinds: str) -> tuple[LoadEffect, ...]:
+        """The loads of some kinds (`HELPS`, `HURTS`, ...), the worst first."""
+        return tuple(load for load in self.loads if load.kind in kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Why speculative faults gave up: an event of the variant, what it means, times per 1000 faults."""
+
+    event: str
+    doc: str
+    per_1000: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a load is faster or slower, at its largest number of threads.
+
+    ``metrics`` has, by metric and then variant, the values of the metrics that explain: lock_wait_share,
+    mmap_lock_share, spec_success, writer_p50, writer_p99.  ``aborts`` are the reviewed variant's, the most
+    frequent first.
+    """
+
+    scenario: str
+    axes: Mapping[str, Value]
+    metrics: Mapping[str, Mapping[str, float]]
+    aborts: tuple[Abort, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """The scaling curves of one load: a metric over threads, a curve per variant, the baseline first.
+
+    ``subtitle`` names the values of further axes, if more than one was run (", vma=thread").
+    """
+
+    scenario: str
+    subtitle: str
+    title: str
+    metric: Metric
+    curves: tuple[Curve, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Duels against the baseline and then the other rivals; reasons and charts in the order of the loads."""
+
+    duels: tuple[Duel, ...]
+    reasons: tuple[Reason, ...]
+    charts: tuple[Chart, ...]
+
+    def against(self, rival: str) -> Duel:
+        """The duel with a rival; KeyError if there is none."""
+        for duel in self.duels:
+            if duel.rival == rival:
+                return duel
+        raise KeyError(rival)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A question that reviewers asked on the list, and what this run says to it.
+
+    ``asked`` is who asked and of what, ``source`` the message id (or address) of the question.  ``figures``
+    are sentences, each with at least one number or name from the results; ``caveat`` says what the run cannot
+    see of it ("" for nothing).
+    """
+
+    id: str
+    question: str
+    asked: str
+    source: str
+    figures: tuple[str, ...]
+    caveat: str
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The hardware profile: what it stands for, what was fitted on it, how far to trust it."""
+
+    name: str
+    title: str
+    source: str
+    fitted: tuple[str, ...]
+    fidelity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the figures come from: versions, hashes, seeds, and the command that makes the review again.
+
+    ``matrix_hash`` is of all that decides the figures of speed, ``races_hash`` of the races' texts,
+    ``scenario_hashes`` by scenario; each twelve hex digits.
+    """
+
+    version: str
+    model_version: str
+    baseline: str
+    matrix_hash: str
+    races_hash: str
+    scenario_hashes: Mapping[str, str]
+    seeds: int
+    seed: int
+    reproduce: str
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The review of ``variant`` against ``rivals`` (the baseline first).
+
+    ``patch`` is None where none was given.  ``sensitivity`` has an entry per axis of each load and rival that
+    was looked at.  ``limits`` are what the model leaves out, a sentence each;
+    ``not_run`` the cells that could not be run, ``notes`` what was made smaller.
+    """
+
+    variant: Subject
+    rivals: tuple[Subject, ...]
+    patch: PatchReview | None
+    verdict: Verdict
+    safety: Safety
+    speed: Speed
+    sensitivity: tuple[Sensitivity, ...]
+    questions: tuple[Answer, ...]
+    limits: tuple[str, ...]
+    machine: Machine
+    not_run: tuple[str, ...]
+    notes: tuple[str, ...]
+    provenance: Provenance

@@ -1,0 +1,388 @@
+"""A review as a page: the sections of every form, with more where a page has room for more than text.
+
+Every text of the other forms is there too.  What is added has parts of its own: tables that can be sorted,
+figures, hunks beside the steps of the protocol, and details that are folded away.  Texts are as they were
+found; `spfvar.review.html` escapes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from spfvar.comparison.metrics import METRICS
+from spfvar.errors import shorten
+from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION
+from spfvar.report import units
+from spfvar.report.blocks import Block
+from spfvar.report.charts import Bar, ratio_chart, scaling_chart
+from spfvar.review.diff import Hunk
+from spfvar.review.document import (
+    KINDS,
+    axis_text,
+    cell_text,
+    change_text,
+    extreme_text,
+    hunk_parts,
+    sections,
+    tried_text,
+    use_text,
+)
+from spfvar.review.model import SAME, Duel, Effect, GuardUse, LoadEffect, RaceOutcome, Reason, Review, Value
+from spfvar.review.parts import Part, Section, Table
+from spfvar.review.sensitivity import Figure, Sensitivity, sentence
+from spfvar.review.speed import THROUGHPUT
+from spfvar.review.words import break_words, plural, value_text
+
+#: Lines of hunks that a page shows in all, and letters of one of them: a patch may be of any size.
+HUNK_LINES = 3000
+LINE = 300
+TAB = 8
+#: A sentence in a cell is longer, a name is not.
+LONG = 48
+
+GOOD, BAD, OPEN = "good", "bad", "open"
+_TONES = {"better": GOOD, "WORSE": BAD, SAFE: GOOD, VIOLATION: BAD, INCOMPLETE: OPEN}
+_RANKS = {VIOLATION: 0, INCOMPLETE: 1, SAFE: 2}
+_WHY = ("lock_wait_share", "mmap_lock_share", "writer_p99")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A cell: its text and more lines below; ``key`` is what it is sorted by (None: its text; NaN: last).
+
+    ``tone`` is `GOOD`, `BAD`, `OPEN` or "", and never says what the text does not.
+    """
+
+    text: str
+    more: tuple[str, ...] = ()
+    key: float | None = None
+    tone: str = ""
+
+    @property
+    def is_long(self) -> bool:
+        """Does it need a wide column?"""
+        return len(self.text) > LONG
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table that can be sorted by each column; the first cell of a row names it.
+
+    ``numeric``: all columns but the first ``stubs`` hold numbers.
+    """
+
+    caption: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[Entry, ...], ...]
+    notes: tuple[str, ...] = ()
+    stubs: int = 1
+    numeric: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A chart: an <svg> element, and what stands below it."""
+
+    svg: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawings:
+    """Charts beside each other, as many as there is room for."""
+
+    drawings: tuple[Drawing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """What is folded away until it is asked for, or printed."""
+
+    summary: str
+    parts: tuple[PagePart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What the mail says above the diff, line by line."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HunkPart:
+    """A hunk, line by line (its sign and its text), and beside it the steps that it touches.
+
+    ``left_out`` counts the lines that are not shown.
+    """
+
+    header: str
+    lines: tuple[tuple[str, str], ...]
+    left_out: int
+    parts: tuple[Part, ...]
+
+
+PagePart = Part | Grid | Drawings | Fold | Message | HunkPart
+
+
+@dataclass(frozen=True, slots=True)
+class PageSection:
+    """A section as a page has it; ``key`` is its anchor."""
+
+    key: str
+    title: str
+    parts: tuple[PagePart, ...]
+
+
+def page_sections(review: Review) -> tuple[PageSection, ...]:
+    """The whole review; the first section is the opening."""
+    richer: Mapping[str, Callable[[Review, Section], Iterator[PagePart]]] = {
+        "patch": _patch,
+        "races": _races,
+        "guards": _guards,
+        "why": _why,
+        "scaling": _scaling,
+        "sensitivity": _sensitivity,
+    }
+    duels = {f"speed-{number}": duel for number, duel in enumerate(review.speed.duels, 1)}
+    found = []
+    for section in sections(review, narrow=False):
+        parts: Sequence[PagePart] = section.parts
+        if section.key in duels:
+            parts = tuple(_duel(duels[section.key], section))
+        elif section.key in richer:
+            parts = tuple(richer[section.key](review, section))
+        plain = (grid_of(part.block) if isinstance(part, Table) else part for part in parts)
+        found.append(PageSection(section.key, section.title, tuple(plain)))
+    return tuple(found)
+
+
+def grid_of(block: Block) -> Grid:
+    """A table of the other forms; a cell that is a number is sorted by it."""
+    rows = tuple(
+        (*map(Entry, row.stub), *(Entry(cell.value, key=_number(cell.value)) for cell in row.cells))
+        for row in block.rows
+    )
+    caption = ": ".join(filter(None, (block.title, block.direction)))
+    notes = tuple(note.text for note in block.footnotes)
+    headers = (*block.stub_headers, *block.headers)
+    return Grid(caption, headers, rows, notes, len(block.stub_headers), block.align == "right")
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text) if text else math.nan
+    except ValueError:
+        return None
+
+
+# --- the patch -----------------------------------------------------------------------------------
+
+
+def _patch(review: Review, section: Section) -> Iterator[PagePart]:
+    """Who, what and where; what the mail says; each hunk beside the steps without and with the patch."""
+    if review.patch is None:
+        yield from section.parts
+        return
+    yield section.parts[0]
+    message = review.patch.mail.message.strip()
+    if message:
+        yield Fold("What the patch says", (Message(tuple(map(_shown, message.split("\n")))),))
+    room = HUNK_LINES
+    for steps in review.patch.hunks:
+        yield _hunk(steps.hunk, tuple(hunk_parts(steps)), room)
+        room -= min(room, len(steps.hunk.lines))
+
+
+def _hunk(hunk: Hunk, parts: tuple[Part, ...], room: int) -> HunkPart:
+    lines = tuple((line.kind, _shown(line.text)) for line in hunk.lines[:room])
+    return HunkPart(_shown(hunk.header), lines, len(hunk.lines) - len(lines), parts)
+
+
+def _shown(line: str) -> str:
+    return shorten(line.expandtabs(TAB).rstrip(), LINE)
+
+
+# --- safety --------------------------------------------------------------------------------------
+
+
+def _races(review: Review, section: Section) -> Iterator[PagePart]:
+    """The matrix, with what each race is about; the worst first when it is sorted."""
+    safety = review.safety
+    names = [review.variant.name, *(rival.name for rival in review.rivals)]
+    cells = {(outcome.race, outcome.variant): outcome for outcome in safety.outcomes}
+    rows = tuple(
+        (Entry(race, (title,)), *(_outcome(cells[race, name]) for name in names))
+        for race, title in safety.races.items()
+    )
+    if rows:
+        yield Grid("Races, and what a search of every interleaving found", ("race", *names), rows)
+    yield from (part for part in section.parts if not isinstance(part, Table))
+
+
+def _outcome(outcome: RaceOutcome) -> Entry:
+    """Violations first, the shortest on top; then what is open; then by the number of states."""
+    size = outcome.steps if outcome.verdict == VIOLATION else outcome.states
+    tone = OPEN if outcome.vacuous else _TONES[outcome.verdict]
+    return Entry(cell_text(outcome), key=1e12 * _RANKS[outcome.verdict] + size, tone=tone)
+
+
+def _guards(review: Review, section: Section) -> Iterator[PagePart]:
+    """The patch's own guards, then those of what it is stacked on; the properties are the last list."""
+    for is_own in (True, False):
+        guards = [guard for guard in review.safety.guards if guard.is_of_patch is is_own]
+        if not guards:
+            continue
+        caption = "Guards of what it is stacked on:"
+        if is_own:
+            whose = "The patch's own guards" if review.patch is not None else "The variant's guards"
+            caption = f"{whose}, and what breaks when one is taken out:"
+        rows = tuple(_guard(guard, review.safety.races) for guard in guards)
+        yield Grid(caption, ("guard", "without it", "steps", "needed in", "patch", "at"), rows)
+    if any(guard.breaks for guard in review.safety.guards):
+        yield section.parts[-1]
+
+
+def _guard(guard: GuardUse, titles: Mapping[str, str]) -> tuple[Entry, ...]:
+    needed, races = len(guard.breaks), len(guard.breaks) + len(guard.holds) + len(guard.incomplete)
+    first = guard.breaks[0] if guard.breaks else None
+    more: tuple[str, ...] = ()
+    if first is not None:
+        about = f"{first.race}: {titles[first.race]}"
+        more = (about, *(break_words(found) for found in guard.breaks[1:])) if guard.is_of_patch else ()
+    return (
+        Entry(f"{guard.function}(), {guard.kind}: {guard.name}"),
+        Entry(use_text(guard), more),
+        Entry(str(first.steps) if first else "", key=first.steps if first else math.nan),
+        Entry(f"{needed} of {plural(races, 'race')}", key=needed),
+        Entry(guard.layer.doc or guard.layer.name or "shared paths:"),
+        Entry(guard.where),
+    )
+
+
+# --- speed ---------------------------------------------------------------------------------------
+
+
+def _duel(duel: Duel, section: Section) -> Iterator[PagePart]:
+    """Every load, what differs as bars, and every cell folded away."""
+    metric = METRICS[THROUGHPUT]
+    loads = [load for kind in KINDS for load in duel.where(kind)]
+    if loads:
+        yield Grid(
+            f"{metric.title}, ratio to {duel.rival} and half of its 95 % interval, at how many threads",
+            ("load", "effect", "worst", "best"), tuple(map(_load, loads)),
+        )  # fmt: skip
+    bars = [bar for load in loads if load.kind != SAME for bar in _bars(load)]
+    if bars:
+        svg = ratio_chart(bars, title=f"{metric.title}, ratio to {duel.rival}", ident=f"{section.key}-bars")
+        yield Drawings((Drawing(svg, f"Where the {metric.title} differ from {duel.rival}'s"),))
+    yield from (part for part in section.parts if not isinstance(part, Table))
+    cells = _cells(duel)
+    yield Fold(f"Every cell against {duel.rival} ({len(cells.rows)})", (cells,))
+
+
+def _load(load: LoadEffect) -> tuple[Entry, ...]:
+    extremes = (
+        Entry(extreme_text(effect), key=effect.ratio, tone=_TONES.get(effect.verdict, ""))
+        for effect in (load.worst, load.best)
+    )
+    rank = list(KINDS).index(load.kind)
+    return Entry(load.scenario, (load.title,)), Entry(KINDS[load.kind], key=rank), *extremes
+
+
+def _bars(load: LoadEffect) -> Iterator[Bar]:
+    """The worst and the best cell, where they differ from the rival's."""
+    for word, effect in (("worst", load.worst), ("best", load.best)):
+        if effect.verdict in _TONES:
+            label = f"{load.scenario}, {word}, {plural(effect.threads, 'thread')}"
+            yield Bar(label, effect.ratio, effect.ratio_low, effect.ratio_high, effect.verdict)
+
+
+def _cells(duel: Duel) -> Grid:
+    """All that has a value, with the axes that differ within the load."""
+    values: dict[tuple[str, str], set[Value]] = {}
+    for effect in duel.effects:
+        for name, value in effect.axes.items():
+            values.setdefault((effect.scenario, name), set()).add(value)
+    several = {key for key, found in values.items() if len(found) > 1}
+    headers = ("load", "at", "metric", "ratio", "95 % interval", "variant", duel.rival, "verdict")
+    found = [one for one in duel.effects if not (math.isnan(one.value) and math.isnan(one.rival_value))]
+    return Grid("Ratios, and values of both", headers, tuple(_cell(effect, several) for effect in found))
+
+
+def _cell(effect: Effect, several: Collection[tuple[str, str]]) -> tuple[Entry, ...]:
+    ends = [units.ratio(end) for end in (effect.ratio_low, effect.ratio_high)]
+    axes = ", ".join(
+        f"{name}={axis_text(value)}"
+        for name, value in effect.axes.items()
+        if name == "threads" or (effect.scenario, name) in several
+    )
+    return (
+        Entry(effect.scenario),
+        Entry(axes, key=effect.threads),
+        Entry(METRICS[effect.metric].title),
+        Entry(units.ratio(effect.ratio), key=effect.ratio),
+        Entry(f"{ends[0]} to {ends[1]}" if all(ends) else "", key=effect.ratio_low),
+        Entry(value_text(effect.value, effect.metric), key=effect.value),
+        Entry(value_text(effect.rival_value, effect.metric), key=effect.rival_value),
+        Entry(effect.verdict, tone=_TONES.get(effect.verdict, "")),
+    )
+
+
+def _why(review: Review, section: Section) -> Iterator[PagePart]:
+    """Sorted by what the reviewed variant has."""
+    for part in section.parts:
+        if isinstance(part, Table):
+            headers = (*part.block.stub_headers, *part.block.headers)
+            rows = tuple(_reason(reason, review) for reason in review.speed.reasons)
+            yield Grid(part.block.title, headers, rows)
+        else:
+            yield part
+
+
+def _reason(reason: Reason, review: Review) -> tuple[Entry, ...]:
+    before, after = review.rivals[0].name, review.variant.name
+    changes = (
+        Entry(change_text(reason, name, before, after), key=reason.metrics[name].get(after, math.nan))
+        for name in _WHY
+    )
+    return Entry(f"{reason.scenario} ({reason.axes['threads']})"), *changes
+
+
+def _scaling(review: Review, section: Section) -> Iterator[PagePart]:
+    """A chart per load; the numbers folded away."""
+    drawings = []
+    for number, chart in enumerate(review.speed.charts, 1):
+        name = chart.scenario + chart.subtitle
+        svg = scaling_chart(chart.curves, chart.metric, title=name, ident=f"scaling-{number}")
+        drawings.append(Drawing(svg, f"{name}: {chart.title}"))
+    yield Drawings(tuple(drawings))
+    tables = (grid_of(part.block) if isinstance(part, Table) else part for part in section.parts)
+    yield Fold("The same in numbers", tuple(tables))
+
+
+# --- sensitivity ---------------------------------------------------------------------------------
+
+
+def _sensitivity(review: Review, section: Section) -> Iterator[PagePart]:
+    """What flips the verdict; every assumption that was moved is folded away."""
+    yield from section.parts
+    rows = tuple(_moved(one) for one in review.sensitivity)
+    headers = ("load", "assumption", "verdicts", "moved", "ratios")
+    yield Fold("Every assumption that was moved", (Grid("Each moved alone", headers, rows),))
+
+
+def _moved(found: Sensitivity) -> tuple[Entry, ...]:
+    return (
+        Entry(found.scenario),
+        Entry(found.axis, (found.doc,) if found.doc else ()),
+        Entry(sentence(found), tone=OPEN if found.flips else ""),
+        Entry(tried_text(found)),
+        Entry(", ".join(map(_figure, found.tried)), key=found.default.ratio),
+    )
+
+
+def _figure(figure: Figure) -> str:
+    return f"{units.ratio(figure.ratio) or units.NOT_AVAILABLE} at {axis_text(figure.value)}"

@@ -1,0 +1,107 @@
+"""Safety: verdicts of all races, the traces of violations, and what each guard is for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from spfvar.explore.guards import Guard
+from spfvar.explore.properties import PROPERTIES
+from spfvar.matrix.ablate import Ablation
+from spfvar.matrix.check import Checked
+from spfvar.plugins.variant import Variant
+from spfvar.report.verdicts import findings_of
+from spfvar.review.model import GuardUse, Layer, RaceOutcome, Safety, Violation
+
+NO_LAYER = Layer("", "")
+
+
+def make_safety(
+    checked: Sequence[Checked],
+    ablations: Sequence[Ablation],
+    variant: Variant,
+    patch: Collection[type] | None,
+) -> Safety:
+    """``patch`` are the classes of the variant's stack that are under review; None: all of them."""
+    return Safety(
+        {result.case.race_name: result.case.race.title for result in checked},
+        tuple(_outcome(result) for result in checked),
+        tuple(
+            Violation(
+                result.verdict.variant, result.verdict.race, finding.property,
+                PROPERTIES[finding.property].text, finding.trace, finding.token,
+            )
+            for result, finding in findings_of(checked)
+        ),
+        _guards(ablations, variant, patch),
+    )  # fmt: skip
+
+
+def layer_of(patch: type) -> Layer:
+    """A patch's class by name, with the first line of its docstring."""
+    return Layer(patch.__name__, (inspect.getdoc(patch) or "").split("\n")[0])
+
+
+def _outcome(result: Checked) -> RaceOutcome:
+    verdict = result.verdict
+    steps = verdict.findings[0].trace.length if verdict.findings else 0
+    return RaceOutcome(
+        verdict.race, verdict.variant, verdict.verdict, verdict.states, verdict.property, steps,
+        verdict.vacuous, verdict.why,
+    )  # fmt: skip
+
+
+def _guards(
+    ablations: Sequence[Ablation], variant: Variant, patch: Collection[type] | None
+) -> tuple[GuardUse, ...]:
+    """The patch's own guards first, then those of the rest of the stack, in the stack's order."""
+    found = []
+    names = _names(ablations)
+    for ablation in ablations:
+        owner = _owner(ablation.guard.where, variant.patches)
+        place = variant.patches.index(owner) if owner is not None else len(variant.patches)
+        use = _use(ablation, names[ablation.guard], owner, patch is None or owner in patch)
+        found.append(((not use.is_of_patch, place), use))
+    return tuple(use for _, use in sorted(found, key=lambda pair: pair[0]))
+
+
+def _names(ablations: Sequence[Ablation]) -> dict[Guard, str]:
+    """The guards' names; those that a function has more than one of are counted in the order of its text."""
+    alike: dict[tuple[str, str, str], list[Guard]] = {}
+    for ablation in ablations:
+        guard = ablation.guard
+        alike.setdefault((guard.function, guard.kind, guard.name), []).append(guard)
+    names = {}
+    for (_, _, name), guards in alike.items():
+        for number, guard in enumerate(sorted(guards, key=_line), 1):
+            names[guard] = name if len(guards) == 1 else f"{name}, {number} of {len(guards)}"
+    return names
+
+
+def _line(guard: Guard) -> tuple[str, int]:
+    file, _, line = guard.where.rpartition(":")
+    return file, int(line)
+
+
+def _use(ablation: Ablation, name: str, owner: type | None, is_of_patch: bool) -> GuardUse:
+    guard = ablation.guard
+    file, _, line = guard.where.rpartition(":")
+    return GuardUse(
+        guard.function, guard.kind, name, f"{Path(file).name}:{line}",
+        layer_of(owner) if owner is not None else NO_LAYER, is_of_patch,
+        tuple(ablation.breaks), tuple(ablation.holds), tuple(ablation.incomplete),
+    )  # fmt: skip
+
+
+def _owner(where: str, patches: Sequence[type]) -> type | None:
+    """The patch in whose text, or in that of one of its base classes, a "file:line" stands."""
+    file, _, line = where.rpartition(":")
+    for patch in patches:
+        for cls in patch.__mro__[:-1]:
+            if inspect.getfile(cls) != file:
+                continue
+            text, first = inspect.getsourcelines(cls)
+            if first <= int(line) < first + len(text):
+                return patch
+    return None

@@ -1,0 +1,83 @@
+"""The report command: what it refuses before it runs anything."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from spfvar.cli.main import cli
+from spfvar.errors import InputError
+
+PATCH = str(Path(__file__).parents[2] / "reports" / "spf-24-37.patch")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["spf-do-faul"], "did you mean 'spf-do-fault'"),
+        (["spf-do-fault", "--short", "--format", "markdown"], "--short is a form of mail"),
+        (["spf-do-fault", "--against", "spf-map-page"], "did you mean 'spf-map-pages'"),
+        (["spf-do-fault", "--against", "spf-do-fault"], "compared with itself"),
+        (["spf-do-fault", "--patch", "no-such.patch"], "no-such.patch: cannot be read"),
+        (["spf-do-fault", "--patch", __file__], "there is no patch here"),
+        (["spf-do-fault", "--scenario", "file-cwo"], "did you mean 'file-cow'"),
+        (["spf-do-fault", "--race", "munmap-fil"], "did you mean 'munmap-file'"),
+        (["spf-do-fault", "--seeds", "0"], "0 seeds"),
+        (["spf-do-fault", "--jobs", "0"], "0 jobs"),
+        (["spf-do-fault", "-o", "/no/such/folder/review.txt"], "its directory does not exist"),
+        (["spf-do-fault", "--set", "hit_rat=1"], "did you mean"),
+    ],
+)
+def test_bad_input_is_refused_at_once(arguments: list[str], message: str) -> None:
+    """One message that names what is wrong and the nearest valid name."""
+    result = CliRunner().invoke(cli, ["report", *arguments], standalone_mode=False)
+    assert isinstance(result.exception, InputError)
+    assert message in str(result.exception)
+
+
+def test_a_page_is_not_written_to_a_terminal() -> None:
+    """A real terminal, before anything is run; a pipe gets the page."""
+    master, terminal = os.openpty()
+    command = [
+        sys.executable,
+        "-c",
+        "from spfvar.cli.main import main; main()",
+        "report",
+        "spf-do-fault",
+        "--format",
+        "html",
+    ]
+    result = subprocess.run(command, stdout=terminal, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(terminal)
+    os.close(master)
+    assert result.returncode == 2
+    assert "a page is not for a terminal; expected -o FILE, or a pipe" in result.stderr
+
+
+def test_an_empty_patch_on_standard_input_is_refused() -> None:
+    """A pipe that broke must not look like a review without a patch."""
+    result = CliRunner().invoke(
+        cli, ["report", "spf-do-fault", "--patch", "-"], input="", standalone_mode=False
+    )
+    assert isinstance(result.exception, InputError)
+    assert "the patch is empty" in str(result.exception)
+
+
+def test_a_report_is_written_to_a_file_and_names_its_patch(tmp_path: Path) -> None:
+    """The smallest scope that has a load and a race."""
+    file = tmp_path / "review.txt"
+    scope = ["--scenario", "file-cow", "--race", "munmap-file", "--threads", "1", "--seeds", "2"]
+    arguments = ["report", "spf-do-fault", "--patch", PATCH, *scope, "--short", "-o", str(file)]
+    result = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    assert result.exception is None
+    assert result.return_value == 0
+    assert result.output == ""
+    lines = file.read_text().splitlines()
+    assert lines[0].startswith("SIMULATED review of spf-do-fault")
+    assert any(line.startswith("[24/37] mm: implement speculative handling") for line in lines)
+    assert len(lines) <= 25

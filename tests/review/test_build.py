@@ -1,0 +1,112 @@
+"""Whole reviews of small scopes: what is run, and that the same is said however it is run."""
+
+from __future__ import annotations
+
+import pytest
+
+from spfvar.errors import InputError
+from spfvar.plugins.registry import load_registry
+from spfvar.review.build import PHASES, make_review, make_scope
+from spfvar.review.mail import render_mail
+from spfvar.review.markdown import render_markdown
+from spfvar.review.model import Review
+from spfvar.review.patchmail import parse_patch
+from tests.explore import broken
+from tests.review.made_up import PATCH
+
+REGISTRY = load_registry()
+MAIL = parse_patch(PATCH.replace(b"1/2", b"24/37").replace(b"<1@", b"<9-25-a@"))
+SMALL = {"loads": ["file-cow"], "races": ["munmap-file"], "threads": [4], "seeds": 2}
+
+
+def run(jobs: int) -> tuple[Review, list[tuple[str, int, int]]]:
+    """The speculative series as patch 24, on one load in one race; and the progress that was told."""
+    told: list[tuple[str, int, int]] = []
+    scope = make_scope(REGISTRY, "spf-do-fault", patch=MAIL, **SMALL)  # type: ignore[arg-type]
+    return make_review(REGISTRY, scope, "line", jobs, lambda *what: told.append(what)), told
+
+
+@pytest.fixture(scope="module")
+def runs() -> tuple[Review, Review, list[tuple[str, int, int]]]:
+    """The same review with one worker and with two."""
+    one, told = run(1)
+    two, _ = run(2)
+    return one, two, told
+
+
+def test_the_same_bytes_however_many_work(runs: tuple[Review, Review, list[tuple[str, int, int]]]) -> None:
+    """Nothing of a review depends on time or on the order in which workers end."""
+    one, two, _ = runs
+    assert render_mail(one) == render_mail(two)
+    assert render_markdown(one) == render_markdown(two)
+
+
+def test_progress_goes_through_every_phase_to_its_end(
+    runs: tuple[Review, Review, list[tuple[str, int, int]]],
+) -> None:
+    """In order; each phase tells at last that all is done."""
+    told = runs[2]
+    assert list(dict.fromkeys(phase for phase, _, _ in told)) == list(PHASES)
+    for phase in PHASES:
+        done, total = [(done, total) for name, done, total in told if name == phase][-1]
+        assert done == total > 0
+
+
+def test_what_is_compared_by_itself(runs: tuple[Review, Review, list[tuple[str, int, int]]]) -> None:
+    """The baseline and the rival that the variant names; the load at the threads asked for."""
+    review = runs[0]
+    assert [rival.name for rival in review.rivals] == ["mmap-lock", "spf-map-pages"]
+    assert [duel.rival for duel in review.speed.duels] == ["mmap-lock", "spf-map-pages"]
+    (load,) = review.speed.against("spf-map-pages").loads
+    assert [(load.scenario, effect.threads) for effect in load.effects] == [("file-cow", 4)]
+    assert {found.threads for found in review.sensitivity} == {4}
+    assert {found.axis for found in review.sensitivity} >= {"hit_rate", "fault_around"}
+
+
+def test_the_patchs_guards_and_the_race_that_needs_them(
+    runs: tuple[Review, Review, list[tuple[str, int, int]]],
+) -> None:
+    """Patch 24's RCU section and its check: without either, the file is used after it was freed (P2)."""
+    own = [guard for guard in runs[0].safety.guards if guard.is_of_patch]
+    assert sorted(guard.kind for guard in own) == ["RCU section", "check"]
+    for guard in own:
+        assert [(found.race, found.property) for found in guard.breaks] == [("munmap-file", "P2")]
+
+
+def test_the_question_of_the_patchs_reviewer_is_answered_with_a_ratio(
+    runs: tuple[Review, Review, list[tuple[str, int, int]]],
+) -> None:
+    """Private write faults: what the author answered, and what this one load shows."""
+    answers = {answer.id: answer for answer in runs[0].questions}
+    text = " ".join(answers["beyond-map-pages"].figures)
+    assert "better than spf-map-pages" in text
+    assert "file-cow (x1." in text
+
+
+def test_a_broken_design_is_called_unsafe_with_its_trace() -> None:
+    """Without grace periods: P1 in this race; the report says NO, and shows the steps and the token."""
+    registry = load_registry([broken.__file__])
+    scope = make_scope(registry, "no-rcu-free", against=["mmap-lock"], **SMALL)  # type: ignore[arg-type]
+    review = make_review(registry, scope, "line")
+    assert review.verdict.is_safe is False
+    text = render_mail(review)
+    assert "Safe:     NO, 1 of 1 race: P1 in munmap-file" in text
+    assert "=> access to a recycled object" in text or "=> access to a freed object" in text
+    assert "no-rcu-free:munmap-file:" in text
+
+
+def test_rivals_that_make_no_sense_are_refused() -> None:
+    """A variant beside itself, one that does not exist, and the baseline with nothing to hold it against."""
+    with pytest.raises(InputError, match="compared with itself"):
+        make_scope(REGISTRY, "spf-anon", against=["spf-anon"])
+    with pytest.raises(InputError, match="spf-map-pages"):
+        make_scope(REGISTRY, "spf-anon", against=["spf-map-page"])
+    with pytest.raises(InputError, match="nothing to compare"):
+        make_scope(REGISTRY, "mmap-lock")
+
+
+def test_the_baseline_can_be_reviewed_against_another_design() -> None:
+    """Then the rival is what ratios refer to."""
+    scope = make_scope(REGISTRY, "mmap-lock", against=["spf-anon"], loads=["pft"])
+    assert [rival.name for rival in scope.rivals] == ["spf-anon"]
+    assert scope.plan.baseline == "spf-anon"

@@ -1,0 +1,196 @@
+"""The page as text: whole, well formed, closed to the network, and to what strangers write."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from spfvar.review.html import linked, paired, render_html
+from spfvar.review.page import HUNK_LINES
+from tests.review import made_up
+from tests.review.made_up import PATCH, hostile, patch_review, review
+from tests.review.page_texts import squeezed, texts_of
+
+EXAMPLE = Path(__file__).parents[2] / "reports" / "spf-24-37.html"
+REVIEWS = {
+    "safe": review(),
+    "unsafe": review(unsafe=True),
+    "hostile": hostile(),
+    "no patch": replace(review(), patch=None),
+}
+PAGES = {name: render_html(one) for name, one in REVIEWS.items()}
+PAGES["example"] = EXAMPLE.read_text(encoding="utf-8")
+LIMIT = 1_500_000
+VOID = {"meta", "link", "br", "img"}
+#: Leaves an attribute by either quotation mark, an element, a script, a style.
+BREAKOUT = "\"'><img src=x onerror=alert(1)></script></style><svg onload=alert(2)> onclick='x()' javascript:x"
+
+
+@dataclass
+class Parsed(HTMLParser):
+    """What a parser makes of a page: elements with their attributes, text, what is left open."""
+
+    elements: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
+    inside: list[str] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.inside.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.inside.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.inside and self.inside[-1] in ("script", "style"):
+            self.sources[self.inside[-1]] = data
+        else:
+            self.text.append(data)
+
+    def named(self, *tags: str) -> Iterator[dict[str, str]]:
+        """The attributes of some elements."""
+        return (attributes for tag, attributes in self.elements if tag in tags)
+
+
+def parsed(page: str) -> Parsed:
+    """The page, every element of which is closed where it has to be."""
+    parser = Parsed()
+    parser.feed(page)
+    parser.close()
+    assert parser.inside == []
+    return parser
+
+
+@pytest.mark.parametrize("which", REVIEWS)
+def test_a_page_has_every_text_of_the_other_forms(which: str) -> None:
+    """Titles, sentences, items, cells, steps, traces, commands."""
+    shown = squeezed("".join(parsed(PAGES[which]).text))
+    assert [text for text in texts_of(REVIEWS[which]) if squeezed(text) not in shown] == []
+
+
+@pytest.mark.parametrize("which", PAGES)
+def test_nothing_is_loaded_and_no_script_but_its_own_is_allowed(which: str) -> None:
+    """No address but in links; the policy names the digest of the one script."""
+    page = parsed(PAGES[which])
+    loaded = [(tag, a) for tag, a in page.elements if {"src", "srcset", "action", "poster"} & set(a)]
+    assert loaded == []
+    assert [a["href"] for a in page.named("link")] == ["data:,"]
+    assert "url(" not in page.sources["style"]
+    assert "@import" not in page.sources["style"]
+    digest = base64.b64encode(hashlib.sha256(page.sources["script"].encode()).digest()).decode()
+    (policy,) = [a["content"] for a in page.named("meta") if "http-equiv" in a]
+    assert policy.startswith("default-src 'none';")
+    assert f"script-src 'sha256-{digest}';" in policy
+
+
+@pytest.mark.parametrize("text", [made_up.HOSTILE, BREAKOUT])
+def test_a_strangers_text_makes_no_element_no_attribute_and_no_link(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In every place that a patch, a file or a plugin fills, in texts and in attributes."""
+    monkeypatch.setattr(made_up, "HOSTILE", text)
+    page = parsed(render_html(hostile()))
+    harmless = parsed(PAGES["unsafe"])
+    assert {tag for tag, _ in page.elements} <= {tag for tag, _ in harmless.elements}
+    assert len(list(page.named("script"))) == 1
+    assert page.sources == harmless.sources
+    known = {(tag, name) for tag, attributes in harmless.elements for name in attributes}
+    assert {(tag, name) for tag, attributes in page.elements for name in attributes} <= known
+    assert {a["href"][:1] for a in page.named("a")} == {"#"}
+    shown = squeezed("".join(page.text))
+    assert squeezed(text)[:20] in shown
+    assert all(char.isprintable() or char == "\n" for char in "".join(page.text))
+    assert not re.search(r"(?i)\b[a-z-]+-by:", PAGES["hostile"])
+
+
+@pytest.mark.parametrize("which", PAGES)
+def test_anchors_labels_and_headings_are_sound(which: str) -> None:
+    """Ids are unique, what is referred to exists, levels of headings are not skipped, charts have texts."""
+    page = parsed(PAGES[which])
+    ids = [a["id"] for _, a in page.elements if "id" in a]
+    assert len(ids) == len(set(ids))
+    targets = [a["href"][1:] for a in page.named("a") if a["href"].startswith("#")]
+    labels = [label for _, a in page.elements for label in a.get("aria-labelledby", "").split()]
+    assert set(targets) | set(labels) <= set(ids)
+    assert targets[0] == "main"
+    sections = [a["id"] for a in page.named("section")]
+    assert targets[1:] == sections
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert all(len(a["aria-labelledby"].split()) == 2 for a in page.named("svg"))
+
+
+def test_the_same_review_gives_the_same_bytes_and_the_example_is_small() -> None:
+    """Twice, with nothing of a clock in it."""
+    assert render_html(review(unsafe=True)) == PAGES["unsafe"]
+    assert max(map(len, (page.encode() for page in PAGES.values()))) < LIMIT
+
+
+def test_a_patch_of_any_size_leaves_the_page_small() -> None:
+    """Two hunks of 20000 lines, each of 400 letters: 3000 are shown, 37000 counted, all of them cut."""
+    hunk = "@@ -0,0 +1,20000 @@\n" + f"+{'x' * 400}\n" * 20_000
+    head = PATCH.decode().partition("@@")[0]
+    files = "".join(f"--- a/mm/{name}.c\n+++ b/mm/{name}.c\n{hunk}" for name in "ab")
+    mail = head.partition("--- a/")[0] + files
+    page = render_html(replace(review(), patch=patch_review(mail.encode())))
+    assert len(page.encode()) < LIMIT
+    assert page.count("+xxx") == HUNK_LINES
+    assert "(17000 more lines)" in page
+    assert "x" * 300 not in page
+
+
+def test_hunks_keep_their_blanks_and_say_what_each_line_is() -> None:
+    """Tabs are eight columns; the sign is part of the text, not only of the colour."""
+    page = PAGES["safe"]
+    assert '<code class="removed">-        one</code>' in page
+    assert '<code class="added">+        other</code>' in page
+    assert "<code>         same</code>" in page
+
+
+def test_links_are_message_ids_and_addresses_of_the_web() -> None:
+    """Mail addresses are not ids; brackets and full stops do not belong to an address."""
+    posted = "20210407014502.24091-25-michel@lespinasse.org"
+    archive = f'<a href="https://lore.kernel.org/r/{posted}" rel="noreferrer">{posted}</a>'
+    assert linked(f"v5.12; {posted}).") == f"v5.12; {archive})."
+    web = "https://lwn.net/Articles/851853/"
+    assert linked(f"see {web}.") == f'see <a href="{web}" rel="noreferrer">{web}</a>.'
+    for plain in ("Me <m@e.org>", "javascript:alert(1)", "<1@example.org>", 'http://"', "a20210407@b.org"):
+        assert "<a" not in linked(plain)
+    assert linked('https://a/"onclick=x') == (
+        '<a href="https://a/" rel="noreferrer">https://a/</a>&#34;onclick=x'
+    )
+
+
+def test_a_link_is_looked_for_in_linear_time() -> None:
+    """What a long run of digits, or of dots, costs: milliseconds, where squares would be minutes."""
+    for text in ("1" * 200_000, "12345678@a" + ".a" * 100_000 + ".", "12345678-" * 20_000):
+        linked(text)
+
+
+def test_steps_without_and_with_a_patch_are_paired() -> None:
+    """Equal ones share a row; the rest is one's, the other's, or stands for it."""
+    assert paired(["a", "  b", "c"], ["a", "  d", "c", "e"]) == [
+        (" ", (0, "a"), (0, "a")),
+        ("±", (2, "b"), (2, "d")),
+        (" ", (0, "c"), (0, "c")),
+        ("+", None, (0, "e")),
+    ]
+    assert paired(["a", "b"], ["b"]) == [("-", (0, "a"), None), (" ", (0, "b"), (0, "b"))]

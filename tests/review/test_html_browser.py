@@ -1,0 +1,199 @@
+"""The page in a real browser: nothing overflows, everything is shown, sorting works by mouse and by key."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from spfvar.review.html import render_html
+from spfvar.review.model import Review
+from tests.review.chromium import PROGRAM, Chromium, chromium
+from tests.review.made_up import hostile, review
+from tests.review.page_texts import squeezed, texts_of
+
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no Chromium here (Debian: chromium)")
+
+EXAMPLE = Path(__file__).parents[2] / "reports" / "spf-24-37.html"
+REVIEWS: dict[str, Review] = {"unsafe": review(unsafe=True), "hostile": hostile()}
+WHICH = [*REVIEWS, "example"]
+PHONE, DESKTOP, PAPER = 360, 1280, 718  # A4 within margins of 1 cm, at 96 dots per inch
+TABLE = "document.querySelector('#speed-1 table')"
+NAMES = f"[...{TABLE}.tBodies[0].rows].map(row => row.cells[0].firstChild.textContent)"
+SORTED = f"[...{TABLE}.tHead.rows[0].cells].map(cell => cell.ariaSort)"
+
+#: The least contrast of any text with what is behind it, by the formula of WCAG 2, and that text.
+CONTRAST = """(() => {
+  const rgba = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = (colour) => {
+    const [r, g, b] = colour.map((c) => c / 255).map((c) => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4);
+    return .2126 * r + .7152 * g + .0722 * b;
+  };
+  const ground = (element) => {
+    for (; element; element = element.parentElement) {
+      const colour = rgba(getComputedStyle(element).backgroundColor);
+      if (colour.length === 3) return colour;
+    }
+    throw new Error("no ground");
+  };
+  let least = [Infinity, ""];
+  for (const element of document.body.querySelectorAll("*")) {
+    const own = [...element.childNodes].filter((n) => n.nodeType === 3).map((n) => n.data.trim()).join("");
+    if (!own || element.closest("script, svg")) continue;
+    const [one, other] = [rgba(getComputedStyle(element).color), ground(element)].map(light);
+    const ratio = (Math.max(one, other) + .05) / (Math.min(one, other) + .05);
+    if (ratio < least[0]) least = [ratio, own];
+  }
+  return least;
+})()"""
+
+#: What reaches beyond the page and cannot be scrolled to within its own box.
+OVERFLOWING = """[...document.body.querySelectorAll("*")].filter((element) => {
+  const box = element.getBoundingClientRect();
+  const inside = element.parentElement.closest(".scroll");
+  const scrolls = inside && getComputedStyle(inside).overflowX === "auto";
+  return !scrolls && box.width && box.right > document.documentElement.clientWidth + 1;
+}).map((element) => element.outerHTML.slice(0, 200))"""
+
+#: Boxes that would have to be scrolled.
+CUT_OFF = """[...document.querySelectorAll(".scroll")].filter(
+  (box) => box.scrollWidth > box.clientWidth + 1
+).map((box) => box.ariaLabel)"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """One browser for all tests here."""
+    with chromium(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The pages as files, by name."""
+    folder = tmp_path_factory.mktemp("pages")
+    files = {"example": EXAMPLE}
+    for name, one in REVIEWS.items():
+        files[name] = folder / f"{name}.html"
+        files[name].write_text(render_html(one), encoding="utf-8")
+    return files
+
+
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+@pytest.mark.parametrize("which", WHICH)
+def test_the_page_fits_and_nothing_complains(
+    browser: Chromium, pages: dict[str, Path], which: str, width: int
+) -> None:
+    """Wide tables scroll in their own box, the page does not; the console stays empty, also at the end."""
+    browser.open(pages[which], width)
+    browser.run("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    assert browser.run("innerWidth") == width
+    assert browser.run("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert browser.run(OVERFLOWING) == []
+    assert browser.console() == []
+    assert browser.run("document.scripts.length") == 1
+
+
+def test_the_console_is_heard(browser: Chromium, pages: dict[str, Path]) -> None:
+    """A script that throws, and one that the page's policy forbids: else an empty console says nothing."""
+    browser.open(pages["unsafe"])
+    browser.run("setTimeout(() => { throw new Error('heard'); })")
+    browser.run("document.body.append(Object.assign(document.createElement('script'), {text: 'alert(1)'}))")
+    console = browser.console()
+    assert len(console) == 2
+    assert any("heard" in entry for entry in console)
+    assert any("Content Security Policy" in entry for entry in console)
+
+
+@pytest.mark.parametrize("which", REVIEWS)
+def test_every_text_is_shown(browser: Chromium, pages: dict[str, Path], which: str) -> None:
+    """With all details open, what is rendered has every text of the sections, on a phone, too."""
+    browser.open(pages[which], PHONE)
+    browser.run("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    shown = squeezed(browser.run("document.body.innerText"))
+    assert [text for text in texts_of(REVIEWS[which]) if squeezed(text) not in shown] == []
+
+
+def test_a_click_sorts_upwards_downwards_and_back(browser: Chromium, pages: dict[str, Path]) -> None:
+    """By the best ratio: x1.00 and x1.00 keep their order, x2.00 is last; aria-sort says so."""
+    browser.open(pages["unsafe"])
+    page_order = ["slow-load", "even-load", "fast-load"]
+    assert browser.run(NAMES) == page_order
+    states = []
+    for _ in range(3):
+        browser.run(f"{TABLE}.tHead.rows[0].cells[3].querySelector('button').click()")
+        states.append((browser.run(SORTED)[3], browser.run(NAMES)))
+    assert states == [
+        ("ascending", page_order),
+        ("descending", ["fast-load", "slow-load", "even-load"]),
+        ("none", page_order),
+    ]
+
+
+def test_the_keyboard_sorts_too_and_names_are_sorted_as_names(
+    browser: Chromium, pages: dict[str, Path]
+) -> None:
+    """Enter and the space bar, on the first header; another column's order is forgotten."""
+    browser.open(pages["unsafe"])
+    browser.run(f"{TABLE}.tHead.rows[0].cells[2].querySelector('button').click()")
+    browser.run(f"{TABLE}.tHead.rows[0].cells[0].querySelector('button').focus()")
+    browser.press("Enter", 13, "\r")
+    assert browser.run(SORTED) == ["ascending", "none", "none", "none"]
+    assert browser.run(NAMES) == ["even-load", "fast-load", "slow-load"]
+    browser.press(" ", 32, " ")
+    assert browser.run(SORTED) == ["descending", "none", "none", "none"]
+    assert browser.run(NAMES) == ["slow-load", "fast-load", "even-load"]
+
+
+def test_races_are_sorted_by_what_was_found(browser: Chromium, pages: dict[str, Path]) -> None:
+    """A violation is worse than any number of safe states."""
+    browser.open(pages["unsafe"])
+    browser.run("document.querySelectorAll('#races th button')[1].click()")
+    found = browser.run(
+        "[...document.querySelector('#races table').tBodies[0].rows].map(row => row.cells[1].innerText)"
+    )
+    assert found == ["P1 2 steps", "safe 1.23k"]
+
+
+def test_the_skip_link_comes_first(browser: Chromium, pages: dict[str, Path]) -> None:
+    """One press of the tab key shows it, another of Enter leads past the contents."""
+    browser.open(pages["unsafe"])
+    browser.press("Tab", 9)
+    assert browser.run("document.activeElement.className") == "skip"
+    assert browser.run("document.activeElement.getBoundingClientRect().left >= 0")
+    browser.press("Enter", 13, "\r")
+    assert browser.run("document.activeElement.id") == "main"
+
+
+@pytest.mark.parametrize("which", ["unsafe", "example"])
+def test_light_and_dark_grounds_differ_and_every_text_can_be_read(
+    browser: Chromium, pages: dict[str, Path], which: str
+) -> None:
+    """By the preference of whoever reads; contrast of at least 4.5 (WCAG 2 AA) on both."""
+    grounds = []
+    for dark in (False, True):
+        browser.open(pages[which], dark=dark)
+        grounds.append(browser.run("getComputedStyle(document.body).backgroundColor"))
+        ratio, text = browser.run(CONTRAST)
+        assert ratio >= 4.5, (dark, text)
+    assert grounds == ["rgb(255, 255, 255)", "rgb(21, 23, 26)"]
+
+
+@pytest.mark.parametrize("which", WHICH)
+def test_paper_gets_everything(browser: Chromium, pages: dict[str, Path], which: str) -> None:
+    """Details are open while it is printed, no box cuts its content off, and it can be printed."""
+    browser.open(pages[which], PAPER, dark=True, media="print")
+    folded = "document.querySelectorAll('details:not([open])').length"
+    before = browser.run(folded)
+    assert before > 0
+    browser.run("dispatchEvent(new Event('beforeprint'))")
+    assert browser.run(folded) == 0
+    assert browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert browser.run(OVERFLOWING) == []
+    assert browser.run(CUT_OFF) == []
+    browser.run("dispatchEvent(new Event('afterprint'))")
+    assert browser.run(folded) == before
+    pdf = base64.b64decode(browser.call("Page.printToPDF")["data"])
+    assert pdf.startswith(b"%PDF-")

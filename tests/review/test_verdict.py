@@ -1,0 +1,97 @@
+"""The three lines of a verdict: from results alone, and each a line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from spfvar.review.model import HELPS, HURTS, SAME, VERDICT_WIDTH, Duel, RaceOutcome, Safety, Speed
+from spfvar.review.verdict import make_verdict
+from tests.review.made_up import duel, effect, load, outcome
+
+
+def safety(*outcomes: RaceOutcome) -> Safety:
+    """These cells, and nothing else."""
+    return Safety({one.race: "" for one in outcomes}, outcomes, (), ())
+
+
+def speed(*duels: Duel) -> Speed:
+    """These duels."""
+    return Speed(duels, (), ())
+
+
+SAFE = safety(outcome("mine", "one"), outcome("mine", "two"), outcome("other", "one", "violation"))
+
+
+def test_safe_counts_races_and_states_of_the_variant_alone() -> None:
+    """Two races of 1234 states; that another variant is broken does not matter."""
+    verdict = make_verdict(SAFE, speed(), "mine")
+    assert verdict.is_safe is True
+    assert verdict.safe == "yes: every interleaving of 2 races, 2.47k states"
+
+
+def test_a_violation_is_named_with_its_race() -> None:
+    """One of two races is broken."""
+    verdict = make_verdict(
+        safety(outcome("mine", "one"), outcome("mine", "two", "violation")), speed(), "mine"
+    )
+    assert verdict.is_safe is False
+    assert verdict.safe == "NO, 1 of 2 races: P1 in two"
+
+
+def test_an_incomplete_search_leaves_it_open() -> None:
+    """Nothing found is not nothing there; but a violation outweighs it."""
+    left = outcome("mine", "one", "incomplete")
+    assert make_verdict(safety(left, outcome("mine", "two")), speed(), "mine").is_safe is None
+    assert make_verdict(safety(left), speed(), "mine").safe == "open in 1 of 1 race: one"
+    assert make_verdict(safety(left, outcome("mine", "two", "violation")), speed(), "mine").is_safe is False
+
+
+def test_worth_it_names_the_best_loads_of_those_that_help() -> None:
+    """Of three loads one helps; the best of its cells is named."""
+    verdict = make_verdict(SAFE, speed(duel("base")), "mine")
+    assert verdict.worth == "1 of 3 loads: fast-load x2.00"
+
+
+def test_who_pays_begins_with_throughput() -> None:
+    """A load that is slower stands before a writer that waits longer, though the writer loses more."""
+    assert (
+        make_verdict(SAFE, speed(duel("base")), "mine").pays == "slow-load x0.80, fast-load x1.50 writer p99"
+    )
+
+
+def test_nobody_pays_if_nothing_is_significantly_worse() -> None:
+    """A ratio below one that is the same within the noise costs nobody anything."""
+    even = Duel("base", (load("even", SAME, effect("even", 1, 0.995, "same")),), (), ())
+    verdict = make_verdict(SAFE, speed(even), "mine")
+    assert verdict.pays.startswith("nobody")
+    assert verdict.worth == "nowhere: better than base in 0 of 1 load"
+
+
+def test_every_other_rival_has_a_line_beside_it() -> None:
+    """Where the variant is better than that rival, where worse, with the spread of the ratios."""
+    verdict = make_verdict(SAFE, speed(duel("base"), duel("rival")), "mine")
+    assert verdict.beside == (
+        ("rival", "better in 1 of 3 loads: fast-load (x2.00); WORSE in 1 of 3 loads: slow-load (x0.80)"),
+    )
+
+
+def many(kind: str, verdict: str, ratio: float) -> Sequence[Duel]:
+    """Thirty loads with long names."""
+    loads = [
+        load(f"a-load-with-a-long-name-{n}", kind, effect(f"a-load-with-a-long-name-{n}", 4, ratio, verdict))
+        for n in range(30)
+    ]
+    costs = tuple(one.effects[0] for one in loads) if kind == HURTS else ()
+    return [Duel("base", tuple(loads), (), costs)]
+
+
+@pytest.mark.parametrize("duels", [many(HELPS, "better", 2.0), many(HURTS, "WORSE", 0.5), [duel("base")]])
+def test_each_line_fits_however_much_there_is_to_say(duels: Sequence[Duel]) -> None:
+    """Thirty loads or thirty broken races: the line says how many more there are."""
+    races = [outcome("mine", f"a-race-with-a-long-name-{n}", "violation") for n in range(30)]
+    verdict = make_verdict(safety(*races), speed(*duels), "mine")
+    for line in (verdict.safe, verdict.worth, verdict.pays):
+        assert 0 < len(line) <= VERDICT_WIDTH
+    assert "more" in verdict.safe
