@@ -95,6 +95,8 @@ def verdict_items(review: Review) -> Items:
         Item("Who pays:", verdict.pays),
         *(Item("Beside:", f"{rival}: {text}") for rival, text in verdict.beside),
     ]
+    if review.patch is not None and not review.patch.layers:
+        lines.append(Item("Patch:", f"no part of {review.variant.name} is this patch"))
     added = [layer.name for layer in unposted(review.variant)]
     if added:
         lines.append(Item("With:", f"{', '.join(added)}: not in the series as posted"))

@@ -30,14 +30,14 @@ from spfvar.review.document import (
     use_text,
 )
 from spfvar.review.model import SAME, Duel, Effect, GuardUse, LoadEffect, RaceOutcome, Reason, Review, Value
-from spfvar.review.parts import Part, Section, Table
+from spfvar.review.parts import Beside, Part, Section, Table, Text
 from spfvar.review.sensitivity import Figure, Sensitivity, sentence
 from spfvar.review.speed import THROUGHPUT
 from spfvar.review.words import break_words, plural, value_text
 
 #: Lines of hunks that a page shows in all, and letters of one of them: a patch may be of any size.
-HUNK_LINES = 3000
-LINE = 300
+HUNK_LINES = 2000
+LINE = 200
 TAB = 8
 #: A sentence in a cell is longer, a name is not.
 LONG = 48
@@ -191,9 +191,20 @@ def _patch(review: Review, section: Section) -> Iterator[PagePart]:
     if message:
         yield Fold("What the patch says", (Message(tuple(map(_shown, message.split("\n")))),))
     room = HUNK_LINES
-    for steps in review.patch.hunks:
-        yield _hunk(steps.hunk, tuple(hunk_parts(steps)), room)
+    shown: set[Part] = set()
+    for number, steps in enumerate(review.patch.hunks):
+        if not room:
+            yield Text(f"{plural(len(review.patch.hunks) - number, 'more hunk')}: not shown here.")
+            break
+        parts = hunk_parts(steps)
+        yield _hunk(steps.hunk, tuple(_new(part, shown) for part in parts), room)
+        shown.update(parts)
         room -= min(room, len(steps.hunk.lines))
+
+
+def _new(part: Part, shown: Collection[Part]) -> Part:
+    """Steps once: hunks of one function touch the same."""
+    return Text("These steps are shown above.") if isinstance(part, Beside) and part in shown else part
 
 
 def _hunk(hunk: Hunk, parts: tuple[Part, ...], room: int) -> HunkPart:

@@ -16,7 +16,7 @@ import pytest
 from spfvar.review.html import linked, paired, render_html
 from spfvar.review.page import HUNK_LINES
 from tests.review import made_up
-from tests.review.made_up import PATCH, hostile, patch_review, review
+from tests.review.made_up import hostile, patch_review, review
 from tests.review.page_texts import squeezed, texts_of
 
 EXAMPLE = Path(__file__).parents[2] / "reports" / "spf-24-37.html"
@@ -145,16 +145,24 @@ def test_the_same_review_gives_the_same_bytes_and_the_example_is_small() -> None
 
 
 def test_a_patch_of_any_size_leaves_the_page_small() -> None:
-    """Two hunks of 20000 lines, each of 400 letters: 3000 are shown, 37000 counted, all of them cut."""
+    """Two hunks of 20000 lines of 400 letters: 2000 lines are shown, cut; what is left out is counted."""
     hunk = "@@ -0,0 +1,20000 @@\n" + f"+{'x' * 400}\n" * 20_000
-    head = PATCH.decode().partition("@@")[0]
-    files = "".join(f"--- a/mm/{name}.c\n+++ b/mm/{name}.c\n{hunk}" for name in "ab")
-    mail = head.partition("--- a/")[0] + files
-    page = render_html(replace(review(), patch=patch_review(mail.encode())))
+    patch = patch_review(f"--- a/mm/a.c\n+++ b/mm/a.c\n{hunk}".encode())
+    page = render_html(replace(review(), patch=replace(patch, hunks=patch.hunks * 2)))
     assert len(page.encode()) < LIMIT
-    assert page.count("+xxx") == HUNK_LINES
-    assert "(17000 more lines)" in page
-    assert "x" * 300 not in page
+    assert page.count("+xxx") == HUNK_LINES == 2000
+    assert "(18000 more lines)" in page
+    assert "1 more hunk: not shown here." in page
+    assert "x" * 200 not in page
+
+
+def test_steps_are_shown_once() -> None:
+    """Two hunks of one function touch the same hook point."""
+    patch = patch_review()
+    page = render_html(replace(review(), patch=replace(patch, hunks=patch.hunks * 2)))
+    assert page.count('<table class="steps">') == PAGES["safe"].count('<table class="steps">') == 1
+    assert page.count("These steps are shown above.") == 1
+    assert page.count('<div class="hunk">') == 2
 
 
 def test_hunks_keep_their_blanks_and_say_what_each_line_is() -> None:

@@ -119,6 +119,16 @@ def test_a_review_without_a_patch_speaks_of_the_variant() -> None:
     assert "The variant's guards" in text
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_patch_that_the_variant_does_not_have_is_told(form: str) -> None:
+    """The figures are then of something else than what was sent."""
+    base = review()
+    assert base.patch is not None
+    other = replace(base, patch=replace(base.patch, layers=()))
+    assert "no part of mine is this patch" in FORMS[form](other)
+    assert "no part of mine" not in FORMS[form](base)
+
+
 def test_more_rivals_have_a_line_each() -> None:
     """Each rival but the baseline stands beside the verdict."""
     base = review()
