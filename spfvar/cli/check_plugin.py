@@ -11,13 +11,10 @@ import click
 
 from spfvar import units
 from spfvar.atomic import check_writable, write_atomically
-from spfvar.conformance.kit import CHECKS, check_plugin
-from spfvar.conformance.result import PASS
-from spfvar.conformance.running import Scope
-from spfvar.conformance.subject import load_plugin
+from spfvar.cli import completing
+from spfvar.cli.options import output_option
 from spfvar.errors import InputError, unknown
 from spfvar.matrix import catalogue
-from spfvar.report.conformance import render_json, render_text
 
 FAILED = 1
 
@@ -26,17 +23,17 @@ FAILED = 1
 @click.argument("plugin", metavar="FILE|MODULE")
 @click.option("--check", "names", multiple=True, metavar="NAME", help="Only this check; repeatable.")
 @click.option(
-    "--race", "patterns", multiple=True, metavar="NAME|GLOB|FILE.toml",
+    "--race", "patterns", multiple=True, metavar="NAME|GLOB|FILE.toml", shell_complete=completing.races,
     help="Race to check it in; repeatable.  [default: all]",
 )  # fmt: skip
 @click.option(
-    "--scenario", "loads", multiple=True, metavar="NAME|GLOB|FILE.toml",
+    "--scenario", "loads", multiple=True, metavar="NAME|GLOB|FILE.toml", shell_complete=completing.scenarios,
     help="Load to run; repeatable.  [default: all]",
 )  # fmt: skip
 @click.option("--timeout", default="60s", show_default=True, metavar="DURATION", help="Bound of each search.")
 @click.option("--jobs", type=int, metavar="N", help="Searches and cells side by side.  [default: all CPUs]")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("-o", "--output", metavar="FILE", help="Write there instead of to the terminal.")
+@output_option
 def command(
     plugin: str, names: tuple[str, ...], patterns: tuple[str, ...], loads: tuple[str, ...], timeout: str,
     jobs: int | None, form: str, output: str | None,
@@ -55,6 +52,12 @@ def command(
 
     Exit codes: 0 every check passed; 1 one did not; 2 bad input; 130 interrupted.
     """
+    from spfvar.conformance.kit import CHECKS, check_plugin
+    from spfvar.conformance.result import PASS
+    from spfvar.conformance.running import Scope
+    from spfvar.conformance.subject import load_plugin
+    from spfvar.report.conformance import render_json, render_text
+
     for name in names:
         if name not in CHECKS:
             raise unknown("check", name, CHECKS, key="--check")

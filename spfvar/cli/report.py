@@ -6,50 +6,57 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from spfvar import units
-from spfvar.api import usable
 from spfvar.atomic import check_writable, write_atomically
-from spfvar.cli.compare import reproduce
-from spfvar.cli.options import plugin_option
+from spfvar.cli import completing
+from spfvar.cli.options import output_option, plugin_option, reproduce
+from spfvar.cli.plugins import load, tell_problems
 from spfvar.errors import InputError
 from spfvar.matrix.plan import DEFAULT_HARDWARE
-from spfvar.plugins.registry import Registry, load_registry
-from spfvar.review.build import PHASES, Progress, make_review, make_scope
-from spfvar.review.html import render_html
-from spfvar.review.mail import render_mail, render_short
-from spfvar.review.markdown import render_markdown
-from spfvar.review.model import Review
-from spfvar.review.patchmail import Patch, load_patch, parse_patch
 
-FORMS = {"mail": render_mail, "markdown": render_markdown, "html": render_html}
+if TYPE_CHECKING:  # completion must not wait for the explorer
+    from spfvar.plugins.registry import Registry
+    from spfvar.review.build import Progress
+    from spfvar.review.model import Review
+    from spfvar.review.patchmail import Patch
+
+FORMS = ("mail", "markdown", "html")
 #: Exit code if something that was asked for could not be run.
 SOMETHING_FAILED = 1
 
 
 @click.command(name="report")
-@click.argument("variant")
+@click.argument("variant", shell_complete=completing.variants)
 @click.option(
     "--against",
     multiple=True,
     metavar="VARIANT",
+    shell_complete=completing.variants,
     help="Compare with it, beside the baseline; repeatable.  [default: those that the variant names]",
 )
 @click.option("--patch", "patch_file", metavar="FILE|-", help="The patch: a mail, an mbox or a diff.")
-@click.option("--format", "form", type=click.Choice(list(FORMS)), default="mail", show_default=True)
+@click.option("--format", "form", type=click.Choice(FORMS), default="mail", show_default=True)
 @click.option("--short", is_flag=True, help="At most 25 lines of mail.")
-@click.option("-o", "--output", metavar="FILE", help="Write there instead of to the terminal.")
+@output_option
 @click.option(
     "--scenario",
     "loads",
     multiple=True,
     metavar="NAME|GLOB|FILE.toml",
+    shell_complete=completing.scenarios,
     help="Load; repeatable.  [default: all]",
 )
 @click.option(
-    "--race", "races", multiple=True, metavar="NAME|GLOB|FILE.toml", help="Race; repeatable.  [default: all]"
+    "--race",
+    "races",
+    multiple=True,
+    metavar="NAME|GLOB|FILE.toml",
+    shell_complete=completing.races,
+    help="Race; repeatable.  [default: all]",
 )
 @click.option("--threads", metavar="1,4,16", help="Thread counts.  [default: the load's]")
 @click.option(
@@ -57,6 +64,7 @@ SOMETHING_FAILED = 1
     default=DEFAULT_HARDWARE,
     show_default=True,
     metavar="NAME|FILE.toml",
+    shell_complete=completing.hardware,
     help="Hardware profile.",
 )
 @click.option(
@@ -98,18 +106,33 @@ def command(
         raise InputError("a page is not for a terminal", key="--format html", expected="-o FILE, or a pipe")
     if output is not None:
         check_writable(output)
-    registry = load_registry(plugins)
+    registry = load(plugins)
     with _progress() as progress:
         review = review_of(
             registry, variant, against, patch_file, loads, races, threads, hardware, settings, seeds, seed,
             jobs, reproduce(sys.argv[1:]), progress,
         )  # fmt: skip
-    text = render_short(review) if short else FORMS[form](review)
+    text = render(review, form, short)
     if output is None:
         click.echo(text, nl=False)
     else:
         write_atomically(output, text)
     return SOMETHING_FAILED if review.not_run or registry.problems else 0
+
+
+def render(review: Review, form: str, short: bool = False) -> str:
+    """A review in one of the forms."""
+    if form == "html":
+        from spfvar.review.html import render_html
+
+        return render_html(review)
+    if form == "markdown":
+        from spfvar.review.markdown import render_markdown
+
+        return render_markdown(review)
+    from spfvar.review.mail import render_mail, render_short
+
+    return render_short(review) if short else render_mail(review)
 
 
 def review_of(
@@ -120,10 +143,12 @@ def review_of(
     """The review that these options ask for; ``line`` is the command line that makes it again."""
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
+    from spfvar.api import usable
+    from spfvar.review.build import make_review, make_scope
+
     patch = _patch(patch_file)
     wanted = usable(registry, [variant, *against])
-    for problem in registry.problems:
-        click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
+    tell_problems(registry)
     if variant not in wanted:
         raise InputError(f"{variant} cannot be reviewed: its plugin has a problem")
     scope = make_scope(
@@ -138,6 +163,8 @@ def review_of(
 def _patch(file: str | None) -> Patch | None:
     if file is None:
         return None
+    from spfvar.review.patchmail import load_patch, parse_patch
+
     if file == "-":
         return parse_patch(sys.stdin.buffer.read())
     return load_patch(file)
@@ -149,6 +176,8 @@ def _progress() -> Iterator[Progress | None]:
     if not sys.stderr.isatty():
         yield None
         return
+    from spfvar.review.build import PHASES
+
     began = time.monotonic()
     last = 0.0
 

@@ -87,7 +87,7 @@ def test_files_are_left_to_the_shell(words: tuple[str, ...]) -> None:
 
 def test_an_unknown_command_is_no_error() -> None:
     """Nothing is printed into the line that is being typed; what there is, is offered."""
-    assert offered("compere", "ch") == ["check"]
+    assert offered("compere", "ch") == ["check", "check-plugin"]
 
 
 def test_no_completion_waits_for_the_simulator() -> None:
