@@ -41,7 +41,7 @@ def command(promela: bool, variant: str, race: str, output: Path | None, plugins
 
     races = catalogue.races()
     name = races.select([race])[0]
-    world = build_race(races[name], Stack(load_registry(plugins)[variant]))
+    world = build_race(races[name], Stack(load_registry(plugins).any_variant(variant)))
     text = text_of(world, variant, name)
     if output is None:
         click.echo(text, nl=False)

@@ -39,6 +39,26 @@ def variants(plugins: tuple[str, ...]) -> list[Row]:
     ]
 
 
+def series(plugins: tuple[str, ...]) -> list[Row]:
+    """Every series of patches."""
+    registry = load_registry(plugins)
+    for problem in registry.problems:
+        click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
+    return [
+        {
+            "name": one.name, "title": one.title, "kernel": one.kernel, "source": one.source,
+            "patches": [
+                {"number": p.number, "title": p.title, "source": p.source, "needs": list(p.needs),
+                 "changes": [change.__name__ for change in p.changes],
+                 "repairs": [repair.__name__ for repair in p.repairs], "note": p.note}
+                for p in one.patches
+            ],
+            "origin": one.origin,
+        }
+        for one in registry.series.values()
+    ]  # fmt: skip
+
+
 def scenarios(_plugins: tuple[str, ...]) -> list[Row]:
     """Every scenario; one whose file is broken says so in its title."""
     found = catalogue.scenarios()
@@ -123,6 +143,7 @@ def hardware(_plugins: tuple[str, ...]) -> list[Row]:
 
 KINDS: dict[str, Callable[[tuple[str, ...]], list[Row]]] = {
     "variants": variants,
+    "series": series,
     "scenarios": scenarios,
     "races": races,
     "twins": twins,
@@ -137,16 +158,32 @@ KINDS: dict[str, Callable[[tuple[str, ...]], list[Row]]] = {
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @plugin_option
 def command(kind: str, form: str, plugins: tuple[str, ...]) -> None:
-    """List variants, scenarios, races, broken twins, properties, hook points or hardware profiles.
+    """List variants, series, scenarios, races, broken twins, properties, hook points or hardware profiles.
 
     \b
     Examples:
       spfvar list variants
+      spfvar list series                       each with its patches
       spfvar list scenarios --format json
       spfvar list races
     """
     rows = KINDS[kind](plugins)
-    click.echo(json.dumps(rows, indent=2) if form == "json" else table(rows), nl=form == "json")
+    if form == "json":
+        click.echo(json.dumps(rows, indent=2))
+        return
+    click.echo(series_table(rows) if kind == "series" else table(rows), nl=False)
+
+
+def series_table(rows: list[Row]) -> str:
+    """Each series, and below it its patches by the names that stand for them as variants."""
+    text = ""
+    for row in rows:
+        patches = [
+            {"name": f"{row['name']}@{patch['number']}", "title": patch["title"], "origin": "shipped"}
+            for patch in row["patches"]
+        ]
+        text += f"\n{table([row])}\n{table(patches)}" if text else f"{table([row])}\n{table(patches)}"
+    return text
 
 
 def table(rows: list[Row]) -> str:

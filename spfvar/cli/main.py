@@ -18,9 +18,13 @@ COMMANDS = {
     "replay": ("spfvar.cli.replay", "Walk a counterexample step by step, with the state beside it."),
     "list": (
         "spfvar.cli.listing",
-        "List variants, scenarios, races, twins, properties, hook points or hardware.",
+        "List variants, series, scenarios, races, twins, properties, hook points or hardware.",
     ),
-    "show": ("spfvar.cli.show", "Explain a scenario, a race, a variant, a hook point or a hardware profile."),
+    "show": (
+        "spfvar.cli.show",
+        "Explain a scenario, a race, a variant, a series, a hook point or a hardware profile.",
+    ),
+    "bisect": ("spfvar.cli.bisect", "Run every prefix of a series: where does a property or a metric move?"),
     "ablate": ("spfvar.cli.ablate", "Take each guard of a variant out: which race breaks without it?"),
     "export": ("spfvar.cli.export", "Write a race under a variant as a model for SPIN."),
 }
