@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import click
 
@@ -13,6 +10,7 @@ from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli.check import search_options
 from spfvar.cli.compare import reproduce
 from spfvar.cli.options import plugin_option
+from spfvar.cli.waiting import counting
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 from spfvar.matrix.ablate import ablate
@@ -60,7 +58,7 @@ def command(
     registry = load_registry(plugins)
     races = catalogue.races()
     chosen = {name: races[name] for name in races.select(patterns or races.names())}
-    with _progress() as progress:
+    with counting("exploring") as progress:
         found = ablate(registry.any_variant(variant), chosen, core, options, jobs, progress)
     line = reproduce(sys.argv[1:])
     if form == "json":
@@ -76,21 +74,3 @@ def command(
     else:
         write_atomically(output, text)
     return 0
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    """Finished searches, on a terminal only."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    began = time.monotonic()
-
-    def report(done: int, total: int) -> None:
-        left = (time.monotonic() - began) / done * (total - done)
-        click.echo(f"\r\x1b[Kexploring {done}/{total}  {left:.0f} s left", err=True, nl=False)
-
-    try:
-        yield report
-    finally:
-        click.echo("\r\x1b[K", err=True, nl=False)

@@ -25,8 +25,8 @@ class SeriesPatch:
 
     ``changes`` are classes with hook implementations, as in `Variant`; none if the patch changes no behaviour
     that the model has, and then ``note`` says why.  ``needs`` are the numbers of the patches whose code it
-    calls, builds on or switches on.  A patch that only makes another one safe is not needed by it: the checker
-    is there to find that.  ``repairs`` are classes that a stack with this patch has beyond the posted series.
+    calls, builds on or switches on.  A patch that only makes another one safe is not needed by it: to find
+    that is the checker's task.  ``repairs`` are classes that a stack with it has beyond the posted ones.
     """
 
     number: int
