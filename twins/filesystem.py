@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from spfvar.variants import spf_patches as spf
+from spfvar.variants.spf_posted import PostedPteAlloc
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import PTL, pmd_install
@@ -20,7 +21,7 @@ from spfvar.mm.vmf import PMD_NONE, Mapping, VMFault, VmFault
 from spfvar.mm.writers import insert_vma, load_vm_file, remove_vma, unmap_region
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
-from spfvar.ops.paging import filemap_get_folio, pmd_populate, pmd_same, pmd_take, read_pmd, read_pte
+from spfvar.ops.paging import filemap_get_folio, pmd_same, pmd_take, read_pmd, read_pte
 from spfvar.ops.places import Register
 from spfvar.ops.primitives import (
     allocate,
@@ -35,7 +36,6 @@ from spfvar.ops.primitives import (
     local_irq_enable,
     rcu_read_lock,
     rcu_read_unlock,
-    spin_lock,
     spin_unlock,
 )
 from spfvar.plugins.variant import Twin
@@ -208,29 +208,7 @@ class LockedFaultsRecheckPmd(PteOffsetMapLock):
         return lock if vmf.has(spf.SPECULATIVE) else self._lock(lock)
 
 
-class PostedPteAlloc:
-    """do_anonymous_page as posted: pte_alloc() looks at the pmd again and allocates, speculating or not."""
-
-    @hookimpl(wrapper=True)
-    def pte_alloc(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
-        other = yield
-        return self._pte_alloc() if vmf.has(spf.SPECULATIVE) else other
-
-    def _pte_alloc(self) -> Steps:
-        if (yield read_pmd(pmd_now)):
-            return VMFault.NONE
-        yield allocate(o.prealloc_pte, "pte_alloc_one", "alloc_table")
-        yield spin_lock(PMD_LOCK)
-        if (yield read_pmd(pmd_now)):
-            yield spin_unlock(PMD_LOCK)
-            yield free(o.prealloc_pte, "pte_free", "free_table")
-        else:
-            yield pmd_populate()
-            yield spin_unlock(PMD_LOCK)
-        return VMFault.NONE
-
-
-SERIES = "20210407014502.24091-1-michel@lespinasse.org"
+COVER = "20210407014502.24091-1-michel@lespinasse.org"
 
 TWINS = [
     Twin(
@@ -337,7 +315,7 @@ TWINS = [
     Twin(
         bug="H12",
         title="the series on v6.6, where khugepaged retracts page tables without mmap_lock",
-        source=SERIES,
+        source=COVER,
         fixed="spf-do-fault",
         race="retract-young",
         prop="",
@@ -350,7 +328,7 @@ TWINS = [
     Twin(
         bug="H12-arm64",
         title="the series on v6.6, where a TLB flush interrupts nobody",
-        source=SERIES,
+        source=COVER,
         fixed="spf-do-fault",
         race="retract-young",
         prop="P4",
@@ -372,7 +350,7 @@ TWINS = [
     Twin(
         bug="H12-recheck",
         title="the series on v6.6, with the pmd compared again under the table's lock",
-        source=SERIES,
+        source=COVER,
         fixed="spf-do-fault",
         race="retract-young",
         prop="",
@@ -383,7 +361,7 @@ TWINS = [
     Twin(
         bug="H13",
         title="as posted, do_anonymous_page allocates a page table speculatively",
-        source=SERIES,
+        source=COVER,
         fixed="spf-anon",
         race="munmap-anon",
         prop="P4",
@@ -393,7 +371,7 @@ TWINS = [
     Twin(
         bug="N1",
         title="a speculative fault holds the lock of a page table that khugepaged frees",
-        source=SERIES,
+        source=COVER,
         fixed="spf-do-fault",
         race="retract-young",
         prop="P4",

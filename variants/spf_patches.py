@@ -1,9 +1,7 @@
-"""The patches of "Speculative page faults" (Lespinasse, April 2021), one class per behaviour change.
+"""The patches of "Speculative page faults" (Lespinasse, April 2021), a class for each that changes something.
 
-Message ids are 20210407014502.24091-(k+1)-michel@lespinasse.org for patch k of 37.  Left out, because
-the model has no place for them: page tables above the last level (``SPF_ABORT_PUD``), huge pages, NUMA
-hinting (17, 18), swap (21, 22), file systems with a lock of their own around ``->fault`` (31, 32).
-Patch 26 skips checks on the page middle directory that a present table already skips here.
+`spf_series` has all 37 in order, with those that change nothing here.  Left out, because the model has no
+place for them: page tables above the last level (``SPF_ABORT_PUD``) and huge pages.
 """
 
 from __future__ import annotations
@@ -63,14 +61,20 @@ def mmap_seq_read_check() -> Steps:
 
 
 @hook_point
+def spf_enabled(vmf: VmFault) -> Steps:
+    """Does do_handle_mm_fault go on with a speculative fault (patch 8: never; 16, 30)?  Returns bool."""
+    raise AssertionError
+
+
+@hook_point
 def vma_can_speculate(vmf: VmFault) -> Steps:
-    """May this kind of mapping be faulted speculatively (patch 11)?  Returns bool."""
+    """May this kind of mapping be faulted speculatively (patch 11: any; 16, 30)?  Returns bool."""
     raise AssertionError
 
 
 @hook_point
 def spf_handles(vmf: VmFault, pte: str) -> Steps:
-    """Does handle_pte_fault handle this entry speculatively (patches 12 to 30)?  Returns bool."""
+    """Does handle_pte_fault handle this entry speculatively (patch 16: an empty one; 20)?  Returns bool."""
     raise AssertionError
 
 
@@ -96,6 +100,23 @@ def _none() -> Steps:
     yield
 
 
+class DoHandleMmFault:
+    """8/37: do_handle_mm_fault gives up on every speculative fault; 16 and 30 let some go on."""
+
+    @hookimpl
+    def spf_enabled(self, vmf: VmFault) -> Steps:
+        return _answer(False)
+
+    @hookimpl(wrapper=True)
+    def handle_mm_fault(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        return self._if_enabled(vmf, (yield))
+
+    def _if_enabled(self, vmf: VmFault, handle: Steps) -> Steps:
+        if vmf.has(SPECULATIVE) and not (yield from spf_enabled(vmf)):
+            return VMFault.RETRY
+        return (yield from handle)
+
+
 class MmapSeq(WriteSequence):
     """9/37: a per-mm sequence count, odd while mmap_lock is held for writing."""
 
@@ -119,11 +140,7 @@ class SpeculativeEntry:
 
     @hookimpl
     def vma_can_speculate(self, vmf: VmFault) -> Steps:
-        return _answer(False)
-
-    @hookimpl
-    def spf_handles(self, vmf: VmFault, pte: str) -> Steps:
-        return _answer(False)
+        return _answer(True)
 
     @hookimpl(wrapper=True)
     def do_user_addr_fault(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
@@ -167,15 +184,6 @@ class SpeculativeEntry:
             yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
             yield load(at(o.vma, o.VM_START), o.vm_start)
             yield load(at(o.vma, o.VM_END), o.vm_end)
-
-    @hookimpl(wrapper=True)
-    def handle_pte_fault(self, vmf: VmFault, pte: str) -> Generator[None, Steps, Steps]:
-        return self._if_handled(vmf, pte, (yield))
-
-    def _if_handled(self, vmf: VmFault, pte: str, handle: Steps) -> Steps:
-        if vmf.has(SPECULATIVE) and not (yield from spf_handles(vmf, pte)):
-            return VMFault.RETRY
-        return (yield from handle)
 
 
 class SpeculativeWalk:
@@ -239,17 +247,10 @@ class PteMapLock:
 
 
 class SpeculativeAnonymous:
-    """15, 16/37: do_anonymous_page; an anon_vma must exist already."""
+    """15/37: do_anonymous_page: an anon_vma must exist already, and no monitor is waited for.
 
-    @hookimpl(wrapper=True)
-    def vma_can_speculate(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
-        other = yield
-        return _answer(True) if vmf.mapping.anonymous else other
-
-    @hookimpl(wrapper=True)
-    def spf_handles(self, vmf: VmFault, pte: str) -> Generator[None, Steps, Steps]:
-        other = yield
-        return _answer(True) if vmf.mapping.anonymous and pte == "none" else other
+    wp_page_copy() and do_cow_fault() ask for the anon_vma by the same hook point, so 19 has no class.
+    """
 
     @hookimpl(wrapper=True)
     def anon_vma_prepare(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
@@ -267,8 +268,33 @@ class SpeculativeAnonymous:
         return VMFault.NONE
 
 
+class EnableAnonymous:
+    """16/37: anonymous VMAs speculate, as far as do_anonymous_page: only where no entry is yet."""
+
+    @hookimpl
+    def vma_can_speculate(self, vmf: VmFault) -> Steps:
+        return _answer(vmf.mapping.anonymous)
+
+    @hookimpl
+    def spf_enabled(self, vmf: VmFault) -> Steps:
+        return _answer(vmf.mapping.anonymous)
+
+    @hookimpl
+    def spf_handles(self, vmf: VmFault, pte: str) -> Steps:
+        return _answer(pte == "none")
+
+    @hookimpl(wrapper=True)
+    def handle_pte_fault(self, vmf: VmFault, pte: str) -> Generator[None, Steps, Steps]:
+        return self._if_handled(vmf, pte, (yield))
+
+    def _if_handled(self, vmf: VmFault, pte: str, handle: Steps) -> Steps:
+        if vmf.has(SPECULATIVE) and not (yield from spf_handles(vmf, pte)):
+            return VMFault.RETRY
+        return (yield from handle)
+
+
 class SpeculativePresent:
-    """19, 20/37: present entries: access flags, copy on write."""
+    """20/37: present entries: access flags, copy on write."""
 
     @hookimpl(wrapper=True)
     def spf_handles(self, vmf: VmFault, pte: str) -> Generator[None, Steps, Steps]:
@@ -304,10 +330,7 @@ class SpeculativeDoFault:
 
 
 class SpeculativeFilemapFault:
-    """25/37: ->fault takes what the page cache has and never waits.
-
-    The reference that the posted patch leaks on its exits (open question H5) is dropped here.
-    """
+    """25/37: ->fault takes what the page cache has and never waits."""
 
     @hookimpl(wrapper=True)
     def filemap_fault(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
@@ -318,13 +341,17 @@ class SpeculativeFilemapFault:
         if not (yield filemap_get_folio()):
             return VMFault.RETRY
         if not (yield folio_trylock()):
-            yield folio_put()
+            yield from self._give_up()
             return VMFault.RETRY
         if not (yield from self._is_good()):
             yield folio_unlock()
-            yield folio_put()
+            yield from self._give_up()
             return VMFault.RETRY
         return VMFault.LOCKED
+
+    def _give_up(self) -> Steps:
+        # As intended; as posted, patch 25 keeps the reference (open question H5).
+        yield folio_put()
 
     def _is_good(self) -> Steps:
         # The mapping lies beside the flags, so its load costs nothing.
@@ -335,7 +362,7 @@ class SpeculativeFilemapFault:
 
 
 class SpeculativeFaultAround:
-    """27, 28/37: ->map_pages under RCU after the check; a miss gives up."""
+    """27/37: call ->map_pages under RCU after the check."""
 
     @hookimpl(wrapper=True)
     def do_fault_around(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
@@ -347,14 +374,26 @@ class SpeculativeFaultAround:
         if not (yield from mmap_seq_read_check()):
             yield rcu_read_unlock()
             return (yield from abort("fault")), vmf
-        ret, vmf = yield from map_pages
+        ret = yield from map_pages
         yield rcu_read_unlock()
-        # Nothing mapped: unlike the locked fault, do not go on to ->fault.
+        return ret
+
+
+class SpeculativeMapPages:
+    """28/37: filemap_map_pages gives up if it did not map the faulting page; ->fault is not tried then."""
+
+    @hookimpl(wrapper=True)
+    def map_pages(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        locked = yield
+        return self._map_pages(locked) if vmf.has(SPECULATIVE) else locked
+
+    def _map_pages(self, map_pages: Steps) -> Steps:
+        ret, vmf = yield from map_pages
         return (ret or VMFault.RETRY), vmf
 
 
 class SpeculativeFileTypes:
-    """29, 30/37: file systems that declare ``->fault`` safe; shared writes stay with mmap_lock."""
+    """30/37: file systems that declare ``->fault`` safe; shared writes stay with mmap_lock."""
 
     @hookimpl(wrapper=True)
     def vma_can_speculate(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
@@ -362,9 +401,9 @@ class SpeculativeFileTypes:
         return _answer(True) if self._speculates(vmf) else other
 
     @hookimpl(wrapper=True)
-    def spf_handles(self, vmf: VmFault, pte: str) -> Generator[None, Steps, Steps]:
+    def spf_enabled(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
         other = yield
-        return _answer(True) if self._speculates(vmf) and pte == "none" else other
+        return _answer(True) if self._speculates(vmf) else other
 
     def _speculates(self, vmf: VmFault) -> bool:
         mapping = vmf.mapping
@@ -383,9 +422,9 @@ class MapPagesOnly:
         return _answer(True) if self._maps_pages(vmf) else other
 
     @hookimpl(wrapper=True)
-    def spf_handles(self, vmf: VmFault, pte: str) -> Generator[None, Steps, Steps]:
+    def spf_enabled(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
         other = yield
-        return _answer(True) if self._maps_pages(vmf) and pte == "none" else other
+        return _answer(True) if self._maps_pages(vmf) else other
 
     def _maps_pages(self, vmf: VmFault) -> bool:
         mapping = vmf.mapping

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import click
 
@@ -14,6 +11,7 @@ from spfvar.cli import completing, terminal
 from spfvar.cli.check import search_options
 from spfvar.cli.options import output_option, plugin_option, reproduce
 from spfvar.cli.plugins import load
+from spfvar.cli.waiting import counting
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 
@@ -62,7 +60,7 @@ def command(
     registry = load(plugins)
     races = catalogue.races()
     chosen = {name: races[name] for name in races.select(patterns or races.names())}
-    with _progress() as progress:
+    with counting("exploring") as progress:
         found = ablate(registry.any_variant(variant), chosen, core, options, jobs, progress)
     line = reproduce(sys.argv[1:])
     where = terminal.place(output, form)
@@ -77,21 +75,3 @@ def command(
         text = ablation.render_text(variant, found, len(chosen), line, where.width, paint)
     where.put(text)
     return 0
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    """Finished searches, on a terminal only."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    began = time.monotonic()
-
-    def report(done: int, total: int) -> None:
-        left = (time.monotonic() - began) / done * (total - done)
-        click.echo(f"\r\x1b[Kexploring {done}/{total}  {left:.0f} s left", err=True, nl=False)
-
-    try:
-        yield report
-    finally:
-        click.echo("\r\x1b[K", err=True, nl=False)

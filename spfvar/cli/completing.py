@@ -59,6 +59,10 @@ def _variants(context: click.Context) -> Names:
     return [(variant.name, variant.title) for variant in _registry(context).variants.values()]
 
 
+def _series(context: click.Context) -> Names:
+    return [(one.name, one.title) for one in _registry(context).series.values()]
+
+
 def _twins(context: click.Context) -> Names:
     return [(twin.name, twin.title) for twin in _registry(context).twins.values()]
 
@@ -111,6 +115,7 @@ def _everything(context: click.Context) -> Names:
     return [*(entry for kind in kinds for entry in kind(context)), *_plain(HOOKS)]
 
 
+series = names(_series)
 variants = names(_variants)
 checkable = names(_checkable)
 scenarios = names(_scenarios, or_files=True)

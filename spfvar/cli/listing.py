@@ -38,6 +38,25 @@ def variants(plugins: tuple[str, ...]) -> list[Row]:
     ]
 
 
+def series(plugins: tuple[str, ...]) -> list[Row]:
+    """Every series of patches."""
+    registry = load(plugins)
+    tell_problems(registry)
+    return [
+        {
+            "name": one.name, "title": one.title, "kernel": one.kernel, "source": one.source,
+            "patches": [
+                {"number": p.number, "title": p.title, "source": p.source, "needs": list(p.needs),
+                 "changes": [change.__name__ for change in p.changes],
+                 "repairs": [repair.__name__ for repair in p.repairs], "note": p.note}
+                for p in one.patches
+            ],
+            "origin": one.origin,
+        }
+        for one in registry.series.values()
+    ]  # fmt: skip
+
+
 def scenarios(_plugins: tuple[str, ...]) -> list[Row]:
     """Every scenario; one whose file is broken says so in its title."""
     found = catalogue.scenarios()
@@ -121,6 +140,7 @@ def hardware(_plugins: tuple[str, ...]) -> list[Row]:
 
 KINDS: dict[str, Callable[[tuple[str, ...]], list[Row]]] = {
     "variants": variants,
+    "series": series,
     "scenarios": scenarios,
     "races": races,
     "twins": twins,
@@ -135,18 +155,36 @@ KINDS: dict[str, Callable[[tuple[str, ...]], list[Row]]] = {
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @plugin_option
 def command(kind: str, form: str, plugins: tuple[str, ...]) -> None:
-    """List things of a KIND: variants, scenarios, races, twins, properties, hooks or hardware.
+    """List things of a KIND: variants, series, scenarios, races, twins, properties, hooks or hardware.
 
     \b
     Examples:
       spfvar list variants
+      spfvar list series                       each with its patches
       spfvar list scenarios --format json
       spfvar list races
     """
     rows = KINDS[kind](plugins)
     where = terminal.place(None, form)
-    text = json.dumps(rows, indent=2) + "\n" if form == "json" else table(rows, where.width, where.colour)
+    if form == "json":
+        text = json.dumps(rows, indent=2) + "\n"
+    elif kind == "series":
+        text = series_table(rows, where.width, where.colour)
+    else:
+        text = table(rows, where.width, where.colour)
     where.put(text)
+
+
+def series_table(rows: list[Row], columns: int = terminal.WIDTH, colour: bool = False) -> str:
+    """Each series, and below it its patches by the names that stand for them as variants."""
+    parts = []
+    for row in rows:
+        patches = [
+            {"name": f"{row['name']}@{patch['number']}", "title": patch["title"], "origin": "shipped"}
+            for patch in row["patches"]
+        ]
+        parts.append(f"{table([row], columns, colour)}\n{table(patches, columns, colour)}")
+    return "\n".join(parts)
 
 
 def table(rows: list[Row], columns: int = terminal.WIDTH, colour: bool = False) -> str:

@@ -20,9 +20,13 @@ COMMANDS = {
     "replay": ("spfvar.cli.replay", "Walk a counterexample step by step, with the state beside it."),
     "list": (
         "spfvar.cli.listing",
-        "List variants, scenarios, races, twins, properties, hook points or hardware.",
+        "List variants, series, scenarios, races, twins, properties, hook points or hardware.",
     ),
-    "show": ("spfvar.cli.show", "Explain a scenario, a race, a variant, a hook point or a hardware profile."),
+    "show": (
+        "spfvar.cli.show",
+        "Explain a scenario, a race, a variant, a series, a hook point or a hardware profile.",
+    ),
+    "bisect": ("spfvar.cli.bisect", "Run every prefix of a series: where does a property or a metric move?"),
     "ablate": ("spfvar.cli.ablate", "Take each guard of a variant out: which race breaks without it?"),
     "doctor": ("spfvar.cli.doctor", "Look at the installation: what is there, what is broken, what to do."),
     "completion": ("spfvar.cli.completion", "Print the script that lets a shell complete names."),

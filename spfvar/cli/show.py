@@ -17,6 +17,7 @@ from spfvar.errors import UnknownNameError, nearest, quote
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
 from spfvar.plugins.registry import Registry
+from spfvar.plugins.series import Series, spans
 from spfvar.plugins.variant import Variant
 from spfvar.report.paint import bold
 from spfvar.scenario.hardware import Profile
@@ -36,12 +37,14 @@ from spfvar.units import format_duration, format_percent, format_size
 )
 @plugin_option
 def command(name: str, form: str, plugins: tuple[str, ...]) -> None:
-    """Explain a scenario, a race, a variant, a broken twin, a hook point or a hardware profile.
+    """Explain a scenario, a race, a variant, a series, a broken twin, a hook point or a hardware profile.
 
     \b
     Examples:
       spfvar show page-fault2
       spfvar show spf-do-fault
+      spfvar show spf                          a series, patch by patch
+      spfvar show 'spf~24'                     a stack of its patches
       spfvar show munmap-file
       spfvar show pte_map_lock
       spfvar show skylake-2s56c
@@ -91,17 +94,22 @@ def explain(name: str, registry: Registry) -> list[str]:
     if name.endswith(".toml") or name in scenarios.names():
         name = scenarios.select([name])[0]
         return scenario_lines(name, scenarios[name], scenarios.origin(name))
-    if name in registry.variants:
+    if name in registry.series:
+        return series_lines(registry.series[name])
+    if registry.has_variant(name):
         return variant_lines(registry[name])
     if name in HOOKS:
         return hook_lines(name, registry)
     if name in profiles.names():
         return profile_lines(name, profiles[name])
-    names = [scenarios.names(), races.names(), registry.variants, registry.twins, profiles.names(), HOOKS]
+    names = [
+        scenarios.names(), races.names(), registry.variants, registry.series, registry.twins,
+        profiles.names(), HOOKS,
+    ]  # fmt: skip
     everything = [one for group in names for one in group]
     raise UnknownNameError(
         f"nothing is called {quote(name, chr(39))}", suggestion=nearest(name, everything),
-        expected="what spfvar list variants, scenarios, races, twins, hooks or hardware shows",
+        expected="what spfvar list variants, series, scenarios, races, twins, hooks or hardware shows",
     )  # fmt: skip
 
 
@@ -196,6 +204,25 @@ def variant_lines(variant: Variant) -> list[str]:
     if variant.events:
         lines += ["", "Events:", *(f"  {e.name} ({e.role}): {e.doc}" for e in variant.events)]
     return lines
+
+
+def series_lines(series: Series) -> list[str]:
+    """A series: its patches in order, what each needs, and what it is here."""
+    lines = [f"{series.name}: {series.title}", f"kernel: {series.kernel}", f"source: {series.source}"]
+    lines += ["", series.description] if series.description else []
+    lines += ["", "Patches:"]
+    for patch in series.patches:
+        lines.append(f"  {patch.number:>3} {patch.title}")
+        classes = [change.__name__ for change in patch.changes]
+        classes += [f"{repair.__name__} (repair)" for repair in patch.repairs]
+        what = [", ".join(classes) if classes else "no change here"]
+        what += [patch.note] if patch.note else []
+        what += [f"needs {spans(patch.needs)}"] if patch.needs else []
+        lines.append(f"        {'; '.join(what)}")
+    last = len(series.patches)
+    example = f"{series.name}@{last // 2}"
+    return [*lines, "", f"As a variant: {series.name}, {example}, '{series.name}~{last}'; "
+            f"step by step: spfvar bisect {series.name}"]  # fmt: skip
 
 
 def hook_lines(name: str, registry: Registry) -> list[str]:

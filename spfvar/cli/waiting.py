@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import click
 
 
 def doing(what: str, part: str) -> str:
@@ -13,3 +19,22 @@ def doing(what: str, part: str) -> str:
     cache = Path(os.environ.get("NUMBA_CACHE_DIR") or cache_directory())
     compiled = any(cache.glob(f"{part}_*/*.nbi"))  # numba has a directory for each of ours, with an index
     return what if compiled else f"compiling (once), {what}"
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """``what``, how much of it is done, and the time left; on a terminal only."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    began = time.monotonic()
+    click.echo(what, err=True, nl=False)
+
+    def report(done: int, total: int) -> None:
+        left = (time.monotonic() - began) / done * (total - done) if done else 0.0
+        click.echo(f"\r\x1b[K{what} {done}/{total}  {left:.0f} s left", err=True, nl=False)
+
+    try:
+        yield report
+    finally:
+        click.echo("\r\x1b[K", err=True, nl=False)

@@ -100,8 +100,8 @@ def make_plan(
     profile = profiles[hardware]
     chosen = [registry[name] for name in dict.fromkeys(variants or registry.variants)]
     base = baseline or _default_baseline(chosen, registry)
-    if base not in registry.variants:
-        raise unknown("variant", base, registry.variants, key="--baseline")
+    if not registry.has_variant(base):
+        raise unknown("variant", base, [*registry.variants, *registry.series], key="--baseline")
     if base not in [variant.name for variant in chosen]:
         chosen.insert(0, registry[base])
     names = scenarios.select(patterns or ["*"])

@@ -1,4 +1,4 @@
-"""Where variants come from: the built-ins, entry points, files and modules named by the user.
+"""Where variants and series come from: the built-ins, entry points, files and modules named by the user.
 
 A plugin that does not load, or whose variants are no variants, becomes a `Problem`; the others work.
 """
@@ -27,6 +27,7 @@ from spfvar.errors import InputError, SpfvarError, nearest, unknown
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.ops.op import Steps
+from spfvar.plugins.series import Series, split_name
 from spfvar.plugins.variant import Stack, Twin, Variant
 
 BUILT_IN = "spfvar.variants"
@@ -68,7 +69,7 @@ class Loaded:
 
 
 class Registry:
-    """Every variant and twin by name, in order of discovery, and what went wrong on the way.
+    """Every variant, twin and series by name, in order of discovery, and what went wrong on the way.
 
     ``modules``: the plugin modules that could be loaded, by origin.
     """
@@ -77,6 +78,7 @@ class Registry:
         self.modules: dict[str, ModuleType] = {}
         self.variants: dict[str, Variant] = {}
         self.twins: dict[str, Twin] = {}
+        self.series: dict[str, Series] = {}
         self.problems: list[Problem] = []
         #: What the user's plugins brought, in the order in which they were named.
         self.named: list[Loaded] = []
@@ -85,24 +87,43 @@ class Registry:
         self._adding = False  # one of them is being loaded
 
     def __getitem__(self, name: str) -> Variant:
-        if name not in self.variants:
-            error = unknown("variant", name, self.variants)
-            # A plugin that did not load, or that was not named, may be the one that has it.
-            error.message += "".join(f"; not loaded: {p.origin}: {p.message}" for p in self.problems)
-            if error.suggestion is None and not self.problems:
-                error.message += "; one of your own needs --plugin FILE"
-            raise error
-        return self.variants[name]
+        """A variant, or a stack of a series' patches, by name.  Raises InputError."""
+        if name in self.variants:
+            return self.variants[name]
+        head, rest = split_name(name)
+        if head in self.series:
+            return self.series[head].variant(name)
+        if head in self.variants and rest:
+            raise InputError(f"{name!r}: {head} is no series", expected=", ".join(self.series) or "none")
+        raise self._unknown(name)
+
+    def _unknown(self, name: str) -> InputError:
+        head, rest = split_name(name)
+        error = unknown("variant", name, [*self.variants, *self.series])
+        close = nearest(head, self.series) if rest else None
+        if close is not None:
+            error.suggestion = close + rest
+        # A plugin that did not load, or that was not named, may be the one that has it.
+        error.message += "".join(f"; not loaded: {p.origin}: {p.message}" for p in self.problems)
+        if error.suggestion is None and not self.problems:
+            error.message += "; one of your own needs --plugin FILE"
+        return error
+
+    def has_variant(self, name: str) -> bool:
+        """Is it the name of a variant or of a series' stack (which may still be an impossible one)?"""
+        return name in self.variants or split_name(name)[0] in self.series
 
     def add_module(self, module: ModuleType, origin: str) -> None:
-        """Take a plugin module's ``VARIANTS`` and ``TWINS``."""
+        """Take a plugin module's ``VARIANTS``, ``SERIES`` and ``TWINS``."""
         self.modules[origin] = module
-        twins = getattr(module, "TWINS", None)
+        twins, series = getattr(module, "TWINS", None), getattr(module, "SERIES", None)
         for twin in [] if twins is None else self._listed(twins, "TWINS", "Twin", origin):
             self._add_twin(twin, origin)
+        for one in [] if series is None else self._listed(series, "SERIES", "Series", origin):
+            self._add_series(one, origin)
         variants = getattr(module, "VARIANTS", None)
         if variants is None:
-            if twins is not None or origin.startswith((BUILT_IN, TWINS)):
+            if twins is not None or series is not None or origin.startswith((BUILT_IN, TWINS)):
                 return  # a module that only holds patches
             self.problems.append(Problem(origin, "defines no VARIANTS list"))
             return
@@ -113,11 +134,10 @@ class Registry:
             self._add(variant, origin)
 
     def _listed(self, values: Any, name: str, kind: str, origin: str) -> list[object]:
-        try:
+        if isinstance(values, Iterable) and not isinstance(values, str):
             return list(values)
-        except TypeError:
-            self.problems.append(Problem(origin, f"{name} is {values!r}, expected a list of {kind}"))
-            return []
+        self.problems.append(Problem(origin, f"{name} is {values!r}, expected a list of {kind}"))
+        return []
 
     def _add_twin(self, twin: object, origin: str) -> None:
         if not isinstance(twin, Twin):
@@ -127,6 +147,15 @@ class Registry:
             self.problems.append(Problem(origin, f"twin {twin.name!r} is already defined by {other}"))
         else:
             self.twins[twin.name] = replace(twin, origin=origin)
+
+    def _add_series(self, series: object, origin: str) -> None:
+        if not isinstance(series, Series):
+            self.problems.append(Problem(origin, f"SERIES holds {series!r}, which is no Series"))
+        elif series.name in self.series or series.name in self.variants:
+            taken = self.series.get(series.name) or self.variants[series.name]
+            self.problems.append(Problem(origin, f"{series.name!r} is already defined by {taken.origin}"))
+        else:
+            self.series[series.name] = replace(series, origin=origin)
 
     def _may_replace(self, origin: str) -> bool:
         """A plugin that the user named stands in for what was there without being asked for."""
@@ -144,8 +173,9 @@ class Registry:
             self.problems.append(Problem(origin, f"VARIANTS holds {variant!r}, which is no Variant"))
             return
         there = self.variants.get(variant.name)
-        if there is not None and not self._may_replace(there.origin):
-            message = f"variant {variant.name!r} is already defined by {there.origin}"
+        taken = self.series.get(variant.name) or there
+        if taken is not None and (taken is not there or not self._may_replace(taken.origin)):
+            message = f"variant {variant.name!r} is already defined by {taken.origin}"
             self.problems.append(Problem(origin, message))
         else:
             self.variants[variant.name] = replace(

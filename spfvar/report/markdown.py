@@ -23,14 +23,15 @@ def _block_lines(block: Block) -> list[str]:
     if block.direction:
         lines += [f"*{_escaped(block.direction)}*", ""]
     if block.rows:
-        lines += [*_table_lines(block), ""]
+        lines += [*table_lines(block), ""]
     for note in block.footnotes:
         text = _escaped(note.text)
         lines += [f"\\[{note.mark}\\] {text}" if note.mark else text, ""]
     return lines[:-1]
 
 
-def _table_lines(block: Block) -> list[str]:
+def table_lines(block: Block) -> list[str]:
+    """Return a table without its title and notes."""
     rule = "---" if block.align == "left" else "---:"
     return [
         _line([*block.stub_headers, *block.headers]),

@@ -31,7 +31,7 @@ def layout(
     ``spell`` changes every text before it is laid out, ``paint`` every line of a table after it.
     """
     parts = [
-        [part for line in heading(meta) for part in _wrapped(spell(line), width, GAP)],
+        [part for line in heading(meta) for part in wrapped(spell(line), width, GAP)],
         *(block_lines(block.with_texts(spell), width, paint) for block in blocks),
         _legend_lines([(spell(m), spell(text)) for m, text in legend(blocks, meta)], width),
         command_lines("Reproduce:", spell(meta.reproduce), width),
@@ -52,7 +52,8 @@ def command_lines(label: str, command: str, width: int) -> list[str]:
     return lines
 
 
-def _wrapped(text: str, width: int, indent: str) -> list[str]:
+def wrapped(text: str, width: int, indent: str) -> list[str]:
+    """Return text in lines that are broken between words only; all but the first are indented."""
     return textwrap.wrap(
         text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
@@ -63,11 +64,11 @@ def block_lines(block: Block, width: int, paint: Change = str) -> list[str]:
     lines: list[str] = []
     for panel in block.panels(fitting_columns(block, width)):
         lines += [""] if lines else []
-        lines += _wrapped(panel.title, width, GAP)
-        lines += _wrapped(panel.direction, width, GAP)
+        lines += wrapped(panel.title, width, GAP)
+        lines += wrapped(panel.direction, width, GAP)
         lines += ["", *map(paint, grid_lines(panel, width))] if panel.rows else []
     for note in block.footnotes:
-        lines += _wrapped(f"[{note.mark}] {note.text}" if note.mark else note.text, width, "    ")
+        lines += wrapped(f"[{note.mark}] {note.text}" if note.mark else note.text, width, "    ")
     return lines
 
 
@@ -76,5 +77,5 @@ def _legend_lines(marks: Sequence[tuple[str, str]], width: int) -> list[str]:
     indent = GAP + " " * column + GAP
     lines = ["Marks:"] if marks else []
     for mark, text in marks:
-        lines += _wrapped(f"{GAP}{mark.ljust(column)}{GAP}{text}", width, indent)
+        lines += wrapped(f"{GAP}{mark.ljust(column)}{GAP}{text}", width, indent)
     return lines

@@ -21,7 +21,7 @@ def test_every_command_has_help_with_examples(command: str) -> None:
     assert f"spfvar {command}" in result.output
 
 
-@pytest.mark.parametrize("kind", ["variants", "scenarios", "hooks", "hardware"])
+@pytest.mark.parametrize("kind", ["variants", "series", "scenarios", "hooks", "hardware"])
 def test_lists_are_json_with_names(kind: str) -> None:
     """Every list is valid JSON whose rows have a name, a title and an origin."""
     rows = json.loads(CliRunner().invoke(cli, ["list", kind, "--format", "json"]).output)

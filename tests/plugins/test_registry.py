@@ -220,3 +220,53 @@ def test_an_edit_is_noticed_at_once(tmp_path: Path) -> None:
     for name in ("one", "two"):
         assert name in load_registry([plugin(tmp_path, GOOD.format(name=name))]).variants
     assert not (tmp_path / "__pycache__").exists()
+
+
+SERIES = """
+from spfvar.plugins.series import Series, SeriesPatch
+SERIES = [Series("{name}", "title", "v5.12", "here", (SeriesPatch(1, "t", "m"), SeriesPatch(2, "t", "m")))]
+"""
+
+
+def test_a_plugin_may_hold_a_series_alone(tmp_path: Path) -> None:
+    """Its stacks are variants by name, of the plugin's origin; it is no variant of a default comparison."""
+    path = plugin(tmp_path, SERIES.format(name="mine"))
+    registry = load_registry([path])
+    assert registry.problems == []
+    assert list(registry.variants) == BUILT_INS
+    assert (registry["mine@1"].name, registry["mine@1"].origin) == ("mine@1", path)
+    assert registry.check(registry["mine~2"])
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (SERIES.format(name="spf"), "'spf' is already defined by spfvar.variants.spf_series"),
+        (SERIES.format(name=BUILT_INS[0]), f"'{BUILT_INS[0]}' is already defined by spfvar.variants"),
+        (SERIES.format(name="a@b"), "ValueError: series 'a@b'"),
+        ("SERIES = 'a message id'", "SERIES is 'a message id', expected a list of Series"),
+        ("SERIES = [3]", "SERIES holds 3, which is no Series"),
+        (GOOD.format(name="spf"), "variant 'spf' is already defined by spfvar.variants.spf_series"),
+    ],
+)
+def test_a_series_that_cannot_be_used_becomes_a_problem(tmp_path: Path, text: str, says: str) -> None:
+    """And what was there stays."""
+    registry = load_registry([plugin(tmp_path, text)])
+    assert [problem for problem in registry.problems if says in problem.message]
+    assert registry["spf@3"].origin == "spfvar.variants.spf_series"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("spff@3", "unknown variant 'spff@3': did you mean 'spf@3'?"),
+        ("sfp~24", "unknown variant 'sfp~24': did you mean 'spf~24'?"),
+        ("spf-anon@3", "'spf-anon@3': spf-anon is no series; expected spf, spf-posted"),
+        ("spf@38", "spf has no patch 38"),
+    ],
+)
+def test_the_name_of_a_stack_is_told_what_is_wrong_with_it(name: str, says: str) -> None:
+    """The nearest series with the same patches, or what the name lacks."""
+    with pytest.raises(InputError) as caught:
+        load_registry()[name]
+    assert says in str(caught.value)

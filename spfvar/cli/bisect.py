@@ -1,0 +1,169 @@
+"""spfvar bisect."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from spfvar import units
+from spfvar.atomic import check_writable
+from spfvar.cli import completing, terminal
+from spfvar.cli.check import INCOMPLETE, replay_options, search_options
+from spfvar.cli.compare import SOMETHING_FAILED
+from spfvar.cli.options import output_option, plugin_option, reproduce
+from spfvar.cli.plugins import load, tell_problems
+from spfvar.cli.waiting import counting, doing
+from spfvar.errors import InputError
+from spfvar.matrix import catalogue
+from spfvar.matrix.plan import DEFAULT_HARDWARE
+
+if TYPE_CHECKING:  # completion must not wait for the explorer
+    from spfvar.explore.explore import Options
+    from spfvar.matrix.bisect import Prefix
+    from spfvar.matrix.plan import Plan
+
+FORMS = ("table", "markdown", "mail", "json")
+METRIC = "faults_per_s"
+
+
+@click.command(name="bisect")
+@click.argument("series", shell_complete=completing.series)
+@click.option(
+    "--race",
+    "races",
+    multiple=True,
+    metavar="NAME|GLOB|FILE.toml",
+    shell_complete=completing.races,
+    help="Race; repeatable.",
+)
+@click.option(
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    metavar="NAME|GLOB|FILE.toml",
+    shell_complete=completing.scenarios,
+    help="Scenario; repeatable.",
+)
+@click.option("--metric", metavar="NAME", help=f"What a scenario is judged by.  [default: {METRIC}]")
+@click.option("--threads", metavar="1,4,16", help="Thread counts.  [default: the scenario's]")
+@click.option(
+    "--set", "settings", multiple=True, metavar="AXIS=VALUE[,VALUE]...", help="Values of any other axis."
+)
+@click.option(
+    "--hardware", metavar="NAME|FILE.toml", help=f"Hardware profile.  [default: {DEFAULT_HARDWARE}]"
+)
+@click.option(
+    "--seeds", type=int, default=6, show_default=True, help="Independent runs per prefix and point."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="First seed.")
+@click.option("--max-states", type=int, default=20_000_000, show_default=True, help="Bound of each search.")
+@click.option("--memory", default="2GiB", show_default=True, metavar="SIZE", help="Bound of all searches.")
+@click.option("--timeout", default="60s", show_default=True, metavar="DURATION", help="Bound of each search.")
+@click.option("--jobs", type=int, metavar="N", help="Searches or runs side by side.  [default: all CPUs]")
+@click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
+@output_option
+@plugin_option
+def command(
+    series: str, races: tuple[str, ...], scenarios: tuple[str, ...], metric: str | None, threads: str | None,
+    settings: tuple[str, ...], hardware: str | None, seeds: int, seed: int, max_states: int, memory: str,
+    timeout: str, jobs: int | None, form: str, output: str | None, plugins: tuple[str, ...],
+) -> int:  # fmt: skip
+    """Run every prefix of a SERIES; show which patch breaks or heals a race, or moves a metric.
+
+    SERIES is a series (spfvar list series) or a stack of its patches, such as spf~24.  Each prefix is
+    compared with the one before it.
+
+    \b
+    Examples:
+      spfvar bisect spf --race 'munmap-*'
+      spfvar bisect spf-posted --race munmap-anon
+      spfvar bisect spf --scenario pft --threads 16
+      spfvar bisect 'spf~33' --scenario file-cow --metric mmap_lock_share
+      spfvar bisect my-series --plugin my_series.py --race munmap-file --format json
+
+    Exit codes: 0 done, and every prefix is safe; 1 a prefix breaks a race, or could not be run; 3 no prefix
+    breaks one but a search was incomplete; 2 bad input; 130 interrupted.
+    """
+    from spfvar.comparison.metrics import lookup
+    from spfvar.matrix.bisect import prefixes_of
+    from spfvar.matrix.plan import make_plan
+
+    if bool(races) == bool(scenarios):
+        raise InputError(
+            "bisect by races or by scenarios, one of them",
+            key="bisect",
+            expected="--race NAME or --scenario NAME",
+        )
+    _only_for_scenarios(
+        races, {"--metric": metric, "--threads": threads, "--set": settings, "--hardware": hardware}
+    )
+    options = search_options(max_states, memory, timeout, False, False)
+    if output is not None:
+        check_writable(output)
+    registry = load(plugins)
+    prefixes = prefixes_of(registry, series)
+    tell_problems(registry)
+    if races:
+        text, code = _in_races(series, prefixes, races, options, jobs, form, plugins)
+    else:
+        plan = make_plan(
+            registry, catalogue.scenarios(), catalogue.hardware(),
+            variants=[prefix.variant.name for prefix in prefixes], patterns=scenarios,
+            threads=units.parse_threads(threads) if threads else (), hardware=hardware or DEFAULT_HARDWARE,
+            baseline=prefixes[0].variant.name,
+            settings={k: v.split(",") for k, v in units.parse_assignments(settings).items()},
+            seeds=seeds, seed=seed,
+        )  # fmt: skip
+        text, code = _in_loads(prefixes, plan, lookup(metric or METRIC).name, jobs, form)
+    terminal.place(output, form).put(text)
+    return code or (SOMETHING_FAILED if registry.problems else 0)
+
+
+def _only_for_scenarios(races: tuple[str, ...], given: dict[str, object]) -> None:
+    for name, value in given.items():
+        if races and value:
+            raise InputError("is for scenarios", key=name, expected="--scenario instead of --race")
+
+
+def _in_races(
+    series: str, prefixes: list[Prefix], patterns: tuple[str, ...], options: Options, jobs: int | None,
+    form: str, plugins: tuple[str, ...],
+) -> tuple[str, int]:  # fmt: skip
+    """The report and the exit code."""
+    from spfvar.explore.verdict import INCOMPLETE as UNFINISHED
+    from spfvar.explore.verdict import VIOLATION
+    from spfvar.matrix.bisect import bisect_races
+    from spfvar.report import bisection
+
+    found = catalogue.races()
+    races = {name: found[name] for name in found.select(patterns)}
+    with counting(doing("exploring", "explore")) as progress:
+        told = None if progress is None else lambda done, total, _rate: progress(done, total)
+        steps = bisect_races(prefixes, races, options, jobs, told)
+    files = replay_options(patterns, plugins)
+    text = bisection.render_races(series, steps, form, reproduce(sys.argv[1:]), files)
+    verdicts = {step.verdict.verdict for step in steps}
+    return text, 1 if VIOLATION in verdicts else INCOMPLETE if UNFINISHED in verdicts else 0
+
+
+def _in_loads(
+    prefixes: list[Prefix], plan: Plan, metric: str, jobs: int | None, form: str
+) -> tuple[str, int]:  # fmt: skip
+    """The report and the exit code."""
+    import spfvar
+    from spfvar.matrix.bisect import bisect_loads
+    from spfvar.report import bisection
+    from spfvar.report.meta import Meta
+
+    with counting(doing("simulating", "simulate")) as progress:
+        found = bisect_loads(plan, prefixes, metric, jobs, progress)
+    for failure in found.failures:
+        click.echo(f"spfvar: not run: {failure.message} {failure.axes}", err=True)
+    meta = Meta(
+        version=spfvar.__version__, model_version=spfvar.MODEL_VERSION, hardware=plan.hardware,
+        baseline=plan.baseline, matrix_hash=plan.matrix_hash, seeds=plan.seeds, seed=plan.seed,
+        reproduce=reproduce(sys.argv[1:]), scenario_hashes=plan.scenario_hashes, notes=plan.notes,
+    )  # fmt: skip
+    return bisection.render_loads(found, form, meta), SOMETHING_FAILED if found.failures else 0
