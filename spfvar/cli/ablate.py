@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
 from spfvar.atomic import check_writable, write_atomically
-from spfvar.cli.check import search_options
+from spfvar.cli.check import INCOMPLETE, search_options
 from spfvar.cli.compare import reproduce
 from spfvar.cli.options import plugin_option
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
-from spfvar.matrix.ablate import ablate
+from spfvar.matrix.ablate import Ablated, Progress, ablate
 from spfvar.plugins.registry import load_registry
 from spfvar.report import ablation
 
 FORMS = ("table", "markdown", "mail", "json")
+BROKEN = 1
 
 
 @click.command(name="ablate")
@@ -42,8 +43,8 @@ def command(
 ) -> int:  # fmt: skip
     """Take every guard of a VARIANT out in turn; say which race breaks without it.
 
-    Guards are sections (RCU, interrupts off, locks, references), checks of what others may have changed,
-    trylocks, grace periods, IPIs, and what writers leave for readers.
+    Guards are sections (RCU, interrupts off, locks, references, writers' counts), checks of what others
+    may have changed, trylocks, grace periods, IPIs, waits, and what writers leave for readers.
 
     \b
     Examples:
@@ -51,6 +52,9 @@ def command(
       spfvar ablate per-vma-6.12 --race 'munmap-*' --format mail
       spfvar ablate mmap-lock                       the guards of the core itself
       spfvar ablate my-idea --plugin my_idea.py
+
+    Exit codes: 0 every search was complete; 1 a race breaks with every guard in place; 3 a search was
+    incomplete; 2 bad input; 130 interrupted.
     """
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
@@ -62,33 +66,38 @@ def command(
     chosen = {name: races[name] for name in races.select(patterns or races.names())}
     with _progress() as progress:
         found = ablate(registry.any_variant(variant), chosen, core, options, jobs, progress)
-    line = reproduce(sys.argv[1:])
-    if form == "json":
-        text = ablation.render_json(variant, found)
-    elif form == "mail":
-        text = ablation.render_mail(variant, found, len(chosen), line)
-    elif form == "markdown":
-        text = ablation.render_markdown(variant, found, len(chosen), line)
-    else:
-        text = ablation.render_text(variant, found, len(chosen), line)
+    text = render(variant, found, form)
     if output is None:
         click.echo(text, nl=False)
     else:
         write_atomically(output, text)
-    return 0
+    return BROKEN if found.broken else INCOMPLETE if found.open else 0
+
+
+def render(variant: str, found: Ablated, form: str) -> str:
+    """The guards in one of the forms."""
+    command_line = reproduce(sys.argv[1:])
+    if form == "json":
+        return ablation.render_json(variant, found)
+    if form == "mail":
+        return ablation.render_mail(variant, found, command_line)
+    if form == "markdown":
+        return ablation.render_markdown(variant, found, command_line)
+    return ablation.render_text(variant, found, command_line)
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
+def _progress() -> Iterator[Progress | None]:
     """Finished searches, on a terminal only."""
     if not sys.stderr.isatty():
         yield None
         return
-    began = time.monotonic()
+    began = {"": time.monotonic()}
 
-    def report(done: int, total: int) -> None:
-        left = (time.monotonic() - began) / done * (total - done)
-        click.echo(f"\r\x1b[Kexploring {done}/{total}  {left:.0f} s left", err=True, nl=False)
+    def report(what: str, done: int, total: int) -> None:
+        started = began.setdefault(what, time.monotonic())
+        left = (time.monotonic() - started) / done * (total - done)
+        click.echo(f"\r\x1b[K{what} {done}/{total}  {left:.0f} s left", err=True, nl=False)
 
     try:
         yield report

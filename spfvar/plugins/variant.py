@@ -28,7 +28,7 @@ from spfvar.mm.reclaim import Reclaim
 from spfvar.mm.stack import ExpandStack
 from spfvar.mm.truncate import Truncation
 from spfvar.mm.writers import MmapLockWriters
-from spfvar.ops.op import Steps
+from spfvar.ops.op import Op, Steps
 
 #: What every stack stands on: the paths of v5.12 under mmap_lock.
 CORE = (
@@ -168,6 +168,10 @@ class Stack:
                 return self._extractor.automaton(name, text)
         except StrategyError as error:
             raise StrategyError(f"variant {self.variant.name}: {error}") from error
+
+    def texts(self) -> list[Op]:
+        """The primitives of the texts that automata so far are made of, each at the line that yields it."""
+        return list(self._extractor.texts())
 
 
 def _specifications() -> type:
