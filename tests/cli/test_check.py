@@ -52,6 +52,12 @@ def entries(*arguments: str) -> list[dict[str, Any]]:
         (["check", "--jobs", "0"], "expected 1 or more"),
         (["check", "--plugin", "nowhere.py"], "there is no plugin file"),
         (["check", "--twins", "x99"], "unknown twin 'x99'"),
+        (["check", "--walk", "0"], "expected 1 or more"),
+        (["check", "--walk", "5", "--seed", "-1"], "expected 0 or more"),
+        (["check", "--seed", "5"], "a search has no seed"),
+        (["check", "--race", "munmap-file", "--count", "fualt=2"], "did you mean 'fault'?"),
+        (["check", "--count", "fault"], "is not an assignment"),
+        (["check", "--count", "fault=99"], "expected a number from 1 to 14"),
         (["check", "-o", "/nonexistent/out"], "/nonexistent/out"),
         (["check", "--save", "/nonexistent/out"], "/nonexistent/out"),
         (["replay", "nonsense"], "is no token"),
@@ -163,6 +169,49 @@ def test_a_printed_token_is_replayed_step_by_step() -> None:
     assert document["outcome"] == "reproduced"
     assert document["steps"][-1]["primitives"][-1] == entry["trace"][-1]
     assert all("tree: " in "\n".join(step["state"]) for step in document["steps"])
+
+
+def test_walks_find_a_violation_or_prove_nothing() -> None:
+    """1 with a trace and a token that replays, at a scope beyond the race's own; 3 and never "safe" without one."""
+    walking = ["--race", "munmap-file", "--walk", "20000", "--count", "fault=4", "--plugin", PLUGIN]
+    [entry] = entries("check", "no-rcu-free", *walking)
+    assert (entry["verdict"], entry["property"], entry["walks"]) == ("violation", "P1", 20_000)
+    assert entry["race"] == "munmap-file,fault=4"
+    assert {step["thread"] for step in entry["trace"]} <= {"munmap", *(f"fault {i}" for i in range(1, 5))}
+    assert spfvar("check", "no-rcu-free", *walking).returncode == 1
+    result = spfvar("replay", entry["token"], "--plugin", PLUGIN)
+    assert result.returncode == 0, result.stderr
+    assert "munmap-file,fault=4: reproduced" in " ".join(result.stdout.split())
+    result = spfvar("check", "spf-do-fault", *walking)
+    assert result.returncode == 3
+    assert "none in 20k walks" in result.stdout
+    assert "proves nothing" in result.stdout
+    assert "safe 2" not in result.stdout
+
+
+def test_walks_depend_on_their_seed_alone() -> None:
+    """The same numbers again, whatever runs side by side."""
+    walking = [
+        "check",
+        "mmap-lock",
+        "no-rcu-free",
+        "--race",
+        "munmap-file",
+        "--walk",
+        "500",
+        "--plugin",
+        PLUGIN,
+    ]
+    first = entries(*walking)
+    assert entries(*walking, "--jobs", "1") == first
+    assert entries(*walking, "--seed", "2") != first
+
+
+def test_a_search_takes_more_threads_too() -> None:
+    """Two faults have more states than one, and the name of the race says so."""
+    [one], [two] = entries(*SAFE), entries(*SAFE, "--count", "fault=2")
+    assert (one["verdict"], two["verdict"], two["race"]) == ("safe", "safe", "munmap-file,fault=2")
+    assert two["states"] > one["states"]
 
 
 def test_twins_have_to_be_found_with_their_property(tmp_path: Path) -> None:
