@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cli.running import interrupted, spfvar
+
 PLUGIN = str(Path(__file__).parents[1] / "explore" / "broken.py")
 BROKEN = ["check", "no-rcu-free", "--race", "munmap-file", "--plugin", PLUGIN]
 SAFE = ["check", "mmap-lock", "--race", "munmap-file"]
-COMMAND = [sys.executable, "-c", "from spfvar.cli.main import main; main()"]
 
 KEYS = {
     "variant", "race", "verdict", "property", "states", "transitions", "depth", "seconds", "trace", "what",
     "vacuous", "why", "token",
 }  # fmt: skip
-
-
-def spfvar(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
-    return subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, cwd=cwd, timeout=600, check=False
-    )
 
 
 def entries(*arguments: str) -> list[dict[str, Any]]:
@@ -263,19 +252,11 @@ def test_a_variant_that_cannot_be_extracted_is_told(tmp_path: Path) -> None:
     assert result.returncode == 3
 
 
-def test_an_interrupt_ends_it_with_130() -> None:
+def test_an_interrupt_ends_it_with_130(tmp_path: Path) -> None:
     """Ctrl-C stops the searches; nothing is printed but one line."""
-    process = subprocess.Popen(
-        [*COMMAND, "check", "--no-reductions", "--race", "three-faults-munmap"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    time.sleep(8)
-    os.kill(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 130
-    assert out == ""
-    assert "interrupted" in err
-    assert "Traceback" not in err
+    done = interrupted(tmp_path, "check", "--no-reductions", "--race", "three-faults-munmap")
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.strip() == "spfvar: interrupted; nothing was written"
 
 
 def test_races_twins_and_properties_are_listed_and_shown() -> None:
