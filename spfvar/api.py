@@ -12,6 +12,8 @@ from spfvar.errors import InputError, SpfvarError
 from spfvar.explore.explore import Options
 from spfvar.explore.replay import Replay, replay
 from spfvar.explore.tokens import Token
+from spfvar.explore.walk import WalkOptions
+from spfvar.explore.walked import LONGEST
 from spfvar.explore.world import build_race
 from spfvar.matrix import catalogue
 from spfvar.matrix.check import make_cases, run_checks
@@ -19,6 +21,7 @@ from spfvar.matrix.compare import Comparison, evaluate, run_comparison
 from spfvar.matrix.merged import merge, select
 from spfvar.matrix.plan import DEFAULT_HARDWARE, make_plan
 from spfvar.matrix.runfile import load_run
+from spfvar.matrix.scopes import race_of
 from spfvar.plugins.registry import BUILT_IN, Registry, load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.race import Race
@@ -120,6 +123,9 @@ def check(
     memory: int = 2 << 30,
     seconds: float = 60.0,
     every: bool = False,
+    walk: int = 0,
+    seed: int = 1,
+    counts: Mapping[str, int] | None = None,
     jobs: int | None = None,
     plugins: Sequence[str] = (),
 ) -> pd.DataFrame:
@@ -128,15 +134,20 @@ def check(
     Returns a frame, one row per variant and race: verdict ("safe", "violation", "incomplete"), property,
     states, transitions, depth, seconds, why, vacuous, token, and trace (a `spfvar.explore.trace.Trace`, or
     None); with ``twins`` also twin and expected.  ``every``: all violated properties, a row each.  ``memory``
-    (bytes) bounds all searches, ``max_states`` and ``seconds`` each of them.
+    (bytes) bounds all searches, ``max_states`` and ``seconds`` each of them.  ``walk``: so many random walks
+    of ``seed`` instead, whose verdict is never "safe".  ``counts``: threads by actor.
 
     >>> import spfvar  # doctest: +SKIP
     >>> spfvar.check("spf-do-fault", races=["munmap-file"])  # doctest: +SKIP
     """
     registry = load_registry(plugins)
     names = list(variants) if twins else usable(registry, variants)
-    cases = make_cases(registry, catalogue.races(), names, races, twins)
-    options = Options(max_states=max_states, max_bytes=memory, seconds=seconds, first=not every)
+    cases = make_cases(registry, catalogue.races(), names, races, twins, counts)
+    options: Options | WalkOptions = Options(
+        max_states=max_states, max_bytes=memory, seconds=seconds, first=not every
+    )
+    if walk:
+        options = WalkOptions(walk, LONGEST, seconds, seed, not every)
     rows = []
     for result in run_checks(cases, options, jobs):
         entry = result.as_dict()
@@ -154,7 +165,7 @@ def replay_token(
 ) -> Replay:
     """Walk a token's path under today's variant and race."""
     variant = registry.any_variant(token.variant)
-    return replay(build_race(races[token.race], Stack(variant)), token, recorded)
+    return replay(build_race(race_of(races, token.race), Stack(variant)), token, recorded)
 
 
 def as_frame(comparison: Comparison) -> pd.DataFrame:

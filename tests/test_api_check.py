@@ -26,3 +26,11 @@ def test_twins_can_be_checked() -> None:
     """Their rows say what was expected."""
     frame = spfvar.check("t1", twins=True, plugins=[PLUGIN])
     assert list(frame["expected"]) == ["P1", "safe"]
+
+
+def test_walks_and_larger_scopes() -> None:
+    """Random walks give frames of the same shape, with the number of walks, and no verdict "safe"."""
+    frame = spfvar.check("mmap-lock", races=["munmap-file"], walk=200, seed=3, counts={"fault": 2})
+    assert list(frame["verdict"]) == ["incomplete"]
+    assert list(frame["race"]) == ["munmap-file,fault=2"]
+    assert list(frame["walks"]) == [200]

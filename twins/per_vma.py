@@ -11,9 +11,10 @@ from spfvar.variants.per_vma import DETACHED, VM_LOCK, PerVmaReader
 from spfvar.variants.per_vma_refcnt import VM_REFCNT, RefcntReader, refcnt, vma_mm
 from spfvar.variants.vma_lock import MM_LOCK_SEQ, VM_LOCK_SEQ, vm_lock_seq
 
+from spfvar.mm.fault import MMAP_LOCK
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.merge import adopt_anon_vma
-from spfvar.mm.vmf import VmFault
+from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.places import Register
@@ -23,7 +24,9 @@ from spfvar.ops.primitives import (
     choose,
     count,
     dec_and_test,
+    down_read,
     down_read_trylock,
+    down_write,
     equals,
     equals_register,
     find_vma,
@@ -37,6 +40,7 @@ from spfvar.ops.primitives import (
     store,
     store_register,
     up_read,
+    up_write,
     vma_contains,
 )
 from spfvar.plugins.variant import Twin
@@ -57,6 +61,42 @@ class PublishedUnlocked:
 def _nothing() -> Steps:
     return
     yield
+
+
+class LockUnderRmapLock:
+    """mmap write-locks the VMA inside the file's i_mmap_rwsem, which everybody else takes behind it."""
+
+    @hookimpl(wrapper=True)
+    def vma_start_write(self, vma: Register) -> Generator[None, Steps, Steps]:
+        start_write = yield
+        return self._inside(start_write) if vma == o.new_vma else start_write
+
+    def _inside(self, start_write: Steps) -> Steps:
+        lock = at(o.vm_file, o.I_MMAP_RWSEM)
+        yield down_write(lock, "i_mmap_lock_write")
+        yield from start_write
+        yield up_write(lock, "i_mmap_unlock_write")
+
+
+class WalkUnlocked:
+    """A walk over the entries relies on mmap_lock alone, and so lets faults under the VMA's lock go on."""
+
+    @hookimpl(wrapper=True)
+    def vma_start_write(self, vma: Register) -> Generator[None, Steps, Steps]:
+        start_write = yield
+        return _nothing() if vma == o.vma else start_write
+
+
+class WaitsForMmapLock(PerVmaReader):
+    """A fault that holds its VMA's lock waits for mmap_lock instead of trying once."""
+
+    def _prepare(self, vmf: VmFault, prepare: Steps) -> Steps:
+        if (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
+            return VMFault.NONE
+        yield down_read(MMAP_LOCK, "mmap_read_lock")
+        ret = yield from prepare
+        yield up_read(MMAP_LOCK, "mmap_read_unlock")
+        return ret
 
 
 class AnonVmaCheckedFirst(PerVmaReader):
@@ -214,6 +254,17 @@ TWINS = [
         patches=(PublishedUnlocked,),
     ),
     Twin(
+        bug="V3",
+        title="the fix of V2 takes two locks in the wrong order (harmless)",
+        source="1c7873e33645",
+        fixed="per-vma-6.12",
+        race="map-over-fault",
+        prop="",
+        patches=(LockUnderRmapLock,),
+        description="lockdep complains of the classes; but nobody can hold the lock of a VMA that is not in "
+        "the tree yet, so nobody waits.",
+    ),
+    Twin(
         bug="V5",
         title="a merge sets the anon_vma of a VMA that is not write-locked",
         source="d8ab9f7b644a",
@@ -241,6 +292,16 @@ TWINS = [
         prop="",
         patches=(EndWriteAllEarly,),
         description="The VMA is marked as detached before, which alone keeps the faults out.",
+    ),
+    Twin(
+        bug="V10",
+        title="a walk over the page tables of a VMA that is not write-locked",
+        source="49b0638502da",
+        fixed="per-vma-6.12",
+        race="mprotect",
+        prop="P10",
+        patches=(WalkUnlocked,),
+        description="mprotect stands for the walks of mlock and KSM: it changes flags and entries.",
     ),
     Twin(
         bug="V12",
@@ -291,5 +352,16 @@ TWINS = [
         prop="P3",
         patches=(WakeWithoutMm,),
         without=(RefcntReader,),
+    ),
+    Twin(
+        bug="V20",
+        title="a fault waits for mmap_lock with its VMA's lock held",
+        source="Documentation/mm/process_addrs.rst",
+        fixed="per-vma-6.12",
+        race="fork-fault",
+        prop="P11",
+        patches=(WaitsForMmapLock,),
+        without=(PerVmaReader,),
+        description="fork holds mmap_lock and waits for the VMA's readers.",
     ),
 ]

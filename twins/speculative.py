@@ -6,6 +6,7 @@ from collections.abc import Generator
 
 from spfvar.variants import spf_patches as p
 
+from spfvar.mm.fault import MmapLockFault
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import VmFault
 from spfvar.ops import objects as o
@@ -85,6 +86,15 @@ class SpinForThePageTable:
         return False
 
 
+class PreparesAnonVma:
+    """A speculative fault without an anon_vma looks for its neighbour's, or makes one, as under mmap_lock."""
+
+    @hookimpl(wrapper=True)
+    def anon_vma_prepare(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        prepare = yield
+        return MmapLockFault().anon_vma_prepare(vmf) if vmf.has(p.SPECULATIVE) else prepare
+
+
 class NoLockToDrop:
     """A speculative fault that waits has no lock to drop before it does."""
 
@@ -146,6 +156,16 @@ TWINS = [
         race="two-copies",
         prop="P11",
         patches=(SpinForThePageTable,),
+    ),
+    Twin(
+        bug="S4",
+        title="a speculative fault prepares an anon_vma",
+        source="20190416134522.17540-1-ldufour@linux.ibm.com",
+        fixed="spf-anon",
+        race="dontunmap-neighbour",
+        prop="P2",
+        patches=(PreparesAnonVma,),
+        description="The neighbour whose anon_vma it takes is unmapped meanwhile.",
     ),
     Twin(
         bug="S7",

@@ -8,7 +8,7 @@ spliced in behind every caller, which keeps the number of paths that of one func
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -154,6 +154,18 @@ class Extractor:
             return reader.steps, reader.entry
         except RecursionError:
             raise StrategyError(f"{call.name} is too long: its branches nest too deeply") from None
+
+    def texts(self) -> Iterator[Op]:
+        """The primitives of all functions called so far, each at the line that yields it.
+
+        An automaton shows those of a function that is one primitive at the line that calls it.
+        """
+        for function in self._functions.values():
+            yield from (
+                node.item
+                for node in function.nodes
+                if isinstance(node, _Branch) and isinstance(node.item, Op)
+            )
 
     # --- one function ----------------------------------------------------------------------------
 

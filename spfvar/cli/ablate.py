@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
-from spfvar.cli.check import search_options
+from spfvar.cli.check import INCOMPLETE, search_options
 from spfvar.cli.options import output_option, plugin_option, reproduce
 from spfvar.cli.plugins import load
-from spfvar.cli.waiting import counting
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 
+if TYPE_CHECKING:  # completion must not wait for the explorer
+    from spfvar.matrix.ablate import Ablated, Progress
+
 FORMS = ("table", "markdown", "mail", "json")
+BROKEN = 1
 
 
 @click.command(name="ablate")
@@ -38,8 +45,8 @@ def command(
 ) -> int:  # fmt: skip
     """Take every guard of a VARIANT out in turn; say which race breaks without it.
 
-    Guards are sections (RCU, interrupts off, locks, references), checks of what others may have changed,
-    trylocks, grace periods, IPIs, and what writers leave for readers.
+    Guards are sections (RCU, interrupts off, locks, references, writers' counts), checks of what others
+    may have changed, trylocks, grace periods, IPIs, waits, and what writers leave for readers.
 
     \b
     Examples:
@@ -47,10 +54,11 @@ def command(
       spfvar ablate per-vma-6.12 --race 'munmap-*' --format mail
       spfvar ablate mmap-lock                       the guards of the core itself
       spfvar ablate my-idea --plugin my_idea.py
+
+    Exit codes: 0 every search was complete; 1 a race breaks with every guard in place; 3 a search was
+    incomplete; 2 bad input; 130 interrupted.
     """
     from spfvar.matrix.ablate import ablate
-    from spfvar.report import ablation
-    from spfvar.report.paint import judged
 
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
@@ -60,18 +68,42 @@ def command(
     registry = load(plugins)
     races = catalogue.races()
     chosen = {name: races[name] for name in races.select(patterns or races.names())}
-    with counting("exploring") as progress:
+    with _progress() as progress:
         found = ablate(registry.any_variant(variant), chosen, core, options, jobs, progress)
-    line = reproduce(sys.argv[1:])
     where = terminal.place(output, form)
+    where.put(render(variant, found, form, where))
+    return BROKEN if found.broken else INCOMPLETE if found.open else 0
+
+
+def render(variant: str, found: Ablated, form: str, where: terminal.Place) -> str:
+    """The guards in one of the forms."""
+    from spfvar.report import ablation
+    from spfvar.report.paint import judged
+
+    command_line = reproduce(sys.argv[1:])
     if form == "json":
-        text = ablation.render_json(variant, found)
-    elif form == "mail":
-        text = ablation.render_mail(variant, found, len(chosen), line)
-    elif form == "markdown":
-        text = ablation.render_markdown(variant, found, len(chosen), line)
-    else:
-        paint = judged if where.colour else str
-        text = ablation.render_text(variant, found, len(chosen), line, where.width, paint)
-    where.put(text)
-    return 0
+        return ablation.render_json(variant, found)
+    if form == "mail":
+        return ablation.render_mail(variant, found, command_line)
+    if form == "markdown":
+        return ablation.render_markdown(variant, found, command_line)
+    return ablation.render_text(variant, found, command_line, where.width, judged if where.colour else str)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """Finished searches, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    began = {"": time.monotonic()}
+
+    def report(what: str, done: int, total: int) -> None:
+        started = began.setdefault(what, time.monotonic())
+        left = (time.monotonic() - started) / done * (total - done)
+        click.echo(f"\r\x1b[K{what} {done}/{total}  {left:.0f} s left", err=True, nl=False)
+
+    try:
+        yield report
+    finally:
+        click.echo("\r\x1b[K", err=True, nl=False)

@@ -22,6 +22,7 @@ from spfvar.matrix import catalogue
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
     from spfvar.explore.explore import Options
+    from spfvar.explore.walk import WalkOptions
     from spfvar.matrix.check import Checked
 
 #: Exit code if nothing is violated, but not everything that was asked for could be searched.
@@ -40,6 +41,9 @@ FORMS = ("table", "markdown", "mail", "json", "github")
     help="Race; repeatable.  [default: all]",
 )
 @click.option("--twins", is_flag=True, help="Check the broken twins and the variants without their bugs.")
+@click.option("--walk", type=int, metavar="N", help="N random walks through each race, not a search.")
+@click.option("--seed", type=int, metavar="S", help="Seed of the walks.  [default: 1]")
+@click.option("--count", "counts", multiple=True, metavar="ACTOR=N", help="So many threads; repeatable.")
 @click.option("--all", "every", is_flag=True, help="Every violated property, not only the first found.")
 @click.option("--max-states", type=int, default=20_000_000, show_default=True, help="Bound of each search.")
 @click.option("--memory", default="2GiB", show_default=True, metavar="SIZE", help="Bound of all searches.")
@@ -56,9 +60,9 @@ FORMS = ("table", "markdown", "mail", "json", "github")
 )
 @plugin_option
 def command(
-    variants: tuple[str, ...], patterns: tuple[str, ...], twins: bool, every: bool, max_states: int,
-    memory: str, timeout: str, no_reductions: bool, jobs: int | None, form: str, output: str | None,
-    save: str | None, plugins: tuple[str, ...],
+    variants: tuple[str, ...], patterns: tuple[str, ...], twins: bool, walk: int | None, seed: int | None,
+    counts: tuple[str, ...], every: bool, max_states: int, memory: str, timeout: str, no_reductions: bool,
+    jobs: int | None, form: str, output: str | None, save: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Explore every interleaving of races under variants; print verdicts and counterexamples.
 
@@ -72,26 +76,30 @@ def command(
       spfvar check per-vma-6.12 --race my-race.toml --max-states 1000000
       spfvar check --twins
       spfvar check my-idea --plugin my_idea.py --format github      in CI: docs/compare.md
+      spfvar check --walk 100000 --race three-faults-munmap --count fault=9
 
     Exit codes: 0 all safe (with --twins: all as expected); 1 a violation (with --twins: a miss or a false
-    alarm); 3 nothing violated but a search was incomplete; 2 bad input; 130 interrupted.
+    alarm); 3 nothing violated but a search was incomplete, as random walks always are; 2 bad input; 130
+    interrupted.
     """
     from spfvar.api import usable
     from spfvar.matrix.check import exit_code, make_cases, run_checks
     from spfvar.matrix.saved import saved_text
+    from spfvar.matrix.scopes import parse_counts
     from spfvar.report import github
 
-    options = search_options(max_states, memory, timeout, every, no_reductions)
+    search = search_options(max_states, memory, timeout, every, no_reductions)
+    walks = walk_options(walk, seed, search) if walk is not None or seed is not None else None
     for path in (output, save):
         if path is not None:
             check_writable(path)
     registry = load(plugins)
     names = variants if twins else usable(registry, variants)
     races = catalogue.races()
-    cases = make_cases(registry, races, names, patterns, twins)
+    cases = make_cases(registry, races, names, patterns, twins, parse_counts(counts))
     tell_problems(registry)
-    with _progress() as progress:
-        results = run_checks(cases, options, jobs, progress)
+    with _progress("states" if walk is None else "primitives") as progress:
+        results = run_checks(cases, walks or search, jobs, progress)
     where = terminal.place(output, form)
     if form == "github":
         files = {result.case.race_name: races.own_file(result.case.race_name) for result in results}
@@ -124,6 +132,20 @@ def search_options(max_states: int, memory: str, timeout: str, every: bool, no_r
     return with_reductions(options, REDUCTIONS, False) if no_reductions else options
 
 
+def walk_options(walk: int | None, seed: int | None, options: Options) -> WalkOptions:
+    """The options of random walks, for as long as a search may take."""
+    from spfvar.explore.walk import WalkOptions
+    from spfvar.explore.walked import LONGEST
+
+    if walk is None:
+        raise InputError("a search has no seed", key="--seed", expected="--walk N with it")
+    if walk < 1:
+        raise InputError(f"{walk} walks", key="--walk", expected="1 or more")
+    if seed is not None and seed < 0:
+        raise InputError(f"the seed is {seed}", key="--seed", expected="0 or more")
+    return WalkOptions(walk, LONGEST, options.seconds, 1 if seed is None else seed, options.first)
+
+
 def replay_options(patterns: Sequence[str], plugins: Sequence[str]) -> str:
     """What spfvar replay needs besides a token: the files that this run named."""
     options = [("--plugin", plugin) for plugin in plugins]
@@ -147,8 +169,8 @@ def render(results: Sequence[Checked], form: str, where: terminal.Place, replay:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int, float], None] | None]:
-    """Finished searches and states per second, on a terminal only."""
+def _progress(things: str) -> Iterator[Callable[[int, int, float], None] | None]:
+    """Finished searches and states (of walks: primitives) per second, on a terminal only."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -163,7 +185,7 @@ def _progress() -> Iterator[Callable[[int, int, float], None] | None]:
         if now - last > 0.1 or done == total:
             last = now
             click.echo(
-                f"\r\x1b[Kchecking {done}/{total}  {count_text(round(rate))} states/s",
+                f"\r\x1b[Kchecking {done}/{total}  {count_text(round(rate))} {things}/s",
                 err=True,
                 nl=False,
             )

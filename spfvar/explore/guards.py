@@ -1,20 +1,55 @@
 """Guards: what a protocol does only because of races, found in its automata, and taken out of them.
 
-A guard is known across races by its kind, the kernel function and the line of its text.  Taking a guard out
-changes automata, not texts: the rest of the protocol stays exactly as it was.
+A guard is known across races by its kind, the kernel function and the line of its text, and is taken out
+wherever that line is run.  Taking it out changes automata, not texts: the rest of the protocol stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
-from spfvar.automata.automaton import Automaton, Node
+from spfvar.automata.automaton import Automaton, Node, minimise
+from spfvar.explore.sections import BUMP, begun_by, first_bumps, nothing, without_sections
 from spfvar.ops import codes as c
+from spfvar.ops import objects as o
 from spfvar.ops.op import Op
+from spfvar.ops.places import Field, Register
+
+CHECK = "check"
+TRYLOCK = "trylock, not lock"
+GRACE_PERIOD = "grace period"
+IPI = "IPI"
+WAIT = "wait"
+STORE = "store"
+
+#: By automaton: (node, outcome) pairs that some search executed.
+Covered = Mapping[str, Collection[tuple[int, int]]]
+
+#: Tests of what another thread may have changed.  Lookups are none: what is looked up has to be there.
+_CHECKS = (
+    c.EQUALS,
+    c.EQUALS_REG,
+    c.PTE_SAME,
+    c.PTE_NONE,
+    c.PMD_SAME,
+    c.VMA_CONTAINS,
+    c.INSIDE_SIZE,
+    c.LOAD_ODD,
+    c.LOAD_REF,
+    c.LOAD_TEST,
+)
+#: The same on what was loaded before.
+_TESTS = (c.REG_EQUAL, c.TEST_REG)
+_READS = (c.LOAD, c.LOAD_TEST, c.LOAD_ODD, c.LOAD_REF, c.DEC_AND_TEST)
+_WORKS_OUT = (c.SET_REG, c.ADD_REGS, c.NEXT_ADDR, c.NEXT_TABLE, c.WINDOW)
+#: Comparisons with a word of memory: a count or a mark that somebody leaves for others.
+_COMPARES = (c.EQUALS, c.EQUALS_REG, c.LOAD_ODD, c.INC_NOT_ZERO, c.WAIT_EQUALS)
+_TRYLOCKS = {c.TRYLOCK: c.LOCK, c.DOWN_READ_TRYLOCK: c.DOWN_READ, c.DOWN_WRITE: c.DOWN_WRITE}
+_SKIPPED = {c.IPI_SEND: IPI, c.IPI_WAIT: WAIT, c.WAIT_EQUALS: WAIT}
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Guard:
     """One guard: ``where`` is the file and line of the text that begins it."""
 
@@ -23,171 +58,169 @@ class Guard:
     name: str
     where: str
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """File name and line."""
+        file, _, line = self.where.rpartition(":")
+        return file.rpartition("/")[2], int(line)
 
-#: Sections: how they begin and end, and what they are called.
-_SECTIONS = {
-    c.RCU_READ_LOCK: (c.RCU_READ_UNLOCK, "RCU section"),
-    c.IRQ_DISABLE: (c.IRQ_ENABLE, "IRQ-off section"),
-    c.PAGE_GET: (c.PAGE_PUT, "reference"),
-    c.LOCK: (c.UNLOCK, "lock"),
-    c.TRYLOCK: (c.UNLOCK, "lock"),
-    c.DOWN_READ: (c.UP_READ, "lock"),
-    c.DOWN_READ_TRYLOCK: (c.UP_READ, "lock"),
-    c.DOWN_WRITE: (c.UP_WRITE, "lock"),
-}
-#: Tests of what another thread may have changed.
-_CHECKS = (
-    c.EQUALS,
-    c.EQUALS_REG,
-    c.PTE_SAME,
-    c.PTE_NONE,
-    c.PMD_SAME,
-    c.VMA_CONTAINS,
-    c.LOAD_ODD,
-    c.REG_EQUAL,
-)
-_TRYLOCKS = {c.TRYLOCK: c.LOCK, c.DOWN_READ_TRYLOCK: c.DOWN_READ}
+    @property
+    def order(self) -> tuple[str, str, int, str]:
+        """Guards are listed by function, and in it in the order of the text."""
+        return self.function, *self.place, self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A guard of a race and the race's automata without it; none if the guard is a check that never fails."""
+
+    guard: Guard
+    automata: Mapping[str, Automaton] | None
+
+
+@dataclass(slots=True)
+class _Found:
+    """Where a guard is, by automaton, and which outcomes its nodes have: alone, and in the race."""
+
+    nodes: dict[str, list[int]] = field(default_factory=dict)
+    alone: set[int] = field(default_factory=set)
+    reached: set[int] = field(default_factory=set)
 
 
 def find_guards(
     automata: Mapping[str, Automaton],
-    undisturbed: Mapping[str, set[tuple[int, int]]],
-    wanted: Callable[[str], bool],
-) -> dict[Guard, dict[str, Automaton]]:
-    """The guards of the automata, with the automata that lack it.
+    alone: Covered,
+    reached: Covered,
+    wanted: Callable[[Op], bool] = lambda _: True,
+) -> list[Removal]:
+    """Every guard that the race comes by, among ``wanted`` primitives.
 
-    ``undisturbed``: by automaton, the (node, outcome) pairs that occur when its thread runs alone.  A check
-    is a guard if alone it always has one outcome; without it, the protocol goes on as if it had that one.
-    ``wanted``: is a guard that begins at this "file:line" looked for?
+    ``alone``: what occurs when an automaton's thread runs alone; a check is a guard if alone it always has
+    one outcome, and without it the protocol goes on as if it had that one.  ``reached``: what occurs in the
+    race.
     """
-    found: dict[Guard, dict[str, Automaton]] = {}
+    compared = {
+        op.place.field
+        for automaton in automata.values()
+        for op in automaton.ops()
+        if op.code in _COMPARES and op.place is not None
+    }
+    found: dict[Guard, _Found] = {}
     for name, automaton in automata.items():
-        for guard, changed in _guards_of(automaton, undisturbed[name], wanted):
-            found.setdefault(guard, {}).setdefault(name, automaton)
-            found[guard][name] = _merged(automaton, found[guard][name], changed)
-    return {guard: {**automata, **changed} for guard, changed in found.items()}
+        for number, guard in _guards_of(automaton, compared, wanted):
+            where = found.setdefault(guard, _Found())
+            where.nodes.setdefault(name, []).append(number)
+            where.alone |= _outcomes(alone.get(name, ()), number)
+            where.reached |= _outcomes(reached.get(name, ()), number)
+    removals = (_removal(guard, where, automata, compared) for guard, where in found.items() if where.reached)
+    return sorted((r for r in removals if r is not None), key=lambda removal: removal.guard.order)
 
 
-def _merged(original: Automaton, sofar: Automaton, changed: dict[int, Node]) -> Automaton:
-    nodes = list(sofar.nodes)
-    for number, node in changed.items():
-        nodes[number] = node
-    return Automaton(original.name, tuple(nodes))
+def _outcomes(covered: Collection[tuple[int, int]], node: int) -> set[int]:
+    return {outcome for outcome in range(c.MAX_OUTCOMES) if (node, outcome) in covered}
 
 
 def _guards_of(
-    automaton: Automaton, alone: set[tuple[int, int]], wanted: Callable[[str], bool]
-) -> Iterator[tuple[Guard, dict[int, Node]]]:
-    sections = _Sections(automaton)
+    automaton: Automaton, compared: Collection[Field], wanted: Callable[[Op], bool]
+) -> Iterator[tuple[int, Guard]]:
+    """Nodes, and what they may be a guard of."""
+    bumps = first_bumps(automaton, compared)
+    loaded = _loaded(automaton)
     for number, node in enumerate(automaton.nodes):
         op = node.op
-        if not wanted(op.where):
+        if not wanted(op):
             continue
-        if op.code in _SECTIONS:
-            yield from _section(sections, number)
-        if op.code in _TRYLOCKS:
-            waiting = replace(
-                op, code=_TRYLOCKS[op.code], outcomes=(None,), sleeps=op.code == c.DOWN_READ_TRYLOCK
-            )
-            yield _guard(op, "trylock, not lock"), {number: Node(waiting, node.successors[1:2])}
-        if op.code in _CHECKS and len(node.successors) == 2:
-            outcomes = {outcome for n, outcome in alone if n == number}
-            if len(outcomes) == 1:
-                passed = node.successors[outcomes.pop()]
-                yield _guard(op, "check"), {number: Node(op, (passed, passed))}
+        section = begun_by(op, compared)
+        if section is not None and (section[0].kind != BUMP or number in bumps):
+            yield number, _guard(op, section[0].kind)
+        if op.code in _TRYLOCKS and len(op.outcomes) == 2:
+            yield number, _guard(op, TRYLOCK)
+        tests = op.code in _CHECKS or (op.code in _TESTS and not loaded.isdisjoint((op.src, op.src2)))
+        if tests and len(op.outcomes) == 2:
+            yield number, _guard(op, CHECK)
         if op.code == c.CALL_RCU:
-            yield _guard(op, "grace period"), {number: Node(replace(op, code=c.FREE), node.successors)}
-        if op.code == c.IPI_SEND:
-            yield _guard(op, "IPI"), {number: _skipped(node)}
-        if op.code == c.ADD and op.place is not None and op.place.field.cls.name == "mm" and "seq" in op.name:
-            yield _guard(op, "writer's bump"), {number: _skipped(node)}
-        if op.code == c.STORE and op.line is not None:
-            yield _guard(op, "store"), {number: _skipped(node)}
+            yield number, _guard(op, GRACE_PERIOD)
+        if op.code in _SKIPPED:
+            yield number, _guard(op, _SKIPPED[op.code])
+        marks = op.code == c.STORE or (op.code == c.STORE_REG and op.src in loaded)
+        if marks and op.place is not None and op.place.field in compared:
+            yield number, _guard(op, STORE)
 
 
 def _guard(op: Op, kind: str) -> Guard:
-    return Guard(op.function, kind, op.name, op.where)
+    """The guard of a primitive; a text that is run on several objects of a class is one guard."""
+    name = op.name.replace(f"({op.place})", f"({op.place.field})") if op.place is not None else op.name
+    return Guard(op.function, kind, name, op.where)
 
 
-def _skipped(node: Node, outcome: int = 0) -> Node:
-    """The same place in the protocol, where nothing happens."""
+def _loaded(automaton: Automaton) -> set[Register]:
+    """Registers that hold what was read from memory, and nothing that the thread worked out by itself."""
+    read = {op.dst for op in automaton.ops() if op.code in _READS and op.dst is not None}
+    return read - {op.dst for op in automaton.ops() if op.code in _WORKS_OUT and op.dst is not None}
+
+
+def _removal(
+    guard: Guard, found: _Found, automata: Mapping[str, Automaton], compared: Collection[Field]
+) -> Removal | None:
+    """Take the guard out; None if it turns out to be none."""
+    if guard.kind == CHECK:
+        if len(found.alone) != 1:
+            return None
+        if found.reached <= found.alone:
+            return Removal(guard, None)
+    changed = dict(automata)
+    for name, nodes in found.nodes.items():
+        without = _without(guard.kind, automata[name], nodes, found.alone, compared)
+        if without is None:
+            return None
+        changed[name] = without
+    return Removal(guard, changed)
+
+
+def _without(
+    kind: str,
+    automaton: Automaton,
+    nodes: Collection[int],
+    alone: Collection[int],
+    compared: Collection[Field],
+) -> Automaton | None:
+    if kind not in _REPLACED:
+        return without_sections(automaton, nodes, compared)
+    passed = next(iter(alone), 0)
+    changed = [
+        _REPLACED[kind](node, passed) if number in nodes else node
+        for number, node in enumerate(automaton.nodes)
+    ]
+    return minimise(automaton.name, changed, 0)
+
+
+def _passes(node: Node, passed: int) -> Node:
+    """Go on as if the check had the outcome that it has alone."""
+    return Node(node.op, (node.successors[passed],) * 2)
+
+
+def _waits(node: Node, _: int) -> Node:
+    """Wait for the lock instead of trying once."""
     op = node.op
-    return Node(
-        Op(c.NOP, f"(no {op.name})", function=op.function, where=op.where), (node.successors[outcome],)
-    )
+    sleeps = op.code != c.TRYLOCK or (op.place is not None and op.place.field == o.FOLIO_LOCK)
+    waiting = replace(op, code=_TRYLOCKS[op.code], outcomes=(None,), imm=0, sleeps=sleeps)
+    return Node(waiting, node.successors[1:])
 
 
-def _section(sections: _Sections, begin: int) -> Iterator[tuple[Guard, dict[int, Node]]]:
-    """A section as a whole: its beginning, and every end that belongs to it."""
-    nodes = sections.nodes
-    op = nodes[begin].op
-    _, kind = _SECTIONS[op.code]
-    begins, ends = sections.partners(begin)
-    if begin != min(begins):
-        return
-    changed = {n: _skipped(nodes[n], len(nodes[n].successors) - 1) for n in begins}
-    changed |= {n: _skipped(nodes[n]) for n in ends}
-    yield _guard(op, kind), changed
+def _frees_at_once(node: Node, _: int) -> Node:
+    return Node(replace(node.op, code=c.FREE), node.successors)
 
 
-class _Sections:
-    """Where the sections of an automaton end; each is followed once, for many begin alike."""
-
-    def __init__(self, automaton: Automaton) -> None:
-        self.nodes = automaton.nodes
-        self._known: dict[int, frozenset[int]] = {}
-
-    def partners(self, begin: int) -> tuple[set[int], set[int]]:
-        """The beginnings and ends that share ends with this one: a merged node may end several sections."""
-        op = self.nodes[begin].op
-        begins, ends = {begin}, set(self._ends(begin))
-        while True:
-            more = {
-                n for n, node in enumerate(self.nodes)
-                if n not in begins and _begins_like(op, node.op) and self._ends(n) & ends
-            }  # fmt: skip
-            if not more:
-                return begins, ends
-            begins |= more
-            for n in more:
-                ends |= self._ends(n)
-
-    def _ends(self, begin: int) -> frozenset[int]:
-        if begin not in self._known:
-            self._known[begin] = frozenset(self._follow(begin))
-        return self._known[begin]
-
-    def _follow(self, begin: int) -> Iterator[int]:
-        """Nodes that end the section which begins at a node, counting nested ones."""
-        op = self.nodes[begin].op
-        end, _ = _SECTIONS[op.code]
-        closes = {n for n, node in enumerate(self.nodes) if node.op.code == end and _same(op, node.op)}
-        opens = {n for n, node in enumerate(self.nodes) if _begins_like(op, node.op)}
-        seen: set[tuple[int, int]] = set()
-        ahead = [(self.nodes[begin].successors[-1], 1)]  # a trylock's outcome "taken" is its last
-        while ahead:
-            place = ahead.pop()
-            number, depth = place
-            if place in seen or depth > len(self.nodes):
-                continue
-            seen.add(place)
-            successors = self.nodes[number].successors
-            if number in closes:
-                if depth == 1:
-                    yield number
-                    continue
-                ahead += [(s, depth - 1) for s in successors]
-            elif number in opens:
-                ahead.append((successors[-1], depth + 1))
-                ahead += [(s, depth) for s in successors[:-1]]
-            else:
-                ahead += [(s, depth) for s in successors]
+def _skips(node: Node, _: int) -> Node:
+    return Node(nothing(node.op), node.successors[:1])
 
 
-def _same(op: Op, other: Op) -> bool:
-    """Do two primitives act on the same lock or reference?"""
-    return op.place == other.place
-
-
-def _begins_like(op: Op, other: Op) -> bool:
-    return other.code in _SECTIONS and _SECTIONS[other.code][0] == _SECTIONS[op.code][0] and _same(op, other)
+#: Kinds that are one primitive: what stands in its place.
+_REPLACED: Mapping[str, Callable[[Node, int], Node]] = {
+    CHECK: _passes,
+    TRYLOCK: _waits,
+    GRACE_PERIOD: _frees_at_once,
+    IPI: _skips,
+    WAIT: _skips,
+    STORE: _skips,
+}

@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from spfvar.explore.explore import Exploration, Options, Violation, explore
+import numpy as np
+import numpy.typing as npt
+
+from spfvar.explore.explore import Exploration, Options, explore
 from spfvar.explore.moves import way_round
 from spfvar.explore.properties import property_of
 from spfvar.explore.tokens import token_of
@@ -37,7 +40,8 @@ class Verdict:
 
     ``verdict`` is safe (every state was seen), violation or incomplete (``why`` names the bound).
     ``vacuous`` names what the race wants to see at least once and none did: then "safe" says little.
-    ``findings`` are shortest first.
+    ``findings`` are shortest first.  Of random walks there were ``walks``: they have ``transitions``, and no
+    states.
     """
 
     variant: str
@@ -50,6 +54,7 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     vacuous: tuple[str, ...] = ()
     why: str = ""
+    walks: int = 0
 
     @property
     def property(self) -> str:
@@ -74,6 +79,8 @@ class Verdict:
             "why": self.why or None,
             "token": first.token if first else None,
         }
+        if self.walks:
+            entry["walks"] = self.walks
         if len(self.findings) > 1:
             entry["more"] = [
                 {"property": f.property, "what": list(f.trace.end), "token": f.token,
@@ -91,12 +98,15 @@ def judge(
     found, seconds = _shortest(world, options, found, progress)
     limits = [v for v in found.violations if v.code == c.V_NO_MEMORY]
     real = [v for v in found.violations if v.code != c.V_NO_MEMORY]
-    findings = tuple(_finding(world, variant, race, found, violation) for violation in real)
+    findings = tuple(
+        finding_of(world, variant, race, violation.code, found.ways_of(violation), violation.node)
+        for violation in real
+    )
     verdict = VIOLATION if findings else SAFE if found.complete and not limits else INCOMPLETE
     why = ""
     if verdict == INCOMPLETE:
         why = f"out of objects: {world.program.ops[limits[0].node].name}" if limits else found.why
-    vacuous = tuple(never_reached(world, found)) if verdict == SAFE else ()
+    vacuous = tuple(never_reached(world, found.covered)) if verdict == SAFE else ()
     return Verdict(
         variant, race, verdict, found.states, found.transitions, found.depth, seconds, findings, vacuous, why
     )  # fmt: skip
@@ -127,21 +137,23 @@ def with_reductions(options: Options, names: Sequence[str], wanted: bool) -> Opt
     return replace(options, **{name: wanted for name in names if name in known})
 
 
-def never_reached(world: RaceWorld, found: Exploration) -> list[str]:
-    """Those of the race's ``sometimes`` that no interleaving executed."""
-    reached = found.covered.reshape(-1, c.MAX_OUTCOMES).max(axis=1)
+def never_reached(world: RaceWorld, covered: npt.NDArray[np.uint8]) -> list[str]:
+    """Those of the race's ``sometimes`` that are not among the (node, outcome) pairs ``covered``."""
+    reached = covered.reshape(-1, c.MAX_OUTCOMES).max(axis=1)
     names = {op.name for op, was in zip(world.program.ops, reached, strict=True) if was}
     return [wanted for wanted in world.race.sometimes if not any(name.startswith(wanted) for name in names)]
 
 
-def _finding(world: RaceWorld, variant: str, race: str, found: Exploration, violation: Violation) -> Finding:
-    ways = found.ways_of(violation)
+def finding_of(
+    world: RaceWorld, variant: str, race: str, code: int, ways: Sequence[int], node: int
+) -> Finding:
+    """The violation at the end of a path, with ``node`` to blame (-1: the state at rest)."""
     round_from = -1
-    if violation.code == c.V_LIVELOCK:
+    if code == c.V_LIVELOCK:
         more, before = way_round(world, ways)
         round_from = len(ways) + before if more else -1
         ways = [*ways, *more]
-    trace = record(world, ways, violation.code, round_from)
-    op = world.program.ops[violation.node] if violation.node >= 0 else None
-    token = token_of(world, variant, race, violation.code, ways, trace.steps)
-    return Finding(property_of(violation.code, op), c.VIOLATIONS[violation.code], trace, token)
+    trace = record(world, ways, code, round_from)
+    op = world.program.ops[node] if node >= 0 else None
+    token = token_of(world, variant, race, code, ways, trace.steps)
+    return Finding(property_of(code, op), c.VIOLATIONS[code], trace, token)

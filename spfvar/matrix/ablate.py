@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from threading import Event
+from typing import TypeVar
 
 from spfvar.automata.automaton import Automaton
 from spfvar.cpus import available_cpus
-from spfvar.explore.explore import Options, explore
-from spfvar.explore.guards import Guard, find_guards
+from spfvar.explore.explore import Exploration, Options, explore
+from spfvar.explore.guards import Guard, Removal, find_guards
 from spfvar.explore.properties import property_of
-from spfvar.explore.world import KTHREAD, build_world, extract_race
+from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION, Verdict, judge
+from spfvar.explore.world import KTHREAD, RaceWorld, build_world, extract_race
 from spfvar.ops import codes as c
-from spfvar.plugins.variant import CORE, Stack, Variant
+from spfvar.ops.op import Op
+from spfvar.plugins.variant import Stack, Variant
 from spfvar.scenario.race import Race
 
-#: The files of the paths that every variant shares.
-_CORE = {inspect.getfile(patch) for patch in CORE}
+T = TypeVar("T")
+R = TypeVar("R")
+
+#: The paths that every variant shares, without any patch.
+_CORE = Variant("core", "no patches", "v5.12", "")
+#: A primitive's line and name: what one line yields depends on the patches, if it calls a hook point.
+Text = tuple[str, str]
+#: Told what is being done, and how many of how many searches have ended.
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -34,19 +43,57 @@ class Break:
 
 @dataclass(slots=True)
 class Ablation:
-    """One guard: the races that break without it, shortest first, those that hold, those left open."""
+    """One guard: the races that break without it, soonest first, those that hold, those left open.
+
+    ``idle`` are those of the races that hold in which the guard is a check that never fails.
+    """
 
     guard: Guard
     breaks: list[Break] = field(default_factory=list)
     holds: list[str] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
-    guard: Guard
+class Ablated:
+    """A variant without each of its guards.
+
+    ``races`` is how many were explored; ``broken`` are those among them that break with every guard in place
+    (and the property), which say nothing about guards.
+    """
+
+    guards: tuple[Ablation, ...]
+    races: int
+    broken: Mapping[str, str]
+
+    @property
+    def needed(self) -> int:
+        """How many of the guards some race needs."""
+        return sum(bool(ablation.breaks) for ablation in self.guards)
+
+    @property
+    def open(self) -> bool:
+        """Did any search hit a bound?"""
+        return any(ablation.incomplete for ablation in self.guards)
+
+
+@dataclass(frozen=True, slots=True)
+class _Survey:
+    """A race with every guard in place: its verdict, and what can be taken out."""
+
     name: str
     race: Race
+    verdict: str
+    property: str
+    removals: Sequence[Removal]
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    name: str
+    race: Race
+    guard: Guard
     automata: Mapping[str, Automaton]
 
 
@@ -56,99 +103,141 @@ def ablate(
     core: bool = False,
     options: Options = Options(),  # noqa: B008
     jobs: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[Ablation]:
+    progress: Progress | None = None,
+) -> Ablated:
     """Every guard of the variant's patches (``core``: and of the paths that they stand on), by function.
 
     A variant without patches is its core.  ``options.max_bytes`` is shared by searches side by side.
     Raises StrategyError.
     """
-    stack = Stack(variant)
-    every = core or not variant.patches
-    cases = [
-        _Case(guard, name, race, automata)
-        for name, race in races.items()
-        for guard, automata in guards_in(race, stack, every).items()
-    ]
-    found = {case.guard: Ablation(case.guard) for case in cases}
-    workers = min(jobs or available_cpus(), max(1, len(cases)))
-    bounded = replace(options, max_bytes=options.max_bytes // workers)
+    workers = jobs or available_cpus()
+    bounded = replace(options, max_bytes=options.max_bytes // workers, first=True)
     stop = Event()
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        futures = {pool.submit(_without, case, bounded, stop): case for case in cases}
-        try:
-            for done, future in enumerate(as_completed(futures), 1):
-                _enter(found[futures[future].guard], futures[future].name, future.result())
-                if progress is not None:
-                    progress(done, len(cases))
-        except BaseException:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-            raise
-    for ablation in found.values():
-        ablation.breaks.sort()
-        ablation.holds.sort()
-        ablation.incomplete.sort()
-    return sorted(found.values(), key=lambda ablation: ablation.guard)
-
-
-def in_core(where: str) -> bool:
-    """Does "file:line" stand in the paths that every variant shares?"""
-    return where.rpartition(":")[0] in _CORE
-
-
-def guards_in(race: Race, stack: Stack, core: bool) -> dict[Guard, dict[str, Automaton]]:
-    """The guards that occur in a race (``core``: also the core's), each with automata that lack it."""
-    automata = extract_race(race, stack)
-    alone = {name: set(_alone(race, stack, name)) for name in automata}
-    return find_guards(automata, alone, lambda where: core or not in_core(where))
-
-
-def _alone(race: Race, stack: Stack, name: str) -> Iterator[tuple[int, int]]:
-    """(node, outcome) pairs of an actor's automaton that occur when nobody else is there."""
-    if name == KTHREAD:
-        return
-    actor = next(actor for actor in race.actor if actor.name == name)
-    alone = race.model_copy(update={"actor": [actor.model_copy(update={"count": 1})]})
-    world = build_world(alone, extract_race(alone, stack))
-    covered = explore(world, Options.plain(first=False, livelock=False)).covered
-    first = world.program.entry[name]
-    for node in range(len(world.automata[name])):
-        for outcome in range(c.MAX_OUTCOMES):
-            if covered[(first + node) * c.MAX_OUTCOMES + outcome]:
-                yield node, outcome
-
-
-def _without(case: _Case, options: Options, stop: Event) -> Break | bool:
-    """What breaks in a race without a guard; True: nothing; False: the search hit a bound."""
+    stack = Stack(variant)
+    shared = set() if core or not variant.patches else core_texts(races.values())
 
     def watch(*_: object) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
 
-    watch()
-    world = build_world(case.race, dict(case.automata))
+    def surveyed(item: tuple[str, Race]) -> _Survey:
+        watch()
+        return _survey(*item, stack, shared, bounded, watch)
+
+    def judged(case: _Case) -> Verdict:
+        watch()
+        return judge(build_world(case.race, dict(case.automata)), variant.name, case.name, bounded, watch)
+
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        try:
+            surveys = _all(pool, surveyed, races.items(), "looking for guards", progress)
+            found, cases = _sorted_out(surveys)
+            verdicts = _all(pool, judged, cases, "exploring", progress)
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    for case, verdict in zip(cases, verdicts, strict=True):
+        _enter(found[case.guard], case.name, verdict)
+    for ablation in found.values():
+        ablation.breaks.sort()
+        for names in (ablation.holds, ablation.idle, ablation.incomplete):
+            names.sort()
+    guards = tuple(sorted(found.values(), key=lambda ablation: ablation.guard.order))
+    return Ablated(guards, len(surveys), {s.name: s.property for s in surveys if s.verdict == VIOLATION})
+
+
+def _all(
+    pool: ThreadPoolExecutor,
+    work: Callable[[T], R],
+    items: Iterable[T],
+    what: str,
+    progress: Progress | None,
+) -> list[R]:
+    """The results in the order of the items."""
+    futures = [pool.submit(work, item) for item in items]
+    for done, future in enumerate(as_completed(futures), 1):
+        future.result()
+        if progress is not None:
+            progress(what, done, len(futures))
+    return [future.result() for future in futures]
+
+
+def _survey(
+    name: str, race: Race, stack: Stack, shared: set[Text], options: Options, watch: Callable[..., None]
+) -> _Survey:
+    """Explore a race as it is, and each of its actors alone; guards in ``shared`` texts are left alone."""
+    automata = extract_race(race, stack)
+    world = build_world(race, automata)
     found = explore(world, options, watch)
-    if not found.violations:
-        return found.complete
-    if options.partial_order:  # for the shortest way
-        again = explore(world, replace(options, partial_order=False), watch)
-        found = again if again.violations else found
-    violation = found.violations[0]
-    op = world.program.ops[violation.node] if violation.node >= 0 else None
-    steps = len(found.ways_of(violation))
-    return Break(steps, case.name, property_of(violation.code, op), c.VIOLATIONS[violation.code])
+    real = [violation for violation in found.violations if violation.code != c.V_NO_MEMORY]
+    if real:
+        op = world.program.ops[real[0].node] if real[0].node >= 0 else None
+        return _Survey(name, race, VIOLATION, property_of(real[0].code, op), ())
+    removals = find_guards(
+        automata,
+        {actor.name: alone(race, automata, actor.name, watch) for actor in race.actor},
+        {actor: _covered(world, found, actor) for actor in automata if actor != KTHREAD},
+        lambda op: _text(op) not in shared,
+    )
+    verdict = SAFE if found.complete and not found.violations else INCOMPLETE
+    return _Survey(name, race, verdict, "", removals)
 
 
-def _enter(ablation: Ablation, race: str, result: Break | bool) -> None:
-    if isinstance(result, Break):
-        ablation.breaks.append(result)
-    elif result:
+def core_texts(races: Iterable[Race]) -> set[Text]:
+    """What the paths that every variant shares do in these races, at their own lines and callers'."""
+    stack = Stack(_CORE)
+    shown = [
+        op for race in races for automaton in extract_race(race, stack).values() for op in automaton.ops()
+    ]
+    return {_text(op) for op in (*shown, *stack.texts())}
+
+
+def _text(op: Op) -> Text:
+    return op.where, op.name
+
+
+def alone(
+    race: Race, automata: Mapping[str, Automaton], name: str, watch: Callable[..., None] | None = None
+) -> set[tuple[int, int]]:
+    """(node, outcome) pairs of an actor's automaton that occur when nobody else is there."""
+    actor = next(actor for actor in race.actor if actor.name == name)
+    lonely = race.model_copy(update={"actor": [actor.model_copy(update={"count": 1})]})
+    # The automaton is that of the whole race: what it branches on may depend on the other actors.
+    world = build_world(lonely, {key: automata[key] for key in (name, KTHREAD) if key in automata})
+    return _covered(world, explore(world, Options.plain(first=False, livelock=False), watch), name)
+
+
+def _covered(world: RaceWorld, found: Exploration, name: str) -> set[tuple[int, int]]:
+    """(node, outcome) pairs of an automaton that a search executed."""
+    first = world.program.entry[name]
+    last = first + len(world.automata[name])
+    covered = found.covered.reshape(-1, c.MAX_OUTCOMES)[first:last]
+    return {(int(node), int(outcome)) for node, outcome in zip(*covered.nonzero(), strict=True)}
+
+
+def _sorted_out(surveys: Sequence[_Survey]) -> tuple[dict[Guard, Ablation], list[_Case]]:
+    """The guards of all races, and the searches that are still to be done."""
+    found: dict[Guard, Ablation] = {}
+    cases: list[_Case] = []
+    for survey in surveys:
+        for removal in survey.removals:
+            ablation = found.setdefault(removal.guard, Ablation(removal.guard))
+            if survey.verdict == INCOMPLETE:
+                ablation.incomplete.append(survey.name)
+            elif removal.automata is None:
+                ablation.holds.append(survey.name)
+                ablation.idle.append(survey.name)
+            else:
+                cases.append(_Case(survey.name, survey.race, removal.guard, removal.automata))
+    return found, cases
+
+
+def _enter(ablation: Ablation, race: str, verdict: Verdict) -> None:
+    if verdict.verdict == VIOLATION:
+        first = verdict.findings[0]
+        ablation.breaks.append(Break(first.trace.length, race, first.property, first.text))
+    elif verdict.verdict == SAFE:
         ablation.holds.append(race)
     else:
         ablation.incomplete.append(race)
-
-
-def needed(ablations: Sequence[Ablation]) -> int:
-    """How many of the guards some race needs."""
-    return sum(bool(ablation.breaks) for ablation in ablations)

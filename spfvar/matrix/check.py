@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from threading import Event, Lock
@@ -13,13 +13,17 @@ from spfvar.cpus import available_cpus
 from spfvar.errors import InputError, unknown
 from spfvar.explore.explore import Options
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION, Verdict, judge
-from spfvar.explore.world import build_race
+from spfvar.explore.verdict import Progress as Report
+from spfvar.explore.walk import WalkOptions
+from spfvar.explore.walked import judge_walks
+from spfvar.explore.world import RaceWorld, build_race
 from spfvar.matrix.catalogue import Catalogue
+from spfvar.matrix.scopes import scaled
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Stack, Variant
 from spfvar.scenario.race import Race
 
-#: Told finished cells, all cells, and states per second of the searches that run.
+#: Told finished cells, all cells, and the states (of walks: primitives) per second of those that run.
 Progress = Callable[[int, int, float], None]
 
 
@@ -62,45 +66,56 @@ def make_cases(
     names: Sequence[str],
     patterns: Sequence[str],
     twins: bool = False,
+    counts: Mapping[str, int] | None = None,
 ) -> list[Case]:
     """The cases of variants (or twins) in races, in the order asked for.
 
     With ``twins``, ``names`` are those of twins or of bugs (none: all), and each twin is run on its own race,
-    as is the variant without its bug.  InputError for names that do not exist.
+    as is the variant without its bug.  ``counts`` gives actors another number of threads than their race
+    does.  InputError for names that do not exist.
     """
     chosen = races.select(patterns or races.names())
     if not twins:
         variants = [registry.any_variant(name) for name in names]
-        return [Case(variant, name, races[name]) for name in chosen for variant in variants]
+        scopes = scaled({name: races[name] for name in chosen}, counts or {})
+        return [Case(variant, *scope) for scope in scopes.values() for variant in variants]
     bugs = {twin.bug.lower() for twin in registry.twins.values()}
     for name in names:
         if name not in registry.twins and name.lower() not in bugs:
             raise unknown("twin", name, registry.twins)
-    cases = []
-    for twin in registry.twins.values():
-        named = not names or twin.name in names or twin.bug.lower() in [name.lower() for name in names]
-        if named and (twin.race in chosen or twin.race not in races.names()):
-            race = races[twin.race]
-            broken = registry.any_variant(twin.name)
-            cases.append(Case(broken, twin.race, race, twin.name, twin.prop or SAFE))
-            cases.append(Case(registry[twin.fixed], twin.race, race, twin.name, SAFE))
-    if not cases:
+    wanted = [
+        twin for twin in registry.twins.values()
+        if (not names or twin.name in names or twin.bug.lower() in [name.lower() for name in names])
+        and (twin.race in chosen or twin.race not in races.names())
+    ]  # fmt: skip
+    if not wanted:
         raise InputError("no twin is about these races", key="--twins")
+    scopes = scaled({twin.race: races[twin.race] for twin in wanted}, counts or {})
+    cases = []
+    for twin in wanted:
+        broken = registry.any_variant(twin.name)
+        cases.append(Case(broken, *scopes[twin.race], twin.name, twin.prop or SAFE))
+        cases.append(Case(registry[twin.fixed], *scopes[twin.race], twin.name, SAFE))
     return cases
 
 
 def run_checks(
-    cases: Sequence[Case], options: Options, jobs: int | None = None, progress: Progress | None = None
+    cases: Sequence[Case],
+    options: Options | WalkOptions,
+    jobs: int | None = None,
+    progress: Progress | None = None,
 ) -> list[Checked]:
-    """Explore every case.  ``options.max_bytes`` is shared by the searches that run side by side.
+    """Explore every case, or walk through it at random.
 
-    The same race under the same variant is explored once.  A variant whose texts cannot be extracted is
-    incomplete, with the reason.
+    ``options.max_bytes`` is shared by the searches that run side by side.  The same race under the same
+    variant is explored once.  A variant whose texts cannot be extracted is incomplete, with the reason.
     """
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
     workers = min(jobs or available_cpus(), max(1, len(cases)))
-    runner = _Runner(replace(options, max_bytes=options.max_bytes // workers), len(cases), progress)
+    if isinstance(options, Options):
+        options = replace(options, max_bytes=options.max_bytes // workers)
+    runner = _Runner(options, len(cases), progress)
     todo: dict[tuple[str, str], Case] = {}
     for case in cases:
         todo.setdefault((case.variant.name, case.race_name), case)
@@ -130,7 +145,7 @@ class _StoppedError(Exception):
 
 
 class _Runner:
-    def __init__(self, options: Options, total: int, progress: Progress | None) -> None:
+    def __init__(self, options: Options | WalkOptions, total: int, progress: Progress | None) -> None:
         self.options = options
         self.total = total
         self.stop = Event()
@@ -157,10 +172,9 @@ class _Runner:
                 if case.variant.name not in self._stacks:
                     self._stacks[case.variant.name] = Stack(case.variant)
                 world = build_race(case.race, self._stacks[case.variant.name])
-            verdict = judge(world, case.variant.name, case.race_name, self.options, report)
+            verdict = self._judge(world, case, self.options, report)
             if verdict.property and case.expected not in ("", SAFE, verdict.property):
-                every = replace(self.options, first=False)
-                verdict = judge(world, case.variant.name, case.race_name, every, report)
+                verdict = self._judge(world, case, replace(self.options, first=False), report)
                 return _with_first(verdict, case.expected)
             return verdict
         except StrategyError as error:
@@ -168,6 +182,12 @@ class _Runner:
         finally:
             with self._lock:
                 self._rates.pop(key, None)
+
+    def _judge(self, world: RaceWorld, case: Case, options: Options | WalkOptions, report: Report) -> Verdict:
+        names = case.variant.name, case.race_name
+        if isinstance(options, WalkOptions):
+            return judge_walks(world, *names, options, report)
+        return judge(world, *names, options, report)
 
     def finished(self) -> None:
         """Count a finished case."""

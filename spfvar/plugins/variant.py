@@ -30,7 +30,7 @@ from spfvar.mm.stack import ExpandStack
 from spfvar.mm.truncate import Truncation
 from spfvar.mm.vmf import spell
 from spfvar.mm.writers import MmapLockWriters
-from spfvar.ops.op import Call, Steps
+from spfvar.ops.op import Call, Op, Steps
 
 #: What every stack stands on: the paths of v5.12 under mmap_lock.
 CORE = (
@@ -188,6 +188,10 @@ class Stack:
                 return outline(*self._extractor.steps(call, spell))
         except StrategyError as error:
             raise StrategyError(f"variant {self.variant.name}: {error}") from error
+
+    def texts(self) -> list[Op]:
+        """The primitives of the texts that automata so far are made of, each at the line that yields it."""
+        return list(self._extractor.texts())
 
 
 def _specifications() -> type:

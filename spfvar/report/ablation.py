@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
 from spfvar.explore.properties import PROPERTIES
-from spfvar.matrix.ablate import Ablation, needed
+from spfvar.matrix.ablate import Ablated, Ablation
 from spfvar.report.mail import to_ascii
 from spfvar.report.paint import Paint
 from spfvar.report.verdicts import FOOTER, MAIL_WIDTH, WIDTH
@@ -17,74 +16,101 @@ FOOT = (
     "A guard that no race here needs is redundant, or guards against a race that is not in the matrix. "
     "Where a check is taken out, the protocol goes on as if it had passed."
 )
+OPEN = "Left open: the search hit a bound (--max-states, --memory, --timeout), so it says nothing."
 
 
-def title_of(variant: str, ablations: Sequence[Ablation], races: int) -> str:
+def title_of(variant: str, ablated: Ablated) -> str:
     """ "spf-...: 20 guards, 17 of them needed in 40 races"."""
-    return f"{variant}: {len(ablations)} guards, {needed(ablations)} of them needed in {races} races"
+    return (
+        f"{variant}: {len(ablated.guards)} guards, {ablated.needed} of them needed in {ablated.races} races"
+    )
 
 
 def name_of(ablation: Ablation) -> str:
-    """The guard in a few words."""
-    return f"{ablation.guard.kind}: {ablation.guard.name}"
+    """The guard in a few words, and the line where it begins."""
+    file, line = ablation.guard.place
+    return f"{ablation.guard.kind}: {ablation.guard.name} ({file}:{line})"
 
 
 def use_of(ablation: Ablation) -> str:
     """What it is there for."""
-    open_ = f"; left open: {', '.join(ablation.incomplete)}" if ablation.incomplete else ""
-    if not ablation.breaks:
-        return f"not needed in any of the {len(ablation.holds)} races that come by it{open_}"
-    first = ablation.breaks[0]
-    text = f"{first.property} in {first.race}, {first.steps} steps: {first.what}"
-    others = [f"{b.property} {b.race}" for b in ablation.breaks[1:]]
-    return text + (f"; also {', '.join(others)}" if others else "") + open_
+    parts = []
+    if ablation.breaks:
+        first = ablation.breaks[0]
+        parts.append(f"{first.property} in {first.race}, {first.steps} steps: {first.what}")
+        also: dict[str, list[str]] = {}
+        for other in ablation.breaks[1:]:
+            also.setdefault(other.property, []).append(other.race)
+        parts += [f"also {name}: {', '.join(races)}" for name, races in also.items()]
+    elif ablation.holds:
+        parts.append(f"not needed in {_races(len(ablation.holds), bool(ablation.incomplete))}")
+        if len(ablation.idle) == len(ablation.holds):
+            parts.append("it never fails there" if len(ablation.holds) > 1 else "it never fails")
+    if ablation.incomplete:
+        parts.append(f"left open: {', '.join(ablation.incomplete)}")
+    return "; ".join(parts)
+
+
+def _races(number: int, some_open: bool) -> str:
+    if number == 1:
+        return f"the one race {'whose search was complete' if some_open else 'that comes by it'}"
+    return f"any of the {number} races {'whose searches were complete' if some_open else 'that come by it'}"
+
+
+def notes(ablated: Ablated) -> list[str]:
+    """What is said below the guards."""
+    broken = ", ".join(f"{race} ({name})" for race, name in ablated.broken.items())
+    left_out = [f"Left out, for they break with every guard in place: {broken}."] if broken else []
+    return [*left_out, *([OPEN] if ablated.open else []), FOOT, FOOTER]
 
 
 def render_text(
-    variant: str,
-    ablations: Sequence[Ablation],
-    races: int,
-    reproduce: str,
-    width: int = WIDTH,
-    paint: Paint = str,
+    variant: str, ablated: Ablated, reproduce: str, width: int = WIDTH, paint: Paint = str
 ) -> str:
     """By function: each guard, and below it what breaks without it; ``paint`` colours verdicts."""
-    lines = _fill(title_of(variant, ablations, races), width)
+    lines = _fill(title_of(variant, ablated), width)
     function = None
-    for ablation in ablations:
+    for ablation in ablated.guards:
         if ablation.guard.function != function:
             function = ablation.guard.function
             lines += ["", f"{function}()"]
         lines += _fill(name_of(ablation), width, "  ")
         lines += map(paint, _fill(use_of(ablation), width, "      "))
-    used = sorted({b.property for a in ablations for b in a.breaks}, key=lambda p: int(p[1:]))
+    used = _properties(ablated.guards)
     lines += [""] if used else []
     for name in used:
         lines += _fill(f"{name}: {PROPERTIES[name].text}", width)
-    for text in (FOOT, FOOTER, f"Reproduce: {reproduce}"):
+    for text in (*notes(ablated), f"Reproduce: {reproduce}"):
         lines += ["", *_fill(text, width)]
     return "\n".join(lines) + "\n"
 
 
-def render_mail(variant: str, ablations: Sequence[Ablation], races: int, reproduce: str) -> str:
+def _properties(ablations: Sequence[Ablation]) -> list[str]:
+    return sorted({b.property for a in ablations for b in a.breaks}, key=lambda name: int(name[1:]))
+
+
+def render_mail(variant: str, ablated: Ablated, reproduce: str) -> str:
     """As text, ASCII, 72 columns."""
-    return to_ascii(render_text(variant, ablations, races, reproduce, MAIL_WIDTH))
+    return to_ascii(render_text(variant, ablated, reproduce, MAIL_WIDTH))
 
 
-def render_markdown(variant: str, ablations: Sequence[Ablation], races: int, reproduce: str) -> str:
+def render_markdown(variant: str, ablated: Ablated, reproduce: str) -> str:
     """A table of GitHub's dialect."""
     lines = [
-        f"## {title_of(variant, ablations, races)}",
+        f"## {title_of(variant, ablated)}",
         "",
         "| function | guard | without it |",
         "| --- | --- | --- |",
     ]
-    for ablation in ablations:
-        lines.append(f"| `{ablation.guard.function}` | {name_of(ablation)} | {use_of(ablation)} |")
-    return "\n".join([*lines, "", FOOT, "", FOOTER, "", f"Reproduce: `{reproduce}`"]) + "\n"
+    for ablation in ablated.guards:
+        cells = (f"`{ablation.guard.function}`", name_of(ablation), use_of(ablation))
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    for text in (*notes(ablated), f"Reproduce: `{reproduce}`"):
+        lines += ["", text]
+    return "\n".join(lines) + "\n"
 
 
-def render_json(variant: str, ablations: Sequence[Ablation]) -> str:
+def render_json(variant: str, ablated: Ablated) -> str:
     """A list with one entry per guard."""
     entries = [
         {
@@ -92,22 +118,17 @@ def render_json(variant: str, ablations: Sequence[Ablation]) -> str:
             "function": a.guard.function,
             "kind": a.guard.kind,
             "guard": a.guard.name,
-            "where": _short(a.guard.where),
+            "where": ":".join(map(str, a.guard.place)),
             "breaks": [
                 {"race": b.race, "property": b.property, "steps": b.steps, "what": b.what} for b in a.breaks
             ],
             "holds": a.holds,
+            "never_fails": a.idle,
             "incomplete": a.incomplete,
         }
-        for a in ablations
+        for a in ablated.guards
     ]
     return json.dumps(entries, indent=2) + "\n"
-
-
-def _short(where: str) -> str:
-    """File name and line: the same wherever it is installed."""
-    file, _, line = where.rpartition(":")
-    return f"{Path(file).name}:{line}"
 
 
 def _fill(text: str, width: int, indent: str = "") -> list[str]:

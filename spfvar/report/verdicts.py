@@ -40,6 +40,8 @@ def cell_text(verdict: Verdict) -> str:
     if verdict.verdict == VIOLATION:
         return f"{verdict.property} {verdict.findings[0].trace.length} steps"
     mark = "*" if verdict.vacuous else ""
+    if verdict.walks:
+        return f"none{mark} in {count_text(verdict.walks)} walks"
     return f"{verdict.verdict}{mark} {count_text(verdict.states)}"
 
 
@@ -77,12 +79,17 @@ def remarks(results: Sequence[Checked]) -> list[str]:
     for result in results:
         verdict = result.verdict
         where = f"{verdict.variant}, {verdict.race}"
-        if verdict.verdict == INCOMPLETE:
+        if verdict.verdict == INCOMPLETE and verdict.walks:
+            lines += [f"{where}: {verdict.why}"] if ";" in verdict.why else []
+        elif verdict.verdict == INCOMPLETE:
             rate = count_text(round(verdict.states / verdict.seconds)) if verdict.seconds else "0"
             reached = f"{verdict.states} states, depth {verdict.depth}, {rate} states/s"
             lines.append(f"incomplete: {where}: {verdict.why}; {reached}")
         if verdict.vacuous:
-            lines.append(f"* vacuous: {where}: no interleaving reached {', '.join(verdict.vacuous)}")
+            who = "walk" if verdict.walks else "interleaving"
+            lines.append(f"* vacuous: {where}: no {who} reached {', '.join(verdict.vacuous)}")
+    if any(result.verdict.walks and not result.verdict.findings for result in results):
+        lines.append("none: random walks met no violation, which proves nothing")
     return list(dict.fromkeys(lines))
 
 

@@ -150,12 +150,13 @@ def check(scope: Scope, jobs: int | None, progress: Callable[..., None] | None) 
 
 def take_out(
     scope: Scope, checked: Sequence[Checked], jobs: int | None, progress: Callable[..., None] | None
-) -> tuple[list[Ablation], dict[str, int]]:
+) -> tuple[Sequence[Ablation], dict[str, int]]:
     """The variant's guards in the races that are small enough; and the races that are not, by states."""
     states = {r.case.race_name: r.verdict.states for r in checked if r.case.variant is scope.variant}
     large = {name: count for name, count in states.items() if count > GUARD_RACE_STATES}
     races = {name: race for name, race in scope.races.items() if name not in large}
-    return ablate(scope.variant, races, False, _bounds(GUARD_STATES, jobs), jobs, progress), large
+    told = None if progress is None else lambda _what, done, total: progress(done, total)
+    return ablate(scope.variant, races, False, _bounds(GUARD_STATES, jobs), jobs, told).guards, large
 
 
 def _bounds(states: int, jobs: int | None) -> Options:

@@ -8,7 +8,7 @@ from spfvar.mm import hookspecs as hooks
 from spfvar.mm.exit import mmput
 from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
-from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.op import Call, Steps, again, loop
 from spfvar.ops.paging import touch
 from spfvar.ops.primitives import set_register
 from spfvar.scenario.file_actors import FILE_STATEMENTS, anon_rmap, collapse, map_over, mkyoung
@@ -83,7 +83,7 @@ def _merge(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
 
 def _exit(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from _range(vma)
-    yield from mmput(race.mapping(vma))
+    yield Call(mmput, (race.mapping(vma),))
 
 
 def _destination(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:

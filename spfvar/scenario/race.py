@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from spfvar.errors import InputError, nearest
 from spfvar.mm.vmf import Mapping
 
-#: Bounds of a race's memory: every word of a state has 16 bits, and sets of pages are bit masks.
+#: Bounds of a race's memory: every word of a state has 16 bits, and sets of pages or CPUs are bit masks.
 MAX_PAGES = 32
 MAX_ANON_PAGES = 14
-MAX_THREADS = 8
+MAX_THREADS = 14  # and the grace-period kthread
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 

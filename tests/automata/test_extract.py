@@ -542,3 +542,22 @@ def test_an_automaton_is_closed_reachable_and_holds_nothing_twice(tree: Tree) ->
 def test_extraction_is_repeatable(tree: Tree) -> None:
     """The same text gives the same automaton, node for node."""
     assert extract(lambda: text_of(tree)) == extract(lambda: text_of(tree))
+
+
+def test_the_texts_of_called_functions_keep_their_own_lines() -> None:
+    """An automaton shows a function of one primitive at its caller's line; its text is elsewhere."""
+
+    def callee() -> Steps:
+        yield work("inside")
+
+    def text() -> Steps:
+        yield Call(callee, ())
+
+    extractor = Extractor(no_hooks)
+    (shown, _) = extractor.automaton("text", text).ops()
+    (own,) = extractor.texts()
+    assert shown.name == own.name == "inside"
+    assert own.function == "callee"
+    line = callee.__code__.co_firstlineno + 1
+    assert own.where.endswith(f":{line}")
+    assert shown.where != own.where

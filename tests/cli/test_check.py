@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli import inprocess
+from tests.cli.running import interrupted, spfvar
 
 PLUGIN = str(Path(__file__).parents[1] / "explore" / "broken.py")
 BROKEN = ["check", "no-rcu-free", "--race", "munmap-file", "--plugin", PLUGIN]
 SAFE = ["check", "mmap-lock", "--race", "munmap-file"]
-COMMAND = [sys.executable, "-c", "from spfvar.cli.main import main; main()"]
 
 KEYS = {
     "variant", "race", "verdict", "property", "states", "transitions", "depth", "seconds", "trace", "what",
     "vacuous", "why", "token",
 }  # fmt: skip
-
-
-def spfvar(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
-    return subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, cwd=cwd, timeout=600, check=False
-    )
 
 
 def entries(*arguments: str) -> list[dict[str, Any]]:
@@ -55,6 +43,12 @@ def entries(*arguments: str) -> list[dict[str, Any]]:
         (["check", "--jobs", "0"], "expected 1 or more"),
         (["check", "--plugin", "nowhere.py"], "there is no plugin file"),
         (["check", "--twins", "x99"], "unknown twin 'x99'"),
+        (["check", "--walk", "0"], "expected 1 or more"),
+        (["check", "--walk", "5", "--seed", "-1"], "expected 0 or more"),
+        (["check", "--seed", "5"], "a search has no seed"),
+        (["check", "--race", "munmap-file", "--count", "fualt=2"], "did you mean 'fault'?"),
+        (["check", "--count", "fault"], "is not an assignment"),
+        (["check", "--count", "fault=99"], "expected a number from 1 to 14"),
         (["check", "-o", "/nonexistent/out"], "/nonexistent/out"),
         (["check", "--save", "/nonexistent/out"], "/nonexistent/out"),
         (["replay", "nonsense"], "is no token"),
@@ -171,6 +165,49 @@ def test_a_printed_token_is_replayed_step_by_step() -> None:
     assert all("tree: " in "\n".join(step["state"]) for step in document["steps"])
 
 
+def test_walks_find_a_violation_or_prove_nothing() -> None:
+    """1 with a trace and a token that replays, at a scope beyond the race's own; 3 and never "safe" without one."""
+    walking = ["--race", "munmap-file", "--walk", "20000", "--count", "fault=4", "--plugin", PLUGIN]
+    [entry] = entries("check", "no-rcu-free", *walking)
+    assert (entry["verdict"], entry["property"], entry["walks"]) == ("violation", "P1", 20_000)
+    assert entry["race"] == "munmap-file,fault=4"
+    assert {step["thread"] for step in entry["trace"]} <= {"munmap", *(f"fault {i}" for i in range(1, 5))}
+    assert spfvar("check", "no-rcu-free", *walking).returncode == 1
+    result = spfvar("replay", entry["token"], "--plugin", PLUGIN)
+    assert result.returncode == 0, result.stderr
+    assert "munmap-file,fault=4: reproduced" in " ".join(result.stdout.split())
+    result = spfvar("check", "spf-do-fault", *walking)
+    assert result.returncode == 3
+    assert "none in 20k walks" in result.stdout
+    assert "proves nothing" in result.stdout
+    assert "safe 2" not in result.stdout
+
+
+def test_walks_depend_on_their_seed_alone() -> None:
+    """The same numbers again, whatever runs side by side."""
+    walking = [
+        "check",
+        "mmap-lock",
+        "no-rcu-free",
+        "--race",
+        "munmap-file",
+        "--walk",
+        "500",
+        "--plugin",
+        PLUGIN,
+    ]
+    first = entries(*walking)
+    assert entries(*walking, "--jobs", "1") == first
+    assert entries(*walking, "--seed", "2") != first
+
+
+def test_a_search_takes_more_threads_too() -> None:
+    """Two faults have more states than one, and the name of the race says so."""
+    [one], [two] = entries(*SAFE), entries(*SAFE, "--count", "fault=2")
+    assert (one["verdict"], two["verdict"], two["race"]) == ("safe", "safe", "munmap-file,fault=2")
+    assert two["states"] > one["states"]
+
+
 def test_twins_have_to_be_found_with_their_property(tmp_path: Path) -> None:
     """Found with the published property and the fixed variant safe: 0; another property is a miss: 1."""
     arguments = ["check", "--twins", "--plugin", PLUGIN]
@@ -220,19 +257,11 @@ def test_a_variant_that_cannot_be_extracted_is_told(tmp_path: Path) -> None:
     assert result.returncode == 3
 
 
-def test_an_interrupt_ends_it_with_130() -> None:
+def test_an_interrupt_ends_it_with_130(tmp_path: Path) -> None:
     """Ctrl-C stops the searches; nothing is printed but one line."""
-    process = subprocess.Popen(
-        [*COMMAND, "check", "--no-reductions", "--race", "three-faults-munmap"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    time.sleep(8)
-    os.kill(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 130
-    assert out == ""
-    assert "interrupted" in err
-    assert "Traceback" not in err
+    done = interrupted(tmp_path, "check", "--no-reductions", "--race", "three-faults-munmap")
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.strip() == "spfvar: interrupted; nothing was written"
 
 
 def test_races_twins_and_properties_are_listed_and_shown() -> None:

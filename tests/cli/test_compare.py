@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
+
+from tests.cli.running import COMMAND, interrupted, spfvar
 
 QUICK = ["compare", "--scenario", "file-cow", "--threads", "1,4", "--seeds", "2"]
 
@@ -27,14 +25,6 @@ class YieldsNoOp:
 
 VARIANTS = [Variant("no-op", "title", "v0", "source", (YieldsNoOp,))]
 """
-
-
-def spfvar(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-c", "from spfvar.cli.main import main; main()", *arguments],
-        capture_output=True, text=True, cwd=cwd, timeout=300, check=False,
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -170,20 +160,19 @@ def test_nothing_is_compared_if_nothing_asked_for_can_be_used(tmp_path: Path) ->
 
 def test_interrupt_exits_130_and_writes_nothing(tmp_path: Path) -> None:
     """Ctrl-C in the middle of a run: one message, exit code 130, no file."""
-    output = tmp_path / "out.json"
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from spfvar.cli.main import main; main()", "compare", "--seeds", "50",
-         "-o", str(output)],
-        stderr=subprocess.PIPE, text=True,
-        # A shell may have left SIGINT ignored for its background jobs.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
-    time.sleep(6)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 130
-    assert errors.strip() == "spfvar: interrupted; nothing was written"
-    assert os.listdir(tmp_path) == []
+    output = tmp_path / "out" / "out.json"
+    output.parent.mkdir()
+    done = interrupted(tmp_path, "compare", "--seeds", "50", "-o", str(output))
+    assert done.returncode == 130
+    assert done.stderr.strip() == "spfvar: interrupted; nothing was written"
+    assert list(output.parent.iterdir()) == []
+
+
+def test_a_process_of_its_own_does_the_same() -> None:
+    """The other tests call the command line in this process: exit code and message reach a shell, too."""
+    done = subprocess.run([*COMMAND, "compere"], capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == spfvar("compere").stderr
 
 
 def test_output_is_written_whole_and_reproduce_leaves_it_out(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.places import SPIN_WORDS, Field
-from spfvar.ops.primitives import at, equals, load, spin_lock, spin_unlock, store
+from spfvar.ops.primitives import allocate, at, equals, load, spin_lock, spin_unlock, store
 from spfvar.plugins.variant import Twin, Variant
 
 FLAG = Field(o.MM, "flag")
@@ -54,12 +54,23 @@ class Crosses:
         yield spin_unlock(RIGHT)
 
 
+class Hoards:
+    """A fault that allocates page tables for ever."""
+
+    @hookimpl
+    def do_user_addr_fault(self, vmf: VmFault) -> Steps:
+        yield loop("more")
+        yield allocate(o.prealloc_pte, "pte_alloc_one", "alloc_table")
+        yield again("more")
+
+
 FULL = next(variant for variant in spf.VARIANTS if variant.name == "spf-do-fault")
 KEPT = tuple(patch for patch in FULL.patches if patch is not spf_patches.RcuVmaFree)
 
 VARIANTS = [
     replace(FULL, name="no-rcu-free", patches=KEPT),
     Variant("spins", "waits for ever", "v0", "a test", (Spins,)),
+    Variant("hoards", "never has enough page tables", "v0", "a test", (Hoards,)),
     Variant("crosses", "locks in opposite orders", "v0", "a test", (Crosses,)),
 ]
 TWINS = [

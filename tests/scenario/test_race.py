@@ -96,7 +96,7 @@ def test_a_vma_may_forbid_writes_if_it_starts_so_or_is_protected() -> None:
         ('munmap = "map"', 'shrink = "map"', 25, "actor[1].program[0].shrink", None),
         ('properties = ["P1"]', "properties = []", 3, "properties", None),
         ('properties = ["P1"]', 'properties = ["P1"]\ntable_pages = 3', 4, "table_pages", None),
-        ('name = "unmap"', 'name = "unmap"\ncount = 8', 19, "actor", None),
+        ('name = "unmap"', 'name = "unmap"\ncount = 14', 19, "actor", None),
         ('name = "unmap"', 'name = "user"', 24, "actor[1].name", None),
         ('name = "map"\nstart', 'name = "heap"\nstart', 15, "vma[1].name", None),
         ("pages = 2\n\n[[vma]]\nname = \"map\"", 'pages = 2\npresent = "file"\n\n[[vma]]\nname = "map"', 13, "vma[0].present", None),
