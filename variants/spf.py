@@ -15,7 +15,9 @@ ANONYMOUS = (
     p.SpeculativeWalk,
     p.PteMapLock,
     p.SpeculativeAnonymous,
+    p.SpeculativeNuma,
     p.SpeculativePresent,
+    p.SpeculativeSwap,
 )
 LAST = (p.NoPolicy, p.NoTableMove, p.LockRetractedTable, p.MultithreadedOnly, p.RcuVmaFreeIfShared)
 
@@ -27,8 +29,9 @@ EVENTS = (
     Event("spf_abort_no_speculate", "reason", "this kind of VMA or access does not speculate"),
     Event("spf_abort_vma_copy", "reason", "a writer began while the VMA was copied"),
     Event("spf_abort_access_error", "reason", "the VMA forbids the access"),
-    Event("spf_abort_pmd", "reason", "no page table yet (once per 2 MiB)"),
+    Event("spf_abort_pmd", "reason", "no page table yet (once per 2 MiB), or a huge page"),
     Event("spf_abort_anon_vma", "reason", "the VMA has no anon_vma yet"),
+    Event("spf_abort_swap_nopage", "reason", "the page is not in the swap cache"),
     Event("spf_abort_userfaultfd", "reason", "a userfaultfd monitor has to fill the page"),
     Event("spf_abort_pte_map_lock_seq1", "reason", "a writer began before the table was locked"),
     Event("spf_abort_pte_map_lock_pmd", "reason", "the page table was replaced"),

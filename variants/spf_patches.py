@@ -1,8 +1,8 @@
 """The patches of "Speculative page faults" (Lespinasse, April 2021), one class per behaviour change.
 
 Message ids are 20210407014502.24091-(k+1)-michel@lespinasse.org for patch k of 37.  Left out, because
-the model has no place for them: page tables above the last level (``SPF_ABORT_PUD``), huge pages, NUMA
-hinting (17, 18), swap (21, 22), file systems with a lock of their own around ``->fault`` (31, 32).
+the model has no place for them: page tables above the last level (``SPF_ABORT_PUD``), swap entries that are
+none (``SPF_ABORT_NON_SWAP_ENTRY``), file systems with a lock of their own around ``->fault`` (31, 32).
 Patch 26 skips checks on the page middle directory that a present table already skips here.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from spfvar.mm import hookspecs as hooks
+from spfvar.mm.dispatch import pmd_trans_huge
 from spfvar.mm.hookspecs import hook_point, hookimpl
 from spfvar.mm.khugepaged import retract_under_mmap_lock
 from spfvar.mm.sequence import WriteSequence
@@ -196,7 +197,7 @@ class SpeculativeWalk:
 
     def _walk(self, vmf: VmFault) -> Steps:
         yield from speculative_page_walk_begin()
-        if not (yield read_pmd()):
+        if (yield from pmd_trans_huge(vmf)) or not (yield read_pmd()):
             yield from speculative_page_walk_end()
             return (yield from abort("pmd"))
         pte = yield read_pte(vmf.write)
@@ -265,6 +266,37 @@ class SpeculativeAnonymous:
         if (yield is_null(o.anon_vma)):
             return (yield from abort("anon_vma"))
         return VMFault.NONE
+
+
+class SpeculativeNuma:
+    """17, 18/37: do_numa_page."""
+
+    @hookimpl(wrapper=True)
+    def spf_handles(self, vmf: VmFault, pte: str) -> Generator[None, Steps, Steps]:
+        other = yield
+        return _answer(True) if pte == "protnone" else other
+
+
+class SpeculativeSwap:
+    """21, 22/37: do_swap_page takes what the swap cache has and never waits."""
+
+    @hookimpl(wrapper=True)
+    def spf_handles(self, vmf: VmFault, pte: str) -> Generator[None, Steps, Steps]:
+        other = yield
+        return _answer(True) if pte == "swap" else other
+
+    @hookimpl(wrapper=True)
+    def swapin_readahead(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        read = yield
+        return abort("swap_nopage") if vmf.has(SPECULATIVE) else read
+
+    @hookimpl(wrapper=True)
+    def folio_lock_or_retry(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        lock = yield
+        return self._trylock() if vmf.has(SPECULATIVE) else lock
+
+    def _trylock(self) -> Steps:
+        return VMFault.NONE if (yield folio_trylock()) else VMFault.RETRY
 
 
 class SpeculativePresent:
@@ -439,14 +471,14 @@ class LockRetractedTable:
 
 
 class MultithreadedOnly:
-    """33/37: speculate only if another thread shares the address space."""
+    """33/37: speculate only for user mode, and if another thread shares the address space."""
 
     @hookimpl(wrapper=True)
     def do_user_addr_fault(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
         return self._if_shared(vmf, (yield))
 
     def _if_shared(self, vmf: VmFault, speculate: Steps) -> Steps:
-        if (yield equals(at(o.mm, o.MM_USERS), 1, "mm_users")):
+        if not vmf.user or (yield equals(at(o.mm, o.MM_USERS), 1, "mm_users")):
             return (yield from hooks.fault_with_mmap_lock(vmf))
         return (yield from speculate)
 
