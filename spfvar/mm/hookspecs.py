@@ -179,7 +179,10 @@ def folio_lock_or_retry(vmf: VmFault) -> Steps:
 
 @hook_point
 def do_numa_page(vmf: VmFault) -> Steps:
-    """A present entry made inaccessible to see who uses the page: restore it (mm/memory.c).  Returns VMFault."""
+    """A present entry was made inaccessible, to see who uses the page: restore it (mm/memory.c).
+
+    Returns VMFault.
+    """
     raise AssertionError
 
 

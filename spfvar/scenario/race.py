@@ -39,8 +39,8 @@ class RaceVma(_Strict):
     its pages have at the start; ``anon_vma``: does it have one.  ``mm``: its address space (the second
     one, 1, has page numbers of its own).  ``write_notify``: its file wants to see the first write to a page.
     ``shares``: it is what fork made of that VMA; both have the same pages.  ``growsdown``: a stack that does
-    not cover its lowest page yet; ``policy``: it has a memory policy.  ``swap``: its pages are in swap, on the
-    device or (which saves the read) in the swap cache; ``numa``: its present pages may be NUMA hints.
+    not cover its lowest page yet; ``policy``: it has a memory policy.  ``swap``: its pages are in swap, on
+    the device or (which saves the read) in the swap cache; ``numa``: its present pages may be NUMA hints.
     """
 
     name: Name
