@@ -22,7 +22,7 @@ LAYERS: list[set[str]] = [
     {"mm"},
     {"plugins", "scenario"},
     {"simulate", "explore"},
-    {"export"},
+    {"export", "coverage"},
     {"comparison"},
     {"matrix"},
     {"report"},

@@ -22,6 +22,7 @@ COMMANDS = {
     ),
     "show": ("spfvar.cli.show", "Explain a scenario, a race, a variant, a hook point or a hardware profile."),
     "ablate": ("spfvar.cli.ablate", "Take each guard of a variant out: which race breaks without it?"),
+    "coverage": ("spfvar.cli.coverage", "Which faults need no mmap_lock, and what writers do to them."),
     "export": ("spfvar.cli.export", "Write a race under a variant as a model for SPIN."),
 }
 INTERRUPTED = 130

@@ -159,7 +159,9 @@ def reason_of(way: Sequence[Step], variant: Variant) -> str:
 
 def _answer(step: Step) -> str:
     outcome = step.op.outcomes[step.outcome]
-    return {True: "yes", False: "no"}.get(outcome, str(outcome)) if isinstance(outcome, bool) else str(outcome)
+    return (
+        {True: "yes", False: "no"}.get(outcome, str(outcome)) if isinstance(outcome, bool) else str(outcome)
+    )
 
 
 def _unique(texts: object) -> tuple[str, ...]:

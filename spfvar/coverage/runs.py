@@ -43,9 +43,7 @@ class Step:
     def is_on(self, field: object, *codes: int) -> bool:
         """Is it one of these opcodes, on a field of the thread's own mm?"""
         place = self.op.place
-        return (
-            self.op.code in codes and place is not None and place.field == field and place.register == o.mm
-        )
+        return self.op.code in codes and place is not None and place.field == field and place.register == o.mm
 
 
 @dataclass(frozen=True, slots=True)
