@@ -52,29 +52,32 @@ class Writer:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a writer does to faults in one place; an empty set: nothing.
+    """What a writer does to faults in one place: words, each with the reasons or locks behind it.
 
     ``running``: faults that were at the page tables when it came: "aborted" (they go to mmap_lock),
     "waited for" (the writer waits for them), "waits".  ``new``: faults that begin meanwhile: "falls back",
-    "waits".  ``reasons``: why, or for which lock.
+    "waits".
     """
 
-    running: tuple[str, ...] = ()
-    new: tuple[str, ...] = ()
-    reasons: tuple[str, ...] = ()
+    running: dict[str, tuple[str, ...]]
+    new: dict[str, tuple[str, ...]]
+
+    def same_words(self, other: Effect) -> bool:
+        """Does the other have the same words, for whatever reasons?"""
+        return (set(self.running), set(self.new)) == (set(other.running), set(other.new))
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"running": list(self.running), "new": list(self.new), "reasons": list(self.reasons)}
+        return {"running": self.running, "new": self.new}
 
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
     """A writer under a variant.
 
-    ``mmap_lock``: how it takes the lock, in order, e.g. "W>R" for a downgrade; ``near`` and ``far``: its effect
-    on faults (None: nobody could fault); ``also``: "IPI" (it interrupts CPUs), "RCU" (it frees after a grace
-    period), "tables" (it unlinks page tables).
+    ``mmap_lock``: how it takes the lock, in order, e.g. "W>R" for a downgrade; ``near`` and ``far``: its
+    effect on faults (None: nobody could fault); ``also``: "IPI" (it interrupts CPUs), "RCU" (it frees after
+    a grace period), "tables" (it unlinks page tables).
     """
 
     variant: str
@@ -115,15 +118,18 @@ def mmap_lock_of(steps: Sequence[Step]) -> str:
     """How the thread's own mmap_lock is taken: "W", "R", "W>R", "R, W>R", or "-"."""
     taken: list[str] = []
     for step in steps:
-        if step.is_on(o.MMAP_LOCK, c.DOWN_WRITE) and (len(step.op.outcomes) == 1 or step.succeeded):
+        if step.is_on(o.MMAP_LOCK, c.DOWN_WRITE) and _had(step):
             taken.append("W")
-        elif step.is_on(o.MMAP_LOCK, c.DOWN_READ):
-            taken.append("R")
-        elif step.is_on(o.MMAP_LOCK, c.DOWN_READ_TRYLOCK) and step.succeeded:
+        elif step.is_on(o.MMAP_LOCK, c.DOWN_READ, c.DOWN_READ_TRYLOCK) and _had(step):
             taken.append("R")
         elif step.is_on(o.MMAP_LOCK, c.DOWNGRADE_WRITE):
             taken[-1] = "W>R"
     return ", ".join(taken) or "-"
+
+
+def _had(step: Step) -> bool:
+    """Was the lock had?  Without a second outcome there is no doubt."""
+    return len(step.op.outcomes) == 1 or step.succeeded
 
 
 def _also(steps: Sequence[Step]) -> tuple[str, ...]:
@@ -152,7 +158,15 @@ def _effect(writer: Writer, fault: Facts | None, variant: Variant, stack: Stack)
     walked = next((i for i, step in enumerate(alone) if step.op.code == c.READ_PMD), len(alone))
     for number in range(walked + 1, len(alone)):
         _arrive_at(lead, alone[:number], alone[number].before, found)
-    return Effect(tuple(sorted(found.running)), tuple(sorted(found.new)), tuple(found.reasons))
+    return Effect(_sorted(found.running), _sorted(found.new))
+
+
+#: Words, and the reasons of each in order of appearance.
+_Words = dict[str, dict[str, None]]
+
+
+def _sorted(words: _Words) -> dict[str, tuple[str, ...]]:
+    return {word: tuple(words[word]) for word in sorted(words)}
 
 
 @dataclass(slots=True)
@@ -161,13 +175,11 @@ class _Found:
 
     variant: Variant
     locked: bool
-    running: set[str] = field(default_factory=set)
-    new: set[str] = field(default_factory=set)
-    reasons: dict[str, None] = field(default_factory=dict)
+    running: _Words = field(default_factory=dict)
+    new: _Words = field(default_factory=dict)
 
-    def note(self, where: set[str], word: str, reason: str) -> None:
-        where.add(word)
-        self.reasons[f"{word}: {reason}"] = None
+    def note(self, words: _Words, word: str, reason: str) -> None:
+        words.setdefault(word, {})[reason] = None
 
     def fell_back(self, steps: Sequence[Step]) -> bool:
         return not self.locked and UNDER_MMAP_LOCK in events_of(steps)
@@ -210,6 +222,8 @@ def _do(**statement: object) -> tuple[RaceStatement, ...]:
     return (RaceStatement.model_validate(statement),)
 
 
+_MAP = _vma()
+_STACK = _vma(growsdown=True)
 _FAR = _vma("far", 8)
 _PLACE = _vma("to", 4, mapped=False)
 _CHILD = _vma("child", 4, mapped=False, mm=1)
@@ -219,11 +233,16 @@ _FAR_FILE = _vma("far", 8, file="other", fault_around=2)
 
 
 def _anon(
-    name: str, title: str, program: tuple[RaceStatement, ...], *more: RaceVma, page: int = 0, **vma: object
+    name: str,
+    title: str,
+    program: tuple[RaceStatement, ...],
+    *more: RaceVma,
+    vma: RaceVma = _MAP,
+    page: int = 0,
 ) -> Writer:
     """A writer on anonymous memory, against first writes."""
     near, far = Facts("map", page, write=True), Facts("far", write=True)
-    return Writer(name, title, (_vma(**vma), _FAR, *more), program, near, far)
+    return Writer(name, title, (vma, _FAR, *more), program, near, far)
 
 
 def _file(name: str, title: str, program: tuple[RaceStatement, ...]) -> Writer:
@@ -243,7 +262,7 @@ WRITERS: tuple[Writer, ...] = (
     _anon("fork", "fork", _do(fork="map", to="child"), _CHILD),
     _anon("mremap", "mremap, entry by entry", _do(move="map", to="to"), _PLACE),
     _anon("mremap-fast", "mremap, by whole page tables", _do(move="map", to="to", fast=True), _PLACE),
-    _anon("stack", "a fault that extends the stack", _do(store="map"), page=1, growsdown=True),
+    _anon("stack", "a fault that extends the stack", _do(store="map"), vma=_STACK, page=1),
     _anon("maps", "read of /proc/pid/maps", _do(maps="map")),
     _anon("khugepaged", "khugepaged, anonymous memory", _do(collapse="map")),
     _file("retract", "khugepaged, the pages of a file", _do(retract="data")),

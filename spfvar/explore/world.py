@@ -113,7 +113,7 @@ def _sizes(race: Race, automata: dict[str, Automaton]) -> Sizes:
         vmas=vmas,
         tables=2 * (pages // span) + accesses,
         files=len(race.file) + len(race.swapped),
-        folios=sum(backing.pages for backing in (*race.file, *race.swapped)),
+        folios=sum(file.pages for file in race.file) + sum(vma.pages for vma in race.swapped),
         pages=pages,
         pt_shift=span.bit_length() - 1,
         seq_bits=10,

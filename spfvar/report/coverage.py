@@ -13,7 +13,7 @@ from spfvar.report.blocks import Block, Cell, Row, assign_marks
 from spfvar.report.grid import fitting_columns, grid_lines
 
 WIDTH = 80
-FAULT_WORDS = {
+FAULT_WORDS: dict[str, str] = {
     "handled": "without mmap_lock; a footnote says on which condition",
     "falls back": "tried without mmap_lock, and done again under it",
     "mmap_lock": "not tried without it",
@@ -24,13 +24,12 @@ WRITER_WORDS = {
     "aborted": "a fault that was at the page tables when the writer came goes to mmap_lock",
     "waited for": "the writer waits for such a fault",
     "falls back": "a fault that begins while the writer is at work goes to mmap_lock",
-    "waits": "the fault waits for the writer, by the lock in the footnote",
+    "waits": "the fault waits for the writer; the footnote names the lock",
     "-": "nothing but, at most, a wait for a page table's spinlock",
     "IPI": "the writer interrupts the CPUs that run the mm",
     "RCU": "it frees something after a grace period",
     "tables": "it unlinks page tables",
 }
-WRITER_HEADERS = ("mmap_lock", "running faults", "new faults", "also")
 
 
 def fault_block(found: Sequence[Handling]) -> Block:
@@ -45,39 +44,44 @@ def fault_block(found: Sequence[Handling]) -> Block:
     return Block("", "", ("fault",), tuple(variants), rows, notes, align="left", panel_columns=8)
 
 
-def writer_block(variant: str, found: Sequence[Overlay]) -> Block:
-    """Writers as rows, by where the fault is; what they do to one variant's faults as columns."""
-    places = [(one, *place) for one in found for place in _places(one)]
-    marks, notes = assign_marks([reasons for _, _, _, reasons in places])
+def lock_block(found: Sequence[Overlay]) -> Block:
+    """How writers take mmap_lock, and what else other CPUs notice of them, by variant."""
+    variants = list(dict.fromkeys(one.variant for one in found))
+    cells = {
+        (one.writer, one.variant): Cell("; ".join(filter(None, [one.mmap_lock, ", ".join(one.also)])))
+        for one in found
+    }
+    writers = dict.fromkeys(one.writer for one in found)
+    rows = tuple(Row((writer,), tuple(cells[writer, variant] for variant in variants)) for writer in writers)
+    return Block("mmap_lock", "", ("writer",), tuple(variants), rows, align="left", panel_columns=8)
+
+
+def effect_block(variant: str, found: Sequence[Overlay]) -> Block:
+    """Writers as rows, by where the faults are; what they do to one variant's faults as columns."""
+    places = [(one.writer, *place) for one in found for place in _places(one)]
+    reasons = [
+        [reason for words in part.values() for reason in words]
+        for _, _, effect in places for part in (effect.running, effect.new)
+    ]  # fmt: skip
+    marks, notes = assign_marks(reasons)
     rows = tuple(
-        Row((one.writer, where), _cells(one, effect, mark))
-        for (one, where, effect, _), mark in zip(places, marks, strict=True)
+        Row((writer, where), (_cell(effect.running, marks[2 * i]), _cell(effect.new, marks[2 * i + 1])))
+        for i, (writer, where, effect) in enumerate(places)
     )
-    return Block(
-        variant, "", ("writer", "faults in"), WRITER_HEADERS, rows, notes, align="left", panel_columns=8
-    )
+    headers = ("running faults", "new faults")
+    return Block(variant, "", ("writer", "faults in"), headers, rows, notes, align="left", panel_columns=8)
 
 
-def _places(one: Overlay) -> list[tuple[str, Effect | None, tuple[str, ...]]]:
-    """Where faults are, the effect there and its reasons; one row if it is the same everywhere."""
-    near, far = one.near, one.far
-    if near is None:
-        return [("no VMA" if far is None else "others", far, far.reasons if far else ())]
-    if far is not None and (near.running, near.new) == (far.running, far.new):
-        return [("any VMA", near, tuple(dict.fromkeys([*near.reasons, *far.reasons])))]
-    rest = [("others", far, far.reasons)] if far is not None else []
-    return [("its VMA", near, near.reasons), *rest]
+def _places(one: Overlay) -> list[tuple[str, Effect]]:
+    """Where faults are, and the effect there; one row if the words are the same everywhere."""
+    if one.near is not None and one.far is not None and one.near.same_words(one.far):
+        return [("any VMA", one.near)]
+    places = (("its VMA", one.near), ("others", one.far))
+    return [(where, effect) for where, effect in places if effect is not None]
 
 
-def _cells(one: Overlay, effect: Effect | None, mark: str) -> tuple[Cell, ...]:
-    running = ", ".join(effect.running) if effect else ""
-    new = ", ".join(effect.new) if effect else ""
-    return (
-        Cell(one.mmap_lock),
-        Cell(running or "-"),
-        Cell(new or "-", notes=mark),
-        Cell(", ".join(one.also)),
-    )
+def _cell(words: dict[str, tuple[str, ...]], mark: str) -> Cell:
+    return Cell(", ".join(words) or "-", notes=mark)
 
 
 def render_faults(found: Sequence[Handling], form: str, reproduce: str) -> str:
@@ -86,17 +90,18 @@ def render_faults(found: Sequence[Handling], form: str, reproduce: str) -> str:
         return json.dumps([one.as_dict() for one in found], indent=2) + "\n"
     shown = {one.kind for one in found}
     words = {kind.name: kind.title for kind in FAULT_KINDS if kind.name in shown}
-    used = {one.verdict for one in found}
+    used: set[str] = {one.verdict for one in found}
     verdicts = {word: text for word, text in FAULT_WORDS.items() if word in used}
     return _render([fault_block(found)], {"Faults": words, "Words": verdicts}, form, reproduce)
 
 
 def render_writers(found: Sequence[Overlay], form: str, reproduce: str) -> str:
-    """A table per variant of what writers do, in the same forms."""
+    """How writers take mmap_lock, then a table per variant of what they do to faults; in the same forms."""
     if form == "json":
         return json.dumps([one.as_dict() for one in found], indent=2) + "\n"
     variants = dict.fromkeys(one.variant for one in found)
-    blocks = [writer_block(name, [one for one in found if one.variant == name]) for name in variants]
+    effects = [effect_block(name, [one for one in found if one.variant == name]) for name in variants]
+    blocks = [lock_block(found), *effects]
     words = {writer.name: writer.title for writer in WRITERS}
     return _render(blocks, {"Writers": words, "Words": WRITER_WORDS}, form, reproduce)
 
