@@ -170,7 +170,11 @@ class MmapLockFault:
     @hookimpl
     def fault_with_mmap_lock(self, vmf: VmFault) -> Steps:
         yield count("mmap_lock_fault")
-        if not (yield from hooks.lock_mm_and_find_vma(vmf)):
+        found = yield from hooks.lock_mm_and_find_vma(vmf)
+        if isinstance(found, VMFault):
+            return found
+        if not found:
+            yield from hooks.release_fault_lock(vmf)
             return VMFault.SIGSEGV
         if (yield from access_error(vmf)):
             yield from hooks.release_fault_lock(vmf)
@@ -185,13 +189,10 @@ class MmapLockFault:
     @hookimpl
     def lock_mm_and_find_vma(self, vmf: VmFault) -> Steps:
         if not (yield from get_mmap_lock_carefully(vmf)):
-            return False
+            return VMFault.SIGSEGV
         if (yield find_vma()):
             return True
-        if vmf.mapping.growsdown and (yield from hooks.expand_stack(vmf)):
-            return True
-        yield from hooks.release_fault_lock(vmf)
-        return False
+        return vmf.mapping.growsdown and (yield from hooks.expand_stack(vmf))
 
     @hookimpl
     def release_fault_lock(self, vmf: VmFault) -> Steps:

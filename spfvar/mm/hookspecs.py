@@ -63,7 +63,7 @@ def fault_with_mmap_lock(vmf: VmFault) -> Steps:
 def lock_mm_and_find_vma(vmf: VmFault) -> Steps:
     """Take mmap_lock for reading and look the VMA up (mm/memory.c of v6.5).
 
-    Returns whether there is one; if not, nothing is held.
+    Returns whether there is one; or a VMFault if the lock was not had.
     """
     raise AssertionError
 

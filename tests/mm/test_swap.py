@@ -27,8 +27,8 @@ def test_a_page_of_the_swap_cache_is_mapped_under_its_folios_lock() -> None:
     """do_swap_page: lookup, folio lock, still in the cache?, table lock, pte_same, out of the cache, entry."""
     run = RaceRun(race("cache", STORE))
     assert run.thread() == [
-        "store", "mmap_read_trylock(mm->mmap_lock)", "find_vma", "pmd", "orig_pte = *pte",
-        "swap_cache_get_folio", "folio_trylock(folio->lock)", "folio_test_swapcache(folio->cached)",
+        "store", "mmap_read_trylock(mm->mmap_lock)", "find_vma", "pmd", "swap_cache_get_folio",
+        "folio_trylock(folio->lock)", "folio_test_swapcache(folio->cached)",
         "load(vma->anon_vma)", "alloc_page", "load(vma->vm_start)", "load(vma->vm_pgoff)",
         "load(vma->vm_page_prot)", "spin_lock(pmd_pgtable->ptl)", "pte_same", "delete_from_swap_cache",
         "page_add_new_anon_rmap", "set_pte_at(anon)", "spin_unlock(pmd_pgtable->ptl)",
@@ -65,11 +65,16 @@ def test_who_finds_the_page_being_read_waits_for_its_lock_without_mmap_lock() ->
     run = RaceRun(race("device", LOAD + LOAD.replace("fault", "other")))
     run.thread(0, until="swap_readpage")
     assert run.thread(1)[-4:] == [
-        "folio_trylock(folio->lock)", "mmap_read_unlock(mm->mmap_lock)", "folio_lock(folio->lock)", "blocked",
+        "swap_cache_get_folio", "folio_trylock(folio->lock)", "mmap_read_unlock(mm->mmap_lock)", "blocked",
     ]  # fmt: skip
-    run.thread(0)
-    names = run.thread(1)
-    assert "add_to_swap_cache" not in names
+    assert run.walker.op_of(1).name == "folio_lock(folio->lock)"
+    # The reader hands the folio's lock over, and in their second passes both wait for each other's.
+    reader = run.thread(0)
+    other = run.thread(1)
+    reader += run.thread(0)
+    other += run.thread(1)
+    assert "add_to_swap_cache" not in other
+    assert (reader + other).count("set_pte_at(anon)") == 1
     assert run.entry(0) & c.PTE_PRESENT
 
 
