@@ -224,6 +224,11 @@ class Race(_Strict):
                 f"vma {vma.name!r} is not followed by {statement.to!r}", key=f"{where}to",
                 expected=f"a vma that starts at {vma.end}",
             )  # fmt: skip
+        if statement.map_over is not None and not any(v.mapped and v.start == vma.start for v in self.vma):
+            raise InputError(
+                f"no mapping starts where vma {vma.name!r} does", key=f"{where}map_over",
+                expected=f"a mapped vma at {vma.start}",
+            )  # fmt: skip
         if statement.store is not None and vma.write_notify:
             raise InputError(
                 f"vma {vma.name!r} notifies of writes, which are not modelled", key=f"{where}store",
