@@ -23,7 +23,7 @@ LAYERS: list[set[str]] = [
     {"mm"},
     {"plugins", "scenario"},
     {"simulate", "explore"},
-    {"export"},
+    {"export", "coverage"},
     {"matrix"},
     {"conformance", "scaffold"},
     {"report"},

@@ -46,9 +46,9 @@ def test_a_wheel_carries_variants_scenarios_races_and_hardware(tmp_path: Path) -
     )
     file, *counts = result.stdout.split()
     assert Path(file).is_relative_to(target)
-    # What the shipped directories hold: five variants, eleven loads, four machines, and all the races.
+    # What the shipped directories hold: six variants, twelve loads, four machines, and all the races.
     races = len(list((ROOT / "races").glob("*.toml")))
     assert races > 0
     asked = len(list((ROOT / "questions").glob("*.toml")))
     templates = len(list((ROOT / "spfvar/review/templates").iterdir()))
-    assert counts == ["6", "11", "4", str(races), str(asked), str(templates)]
+    assert counts == ["6", "12", "4", str(races), str(asked), str(templates)]

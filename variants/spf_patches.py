@@ -1,7 +1,8 @@
 """The patches of "Speculative page faults" (Lespinasse, April 2021), a class for each that changes something.
 
 `spf_series` has all 37 in order, with those that change nothing here.  Left out, because the model has no
-place for them: page tables above the last level (``SPF_ABORT_PUD``) and huge pages.
+place for them: page tables above the last level (``SPF_ABORT_PUD``), swap entries that are none
+(``SPF_ABORT_NON_SWAP_ENTRY``).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from spfvar.mm import hookspecs as hooks
+from spfvar.mm.dispatch import pmd_trans_huge
 from spfvar.mm.hookspecs import hook_point, hookimpl
 from spfvar.mm.khugepaged import retract_under_mmap_lock
 from spfvar.mm.sequence import WriteSequence
@@ -204,7 +206,7 @@ class SpeculativeWalk:
 
     def _walk(self, vmf: VmFault) -> Steps:
         yield from speculative_page_walk_begin()
-        if not (yield read_pmd()):
+        if (yield from pmd_trans_huge(vmf)) or not (yield read_pmd()):
             yield from speculative_page_walk_end()
             return (yield from abort("pmd"))
         pte = yield read_pte(vmf.write)
@@ -291,6 +293,41 @@ class EnableAnonymous:
         if vmf.has(SPECULATIVE) and not (yield from spf_handles(vmf, pte)):
             return VMFault.RETRY
         return (yield from handle)
+
+
+class EnableNuma:
+    """18/37: NUMA hinting faults speculate; do_numa_page needs nothing else, for it locks by pte_map_lock."""
+
+    @hookimpl(wrapper=True)
+    def spf_handles(self, vmf: VmFault, pte: str) -> Generator[None, Steps, Steps]:
+        other = yield
+        return _answer(True) if pte == "protnone" else other
+
+
+class SpeculativeSwap:
+    """21/37: do_swap_page takes what the swap cache has and never waits."""
+
+    @hookimpl(wrapper=True)
+    def swapin_readahead(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        read = yield
+        return abort("swap_nopage") if vmf.has(SPECULATIVE) else read
+
+    @hookimpl(wrapper=True)
+    def folio_lock_or_retry(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        lock = yield
+        return self._trylock() if vmf.has(SPECULATIVE) else lock
+
+    def _trylock(self) -> Steps:
+        return VMFault.NONE if (yield folio_trylock()) else VMFault.RETRY
+
+
+class EnableSwap:
+    """22/37: faults on pages in swap speculate."""
+
+    @hookimpl(wrapper=True)
+    def spf_handles(self, vmf: VmFault, pte: str) -> Generator[None, Steps, Steps]:
+        other = yield
+        return _answer(True) if pte == "swap" else other
 
 
 class SpeculativePresent:
@@ -478,14 +515,14 @@ class LockRetractedTable:
 
 
 class MultithreadedOnly:
-    """33/37: speculate only if another thread shares the address space."""
+    """33/37: speculate only for user mode, and if another thread shares the address space."""
 
     @hookimpl(wrapper=True)
     def do_user_addr_fault(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
         return self._if_shared(vmf, (yield))
 
     def _if_shared(self, vmf: VmFault, speculate: Steps) -> Steps:
-        if (yield equals(at(o.mm, o.MM_USERS), 1, "mm_users")):
+        if not vmf.user or (yield equals(at(o.mm, o.MM_USERS), 1, "mm_users")):
             return (yield from hooks.fault_with_mmap_lock(vmf))
         return (yield from speculate)
 

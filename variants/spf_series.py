@@ -21,8 +21,9 @@ EVENTS = (
     Event("spf_abort_no_speculate", "reason", "this kind of VMA or access does not speculate"),
     Event("spf_abort_vma_copy", "reason", "a writer began while the VMA was copied"),
     Event("spf_abort_access_error", "reason", "the VMA forbids the access"),
-    Event("spf_abort_pmd", "reason", "no page table yet (once per 2 MiB)"),
+    Event("spf_abort_pmd", "reason", "no page table yet (once per 2 MiB), or a huge page"),
     Event("spf_abort_anon_vma", "reason", "the VMA has no anon_vma yet"),
+    Event("spf_abort_swap_nopage", "reason", "the page is not in the swap cache"),
     Event("spf_abort_userfaultfd", "reason", "a userfaultfd monitor has to fill the page"),
     Event("spf_abort_pte_map_lock_seq1", "reason", "a writer began before the table was locked"),
     Event("spf_abort_pte_map_lock_pmd", "reason", "the page table was replaced"),
@@ -34,8 +35,7 @@ EVENTS = (
 CLEANUP = "a cleanup"
 CONFIGURATION = "configuration: the model has what it switches on"
 ARM64 = "arm64: the model has one architecture"
-NO_NUMA = "the model has no NUMA hinting faults"
-NO_SWAP = "the model has no swap"
+LOCKS_ALREADY = "it locks by pte_map_lock already, and needs no change here"
 NO_FS_LOCK = "the model has no lock of a file system around ->fault"
 
 
@@ -90,8 +90,13 @@ SPF = Series(
             needs=(8, 11, 13, 15),
             repairs=(p.NoPolicy, p.NoTableMove, p.LockRetractedTable),
         ),
-        _patch(17, "mm: implement speculative handling in do_numa_page()", needs=(14,), note=NO_NUMA),
-        _patch(18, "mm: enable speculative fault handling in do_numa_page()", needs=(16, 17), note=NO_NUMA),
+        _patch(
+            17,
+            "mm: implement speculative handling in do_numa_page()",
+            needs=(14,),
+            note="it locks by pte_map_lock, and so needs nothing here",
+        ),
+        _patch(18, "mm: enable speculative fault handling in do_numa_page()", p.EnableNuma, needs=(16, 17)),
         _patch(
             19,
             "mm: implement speculative handling in wp_page_copy()",
@@ -104,9 +109,9 @@ SPF = Series(
             p.SpeculativePresent,
             needs=(16, 19),
         ),
-        _patch(21, "mm: implement speculative handling in do_swap_page()", needs=(14,), note=NO_SWAP),
+        _patch(21, "mm: implement speculative handling in do_swap_page()", p.SpeculativeSwap, needs=(14,)),
         _patch(
-            22, "mm: enable speculative fault handling through do_swap_page()", needs=(16, 21), note=NO_SWAP
+            22, "mm: enable speculative fault handling through do_swap_page()", p.EnableSwap, needs=(16, 21)
         ),
         _patch(23, "mm: rcu safe vma->vm_file freeing", p.RcuFilePut, needs=(10,)),
         _patch(24, "mm: implement speculative handling in __do_fault()", p.SpeculativeDoFault, needs=(9,)),

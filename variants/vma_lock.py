@@ -52,6 +52,8 @@ class VmaLockFault:
         return self._vma_lock_first(vmf, (yield))
 
     def _vma_lock_first(self, vmf: VmFault, with_mmap_lock: Steps) -> Steps:
+        if not vmf.user:
+            return (yield from with_mmap_lock)
         yield count("vma_lock_attempt")
         if not (yield from self.lock_vma_under_rcu()):
             yield count("vma_lock_abort")

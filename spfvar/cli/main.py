@@ -30,6 +30,7 @@ COMMANDS = {
     "ablate": ("spfvar.cli.ablate", "Take each guard of a variant out: which race breaks without it?"),
     "doctor": ("spfvar.cli.doctor", "Look at the installation: what is there, what is broken, what to do."),
     "completion": ("spfvar.cli.completion", "Print the script that lets a shell complete names."),
+    "coverage": ("spfvar.cli.coverage", "Which faults need no mmap_lock, and what writers do to them."),
     "export": ("spfvar.cli.export", "Write a race under a variant as a model for SPIN."),
     "new": ("spfvar.cli.new", "Write a variant, a load, a race or a package to start from."),
     "check-plugin": ("spfvar.cli.check_plugin", "Check that a plugin's variants are well made."),

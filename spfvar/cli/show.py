@@ -157,14 +157,23 @@ def axis_lines(name: str, axis: Axis) -> list[str]:
     return [f"  {name} = {values}{choices}{published}", f"      {axis.doc}{plausible}"]
 
 
+_BACKING = {
+    "anon": "anonymous memory",
+    "file": "a file",
+    "swap": "anonymous memory that is in swap",
+}
+
+
 def region_line(region: Region) -> str:
     """A region in words."""
     size = _literal(region.size, format_size)
-    parts = [f"{region.name}: {size} of {'anonymous memory' if region.backing == 'anon' else 'a file'}"]
+    parts = [f"{region.name}: {size} of {_BACKING[region.backing]}"]
     parts.append(f"{region.sharing}, one per {region.per}")
     parts.append("mapped from the start" if region.mapped else "mapped by the program")
     if region.window is not None:
         parts.append(f"each thread goes through its own part, {_literal(region.window, format_size)} in view")
+    if region.backing == "swap":
+        parts.append(f"swap cache holds {region.cached}")
     if region.backing == "file":
         window = _literal(region.fault_around, format_size)
         parts.append(f"page cache holds {region.cached}, fault-around {window}")

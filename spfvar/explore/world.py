@@ -112,8 +112,8 @@ def _sizes(race: Race, automata: dict[str, Automaton]) -> Sizes:
         threads=threads,
         vmas=vmas,
         tables=2 * (pages // span) + accesses,
-        files=len(race.file),
-        folios=sum(file.pages for file in race.file),
+        files=len(race.file) + len(race.swapped),
+        folios=sum(file.pages for file in race.file) + sum(vma.pages for vma in race.swapped),
         pages=pages,
         pt_shift=span.bit_length() - 1,
         seq_bits=10,
@@ -190,17 +190,22 @@ class _Start:
         return index
 
     def _files(self) -> None:
-        folio = 0
+        self.folios = 0
         for file in self.race.file:
-            index = self._take(o.FILE)
-            self._set(o.FILE_FOLIO0, index, folio)
-            self._set(o.F_COUNT, index, int(file.open))
-            self._set(o.F_OPEN, index, int(file.open))
-            self._set(o.I_SIZE, index, file.pages)
-            for _ in range(file.pages):
-                self._set(o.CACHED, folio, int(file.cached == "all"))
-                self._set(o.UPTODATE, folio, int(file.cached == "all"))
-                folio += 1
+            self._file(file.pages, file.open, file.cached == "all")
+        for vma in self.race.swapped:
+            self._file(vma.pages, True, vma.swap == "cache")
+
+    def _file(self, pages: int, opened: bool, cached: bool) -> None:
+        index = self._take(o.FILE)
+        self._set(o.FILE_FOLIO0, index, self.folios)
+        self._set(o.F_COUNT, index, int(opened))
+        self._set(o.F_OPEN, index, int(opened))
+        self._set(o.I_SIZE, index, pages)
+        for _ in range(pages):
+            self._set(o.CACHED, self.folios, int(cached))
+            self._set(o.UPTODATE, self.folios, int(cached))
+            self.folios += 1
 
     def _vma(self, vma: RaceVma) -> None:
         index = self._take(o.VMA)

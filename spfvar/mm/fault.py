@@ -63,6 +63,7 @@ from spfvar.ops.primitives import (
 )
 
 MMAP_LOCK = at(o.mm, o.MMAP_LOCK)
+PMD_LOCK = at(o.mm, o.PMD_LOCK)
 PTL = at(o.table, o.PTL)
 
 
@@ -74,15 +75,14 @@ def load_protection(vmf: VmFault) -> Steps:
 
 def pmd_install() -> Steps:
     """Link ``prealloc_pte``, or free it if another fault was faster (mm/memory.c pmd_install)."""
-    lock = at(o.mm, o.PMD_LOCK)
-    yield spin_lock(lock)
+    yield spin_lock(PMD_LOCK)
     if (yield read_pmd()):
-        yield spin_unlock(lock)
+        yield spin_unlock(PMD_LOCK)
         yield free(o.prealloc_pte, "pte_free", "free_table")
     else:
         yield add(at(o.mm, o.PGTABLES_BYTES), 1, "mm_inc_nr_ptes")
         yield pmd_populate()
-        yield spin_unlock(lock)
+        yield spin_unlock(PMD_LOCK)
         yield read_pmd()
 
 
@@ -147,6 +147,19 @@ def put_old_page(unmapped: bool) -> Steps:
         yield folio_put()
 
 
+def get_mmap_lock_carefully(vmf: VmFault) -> Steps:
+    """mmap_lock for reading; the kernel may wait for it only where its own access has a fixup.
+
+    Returns whether it was had: without a fixup the kernel may have faulted with the lock held, by a bug.
+    """
+    if (yield down_read_trylock(MMAP_LOCK, "mmap_read_trylock")):
+        return True
+    if not vmf.user and not (yield choose("search_exception_tables", False, True)):
+        return False
+    yield down_read(MMAP_LOCK, "mmap_read_lock")
+    return True
+
+
 class MmapLockFault:
     """The reader's hook points as v5.12 has them."""
 
@@ -157,7 +170,10 @@ class MmapLockFault:
     @hookimpl
     def fault_with_mmap_lock(self, vmf: VmFault) -> Steps:
         yield count("mmap_lock_fault")
-        if not (yield from hooks.lock_mm_and_find_vma(vmf)):
+        found = yield from hooks.lock_mm_and_find_vma(vmf)
+        if isinstance(found, VMFault):
+            return found
+        if not found:
             yield from hooks.release_fault_lock(vmf)
             return VMFault.SIGSEGV
         if (yield from access_error(vmf)):
@@ -172,8 +188,8 @@ class MmapLockFault:
 
     @hookimpl
     def lock_mm_and_find_vma(self, vmf: VmFault) -> Steps:
-        if not (yield down_read_trylock(MMAP_LOCK, "mmap_read_trylock")):
-            yield down_read(MMAP_LOCK, "mmap_read_lock")
+        if not (yield from get_mmap_lock_carefully(vmf)):
+            return VMFault.SIGSEGV
         if (yield find_vma()):
             return True
         return vmf.mapping.growsdown and (yield from hooks.expand_stack(vmf))

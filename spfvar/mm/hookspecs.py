@@ -46,7 +46,7 @@ def hook_point(specification: Callable[..., Steps]) -> Callable[..., Steps]:
 
 @hook_point
 def do_user_addr_fault(vmf: VmFault) -> Steps:
-    """A whole user-mode fault, from exception to return (arch/x86/mm/fault.c).  Returns VMFault."""
+    """A whole fault on a user address, from exception to return (arch/x86/mm/fault.c).  Returns VMFault."""
     raise AssertionError
 
 
@@ -61,7 +61,10 @@ def fault_with_mmap_lock(vmf: VmFault) -> Steps:
 
 @hook_point
 def lock_mm_and_find_vma(vmf: VmFault) -> Steps:
-    """Take mmap_lock for reading and look the VMA up (mm/memory.c of v6.5).  Returns whether there is one."""
+    """Take mmap_lock for reading and look the VMA up (mm/memory.c of v6.5).
+
+    Returns whether there is one; or a VMFault if the lock was not had.
+    """
     raise AssertionError
 
 
@@ -81,14 +84,14 @@ def handle_mm_fault(vmf: VmFault) -> Steps:
 def walk_page_tables(vmf: VmFault) -> Steps:
     """The walk down to the entry (mm/memory.c: __handle_mm_fault, handle_pte_fault).
 
-    Returns "no table", "none", "present" or "write-protected"; or a VMFault to give up.
+    Returns "huge", "no table", "none", "present" or "write-protected"; or a VMFault to give up.
     """
     raise AssertionError
 
 
 @hook_point
 def handle_pte_fault(vmf: VmFault, pte: str) -> Steps:
-    """Dispatch on what the walk found (mm/memory.c).  Returns VMFault."""
+    """Dispatch on what the walk found, or "swap" or "protnone" (mm/memory.c).  Returns VMFault."""
     raise AssertionError
 
 
@@ -146,6 +149,46 @@ def anon_vma_prepare(vmf: VmFault) -> Steps:
 @hook_point
 def do_anonymous_page(vmf: VmFault) -> Steps:
     """First touch of an anonymous page (mm/memory.c).  Returns VMFault."""
+    raise AssertionError
+
+
+@hook_point
+def do_swap_page(vmf: VmFault) -> Steps:
+    """Bring a page back from swap (mm/memory.c).  Returns VMFault; RETRY: lock was dropped."""
+    raise AssertionError
+
+
+@hook_point
+def swapin_readahead(vmf: VmFault) -> Steps:
+    """Read a page that the swap cache lacks (mm/swap_state.c).
+
+    Returns VMFault: NONE or MAJOR, and a folio of the swap cache that is referenced; else give up, with none.
+    MAJOR: we read it and hold its lock.
+    """
+    raise AssertionError
+
+
+@hook_point
+def folio_lock_or_retry(vmf: VmFault) -> Steps:
+    """Lock a folio, waiting for it without the fault's lock if that is still allowed (mm/filemap.c).
+
+    Returns VMFault: NONE with the folio locked, or RETRY: the lock was dropped, or the fault gives up.
+    """
+    raise AssertionError
+
+
+@hook_point
+def do_numa_page(vmf: VmFault) -> Steps:
+    """A present entry was made inaccessible, to see who uses the page: restore it (mm/memory.c).
+
+    Returns VMFault.
+    """
+    raise AssertionError
+
+
+@hook_point
+def huge_pmd_set_accessed(vmf: VmFault) -> Steps:
+    """Fault on a huge page that is present (mm/huge_memory.c).  Returns VMFault."""
     raise AssertionError
 
 

@@ -35,6 +35,10 @@ class Mapping:
     writes, ``userfault`` whether it is registered with a userfaultfd for missing pages,
     ``write_notify`` whether a shared mapping wants to see the first write to each page,
     ``reclaims`` whether the allocation of a page table may wait for writeback.
+
+    ``swapped``: an absent entry of a page table is a swap entry.  ``numa``: a present entry may be a NUMA
+    hint, ``huge``: the entry of the page table may map a huge page; these two are open outcomes of the walk,
+    for the entries themselves have no place in the state.
     """
 
     anonymous: bool = True
@@ -49,6 +53,9 @@ class Mapping:
     policy: bool = False
     userfault: bool = False
     reclaims: bool = False
+    swapped: bool = False
+    numa: bool = False
+    huge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +63,14 @@ class VmFault:
     """A fault as the text of a path sees it: immutable, so that a callee is extracted once.
 
     ``flags`` are the FAULT_FLAG_* names that are set (``TRIED``, and what patches add);
-    the numbers (address, VMA, sequence count, PTE) live in registers.
+    the numbers (address, VMA, sequence count, PTE) live in registers.  ``user`` is FAULT_FLAG_USER: a fault
+    from kernel mode (copy_from_user and the like) does not have it.
     """
 
     write: bool
     mapping: Mapping
     flags: frozenset[str] = field(default_factory=frozenset)
+    user: bool = True
 
     def has(self, flag: str) -> bool:
         """Is FAULT_FLAG_``flag`` set?"""

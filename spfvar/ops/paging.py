@@ -77,11 +77,15 @@ def pte_none(key: Register = o.address) -> Op:
     return _entry(codes.PTE_NONE, "pte_none", "read", outcomes=BOOL, src=key)
 
 
-def set_pte_anon() -> Op:
-    """``set_pte_at`` of the new anonymous page with the protection that the fault saw."""
+def set_pte_anon(write: bool = True) -> Op:
+    """``set_pte_at`` of the fault's anonymous page with the protection that the fault saw.
+
+    A page that is only read (one from swap) is mapped clean and read-only.
+    """
+    dirty = codes.PTE_DIRTY if write else 0
     return _entry(
         codes.SET_PTE, "set_pte_at(anon)", "rmw", src2=o.vm_page_prot, dst=o.page,
-        imm=codes.PTE_PRESENT | codes.PTE_ANON | codes.PTE_DIRTY, cost="set_pte",
+        imm=codes.PTE_PRESENT | codes.PTE_ANON | dirty, cost="set_pte",
     )  # fmt: skip
 
 
@@ -270,6 +274,36 @@ def next_uptodate_folio() -> Op:
         dst=o.folio, src=o.cursor, src2=o.limit, src3=o.vm_start, line=Line(o.folio, "main", "rmw"),
         cost="xarray_next",
     )  # fmt: skip
+
+
+def swap_cache_get_folio() -> Op:
+    """Look ``address`` up in the swap cache and take a reference; outcome: found?
+
+    A lookup in ``swapper_space``, whose pages lie as those of the mapping do.
+    """
+    return Op(
+        codes.FOLIO_GET, "swap_cache_get_folio", BOOL, place=Place(o.swapper_space, o.FILE_FOLIO0),
+        dst=o.folio, src=o.address, src2=o.swap_start, line=Line(o.folio, "main", "rmw"), cost="xarray",
+    )  # fmt: skip
+
+
+def add_to_swap_cache() -> Op:
+    """Add a new, locked, not yet uptodate folio to the swap cache; outcome: were we the first?
+
+    As `filemap_create_folio`.
+    """
+    return Op(
+        codes.FOLIO_CREATE, "add_to_swap_cache", BOOL, place=Place(o.swapper_space, o.FILE_FOLIO0),
+        dst=o.folio, src=o.address, src2=o.swap_start, line=Line(o.folio, "main", "rmw"), cost="add_folio",
+    )  # fmt: skip
+
+
+def delete_from_swap_cache() -> Op:
+    """Take the folio out of the swap cache."""
+    place = at(o.folio, o.CACHED)
+    return Op(
+        codes.FOLIO_DELETE, "delete_from_swap_cache", place=place, line=line_of(place, "rmw"), cost="xarray"
+    )
 
 
 # --- anonymous pages and reverse maps ------------------------------------------------------------

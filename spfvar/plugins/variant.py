@@ -27,6 +27,7 @@ from spfvar.mm.mremap import Mremap
 from spfvar.mm.proc import ProcMaps
 from spfvar.mm.reclaim import Reclaim
 from spfvar.mm.stack import ExpandStack
+from spfvar.mm.swap import Swap
 from spfvar.mm.truncate import Truncation
 from spfvar.mm.vmf import spell
 from spfvar.mm.writers import MmapLockWriters
@@ -37,6 +38,7 @@ CORE = (
     HandleFault,
     MmapLockFault,
     FilemapFault,
+    Swap,
     MmapLockWriters,
     Merge,
     Mremap,

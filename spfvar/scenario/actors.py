@@ -40,6 +40,9 @@ def _access(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield set_register(o.address, vma.start + statement.page)
     if vma.growsdown:
         yield set_register(o.stack_top, vma.end - 1)
+    if vma.swap != "no":
+        yield set_register(o.swapper_space, len(race.file) + race.swapped.index(vma))
+        yield set_register(o.swap_start, vma.start)
     yield loop("access")
     if (yield touch(write)):
         ret = yield from hooks.do_user_addr_fault(vmf)

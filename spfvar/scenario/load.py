@@ -29,7 +29,10 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class ConcreteRegion:
-    """A region with its ranges by thread (process-wide regions: the slice of each thread)."""
+    """A region with its ranges by thread (process-wide regions: the slice of each thread).
+
+    A range's file is the one that it maps, or the swap cache of its pages.
+    """
 
     name: str
     mapping: Mapping
@@ -42,6 +45,11 @@ class ConcreteRegion:
     pages: int
     ranges: tuple[Range, ...]
     whole: Range
+
+    @property
+    def has_folios(self) -> bool:
+        """Do its pages come from the page cache or the swap cache?"""
+        return self.mapping.swapped or not self.mapping.anonymous
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +171,8 @@ class _Maker:
         if per_process and window is None:
             each = max(1, each // max(1, len(members)))
         mapping = Mapping(
-            anonymous=region.backing == "anon",
+            anonymous=region.backing != "file",
+            swapped=region.backing == "swap",
             shared=region.sharing == "shared",
             fault_around=max(1, int(self.number(region.fault_around)) // PAGE),
             map_pages=region.map_pages,
@@ -173,13 +182,14 @@ class _Maker:
         start = self.page
         none = Range(0, 0, -1)
         ranges = []
-        whole_file = self._file(each * len(members)) if per_process and not mapping.anonymous else -1
+        cached = region.backing != "anon"
+        whole_file = self._file(each * len(members)) if per_process and cached else -1
         for thread in range(threads):
             if thread not in members:
                 ranges.append(none)
                 continue
             file = whole_file if per_process else -1
-            if not per_process and not mapping.anonymous:
+            if not per_process and cached:
                 file = self._file(each)
             ranges.append(Range(self.page, each, file))
             self.page += each * count

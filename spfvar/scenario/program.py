@@ -35,6 +35,11 @@ def file_of(region: ConcreteRegion) -> Register:
     return Register(f"{region.name}_file", o.FILE)
 
 
+def swap_start_of(region: ConcreteRegion) -> Register:
+    """The address of the page that is the first one of the region's file."""
+    return Register(f"{region.name}_swap_start")
+
+
 def folios_of(region: ConcreteRegion) -> Register:
     """What to add to an address of the region to get its folio."""
     return Register(f"{region.name}_folios")
@@ -101,6 +106,9 @@ def _touch(region: ConcreteRegion, write: bool, every: str) -> Steps:
     yield add_registers(o.address, start_of(region), phase)
     yield set_register(phase, 0)
     yield copy_register(o.touch_end, end_of(region))
+    if region.mapping.swapped:
+        yield copy_register(o.swapper_space, file_of(region))
+        yield copy_register(o.swap_start, swap_start_of(region))
     yield loop("touch")
     if (yield touch(write)):
         yield mark(c.MARK_FAULT_BEGIN, "exception")
@@ -117,4 +125,4 @@ def _touch(region: ConcreteRegion, write: bool, every: str) -> Steps:
         yield again("touch")
     if region.windowed:
         yield from _call_range(region)
-        yield fresh_range(None if region.mapping.anonymous else folios_of(region))
+        yield fresh_range(folios_of(region) if region.has_folios else None)

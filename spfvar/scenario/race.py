@@ -39,7 +39,8 @@ class RaceVma(_Strict):
     its pages have at the start; ``anon_vma``: does it have one.  ``mm``: its address space (the second
     one, 1, has page numbers of its own).  ``write_notify``: its file wants to see the first write to a page.
     ``shares``: it is what fork made of that VMA; both have the same pages.  ``growsdown``: a stack that does
-    not cover its lowest page yet; ``policy``: it has a memory policy.
+    not cover its lowest page yet; ``policy``: it has a memory policy.  ``swap``: its pages are in swap, on
+    the device or (which saves the read) in the swap cache; ``numa``: its present pages may be NUMA hints.
     """
 
     name: Name
@@ -59,6 +60,8 @@ class RaceVma(_Strict):
     anon_vma: bool = True
     neighbours: bool = False
     userfault: bool = False
+    swap: Literal["no", "cache", "device"] = "no"
+    numa: bool = False
     write_notify: bool = False
     table: bool = True
     present: Literal["no", "zero", "file", "anon"] = "no"
@@ -221,6 +224,11 @@ class Race(_Strict):
                 f"vma {vma.name!r} is not followed by {statement.to!r}", key=f"{where}to",
                 expected=f"a vma that starts at {vma.end}",
             )  # fmt: skip
+        if statement.map_over is not None and not any(v.mapped and v.start == vma.start for v in self.vma):
+            raise InputError(
+                f"no mapping starts where vma {vma.name!r} does", key=f"{where}map_over",
+                expected=f"a mapped vma at {vma.start}",
+            )  # fmt: skip
         if statement.store is not None and vma.write_notify:
             raise InputError(
                 f"vma {vma.name!r} notifies of writes, which are not modelled", key=f"{where}store",
@@ -246,6 +254,11 @@ class Race(_Strict):
                 f"{statement.verb} cannot put vma {vma.name!r} at {to.name!r}", key=f"{where}to",
                 expected=f"a place that is not mapped, of {vma.pages} pages, "
                 f"at {vma.start % self.table_pages} modulo {self.table_pages}",
+            )  # fmt: skip
+        if vma.swap != "no":
+            raise InputError(
+                f"{statement.verb} of pages in swap, which is not modelled", key=f"{where}{statement.verb}",
+                expected="a vma without swap",
             )  # fmt: skip
         if (statement.verb == "fork") != (vma.mm != to.mm):
             raise InputError(
@@ -301,8 +314,13 @@ class Race(_Strict):
             raise InputError("a page that is not cached cannot be mapped", key=key)
         if vma.present == "anon" and vma.sharing == "shared":
             raise InputError("a shared vma has no anonymous pages", key=key)
-        if vma.present == "anon" and not vma.anon_vma:
+        if (vma.present == "anon" or vma.swap != "no") and not vma.anon_vma:
             raise InputError("a vma with anonymous pages has an anon_vma", key=key)
+        if vma.swap != "no" and (vma.file or vma.present != "no" or not vma.table or not vma.mapped):
+            raise InputError(
+                "only pages of anonymous memory that was there before are in swap", key=f"vma[{i}].swap",
+                expected="a mapped vma without file, with a table, with present = no",
+            )  # fmt: skip
 
     def _check_names(self) -> None:
         """Each file, VMA and actor has a name of its own."""
@@ -329,6 +347,11 @@ class Race(_Strict):
     def vma_named(self, name: str) -> RaceVma:
         """The VMA of that name."""
         return next(vma for vma in self.vma if vma.name == name)
+
+    @property
+    def swapped(self) -> list[RaceVma]:
+        """The VMAs whose pages are in swap; their swap cache is a file behind those of the race."""
+        return [vma for vma in self.vma if vma.swap != "no"]
 
     @property
     def mms(self) -> int:
@@ -366,6 +389,8 @@ class Race(_Strict):
             policy=policy,
             protected="mprotect" in verbs or vma.prot == "r",
             reclaims="writeback" in verbs,
+            swapped=vma.swap != "no",
+            numa=vma.numa,
         )
 
 

@@ -144,13 +144,14 @@ class Region(_Strict):
 
     ``window``: a process-wide region much larger than the run; each thread goes through its own part
     of it, of which the model keeps this much at a time.  ``count``: how many such ranges a thread has,
-    to be used one after another.  ``cached``: the share of a file's pages that the page cache holds.
+    to be used one after another.  ``cached``: the share of a file's pages that the page cache holds, or of
+    the pages in swap that the swap cache holds.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     size: Size
     window: Size | None = None
-    backing: Literal["anon", "file"] = "anon"
+    backing: Literal["anon", "file", "swap"] = "anon"
     sharing: Literal["private", "shared"] = "private"
     per: Per = "thread"
     mapped: bool = False

@@ -231,14 +231,14 @@ def begin_measuring(meters, threads, t):
 @inlined
 def redraw_folios(s, g, p, pc, tb, tid, cached, rng):
     """The window moved on: draw anew which of its pages the page cache holds."""
-    if p[pc, c.C_DST] < 0 or cached >= 1.0:
+    if p[pc, c.C_DST] < 0:
         return
     vma = s[tb + p[pc, c.C_DST]]
     base = g[c.G_CLASS0 + c.CLASS_FOLIO * c.CLASS_WORDS + c.K_BASE]
     stride = g[c.G_CLASS0 + c.CLASS_FOLIO * c.CLASS_WORDS + c.K_STRIDE]
     for page in range(s[tb + p[pc, c.C_SRC]], s[tb + p[pc, c.C_SRC2]]):
         word = base + (vma + page) * stride
-        present = 1 if uniform(rng, tid) < cached else 0
+        present = 1 if cached >= 1.0 or uniform(rng, tid) < cached else 0
         if s[word + c.FOLIO_LOCK] == 0:
             s[word + c.FOLIO_CACHED] = present
             s[word + c.FOLIO_UPTODATE] = present

@@ -55,7 +55,7 @@ def simulate(world: World, variant: Variant, profile: Profile, seeds: np.random.
         np.zeros(e.HISTOGRAM, dtype=np.int64),
     )
     meters.x[e.X_ALIVE] = load.threads
-    cached = min((r.cached for r in load.regions if not r.mapping.anonymous), default=1.0)
+    cached = min((r.cached for r in load.regions if r.has_folios), default=1.0)
     probability = np.zeros(max(1, len(program.probabilities)))
     out = np.zeros(c.OUT_WOKEN0 + threads, dtype=np.int32)
     status = e.run(

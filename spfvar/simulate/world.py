@@ -26,6 +26,7 @@ from spfvar.scenario.program import (
     iterations,
     phase,
     start_of,
+    swap_start_of,
     thread_text,
 )
 
@@ -120,7 +121,7 @@ def _sizes(load: Load) -> Sizes:
 
 
 class _Builder:
-    """Fills the start state: files, VMAs that are mapped from the start, each thread's registers."""
+    """Fills the start state: files and swap caches, VMAs mapped from the start, each thread's registers."""
 
     def __init__(self, load: Load, layout: Layout, program: Program, state: Words) -> None:
         self.load = load
@@ -157,8 +158,6 @@ class _Builder:
         return index
 
     def _files(self, region: ConcreteRegion) -> None:
-        if region.mapping.anonymous:
-            return
         for range_ in dict.fromkeys([region.whole, *region.ranges]):
             if range_.file < 0 or range_.file in self.folio0:
                 continue
@@ -188,6 +187,7 @@ class _Builder:
         layout.initialise(state, o.VMA, vma)
         state[layout.word(o.VM_START, vma)] = start
         state[layout.word(o.VM_END, vma)] = start + pages
+        file = -1 if region.mapping.anonymous else file
         values = {o.VM_WRITE: 1, o.VM_ANON_VMA: int(region.anon_vma), o.VM_FILE: file + 1}
         for vma_field, value in values.items():
             if layout.has(vma_field):
@@ -211,6 +211,7 @@ class _Builder:
                 self._set(thread, file_of(region), range_.file)
                 origin = region.whole.start if region.shared_vma else range_.start
                 self._set(thread, folios_of(region), self.folio0[range_.file] - origin)
+                self._set(thread, swap_start_of(region), origin)
 
     def _set(self, thread: int, register: Register, value: int) -> None:
         slot = self.layout.registers.get(register)
@@ -225,8 +226,6 @@ def draw_start(world: World, rng: np.random.Generator) -> Words:
     stride = layout.class_stride[o.FOLIO]
     base = layout.class_base(o.FOLIO)
     for region in load.regions:
-        if region.mapping.anonymous:
-            continue
         for range_ in [region.whole] if region.shared_vma else region.ranges:
             if range_.file < 0:
                 continue

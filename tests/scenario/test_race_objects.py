@@ -52,9 +52,10 @@ def end_of(scene: Race, *order: int, choice: int = 0) -> tuple[RaceWorld, Any]:
         (TWO, {"merge": "low"}, "is not followed by"),
         (TWO, {"merge": "high", "to": "low"}, "is not followed by"),
         (TWO, {"dontunmap": "low", "to": "high"}, "cannot put"),
+        ([{"name": "low", "start": 0, "mapped": False}], {"map_over": "low"}, "no mapping starts where"),
         ([{"name": "low", "start": 0, "write_notify": True}], {"load": "low"}, "only shared mappings"),
     ],
-    ids=["exit", "merge without to", "merge backwards", "dontunmap", "notify"],
+    ids=["exit", "merge without to", "merge backwards", "dontunmap", "map over nothing", "notify"],
 )
 def test_a_race_that_cannot_be_is_refused(
     vmas: list[dict[str, Any]], statement: dict[str, Any], message: str

@@ -52,6 +52,25 @@ def collision(variant: str, load: str) -> World:
     return d.variant_world(variant, d.with_repeat(load, 30))
 
 
+def in_swap(share: float) -> World:
+    """Two threads that read on through memory in swap, of which the swap cache holds a share."""
+    region = {"name": "m", "size": "1GiB", "window": "64KiB", "backing": "swap", "mapped": True}
+    load = d.small_load(
+        [{**region, "cached": share}],
+        [{"name": "t", "threads": 2, "program": [{"touch": "m", "access": "read"}]}],
+    )
+    return d.variant_world("per-vma-6.12", replace(load, faults=400))
+
+
+def test_a_swap_cache_that_holds_everything_does_so_in_every_window() -> None:
+    """Pages leave the cache as they are mapped; the next window finds its own there, or none if it holds none."""
+    full, empty = (run(in_swap(share), REGISTRY["per-vma-6.12"]) for share in (1.0, 0.0))
+    assert full.faults >= 400
+    assert full.events.get("pgmajfault", 0) == 0
+    # All but the first page of each thread, which has no page table yet and so no swap entry.
+    assert empty.events["pgmajfault"] >= 1000 * 398 / 400
+
+
 # --- repeatability -----------------------------------------------------------------------------
 
 

@@ -52,6 +52,18 @@ def test_files_get_folios_of_their_own() -> None:
     assert world.load.folios == 8
 
 
+def test_a_region_in_swap_has_a_swap_cache_and_no_file() -> None:
+    """Each thread's 4 pages are those of a swap cache of its own; its VMA maps nothing."""
+    world = world_of({"name": "m", "size": "16KiB", "backing": "swap", "mapped": True, "cached": 0.0})
+    layout, state = world.layout, world.state
+    assert [int(state[layout.word(o.FILE_FOLIO0, file)]) for file in (0, 1)] == [0, 4]
+    registers = {register.name: slot for register, slot in layout.registers.items()}
+    starts = [int(state[layout.thread_base(thread) + registers["m_swap_start"]]) for thread in (0, 1)]
+    assert starts == [range_.start for range_ in world.load.region("m").ranges]
+    assert [int(state[layout.word(o.VM_FILE, vma)]) for vma in (0, 1)] == [0, 0]
+    assert not draw_start(world, np.random.default_rng(1))[layout.word(o.CACHED)]
+
+
 @pytest.mark.parametrize(("share", "low", "high"), [(0.0, 0, 0), (1.0, 4096, 4096), (0.75, 2900, 3250)])
 def test_the_page_cache_holds_its_share(share: float, low: int, high: int) -> None:
     """4096 pages: 0.75 of them are 3072, give or take 6 standard deviations of 28."""

@@ -1,0 +1,106 @@
+"""spfvar coverage."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from spfvar.atomic import check_writable
+from spfvar.cli import completing, terminal
+from spfvar.cli.options import output_option, plugin_option, reproduce
+from spfvar.cli.plugins import load, tell_problems
+from spfvar.cli.waiting import doing
+
+if TYPE_CHECKING:  # completion must not wait for the explorer
+    from spfvar.plugins.variant import Variant
+
+FORMS = ("table", "markdown", "json")
+#: Exit code if a plugin could not be used.
+INCOMPLETE = 3
+
+
+@click.command(name="coverage")
+@click.argument("variants", nargs=-1, metavar="[VARIANT]...", shell_complete=completing.checkable)
+@click.option("--writers", is_flag=True, help="What writers do to each design, instead of its faults.")
+@click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
+@output_option
+@plugin_option
+def command(
+    variants: tuple[str, ...], writers: bool, form: str, output: str | None, plugins: tuple[str, ...]
+) -> int:
+    """Which kinds of faults a design handles without mmap_lock, and which fall back to it, and why.
+
+    Read from runs of the variants' automata: each fault alone.  With --writers: what each writer does to
+    faults of the VMA that it works on, and to faults elsewhere.  Without arguments: all variants.
+
+    \b
+    Examples:
+      spfvar coverage
+      spfvar coverage spf-do-fault per-vma-6.12 --format markdown
+      spfvar coverage --writers per-vma-6.12
+      spfvar coverage my-idea --plugin my_idea.py
+    """
+    from spfvar.api import usable
+
+    if output is not None:
+        check_writable(output)
+    registry = load(plugins)
+    chosen = [registry.any_variant(name) for name in usable(registry, variants)]
+    tell_problems(registry)
+    line = reproduce(sys.argv[1:])
+    with _progress(len(chosen)) as done:
+        text = _writers(chosen, form, line, done) if writers else _faults(chosen, form, line, done)
+    terminal.place(output, form).put(text)
+    return INCOMPLETE if registry.problems else 0
+
+
+def _faults(variants: Sequence[Variant], form: str, line: str, done: Callable[[], None]) -> str:
+    from spfvar.coverage.faults import handling_of
+    from spfvar.coverage.kinds import FAULT_KINDS
+    from spfvar.plugins.variant import Stack
+    from spfvar.report.coverage import render_faults
+
+    found = []
+    for variant in variants:
+        stack = Stack(variant)
+        found += [handling_of(kind, variant, stack) for kind in FAULT_KINDS]
+        done()
+    return render_faults(found, form, line)
+
+
+def _writers(variants: Sequence[Variant], form: str, line: str, done: Callable[[], None]) -> str:
+    from spfvar.coverage.writers import WRITERS, overlay_of
+    from spfvar.plugins.variant import Stack
+    from spfvar.report.coverage import render_writers
+
+    found = []
+    for variant in variants:
+        stack = Stack(variant)
+        found += [overlay_of(writer, variant, stack) for writer in WRITERS]
+        done()
+    return render_writers(found, form, line)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], None]]:
+    """Finished variants, on a terminal only."""
+    shown = sys.stderr.isatty()
+    finished = 0
+
+    def done() -> None:
+        nonlocal finished
+        finished += 1
+        if shown:
+            click.echo(f"\r\x1b[Kvariants {finished}/{total}", err=True, nl=False)
+
+    if shown:
+        click.echo(doing("variants", "explore"), err=True, nl=False)
+    try:
+        yield done
+    finally:
+        if shown:
+            click.echo("\r\x1b[K", err=True, nl=False)

@@ -1,0 +1,156 @@
+"""Threads of a small world, led one primitive at a time: alone, or one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from spfvar.explore.moves import State, Walker
+from spfvar.explore.search import WAYS
+from spfvar.explore.world import KTHREAD, RaceWorld, build_world
+from spfvar.mm import hookspecs as hooks
+from spfvar.mm.vmf import VMFault, VmFault
+from spfvar.mm.writers import rcu_gp_kthread
+from spfvar.ops import codes as c
+from spfvar.ops import objects as o
+from spfvar.ops.op import Op, Steps
+from spfvar.ops.primitives import count, set_register
+from spfvar.plugins.variant import Stack
+from spfvar.scenario.race import Actor, Race, RaceFile, RaceStatement, RaceVma
+
+#: The fault's thread, and what it counts at its end.
+FAULT = "fault"
+DONE, SIGNAL = "fault_done", "fault_signal"
+#: The event that the core counts when a fault takes mmap_lock (spfvar.mm.fault).
+UNDER_MMAP_LOCK = "mmap_lock_fault"
+#: More primitives than any fault or writer of one page has.
+MAX_STEPS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A primitive that was executed, with its outcome's number, and the state before it."""
+
+    op: Op
+    outcome: int
+    before: State
+
+    @property
+    def succeeded(self) -> bool:
+        """For a primitive with two outcomes: was it the second, "yes"?"""
+        return self.outcome == 1
+
+    def is_on(self, field: object, *codes: int) -> bool:
+        """Is it one of these opcodes, on a field of the thread's own mm?"""
+        place = self.op.place
+        return self.op.code in codes and place is not None and place.field == field and place.register == o.mm
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A fault: where, what for, from where; ``extra`` are facts of the mapping that no race file has."""
+
+    vma: str
+    page: int = 0
+    write: bool = False
+    user: bool = True
+    extra: tuple[tuple[str, bool], ...] = ()
+
+
+def small_race(
+    files: Sequence[RaceFile], vmas: Sequence[RaceVma], fault: Facts, writer: Sequence[RaceStatement] = ()
+) -> Race:
+    """A race of a fault with a writer, or with nobody."""
+    verb = "store" if fault.write else "load"
+    access = RaceStatement.model_validate({verb: fault.vma, "page": fault.page})
+    actors = [Actor(name=FAULT, program=[access])]
+    if writer:
+        actors.append(Actor(name="writer", program=list(writer)))
+    return Race(
+        kind="race", title="coverage", properties=["P1"], file=list(files), vma=list(vmas), actor=actors
+    )
+
+
+def fault_text(race: Race, fault: Facts) -> Callable[[], Steps]:
+    """One fault, from exception to return, that says whether it ended with a signal."""
+    vma = race.vma_named(fault.vma)
+    vmf = VmFault(fault.write, replace(race.mapping(vma), **dict(fault.extra)), user=fault.user)
+
+    def text() -> Steps:
+        yield set_register(o.address, vma.start + fault.page)
+        if vma.growsdown:
+            yield set_register(o.stack_top, vma.end - 1)
+        if vma.swap != "no":
+            yield set_register(o.swapper_space, len(race.file) + race.swapped.index(vma))
+            yield set_register(o.swap_start, vma.start)
+        ret = yield from hooks.do_user_addr_fault(vmf)
+        yield count(SIGNAL if ret & VMFault.ERROR else DONE)
+
+    return text
+
+
+def world_of(race: Race, stack: Stack, texts: Mapping[str, Callable[[], Steps]]) -> RaceWorld:
+    """The race's world under a variant, with these texts of its actors.  Raises StrategyError."""
+    automata = {name: stack.automaton(name, text) for name, text in texts.items()}
+    if any(op.code == c.CALL_RCU for automaton in automata.values() for op in automaton.ops()):
+        automata[KTHREAD] = stack.automaton(KTHREAD, rcu_gp_kthread)
+    return build_world(race, automata)
+
+
+class Lead:
+    """Threads that are led; remembers what each state was reached by."""
+
+    def __init__(self, world: RaceWorld) -> None:
+        self.world = world
+        self._walker = Walker(world)
+
+    def to(self, state: State) -> None:
+        """Go on from this state."""
+        self._walker.state = state.copy()
+
+    @property
+    def state(self) -> State:
+        """Where the threads are."""
+        return self._walker.state.copy()
+
+    def ended(self, thread: int) -> bool:
+        """Has the thread nothing more to do?"""
+        return self._walker.op_of(thread).code == c.END
+
+    def choices(self, thread: int) -> int:
+        """Open outcomes of the thread's next primitive."""
+        return self._walker.choices(thread)
+
+    def next_op(self, thread: int) -> Op:
+        """The primitive that the thread is about to execute, or waits for."""
+        return self._walker.op_of(thread)
+
+    def step(self, thread: int, choice: int = 0) -> Step | None:
+        """Execute the thread's next primitive; None if it has to wait."""
+        op, before = self.next_op(thread), self.state
+        outcome = self._walker.go(thread * WAYS + choice).outcome
+        if outcome == c.VIOLATED:
+            raise AssertionError(f"{op.function}: {op.name}: a run of one thread after the other goes wrong")
+        return None if outcome == c.BLOCKED else Step(op, outcome, before)
+
+    def run(self, thread: int) -> list[Step]:
+        """Let the thread run until it ends or has to wait."""
+        steps: list[Step] = []
+        while not self.ended(thread) and len(steps) < MAX_STEPS:
+            step = self.step(thread)
+            if step is None:
+                break
+            steps.append(step)
+        return steps
+
+    def failing(self, thread: int, step: Step) -> State:
+        """The state behind a trylock that was had, had it not been: nothing is changed by one that fails."""
+        state = step.before.copy()
+        word = self.world.layout.thread_base(thread) + c.T_PC
+        state[word] = self.world.program.table[int(state[word]), c.C_SUCC]
+        return state
+
+
+def events_of(steps: Sequence[Step]) -> list[str]:
+    """The events that were counted, in order, each once."""
+    return list(dict.fromkeys(step.op.event for step in steps if step.op.code == c.COUNT))

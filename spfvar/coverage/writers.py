@@ -1,0 +1,272 @@
+"""What writers do to a design's faults: each writer is stopped at each of its steps, and a fault let in.
+
+Two experiments per writer, with a fault on the VMA that it works on, and with one on another VMA of the same
+mm: a fault that begins while the writer is at work, and a fault that has come as far as the page tables when
+the writer arrives.  Waits for a spinlock and for an IPI are not counted: they are short, and every design has
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from spfvar.coverage.faults import reason_of
+from spfvar.coverage.runs import (
+    FAULT,
+    UNDER_MMAP_LOCK,
+    Facts,
+    Lead,
+    Step,
+    events_of,
+    fault_text,
+    small_race,
+    world_of,
+)
+from spfvar.explore.moves import State
+from spfvar.ops import codes as c
+from spfvar.ops import objects as o
+from spfvar.plugins.variant import Stack, Variant
+from spfvar.scenario.actors import actor_text
+from spfvar.scenario.race import RaceFile, RaceStatement, RaceVma
+
+WRITER = "writer"
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A writer and the memory it works on.
+
+    ``near`` is a fault on its VMA, ``far`` one on another VMA; None: there is none that could run.
+    """
+
+    name: str
+    title: str
+    vmas: tuple[RaceVma, ...]
+    program: tuple[RaceStatement, ...]
+    near: Facts | None
+    far: Facts | None
+    files: tuple[RaceFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a writer does to faults in one place: words, each with the reasons or locks behind it.
+
+    ``running``: faults that were at the page tables when it came: "aborted" (they go to mmap_lock),
+    "waited for" (the writer waits for them), "waits".  ``new``: faults that begin meanwhile: "falls back",
+    "waits".
+    """
+
+    running: dict[str, tuple[str, ...]]
+    new: dict[str, tuple[str, ...]]
+
+    def same_words(self, other: Effect) -> bool:
+        """Does the other have the same words, for whatever reasons?"""
+        return (set(self.running), set(self.new)) == (set(other.running), set(other.new))
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"running": self.running, "new": self.new}
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """A writer under a variant.
+
+    ``mmap_lock``: how it takes the lock, in order, e.g. "W>R" for a downgrade; ``near`` and ``far``: its
+    effect on faults (None: nobody could fault); ``also``: "IPI" (it interrupts CPUs), "RCU" (it frees after
+    a grace period), "tables" (it unlinks page tables).
+    """
+
+    variant: str
+    writer: str
+    mmap_lock: str
+    near: Effect | None
+    far: Effect | None
+    also: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """One entry of the JSON list."""
+        return {
+            "variant": self.variant,
+            "writer": self.writer,
+            "mmap_lock": self.mmap_lock,
+            "near": self.near and self.near.as_dict(),
+            "far": self.far and self.far.as_dict(),
+            "also": list(self.also),
+        }
+
+
+def overlay_of(writer: Writer, variant: Variant, stack: Stack) -> Overlay:
+    """Run a writer under a variant, alone and against faults.  Raises StrategyError."""
+    place = writer.near or writer.far or Facts(writer.vmas[-1].name)
+    lead = _world(writer, place, stack)
+    alone = lead.run(1)
+    return Overlay(
+        variant.name,
+        writer.name,
+        mmap_lock_of(alone),
+        _effect(writer, writer.near, variant, stack),
+        _effect(writer, writer.far, variant, stack),
+        _also(alone),
+    )
+
+
+def mmap_lock_of(steps: Sequence[Step]) -> str:
+    """How the thread's own mmap_lock is taken: "W", "R", "W>R", "R, W>R", or "-"."""
+    taken: list[str] = []
+    for step in steps:
+        if step.is_on(o.MMAP_LOCK, c.DOWN_WRITE) and _had(step):
+            taken.append("W")
+        elif step.is_on(o.MMAP_LOCK, c.DOWN_READ, c.DOWN_READ_TRYLOCK) and _had(step):
+            taken.append("R")
+        elif step.is_on(o.MMAP_LOCK, c.DOWNGRADE_WRITE):
+            taken[-1] = "W>R"
+    return ", ".join(taken) or "-"
+
+
+def _had(step: Step) -> bool:
+    """Was the lock had?  Without a second outcome there is no doubt."""
+    return len(step.op.outcomes) == 1 or step.succeeded
+
+
+def _also(steps: Sequence[Step]) -> tuple[str, ...]:
+    codes = {step.op.code for step in steps}
+    unlinks = any(step.op.code in (c.PMD_CLEAR, c.PMD_TAKE) and step.succeeded for step in steps)
+    found = {"IPI": c.IPI_SEND in codes, "RCU": c.CALL_RCU in codes, "tables": unlinks}
+    return tuple(name for name, there in found.items() if there)
+
+
+def _world(writer: Writer, fault: Facts, stack: Stack) -> Lead:
+    race = small_race(writer.files, writer.vmas, fault, writer.program)
+    texts = {FAULT: fault_text(race, fault), WRITER: actor_text(race, race.actor[1])}
+    return Lead(world_of(race, stack, texts))
+
+
+def _effect(writer: Writer, fault: Facts | None, variant: Variant, stack: Stack) -> Effect | None:
+    if fault is None:
+        return None
+    lead = _world(writer, fault, stack)
+    start = lead.state
+    alone = lead.run(0)
+    found = _Found(variant, locked=UNDER_MMAP_LOCK in events_of(alone))
+    lead.to(start)
+    for step in lead.run(1)[1:]:
+        _begin_at(lead, step.before, found)
+    walked = next((i for i, step in enumerate(alone) if step.op.code == c.READ_PMD), len(alone))
+    for number in range(walked + 1, len(alone)):
+        _arrive_at(lead, alone[:number], alone[number].before, found)
+    return Effect(_sorted(found.running), _sorted(found.new))
+
+
+#: Words, and the reasons of each in order of appearance.
+_Words = dict[str, dict[str, None]]
+
+
+def _sorted(words: _Words) -> dict[str, tuple[str, ...]]:
+    return {word: tuple(words[word]) for word in sorted(words)}
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the experiments of one place found; ``locked``: these faults take mmap_lock in any case."""
+
+    variant: Variant
+    locked: bool
+    running: _Words = field(default_factory=dict)
+    new: _Words = field(default_factory=dict)
+
+    def note(self, words: _Words, word: str, reason: str) -> None:
+        words.setdefault(word, {})[reason] = None
+
+    def fell_back(self, steps: Sequence[Step]) -> bool:
+        return not self.locked and UNDER_MMAP_LOCK in events_of(steps)
+
+
+def _begin_at(lead: Lead, state: State, found: _Found) -> None:
+    """The writer stands in ``state``: a fault begins, and goes as far as it can."""
+    lead.to(state)
+    steps = lead.run(0)
+    if found.fell_back(steps):
+        found.note(found.new, "falls back", reason_of(steps, found.variant))
+    elif not lead.ended(0) and lead.next_op(0).sleeps:
+        found.note(found.new, "waits", lead.next_op(0).name)
+
+
+def _arrive_at(lead: Lead, before: Sequence[Step], state: State, found: _Found) -> None:
+    """The fault stands in ``state``: the writer comes, then they go on in turns until neither can."""
+    lead.to(state)
+    steps = list(before)
+    while True:
+        moved = bool(lead.run(1))
+        if not lead.ended(1) and lead.next_op(1).sleeps:
+            found.note(found.running, "waited for", lead.next_op(1).name)
+        more = lead.run(0)
+        steps += more
+        if found.fell_back(steps):
+            found.note(found.running, "aborted", reason_of(steps, found.variant))
+            return
+        if lead.ended(0) or not (moved or more):
+            return
+        if lead.next_op(0).sleeps:
+            found.note(found.running, "waits", lead.next_op(0).name)
+
+
+def _vma(name: str = "map", start: int = 0, pages: int = 2, **more: object) -> RaceVma:
+    return RaceVma.model_validate({"name": name, "start": start, "pages": pages, **more})
+
+
+def _do(**statement: object) -> tuple[RaceStatement, ...]:
+    return (RaceStatement.model_validate(statement),)
+
+
+_MAP = _vma()
+_STACK = _vma(growsdown=True)
+_FAR = _vma("far", 8)
+_PLACE = _vma("to", 4, mapped=False)
+_CHILD = _vma("child", 4, mapped=False, mm=1)
+_FILES = (RaceFile(name="data", pages=2), RaceFile(name="other", pages=2))
+_MAPPED = _vma(file="data", fault_around=2, anon_vma=False)
+_FAR_FILE = _vma("far", 8, file="other", fault_around=2)
+
+
+def _anon(
+    name: str,
+    title: str,
+    program: tuple[RaceStatement, ...],
+    *more: RaceVma,
+    vma: RaceVma = _MAP,
+    page: int = 0,
+) -> Writer:
+    """A writer on anonymous memory, against first writes."""
+    near, far = Facts("map", page, write=True), Facts("far", write=True)
+    return Writer(name, title, (vma, _FAR, *more), program, near, far)
+
+
+def _file(name: str, title: str, program: tuple[RaceStatement, ...]) -> Writer:
+    """A writer on a file, against reads of a mapping of it."""
+    return Writer(name, title, (_MAPPED, _FAR_FILE), program, Facts("map"), Facts("far"), _FILES)
+
+
+WRITERS: tuple[Writer, ...] = (
+    Writer("mmap", "mmap at a free address", (_PLACE, _FAR), _do(mmap="to"), None, Facts("far", write=True)),
+    _anon("mmap-fixed", "mmap over a mapping", _do(map_over="over"), _vma("over", 0, mapped=False)),
+    _anon("munmap", "munmap", _do(munmap="map")),
+    _anon("mprotect", "mprotect to read-only", _do(mprotect="map", prot="r")),
+    _anon("madvise", "madvise(MADV_DONTNEED)", _do(madvise="map")),
+    _anon("brk-grow", "brk that grows the heap", _do(grow="map", page=1)),
+    _anon("brk-shrink", "brk that shrinks the heap", _do(shrink="map", page=1)),
+    _anon("mbind", "mbind", _do(mbind="map")),
+    _anon("fork", "fork", _do(fork="map", to="child"), _CHILD),
+    _anon("mremap", "mremap, entry by entry", _do(move="map", to="to"), _PLACE),
+    _anon("mremap-fast", "mremap, by whole page tables", _do(move="map", to="to", fast=True), _PLACE),
+    _anon("stack", "a fault that extends the stack", _do(store="map"), vma=_STACK, page=1),
+    _anon("maps", "read of /proc/pid/maps", _do(maps="map")),
+    _anon("khugepaged", "khugepaged, anonymous memory", _do(collapse="map")),
+    _file("retract", "khugepaged, the pages of a file", _do(retract="data")),
+    _file("truncate", "truncate", _do(truncate="data")),
+    _file("reclaim", "reclaim of a page of a file", _do(reclaim="data")),
+    Writer("exit", "exit of the last thread", (_vma("last", 0, mm=1), _FAR), _do(exit="last"), None, None),
+)  # fmt: skip

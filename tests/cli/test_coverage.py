@@ -1,0 +1,56 @@
+"""spfvar coverage: forms, footnotes, messages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from spfvar.cli.main import cli, main
+from spfvar.coverage.kinds import FAULT_KINDS
+from spfvar.coverage.writers import WRITERS
+
+
+def run(*args: str) -> str:
+    """The output of spfvar coverage."""
+    result = CliRunner().invoke(cli, ["coverage", *args])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_the_table_has_every_kind_and_explains_its_marks() -> None:
+    """At most 80 columns; each footnote letter of a cell is below the table."""
+    text = run("per-vma-6.12", "spf-anon")
+    assert max(map(len, text.splitlines())) <= 80
+    table = text.split("\n\n")[0]
+    assert [kind.name for kind in FAULT_KINDS if f"\n{kind.name} " not in table] == []
+    assert "swap-io       falls back [b]" in table
+    assert "[b] the lock was dropped for a wait (swap_readpage)" in table
+
+
+def test_json_has_one_entry_per_variant_and_kind(tmp_path: Path) -> None:
+    """The same as the table, with reasons and conditions as texts; -o writes it to a file."""
+    file = tmp_path / "coverage.json"
+    assert run("mmap-lock", "--format", "json", "-o", str(file)) == ""
+    rows = json.loads(file.read_text())
+    assert [row["kind"] for row in rows] == [kind.name for kind in FAULT_KINDS]
+    assert {row["verdict"] for row in rows} == {"mmap_lock"}
+
+
+def test_writers_are_a_table_of_locks_and_one_per_variant() -> None:
+    """Markdown, so that the cells are easy to find."""
+    text = run("per-vma-6.12", "--writers", "--format", "markdown")
+    assert "| munmap | W>R; IPI, RCU, tables |" in text
+    assert "| munmap | its VMA | waited for [a] | falls back" in text
+    assert "| munmap | others | - | - |" in text
+    assert [writer.name for writer in WRITERS if f"* `{writer.name}`: {writer.title}" not in text] == []
+
+
+def test_an_unknown_variant_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
+    """One message with the nearest name, exit code 2."""
+    with pytest.raises(SystemExit) as stop:
+        main(["coverage", "per-vma-6.13"])
+    assert stop.value.code == 2
+    assert "per-vma-6.12" in capsys.readouterr().err
