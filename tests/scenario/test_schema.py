@@ -175,7 +175,7 @@ def test_each_verb_is_a_statement_of_its_own(verb: str) -> None:
         ({"unit": "size", "values": ["8KiB"], "range": ["8KiB", "8KiB"]}, "not within"),
         ({"unit": "duration", "values": ["1us"], "range": ["0ns", "1us"]}, "more than 0"),
         ({"unit": "choice", "values": ["a"], "choices": ["a"], "range": ["a", "a"]}, "a choice has no range"),
-        ({"values": [2], "range": [1, "many"]}, ""many" is no number"),
+        ({"values": [2], "range": [1, "many"]}, '"many" is no number'),
         ({"values": [2], "range": [1]}, "range"),
     ],
 )
