@@ -8,6 +8,7 @@ import click
 
 import spfvar
 from spfvar import units
+from spfvar.api import usable
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli.check import INCOMPLETE, replay_options, search_options
 from spfvar.cli.compare import SOMETHING_FAILED, reproduce
@@ -89,6 +90,7 @@ def command(
         check_writable(output)
     registry = load_registry(plugins)
     prefixes = prefixes_of(registry, series)
+    usable(registry, [series])
     for problem in registry.problems:
         click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
     if races:
