@@ -1,4 +1,4 @@
-"""The shipped variants and twins."""
+"""The shipped variants, series and twins."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import inspect
 from docs._ext.markdown import codes, plain, source, table
 from spfvar.mm.hookspecs import PROJECT
 from spfvar.plugins.registry import load_registry
+from spfvar.plugins.series import spans
 
 
 def variants() -> str:
@@ -31,6 +32,20 @@ def _patch(patch: type) -> str:
     hooks = [name for name, member in inspect.getmembers(patch) if hasattr(member, f"{PROJECT}_impl")]
     links = ", ".join(f"[`{name}`](hooks/{name}.md)" for name in hooks)
     return f"* `{patch.__name__}`: {plain((inspect.getdoc(patch) or '').splitlines()[0])} ({links})\n"
+
+
+def series() -> str:
+    """A table of the patches of each: what they need, and what they are here."""
+    text = "# Series\n\nAny stack of their patches is a variant ([how](../series.md)).\n"
+    for one in load_registry().series.values():
+        rows = [
+            [f"`{one.name}@{patch.number}`", plain(patch.title), codes([c.__name__ for c in patch.changes]),
+             plain(patch.note), spans(patch.needs) if patch.needs else "", source(patch.source)]
+            for patch in one.patches
+        ]  # fmt: skip
+        headers = ["Up to", "", "Classes", "No change because", "Needs", "Source"]
+        text += f"\n## {one.name}\n\n{plain(one.title)}. {plain(one.description)}\n\n{table(headers, rows)}"
+    return text
 
 
 def twins() -> str:

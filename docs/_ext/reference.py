@@ -24,6 +24,7 @@ WRITERS: dict[str, Callable[[], str]] = {
     "ops": ops.page,
     "properties": properties.page,
     "variants": designs.variants,
+    "series": designs.series,
     "twins": designs.twins,
     "scenarios": lists.scenarios,
     "races": lists.races,

@@ -86,6 +86,7 @@ def command(
     Exit codes: 0 done, and every prefix is safe; 1 a prefix breaks a race, or could not be run; 3 no prefix
     breaks one but a search was incomplete; 2 bad input; 130 interrupted.
     """
+    from spfvar.api import usable
     from spfvar.comparison.metrics import lookup
     from spfvar.matrix.bisect import prefixes_of
     from spfvar.matrix.plan import make_plan
@@ -104,6 +105,7 @@ def command(
         check_writable(output)
     registry = load(plugins)
     prefixes = prefixes_of(registry, series)
+    usable(registry, [series])
     tell_problems(registry)
     if races:
         text, code = _in_races(series, prefixes, races, options, jobs, form, plugins)

@@ -137,7 +137,9 @@ def load_blocks(found: LoadBisection) -> list[Block]:
 def load_sentences(found: LoadBisection) -> list[str]:
     """Which patches move the metric, and by how much."""
     titles = {prefix.number: prefix.title for prefix in found.prefixes}
-    moved = found.steps[found.steps["verdict"].isin(["better", "WORSE", "differs"])]
+    moved = found.steps[found.steps["verdict"].isin(["better", "WORSE", "differs"])].sort_values(
+        "number", kind="stable"
+    )
     if moved.empty:
         return [f"no patch moves {found.metric}."]
     lines = []

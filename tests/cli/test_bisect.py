@@ -58,6 +58,25 @@ def test_exit_codes_say_what_was_found(capsys: pytest.CaptureFixture[str]) -> No
     assert spfvar("bisect", "detour@1", *SMALL) == 0
 
 
+def test_a_series_whose_text_is_broken_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With file and line, as of any plugin; nothing is run."""
+    path = tmp_path / "bad.py"
+    path.write_text(
+        "from spfvar.mm.hookspecs import hookimpl\n"
+        "from spfvar.plugins.series import Series, SeriesPatch\n"
+        "class Bad:\n"
+        "    @hookimpl\n"
+        "    def do_fault(self, vmf):\n"
+        "        yield 42\n"
+        'SERIES = [Series("bad", "t", "v0", "s", (SeriesPatch(1, "t", "m", (Bad,)),))]\n'
+    )
+    assert spfvar("bisect", "bad", "--race", "munmap-file", "--plugin", str(path)) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"{path}:6: " in err
+    assert "yields 42" in err
+
+
 def test_a_file_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Instead of the terminal, with the same text each time."""
     path = tmp_path / "out.json"

@@ -98,6 +98,7 @@ def test_every_command_has_a_section(path: tuple[str, ...]) -> None:
     ("page", "names"),
     [
         ("variants", list(REGISTRY.variants)),
+        ("series", [f"{s.name}@{p.number}" for s in REGISTRY.series.values() for p in s.patches]),
         ("twins", list(REGISTRY.twins)),
         ("scenarios", catalogue.scenarios().names()),
         ("races", catalogue.races().names()),

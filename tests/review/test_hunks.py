@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 
 import pytest
 
@@ -215,7 +216,7 @@ def test_what_the_model_has_no_place_for_touches_nothing() -> None:
     ("headers", "names"),
     [
         ("Subject: [RFC PATCH 24/37] x\n", ["SpeculativeDoFault"]),
-        ("Subject: [RFC PATCH 28/37] x\n", ["SpeculativeFaultAround"]),  # "27, 28/37: ..."
+        ("Subject: [RFC PATCH 28/37] x\n", ["SpeculativeMapPages"]),
         ("Subject: [RFC PATCH 24/37] x\nMessage-Id: <20210407014502.24091-25-michel@lespinasse.org>\n",
          ["SpeculativeDoFault"]),
         ("Subject: [PATCH 24/37] x\nMessage-Id: <19990101-25-else@example.org>\n", ["SpeculativeFilemapFault"]),
@@ -226,6 +227,16 @@ def test_a_mail_is_known_by_its_place_in_the_series(headers: str, names: list[st
     """Else, or if its id is of another series, by the hook points that it changes by name."""
     patch = patch_of("vm_fault_t filemap_fault(struct vm_fault *vmf)", "+\tint a;", headers=headers)
     assert [cls.__name__ for cls in patches_of(patch, SERIES)] == names
+
+
+def test_one_class_may_be_several_patches() -> None:
+    """Its docstring names them all."""
+
+    class Both:
+        """27, 28/37: two patches in one class."""
+
+    patch = patch_of("int f(void)", "+\tint a;", headers="Subject: [RFC PATCH 28/37] x\n")
+    assert patches_of(patch, replace(SERIES, patches=(Both,))) == (Both,)
 
 
 class Counting:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from spfvar.variants import spf_patches
 
 from spfvar.automata.automaton import Automaton
+from spfvar.explore.explore import Options
+from spfvar.explore.verdict import SAFE, VIOLATION, judge
+from spfvar.explore.world import build_race
+from spfvar.matrix import catalogue
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.plugins.registry import load_registry, sample_texts
@@ -17,6 +22,7 @@ from tests.transition import driver as d
 
 REGISTRY = load_registry()
 SPF, POSTED = REGISTRY.series["spf"], REGISTRY.series["spf-posted"]
+PAGE = (Path(__file__).parents[2] / "docs" / "series.md").read_text(encoding="utf-8")
 FILE_WRITE = VmFault(True, Mapping(anonymous=False))
 
 
@@ -121,3 +127,31 @@ def test_speculation_of_file_faults_begins_with_patch_30(variant: str, aborts: i
     found = counts(variant, {"backing": "file"}, "write")
     assert (found["spf_attempt"], found["spf_abort"]) == (4, aborts)
     assert found.get("spf_abort_no_speculate", 0) == turned_away
+
+
+@pytest.mark.parametrize(
+    ("patch", "race", "property_", "bug"),
+    [
+        (16, "munmap-anon", "P4", "H13"),
+        (16, "mbind", "P2", "H4"),
+        (20, "two-copies", "P14", "H7"),
+        (30, "reclaim-read", "P14", "H5"),
+        (30, "retract-young", "P4", "N1"),
+    ],
+)
+def test_the_posted_series_breaks_at_the_patches_that_the_page_names(
+    patch: int, race: str, property_: str, bug: str
+) -> None:
+    """Safe one patch before; docs/series.md has a row for each bug, and the repaired stack is safe."""
+    races = catalogue.races()
+
+    def verdict(name: str) -> tuple[str, str]:
+        found = judge(build_race(races[race], Stack(REGISTRY[name])), name, race, Options())
+        return found.verdict, found.property
+
+    assert verdict(f"spf-posted@{patch - 1}") == (SAFE, "")
+    assert verdict(f"spf-posted@{patch}") == (VIOLATION, property_)
+    assert verdict(f"spf@{patch}") == (SAFE, "")
+    rows = [line for line in PAGE.splitlines() if line.startswith(f"| {patch} | {property_} | {bug}:")]
+    assert len(rows) == 1
+    assert f"`{race}`" in rows[0]
