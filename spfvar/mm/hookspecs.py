@@ -211,6 +211,15 @@ def maybe_unlock_mmap_for_io(vmf: VmFault) -> Steps:
 
 
 @hook_point
+def lock_folio_maybe_drop_mmap(vmf: VmFault) -> Steps:
+    """Lock the folio that was found, waiting if need be (mm/filemap.c).
+
+    Returns whether the fault's lock was dropped for it.
+    """
+    raise AssertionError
+
+
+@hook_point
 def fault_dirty_shared_page(vmf: VmFault) -> Steps:
     """What a shared write fault returns after it dropped its lock (mm/memory.c).  Returns VMFault."""
     raise AssertionError
