@@ -49,8 +49,9 @@ class RetryUnderVmaLock:
 
     def _retry_vma(self, vmf: VmFault, ret: VMFault) -> Steps:
         yield count("vma_lock_retry_vma")
-        # As before, only a major fault has spent its one drop of the lock; nothing bounds the others.
-        if not ret & VMFault.MAJOR:
+        # As before, only a major fault has spent its one drop of the lock; nothing bounds the others.  (No
+        # monitor fills pages here: after the wait for one, TRIED stands for the page that it has filled.)
+        if not ret & VMFault.MAJOR and not vmf.mapping.userfault:
             return VMFault.RETRY
         return (yield from fault_with_vma_lock(vmf.clear(VMA_LOCK).set(TRIED)))
 
