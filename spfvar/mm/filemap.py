@@ -277,7 +277,11 @@ def read_missing_folio(vmf: VmFault) -> Steps:
     Returns RETRY | MAJOR if the lock was dropped; NONE if the caller is to look again.
     """
     yield count("pgmajfault")
+    if vmf.has(TRIED):
+        yield count("lost_retry")  # it was read for this very fault
     dropped = yield from hooks.maybe_unlock_mmap_for_io(vmf)
+    if dropped:
+        yield count("io_retry")
     if (yield filemap_create_folio()):
         yield work("alloc_page", "filemap_alloc_folio")
         yield work("memcg_charge")
