@@ -412,6 +412,15 @@ def fork(mapping: Mapping) -> Steps:
 
 
 @hook_point
+def fork_all(mapping: Mapping, pages: int) -> Steps:
+    """fork(2) of every VMA of ``range_start .. range_end``, each of so many pages (kernel/fork.c: dup_mmap).
+
+    The copies lie in ``child_mm``, ``delta`` pages further on.
+    """
+    raise AssertionError
+
+
+@hook_point
 def dup_mmap_start_write(vma: Register) -> Steps:
     """Before fork copies a VMA of the parent (kernel/fork.c: dup_mmap; nothing before v6.4)."""
     raise AssertionError

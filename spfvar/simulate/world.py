@@ -26,6 +26,7 @@ from spfvar.scenario.program import (
     iterations,
     phase,
     start_of,
+    stop_of,
     thread_text,
 )
 
@@ -72,6 +73,8 @@ def extract_programs(load: Load, stack: Stack) -> dict[str, Automaton]:
 
 def private_tables(load: Load) -> bool:
     """Does every page table serve one thread only?"""
+    if any(s.reaches_all and s.verb != "maps" for group in load.groups for s in group.group.program):
+        return False
     user: dict[int, int] = {}
     for region in load.regions:
         for thread, range_ in enumerate(region.ranges):
@@ -104,7 +107,9 @@ def compute_times(load: Load) -> dict[str, float]:
 
 
 def _sizes(load: Load) -> Sizes:
-    vmas = sum(region.count * len(region.ranges) for region in load.regions)
+    vmas = sum(
+        region.count * len(region.ranges) * (1 if region.child < 0 else 2) for region in load.regions
+    )
     return Sizes(
         threads=load.threads + 1,
         vmas=vmas + SPARE_VMAS,
@@ -114,6 +119,7 @@ def _sizes(load: Load) -> Sizes:
         files=max(1, load.files),
         folios=max(1, load.folios),
         pages=load.pages,
+        mms=2 if load.forks else 1,
         tree_shift=load.tree_shift,
         pt_shift=PT_SHIFT,
     )
@@ -140,6 +146,9 @@ class _Builder:
                 self._thread(group, thread)
         kthread = self.layout.thread_base(self.load.threads)
         self.state[kthread + c.T_PC] = self.program.entry[KTHREAD]
+        if self.load.forks:
+            self._take(c.CLASS_MM)
+            self.layout.initialise(self.state, o.MM, 1)
         if self.layout.has(o.MM_USERS):
             self.state[self.layout.word(o.MM_USERS)] = self.load.threads
 
@@ -188,7 +197,10 @@ class _Builder:
         layout.initialise(state, o.VMA, vma)
         state[layout.word(o.VM_START, vma)] = start
         state[layout.word(o.VM_END, vma)] = start + pages
-        values = {o.VM_WRITE: 1, o.VM_ANON_VMA: int(region.anon_vma), o.VM_FILE: file + 1}
+        values = {
+            o.VM_WRITE: 1, o.VM_ANON_VMA: int(region.anon_vma), o.VM_FILE: file + 1,
+            o.VM_LINKED: int(file >= 0),
+        }  # fmt: skip
         for vma_field, value in values.items():
             if layout.has(vma_field):
                 state[layout.word(vma_field, vma)] = value
@@ -207,6 +219,7 @@ class _Builder:
                 continue
             self._set(thread, start_of(region), range_.start)
             self._set(thread, end_of(region), range_.start + range_.pages)
+            self._set(thread, stop_of(region), range_.start + range_.pages * region.count)
             if range_.file >= 0:
                 self._set(thread, file_of(region), range_.file)
                 origin = region.whole.start if region.shared_vma else range_.start
