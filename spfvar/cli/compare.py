@@ -44,8 +44,9 @@ FORMS = ("table", "markdown", "mail", "csv", "json")
     "patterns",
     multiple=True,
     metavar="NAME|GLOB|FILE.toml",
-    help="Scenario; repeatable.  [default: all]",
+    help="Scenario; repeatable.  [default: those of the default matrix]",
 )
+@click.option("--all", "every", is_flag=True, help="Every variant and scenario, where none are named.")
 @click.option("--threads", metavar="1,4,16", help="Thread counts.  [default: the scenario's]")
 @click.option(
     "--hardware",
@@ -84,14 +85,17 @@ def command(
     variants: tuple[str, ...], patterns: tuple[str, ...], threads: str | None, hardware: str,
     baseline: str | None, seeds: int, seed: int, settings: tuple[str, ...], metrics: tuple[str, ...],
     jobs: int | None, form: str, output: str | None, fail_on: str | None, plugins: tuple[str, ...],
+    every: bool,
 ) -> int:  # fmt: skip
     """Simulate variants over scenarios and print comparison tables.
 
-    Without arguments: all variants over every scenario's default matrix.
+    Without arguments: the variants and scenarios of the default matrix.  --all adds the others, and takes
+    minutes.
 
     \b
     Examples:
       spfvar compare
+      spfvar compare --all --threads 16
       spfvar compare spf-do-fault spf-map-pages --scenario 'file-*'
       spfvar compare --scenario pft --threads 1,12,48 --hardware broadwell-2s28c
       spfvar compare --scenario file-major --set hit_rate=0.5,0.9 --metric all
@@ -110,10 +114,10 @@ def command(
     registry = load_registry(plugins)
     plan = make_plan(
         registry, catalogue.scenarios(), catalogue.hardware(),
-        variants=usable(registry, variants or compared(registry)), patterns=patterns,
+        variants=usable(registry, variants or compared(registry, every)), patterns=patterns,
         threads=units.parse_threads(threads) if threads else (), hardware=hardware, baseline=baseline,
         settings={k: v.split(",") for k, v in units.parse_assignments(settings).items()},
-        seeds=seeds, seed=seed,
+        seeds=seeds, seed=seed, every=every,
     )  # fmt: skip
     for problem in registry.problems:
         click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)

@@ -1,7 +1,8 @@
 """fork(2): VMAs of the parent and their entries are copied into the child's address space.
 
-Sources: kernel/fork.c dup_mmap; mm/memory.c copy_page_range, copy_present_pte (v5.12); mm/mmap.c exit_mmap.  The
-child's anon_vma of its own is left out: it shares the parent's, which is what keeps the inherited pages reachable.
+Sources: kernel/fork.c dup_mmap; mm/memory.c copy_page_range, copy_present_pte (v5.12); mm/mmap.c exit_mmap.
+The child's anon_vma of its own is left out: it shares the parent's, which is what keeps the inherited pages
+reachable.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def dup_vma(mapping: Mapping) -> Steps:
 
 
 def exit_child(mapping: Mapping, pages: int) -> Steps:
-    """A forked child ends: every VMA of ``range_start .. range_end``, at every ``pages`` pages, goes with its tables.
+    """A forked child ends: the VMAs of ``range_start .. range_end``, of ``pages`` pages each, and their tables go.
 
     Nobody else runs in it or finds its VMAs, so they are freed at once in every design.
     """

@@ -44,6 +44,11 @@ def file_of(region: ConcreteRegion) -> Register:
     return Register(f"{region.name}_file", o.FILE)
 
 
+def files_of(region: ConcreteRegion) -> list[int]:
+    """The numbers of the region's files, one after another."""
+    return sorted({range_.file for range_ in (region.whole, *region.ranges)} - {-1})
+
+
 def folios_of(region: ConcreteRegion) -> Register:
     """What to add to an address of the region to get its folio."""
     return Register(f"{region.name}_folios")
@@ -130,7 +135,7 @@ def _fork(region: ConcreteRegion) -> Steps:
 
 def _reclaim(region: ConcreteRegion) -> Steps:
     """Reclaim the page that a hand points to, and move the hand: page by page, then to the next file."""
-    files = sorted({range_.file for range_ in (region.whole, *region.ranges)} - {-1})
+    files = files_of(region)
     yield copy_register(o.mapped_file, hand_file, files[0])
     yield copy_register(o.file_start, hand)
     yield copy_register(o.file_end, hand, 1)

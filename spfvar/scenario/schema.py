@@ -127,7 +127,8 @@ class Region(_Strict):
 
     ``window``: a process-wide region much larger than the run; each thread goes through its own part
     of it, of which the model keeps this much at a time.  ``count``: how many such ranges a thread has,
-    to be used one after another, round and round.  ``cached``: the share of a file's pages that the page cache holds.
+    to be used one after another, round and round.  ``cached``: the share of a file's pages that the page
+    cache holds.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -149,7 +150,7 @@ class Statement(_Strict):
     """One step of a program: exactly one verb, with its options.
 
     ``fork`` copies every VMA of the region to a child, which then ends; ``maps`` reads the region's range in
-    /proc/pid/maps; ``reclaim`` takes the next page of the region's files, round and round, from the page cache.
+    /proc/pid/maps; ``reclaim`` takes the next page of the region's files out of the page cache, round and round.
     These three concern the whole region, whoever its ranges belong to.  ``whole``: so does an mprotect of a
     process-wide region.
     """

@@ -22,7 +22,10 @@ from spfvar.scenario.load import PT_SHIFT, PT_SPAN, ConcreteGroup, ConcreteRegio
 from spfvar.scenario.program import (
     end_of,
     file_of,
+    files_of,
     folios_of,
+    hand,
+    hand_file,
     iterations,
     phase,
     start_of,
@@ -107,9 +110,7 @@ def compute_times(load: Load) -> dict[str, float]:
 
 
 def _sizes(load: Load) -> Sizes:
-    vmas = sum(
-        region.count * len(region.ranges) * (1 if region.child < 0 else 2) for region in load.regions
-    )
+    vmas = sum(region.count * len(region.ranges) * (1 if region.child < 0 else 2) for region in load.regions)
     return Sizes(
         threads=load.threads + 1,
         vmas=vmas + SPARE_VMAS,
@@ -213,6 +214,7 @@ class _Builder:
         base = self.layout.thread_base(thread)
         self.state[base + c.T_PC] = self.program.entry[group.group.name]
         self._set(thread, iterations, group.group.repeat)
+        self._hand(group, thread)
         for region in self.load.regions:
             range_ = region.ranges[thread]
             if not range_.pages:
@@ -224,6 +226,16 @@ class _Builder:
                 self._set(thread, file_of(region), range_.file)
                 origin = region.whole.start if region.shared_vma else range_.start
                 self._set(thread, folios_of(region), self.folio0[range_.file] - origin)
+
+    def _hand(self, group: ConcreteGroup, thread: int) -> None:
+        """The threads of a group that reclaims begin evenly spread over what there is to reclaim."""
+        for statement in group.group.program:
+            if statement.reclaim is not None:
+                region = self.load.region(statement.reclaim)
+                pages = region.vma_pages
+                page = (thread - group.first) * len(files_of(region)) * pages // group.threads
+                self._set(thread, hand_file, page // pages)
+                self._set(thread, hand, page % pages)
 
     def _set(self, thread: int, register: Register, value: int) -> None:
         slot = self.layout.registers.get(register)
