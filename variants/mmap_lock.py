@@ -1,4 +1,4 @@
-"""The baseline: every fault takes mmap_lock for reading (v5.12, the core's own paths); and the floor below it."""
+"""The baseline: every fault takes mmap_lock for reading (v5.12, the core's own paths), and a floor."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The three proposals of 2026: what to do with the VMA's lock while a fault waits for storage.
 
 Today the fault drops it, and does its second pass under mmap_lock.  Two proposals let it take the VMA's lock
-again: after the retries that say so (20260430040427.4672-1-baohua@kernel.org), or after all but those that say
-no (20260522023305.98223-1-baohua@kernel.org).  The third keeps the lock and waits
+again: after the retries that say so (20260430040427.4672-1-baohua@kernel.org), or after all but those that
+say no (20260522023305.98223-1-baohua@kernel.org).  The third keeps the lock and waits
 (afNM-gIqxpyJ6ro7@casper.infradead.org).  All stand on the reference count of v6.15 and later.
 """
 

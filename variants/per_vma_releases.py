@@ -4,9 +4,9 @@ Sources: mm/memory.c and arch/x86/mm/fault.c of these releases; the series of v6
 (20230227173632.3292573-1-surenb@google.com), v6.6 (20230711202047.3818697-1-willy@infradead.org and "Per-VMA
 lock support for swap and userfaults") and v6.7 (20231006195318.4087158-1-willy@infradead.org).
 
-Each is taken with later fixes: fork write-locks the parent's VMAs (fb49c455323f), the anon_vma is looked at once
-the VMA is locked (657b5146955e), a VMA's range once it is known not to be detached, and a major fault sets
-FAULT_FLAG_TRIED when it is sent to mmap_lock.  Twins put the bugs back.
+Each is taken with later fixes: fork write-locks the parent's VMAs (fb49c455323f), the anon_vma is looked at
+once the VMA is locked (657b5146955e), a VMA's range once it is known not to be detached, and a major fault
+sets FAULT_FLAG_TRIED when it is sent to mmap_lock.  Twins put the bugs back.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def dup_vma(mapping: Mapping) -> Steps:
 
 
 def exit_child(mapping: Mapping, pages: int) -> Steps:
-    """A forked child ends: the VMAs of ``range_start .. range_end``, of ``pages`` pages each, and their tables go.
+    """A forked child ends: unmap the VMAs of ``range_start .. range_end``, each of so many pages.
 
     Nobody else runs in it or finds its VMAs, so they are freed at once in every design.
     """

@@ -31,8 +31,8 @@ class Range:
 class ConcreteRegion:
     """A region with its ranges by thread (process-wide regions: the slice of each thread).
 
-    ``child`` is where a forked child has its copy (-1: nobody forks it); it lies in its page tables as ``whole``
-    does.
+    ``child`` is where a forked child has its copy (-1: nobody forks it); that lies in its page tables as
+    ``whole`` does.
     """
 
     name: str

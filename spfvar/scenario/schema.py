@@ -150,9 +150,9 @@ class Statement(_Strict):
     """One step of a program: exactly one verb, with its options.
 
     ``fork`` copies every VMA of the region to a child, which then ends; ``maps`` reads the region's range in
-    /proc/pid/maps; ``reclaim`` takes the next page of the region's files out of the page cache, round and round.
-    These three concern the whole region, whoever its ranges belong to.  ``whole``: so does an mprotect of a
-    process-wide region.
+    /proc/pid/maps; ``reclaim`` takes the next page of the region's files, round and round, out of the page
+    cache.  These three concern the whole region, whoever its ranges belong to; ``whole``: so does an
+    mprotect of a process-wide region.
     """
 
     mmap: str | None = None
