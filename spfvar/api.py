@@ -27,9 +27,9 @@ from spfvar.plugins.variant import Stack
 from spfvar.scenario.race import Race
 
 
-def compared(registry: Registry) -> list[str]:
-    """The variants of a comparison that names none."""
-    return [name for name, variant in registry.variants.items() if variant.compared]
+def compared(registry: Registry, every: bool = False) -> list[str]:
+    """The variants of a comparison that names none: those compared by default, or ``every`` one."""
+    return [name for name, variant in registry.variants.items() if every or variant.compared]
 
 
 def usable(registry: Registry, names: Sequence[str]) -> list[str]:
@@ -62,9 +62,11 @@ def compare(
     seed: int = 1,
     jobs: int | None = None,
     plugins: Sequence[str] = (),
+    every: bool = False,
 ) -> pd.DataFrame:
-    """Compare variants (none given: all) over scenarios (none: every one's default matrix).
+    """Compare variants over scenarios.
 
+    None named: those that are compared by default, or ``every`` one there is, with its default matrix.
     ``axes`` maps an axis to a value or a list of values.  Returns a long frame, one row per variant,
     scenario, point and metric: a column per axis, value with its 95 % interval (ci_low, ci_high), n seeds,
     and for all but the baseline ratio, ratio_low, ratio_high, significant, verdict.  ``attrs`` holds
@@ -76,9 +78,9 @@ def compare(
     registry = load_registry(plugins)
     plan = make_plan(
         registry, catalogue.scenarios(), catalogue.hardware(),
-        variants=usable(registry, variants or compared(registry)), patterns=scenarios, threads=threads,
+        variants=usable(registry, variants or compared(registry, every)), patterns=scenarios, threads=threads,
         hardware=hardware,
-        baseline=baseline, settings=_settings(axes), seeds=seeds, seed=seed,
+        baseline=baseline, settings=_settings(axes), seeds=seeds, seed=seed, every=every,
     )  # fmt: skip
     return as_frame(run_comparison(plan, registry, jobs))
 

@@ -102,10 +102,10 @@ class WaitsForMmapLock(PerVmaReader):
 class AnonVmaCheckedFirst(PerVmaReader):
     """The VMA has an anon_vma before it is locked, so nobody expects to have to look for one."""
 
-    def vma_start_read(self) -> Steps:
+    def vma_start_read(self, vmf: VmFault) -> Steps:
         if not (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
             return (yield from self.abort("no_anon_vma"))
-        return (yield from super().vma_start_read())
+        return (yield from super().vma_start_read(vmf))
 
     @hookimpl(wrapper=True)
     def anon_vma_prepare(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
@@ -156,12 +156,12 @@ class WakeWithoutMm(RefcntReader):
 class RangeBeforeDetached(PerVmaReader):
     """The fault compares its address with the VMA's range before it asks whether the VMA is detached."""
 
-    def lock_vma_under_rcu(self) -> Steps:
+    def lock_vma_under_rcu(self, vmf: VmFault) -> Steps:
         yield rcu_read_lock()
         yield loop("retry")
         if not (yield find_vma(name="mas_walk")):
             return (yield from self.abort("no_vma"))
-        if not (yield from self.vma_start_read()):
+        if not (yield from self.vma_start_read(vmf)):
             return False
         if not (yield vma_contains()):
             yield up_read(LOCK, "vma_end_read")
@@ -205,7 +205,7 @@ class EndWriteAllEarly:
 class RecycledLockReader(PerVmaReader):
     """The lock lies in memory that may be another VMA by now; whose it is, is asked when it is held."""
 
-    def lock_vma_under_rcu(self) -> Steps:
+    def lock_vma_under_rcu(self, vmf: VmFault) -> Steps:
         yield rcu_read_lock()
         yield loop("retry")
         if not (yield find_vma(name="mas_walk")):

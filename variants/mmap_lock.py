@@ -1,6 +1,21 @@
-"""The baseline: every fault takes mmap_lock for reading (v5.12, the core's own paths)."""
+"""The baseline: every fault takes mmap_lock for reading (v5.12, the core's own paths), and a floor."""
 
+from __future__ import annotations
+
+from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.vmf import VmFault
+from spfvar.ops.op import Steps
 from spfvar.plugins.variant import Variant
+
+
+class HoldAcrossIo:
+    """A fault waits for storage, and for the lock of a page, with its own lock held."""
+
+    @hookimpl
+    def maybe_unlock_mmap_for_io(self, vmf: VmFault) -> Steps:
+        return False
+        yield
+
 
 VARIANTS = [
     Variant(
@@ -8,5 +23,15 @@ VARIANTS = [
         title="mmap_lock for every fault",
         kernel="v5.12",
         source="arch/x86/mm/fault.c and mm/ as of v5.12",
-    )
+    ),
+    Variant(
+        name="mmap-lock-2010",
+        title="mmap_lock for every fault, held across I/O",
+        kernel="v2.6.36",
+        source="d065bd810b6d (v2.6.37), which lets the first try drop the lock",
+        description="The paths of v5.12 without that retry: what the 2026 debate began from.",
+        patches=(HoldAcrossIo,),
+        rivals=("mmap-lock",),
+        compared=False,
+    ),
 ]

@@ -50,12 +50,12 @@ class PerVmaReader(VmaLockFault):
         yield up_read(at(o.vma, VM_LOCK), "vma_end_read")
         yield rcu_read_unlock()
 
-    def lock_vma_under_rcu(self) -> Steps:
+    def lock_vma_under_rcu(self, vmf: VmFault) -> Steps:
         yield rcu_read_lock()
         yield loop("retry")
         if not (yield find_vma(name="mas_walk")):
             return (yield from self.abort("no_vma"))
-        locked = yield from self.vma_start_read()
+        locked = yield from self.vma_start_read(vmf)
         if not locked:
             return False
         if (yield equals(at(o.vma, DETACHED), 1, "detached")):
@@ -68,7 +68,7 @@ class PerVmaReader(VmaLockFault):
         yield rcu_read_unlock()
         return True
 
-    def vma_start_read(self) -> Steps:
+    def vma_start_read(self, vmf: VmFault) -> Steps:
         """Returns whether the lock was had; if not, the RCU section has ended."""
         yield load(at(o.vma, VM_LOCK_SEQ), vm_lock_seq)
         if (yield equals_register(at(o.mm, MM_LOCK_SEQ), vm_lock_seq, "write-locked")):

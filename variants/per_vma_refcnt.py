@@ -13,6 +13,7 @@ from __future__ import annotations
 from spfvar.mm.exit import mmdrop, mmgrab
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.sequence import WriteSequence
+from spfvar.mm.vmf import VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.places import Field, Register
@@ -74,7 +75,7 @@ class RefcntReader(VmaRefcnt, VmaLockFault):
     def vma_end_read(self) -> Steps:
         yield from self.vma_refcount_put()
 
-    def lock_vma_under_rcu(self) -> Steps:
+    def lock_vma_under_rcu(self, vmf: VmFault) -> Steps:
         yield loop("retry")
         yield rcu_read_lock()
         if not (yield find_vma(name="mas_walk")):

@@ -12,7 +12,7 @@ from typing import Any
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import MMAP_LOCK, access_error
-from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.hookspecs import hook_point, hookimpl
 from spfvar.mm.vmf import TRIED, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
@@ -27,13 +27,22 @@ MM_LOCK_SEQ = Field(o.MM, "mm_lock_seq", line="mm_lock_seq", initial=2)
 vm_lock_seq = Register("vm_lock_seq")
 
 
+@hook_point
+def fault_with_vma_lock(vmf: VmFault) -> Steps:
+    """The pass under the VMA's lock, which goes on to mmap_lock where it has to (arch/x86/mm/fault.c).
+
+    Returns VMFault.
+    """
+    raise AssertionError
+
+
 class VmaLockFault:
     """Faults under the read lock of their VMA alone; what that lock cannot do falls back.
 
     A design says how the lock is had and how it is given back.
     """
 
-    def lock_vma_under_rcu(self) -> Steps:
+    def lock_vma_under_rcu(self, vmf: VmFault) -> Steps:
         """Returns whether the VMA of ``address`` is found and locked; there is no RCU section then."""
         raise NotImplementedError
 
@@ -55,20 +64,28 @@ class VmaLockFault:
         if not vmf.user:
             return (yield from with_mmap_lock)
         yield count("vma_lock_attempt")
-        if not (yield from self.lock_vma_under_rcu()):
+        return (yield from fault_with_vma_lock(vmf))
+
+    @hookimpl
+    def fault_with_vma_lock(self, vmf: VmFault) -> Steps:
+        if not (yield from self.lock_vma_under_rcu(vmf)):
             yield count("vma_lock_abort")
-            return (yield from with_mmap_lock)
+            return (yield from hooks.fault_with_mmap_lock(vmf))
         fault = vmf.set(VMA_LOCK)
         if (yield from access_error(fault)):
             yield from self.vma_end_read()
-            return VMFault.SIGSEGV
+            return (yield from self.bad_access(vmf))
         ret = yield from hooks.handle_mm_fault(fault)
         if ret & VMFault.RETRY:
-            yield count("vma_lock_retry")
             return (yield from hooks.retry_fault(fault, ret))
         if not ret & VMFault.COMPLETED:
             yield from self.vma_end_read()
         return ret
+
+    def bad_access(self, vmf: VmFault) -> Steps:
+        """The VMA forbids the access; its lock is no longer held.  v6.10 and later: that is final."""
+        return VMFault.SIGSEGV
+        yield
 
     @hookimpl(wrapper=True)
     def release_fault_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
@@ -81,6 +98,7 @@ class VmaLockFault:
         return self._retry_with_mmap_lock(vmf, ret) if vmf.has(VMA_LOCK) else retry
 
     def _retry_with_mmap_lock(self, vmf: VmFault, ret: VMFault) -> Steps:
+        yield count("vma_lock_retry")
         vmf = vmf.clear(VMA_LOCK)
         # Only a major fault spends its one allowed drop of the lock.
         if ret & VMFault.MAJOR:

@@ -72,7 +72,7 @@ def _lowered(op: Op, absent: set[ObjectClass]) -> Op:
         return Op(c.SET_REG, op.name, dst=op.dst, cost=op.cost, function=op.function, where=op.where)
     if op.code == c.EQUALS:  # what is not modelled is as expected
         return _as_expected(op)
-    return _work(op)
+    return replace(_work(op), line=None)  # nor has it cache lines
 
 
 def _if_read(op: Op, fields: set[Field]) -> Op:

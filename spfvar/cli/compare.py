@@ -40,8 +40,9 @@ _OF_RUNS = {
     multiple=True,
     metavar="NAME|GLOB|FILE.toml",
     shell_complete=completing.scenarios,
-    help="Scenario; repeatable.  [default: all]",
+    help="Scenario; repeatable.  [default: those of the default matrix]",
 )
+@click.option("--all", "every", is_flag=True, help="Every variant and scenario, where none are named.")
 @click.option("--threads", metavar="1,4,16", help="Thread counts.  [default: the scenario's]")
 @click.option(
     "--hardware",
@@ -102,16 +103,17 @@ def command(
     variants: tuple[str, ...], patterns: tuple[str, ...], threads: str | None, hardware: str,
     baseline: str | None, seeds: int, seed: int, settings: tuple[str, ...], metrics: tuple[str, ...],
     jobs: int | None, form: str, output: str | None, fail_on: str | None, save: str | None,
-    loads: tuple[str, ...], plugins: tuple[str, ...],
+    loads: tuple[str, ...], plugins: tuple[str, ...], every: bool,
 ) -> int:  # fmt: skip
     """Simulate variants over scenarios and print comparison tables.
 
-    Without arguments: all variants over every scenario's default matrix.  With --load, variants, --scenario,
-    --threads and --set choose among what was run.
+    Without arguments: the variants and scenarios of the default matrix.  --all adds the others, and takes
+    minutes.  With --load, variants, --scenario, --threads and --set choose among what was run.
 
     \b
     Examples:
       spfvar compare
+      spfvar compare --all --threads 16
       spfvar compare spf-do-fault spf-map-pages --scenario 'file-*'
       spfvar compare --scenario pft --threads 1,12,48 --hardware broadwell-2s28c
       spfvar compare --scenario file-major --set hit_rate=0.5,0.9 --metric all
@@ -138,7 +140,7 @@ def command(
     from spfvar.cli import comparing  # the simulator: not before the arguments are known to be good
     from spfvar.matrix.runfile import run_text
 
-    wanted = comparing.Wanted(variants, patterns, counts, axes, baseline)
+    wanted = comparing.Wanted(variants, patterns, counts, axes, baseline, every)
     scenarios = catalogue.scenarios()
     if loads:
         comparison, run = comparing.loaded(loads, wanted, sys.argv[1:])

@@ -32,13 +32,14 @@ from spfvar.scenario.schema import Scenario
 
 @dataclass(frozen=True)
 class Wanted:
-    """The arguments that say what is compared; where nothing is given, everything."""
+    """The arguments that say what is compared; ``every``: all there is, where nothing is named."""
 
     variants: tuple[str, ...]
     patterns: tuple[str, ...]
     threads: list[int]
     settings: dict[str, list[str]]
     baseline: str | None
+    every: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,10 @@ def planned(
     """What is wanted, as cells to run; variants that cannot be extracted become problems."""
     return make_plan(
         registry, scenarios, catalogue.hardware(),
-        variants=usable(registry, wanted.variants or compared(registry)), patterns=wanted.patterns,
+        variants=usable(registry, wanted.variants or compared(registry, wanted.every)),
+        patterns=wanted.patterns,
         threads=wanted.threads, hardware=hardware, baseline=wanted.baseline, settings=wanted.settings,
-        seeds=seeds, seed=seed,
+        seeds=seeds, seed=seed, every=wanted.every,
     )  # fmt: skip
 
 

@@ -96,6 +96,18 @@ _BUILT_IN = (
         "Time threads wait for a lock, as a share of their total time.",
     ),
     _share(
+        "stalled_share",
+        "thread time stalled behind a writer",
+        "lower",
+        "Time threads wait until a writer releases a lock, as a share of their total time.",
+    ),
+    _latency(
+        "worst_stall",
+        "longest stall behind a writer",
+        0.10,
+        "The longest single wait that a writer's release of a lock ended.",
+    ),
+    _share(
         "spec_success",
         "speculative faults that succeeded",
         "higher",
@@ -106,6 +118,13 @@ _BUILT_IN = (
         "fallbacks to mmap_lock per fault",
         "lower",
         "Faults that took mmap_lock, as a share of all faults.",
+    ),
+    _share(
+        "lost_retries",
+        "retries that came too late",
+        "lower",
+        "Faults whose page was gone again when they came back from waiting for it, as a share of those that "
+        "dropped their lock for the wait.",
     ),
     Metric(
         "deferred_backlog",

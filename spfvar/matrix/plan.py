@@ -86,11 +86,12 @@ def make_plan(
     settings: Mapping[str, Sequence[str]] | None = None,
     seeds: int = 6,
     seed: int = 1,
+    every: bool = False,
 ) -> Plan:
     """Resolve names and axes.  Raises InputError for anything that makes no sense.
 
-    No ``variants`` means all; no ``patterns`` means every scenario's default matrix.  ``settings`` gives axes
-    the values to run, as text.
+    No ``variants`` means all; no ``patterns`` means the default matrix of the scenarios that are part of a
+    comparison by default, or with ``every`` of all.  ``settings`` gives axes the values to run, as text.
     """
     if not 1 <= seeds <= 1000:
         raise InputError(f"{seeds} seeds", key="--seeds", expected="1 to 1000")
@@ -105,6 +106,8 @@ def make_plan(
     if base not in [variant.name for variant in chosen]:
         chosen.insert(0, registry[base])
     names = scenarios.select(patterns or ["*"])
+    if not patterns and not every:
+        names = [name for name in names if scenarios[name].default]
     settings = dict(settings or {})
     check_settings(settings, [scenarios[name] for name in names])
     points = {name: _points(scenarios[name], profile, threads, settings) for name in names}

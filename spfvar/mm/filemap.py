@@ -192,14 +192,11 @@ class FilemapFault:
             if ret:
                 return ret
             yield again("retry_find")
-        if not (yield folio_trylock()):
-            dropped = yield from hooks.maybe_unlock_mmap_for_io(vmf)
-            yield folio_lock()
-            if dropped:
-                yield folio_unlock()
-                yield folio_put()
-                yield add(at(o.vm_file, o.F_COUNT), -1, "fput")
-                return VMFault.RETRY
+        if (yield from hooks.lock_folio_maybe_drop_mmap(vmf)):
+            yield folio_unlock()
+            yield folio_put()
+            yield add(at(o.vm_file, o.F_COUNT), -1, "fput")
+            return VMFault.RETRY
         if not (yield equals(at(o.folio, o.CACHED), 1, "folio->mapping")):
             yield folio_unlock()
             yield folio_put()
@@ -209,6 +206,14 @@ class FilemapFault:
             yield folio_put()
             return VMFault.SIGBUS
         return VMFault.LOCKED
+
+    @hookimpl
+    def lock_folio_maybe_drop_mmap(self, vmf: VmFault) -> Steps:
+        if (yield folio_trylock()):
+            return False
+        dropped = yield from hooks.maybe_unlock_mmap_for_io(vmf)
+        yield folio_lock()
+        return dropped
 
     @hookimpl
     def finish_fault(self, vmf: VmFault) -> Steps:
@@ -272,7 +277,11 @@ def read_missing_folio(vmf: VmFault) -> Steps:
     Returns RETRY | MAJOR if the lock was dropped; NONE if the caller is to look again.
     """
     yield count("pgmajfault")
+    if vmf.has(TRIED):
+        yield count("lost_retry")  # it was read for this very fault
     dropped = yield from hooks.maybe_unlock_mmap_for_io(vmf)
+    if dropped:
+        yield count("io_retry")
     if (yield filemap_create_folio()):
         yield work("alloc_page", "filemap_alloc_folio")
         yield work("memcg_charge")

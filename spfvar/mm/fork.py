@@ -1,7 +1,8 @@
-"""fork(2): one VMA of the parent and its entries are copied into the child's address space.
+"""fork(2): VMAs of the parent and their entries are copied into the child's address space.
 
-Sources: kernel/fork.c dup_mmap; mm/memory.c copy_page_range, copy_present_pte (v5.12).  The child's anon_vma
-of its own is left out: it shares the parent's, which is what keeps the inherited pages reachable.
+Sources: kernel/fork.c dup_mmap; mm/memory.c copy_page_range, copy_present_pte (v5.12); mm/mmap.c exit_mmap.
+The child's anon_vma of its own is left out: it shares the parent's, which is what keeps the inherited pages
+reachable.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from spfvar.mm.fault import PTL
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.mremap import NEW_PTL, copy_vma_fields, find_extent, pte_alloc_at
 from spfvar.mm.vmf import Mapping
-from spfvar.mm.writers import link_in_file, over_range
+from spfvar.mm.writers import link_in_file, load_vm_file, over_range, unmap_region
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.paging import (
@@ -32,17 +33,21 @@ from spfvar.ops.primitives import (
     copy_register,
     down_write,
     find_vma,
+    free,
     ipi_send,
     ipi_wait,
     load_ref_nonnull,
     next_address,
     spin_lock,
     spin_unlock,
+    tree_erase,
     tree_store,
     up_write,
     work,
 )
 
+first = Register("fork_first")  # of the parent's range, while the loop moves range_start
+last = Register("fork_last")
 CHILD_MMAP_LOCK = at(o.child_mm, o.MMAP_LOCK)
 
 
@@ -61,6 +66,38 @@ def copy_present_pte(mapping: Mapping) -> Steps:
     yield pte_restore(o.new_address, o.address, o.new_table, moved=False)
 
 
+def dup_vma(mapping: Mapping) -> Steps:
+    """The body of dup_mmap's loop: ``vma`` and its entries to ``new_start .. new_end`` of ``child_mm``."""
+    yield from hooks.dup_mmap_start_write(o.vma)
+    yield from copy_vma_fields(mapping, o.child_mm)
+    yield from link_in_file(o.new_vma, mapping, True)
+    yield from hooks.vma_mark_attached(o.new_vma)
+    yield tree_store(o.new_vma, "__vma_link_rb")
+    yield from hooks.copy_page_range(mapping)
+
+
+def exit_child(mapping: Mapping, pages: int) -> Steps:
+    """A forked child ends: unmap the VMAs of ``range_start .. range_end``, each of so many pages.
+
+    Nobody else runs in it or finds its VMAs, so they are freed at once in every design.
+    """
+    yield down_write(CHILD_MMAP_LOCK, "mmap_write_lock")
+    yield copy_register(last, o.range_end)
+    yield loop("exit_mmap")
+    yield copy_register(o.range_end, o.range_start, pages)
+    if (yield find_vma(key=o.range_start)):
+        yield from load_vm_file(mapping)
+        yield tree_erase("__mt_destroy")
+        yield from unmap_region(o.vma, mapping)
+        yield from hooks.vma_mark_detached(o.vma)
+        if not mapping.anonymous:
+            yield from hooks.vma_fput(o.vma)
+        yield free(o.vma, "__vm_area_free")
+    if (yield next_address(o.range_start, last, pages)):
+        yield again("exit_mmap")
+    yield up_write(CHILD_MMAP_LOCK, "mmap_write_unlock")
+
+
 class Fork:
     """fork's hook points."""
 
@@ -72,15 +109,30 @@ class Fork:
             yield from hooks.mmap_write_unlock()
             return
         yield down_write(CHILD_MMAP_LOCK, "mmap_write_lock_nested")
-        yield from hooks.dup_mmap_start_write(o.vma)
-        yield from copy_vma_fields(mapping, o.child_mm)
-        yield from link_in_file(o.new_vma, mapping, True)
-        yield from hooks.vma_mark_attached(o.new_vma)
-        yield tree_store(o.new_vma, "__vma_link_rb")
-        yield from hooks.copy_page_range(mapping)
+        yield from dup_vma(mapping)
         yield up_write(CHILD_MMAP_LOCK, "mmap_write_unlock")
         # Until here CPUs may write to pages that the child has, through entries of before the fork.
         yield ipi_send("flush_tlb_mm", o.range_start, o.range_end)
+        yield ipi_wait()
+        yield from hooks.mmap_write_unlock()
+
+    @hookimpl
+    def fork_all(self, mapping: Mapping, pages: int) -> Steps:
+        yield work("syscall", "fork")
+        yield from hooks.mmap_write_lock()
+        yield down_write(CHILD_MMAP_LOCK, "mmap_write_lock_nested")
+        yield copy_register(first, o.range_start)
+        yield copy_register(last, o.range_end)
+        yield loop("for_each_vma")
+        yield copy_register(o.range_end, o.range_start, pages)
+        if (yield find_vma(key=o.range_start)):
+            yield add_registers(o.new_start, o.range_start, o.delta)
+            yield copy_register(o.new_end, o.new_start, pages)
+            yield from dup_vma(mapping)
+        if (yield next_address(o.range_start, last, pages)):
+            yield again("for_each_vma")
+        yield up_write(CHILD_MMAP_LOCK, "mmap_write_unlock")
+        yield ipi_send("flush_tlb_mm", first, last)
         yield ipi_wait()
         yield from hooks.mmap_write_unlock()
 

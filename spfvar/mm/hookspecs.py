@@ -254,6 +254,15 @@ def maybe_unlock_mmap_for_io(vmf: VmFault) -> Steps:
 
 
 @hook_point
+def lock_folio_maybe_drop_mmap(vmf: VmFault) -> Steps:
+    """Lock the folio that was found, waiting if need be (mm/filemap.c).
+
+    Returns whether the fault's lock was dropped for it.
+    """
+    raise AssertionError
+
+
+@hook_point
 def fault_dirty_shared_page(vmf: VmFault) -> Steps:
     """What a shared write fault returns after it dropped its lock (mm/memory.c).  Returns VMFault."""
     raise AssertionError
@@ -442,6 +451,15 @@ def lock_new_table() -> Steps:
 @hook_point
 def fork(mapping: Mapping) -> Steps:
     """fork(2): copy the VMA at ``range_start .. range_end`` to ``child_mm`` (kernel/fork.c: dup_mmap)."""
+    raise AssertionError
+
+
+@hook_point
+def fork_all(mapping: Mapping, pages: int) -> Steps:
+    """fork(2) of every VMA of ``range_start .. range_end``, each of so many pages (kernel/fork.c: dup_mmap).
+
+    The copies lie in ``child_mm``, ``delta`` pages further on.
+    """
     raise AssertionError
 
 

@@ -7,7 +7,7 @@ from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.writers import over_range
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
-from spfvar.ops.primitives import at, down_read, find_vma, load, next_address, up_read, work
+from spfvar.ops.primitives import at, copy_register, down_read, find_vma, load, next_address, up_read, work
 
 
 class ProcMaps:
@@ -23,6 +23,7 @@ class ProcMaps:
             yield load(at(o.vma, o.VM_START), o.vm_start)
             yield load(at(o.vma, o.VM_END), o.vm_end)
             yield load(at(o.vma, o.VM_WRITE), o.vm_page_prot)
+            yield copy_register(o.cursor, o.vm_end, -1)
         if (yield next_address(o.cursor, o.limit)):
             yield again("m_next")
         yield up_read(MMAP_LOCK, "mmap_read_unlock")

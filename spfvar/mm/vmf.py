@@ -21,6 +21,8 @@ class VMFault(IntFlag):
     LOCKED = 0x200
     RETRY = 0x400
     COMPLETED = 0x4000  # v6.0 and later: done, and the lock was dropped on the way
+    RETRY_VMA = 0x8000  # proposed in 2026: with RETRY, the VMA's lock will do again
+    RETRY_HARD = 0x10000  # proposed in 2026: with RETRY, only mmap_lock will do
     ERROR = OOM | SIGBUS | SIGSEGV
 
 

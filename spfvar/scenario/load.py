@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping as Dict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spfvar.errors import InputError
 from spfvar.mm.vmf import Mapping
@@ -31,7 +31,8 @@ class Range:
 class ConcreteRegion:
     """A region with its ranges by thread (process-wide regions: the slice of each thread).
 
-    A range's file is the one that it maps, or the swap cache of its pages.
+    A range's file is the one that it maps, or the swap cache of its pages.  ``child`` is where a forked child
+    has its copy (-1: nobody forks it); that lies in its page tables as ``whole`` does.
     """
 
     name: str
@@ -45,6 +46,12 @@ class ConcreteRegion:
     pages: int
     ranges: tuple[Range, ...]
     whole: Range
+    child: int = -1
+
+    @property
+    def vma_pages(self) -> int:
+        """Pages of each of its VMAs."""
+        return self.whole.pages if self.shared_vma else self.pages
 
     @property
     def has_folios(self) -> bool:
@@ -79,6 +86,11 @@ class Load:
     io_ns: float
     warmup: int
     faults: int
+
+    @property
+    def forks(self) -> bool:
+        """Is there a second address space, a child's?"""
+        return any(region.child >= 0 for region in self.regions)
 
     def region(self, name: str) -> ConcreteRegion:
         """The region of that name."""
@@ -124,6 +136,7 @@ class _Maker:
         if threads > MAX_THREADS:
             raise InputError(f"{self.name}: {threads} threads in all", expected=f"at most {MAX_THREADS}")
         regions = tuple(self._region(region, groups, threads) for region in self.scenario.region)
+        regions = tuple(self._with_child(region, groups) for region in regions)
         measure = self.scenario.measure
         main = groups[0].threads
         unit = math.gcd(*self.boundaries, self.page)
@@ -161,7 +174,9 @@ class _Maker:
     def _region(self, region: Region, groups: tuple[ConcreteGroup, ...], threads: int) -> ConcreteRegion:
         users = [
             group for group in groups
-            if any(getattr(s, s.verb) == region.name for s in group.group.program if s.verb != "compute")
+            if any(s.target == region.name and not s.reaches_all for s in group.group.program)
+        ] or [
+            group for group in groups if any(s.target == region.name for s in group.group.program)
         ]  # fmt: skip
         members = {t for group in users for t in range(group.first, group.first + group.threads)}
         per_process = self.value(region.per) == "process"
@@ -214,6 +229,29 @@ class _Maker:
             ranges=tuple(ranges),
             whole=Range(start, self.page - start, whole_file),
         )
+
+    def _with_child(self, region: ConcreteRegion, groups: tuple[ConcreteGroup, ...]) -> ConcreteRegion:
+        """The region with a place for its copies, if a group forks it."""
+        forking = sum(
+            group.threads for group in groups if any(s.fork == region.name for s in group.group.program)
+        )
+        if not forking:
+            return region
+        if forking > 1:
+            raise InputError(
+                f"{self.name}: {forking} threads fork region {region.name!r}",
+                expected="one: there is room for one child",
+            )
+        whole = region.whole
+        child = -(-self.page // PT_SPAN) * PT_SPAN + whole.start % PT_SPAN
+        self.page = child + whole.pages
+        self.boundaries += [child, self.page]
+        if self.page > MAX_PAGES:
+            raise InputError(
+                f"{self.name}: the child of region {region.name!r} makes the address space {self.page} pages",
+                expected=f"at most {MAX_PAGES} (make the region smaller, or use fewer threads)",
+            )
+        return replace(region, child=child)
 
     def _pages(self, size: int | float | str, name: str) -> int:
         pages = int(self.number(size)) // PAGE

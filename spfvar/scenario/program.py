@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from spfvar.mm import hookspecs as hooks
+from spfvar.mm.fork import exit_child
 from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
@@ -18,6 +19,9 @@ from spfvar.scenario.schema import Statement
 iteration = Register("iteration")
 iterations = Register("iterations")
 phase = Register("phase")
+hand = Register("reclaim_page")
+hand_file = Register("reclaim_file")
+hand_end = Register("reclaim_end")
 
 
 def start_of(region: ConcreteRegion) -> Register:
@@ -30,6 +34,11 @@ def end_of(region: ConcreteRegion) -> Register:
     return Register(f"{region.name}_end")
 
 
+def stop_of(region: ConcreteRegion) -> Register:
+    """One past the last page of the thread's last range of a region."""
+    return Register(f"{region.name}_stop")
+
+
 def file_of(region: ConcreteRegion) -> Register:
     """The file that the region maps."""
     return Register(f"{region.name}_file", o.FILE)
@@ -38,6 +47,11 @@ def file_of(region: ConcreteRegion) -> Register:
 def swap_start_of(region: ConcreteRegion) -> Register:
     """The address of the page that is the first one of the region's file."""
     return Register(f"{region.name}_swap_start")
+
+
+def files_of(region: ConcreteRegion) -> list[int]:
+    """The numbers of the region's files, one after another."""
+    return sorted({range_.file for range_ in (region.whole, *region.ranges)} - {-1})
 
 
 def folios_of(region: ConcreteRegion) -> Register:
@@ -63,16 +77,21 @@ def _statement(load: Load, statement: Statement, number: int, group: ConcreteGro
     if statement.verb == "compute":
         yield work(f"compute:{group.group.name}.{number}")
         return
-    region = load.region(getattr(statement, statement.verb))
+    region = load.region(statement.target)
     if statement.verb == "next":
-        yield copy_register(start_of(region), start_of(region), region.pages)
-        yield copy_register(end_of(region), end_of(region), region.pages)
+        yield from _next(region)
         return
     if statement.verb == "touch":
         every = f"compute:{group.group.name}.{number}.every" if statement.every is not None else ""
         yield from _touch(region, statement.access == "write", every)
         return
-    yield from _call_range(region)
+    if statement.verb == "reclaim":
+        yield from _reclaim(region)
+        return
+    yield from _whole_range(region) if statement.reaches_all else _call_range(region)
+    if statement.verb == "maps":
+        yield from hooks.show_map()
+        return
     yield mark(c.MARK_WRITER_BEGIN, statement.verb)
     if statement.verb == "mmap":
         if not region.mapping.anonymous:
@@ -84,14 +103,54 @@ def _statement(load: Load, statement: Statement, number: int, group: ConcreteGro
         yield from hooks.mprotect(region.mapping, statement.prot == "rw")
     elif statement.verb == "madvise":
         yield from hooks.madvise_dontneed(region.mapping)
+    elif statement.verb == "fork":
+        yield from _fork(region)
     else:
         yield from _brk(region, statement.change == "grow")
     yield mark(c.MARK_WRITER_END, statement.verb)
+    if statement.verb == "fork":
+        yield from exit_child(region.mapping, region.vma_pages)
+
+
+def _next(region: ConcreteRegion) -> Steps:
+    """On to the thread's next range of the region; behind the last one comes the first."""
+    if not (yield next_address(start_of(region), stop_of(region), region.pages)):
+        yield copy_register(start_of(region), stop_of(region), -region.pages * region.count)
+    yield copy_register(end_of(region), start_of(region), region.pages)
 
 
 def _call_range(region: ConcreteRegion) -> Steps:
     yield copy_register(o.range_start, start_of(region))
     yield copy_register(o.range_end, end_of(region))
+
+
+def _whole_range(region: ConcreteRegion) -> Steps:
+    yield set_register(o.range_start, region.whole.start)
+    yield set_register(o.range_end, region.whole.start + region.whole.pages)
+
+
+def _fork(region: ConcreteRegion) -> Steps:
+    """Copy the region's VMAs to the child's place; leaves the call's range there, for the child's end."""
+    yield set_register(o.child_mm, 1)
+    yield set_register(o.delta, region.child - region.whole.start)
+    yield from hooks.fork_all(region.mapping, region.vma_pages)
+    yield set_register(o.range_start, region.child)
+    yield set_register(o.range_end, region.child + region.whole.pages)
+
+
+def _reclaim(region: ConcreteRegion) -> Steps:
+    """Reclaim the page that a hand points to, and move the hand: page by page, then to the next file."""
+    files = files_of(region)
+    yield copy_register(o.mapped_file, hand_file, files[0])
+    yield copy_register(o.file_start, hand)
+    yield copy_register(o.file_end, hand, 1)
+    yield from hooks.shrink_folio_list()
+    yield set_register(hand_end, region.vma_pages)
+    if not (yield next_address(hand, hand_end)):
+        yield set_register(hand, 0)
+        yield set_register(hand_end, len(files))
+        if not (yield next_address(hand_file, hand_end)):
+            yield set_register(hand_file, 0)
 
 
 def _brk(region: ConcreteRegion, grow: bool) -> Steps:

@@ -144,8 +144,8 @@ class Region(_Strict):
 
     ``window``: a process-wide region much larger than the run; each thread goes through its own part
     of it, of which the model keeps this much at a time.  ``count``: how many such ranges a thread has,
-    to be used one after another.  ``cached``: the share of a file's pages that the page cache holds, or of
-    the pages in swap that the swap cache holds.
+    to be used one after another, round and round.  ``cached``: the share of a file's pages that the page
+    cache holds, or of the pages in swap that the swap cache holds.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -164,7 +164,13 @@ class Region(_Strict):
 
 
 class Statement(_Strict):
-    """One step of a program: exactly one verb, with its options."""
+    """One step of a program: exactly one verb, with its options.
+
+    ``fork`` copies every VMA of the region to a child, which then ends; ``maps`` reads the region's range in
+    /proc/pid/maps; ``reclaim`` takes the next page of the region's files, round and round, out of the page
+    cache.  These three concern the whole region, whoever its ranges belong to; ``whole``: so does an
+    mprotect of a process-wide region.
+    """
 
     mmap: str | None = None
     munmap: str | None = None
@@ -173,6 +179,9 @@ class Statement(_Strict):
     madvise: str | None = None
     brk: str | None = None
     next: str | None = None
+    fork: str | None = None
+    maps: str | None = None
+    reclaim: str | None = None
     compute: Duration | None = None
 
     access: Literal["read", "write"] = "write"
@@ -180,6 +189,7 @@ class Statement(_Strict):
     prot: Literal["r", "rw"] = "rw"
     advice: Literal["dontneed"] = "dontneed"
     change: Literal["grow", "shrink"] = "grow"
+    whole: bool = False
 
     @model_validator(mode="after")
     def _one_verb(self) -> Statement:
@@ -187,6 +197,8 @@ class Statement(_Strict):
         if len(verbs) != 1:
             found = " and ".join(verbs) or "no verb"
             raise InputError(f"a statement has {found}", expected=f"exactly one of {', '.join(VERBS)}")
+        if self.whole and self.mprotect is None:
+            raise InputError(f"{verbs[0]} of a whole region", key="whole", expected="mprotect only")
         return self
 
     @property
@@ -194,8 +206,20 @@ class Statement(_Strict):
         """The statement's verb."""
         return next(verb for verb in VERBS if getattr(self, verb) is not None)
 
+    @property
+    def target(self) -> str:
+        """The region that the verb names ("": none)."""
+        return "" if self.verb == "compute" else str(getattr(self, self.verb))
 
-VERBS = ("mmap", "munmap", "touch", "mprotect", "madvise", "brk", "next", "compute")
+    @property
+    def reaches_all(self) -> bool:
+        """Is it about the whole region, not about the thread's part of it?"""
+        return self.whole or self.verb in WHOLE_VERBS
+
+
+#: Verbs that are always about a whole region.
+WHOLE_VERBS = ("fork", "maps", "reclaim")
+VERBS = ("mmap", "munmap", "touch", "mprotect", "madvise", "brk", "next", *WHOLE_VERBS, "compute")
 
 
 class Group(_Strict):
@@ -223,11 +247,13 @@ class Scenario(_Strict):
     """A load: what a program's threads do, over axes.
 
     ``threshold``: by metric, the share that a difference from the baseline has to exceed to be none of this
-    load's noise; other metrics keep their own.
+    load's noise; other metrics keep their own.  ``default``: is it part of a comparison that names no
+    scenarios?
     """
 
     kind: Literal["load"]
     title: str
+    default: bool = True
     description: str = ""
     source: str = ""
     io: Duration = "100us"
@@ -263,12 +289,22 @@ class Scenario(_Strict):
         return self
 
     def _check_statement(self, path: str, statement: Statement, regions: list[str]) -> None:
-        target = getattr(statement, statement.verb)
-        if statement.verb != "compute" and target not in regions:
+        target = statement.target
+        if target and target not in regions:
             raise InputError(
                 f"no region is called {target!r}", key=f"{path}.{statement.verb}",
                 expected=", ".join(regions), suggestion=nearest(target, regions),
             )  # fmt: skip
+        region = next((region for region in self.region if region.name == target), None)
+        if statement.verb == "reclaim" and region is not None and region.backing != "file":
+            raise InputError(
+                f"region {target!r} has no pages in the page cache", key=f"{path}.reclaim",
+                expected='a region with backing = "file"',
+            )  # fmt: skip
+        if statement.whole and region is not None and region.per == "thread":
+            raise InputError(
+                f"region {target!r} is not one VMA", key=f"{path}.whole", expected='per = "process"'
+            )
 
     def _references(self) -> list[tuple[str, str]]:
         found: list[tuple[str, str]] = []

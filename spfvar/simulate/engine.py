@@ -34,12 +34,14 @@ X_LOCK_WAIT: Final = 3
 X_THREAD_TIME: Final = 4
 X_WRITERS: Final = 5
 X_BACKLOG: Final = 6  # most deferred objects at once
+X_STALLED: Final = 7  # waits that a writer's release ended
 X_FAULT_TIME: Final = 8
 X_WRITER_TIME: Final = 9
 X_STEPS: Final = 10
 X_MEASURING: Final = 11
 X_ALIVE: Final = 12
-METERS: Final = 13
+X_WORST_STALL: Final = 13
+METERS: Final = 14
 
 # --- why a run ended ---------------------------------------------------------------------------------
 DONE: Final = 0
@@ -173,9 +175,11 @@ def leave_cpu(machine, threads, tid, t):
 
 
 @inlined
-def wake_threads(machine, threads, meters, p, s, g, out, tid, t, oversubscribed):
-    """Let the threads that were handed a lock go on; returns the releaser's clock."""
+def wake_threads(machine, threads, meters, p, s, g, out, by, tid, t, oversubscribed):
+    """Let the threads that were handed a lock by the node ``by`` go on; returns the releaser's clock."""
     par = machine.parameters
+    x = meters.x
+    writer = p[by, c.C_OP] == c.UP_WRITE or p[by, c.C_OP] == c.DOWNGRADE_WRITE
     for i in range(out[c.OUT_WOKEN]):
         waiter = out[c.OUT_WOKEN0 + i]
         pc = s[g[c.G_T_BASE] + waiter * g[c.G_T_STRIDE]]
@@ -188,8 +192,12 @@ def wake_threads(machine, threads, meters, p, s, g, out, tid, t, oversubscribed)
             start = t + par[m.P_WAKEUP]
         else:
             start = t + par[m.P_HANDOFF] if p[pc, c.C_OP] == c.DOWN_WRITE else t
-        if meters.x[X_MEASURING] > 0.0:
-            meters.x[X_LOCK_WAIT] += start - max(threads.blocked[waiter], meters.x[X_START])
+        if x[X_MEASURING] > 0.0:
+            stall = start - max(threads.blocked[waiter], x[X_START])
+            x[X_LOCK_WAIT] += stall
+            if writer:
+                x[X_STALLED] += stall
+                x[X_WORST_STALL] = max(x[X_WORST_STALL], stall)
         threads.running[waiter] = True
         if threads.cpu[waiter] < 0 and oversubscribed:
             take_cpu(threads, waiter, start)
@@ -462,7 +470,7 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
                 if flags & e.METER:
                     measure(s, p, g, pc, tb, tid, meters, cached, rng)
                 elif out[c.OUT_WOKEN] > 0:
-                    t = wake_threads(machine, threads, meters, p, s, g, out, tid, t, oversubscribed)
+                    t = wake_threads(machine, threads, meters, p, s, g, out, pc, tid, t, oversubscribed)
                     limit, rival = next_key(threads, tid)
             t += edges.work[pc, outcome] * speed
             if flags & e.EDGE:

@@ -127,6 +127,7 @@ def _read(meters: e.Meters, world: World, variant: Variant) -> Result:
     counts = dict(zip(world.program.events, (int(n) for n in meters.events), strict=False))
     attempts = sum(counts.get(name, 0) for name in variant.events_with("attempt"))
     aborts = sum(counts.get(name, 0) for name in variant.events_with("abort"))
+    retries = counts.get("io_retry", 0)
     nan = float("nan")
     metrics = {
         "faults_per_s": faults / duration * 1e9 if duration > 0 else nan,
@@ -136,9 +137,12 @@ def _read(meters: e.Meters, world: World, variant: Variant) -> Result:
         "writer_p50": percentile(meters.writer_histogram, 0.50),
         "writer_p99": percentile(meters.writer_histogram, 0.99),
         "lock_wait_share": x[e.X_LOCK_WAIT] / (duration * world.load.threads) if duration > 0 else nan,
+        "stalled_share": x[e.X_STALLED] / (duration * world.load.threads) if duration > 0 else nan,
+        "worst_stall": x[e.X_WORST_STALL],
         # A fault may have been tried before the measurement began and aborted after.
         "spec_success": min(1.0, max(0.0, 1.0 - aborts / attempts)) if attempts else nan,
         "mmap_lock_share": counts.get("mmap_lock_fault", 0) / faults if faults else nan,
+        "lost_retries": min(1.0, counts.get("lost_retry", 0) / retries) if retries else nan,
         "deferred_backlog": x[e.X_BACKLOG],
         "makespan": duration if not world.load.faults else nan,
     }

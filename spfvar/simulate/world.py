@@ -22,10 +22,14 @@ from spfvar.scenario.load import PT_SHIFT, PT_SPAN, ConcreteGroup, ConcreteRegio
 from spfvar.scenario.program import (
     end_of,
     file_of,
+    files_of,
     folios_of,
+    hand,
+    hand_file,
     iterations,
     phase,
     start_of,
+    stop_of,
     swap_start_of,
     thread_text,
 )
@@ -73,6 +77,8 @@ def extract_programs(load: Load, stack: Stack) -> dict[str, Automaton]:
 
 def private_tables(load: Load) -> bool:
     """Does every page table serve one thread only?"""
+    if any(s.reaches_all and s.verb != "maps" for group in load.groups for s in group.group.program):
+        return False
     user: dict[int, int] = {}
     for region in load.regions:
         for thread, range_ in enumerate(region.ranges):
@@ -105,7 +111,7 @@ def compute_times(load: Load) -> dict[str, float]:
 
 
 def _sizes(load: Load) -> Sizes:
-    vmas = sum(region.count * len(region.ranges) for region in load.regions)
+    vmas = sum(region.count * len(region.ranges) * (1 if region.child < 0 else 2) for region in load.regions)
     return Sizes(
         threads=load.threads + 1,
         vmas=vmas + SPARE_VMAS,
@@ -115,6 +121,7 @@ def _sizes(load: Load) -> Sizes:
         files=max(1, load.files),
         folios=max(1, load.folios),
         pages=load.pages,
+        mms=2 if load.forks else 1,
         tree_shift=load.tree_shift,
         pt_shift=PT_SHIFT,
     )
@@ -141,6 +148,9 @@ class _Builder:
                 self._thread(group, thread)
         kthread = self.layout.thread_base(self.load.threads)
         self.state[kthread + c.T_PC] = self.program.entry[KTHREAD]
+        if self.load.forks:
+            self._take(c.CLASS_MM)
+            self.layout.initialise(self.state, o.MM, 1)
         if self.layout.has(o.MM_USERS):
             self.state[self.layout.word(o.MM_USERS)] = self.load.threads
 
@@ -188,7 +198,10 @@ class _Builder:
         state[layout.word(o.VM_START, vma)] = start
         state[layout.word(o.VM_END, vma)] = start + pages
         file = -1 if region.mapping.anonymous else file
-        values = {o.VM_WRITE: 1, o.VM_ANON_VMA: int(region.anon_vma), o.VM_FILE: file + 1}
+        values = {
+            o.VM_WRITE: 1, o.VM_ANON_VMA: int(region.anon_vma), o.VM_FILE: file + 1,
+            o.VM_LINKED: int(file >= 0),
+        }  # fmt: skip
         for vma_field, value in values.items():
             if layout.has(vma_field):
                 state[layout.word(vma_field, vma)] = value
@@ -201,17 +214,29 @@ class _Builder:
         base = self.layout.thread_base(thread)
         self.state[base + c.T_PC] = self.program.entry[group.group.name]
         self._set(thread, iterations, group.group.repeat)
+        self._hand(group, thread)
         for region in self.load.regions:
             range_ = region.ranges[thread]
             if not range_.pages:
                 continue
             self._set(thread, start_of(region), range_.start)
             self._set(thread, end_of(region), range_.start + range_.pages)
+            self._set(thread, stop_of(region), range_.start + range_.pages * region.count)
             if range_.file >= 0:
                 self._set(thread, file_of(region), range_.file)
                 origin = region.whole.start if region.shared_vma else range_.start
                 self._set(thread, folios_of(region), self.folio0[range_.file] - origin)
                 self._set(thread, swap_start_of(region), origin)
+
+    def _hand(self, group: ConcreteGroup, thread: int) -> None:
+        """The threads of a group that reclaims begin evenly spread over what there is to reclaim."""
+        for statement in group.group.program:
+            if statement.reclaim is not None:
+                region = self.load.region(statement.reclaim)
+                pages = region.vma_pages
+                page = (thread - group.first) * len(files_of(region)) * pages // group.threads
+                self._set(thread, hand_file, page // pages)
+                self._set(thread, hand, page % pages)
 
     def _set(self, thread: int, register: Register, value: int) -> None:
         slot = self.layout.registers.get(register)

@@ -70,7 +70,9 @@ def test_only_a_major_fault_spends_its_one_drop_of_the_lock(major: bool) -> None
     patch = PATCHES["PerVmaReader"]()
     vmf = VmFault(False, Mapping(anonymous=False)).set("VMA_LOCK")
     ret = VMFault.RETRY | (VMFault.MAJOR if major else VMFault.NONE)
-    call = next(patch._retry_with_mmap_lock(vmf, ret))
+    steps = patch._retry_with_mmap_lock(vmf, ret)
+    assert next(steps).event == "vma_lock_retry"
+    call = next(steps)
     assert call.target == "fault_with_mmap_lock"
     [retried] = call.args
     assert (retried.has(TRIED), retried.has("VMA_LOCK")) == (major, False)
@@ -156,4 +158,4 @@ def test_every_counted_event_is_declared() -> None:
     """What a patch counts has a meaning in the variant's list, or belongs to the core."""
     declared = {event.name for event in load_registry()[VARIANT].events}
     events = d.variant_world(VARIANT, d.with_repeat("file", 1)).program.events
-    assert set(events) <= declared | {"mmap_lock_fault", "pgmajfault", "sigsegv"}
+    assert set(events) <= declared | {"mmap_lock_fault", "pgmajfault", "sigsegv", "io_retry", "lost_retry"}

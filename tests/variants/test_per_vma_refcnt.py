@@ -178,4 +178,4 @@ def test_every_counted_event_is_declared() -> None:
     ops = [op for name, text in sample_texts() for op in stack.automaton(name, text).ops()]
     counted = {op.event for op in ops if op.code == c.COUNT}
     assert "vma_lock_abort_recycled" in counted
-    assert counted <= declared | {"mmap_lock_fault", "pgmajfault", "sigsegv"}
+    assert counted <= declared | {"mmap_lock_fault", "pgmajfault", "sigsegv", "io_retry", "lost_retry"}

@@ -156,5 +156,5 @@ def test_every_counted_event_is_declared(variant: str) -> None:
     """What a patch counts has a meaning in the variant's list, or belongs to the core."""
     world = d.variant_world(variant, d.with_repeat("file", 1))
     declared = {event.name for event in load_registry()[variant].events}
-    core = {"mmap_lock_fault", "pgmajfault", "sigsegv"}
+    core = {"mmap_lock_fault", "pgmajfault", "sigsegv", "io_retry", "lost_retry"}
     assert set(world.program.events) <= declared | core
