@@ -104,7 +104,7 @@ _BUILT_IN = (
     _latency(
         "worst_stall",
         "longest stall behind a writer",
-        0.10,
+        0.05,
         "The longest single wait that a writer's release of a lock ended.",
     ),
     _share(

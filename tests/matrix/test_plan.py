@@ -18,11 +18,22 @@ def plan(**options: object) -> Plan:
 
 
 def test_no_arguments_mean_every_variant_and_scenario() -> None:
-    """The default matrix has each scenario's points times all variants; the baseline has no patches."""
-    default = plan()
-    assert {cell.load.scenario for cell in default.cells} == set(catalogue.scenarios().names())
+    """Each scenario's points times all variants; the baseline has no patches.  By default some stay away."""
+    scenarios = catalogue.scenarios()
+    default, whole = plan(), plan(every=True)
+    assert {cell.load.scenario for cell in whole.cells} == set(scenarios.names())
+    assert {cell.load.scenario for cell in default.cells} == {
+        n for n in scenarios.names() if scenarios[n].default
+    }
+    assert 0 < len(default.scenario_hashes) < len(whole.scenario_hashes)
     assert {cell.variant.name for cell in default.cells} == set(REGISTRY.variants)
     assert not REGISTRY[default.baseline].patches
+
+
+def test_a_scenario_that_is_named_is_run_whether_it_is_a_default_or_not() -> None:
+    """`default = false` is about comparisons that name none."""
+    made = plan(variants=["mmap-lock"], patterns=["io-fork"], threads=[1])
+    assert {cell.load.scenario for cell in made.cells} == {"io-fork"}
 
 
 def test_axes_multiply_and_threads_vary_fastest() -> None:
