@@ -435,7 +435,7 @@ def test_nested_too_deeply(text: str) -> None:
 
 def test_thousands_of_dots() -> None:
     """A key of thousands of parts costs neither a crash nor a message of that length."""
-    error = refusal("a" + ".a" * 20_000 + " = 1")
+    error = refusal("a" + ".a" * 5_000 + " = 1")
     assert (error.line, error.key) == (1, "a")
 
 

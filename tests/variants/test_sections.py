@@ -25,7 +25,7 @@ from spfvar.ops.primitives import (
     spin_unlock,
 )
 from spfvar.plugins.registry import load_registry, sample_texts
-from spfvar.plugins.variant import Stack
+from tests.stacks import automata
 
 REGISTRY = load_registry()
 FAULTS = [name for name, _ in sample_texts()]
@@ -90,8 +90,7 @@ def explore(automaton: Automaton) -> tuple[list[str], int]:
 @pytest.mark.parametrize("variant", REGISTRY.variants)
 def test_sections_balance_and_nothing_sleeps_in_them(variant: str, name: str) -> None:
     """Over every path of a fault or of all writers in a row; nothing is held where the text ends."""
-    text = dict(sample_texts())[name]
-    automaton = Stack(REGISTRY[variant]).automaton(name, text)
+    automaton = automata(variant)[name]
     wrong, states = explore(automaton)
     assert wrong == []
     # Every node has one set of what is held: the path's history is in the node, as in the kernel's C.
