@@ -13,16 +13,15 @@ from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.places import Field, Register
 from spfvar.ops.primitives import at, copy_register, load
-from spfvar.plugins.registry import load_registry, sample_texts
-from spfvar.plugins.variant import Stack
+from spfvar.plugins.registry import load_registry
+from tests import stacks
 
 VARIANTS = load_registry().variants
 
 
 def automata_of(variant: str) -> list[Automaton]:
     """Every kind of fault and every writer of a variant."""
-    stack = Stack(VARIANTS[variant])
-    return [stack.automaton(name, text) for name, text in sample_texts()]
+    return list(stacks.automata(variant).values())
 
 
 def regions(layout: Layout) -> dict[str, range]:

@@ -31,8 +31,8 @@ from spfvar.ops.primitives import (
     tree_erase,
     work,
 )
-from spfvar.plugins.registry import load_registry, sample_texts
-from spfvar.plugins.variant import Stack
+from spfvar.plugins.registry import load_registry
+from tests import stacks
 
 VARIANTS = load_registry().variants
 SIZES = Sizes(2, 3, 3, 1, 4, pages=16, pt_shift=2)
@@ -60,8 +60,7 @@ def program(*ops: Op, private_tables: bool = False, lifetimes: bool = False) -> 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_nodes_successors_lie_in_the_table(variant: str) -> None:
     """One per outcome, inside the rows of the node's own automaton; -1 beyond."""
-    stack = Stack(VARIANTS[variant])
-    automata = {name: stack.automaton(name, text) for name, text in sample_texts()}
+    automata = stacks.automata(variant)
     linked = link(automata, Layout(SIZES, automata.values()))
     assert len(linked.table) == len(linked.ops) == sum(map(len, automata.values()))
     for name, one in automata.items():
@@ -78,8 +77,7 @@ def test_every_nodes_successors_lie_in_the_table(variant: str) -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_operand_is_a_word_of_the_thread_or_of_its_object(variant: str) -> None:
     """Registers lie behind the fixed words and within the thread; fields within their class's objects."""
-    stack = Stack(VARIANTS[variant])
-    automata = {name: stack.automaton(name, text) for name, text in sample_texts()}
+    automata = stacks.automata(variant)
     layout = Layout(SIZES, automata.values())
     linked = link(automata, layout)
     for column in (c.C_A_REG, c.C_DST, c.C_SRC, c.C_SRC2, c.C_SRC3, c.C_L_REG):

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 import spfvar.simulate.world as world_module
-from spfvar.automata.automaton import Automaton
 from spfvar.automata.layout import Sizes
 from spfvar.automata.lower import lower
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
-from spfvar.plugins.registry import load_registry, sample_texts
-from spfvar.plugins.variant import Stack
+from spfvar.plugins.registry import load_registry
+from tests.stacks import automata
 from tests.transition import driver as d
 
 VARIANTS = list(load_registry().variants)
@@ -22,28 +21,22 @@ PLAIN = Sizes(2, 3, 3, 1, 4, pages=16)
 FULL = Sizes(2, 3, 3, 1, 4, pages=16, anon_vmas=3, anon_pages=4, policies=1, tlbs=True)
 
 
-def automata_of(variant: str) -> dict[str, Automaton]:
-    """Every kind of fault and every writer of a variant."""
-    stack = Stack(load_registry()[variant])
-    return {name: stack.automaton(name, text) for name, text in sample_texts()}
-
-
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_world_with_everything_runs_the_automata_as_they_are(variant: str) -> None:
     """Nothing is absent, so nothing is lowered but the test of a file's size, which nobody changes."""
-    automata = automata_of(variant)
-    for name, lowered in lower(automata, FULL).items():
-        pairs = zip(automata[name].nodes, lowered.nodes, strict=True)
+    before_all = automata(variant)
+    for name, lowered in lower(before_all, FULL).items():
+        pairs = zip(before_all[name].nodes, lowered.nodes, strict=True)
         assert {old.op.code for old, new in pairs if old != new} <= {c.INSIDE_SIZE}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_costs_outcomes_lines_and_events_stay(variant: str) -> None:
     """Node by node: the simulator's time, branches, waits and counters do not know about lowering."""
-    automata = automata_of(variant)
+    before_all = automata(variant)
     changed = 0
-    for name, lowered in lower(automata, PLAIN).items():
-        before, after = automata[name].nodes, lowered.nodes
+    for name, lowered in lower(before_all, PLAIN).items():
+        before, after = before_all[name].nodes, lowered.nodes
         assert [node.successors for node in after] == [node.successors for node in before]
         for old, new in zip(before, after, strict=True):
             changed += old.op != new.op
@@ -57,7 +50,7 @@ def test_costs_outcomes_lines_and_events_stay(variant: str) -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_lowered_world_has_no_op_on_what_it_lacks(variant: str) -> None:
     """No allocation from an empty class, no access to its objects, no page op."""
-    for automaton in lower(automata_of(variant), PLAIN).values():
+    for automaton in lower(automata(variant), PLAIN).values():
         for op in automaton.ops():
             assert op.place is None or op.place.field.cls not in (o.PAGE, o.ANON_VMA_CLASS, o.MEMPOLICY)
             assert not c.PAGE_ALLOC <= op.code <= c.PAGE_RMAP

@@ -60,3 +60,9 @@ def test_races_and_twins_name_known_properties() -> None:
     named = {prop for name in races.names() for prop in races[name].properties}
     named |= {twin.prop for twin in load_registry().twins.values() if twin.prop}
     assert named <= set(PROPERTIES)
+
+
+def test_every_twin_patches_something_or_is_a_control() -> None:
+    """A bug with neither patches nor left-out ones would be the fixed design itself."""
+    twins = load_registry().twins.values()
+    assert [twin.bug for twin in twins if not (twin.patches or twin.without) and twin.prop] == []

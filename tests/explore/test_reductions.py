@@ -17,11 +17,11 @@ from spfvar.explore.explore import Exploration, Options, explore
 from spfvar.explore.search import AT_REST
 from spfvar.explore.world import RaceWorld, build_race
 from spfvar.plugins.registry import load_registry
-from spfvar.plugins.variant import Stack
 from spfvar.scenario.race import Race
 from spfvar.toml_input import load_toml
 from tests.explore.tiny import replayed, tiny_world
 from tests.explore.worlds import race_text
+from tests.stacks import stack
 
 ROOT = Path(__file__).parents[2]
 VARIANTS = list(load_registry().variants)
@@ -32,7 +32,7 @@ RACES = sorted(path.name for path in (ROOT / "races").glob("*.toml"))
 REDUCTIONS = ("merge", "forget", "symmetry", "partial_order")
 #: A race is compared with its plain search if that has at most so many states.
 SMALL = 60_000 if FULL else 15_000
-TINY = range(30)
+TINY = range(29, 60)  # among them use after free, a section left open, and no memory
 SINGLY = ("munmap-file.toml", "two-copies.toml", "madvise.toml", "remap-anon.toml")
 
 
@@ -45,7 +45,7 @@ def options(*reductions: str) -> Options:
 @lru_cache
 def world(variant: str, race: str) -> RaceWorld:
     """A shipped race."""
-    return build_race(load_toml(ROOT / "races" / race, Race), Stack(load_registry()[variant]))
+    return build_race(load_toml(ROOT / "races" / race, Race), stack(variant))
 
 
 @lru_cache
@@ -88,7 +88,7 @@ def test_a_reduced_search_of_a_race_has_the_plain_verdict(
 @pytest.mark.parametrize("variant", ["spf-do-fault", "mmap-lock"])
 def test_symmetry_leaves_a_state_per_set_of_threads(variant: str) -> None:
     """Two interchangeable faults: nearly half of the states go, never more than half."""
-    pair = build_race(Race(**race_text(faults=2)), Stack(load_registry()[variant]))
+    pair = build_race(Race(**race_text(faults=2)), stack(variant))
     several = explore(pair, replace(options("merge", "forget"), max_states=1_000_000))
     renamed = explore(pair, replace(options("merge", "forget", "symmetry"), max_states=1_000_000))
     assert several.complete
@@ -152,7 +152,7 @@ def test_the_compiled_search_finds_what_the_uncompiled_does() -> None:
 def test_footprints_own_up_to_every_word(variant: str) -> None:
     """Whatever an op reads or changes on random walks belongs to a resource of its footprint."""
     races = [str(path) for path in sorted((ROOT / "races").glob("*.toml"))]
-    assert uncompiled("footprints_uncompiled", "1500", variant, *races) == []
+    assert uncompiled("footprints_uncompiled", "5000" if FULL else "900", variant, *races) == []
 
 
 def test_the_shipped_races_meet_every_kind_of_primitive() -> None:

@@ -10,17 +10,16 @@ import pytest
 from spfvar.explore import explore as module
 from spfvar.explore.explore import Exploration, Options, explore, fields_of
 from spfvar.explore.world import RaceWorld, build_race
-from spfvar.plugins.registry import load_registry
-from spfvar.plugins.variant import Stack
 from spfvar.scenario.race import Race
 from tests.explore.tiny import naive_search, tiny_world
 from tests.explore.worlds import race_text
+from tests.stacks import stack
 
 
 @lru_cache
 def pair() -> RaceWorld:
     """Two speculative faults against munmap: some 100,000 states without reductions."""
-    return build_race(Race(**race_text(faults=2)), Stack(load_registry()["spf-do-fault"]))
+    return build_race(Race(**race_text(faults=2)), stack("spf-do-fault"))
 
 
 def told(found: Exploration) -> tuple[object, ...]:

@@ -21,7 +21,7 @@ from spfvar.toml_input import load_toml
 from spfvar.transition.quiescent import wrong_at_rest
 from tests.explore.worlds import stored
 from tests.scenario.test_race import race, races
-from tests.transition.driver import stack_of
+from tests.stacks import stack
 
 VARIANTS = list(load_registry().variants)
 RACES = sorted((Path(__file__).parents[2] / "races").glob("*.toml"))
@@ -51,7 +51,7 @@ def violations(found: Exploration) -> list[str]:
 @pytest.mark.parametrize("path", RACES, ids=lambda path: path.stem)
 def test_shipped_races_start_at_rest(path: Path, variant: str) -> None:
     """If the actors did nothing but exit, every property would hold: one state, which is an end."""
-    world = all_ended(build_race(load_toml(path, Race), stack_of(variant)))
+    world = all_ended(build_race(load_toml(path, Race), stack(variant)))
     assert verdict(world) == "none"
     found = explore(world)
     assert (found.complete, found.states, found.ends, violations(found)) == (True, 1, 1, [])
@@ -65,7 +65,7 @@ def test_any_race_starts_at_rest_in_words_of_16_bits(small: dict[str, Any], vari
         accepted = Race.model_validate(small)
     except ValueError:
         return
-    world = build_race(accepted, stack_of(variant))
+    world = build_race(accepted, stack(variant))
     assert verdict(world) == "none"
     layout = world.layout
     assert world.start.dtype == np.int16
@@ -83,15 +83,15 @@ def test_threads_have_names_and_groups() -> None:
             {"name": "unmap", "program": [{"munmap": "a"}]},
         ]
     )
-    world = build_race(Race.model_validate(small), stack_of("spf-do-fault"))
+    world = build_race(Race.model_validate(small), stack("spf-do-fault"))
     assert (world.names, world.groups) == (("reader 1", "reader 2", "unmap", KTHREAD), (0, 0, 1, 2))
-    world = build_race(Race.model_validate(small), stack_of("mmap-lock"))
+    world = build_race(Race.model_validate(small), stack("mmap-lock"))
     assert (world.names, world.groups) == (("reader 1", "reader 2", "unmap"), (0, 0, 1))
 
 
 def test_registers_are_found_by_name() -> None:
     """For traces: None where the run has no such register."""
-    world = build_race(Race.model_validate(race()), stack_of("mmap-lock"))
+    world = build_race(Race.model_validate(race()), stack("mmap-lock"))
     state = world.start.copy()
     state[world.layout.thread_word(0, o.address)] = 5
     assert thread_register(world, state, 0, "address") == 5
@@ -103,7 +103,7 @@ def test_registers_are_found_by_name() -> None:
 def test_a_write_to_a_read_only_vma_ends_with_a_signal(variant: str, present: str) -> None:
     """access_error, on the locked and on the optimistic path: the fault is not repeated for ever."""
     small = race(vma=[{"name": "a", "start": 0, "prot": "r", "present": present}])
-    world = build_race(Race.model_validate(small), stack_of(variant))
+    world = build_race(Race.model_validate(small), stack(variant))
     found = explore(world, Options(first=False))
     assert (found.complete, violations(found)) == (True, [])
     assert found.ends >= 1
@@ -121,7 +121,7 @@ def test_a_write_that_mprotect_forbids_meanwhile_ends_either_way(variant: str) -
             {"name": "protect", "program": [{"mprotect": "a", "prot": "r"}]},
         ]
     )
-    found = explore(build_race(Race.model_validate(small), stack_of(variant)), Options(first=False))
+    found = explore(build_race(Race.model_validate(small), stack(variant)), Options(first=False))
     assert (found.complete, violations(found)) == (True, [])
     assert found.ends > 1
 

@@ -21,7 +21,7 @@ from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
 from tests.explore.tiny import Naive, moves, naive_search, replayed, tiny_world
 
-LIMIT = 120
+LIMIT = 80
 REDUCTIONS = ("merge", "forget", "symmetry", "partial_order")
 
 

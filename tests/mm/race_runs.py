@@ -9,10 +9,9 @@ from spfvar.explore.search import WAYS
 from spfvar.explore.world import RaceWorld, build_race
 from spfvar.ops import codes as c
 from spfvar.ops.places import Field
-from spfvar.plugins.registry import load_registry
-from spfvar.plugins.variant import Stack
 from spfvar.scenario.race import Race
 from spfvar.toml_input import parse_toml
+from tests.stacks import stack
 
 #: Ops that only move registers or count: not what a reader of the kernel's source would list.
 _NOISE = (" = ", " == ", "+=", "count(", "syscall", "pmd_addr_end", "exit", "handle_mm_fault", "memcg")
@@ -23,7 +22,7 @@ class RaceRun:
 
     def __init__(self, text: str, variant: str = "mmap-lock") -> None:
         race: Race = parse_toml('kind = "race"\ntitle = "t"\nproperties = ["P1"]\n' + text, "race.toml", Race)
-        self.world: RaceWorld = build_race(race, Stack(load_registry()[variant]))
+        self.world: RaceWorld = build_race(race, stack(variant))
         self.walker = Walker(self.world)
 
     def thread(self, thread: int = 0, until: str = "") -> list[str]:

@@ -11,10 +11,9 @@ from pydantic import ValidationError
 from spfvar.explore.world import RaceWorld, build_race
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
-from spfvar.plugins.registry import load_registry
-from spfvar.plugins.variant import Stack
 from spfvar.scenario.race import Race
 from spfvar.transition.step import step
+from tests.stacks import stack
 
 TWO = [{"name": "low", "start": 0}, {"name": "high", "start": 1}]
 OTHER = [{"name": "ours", "start": 0}, {"name": "theirs", "start": 2, "mm": 1}]
@@ -31,7 +30,7 @@ def race(vmas: list[dict[str, Any]], *programs: list[dict[str, Any]]) -> Race:
 
 def end_of(scene: Race, *order: int, choice: int = 0) -> tuple[RaceWorld, Any]:
     """The world, and its state when these threads have run one after another; open outcomes are ``choice``."""
-    world = build_race(scene, Stack(load_registry()["per-vma-refcnt"]))
+    world = build_race(scene, stack("per-vma-refcnt"))
     state = world.start.astype(np.int32)
     out = np.zeros(c.OUT_WOKEN0 + world.threads, dtype=np.int32)
     for thread in order or range(world.threads):

@@ -14,12 +14,13 @@ from spfvar.ops import objects as o
 from spfvar.plugins.registry import load_registry
 from spfvar.simulate import machine as m
 from spfvar.simulate.world import build_world, extract_programs
+from tests.stacks import stack
 from tests.transition import driver as d
 
 SCENARIOS = catalogue.scenarios()
 PROFILES = catalogue.hardware()
 REGISTRY = load_registry()
-STACK = d.stack_of("spf-do-fault")
+STACK = stack("spf-do-fault")
 
 
 def cells(name: str, threads: list[int]) -> Any:
@@ -65,7 +66,7 @@ def test_every_profile_knows_every_cost_of_every_scenario(name: str) -> None:
 
 
 def _costs(load: Any, variant: str) -> set[str]:
-    programs = extract_programs(load, d.stack_of(variant))
+    programs = extract_programs(load, stack(variant))
     return {op.cost for automaton in programs.values() for op in automaton.ops()}
 
 

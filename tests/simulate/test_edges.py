@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -12,19 +13,20 @@ from spfvar.automata.link import Program
 from spfvar.matrix.catalogue import hardware, scenarios
 from spfvar.ops import codes as c
 from spfvar.plugins.registry import load_registry
-from spfvar.plugins.variant import Stack
 from spfvar.scenario.load import make_load
 from spfvar.simulate import edges as e
 from spfvar.simulate import machine as m
 from spfvar.simulate.edges import fold
 from spfvar.simulate.runner import seed_sequence, simulate
 from spfvar.simulate.world import build_world
+from tests.stacks import stack
 from tests.transition import driver as d
 
 PROFILE = hardware()["phone-8c"]
 TIMES_WITHOUT_A_SERVER = (m.PLAIN, m.USER, m.JITTERED)
 
 
+@cache
 def folded(variant: str) -> tuple[Program, m.Costs, e.Edges]:
     """The file load's program under a variant, its costs and its edges."""
     world = d.variant_world(variant, d.with_repeat("file", 1))
@@ -103,7 +105,7 @@ def test_nodes_that_only_pass_time_give_the_same_result_as_when_they_are_execute
     text = scenarios()[scenario]
     axes = {name: axis.parse(axis.values[0]) for name, axis in text.axes.items()}
     load = replace(make_load(scenario, text, {**axes, "threads": 4}), warmup=20, faults=300)
-    world = build_world(load, Stack(registered))
+    world = build_world(load, stack(variant))
     seeds = seed_sequence(1, 0, scenario, 4)
     passing = simulate(world, registered, PROFILE, seeds)
     _, (machine, _) = world.prepared[id(PROFILE)]

@@ -9,10 +9,10 @@ import pytest
 
 from spfvar.matrix import catalogue
 from spfvar.plugins.registry import load_registry
-from spfvar.plugins.variant import Stack
 from spfvar.scenario.load import make_load
 from spfvar.simulate.runner import seed_sequence, simulate
 from spfvar.simulate.world import build_world
+from tests.stacks import stack
 
 SEEDS = 3
 REGISTRY = load_registry()
@@ -24,7 +24,7 @@ HARDWARE = catalogue.hardware()
 def rate(variant: str, threads: int, hardware: str, vma: str = "process") -> float:
     """Median faults/s of pft."""
     load = make_load("pft", SCENARIO, {"threads": threads, "vma": vma})
-    world = build_world(load, Stack(REGISTRY[variant]))
+    world = build_world(load, stack(variant))
     runs = [
         simulate(world, REGISTRY[variant], HARDWARE[hardware], seed_sequence(1, seed, "pft", threads))
         for seed in range(SEEDS)

@@ -26,6 +26,7 @@ from spfvar.plugins.variant import Stack, Variant
 from spfvar.simulate.engine import HISTOGRAM, bin_of
 from spfvar.simulate.runner import Result, SimulationError, percentile, seed_sequence, simulate
 from spfvar.simulate.world import World, build_world
+from tests.stacks import stack
 from tests.transition import driver as d
 
 REGISTRY = load_registry()
@@ -132,7 +133,7 @@ def test_a_finite_program_faults_once_per_page_it_touches(
     variant: str, threads: int, pages: int, passes: int
 ) -> None:
     """Aborts and retries are part of one fault; more threads than CPUs (8) lose none either."""
-    world = build_world(finite(threads, pages, passes), Stack(REGISTRY[variant]))
+    world = build_world(finite(threads, pages, passes), stack(variant))
     result = run(world, REGISTRY[variant])
     assert result.faults == threads * pages * passes
     assert result.metrics["makespan"] > 0
@@ -146,7 +147,7 @@ def test_a_finite_program_faults_once_per_page_it_touches(
 
 def test_a_run_is_as_fast_as_its_work_allows() -> None:
     """makespan * threads covers at least the pages zeroed: page clearing is a cost of every fault."""
-    world = build_world(finite(2, 32, 3), Stack(REGISTRY["mmap-lock"]))
+    world = build_world(finite(2, 32, 3), stack("mmap-lock"))
     result = run(world, REGISTRY["mmap-lock"])
     zeroing = PROFILE.cost_ns["zero_page"] * 32 * 3 * (1 - PROFILE.jitter)
     assert result.metrics["makespan"] > zeroing
@@ -156,7 +157,7 @@ def test_a_run_is_as_fast_as_its_work_allows() -> None:
 def test_measuring_ends_at_the_fault_that_was_asked_for() -> None:
     """An endless program is counted from the warm-up on, for exactly the number of faults given."""
     load = replace(d.with_repeat("anon", 0), warmup=20, faults=77)
-    world = build_world(load, Stack(REGISTRY["mmap-lock"]))
+    world = build_world(load, stack("mmap-lock"))
     result = run(world, REGISTRY["mmap-lock"])
     assert result.faults == 77
     assert math.isnan(result.metrics["makespan"])
@@ -168,7 +169,7 @@ def test_metrics_that_do_not_apply_are_nan() -> None:
         [{"name": "r", "size": "64KiB", "mapped": True}],
         [{"name": "t", "threads": 1, "repeat": 1, "program": [{"touch": "r"}]}],
     )
-    result = run(build_world(load, Stack(REGISTRY["mmap-lock"])), REGISTRY["mmap-lock"])
+    result = run(build_world(load, stack("mmap-lock")), REGISTRY["mmap-lock"])
     assert math.isnan(result.metrics["spec_success"])
     assert math.isnan(result.metrics["writer_p50"])
     assert result.metrics["mmap_lock_share"] == 1.0

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -17,14 +16,13 @@ import numpy as np
 import spfvar.simulate.world as world_module
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
-from spfvar.plugins.registry import load_registry
-from spfvar.plugins.variant import Stack
 from spfvar.scenario.load import make_load
 from spfvar.scenario.schema import Scenario
 from spfvar.simulate.random import seeded, uniform
 from spfvar.simulate.world import World, build_world, draw_start
 from spfvar.transition.jit import compiled
 from spfvar.transition.step import step
+from tests.stacks import stack
 
 MOVED: Final = 0
 WAITS: Final = 1
@@ -296,13 +294,7 @@ def start(world: World, seed: int = 0) -> Run:
 
 def variant_world(variant: str, load: Any) -> World:
     """The world of a load under a built-in variant."""
-    return build_world(load, stack_of(variant))
-
-
-@cache
-def stack_of(variant: str) -> Stack:
-    """A built-in variant's stack, which remembers what it extracted."""
-    return Stack(load_registry()[variant])
+    return build_world(load, stack(variant))
 
 
 #: Loads in which everything collides: threads share a VMA, its file and its page tables with writers.

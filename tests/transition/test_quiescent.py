@@ -12,7 +12,7 @@ from spfvar.ops import objects as o
 from spfvar.ops.places import Field, ObjectClass
 from spfvar.scenario.race import Race
 from spfvar.transition.quiescent import wrong_at_rest
-from tests.transition.driver import stack_of
+from tests.stacks import stack
 
 P, W, A, D, Z = c.PTE_PRESENT, c.PTE_WRITE, c.PTE_ANON, c.PTE_DIRTY, c.PTE_ZERO
 
@@ -45,7 +45,7 @@ class Rest:
     """A race's start state, to be changed; nobody runs."""
 
     def __init__(self) -> None:
-        self.world: RaceWorld = build_race(RACE, stack_of("spf-do-fault"))
+        self.world: RaceWorld = build_race(RACE, stack("spf-do-fault"))
         self.layout = self.world.layout
         self.state = self.world.start.copy()
 

@@ -26,8 +26,8 @@ from spfvar.simulate.world import World, build_world
 from tests.transition import driver as d
 
 VARIANTS = list(load_registry().variants)
-ORACLE_STEPS = 2500
-REPEAT = 25
+ORACLE_STEPS = 1500
+REPEAT = 15
 
 
 @lru_cache
@@ -45,7 +45,7 @@ def test_no_interleaving_breaks_a_variant(variant: str, load: str) -> None:
     thread in user mode holds no lock and no section at any time (UNBALANCED); at the end nothing is
     held, reference counts match, and every live object is reachable.
     """
-    for seed, stay in enumerate(np.linspace(0.0, 0.98, 12)):
+    for seed, stay in enumerate(np.linspace(0.0, 0.98, 8)):
         run = d.start(world(variant, load), seed)
         status = run.finish(float(stay))
         assert status == d.FINISHED, run.where()

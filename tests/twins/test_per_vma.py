@@ -1,10 +1,9 @@
-"""Bugs of the per-VMA locks are found, with short traces; the designs without them are safe."""
+"""Bugs of the per-VMA locks: what each of them needs (tests/matrix finds them all)."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from spfvar.twins import per_vma as twins
 from spfvar.variants.vma_lock import MM_LOCK_SEQ
 
@@ -21,8 +20,6 @@ from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack, Twin, Variant
 
 REGISTRY = load_registry()
-BUGS = [pytest.param(twin, id=twin.name) for twin in twins.TWINS if twin.prop]
-CONTROLS = [pytest.param(twin, id=twin.name) for twin in twins.TWINS if not twin.prop]
 
 
 def broken(bug: str) -> Variant:
@@ -35,35 +32,6 @@ def verdict_of(variant: Variant, race: str, *, first: bool = True) -> Verdict:
     """The verdict on a variant in a shipped race."""
     world = build_race(races()[race], Stack(variant))
     return judge(world, variant.name, race, Options(first=first))
-
-
-@pytest.mark.parametrize("twin", BUGS)
-def test_the_bug_is_found_with_its_property(twin: Twin) -> None:
-    """The shortest counterexample breaks what was published, and is no longer than a page or three."""
-    verdict = verdict_of(twin.variant(REGISTRY[twin.fixed]), twin.race)
-    assert (verdict.verdict, verdict.property) == (VIOLATION, twin.prop)
-    assert verdict.depth <= 100
-
-
-@pytest.mark.parametrize("twin", CONTROLS)
-def test_a_control_is_safe(twin: Twin) -> None:
-    """A rule is broken, no property is."""
-    verdict = verdict_of(twin.variant(REGISTRY[twin.fixed]), twin.race)
-    assert (verdict.verdict, verdict.vacuous) == (SAFE, ())
-
-
-@pytest.mark.parametrize("twin", [*BUGS, *CONTROLS])
-def test_the_design_without_the_bug_is_safe_and_gets_to_the_interesting_place(twin: Twin) -> None:
-    """A complete search, in which everything happened that the race is about."""
-    verdict = verdict_of(REGISTRY[twin.fixed], twin.race)
-    assert (verdict.verdict, verdict.vacuous) == (SAFE, ())
-
-
-@pytest.mark.parametrize("race", sorted({twin.race for twin in twins.TWINS}))
-@pytest.mark.parametrize("variant", ["mmap-lock", "per-vma-6.12", "per-vma-refcnt"])
-def test_a_shipped_design_is_safe_in_these_races(variant: str, race: str) -> None:
-    """Both designs of per-VMA locks, and the one that they replaced, whichever the race was made for."""
-    assert verdict_of(REGISTRY[variant], race).verdict == SAFE
 
 
 class EndWriteAllOnly:

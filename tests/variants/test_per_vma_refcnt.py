@@ -12,9 +12,9 @@ from spfvar.explore.world import build_race
 from spfvar.matrix.catalogue import races
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
-from spfvar.plugins.registry import load_registry, sample_texts
-from spfvar.plugins.variant import Stack
+from spfvar.plugins.registry import load_registry
 from spfvar.scenario.schema import MAX_THREADS
+from tests.stacks import automata, stack
 from tests.transition import driver as d
 
 VARIANT = "per-vma-refcnt"
@@ -149,7 +149,7 @@ def test_a_vma_is_freed_at_once() -> None:
 
 def test_a_recycled_vma_is_given_back_with_its_mm_held() -> None:
     """mmgrab before the reference goes, mmdrop after it; in some interleaving that drop frees the mm."""
-    world = build_race(races()["recycled-vma"], Stack(REGISTRY[VARIANT]))
+    world = build_race(races()["recycled-vma"], stack(VARIANT))
     found = explore(world, Options())
     covered = found.covered.reshape(len(world.program.ops), -1)
     names = [op.name for op in world.program.ops]
@@ -174,8 +174,7 @@ def test_its_words_have_lines_of_their_own(field: Any) -> None:
 def test_every_counted_event_is_declared() -> None:
     """What a patch counts has a meaning in the variant's list, or belongs to the core."""
     declared = {event.name for event in REGISTRY[VARIANT].events}
-    stack = Stack(REGISTRY[VARIANT])
-    ops = [op for name, text in sample_texts() for op in stack.automaton(name, text).ops()]
+    ops = [op for automaton in automata(VARIANT).values() for op in automaton.ops()]
     counted = {op.event for op in ops if op.code == c.COUNT}
     assert "vma_lock_abort_recycled" in counted
     assert counted <= declared | {"mmap_lock_fault", "pgmajfault", "sigsegv", "io_retry", "lost_retry"}

@@ -1,0 +1,25 @@
+"""Compiled code is made before the workers start, if there is none yet."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spfvar.transition.jit import cache_directory
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """With several workers and an empty cache; a single process compiles what it needs when it needs it."""
+    config = session.config
+    workers = hasattr(config, "workerinput") or not config.getoption("numprocesses", None)
+    if workers or config.option.collectonly or os.environ.get("NUMBA_DISABLE_JIT"):
+        return
+    if not any(cache_directory().rglob("*.nbi")):
+        command = [sys.executable, "-m", "tests.warm"]
+        root = Path(__file__).parents[1]
+        programs = [subprocess.Popen([*command, part], cwd=root) for part in ("search", "simulation")]
+        assert [program.wait() for program in programs] == [0, 0]
