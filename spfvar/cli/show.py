@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import shutil
+import sys
 import textwrap
 import tomllib
 from pathlib import Path
@@ -11,11 +13,20 @@ import click
 
 from spfvar.cli.options import plugin_option
 from spfvar.cli.show_race import race_lines, twin_lines
-from spfvar.errors import unknown
+from spfvar.cli.show_variant import (
+    MAIN_FAULTS,
+    Asked,
+    asked,
+    diff_lines,
+    dot_text,
+    main_protocol,
+    protocol_lines,
+    variant_lines,
+)
+from spfvar.errors import InputError, unknown
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
 from spfvar.plugins.registry import Registry, load_registry
-from spfvar.plugins.variant import Variant
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.schema import Axis, Region, Scenario, Statement
 from spfvar.units import format_duration, format_size
@@ -31,24 +42,88 @@ from spfvar.units import format_duration, format_size
     show_default=True,
     help="toml: a scenario, race or profile as a file to start your own from.",
 )
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND",
+    help="A variant's whole protocol for a kind of fault, e.g. anon-write (repeat for several).",
+)
+@click.option(
+    "--writer",
+    "writers",
+    multiple=True,
+    metavar="NAME",
+    help="A variant's whole protocol for a writer, e.g. munmap (repeat for several).",
+)
+@click.option(
+    "--diff",
+    "other",
+    metavar="OTHER",
+    help="Both variants' protocols, step against step; in two columns if the terminal is wide enough.",
+)
+@click.option(
+    "--dot",
+    "graph",
+    is_flag=True,
+    help="The automaton of one kind of fault, or of one writer, as Graphviz text.",
+)
 @plugin_option
-def command(name: str, form: str, plugins: tuple[str, ...]) -> None:
+def command(
+    name: str,
+    form: str,
+    faults: tuple[str, ...],
+    writers: tuple[str, ...],
+    other: str | None,
+    graph: bool,
+    plugins: tuple[str, ...],
+) -> None:
     """Explain a scenario, a race, a variant, a broken twin, a hook point or a hardware profile.
+
+    A variant's protocol is shown as an outline of each hook point, in kernel terms; behind a hook point's
+    name stand the patches that implement it.
 
     \b
     Examples:
       spfvar show page-fault2
       spfvar show spf-do-fault
+      spfvar show per-vma-6.12 --fault anon-write --writer munmap
+      spfvar show per-vma-6.12 --diff per-vma-refcnt --fault file-read
+      spfvar show spf-anon --fault anon-write --dot | dot -Tsvg > spf-anon.svg
       spfvar show munmap-file
       spfvar show pte_map_lock
       spfvar show skylake-2s56c
       spfvar show pft --format toml > mine.toml
     """
+    protocol = bool(faults or writers or other is not None or graph)
     if form == "toml":
+        if protocol:
+            raise InputError("a protocol is no scenario, race or profile", key="--format toml")
         click.echo(as_toml(name), nl=False)
         return
-    for line in explain(name, load_registry(plugins)):
+    registry = load_registry(plugins)
+    if protocol:
+        show_protocol(registry, name, asked(faults, writers), other, graph)
+        return
+    for line in explain(name, registry):
         click.echo(wrapped(line))
+
+
+def show_protocol(registry: Registry, name: str, wanted: list[Asked], other: str | None, graph: bool) -> None:
+    """Print a variant's protocol as asked for.  InputError for what is no variant."""
+    variant = registry.any_variant(name)
+    if graph:
+        if other is not None:
+            raise InputError("a graph shows one variant", key="--dot", expected="--dot or --diff, not both")
+        click.echo(dot_text(variant, wanted), nl=False)
+        return
+    if other is not None:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        main: list[Asked] = [("fault", kind) for kind in MAIN_FAULTS]
+        lines = diff_lines(variant, registry.any_variant(other), wanted or main, width)
+    else:
+        lines = protocol_lines(variant, wanted)
+    click.echo("\n".join(lines))
 
 
 def wrapped(line: str) -> str:
@@ -77,7 +152,8 @@ def explain(name: str, registry: Registry) -> list[str]:
         name = scenarios.select([name])[0]
         return scenario_lines(name, scenarios[name], scenarios.origin(name))
     if name in registry.variants:
-        return variant_lines(registry[name])
+        variant = registry[name]
+        return [*variant_lines(variant, registry), *main_protocol(variant)]
     if name in HOOKS:
         return hook_lines(name, registry)
     if name in profiles.names():
@@ -162,19 +238,6 @@ def statement_line(statement: Statement) -> str:
 
 def _literal(value: object, spell: object) -> str:
     return str(value) if isinstance(value, str) else str(spell(value))  # type: ignore[operator]
-
-
-def variant_lines(variant: Variant) -> list[str]:
-    """A variant: its patches in order, and what it counts."""
-    lines = [f"{variant.name}: {variant.title}", f"kernel: {variant.kernel}", f"source: {variant.source}"]
-    if variant.description:
-        lines += ["", variant.description]
-    lines += ["", "Patches, innermost first:" if variant.patches else "No patches: the core's own paths."]
-    for patch in variant.patches:
-        lines.append(f"  {patch.__name__}: {(inspect.getdoc(patch) or '').splitlines()[0]}")
-    if variant.events:
-        lines += ["", "Events:", *(f"  {e.name} ({e.role}): {e.doc}" for e in variant.events)]
-    return lines
 
 
 def hook_lines(name: str, registry: Registry) -> list[str]:
