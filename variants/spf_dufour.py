@@ -34,7 +34,7 @@ from spfvar.ops.primitives import (
 from spfvar.plugins.variant import Variant
 
 from .spf_patches import PTL, SPECULATIVE, MultithreadedOnly, NoTableMove, SpeculativeWalk, abort
-from .vma_sequence import EVENTS, NoPolicyOnVma, SpeculateOnVma, VmSequenceWriter, vma_has_changed
+from .vma_sequence import EVENTS, NoPolicyOnVma, SpeculateOnSequence, VmSequenceWriter, vma_has_changed
 
 VM_REF_COUNT = Field(o.VMA, "vm_ref_count", line="vm_sequence", initial=1)
 
@@ -61,7 +61,7 @@ class VmaReference:
         yield from put_vma(vma)
 
 
-class SpeculativeFault(SpeculateOnVma):
+class SpeculativeFault(SpeculateOnSequence):
     """20, 22/31: handle_speculative_fault, for anonymous memory that has an anon_vma: no stack, no uffd."""
 
     def get_vma(self) -> Steps:

@@ -54,28 +54,36 @@ def vma_may_speculate(vmf: VmFault) -> Steps:
     raise AssertionError
 
 
-class VmSequenceWriter:
-    """vm_write_begin and vm_write_end: the count of a VMA is odd while it is being changed."""
+class MarkWrittenVmas:
+    """VMAs are marked while they are being changed.  A design says what the mark is."""
+
+    def begin_write(self, vma: Register) -> Steps:
+        """Mark the VMA."""
+        raise NotImplementedError
+
+    def end_write(self, vma: Register) -> Steps:
+        """Take the mark away."""
+        raise NotImplementedError
 
     @hookimpl
     def vma_start_write(self, vma: Register) -> Steps:
         if (yield registers_equal(written, vma)) or (yield registers_equal(written_too, vma)):
             return
         yield copy_register(written if (yield is_null(written)) else written_too, vma)
-        yield add(at(vma, VM_SEQUENCE), 1, "vm_write_begin")
+        yield from self.begin_write(vma)
 
-    @hookimpl
-    def vma_mark_detached(self, vma: Register) -> Steps:
-        yield store(at(vma, RB_EMPTY), 1)
-
-    @hookimpl(wrapper=True)
-    def vm_area_free(self, vma: Register) -> Generator[None, Steps, Steps]:
-        return self._forget(vma, (yield))
-
-    def _forget(self, vma: Register, free_vma: Steps) -> Steps:
+    def forget(self, vma: Register) -> Steps:
+        """The mark stays, for this VMA will not be used again."""
         for mine in (written, written_too):
             if (yield registers_equal(mine, vma)):
                 yield set_null(mine)
+
+    @hookimpl(wrapper=True)
+    def vm_area_free(self, vma: Register) -> Generator[None, Steps, Steps]:
+        return self._forget_and_free(vma, (yield))
+
+    def _forget_and_free(self, vma: Register, free_vma: Steps) -> Steps:
+        yield from self.forget(vma)
         yield from free_vma
 
     @hookimpl(wrapper=True)
@@ -89,9 +97,23 @@ class VmSequenceWriter:
     def _end_then(self, unlock: Steps) -> Steps:
         for mine in (written, written_too):
             if not (yield is_null(mine)):
-                yield add(at(mine, VM_SEQUENCE), 1, "vm_write_end")
+                yield from self.end_write(mine)
                 yield set_null(mine)
         yield from unlock
+
+
+class VmSequenceWriter(MarkWrittenVmas):
+    """vm_write_begin and vm_write_end: the count of a VMA is odd while it is being changed."""
+
+    def begin_write(self, vma: Register) -> Steps:
+        yield add(at(vma, VM_SEQUENCE), 1, "vm_write_begin")
+
+    def end_write(self, vma: Register) -> Steps:
+        yield add(at(vma, VM_SEQUENCE), 1, "vm_write_end")
+
+    @hookimpl
+    def vma_mark_detached(self, vma: Register) -> Steps:
+        yield store(at(vma, RB_EMPTY), 1)
 
 
 def vma_has_changed() -> Steps:
@@ -102,7 +124,10 @@ def vma_has_changed() -> Steps:
 
 
 class SpeculateOnVma:
-    """Try the fault on the VMA itself before taking mmap_lock.  A design says how the VMA is had and kept."""
+    """Try the fault on the VMA itself before taking mmap_lock.  A design says how the VMA is had and kept.
+
+    ``on_vma`` is the fault on it.
+    """
 
     def get_vma(self) -> Steps:
         """Returns whether there is a VMA at the address; it is then kept from being freed."""
@@ -112,6 +137,10 @@ class SpeculateOnVma:
         """The fault has done with the VMA."""
         raise NotImplementedError
 
+    def on_vma(self, vmf: VmFault) -> Steps:
+        """Handle the fault, or return VM_FAULT_RETRY."""
+        raise NotImplementedError
+
     @hookimpl(wrapper=True)
     def do_user_addr_fault(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
         return self._speculate_first(vmf, (yield))
@@ -119,7 +148,7 @@ class SpeculateOnVma:
     def _speculate_first(self, vmf: VmFault, locked: Steps) -> Steps:
         yield count("spf_attempt")
         if (yield from self.get_vma()):
-            ret = yield from self._on_vma(vmf.set(SPECULATIVE, VMA_COPY))
+            ret = yield from self.on_vma(vmf.set(SPECULATIVE, VMA_COPY))
             yield from self.put_vma()
         else:
             ret = yield from abort("unmapped")
@@ -128,7 +157,11 @@ class SpeculateOnVma:
         yield count("spf_abort")
         return (yield from locked)
 
-    def _on_vma(self, vmf: VmFault) -> Steps:
+
+class SpeculateOnSequence(SpeculateOnVma):
+    """The fault reads the VMA's count first, and looks at it again before it looks at the entry."""
+
+    def on_vma(self, vmf: VmFault) -> Steps:
         if (yield load_odd(at(o.vma, VM_SEQUENCE), seq)):
             return (yield from abort("odd"))
         ret = yield from vma_may_speculate(vmf)

@@ -1,8 +1,9 @@
-"""Bugs of the designs with a sequence count per VMA: found in review, in the field, or by the checker."""
+"""Bugs of designs whose faults work on the VMA itself: found in review, in the field, or by the checker."""
 
 from __future__ import annotations
 
 from spfvar.twins.movers import ForkWithoutVmaLock
+from spfvar.variants.bonsai import LockedTableFree
 from spfvar.variants.spf_patches import NoTableMove
 from spfvar.variants.vma_sequence import NoPolicyOnVma
 
@@ -38,5 +39,15 @@ TWINS = [
         prop="P2",
         without=(NoPolicyOnVma,),
         description="As posted: the policy is put with the VMA, but mbind puts the one it replaces at once.",
+    ),
+    Twin(
+        bug="B1",
+        title="munmap unlinks page tables without the lock that faults link them under",
+        source="10.1145/2150976.2150998",
+        fixed="bonsai",
+        race="munmap-first-table",
+        prop="P4",
+        without=(LockedTableFree,),
+        description="A fault that has seen no mark links its table behind munmap's back.",
     ),
 ]
