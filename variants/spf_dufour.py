@@ -12,29 +12,29 @@ from collections.abc import Generator
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
-from spfvar.ops.op import Steps, again, loop
-from spfvar.ops.paging import pmd_same
+from spfvar.ops.op import Steps
 from spfvar.ops.places import Field, Register
 from spfvar.ops.primitives import (
     add_not_zero,
     at,
     call_rcu,
-    count,
     dec_and_test,
     find_vma,
     load_ref_nonnull,
-    local_irq_disable,
-    local_irq_enable,
     rcu_read_lock,
     rcu_read_unlock,
-    spin_trylock,
-    spin_unlock,
     store,
 )
 from spfvar.plugins.variant import Variant
 
-from .spf_patches import PTL, SPECULATIVE, MultithreadedOnly, NoTableMove, SpeculativeWalk, abort
-from .vma_sequence import EVENTS, NoPolicyOnVma, SpeculateOnSequence, VmSequenceWriter, vma_has_changed
+from .spf_patches import SPECULATIVE, MultithreadedOnly, NoTableMove, SpeculativeWalk, abort
+from .vma_sequence import (
+    EVENTS,
+    NoPolicyOnVma,
+    SpeculateOnSequence,
+    SpinningPteMapLock,
+    VmSequenceWriter,
+)
 
 VM_REF_COUNT = Field(o.VMA, "vm_ref_count", line="vm_sequence", initial=1)
 
@@ -94,36 +94,6 @@ def _is_there() -> Steps:
     """The snapshot has the anon_vma."""
     return VMFault.NONE
     yield
-
-
-class SpinningPteMapLock:
-    """21, 22/31: lock the page table if the VMA is as it was; tried again, interrupts on, until it is had."""
-
-    @hookimpl(wrapper=True)
-    def pte_map_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
-        lock = yield
-        return self._lock() if vmf.has(SPECULATIVE) else lock
-
-    def _lock(self) -> Steps:
-        yield loop("again")
-        yield local_irq_disable()
-        if (yield from vma_has_changed()):
-            return (yield from self._fail("vma"))
-        if not (yield pmd_same()):
-            return (yield from self._fail("pmd"))
-        if not (yield spin_trylock(PTL)):
-            yield local_irq_enable()
-            yield again("again")
-        if (yield from vma_has_changed()):
-            yield spin_unlock(PTL)
-            return (yield from self._fail("vma"))
-        yield local_irq_enable()
-        return True
-
-    def _fail(self, check: str) -> Steps:
-        yield local_irq_enable()
-        yield count(f"spf_abort_pte_map_lock_{check}")
-        return False
 
 
 VARIANTS = [

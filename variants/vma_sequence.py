@@ -15,7 +15,8 @@ from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hook_point, hookimpl
 from spfvar.mm.vmf import VMA_COPY, VMFault, VmFault
 from spfvar.ops import objects as o
-from spfvar.ops.op import Steps
+from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.paging import pmd_same
 from spfvar.ops.places import Field, Register
 from spfvar.ops.primitives import (
     add,
@@ -29,15 +30,19 @@ from spfvar.ops.primitives import (
     load_odd,
     load_ref,
     load_ref_nonnull,
+    local_irq_disable,
+    local_irq_enable,
     registers_equal,
     set_null,
+    spin_trylock,
+    spin_unlock,
     store,
     test_register,
     vma_contains,
 )
 from spfvar.plugins.variant import Event
 
-from .spf_patches import SPECULATIVE, abort, seq
+from .spf_patches import PTL, SPECULATIVE, abort, seq
 
 #: The end of the struct, away from what a fault reads of the VMA.
 VM_SEQUENCE = Field(o.VMA, "vm_sequence", line="vm_sequence")
@@ -195,6 +200,41 @@ class SpeculateOnSequence(SpeculateOnVma):
         if (yield from vma_has_changed()):
             return (yield from abort("vma_changed"))
         return (yield from handle)
+
+
+def pte_map_lock_failed(check: str) -> Steps:
+    """Interrupts on, and why the table is not locked."""
+    yield local_irq_enable()
+    yield count(f"spf_abort_pte_map_lock_{check}")
+    return False
+
+
+class SpinningPteMapLock:
+    """Lock the page table if the VMA is as it was; tried again, interrupts on, until it is had.
+
+    Patches 21 and 22 of 31 of 2019.
+    """
+
+    @hookimpl(wrapper=True)
+    def pte_map_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        lock = yield
+        return self._lock() if vmf.has(SPECULATIVE) else lock
+
+    def _lock(self) -> Steps:
+        yield loop("again")
+        yield local_irq_disable()
+        if (yield from vma_has_changed()):
+            return (yield from pte_map_lock_failed("vma"))
+        if not (yield pmd_same()):
+            return (yield from pte_map_lock_failed("pmd"))
+        if not (yield spin_trylock(PTL)):
+            yield local_irq_enable()
+            yield again("again")
+        if (yield from vma_has_changed()):
+            yield spin_unlock(PTL)
+            return (yield from pte_map_lock_failed("vma"))
+        yield local_irq_enable()
+        return True
 
 
 class NoPolicyOnVma:

@@ -27,6 +27,7 @@ class Guard:
 #: Sections: how they begin and end, and what they are called.
 _SECTIONS = {
     c.RCU_READ_LOCK: (c.RCU_READ_UNLOCK, "RCU section"),
+    c.SRCU_READ_LOCK: (c.SRCU_READ_UNLOCK, "SRCU section"),
     c.IRQ_DISABLE: (c.IRQ_ENABLE, "IRQ-off section"),
     c.PAGE_GET: (c.PAGE_PUT, "reference"),
     c.LOCK: (c.UNLOCK, "lock"),
