@@ -55,7 +55,7 @@ written_too = Register("vm_written_too", o.VMA)
 
 @hook_point
 def vma_may_speculate(vmf: VmFault) -> Steps:
-    """Looks at the VMA itself: may this fault be handled without mmap_lock?  Returns VMFault; RETRY: no."""
+    """May a fault on this VMA be handled without mmap_lock (2019: patch 20)?  Returns VMFault; RETRY: no."""
     raise AssertionError
 
 

@@ -89,7 +89,7 @@ def command(
       spfvar show spf-do-fault
       spfvar show per-vma-6.12 --fault anon-write --writer munmap
       spfvar show per-vma-6.12 --diff per-vma-refcnt --fault file-read
-      spfvar show spf-anon --fault anon-write --dot | dot -Tsvg > spf-anon.svg
+      spfvar show spf-anon --fault anon-write --dot > spf-anon.dot
       spfvar show munmap-file
       spfvar show pte_map_lock
       spfvar show skylake-2s56c
