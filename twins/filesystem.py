@@ -10,6 +10,7 @@ from collections.abc import Generator
 
 from spfvar.variants import spf_patches as spf
 from spfvar.variants.spf_posted import PostedPteAlloc
+from spfvar.variants.spf_v2 import RcuWalk
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import PTL, pmd_install
@@ -17,6 +18,7 @@ from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.khugepaged import RetractUnderRmapLock, retract_under_mmap_lock
 from spfvar.mm.map_fixed import over_old_vma
 from spfvar.mm.pte_offset_map import PteOffsetMapLock
+from spfvar.mm.rcu_tables import RcuTableFree
 from spfvar.mm.vmf import PMD_NONE, Mapping, VMFault, VmFault
 from spfvar.mm.writers import insert_vma, load_vm_file, remove_vma, unmap_region
 from spfvar.ops import objects as o
@@ -26,7 +28,6 @@ from spfvar.ops.places import Register
 from spfvar.ops.primitives import (
     allocate,
     at,
-    call_rcu,
     choose,
     folio_lock,
     free,
@@ -145,26 +146,6 @@ class CheckAnonVmaOnce:
     @hookimpl
     def retract_page_tables(self) -> Steps:
         return retract_under_mmap_lock(check_again=False)
-
-
-class RcuWalk:
-    """v1 of the series: the walk is an RCU section, with interrupts on."""
-
-    @hookimpl
-    def speculative_page_walk_begin(self) -> Steps:
-        yield rcu_read_lock()
-
-    @hookimpl
-    def speculative_page_walk_end(self) -> Steps:
-        yield rcu_read_unlock()
-
-
-class RcuTableFree:
-    """MMU_GATHER_RCU_TABLE_FREE: page tables are freed after a grace period."""
-
-    @hookimpl
-    def tlb_remove_table(self, table: Register) -> Steps:
-        yield call_rcu(table, "call_rcu(tlb_remove_table_rcu)")
 
 
 class TableBatchFails:
@@ -311,6 +292,16 @@ TWINS = [
         prop="",
         patches=(RcuWalk, RcuTableFree),
         description="The same walk where the batch can always be allocated.",
+    ),
+    Twin(
+        bug="H8-bare",
+        title="an RCU section instead of interrupts off, on bare x86",
+        source="20220128131006.67712-15-michel@lespinasse.org",
+        fixed="spf-v2",
+        race="munmap-anon",
+        prop="P4",
+        without=(RcuTableFree,),
+        description="MMU_GATHER_RCU_TABLE_FREE is set for paravirtual guests; bare metal frees them at once.",
     ),
     Twin(
         bug="H12",

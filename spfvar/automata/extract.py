@@ -144,6 +144,29 @@ class Extractor:
         """Every call that the automata so far consist of: which functions, with which arguments."""
         return [Call(target, args) for target, args in self._functions]
 
+    def callees(self, call: Call) -> list[Call]:
+        """The calls in one function's own text, each once, in the order of a reader's eye.
+
+        Raises StrategyError as `automaton` does.
+        """
+        function = self._call(call, call.name)
+        found: dict[tuple[Any, tuple[Any, ...]], Call] = {}
+        seen: set[int] = set()
+        ahead = [function.root]
+        while ahead:
+            index = ahead.pop()
+            if index in seen:
+                continue
+            seen.add(index)
+            node = function.nodes[index]
+            if isinstance(node, _Head):
+                ahead.append(node.body)
+            elif isinstance(node, _Branch):
+                if isinstance(node.item, Call):
+                    found.setdefault((node.item.target, node.item.args), node.item)
+                ahead += [child for _, child in reversed(node.children)]
+        return list(found.values())
+
     def steps(self, call: Call, spell: Spell = spell_outcome) -> tuple[list[Step], int]:
         """One function's own text as steps, calls not spliced, and the entry (see `spfvar.automata.outline`).
 

@@ -71,7 +71,7 @@ class Layout:
         self.class_kept: dict[ObjectClass, int] = {}
         self._place_fields(ops)
         self.g = np.zeros(c.G_CLASS0 + c.CLASS_WORDS * len(o.CLASSES), dtype=np.int32)
-        self.words = self._place_all()
+        self.words = self._place_all(any(op.code == c.SRCU_READ_LOCK for op in ops))
 
     def _place_fields(self, ops: list[Op]) -> None:
         for cls in o.CLASSES:
@@ -91,13 +91,15 @@ class Layout:
             self.class_stride[cls] = offset
             self.class_kept.setdefault(cls, offset)
 
-    def _place_all(self) -> int:
+    def _place_all(self, srcu: bool) -> int:
         sizes, g = self.sizes, self.g
         ipi_words = (sizes.threads + 30) // 31
         here = 1  # word 0 stays unused, so that no address is 0
         g[c.G_THREADS] = sizes.threads
         g[c.G_VIOLATION], here = here, here + 3
         g[c.G_RCU], here = here, here + 5
+        if srcu:
+            g[c.G_SRCU], here = here, here + 3
         g[c.G_IPI], here = here, here + 1
         g[c.G_IPI_MASK], g[c.G_IPI_WORDS] = here, ipi_words
         here += sizes.threads * ipi_words

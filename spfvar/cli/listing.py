@@ -17,25 +17,33 @@ from spfvar.errors import InputError
 from spfvar.explore.properties import PROPERTIES
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
+from spfvar.plugins.lineage import depths, lineage
 
 Row = dict[str, Any]
 
 
 def variants(plugins: tuple[str, ...]) -> list[Row]:
-    """Every variant that could be loaded; plugins that could not are told on stderr."""
+    """Every variant that could be loaded, behind the one it stacks on; plugins that could not on stderr."""
     registry = load(plugins)
     tell_problems(registry)
-    return [
-        {
+    relations = lineage(registry.variants)
+    deep = depths(relations)
+    rows: list[Row] = []
+    for relation in relations:
+        variant = registry[relation.name]
+        rows.append({
             "name": variant.name,
             "title": variant.title,
             "kernel": variant.kernel,
             "source": variant.source,
             "patches": [patch.__name__ for patch in variant.patches],
+            "stacks_on": relation.stacks_on,
+            "adds": list(relation.adds),
+            "shares": {name: list(patches) for name, patches in relation.shares},
+            "depth": deep[relation.name],
             "origin": variant.origin,
-        }
-        for variant in registry.variants.values()
-    ]
+        })  # fmt: skip
+    return rows
 
 
 def series(plugins: tuple[str, ...]) -> list[Row]:
@@ -188,17 +196,18 @@ def series_table(rows: list[Row], columns: int = terminal.WIDTH, colour: bool = 
 
 
 def table(rows: list[Row], columns: int = terminal.WIDTH, colour: bool = False) -> str:
-    """Name, title and, where it is not shipped, origin."""
+    """Name, title and, where it is not shipped, origin; what stacks on another is further in."""
     from spfvar.report.paint import bold, judged
 
-    width = max((len(row["name"]) for row in rows), default=0)
+    names = [f"{'  ' * row.get('depth', 0)}{row['name']}" for row in rows]
+    width = max((len(name) for name in names), default=0)
     lines = []
-    for row in rows:
+    for name, row in zip(names, rows, strict=True):
         origin = row["origin"]
         shipped = origin == "shipped" or str(origin).startswith("spfvar.")
         text = f"{row['title']}{'' if shipped else f'  [{origin}]'}"
         first, *rest = textwrap.wrap(text, max(30, columns - width - 2), break_long_words=False) or [""]
-        name = f"{row['name']:<{width}}"
+        name = f"{name:<{width}}"
         lines.append(f"{bold(name)}  {judged(first)}\n" if colour else f"{name}  {first}\n")
         lines += [f"{'':<{width}}  {more}\n" for more in rest]
     return "".join(lines)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import shutil
+import sys
 import textwrap
 import tomllib
 from pathlib import Path
@@ -13,12 +15,11 @@ from spfvar.cli import completing, terminal
 from spfvar.cli.options import plugin_option
 from spfvar.cli.plugins import load
 from spfvar.cli.show_race import race_lines, twin_lines
-from spfvar.errors import UnknownNameError, nearest, quote
+from spfvar.errors import InputError, UnknownNameError, nearest, quote
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.series import Series, spans
-from spfvar.plugins.variant import Variant
 from spfvar.report.paint import bold
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.schema import Axis, Region, Scenario, Statement
@@ -35,9 +36,46 @@ from spfvar.units import format_duration, format_percent, format_size
     show_default=True,
     help="toml: a scenario, race or profile as a file to start your own from.",
 )
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND",
+    help="A variant's whole protocol for a kind of fault, e.g. anon-write (repeat for several).",
+)
+@click.option(
+    "--writer",
+    "writers",
+    multiple=True,
+    metavar="NAME",
+    help="A variant's whole protocol for a writer, e.g. munmap (repeat for several).",
+)
+@click.option(
+    "--diff",
+    "other",
+    metavar="OTHER",
+    help="Both variants' protocols, step against step; in two columns if the terminal is wide enough.",
+)
+@click.option(
+    "--dot",
+    "graph",
+    is_flag=True,
+    help="The automaton of one kind of fault, or of one writer, as Graphviz text.",
+)
 @plugin_option
-def command(name: str, form: str, plugins: tuple[str, ...]) -> None:
+def command(
+    name: str,
+    form: str,
+    faults: tuple[str, ...],
+    writers: tuple[str, ...],
+    other: str | None,
+    graph: bool,
+    plugins: tuple[str, ...],
+) -> None:
     """Explain a scenario, a race, a variant, a series, a broken twin, a hook point or a hardware profile.
+
+    A variant's protocol is shown as an outline of each hook point, in kernel terms; behind a hook point's
+    name stand the patches that implement it.
 
     \b
     Examples:
@@ -45,21 +83,54 @@ def command(name: str, form: str, plugins: tuple[str, ...]) -> None:
       spfvar show spf-do-fault
       spfvar show spf                          a series, patch by patch
       spfvar show 'spf~24'                     a stack of its patches
+      spfvar show per-vma-6.12 --fault anon-write --writer munmap
+      spfvar show per-vma-6.12 --diff per-vma-refcnt --fault file-read
+      spfvar show spf-anon --fault anon-write --dot > spf-anon.dot
       spfvar show munmap-file
       spfvar show pte_map_lock
       spfvar show skylake-2s56c
       spfvar show pft --format toml > mine.toml
     """
+    protocol = bool(faults or writers or other is not None or graph)
     if form == "toml":
+        if protocol:
+            raise InputError("a protocol is no scenario, race or profile", key="--format toml")
         click.echo(as_toml(name), nl=False)
         return
+    registry = load(plugins)
+    if protocol:
+        from spfvar.cli.show_variant import asked
+
+        show_protocol(registry, name, asked(faults, writers), other, graph)
+        return
     where = terminal.place(None)
-    lines = explain(name, load(plugins))
+    lines = explain(name, registry)
     texts = [wrapped(line, where.width) for line in lines]
     if where.colour:
         texts = [text if i and not is_heading(line) else bold(text)
                  for i, (line, text) in enumerate(zip(lines, texts, strict=True))]  # fmt: skip
     where.put("".join(f"{text}\n" for text in texts))
+
+
+def show_protocol(
+    registry: Registry, name: str, wanted: list[tuple[str, str]], other: str | None, graph: bool
+) -> None:
+    """Print a variant's protocol as asked for.  InputError for what is no variant."""
+    from spfvar.cli.show_variant import MAIN_FAULTS, diff_lines, dot_text, protocol_lines
+
+    variant = registry.any_variant(name)
+    if graph:
+        if other is not None:
+            raise InputError("a graph shows one variant", key="--dot", expected="--dot or --diff, not both")
+        click.echo(dot_text(variant, wanted), nl=False)
+        return
+    if other is not None:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        main = [("fault", kind) for kind in MAIN_FAULTS]
+        lines = diff_lines(variant, registry.any_variant(other), wanted or main, width)
+    else:
+        lines = protocol_lines(variant, wanted)
+    click.echo("\n".join(lines))
 
 
 def wrapped(line: str, width: int = terminal.WIDTH) -> str:
@@ -97,7 +168,10 @@ def explain(name: str, registry: Registry) -> list[str]:
     if name in registry.series:
         return series_lines(registry.series[name])
     if registry.has_variant(name):
-        return variant_lines(registry[name])
+        from spfvar.cli.show_variant import main_protocol, variant_lines
+
+        variant = registry[name]
+        return [*variant_lines(variant, registry), *main_protocol(variant)]
     if name in HOOKS:
         return hook_lines(name, registry)
     if name in profiles.names():
@@ -200,19 +274,6 @@ def statement_line(statement: Statement) -> str:
 
 def _literal(value: object, spell: object) -> str:
     return str(value) if isinstance(value, str) else str(spell(value))  # type: ignore[operator]
-
-
-def variant_lines(variant: Variant) -> list[str]:
-    """A variant: its patches in order, and what it counts."""
-    lines = [f"{variant.name}: {variant.title}", f"kernel: {variant.kernel}", f"source: {variant.source}"]
-    if variant.description:
-        lines += ["", variant.description]
-    lines += ["", "Patches, innermost first:" if variant.patches else "No patches: the core's own paths."]
-    for patch in variant.patches:
-        lines.append(f"  {patch.__name__}: {(inspect.getdoc(patch) or '').splitlines()[0]}")
-    if variant.events:
-        lines += ["", "Events:", *(f"  {e.name} ({e.role}): {e.doc}" for e in variant.events)]
-    return lines
 
 
 def series_lines(series: Series) -> list[str]:

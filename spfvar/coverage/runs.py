@@ -9,8 +9,8 @@ from spfvar.explore.moves import State, Walker
 from spfvar.explore.search import WAYS
 from spfvar.explore.world import KTHREAD, RaceWorld, build_world
 from spfvar.mm import hookspecs as hooks
+from spfvar.mm.grace_period import gp_kthread
 from spfvar.mm.vmf import VMFault, VmFault
-from spfvar.mm.writers import rcu_gp_kthread
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps
@@ -92,8 +92,9 @@ def fault_text(race: Race, fault: Facts) -> Callable[[], Steps]:
 def world_of(race: Race, stack: Stack, texts: Mapping[str, Callable[[], Steps]]) -> RaceWorld:
     """The race's world under a variant, with these texts of its actors.  Raises StrategyError."""
     automata = {name: stack.automaton(name, text) for name, text in texts.items()}
-    if any(op.code == c.CALL_RCU for automaton in automata.values() for op in automaton.ops()):
-        automata[KTHREAD] = stack.automaton(KTHREAD, rcu_gp_kthread)
+    text = gp_kthread(automata.values())
+    if text is not None:
+        automata[KTHREAD] = stack.automaton(KTHREAD, text)
     return build_world(race, automata)
 
 

@@ -33,6 +33,8 @@ TLB: Final = "TLBs"
 WRITES: Final = "the user's writes"
 PHASE: Final = "RCU phase"
 READERS: Final = "RCU readers"
+SRCU_PHASE: Final = "SRCU phase"
+SRCU_READERS: Final = "SRCU readers"
 CALLBACKS: Final = "RCU callbacks"
 GRACE_PERIOD: Final = "RCU grace period"
 IPI: Final = "interrupts"
@@ -83,7 +85,8 @@ _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tup
     c.IRQ_ENABLE: ((), (), (READERS, IPI)),
     c.IPI_SEND: ((), (IPI, TLB), ()),
     c.IPI_WAIT: ((IPI,), (), ()),
-    c.RCU_GP_WAIT: ((PHASE, READERS), (), ()),
+    c.SRCU_READ_LOCK: ((SRCU_PHASE,), (), (SRCU_READERS,)),
+    c.SRCU_READ_UNLOCK: ((), (), (SRCU_READERS,)),
     c.FIND_VMA: ((TREE,), (), ()),
     c.TREE_STORE: ((o.VM_START, o.VM_END), (TREE, EPOCH), ()),
     c.TREE_ERASE: ((), (TREE,), ()),
@@ -135,7 +138,8 @@ WAITING: Final = frozenset(
 #: Ops that look at no thread but their own (memory is another matter).
 ALONE: Final = frozenset(
     {*_LOCAL, *_FIELD_READS, *_FIXED, c.STORE, c.STORE_REG, c.STORE_REF, c.ADD, c.INC_NOT_ZERO,
-     c.DEC_AND_TEST, c.DOWN_READ_TRYLOCK, c.TRYLOCK, c.ALLOC, c.CALL_RCU, c.RCU_GP_START}
+     c.DEC_AND_TEST, c.DOWN_READ_TRYLOCK, c.TRYLOCK, c.ALLOC, c.CALL_RCU, c.RCU_GP_START,
+     c.RCU_GP_WAIT}
     - {c.IPI_SEND, c.IRQ_ENABLE, c.PAGE_PUT, c.PAGES_PUT}
 )  # fmt: skip
 #: Ops that, besides, hand a lock over or queue for it: then another thread's words change with it.
@@ -162,7 +166,10 @@ def footprint(op: Op, deferred: Iterable[ObjectClass]) -> Footprint:
         assert place is not None
         _allocation(op.code, place.cls, found)
     elif op.code == c.RCU_GP_START:
-        found.writes |= {PHASE, CALLBACKS, GRACE_PERIOD, *map(callback_of, deferred)}
+        found.writes |= {CALLBACKS, GRACE_PERIOD, *map(callback_of, deferred)}
+        found.writes.add(SRCU_PHASE if op.imm else PHASE)
+    elif op.code == c.RCU_GP_WAIT:
+        found.reads |= {SRCU_PHASE, SRCU_READERS} if op.imm else {PHASE, READERS}
     elif op.code == c.RCU_INVOKE:
         found.writes.add(GRACE_PERIOD)
         for cls in deferred:

@@ -12,7 +12,7 @@ from spfvar.automata.automaton import Automaton
 from spfvar.automata.layout import Layout, Sizes, Words
 from spfvar.automata.link import Program, link
 from spfvar.automata.lower import lower
-from spfvar.mm.writers import rcu_gp_kthread
+from spfvar.mm.grace_period import gp_kthread
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.places import Field, ObjectClass
@@ -55,8 +55,9 @@ def build_race(race: Race, stack: Stack) -> RaceWorld:
 def extract_race(race: Race, stack: Stack) -> dict[str, Automaton]:
     """The automaton of each actor, and of the grace-period kthread if anything is freed by RCU."""
     automata = {actor.name: stack.automaton(actor.name, actor_text(race, actor)) for actor in race.actor}
-    if any(op.code == c.CALL_RCU for automaton in automata.values() for op in automaton.ops()):
-        automata[KTHREAD] = stack.automaton(KTHREAD, rcu_gp_kthread)
+    kthread = gp_kthread(automata.values())
+    if kthread is not None:
+        automata[KTHREAD] = stack.automaton(KTHREAD, kthread)
     return automata
 
 
@@ -137,13 +138,15 @@ def packed(state: Words) -> npt.NDArray[np.int16]:
 
 
 def lock_words(layout: Layout) -> npt.NDArray[np.int64]:
-    """Every word of every lock: all of them are 0 when it is free and nobody waits."""
+    """Every word of every lock: all of them are 0 when it is free and nobody waits; and SRCU's readers."""
     words = [
         layout.word(field, index) + i
         for field in layout.field_offset if field.width > 1
         for index in range(layout.sizes.count(field.cls))
         for i in range(field.width)
     ]  # fmt: skip
+    if srcu := int(layout.g[c.G_SRCU]):
+        words += [srcu + 1, srcu + 2]
     return np.array(words, dtype=np.int64)
 
 

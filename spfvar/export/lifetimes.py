@@ -58,6 +58,18 @@ def rcu_read_unlock(x: Operands) -> Step:
     return Step((Way("", ("leave_section()",)),), (fail(_OUTSIDE, c.V_UNBALANCED),))
 
 
+@template(c.SRCU_READ_LOCK)
+def srcu_read_lock(x: Operands) -> Step:
+    """The same for sections that may sleep; they do not nest."""
+    return done("srcu_nesting[_pid]++")
+
+
+@template(c.SRCU_READ_UNLOCK)
+def srcu_read_unlock(x: Operands) -> Step:
+    """A grace period of SRCU no longer waits for who has left."""
+    return Step((Way("", ("leave_srcu_section()",)),), (fail("srcu_nesting[_pid] == 0", c.V_UNBALANCED),))
+
+
 @template(c.IRQ_DISABLE)
 def local_irq_disable(x: Operands) -> Step:
     """No interrupts on this CPU; since v5.0 RCU waits for such sections, too."""
@@ -92,13 +104,13 @@ def ipi_wait(x: Operands) -> Step:
 @template(c.RCU_GP_START)
 def rcu_gp_start(x: Operands) -> Step:
     """A grace period for the callbacks queued so far: it waits for those who now are in a section."""
-    return Step((Way("rcu_callbacks > 0", ("start_grace_period()",)),))
+    return Step((Way("rcu_callbacks > 0", (f"start_{'srcu_' if x.op.imm else ''}grace_period()",)),))
 
 
 @template(c.RCU_GP_WAIT)
 def rcu_gp_wait(x: Operands) -> Step:
     """The grace period is over."""
-    return Step((Way("rcu_holdouts == 0"),))
+    return Step((Way(f"{'srcu' if x.op.imm else 'rcu'}_holdouts == 0"),))
 
 
 @template(c.RCU_INVOKE)

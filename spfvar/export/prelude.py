@@ -91,6 +91,9 @@ def variables(model: Model) -> Iterator[str]:
     yield "byte rcu_nesting[PROCESSES];\t/* sections that the process is in, interrupts-off ones included */"
     yield "byte rcu_callbacks;\t/* queued, waiting for the next grace period */"
     yield "short rcu_holdouts;\t/* set of processes that the running grace period waits for */"
+    if c.SRCU_READ_LOCK in model.codes:
+        yield "byte srcu_nesting[PROCESSES];\t/* SRCU sections that the process is in */"
+        yield "short srcu_holdouts;\t/* set of processes that the running grace period waits for */"
     yield "byte irq_off[PROCESSES];"
     yield "short ipi_unanswered[PROCESSES];\t/* by sender: set of processes that have not answered yet */"
     yield "bit granted[PROCESSES];\t/* the lock that the process waits for was handed to it */"
@@ -289,6 +292,11 @@ inline leave_section() {
 	rcu_nesting[_pid]--;
 	if :: rcu_nesting[_pid] == 0 -> rcu_holdouts = rcu_holdouts & ~(1 << _pid) :: else fi
 }"""
+    leave_srcu = """\
+inline leave_srcu_section() {
+	srcu_nesting[_pid]--;
+	srcu_holdouts = srcu_holdouts & ~(1 << _pid)
+}"""
     answer = """\
 inline answer_ipis() {
 	if
@@ -306,18 +314,23 @@ inline send_ipis() {
 		fi
 	}
 }"""
-    start = [
-        "inline start_grace_period() {",
-        "\trcu_callbacks = 0;",
-        *queued,
-        "\tfor (p : 0 .. PROCESSES - 1) {",
-        "\t\tif :: rcu_nesting[p] > 0 -> rcu_holdouts = rcu_holdouts | (1 << p) :: else fi",
-        "\t}",
-        "}",
-    ]
+
+    def start(which: str) -> str:
+        """A grace period that waits for the sections of RCU, or of SRCU."""
+        return "\n".join([
+            f"inline start_{'srcu_' if which == 'srcu' else ''}grace_period() {{",
+            "\trcu_callbacks = 0;",
+            *queued,
+            "\tfor (p : 0 .. PROCESSES - 1) {",
+            f"\t\tif :: {which}_nesting[p] > 0 -> {which}_holdouts = {which}_holdouts | (1 << p) :: else fi",
+            "\t}",
+            "}",
+        ])  # fmt: skip
+
     return [
-        ("leave_section", leave), ("answer_ipis", answer), ("send_ipis", send),
-        ("start_grace_period", "\n".join(start)),
+        ("leave_section", leave), ("leave_srcu_section", leave_srcu),
+        ("answer_ipis", answer), ("send_ipis", send),
+        ("start_grace_period", start("rcu")), ("start_srcu_grace_period", start("srcu")),
         ("invoke_callbacks", "\n".join(["inline invoke_callbacks() {", *freed, "\tskip", "}"])),
     ]  # fmt: skip
 

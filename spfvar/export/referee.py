@@ -124,6 +124,12 @@ def _locks(model: Model) -> list[str]:
             f"\t\tif :: {bad} -> fail(LOCK_LEFT) :: else fi",
             "\t};",
         ]
+    if c.SRCU_READ_LOCK in model.codes:
+        lines += [
+            "\tfor (k : 0 .. PROCESSES - 1) {",
+            "\t\tif :: srcu_nesting[k] > 0 -> fail(LOCK_LEFT) :: else fi",
+            "\t};",
+        ]
     return lines
 
 

@@ -33,9 +33,6 @@ from spfvar.ops.primitives import (
     load,
     load_ref,
     load_ref_nonnull,
-    rcu_gp_start,
-    rcu_gp_wait,
-    rcu_invoke,
     set_null,
     set_register,
     spin_lock,
@@ -334,12 +331,3 @@ def shrink_heap(mapping: Mapping) -> Steps:
     yield from unmap_region(o.new_vma, mapping)
     yield from remove_vma(o.new_vma, mapping)
     yield up_read(MMAP_LOCK, "mmap_read_unlock")
-
-
-def rcu_gp_kthread() -> Steps:
-    """The grace-period kthread: waits for callbacks, then for the readers, then frees."""
-    yield loop("rcu_gp")
-    yield rcu_gp_start()
-    yield rcu_gp_wait()
-    yield rcu_invoke()
-    yield again("rcu_gp")

@@ -58,6 +58,8 @@ IRQ_DISABLE: Final = 43
 IRQ_ENABLE: Final = 44
 IPI_SEND: Final = 45
 IPI_WAIT: Final = 46
+SRCU_READ_LOCK: Final = 47
+SRCU_READ_UNLOCK: Final = 48
 # --- the VMA tree ------------------------------------------------------------------------------
 FIND_VMA: Final = 50
 TREE_STORE: Final = 51
@@ -135,7 +137,7 @@ LAST_LOCAL: Final = END
 #: The last opcode of each group.
 LAST_LOCK: Final = UNLOCK
 LAST_WORD: Final = STORE_REF
-LAST_LIFETIME: Final = IPI_WAIT
+LAST_LIFETIME: Final = SRCU_READ_UNLOCK
 LAST_TREE: Final = VMA_CONTAINS
 LAST_TABLE: Final = PMD_TAKE
 LAST_FOLIO: Final = REMOVE_MAPPING
@@ -157,7 +159,7 @@ T_FIXED: Final = 8
 
 # --- lifetime values ---------------------------------------------------------------------------
 LIVE: Final = 1
-PENDING_NEXT: Final = 2  # queued by call_rcu, its grace period has not started
+PENDING_NEXT: Final = 2  # queued by call_rcu or call_srcu, its grace period has not started
 PENDING_WAIT: Final = 3  # its grace period is running
 #: A free object holds -(next free + 2); the end of the list is -1.
 FREE_END: Final = -1
@@ -252,7 +254,8 @@ G_TLB: Final = 17  # state words of TLB entries: thread * pages + page; 0: there
 G_WRITES: Final = 18  # state words: the user's writes by page, -1: the content is undefined
 G_PAGES: Final = 19  # pages of the address space
 G_EPOCH: Final = 20  # state words: how often something was mapped there (with anonymous pages only)
-G_CLASS0: Final = 21  # per class, in the order of objects.CLASSES: the K_* words
+G_SRCU: Final = 21  # state words: phase, readers in phase 0, in phase 1 (0: the run has no SRCU)
+G_CLASS0: Final = 22  # per class, in the order of objects.CLASSES: the K_* words
 CLASS_WORDS: Final = 7
 K_BASE: Final = 0
 K_STRIDE: Final = 1

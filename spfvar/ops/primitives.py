@@ -7,6 +7,8 @@ writing, a read leaves it shared.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from spfvar.ops import codes
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
@@ -287,6 +289,11 @@ def call_rcu(register: Register, name: str = "call_rcu") -> Op:
     return Op(codes.CALL_RCU, name, src=register, place=Place(register, life(register)), cost="call_rcu")
 
 
+def call_srcu(register: Register, name: str = "call_srcu") -> Op:
+    """Free the object when every SRCU section of now has ended.  A design frees by RCU or by SRCU."""
+    return replace(call_rcu(register, name), imm2=1)
+
+
 def life(register: Register) -> Field:
     """The word that says whether the register's object is in use."""
     assert register.cls is not None
@@ -301,6 +308,16 @@ def rcu_read_lock() -> Op:
 def rcu_read_unlock() -> Op:
     """Leave an RCU read-side section."""
     return Op(codes.RCU_READ_UNLOCK, "rcu_read_unlock()", cost="count")
+
+
+def srcu_read_lock(index: Register) -> Op:
+    """Enter a section that may sleep (``srcu_read_lock``); ``index`` is what the unlock needs, 0 outside."""
+    return Op(codes.SRCU_READ_LOCK, "srcu_read_lock()", dst=index, cost="atomic")
+
+
+def srcu_read_unlock(index: Register) -> Op:
+    """Leave the section that ``index`` came from."""
+    return Op(codes.SRCU_READ_UNLOCK, "srcu_read_unlock()", dst=index, cost="atomic")
 
 
 def local_irq_disable() -> Op:
@@ -326,14 +343,19 @@ def ipi_wait(name: str = "wait for IPI acknowledgements") -> Op:
     return Op(codes.IPI_WAIT, name, cost="free")
 
 
-def rcu_gp_start() -> Op:
-    """The grace-period kthread waits for callbacks, then starts a grace period for them."""
-    return Op(codes.RCU_GP_START, "rcu_gp_init", cost="rcu_gp", sleeps=True)
+def rcu_gp_start(srcu: bool = False) -> Op:
+    """The grace-period kthread waits for callbacks, then starts a grace period for them.
+
+    ``srcu``: one that waits for SRCU sections instead.
+    """
+    name = "srcu_gp_start" if srcu else "rcu_gp_init"
+    return Op(codes.RCU_GP_START, name, cost="rcu_gp", imm=int(srcu), sleeps=True)
 
 
-def rcu_gp_wait() -> Op:
+def rcu_gp_wait(srcu: bool = False) -> Op:
     """Wait until every reader of before the grace period has left its section."""
-    return Op(codes.RCU_GP_WAIT, "rcu_gp_fqs_loop", cost="free", sleeps=True)
+    name = "srcu_advance_state" if srcu else "rcu_gp_fqs_loop"
+    return Op(codes.RCU_GP_WAIT, name, cost="free", imm=int(srcu), sleeps=True)
 
 
 def rcu_invoke() -> Op:

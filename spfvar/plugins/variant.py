@@ -180,6 +180,24 @@ class Stack:
         with self._lock:
             return [call for call in self._extractor.calls() if isinstance(call.target, str)]
 
+    def reached(self, call: Call) -> list[Call]:
+        """Every call that a call leads to, itself first: callees behind the text that calls them.
+
+        Raises StrategyError.
+        """
+        found: dict[Call, None] = {}
+        ahead = [call]
+        try:
+            with self._lock:
+                while ahead:
+                    here = ahead.pop()
+                    if here not in found:
+                        found[here] = None
+                        ahead += reversed(self._extractor.callees(here))
+        except StrategyError as error:
+            raise StrategyError(f"variant {self.variant.name}: {error}") from error
+        return list(found)
+
     def outline(self, call: Call) -> list[str]:
         """The text of a hook point under this stack, for the call's facts, as lines (`automata.outline`).
 

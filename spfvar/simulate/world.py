@@ -13,7 +13,7 @@ from spfvar.automata.layout import Layout, Sizes, Words
 from spfvar.automata.link import Program, link
 from spfvar.automata.lower import lower
 from spfvar.errors import SpfvarError
-from spfvar.mm.writers import rcu_gp_kthread
+from spfvar.mm.grace_period import gp_kthread, rcu_gp_kthread
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.places import Field, Register
@@ -71,7 +71,7 @@ def extract_programs(load: Load, stack: Stack) -> dict[str, Automaton]:
     automata = {
         group.group.name: stack.automaton(group.group.name, thread_text(load, group)) for group in load.groups
     }
-    automata[KTHREAD] = stack.automaton(KTHREAD, rcu_gp_kthread)
+    automata[KTHREAD] = stack.automaton(KTHREAD, gp_kthread(automata.values()) or rcu_gp_kthread)
     return automata
 
 

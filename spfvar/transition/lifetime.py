@@ -2,8 +2,9 @@
 
 RCU is two phases with a reader count each: a grace period flips the phase, waits until the old
 phase has no reader, then frees what was queued before the flip.  Interrupts-off sections count as
-readers (consolidated flavours, v5.0 and later).  A freed object turns every other reference to it
-stale, so an access through one is noticed even after the memory was recycled.
+readers (consolidated flavours, v5.0 and later).  SRCU has phases and counts of its own, and its sections may
+sleep; callbacks wait for the one or for the other, never for both in one run.  A freed object turns every
+other reference to it stale, so an access through one is noticed even after the memory was recycled.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from spfvar.ops.codes import (
     G_IPI_MASK,
     G_IPI_WORDS,
     G_RCU,
+    G_SRCU,
     G_STALE,
     G_T_BASE,
     G_T_STRIDE,
@@ -162,14 +164,33 @@ def reader_leaves(s, g, tb):
 
 
 @inlined
+def srcu_enters(s, g, register):
+    """Enter an SRCU section; the register remembers its phase, + 1."""
+    phase = s[g[G_SRCU]]
+    s[register] = phase + 1
+    s[g[G_SRCU] + 1 + phase] += 1
+    return 0
+
+
+@inlined
+def srcu_leaves(s, g, register):
+    """Leave the SRCU section that the register remembers."""
+    if s[register] == 0:
+        return -2 - V_UNBALANCED
+    s[g[G_SRCU] + s[register]] -= 1
+    s[register] = 0
+    return 0
+
+
+@inlined
 def freed_by_rcu(cls):
     """May an object of this class wait for a grace period?"""
     return CLASS_VMA <= cls <= CLASS_FILE or cls == CLASS_POLICY
 
 
 @inlined
-def gp_start(s, g):
-    """BLOCKED until a callback is queued; then flip the phase and take the callbacks over."""
+def gp_start(s, g, phase):
+    """BLOCKED until a callback is queued; then flip the phase, at that word, and take the callbacks over."""
     rcu = g[G_RCU]
     if s[rcu + 4] == 0:
         return BLOCKED
@@ -179,17 +200,16 @@ def gp_start(s, g):
             life = g[k + K_BASE] + index * g[k + K_STRIDE]
             if freed_by_rcu(cls) and s[life] == PENDING_NEXT:
                 s[life] = PENDING_WAIT
-    s[rcu] = 1 - s[rcu]
+    s[phase] = 1 - s[phase]
     s[rcu + 3] = s[rcu + 4]
     s[rcu + 4] = 0
     return 0
 
 
 @inlined
-def gp_wait(s, g):
-    """BLOCKED while the old phase has readers."""
-    rcu = g[G_RCU]
-    if s[rcu + 1 + (1 - s[rcu])] != 0:
+def gp_wait(s, phase):
+    """BLOCKED while the old phase has readers, which are counted behind the word of the phase."""
+    if s[phase + 1 + (1 - s[phase])] != 0:
         return BLOCKED
     return 0
 

@@ -168,7 +168,7 @@ def word_op(s, p, g, pc, tb, a):
 
 @inlined
 def lifetime_op(s, p, g, pc, tid, tb):
-    """Allocation, RCU, interrupts (opcodes ALLOC to IPI_WAIT)."""
+    """Allocation, RCU, interrupts (opcodes ALLOC to SRCU_READ_UNLOCK)."""
     op = p[pc, C_OP]
     if op == c.RCU_READ_LOCK:
         return lifetime.reader_enters(s, g, tb)
@@ -193,9 +193,13 @@ def lifetime_op(s, p, g, pc, tid, tb):
     if op == c.IPI_WAIT:
         return lifetime.ipi_wait(s, tb)
     if op == c.RCU_GP_START:
-        return lifetime.gp_start(s, g)
+        return lifetime.gp_start(s, g, g[c.G_SRCU] if p[pc, C_IMM] != 0 else g[c.G_RCU])
     if op == c.RCU_GP_WAIT:
-        return lifetime.gp_wait(s, g)
+        return lifetime.gp_wait(s, g[c.G_SRCU] if p[pc, C_IMM] != 0 else g[c.G_RCU])
+    if op == c.SRCU_READ_LOCK:
+        return lifetime.srcu_enters(s, g, tb + p[pc, C_DST])
+    if op == c.SRCU_READ_UNLOCK:
+        return lifetime.srcu_leaves(s, g, tb + p[pc, C_DST])
     return lifetime.gp_invoke(s, g)
 
 

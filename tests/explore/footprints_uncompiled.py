@@ -56,6 +56,9 @@ def resources(world: RaceWorld) -> dict[int, set[Hashable]]:
     add(rcu + 1, 2, f.READERS)
     add(rcu + 3, 1, f.GRACE_PERIOD)
     add(rcu + 4, 1, f.CALLBACKS)
+    if srcu := int(g[c.G_SRCU]):
+        add(srcu, 1, f.SRCU_PHASE)
+        add(srcu + 1, 2, f.SRCU_READERS)
     add(int(g[c.G_IPI]), 1, f.IPI)
     add(int(g[c.G_IPI_MASK]), world.threads * int(g[c.G_IPI_WORDS]), f.IPI)
     pages = layout.sizes.pages

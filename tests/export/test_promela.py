@@ -110,7 +110,7 @@ def distinct(world: RaceWorld, found: Exploration) -> npt.NDArray[np.int32]:
     """The search's states without what makes no difference.
 
     That is: the kind and successor in a queue of a thread that is in none, and which of two numbers the
-    current phase of RCU has; a grace period is then known by the readers that it waits for.
+    current phase of RCU, or of SRCU, has; a grace period is then known by the readers that it waits for.
     """
     g, layout = world.layout.g, world.layout
     rows = rows_of(world, found)
@@ -123,6 +123,12 @@ def distinct(world: RaceWorld, found: Exploration) -> npt.NDArray[np.int32]:
         old = (rows[:, base + c.T_RCU_PHASE] != phase) & (rows[:, base + c.T_RCU_NEST] > 0)
         rows[:, base + c.T_RCU_PHASE] = old
     rows[:, g[c.G_RCU] : g[c.G_RCU] + 3] = 0
+    if srcu := int(g[c.G_SRCU]):
+        indices = {op.dst for op in world.program.ops if op.code == c.SRCU_READ_LOCK and op.dst is not None}
+        for word in (layout.thread_word(n, index) for n in range(world.threads) for index in indices):
+            old = rows[:, word] - 1 != rows[:, srcu]
+            rows[:, word] = np.where(rows[:, word] > 0, 1 + old, 0)
+        rows[:, srcu : srcu + 3] = 0
     states: npt.NDArray[np.int32] = np.unique(rows, axis=0)
     return states
 

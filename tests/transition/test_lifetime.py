@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from spfvar.automata.extract import Extractor, StrategyError
+from spfvar.mm.grace_period import gp_kthread, rcu_gp_kthread, srcu_gp_kthread
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
-from spfvar.ops.places import RWSEM_WORDS, Field
+from spfvar.ops.places import RWSEM_WORDS, Field, Register
 from spfvar.ops.primitives import (
     allocate,
     at,
     call_rcu,
+    call_srcu,
     copy_register,
     down_read,
     down_read_trylock,
@@ -31,11 +34,13 @@ from spfvar.ops.primitives import (
     rcu_read_unlock,
     sleep_for,
     spin_lock,
+    srcu_read_lock,
+    srcu_read_unlock,
     store,
     wait_equals,
     work,
 )
-from tests.transition.bench import Bench, Text, text_of
+from tests.transition.bench import Bench, Text, no_hooks, text_of
 
 NULL, AFTER_FREE, RECYCLED = c.VIOLATIONS[1:4]
 UNBALANCED = c.VIOLATIONS[4]
@@ -190,6 +195,50 @@ def test_an_object_queued_during_a_grace_period_waits_for_the_next() -> None:
     assert bench.steps(0, 0) == ["ok", "waits"]  # now the reader counts
     assert bench.steps(3, 0, 0) == ["ok", "ok", "ok"]
     assert bench.life(o.VMA, 1) < 0
+
+
+SRCU_GRACE = (rcu_gp_start(srcu=True), rcu_gp_wait(srcu=True), rcu_invoke())
+index = Register("srcu_index")
+
+
+def test_a_grace_period_of_srcu_waits_for_its_own_sections_only() -> None:
+    """An SRCU section from before holds it up; an RCU section and a later SRCU section do not."""
+    section = text_of(srcu_read_lock(index), srcu_read_unlock(index))
+    bench = Bench(text_of(*SRCU_GRACE), text_of(NEW_VMA, call_srcu(o.vma)), section, section, reader())
+    bench.steps(2, 4, 1, 1, 0)
+    bench.step(3)
+    assert bench.register(2, index) != bench.register(3, index)  # before the flip, and after it
+    assert bench.steps(0, 2, 0, 0) == ["waits", "ok", "ok", "ok"]
+    assert bench.life(o.VMA, 0) < 0
+    assert bench.steps(3, 4) == ["ok", "ok"]
+
+
+def test_an_srcu_section_may_sleep_and_an_rcu_section_may_not() -> None:
+    """sleep_for inside each: the one is what SRCU is for, the other a violation."""
+    bench = Bench(
+        text_of(srcu_read_lock(index), sleep_for("io"), srcu_read_unlock(index)),
+        text_of(rcu_read_lock(), sleep_for("io"), rcu_read_unlock()),
+    )
+    assert bench.steps(0, 0, 0) == ["ok", "ok", "ok"]
+    assert bench.register(0, index) == 0
+    assert bench.steps(1, 1) == ["ok", c.VIOLATIONS[c.V_SLEEP_IN_ATOMIC]]
+
+
+def test_an_srcu_section_that_was_not_begun_cannot_be_left() -> None:
+    """The index is 0 outside."""
+    bench = Bench(text_of(srcu_read_unlock(index), srcu_read_lock(index)))
+    assert bench.step(0) == c.VIOLATIONS[c.V_UNBALANCED]
+
+
+def test_a_run_frees_by_rcu_or_by_srcu() -> None:
+    """There is one grace-period kthread; a design that uses both is refused."""
+    extract = Extractor(no_hooks).automaton
+    by_rcu = extract("a", text_of(NEW_VMA, call_rcu(o.vma)))
+    by_srcu = extract("b", text_of(NEW_VMA, call_srcu(o.vma)))
+    assert gp_kthread([extract("c", text_of(NEW_VMA))]) is None
+    assert (gp_kthread([by_rcu]), gp_kthread([by_srcu])) == (rcu_gp_kthread, srcu_gp_kthread)
+    with pytest.raises(StrategyError, match="call_rcu and by call_srcu"):
+        gp_kthread([by_rcu, by_srcu])
 
 
 def test_a_reader_outside_its_section_holds_a_stale_reference() -> None:

@@ -152,10 +152,3 @@ def test_a_driver_without_map_pages_is_left_to_mmap_lock() -> None:
         1,
         1,
     )
-
-
-def test_every_counted_event_is_declared() -> None:
-    """What a patch counts has a meaning in the variant's list, or belongs to the core."""
-    declared = {event.name for event in load_registry()[VARIANT].events}
-    events = d.variant_world(VARIANT, d.with_repeat("file", 1)).program.events
-    assert set(events) <= declared | {"mmap_lock_fault", "pgmajfault", "sigsegv", "io_retry", "lost_retry"}

@@ -8,7 +8,6 @@ import pytest
 from spfvar.variants.per_vma_refcnt import VM_REFCNT
 
 from spfvar.ops import objects as o
-from spfvar.plugins.registry import load_registry
 from tests.transition import driver as d
 
 RETRIES = ("per-vma-io-retry-vma", "per-vma-io-retry-hard")
@@ -117,11 +116,3 @@ def test_a_retry_that_read_nothing_may_drop_its_lock_again() -> None:
     run = behind_a_reader("per-vma-io-retry-hard", uptodate=False)
     assert run.finish() == d.FINISHED
     assert (run.counts()["vma_lock_retry_vma"], run.counts()["pgmajfault"]) == (2, 1)
-
-
-@pytest.mark.parametrize("variant", [*PROPOSALS, "mmap-lock-2010"])
-def test_every_counted_event_is_declared(variant: str) -> None:
-    """What a patch counts has a meaning in the variant's list, or belongs to the core."""
-    declared = {event.name for event in load_registry()[variant].events}
-    core = {"mmap_lock_fault", "pgmajfault", "sigsegv", "io_retry", "lost_retry"}
-    assert set(d.variant_world(variant, d.with_repeat("file", 1)).program.events) <= declared | core

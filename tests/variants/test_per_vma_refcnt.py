@@ -14,7 +14,7 @@ from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.plugins.registry import load_registry
 from spfvar.scenario.schema import MAX_THREADS
-from tests.stacks import automata, stack
+from tests.stacks import stack
 from tests.transition import driver as d
 
 VARIANT = "per-vma-refcnt"
@@ -169,12 +169,3 @@ def test_a_recycled_vma_is_given_back_with_its_mm_held() -> None:
 def test_its_words_have_lines_of_their_own(field: Any) -> None:
     """What readers and writers hand to and fro does not disturb those who only read the VMA or the mm."""
     assert field.line not in ("main", "mmap_lock")
-
-
-def test_every_counted_event_is_declared() -> None:
-    """What a patch counts has a meaning in the variant's list, or belongs to the core."""
-    declared = {event.name for event in REGISTRY[VARIANT].events}
-    ops = [op for automaton in automata(VARIANT).values() for op in automaton.ops()]
-    counted = {op.event for op in ops if op.code == c.COUNT}
-    assert "vma_lock_abort_recycled" in counted
-    assert counted <= declared | {"mmap_lock_fault", "pgmajfault", "sigsegv", "io_retry", "lost_retry"}

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from spfvar.ops import objects as o
-from spfvar.plugins.registry import load_registry
 from tests.transition import driver as d
 
 RELEASES = ("per-vma-6.4", "per-vma-6.6", "per-vma-6.7", "per-vma-6.12")
@@ -96,15 +95,6 @@ def test_the_count_moves_once_per_write_section_before_it_became_a_seqcount(
     before = run.state[run.layout.word(seq)]
     assert run.finish() == d.FINISHED
     assert run.state[run.layout.word(seq)] - before == counted
-
-
-@pytest.mark.parametrize("variant", RELEASES[:3])
-def test_every_counted_event_is_declared(variant: str) -> None:
-    """What a patch counts has a meaning in the variant's list, or belongs to the core."""
-    declared = {event.name for event in load_registry()[variant].events}
-    core = {"mmap_lock_fault", "pgmajfault", "sigsegv", "io_retry", "lost_retry"}
-    for kind in ("anon", "file"):
-        assert set(d.variant_world(variant, d.with_repeat(kind, 1)).program.events) <= declared | core
 
 
 def test_a_write_locked_vma_is_left_alone_although_the_count_is_even() -> None:

@@ -149,12 +149,3 @@ def test_every_abort_has_one_reason_or_is_a_miss(variant: str) -> None:
     counts = run.counts()
     reasons = sum(counts.get(name, 0) for name in load_registry()[variant].events_with("reason"))
     assert counts["spf_abort"] == reasons > 0
-
-
-@pytest.mark.parametrize("variant", WHOLE_SERIES)
-def test_every_counted_event_is_declared(variant: str) -> None:
-    """What a patch counts has a meaning in the variant's list, or belongs to the core."""
-    world = d.variant_world(variant, d.with_repeat("file", 1))
-    declared = {event.name for event in load_registry()[variant].events}
-    core = {"mmap_lock_fault", "pgmajfault", "sigsegv", "io_retry", "lost_retry"}
-    assert set(world.program.events) <= declared | core

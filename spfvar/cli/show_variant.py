@@ -1,0 +1,157 @@
+"""spfvar show VARIANT: its patches, its place in the family, its protocol as outlines, diffs and graphs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Sequence
+
+from spfvar.errors import InputError
+from spfvar.ops.op import Steps
+from spfvar.plugins.lineage import lineage
+from spfvar.plugins.registry import Registry
+from spfvar.plugins.variant import Stack, Variant
+from spfvar.report.dot import dot
+from spfvar.report.protocol import Section, call_named, own_sections, sections
+from spfvar.report.sidebyside import Chunk, side_by_side
+
+#: What is shown if nobody asks for a kind of fault or a writer.
+MAIN_FAULTS = ("anon-write", "file-read")
+MAIN_WRITERS = ("munmap-file",)
+
+#: A kind of fault ("fault") or a writer ("writer") that was asked for, by name.
+Asked = tuple[str, str]
+
+
+def asked(faults: Sequence[str], writers: Sequence[str]) -> list[Asked]:
+    """What ``--fault`` and ``--writer`` name, in that order.  InputError for an unknown name."""
+    found = [("fault", name) for name in faults] + [("writer", name) for name in writers]
+    for what, name in found:
+        call_named(what, name)
+    return found
+
+
+def variant_lines(variant: Variant, registry: Registry) -> list[str]:
+    """A variant: where it comes from, its patches in order, what it counts, and its protocol in short."""
+    lines = [f"{variant.name}: {variant.title}", f"kernel: {variant.kernel}", f"source: {variant.source}"]
+    lines += list(_family(variant, registry))
+    if variant.description:
+        lines += ["", variant.description]
+    lines += ["", "Patches, innermost first:" if variant.patches else "No patches: the core's own paths."]
+    for patch in variant.patches:
+        lines.append(f"  {patch.__name__}: {(inspect.getdoc(patch) or '').splitlines()[0]}")
+    if variant.events:
+        lines += ["", "Events:", *(f"  {e.name} ({e.role}): {e.doc}" for e in variant.events)]
+    return lines
+
+
+def _family(variant: Variant, registry: Registry) -> Iterator[str]:
+    if variant.name not in registry.variants:
+        return
+    relations = {relation.name: relation for relation in lineage(registry.variants)}
+    mine = relations[variant.name]
+    above = [name for name, relation in relations.items() if relation.stacks_on == variant.name]
+    if mine.stacks_on is not None:
+        yield f"stacks on: {mine.stacks_on}"
+    if above:
+        yield f"below: {', '.join(above)}"
+    for name, patches in mine.shares:
+        yield f"shares with {name}: {', '.join(patches)}"
+
+
+def main_protocol(variant: Variant) -> list[str]:
+    """The outlines of the main kinds of faults and writers, at the hook points that the variant changes."""
+    stack = Stack(variant)
+    told: set[Section] = set()
+    lines = []
+    main: list[Asked] = [("fault", name) for name in MAIN_FAULTS]
+    main += [("writer", name) for name in MAIN_WRITERS]
+    for what, name in main:
+        chosen = own_sections(stack, call_named(what, name))
+        new = [section for section in chosen if section not in told]
+        told |= set(chosen)
+        head = f"{name} {what}{_left_out(variant, len(new), len(chosen))}"
+        lines += ["", head, "=" * len(head)]
+        for section in new:
+            lines += ["", *section.text()]
+    return [
+        *lines,
+        "",
+        f"All of it: spfvar show {variant.name} --fault {MAIN_FAULTS[0]}, or --writer {MAIN_WRITERS[0]}; "
+        "beside another variant: --diff OTHER; as a graph: --dot",
+    ]
+
+
+def _left_out(variant: Variant, new: int, chosen: int) -> str:
+    """Which sections are not shown: ``new`` ones are, of ``chosen`` that are unlike the core's."""
+    if chosen == 0:
+        return ": the core's own"
+    if new == 0:
+        return ": as above"
+    unlike = ", where it is unlike the core's" if variant.patches else ""
+    return unlike + (", the rest as above" if new < chosen else "")
+
+
+def protocol_lines(variant: Variant, wanted: Iterable[Asked]) -> list[str]:
+    """The whole outlines of what was asked for."""
+    stack = Stack(variant)
+    lines: list[str] = []
+    for what, name in wanted:
+        head = f"{variant.name}: {name} {what}"
+        lines += ["", head, "=" * len(head)] if lines else [head, "=" * len(head)]
+        for section in sections(stack, call_named(what, name)):
+            lines += ["", *section.text()]
+    return lines
+
+
+def diff_lines(left: Variant, right: Variant, wanted: Iterable[Asked], width: int | None) -> list[str]:
+    """Two variants' outlines, hook point against hook point and step against step.
+
+    ``width`` of the terminal in columns, None if the output is no terminal.
+    """
+    stacks = Stack(left), Stack(right)
+    lines: list[str] = []
+    for what, name in wanted:
+        call = call_named(what, name)
+        chunks = list(_chunks(sections(stacks[0], call), sections(stacks[1], call)))
+        titles = (f"{left.name}: {name} {what}", f"{right.name}: {name} {what}")
+        lines += ([""] if lines else []) + side_by_side(chunks, titles, width)
+    return lines
+
+
+def _chunks(left: Sequence[Section], right: Sequence[Section]) -> Iterator[Chunk]:
+    """The steps of each hook point under both stacks; those that agree as one line."""
+    for hook in merged([s.hook for s in left], [s.hook for s in right]):
+        one, other = (
+            [line for section in found if section.hook == hook for line in section.text(with_patches=False)]
+            for found in (left, right)
+        )
+        if one == other and len(one) > 1:
+            one = other = [f"{hook}(): the same {len(one) - 1} lines"]
+        yield one, other
+
+
+def merged(left: Sequence[str], right: Sequence[str]) -> list[str]:
+    """Every name of both, once: in the left order, those of the right alone behind what precedes them."""
+    order = list(dict.fromkeys(left))
+    place = -1
+    for name in dict.fromkeys(right):
+        if name in order:
+            place = order.index(name)
+        else:
+            place += 1
+            order.insert(place, name)
+    return order
+
+
+def dot_text(variant: Variant, wanted: Sequence[Asked]) -> str:
+    """The automaton of one kind of fault or writer as Graphviz text; InputError if several were asked for."""
+    if len(wanted) > 1:
+        raise InputError("a graph shows one automaton", key="--dot", expected="one --fault or one --writer")
+    what, name = wanted[0] if wanted else ("fault", MAIN_FAULTS[0])
+    call = call_named(what, name)
+
+    def text() -> Steps:
+        yield call
+
+    automaton = Stack(variant).automaton(f"{name} {what}", text)
+    return dot(automaton, f"{variant.name}: {name} {what} ({len(automaton)} steps)")

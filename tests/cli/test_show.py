@@ -1,0 +1,110 @@
+"""spfvar show VARIANT and spfvar list variants: what a reader sees, and what a wrong option says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from spfvar.cli.main import cli, main
+from spfvar.cli.show_variant import merged
+from spfvar.plugins.registry import load_registry
+
+
+def shown(*args: str) -> str:
+    """The output of a command that works."""
+    result = CliRunner().invoke(cli, list(args))
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_variant_is_shown_with_its_family_and_its_main_protocol() -> None:
+    """Patches, what it stacks on, and only the steps that are not the core's, within 80 columns."""
+    output = shown("show", "spf-map-pages")
+    assert "stacks on: spf-anon" in output
+    assert "anon-write fault, where it is unlike the core's" in output
+    assert "mmap_seq_read_check()" in output
+    assert "free_pgtables():" not in output
+    assert max(len(line) for line in output.splitlines()) <= 80
+
+
+def test_the_variant_without_patches_shows_the_core() -> None:
+    """Every step, each section once."""
+    output = shown("show", "mmap-lock")
+    assert "fault_with_mmap_lock():" in output
+    assert "file-read fault, the rest as above" in output
+    assert output.count("lock_mm_and_find_vma():") == 1
+
+
+def test_a_kind_of_fault_and_a_writer_are_shown_whole() -> None:
+    """Also the steps that are the core's, with the patches' names where there are any."""
+    output = shown("show", "per-vma-6.12", "--fault", "file-read", "--writer", "munmap")
+    assert output.startswith("per-vma-6.12: file-read fault\n===")
+    assert "free_pgtables():" in output
+    assert "vma_mark_detached()  [PerVmaWriter]: store 1(vma->detached)" in output
+
+
+def test_a_diff_collapses_what_agrees() -> None:
+    """Through a pipe: one column with signs; a hook point that is the same is one line."""
+    output = shown("show", "per-vma-6.12", "--diff", "per-vma-refcnt", "--writer", "munmap")
+    assert output.startswith("--- per-vma-6.12: munmap writer\n+++ per-vma-refcnt: munmap writer\n")
+    assert "-vma_mark_detached(): store 1(vma->detached)" in output
+    assert "+  vma_mark_detached(vma->vm_refcnt)" in output
+    assert "free_pgtables(): the same" in output
+
+
+def test_a_variant_beside_itself_differs_nowhere() -> None:
+    """No line has a sign."""
+    output = shown("show", "spf-anon", "--diff", "spf-anon", "--fault", "anon-read")
+    assert [line for line in output.splitlines()[2:] if line[:1] in ("+", "-")] == []
+
+
+def test_hook_points_are_merged_in_reading_order() -> None:
+    """Those of the right alone stand behind what precedes them there."""
+    assert merged(["a", "b", "c"], ["a", "x", "c", "y"]) == ["a", "x", "b", "c", "y"]
+    assert merged(["a"], ["x", "a"]) == ["x", "a"]
+
+
+def test_a_graph_goes_to_the_output_alone() -> None:
+    """One digraph, of the kind asked for; anon-write if none is."""
+    assert shown("show", "spf-anon", "--dot").startswith('digraph "anon-write fault" {')
+    assert shown("show", "spf-anon", "--dot", "--writer", "fork").startswith('digraph "fork writer" {')
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["pft", "--dot"], "unknown variant 'pft'"),
+        (["spf-anon", "--fault", "anon"], "unknown kind of fault 'anon'"),
+        (["spf-anon", "--diff", "spf-anonn"], "did you mean 'spf-anon'"),
+        (["spf-anon", "--dot", "--diff", "mmap-lock"], "--dot or --diff, not both"),
+        (["spf-anon", "--dot", "--fault", "anon-read", "--writer", "fork"], "one --fault or one --writer"),
+        (["spf-anon", "--format", "toml", "--dot"], "no scenario, race or profile"),
+    ],
+)
+def test_wrong_options_get_one_message(
+    args: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, one line that says what was expected."""
+    with pytest.raises(SystemExit) as exit_:
+        main(["show", *args])
+    error = capsys.readouterr().err
+    assert exit_.value.code == 2
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_the_list_shows_what_stacks_on_what() -> None:
+    """Further in, behind what it stacks on; JSON says it with the patches that are added."""
+    lines = shown("list", "variants").splitlines()
+    names = [line.split("  ")[0] if not line.startswith(" ") else line for line in lines]
+    assert names[0] == "mmap-lock"
+    at = next(i for i, line in enumerate(lines) if line.startswith("  spf-anon "))
+    assert lines[at + 1].startswith("    spf-do-fault ")
+    rows: list[dict[str, Any]] = json.loads(shown("list", "variants", "--format", "json"))
+    assert {row["name"] for row in rows} == set(load_registry().variants)
+    row = next(row for row in rows if row["name"] == "spf-do-fault")
+    assert (row["stacks_on"], row["depth"]) == ("spf-anon", 2)
+    assert "SpeculativeDoFault" in row["adds"]

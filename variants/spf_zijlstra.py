@@ -1,0 +1,147 @@
+"""Speculative page faults of Peter Zijlstra: 2010 ("-v3") and 2014 ("Another go").
+
+A fault is one SRCU section, in which it may wait for storage, and VMAs and their files are freed by SRCU; so
+a file fault has no lock to drop, and nothing is done again but what meets a writer.  Sources:
+20100104182429.833180340@chello.nl (8 patches); 20141020215633.717315139@infradead.org (6 patches).
+
+As posted the count of a VMA was bumped only where it was unmapped or adjusted; what the review of 2014 asked
+for, writers that make it odd around each change of a field or an entry, is in (twins S1, S2, Z1 take it out).
+The lock of a page table is tried, as in 2019; the patches of 2014 wait for it (twin S3).  Holes that were
+found later are closed: `NoPolicyOnVma`, `NoTableMove`, `LockRetractedTable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from spfvar.mm.fault import PTL
+from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.vmf import VMFault, VmFault
+from spfvar.ops import objects as o
+from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.paging import read_pmd
+from spfvar.ops.places import Register
+from spfvar.ops.primitives import (
+    call_srcu,
+    find_vma,
+    is_null,
+    local_irq_disable,
+    local_irq_enable,
+    spin_trylock,
+    spin_unlock,
+    srcu_read_lock,
+    srcu_read_unlock,
+)
+from spfvar.plugins.variant import Variant
+
+from .spf_patches import SPECULATIVE, LockRetractedTable, NoTableMove, RcuFilePut, SpeculativeWalk, abort
+from .vma_sequence import (
+    EVENTS,
+    NoPolicyOnVma,
+    SpeculateOnSequence,
+    SpinningPteMapLock,
+    VmSequenceWriter,
+    pte_map_lock_failed,
+    vma_has_changed,
+)
+
+#: What srcu_read_lock() returned.
+srcu_index = Register("srcu_index")
+
+
+class SrcuVmaFree:
+    """VMAs, and with them the references to their files, are freed by SRCU."""
+
+    @hookimpl
+    def vm_area_free(self, vma: Register) -> Steps:
+        yield call_srcu(vma, "call_srcu(__vma_free)")
+
+
+class FaultUnderSrcu(SpeculateOnSequence):
+    """handle_speculative_fault: one SRCU section, which may sleep; needs no lock to drop before it does."""
+
+    def get_vma(self) -> Steps:
+        yield srcu_read_lock(srcu_index)
+        if (yield find_vma(name="find_vma_srcu")):
+            return True
+        yield srcu_read_unlock(srcu_index)
+        return False
+
+    def put_vma(self) -> Steps:
+        yield srcu_read_unlock(srcu_index)
+
+    @hookimpl
+    def vma_may_speculate(self, vmf: VmFault) -> Steps:
+        if vmf.mapping.growsdown or vmf.mapping.userfault:
+            return (yield from abort("no_speculate"))
+        return VMFault.NONE
+
+    @hookimpl(wrapper=True)
+    def anon_vma_prepare(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        prepare = yield
+        return self._must_exist() if vmf.has(SPECULATIVE) else prepare
+
+    def _must_exist(self) -> Steps:
+        if (yield is_null(o.anon_vma)):
+            return (yield from abort("anon_vma"))
+        return VMFault.NONE
+
+    @hookimpl(wrapper=True)
+    def maybe_unlock_mmap_for_io(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        drop = yield
+        return _nothing_held() if vmf.has(SPECULATIVE) else drop
+
+
+def _nothing_held() -> Steps:
+    """Wait in the section."""
+    return False
+    yield
+
+
+class RewalkAndTrylock:
+    """2010: walk to the table once more, try its lock until it is had, and only then look at the VMA."""
+
+    @hookimpl(wrapper=True)
+    def pte_map_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        lock = yield
+        return self._lock() if vmf.has(SPECULATIVE) else lock
+
+    def _lock(self) -> Steps:
+        yield loop("again")
+        yield local_irq_disable()
+        if not (yield read_pmd()):
+            return (yield from pte_map_lock_failed("pmd"))
+        if not (yield spin_trylock(PTL)):
+            yield local_irq_enable()
+            yield again("again")
+        if (yield from vma_has_changed()):
+            yield spin_unlock(PTL)
+            return (yield from pte_map_lock_failed("vma"))
+        yield local_irq_enable()
+        return True
+
+
+BASE = (SrcuVmaFree, RcuFilePut, VmSequenceWriter, SpeculativeWalk, FaultUnderSrcu)
+REPAIRS = (NoPolicyOnVma, NoTableMove, LockRetractedTable)
+
+VARIANTS = [
+    Variant(
+        name="spf-zijlstra-2010",
+        title="speculative faults under SRCU that walk again (2010)",
+        kernel="v2.6.33-rc2 + speculative pagefault -v3",
+        source="20100104182429.833180340@chello.nl",
+        patches=(*BASE, RewalkAndTrylock, *REPAIRS),
+        events=EVENTS,
+        compared=False,
+    ),
+    Variant(
+        name="spf-zijlstra-2014",
+        title="speculative faults under SRCU (2014)",
+        kernel="v3.18-rc1 + another go at speculative page faults",
+        source="20141020215633.717315139@infradead.org",
+        patches=(*BASE, SpinningPteMapLock, *REPAIRS),
+        events=EVENTS,
+        rivals=("spf-dufour-v12",),
+        compared=False,
+    ),
+]
