@@ -21,9 +21,9 @@ OPEN = "Left open: the search hit a bound (--max-states, --memory, --timeout), s
 
 def title_of(variant: str, ablated: Ablated) -> str:
     """ "spf-...: 20 guards, 17 of them needed in 40 races"."""
-    return (
-        f"{variant}: {len(ablated.guards)} guards, {ablated.needed} of them needed in {ablated.races} races"
-    )
+    guards, races = len(ablated.guards), ablated.races
+    counted = f"{guards} guard{'s' * (guards != 1)}, {ablated.needed} of them needed"
+    return f"{variant}: {counted} in {races} race{'s' * (races != 1)}"
 
 
 def name_of(ablation: Ablation) -> str:

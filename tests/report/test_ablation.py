@@ -87,8 +87,9 @@ def test_what_is_not_needed_and_what_is_left_open_are_different_things(ablation:
 
 
 def test_the_title_counts_guards_needed_ones_and_races() -> None:
-    """One of two is needed."""
+    """One of two is needed; one is no plural."""
     assert title_of("spf", BOTH) == "spf: 2 guards, 1 of them needed in 4 races"
+    assert title_of("spf", Ablated((USED,), 1, {})) == "spf: 1 guard, 1 of them needed in 1 race"
 
 
 def test_text_groups_by_function_and_explains_what_breaks() -> None:
