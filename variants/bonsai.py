@@ -205,6 +205,7 @@ VARIANTS = [
             Event("spf_abort", "abort", "faults done again under mmap_lock"),
             Event("spf_abort_unmapped", "reason", "no VMA at the address"),
             Event("spf_abort_no_speculate", "reason", "this kind of VMA or access takes mmap_lock"),
+            Event("spf_abort_entry", "reason", "the entry is of a kind that is left to mmap_lock"),
             Event("spf_abort_access_error", "reason", "the VMA forbids the access, or lost its anon_vma"),
             Event("spf_abort_anon_vma", "reason", "the VMA has no anon_vma yet"),
             Event("spf_abort_deleted", "reason", "a writer had marked the VMA"),

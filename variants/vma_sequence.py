@@ -48,6 +48,8 @@ from .spf_patches import PTL, SPECULATIVE, abort, seq
 VM_SEQUENCE = Field(o.VMA, "vm_sequence", line="vm_sequence")
 #: RB_EMPTY_NODE(&vma->vm_rb): the VMA has left the tree.
 RB_EMPTY = Field(o.VMA, "vm_rb_empty")
+#: What a walk may find; anything else (swap, migration, hints) is left to mmap_lock.
+HANDLED = ("no table", "none", "present", "write-protected")
 #: The VMAs whose counts the thread has made odd: no call changes more than two.
 written = Register("vm_written", o.VMA)
 written_too = Register("vm_written_too", o.VMA)
@@ -146,6 +148,23 @@ class SpeculateOnVma:
         """Handle the fault, or return VM_FAULT_RETRY."""
         raise NotImplementedError
 
+    def is_still_good(self) -> Steps:
+        """Between the walk and the handling of what it found: returns whether the fault may go on."""
+        return True
+        yield
+
+    @hookimpl(wrapper=True)
+    def handle_pte_fault(self, vmf: VmFault, pte: str) -> Generator[None, Steps, Steps]:
+        handle = yield
+        return self._handle(pte, handle) if vmf.has(SPECULATIVE) else handle
+
+    def _handle(self, pte: str, handle: Steps) -> Steps:
+        if pte not in HANDLED:
+            return (yield from abort("entry"))
+        if not (yield from self.is_still_good()):
+            return (yield from abort("vma_changed"))
+        return (yield from handle)
+
     @hookimpl(wrapper=True)
     def do_user_addr_fault(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
         return self._speculate_first(vmf, (yield))
@@ -191,15 +210,8 @@ class SpeculateOnSequence(SpeculateOnVma):
             yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
             yield load(at(o.vma, o.VM_END), o.vm_end)
 
-    @hookimpl(wrapper=True)
-    def handle_pte_fault(self, vmf: VmFault, pte: str) -> Generator[None, Steps, Steps]:
-        handle = yield
-        return self._if_unchanged(handle) if vmf.has(SPECULATIVE) else handle
-
-    def _if_unchanged(self, handle: Steps) -> Steps:
-        if (yield from vma_has_changed()):
-            return (yield from abort("vma_changed"))
-        return (yield from handle)
+    def is_still_good(self) -> Steps:
+        return not (yield from vma_has_changed())
 
 
 def pte_map_lock_failed(check: str) -> Steps:
@@ -262,6 +274,7 @@ EVENTS = (
     Event("spf_abort_no_speculate", "reason", "this kind of VMA does not speculate"),
     Event("spf_abort_anon_vma", "reason", "the VMA has no anon_vma yet"),
     Event("spf_abort_pmd", "reason", "no page table yet (once per 2 MiB)"),
+    Event("spf_abort_entry", "reason", "the entry is of a kind that is left to mmap_lock"),
     Event("spf_abort_vma_changed", "reason", "a writer changed the VMA before the entry was looked at"),
     Event("spf_abort_pte_map_lock_vma", "reason", "a writer changed the VMA before the table was locked"),
     Event("spf_abort_pte_map_lock_pmd", "reason", "the page table was replaced"),
