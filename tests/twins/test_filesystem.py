@@ -48,7 +48,9 @@ def test_the_design_without_the_bug_is_safe_and_gets_to_the_interesting_place(fi
 @pytest.mark.parametrize("variant", REGISTRY.variants)
 def test_every_design_is_safe_against_the_files_side(variant: str) -> None:
     """Truncation, hole punch, reclaim, writeback, khugepaged, mmap over a mapping: safe, and not vacuous."""
-    verdicts = [verdict_of(REGISTRY[variant], race) for race in RACES]
+    # Designs outside the default comparison have their paths from one inside it: every fourth race will do.
+    whole = REGISTRY[variant].compared or variant == "per-vma-refcnt"
+    verdicts = [verdict_of(REGISTRY[variant], race) for race in (RACES if whole else RACES[::4])]
     assert [(v.race, v.verdict, v.vacuous) for v in verdicts if v.verdict != SAFE or v.vacuous] == []
 
 
