@@ -194,7 +194,7 @@ def lock_words(layout: Any) -> list[int]:
 def leftovers(run: Run) -> list[str]:
     """What a finished run still holds, though all its threads are in user mode for good.
 
-    Locks are free, sections left, sequence counts even; nothing waits for a grace period; the live
+    Locks are free, sections left, sequence counts even (if they are counted at both ends); nothing waits for a grace period; the live
     objects are exactly those that the VMA tree, the page-middle directory and the start state refer to.
     """
     layout, s, g = run.layout, run.state, run.layout.g
@@ -210,8 +210,10 @@ def leftovers(run: Run) -> list[str]:
                 s[layout.word(field, index) : layout.word(field, index) + field.width]
             ):
                 found.append(f"{field} of {index} is held")
-    found += [f"{f} is odd" for f in layout.field_offset if f.name.endswith("_seq") and f.cls == o.MM
-              and s[layout.word(f)] & 1]  # fmt: skip
+    begins = {
+        op.place.field for op in run.program.ops if op.place and op.name.startswith("write_seqcount_begin")
+    }
+    found += [f"{field} is odd" for field in begins if s[layout.word(field)] & 1]
     if np.any(s[g[c.G_RCU] + 1 : g[c.G_RCU] + 5]) or s[g[c.G_IPI]]:
         found.append("RCU readers, callbacks or IPIs are left")
     return found + _unreachable(run) + _wrong_counts(run)
