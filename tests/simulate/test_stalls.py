@@ -38,7 +38,7 @@ def run(variant: str, *programs: list[dict[str, Any]], patches: tuple[type, ...]
     """One thread per program; a read from storage, or the writer's sleep, takes 1 ms."""
     design = load_registry()[variant]
     design = replace(design, patches=(*design.patches, *patches))
-    regions = [
+    regions: list[dict[str, Any]] = [
         {"name": "memory", "size": "64KiB", "mapped": True},
         {"name": "scratch", "size": "4KiB"},
         {"name": "file", "size": "4KiB", "mapped": True, "backing": "file", "cached": 0.0},
