@@ -123,7 +123,8 @@ def test_files_of_the_user_s_are_read(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "scenarios" / "mine.toml").write_text('kind = "lod"\n')
     monkeypatch.chdir(tmp_path)
     found = by_name(list(files()))
-    assert found["scenarios"].text == "11 shipped, 1 own"
+    shipped = len(list((Path(__file__).parents[1] / "scenarios").glob("*.toml")))
+    assert found["scenarios"].text == f"{shipped} shipped, 1 own"
     assert found["mine"].status == "broken"
     assert "scenarios/mine.toml:1: kind: " in found["mine"].text
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from spfvar.mm import hookspecs as hooks
+from spfvar.mm.dispatch import pmd_trans_huge
 from spfvar.mm.fault import PTL, access_error
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.khugepaged import RetractUnderRmapLock
@@ -132,6 +133,8 @@ class LockFreeFault(SpeculateOnVma):
 
     def _walk(self, vmf: VmFault) -> Steps:
         """Link a new table if there is none, unless the VMA is deleted by then."""
+        if (yield from pmd_trans_huge(vmf)):
+            return (yield from abort("pmd"))
         if not (yield read_pmd()):
             yield from hooks.pte_alloc_one(vmf)
             yield spin_lock(PMD_LOCK)

@@ -170,6 +170,8 @@ class SpeculateOnVma:
         return self._speculate_first(vmf, (yield))
 
     def _speculate_first(self, vmf: VmFault, locked: Steps) -> Steps:
+        if not vmf.user:
+            return (yield from locked)
         yield count("spf_attempt")
         if (yield from self.get_vma()):
             ret = yield from self.on_vma(vmf.set(SPECULATIVE, VMA_COPY))

@@ -31,7 +31,8 @@ def improved(error: UnknownNameError) -> str:
         return f"{unknown}: there is such a file, but names of files have to end in .toml"
     for kind, names in _kinds():
         if kind != error.kind and error.name in names:
-            return f"{unknown}: it is a {kind} ({USES[kind].format(error.name)})"
+            what = unknown.partition(";")[0]  # it is no plugin's that was not named
+            return f"{what}: it is a {kind} ({USES[kind].format(error.name)})"
     return str(error)
 
 

@@ -41,6 +41,7 @@ SAMPLE = (
     ("mprotect-back", "spf-do-fault"),
     ("mremap-destination", "mmap-lock"),
     ("munmap-cow", "spf-do-fault"),
+    ("munmap-cow", "spf-zijlstra-2014"),
     ("reclaim-cow", "mmap-lock"),
     ("retract-munmap", "per-vma-refcnt"),
     ("retract-truncate", "mmap-lock"),

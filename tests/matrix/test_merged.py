@@ -128,10 +128,10 @@ def add(table: str, name: str, value: float) -> Callable[[dict[str, Any]], None]
         ("spfvar-run", lambda h: h.update(baseline="spf-anon"), "another baseline (spf-anon, not mmap-lock) than in"),
         ("spfvar-run", lambda h: h.update(seeds=[[0, 4]]), "b: seeds drawn from --seed 0 that a has from --seed 1;"),
         ('"metrics"', add("metrics", "faults_per_s", 0.125),
-         "b: other samples of mmap-lock in file-cow (hit_rate=0.5, fault_around=64KiB, vma=thread, threads=1), seed 1, "
+         "b: other samples of mmap-lock in file-cow (hit_rate=0.5, fault_around=64KiB, io_latency=100us, vma=thread, threads=1), seed 1, "
          "than in a; expected the same: a run is repeatable"),
         ('"metrics"', lambda c: c.update(seeds=[], metrics={}, events={}, failure="stuck"),
-         "b: another outcome of mmap-lock in file-cow (hit_rate=0.5, fault_around=64KiB, vma=thread, threads=1) than"),
+         "b: another outcome of mmap-lock in file-cow (hit_rate=0.5, fault_around=64KiB, io_latency=100us, vma=thread, threads=1) than"),
     ],
 )  # fmt: skip
 def test_runs_that_do_not_go_together(line: str, change: Callable[[dict[str, Any]], None], says: str) -> None:

@@ -197,8 +197,8 @@ class TestEveryFormForPeople:
     def test_every_block_says_which_way_is_better(self, name: str, large: Results) -> None:
         text = LAYOUTS[name](large.blocks, META)
         metrics_shown = [b for b in large.blocks if b.direction.split(" is better")[0] != b.direction]
-        assert len(metrics_shown) == 31  # 11 metrics in 3 scenarios, without 2 for writers in one
-        assert len(re.findall(r"^\*?(?:higher|lower) is better;", text, re.MULTILINE)) >= 31
+        assert len(metrics_shown) == 40  # 14 metrics in 3 scenarios, without 2 for writers in one
+        assert len(re.findall(r"^\*?(?:higher|lower) is better;", text, re.MULTILINE)) >= 40
 
     @pytest.mark.parametrize("name", LAYOUTS)
     def test_no_line_ends_in_blanks_and_the_text_ends_in_one_newline(self, name: str, large: Results) -> None:
@@ -279,7 +279,7 @@ class TestMarkdown:
     def test_all_rows_of_a_table_have_as_many_cells_as_its_header(self, large: Results) -> None:
         text = render_markdown(large.blocks, META)
         tables = re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE)
-        assert len(tables) == 36  # 2 of the summary, 31 of metrics, 3 of events
+        assert len(tables) == 45  # 2 of the summary, 40 of metrics, 3 of events
         for table in tables:
             assert len({line.count(" | ") for line in table.splitlines()}) == 1
 

@@ -71,7 +71,7 @@ def test_a_text_of_a_base_class_belongs_to_the_patch_that_inherits_it() -> None:
     """Both per-VMA designs inherit the reader; the RCU section of its lookup has a layer of the stack."""
     variant = REGISTRY["per-vma-6.12"]
     found = make_safety([], ablations("per-vma-6.12", "munmap-file"), variant, None).guards
-    reader = [guard for guard in found if guard.function == "do_user_addr_fault"]
+    reader = [guard for guard in found if guard.function == "fault_with_vma_lock"]
     assert "RCU section" in {guard.kind for guard in reader}
     assert {guard.layer.name for guard in reader} == {"PerVmaReader"}
 

@@ -63,9 +63,12 @@ def test_one_hot_vma_limits_per_vma_locks() -> None:
 
 
 def test_designs_are_equal_for_a_single_thread() -> None:
-    """Published single-thread differences are within 1.3 %; anything beyond 2 % is wrong."""
+    """Published single-thread differences are within 1.3 %; anything beyond 2 % is wrong.
+
+    They are of the series of 2021 and of per-VMA locks; older designs count references even there.
+    """
     base = rate("mmap-lock", 1, "skylake-2s56c")
-    for variant in REGISTRY.variants:
+    for variant in [name for name, one in REGISTRY.variants.items() if one.compared] + ["per-vma-refcnt"]:
         assert rate(variant, 1, "skylake-2s56c") == pytest.approx(base, rel=0.02)
 
 
