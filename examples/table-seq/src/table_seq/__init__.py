@@ -19,6 +19,7 @@ from dataclasses import replace
 from spfvar.variants import spf_patches as p
 
 from spfvar.mm import hookspecs as hooks
+from spfvar.mm.dispatch import pmd_trans_huge
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.sequence import WriteSequence
 from spfvar.mm.vmf import VmFault
@@ -153,7 +154,7 @@ class TableSeqWalk(p.SpeculativeWalk):
 
     def _walk(self, vmf: VmFault) -> Steps:
         yield from p.speculative_page_walk_begin()
-        if not (yield pmd_same()):
+        if (yield from pmd_trans_huge(vmf)) or not (yield pmd_same()):
             yield from p.speculative_page_walk_end()
             return (yield from p.abort("pmd"))
         pte = yield read_pte(vmf.write)
@@ -192,6 +193,7 @@ EVENTS = (
     Event("spf_abort_no_speculate", "reason", "this kind of VMA or access does not speculate"),
     Event("spf_abort_vma_copy", "reason", "a writer marked the page table while the VMA was copied"),
     Event("spf_abort_access_error", "reason", "the VMA forbids the access"),
+    Event("spf_abort_swap_nopage", "reason", "the page is not in the swap cache"),
     Event("spf_abort_anon_vma", "reason", "the VMA has no anon_vma yet"),
     Event("spf_abort_userfaultfd", "reason", "a userfaultfd monitor has to fill the page"),
     Event("spf_abort_pte_map_lock_pmd", "reason", "the page table was replaced"),
@@ -207,6 +209,7 @@ VARIANTS = [
         kernel="v5.12-rc5 + RFC 1-35",
         source="an example of spfvar's; not posted",
         patches=(
+            p.DoHandleMmFault,
             MarkTables,
             p.RcuVmaFree,
             TableSeqEntry,
@@ -214,11 +217,16 @@ VARIANTS = [
             AdoptTables,
             TableSeqMapLock,
             p.SpeculativeAnonymous,
+            p.EnableAnonymous,
+            p.EnableNuma,
             p.SpeculativePresent,
+            p.SpeculativeSwap,
+            p.EnableSwap,
             p.RcuFilePut,
             p.SpeculativeDoFault,
             p.SpeculativeFilemapFault,
             p.SpeculativeFaultAround,
+            p.SpeculativeMapPages,
             p.SpeculativeFileTypes,
             p.NoPolicy,
             p.LockRetractedTable,
