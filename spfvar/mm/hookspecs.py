@@ -264,10 +264,7 @@ def retry_fault(vmf: VmFault, ret: Any) -> Steps:
 
 @hook_point
 def mmap_read_lock() -> Steps:
-    """Keep the address space as it is; others may read it, too (include/linux/mmap_lock.h).
-
-    A fault locks for ``address``, a call for ``range_start .. range_end``.
-    """
+    """Begin a read section, for ``address`` or, in a call, for ``range_start .. range_end``."""
     raise AssertionError
 
 
