@@ -114,7 +114,7 @@ class VmaLockFault:
         if (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
             return VMFault.NONE
         # Neighbours are looked at, so mmap_lock; but waiting for it would deadlock with a writer.
-        if not (yield from hooks.mmap_read_trylock()):
+        if not (yield from hooks.mmap_read_trylock(o.address, None)):
             yield count("vma_lock_retry_anon_vma")
             yield from self.vma_end_read()
             return VMFault.RETRY

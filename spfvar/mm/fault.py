@@ -149,11 +149,11 @@ def get_mmap_lock_carefully(vmf: VmFault) -> Steps:
 
     Returns whether it was had: without a fixup the kernel may have faulted with the lock held, by a bug.
     """
-    if (yield from hooks.mmap_read_trylock()):
+    if (yield from hooks.mmap_read_trylock(o.address, None)):
         return True
     if not vmf.user and not (yield choose("search_exception_tables", False, True)):
         return False
-    yield from hooks.mmap_read_lock()
+    yield from hooks.mmap_read_lock(o.address, None)
     return True
 
 

@@ -263,13 +263,13 @@ def retry_fault(vmf: VmFault, ret: Any) -> Steps:
 
 
 @hook_point
-def mmap_read_lock() -> Steps:
-    """Begin a read section, for ``address`` or, in a call, for ``range_start .. range_end``."""
+def mmap_read_lock(start: Register, end: Register | None) -> Steps:
+    """Begin a read section about ``start .. end``, or the page ``start`` (include/linux/mmap_lock.h)."""
     raise AssertionError
 
 
 @hook_point
-def mmap_read_trylock() -> Steps:
+def mmap_read_trylock(start: Register, end: Register | None) -> Steps:
     """The same without waiting (include/linux/mmap_lock.h).  Returns whether the lock was had."""
     raise AssertionError
 
@@ -281,20 +281,17 @@ def mmap_read_unlock() -> Steps:
 
 
 @hook_point
-def mmap_write_lock() -> Steps:
-    """Begin a write section on the address space (include/linux/mmap_lock.h).
+def mmap_write_lock(start: Register | None, end: Register | None) -> Steps:
+    """Begin a write section (include/linux/mmap_lock.h).
 
-    The call is about ``range_start .. range_end``, and its neighbours if it may merge with them.
+    It is about ``start .. end`` and what this may merge with; without a start, about everything.
     """
     raise AssertionError
 
 
 @hook_point
-def mmap_write_trylock() -> Steps:
-    """Begin a write section on the page table of ``cursor`` unless somebody holds the lock.
-
-    Returns whether it began (include/linux/mmap_lock.h).
-    """
+def mmap_write_trylock(start: Register, end: Register | None) -> Steps:
+    """The same without waiting (include/linux/mmap_lock.h).  Returns whether the lock was had."""
     raise AssertionError
 
 

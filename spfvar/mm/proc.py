@@ -16,7 +16,7 @@ class ProcMaps:
     @hookimpl
     def show_map(self) -> Steps:
         yield work("syscall", "read")
-        yield from hooks.mmap_read_lock()
+        yield from hooks.mmap_read_lock(o.range_start, o.range_end)
         yield from over_range()
         yield loop("m_next")
         if (yield find_vma(key=o.cursor, name="m_next")):

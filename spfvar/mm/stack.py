@@ -42,7 +42,7 @@ class ExpandStack:
     @hookimpl
     def expand_stack(self, vmf: VmFault) -> Steps:
         yield from hooks.mmap_read_unlock()
-        yield from hooks.mmap_write_lock()
+        yield from hooks.mmap_write_lock(o.address, o.stack_top)
         found = yield find_vma(key=o.stack_top)
         if found:
             yield from hooks.vma_start_write(o.vma)

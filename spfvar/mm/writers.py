@@ -166,11 +166,11 @@ class MmapLockWriters:
     """mmap_lock and the writers' hook points as v5.12 has them."""
 
     @hookimpl
-    def mmap_read_lock(self) -> Steps:
+    def mmap_read_lock(self, start: Register, end: Register | None) -> Steps:
         yield down_read(MMAP_LOCK, "mmap_read_lock")
 
     @hookimpl
-    def mmap_read_trylock(self) -> Steps:
+    def mmap_read_trylock(self, start: Register, end: Register | None) -> Steps:
         return (yield down_read_trylock(MMAP_LOCK, "mmap_read_trylock"))
 
     @hookimpl
@@ -178,11 +178,11 @@ class MmapLockWriters:
         yield up_read(MMAP_LOCK, "mmap_read_unlock")
 
     @hookimpl
-    def mmap_write_lock(self) -> Steps:
+    def mmap_write_lock(self, start: Register | None, end: Register | None) -> Steps:
         yield down_write(MMAP_LOCK, "mmap_write_lock")
 
     @hookimpl
-    def mmap_write_trylock(self) -> Steps:
+    def mmap_write_trylock(self, start: Register, end: Register | None) -> Steps:
         return (yield down_write_trylock(MMAP_LOCK, "mmap_write_trylock"))
 
     @hookimpl
@@ -258,7 +258,7 @@ class MmapLockWriters:
     @hookimpl
     def mmap(self, mapping: Mapping) -> Steps:
         yield work("syscall", "mmap")
-        yield from hooks.mmap_write_lock()
+        yield from hooks.mmap_write_lock(o.range_start, o.range_end)
         yield work("get_unmapped_area")
         yield from insert_vma(mapping)
         yield from hooks.mmap_write_unlock()
@@ -266,7 +266,7 @@ class MmapLockWriters:
     @hookimpl
     def munmap(self, mapping: Mapping) -> Steps:
         yield work("syscall", "munmap")
-        yield from hooks.mmap_write_lock()
+        yield from hooks.mmap_write_lock(o.range_start, o.range_end)
         if not (yield find_vma(key=o.range_start)):
             yield from hooks.mmap_write_unlock()
             return
@@ -282,7 +282,7 @@ class MmapLockWriters:
     @hookimpl
     def mprotect(self, mapping: Mapping, writable: bool) -> Steps:
         yield work("syscall", "mprotect")
-        yield from hooks.mmap_write_lock()
+        yield from hooks.mmap_write_lock(o.range_start, o.range_end)
         if not (yield find_vma(key=o.range_start)):
             yield from hooks.mmap_write_unlock()
             return
@@ -302,7 +302,7 @@ class MmapLockWriters:
     @hookimpl
     def madvise_dontneed(self, mapping: Mapping) -> Steps:
         yield work("syscall", "madvise")
-        yield from hooks.mmap_read_lock()
+        yield from hooks.mmap_read_lock(o.range_start, o.range_end)
         if (yield find_vma(key=o.range_start)):
             yield from zap_range()
             yield from flush_tlb()
@@ -312,7 +312,7 @@ class MmapLockWriters:
     @hookimpl
     def brk(self, mapping: Mapping, grow: bool) -> Steps:
         yield work("syscall", "brk")
-        yield from hooks.mmap_write_lock()
+        yield from hooks.mmap_write_lock(o.range_start, o.range_end)
         yield from (grow_heap() if grow else shrink_heap(mapping))
 
 
