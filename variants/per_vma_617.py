@@ -3,14 +3,15 @@
 Sources: mm/mmap_lock.c lock_next_vma, fs/proc/task_mmu.c proc_get_vma (Baghdasaryan); mm/madvise.c
 try_vma_read_lock (Song).  The locks are those of `per_vma_refcnt`.
 
-Left out: where a VMA has too many readers even for a reader with mmap_lock, v6.17 keeps that lock for the rest
-of the read; here the read ends.
+Left out: if a VMA has too many readers even for one with mmap_lock, v6.17 keeps that lock for the rest of the
+read; here the read ends.
 """
 
 from __future__ import annotations
 
 from spfvar.mm.fault import MMAP_LOCK
 from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.proc import show_map_vma
 from spfvar.mm.vmf import Mapping
 from spfvar.mm.writers import flush_tlb, over_range, zap_range
 from spfvar.ops import objects as o
@@ -56,10 +57,7 @@ class MapsByVma(RefcntLock):
         yield loop("m_next")
         got = yield from self.lock_next_vma()
         if got == "locked":
-            yield load(at(o.vma, o.VM_START), o.vm_start)
-            yield load(at(o.vma, o.VM_END), o.vm_end)
-            yield load(at(o.vma, o.VM_WRITE), o.vm_page_prot)
-            yield copy_register(o.cursor, o.vm_end, -1)
+            yield from show_map_vma()
             yield from self.vma_refcount_put()
         if got != "busy" and (yield next_address(o.cursor, o.limit)):
             yield again("m_next")
@@ -81,25 +79,31 @@ class MapsByVma(RefcntLock):
             yield again("retry")
         if got != "locked":
             return (yield from self.lock_next_vma_under_mmap_lock())
-        if not (yield vma_contains(key=from_addr)) and not (yield from self.is_next()):
-            yield rcu_read_unlock()
-            yield from self.vma_refcount_put()
-            return (yield from self.lock_next_vma_under_mmap_lock())
-        return "locked"
+        if (yield vma_contains(key=from_addr)) or (yield from self.is_next()):
+            return "locked"
+        return (yield from self.unlock_and_fall_back())
 
     def is_next(self) -> Steps:
         """Is there nothing between ``from_addr`` and the VMA, which does not contain it?"""
         yield load(at(o.vma, o.VM_END), o.vm_end)
-        yield copy_register(o.scratch, from_addr)
-        if not (yield next_address(o.scratch, o.vm_end, 0)):
+        if not (yield next_address(from_addr, o.vm_end, 0)):
             return False  # it ends before
-        # If nobody has written since, the gap was there when the VMA was found.
-        written = yield test_register(mm_wr_seq, 1, "mmap_lock was held for writing")
-        if not written and (
-            yield equals_register(at(o.mm, MM_LOCK_SEQ), mm_wr_seq, "mmap_lock_speculate_retry")
-        ):
+        # If nobody writes, the gap was there when the VMA was found.
+        if not (yield from self.written_since()):
             return True
         return (yield from vma_next(o.near)) and (yield registers_equal(o.vma, o.near))
+
+    def written_since(self) -> Steps:
+        """Did anybody write when ``mm_wr_seq`` was read, or since then (mmap_lock_speculate_retry)?"""
+        if (yield test_register(mm_wr_seq, 1, "mmap_lock is held for writing")):
+            return True
+        return not (yield equals_register(at(o.mm, MM_LOCK_SEQ), mm_wr_seq, "same mm_lock_seq"))
+
+    def unlock_and_fall_back(self) -> Steps:
+        """Whoever writes may hold mmap_lock and wait for this VMA: it is given back first."""
+        yield rcu_read_unlock()
+        yield from self.vma_refcount_put()
+        return (yield from self.lock_next_vma_under_mmap_lock())
 
     def lock_next_vma_under_mmap_lock(self) -> Steps:
         """The same with mmap_lock, which is not kept; begins outside an RCU section."""
@@ -125,28 +129,24 @@ def vma_next(into: Register) -> Steps:
     return False
 
 
-def zap_vma() -> Steps:
-    """The range is in a VMA that is locked one way or the other (madvise_dontneed_single_vma)."""
-    yield from zap_range()
-    yield from flush_tlb()
-    yield free_gathered_pages()
-
-
 class DontneedByVma(RefcntLock):
     """madvise(MADV_DONTNEED) of a range in one VMA needs only that VMA's lock."""
 
     @hookimpl
     def madvise_dontneed(self, mapping: Mapping) -> Steps:
         yield work("syscall", "madvise")
-        if (yield from self.try_vma_read_lock(mapping)):
-            yield from zap_vma()
+        locked = yield from self.try_vma_read_lock(mapping)
+        if not locked:
+            yield count("madvise_mmap_lock")
+            yield down_read(MMAP_LOCK, "mmap_read_lock")
+        if locked or (yield find_vma(key=o.range_start)):
+            yield from zap_range()
+            yield from flush_tlb()
+            yield free_gathered_pages()
+        if locked:
             yield from self.vma_refcount_put()
-            return
-        yield count("madvise_mmap_lock")
-        yield down_read(MMAP_LOCK, "mmap_read_lock")
-        if (yield find_vma(key=o.range_start)):
-            yield from zap_vma()
-        yield up_read(MMAP_LOCK, "mmap_read_unlock")
+        else:
+            yield up_read(MMAP_LOCK, "mmap_read_unlock")
 
     def try_vma_read_lock(self, mapping: Mapping) -> Steps:
         """Returns whether the VMA that covers the range is locked."""
