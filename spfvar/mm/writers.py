@@ -21,6 +21,7 @@ from spfvar.ops.primitives import (
     copy_register,
     dec_and_test,
     down_read,
+    down_read_trylock,
     down_write,
     down_write_trylock,
     downgrade_write,
@@ -162,7 +163,19 @@ def vm_area_alloc(vma: Register) -> Steps:
 
 
 class MmapLockWriters:
-    """The writers' hook points as v5.12 has them."""
+    """mmap_lock and the writers' hook points as v5.12 has them."""
+
+    @hookimpl
+    def mmap_read_lock(self) -> Steps:
+        yield down_read(MMAP_LOCK, "mmap_read_lock")
+
+    @hookimpl
+    def mmap_read_trylock(self) -> Steps:
+        return (yield down_read_trylock(MMAP_LOCK, "mmap_read_trylock"))
+
+    @hookimpl
+    def mmap_read_unlock(self) -> Steps:
+        yield up_read(MMAP_LOCK, "mmap_read_unlock")
 
     @hookimpl
     def mmap_write_lock(self) -> Steps:
@@ -264,7 +277,7 @@ class MmapLockWriters:
         yield from hooks.mmap_write_downgrade()
         yield from unmap_region(o.vma, mapping)
         yield from remove_vma(o.vma, mapping)
-        yield up_read(MMAP_LOCK, "mmap_read_unlock")
+        yield from hooks.mmap_read_unlock()
 
     @hookimpl
     def mprotect(self, mapping: Mapping, writable: bool) -> Steps:
@@ -289,12 +302,12 @@ class MmapLockWriters:
     @hookimpl
     def madvise_dontneed(self, mapping: Mapping) -> Steps:
         yield work("syscall", "madvise")
-        yield down_read(MMAP_LOCK, "mmap_read_lock")
+        yield from hooks.mmap_read_lock()
         if (yield find_vma(key=o.range_start)):
             yield from zap_range()
             yield from flush_tlb()
             yield free_gathered_pages()
-        yield up_read(MMAP_LOCK, "mmap_read_unlock")
+        yield from hooks.mmap_read_unlock()
 
     @hookimpl
     def brk(self, mapping: Mapping, grow: bool) -> Steps:
@@ -330,4 +343,4 @@ def shrink_heap(mapping: Mapping) -> Steps:
     yield from hooks.mmap_write_downgrade()
     yield from unmap_region(o.new_vma, mapping)
     yield from remove_vma(o.new_vma, mapping)
-    yield up_read(MMAP_LOCK, "mmap_read_unlock")
+    yield from hooks.mmap_read_unlock()
