@@ -9,7 +9,7 @@ read; here the read ends.
 
 from __future__ import annotations
 
-from spfvar.mm.fault import MMAP_LOCK
+from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.proc import show_map_vma
 from spfvar.mm.vmf import Mapping
@@ -22,7 +22,6 @@ from spfvar.ops.primitives import (
     at,
     copy_register,
     count,
-    down_read,
     equals_register,
     find_vma,
     inc_not_zero,
@@ -32,7 +31,6 @@ from spfvar.ops.primitives import (
     rcu_read_unlock,
     registers_equal,
     test_register,
-    up_read,
     vma_contains,
     work,
 )
@@ -108,12 +106,12 @@ class MapsByVma(RefcntLock):
     def lock_next_vma_under_mmap_lock(self) -> Steps:
         """The same with mmap_lock, which is not kept; begins outside an RCU section."""
         yield count("maps_mmap_lock")
-        yield down_read(MMAP_LOCK, "mmap_read_lock")
+        yield from hooks.mmap_read_lock()
         got = "none"
         if (yield from vma_next(o.vma)):
             got = yield inc_not_zero(at(o.vma, VM_REFCNT), VMA_REF_LIMIT)  # vma_start_read_locked()
             got = "locked" if got == "ok" else "busy"
-        yield up_read(MMAP_LOCK, "mmap_read_unlock")
+        yield from hooks.mmap_read_unlock()
         yield rcu_read_lock()
         return got
 
@@ -138,7 +136,7 @@ class DontneedByVma(RefcntLock):
         locked = yield from self.try_vma_read_lock(mapping)
         if not locked:
             yield count("madvise_mmap_lock")
-            yield down_read(MMAP_LOCK, "mmap_read_lock")
+            yield from hooks.mmap_read_lock()
         if locked or (yield find_vma(key=o.range_start)):
             yield from zap_range()
             yield from flush_tlb()
@@ -146,7 +144,7 @@ class DontneedByVma(RefcntLock):
         if locked:
             yield from self.vma_refcount_put()
         else:
-            yield up_read(MMAP_LOCK, "mmap_read_unlock")
+            yield from hooks.mmap_read_unlock()
 
     def try_vma_read_lock(self, mapping: Mapping) -> Steps:
         """Returns whether the VMA that covers the range is locked."""
