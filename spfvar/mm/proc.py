@@ -10,6 +10,14 @@ from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.primitives import at, copy_register, find_vma, load, next_address, work
 
 
+def show_map_vma() -> Steps:
+    """Print ``vma``, which some lock keeps as it is; ``cursor`` is on its last page then."""
+    yield load(at(o.vma, o.VM_START), o.vm_start)
+    yield load(at(o.vma, o.VM_END), o.vm_end)
+    yield load(at(o.vma, o.VM_WRITE), o.vm_page_prot)
+    yield copy_register(o.cursor, o.vm_end, -1)
+
+
 class ProcMaps:
     """The reader as it is in designs without VMA locks."""
 
@@ -20,10 +28,7 @@ class ProcMaps:
         yield from over_range()
         yield loop("m_next")
         if (yield find_vma(key=o.cursor, name="m_next")):
-            yield load(at(o.vma, o.VM_START), o.vm_start)
-            yield load(at(o.vma, o.VM_END), o.vm_end)
-            yield load(at(o.vma, o.VM_WRITE), o.vm_page_prot)
-            yield copy_register(o.cursor, o.vm_end, -1)
+            yield from show_map_vma()
         if (yield next_address(o.cursor, o.limit)):
             yield again("m_next")
         yield from hooks.mmap_read_unlock()
