@@ -121,7 +121,7 @@ class _Written:
     """What the ops of a run can write: the rest is constant, and reading it needs no ordering."""
 
     _WORD_READS = (c.LOAD, c.LOAD_TEST, c.LOAD_ODD, c.LOAD_REF, c.EQUALS, c.EQUALS_REG, c.VMA_CONTAINS)
-    _PMD_OPS = (c.READ_PMD, c.PMD_SAME, c.PMD_POPULATE, c.PMD_CLEAR, c.PMD_TAKE, c.TOUCH)
+    _PMD_OPS = (c.READ_PMD, c.PMD_SAME, c.PMD_POPULATE, c.PMD_CLEAR, c.PMD_TAKE, c.TOUCH, c.OWN_SET_PTE)
     _WORD_WRITES = (c.STORE, c.STORE_REG, c.STORE_REF, c.ADD, c.INC_NOT_ZERO, c.DEC_AND_TEST)
 
     def __init__(self, ops: tuple[Op, ...], private_tables: bool, lifetimes: bool) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from spfvar.ops.codes import OUT_TARGET0
 from spfvar.simulate import machine as m
 from spfvar.simulate.random import uniform
 from spfvar.transition.jit import inlined
@@ -221,12 +222,15 @@ def fill_page(machine, clock, cpu, t):
 
 
 @inlined
-def interrupt_others(machine, clock, running, me, t):
-    """A TLB flush: the sender pays per running CPU, each of them loses the handler's time."""
+def interrupt_others(machine, clock, running, out, targeted, me, t):
+    """A TLB flush: the sender pays per running CPU, and each of them loses the handler's time.
+
+    ``targeted``: only those in ``out`` are interrupted.
+    """
     par = machine.parameters
     targets = 0
     for thread in range(running.shape[0]):
-        if thread != me and running[thread]:
+        if thread != me and running[thread] and (not targeted or out[OUT_TARGET0 + thread] != 0):
             targets += 1
             clock.stolen[thread] += par[m.P_IPI_HANDLE]
     if targets == 0:

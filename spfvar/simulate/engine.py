@@ -274,13 +274,14 @@ def sleep_time(machine, ns, tid, rng):
 
 
 @inlined
-def timed(machine, clock, threads, kind, ns, cpu, tid, t, entries, anonymous, rng):
+def timed(machine, clock, threads, kind, ns, cpu, tid, t, out, targeted, rng):
     """When work that is more than plain is done."""
     if kind == m.IPI:
-        return k.interrupt_others(machine, clock, threads.running, tid, t + ns)
+        return k.interrupt_others(machine, clock, threads.running, out, targeted, tid, t + ns)
     if kind == m.SLEEP:
         return t + sleep_time(machine, ns, tid, rng)
-    return k.local_time(machine, clock, kind, ns * machine.speed[cpu], cpu, t, entries, anonymous, tid, rng)
+    ns *= machine.speed[cpu]
+    return k.local_time(machine, clock, kind, ns, cpu, t, out[c.OUT_AMOUNT], out[c.OUT_ANON], tid, rng)
 
 
 @inlined
@@ -463,8 +464,8 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
                     break
             if flags & e.TIMED:
                 t = timed(
-                    machine, clock, threads, edges.kind[pc], edges.ns[pc], cpu, tid, t, out[c.OUT_AMOUNT],
-                    out[c.OUT_ANON], rng,
+                    machine, clock, threads, edges.kind[pc], edges.ns[pc], cpu, tid, t, out,
+                    g[c.G_OWN] != 0 and p[pc, c.C_SRC] >= 0, rng,
                 )  # fmt: skip
             else:
                 t += edges.ns[pc] * speed
