@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from spfvar.variants.per_vma import DETACHED, VM_LOCK, PerVmaReader
+from spfvar.variants.per_vma_617 import MapsByVma
 from spfvar.variants.per_vma_refcnt import VM_REFCNT, RefcntReader, refcnt, vma_mm
 from spfvar.variants.vma_lock import MM_LOCK_SEQ, VM_LOCK_SEQ, vm_lock_seq
 
@@ -151,6 +152,17 @@ class WakeWithoutMm(RefcntReader):
 
     def put_foreign(self) -> Steps:
         yield from self.vma_refcount_put()
+
+
+class FallsBackLocked(MapsByVma):
+    """The reader of /proc/pid/maps keeps the VMA that is not the next one while it waits for mmap_lock."""
+
+    def unlock_and_fall_back(self) -> Steps:
+        yield rcu_read_unlock()
+        yield down_read(MMAP_LOCK, "mmap_read_lock")
+        yield from self.vma_refcount_put()
+        yield up_read(MMAP_LOCK, "mmap_read_unlock")
+        return (yield from self.lock_next_vma_under_mmap_lock())
 
 
 class RangeBeforeDetached(PerVmaReader):
@@ -363,5 +375,16 @@ TWINS = [
         patches=(WaitsForMmapLock,),
         without=(PerVmaReader,),
         description="fork holds mmap_lock and waits for the VMA's readers.",
+    ),
+    Twin(
+        bug="V20-maps",
+        title="/proc/pid/maps waits for mmap_lock with a VMA's lock held (hypothetical)",
+        source="Documentation/mm/process_addrs.rst",
+        fixed="per-vma-6.17",
+        race="maps-gap",
+        prop="P11",
+        patches=(FallsBackLocked,),
+        without=(MapsByVma,),
+        description="The gap was filled, so the VMA is not the next one; munmap waits for its reader.",
     ),
 ]

@@ -54,8 +54,70 @@ refcnt = Register("refcnt")
 waiter = Register("waiter")
 
 
-class VmaRefcnt:
-    """Giving a reference to the VMA back."""
+class RefcntLock:
+    """The read lock: a reference is taken if there is one already, and only then the VMA is looked at."""
+
+    def lock_vma_at(self, key: Register) -> Steps:
+        """The VMA at the address in ``key``, locked for reading (lock_vma_under_rcu).
+
+        Returns "locked", or why not: "no_vma", "moved", or what `vma_start_read` says.  There is no RCU
+        section then.
+        """
+        yield loop("retry")
+        yield rcu_read_lock()
+        if not (yield find_vma(key=key, name="mas_walk")):
+            yield rcu_read_unlock()
+            return "no_vma"
+        got = yield from self.vma_start_read()
+        if got == "detached":
+            yield count("vma_lock_miss")
+            yield again("retry")
+        if got != "locked":
+            return got
+        yield rcu_read_unlock()
+        if not (yield vma_contains(key=key)):
+            yield from self.vma_refcount_put()
+            return "moved"
+        return "locked"
+
+    def vma_start_read(self) -> Steps:
+        """Lock the VMA that was looked up in an RCU section.
+
+        Returns "locked", and the section goes on; or "write_locked", "detached", "contended" or "recycled",
+        and it has ended.
+        """
+        # One that a writer has marked is not worth the reference.
+        yield load(at(o.vma, VM_LOCK_SEQ), vm_lock_seq).on_typesafe_memory()
+        if (yield equals_register(at(o.mm, MM_LOCK_SEQ), vm_lock_seq, "write-locked")):
+            yield rcu_read_unlock()
+            return "write_locked"
+        got = yield inc_not_zero(at(o.vma, VM_REFCNT), VMA_REF_LIMIT).on_typesafe_memory()
+        if got != "ok":
+            yield rcu_read_unlock()
+            return "detached" if got == "zero" else "contended"
+        if not (yield from self.same_mm()):
+            return "recycled"
+        yield load(at(o.vma, VM_LOCK_SEQ), vm_lock_seq)
+        if (yield equals_register(at(o.mm, MM_LOCK_SEQ), vm_lock_seq, "write-locked")):
+            yield from self.vma_refcount_put()
+            yield rcu_read_unlock()
+            return "write_locked"
+        return "locked"
+
+    def same_mm(self) -> Steps:
+        """Is it still a VMA of ours?  If not, the reference is given back and the RCU section has ended."""
+        yield load_ref(at(o.vma, o.VM_MM), vma_mm)
+        if (yield registers_equal(vma_mm, o.mm)):
+            return True
+        yield rcu_read_unlock()
+        yield from self.put_foreign()
+        return False
+
+    def put_foreign(self) -> Steps:
+        """Give the VMA of ``vma_mm`` back: that mm may end as soon as its writer sees the count fall."""
+        yield from mmgrab(vma_mm)
+        yield from self.vma_refcount_put()
+        yield from mmdrop(vma_mm)
 
     def vma_refcount_put(self) -> Steps:
         """Drop the reference; the last reader tells a writer that waits, of the mm that the VMA had."""
@@ -69,56 +131,18 @@ class VmaRefcnt:
             yield load(at(vma_mm, VMA_WRITER_WAIT), waiter)  # rcuwait_wake_up()
 
 
-class RefcntReader(VmaRefcnt, VmaLockFault):
-    """A reference is taken if there is one already, and only then the VMA is looked at."""
+class RefcntReader(RefcntLock, VmaLockFault):
+    """Faults under that lock."""
 
     def vma_end_read(self) -> Steps:
         yield from self.vma_refcount_put()
 
     def lock_vma_under_rcu(self, vmf: VmFault) -> Steps:
-        yield loop("retry")
-        yield rcu_read_lock()
-        if not (yield find_vma(name="mas_walk")):
-            return (yield from self.abort("no_vma"))
-        # One that a writer has marked is not worth the reference.
-        yield load(at(o.vma, VM_LOCK_SEQ), vm_lock_seq).on_typesafe_memory()
-        if (yield equals_register(at(o.mm, MM_LOCK_SEQ), vm_lock_seq, "write-locked")):
-            return (yield from self.abort("write_locked"))
-        got = yield inc_not_zero(at(o.vma, VM_REFCNT), VMA_REF_LIMIT).on_typesafe_memory()
-        if got == "zero":
-            yield rcu_read_unlock()
-            yield count("vma_lock_miss")
-            yield again("retry")
-        if got == "limit":
-            return (yield from self.abort("contended"))
-        if not (yield from self.same_mm()):
-            return False
-        yield load(at(o.vma, VM_LOCK_SEQ), vm_lock_seq)
-        if (yield equals_register(at(o.mm, MM_LOCK_SEQ), vm_lock_seq, "write-locked")):
-            yield from self.vma_refcount_put()
-            return (yield from self.abort("write_locked"))
-        yield rcu_read_unlock()
-        if not (yield vma_contains()):
-            yield from self.vma_end_read()
-            yield count("vma_lock_abort_moved")
-            return False
-        return True
-
-    def same_mm(self) -> Steps:
-        """Is it still a VMA of ours?  If not, the reference is given back and the RCU section has ended."""
-        yield load_ref(at(o.vma, o.VM_MM), vma_mm)
-        if (yield registers_equal(vma_mm, o.mm)):
+        got = yield from self.lock_vma_at(o.address)
+        if got == "locked":
             return True
-        yield rcu_read_unlock()
-        yield from self.put_foreign()
-        yield count("vma_lock_abort_recycled")
+        yield count(f"vma_lock_abort_{got}")
         return False
-
-    def put_foreign(self) -> Steps:
-        """Give the VMA of ``vma_mm`` back: that mm may end as soon as its writer sees the count fall."""
-        yield from mmgrab(vma_mm)
-        yield from self.vma_refcount_put()
-        yield from mmdrop(vma_mm)
 
 
 class RefcntWriter(WriteSequence):

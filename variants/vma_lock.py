@@ -11,13 +11,13 @@ from collections.abc import Generator
 from typing import Any
 
 from spfvar.mm import hookspecs as hooks
-from spfvar.mm.fault import MMAP_LOCK, access_error
+from spfvar.mm.fault import access_error
 from spfvar.mm.hookspecs import hook_point, hookimpl
 from spfvar.mm.vmf import TRIED, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
 from spfvar.ops.places import Field, Register
-from spfvar.ops.primitives import at, count, down_read_trylock, load_ref_nonnull, rcu_read_unlock, up_read
+from spfvar.ops.primitives import at, count, load_ref_nonnull, rcu_read_unlock
 from spfvar.plugins.variant import Event
 
 VMA_LOCK = "VMA_LOCK"
@@ -114,12 +114,12 @@ class VmaLockFault:
         if (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
             return VMFault.NONE
         # Neighbours are looked at, so mmap_lock; but waiting for it would deadlock with a writer.
-        if not (yield down_read_trylock(MMAP_LOCK, "mmap_read_trylock")):
+        if not (yield from hooks.mmap_read_trylock(o.address, None)):
             yield count("vma_lock_retry_anon_vma")
             yield from self.vma_end_read()
             return VMFault.RETRY
         ret = yield from prepare
-        yield up_read(MMAP_LOCK, "mmap_read_unlock")
+        yield from hooks.mmap_read_unlock()
         return ret
 
     @hookimpl(wrapper=True)

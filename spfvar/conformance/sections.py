@@ -50,8 +50,12 @@ class Sections:
             return [(self._lock(op, _TRIES[op.code]), 1)] if outcome == 1 else []
         if op.code in _GIVES:
             return [(self._lock(op, _GIVES[op.code]), -1)]
-        if op.code == c.DOWNGRADE_WRITE:
+        if op.code in (c.DOWNGRADE_WRITE, c.RANGE_DOWNGRADE):
             return [(f"{op.place} for writing", -1), (f"{op.place} for reading", 1)]
+        if op.code == c.RANGE_LOCK or (op.code == c.RANGE_TRYLOCK and outcome == 1):
+            return [(f"{op.place} for {('reading', 'writing')[op.imm]}", 1)]
+        if op.code == c.RANGE_UNLOCK:
+            return [(f"{op.place} for {('reading', 'writing')[op.imm]}", -1)]
         if op.code in _FINDS_LOCKED and outcome == 1 and op.dst is not None:
             return [(f"{op.dst.name}->{o.FOLIO_LOCK.name}", 1)]
         if op.code == c.REMOVE_MAPPING and outcome == 1 and op.place is not None:

@@ -76,6 +76,7 @@ _FIELD_READS = {c.LOAD, c.LOAD_TEST, c.LOAD_ODD, c.LOAD_REF, c.EQUALS, c.EQUALS_
 _FIELD_WRITES = {
     c.STORE, c.STORE_REG, c.STORE_REF, c.INC_NOT_ZERO, c.DEC_AND_TEST, c.DOWN_READ, c.DOWN_READ_TRYLOCK,
     c.UP_READ, c.DOWN_WRITE, c.UP_WRITE, c.DOWNGRADE_WRITE, c.LOCK, c.TRYLOCK, c.UNLOCK,
+    c.RANGE_LOCK, c.RANGE_TRYLOCK, c.RANGE_WAIT, c.RANGE_UNLOCK, c.RANGE_DOWNGRADE,
 }  # fmt: skip
 #: What the ops on fixed resources do: reads, writes, adds.
 _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tuple[Hashable, ...]]]] = {
@@ -132,6 +133,9 @@ WAITING: Final = frozenset(
         c.RCU_GP_WAIT,
         c.IPI_WAIT,
         c.END,
+        c.RANGE_LOCK,  # for itself, if it is taken twice
+        c.RANGE_TRYLOCK,
+        c.RANGE_WAIT,
         c.FOLIO_CREATE,  # while somebody holds the page's former folio
     )
 )

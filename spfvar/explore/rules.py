@@ -13,7 +13,7 @@ from spfvar.explore.footprints import ALONE, QUEUEING, WAITING, conflict, future
 from spfvar.explore.registers import dead_at, dying_at, live_at
 from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
-from spfvar.ops.places import RWSEM_WORDS, SPIN_WORDS
+from spfvar.ops.places import RANGE_WORDS, RWSEM_WORDS, SPIN_WORDS
 
 Ints = npt.NDArray[np.int64]
 _FUTURE = 3
@@ -84,7 +84,7 @@ def groups_of(world: RaceWorld) -> Ints:
 
 
 #: The words of a lock that hold the number of a thread + 1, by the lock's width.
-_OWNERS = {RWSEM_WORDS: (1, 2, 3), SPIN_WORDS: (0, 1, 2)}
+_OWNERS: dict[int, tuple[int, ...]] = {RWSEM_WORDS: (1, 2, 3), SPIN_WORDS: (0, 1, 2), RANGE_WORDS: ()}
 
 
 def owners_of(layout: Layout) -> Ints:

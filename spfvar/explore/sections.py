@@ -31,6 +31,8 @@ _ENDS = {
     c.DOWN_READ: (c.UP_READ, LOCK),
     c.DOWN_READ_TRYLOCK: (c.UP_READ, LOCK),
     c.DOWN_WRITE: (c.UP_WRITE, LOCK),
+    c.RANGE_LOCK: (c.RANGE_UNLOCK, LOCK),
+    c.RANGE_TRYLOCK: (c.RANGE_UNLOCK, LOCK),
     c.PAGE_GET: (c.PAGE_PUT, REFERENCE),
 }
 #: Lookups that take a reference to the folio they find.
@@ -92,7 +94,8 @@ def begun_by(op: Op, sequences: Collection[Field] = ()) -> tuple[Section, int] |
     """
     if op.code in _ENDS:
         end, kind = _ENDS[op.code]
-        return Section(kind, end, op.place), len(op.outcomes) - 1  # a trylock's outcome "taken" is its last
+        # Of a trylock the last outcome is "taken"; of a range lock, the first is "nothing to wait for".
+        return Section(kind, end, op.place), 0 if op.code == c.RANGE_LOCK else len(op.outcomes) - 1
     if op.code == c.INC_NOT_ZERO:
         return Section(REFERENCE, c.ADD, op.place, op.imm2), 0
     if op.code in _FINDS_FOLIO:
@@ -178,7 +181,7 @@ class _Without:
             if op.code == c.DOWNGRADE_WRITE and section.end == c.UP_WRITE:
                 reading = replace(section, end=c.UP_READ)
                 return Node(nothing(op), (self.number(_At(node.successors[0], 1, reading)),))
-            if op.code == c.WAIT_EQUALS:  # for the count that is not there
+            if op.code in (c.WAIT_EQUALS, c.RANGE_WAIT, c.RANGE_DOWNGRADE):  # for what is not there
                 return Node(nothing(op), (self.number(replace(at, number=node.successors[0])),))
         begun = begun_by(op, self.sequences)
         if begun is not None and begun[0] == section:

@@ -12,9 +12,14 @@ from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
 from spfvar.ops.op import Op
 
-_TAKES = (c.DOWN_READ, c.DOWN_READ_TRYLOCK, c.DOWN_WRITE, c.LOCK, c.TRYLOCK)
-_RELEASES = (c.UP_READ, c.UP_WRITE, c.UNLOCK)
-_TRIES = (c.DOWN_READ_TRYLOCK, c.TRYLOCK)
+_TAKES = (
+    c.DOWN_READ, c.DOWN_READ_TRYLOCK, c.DOWN_WRITE, c.LOCK, c.TRYLOCK,
+    c.RANGE_LOCK, c.RANGE_TRYLOCK, c.RANGE_WAIT,
+)  # fmt: skip
+_RELEASES = (c.UP_READ, c.UP_WRITE, c.UNLOCK, c.RANGE_UNLOCK)
+_TRIES = (c.DOWN_READ_TRYLOCK, c.TRYLOCK, c.RANGE_TRYLOCK)
+_DOWNGRADES = (c.DOWNGRADE_WRITE, c.RANGE_DOWNGRADE)
+_RANGES = (c.RANGE_LOCK, c.RANGE_TRYLOCK)
 _MODES = {c.DOWN_READ: "read", c.DOWN_READ_TRYLOCK: "read", c.DOWN_WRITE: "write"}
 #: What stands for the outcome of the primitive that violates.
 VIOLATED = "VIOLATION"
@@ -72,7 +77,7 @@ class Locks:
 
     def note(self, move: Move, op: Op) -> list[str]:
         """Follow a primitive; what it did to its lock."""
-        if op.place is None or op.code not in (*_TAKES, *_RELEASES, c.DOWNGRADE_WRITE):
+        if op.place is None or op.code not in (*_TAKES, *_RELEASES, *_DOWNGRADES):
             return []
         lock = self.lock_name(move, op)
         thread = self.words.world.names[move.thread]
@@ -84,14 +89,16 @@ class Locks:
         if op.code in _RELEASES:
             self._drop(lock, thread)
             return [f"releases {lock}"]
-        if op.code == c.DOWNGRADE_WRITE:
+        if op.code in _DOWNGRADES:
             self._drop(lock, thread)
             self.held.setdefault(lock, []).append(f"{thread} (read)")
             return [f"now holds {lock} for reading"]
         if op.code in _TRIES and move.outcome == 0:
             return []
+        if op.code == c.RANGE_LOCK and move.outcome == 1:
+            return [f"asks for a range of {lock}"]
         self.waiting.pop(thread, None)
-        how = _MODES.get(op.code, "")
+        how = ("read", "write")[op.imm] if op.code in _RANGES else _MODES.get(op.code, "")
         self.held.setdefault(lock, []).append(f"{thread} ({how})" if how else thread)
         return [f"takes {lock} for {how}ing".replace("eing", "ing") if how else f"takes {lock}"]
 

@@ -2,7 +2,8 @@
 
 References are an object's number + 1 (0 is NULL), in memory and in registers alike.  A register that refers
 to a class whose objects can be freed is a global array over the processes, because freeing the object marks
-the reference (STALE); every other register is a local variable.
+the reference (STALE); so is one of a request for a range lock, which others look at.  Every other register is
+a local variable.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
-from spfvar.ops.places import RWSEM_WORDS, SPIN_WORDS, Field, ObjectClass, Register
+from spfvar.ops.places import RANGE_WORDS, RWSEM_WORDS, SPIN_WORDS, Field, ObjectClass, Register
 
 #: Set in a reference whose object was freed behind its holder's back.
 STALE = 128
@@ -28,6 +29,8 @@ typedef unless unsigned
 """
 _KEYWORDS = frozenset(_TAKEN.split())
 _WORD_WRITES = (c.STORE, c.STORE_REG, c.ADD, c.DEC_AND_TEST)
+#: What a process asks of a range lock.
+REQUEST = (o.range_lock_start, o.range_lock_end, o.range_lock_entry, o.range_lock_blocking)
 #: Numbers that may be negative, or are counted down by what is no primitive of its own.
 _SIGNED = frozenset({o.VM_PGOFF, o.PAGE_INDEX, o.F_COUNT, o.REFCOUNT, o.PAGE_REFS})
 
@@ -75,7 +78,7 @@ class Model:
     def register(self, register: Register) -> str:
         """A register as an expression of the process that it belongs to."""
         name = identifier(register.name)
-        return f"{name}[_pid]" if self.is_global(register) else name
+        return f"{name}[_pid]" if self.is_global(register) or register in REQUEST else name
 
     def is_global(self, register: Register) -> bool:
         """Can another process mark this register's reference?"""
@@ -116,6 +119,10 @@ class Model:
     def spinlocks(self) -> list[Field]:
         """Fields that are spinlocks or bit locks."""
         return [field for field in self.fields if field.width == SPIN_WORDS]
+
+    def range_locks(self) -> list[Field]:
+        """Fields that are locks of ranges."""
+        return [field for field in self.fields if field.width == RANGE_WORDS]
 
     def words(self) -> list[Field]:
         """Fields that are plain words."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spfvar.export.model import STALE, Model, array, identifier
+from spfvar.export import ranges
+from spfvar.export.model import REQUEST, STALE, Model, array, identifier
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.places import ObjectClass
@@ -68,6 +69,9 @@ def variables(model: Model) -> Iterator[str]:
             elif field in model.spinlocks():
                 yield f"byte {text}_owner[{count}];\t/* process + 1 */"
                 yield f"chan {text}_waiters[{count}] = [PROCESSES] of {{ byte }};"
+            elif field in model.range_locks():
+                yield f"byte {text}_requests[{count}];"
+                yield f"byte {text}_writers[{count}];\t/* requests for writing */"
             else:
                 kind = "short" if field in model.wide else "byte"
                 yield f"{kind} {text}[{count}] = {array(model.start_of(field))};"
@@ -104,8 +108,20 @@ def variables(model: Model) -> Iterator[str]:
         if model.is_global(register):
             values = [model.register_start(register, n) for n in range(model.world.threads)]
             yield f"byte {identifier(register.name)}[PROCESSES] = {array(values)};"
+    yield from _requests(model)
     yield "/* --- scratch variables of a single step: no part of the state */"
     yield from (f"hidden int {name};" for name in LOOP_VARIABLES)
+
+
+def _requests(model: Model) -> Iterator[str]:
+    if not model.range_locks():
+        return
+    yield "/* --- requests for range locks */"
+    for register in REQUEST:
+        values = [model.register_start(register, n) for n in range(model.world.threads)]
+        yield f"short {identifier(register.name)}[PROCESSES] = {array(values)};"
+    yield "byte range_lock_on[PROCESSES];\t/* whose lock the process has a request for */"
+    yield "bit range_lock_waits[PROCESSES];"
 
 
 def pieces(model: Model) -> list[tuple[str, str]]:
@@ -118,7 +134,7 @@ def pieces(model: Model) -> list[tuple[str, str]]:
     for cls in model.objects():
         if cls != o.FILE:
             found += list(_freeing(model, cls))
-    return [*found, *_locks(), *_sections(model), *_tables(model), *_pages(model)]
+    return [*found, *_locks(), *ranges.PIECES, *_sections(model), *_tables(model), *_pages(model)]
 
 
 def _fail() -> str:
@@ -191,6 +207,9 @@ def _cleared(model: Model, cls: ObjectClass, number: str) -> list[str]:
         text = model.field(field)
         if field in model.words():
             found.append(f"{text}[{number}] = 0")
+            continue
+        if field in model.range_locks():
+            found += [f"{text}_requests[{number}] = 0", f"{text}_writers[{number}] = 0"]
             continue
         owners = ("_readers", "_writer") if field in model.rwsems() else ("_owner",)
         found += [f"{text}{owner}[{number}] = 0" for owner in owners]

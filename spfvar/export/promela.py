@@ -13,8 +13,8 @@ from collections.abc import Collection
 from spfvar.automata.automaton import Automaton, Node
 from spfvar.errors import InputError
 from spfvar.explore.world import RaceWorld
-from spfvar.export import lifetimes, tables, words  # noqa: F401  (they register templates)
-from spfvar.export.model import Model, identifier, registers_of
+from spfvar.export import lifetimes, ranges, tables, words  # noqa: F401  (they register templates)
+from spfvar.export.model import REQUEST, Model, identifier, registers_of
 from spfvar.export.prelude import constants, pieces, variables
 from spfvar.export.referee import referee
 from spfvar.export.steps import TEMPLATES, Fault, Operands, Way, access_faults, check_supported
@@ -101,7 +101,7 @@ def _process(
     lines = [f"active {many}proctype thread_{identifier(automaton.name)}() {{"]
     registers = dict.fromkeys(register for op in automaton.ops() for register in registers_of(op))
     for register in registers:
-        if model.is_global(register):
+        if model.is_global(register) or register in REQUEST:
             continue
         start = model.register_start(register, first)
         lines.append(f"\tshort {model.register(register)}" + (f" = {start};" if start else ";"))

@@ -124,6 +124,12 @@ def _locks(model: Model) -> list[str]:
             f"\t\tif :: {bad} -> fail(LOCK_LEFT) :: else fi",
             "\t};",
         ]
+    for field in model.range_locks():
+        lines += [
+            f"\tfor (k : 0 .. {model.count(field.cls) - 1}) {{",
+            f"\t\tif :: {model.field(field)}_requests[k] != 0 -> fail(LOCK_LEFT) :: else fi",
+            "\t};",
+        ]
     if c.SRCU_READ_LOCK in model.codes:
         lines += [
             "\tfor (k : 0 .. PROCESSES - 1) {",

@@ -20,7 +20,7 @@ class MremapDontunmap:
     @hookimpl
     def mremap_dontunmap(self, mapping: Mapping) -> Steps:
         yield work("syscall", "mremap")
-        yield from hooks.mmap_write_lock()
+        yield from hooks.mmap_write_lock(None, None)
         if (yield find_vma(key=o.range_start)):
             yield from hooks.vma_start_write(o.vma)
             yield from hooks.copy_vma(mapping)

@@ -44,7 +44,7 @@ def mmput(mapping: Mapping) -> Steps:
 
 def exit_mmap(mapping: Mapping) -> Steps:
     """Unmap what is left."""
-    yield from hooks.mmap_write_lock()
+    yield from hooks.mmap_write_lock(None, None)
     if (yield find_vma(key=o.range_start)):
         if not mapping.anonymous:
             yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)

@@ -41,8 +41,6 @@ from spfvar.ops.primitives import (
     choose,
     copy_register,
     count,
-    down_read,
-    down_read_trylock,
     find_vma,
     free,
     ipi_send,
@@ -57,7 +55,6 @@ from spfvar.ops.primitives import (
     spin_unlock,
     store_ref,
     test_register,
-    up_read,
     wait_equals,
     work,
 )
@@ -152,12 +149,21 @@ def get_mmap_lock_carefully(vmf: VmFault) -> Steps:
 
     Returns whether it was had: without a fixup the kernel may have faulted with the lock held, by a bug.
     """
-    if (yield down_read_trylock(MMAP_LOCK, "mmap_read_trylock")):
+    if (yield from hooks.mmap_read_trylock(o.address, None)):
         return True
     if not vmf.user and not (yield choose("search_exception_tables", False, True)):
         return False
-    yield down_read(MMAP_LOCK, "mmap_read_lock")
+    yield from hooks.mmap_read_lock(o.address, None)
     return True
+
+
+def lock_and_find_vma(vmf: VmFault) -> Steps:
+    """Take the address space's lock and look the VMA up.  Returns as lock_mm_and_find_vma does."""
+    if not (yield from get_mmap_lock_carefully(vmf)):
+        return VMFault.SIGSEGV
+    if (yield find_vma()):
+        return True
+    return vmf.mapping.growsdown and (yield from hooks.expand_stack(vmf))
 
 
 class MmapLockFault:
@@ -169,7 +175,6 @@ class MmapLockFault:
 
     @hookimpl
     def fault_with_mmap_lock(self, vmf: VmFault) -> Steps:
-        yield count("mmap_lock_fault")
         found = yield from hooks.lock_mm_and_find_vma(vmf)
         if isinstance(found, VMFault):
             return found
@@ -188,15 +193,12 @@ class MmapLockFault:
 
     @hookimpl
     def lock_mm_and_find_vma(self, vmf: VmFault) -> Steps:
-        if not (yield from get_mmap_lock_carefully(vmf)):
-            return VMFault.SIGSEGV
-        if (yield find_vma()):
-            return True
-        return vmf.mapping.growsdown and (yield from hooks.expand_stack(vmf))
+        yield count("mmap_lock_fault")
+        return (yield from lock_and_find_vma(vmf))
 
     @hookimpl
     def release_fault_lock(self, vmf: VmFault) -> Steps:
-        yield up_read(MMAP_LOCK, "mmap_read_unlock")
+        yield from hooks.mmap_read_unlock()
 
     @hookimpl
     def fault_dirty_shared_page(self, vmf: VmFault) -> Steps:
@@ -240,7 +242,7 @@ class MmapLockFault:
     def anon_vma_prepare(self, vmf: VmFault) -> Steps:
         if (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
             return VMFault.NONE
-        reused = vmf.mapping.neighbours and (yield from find_mergeable_anon_vma())
+        reused = vmf.mapping.neighbours and (yield from hooks.find_mergeable_anon_vma(vmf))
         if not reused:
             yield allocate(o.anon_vma, "anon_vma_alloc", "anon_vma_alloc")
         lock = at(o.mm, o.PAGE_TABLE_LOCK)
@@ -255,6 +257,14 @@ class MmapLockFault:
         yield store_ref(at(o.vma, o.VM_ANON_VMA), o.anon_vma)
         yield spin_unlock(lock)
         return VMFault.NONE
+
+    @hookimpl
+    def find_mergeable_anon_vma(self, vmf: VmFault) -> Steps:
+        # Reads a VMA that only mmap_lock keeps.
+        yield load(at(o.vma, o.VM_END), o.vm_end)
+        if not (yield find_vma(o.near, o.vm_end, "vma_next")):
+            return False
+        return (yield load_ref_nonnull(at(o.near, o.VM_ANON_VMA), o.anon_vma))
 
     @hookimpl
     def do_anonymous_page(self, vmf: VmFault) -> Steps:
@@ -334,11 +344,3 @@ def reuses_page() -> Steps:
     """Is ``orig_pte`` an anonymous page that only this entry maps?"""
     kind = yield vm_normal_page()
     return kind == "anonymous" and (yield page_exclusive())
-
-
-def find_mergeable_anon_vma() -> Steps:
-    """Look for the anon_vma of the next VMA, which may be shared.  Reads a VMA that only mmap_lock keeps."""
-    yield load(at(o.vma, o.VM_END), o.vm_end)
-    if not (yield find_vma(o.near, o.vm_end, "vma_next")):
-        return False
-    return (yield load_ref_nonnull(at(o.near, o.VM_ANON_VMA), o.anon_vma))

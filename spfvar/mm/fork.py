@@ -104,7 +104,7 @@ class Fork:
     @hookimpl
     def fork(self, mapping: Mapping) -> Steps:
         yield work("syscall", "fork")
-        yield from hooks.mmap_write_lock()
+        yield from hooks.mmap_write_lock(None, None)
         if not (yield find_vma(key=o.range_start)):
             yield from hooks.mmap_write_unlock()
             return
@@ -119,7 +119,7 @@ class Fork:
     @hookimpl
     def fork_all(self, mapping: Mapping, pages: int) -> Steps:
         yield work("syscall", "fork")
-        yield from hooks.mmap_write_lock()
+        yield from hooks.mmap_write_lock(None, None)
         yield down_write(CHILD_MMAP_LOCK, "mmap_write_lock_nested")
         yield copy_register(first, o.range_start)
         yield copy_register(last, o.range_end)

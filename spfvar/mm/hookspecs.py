@@ -9,37 +9,16 @@ runs it with ``yield from`` or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
-import pluggy
-
+from spfvar.mm.hooking import HOOKS as HOOKS
+from spfvar.mm.hooking import PROJECT as PROJECT
+from spfvar.mm.hooking import hook_point as hook_point
+from spfvar.mm.hooking import hookimpl as hookimpl
+from spfvar.mm.hooking import hookspec as hookspec
 from spfvar.mm.vmf import Mapping, VmFault
-from spfvar.ops.op import Call, Steps
+from spfvar.ops.op import Steps
 from spfvar.ops.places import Register
-
-PROJECT = "spfvar"
-hookspec = pluggy.HookspecMarker(PROJECT)
-hookimpl = pluggy.HookimplMarker(PROJECT)
-
-#: Every hook point by name: its specification.
-HOOKS: dict[str, Callable[..., Any]] = {}
-
-
-def hook_point(specification: Callable[..., Steps]) -> Callable[..., Steps]:
-    """Declare a hook point.  A patch may declare more of them for the patches that build on it."""
-    name = specification.__name__
-    if name in HOOKS:
-        raise ValueError(f"hook point {name} is declared twice")
-    HOOKS[name] = specification
-
-    @wraps(specification)
-    def call_hook_point(*args: Any) -> Steps:
-        return (yield Call(name, args))
-
-    return call_hook_point
-
 
 # --- the reader ----------------------------------------------------------------------------------
 
@@ -143,6 +122,12 @@ def handle_userfault(vmf: VmFault) -> Steps:
 @hook_point
 def anon_vma_prepare(vmf: VmFault) -> Steps:
     """Make sure that the VMA has an anon_vma (mm/rmap.c).  Returns VMFault; RETRY: lock was dropped."""
+    raise AssertionError
+
+
+@hook_point
+def find_mergeable_anon_vma(vmf: VmFault) -> Steps:
+    """Look for the next VMA's anon_vma, to share it (mm/mmap.c).  Returns whether there is one."""
     raise AssertionError
 
 
@@ -274,12 +259,39 @@ def retry_fault(vmf: VmFault, ret: Any) -> Steps:
     raise AssertionError
 
 
-# --- the writers ---------------------------------------------------------------------------------
+# --- the lock of the address space ---------------------------------------------------------------
 
 
 @hook_point
-def mmap_write_lock() -> Steps:
-    """Begin a write section on the address space (include/linux/mmap_lock.h)."""
+def mmap_read_lock(start: Register, end: Register | None) -> Steps:
+    """Begin a read section about ``start .. end``, or the page ``start`` (include/linux/mmap_lock.h)."""
+    raise AssertionError
+
+
+@hook_point
+def mmap_read_trylock(start: Register, end: Register | None) -> Steps:
+    """The same without waiting (include/linux/mmap_lock.h).  Returns whether the lock was had."""
+    raise AssertionError
+
+
+@hook_point
+def mmap_read_unlock() -> Steps:
+    """End a read section, or what a write section was downgraded to (include/linux/mmap_lock.h)."""
+    raise AssertionError
+
+
+@hook_point
+def mmap_write_lock(start: Register | None, end: Register | None) -> Steps:
+    """Begin a write section (include/linux/mmap_lock.h).
+
+    It is about ``start .. end`` and what this may merge with; without a start, about everything.
+    """
+    raise AssertionError
+
+
+@hook_point
+def mmap_write_trylock(start: Register, end: Register | None) -> Steps:
+    """The same without waiting (include/linux/mmap_lock.h).  Returns whether the lock was had."""
     raise AssertionError
 
 
@@ -293,6 +305,9 @@ def mmap_write_unlock() -> Steps:
 def mmap_write_downgrade() -> Steps:
     """Go on as a reader: the address space will not be changed any more (include/linux/mmap_lock.h)."""
     raise AssertionError
+
+
+# --- the writers ---------------------------------------------------------------------------------
 
 
 @hook_point
@@ -508,15 +523,6 @@ def show_map() -> Steps:
 @hook_point
 def mmap_fixed(mapping: Mapping, old: Mapping) -> Steps:
     """mmap(2) with MAP_FIXED over the VMA at ``range_start .. range_end`` (mm/mmap.c: mmap_region)."""
-    raise AssertionError
-
-
-@hook_point
-def mmap_write_trylock() -> Steps:
-    """Begin a write section unless somebody holds the lock (include/linux/mmap_lock.h).
-
-    Returns whether it began.
-    """
     raise AssertionError
 
 

@@ -83,7 +83,7 @@ class Khugepaged:
 
     @hookimpl
     def collapse_huge_page(self) -> Steps:
-        yield from hooks.mmap_write_lock()
+        yield from hooks.mmap_write_lock(o.range_start, o.range_end)
         if (yield find_vma(key=o.range_start)):
             yield from hooks.vma_start_write(o.vma)
             yield spin_lock(PMD_LOCK)
@@ -153,7 +153,7 @@ def retract_one(check_again: bool, lock_table: bool) -> Steps:
     """Free the table of one VMA with mmap_lock held for writing."""
     if (yield from has_anon_vma()) or not (yield read_pmd(key=o.cursor)):
         return
-    if not (yield from hooks.mmap_write_trylock()):
+    if not (yield from hooks.mmap_write_trylock(o.cursor, None)):
         return
     if not (check_again and (yield from has_anon_vma())):
         yield from collapse_and_free_pmd(lock_table)

@@ -21,7 +21,7 @@ class UnmapFirst:
     @hookimpl
     def mmap_fixed(self, mapping: Mapping, old: Mapping) -> Steps:
         yield work("syscall", "mmap")
-        yield from hooks.mmap_write_lock()
+        yield from hooks.mmap_write_lock(o.range_start, o.range_end)
         if (yield find_vma(key=o.range_start)):
             yield from load_vm_file(old)
             yield from hooks.vma_start_write(o.vma)
@@ -52,7 +52,7 @@ class OverwriteInTree:
 def over_old_vma(mapping: Mapping, old: Mapping, replace: Steps) -> Steps:
     """``replace`` the VMA at the range, locked and detached but still in the tree, by a new one."""
     yield work("syscall", "mmap")
-    yield from hooks.mmap_write_lock()
+    yield from hooks.mmap_write_lock(o.range_start, o.range_end)
     if (yield find_vma(key=o.range_start)):
         yield from load_vm_file(old)
         yield from hooks.vma_start_write(o.vma)

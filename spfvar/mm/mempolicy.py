@@ -21,7 +21,7 @@ class Mempolicy:
     @hookimpl
     def mbind(self) -> Steps:
         yield work("syscall", "mbind")
-        yield from hooks.mmap_write_lock()
+        yield from hooks.mmap_write_lock(o.range_start, o.range_end)
         if (yield find_vma(key=o.range_start)):
             yield from hooks.vma_start_write(o.vma)
             yield allocate(o.vm_policy, "mpol_dup", "vm_area_alloc")

@@ -43,7 +43,7 @@ class Merge:
     @hookimpl
     def vma_merge(self, mapping: Mapping) -> Steps:
         yield work("syscall", "mprotect")
-        yield from hooks.mmap_write_lock()
+        yield from hooks.mmap_write_lock(o.range_start, o.range_end)
         found = (yield find_vma(key=o.range_start)) and (yield find_vma(o.near, o.range_end, "vma_next"))
         if not found or not (yield from hooks.dup_anon_vma(o.vma, o.near)):
             yield from hooks.mmap_write_unlock()

@@ -149,7 +149,7 @@ class Mremap:
     @hookimpl
     def mremap(self, mapping: Mapping, whole_tables: bool) -> Steps:
         yield work("syscall", "mremap")
-        yield from hooks.mmap_write_lock()
+        yield from hooks.mmap_write_lock(None, None)
         if not (yield find_vma(key=o.range_start)):
             yield from hooks.mmap_write_unlock()
             return

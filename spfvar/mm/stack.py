@@ -8,7 +8,6 @@ A stack grows by one page; the lock of its anon_vma is left out.
 from __future__ import annotations
 
 from spfvar.mm import hookspecs as hooks
-from spfvar.mm.fault import MMAP_LOCK
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import VmFault
 from spfvar.ops import objects as o
@@ -22,7 +21,6 @@ from spfvar.ops.primitives import (
     spin_unlock,
     store_register,
     tree_store,
-    up_read,
 )
 
 PAGE_TABLE_LOCK = at(o.mm, o.PAGE_TABLE_LOCK)
@@ -43,8 +41,8 @@ class ExpandStack:
 
     @hookimpl
     def expand_stack(self, vmf: VmFault) -> Steps:
-        yield up_read(MMAP_LOCK, "mmap_read_unlock")
-        yield from hooks.mmap_write_lock()
+        yield from hooks.mmap_read_unlock()
+        yield from hooks.mmap_write_lock(o.address, o.stack_top)
         found = yield find_vma(key=o.stack_top)
         if found:
             yield from hooks.vma_start_write(o.vma)

@@ -21,6 +21,7 @@ from spfvar.ops.primitives import (
     copy_register,
     dec_and_test,
     down_read,
+    down_read_trylock,
     down_write,
     down_write_trylock,
     downgrade_write,
@@ -162,14 +163,26 @@ def vm_area_alloc(vma: Register) -> Steps:
 
 
 class MmapLockWriters:
-    """The writers' hook points as v5.12 has them."""
+    """mmap_lock and the writers' hook points as v5.12 has them."""
 
     @hookimpl
-    def mmap_write_lock(self) -> Steps:
+    def mmap_read_lock(self, start: Register, end: Register | None) -> Steps:
+        yield down_read(MMAP_LOCK, "mmap_read_lock")
+
+    @hookimpl
+    def mmap_read_trylock(self, start: Register, end: Register | None) -> Steps:
+        return (yield down_read_trylock(MMAP_LOCK, "mmap_read_trylock"))
+
+    @hookimpl
+    def mmap_read_unlock(self) -> Steps:
+        yield up_read(MMAP_LOCK, "mmap_read_unlock")
+
+    @hookimpl
+    def mmap_write_lock(self, start: Register | None, end: Register | None) -> Steps:
         yield down_write(MMAP_LOCK, "mmap_write_lock")
 
     @hookimpl
-    def mmap_write_trylock(self) -> Steps:
+    def mmap_write_trylock(self, start: Register, end: Register | None) -> Steps:
         return (yield down_write_trylock(MMAP_LOCK, "mmap_write_trylock"))
 
     @hookimpl
@@ -245,7 +258,7 @@ class MmapLockWriters:
     @hookimpl
     def mmap(self, mapping: Mapping) -> Steps:
         yield work("syscall", "mmap")
-        yield from hooks.mmap_write_lock()
+        yield from hooks.mmap_write_lock(o.range_start, o.range_end)
         yield work("get_unmapped_area")
         yield from insert_vma(mapping)
         yield from hooks.mmap_write_unlock()
@@ -253,7 +266,7 @@ class MmapLockWriters:
     @hookimpl
     def munmap(self, mapping: Mapping) -> Steps:
         yield work("syscall", "munmap")
-        yield from hooks.mmap_write_lock()
+        yield from hooks.mmap_write_lock(o.range_start, o.range_end)
         if not (yield find_vma(key=o.range_start)):
             yield from hooks.mmap_write_unlock()
             return
@@ -264,12 +277,12 @@ class MmapLockWriters:
         yield from hooks.mmap_write_downgrade()
         yield from unmap_region(o.vma, mapping)
         yield from remove_vma(o.vma, mapping)
-        yield up_read(MMAP_LOCK, "mmap_read_unlock")
+        yield from hooks.mmap_read_unlock()
 
     @hookimpl
     def mprotect(self, mapping: Mapping, writable: bool) -> Steps:
         yield work("syscall", "mprotect")
-        yield from hooks.mmap_write_lock()
+        yield from hooks.mmap_write_lock(o.range_start, o.range_end)
         if not (yield find_vma(key=o.range_start)):
             yield from hooks.mmap_write_unlock()
             return
@@ -289,17 +302,17 @@ class MmapLockWriters:
     @hookimpl
     def madvise_dontneed(self, mapping: Mapping) -> Steps:
         yield work("syscall", "madvise")
-        yield down_read(MMAP_LOCK, "mmap_read_lock")
+        yield from hooks.mmap_read_lock(o.range_start, o.range_end)
         if (yield find_vma(key=o.range_start)):
             yield from zap_range()
             yield from flush_tlb()
             yield free_gathered_pages()
-        yield up_read(MMAP_LOCK, "mmap_read_unlock")
+        yield from hooks.mmap_read_unlock()
 
     @hookimpl
     def brk(self, mapping: Mapping, grow: bool) -> Steps:
         yield work("syscall", "brk")
-        yield from hooks.mmap_write_lock()
+        yield from hooks.mmap_write_lock(o.range_start, o.range_end)
         yield from (grow_heap() if grow else shrink_heap(mapping))
 
 
@@ -330,4 +343,4 @@ def shrink_heap(mapping: Mapping) -> Steps:
     yield from hooks.mmap_write_downgrade()
     yield from unmap_region(o.new_vma, mapping)
     yield from remove_vma(o.new_vma, mapping)
-    yield up_read(MMAP_LOCK, "mmap_read_unlock")
+    yield from hooks.mmap_read_unlock()

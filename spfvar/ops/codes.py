@@ -65,6 +65,12 @@ FIND_VMA: Final = 50
 TREE_STORE: Final = 51
 TREE_ERASE: Final = 52
 VMA_CONTAINS: Final = 53
+# --- locks of ranges of addresses ----------------------------------------------------------------
+RANGE_LOCK: Final = 54
+RANGE_TRYLOCK: Final = 55
+RANGE_WAIT: Final = 56
+RANGE_UNLOCK: Final = 57
+RANGE_DOWNGRADE: Final = 58
 # --- page tables -------------------------------------------------------------------------------
 TOUCH: Final = 60
 READ_PMD: Final = 61
@@ -135,6 +141,11 @@ FLAG_SHARED: Final = 1  # must be ordered with the other threads' ops
 FLAG_SLEEPS: Final = 2  # a wait here gives up the CPU
 FLAG_LINE: Final = 4  # touches a cache line that others touch too
 
+# --- how much a range lock is asked for -----------------------------------------------------------
+AS_IT_IS: Final = 0
+WHOLE_TABLES: Final = 1
+EVERYTHING: Final = 2
+
 # --- groups of opcodes -------------------------------------------------------------------------
 #: Opcodes above this one read or write what other threads can see.
 LAST_LOCAL: Final = END
@@ -143,6 +154,7 @@ LAST_LOCK: Final = UNLOCK
 LAST_WORD: Final = STORE_REF
 LAST_LIFETIME: Final = SRCU_READ_UNLOCK
 LAST_TREE: Final = VMA_CONTAINS
+LAST_RANGE: Final = RANGE_DOWNGRADE
 LAST_TABLE: Final = PMD_TAKE
 LAST_FOLIO: Final = REMOVE_MAPPING
 

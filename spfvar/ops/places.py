@@ -77,6 +77,7 @@ class Line:
 
 
 #: Words of each kind of lock in the state: rwsem = readers, writer, queue head, queue tail;
-#: spinlock and bit lock = owner, queue head, queue tail.
+#: spinlock and bit lock = owner, queue head, queue tail; range lock = requests, those for writing.
 RWSEM_WORDS = 4
 SPIN_WORDS = 3
+RANGE_WORDS = 2

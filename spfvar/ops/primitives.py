@@ -174,6 +174,48 @@ def folio_unlock(register: Register = o.folio) -> Op:
     return _on(codes.UNLOCK, at(register, o.FOLIO_LOCK), "rmw", "folio_unlock")
 
 
+# --- range locks ---------------------------------------------------------------------------------
+
+
+def _request(code: int, place: Place, name: str, **more: object) -> Op:
+    """On the thread's request, for ``range_lock_start .. range_lock_end`` (lib/range_lock.c, posted 2017)."""
+    return Op(
+        code, f"{name}({place})", place=place, src=o.range_lock_start, src2=o.range_lock_end,
+        src3=o.range_lock_entry, dst=o.range_lock_blocking, **more,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def range_lock(place: Place, write: bool, extent: int = codes.AS_IT_IS, name: str = "range_lock") -> Op:
+    """Ask for a range, for reading or writing; outcome: are there earlier requests to wait for?
+
+    What is asked for is ``range_lock_start .. range_lock_end``; WHOLE_TABLES: widened to the page tables
+    that map it; EVERYTHING: the address space.  Follow it with `range_wait` if there are.
+    """
+    more = {"imm": int(write), "imm2": extent}
+    return _request(codes.RANGE_LOCK, place, name, outcomes=BOOL, cost="range_tree", **more)
+
+
+def range_trylock(place: Place, write: bool, extent: int = codes.AS_IT_IS, name: str = "range_trylock") -> Op:
+    """Ask for a range unless there are requests to wait for; outcome: taken?"""
+    more = {"imm": int(write), "imm2": extent}
+    return _request(codes.RANGE_TRYLOCK, place, name, outcomes=BOOL, cost="range_tree", **more)
+
+
+def range_wait(place: Place) -> Op:
+    """Sleep until the earlier requests have gone: the range is then held."""
+    return _request(codes.RANGE_WAIT, place, "range_wait", sleeps=True, cost="free")
+
+
+def range_unlock(place: Place, write: bool, name: str = "range_unlock") -> Op:
+    """Give the range up; whoever waited for nothing else gets his."""
+    return _request(codes.RANGE_UNLOCK, place, name, imm=int(write), cost="range_tree")
+
+
+def range_downgrade(place: Place, name: str = "range_downgrade") -> Op:
+    """Turn a range held for writing into one held for reading; readers that wait for it get in."""
+    return _request(codes.RANGE_DOWNGRADE, place, name, imm=1, cost="range_tree")
+
+
 # --- words of memory -----------------------------------------------------------------------------
 
 

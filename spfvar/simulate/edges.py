@@ -70,7 +70,7 @@ def fold(program: Program, costs: m.Costs, keep_locks: bool = False) -> Edges:
     ns = costs.ns[table[:, c.C_COST]]
     op = table[:, c.C_OP]
     plain = (kind == m.PLAIN) | (kind == m.USER)
-    lock = (op >= c.DOWN_READ) & (op <= c.UNLOCK)
+    lock = ((op >= c.DOWN_READ) & (op <= c.UNLOCK)) | ((op >= c.RANGE_LOCK) & (op <= c.RANGE_DOWNGRADE))
     unseen = table[:, c.C_FLAGS] == 0
     own_lock = unseen & np.isin(op, _LOCKS)
     taken = own_lock & (op == c.TRYLOCK)

@@ -179,7 +179,9 @@ def wake_threads(machine, threads, meters, p, s, g, out, by, tid, t, oversubscri
     """Let the threads that were handed a lock by the node ``by`` go on; returns the releaser's clock."""
     par = machine.parameters
     x = meters.x
-    writer = p[by, c.C_OP] == c.UP_WRITE or p[by, c.C_OP] == c.DOWNGRADE_WRITE
+    op = p[by, c.C_OP]
+    writer = op == c.UP_WRITE or op == c.DOWNGRADE_WRITE or op == c.RANGE_DOWNGRADE
+    writer |= (op == c.RANGE_UNLOCK) & (p[by, c.C_IMM] != 0)
     for i in range(out[c.OUT_WOKEN]):
         waiter = out[c.OUT_WOKEN0 + i]
         pc = s[g[c.G_T_BASE] + waiter * g[c.G_T_STRIDE]]

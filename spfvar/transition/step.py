@@ -38,7 +38,7 @@ from spfvar.ops.codes import (
     T_RCU_NEST,
     VIOLATED,
 )
-from spfvar.transition import lifetime, locks, pages, tables
+from spfvar.transition import lifetime, locks, pages, ranges, tables
 from spfvar.transition.jit import inlined
 
 down_read, up_read, down_write = locks.down_read, locks.up_read, locks.down_write
@@ -370,6 +370,8 @@ def execute(s, p, g, pc, tid, tb, choice, out):
             outcome = lifetime_op(s, p, g, pc, tid, tb)
         elif op <= c.LAST_TREE:
             outcome = tree_op(s, p, g, pc, tb, a)
+        elif op <= c.LAST_RANGE:
+            outcome = ranges.range_op(s, p, g, pc, tb, a, out)
         elif op <= c.LAST_TABLE:
             outcome = table_op(s, p, g, pc, tid, tb, index, out)
         elif op <= c.LAST_FOLIO:

@@ -94,6 +94,17 @@ def test_madvise_is_invisible_but_for_the_page_tables_lock() -> None:
     assert words("madvise", "per-vma-6.12", "near") == ([], [])
 
 
+@pytest.mark.parametrize("reader", ["maps", "madvise"])
+def test_from_v6_17_who_only_reads_vmas_takes_no_mmap_lock(reader: str) -> None:
+    """The VMA's lock is shared with faults: neither side waits, as under mmap_lock, which both read."""
+    assert [overlay(reader, variant).mmap_lock for variant in ("per-vma-refcnt", "per-vma-6.17")] == [
+        "R",
+        "-",
+    ]
+    for place in ("near", "far"):
+        assert words(reader, "per-vma-6.17", place) == ([], [])
+
+
 def test_what_is_freed_by_rcu() -> None:
     """munmap: VMAs of the rwsem design by call_rcu, those of the reference count at once (type-safe memory)."""
     assert "RCU" in overlay("munmap", "per-vma-6.12").also

@@ -124,6 +124,17 @@ def test_mmap_lock_held_across_io_is_the_floor() -> None:
     assert medians("io-fork", "mmap-lock-2010", 4)["worst_stall"] > 1e6
 
 
+@pytest.mark.parametrize("old", ["per-vma-6.12", TODAY])
+def test_a_reader_of_maps_by_vma_locks_lets_writers_and_faults_go_on(old: str) -> None:
+    """Published for one thread that maps: the median call halves, the worst by far more (v7 of the series)."""
+    before, after = (medians("maps-reader", variant, 4) for variant in (old, "per-vma-6.17"))
+    assert after["writer_p50"] < 0.5 * before["writer_p50"]
+    assert after["writer_p99"] < 0.5 * before["writer_p99"]
+    assert after["stalled_share"] < before["stalled_share"]
+    assert after["worst_stall"] < 0.5 * before["worst_stall"]
+    assert after["faults_per_s"] > before["faults_per_s"]
+
+
 def test_fork_pays_for_the_locks_of_many_vmas() -> None:
     """Published: +5 % of a fork with 10,000 VMAs; the model says more, and never less."""
     before, after = (medians("fork-storm", variant, 4)["writer_p50"] for variant in ("mmap-lock", TODAY))

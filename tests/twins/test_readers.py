@@ -60,7 +60,7 @@ class DriverLocksForWriting:
 
     @hookimpl
     def show_map(self) -> Steps:
-        yield from hooks.mmap_write_lock()
+        yield from hooks.mmap_write_lock(o.range_start, o.range_end)
         if (yield load_ref_nonnull(at(o.mm, twins.ALLOC_VMA), o.near)):
             yield load(at(o.near, o.VM_START), o.vm_start)
         yield from hooks.mmap_write_unlock()

@@ -1,0 +1,32 @@
+"""How hook points are declared, and called through pluggy when automata are built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import pluggy
+
+from spfvar.ops.op import Call, Steps
+
+PROJECT = "spfvar"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+#: Every hook point by name: its specification.
+HOOKS: dict[str, Callable[..., Any]] = {}
+
+
+def hook_point(specification: Callable[..., Steps]) -> Callable[..., Steps]:
+    """Declare a hook point.  A patch may declare more of them for the patches that build on it."""
+    name = specification.__name__
+    if name in HOOKS:
+        raise ValueError(f"hook point {name} is declared twice")
+    HOOKS[name] = specification
+
+    @wraps(specification)
+    def call_hook_point(*args: Any) -> Steps:
+        return (yield Call(name, args))
+
+    return call_hook_point
