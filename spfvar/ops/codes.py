@@ -125,12 +125,16 @@ C_IMM: Final = 9
 C_IMM2: Final = 10
 C_L_REG: Final = 11  # thread word of the object whose cache line is touched, or -1
 C_L_BASE: Final = 12
-C_L_MODE: Final = 13  # 0 none, 1 read, 2 read-modify-write
+C_L_MODE: Final = 13  # L_*, or 0: none
 C_COST: Final = 14  # index into the cost table
 C_FLAGS: Final = 15
 C_SUCC: Final = 16  # successors by outcome: C_SUCC + outcome
 MAX_OUTCOMES: Final = 4
 COLUMNS: Final = C_SUCC + MAX_OUTCOMES
+
+L_READ: Final = 1
+L_RMW: Final = 2  # read-modify-write
+L_RMW_STORE: Final = 3  # the same, and a store right behind it if the last outcome came out
 
 A_IMMORTAL: Final = -1  # objects that are never freed
 A_TYPESAFE: Final = -2  # memory that stays of its type: a freed or recycled object may be looked at under RCU

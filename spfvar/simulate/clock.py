@@ -109,6 +109,24 @@ def write_line(machine, clock, line, cpu, t):
 
 
 @inlined
+def write_line_and_store(machine, clock, line, cpu, t):
+    """A read-modify-write with a store to the line right behind it: when the CPU owns the line.
+
+    If a request comes between the two, the line moves once more.  The store buffer waits for that, the CPU
+    does not.  As many are taken to wait behind this request as it found before it: so it is on average.  The
+    line gets the expected time, so nothing is drawn.
+    """
+    start = max(t, clock.free[line])
+    owned = write_line(machine, clock, line, cpu, t)
+    if start > t:
+        par = machine.parameters
+        cost = owned - start
+        late = par[m.P_LATE_STORE] * min(start - t, par[m.P_GROWTH_LIMIT] * cost)
+        clock.free[line] = owned + min(late, cost)
+    return owned
+
+
+@inlined
 def read_line(machine, clock, line, cpu, t):
     """A read: free while the line was not written since this CPU read it last."""
     bit = 1 << (cpu % CPUS_PER_WORD)

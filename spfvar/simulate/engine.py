@@ -255,15 +255,18 @@ def redraw_folios(s, g, p, pc, tb, tid, cached, rng):
 
 
 @inlined
-def touch_line(p, s, pc, tb, machine, clock, cpu, t):
+def touch_line(p, s, pc, outcome, tb, machine, clock, cpu, t):
     """Fetch the cache line of a node's object; returns when the CPU has it."""
     index = s[tb + p[pc, c.C_L_REG]]
     if index < 0 or index >= c.STALE:
         return t
     line = p[pc, c.C_L_BASE] + index
-    if p[pc, c.C_L_MODE] == 2:
-        return k.write_line(machine, clock, line, cpu, t)
-    return k.read_line(machine, clock, line, cpu, t)
+    mode = p[pc, c.C_L_MODE]
+    if mode == c.L_READ:
+        return k.read_line(machine, clock, line, cpu, t)
+    if mode == c.L_RMW_STORE and outcome >= 0 and p[pc, c.C_SUCC + outcome + 1] < 0:
+        return k.write_line_and_store(machine, clock, line, cpu, t)
+    return k.write_line(machine, clock, line, cpu, t)
 
 
 @inlined
@@ -450,7 +453,7 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
                 choice = draw(p, pc, probability, tid, rng) if flags & e.OPEN else 0
                 outcome = execute(s, p, g, pc, tid, tb, choice, out)
                 if flags & c.FLAG_LINE:
-                    t = touch_line(p, s, pc, tb, machine, clock, cpu, t)
+                    t = touch_line(p, s, pc, outcome, tb, machine, clock, cpu, t)
                     if flags & e.LOCK and x[X_MEASURING] > 0.0:
                         x[X_LOCK_WAIT] += t - issued
                 if outcome < 0:
