@@ -84,6 +84,12 @@ def pte_map_lock(vmf: VmFault) -> Steps:
 
 
 @hook_point
+def pte_unmap_unlock(vmf: VmFault) -> Steps:
+    """Unlock what pte_map_lock locked (include/linux/mm.h)."""
+    raise AssertionError
+
+
+@hook_point
 def pte_alloc(vmf: VmFault) -> Steps:
     """Allocate and link the page table if there is none (mm/memory.c: __pte_alloc).  Returns VMFault."""
     raise AssertionError
@@ -485,6 +491,18 @@ def dup_mmap_start_write(vma: Register) -> Steps:
 
 
 @hook_point
+def child_mmap_write_lock() -> Steps:
+    """Lock ``child_mm``, where nobody runs but us (kernel/fork.c: dup_mmap; mm/mmap.c: exit_mmap)."""
+    raise AssertionError
+
+
+@hook_point
+def child_mmap_write_unlock() -> Steps:
+    """Unlock ``child_mm``; a child's end has emptied ``range_start .. range_end`` of it."""
+    raise AssertionError
+
+
+@hook_point
 def copy_page_range(mapping: Mapping) -> Steps:
     """Copy the entries of ``vma`` to ``new_vma``, write-protecting private ones (mm/memory.c)."""
     raise AssertionError
@@ -518,6 +536,12 @@ def show_map() -> Steps:
 
 
 # --- who comes from the file, or from reclaim ----------------------------------------------------
+
+
+@hook_point
+def i_mmap_lock_write(file: Register) -> Steps:
+    """Keep everybody else out of a file's interval tree (include/linux/fs.h)."""
+    raise AssertionError
 
 
 @hook_point
@@ -592,4 +616,10 @@ def retract_page_tables() -> Steps:
 
     The folios are locked and unmapped.
     """
+    raise AssertionError
+
+
+@hook_point
+def pte_free_retracted(table: Register) -> Steps:
+    """Free a table that retract_page_tables has unlinked (mm/khugepaged.c: collapse_and_free_pmd)."""
     raise AssertionError

@@ -89,11 +89,10 @@ def link_in_file(vma: Register, mapping: Mapping, in_tree: bool) -> Steps:
     """Link or unlink a file VMA in its file's interval tree."""
     if mapping.anonymous:
         return
-    lock = at(o.vm_file, o.I_MMAP_RWSEM)
-    yield down_write(lock, "i_mmap_lock_write")
+    yield from hooks.i_mmap_lock_write(o.vm_file)
     name = "vma_interval_tree_insert" if in_tree else "vma_interval_tree_remove"
     yield linked(at(vma, o.VM_LINKED), int(in_tree), name)
-    yield up_write(lock, "i_mmap_unlock_write")
+    yield up_write(at(o.vm_file, o.I_MMAP_RWSEM), "i_mmap_unlock_write")
 
 
 def unlink_anon_vmas(vma: Register) -> Steps:
@@ -192,6 +191,10 @@ class MmapLockWriters:
     @hookimpl
     def mmap_write_downgrade(self) -> Steps:
         yield downgrade_write(MMAP_LOCK, "mmap_write_downgrade")
+
+    @hookimpl
+    def i_mmap_lock_write(self, file: Register) -> Steps:
+        yield down_write(at(file, o.I_MMAP_RWSEM), "i_mmap_lock_write")
 
     @hookimpl
     def vma_start_write(self, vma: Register) -> Steps:
