@@ -5,8 +5,8 @@ way down takes no lock, in an RCU section.  The node that covers the range is lo
 range below it.  A node that was unlinked meanwhile is stray: the way down begins anew.
 
 The model has two levels.  The covering node is the page table if the range lies in one, else the root, which
-stands for all levels above.  Their locks are apart from pmd_lock and ptl, which stay the innermost locks of the
-core's texts.  A fault links a missing table under the root's lock; a call keeps the root locked then.
+stands for all levels above.  Their locks are apart from pmd_lock and ptl, which stay the innermost locks of
+the core's texts.  A fault links a missing table under the root's lock; a call keeps the root locked then.
 """
 
 from __future__ import annotations
