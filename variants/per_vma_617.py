@@ -106,7 +106,7 @@ class MapsByVma(RefcntLock):
     def lock_next_vma_under_mmap_lock(self) -> Steps:
         """The same with mmap_lock, which is not kept; begins outside an RCU section."""
         yield count("maps_mmap_lock")
-        yield from hooks.mmap_read_lock()
+        yield from hooks.mmap_read_lock(o.range_start, o.range_end)
         got = "none"
         if (yield from vma_next(o.vma)):
             got = yield inc_not_zero(at(o.vma, VM_REFCNT), VMA_REF_LIMIT)  # vma_start_read_locked()
@@ -136,7 +136,7 @@ class DontneedByVma(RefcntLock):
         locked = yield from self.try_vma_read_lock(mapping)
         if not locked:
             yield count("madvise_mmap_lock")
-            yield from hooks.mmap_read_lock()
+            yield from hooks.mmap_read_lock(o.range_start, o.range_end)
         if locked or (yield find_vma(key=o.range_start)):
             yield from zap_range()
             yield from flush_tlb()
