@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from spfvar.variants.cortenmm_calls import RcuTables
+
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.rcu_tables import RcuTableFree
 from spfvar.ops.op import Steps
 from spfvar.ops.places import Register
 from spfvar.plugins.variant import Twin
@@ -36,7 +37,7 @@ TWINS = [
         fixed="cortenmm-adv",
         race="munmap-anon",
         prop="P4",
-        without=(RcuTableFree,),
+        without=(RcuTables,),
         description="Between its lookup and its lock nothing but RCU keeps a fault's page table.",
     ),
 ]

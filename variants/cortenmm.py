@@ -6,14 +6,14 @@ model's VMAs and the slots of its tree stand for the metadata: they are read and
 that cover their addresses are locked, so find_vma is a query of the node that is locked, and no shared line.
 
 A fault locks the page table of its address, and nothing else on an anonymous mapping.  What has to wait
-(for storage, a folio's lock, a userfault) ends the transaction first, and the fault begins anew.  Private to
-this model, for the paper does not describe them:
+(for storage, a folio's lock, a userfault) ends the transaction first, and the fault begins anew.  The rest is
+ours, the simplest that is safe:
 
 * Reverse maps come from the file, with its tree locked, and take ptl alone; so faults on files take ptl, too.
 * mremap locks what lies between both ranges, too, moves entries one by one, and links new tables before.
-* brk, merges and stack growth lock the other pages of the VMA that they change; a collapse locks the root.
-* munmap of less than a table frees it, if that was its last use, in a transaction of its own, which flushes
-  once more.
+* brk, merges and stack growth lock more of the VMA that they change; a collapse locks the root.
+* A table that has lost its last use is freed in a transaction of its own, which flushes once more; the paper
+  keeps the table of a range that is smaller.
 * A VMA shares a neighbour's anon_vma only if that one begins in the same table, under the same lock.
 """
 
@@ -26,53 +26,36 @@ from spfvar.mm import hookspecs as hooks
 from spfvar.mm.dispatch import pmd_trans_huge
 from spfvar.mm.fault import access_error
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.rcu_tables import RcuTableFree
 from spfvar.mm.stack import expand_downwards
-from spfvar.mm.vmf import TRIED, Mapping, VMFault, VmFault
+from spfvar.mm.vmf import TRIED, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps, again, loop
 from spfvar.ops.paging import next_table, pmd_populate, read_pmd, read_pte
 from spfvar.ops.places import Line, Register
 from spfvar.ops.primitives import (
-    allocate,
     at,
-    call_rcu,
     copy_register,
     count,
     find_vma,
     free,
     load,
     next_address,
-    set_register,
     spin_lock,
     spin_unlock,
-    store,
-    test_register,
 )
 from spfvar.plugins.variant import Event, Variant
 
-from .cortenmm_lock import (
-    NODE_LOCK,
-    ROOT_LOCK,
-    STRAY,
-    RangeTransaction,
-    emptied,
-    lock_end,
-    lock_leaf,
-    lock_root,
-    lock_start,
-    node,
-    prune,
-)
+from .cortenmm_calls import FreeTables, RangeTransaction, RcuTables, WiderRanges, ask_for
+from .cortenmm_lock import NODE_LOCK, ROOT_LOCK, lock_leaf
 from .per_vma import FaultCompleted
 
 TABLE_LOCK = at(o.table, NODE_LOCK)
 table_end = Register("table_end")
 
 
-def query() -> Op:
-    """The metadata of ``address``, in the page table that is locked; outcome: is it mapped?"""
-    return replace(find_vma(name="query"), line=Line(o.table, "metadata", "read"), cost="local")
+def query(node: Line) -> Op:
+    """The metadata of ``address``, in the node that is locked; outcome: is it mapped?"""
+    return replace(find_vma(name="query"), line=node, cost="local")
 
 
 class FaultTransaction:
@@ -106,7 +89,7 @@ class FaultTransaction:
             if linked == "lost":
                 yield again("absent")
             return linked == "linked"
-        if (yield query()):
+        if (yield query(Line(o.table, "metadata", "read"))):
             return True
         yield from hooks.release_fault_lock(vmf)
         return False
@@ -144,6 +127,7 @@ class FaultTransaction:
         return self._if_in_table((yield))
 
     def _if_in_table(self, find: Steps) -> Steps:
+        """The neighbour's metadata has to be in the page table that is locked."""
         yield load(at(o.vma, o.VM_END), o.vm_end)
         yield copy_register(table_end, o.address)
         yield replace(next_table(table_end), src=o.vm_end)
@@ -153,7 +137,7 @@ class FaultTransaction:
 
     @hookimpl
     def expand_stack(self, vmf: VmFault) -> Steps:
-        yield from ask_for(o.address, o.stack_top, 1)
+        yield from ask_for(o.address, o.stack_top, behind=1)
         yield from hooks.mmap_write_lock(o.address, o.stack_top)
         found = yield find_vma(key=o.stack_top)
         if found:
@@ -169,7 +153,7 @@ def link_leaf(vmf: VmFault) -> Steps:
     """
     yield from hooks.pte_alloc_one(vmf)  # before the lock, for it may have to reclaim
     yield spin_lock(at(o.mm, ROOT_LOCK))
-    if not (yield read_pmd()) and (yield find_vma(name="query")):
+    if not (yield read_pmd()) and (yield query(Line(o.mm, "root_lock", "read"))):
         yield copy_register(o.table, o.prealloc_pte)
         yield spin_lock(TABLE_LOCK)  # before anybody finds it
         yield pmd_populate()
@@ -181,104 +165,13 @@ def link_leaf(vmf: VmFault) -> Steps:
     return "lost" if lost else "unmapped"
 
 
-def ask_for(start: Register, end: Register, more: int = 0) -> Steps:
-    """The next transaction is on ``start .. end + more``."""
-    yield copy_register(lock_start, start)
-    yield copy_register(lock_end, end, more)
-
-
-def ask_for_both() -> Steps:
-    """The next transaction is on both ranges of mremap, and on what lies between."""
-    yield from ask_for(o.range_start, o.range_end)
-    yield copy_register(o.scratch, o.new_start)
-    if (yield next_address(o.scratch, o.range_start, 0)):
-        yield copy_register(lock_start, o.new_start)
-    yield copy_register(o.scratch, o.range_end)
-    if (yield next_address(o.scratch, o.new_end, 0)):
-        yield copy_register(lock_end, o.new_end)
-
-
-def link_new_tables() -> Steps:
-    """Link and lock what page tables the new range lacks; if it lacks one, the root is locked."""
-    yield copy_register(o.cursor, o.new_start)
-    yield copy_register(o.limit, o.new_end)
-    yield loop("new tables")
-    if not (yield read_pmd(node, o.cursor)):
-        yield allocate(o.prealloc_pte, "pte_alloc_one", "alloc_table")
-        yield copy_register(node, o.prealloc_pte)
-        yield spin_lock(at(node, NODE_LOCK))
-        yield pmd_populate(key=o.cursor)
-    if (yield next_table()):
-        yield again("new tables")
-
-
-class WiderRanges:
-    """Calls that change more than their range, and a child's address space, which nobody else uses."""
-
-    @hookimpl(wrapper=True)
-    def mremap(self, mapping: Mapping, whole_tables: bool) -> Generator[None, Steps, Steps]:
-        return self._then(ask_for_both(), (yield))
-
-    @hookimpl(wrapper=True)
-    def mremap_dontunmap(self, mapping: Mapping) -> Generator[None, Steps, Steps]:
-        return self._then(ask_for_both(), (yield))
-
-    @hookimpl(wrapper=True)
-    def copy_vma(self, mapping: Mapping) -> Generator[None, Steps, Steps]:
-        return self._then(link_new_tables(), (yield))
-
-    @hookimpl
-    def move_normal_pmd(self, mapping: Mapping) -> Steps:
-        return False
-        yield
-
-    @hookimpl(wrapper=True)
-    def vma_merge(self, mapping: Mapping) -> Generator[None, Steps, Steps]:
-        return self._then(ask_for(o.range_start, o.limit), (yield))
-
-    @hookimpl(wrapper=True)
-    def brk(self, mapping: Mapping, grow: bool) -> Generator[None, Steps, Steps]:
-        return self._then(self._last_page_too(), (yield))
-
-    def _last_page_too(self) -> Steps:
-        yield copy_register(lock_start, o.range_start, -1)
-        yield copy_register(lock_end, o.range_end)
-
-    @hookimpl(wrapper=True)
-    def collapse_huge_page(self) -> Generator[None, Steps, Steps]:
-        return self._then(self._root(), (yield))
-
-    def _root(self) -> Steps:
-        yield set_register(lock_root, 1)
-
-    def _then(self, first: Steps, call: Steps) -> Steps:
-        yield from first
-        return (yield from call)
-
-    @hookimpl
-    def pte_free_retracted(self, table: Register) -> Steps:
-        yield store(at(node, STRAY), 1)
-        yield spin_unlock(at(node, NODE_LOCK))
-        yield call_rcu(node, "pte_free_defer")
-
-    @hookimpl
-    def child_mmap_write_lock(self) -> Steps:
-        return
-        yield
-
-    @hookimpl
-    def child_mmap_write_unlock(self) -> Steps:
-        if (yield test_register(emptied, 1, "emptied")):
-            yield from prune(o.child_mm)
-
-
 VARIANTS = [
     Variant(
         name="cortenmm-adv",
         title="page-table pages with metadata, no VMA layer",
         kernel="v5.12 + CortenMM",
         source="10.1145/3731569.3764836",
-        patches=(FaultCompleted, RcuTableFree, RangeTransaction, FaultTransaction, WiderRanges),
+        patches=(FaultCompleted, RangeTransaction, FreeTables, RcuTables, WiderRanges, FaultTransaction),
         events=(
             Event("cortenmm_stray", "reason", "the page table was unlinked before it was locked"),
             Event("cortenmm_waited", "reason", "the fault let go of the page table to wait, and began anew"),

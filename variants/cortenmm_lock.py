@@ -13,20 +13,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from spfvar.mm import hookspecs as hooks
-from spfvar.mm.hookspecs import hook_point, hookimpl
-from spfvar.mm.vmf import Mapping
-from spfvar.mm.writers import link_in_file, over_range, tlb_finish_mmu, unlink_anon_vmas
+from spfvar.mm.hookspecs import hook_point
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps, again, loop
-from spfvar.ops.paging import next_table, pmd_clear, read_pmd
+from spfvar.ops.paging import next_table, read_pmd
 from spfvar.ops.places import SPIN_WORDS, Field, Register
 from spfvar.ops.primitives import (
     at,
     copy_register,
     count,
-    down_write,
-    equals,
     is_null,
     rcu_read_lock,
     rcu_read_unlock,
@@ -35,7 +30,6 @@ from spfvar.ops.primitives import (
     spin_lock,
     spin_trylock,
     spin_unlock,
-    store,
     test_register,
 )
 
@@ -46,18 +40,18 @@ ROOT_LOCK = Field(o.MM, "root_lock", SPIN_WORDS, "root_lock")
 node = Register("node", o.PAGE_TABLE)
 #: The mm if its root is locked; NULL: the covering node is a page table.
 root = Register("root", o.MM)
-#: What is locked, or (end not 0) what a call asks for beyond its range.
+#: What is locked; or, set beforehand (the end is not 0), what a call asks for beyond its range.
 lock_start = Register("lock_start")
 lock_end = Register("lock_end")
-lock_root = Register("lock_root")  # 1: the covering node has to be the root
+#: 1: the covering node has to be the root.
+lock_root = Register("lock_root")
 lock_cursor = Register("lock_cursor")
-emptied = Register("emptied")  # 1: tables of the call's range may have lost their last use
 ANY = (1 << 30) - 1
 
 
 @hook_point
 def is_stray(leaf: Register) -> Steps:
-    """Was the locked node unlinked before it was locked?"""
+    """Was the page table that is locked unlinked before it was locked?"""
     raise AssertionError
 
 
@@ -84,11 +78,11 @@ def next_node() -> Op:
     return replace(next_table(lock_cursor), src=lock_end)
 
 
-def lock_range(start: Register | None, end: Register | None) -> Steps:
-    """Begin the transaction, on the call's range if nothing else was asked for."""
+def lock_range(start: Register, end: Register) -> Steps:
+    """Begin a transaction on ``start .. end``, if nothing else was asked for."""
     if not (yield test_register(lock_end, ANY, "range set")):
-        yield copy_register(lock_start, start or o.range_start)
-        yield copy_register(lock_end, end or o.range_end)
+        yield copy_register(lock_start, start)
+        yield copy_register(lock_end, end)
     yield set_null(root)
     if not (yield test_register(lock_root, 1, "root asked for")):
         yield copy_register(lock_cursor, lock_start)
@@ -104,8 +98,21 @@ def lock_range(start: Register | None, end: Register | None) -> Steps:
         yield again("dfs_acquire_lock")
 
 
+def trylock_table(key: Register) -> Steps:
+    """Begin one that may unlink the table of ``key``, without waiting.  Returns whether it began."""
+    yield copy_register(root, o.mm)
+    if not (yield spin_trylock(at(root, ROOT_LOCK))):
+        return False
+    if (yield read_pmd(node, key)) and (yield spin_trylock(at(node, NODE_LOCK))):
+        yield copy_register(lock_start, key)
+        yield copy_register(lock_end, key, 1)
+        return True
+    yield spin_unlock(at(root, ROOT_LOCK))
+    return False
+
+
 def unlock_range() -> Steps:
-    """End the transaction, then free what tables it has left without a use."""
+    """End the transaction."""
     yield copy_register(lock_cursor, lock_start)
     yield loop("dfs_release_lock")
     if (yield read_pmd(node, lock_cursor)):
@@ -116,89 +123,3 @@ def unlock_range() -> Steps:
         yield spin_unlock(at(root, ROOT_LOCK))
     yield set_register(lock_end, 0)
     yield set_register(lock_root, 0)
-    if (yield test_register(emptied, 1, "emptied")):
-        yield from prune(o.mm)
-
-
-def prune(owner: Register) -> Steps:
-    """A transaction on the root: unlink the call's tables that map nothing; flush, then free them by RCU."""
-    yield set_register(emptied, 0)
-    yield set_register(o.counter, 0)
-    yield set_register(o.gathered_pages, 0)
-    yield set_null(o.gathered)
-    yield from over_range()
-    yield loop("prune")
-    yield spin_lock(at(owner, ROOT_LOCK))
-    unlinked = (yield read_pmd(node, o.cursor)) and (yield from unlink_unused())
-    yield spin_unlock(at(owner, ROOT_LOCK))
-    if unlinked:
-        yield set_register(o.counter, 1)
-        yield from hooks.tlb_remove_table(node)
-    if (yield next_table()):
-        yield again("prune")
-    if (yield test_register(o.counter, 1, "unlinked any")):
-        yield from tlb_finish_mmu()
-
-
-def unlink_unused() -> Steps:
-    """Unlink ``node`` from the locked root if no page of it has any metadata.  Returns whether it was."""
-    yield spin_lock(at(node, NODE_LOCK))
-    unused = yield replace(pmd_clear(), src3=o.range_start)  # nothing is excepted
-    if unused:
-        yield store(at(node, STRAY), 1)
-    yield spin_unlock(at(node, NODE_LOCK))
-    return unused
-
-
-class RangeTransaction:
-    """Transactions in the place of mmap_lock; reading and writing are the same."""
-
-    @hookimpl
-    def is_stray(self, leaf: Register) -> Steps:
-        return (yield equals(at(leaf, STRAY), 1, "stray"))
-
-    @hookimpl
-    def mmap_read_lock(self, start: Register, end: Register | None) -> Steps:
-        return lock_range(start, end)
-
-    @hookimpl
-    def mmap_write_lock(self, start: Register | None, end: Register | None) -> Steps:
-        return lock_range(start, end)
-
-    @hookimpl
-    def mmap_write_trylock(self, start: Register, end: Register | None) -> Steps:
-        # For one table, which is to be unlinked; the caller holds what a transaction may wait for.
-        yield copy_register(root, o.mm)
-        if not (yield spin_trylock(at(root, ROOT_LOCK))):
-            return False
-        yield copy_register(lock_start, start)
-        yield copy_register(lock_end, start, 1)
-        if (yield read_pmd(node, start)) and (yield spin_trylock(at(node, NODE_LOCK))):
-            return True
-        yield spin_unlock(at(root, ROOT_LOCK))
-        yield set_register(lock_end, 0)
-        return False
-
-    @hookimpl
-    def mmap_read_unlock(self) -> Steps:
-        return unlock_range()
-
-    @hookimpl
-    def mmap_write_unlock(self) -> Steps:
-        return unlock_range()
-
-    @hookimpl
-    def mmap_write_downgrade(self) -> Steps:
-        return
-        yield
-
-    @hookimpl
-    def i_mmap_lock_write(self, file: Register) -> Steps:
-        # Spun for: a transaction must not sleep.
-        yield replace(down_write(at(file, o.I_MMAP_RWSEM), "i_mmap_lock_write"), sleeps=False)
-
-    @hookimpl
-    def free_pgtables(self, vma: Register, mapping: Mapping) -> Steps:
-        yield from unlink_anon_vmas(vma)
-        yield from link_in_file(vma, mapping, False)
-        yield set_register(emptied, 1)

@@ -386,6 +386,12 @@ def tlb_remove_table(table: Register) -> Steps:
 
 
 @hook_point
+def tlb_free_table(table: Register) -> Steps:
+    """Free one page table of the gather, whose range has been flushed (mm/mmu_gather.c)."""
+    raise AssertionError
+
+
+@hook_point
 def mmap(mapping: Mapping) -> Steps:
     """mmap(2) of ``range_start .. range_end`` at a free address (mm/mmap.c: mmap_region)."""
     raise AssertionError

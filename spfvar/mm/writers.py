@@ -69,7 +69,7 @@ def tlb_finish_mmu() -> Steps:
     if not (yield is_null(o.gathered)):
         yield copy_register(o.table, o.gathered)
         yield load_ref(at(o.table, o.GATHER_NEXT), o.gathered)
-        yield free(o.table, "__tlb_remove_table", "free_table")
+        yield from hooks.tlb_free_table(o.table)
         yield again("tlb_flush_mmu_free")
 
 
@@ -257,6 +257,10 @@ class MmapLockWriters:
         # paravirtual guests (KVM with PV TLB flush, Hyper-V, Xen) free them by RCU.
         yield store_ref(at(table, o.GATHER_NEXT), o.gathered)
         yield copy_register(o.gathered, table)
+
+    @hookimpl
+    def tlb_free_table(self, table: Register) -> Steps:
+        yield free(table, "__tlb_remove_table", "free_table")
 
     @hookimpl
     def mmap(self, mapping: Mapping) -> Steps:
