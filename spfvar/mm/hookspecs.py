@@ -504,7 +504,7 @@ def child_mmap_write_lock() -> Steps:
 
 @hook_point
 def child_mmap_write_unlock() -> Steps:
-    """Unlock ``child_mm``; a child's end has emptied ``range_start .. range_end`` of it."""
+    """Unlock ``child_mm``, of which exit_mmap has emptied ``range_start .. range_end`` (mm/mmap.c)."""
     raise AssertionError
 
 
