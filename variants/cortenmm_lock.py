@@ -51,7 +51,10 @@ ANY = (1 << 30) - 1
 
 @hook_point
 def is_stray(leaf: Register) -> Steps:
-    """Was the page table that is locked unlinked before it was locked?"""
+    """Was the page table that is locked unlinked before?
+
+    (ostd/src/mm/page_table/cursor/locking.rs: try_traverse_and_lock_subtree_root).  Returns whether it was.
+    """
     raise AssertionError
 
 
