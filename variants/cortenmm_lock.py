@@ -46,6 +46,7 @@ lock_end = Register("lock_end")
 #: 1: the covering node has to be the root.
 lock_root = Register("lock_root")
 lock_cursor = Register("lock_cursor")
+#: Every bit that a page number may have.
 ANY = (1 << 30) - 1
 
 
@@ -115,7 +116,7 @@ def trylock_table(key: Register) -> Steps:
 
 
 def unlock_range() -> Steps:
-    """End the transaction."""
+    """End the transaction: all locks were held to here, so their order does not matter."""
     yield copy_register(lock_cursor, lock_start)
     yield loop("dfs_release_lock")
     if (yield read_pmd(node, lock_cursor)):
