@@ -41,7 +41,7 @@ class SlotLocks(RefinedRange):
     shared = False
 
     def ask(self, start: Register | None, end: Register | None, beside: int) -> Steps:
-        extent = yield from super().ask(start, end, beside)
+        extent = yield from super().ask(start, end, 0)  # slots do not merge
         # Only khugepaged asks for a page, to retract its table.
         return AS_IT_IS if extent == WHOLE_TABLES and end is not None else extent
 
