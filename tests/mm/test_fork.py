@@ -56,6 +56,20 @@ def test_a_parent_without_anon_vma_gives_the_child_none_and_no_entries() -> None
     assert run.word(o.VM_ANON_VMA, 1) == 0
 
 
+def test_the_childs_tree_is_not_in_the_parents_cache_line() -> None:
+    """What fork and exit write for the child disturbs no lookup in the parent: the lines are child_mm's."""
+    run = RaceRun(FORK % ("", ', { exit = "child" }'))
+    lines = {
+        (op.name, op.line.register.name)
+        for op in run.world.program.ops
+        if op.line is not None and op.line.name == "mm_mt"
+    }
+    assert {line for line in lines if line[0] != "find_vma"} == {
+        ("__vma_link_rb", "child_mm"), ("__mt_destroy", "child_mm"),
+    }  # fmt: skip
+    assert ("find_vma", "mm") in lines
+
+
 def test_per_vma_locks_lock_the_parents_vma_first() -> None:
     """vma_start_write before the copy (fb49c455323f)."""
     names = RaceRun(FORK % ("", ""), "per-vma-6.12").thread()
