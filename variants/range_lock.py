@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from spfvar.mm.fault import lock_and_find_vma
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import VmFault
 from spfvar.ops import objects as o
@@ -38,59 +39,65 @@ RANGES = at(o.mm, Field(o.MM, "mmap_lock.tree", RANGE_WORDS, "mmap_lock"))
 TREE_LOCK = at(o.mm, Field(o.MM, "mmap_lock.lock", SPIN_WORDS, "mmap_lock"))
 
 
-def in_tree(change: Op) -> Steps:
-    """Change the tree of requests under its lock.  Returns the change's outcome."""
-    yield spin_lock(TREE_LOCK)
-    outcome = yield change
-    yield spin_unlock(TREE_LOCK)
-    return outcome
-
-
 class MmapRangeLock:
-    """mmap_lock's hook points.  A design says what to ask for."""
+    """mmap_lock's hook points.  A design says what to ask for, and how."""
+
+    #: Do readers of a range share it?
+    shared = True
 
     def ask(self, start: Register | None, end: Register | None, beside: int) -> Steps:
         """Set the range, with so many pages on either side.  Returns the extent."""
         return EVERYTHING
         yield
 
+    def change(self, op: Op) -> Steps:
+        """Change the tree of requests under its lock.  Returns the outcome."""
+        yield spin_lock(TREE_LOCK)
+        outcome = yield op
+        yield spin_unlock(TREE_LOCK)
+        return outcome
+
+    def lock(self, write: bool, extent: int, name: str) -> Steps:
+        """Enter the request, then wait for those before it."""
+        if (yield from self.change(range_lock(RANGES, write, extent, name))):
+            yield range_wait(RANGES)
+
     @hookimpl
     def mmap_read_lock(self, start: Register, end: Register | None) -> Steps:
         extent = yield from self.ask(start, end, 0)
-        if (yield from in_tree(range_lock(RANGES, False, extent, "mmap_read_lock"))):
-            yield range_wait(RANGES)
+        yield from self.lock(not self.shared, extent, "mmap_read_lock")
 
     @hookimpl
     def mmap_read_trylock(self, start: Register, end: Register | None) -> Steps:
         extent = yield from self.ask(start, end, 0)
-        return (yield from in_tree(range_trylock(RANGES, False, extent, "mmap_read_trylock")))
+        return (yield from self.change(range_trylock(RANGES, not self.shared, extent, "mmap_read_trylock")))
 
     @hookimpl
     def mmap_read_unlock(self) -> Steps:
-        return in_tree(range_unlock(RANGES, False, "mmap_read_unlock"))
+        return self.change(range_unlock(RANGES, not self.shared, "mmap_read_unlock"))
 
     @hookimpl
     def mmap_write_lock(self, start: Register | None, end: Register | None) -> Steps:
         extent = yield from self.ask(start, end, 1)
-        if (yield from in_tree(range_lock(RANGES, True, extent, "mmap_write_lock"))):
-            yield range_wait(RANGES)
+        yield from self.lock(True, extent, "mmap_write_lock")
 
     @hookimpl
     def mmap_write_trylock(self, start: Register, end: Register | None) -> Steps:
         extent = yield from self.ask(start, end, 0)
-        return (yield from in_tree(range_trylock(RANGES, True, extent, "mmap_write_trylock")))
+        return (yield from self.change(range_trylock(RANGES, True, extent, "mmap_write_trylock")))
 
     @hookimpl
     def mmap_write_unlock(self) -> Steps:
-        return in_tree(range_unlock(RANGES, True, "mmap_write_unlock"))
+        return self.change(range_unlock(RANGES, True, "mmap_write_unlock"))
 
     @hookimpl
     def mmap_write_downgrade(self) -> Steps:
-        return in_tree(range_downgrade(RANGES, "mmap_write_downgrade"))
+        if self.shared:
+            yield from self.change(range_downgrade(RANGES, "mmap_write_downgrade"))
 
 
 class RefinedRange(MmapRangeLock):
-    """What the request is about, and no more than that."""
+    """Ask for the page tables of what the fault or call is about, and for no more than that."""
 
     def ask(self, start: Register | None, end: Register | None, beside: int) -> Steps:
         if start is None:
@@ -101,6 +108,10 @@ class RefinedRange(MmapRangeLock):
         else:
             yield copy_register(o.range_lock_end, end, beside)
         return WHOLE_TABLES
+
+    @hookimpl
+    def lock_mm_and_find_vma(self, vmf: VmFault) -> Steps:
+        return lock_and_find_vma(vmf)
 
     @hookimpl(wrapper=True)
     def find_mergeable_anon_vma(self, vmf: VmFault) -> Generator[None, Steps, Steps]:

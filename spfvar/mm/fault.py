@@ -157,6 +157,15 @@ def get_mmap_lock_carefully(vmf: VmFault) -> Steps:
     return True
 
 
+def lock_and_find_vma(vmf: VmFault) -> Steps:
+    """Take the address space's lock and look the VMA up.  Returns as lock_mm_and_find_vma does."""
+    if not (yield from get_mmap_lock_carefully(vmf)):
+        return VMFault.SIGSEGV
+    if (yield find_vma()):
+        return True
+    return vmf.mapping.growsdown and (yield from hooks.expand_stack(vmf))
+
+
 class MmapLockFault:
     """The reader's hook points as v5.12 has them."""
 
@@ -166,7 +175,6 @@ class MmapLockFault:
 
     @hookimpl
     def fault_with_mmap_lock(self, vmf: VmFault) -> Steps:
-        yield count("mmap_lock_fault")
         found = yield from hooks.lock_mm_and_find_vma(vmf)
         if isinstance(found, VMFault):
             return found
@@ -185,11 +193,8 @@ class MmapLockFault:
 
     @hookimpl
     def lock_mm_and_find_vma(self, vmf: VmFault) -> Steps:
-        if not (yield from get_mmap_lock_carefully(vmf)):
-            return VMFault.SIGSEGV
-        if (yield find_vma()):
-            return True
-        return vmf.mapping.growsdown and (yield from hooks.expand_stack(vmf))
+        yield count("mmap_lock_fault")
+        return (yield from lock_and_find_vma(vmf))
 
     @hookimpl
     def release_fault_lock(self, vmf: VmFault) -> Steps:

@@ -33,6 +33,8 @@ from spfvar.ops.codes import (
     RANGE_TRYLOCK,
     RANGE_WAIT,
     T_WAIT,
+    T_WKIND,
+    T_WNEXT,
     V_UNBALANCED,
 )
 from spfvar.transition.jit import inlined
@@ -127,12 +129,20 @@ def downgrade(s, p, g, pc, tb, a, out):
 
 
 @inlined
+def queue(s, tb):
+    """The thread waits; it is in no list, for its request says where it stands."""
+    s[tb + T_WAIT] = QUEUED
+    s[tb + T_WKIND] = 0
+    s[tb + T_WNEXT] = 0
+
+
+@inlined
 def wait(s, p, pc, tb):
     """Outcome 0 when the range is held, BLOCKED until then."""
     queued = granted_or_queued(s, tb)
     if queued == GRANTED or s[tb + p[pc, C_DST]] <= 0:
         return 0
-    s[tb + T_WAIT] = QUEUED
+    queue(s, tb)
     return BLOCKED
 
 
@@ -145,7 +155,7 @@ def range_op(s, p, g, pc, tb, a, out):
         return wait(s, p, pc, tb)
     if op in (RANGE_LOCK, RANGE_TRYLOCK):
         if entry > 0:  # it would wait for itself
-            s[tb + T_WAIT] = QUEUED
+            queue(s, tb)
             return BLOCKED
         if p[pc, C_IMM2] != 0:
             widen(s, p, g, pc, tb)
