@@ -46,6 +46,7 @@ class Hardware:
         parameters: list[float] = machine.parameters.tolist()
         self.growth, self.limit = parameters[m.P_GROWTH], parameters[m.P_GROWTH_LIMIT]
         self.locality = parameters[m.P_LOCALITY]
+        self.late_store = parameters[m.P_LATE_STORE]
         self.pcp_batch, self.zone_ns = int(parameters[m.P_PCP_BATCH]), parameters[m.P_ZONE_NS]
         self.lru_batch, self.lru_ns = int(parameters[m.P_LRU_BATCH]), parameters[m.P_LRU_NS]
         self.memcg_pages = parameters[m.P_MEMCG_PAGES]
@@ -84,6 +85,26 @@ class Line(simpy.Resource):
             self.owner = cpu
             if took > 0.0:
                 yield self.env.timeout(took)
+
+    def pass_through_and_store(self, cpu: int) -> Steps:
+        """Own the line for an atomic; the store behind it may keep the line busy, but not its CPU."""
+        arrived = self.env.now
+        turn = self.request()
+        yield turn
+        waited = self.env.now - arrived
+        took = self.hardware.transfer(self.owner, cpu, waited)
+        self.owner = cpu
+        if took > 0.0:
+            yield self.env.timeout(took)
+        late = min(took, self.hardware.late_store * min(waited, self.hardware.limit * took))
+        if late > 0.0:
+            self.env.process(self._store(turn, late))
+        else:
+            self.release(turn)
+
+    def _store(self, turn: Any, late: float) -> Steps:
+        yield self.env.timeout(late)
+        self.release(turn)
 
 
 class MemoryChannel:
@@ -160,7 +181,7 @@ class Process:
         while True:
             pending += enter + cost["exception"] * self._jitter()
             yield env.timeout(pending)
-            yield from self.mmap_lock.pass_through(cpu)
+            yield from self.mmap_lock.pass_through_and_store(cpu)
             pending = find
             if not has_table:
                 yield env.timeout(pending)

@@ -2,27 +2,30 @@
 
 There is no mmap_lock and no lock of the tree: a fault locks the slot of its page, a call the slots of its
 range, and both hold them to the end, through storage and TLB flushes.  Ranges that do not overlap share
-nothing.  Slots say what is mapped; the model's VMAs, and its tree, with an entry per page, stand for them.
+nothing.  Slots say what is mapped and which page is there; the model's VMAs, its tree, with an entry per
+page, and its page tables stand for them.  Each core has page tables of its own, filled by its faults, so that
+a flush interrupts only those that used the range.
 
-Of the two schemes that sv6 can be built with this is the one whose page tables the cores share.  With a table
-per core a flush goes to those that used the page; here, as in that scheme, to all that run the process.  A
-call locks slots of the upper level, each for a page table, as if they were folded; so does a fault that maps
-what lies around its page.  All slots are asked for at once, where sv6 takes one by one from the left.
-
-Reverse maps, anon_vmas and ptl are the core's, because truncation and reclaim need them; sv6 has none.  A
-neighbour's anon_vma is not looked at.  mremap and fork lock everything.
+A fault that maps what lies around its page locks the slots of a whole page table.  All slots are asked for
+at once, where sv6 takes one by one from the left.  Page tables stay until the address space ends.  Reverse
+maps, anon_vmas and ptl are the core's, because truncation and reclaim need them; sv6 has none.  A neighbour's
+anon_vma is not looked at.  mremap and fork lock everything.
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import replace
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.vmf import VmFault
+from spfvar.mm.vmf import Mapping, VMFault, VmFault
+from spfvar.mm.writers import link_in_file, unlink_anon_vmas
 from spfvar.ops import objects as o
 from spfvar.ops.codes import AS_IT_IS, WHOLE_TABLES
 from spfvar.ops.op import Op, Steps
+from spfvar.ops.paging import own_set_pte, pmd_keep
+from spfvar.ops.places import Register
 from spfvar.ops.primitives import find_vma
 from spfvar.plugins.variant import Variant
 
@@ -35,12 +38,17 @@ class SlotLocks(RefinedRange):
 
     shared = False
 
+    def ask(self, start: Register | None, end: Register | None, beside: int) -> Steps:
+        extent = yield from super().ask(start, end, beside)
+        # Only khugepaged asks for a page, to retract its table.
+        return AS_IT_IS if extent == WHOLE_TABLES and end is not None else extent
+
     def change(self, op: Op) -> Steps:
         return (yield op.costing("atomic"))
 
     @hookimpl
     def lock_mm_and_find_vma(self, vmf: VmFault) -> Steps:
-        yield from self.ask(o.address, None, 0)
+        yield from super().ask(o.address, None, 0)
         around = not vmf.write and vmf.mapping.map_pages and vmf.mapping.fault_around > 1
         extent = AS_IT_IS if vmf.mapping.anonymous or not around else WHOLE_TABLES
         yield from self.lock(True, extent, "lock slot")
@@ -54,13 +62,37 @@ class SlotLocks(RefinedRange):
         yield
 
 
+class KeepTables:
+    """munmap leaves page tables where they are: whoever maps something there next will use them."""
+
+    @hookimpl
+    def free_pgtables(self, vma: Register, mapping: Mapping) -> Steps:
+        yield from unlink_anon_vmas(vma)
+        yield from link_in_file(vma, mapping, False)
+        yield pmd_keep()
+
+
+class OwnTables:
+    """A fault takes the shared entry, which it has set or found, over into the page table of its core."""
+
+    @hookimpl(wrapper=True)
+    def handle_mm_fault(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        return self._take_over((yield))
+
+    def _take_over(self, handle: Steps) -> Steps:
+        ret = yield from handle
+        if not ret & VMFault.RETRY:
+            yield own_set_pte()
+        return ret
+
+
 VARIANTS = [
     Variant(
         name="radixvm",
         title="a radix tree of slots, each with a lock",
         kernel="v5.12 + RadixVM",
         source="10.1145/2465351.2465373",
-        patches=(SlotLocks, HoldAcrossIo),
+        patches=(SlotLocks, KeepTables, OwnTables, HoldAcrossIo),
         description="What sv6 does with slots, under the core's faults and calls. Calls move the line of the "
         "model's tree, which a radix tree does not have.",
         compared=False,

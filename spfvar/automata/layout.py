@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,7 +71,7 @@ class Layout:
         self.class_kept: dict[ObjectClass, int] = {}
         self._place_fields(ops)
         self.g = np.zeros(c.G_CLASS0 + c.CLASS_WORDS * len(o.CLASSES), dtype=np.int32)
-        self.words = self._place_all(any(op.code == c.SRCU_READ_LOCK for op in ops))
+        self.words = self._place_all({op.code for op in ops})
 
     def _place_fields(self, ops: list[Op]) -> None:
         for cls in o.CLASSES:
@@ -91,14 +91,14 @@ class Layout:
             self.class_stride[cls] = offset
             self.class_kept.setdefault(cls, offset)
 
-    def _place_all(self, srcu: bool) -> int:
+    def _place_all(self, codes: Collection[int]) -> int:
         sizes, g = self.sizes, self.g
         ipi_words = (sizes.threads + 30) // 31
         here = 1  # word 0 stays unused, so that no address is 0
         g[c.G_THREADS] = sizes.threads
         g[c.G_VIOLATION], here = here, here + 3
         g[c.G_RCU], here = here, here + 5
-        if srcu:
+        if c.SRCU_READ_LOCK in codes:
             g[c.G_SRCU], here = here, here + 3
         g[c.G_IPI], here = here, here + 1
         g[c.G_IPI_MASK], g[c.G_IPI_WORDS] = here, ipi_words
@@ -122,6 +122,11 @@ class Layout:
         here += sizes.tables << sizes.pt_shift
         if sizes.tlbs:
             g[c.G_TLB], here = here, here + sizes.threads * sizes.pages
+        g[c.G_KEEP] = c.PMD_KEEP in codes
+        if c.OWN_SET_PTE in codes and sizes.tlbs:
+            g[c.G_OWN] = 1
+        elif c.OWN_SET_PTE in codes:
+            g[c.G_OWN], here = here, here + sizes.pages * ipi_words
         if sizes.anon_pages:
             g[c.G_WRITES], here = here, here + sizes.pages
             g[c.G_EPOCH], here = here, here + sizes.pages

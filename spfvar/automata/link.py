@@ -14,7 +14,7 @@ from spfvar.ops import objects as o
 from spfvar.ops.op import Op
 from spfvar.ops.places import Field, Line
 
-_LINE_MODES = {"read": 1, "rmw": 2}
+_LINE_MODES = {"read": c.L_READ, "rmw": c.L_RMW, "rmw+store": c.L_RMW_STORE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class _Written:
     """What the ops of a run can write: the rest is constant, and reading it needs no ordering."""
 
     _WORD_READS = (c.LOAD, c.LOAD_TEST, c.LOAD_ODD, c.LOAD_REF, c.EQUALS, c.EQUALS_REG, c.VMA_CONTAINS)
-    _PMD_OPS = (c.READ_PMD, c.PMD_SAME, c.PMD_POPULATE, c.PMD_CLEAR, c.PMD_TAKE, c.TOUCH)
+    _PMD_OPS = (c.READ_PMD, c.PMD_SAME, c.PMD_POPULATE, c.PMD_CLEAR, c.PMD_TAKE, c.TOUCH, c.OWN_SET_PTE)
     _WORD_WRITES = (c.STORE, c.STORE_REG, c.STORE_REF, c.ADD, c.INC_NOT_ZERO, c.DEC_AND_TEST)
 
     def __init__(self, ops: tuple[Op, ...], private_tables: bool, lifetimes: bool) -> None:
@@ -130,7 +130,7 @@ class _Written:
         self._freed = set(freed if lifetimes else ())
         codes = {op.code for op in ops}
         self._fields = {op.place.field for op in ops if op.place is not None and op.code in self._WORD_WRITES}
-        self._lines = {_key(op.line) for op in ops if op.line is not None and op.line.mode == "rmw"}
+        self._lines = {_key(op.line) for op in ops if op.line is not None and op.line.mode != "read"}
         self._tree = bool(codes & {c.TREE_STORE, c.TREE_ERASE})
         self._rcu = c.CALL_RCU in codes
 

@@ -141,7 +141,11 @@ def never_reached(world: RaceWorld, covered: npt.NDArray[np.uint8]) -> list[str]
     """Those of the race's ``sometimes`` that are not among the (node, outcome) pairs ``covered``."""
     reached = covered.reshape(-1, c.MAX_OUTCOMES).max(axis=1)
     names = {op.name for op, was in zip(world.program.ops, reached, strict=True) if was}
-    return [wanted for wanted in world.race.sometimes if not any(name.startswith(wanted) for name in names)]
+    return [
+        wanted
+        for wanted in world.race.sometimes
+        if not any(name.startswith(tuple(wanted.split(" or "))) for name in names)
+    ]
 
 
 def finding_of(

@@ -123,7 +123,7 @@ def _sizes(race: Race, automata: dict[str, Automaton]) -> Sizes:
         policies=sum(vma.policy for vma in race.vma) + allocations(o.MEMPOLICY),
         # At least one: without any, lower() drops bookkeeping that the properties look at.
         anon_pages=min(MAX_ANON_PAGES, max(1, populated + 2 * accesses)),
-        tlbs=race.tlb,
+        tlbs=race.tlb or any(op.code == c.OWN_SET_PTE for a in automata.values() for op in a.ops()),
         stale=c.SMALL_STALE,
         align=LANE,
     )

@@ -88,11 +88,12 @@ def local_irq_enable(x: Operands) -> Step:
 @template(c.IPI_SEND)
 def ipi_send(x: Operands) -> Step:
     """Interrupt every other CPU; those with interrupts on answer at once."""
-    effects = ["send_ipis()"]
-    if x.op.src is not None and x.model.has_tlb():
-        end = x.src2 if x.op.src2 is not None else f"{x.src} + {x.imm}"
-        effects.insert(0, f"flush_tlbs({x.src}, {end})")
-    return done(*effects)
+    if x.op.src is None or not x.model.has_tlb():
+        return done("send_ipis()")
+    end = x.src2 if x.op.src2 is not None else f"{x.src} + {x.imm}"
+    send = f"send_ipis_to_owners({x.src}, {end})" if x.model.has_own_tables() else "send_ipis()"
+    flush = f"flush_tlbs({x.src}, {end})"
+    return done(send, flush)
 
 
 @template(c.IPI_WAIT)

@@ -108,6 +108,10 @@ class Model:
         """Has each CPU a TLB?"""
         return self.sizes.tlbs
 
+    def has_own_tables(self) -> bool:
+        """Has each CPU page tables of its own?  They are its TLB then."""
+        return c.OWN_SET_PTE in self.codes
+
     def has_pages(self) -> bool:
         """Have anonymous pages an identity?"""
         return self.count(o.PAGE) > 0

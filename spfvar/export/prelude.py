@@ -334,6 +334,20 @@ inline send_ipis() {
 	}
 }"""
 
+    send_to_owners = """\
+/* only to those whose own page table has something of the range */
+inline send_ipis_to_owners(from, upto) {
+	for (p : 0 .. PROCESSES - 1) {
+		found = 0;
+		for (i : from .. upto - 1) { found = found | tlb[p * PAGES + i] };
+		if
+		:: p != _pid && irq_off[p] > 0 && found != 0 ->
+			ipi_unanswered[_pid] = ipi_unanswered[_pid] | (1 << p)
+		:: else
+		fi
+	}
+}"""
+
     def start(which: str) -> str:
         """A grace period that waits for the sections of RCU, or of SRCU."""
         return "\n".join([
@@ -349,6 +363,7 @@ inline send_ipis() {
     return [
         ("leave_section", leave), ("leave_srcu_section", leave_srcu),
         ("answer_ipis", answer), ("send_ipis", send),
+        ("send_ipis_to_owners", send_to_owners),
         ("start_grace_period", start("rcu")), ("start_srcu_grace_period", start("srcu")),
         ("invoke_callbacks", "\n".join(["inline invoke_callbacks() {", *freed, "\tskip", "}"])),
     ]  # fmt: skip

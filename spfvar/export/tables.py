@@ -23,6 +23,10 @@ def touch(x: Operands) -> Step:
     allows = "WRITABLE" if x.imm else "READABLE"
     walk = f"(PMD({x.dst}) != NULL && {allows}(PTE(PMD({x.dst}), {x.dst})))"
     tlb = f"tlb[_pid * PAGES + {x.dst}]"
+    if model.has_own_tables():
+        works = f"{allows}({tlb})"
+        writes = (f"user_writes({tlb}, {x.dst})",) if x.imm and model.has_pages() else ()
+        return Step((Way(works, writes), Way(f"!{works}")))
     works = f"({allows}({tlb}) || {walk})" if model.has_tlb() else walk
     effects: list[str] = []
     if model.has_tlb():
@@ -36,6 +40,20 @@ def touch(x: Operands) -> Step:
 def read_pmd(x: Operands) -> Step:
     """Walk down; is there a page table?"""
     return test(f"PMD({x.src}) != NULL", f"{x.dst} = PMD({x.src})")
+
+
+@template(c.OWN_SET_PTE)
+def own_set_pte(x: Operands) -> Step:
+    """Take a present entry over into the CPU's own table, which is its TLB."""
+    there = f"PMD({x.src}) != NULL && READABLE(PTE(PMD({x.src}), {x.src}))"
+    take = f"tlb[_pid * PAGES + {x.src}] = PTE(PMD({x.src}), {x.src})"
+    return done(f"if :: {there} -> {take} :: else fi")
+
+
+@template(c.PMD_KEEP)
+def pmd_keep(x: Operands) -> Step:
+    """Nothing happens; the referee knows by it that tables may stay."""
+    return done()
 
 
 @template(c.PMD_SAME)

@@ -89,6 +89,8 @@ PTE_TAKE: Final = 73
 PTE_RESTORE: Final = 74
 PTE_WRPROTECT: Final = 75
 PMD_TAKE: Final = 76
+OWN_SET_PTE: Final = 77
+PMD_KEEP: Final = 78
 # --- page cache --------------------------------------------------------------------------------
 FOLIO_GET: Final = 80
 NEXT_CANDIDATE: Final = 81
@@ -123,12 +125,16 @@ C_IMM: Final = 9
 C_IMM2: Final = 10
 C_L_REG: Final = 11  # thread word of the object whose cache line is touched, or -1
 C_L_BASE: Final = 12
-C_L_MODE: Final = 13  # 0 none, 1 read, 2 read-modify-write
+C_L_MODE: Final = 13  # L_*, or 0: none
 C_COST: Final = 14  # index into the cost table
 C_FLAGS: Final = 15
 C_SUCC: Final = 16  # successors by outcome: C_SUCC + outcome
 MAX_OUTCOMES: Final = 4
 COLUMNS: Final = C_SUCC + MAX_OUTCOMES
+
+L_READ: Final = 1
+L_RMW: Final = 2  # read-modify-write
+L_RMW_STORE: Final = 3  # the same, and a store right behind it if the last outcome came out
 
 A_IMMORTAL: Final = -1  # objects that are never freed
 A_TYPESAFE: Final = -2  # memory that stays of its type: a freed or recycled object may be looked at under RCU
@@ -151,7 +157,7 @@ LAST_WORD: Final = STORE_REF
 LAST_LIFETIME: Final = SRCU_READ_UNLOCK
 LAST_TREE: Final = VMA_CONTAINS
 LAST_RANGE: Final = RANGE_DOWNGRADE
-LAST_TABLE: Final = PMD_TAKE
+LAST_TABLE: Final = PMD_KEEP
 LAST_FOLIO: Final = REMOVE_MAPPING
 
 # --- results of a step that are no outcome -----------------------------------------------------
@@ -267,7 +273,11 @@ G_WRITES: Final = 18  # state words: the user's writes by page, -1: the content 
 G_PAGES: Final = 19  # pages of the address space
 G_EPOCH: Final = 20  # state words: how often something was mapped there (with anonymous pages only)
 G_SRCU: Final = 21  # state words: phase, readers in phase 0, in phase 1 (0: the run has no SRCU)
-G_CLASS0: Final = 22  # per class, in the order of objects.CLASSES: the K_* words
+#: 0: all CPUs walk the same page tables.  Else each has its own, filled by its faults: with TLBs, these are
+#: they; without, the state words of the sets of CPUs that have a page in theirs: page * words + cpu // 31.
+G_OWN: Final = 22
+G_KEEP: Final = 23  # 1: page tables may stay where nothing is mapped
+G_CLASS0: Final = 24  # per class, in the order of objects.CLASSES: the K_* words
 CLASS_WORDS: Final = 7
 K_BASE: Final = 0
 K_STRIDE: Final = 1
@@ -316,3 +326,4 @@ OUT_AMOUNT: Final = 0  # page-table entries changed
 OUT_ANON: Final = 1  # of them anonymous pages freed
 OUT_WOKEN: Final = 2  # number of threads that got a lock
 OUT_WOKEN0: Final = 3
+OUT_TARGET0: Final = 3  # of an IPI in a run with page tables per CPU: 1 for each thread that is interrupted

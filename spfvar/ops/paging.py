@@ -39,6 +39,15 @@ def read_pmd(into: Register = o.table, key: Register = o.address) -> Op:
     return Op(codes.READ_PMD, "pmd", BOOL, dst=into, src=key, cost="walk")
 
 
+def own_set_pte() -> Op:
+    """Take the entry of ``address`` over into the page table of this CPU, if it is present.
+
+    With it in a run, each CPU has page tables of its own: its accesses see only what it has taken over, and a
+    TLB flush interrupts only those that have something of the range.
+    """
+    return Op(codes.OWN_SET_PTE, "set_pte_at(own table)", src=o.address, cost="set_pte")
+
+
 def pmd_same(register: Register = o.table, key: Register = o.address) -> Op:
     """Outcome: does the entry still refer to the table that was seen?"""
     return Op(codes.PMD_SAME, "pmd_same", BOOL, dst=register, src=key)
@@ -152,6 +161,11 @@ def pte_restore(key: Register, origin: Register, table: Register = o.table, move
 def pte_wrprotect(key: Register = o.address, table: Register = o.table) -> Op:
     """``ptep_set_wrprotect``: take the write permission away."""
     return _entry(codes.PTE_WRPROTECT, "ptep_set_wrprotect", "rmw", table=table, src=key, cost="set_pte")
+
+
+def pmd_keep() -> Op:
+    """Say that unmapping leaves page tables linked, for what is mapped there next; it does nothing else."""
+    return Op(codes.PMD_KEEP, "page tables stay", cost="free")
 
 
 def pmd_take(key: Register, into: Register = o.table) -> Op:

@@ -67,7 +67,8 @@ class Place:
 class Line:
     """A cache line of the object in ``register``, and how an op touches it.
 
-    ``mode`` is "read" (the line may stay shared) or "rmw" (the line moves to the toucher).
+    ``mode`` is "read" (the line may stay shared), "rmw" (the line moves to the toucher) or "rmw+store": a
+    plain store to the same line follows, for which nobody waits, if the op's last outcome came out.
     """
 
     register: Register

@@ -30,7 +30,7 @@ def line_of(place: Place, mode: str) -> Line:
 
 
 def _on(code: int, place: Place, mode: str, name: str, **more: object) -> Op:
-    more.setdefault("cost", "atomic" if mode == "rmw" else "local")
+    more.setdefault("cost", "local" if mode == "read" else "atomic")
     return Op(code, f"{name}({place})", place=place, line=line_of(place, mode), **more)  # type: ignore[arg-type]
 
 
@@ -104,15 +104,19 @@ def end_thread() -> Op:
 
 # --- locks ---------------------------------------------------------------------------------------
 
+# Whoever takes a rwsem stores its owner beside the count, by rwsem_set_owner or rwsem_set_reader_owned
+# (kernel/locking/rwsem.c, 6.12.117).  up_read leaves the owner as it is; up_write clears it before its
+# atomic, which then finds the line fetched.
+
 
 def down_read(place: Place, name: str = "down_read") -> Op:
     """Take a rwsem for reading; waits behind a writer and behind queued waiters (FIFO)."""
-    return _on(codes.DOWN_READ, place, "rmw", name, sleeps=True)
+    return _on(codes.DOWN_READ, place, "rmw+store", name, sleeps=True)
 
 
 def down_read_trylock(place: Place, name: str = "down_read_trylock") -> Op:
     """Outcome: taken?  Fails when a writer holds the lock or anybody is queued."""
-    return _on(codes.DOWN_READ_TRYLOCK, place, "rmw", name, outcomes=BOOL)
+    return _on(codes.DOWN_READ_TRYLOCK, place, "rmw+store", name, outcomes=BOOL)
 
 
 def up_read(place: Place, name: str = "up_read") -> Op:
@@ -122,12 +126,12 @@ def up_read(place: Place, name: str = "up_read") -> Op:
 
 def down_write(place: Place, name: str = "down_write") -> Op:
     """Take a rwsem for writing; waits for every holder."""
-    return _on(codes.DOWN_WRITE, place, "rmw", name, sleeps=True)
+    return _on(codes.DOWN_WRITE, place, "rmw+store", name, sleeps=True)
 
 
 def down_write_trylock(place: Place, name: str = "down_write_trylock") -> Op:
     """Outcome: taken?  Fails when anybody holds the lock or is queued."""
-    return _on(codes.DOWN_WRITE, place, "rmw", name, imm=1, outcomes=BOOL)
+    return _on(codes.DOWN_WRITE, place, "rmw+store", name, imm=1, outcomes=BOOL)
 
 
 def up_write(place: Place, name: str = "up_write") -> Op:
@@ -137,7 +141,7 @@ def up_write(place: Place, name: str = "up_write") -> Op:
 
 def downgrade_write(place: Place, name: str = "downgrade_write") -> Op:
     """Turn a rwsem held for writing into one held for reading; queued readers get in."""
-    return _on(codes.DOWNGRADE_WRITE, place, "rmw", name)
+    return _on(codes.DOWNGRADE_WRITE, place, "rmw+store", name)
 
 
 def spin_lock(place: Place) -> Op:

@@ -36,12 +36,15 @@ class Queue(_Strict):
     It slows each by ``1 + growth * waiting``, at most ``limit`` waiting.  ``locality`` is the part of the
     transfers that go to the nearest waiter, as caches prefer, rather than to the next in line.
     ``read_hold`` is the part of a transfer for which a mere read keeps the line from others.
+    ``late_store`` is each waiting request's chance to take the line away between an atomic and the store
+    right behind it, as between a rwsem's count and its owner.
     """
 
     growth: float = Field(ge=0)
     limit: int = Field(ge=0, le=64)
     locality: float = Field(default=0.0, ge=0, le=1)
     read_hold: float = Field(default=0.5, ge=0, le=1)
+    late_store: float = Field(default=0.0, ge=0, le=1)
 
 
 class Turbo(_Strict):

@@ -156,7 +156,8 @@ class Race(_Strict):
     """A race: all interleavings of its actors are explored under each variant.
 
     ``properties`` are those that it is about (all are checked); ``sometimes`` names primitives, as a trace
-    shows them, that some interleaving has to execute: otherwise the race says nothing.
+    shows them, that some interleaving has to execute: otherwise the race says nothing ("a or b": either will
+    do).
     """
 
     kind: Literal["race"]

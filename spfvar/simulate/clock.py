@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from spfvar.ops.codes import OUT_TARGET0
 from spfvar.simulate import machine as m
 from spfvar.simulate.random import uniform
 from spfvar.transition.jit import inlined
@@ -105,6 +106,24 @@ def write_line(machine, clock, line, cpu, t):
     clock.owner[line] = cpu
     clock.free[line] = start + cost
     return start + cost
+
+
+@inlined
+def write_line_and_store(machine, clock, line, cpu, t):
+    """A read-modify-write with a store to the line right behind it: when the CPU owns the line.
+
+    If a request comes between the two, the line moves once more.  The store buffer waits for that, the CPU
+    does not.  As many are taken to wait behind this request as it found before it: so it is on average.  The
+    line gets the expected time, so nothing is drawn.
+    """
+    start = max(t, clock.free[line])
+    owned = write_line(machine, clock, line, cpu, t)
+    if start > t:
+        par = machine.parameters
+        cost = owned - start
+        late = par[m.P_LATE_STORE] * min(start - t, par[m.P_GROWTH_LIMIT] * cost)
+        clock.free[line] = owned + min(late, cost)
+    return owned
 
 
 @inlined
@@ -221,12 +240,15 @@ def fill_page(machine, clock, cpu, t):
 
 
 @inlined
-def interrupt_others(machine, clock, running, me, t):
-    """A TLB flush: the sender pays per running CPU, each of them loses the handler's time."""
+def interrupt_others(machine, clock, running, out, targeted, me, t):
+    """A TLB flush: the sender pays per running CPU, and each of them loses the handler's time.
+
+    ``targeted``: only those in ``out`` are interrupted.
+    """
     par = machine.parameters
     targets = 0
     for thread in range(running.shape[0]):
-        if thread != me and running[thread]:
+        if thread != me and running[thread] and (not targeted or out[OUT_TARGET0 + thread] != 0):
             targets += 1
             clock.stolen[thread] += par[m.P_IPI_HANDLE]
     if targets == 0:

@@ -255,15 +255,18 @@ def redraw_folios(s, g, p, pc, tb, tid, cached, rng):
 
 
 @inlined
-def touch_line(p, s, pc, tb, machine, clock, cpu, t):
+def touch_line(p, s, pc, outcome, tb, machine, clock, cpu, t):
     """Fetch the cache line of a node's object; returns when the CPU has it."""
     index = s[tb + p[pc, c.C_L_REG]]
     if index < 0 or index >= c.STALE:
         return t
     line = p[pc, c.C_L_BASE] + index
-    if p[pc, c.C_L_MODE] == 2:
-        return k.write_line(machine, clock, line, cpu, t)
-    return k.read_line(machine, clock, line, cpu, t)
+    mode = p[pc, c.C_L_MODE]
+    if mode == c.L_READ:
+        return k.read_line(machine, clock, line, cpu, t)
+    if mode == c.L_RMW_STORE and outcome >= 0 and p[pc, c.C_SUCC + outcome + 1] < 0:
+        return k.write_line_and_store(machine, clock, line, cpu, t)
+    return k.write_line(machine, clock, line, cpu, t)
 
 
 @inlined
@@ -274,13 +277,14 @@ def sleep_time(machine, ns, tid, rng):
 
 
 @inlined
-def timed(machine, clock, threads, kind, ns, cpu, tid, t, entries, anonymous, rng):
+def timed(machine, clock, threads, kind, ns, cpu, tid, t, out, targeted, rng):
     """When work that is more than plain is done."""
     if kind == m.IPI:
-        return k.interrupt_others(machine, clock, threads.running, tid, t + ns)
+        return k.interrupt_others(machine, clock, threads.running, out, targeted, tid, t + ns)
     if kind == m.SLEEP:
         return t + sleep_time(machine, ns, tid, rng)
-    return k.local_time(machine, clock, kind, ns * machine.speed[cpu], cpu, t, entries, anonymous, tid, rng)
+    ns *= machine.speed[cpu]
+    return k.local_time(machine, clock, kind, ns, cpu, t, out[c.OUT_AMOUNT], out[c.OUT_ANON], tid, rng)
 
 
 @inlined
@@ -449,7 +453,7 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
                 choice = draw(p, pc, probability, tid, rng) if flags & e.OPEN else 0
                 outcome = execute(s, p, g, pc, tid, tb, choice, out)
                 if flags & c.FLAG_LINE:
-                    t = touch_line(p, s, pc, tb, machine, clock, cpu, t)
+                    t = touch_line(p, s, pc, outcome, tb, machine, clock, cpu, t)
                     if flags & e.LOCK and x[X_MEASURING] > 0.0:
                         x[X_LOCK_WAIT] += t - issued
                 if outcome < 0:
@@ -463,8 +467,8 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
                     break
             if flags & e.TIMED:
                 t = timed(
-                    machine, clock, threads, edges.kind[pc], edges.ns[pc], cpu, tid, t, out[c.OUT_AMOUNT],
-                    out[c.OUT_ANON], rng,
+                    machine, clock, threads, edges.kind[pc], edges.ns[pc], cpu, tid, t, out,
+                    g[c.G_OWN] != 0 and p[pc, c.C_SRC] >= 0, rng,
                 )  # fmt: skip
             else:
                 t += edges.ns[pc] * speed

@@ -66,7 +66,8 @@ P_SWITCH: Final = 18
 P_SPREAD: Final = 19  # sleep times are drawn from 1 - spread .. 1 + spread
 P_READ_HOLD: Final = 20  # share of a transfer for which a read keeps the line busy
 P_LOCALITY: Final = 21
-PARAMETERS: Final = 22
+P_LATE_STORE: Final = 22  # a waiting request's chance to come before a store behind an atomic
+PARAMETERS: Final = 23
 
 
 class Machine(NamedTuple):
@@ -183,4 +184,5 @@ def _parameters(profile: Profile) -> Floats:
     table[P_SPREAD] = profile.io_spread
     table[P_READ_HOLD] = profile.queue.read_hold
     table[P_LOCALITY] = profile.queue.locality
+    table[P_LATE_STORE] = profile.queue.late_store
     return table

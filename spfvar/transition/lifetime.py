@@ -36,6 +36,7 @@ from spfvar.ops.codes import (
     K_REF1,
     K_STRIDE,
     LIVE,
+    OUT_TARGET0,
     PENDING_NEXT,
     PENDING_WAIT,
     T_IPI_PENDING,
@@ -261,12 +262,13 @@ def answer_ipis(s, g, tid):
 
 
 @inlined
-def ipi_send(s, g, tid, tb):
-    """Interrupt every other CPU: those with interrupts on answer at once."""
+def ipi_send(s, g, tid, tb, targeted, out):
+    """Interrupt every other CPU, ``targeted``: those in ``out``; with interrupts on they answer at once."""
     words = g[G_IPI_WORDS]
     pending = 0
     for other in range(g[G_THREADS]):
-        if other != tid and s[g[G_T_BASE] + other * g[G_T_STRIDE] + T_IRQ_OFF] != 0:
+        wanted = other != tid and (not targeted or out[OUT_TARGET0 + other] != 0)
+        if wanted and s[g[G_T_BASE] + other * g[G_T_STRIDE] + T_IRQ_OFF] != 0:
             s[g[G_IPI_MASK] + tid * words + other // 31] |= 1 << (other % 31)
             pending += 1
     s[tb + T_IPI_PENDING] = pending

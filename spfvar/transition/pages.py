@@ -13,6 +13,7 @@ from spfvar.ops.codes import (
     FREE_END,
     G_CLASS0,
     G_EPOCH,
+    G_OWN,
     G_PAGES,
     G_PT_SHIFT,
     G_THREADS,
@@ -51,6 +52,7 @@ from spfvar.ops.codes import (
 )
 from spfvar.transition.jit import inlined
 from spfvar.transition.lifetime import forget, make_stale
+from spfvar.transition.own_tables import has
 from spfvar.transition.tables import pmd, pte, put_folio, table_end
 
 _PAGE = G_CLASS0 + CLASS_PAGE * CLASS_WORDS
@@ -69,11 +71,15 @@ def page_word(g, page):
 
 @inlined
 def touch(s, g, tid, address, write):
-    """The user's access, through the TLB if there is one: outcome 1 if it faults."""
+    """The user's access, through the TLB or the CPU's own table if there is one: outcome 1 if it faults."""
     entry = 0
+    if g[G_OWN] != 0 and not has(s, g, tid, address):
+        return 1
     if g[G_TLB] != 0:
         entry = s[g[G_TLB] + tid * g[G_PAGES] + address]
     if entry & PTE_PRESENT == 0 or (write != 0 and entry & PTE_WRITE == 0):
+        if g[G_OWN] != 0 and g[G_TLB] != 0:
+            return 1
         table = s[pmd(g, address)] - 1
         if table < 0:
             return 1

@@ -23,6 +23,7 @@ from spfvar.ops.codes import (
     FOLIO_CACHED,
     FOLIO_REFS,
     G_CLASS0,
+    G_KEEP,
     G_PAGES,
     G_PT_SHIFT,
     G_STALE,
@@ -138,7 +139,7 @@ def check_entry(s, g, address, entry):
 
 @inlined
 def check_tables(s, g):
-    """Every linked table and entry belongs to a VMA; every table that is in use is linked."""
+    """Every entry, and unless they are kept every table, belongs to a VMA; tables in use are linked."""
     span = 1 << g[G_PT_SHIFT]
     linked = 0
     for first in range(0, g[G_PAGES], span):
@@ -154,7 +155,7 @@ def check_tables(s, g):
                 wrong = check_entry(s, g, address, entry)
                 if wrong != V_NONE:
                     return wrong
-        if not mapped:
+        if not mapped and g[G_KEEP] == 0:
             return V_TABLE_LEFT
     live = 0
     for table in range(count_of(g, CLASS_TABLE)):

@@ -38,7 +38,7 @@ from spfvar.ops.codes import (
     T_RCU_NEST,
     VIOLATED,
 )
-from spfvar.transition import lifetime, locks, pages, ranges, tables
+from spfvar.transition import lifetime, locks, own_tables, pages, ranges, tables
 from spfvar.transition.jit import inlined
 
 down_read, up_read, down_write = locks.down_read, locks.up_read, locks.down_write
@@ -167,7 +167,7 @@ def word_op(s, p, g, pc, tb, a):
 
 
 @inlined
-def lifetime_op(s, p, g, pc, tid, tb):
+def lifetime_op(s, p, g, pc, tid, tb, out):
     """Allocation, RCU, interrupts (opcodes ALLOC to SRCU_READ_UNLOCK)."""
     op = p[pc, C_OP]
     if op == c.RCU_READ_LOCK:
@@ -188,8 +188,11 @@ def lifetime_op(s, p, g, pc, tid, tb):
         if p[pc, C_SRC] >= 0:
             start = s[tb + p[pc, C_SRC]]
             end = s[tb + p[pc, C_SRC2]] if p[pc, C_SRC2] >= 0 else start + p[pc, C_IMM]
+            if g[c.G_OWN] != 0:
+                own_tables.find_targets(s, g, start, end, out)
+                own_tables.forget_range(s, g, start, end)
             pages.flush_tlb(s, g, start, end)
-        return lifetime.ipi_send(s, g, tid, tb)
+        return lifetime.ipi_send(s, g, tid, tb, g[c.G_OWN] != 0 and p[pc, C_SRC] >= 0, out)
     if op == c.IPI_WAIT:
         return lifetime.ipi_wait(s, tb)
     if op == c.RCU_GP_START:
@@ -220,11 +223,15 @@ def tree_op(s, p, g, pc, tb, a):
 
 @inlined
 def table_op(s, p, g, pc, tid, tb, index, out):
-    """Page tables (opcodes TOUCH to PMD_TAKE); ``index`` is the table of entry ops."""
+    """Page tables (opcodes TOUCH to PMD_KEEP); ``index`` is the table of entry ops."""
     op = p[pc, C_OP]
     if op == c.TOUCH:
         return pages.touch(s, g, tid, s[tb + p[pc, C_DST]], p[pc, C_IMM])
+    if op == c.PMD_KEEP:
+        return 0
     if op == c.FRESH_RANGE:
+        if g[c.G_OWN] != 0:
+            own_tables.forget_range(s, g, s[tb + p[pc, C_SRC]], s[tb + p[pc, C_SRC2]])
         return tables.fresh_range(s, g, s[tb + p[pc, C_SRC]], s[tb + p[pc, C_SRC2]])
     address = s[tb + p[pc, C_SRC]]
     if op == c.READ_PMD:
@@ -266,6 +273,8 @@ def table_op(s, p, g, pc, tid, tb, index, out):
     if op == c.PTE_WRPROTECT:
         s[tables.pte(g, index, address)] &= ~c.PTE_WRITE
         return 0
+    if op == c.OWN_SET_PTE:
+        return own_tables.set_own(s, g, tid, address)
     if op == c.PMD_TAKE:
         return tables.pmd_take(s, g, address, tb + p[pc, C_DST])
     return tables.change_protection(
@@ -367,7 +376,7 @@ def execute(s, p, g, pc, tid, tb, choice, out):
         elif op <= c.LAST_WORD:
             outcome = word_op(s, p, g, pc, tb, a)
         elif op <= c.LAST_LIFETIME:
-            outcome = lifetime_op(s, p, g, pc, tid, tb)
+            outcome = lifetime_op(s, p, g, pc, tid, tb, out)
         elif op <= c.LAST_TREE:
             outcome = tree_op(s, p, g, pc, tb, a)
         elif op <= c.LAST_RANGE:

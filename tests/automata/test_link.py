@@ -116,7 +116,7 @@ def test_objects_have_cache_lines_of_their_own_and_read_lines_come_first() -> No
     assert base[3] == base[4]  # mm_users and page_table_lock share mmap_lock's line
     assert {int(base[0]), int(base[3])} == {3, 4}
     assert linked.lines == 5
-    assert list(linked.table[:4, c.C_L_MODE]) == [2, 1, 2, 2]
+    assert list(linked.table[:4, c.C_L_MODE]) == [c.L_RMW, c.L_READ, c.L_RMW, c.L_RMW]
 
 
 def shared(linked: Program) -> list[bool]:

@@ -42,6 +42,7 @@ SAMPLE = (
     ("mremap-destination", "mmap-lock"),
     ("munmap-cow", "spf-do-fault"),
     ("munmap-cow", "spf-zijlstra-2014"),
+    ("munmap-anon", "radixvm"),
     ("munmap-file", "range-lock"),
     ("reclaim-cow", "mmap-lock"),
     ("retract-munmap", "per-vma-refcnt"),

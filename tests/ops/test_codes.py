@@ -59,7 +59,7 @@ def test_opcodes_lie_in_the_ranges_that_step_dispatches_on() -> None:
     """Local, locks, words, lifetime, tree, ranges, tables, page cache, pages: each group ends at its LAST_*."""
     groups = [
         ("NOP", "END"), ("DOWN_READ", "UNLOCK"), ("LOAD", "STORE_REF"), ("ALLOC", "SRCU_READ_UNLOCK"),
-        ("FIND_VMA", "VMA_CONTAINS"), ("RANGE_LOCK", "RANGE_DOWNGRADE"), ("TOUCH", "PMD_TAKE"), ("FOLIO_GET", "REMOVE_MAPPING"),
+        ("FIND_VMA", "VMA_CONTAINS"), ("RANGE_LOCK", "RANGE_DOWNGRADE"), ("TOUCH", "PMD_KEEP"), ("FOLIO_GET", "REMOVE_MAPPING"),
         ("PAGE_ALLOC", "RMAP_NEXT"),
     ]  # fmt: skip
     in_order = sorted(opcodes(), key=opcodes().__getitem__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import pytest
 
@@ -84,6 +85,14 @@ def test_atomics_own_their_line_and_reads_share_it() -> None:
     assert (trylock.line.mode, trylock.cost) == ("rmw", "atomic")
     assert (read.line.mode, read.cost) == ("read", "local")
     assert read.line.name == o.MMAP_LOCK.line  # mm_users shares mmap_lock's line
+
+
+@pytest.mark.parametrize("take", [p.down_read, p.down_read_trylock, p.down_write, p.down_write_trylock])
+def test_who_takes_a_rwsem_stores_its_owner_behind_the_atomic(take: Callable[..., Op]) -> None:
+    """rwsem_set_owner, rwsem_set_reader_owned; a release leaves the line alone after its atomic."""
+    lock = p.at(o.mm, o.MMAP_LOCK)
+    modes = [op.line.mode for op in (take(lock), p.up_read(lock), p.up_write(lock)) if op.line is not None]
+    assert modes == ["rmw+store", "rmw", "rmw"]
 
 
 def test_a_call_is_named_after_its_target() -> None:

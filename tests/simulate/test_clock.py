@@ -76,6 +76,32 @@ def test_a_queue_slows_the_line_up_to_a_limit(machine: m.Machine, clock: Any) ->
     assert k.transfer(slow, 0, 1, 0.0) == 20.0
 
 
+def test_a_store_behind_an_atomic_keeps_the_line_busy_but_not_its_cpu(machine: m.Machine, clock: Any) -> None:
+    """late_store = 1/4, limit 2: who waited w finds w / 20 waiting, each takes the line away once in four.
+
+    Nobody waits at 100: the line is free at 120.  Who asks at 110 waits 10, has it at 140, and keeps it for
+    another 1/4 * 10/20 * 20 = 2.5.  Who asks at 0 and waits long is behind 2, so the line gets 2/4 * 20 more.
+    """
+    machine.parameters[[m.P_LATE_STORE, m.P_GROWTH_LIMIT]] = 0.25, 2.0
+    busy = machine._replace(near=np.full((4, 3), 1e9))
+    k.write_line(busy, clock, WRITTEN, 0, 0.0)
+    assert k.write_line_and_store(busy, clock, WRITTEN, 1, 100.0) == 120.0
+    assert clock.free[WRITTEN] == 120.0
+    assert k.write_line_and_store(busy, clock, WRITTEN, 0, 110.0) == 140.0
+    assert clock.free[WRITTEN] == 142.5
+    assert k.write_line_and_store(busy, clock, WRITTEN, 1, 0.0) == 162.5
+    assert clock.free[WRITTEN] == 172.5
+
+
+def test_a_store_moves_the_line_at_most_once(machine: m.Machine, clock: Any) -> None:
+    """late_store = 1: however many wait, one transfer of 20 ns is added."""
+    machine.parameters[[m.P_LATE_STORE, m.P_GROWTH_LIMIT]] = 1.0, 20.0
+    busy = machine._replace(near=np.full((4, 21), 1e9))
+    k.write_line(busy, clock, WRITTEN, 0, 1000.0)
+    assert k.write_line_and_store(busy, clock, WRITTEN, 1, 0.0) == 1025.0
+    assert clock.free[WRITTEN] == 1045.0
+
+
 def test_a_line_that_was_read_once_is_read_for_nothing_until_it_is_written(
     machine: m.Machine, clock: Any
 ) -> None:
