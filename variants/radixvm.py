@@ -24,7 +24,7 @@ from spfvar.mm.writers import link_in_file, unlink_anon_vmas
 from spfvar.ops import objects as o
 from spfvar.ops.codes import AS_IT_IS, WHOLE_TABLES
 from spfvar.ops.op import Op, Steps
-from spfvar.ops.paging import own_set_pte, pmd_keep
+from spfvar.ops.paging import own_set_pte, pmd_keep, read_pmd, read_pte
 from spfvar.ops.places import Register
 from spfvar.ops.primitives import find_vma
 from spfvar.plugins.variant import Variant
@@ -72,17 +72,23 @@ class KeepTables:
         yield pmd_keep()
 
 
+def enter_own() -> Steps:
+    """The slot's page, if it has one, becomes visible to this core."""
+    if (yield read_pmd().untimed()) and (yield read_pte(False).untimed()) != "none":
+        yield own_set_pte()
+
+
 class OwnTables:
-    """A fault takes the shared entry, which it has set or found, over into the page table of its core."""
+    """A fault enters the page that it has put into the slot, or found there, into the table of its core."""
 
     @hookimpl(wrapper=True)
     def handle_mm_fault(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
-        return self._take_over((yield))
+        return self._enter((yield))
 
-    def _take_over(self, handle: Steps) -> Steps:
+    def _enter(self, handle: Steps) -> Steps:
         ret = yield from handle
         if not ret & VMFault.RETRY:
-            yield own_set_pte()
+            yield from enter_own()
         return ret
 
 

@@ -92,7 +92,8 @@ def exit_child(mapping: Mapping, pages: int) -> Steps:
 
     Nobody else runs in it or finds its VMAs, so they are freed at once in every design.
     """
-    yield down_write(CHILD_MMAP_LOCK, "mmap_write_lock")
+    yield from hooks.child_mmap_write_lock()
+    yield copy_register(first, o.range_start)
     yield copy_register(last, o.range_end)
     yield loop("exit_mmap")
     yield copy_register(o.range_end, o.range_start, pages)
@@ -106,7 +107,8 @@ def exit_child(mapping: Mapping, pages: int) -> Steps:
         yield free(o.vma, "__vm_area_free")
     if (yield next_address(o.range_start, last, pages)):
         yield again("exit_mmap")
-    yield up_write(CHILD_MMAP_LOCK, "mmap_write_unlock")
+    yield copy_register(o.range_start, first)
+    yield from hooks.child_mmap_write_unlock()
 
 
 class Fork:
@@ -119,9 +121,9 @@ class Fork:
         if not (yield find_vma(key=o.range_start)):
             yield from hooks.mmap_write_unlock()
             return
-        yield down_write(CHILD_MMAP_LOCK, "mmap_write_lock_nested")
+        yield from hooks.child_mmap_write_lock()
         yield from dup_vma(mapping)
-        yield up_write(CHILD_MMAP_LOCK, "mmap_write_unlock")
+        yield from hooks.child_mmap_write_unlock()
         # Until here CPUs may write to pages that the child has, through entries of before the fork.
         yield ipi_send("flush_tlb_mm", o.range_start, o.range_end)
         yield ipi_wait()
@@ -131,7 +133,7 @@ class Fork:
     def fork_all(self, mapping: Mapping, pages: int) -> Steps:
         yield work("syscall", "fork")
         yield from hooks.mmap_write_lock(None, None)
-        yield down_write(CHILD_MMAP_LOCK, "mmap_write_lock_nested")
+        yield from hooks.child_mmap_write_lock()
         yield copy_register(first, o.range_start)
         yield copy_register(last, o.range_end)
         yield loop("for_each_vma")
@@ -142,10 +144,18 @@ class Fork:
             yield from dup_vma(mapping)
         if (yield next_address(o.range_start, last, pages)):
             yield again("for_each_vma")
-        yield up_write(CHILD_MMAP_LOCK, "mmap_write_unlock")
+        yield from hooks.child_mmap_write_unlock()
         yield ipi_send("flush_tlb_mm", first, last)
         yield ipi_wait()
         yield from hooks.mmap_write_unlock()
+
+    @hookimpl
+    def child_mmap_write_lock(self) -> Steps:
+        yield down_write(CHILD_MMAP_LOCK, "mmap_write_lock_nested")
+
+    @hookimpl
+    def child_mmap_write_unlock(self) -> Steps:
+        yield up_write(CHILD_MMAP_LOCK, "mmap_write_unlock")
 
     @hookimpl
     def dup_mmap_start_write(self, vma: Register) -> Steps:

@@ -23,7 +23,6 @@ from spfvar.ops.primitives import (
     allocate,
     at,
     copy_register,
-    down_write,
     find_vma,
     free,
     ipi_send,
@@ -105,8 +104,10 @@ def take_rmap_locks(mapping: Mapping, take: bool) -> Steps:
     """Keep reverse-map walks out while a page may be at neither address, or let them in again."""
     if not mapping.anonymous:
         yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
-        lock = at(o.vm_file, o.I_MMAP_RWSEM)
-        yield down_write(lock, "i_mmap_lock_write") if take else up_write(lock, "i_mmap_unlock_write")
+        if take:
+            yield from hooks.i_mmap_lock_write(o.vm_file)
+        else:
+            yield up_write(at(o.vm_file, o.I_MMAP_RWSEM), "i_mmap_unlock_write")
 
 
 def flush_extent() -> Steps:

@@ -40,12 +40,12 @@ def read_pmd(into: Register = o.table, key: Register = o.address) -> Op:
 
 
 def own_set_pte() -> Op:
-    """Take the entry of ``address`` over into the page table of this CPU, if it is present.
+    """Enter ``orig_pte`` at ``address`` into the page table of this CPU.
 
-    With it in a run, each CPU has page tables of its own: its accesses see only what it has taken over, and a
+    With it in a run, each CPU has page tables of its own: its accesses see only what it has entered, and a
     TLB flush interrupts only those that have something of the range.
     """
-    return Op(codes.OWN_SET_PTE, "set_pte_at(own table)", src=o.address, cost="set_pte")
+    return Op(codes.OWN_SET_PTE, "set_pte_at(own table)", src=o.address, src2=o.orig_pte, cost="set_pte")
 
 
 def pmd_same(register: Register = o.table, key: Register = o.address) -> Op:
