@@ -48,6 +48,19 @@ class AfterTheSlot:
             yield own_set_pte()
 
 
+class WithoutTableLock:
+    """It is entered with the slot locked, but without the lock that reverse-map walks take."""
+
+    @hookimpl(wrapper=True)
+    def release_fault_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        return self._enter((yield))
+
+    def _enter(self, unlock: Steps) -> Steps:
+        if (yield read_pmd()) and (yield read_pte(False)) != "none":
+            yield own_set_pte()
+        yield from unlock
+
+
 TWINS = [
     Twin(
         bug="RL1",
@@ -78,9 +91,20 @@ TWINS = [
         source="10.1145/2465351.2465373",
         fixed="radixvm",
         race="munmap-anon",
-        prop="P6",
+        prop="P9",
         patches=(AfterTheSlot,),
         without=(OwnTables,),
         description="munmap finds nothing to flush on that core, which then takes over what is being freed.",
+    ),
+    Twin(
+        bug="RX2",
+        title="a core's own page table is filled without the lock of the shared entry",
+        source="10.1145/2465351.2465373",
+        fixed="radixvm",
+        race="truncate-cow",
+        prop="P9",
+        patches=(WithoutTableLock,),
+        without=(OwnTables,),
+        description="Enough in sv6, which has no reverse maps; truncation comes by them and locks no slot.",
     ),
 ]
