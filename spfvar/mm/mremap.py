@@ -71,7 +71,10 @@ def pte_alloc_at(mm: Register, key: Register) -> Steps:
 
 
 def copy_vma_fields(mapping: Mapping, mm: Register = o.mm) -> Steps:
-    """``new_vma`` becomes like ``vma``, at ``new_start`` of ``mm``, and holds what that holds."""
+    """``new_vma`` becomes like ``vma``, at ``new_start`` of ``mm``, and holds what that holds.
+
+    Returns whether that is an anon_vma.
+    """
     yield allocate(o.new_vma, "vm_area_dup", "vm_area_alloc")
     yield store_ref(at(o.new_vma, o.VM_MM), mm).untimed()
     yield store_register(at(o.new_vma, o.VM_START), o.new_start)
@@ -80,18 +83,21 @@ def copy_vma_fields(mapping: Mapping, mm: Register = o.mm) -> Steps:
     yield store_register(at(o.new_vma, o.VM_WRITE), o.vm_page_prot)
     yield load(at(o.vma, o.VM_PGOFF), o.vm_pgoff).untimed()
     yield store_register(at(o.new_vma, o.VM_PGOFF), o.vm_pgoff).untimed()
-    yield from anon_vma_clone()
+    cloned = yield from anon_vma_clone()
     if not mapping.anonymous:
         yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
         yield store_ref(at(o.new_vma, o.VM_FILE), o.vm_file)
         yield add(at(o.vm_file, o.F_COUNT), 1, "get_file")
+    return cloned
 
 
 def anon_vma_clone() -> Steps:
-    """``new_vma`` shares the anon_vma of ``vma``, if that has one (mm/rmap.c)."""
-    if (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
-        yield add(at(o.anon_vma, o.ANON_VMA_REFS), 1, "get_anon_vma")
-        yield store_ref(at(o.new_vma, o.VM_ANON_VMA), o.anon_vma)
+    """``new_vma`` shares the anon_vma of ``vma`` (mm/rmap.c).  Returns whether that has one."""
+    if not (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
+        return False
+    yield add(at(o.anon_vma, o.ANON_VMA_REFS), 1, "get_anon_vma")
+    yield store_ref(at(o.new_vma, o.VM_ANON_VMA), o.anon_vma)
+    return True
 
 
 def take_rmap_locks(mapping: Mapping, take: bool) -> Steps:
