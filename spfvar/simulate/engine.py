@@ -422,6 +422,7 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
             if key[1] >= INFINITE or threads.winner[1] != tid:
                 continue
         cpu = threads.cpu[tid]
+        threads.running[tid] = tid != kthread
         speed = machine.speed[cpu]
         tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
         limit, rival = next_key(threads, tid)
@@ -485,8 +486,10 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
                     x[X_STEPS] = steps
                     return DONE
                 t = pass_edge(machine, edges, meters, pc, outcome, tid, t, speed, rng)
-            if flags & e.SLEEP and oversubscribed and tid != kthread:
-                leave_cpu(machine, threads, tid, issued)
+            if flags & e.SLEEP and tid != kthread:
+                threads.running[tid] = False  # nor is it interrupted
+                if oversubscribed:
+                    leave_cpu(machine, threads, tid, issued)
                 set_key(threads, tid, t)
                 break
             pc = successor(edges, pc, outcome)

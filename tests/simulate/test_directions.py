@@ -229,11 +229,6 @@ def test_without_a_lock_of_the_mm_faults_in_one_vma_scale() -> None:
     assert many / one > 12
 
 
-def test_a_tree_of_ranges_costs_more_than_a_rwsem_even_alone() -> None:
-    """Published for mmap_lock as a lock of the full range: pft -2 to -5 % (20180205012754.23615-1)."""
-    assert 0.95 < gain("pft", "range-lock", "mmap-lock", 1) < 0.985
-
-
 def test_refined_ranges_still_meet_in_their_tree() -> None:
     """No wait for another page table, and yet no gain over the rwsem, whose readers move one line."""
     full, refined = (medians("page-fault1", variant, 16) for variant in ("range-lock", "range-lock-refined"))
