@@ -242,3 +242,9 @@ def test_disjoint_mappings_scale_with_a_lock_per_slot() -> None:
     assert many > 13 * one
     assert medians("page-fault1", "radixvm", 56)["stalled_share"] < 0.01
     assert gain("many-mmap", "radixvm", "mmap-lock", 16) > 2
+
+
+def test_faults_without_a_lock_cost_the_same_however_many_there_are() -> None:
+    """A1, Bonsai: the median fault on a cached page; what is left is SMT and turbo, a third at 48 threads."""
+    one, many = (medians("file-read-nofa", "bonsai", threads)["fault_p50"] for threads in (1, 48))
+    assert one < many < 1.4 * one
