@@ -175,6 +175,15 @@ def leave_cpu(machine, threads, tid, t):
 
 
 @inlined
+def go_to_sleep(machine, threads, tid, t, until, oversubscribed):
+    """A thread waits for storage: its CPU is another's, or idle, and then not interrupted."""
+    threads.running[tid] = False
+    if oversubscribed:
+        leave_cpu(machine, threads, tid, t)
+    set_key(threads, tid, until)
+
+
+@inlined
 def wake_threads(machine, threads, meters, p, s, g, out, by, tid, t, oversubscribed):
     """Let the threads that were handed a lock by the node ``by`` go on; returns the releaser's clock."""
     par = machine.parameters
@@ -487,9 +496,6 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
                     return DONE
                 t = pass_edge(machine, edges, meters, pc, outcome, tid, t, speed, rng)
             if flags & e.SLEEP and tid != kthread:
-                threads.running[tid] = False  # nor is it interrupted
-                if oversubscribed:
-                    leave_cpu(machine, threads, tid, issued)
-                set_key(threads, tid, t)
+                go_to_sleep(machine, threads, tid, issued, t, oversubscribed)
                 break
             pc = successor(edges, pc, outcome)
