@@ -65,12 +65,6 @@ FIND_VMA: Final = 50
 TREE_STORE: Final = 51
 TREE_ERASE: Final = 52
 VMA_CONTAINS: Final = 53
-# --- locks of ranges of addresses ----------------------------------------------------------------
-RANGE_LOCK: Final = 54
-RANGE_TRYLOCK: Final = 55
-RANGE_WAIT: Final = 56
-RANGE_UNLOCK: Final = 57
-RANGE_DOWNGRADE: Final = 58
 # --- page tables -------------------------------------------------------------------------------
 TOUCH: Final = 60
 READ_PMD: Final = 61
@@ -107,6 +101,12 @@ PAGE_COPY: Final = 94
 PAGE_RMAP: Final = 95
 PAGE_OF: Final = 96
 RMAP_NEXT: Final = 97
+# --- locks of ranges of addresses ----------------------------------------------------------------
+RANGE_LOCK: Final = 100
+RANGE_TRYLOCK: Final = 101
+RANGE_WAIT: Final = 102
+RANGE_UNLOCK: Final = 103
+RANGE_DOWNGRADE: Final = 104
 
 NAMES: Final[dict[int, str]] = {
     value: name for name, value in dict(globals()).items() if name.isupper() and isinstance(value, int)
@@ -156,9 +156,9 @@ LAST_LOCK: Final = UNLOCK
 LAST_WORD: Final = STORE_REF
 LAST_LIFETIME: Final = SRCU_READ_UNLOCK
 LAST_TREE: Final = VMA_CONTAINS
-LAST_RANGE: Final = RANGE_DOWNGRADE
 LAST_TABLE: Final = PMD_KEEP
 LAST_FOLIO: Final = REMOVE_MAPPING
+LAST_PAGE: Final = RMAP_NEXT
 
 # --- results of a step that are no outcome -----------------------------------------------------
 BLOCKED: Final = -1

@@ -109,21 +109,17 @@ def write_line(machine, clock, line, cpu, t):
 
 
 @inlined
-def write_line_and_store(machine, clock, line, cpu, t):
-    """A read-modify-write with a store to the line right behind it: when the CPU owns the line.
+def store_behind(machine, clock, line, busy, owned, t):
+    """A store to a line behind a read-modify-write that came at ``t`` and had it from ``busy`` to ``owned``.
 
     If a request comes between the two, the line moves once more.  The store buffer waits for that, the CPU
     does not.  As many are taken to wait behind this request as it found before it: so it is on average.  The
     line gets the expected time, so nothing is drawn.
     """
-    start = max(t, clock.free[line])
-    owned = write_line(machine, clock, line, cpu, t)
-    if start > t:
-        par = machine.parameters
-        cost = owned - start
-        late = par[m.P_LATE_STORE] * min(start - t, par[m.P_GROWTH_LIMIT] * cost)
-        clock.free[line] = owned + min(late, cost)
-    return owned
+    par = machine.parameters
+    cost = owned - busy
+    late = par[m.P_LATE_STORE] * min(busy - t, par[m.P_GROWTH_LIMIT] * cost)
+    clock.free[line] = owned + min(late, cost)
 
 
 @inlined

@@ -273,9 +273,11 @@ def touch_line(p, s, pc, outcome, tb, machine, clock, cpu, t):
     mode = p[pc, c.C_L_MODE]
     if mode == c.L_READ:
         return k.read_line(machine, clock, line, cpu, t)
-    if mode == c.L_RMW_STORE and outcome >= 0 and p[pc, c.C_SUCC + outcome + 1] < 0:
-        return k.write_line_and_store(machine, clock, line, cpu, t)
-    return k.write_line(machine, clock, line, cpu, t)
+    busy = clock.free[line]
+    owned = k.write_line(machine, clock, line, cpu, t)
+    if busy > t and mode == c.L_RMW_STORE and outcome >= 0 and p[pc, c.C_SUCC + outcome + 1] < 0:
+        k.store_behind(machine, clock, line, busy, owned, t)
+    return owned
 
 
 @inlined
@@ -286,9 +288,10 @@ def sleep_time(machine, ns, tid, rng):
 
 
 @inlined
-def timed(machine, clock, threads, kind, ns, cpu, tid, t, out, targeted, rng):
+def timed(machine, clock, threads, g, p, pc, kind, ns, cpu, tid, t, out, rng):
     """When work that is more than plain is done."""
     if kind == m.IPI:
+        targeted = g[c.G_OWN] != 0 and p[pc, c.C_SRC] >= 0
         return k.interrupt_others(machine, clock, threads.running, out, targeted, tid, t + ns)
     if kind == m.SLEEP:
         return t + sleep_time(machine, ns, tid, rng)
@@ -477,8 +480,7 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
                     break
             if flags & e.TIMED:
                 t = timed(
-                    machine, clock, threads, edges.kind[pc], edges.ns[pc], cpu, tid, t, out,
-                    g[c.G_OWN] != 0 and p[pc, c.C_SRC] >= 0, rng,
+                    machine, clock, threads, g, p, pc, edges.kind[pc], edges.ns[pc], cpu, tid, t, out, rng,
                 )  # fmt: skip
             else:
                 t += edges.ns[pc] * speed

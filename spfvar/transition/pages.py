@@ -73,12 +73,10 @@ def page_word(g, page):
 def touch(s, g, tid, address, write):
     """The user's access, through the TLB or the CPU's own table if there is one: outcome 1 if it faults."""
     entry = 0
-    if g[G_OWN] != 0 and not has(s, g, tid, address):
-        return 1
     if g[G_TLB] != 0:
         entry = s[g[G_TLB] + tid * g[G_PAGES] + address]
     if entry & PTE_PRESENT == 0 or (write != 0 and entry & PTE_WRITE == 0):
-        if g[G_OWN] != 0 and g[G_TLB] != 0:
+        if g[G_OWN] != 0 and (g[G_TLB] != 0 or not has(s, g, tid, address)):
             return 1
         table = s[pmd(g, address)] - 1
         if table < 0:

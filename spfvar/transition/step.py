@@ -379,14 +379,14 @@ def execute(s, p, g, pc, tid, tb, choice, out):
             outcome = lifetime_op(s, p, g, pc, tid, tb, out)
         elif op <= c.LAST_TREE:
             outcome = tree_op(s, p, g, pc, tb, a)
-        elif op <= c.LAST_RANGE:
-            outcome = ranges.range_op(s, p, g, pc, tb, a, out)
         elif op <= c.LAST_TABLE:
             outcome = table_op(s, p, g, pc, tid, tb, index, out)
         elif op <= c.LAST_FOLIO:
             outcome = folio_op(s, p, g, pc, tid, tb, a)
-        else:
+        elif op <= c.LAST_PAGE:
             outcome = page_op(s, p, g, pc, tb, index, a)
+        else:
+            outcome = ranges.range_op(s, p, g, pc, tb, a, out)
     if outcome >= 0:
         s[tb + T_PC] = p[pc, C_SUCC + outcome]
         return outcome

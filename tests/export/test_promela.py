@@ -86,7 +86,9 @@ def without(automaton: Automaton, chosen: Callable[[Op], bool]) -> Automaton:
 
 def opcodes() -> Iterator[str]:
     """Every opcode's name."""
-    return (name for code, name in c.NAMES.items() if name not in ("END", "NAMES") and code <= c.RMAP_NEXT)
+    return (
+        name for code, name in c.NAMES.items() if name not in ("END", "NAMES") and code <= c.RANGE_DOWNGRADE
+    )
 
 
 def reached(world: RaceWorld, found: Exploration) -> set[int]:
