@@ -6,18 +6,17 @@ import json
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from spfvar.cli.main import cli, main
 from spfvar.cli.show_variant import merged
 from spfvar.plugins.registry import load_registry
+from tests.cli.running import spfvar
 
 
 def shown(*args: str) -> str:
     """The output of a command that works."""
-    result = CliRunner().invoke(cli, list(args))
-    assert result.exit_code == 0, result.output
-    return result.output
+    answer = spfvar(*args)
+    assert answer.code == 0, answer.err
+    return answer.out
 
 
 def test_a_variant_is_shown_with_its_family_and_its_main_protocol() -> None:
@@ -84,16 +83,12 @@ def test_a_graph_goes_to_the_output_alone() -> None:
         (["spf-anon", "--format", "toml", "--dot"], "no scenario, race or profile"),
     ],
 )
-def test_wrong_options_get_one_message(
-    args: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_wrong_options_get_one_message(args: list[str], message: str) -> None:
     """Exit code 2, one line that says what was expected."""
-    with pytest.raises(SystemExit) as exit_:
-        main(["show", *args])
-    error = capsys.readouterr().err
-    assert exit_.value.code == 2
-    assert message in error
-    assert len(error.splitlines()) == 1
+    answer = spfvar("show", *args)
+    assert answer.code == 2
+    assert message in answer.err
+    assert len(answer.err.splitlines()) == 1
 
 
 def test_the_list_shows_what_stacks_on_what() -> None:
