@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from spfvar.cli import terminal
-from spfvar.cli.options import plugin_option
+from spfvar.cli.options import format_option, plugin_option
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.errors import InputError
 from spfvar.explore.properties import PROPERTIES
@@ -160,7 +160,7 @@ KINDS: dict[str, Callable[[tuple[str, ...]], list[Row]]] = {
 
 @click.command(name="list")
 @click.argument("kind", type=click.Choice(list(KINDS)), metavar="KIND")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@format_option(("table", "json"))
 @plugin_option
 def command(kind: str, form: str, plugins: tuple[str, ...]) -> None:
     """List things of a KIND: variants, series, scenarios, races, twins, properties, hooks or hardware.
