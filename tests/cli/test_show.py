@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from spfvar import api
 from spfvar.cli.show_variant import merged
+from spfvar.matrix import catalogue
+from spfvar.matrix.plan import make_plan
 from spfvar.plugins.registry import load_registry
 from tests.cli.running import spfvar
 
@@ -103,3 +106,27 @@ def test_the_list_shows_what_stacks_on_what() -> None:
     row = next(row for row in rows if row["name"] == "spf-do-fault")
     assert (row["stacks_on"], row["depth"]) == ("spf-anon", 2)
     assert "SpeculativeDoFault" in row["adds"]
+
+
+@pytest.mark.parametrize("kind", ["scenarios", "variants"])
+def test_what_is_compared_only_if_named_has_a_star(kind: str) -> None:
+    """As many stars as "default" is false in the JSON form, and the line below says what one means."""
+    rows: list[dict[str, Any]] = json.loads(shown("list", kind, "--format", "json"))
+    rare = {row["name"] for row in rows if not row["default"]}
+    table, _, legend = shown("list", kind).rpartition("\n\n")
+    assert legend == "* compared only if named, or with compare --all\n"
+    starred = {line.split()[0] for line in table.splitlines() if line.split()[1:2] == ["*"]}
+    assert starred == rare
+    assert 0 < len(rare) < len(rows)
+    assert max(map(len, table.splitlines())) <= 80
+
+
+def test_the_default_comparison_has_what_has_no_star() -> None:
+    """The list speaks of the same default as compare does: those of the catalogue and of the registry."""
+    scenarios: list[dict[str, Any]] = json.loads(shown("list", "scenarios", "--format", "json"))
+    variants: list[dict[str, Any]] = json.loads(shown("list", "variants", "--format", "json"))
+    compared = make_plan(
+        load_registry(), catalogue.scenarios(), catalogue.hardware(), variants=api.compared(load_registry())
+    )
+    assert {row["name"] for row in variants if row["default"]} == {v.name for v in compared.variants}
+    assert {row["name"] for row in scenarios if row["default"]} == {c.load.scenario for c in compared.cells}
