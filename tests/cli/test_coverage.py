@@ -45,6 +45,13 @@ def test_writers_are_a_table_of_locks_and_one_per_variant() -> None:
     assert [writer.name for writer in WRITERS if f"* `{writer.name}`: {writer.title}" not in text] == []
 
 
+def test_parts_of_the_range_are_explained_where_there_are_any() -> None:
+    """A line of the legend that nobody needs who compares designs with a rwsem."""
+    part = "  r, w, w>r   the same, of a part: a lock of ranges stands in mmap_lock's place,"
+    assert part in run("range-lock-refined", "--writers").splitlines()
+    assert "of a part" not in run("mmap-lock", "--writers")
+
+
 def test_an_unknown_variant_is_bad_input() -> None:
     """One message with the nearest name, exit code 2."""
     answer = spfvar("coverage", "per-vma-6.13")
