@@ -36,24 +36,29 @@ BROKEN = 1
 @click.argument("variant", shell_complete=completing.variants)
 @race_option("all")
 @click.option("--core", is_flag=True, help="Also the guards of the paths that all variants share.")
+@click.option(
+    "--all", "every", is_flag=True, help="List the guards of the core's own texts in its stack, too."
+)
 @bound_options(max_states=2_000_000, timeout="20s")
 @jobs_option("Searches")
 @format_option(FORMS)
 @output_option
 @plugin_option
 def command(
-    variant: str, races: tuple[str, ...], core: bool, max_states: int, memory: str, timeout: str,
+    variant: str, races: tuple[str, ...], core: bool, every: bool, max_states: int, memory: str, timeout: str,
     jobs: int | None, form: str, output: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Take every guard of a VARIANT out in turn; say which race breaks without it.
 
     Guards are sections (RCU, interrupts off, locks, references, writers' counts), checks of what others
-    may have changed, trylocks, grace periods, IPIs, waits, and what writers leave for readers.
+    may have changed, trylocks, grace periods, IPIs, waits, and what writers leave for readers.  Listed are
+    those of the variant's own texts; JSON has all.
 
     \b
     Examples:
       spfvar ablate spf-do-fault
       spfvar ablate per-vma-6.12 --race 'munmap-*' --format mail
+      spfvar ablate per-vma-6.12 --all              those of v6.12's khugepaged, too
       spfvar ablate mmap-lock                       the guards of the core itself
       spfvar ablate my-idea --plugin my_idea.py
 
@@ -71,12 +76,12 @@ def command(
     with _progress() as progress:
         found = ablate(registry.any_variant(variant), chosen, core, options, jobs, progress)
     where = terminal.place(output, form)
-    where.put(render(variant, found, form, where))
+    where.put(render(variant, found, form, where, every or core))
     return BROKEN if found.broken else INCOMPLETE if found.open else 0
 
 
-def render(variant: str, found: Ablated, form: str, where: terminal.Place) -> str:
-    """The guards in one of the forms."""
+def render(variant: str, found: Ablated, form: str, where: terminal.Place, every: bool) -> str:
+    """The guards in one of the forms; ``every``: those of the core's texts too, which JSON has anyway."""
     from spfvar.report import ablation
     from spfvar.report.paint import judged
 
@@ -84,10 +89,11 @@ def render(variant: str, found: Ablated, form: str, where: terminal.Place) -> st
     if form == "json":
         return ablation.render_json(variant, found)
     if form == "mail":
-        return ablation.render_mail(variant, found, command_line)
+        return ablation.render_mail(variant, found, command_line, every)
     if form == "markdown":
-        return ablation.render_markdown(variant, found, command_line)
-    return ablation.render_text(variant, found, command_line, where.width, judged if where.colour else str)
+        return ablation.render_markdown(variant, found, command_line, every)
+    paint = judged if where.colour else str
+    return ablation.render_text(variant, found, command_line, where.width, paint, every)
 
 
 @contextmanager
