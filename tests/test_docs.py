@@ -43,6 +43,18 @@ def test_fidelity_speaks_of_every_profile() -> None:
     assert [name for name in catalogue.hardware().names() if f"| {name} |" not in text] == []
 
 
+def test_fidelity_names_tests_that_exist() -> None:
+    """A published finding that is said to be tested has that test."""
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/fidelity.md").read_text()))
+    there = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+    assert named
+    assert named - there == set()
+
+
 def test_the_changelog_names_every_variant() -> None:
     """Users can read there what there is."""
     text = (ROOT / "CHANGELOG.md").read_text()

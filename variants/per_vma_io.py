@@ -67,6 +67,11 @@ class RetryIfMarked(RetryUnderVmaLock):
         fault = yield
         return self._mark(fault) if vmf.has(VMA_LOCK) else fault
 
+    @hookimpl(wrapper=True)
+    def do_swap_page(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        swap = yield
+        return self._mark(swap) if vmf.has(VMA_LOCK) else swap
+
     def _mark(self, fault: Steps) -> Steps:
         ret = yield from fault
         return ret | VMFault.RETRY_VMA if ret & VMFault.RETRY else ret

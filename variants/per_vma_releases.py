@@ -66,7 +66,7 @@ class AnonVmaAtLookup(PerVmaReader):
 
 
 class AnonymousOnly(AnonVmaAtLookup):
-    """v6.4: VMAs of files and of userfaultfd are left to mmap_lock when they are found."""
+    """v6.4: VMAs of files and of userfaultfd are left to mmap_lock when they are found; swap entries, too."""
 
     def vma_start_read(self, vmf: VmFault) -> Steps:
         if not vmf.mapping.anonymous:
@@ -76,6 +76,16 @@ class AnonymousOnly(AnonVmaAtLookup):
         if vmf.mapping.userfault:
             return (yield from self.unsuitable("userfault"))
         return True
+
+    @hookimpl(wrapper=True)
+    def do_swap_page(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        swap = yield
+        return self._refuse_swap() if vmf.has(VMA_LOCK) else swap
+
+    def _refuse_swap(self) -> Steps:
+        yield count("vma_lock_retry_swap")
+        yield from self.vma_end_read()
+        return VMFault.RETRY
 
 
 class MapPagesOnly(AnonVmaAtLookup):
@@ -98,6 +108,7 @@ RELEASE_EVENTS = (
     Event("vma_lock_abort_userfault", "reason", "the VMA is registered with a userfaultfd"),
     Event("vma_lock_abort_no_anon_vma", "reason", "an anonymous VMA without anon_vma"),
     Event("vma_lock_abort_access", "reason", "the VMA forbids the access; mmap_lock's pass says so"),
+    Event("vma_lock_retry_swap", "reason", "the entry is a swap entry"),
     Event("vma_lock_retry_file", "reason", "->fault is called under mmap_lock only"),
 )
 

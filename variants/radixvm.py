@@ -19,18 +19,20 @@ from dataclasses import replace
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.vmf import Mapping, VMFault, VmFault
+from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.mm.writers import link_in_file, unlink_anon_vmas
 from spfvar.ops import objects as o
 from spfvar.ops.codes import AS_IT_IS, WHOLE_TABLES
 from spfvar.ops.op import Op, Steps
-from spfvar.ops.paging import own_set_pte, pmd_keep
+from spfvar.ops.paging import own_set_pte, pmd_keep, read_pte
 from spfvar.ops.places import Register
 from spfvar.ops.primitives import find_vma
 from spfvar.plugins.variant import Variant
 
 from .mmap_lock import HoldAcrossIo
 from .range_lock import RefinedRange
+
+slot_page = Register("slot_page")
 
 
 class SlotLocks(RefinedRange):
@@ -39,7 +41,7 @@ class SlotLocks(RefinedRange):
     shared = False
 
     def ask(self, start: Register | None, end: Register | None, beside: int) -> Steps:
-        extent = yield from super().ask(start, end, beside)
+        extent = yield from super().ask(start, end, 0)  # slots do not merge
         # Only khugepaged asks for a page, to retract its table.
         return AS_IT_IS if extent == WHOLE_TABLES and end is not None else extent
 
@@ -73,17 +75,19 @@ class KeepTables:
 
 
 class OwnTables:
-    """A fault takes the shared entry, which it has set or found, over into the page table of its core."""
+    """A fault enters the page that it has put into the slot, or found there, into the table of its core.
+
+    It does so with ptl held, as truncation and reclaim do not lock slots.
+    """
 
     @hookimpl(wrapper=True)
-    def handle_mm_fault(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
-        return self._take_over((yield))
+    def pte_unmap_unlock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        return self._enter((yield))
 
-    def _take_over(self, handle: Steps) -> Steps:
-        ret = yield from handle
-        if not ret & VMFault.RETRY:
-            yield own_set_pte()
-        return ret
+    def _enter(self, unlock: Steps) -> Steps:
+        if (yield read_pte(False, into=slot_page).untimed()) != "none":
+            yield own_set_pte(slot_page)
+        yield from unlock
 
 
 VARIANTS = [

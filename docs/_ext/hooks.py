@@ -21,7 +21,7 @@ from spfvar.plugins.registry import Registry, load_registry
 from spfvar.plugins.variant import CORE
 
 ROOT = Path(__file__).parents[2]
-_KERNEL = re.compile(r"\b((?:[\w-]+/)+[\w-]+\.[ch])(?:: ([\w, ]+))?")
+_KERNEL = re.compile(r"\b((?:[\w-]+/)+[\w-]+\.(?:[ch]|rs))(?:: ([\w, ]+))?")
 #: What an argument of a type is, where the type's name does not say it.
 TYPES: dict[Any, str] = {
     VmFault: "the fault: read or write, its mapping, FAULT_FLAG_* (`spfvar.mm.vmf`)",

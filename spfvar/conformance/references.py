@@ -50,7 +50,7 @@ class References:
             answer = f"{_MAPS}{op.outcomes[outcome]}"
             return ledger | {(answer, 1)} if known <= {answer} else None
         held = Counter(dict(ledger))
-        if op.code == c.READ_PTE:
+        if op.code == c.READ_PTE and op.dst == o.orig_pte:
             for item in known:
                 del held[item]
         for item, change in self._changes(op, outcome, known):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 
+from spfvar.automata.automaton import Automaton
 from spfvar.conformance.paths import BEFORE, HERE, TAKER, Ledger, Objection
+from spfvar.explore.sections import LOCK, Section
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
 from spfvar.ops.places import Field
+from spfvar.ops.primitives import NULL
 
 RCU = "an RCU section"
 IRQ = "an interrupts-off section"
@@ -27,10 +31,57 @@ _KEPT = "give it back on this path, before the text ends"
 _ASLEEP = "sleep and wait before it is taken, or after it is given back; or try, and give up"
 
 
-class Sections:
-    """The ledger holds locks by their place and mode, and the sections, which nest."""
+def told_by_state(automata: Iterable[Automaton]) -> frozenset[str]:
+    """Spinlocks of which only the state tells whether they are held, and so no path.
 
-    def __init__(self) -> None:
+    Of those the text holds several through one register, which gets the next object, or it asks whether the
+    register is NULL.
+    """
+    return frozenset(
+        str(section.place)
+        for automaton in automata
+        for number, section in _spinlocks(automaton)
+        if _asks_for_null(automaton, section) or _gets_another(automaton, number, section)
+    )
+
+
+def _spinlocks(automaton: Automaton) -> Iterator[tuple[int, Section]]:
+    """Where spinlocks are taken, and the sections that they begin."""
+    for number, node in enumerate(automaton.nodes):
+        place = node.op.place
+        if node.op.code in (c.LOCK, c.TRYLOCK) and place is not None and _is_spinlock(place.field):
+            yield number, Section(LOCK, c.UNLOCK, place)
+
+
+def _asks_for_null(automaton: Automaton, section: Section) -> bool:
+    assert section.place is not None
+    tests = (op for op in automaton.ops() if op.code == c.TEST_REG and op.imm == NULL)
+    return any(op.src == section.place.register for op in tests)
+
+
+def _gets_another(automaton: Automaton, number: int, section: Section) -> bool:
+    """Does the register get another object between the lock and every unlock?"""
+    todo, seen = [automaton.nodes[number].successors[-1]], {number}
+    while todo:
+        at = todo.pop()
+        node = automaton.nodes[at]
+        if at in seen or section.ends_at(node.op):
+            continue
+        if section.lost_at(node.op):
+            return True
+        seen.add(at)
+        todo += node.successors
+    return False
+
+
+class Sections:
+    """The ledger holds locks by their place and mode, and the sections, which nest.
+
+    Spinlocks that are ``left_out`` are not followed.
+    """
+
+    def __init__(self, left_out: frozenset[str] = frozenset()) -> None:
+        self._left_out = left_out
         self._spinlocks: set[str] = set()
 
     def after(self, op: Op, outcome: int, ledger: Ledger) -> Ledger | None:
@@ -43,6 +94,8 @@ class Sections:
     def _changes(self, op: Op, outcome: int) -> list[tuple[str, int]]:
         if op.code in _SECTIONS:
             return [_SECTIONS[op.code]]
+        if str(op.place) in self._left_out:
+            return []
         tried = len(op.outcomes) > 1
         if op.code in _TAKES and not tried:
             return [(self._lock(op, _TAKES[op.code]), 1)]

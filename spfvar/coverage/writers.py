@@ -3,7 +3,7 @@
 Two experiments per writer, with a fault on the VMA that it works on, and with one on another VMA of the same
 mm: a fault that begins while the writer is at work, and a fault that has come as far as the page tables when
 the writer arrives.  Waits for a spinlock and for an IPI are not counted: they are short, and every design has
-them.
+them.  A design's own spinlock counts if the writer holds it for longer.
 """
 
 from __future__ import annotations
@@ -28,11 +28,15 @@ from spfvar.explore.moves import State
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
+from spfvar.ops.places import Field
 from spfvar.plugins.variant import Stack, Variant
 from spfvar.scenario.actors import actor_text
 from spfvar.scenario.race import RaceFile, RaceStatement, RaceVma
 
 WRITER = "writer"
+#: The core's spinlocks.  Of a design's own, those count that a writer holds for more than so many primitives.
+_CORE_SPINLOCKS = (o.PTL, o.PMD_LOCK, o.PAGE_TABLE_LOCK)
+_SHORT = 4
 
 
 @dataclass(frozen=True)
@@ -171,12 +175,29 @@ def _effect(writer: Writer, fault: Facts | None, variant: Variant, stack: Stack)
     alone = lead.run(0)
     found = _Found(variant, locked=UNDER_MMAP_LOCK in events_of(alone))
     lead.to(start)
-    for step in lead.run(1)[1:]:
+    steps = lead.run(1)
+    found.long_held = _long_held(steps)
+    for step in steps[1:]:
         _begin_at(lead, step.before, found)
     walked = next((i for i, step in enumerate(alone) if step.op.code == c.READ_PMD), len(alone))
     for number in range(walked + 1, len(alone)):
         _arrive_at(lead, alone[:number], alone[number].before, found)
     return Effect(_sorted(found.running), _sorted(found.new))
+
+
+def _long_held(steps: Sequence[Step]) -> frozenset[Field]:
+    """The design's own spinlocks that the writer holds for long."""
+    begun: dict[Field, int] = {}
+    found = set()
+    for number, step in enumerate(steps):
+        place = step.op.place
+        if place is None or place.field in _CORE_SPINLOCKS or place.field.cls == o.FOLIO:
+            continue
+        if step.op.code in (c.LOCK, c.TRYLOCK) and _had(step):
+            begun[place.field] = number
+        elif step.op.code == c.UNLOCK and number - begun.get(place.field, number) > _SHORT:
+            found.add(place.field)
+    return frozenset(found)
 
 
 #: Words, and the reasons of each in order of appearance.
@@ -193,11 +214,16 @@ class _Found:
 
     variant: Variant
     locked: bool
+    long_held: frozenset[Field] = frozenset()
     running: _Words = field(default_factory=dict)
     new: _Words = field(default_factory=dict)
 
     def note(self, words: _Words, word: str, reason: str) -> None:
         words.setdefault(word, {})[reason] = None
+
+    def waits(self, op: Op) -> bool:
+        """Is a thread that stops in front of this primitive told to be waiting?"""
+        return op.sleeps or (op.code == c.LOCK and op.place is not None and op.place.field in self.long_held)
 
     def fell_back(self, steps: Sequence[Step]) -> bool:
         return not self.locked and UNDER_MMAP_LOCK in events_of(steps)
@@ -209,7 +235,7 @@ def _begin_at(lead: Lead, state: State, found: _Found) -> None:
     steps = lead.run(0)
     if found.fell_back(steps):
         found.note(found.new, "falls back", reason_of(steps, found.variant))
-    elif not lead.ended(0) and lead.next_op(0).sleeps:
+    elif not lead.ended(0) and found.waits(lead.next_op(0)):
         found.note(found.new, "waits", lead.next_op(0).name)
 
 
@@ -219,7 +245,7 @@ def _arrive_at(lead: Lead, before: Sequence[Step], state: State, found: _Found) 
     steps = list(before)
     while True:
         moved = bool(lead.run(1))
-        if not lead.ended(1) and lead.next_op(1).sleeps:
+        if not lead.ended(1) and found.waits(lead.next_op(1)):
             found.note(found.running, "waited for", lead.next_op(1).name)
         more = lead.run(0)
         steps += more
@@ -228,7 +254,7 @@ def _arrive_at(lead: Lead, before: Sequence[Step], state: State, found: _Found) 
             return
         if lead.ended(0) or not (moved or more):
             return
-        if lead.next_op(0).sleeps:
+        if found.waits(lead.next_op(0)):
             found.note(found.running, "waits", lead.next_op(0).name)
 
 

@@ -93,7 +93,7 @@ _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tup
     c.TREE_ERASE: ((), (TREE,), ()),
     c.VMA_CONTAINS: ((o.VM_START, o.VM_END), (), ()),
     c.TOUCH: ((PMD, PTE), (), (TLB, WRITES, o.PAGE_DATA)),
-    c.OWN_SET_PTE: ((PMD, PTE), (), (TLB,)),
+    c.OWN_SET_PTE: ((), (), (TLB,)),
     c.PMD_KEEP: ((), (), ()),
     c.READ_PMD: ((PMD,), (), ()),
     c.PMD_SAME: ((PMD,), (), ()),

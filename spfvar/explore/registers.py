@@ -20,7 +20,7 @@ Row = Sequence[int]
 #: Ops that write C_DST whatever happens, and do not read it.
 _OVERWRITE = frozenset(
     (c.SET_REG, c.ADD_REG, c.ADD_REGS, c.LOAD, c.LOAD_TEST, c.LOAD_ODD, c.LOAD_REF, c.ALLOC, c.FIND_VMA,
-     c.READ_PMD, c.READ_PTE, c.PMD_CLEAR, c.PMD_TAKE, c.PTE_TAKE, c.FOLIO_GET, c.FOLIO_CREATE,
+     c.READ_PMD, c.READ_PTE, c.PMD_TAKE, c.PTE_TAKE, c.FOLIO_GET, c.FOLIO_CREATE,
      c.NEXT_CANDIDATE, c.PAGE_ALLOC, c.WINDOW)
 )  # fmt: skip
 _OPERANDS = (c.C_DST, c.C_SRC, c.C_SRC2, c.C_SRC3, c.C_A_REG)

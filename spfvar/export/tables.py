@@ -44,10 +44,8 @@ def read_pmd(x: Operands) -> Step:
 
 @template(c.OWN_SET_PTE)
 def own_set_pte(x: Operands) -> Step:
-    """Take a present entry over into the CPU's own table, which is its TLB."""
-    there = f"PMD({x.src}) != NULL && READABLE(PTE(PMD({x.src}), {x.src}))"
-    take = f"tlb[_pid * PAGES + {x.src}] = PTE(PMD({x.src}), {x.src})"
-    return done(f"if :: {there} -> {take} :: else fi")
+    """Enter the entry into the CPU's own table, which is its TLB."""
+    return done(f"tlb[_pid * PAGES + {x.src}] = {x.src2}")
 
 
 @template(c.PMD_KEEP)

@@ -7,7 +7,7 @@ whether there is one is an open outcome of faults on mappings that may have some
 from __future__ import annotations
 
 from spfvar.mm import hookspecs as hooks
-from spfvar.mm.fault import PMD_LOCK, PTL, load_protection
+from spfvar.mm.fault import PMD_LOCK, load_protection
 from spfvar.mm.filemap import do_cow_fault, do_read_fault, do_shared_fault
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import PMD_NONE, VMA_COPY, VMFault, VmFault
@@ -76,12 +76,12 @@ class HandleFault:
         if not (yield from hooks.pte_map_lock(vmf)):
             return VMFault.RETRY if vmf.has(VMA_COPY) else VMFault.NONE
         if not (yield pte_same()):
-            yield spin_unlock(PTL)
+            yield from hooks.pte_unmap_unlock(vmf)
             return VMFault.NONE
         if pte == "write-protected":
             return (yield from hooks.do_wp_page(vmf))
         yield work("ptep_set_access_flags")
-        yield spin_unlock(PTL)
+        yield from hooks.pte_unmap_unlock(vmf)
         return VMFault.NONE
 
     @hookimpl
@@ -99,5 +99,5 @@ class HandleFault:
         if (yield pte_same()):
             yield from load_protection(vmf)
             yield work("set_pte", "ptep_modify_prot_commit")
-        yield spin_unlock(PTL)
+        yield from hooks.pte_unmap_unlock(vmf)
         return VMFault.NONE

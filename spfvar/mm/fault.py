@@ -217,6 +217,10 @@ class MmapLockFault:
         return True
 
     @hookimpl
+    def pte_unmap_unlock(self, vmf: VmFault) -> Steps:
+        yield spin_unlock(PTL)
+
+    @hookimpl
     def pte_alloc_one(self, vmf: VmFault) -> Steps:
         if vmf.mapping.reclaims and (yield choose("memcg reclaim", False, True)):
             # The folio at the end of the LRU list is the first one there is.
@@ -283,12 +287,12 @@ class MmapLockFault:
                 yield free_page()
             return VMFault.RETRY if vmf.has(VMA_COPY) else VMFault.NONE
         if not (yield pte_none()):
-            yield spin_unlock(PTL)
+            yield from hooks.pte_unmap_unlock(vmf)
             if vmf.write:
                 yield free_page()
             return VMFault.NONE
         if vmf.mapping.userfault and not vmf.has(TRIED):
-            yield spin_unlock(PTL)
+            yield from hooks.pte_unmap_unlock(vmf)
             if vmf.write:
                 yield free_page()
             return (yield from hooks.handle_userfault(vmf))
@@ -297,17 +301,17 @@ class MmapLockFault:
             yield set_pte_anon()
         else:
             yield set_pte_zero()
-        yield spin_unlock(PTL)
+        yield from hooks.pte_unmap_unlock(vmf)
         return VMFault.NONE
 
     @hookimpl
     def do_wp_page(self, vmf: VmFault) -> Steps:
         if vmf.mapping.shared or (yield from reuses_page()):
             yield pte_mkwrite()
-            yield spin_unlock(PTL)
+            yield from hooks.pte_unmap_unlock(vmf)
             return VMFault.NONE
         yield from get_old_page()
-        yield spin_unlock(PTL)
+        yield from hooks.pte_unmap_unlock(vmf)
         return (yield from hooks.wp_page_copy(vmf))
 
     @hookimpl
@@ -326,7 +330,7 @@ class MmapLockFault:
             yield from put_old_page(unmapped=False)
             return VMFault.RETRY if vmf.has(VMA_COPY) else VMFault.NONE
         if not (yield pte_same()):
-            yield spin_unlock(PTL)
+            yield from hooks.pte_unmap_unlock(vmf)
             yield free_page()
             yield from put_old_page(unmapped=False)
             return VMFault.NONE
@@ -335,7 +339,7 @@ class MmapLockFault:
         yield ipi_wait()
         yield from add_anon_page()
         yield set_pte_anon()
-        yield spin_unlock(PTL)
+        yield from hooks.pte_unmap_unlock(vmf)
         yield from put_old_page(unmapped=True)
         return VMFault.NONE
 

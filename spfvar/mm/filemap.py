@@ -7,7 +7,7 @@ filemap_map_pages, filemap_fault; mm/internal.h maybe_unlock_mmap_for_io.
 from __future__ import annotations
 
 from spfvar.mm import hookspecs as hooks
-from spfvar.mm.fault import PTL, add_anon_page, load_index, load_protection, pmd_install
+from spfvar.mm.fault import add_anon_page, load_index, load_protection, pmd_install
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import PMD_NONE, TRIED, VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
@@ -41,7 +41,6 @@ from spfvar.ops.primitives import (
     registers_equal,
     set_register,
     sleep_for,
-    spin_unlock,
     store,
     test_register,
     work,
@@ -170,7 +169,7 @@ class FilemapFault:
             return (VMFault.RETRY if vmf.has(VMA_COPY) else VMFault.NONE), vmf
         yield from map_window(vmf.mapping)
         mapped = yield test_register(o.counter, 1, "mapped the faulting page")
-        yield spin_unlock(PTL)
+        yield from hooks.pte_unmap_unlock(vmf)
         return (VMFault.NOPAGE if mapped else VMFault.NONE), vmf
 
     @hookimpl
@@ -223,7 +222,7 @@ class FilemapFault:
         if not (yield from hooks.pte_map_lock(vmf)):
             return VMFault.RETRY if vmf.has(VMA_COPY) else VMFault.NOPAGE
         if not (yield pte_none()):
-            yield spin_unlock(PTL)
+            yield from hooks.pte_unmap_unlock(vmf)
             return VMFault.NOPAGE
         if vmf.write and not vmf.mapping.shared:
             yield from add_anon_page()
@@ -231,7 +230,7 @@ class FilemapFault:
         else:
             yield page_add_file_rmap()
             yield set_pte_file(vmf.write, notify=vmf.mapping.write_notify)
-        yield spin_unlock(PTL)
+        yield from hooks.pte_unmap_unlock(vmf)
         return VMFault.NONE
 
     @hookimpl

@@ -1,11 +1,13 @@
 """fork(2): VMAs of the parent and their entries are copied into the child's address space.
 
 Sources: kernel/fork.c dup_mmap; mm/memory.c copy_page_range, copy_present_pte (v5.12); mm/mmap.c exit_mmap.
-The child's anon_vma of its own is left out: it shares the parent's, which is what keeps the inherited pages
-reachable.
+Of the child's own anon_vma only the time is there: the child shares the parent's, which is what keeps the
+inherited pages reachable.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import PTL
@@ -14,7 +16,7 @@ from spfvar.mm.mremap import NEW_PTL, copy_vma_fields, find_extent, pte_alloc_at
 from spfvar.mm.vmf import Mapping
 from spfvar.mm.writers import link_in_file, load_vm_file, over_range, unmap_region
 from spfvar.ops import objects as o
-from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.op import Op, Steps, again, loop
 from spfvar.ops.paging import (
     folio_get,
     get_page,
@@ -51,6 +53,12 @@ last = Register("fork_last")
 CHILD_MMAP_LOCK = at(o.child_mm, o.MMAP_LOCK)
 
 
+def in_child(op: Op) -> Op:
+    """An op on the tree of VMAs whose memory is the child's: faults of the parent do not read it."""
+    assert op.line is not None
+    return replace(op, line=replace(op.line, register=o.child_mm))
+
+
 def copy_present_pte(mapping: Mapping) -> Steps:
     """One entry at ``address``: reference and map the page twice; both sides lose the write permission."""
     kind = yield vm_normal_page()
@@ -69,10 +77,13 @@ def copy_present_pte(mapping: Mapping) -> Steps:
 def dup_vma(mapping: Mapping) -> Steps:
     """The body of dup_mmap's loop: ``vma`` and its entries to ``new_start .. new_end`` of ``child_mm``."""
     yield from hooks.dup_mmap_start_write(o.vma)
-    yield from copy_vma_fields(mapping, o.child_mm)
+    if (yield from copy_vma_fields(mapping, o.child_mm)):
+        # anon_vma_fork(): a place in the parent's tree, and an anon_vma of the child's own.
+        yield work("interval_tree", "anon_vma_clone")
+        yield work("anon_vma_alloc")
     yield from link_in_file(o.new_vma, mapping, True)
     yield from hooks.vma_mark_attached(o.new_vma)
-    yield tree_store(o.new_vma, "__vma_link_rb")
+    yield in_child(tree_store(o.new_vma, "__vma_link_rb"))
     yield from hooks.copy_page_range(mapping)
 
 
@@ -81,13 +92,14 @@ def exit_child(mapping: Mapping, pages: int) -> Steps:
 
     Nobody else runs in it or finds its VMAs, so they are freed at once in every design.
     """
-    yield down_write(CHILD_MMAP_LOCK, "mmap_write_lock")
+    yield from hooks.child_mmap_write_lock()
+    yield copy_register(first, o.range_start)
     yield copy_register(last, o.range_end)
     yield loop("exit_mmap")
     yield copy_register(o.range_end, o.range_start, pages)
-    if (yield find_vma(key=o.range_start)):
+    if (yield in_child(find_vma(key=o.range_start))):
         yield from load_vm_file(mapping)
-        yield tree_erase("__mt_destroy")
+        yield in_child(tree_erase("__mt_destroy"))
         yield from unmap_region(o.vma, mapping)
         yield from hooks.vma_mark_detached(o.vma)
         if not mapping.anonymous:
@@ -95,7 +107,8 @@ def exit_child(mapping: Mapping, pages: int) -> Steps:
         yield free(o.vma, "__vm_area_free")
     if (yield next_address(o.range_start, last, pages)):
         yield again("exit_mmap")
-    yield up_write(CHILD_MMAP_LOCK, "mmap_write_unlock")
+    yield copy_register(o.range_start, first)
+    yield from hooks.child_mmap_write_unlock()
 
 
 class Fork:
@@ -108,9 +121,9 @@ class Fork:
         if not (yield find_vma(key=o.range_start)):
             yield from hooks.mmap_write_unlock()
             return
-        yield down_write(CHILD_MMAP_LOCK, "mmap_write_lock_nested")
+        yield from hooks.child_mmap_write_lock()
         yield from dup_vma(mapping)
-        yield up_write(CHILD_MMAP_LOCK, "mmap_write_unlock")
+        yield from hooks.child_mmap_write_unlock()
         # Until here CPUs may write to pages that the child has, through entries of before the fork.
         yield ipi_send("flush_tlb_mm", o.range_start, o.range_end)
         yield ipi_wait()
@@ -120,7 +133,7 @@ class Fork:
     def fork_all(self, mapping: Mapping, pages: int) -> Steps:
         yield work("syscall", "fork")
         yield from hooks.mmap_write_lock(None, None)
-        yield down_write(CHILD_MMAP_LOCK, "mmap_write_lock_nested")
+        yield from hooks.child_mmap_write_lock()
         yield copy_register(first, o.range_start)
         yield copy_register(last, o.range_end)
         yield loop("for_each_vma")
@@ -131,10 +144,18 @@ class Fork:
             yield from dup_vma(mapping)
         if (yield next_address(o.range_start, last, pages)):
             yield again("for_each_vma")
-        yield up_write(CHILD_MMAP_LOCK, "mmap_write_unlock")
+        yield from hooks.child_mmap_write_unlock()
         yield ipi_send("flush_tlb_mm", first, last)
         yield ipi_wait()
         yield from hooks.mmap_write_unlock()
+
+    @hookimpl
+    def child_mmap_write_lock(self) -> Steps:
+        yield down_write(CHILD_MMAP_LOCK, "mmap_write_lock_nested")
+
+    @hookimpl
+    def child_mmap_write_unlock(self) -> Steps:
+        yield up_write(CHILD_MMAP_LOCK, "mmap_write_unlock")
 
     @hookimpl
     def dup_mmap_start_write(self, vma: Register) -> Steps:

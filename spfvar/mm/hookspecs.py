@@ -11,6 +11,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from spfvar.mm.file_hookspecs import collapse_file as collapse_file
+from spfvar.mm.file_hookspecs import collapse_huge_page as collapse_huge_page
+from spfvar.mm.file_hookspecs import i_mmap_lock_write as i_mmap_lock_write
+from spfvar.mm.file_hookspecs import mmap_fixed as mmap_fixed
+from spfvar.mm.file_hookspecs import pmdp_collapse_flush as pmdp_collapse_flush
+from spfvar.mm.file_hookspecs import pte_free_retracted as pte_free_retracted
+from spfvar.mm.file_hookspecs import pte_offset_map_lock as pte_offset_map_lock
+from spfvar.mm.file_hookspecs import retract_page_tables as retract_page_tables
+from spfvar.mm.file_hookspecs import shrink_folio_list as shrink_folio_list
+from spfvar.mm.file_hookspecs import tlb_remove_table_sync_one as tlb_remove_table_sync_one
+from spfvar.mm.file_hookspecs import truncate_pagecache as truncate_pagecache
+from spfvar.mm.file_hookspecs import truncate_pagecache_range as truncate_pagecache_range
+from spfvar.mm.file_hookspecs import writepages as writepages
 from spfvar.mm.hooking import HOOKS as HOOKS
 from spfvar.mm.hooking import PROJECT as PROJECT
 from spfvar.mm.hooking import hook_point as hook_point
@@ -80,6 +93,12 @@ def pte_map_lock(vmf: VmFault) -> Steps:
 
     Returns whether the table is locked and still the right one; if not, nothing is held.
     """
+    raise AssertionError
+
+
+@hook_point
+def pte_unmap_unlock(vmf: VmFault) -> Steps:
+    """Unlock what pte_map_lock locked (include/linux/mm.h)."""
     raise AssertionError
 
 
@@ -380,6 +399,12 @@ def tlb_remove_table(table: Register) -> Steps:
 
 
 @hook_point
+def tlb_free_table(table: Register) -> Steps:
+    """Free one page table of the gather, whose range has been flushed (mm/mmu_gather.c)."""
+    raise AssertionError
+
+
+@hook_point
 def mmap(mapping: Mapping) -> Steps:
     """mmap(2) of ``range_start .. range_end`` at a free address (mm/mmap.c: mmap_region)."""
     raise AssertionError
@@ -485,6 +510,18 @@ def dup_mmap_start_write(vma: Register) -> Steps:
 
 
 @hook_point
+def child_mmap_write_lock() -> Steps:
+    """Lock ``child_mm``, where nobody runs but us (kernel/fork.c: dup_mmap; mm/mmap.c: exit_mmap)."""
+    raise AssertionError
+
+
+@hook_point
+def child_mmap_write_unlock() -> Steps:
+    """Unlock ``child_mm``, of which exit_mmap has emptied ``range_start .. range_end`` (mm/mmap.c)."""
+    raise AssertionError
+
+
+@hook_point
 def copy_page_range(mapping: Mapping) -> Steps:
     """Copy the entries of ``vma`` to ``new_vma``, write-protecting private ones (mm/memory.c)."""
     raise AssertionError
@@ -514,82 +551,4 @@ def mpol_free(policy: Register) -> Steps:
 @hook_point
 def show_map() -> Steps:
     """Read of /proc/pid/maps, ``range_start .. range_end`` (fs/proc/task_mmu.c)."""
-    raise AssertionError
-
-
-# --- who comes from the file, or from reclaim ----------------------------------------------------
-
-
-@hook_point
-def mmap_fixed(mapping: Mapping, old: Mapping) -> Steps:
-    """mmap(2) with MAP_FIXED over the VMA at ``range_start .. range_end`` (mm/mmap.c: mmap_region)."""
-    raise AssertionError
-
-
-@hook_point
-def pte_offset_map_lock(key: Register) -> Steps:
-    """Find the page table of the address in ``key`` and lock it (mm/pgtable-generic.c).
-
-    Returns whether there is one.
-    """
-    raise AssertionError
-
-
-@hook_point
-def truncate_pagecache() -> Steps:
-    """ftruncate(2) of ``mapped_file`` to ``file_start`` pages of ``file_end`` (mm/truncate.c)."""
-    raise AssertionError
-
-
-@hook_point
-def truncate_pagecache_range() -> Steps:
-    """fallocate(FALLOC_FL_PUNCH_HOLE) of the page ``file_start`` (mm/truncate.c)."""
-    raise AssertionError
-
-
-@hook_point
-def shrink_folio_list() -> Steps:
-    """Reclaim the clean page ``file_start`` of ``mapped_file`` (mm/vmscan.c)."""
-    raise AssertionError
-
-
-@hook_point
-def writepages() -> Steps:
-    """Write the pages ``file_start .. file_end`` of ``mapped_file`` in one batch (fs/ext4/inode.c)."""
-    raise AssertionError
-
-
-@hook_point
-def collapse_huge_page() -> Steps:
-    """khugepaged: collapse the page table of ``range_start .. range_end`` (mm/khugepaged.c)."""
-    raise AssertionError
-
-
-@hook_point
-def collapse_file() -> Steps:
-    """khugepaged: collapse the pages ``file_start .. file_end``, then free their tables (mm/khugepaged.c)."""
-    raise AssertionError
-
-
-@hook_point
-def pmdp_collapse_flush(key: Register) -> Steps:
-    """Unlink the table of the address in ``key``, flush what it mapped (mm/pgtable-generic.c).
-
-    Returns whether there was one.
-    """
-    raise AssertionError
-
-
-@hook_point
-def tlb_remove_table_sync_one() -> Steps:
-    """Wait until no CPU walks page tables with interrupts off (mm/mmu_gather.c)."""
-    raise AssertionError
-
-
-@hook_point
-def retract_page_tables() -> Steps:
-    """Free the tables that map ``mapped_file`` from ``file_start`` on (mm/khugepaged.c).
-
-    The folios are locked and unmapped.
-    """
     raise AssertionError

@@ -22,7 +22,6 @@ from spfvar.ops.primitives import (
     call_rcu,
     copy_register,
     down_read,
-    down_write,
     equals,
     find_vma,
     folio_trylock,
@@ -132,6 +131,10 @@ class Khugepaged:
     def retract_page_tables(self) -> Steps:
         return retract_under_mmap_lock(check_again=True)
 
+    @hookimpl
+    def pte_free_retracted(self, table: Register) -> Steps:
+        yield free(table, "pte_free", "free_table")
+
 
 def retract_under_mmap_lock(check_again: bool, lock_table: bool = False) -> Steps:
     """Free the tables of the VMAs whose mmap_lock is to be had at once.
@@ -140,7 +143,7 @@ def retract_under_mmap_lock(check_again: bool, lock_table: bool = False) -> Step
     the table locked while it is unlinked.
     """
     yield from first_folio()
-    yield down_write(I_MMAP, "i_mmap_lock_write")
+    yield from hooks.i_mmap_lock_write(o.mapped_file)
     yield set_register(o.rmap_cursor, 0)
     yield loop("vma_interval_tree_foreach")
     if (yield rmap_walk_next(o.mapped_file)):
@@ -172,7 +175,7 @@ def collapse_and_free_pmd(lock_table: bool) -> Steps:
     if there:
         yield add(at(o.mm, o.PGTABLES_BYTES), -1, "mm_dec_nr_ptes")
         yield from hooks.tlb_remove_table_sync_one()
-        yield free(o.table, "pte_free", "free_table")
+        yield from hooks.pte_free_retracted(o.table)
 
 
 def rmap_walk_anon() -> Steps:

@@ -23,7 +23,6 @@ from spfvar.ops.primitives import (
     allocate,
     at,
     copy_register,
-    down_write,
     find_vma,
     free,
     ipi_send,
@@ -72,7 +71,10 @@ def pte_alloc_at(mm: Register, key: Register) -> Steps:
 
 
 def copy_vma_fields(mapping: Mapping, mm: Register = o.mm) -> Steps:
-    """``new_vma`` becomes like ``vma``, at ``new_start`` of ``mm``, and holds what that holds."""
+    """``new_vma`` becomes like ``vma``, at ``new_start`` of ``mm``, and holds what that holds.
+
+    Returns whether that is an anon_vma.
+    """
     yield allocate(o.new_vma, "vm_area_dup", "vm_area_alloc")
     yield store_ref(at(o.new_vma, o.VM_MM), mm).untimed()
     yield store_register(at(o.new_vma, o.VM_START), o.new_start)
@@ -81,26 +83,31 @@ def copy_vma_fields(mapping: Mapping, mm: Register = o.mm) -> Steps:
     yield store_register(at(o.new_vma, o.VM_WRITE), o.vm_page_prot)
     yield load(at(o.vma, o.VM_PGOFF), o.vm_pgoff).untimed()
     yield store_register(at(o.new_vma, o.VM_PGOFF), o.vm_pgoff).untimed()
-    yield from anon_vma_clone()
+    cloned = yield from anon_vma_clone()
     if not mapping.anonymous:
         yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
         yield store_ref(at(o.new_vma, o.VM_FILE), o.vm_file)
         yield add(at(o.vm_file, o.F_COUNT), 1, "get_file")
+    return cloned
 
 
 def anon_vma_clone() -> Steps:
-    """``new_vma`` shares the anon_vma of ``vma``, if that has one (mm/rmap.c)."""
-    if (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
-        yield add(at(o.anon_vma, o.ANON_VMA_REFS), 1, "get_anon_vma")
-        yield store_ref(at(o.new_vma, o.VM_ANON_VMA), o.anon_vma)
+    """``new_vma`` shares the anon_vma of ``vma`` (mm/rmap.c).  Returns whether that has one."""
+    if not (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
+        return False
+    yield add(at(o.anon_vma, o.ANON_VMA_REFS), 1, "get_anon_vma")
+    yield store_ref(at(o.new_vma, o.VM_ANON_VMA), o.anon_vma)
+    return True
 
 
 def take_rmap_locks(mapping: Mapping, take: bool) -> Steps:
     """Keep reverse-map walks out while a page may be at neither address, or let them in again."""
     if not mapping.anonymous:
         yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
-        lock = at(o.vm_file, o.I_MMAP_RWSEM)
-        yield down_write(lock, "i_mmap_lock_write") if take else up_write(lock, "i_mmap_unlock_write")
+        if take:
+            yield from hooks.i_mmap_lock_write(o.vm_file)
+        else:
+            yield up_write(at(o.vm_file, o.I_MMAP_RWSEM), "i_mmap_unlock_write")
 
 
 def flush_extent() -> Steps:

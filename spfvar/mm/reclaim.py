@@ -42,9 +42,10 @@ def try_to_unmap() -> Steps:
     if (yield rmap_walk_next(o.mapped_file)):
         yield copy_register(o.limit, o.cursor, 1)
         if (yield from hooks.pte_offset_map_lock(o.cursor)):
-            yield zap_ptes(even_cows=False)
-            yield ipi_send("ptep_clear_flush", o.cursor)
-            yield ipi_wait()
+            # page_vma_mapped_walk() passes over what is not mapped: nothing is cleared, nobody interrupted.
+            if (yield zap_ptes(even_cows=False, report=True)):
+                yield ipi_send("ptep_clear_flush", o.cursor)
+                yield ipi_wait()
             yield spin_unlock(PTL)
         yield again("rmap_walk_file")
     yield up_read(I_MMAP, "i_mmap_unlock_read")

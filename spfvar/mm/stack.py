@@ -15,6 +15,7 @@ from spfvar.ops.op import Steps
 from spfvar.ops.primitives import (
     add,
     at,
+    copy_register,
     equals_register,
     find_vma,
     spin_lock,
@@ -42,7 +43,8 @@ class ExpandStack:
     @hookimpl
     def expand_stack(self, vmf: VmFault) -> Steps:
         yield from hooks.mmap_read_unlock()
-        yield from hooks.mmap_write_lock(o.address, o.stack_top)
+        yield copy_register(o.limit, o.stack_top, 1)
+        yield from hooks.mmap_write_lock(o.address, o.limit)
         found = yield find_vma(key=o.stack_top)
         if found:
             yield from hooks.vma_start_write(o.vma)

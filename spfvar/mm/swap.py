@@ -9,7 +9,7 @@ fault's anonymous page, and leaves the cache, when it is mapped.  Pages come fro
 from __future__ import annotations
 
 from spfvar.mm import hookspecs as hooks
-from spfvar.mm.fault import PTL, load_index, load_protection
+from spfvar.mm.fault import load_index, load_protection
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import TRIED, VMA_COPY, VMFault, VmFault
 from spfvar.ops import objects as o
@@ -34,7 +34,6 @@ from spfvar.ops.primitives import (
     folio_unlock,
     load_ref,
     sleep_for,
-    spin_unlock,
     store,
     work,
 )
@@ -104,11 +103,11 @@ def map_swapped_page(vmf: VmFault) -> Steps:
         yield free_page().untimed()
         return VMFault.RETRY if vmf.has(VMA_COPY) else VMFault.NONE
     if not (yield pte_same()):
-        yield spin_unlock(PTL)
+        yield from hooks.pte_unmap_unlock(vmf)
         yield free_page().untimed()
         return VMFault.NONE
     yield delete_from_swap_cache()
     yield page_add_new_anon_rmap()
     yield set_pte_anon(vmf.write)
-    yield spin_unlock(PTL)
+    yield from hooks.pte_unmap_unlock(vmf)
     return VMFault.NONE

@@ -69,7 +69,7 @@ def tlb_finish_mmu() -> Steps:
     if not (yield is_null(o.gathered)):
         yield copy_register(o.table, o.gathered)
         yield load_ref(at(o.table, o.GATHER_NEXT), o.gathered)
-        yield free(o.table, "__tlb_remove_table", "free_table")
+        yield from hooks.tlb_free_table(o.table)
         yield again("tlb_flush_mmu_free")
 
 
@@ -89,11 +89,10 @@ def link_in_file(vma: Register, mapping: Mapping, in_tree: bool) -> Steps:
     """Link or unlink a file VMA in its file's interval tree."""
     if mapping.anonymous:
         return
-    lock = at(o.vm_file, o.I_MMAP_RWSEM)
-    yield down_write(lock, "i_mmap_lock_write")
+    yield from hooks.i_mmap_lock_write(o.vm_file)
     name = "vma_interval_tree_insert" if in_tree else "vma_interval_tree_remove"
     yield linked(at(vma, o.VM_LINKED), int(in_tree), name)
-    yield up_write(lock, "i_mmap_unlock_write")
+    yield up_write(at(o.vm_file, o.I_MMAP_RWSEM), "i_mmap_unlock_write")
 
 
 def unlink_anon_vmas(vma: Register) -> Steps:
@@ -194,6 +193,10 @@ class MmapLockWriters:
         yield downgrade_write(MMAP_LOCK, "mmap_write_downgrade")
 
     @hookimpl
+    def i_mmap_lock_write(self, file: Register) -> Steps:
+        yield down_write(at(file, o.I_MMAP_RWSEM), "i_mmap_lock_write")
+
+    @hookimpl
     def vma_start_write(self, vma: Register) -> Steps:
         return
         yield
@@ -254,6 +257,10 @@ class MmapLockWriters:
         # paravirtual guests (KVM with PV TLB flush, Hyper-V, Xen) free them by RCU.
         yield store_ref(at(table, o.GATHER_NEXT), o.gathered)
         yield copy_register(o.gathered, table)
+
+    @hookimpl
+    def tlb_free_table(self, table: Register) -> Steps:
+        yield free(table, "__tlb_remove_table", "free_table")
 
     @hookimpl
     def mmap(self, mapping: Mapping) -> Steps:

@@ -39,13 +39,13 @@ def read_pmd(into: Register = o.table, key: Register = o.address) -> Op:
     return Op(codes.READ_PMD, "pmd", BOOL, dst=into, src=key, cost="walk")
 
 
-def own_set_pte() -> Op:
-    """Take the entry of ``address`` over into the page table of this CPU, if it is present.
+def own_set_pte(entry: Register = o.orig_pte) -> Op:
+    """Enter an entry at ``address`` into the page table of this CPU.
 
-    With it in a run, each CPU has page tables of its own: its accesses see only what it has taken over, and a
+    With it in a run, each CPU has page tables of its own: its accesses see only what it has entered, and a
     TLB flush interrupts only those that have something of the range.
     """
-    return Op(codes.OWN_SET_PTE, "set_pte_at(own table)", src=o.address, cost="set_pte")
+    return Op(codes.OWN_SET_PTE, "set_pte_at(own table)", src=o.address, src2=entry, cost="set_pte")
 
 
 def pmd_same(register: Register = o.table, key: Register = o.address) -> Op:
@@ -68,11 +68,11 @@ def pmd_clear(into: Register = o.table, key: Register = o.cursor) -> Op:
     return Op(codes.PMD_CLEAR, "pmd_clear", BOOL, dst=into, src=key, src2=o.range_start, src3=o.range_end)
 
 
-def read_pte(write: bool, key: Register = o.address) -> Op:
-    """``orig_pte = READ_ONCE(*pte)``; outcome: "none", "present" or "write-protected"."""
+def read_pte(write: bool, key: Register = o.address, into: Register = o.orig_pte) -> Op:
+    """``into = READ_ONCE(*pte)``; outcome: "none", "present" or "write-protected"."""
     return _entry(
-        codes.READ_PTE, "orig_pte = *pte", "read", src=key,
-        outcomes=("none", "present", "write-protected"), dst=o.orig_pte, imm=int(write),
+        codes.READ_PTE, f"{into.name} = *pte", "read", src=key,
+        outcomes=("none", "present", "write-protected"), dst=into, imm=int(write),
     )  # fmt: skip
 
 

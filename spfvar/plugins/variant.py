@@ -162,7 +162,10 @@ class Stack:
 
     def _resolve(self, name: str, args: tuple[Any, ...]) -> Steps:
         caller = getattr(self._manager.hook, name)
-        steps = caller(**dict(zip(self._parameters[name], args, strict=True)))
+        wanted = self._parameters[name]
+        if len(args) != len(wanted):
+            raise StrategyError(f"{name}({', '.join(wanted)}) is called with {len(args)} arguments")
+        steps = caller(**dict(zip(wanted, args, strict=True)))
         if steps is None:
             raise StrategyError(f"no patch of {self.variant.name} implements {name}")
         return steps  # type: ignore[no-any-return]

@@ -28,7 +28,7 @@ WRITER_WORDS = {
     "waited for": "the writer waits for such a fault",
     "falls back": "a fault that begins while the writer is at work goes to mmap_lock",
     "waits": "the fault waits for the writer; the footnote names the lock",
-    "-": "nothing but, at most, a wait for a page table's spinlock",
+    "-": "nothing but, at most, a wait for a spinlock that is held briefly",
     "IPI": "the writer interrupts the CPUs that run the mm",
     "RCU": "it frees something after a grace period",
     "tables": "it unlinks page tables",

@@ -175,6 +175,15 @@ def leave_cpu(machine, threads, tid, t):
 
 
 @inlined
+def go_to_sleep(machine, threads, tid, t, until, oversubscribed):
+    """A thread waits for storage: its CPU is another's, or idle, and then not interrupted."""
+    threads.running[tid] = False
+    if oversubscribed:
+        leave_cpu(machine, threads, tid, t)
+    set_key(threads, tid, until)
+
+
+@inlined
 def wake_threads(machine, threads, meters, p, s, g, out, by, tid, t, oversubscribed):
     """Let the threads that were handed a lock by the node ``by`` go on; returns the releaser's clock."""
     par = machine.parameters
@@ -422,6 +431,7 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
             if key[1] >= INFINITE or threads.winner[1] != tid:
                 continue
         cpu = threads.cpu[tid]
+        threads.running[tid] = tid != kthread
         speed = machine.speed[cpu]
         tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
         limit, rival = next_key(threads, tid)
@@ -485,8 +495,7 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
                     x[X_STEPS] = steps
                     return DONE
                 t = pass_edge(machine, edges, meters, pc, outcome, tid, t, speed, rng)
-            if flags & e.SLEEP and oversubscribed and tid != kthread:
-                leave_cpu(machine, threads, tid, issued)
-                set_key(threads, tid, t)
+            if flags & e.SLEEP and tid != kthread:
+                go_to_sleep(machine, threads, tid, issued, t, oversubscribed)
                 break
             pc = successor(edges, pc, outcome)

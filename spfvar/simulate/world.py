@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +38,8 @@ from spfvar.scenario.program import (
 KTHREAD = "rcu_gp_kthread"
 #: VMAs that may wait for a grace period beside those in use.
 SPARE_VMAS = 4096
+#: Page tables that may, where it is RCU that frees them: those of a grace period of munmaps.
+SPARE_TABLES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,9 @@ class World:
 
 def build_world(load: Load, stack: Stack) -> World:
     """Extract, lay out and link a load under a variant.  Raises StrategyError."""
-    sizes = _sizes(load)
-    automata = lower(extract_programs(load, stack), sizes)
+    programs = extract_programs(load, stack)
+    sizes = _sizes(load, programs.values())
+    automata = lower(programs, sizes)
     layout = Layout(sizes, automata.values())
     program = link(automata, layout, private_tables(load), settled_fields(load, automata))
     state = layout.empty_state()
@@ -110,14 +114,18 @@ def compute_times(load: Load) -> dict[str, float]:
     return times
 
 
-def _sizes(load: Load) -> Sizes:
+def _sizes(load: Load, automata: Iterable[Automaton]) -> Sizes:
     vmas = sum(region.count * len(region.ranges) * (1 if region.child < 0 else 2) for region in load.regions)
+    deferred = any(
+        op.code == c.CALL_RCU and op.src is not None and op.src.cls == o.PAGE_TABLE
+        for automaton in automata for op in automaton.ops()
+    )  # fmt: skip
     return Sizes(
         threads=load.threads + 1,
         vmas=vmas + SPARE_VMAS,
         # Tables that were unlinked wait for a grace period while their successors are in use; every
         # thread may hold one that it preallocated.
-        tables=2 * (load.pages // PT_SPAN) + 2 * load.threads + 64,
+        tables=2 * (load.pages // PT_SPAN) + 2 * load.threads + 64 + (SPARE_TABLES if deferred else 0),
         files=max(1, load.files),
         folios=max(1, load.folios),
         pages=load.pages,

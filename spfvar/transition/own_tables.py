@@ -1,4 +1,4 @@
-"""Page tables per CPU: what one of them has, it has taken over from the shared entries by a fault of its own.
+"""Page tables per CPU: what is in one of them, a fault of that CPU has entered there.
 
 A CPU's access finds its own table only, and a TLB flush needs to interrupt only those that have something of
 the range in theirs (RadixVM: tracker_cores).  With TLBs in the state, a CPU's TLB is its table; without,
@@ -14,10 +14,8 @@ from spfvar.ops.codes import (
     G_THREADS,
     G_TLB,
     OUT_TARGET0,
-    PTE_PRESENT,
 )
 from spfvar.transition.jit import inlined
-from spfvar.transition.tables import pmd, pte
 
 
 @inlined
@@ -35,14 +33,8 @@ def has(s, g, cpu, page):
 
 
 @inlined
-def set_own(s, g, cpu, page):
-    """Take the page's entry over, if it is present."""
-    table = s[pmd(g, page)] - 1
-    if table < 0:
-        return 0
-    entry = s[pte(g, table, page)]
-    if entry & PTE_PRESENT == 0:
-        return 0
+def set_own(s, g, cpu, page, entry):
+    """Enter a page into the CPU's table."""
     if g[G_TLB] != 0:
         s[g[G_TLB] + cpu * g[G_PAGES] + page] = entry
     else:

@@ -274,7 +274,7 @@ def table_op(s, p, g, pc, tid, tb, index, out):
         s[tables.pte(g, index, address)] &= ~c.PTE_WRITE
         return 0
     if op == c.OWN_SET_PTE:
-        return own_tables.set_own(s, g, tid, address)
+        return own_tables.set_own(s, g, tid, address, s[tb + p[pc, C_SRC2]])
     if op == c.PMD_TAKE:
         return tables.pmd_take(s, g, address, tb + p[pc, C_DST])
     return tables.change_protection(

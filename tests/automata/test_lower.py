@@ -60,8 +60,8 @@ def load_world(variant: str, pages: int, monkeypatch: pytest.MonkeyPatch) -> Any
     """The world of a load in which threads fault, protect, zap and unmap anonymous memory."""
     plain = world_module._sizes
 
-    def sizes(load: Any) -> Sizes:
-        found = plain(load)
+    def sizes(load: Any, automata: Any) -> Sizes:
+        found = plain(load, automata)
         values = {name: getattr(found, name) for name in Sizes.__slots__}
         return Sizes(**{**values, "anon_pages": pages, "anon_vmas": 200 if pages else 0})
 

@@ -8,7 +8,7 @@ from spfvar.automata.automaton import Automaton
 from spfvar.automata.extract import Extractor
 from spfvar.conformance.paths import Wrong, follow
 from spfvar.conformance.references import References, counted_fields
-from spfvar.conformance.sections import Sections
+from spfvar.conformance.sections import Sections, told_by_state
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.paging import (
@@ -17,8 +17,10 @@ from spfvar.ops.paging import (
     folio_put,
     free_page,
     get_page,
+    next_table,
     pmd_populate,
     put_page,
+    read_pmd,
     read_pte,
     set_pte_anon,
     set_pte_file,
@@ -40,6 +42,7 @@ from spfvar.ops.primitives import (
     free,
     inc_not_zero,
     ipi_wait,
+    is_null,
     local_irq_disable,
     local_irq_enable,
     rcu_read_lock,
@@ -93,6 +96,42 @@ def test_a_forgotten_unlock_is_told_with_its_shortest_path() -> None:
     assert wrong.taken is wrong.blamed
     assert wrong.blamed.name == "spin_lock(pmd_pgtable->ptl)"
     assert wrong.blamed.where.startswith(__file__)
+
+
+def test_spinlocks_that_only_the_state_tells_are_not_followed() -> None:
+    """A loop that locks table after table through one register, and a lock that is had if a register is set.
+
+    A lock whose register stays, or gets another object once it is unlocked, is followed.
+    """
+
+    def all_tables() -> Steps:
+        yield loop("tables")
+        yield read_pmd(key=o.cursor)
+        yield spin_lock(PTL)
+        if (yield next_table()):
+            yield again("tables")
+
+    def one_by_one() -> Steps:
+        yield loop("tables")
+        yield read_pmd(key=o.cursor)
+        yield spin_lock(PTL)
+        yield spin_unlock(PTL)
+        if (yield next_table()):
+            yield again("tables")
+
+    def if_set() -> Steps:
+        if not (yield is_null(o.table)):
+            yield spin_unlock(PTL)
+
+    def lock_first() -> Steps:
+        yield spin_lock(PTL)
+        yield from if_set()
+
+    name = str(PTL)
+    assert told_by_state([automaton(all_tables)]) == told_by_state([automaton(lock_first)]) == {name}
+    assert told_by_state([automaton(one_by_one)]) == frozenset()
+    assert sections(all_tables)
+    assert not follow(automaton(all_tables), Sections(frozenset([name]))).wrong
 
 
 def test_the_reference_that_is_left_is_the_one_blamed() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from spfvar.matrix import catalogue
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
+from spfvar.scenario.load import make_load
+from spfvar.simulate.world import build_world
 from tests.mm.race_runs import RaceRun
+from tests.stacks import stack
 
 FORK = """
 [[vma]]
@@ -54,6 +58,22 @@ def test_a_parent_without_anon_vma_gives_the_child_none_and_no_entries() -> None
     names = run.thread()
     assert "set_pte_at(orig_pte)" not in names
     assert run.word(o.VM_ANON_VMA, 1) == 0
+
+
+def test_the_childs_tree_is_not_in_the_parents_cache_line() -> None:
+    """What fork and the child's exit write disturbs no lookup in the parent: the lines are child_mm's."""
+    load = make_load(
+        "fork-storm", catalogue.scenarios()["fork-storm"], {"threads": 1, "vmas": 1, "pause": 1e3}
+    )
+    lines = {
+        (op.name, op.line.register.name)
+        for op in build_world(load, stack("mmap-lock")).program.ops
+        if op.line is not None and op.line.name == "mm_mt"
+    }
+    assert lines == {
+        ("find_vma", "mm"), ("find_vma", "child_mm"),
+        ("__vma_link_rb", "child_mm"), ("__mt_destroy", "child_mm"),
+    }  # fmt: skip
 
 
 def test_per_vma_locks_lock_the_parents_vma_first() -> None:

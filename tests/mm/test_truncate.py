@@ -102,6 +102,15 @@ def test_reclaim_flushes_under_the_tables_lock_and_frees_what_nobody_refers_to()
     assert run.word(o.CACHED, 1) == 1
 
 
+def test_reclaim_interrupts_nobody_for_a_page_that_is_not_mapped() -> None:
+    """page_vma_mapped_walk finds no entry: the page is freed without a flush."""
+    run = run_of('{ reclaim = "data" }', present="no")
+    names = short(run.thread())
+    assert "ptep_clear_flush" not in names
+    assert "__remove_mapping" in names
+    assert (run.word(o.CACHED), run.word(o.REFCOUNT)) == (0, 0)
+
+
 def test_reclaim_leaves_a_page_that_a_fault_refers_to() -> None:
     """The fault has looked the page up; reclaim unmaps it from the other VMA but cannot free it."""
     run = RaceRun(

@@ -180,3 +180,9 @@ def test_events_are_selected_by_role() -> None:
     one = Variant("v", "t", "k", "s", events=events)
     assert one.events_with("abort") == ["b", "c"]
     assert one.events_with("attempt") == ["a"]
+
+
+def test_a_hook_point_called_with_too_few_arguments_is_named() -> None:
+    """The message has the hook point, its parameters and how many there were."""
+    with pytest.raises(StrategyError, match=r"mmap_write_lock\(start, end\) is called with 0 arguments"):
+        Stack(variant()).automaton("t", hooks.mmap_write_lock)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from spfvar.matrix.catalogue import hardware
+from spfvar.ops import codes as c
 from spfvar.simulate import clock as k
 from spfvar.simulate import machine as m
 
@@ -166,9 +167,20 @@ def test_memory_traffic_delays_only_when_the_channel_is_saturated(machine: m.Mac
 def test_a_flush_costs_the_sender_per_cpu_and_steals_from_each(machine: m.Machine, clock: Any) -> None:
     """Two others run: 30 + 2 * 7 for the sender, 30 stolen from each of them, nothing from who sleeps."""
     running = np.array([True, True, False, True])
-    assert k.interrupt_others(machine, clock, running, 0, 100.0) == 144.0
+    out = np.zeros(c.OUT_TARGET0 + 4, dtype=np.int32)
+    assert k.interrupt_others(machine, clock, running, out, False, 0, 100.0) == 144.0
     assert list(clock.stolen) == [0.0, 30.0, 0.0, 30.0]
-    assert k.interrupt_others(machine, clock, np.array([True, False, False, False]), 0, 100.0) == 100.0
+    alone = np.array([True, False, False, False])
+    assert k.interrupt_others(machine, clock, alone, out, False, 0, 100.0) == 100.0
+
+
+def test_a_targeted_flush_interrupts_its_targets_only(machine: m.Machine, clock: Any) -> None:
+    """Threads 1 and 2 are targets, 2 sleeps: 30 + 7 for the sender, 30 stolen from 1; without targets, nothing."""
+    running = np.array([True, True, False, True])
+    out = np.array([0] * c.OUT_TARGET0 + [0, 1, 1, 0], dtype=np.int32)
+    assert k.interrupt_others(machine, clock, running, out, True, 0, 100.0) == 137.0
+    assert list(clock.stolen) == [0.0, 30.0, 0.0, 0.0]
+    assert k.interrupt_others(machine, clock, running, out * 0, True, 0, 100.0) == 100.0
 
 
 def test_freed_pages_go_back_through_the_lru_lock_and_refill_the_list(machine: m.Machine, clock: Any) -> None:

@@ -39,6 +39,21 @@ def test_mmap_lock_peaks_between_8_and_24_threads_and_then_declines() -> None:
     assert 8 <= peak <= 24
     assert 7.0 <= curve[peak] / curve[1] <= 9.5
     assert curve[112] < curve[peak]
+    assert curve[112] == pytest.approx(3.63e6, rel=0.1)
+
+
+def test_speculation_scales_further_but_not_linearly() -> None:
+    """Published: 15 times one thread at 112 (8,579,053 / 580,978), for much of a fault is still shared."""
+    assert 10.0 <= rate("spf-anon", 112, "skylake-2s56c") / rate("spf-anon", 1, "skylake-2s56c") <= 20.0
+
+
+def test_clusters_make_the_curve_of_mmap_lock_uneven() -> None:
+    """Published for Rome: flat from 4 to 21 threads (3.1 to 3.6 M), 7.8 M at 48, 6.5 M at 79."""
+    curve = {n: rate("mmap-lock", n, "rome-2s128c") for n in (4, 12, 21, 48, 79)}
+    plateau = [curve[n] for n in (4, 12, 21)]
+    assert max(plateau) < 1.4 * min(plateau)
+    assert curve[48] > 1.4 * curve[21]
+    assert curve[79] < curve[48]
 
 
 @pytest.mark.parametrize(
@@ -70,6 +85,8 @@ def test_designs_are_equal_for_a_single_thread() -> None:
     base = rate("mmap-lock", 1, "skylake-2s56c")
     for variant in [name for name, one in REGISTRY.variants.items() if one.compared] + ["per-vma-refcnt"]:
         assert rate(variant, 1, "skylake-2s56c") == pytest.approx(base, rel=0.02)
+    base = rate("mmap-lock", 1, "rome-2s128c")
+    assert rate("spf-anon", 1, "rome-2s128c") == pytest.approx(base, rel=0.02)
 
 
 def test_no_profile_names_a_variant() -> None:

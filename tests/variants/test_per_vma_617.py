@@ -122,7 +122,7 @@ class MovesBoundary:
 
     @hookimpl
     def vma_merge(self, mapping: Mapping) -> Steps:
-        yield from hooks.mmap_write_lock()
+        yield from hooks.mmap_write_lock(o.range_start, o.range_end)
         yield find_vma(key=o.range_start)
         yield find_vma(o.near, o.range_end)
         yield from hooks.vma_start_write(o.vma)

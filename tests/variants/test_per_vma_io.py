@@ -42,6 +42,19 @@ def test_a_major_fault_comes_back_to_its_vma(variant: str, access: str) -> None:
     assert today["mmap_lock_fault"] == 1
 
 
+@pytest.mark.parametrize("variant", RETRIES)
+def test_a_swap_in_comes_back_to_its_vma(variant: str) -> None:
+    """do_swap_page that dropped the lock: the first proposal marks its retry, the second lets it stay.
+
+    Two pages: the first fault finds no page table, and so no swap entry.
+    """
+    swap = {"backing": "swap", "cached": 0.0, "size": "8KiB"}
+    _, counts = alone(variant, swap)
+    assert (counts["vma_lock_retry_vma"], counts["mmap_lock_fault"], counts["pgmajfault"]) == (1, 0, 1)
+    _, today = alone("per-vma-refcnt", swap)
+    assert today["mmap_lock_fault"] == 1
+
+
 @pytest.mark.parametrize(
     ("variant", "lock"), [("per-vma-io-hold", "vma_refcount_put"), ("mmap-lock-2010", "mmap_read_unlock")]
 )

@@ -72,6 +72,15 @@ def test_every_fall_back_has_its_reason(variant: str, region: dict[str, Any], re
     assert counts[reason] == counts["mmap_lock_fault"] == faults
 
 
+@pytest.mark.parametrize("variant", RELEASES)
+def test_swap_entries_fall_back_until_v6_6(variant: str) -> None:
+    """4 pages in the swap cache; the first fault finds no page table, and so no swap entry: 3 fall back."""
+    faults, counts = counts_of(variant, {"backing": "swap", "cached": 1.0}, "read")
+    assert faults == 4
+    assert counts["mmap_lock_fault"] == (3 if variant == "per-vma-6.4" else 0)
+    assert counts.get("vma_lock_retry_swap", 0) == counts["mmap_lock_fault"]
+
+
 def test_a_private_copy_without_anon_vma_falls_back_before_v6_10() -> None:
     """v6.7 looks for the anon_vma of a file's VMA when a page is copied, and does not try mmap_lock."""
     region = {**ONE_BY_ONE, "anon_vma": False}

@@ -1,0 +1,95 @@
+"""The hook points of who comes from the file, or from reclaim; see spfvar.mm.hookspecs."""
+
+from __future__ import annotations
+
+from spfvar.mm.hooking import hook_point
+from spfvar.mm.vmf import Mapping
+from spfvar.ops.op import Steps
+from spfvar.ops.places import Register
+
+
+@hook_point
+def i_mmap_lock_write(file: Register) -> Steps:
+    """Keep everybody else out of a file's interval tree (include/linux/fs.h)."""
+    raise AssertionError
+
+
+@hook_point
+def mmap_fixed(mapping: Mapping, old: Mapping) -> Steps:
+    """mmap(2) with MAP_FIXED over the VMA at ``range_start .. range_end`` (mm/mmap.c: mmap_region)."""
+    raise AssertionError
+
+
+@hook_point
+def pte_offset_map_lock(key: Register) -> Steps:
+    """Find the page table of the address in ``key`` and lock it (mm/pgtable-generic.c).
+
+    Returns whether there is one.
+    """
+    raise AssertionError
+
+
+@hook_point
+def truncate_pagecache() -> Steps:
+    """ftruncate(2) of ``mapped_file`` to ``file_start`` pages of ``file_end`` (mm/truncate.c)."""
+    raise AssertionError
+
+
+@hook_point
+def truncate_pagecache_range() -> Steps:
+    """fallocate(FALLOC_FL_PUNCH_HOLE) of the page ``file_start`` (mm/truncate.c)."""
+    raise AssertionError
+
+
+@hook_point
+def shrink_folio_list() -> Steps:
+    """Reclaim the clean page ``file_start`` of ``mapped_file`` (mm/vmscan.c)."""
+    raise AssertionError
+
+
+@hook_point
+def writepages() -> Steps:
+    """Write the pages ``file_start .. file_end`` of ``mapped_file`` in one batch (fs/ext4/inode.c)."""
+    raise AssertionError
+
+
+@hook_point
+def collapse_huge_page() -> Steps:
+    """khugepaged: collapse the page table of ``range_start .. range_end`` (mm/khugepaged.c)."""
+    raise AssertionError
+
+
+@hook_point
+def collapse_file() -> Steps:
+    """khugepaged: collapse the pages ``file_start .. file_end``, then free their tables (mm/khugepaged.c)."""
+    raise AssertionError
+
+
+@hook_point
+def pmdp_collapse_flush(key: Register) -> Steps:
+    """Unlink the table of the address in ``key``, flush what it mapped (mm/pgtable-generic.c).
+
+    Returns whether there was one.
+    """
+    raise AssertionError
+
+
+@hook_point
+def tlb_remove_table_sync_one() -> Steps:
+    """Wait until no CPU walks page tables with interrupts off (mm/mmu_gather.c)."""
+    raise AssertionError
+
+
+@hook_point
+def retract_page_tables() -> Steps:
+    """Free the tables that map ``mapped_file`` from ``file_start`` on (mm/khugepaged.c).
+
+    The folios are locked and unmapped.
+    """
+    raise AssertionError
+
+
+@hook_point
+def pte_free_retracted(table: Register) -> Steps:
+    """Free a table that retract_page_tables has unlinked (mm/khugepaged.c: collapse_and_free_pmd)."""
+    raise AssertionError
