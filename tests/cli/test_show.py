@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,3 +131,14 @@ def test_the_default_comparison_has_what_has_no_star() -> None:
     )
     assert {row["name"] for row in variants if row["default"]} == {v.name for v in compared.variants}
     assert {row["name"] for row in scenarios if row["default"]} == {c.load.scenario for c in compared.cells}
+
+
+def test_a_plugin_that_does_not_load_is_told(tmp_path: Path) -> None:
+    """Who asks for its variant would otherwise learn only that nothing is called so."""
+    plugin = tmp_path / "my_idea.py"
+    plugin.write_text("import no_such_module_anywhere\n")
+    answer = spfvar("show", "my-idea", "--plugin", str(plugin))
+    assert answer.code == 2
+    told, unknown = answer.err.splitlines()
+    assert f"{plugin}:1: ModuleNotFoundError: No module named 'no_such_module_anywhere'" in told
+    assert "nothing is called 'my-idea'" in unknown
