@@ -13,9 +13,16 @@ import click
 from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
 from spfvar.cli.check import INCOMPLETE, search_options
-from spfvar.cli.options import output_option, plugin_option, reproduce
+from spfvar.cli.options import (
+    bound_options,
+    format_option,
+    jobs_option,
+    output_option,
+    plugin_option,
+    race_option,
+    reproduce,
+)
 from spfvar.cli.plugins import load
-from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
@@ -27,31 +34,31 @@ BROKEN = 1
 
 @click.command(name="ablate")
 @click.argument("variant", shell_complete=completing.variants)
-@click.option(
-    "--race", "patterns", multiple=True, metavar="NAME|GLOB|FILE.toml",
-    shell_complete=completing.races, help="Race; repeatable.  [default: all]",
-)  # fmt: skip
+@race_option("all")
 @click.option("--core", is_flag=True, help="Also the guards of the paths that all variants share.")
-@click.option("--max-states", type=int, default=2_000_000, show_default=True, help="Bound of each search.")
-@click.option("--memory", default="2GiB", show_default=True, metavar="SIZE", help="Bound of all searches.")
-@click.option("--timeout", default="20s", show_default=True, metavar="DURATION", help="Bound of each search.")
-@click.option("--jobs", type=int, metavar="N", help="Searches to run side by side.  [default: all CPUs]")
-@click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
+@click.option(
+    "--all", "every", is_flag=True, help="List the guards of the core's own texts in its stack, too."
+)
+@bound_options(max_states=2_000_000, timeout="20s")
+@jobs_option("Searches")
+@format_option(FORMS)
 @output_option
 @plugin_option
 def command(
-    variant: str, patterns: tuple[str, ...], core: bool, max_states: int, memory: str, timeout: str,
+    variant: str, races: tuple[str, ...], core: bool, every: bool, max_states: int, memory: str, timeout: str,
     jobs: int | None, form: str, output: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Take every guard of a VARIANT out in turn; say which race breaks without it.
 
     Guards are sections (RCU, interrupts off, locks, references, writers' counts), checks of what others
-    may have changed, trylocks, grace periods, IPIs, waits, and what writers leave for readers.
+    may have changed, trylocks, grace periods, IPIs, waits, and what writers leave for readers.  Listed are
+    those of the variant's own texts; JSON has all.
 
     \b
     Examples:
       spfvar ablate spf-do-fault
       spfvar ablate per-vma-6.12 --race 'munmap-*' --format mail
+      spfvar ablate per-vma-6.12 --all              those of v6.12's khugepaged, too
       spfvar ablate mmap-lock                       the guards of the core itself
       spfvar ablate my-idea --plugin my_idea.py
 
@@ -60,23 +67,21 @@ def command(
     """
     from spfvar.matrix.ablate import ablate
 
-    if jobs is not None and jobs < 1:
-        raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
     options = search_options(max_states, memory, timeout, False, False)
     if output is not None:
         check_writable(output)
     registry = load(plugins)
-    races = catalogue.races()
-    chosen = {name: races[name] for name in races.select(patterns or races.names())}
+    known = catalogue.races()
+    chosen = {name: known[name] for name in known.select(races or known.names())}
     with _progress() as progress:
         found = ablate(registry.any_variant(variant), chosen, core, options, jobs, progress)
     where = terminal.place(output, form)
-    where.put(render(variant, found, form, where))
+    where.put(render(variant, found, form, where, every or core))
     return BROKEN if found.broken else INCOMPLETE if found.open else 0
 
 
-def render(variant: str, found: Ablated, form: str, where: terminal.Place) -> str:
-    """The guards in one of the forms."""
+def render(variant: str, found: Ablated, form: str, where: terminal.Place, every: bool) -> str:
+    """The guards in one of the forms; ``every``: those of the core's texts too, which JSON has anyway."""
     from spfvar.report import ablation
     from spfvar.report.paint import judged
 
@@ -84,10 +89,11 @@ def render(variant: str, found: Ablated, form: str, where: terminal.Place) -> st
     if form == "json":
         return ablation.render_json(variant, found)
     if form == "mail":
-        return ablation.render_mail(variant, found, command_line)
+        return ablation.render_mail(variant, found, command_line, every)
     if form == "markdown":
-        return ablation.render_markdown(variant, found, command_line)
-    return ablation.render_text(variant, found, command_line, where.width, judged if where.colour else str)
+        return ablation.render_markdown(variant, found, command_line, every)
+    paint = judged if where.colour else str
+    return ablation.render_text(variant, found, command_line, where.width, paint, every)
 
 
 @contextmanager

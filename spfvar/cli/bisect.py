@@ -7,17 +7,29 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spfvar import units
 from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
 from spfvar.cli.check import INCOMPLETE, replay_options, search_options
 from spfvar.cli.compare import SOMETHING_FAILED
-from spfvar.cli.options import output_option, plugin_option, reproduce
+from spfvar.cli.options import (
+    bound_options,
+    format_option,
+    given,
+    hardware_option,
+    jobs_option,
+    output_option,
+    plugin_option,
+    race_option,
+    reproduce,
+    scenario_option,
+    seed_options,
+    set_option,
+    threads_option,
+)
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.cli.waiting import counting, doing
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
-from spfvar.matrix.plan import DEFAULT_HARDWARE
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
     from spfvar.explore.explore import Options
@@ -30,44 +42,26 @@ METRIC = "faults_per_s"
 
 @click.command(name="bisect")
 @click.argument("series", shell_complete=completing.series)
+@race_option()
+@scenario_option()
 @click.option(
-    "--race",
-    "races",
-    multiple=True,
-    metavar="NAME|GLOB|FILE.toml",
-    shell_complete=completing.races,
-    help="Race; repeatable.",
+    "--metric",
+    metavar="NAME",
+    shell_complete=completing.metrics,
+    help=f"What a scenario is judged by.  [default: {METRIC}]",
 )
-@click.option(
-    "--scenario",
-    "scenarios",
-    multiple=True,
-    metavar="NAME|GLOB|FILE.toml",
-    shell_complete=completing.scenarios,
-    help="Scenario; repeatable.",
-)
-@click.option("--metric", metavar="NAME", help=f"What a scenario is judged by.  [default: {METRIC}]")
-@click.option("--threads", metavar="1,4,16", help="Thread counts.  [default: the scenario's]")
-@click.option(
-    "--set", "settings", multiple=True, metavar="AXIS=VALUE[,VALUE]...", help="Values of any other axis."
-)
-@click.option(
-    "--hardware", metavar="NAME|FILE.toml", help=f"Hardware profile.  [default: {DEFAULT_HARDWARE}]"
-)
-@click.option(
-    "--seeds", type=int, default=6, show_default=True, help="Independent runs per prefix and point."
-)
-@click.option("--seed", type=int, default=1, show_default=True, help="First seed.")
-@click.option("--max-states", type=int, default=20_000_000, show_default=True, help="Bound of each search.")
-@click.option("--memory", default="2GiB", show_default=True, metavar="SIZE", help="Bound of all searches.")
-@click.option("--timeout", default="60s", show_default=True, metavar="DURATION", help="Bound of each search.")
-@click.option("--jobs", type=int, metavar="N", help="Searches or runs side by side.  [default: all CPUs]")
-@click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
+@threads_option
+@set_option
+@hardware_option
+@seed_options
+@bound_options(max_states=20_000_000, timeout="60s")
+@jobs_option("Searches or cells")
+@format_option(FORMS)
 @output_option
 @plugin_option
 def command(
-    series: str, races: tuple[str, ...], scenarios: tuple[str, ...], metric: str | None, threads: str | None,
-    settings: tuple[str, ...], hardware: str | None, seeds: int, seed: int, max_states: int, memory: str,
+    series: str, races: tuple[str, ...], scenarios: tuple[str, ...], metric: str | None, threads: list[int],
+    settings: dict[str, list[str]], hardware: str, seeds: int, seed: int, max_states: int, memory: str,
     timeout: str, jobs: int | None, form: str, output: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Run every prefix of a SERIES; show which patch breaks or heals a race, or moves a metric.
@@ -97,9 +91,8 @@ def command(
             key="bisect",
             expected="--race NAME or --scenario NAME",
         )
-    _only_for_scenarios(
-        races, {"--metric": metric, "--threads": threads, "--set": settings, "--hardware": hardware}
-    )
+    if races:
+        _refuse_options_of_scenarios()
     options = search_options(max_states, memory, timeout, False, False)
     if output is not None:
         check_writable(output)
@@ -113,9 +106,7 @@ def command(
         plan = make_plan(
             registry, catalogue.scenarios(), catalogue.hardware(),
             variants=[prefix.variant.name for prefix in prefixes], patterns=scenarios,
-            threads=units.parse_threads(threads) if threads else (), hardware=hardware or DEFAULT_HARDWARE,
-            baseline=prefixes[0].variant.name,
-            settings={k: v.split(",") for k, v in units.parse_assignments(settings).items()},
+            threads=threads, hardware=hardware, baseline=prefixes[0].variant.name, settings=settings,
             seeds=seeds, seed=seed,
         )  # fmt: skip
         text, code = _in_loads(prefixes, plan, lookup(metric or METRIC).name, jobs, form)
@@ -123,10 +114,11 @@ def command(
     return code or (SOMETHING_FAILED if registry.problems else 0)
 
 
-def _only_for_scenarios(races: tuple[str, ...], given: dict[str, object]) -> None:
-    for name, value in given.items():
-        if races and value:
-            raise InputError("is for scenarios", key=name, expected="--scenario instead of --race")
+def _refuse_options_of_scenarios() -> None:
+    options = {"metric": "--metric", "threads": "--threads", "settings": "--set", "hardware": "--hardware"}
+    for parameter, option in options.items():
+        if given(parameter):
+            raise InputError("is for scenarios", key=option, expected="--scenario instead of --race")
 
 
 def _in_races(

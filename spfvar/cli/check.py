@@ -14,7 +14,16 @@ import click
 from spfvar import units
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
-from spfvar.cli.options import blame, output_option, plugin_option, reproduce
+from spfvar.cli.options import (
+    blame,
+    bound_options,
+    format_option,
+    jobs_option,
+    output_option,
+    plugin_option,
+    race_option,
+    reproduce,
+)
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.cli.waiting import doing
 from spfvar.errors import InputError
@@ -32,25 +41,16 @@ FORMS = ("table", "markdown", "mail", "json", "github")
 
 @click.command(name="check")
 @click.argument("variants", nargs=-1, metavar="[VARIANT]...", shell_complete=completing.checkable)
-@click.option(
-    "--race",
-    "patterns",
-    multiple=True,
-    metavar="NAME|GLOB|FILE.toml",
-    shell_complete=completing.races,
-    help="Race; repeatable.  [default: all]",
-)
+@race_option("all")
 @click.option("--twins", is_flag=True, help="Check the broken twins and the variants without their bugs.")
 @click.option("--walk", type=int, metavar="N", help="N random walks through each race, not a search.")
 @click.option("--seed", type=int, metavar="S", help="Seed of the walks.  [default: 1]")
 @click.option("--count", "counts", multiple=True, metavar="ACTOR=N", help="So many threads; repeatable.")
 @click.option("--all", "every", is_flag=True, help="Every violated property, not only the first found.")
-@click.option("--max-states", type=int, default=20_000_000, show_default=True, help="Bound of each search.")
-@click.option("--memory", default="2GiB", show_default=True, metavar="SIZE", help="Bound of all searches.")
-@click.option("--timeout", default="60s", show_default=True, metavar="DURATION", help="Bound of each search.")
+@bound_options(max_states=20_000_000, timeout="60s")
 @click.option("--no-reductions", is_flag=True, help="The plain search: every state, one primitive at a time.")
-@click.option("--jobs", type=int, metavar="N", help="Searches to run side by side.  [default: all CPUs]")
-@click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
+@jobs_option("Searches")
+@format_option(FORMS)
 @output_option
 @click.option(
     "--save",
@@ -60,7 +60,7 @@ FORMS = ("table", "markdown", "mail", "json", "github")
 )
 @plugin_option
 def command(
-    variants: tuple[str, ...], patterns: tuple[str, ...], twins: bool, walk: int | None, seed: int | None,
+    variants: tuple[str, ...], races: tuple[str, ...], twins: bool, walk: int | None, seed: int | None,
     counts: tuple[str, ...], every: bool, max_states: int, memory: str, timeout: str, no_reductions: bool,
     jobs: int | None, form: str, output: str | None, save: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
@@ -95,17 +95,17 @@ def command(
             check_writable(path)
     registry = load(plugins)
     names = variants if twins else usable(registry, variants)
-    races = catalogue.races()
-    cases = make_cases(registry, races, names, patterns, twins, parse_counts(counts))
+    known = catalogue.races()
+    cases = make_cases(registry, known, names, races, twins, parse_counts(counts))
     tell_problems(registry)
     with _progress("states" if walk is None else "primitives") as progress:
         results = run_checks(cases, walks or search, jobs, progress)
     where = terminal.place(output, form)
     if form == "github":
-        files = {result.case.race_name: races.own_file(result.case.race_name) for result in results}
+        files = {result.case.race_name: known.own_file(result.case.race_name) for result in results}
         text = github.render_checks(results, registry.problems, files)
     else:
-        text = render(results, form, where, replay_options(patterns, plugins))
+        text = render(results, form, where, replay_options(races, plugins))
     where.put(text)
     if save is not None:
         write_atomically(save, saved_text(results, save))

@@ -11,9 +11,15 @@ import click
 
 from spfvar import units
 from spfvar.atomic import check_writable, write_atomically
-from spfvar.cli import completing
-from spfvar.cli.options import output_option
-from spfvar.errors import InputError, unknown
+from spfvar.cli.options import (
+    format_option,
+    jobs_option,
+    output_option,
+    race_option,
+    scenario_option,
+    timeout_option,
+)
+from spfvar.errors import unknown
 from spfvar.matrix import catalogue
 
 FAILED = 1
@@ -22,20 +28,14 @@ FAILED = 1
 @click.command(name="check-plugin")
 @click.argument("plugin", metavar="FILE|MODULE")
 @click.option("--check", "names", multiple=True, metavar="NAME", help="Only this check; repeatable.")
-@click.option(
-    "--race", "patterns", multiple=True, metavar="NAME|GLOB|FILE.toml", shell_complete=completing.races,
-    help="Race to check it in; repeatable.  [default: all]",
-)  # fmt: skip
-@click.option(
-    "--scenario", "loads", multiple=True, metavar="NAME|GLOB|FILE.toml", shell_complete=completing.scenarios,
-    help="Load to run; repeatable.  [default: all]",
-)  # fmt: skip
-@click.option("--timeout", default="60s", show_default=True, metavar="DURATION", help="Bound of each search.")
-@click.option("--jobs", type=int, metavar="N", help="Searches and cells side by side.  [default: all CPUs]")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@race_option("all")
+@scenario_option("all")
+@timeout_option("60s")
+@jobs_option("Searches and cells")
+@format_option(("text", "json"))
 @output_option
 def command(
-    plugin: str, names: tuple[str, ...], patterns: tuple[str, ...], loads: tuple[str, ...], timeout: str,
+    plugin: str, names: tuple[str, ...], races: tuple[str, ...], scenarios: tuple[str, ...], timeout: str,
     jobs: int | None, form: str, output: str | None,
 ) -> int:  # fmt: skip
     """Check that a plugin's variants are well made: is FILE or MODULE fit to be compared and passed on?
@@ -61,17 +61,15 @@ def command(
     for name in names:
         if name not in CHECKS:
             raise unknown("check", name, CHECKS, key="--check")
-    if jobs is not None and jobs < 1:
-        raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
     if output is not None:
         check_writable(output)
     found = catalogue.races()
-    races = {name: found[name] for name in found.select(patterns or found.names())}
-    catalogue.scenarios().select(loads)
+    chosen = {name: found[name] for name in found.select(races or found.names())}
+    catalogue.scenarios().select(scenarios)
     with _progress() as progress:
-        scope = Scope(scenarios=loads, jobs=jobs, progress=progress)
+        scope = Scope(scenarios=scenarios, jobs=jobs, progress=progress)
         options = replace(scope.options, seconds=units.parse_duration(timeout) / 1e9)
-        results = list(check_plugin(load_plugin(plugin), races, replace(scope, options=options), names))
+        results = list(check_plugin(load_plugin(plugin), chosen, replace(scope, options=options), names))
     text = render_json(plugin, results) if form == "json" else render_text(plugin, results)
     if output is None:
         click.echo(text, nl=False)

@@ -13,14 +13,24 @@ import click
 from spfvar import units
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
-from spfvar.cli.options import blame, output_option, plugin_option
-from spfvar.cli.options import reproduce as reproduce
+from spfvar.cli.options import (
+    blame,
+    format_option,
+    given,
+    hardware_option,
+    jobs_option,
+    output_option,
+    plugin_option,
+    scenario_option,
+    seed_options,
+    set_option,
+    threads_option,
+)
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.cli.waiting import doing
 from spfvar.comparison.metrics import METRICS, Metric, select
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
-from spfvar.matrix.plan import DEFAULT_HARDWARE
 
 SOMETHING_FAILED = 1
 #: What tables show unless --metric says otherwise; csv and json hold every metric.
@@ -34,40 +44,18 @@ _OF_RUNS = {
 
 @click.command(name="compare")
 @click.argument("variants", nargs=-1, metavar="[VARIANT]...", shell_complete=completing.variants)
-@click.option(
-    "--scenario",
-    "patterns",
-    multiple=True,
-    metavar="NAME|GLOB|FILE.toml",
-    shell_complete=completing.scenarios,
-    help="Scenario; repeatable.  [default: those of the default matrix]",
-)
+@scenario_option("those of the default matrix")
 @click.option("--all", "every", is_flag=True, help="Every variant and scenario, where none are named.")
-@click.option("--threads", metavar="1,4,16", help="Thread counts.  [default: the scenario's]")
-@click.option(
-    "--hardware",
-    default=DEFAULT_HARDWARE,
-    show_default=True,
-    metavar="NAME|FILE.toml",
-    shell_complete=completing.hardware,
-    help="Hardware profile.",
-)
+@threads_option
+@hardware_option
 @click.option(
     "--baseline",
     metavar="VARIANT",
     shell_complete=completing.variants,
     help="What ratios refer to.  [default: the unpatched kernel]",
 )
-@click.option("--seeds", type=int, default=6, show_default=True, help="Independent runs per cell.")
-@click.option("--seed", type=int, default=1, show_default=True, help="First seed.")
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="AXIS=VALUE[,VALUE]...",
-    shell_complete=completing.axes,
-    help="Values of any other axis; repeatable.",
-)
+@seed_options
+@set_option
 @click.option(
     "--metric",
     "metrics",
@@ -76,8 +64,8 @@ _OF_RUNS = {
     shell_complete=completing.metrics,
     help="Metric to show; repeatable.  [default: faults_per_s; csv and json: all]",
 )
-@click.option("--jobs", type=int, metavar="N", help="Cells to run side by side.  [default: all CPUs]")
-@click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
+@jobs_option("Cells")
+@format_option(FORMS)
 @output_option
 @click.option(
     "--fail-on",
@@ -100,8 +88,8 @@ _OF_RUNS = {
 )
 @plugin_option
 def command(
-    variants: tuple[str, ...], patterns: tuple[str, ...], threads: str | None, hardware: str,
-    baseline: str | None, seeds: int, seed: int, settings: tuple[str, ...], metrics: tuple[str, ...],
+    variants: tuple[str, ...], scenarios: tuple[str, ...], threads: list[int], hardware: str,
+    baseline: str | None, seeds: int, seed: int, settings: dict[str, list[str]], metrics: tuple[str, ...],
     jobs: int | None, form: str, output: str | None, fail_on: str | None, save: str | None,
     loads: tuple[str, ...], plugins: tuple[str, ...], every: bool,
 ) -> int:  # fmt: skip
@@ -132,21 +120,17 @@ def command(
         condition = units.parse_fail_on(fail_on) if fail_on else None
         if condition is not None and condition.metric is not None:
             select([condition.metric])
-    with blame("--threads"):
-        counts = units.parse_threads(threads) if threads else []
-    with blame("--set"):
-        axes = {name: value.split(",") for name, value in units.parse_assignments(settings).items()}
     _check_places(output, save, loads)
     from spfvar.cli import comparing  # the simulator: not before the arguments are known to be good
     from spfvar.matrix.runfile import run_text
 
-    wanted = comparing.Wanted(variants, patterns, counts, axes, baseline, every)
-    scenarios = catalogue.scenarios()
+    wanted = comparing.Wanted(variants, scenarios, threads, settings, baseline, every)
+    known = catalogue.scenarios()
     if loads:
         comparison, run = comparing.loaded(loads, wanted, sys.argv[1:])
     else:
         registry = load(plugins)
-        plan = comparing.planned(wanted, registry, scenarios, hardware, seeds, seed)
+        plan = comparing.planned(wanted, registry, known, hardware, seeds, seed)
         tell_problems(registry)
         with _progress() as progress:
             comparison, run = comparing.simulated(plan, registry, jobs, progress, sys.argv[1:])
@@ -156,7 +140,7 @@ def command(
         write_atomically(save, run_text(run))
     where = terminal.place(output, form)
     view = comparing.View(form, shown, condition, where.width, where.colour)
-    where.put(comparing.render(comparison, run, view, None if loads else scenarios))
+    where.put(comparing.render(comparison, run, view, None if loads else known))
     if condition is not None and (loss := comparing.too_bad(comparison, condition)) is not None:
         click.echo(f"spfvar: {loss}", err=True)
         return SOMETHING_FAILED
@@ -175,9 +159,8 @@ def _metrics(names: Sequence[str], form: str) -> Mapping[str, Metric]:
 def _check_places(output: str | None, save: str | None, loads: tuple[str, ...]) -> None:
     """Refuse now what could not be written later, and options that make no sense together."""
     if loads:
-        context = click.get_current_context()
         for name, option in _OF_RUNS.items():
-            if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            if given(name):
                 raise InputError("has no use beside --load, which computes nothing", key=option)
     for path in (output, save):
         if path is not None:

@@ -79,7 +79,7 @@ def _axes(context: click.Context) -> Names:
     from spfvar.matrix import catalogue
 
     scenarios = catalogue.scenarios()
-    chosen = context.params.get("patterns") or scenarios.names()
+    chosen = context.params.get("scenarios") or scenarios.names()
     every = [scenarios[name] for name in scenarios.select(chosen)]
     return [(f"{name}=", axis.doc) for scenario in every for name, axis in scenario.axes.items()]
 

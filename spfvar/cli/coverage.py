@@ -11,7 +11,7 @@ import click
 
 from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
-from spfvar.cli.options import output_option, plugin_option, reproduce
+from spfvar.cli.options import format_option, output_option, plugin_option, reproduce
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.cli.waiting import doing
 
@@ -26,7 +26,7 @@ INCOMPLETE = 3
 @click.command(name="coverage")
 @click.argument("variants", nargs=-1, metavar="[VARIANT]...", shell_complete=completing.checkable)
 @click.option("--writers", is_flag=True, help="What writers do to each design, instead of its faults.")
-@click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
+@format_option(FORMS)
 @output_option
 @plugin_option
 def command(

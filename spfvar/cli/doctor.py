@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from spfvar.cli import terminal
-from spfvar.cli.options import plugin_option
+from spfvar.cli.options import format_option, plugin_option
 
 if TYPE_CHECKING:  # completion must not wait for the simulator
     from spfvar.diagnosis import Finding
@@ -23,7 +23,7 @@ WORDS = {"ok": "ok", "note": "note", "broken": "BROKEN"}
 
 
 @click.command(name="doctor")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@format_option(("table", "json"))
 @plugin_option
 def command(form: str, plugins: tuple[str, ...]) -> int:
     """Look at the installation: versions, compiled code, cores, plugins, files, the terminal.

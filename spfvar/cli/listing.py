@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from spfvar.cli import terminal
-from spfvar.cli.options import plugin_option
+from spfvar.cli.options import format_option, plugin_option
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.errors import InputError
 from spfvar.explore.properties import PROPERTIES
@@ -20,6 +20,8 @@ from spfvar.mm.hookspecs import HOOKS
 from spfvar.plugins.lineage import depths, lineage
 
 Row = dict[str, Any]
+#: What the star of a table means; within the narrowest of terminals.
+NAMED_ONLY = "* compared only if named, or with compare --all"
 
 
 def variants(plugins: tuple[str, ...]) -> list[Row]:
@@ -41,6 +43,7 @@ def variants(plugins: tuple[str, ...]) -> list[Row]:
             "adds": list(relation.adds),
             "shares": {name: list(patches) for name, patches in relation.shares},
             "depth": deep[relation.name],
+            "default": variant.compared,
             "origin": variant.origin,
         })  # fmt: skip
     return rows
@@ -73,10 +76,16 @@ def scenarios(_plugins: tuple[str, ...]) -> list[Row]:
         try:
             scenario = found[name]
         except InputError as error:
-            rows.append({"name": name, "title": f"BROKEN: {error}", "axes": {}, "origin": found.origin(name)})
+            rows.append({
+                "name": name, "title": f"BROKEN: {error}", "axes": {}, "default": None,
+                "origin": found.origin(name),
+            })  # fmt: skip
             continue
         axes = {axis: values.values for axis, values in scenario.axes.items()}
-        rows.append({"name": name, "title": scenario.title, "axes": axes, "origin": found.origin(name)})
+        rows.append({
+            "name": name, "title": scenario.title, "axes": axes, "default": scenario.default,
+            "origin": found.origin(name),
+        })  # fmt: skip
     return rows
 
 
@@ -160,7 +169,7 @@ KINDS: dict[str, Callable[[tuple[str, ...]], list[Row]]] = {
 
 @click.command(name="list")
 @click.argument("kind", type=click.Choice(list(KINDS)), metavar="KIND")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@format_option(("table", "json"))
 @plugin_option
 def command(kind: str, form: str, plugins: tuple[str, ...]) -> None:
     """List things of a KIND: variants, series, scenarios, races, twins, properties, hooks or hardware.
@@ -196,10 +205,17 @@ def series_table(rows: list[Row], columns: int = terminal.WIDTH, colour: bool = 
 
 
 def table(rows: list[Row], columns: int = terminal.WIDTH, colour: bool = False) -> str:
-    """Name, title and, where it is not shipped, origin; what stacks on another is further in."""
+    """Name, title and, where it is not shipped, origin; what stacks on another is further in.
+
+    What a comparison has only if it is named (a row's "default" is False) has a star, explained below.
+    """
     from spfvar.report.paint import bold, judged
 
-    names = [f"{'  ' * row.get('depth', 0)}{row['name']}" for row in rows]
+    rare = [row.get("default") is False for row in rows]
+    names = [
+        f"{'  ' * row.get('depth', 0)}{row['name']}{' *' if star else ''}"
+        for row, star in zip(rows, rare, strict=True)
+    ]
     width = max((len(name) for name in names), default=0)
     lines = []
     for name, row in zip(names, rows, strict=True):
@@ -210,4 +226,4 @@ def table(rows: list[Row], columns: int = terminal.WIDTH, colour: bool = False) 
         name = f"{name:<{width}}"
         lines.append(f"{bold(name)}  {judged(first)}\n" if colour else f"{name}  {first}\n")
         lines += [f"{'':<{width}}  {more}\n" for more in rest]
-    return "".join(lines)
+    return "".join(lines) + (f"\n{NAMED_ONLY}\n" if any(rare) else "")

@@ -1,4 +1,7 @@
-"""Options that several commands share, and the command line that reports end with."""
+"""Options that several commands share, each defined once, and the command line that reports end with.
+
+Options that take a list or assignments hand over what they mean, not the text; errors name the option.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,10 @@ from typing import Any, TypeVar
 
 import click
 
-from spfvar.cli.completing import files
+from spfvar import units
+from spfvar.cli import completing
 from spfvar.errors import InputError
+from spfvar.matrix.plan import DEFAULT_HARDWARE
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -34,7 +39,7 @@ def plugin_option(command: Command) -> Command:
         "plugins",
         multiple=True,
         metavar="FILE|MODULE",
-        shell_complete=files,
+        shell_complete=completing.files,
         help="Load variants from there; repeatable.",
     )
     return plugin(verbose(command))
@@ -51,8 +56,135 @@ def is_verbose() -> bool:
 
 
 output_option = click.option(
-    "-o", "--output", metavar="FILE", shell_complete=files, help="Write there instead of to the terminal."
+    "-o",
+    "--output",
+    metavar="FILE",
+    shell_complete=completing.files,
+    help="Write there instead of to the terminal.",
 )
+
+
+def scenario_option(default: str = "") -> Callable[[Command], Command]:
+    """--scenario as an argument ``scenarios``; ``default``: what is taken without it, in words."""
+    return click.option(
+        "--scenario",
+        "scenarios",
+        multiple=True,
+        metavar="NAME|GLOB|FILE.toml",
+        shell_complete=completing.scenarios,
+        help="Scenario; repeatable." + _default(default),
+    )
+
+
+def race_option(default: str = "") -> Callable[[Command], Command]:
+    """--race as an argument ``races``; ``default``: what is taken without it, in words."""
+    return click.option(
+        "--race",
+        "races",
+        multiple=True,
+        metavar="NAME|GLOB|FILE.toml",
+        shell_complete=completing.races,
+        help="Race; repeatable." + _default(default),
+    )
+
+
+def _default(words: str) -> str:
+    return f"  [default: {words}]" if words else ""
+
+
+def _threads(_context: click.Context, _parameter: click.Parameter, text: str | None) -> list[int]:
+    with blame("--threads"):
+        return units.parse_threads(text) if text else []
+
+
+threads_option = click.option(
+    "--threads", metavar="1,4,16", callback=_threads, help="Thread counts.  [default: the scenario's]"
+)
+
+hardware_option = click.option(
+    "--hardware",
+    default=DEFAULT_HARDWARE,
+    show_default=True,
+    metavar="NAME|FILE.toml",
+    shell_complete=completing.hardware,
+    help="Hardware profile.",
+)
+
+
+def _settings(
+    _context: click.Context, _parameter: click.Parameter, texts: Sequence[str]
+) -> dict[str, list[str]]:
+    with blame("--set"):
+        return {name: value.split(",") for name, value in units.parse_assignments(texts).items()}
+
+
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="AXIS=VALUE[,VALUE]...",
+    callback=_settings,
+    shell_complete=completing.axes,
+    help="Values of any other axis; repeatable.",
+)
+
+
+def seed_options(command: Command) -> Command:
+    """--seeds and --seed of simulated runs."""
+    seeds = click.option("--seeds", type=int, default=6, show_default=True, help="Independent runs per cell.")
+    seed = click.option("--seed", type=int, default=1, show_default=True, help="First seed.")
+    return seeds(seed(command))
+
+
+def bound_options(max_states: int, timeout: str) -> Callable[[Command], Command]:
+    """--max-states, --memory and --timeout of searches, with these defaults."""
+
+    def decorate(command: Command) -> Command:
+        states = click.option(
+            "--max-states", type=int, default=max_states, show_default=True, help="Bound of each search."
+        )
+        memory = click.option(
+            "--memory", default="2GiB", show_default=True, metavar="SIZE", help="Bound of all searches."
+        )
+        return states(memory(timeout_option(timeout)(command)))
+
+    return decorate
+
+
+def timeout_option(default: str) -> Callable[[Command], Command]:
+    """--timeout of each search."""
+    return click.option(
+        "--timeout", default=default, show_default=True, metavar="DURATION", help="Bound of each search."
+    )
+
+
+def _jobs(_context: click.Context, _parameter: click.Parameter, jobs: int | None) -> int | None:
+    if jobs is not None and jobs < 1:
+        raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
+    return jobs
+
+
+def jobs_option(what: str) -> Callable[[Command], Command]:
+    """--jobs; ``what``: of which so many run side by side."""
+    return click.option(
+        "--jobs",
+        type=int,
+        metavar="N",
+        callback=_jobs,
+        help=f"{what} to run side by side.  [default: all CPUs]",
+    )
+
+
+def format_option(forms: Sequence[str]) -> Callable[[Command], Command]:
+    """--format as an argument ``form``; the first form is the default."""
+    choice = click.Choice(list(forms))
+    return click.option("--format", "form", type=choice, default=forms[0], show_default=True)
+
+
+def given(parameter: str) -> bool:
+    """Did the command line give the parameter?  If not, it has its default."""
+    source = click.get_current_context().get_parameter_source(parameter)
+    return source is click.core.ParameterSource.COMMANDLINE
 
 
 @contextmanager

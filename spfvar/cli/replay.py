@@ -9,7 +9,7 @@ import click
 
 from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
-from spfvar.cli.options import output_option, plugin_option
+from spfvar.cli.options import format_option, output_option, plugin_option
 from spfvar.cli.plugins import load
 from spfvar.matrix import catalogue
 from spfvar.plugins.registry import Registry
@@ -29,13 +29,7 @@ if TYPE_CHECKING:  # completion must not wait for the explorer
     shell_complete=completing.files,
     help="A race of your own; repeatable.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "markdown", "mail", "json"]),
-    default="table",
-    show_default=True,
-)
+@format_option(("table", "markdown", "mail", "json"))
 @output_option
 @plugin_option
 def command(

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from spfvar import units
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing
-from spfvar.cli.options import output_option, plugin_option, reproduce
+from spfvar.cli.options import (
+    format_option,
+    hardware_option,
+    jobs_option,
+    output_option,
+    plugin_option,
+    race_option,
+    reproduce,
+    scenario_option,
+    seed_options,
+    set_option,
+    threads_option,
+)
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.errors import InputError
-from spfvar.matrix.plan import DEFAULT_HARDWARE
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
     from spfvar.plugins.registry import Registry
@@ -39,49 +49,21 @@ SOMETHING_FAILED = 1
     help="Compare with it, beside the baseline; repeatable.  [default: those that the variant names]",
 )
 @click.option("--patch", "patch_file", metavar="FILE|-", help="The patch: a mail, an mbox or a diff.")
-@click.option("--format", "form", type=click.Choice(FORMS), default="mail", show_default=True)
+@format_option(FORMS)
 @click.option("--short", is_flag=True, help="At most 25 lines of mail.")
 @output_option
-@click.option(
-    "--scenario",
-    "loads",
-    multiple=True,
-    metavar="NAME|GLOB|FILE.toml",
-    shell_complete=completing.scenarios,
-    help="Load; repeatable.  [default: all]",
-)
-@click.option(
-    "--race",
-    "races",
-    multiple=True,
-    metavar="NAME|GLOB|FILE.toml",
-    shell_complete=completing.races,
-    help="Race; repeatable.  [default: all]",
-)
-@click.option("--threads", metavar="1,4,16", help="Thread counts.  [default: the load's]")
-@click.option(
-    "--hardware",
-    default=DEFAULT_HARDWARE,
-    show_default=True,
-    metavar="NAME|FILE.toml",
-    shell_complete=completing.hardware,
-    help="Hardware profile.",
-)
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="AXIS=VALUE[,VALUE]...",
-    help="Values of any other axis; repeatable.",
-)
-@click.option("--seeds", type=int, default=6, show_default=True, help="Independent runs per cell.")
-@click.option("--seed", type=int, default=1, show_default=True, help="First seed.")
-@click.option("--jobs", type=int, metavar="N", help="What to run side by side.  [default: all CPUs]")
+@scenario_option("all")
+@race_option("all")
+@threads_option
+@hardware_option
+@set_option
+@seed_options
+@jobs_option("Searches and cells")
 @plugin_option
 def command(
     variant: str, against: tuple[str, ...], patch_file: str | None, form: str, short: bool,
-    output: str | None, loads: tuple[str, ...], races: tuple[str, ...], threads: str | None, hardware: str,
-    settings: tuple[str, ...], seeds: int, seed: int, jobs: int | None, plugins: tuple[str, ...],
+    output: str | None, scenarios: tuple[str, ...], races: tuple[str, ...], threads: list[int], hardware: str,
+    settings: dict[str, list[str]], seeds: int, seed: int, jobs: int | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Review a VARIANT, and the patch that it models: is it safe, where is it worth it, who pays?
 
@@ -109,8 +91,8 @@ def command(
     registry = load(plugins)
     with _progress() as progress:
         review = review_of(
-            registry, variant, against, patch_file, loads, races, threads, hardware, settings, seeds, seed,
-            jobs, reproduce(sys.argv[1:]), progress,
+            registry, variant, against, patch_file, scenarios, races, threads, hardware, settings, seeds,
+            seed, jobs, reproduce(sys.argv[1:]), progress,
         )  # fmt: skip
     text = render(review, form, short)
     if output is None:
@@ -136,13 +118,12 @@ def render(review: Review, form: str, short: bool = False) -> str:
 
 
 def review_of(
-    registry: Registry, variant: str, against: Sequence[str], patch_file: str | None, loads: Sequence[str],
-    races: Sequence[str], threads: str | None, hardware: str, settings: Sequence[str], seeds: int, seed: int,
-    jobs: int | None, line: str, progress: Progress | None = None,
+    registry: Registry, variant: str, against: Sequence[str], patch_file: str | None,
+    scenarios: Sequence[str], races: Sequence[str], threads: Sequence[int], hardware: str,
+    settings: Mapping[str, Sequence[str]], seeds: int, seed: int, jobs: int | None, line: str,
+    progress: Progress | None = None,
 ) -> Review:  # fmt: skip
     """The review that these options ask for; ``line`` is the command line that makes it again."""
-    if jobs is not None and jobs < 1:
-        raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
     from spfvar.api import usable
     from spfvar.review.build import make_review, make_scope
 
@@ -152,9 +133,8 @@ def review_of(
     if variant not in wanted:
         raise InputError(f"{variant} cannot be reviewed: its plugin has a problem")
     scope = make_scope(
-        registry, variant, against=[name for name in against if name in wanted], patch=patch, loads=loads,
-        races=races, threads=units.parse_threads(threads) if threads else (), hardware=hardware,
-        settings={k: v.split(",") for k, v in units.parse_assignments(settings).items()},
+        registry, variant, against=[name for name in against if name in wanted], patch=patch,
+        loads=scenarios, races=races, threads=threads, hardware=hardware, settings=settings,
         seeds=seeds, seed=seed,
     )  # fmt: skip
     return make_review(registry, scope, line, jobs, progress)

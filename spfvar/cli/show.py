@@ -13,7 +13,7 @@ import click
 
 from spfvar.cli import completing, terminal
 from spfvar.cli.options import plugin_option
-from spfvar.cli.plugins import load
+from spfvar.cli.plugins import load, tell_problems
 from spfvar.cli.show_race import race_lines, twin_lines
 from spfvar.errors import InputError, UnknownNameError, nearest, quote
 from spfvar.matrix import catalogue
@@ -98,6 +98,7 @@ def command(
         click.echo(as_toml(name), nl=False)
         return
     registry = load(plugins)
+    tell_problems(registry)
     if protocol:
         from spfvar.cli.show_variant import asked
 

@@ -113,7 +113,7 @@ def _conditions(lead: Lead, kind: FaultKind, variant: Variant, ways: Sequence[Wa
     """What a fault that is handled needs from others: mmap_lock for a moment; a wait under its lock."""
     found = []
     for way in ways:
-        found += [f"waits where it is ({step.op.name})" for step in way if _waits(step)]
+        found += [_wait_text(way, number) for number, step in enumerate(way) if _waits(step)]
         for number, step in enumerate(way):
             if not step.is_on(o.MMAP_LOCK, c.DOWN_READ_TRYLOCK):
                 continue
@@ -122,6 +122,12 @@ def _conditions(lead: Lead, kind: FaultKind, variant: Variant, ways: Sequence[Wa
                 if UNDER_MMAP_LOCK in events_of(again):
                     found.append(f"falls back if mmap_lock is not free: {reason_of(again, variant)}")
     return _unique(found)
+
+
+def _wait_text(way: Way, number: int) -> str:
+    """What the wait with this number means for others: a fault that keeps its locks need not look again."""
+    again = any(step.op.code == c.FIND_VMA for step in way[number:])
+    return f"{'done again after a wait' if again else 'waits where it is'} ({way[number].op.name})"
 
 
 def _waits(step: Step) -> bool:

@@ -80,9 +80,9 @@ class Effect:
 class Overlay:
     """A writer under a variant.
 
-    ``mmap_lock``: how it takes the lock, in order, e.g. "W>R" for a downgrade; ``near`` and ``far``: its
-    effect on faults (None: nobody could fault); ``also``: "IPI" (it interrupts CPUs), "RCU" (it frees after
-    a grace period), "tables" (it unlinks page tables).
+    ``mmap_lock``: how it takes the lock, in order, e.g. "W>R" for a downgrade (`mmap_lock_of`); ``near`` and
+    ``far``: its effect on faults (None: nobody could fault); ``also``: "IPI" (it interrupts CPUs), "RCU" (it
+    frees after a grace period), "tables" (it unlinks page tables).
     """
 
     variant: str
@@ -120,16 +120,33 @@ def overlay_of(writer: Writer, variant: Variant, stack: Stack) -> Overlay:
 
 
 def mmap_lock_of(steps: Sequence[Step]) -> str:
-    """How the thread's own mmap_lock is taken: "W", "R", "W>R", "R, W>R", or "-"."""
+    """How the thread's own mmap_lock is taken: "W", "R", "W>R", "R, W>R", or "-".
+
+    A range lock of the mm stands in its place.  Of that, capitals are the full range, and "w", "r", "w>r" a
+    part of it.
+    """
     taken: list[str] = []
     for step in steps:
         if step.is_on(o.MMAP_LOCK, c.DOWN_WRITE) and _had(step):
             taken.append("W")
         elif step.is_on(o.MMAP_LOCK, c.DOWN_READ, c.DOWN_READ_TRYLOCK) and _had(step):
             taken.append("R")
-        elif step.is_on(o.MMAP_LOCK, c.DOWNGRADE_WRITE):
-            taken[-1] = "W>R"
+        elif _of_range(step, c.RANGE_LOCK) or (_of_range(step, c.RANGE_TRYLOCK) and _had(step)):
+            taken.append(_range_word(step.op))
+        elif step.is_on(o.MMAP_LOCK, c.DOWNGRADE_WRITE) or _of_range(step, c.RANGE_DOWNGRADE):
+            taken[-1] = {"W": "W>R", "w": "w>r"}[taken[-1]]
     return ", ".join(taken) or "-"
+
+
+def _of_range(step: Step, code: int) -> bool:
+    """Is it this opcode, on a range lock of the thread's own mm, whatever a design calls it?"""
+    place = step.op.place
+    return step.op.code == code and place is not None and place.register == o.mm
+
+
+def _range_word(request: Op) -> str:
+    word = "W" if request.imm else "R"
+    return word if request.imm2 == c.EVERYTHING else word.lower()
 
 
 def _had(step: Step) -> bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
+import spfvar.mm
+import spfvar.scenario
 from spfvar.automata.automaton import Automaton
 from spfvar.cpus import available_cpus
 from spfvar.explore.explore import Exploration, Options, explore
@@ -25,6 +29,8 @@ R = TypeVar("R")
 
 #: The paths that every variant shares, without any patch.
 _CORE = Variant("core", "no patches", "v5.12", "")
+#: Where the texts of the core are, those of later kernels too: of hook points, and of the actors of races.
+_CORE_TEXTS = {Path(package.__path__[0]) for package in (spfvar.mm, spfvar.scenario)}
 #: A primitive's line and name: what one line yields depends on the patches, if it calls a hook point.
 Text = tuple[str, str]
 #: Told what is being done, and how many of how many searches have ended.
@@ -45,7 +51,8 @@ class Break:
 class Ablation:
     """One guard: the races that break without it, soonest first, those that hold, those left open.
 
-    ``idle`` are those of the races that hold in which the guard is a check that never fails.
+    ``idle`` are those of the races that hold in which the guard is a check that never fails.  ``core``: it is
+    in a text that comes with spfvar, such as a newer kernel's khugepaged, not in the variant's own.
     """
 
     guard: Guard
@@ -53,6 +60,7 @@ class Ablation:
     holds: list[str] = field(default_factory=list)
     idle: list[str] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
+    core: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +147,10 @@ def ablate(
             raise
     for case, verdict in zip(cases, verdicts, strict=True):
         _enter(found[case.guard], case.name, verdict)
+    own = _own_files(variant)
     for ablation in found.values():
+        file = ablation.guard.where.rpartition(":")[0]
+        ablation.core = file not in own and Path(file).parent in _CORE_TEXTS
         ablation.breaks.sort()
         for names in (ablation.holds, ablation.idle, ablation.incomplete):
             names.sort()
@@ -191,6 +202,12 @@ def core_texts(races: Iterable[Race]) -> set[Text]:
         op for race in races for automaton in extract_race(race, stack).values() for op in automaton.ops()
     ]
     return {_text(op) for op in (*shown, *stack.texts())}
+
+
+def _own_files(variant: Variant) -> set[str | None]:
+    """The files of the variant's patches and of their bases; patches that come with spfvar are not."""
+    mine = [patch for patch in variant.patches if not patch.__module__.startswith("spfvar.mm.")]
+    return {inspect.getsourcefile(base) for patch in mine for base in patch.__mro__ if base is not object}
 
 
 def _text(op: Op) -> Text:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import TypeVar
 
 from spfvar.errors import InputError, unknown
@@ -24,9 +25,11 @@ def merge(runs: Sequence[tuple[str, Run]], baseline: str | None = None) -> Run:
     """The cells of all runs; errors call each by the name (its file) that comes with it.
 
     What several runs have must be the same in all: model, hardware, scenarios, variants, and the sample of a
-    cell with one seed.  A cell that has other seeds in each gets all of them.  Variants, scenarios and points
-    come in the order in which they are met; the numbers do not depend on it.  ``baseline`` is what ratios
-    refer to, and has to be given where the runs have different ones.
+    cell with one seed.  A cell that has other seeds in each gets all of them.  A seed that was drawn from two
+    ``--seed`` is another run in each, unless the samples of it are the same.
+
+    Variants, scenarios and points come in the order in which they are met; the numbers do not depend on it.
+    ``baseline`` is what ratios refer to, and has to be given where the runs have different ones.
 
     Raises InputError for runs that do not go together, with the files and what differs.
     """
@@ -35,8 +38,11 @@ def merge(runs: Sequence[tuple[str, Run]], baseline: str | None = None) -> Run:
     results = _results(first)
     names = dict.fromkeys(results, first_name)
     for name, run in others:
+        own, before = _results(run), source
         source = _both(first_name, source, name, run, baseline)
-        for place, result in _results(run).items():
+        for draws in _drawn_twice(before, run.source):
+            _same_runs(results, names, own, name, draws)
+        for place, result in own.items():
             if place in results:
                 result = _one_cell(results[place], names[place], result, name)
             results[place] = result
@@ -174,7 +180,7 @@ def _both(a_name: str, a: Source, b_name: str, run: Run, baseline: str | None) -
         a,
         version=" and ".join(_union(a.version.split(" and "), b.version.split(" and "))),
         code=code,
-        draws=_draws(a_name, a, b_name, b),
+        draws=_draws(a, b),
         commands=(*a.commands, *saved_by(b_name, run)),
         variants={**a.variants, **b.variants},
         digests={**a.digests, **b.digests},
@@ -188,18 +194,70 @@ def _union(one: Iterable[V], other: Iterable[V]) -> tuple[V, ...]:
     return tuple(dict.fromkeys([*one, *other]))
 
 
-def _draws(a_name: str, a: Source, b_name: str, b: Source) -> tuple[tuple[int, int], ...]:
-    """The seeds of both; one seed drawn from two firsts would be two different runs."""
+def _draws(a: Source, b: Source) -> tuple[tuple[int, int], ...]:
+    """The seeds of both."""
     counts = dict(a.draws)
     for first, count in b.draws:
-        for other, many in a.draws:
-            if first != other and first < other + many and other < first + count:
-                raise InputError(
-                    f"seeds drawn from --seed {first} that {a_name} has from --seed {other}", file=b_name,
-                    expected="the same --seed, or seeds that do not overlap",
-                )  # fmt: skip
         counts[first] = max(count, counts.get(first, 0))
     return tuple(sorted(counts.items()))
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """Seeds that one run has from ``--seed known``, another from ``--seed new``.
+
+    The random numbers of a run come from the first seed and the place behind it (`seed_sequence`), so that
+    seed 3 of --seed 1 is not seed 3 of --seed 3.
+    """
+
+    known: int
+    new: int
+    seeds: range
+
+    def of(self, result: Result) -> dict[int, Sample]:
+        """A cell's samples with these seeds."""
+        found = result[1]
+        return {} if isinstance(found, Failure) else {s.seed: s for s in found if s.seed in self.seeds}
+
+
+def _drawn_twice(a: Source, b: Source) -> Iterator[_Draws]:
+    for (first, many), (other, count) in product(a.draws, b.draws):
+        seeds = range(max(first, other), min(first + many, other + count))
+        if first != other and seeds:
+            yield _Draws(first, other, seeds)
+
+
+def _same_runs(
+    known: Mapping[Place, Result],
+    names: Mapping[Place, str],
+    new: Mapping[Place, Result],
+    name: str,
+    draws: _Draws,
+) -> None:
+    """Refuse seeds that are two runs, for at one point of the matrix all cells are paired by their seeds.
+
+    That they are the same runs has to be seen, at each point that both have, by a cell in common.
+    """
+
+    def refused(what: str, place: Place) -> InputError:
+        cell = (known.get(place) or new[place])[0]
+        where = f"{cell.load.scenario} ({_point(cell)})"
+        drawn = f"drawn from --seed {draws.new}, in {names[place]} from --seed {draws.known}"
+        expected = "the same --seed, or seeds that do not overlap"
+        return InputError(f"{what.format(where)}: {drawn}", file=name, expected=expected)
+
+    seen = set()
+    for place in (place for place in new if place in known):
+        one, other = draws.of(known[place]), draws.of(new[place])
+        for seed in sorted(one.keys() & other.keys()):
+            if not _equal(one[seed], other[seed]):
+                raise refused(f"seed {seed} is another run of {place[0]} in {{}}", place)
+            seen.add(place[1:])
+    there = {place[1:]: place for place, result in known.items() if draws.of(result)}
+    for place, result in new.items():
+        point = place[1:]
+        if point in there and point not in seen and draws.of(result):
+            raise refused("no variant shows that seeds are the same runs in {}", there[point])
 
 
 def _one_cell(known: Result, known_name: str, new: Result, name: str) -> Result:

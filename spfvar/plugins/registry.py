@@ -5,12 +5,10 @@ A plugin that does not load, or whose variants are no variants, becomes a `Probl
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 import pkgutil
 import signal
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -23,10 +21,11 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from spfvar.automata.extract import StrategyError
-from spfvar.errors import InputError, SpfvarError, nearest, unknown
+from spfvar.errors import InputError, nearest, unknown
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.ops.op import Steps
+from spfvar.plugins.files import module_from
 from spfvar.plugins.series import Series, split_name
 from spfvar.plugins.variant import Stack, Twin, Variant
 
@@ -308,7 +307,7 @@ def _named(file_or_module: str) -> tuple[str, str, Callable[[], ModuleType]]:
                 f"there is no plugin file {file_or_module!r}", key="--plugin",
                 suggestion=close and str(path.with_name(close)),
             )  # fmt: skip
-        return str(path), str(path.resolve()), lambda: _module_from(path)
+        return str(path), str(path.resolve()), lambda: module_from(path)
     try:
         found = importlib.util.find_spec(file_or_module)
     except (ImportError, ValueError):
@@ -319,26 +318,6 @@ def _named(file_or_module: str) -> tuple[str, str, Callable[[], ModuleType]]:
             expected="a .py file or an importable module",
         )  # fmt: skip
     return file_or_module, file_or_module, lambda: importlib.import_module(file_or_module)
-
-
-def _module_from(path: Path) -> ModuleType:
-    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
-    name = f"spfvar_plugin_{path.stem}_{digest}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise SpfvarError("is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    # Compiled code goes by seconds and size of its source: an edit within a second could go unnoticed.
-    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    finally:
-        sys.dont_write_bytecode = writes
-    return module
 
 
 def _one_line(error: BaseException) -> str:

@@ -19,6 +19,27 @@ FOOT = (
 OPEN = "Left open: the search hit a bound (--max-states, --memory, --timeout), so it says nothing."
 
 
+def shown(ablated: Ablated, every: bool) -> list[Ablation]:
+    """The guards to list: those of the variant's own texts, then with ``every`` the core's.
+
+    If none is the variant's own, all are listed: a variant without patches is its core.
+    """
+    own = [ablation for ablation in ablated.guards if not ablation.core]
+    core = [ablation for ablation in ablated.guards if ablation.core]
+    return [*own, *core] if every or not own else own
+
+
+def rest_of(ablated: Ablated, listed: Sequence[Ablation]) -> str:
+    """What is said of guards that are not listed; "" if all are."""
+    left = [ablation for ablation in ablated.guards if ablation not in listed]
+    if not left:
+        return ""
+    files = ", ".join(sorted({ablation.guard.place[0] for ablation in left}))
+    needed = sum(bool(ablation.breaks) for ablation in left)
+    many = f"{len(left)} guards, {needed} of them needed, are" if len(left) > 1 else "1 guard is"
+    return f"{many} in texts of the core that the variant runs ({files}); --all lists them."
+
+
 def title_of(variant: str, ablated: Ablated) -> str:
     """ "spf-...: 20 guards, 17 of them needed in 40 races"."""
     guards, races = len(ablated.guards), ablated.races
@@ -57,30 +78,43 @@ def _races(number: int, some_open: bool) -> str:
     return f"any of the {number} races {'whose searches were complete' if some_open else 'that come by it'}"
 
 
-def notes(ablated: Ablated) -> list[str]:
-    """What is said below the guards."""
+def notes(ablated: Ablated, listed: Sequence[Ablation]) -> list[str]:
+    """What is said below the guards that are listed."""
+    rest = rest_of(ablated, listed)
     broken = ", ".join(f"{race} ({name})" for race, name in ablated.broken.items())
     left_out = [f"Left out, for they break with every guard in place: {broken}."] if broken else []
-    return [*left_out, *([OPEN] if ablated.open else []), FOOT, FOOTER]
+    return [*([rest] if rest else []), *left_out, *([OPEN] if ablated.open else []), FOOT, FOOTER]
 
 
 def render_text(
-    variant: str, ablated: Ablated, reproduce: str, width: int = WIDTH, paint: Paint = str
+    variant: str,
+    ablated: Ablated,
+    reproduce: str,
+    width: int = WIDTH,
+    paint: Paint = str,
+    every: bool = False,
 ) -> str:
-    """By function: each guard, and below it what breaks without it; ``paint`` colours verdicts."""
+    """By function: each guard, and below it what breaks without it; ``paint`` colours verdicts.
+
+    ``every``: those of the core's texts too, behind the variant's own.
+    """
     lines = _fill(title_of(variant, ablated), width)
-    function = None
-    for ablation in ablated.guards:
-        if ablation.guard.function != function:
-            function = ablation.guard.function
-            lines += ["", f"{function}()"]
+    listed = shown(ablated, every)
+    mixed = not all(ablation.core for ablation in listed)
+    before = None
+    for ablation in listed:
+        group = (ablation.core, ablation.guard.function)
+        if group != before:
+            before = group
+            of_core = ", a text of the core" if mixed and ablation.core else ""
+            lines += ["", f"{ablation.guard.function}(){of_core}"]
         lines += _fill(name_of(ablation), width, "  ")
         lines += map(paint, _fill(use_of(ablation), width, "      "))
-    used = _properties(ablated.guards)
+    used = _properties(listed)
     lines += [""] if used else []
     for name in used:
         lines += _fill(f"{name}: {PROPERTIES[name].text}", width)
-    for text in (*notes(ablated), f"Reproduce: {reproduce}"):
+    for text in (*notes(ablated, listed), f"Reproduce: {reproduce}"):
         lines += ["", *_fill(text, width)]
     return "\n".join(lines) + "\n"
 
@@ -89,29 +123,30 @@ def _properties(ablations: Sequence[Ablation]) -> list[str]:
     return sorted({b.property for a in ablations for b in a.breaks}, key=lambda name: int(name[1:]))
 
 
-def render_mail(variant: str, ablated: Ablated, reproduce: str) -> str:
+def render_mail(variant: str, ablated: Ablated, reproduce: str, every: bool = False) -> str:
     """As text, ASCII, 72 columns."""
-    return to_ascii(render_text(variant, ablated, reproduce, MAIL_WIDTH))
+    return to_ascii(render_text(variant, ablated, reproduce, MAIL_WIDTH, every=every))
 
 
-def render_markdown(variant: str, ablated: Ablated, reproduce: str) -> str:
+def render_markdown(variant: str, ablated: Ablated, reproduce: str, every: bool = False) -> str:
     """A table of GitHub's dialect."""
+    listed = shown(ablated, every)
     lines = [
         f"## {title_of(variant, ablated)}",
         "",
         "| function | guard | without it |",
         "| --- | --- | --- |",
     ]
-    for ablation in ablated.guards:
+    for ablation in listed:
         cells = (f"`{ablation.guard.function}`", name_of(ablation), use_of(ablation))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    for text in (*notes(ablated), f"Reproduce: `{reproduce}`"):
+    for text in (*notes(ablated, listed), f"Reproduce: `{reproduce}`"):
         lines += ["", text]
     return "\n".join(lines) + "\n"
 
 
 def render_json(variant: str, ablated: Ablated) -> str:
-    """A list with one entry per guard."""
+    """A list with one entry per guard, those of the core's texts too."""
     entries = [
         {
             "variant": variant,
@@ -119,6 +154,7 @@ def render_json(variant: str, ablated: Ablated) -> str:
             "kind": a.guard.kind,
             "guard": a.guard.name,
             "where": ":".join(map(str, a.guard.place)),
+            "core": a.core,
             "breaks": [
                 {"race": b.race, "property": b.property, "steps": b.steps, "what": b.what} for b in a.breaks
             ],

@@ -19,8 +19,11 @@ FAULT_WORDS: dict[str, str] = {
     "mmap_lock": "not tried without it",
     "refused": "ends with a signal, or never",
 }
+#: How parts of the address space are locked; told only where a design does.
+PARTS = "r, w, w>r"
 WRITER_WORDS = {
     "R, W, W>R": "mmap_lock is taken for reading, for writing, or for writing and then downgraded",
+    PARTS: "the same, of a part: a lock of ranges stands in mmap_lock's place, or locks of slots",
     "aborted": "a fault that was at the page tables when the writer came goes to mmap_lock",
     "waited for": "the writer waits for such a fault",
     "falls back": "a fault that begins while the writer is at work goes to mmap_lock",
@@ -102,8 +105,10 @@ def render_writers(found: Sequence[Overlay], form: str, reproduce: str) -> str:
     variants = dict.fromkeys(one.variant for one in found)
     effects = [effect_block(name, [one for one in found if one.variant == name]) for name in variants]
     blocks = [lock_block(found), *effects]
-    words = {writer.name: writer.title for writer in WRITERS}
-    return _render(blocks, {"Writers": words, "Words": WRITER_WORDS}, form, reproduce)
+    writers = {writer.name: writer.title for writer in WRITERS}
+    in_parts = any(one.mmap_lock != one.mmap_lock.upper() for one in found)
+    words = {word: text for word, text in WRITER_WORDS.items() if in_parts or word != PARTS}
+    return _render(blocks, {"Writers": writers, "Words": words}, form, reproduce)
 
 
 def _render(blocks: Sequence[Block], words: dict[str, dict[str, str]], form: str, reproduce: str) -> str:

@@ -16,8 +16,8 @@ _FILE = Mapping(anonymous=False)
 _SHARED = Mapping(anonymous=False, shared=True)
 
 
-def _fault(write: bool, mapping: Mapping) -> Call:
-    return Call("do_user_addr_fault", (VmFault(write, mapping),))
+def _fault(write: bool, mapping: Mapping, user: bool = True) -> Call:
+    return Call("do_user_addr_fault", (VmFault(write, mapping, user=user),))
 
 
 #: Kinds of faults by name: the call that such a fault is.
@@ -31,6 +31,12 @@ FAULTS: dict[str, Call] = {
     "shared-write": _fault(True, _SHARED),
     "stack-write": _fault(True, replace(_ANON, growsdown=True)),
     "userfault-write": _fault(True, replace(_ANON, userfault=True)),
+    "swap-read": _fault(False, replace(_ANON, swapped=True)),
+    "numa-read": _fault(False, replace(_ANON, numa=True)),
+    "huge-read": _fault(False, replace(_ANON, huge=True)),
+    "policy-write": _fault(True, replace(_ANON, policy=True)),
+    "driver-read": _fault(False, replace(_FILE, map_pages=False, speculative=False)),
+    "kernel-write": _fault(True, _ANON, user=False),
 }
 #: Writers by name: the call that such a writer is.  Without "-file" it is about anonymous memory.
 WRITERS: dict[str, Call] = {

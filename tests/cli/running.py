@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
@@ -16,34 +18,55 @@ import pytest
 
 from spfvar.cli.main import main
 
+#: The command line as a process of its own, which takes a second to start.
 COMMAND = [sys.executable, "-c", "from spfvar.cli.main import main; main()"]
+#: What colours go by, and a test must not have from whoever started it.
+_COLOURS = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE")
 
 
 @dataclass(frozen=True)
-class Done:
-    """What a command left: its exit code and what it wrote."""
+class Answer:
+    """What a command line gave: its exit code and what it wrote."""
 
-    returncode: int
-    stdout: str
-    stderr: str
+    code: int
+    out: str
+    err: str
 
 
-def spfvar(*arguments: str, cwd: Path | None = None) -> Done:
-    """Run the command line; nobody's terminal, and without the start of a process.  A traceback fails the test."""
-    out, err = io.StringIO(), io.StringIO()
+class Terminal(io.StringIO):
+    """A stream that says it is one."""
+
+    def isatty(self) -> bool:
+        """It is."""
+        return True
+
+
+def spfvar(
+    *arguments: str, cwd: Path | None = None, columns: int = 0, environment: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+) -> Answer:  # fmt: skip
+    """Run ``spfvar ARGUMENTS`` in this process, with pipes for all streams.  A traceback fails the test.
+
+    ``columns``: stdout is a terminal of this width.  ``environment``: variables beside those that are set.
+    """
+    out, err = Terminal() if columns else io.StringIO(), io.StringIO()
+    kept = {name: value for name, value in os.environ.items() if name not in _COLOURS}
+    settings = {**kept, "TERM": "xterm", "COLUMNS": str(columns or 80), **(environment or {})}
     with (
         contextlib.chdir(cwd or "."),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
+        mock.patch.dict(os.environ, settings, clear=True),
         mock.patch.object(sys, "argv", ["spfvar", *arguments]),
+        mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin))),
         pytest.raises(SystemExit) as stop,
     ):
         main()
     assert isinstance(stop.value.code, int)
-    return Done(stop.value.code, out.getvalue(), err.getvalue())
+    return Answer(stop.value.code, out.getvalue(), err.getvalue())
 
 
-def interrupted(folder: Path, *arguments: str, after: float = 1.0) -> Done:
+def interrupted(folder: Path, *arguments: str, after: float = 1.0) -> Answer:
     """Start a process, and send it Ctrl-C so many seconds after it has loaded a plugin, which is behind all imports."""
     plugin, ready = folder / "ready.py", folder / "ready"
     plugin.write_text(
@@ -62,4 +85,4 @@ def interrupted(folder: Path, *arguments: str, after: float = 1.0) -> Done:
     time.sleep(after)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
-    return Done(process.returncode, out, err)
+    return Answer(process.returncode, out, err)

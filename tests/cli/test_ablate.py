@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Done, spfvar
+from tests.cli.running import Answer, spfvar
 
 PLUGIN = str(Path(__file__).parents[1] / "explore" / "broken.py")
 SMALL = ["ablate", "spf-anon", "--race", "mbind"]
@@ -30,31 +30,31 @@ SMALL = ["ablate", "spf-anon", "--race", "mbind"]
 def test_bad_input_gets_one_message_and_exit_code_2(arguments: list[str], expected: str) -> None:
     """One line that says what was expected; nothing on stdout."""
     done = spfvar("ablate", *arguments)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert expected in done.stderr
+    assert (done.code, done.out) == (2, "")
+    assert len(done.err.strip().splitlines()) == 1
+    assert expected in done.err
 
 
 def test_a_variant_is_ablated_in_a_race(tmp_path: Path) -> None:
     """Exit code 0, the report on stdout and nothing on the stderr of a pipe; -o writes the same to a file."""
     done = spfvar(*SMALL)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("spf-anon: ")
-    assert "not needed in the one race" in done.stdout
-    assert "\nReproduce: spfvar ablate spf-anon --race mbind\n" in done.stdout
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("spf-anon: ")
+    assert "not needed in the one race" in done.out
+    assert "\nReproduce: spfvar ablate spf-anon --race mbind\n" in done.out
     written = tmp_path / "guards.txt"
-    assert spfvar(*SMALL, "-o", str(written)) == Done(0, "", "")
-    assert written.read_text() == done.stdout
+    assert spfvar(*SMALL, "-o", str(written)) == Answer(0, "", "")
+    assert written.read_text() == done.out
 
 
 def test_every_form_has_the_same_guards() -> None:
     """JSON, markdown and mail; twice the same bytes."""
-    text = spfvar(*SMALL, "--format", "json").stdout
-    assert spfvar(*SMALL, "--format", "json").stdout == text
+    text = spfvar(*SMALL, "--format", "json").out
+    assert spfvar(*SMALL, "--format", "json").out == text
     guards = {entry["guard"] for entry in json.loads(text)}
     assert guards
     for form in ("markdown", "mail"):
-        out = spfvar(*SMALL, "--format", form).stdout
+        out = spfvar(*SMALL, "--format", form).out
         squeezed = " ".join(out.split())
         assert all(guard in squeezed for guard in guards)
     assert out.isascii()
@@ -64,12 +64,12 @@ def test_every_form_has_the_same_guards() -> None:
 def test_exit_codes_say_what_the_result_is_worth() -> None:
     """3: a bound was hit; 1: the design itself breaks, which is no guard's fault."""
     done = spfvar(*SMALL, "--max-states", "20")
-    assert done.returncode == 3
-    assert "left open: mbind" in done.stdout
-    assert "not needed" not in done.stdout
+    assert done.code == 3
+    assert "left open: mbind" in done.out
+    assert "not needed" not in done.out
     broken = ["ablate", "no-rcu-free", "--race", "munmap-file", "--plugin", PLUGIN]
     done = spfvar(*broken)
-    assert done.returncode == 1
-    text = " ".join(done.stdout.split())
+    assert done.code == 1
+    text = " ".join(done.out.split())
     assert "Left out, for they break with every guard in place: munmap-file (P1)." in text
     assert "0 of them needed" in text

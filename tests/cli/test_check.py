@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from tests.cli import inprocess
 from tests.cli.running import interrupted, spfvar
 
 PLUGIN = str(Path(__file__).parents[1] / "explore" / "broken.py")
@@ -24,7 +23,7 @@ KEYS = {
 
 def entries(*arguments: str) -> list[dict[str, Any]]:
     """The JSON list without the one thing that differs from run to run."""
-    found = json.loads(spfvar(*arguments, "--format", "json").stdout)
+    found = json.loads(spfvar(*arguments, "--format", "json").out)
     for entry in found:
         assert entry.pop("seconds") >= 0
     return list(found)
@@ -61,21 +60,21 @@ def entries(*arguments: str) -> list[dict[str, Any]]:
 def test_bad_input_gets_one_message_and_exit_code_2(arguments: list[str], expected: str) -> None:
     """One line that names what was expected or the nearest name; no traceback, nothing on stdout."""
     result = spfvar(*arguments)
-    assert result.returncode == 2, result.stderr
-    assert result.stdout == ""
-    assert len(result.stderr.strip().splitlines()) == 1
-    assert expected in result.stderr
+    assert result.code == 2, result.err
+    assert result.out == ""
+    assert len(result.err.strip().splitlines()) == 1
+    assert expected in result.err
 
 
 def test_exit_codes_say_what_was_found() -> None:
     """0 all safe, 3 something incomplete, 1 a violation, which beats incomplete; nothing on stderr of a pipe."""
-    assert spfvar(*SAFE).returncode == 0
+    assert spfvar(*SAFE).code == 0
     incomplete = spfvar("check", "spf-anon", "--race", "fork-cow", "--max-states", "500")
-    assert incomplete.returncode == 3
-    assert "max-states" in incomplete.stdout
+    assert incomplete.code == 3
+    assert "max-states" in incomplete.out
     result = spfvar(*BROKEN)
-    assert result.returncode == 1
-    assert result.stderr == ""
+    assert result.code == 1
+    assert result.err == ""
 
 
 def test_memory_and_timeout_make_a_search_incomplete() -> None:
@@ -115,20 +114,20 @@ def test_reports_fit(form: str, width: int) -> None:
     """Matrix, traces, tokens and footer; the mail in ASCII."""
     names = ["mmap-lock", "per-vma-6.12", "spf-anon", "spf-do-fault", "spf-map-pages", "no-rcu-free"]
     result = spfvar("check", *names, "--race", "munmap-file", "--plugin", PLUGIN, "--format", form, "--all")
-    lines = result.stdout.split("Reproduce:")[0].splitlines()
+    lines = result.out.split("Reproduce:")[0].splitlines()
     assert max(map(len, lines)) <= width
-    assert "P1 " in result.stdout
-    assert "sequentially consistent" in result.stdout
-    assert "V6" in result.stdout
-    assert "R4" in result.stdout
-    assert all(name in result.stdout for name in names)
+    assert "P1 " in result.out
+    assert "sequentially consistent" in result.out
+    assert "V6" in result.out
+    assert "R4" in result.out
+    assert all(name in result.out for name in names)
     if form == "mail":
-        assert result.stdout.isascii()
+        assert result.out.isascii()
 
 
 def test_markdown_has_tables_and_code() -> None:
     """A table of verdicts, the trace as code."""
-    text = spfvar(*BROKEN, "--format", "markdown").stdout
+    text = spfvar(*BROKEN, "--format", "markdown").out
     assert text.startswith("| race | no-rcu-free |\n| --- | --- |\n| munmap-file | P1 ")
     assert text.count("```") == 2
 
@@ -138,28 +137,28 @@ def test_a_saved_file_is_replayed(tmp_path: Path) -> None:
     for name in ("known.toml", "known.json"):
         path = tmp_path / name
         arguments = ["check", "mmap-lock", "no-rcu-free", "--race", "munmap-file", "--plugin", PLUGIN]
-        assert spfvar(*arguments, "--save", str(path)).returncode == 1
+        assert spfvar(*arguments, "--save", str(path)).code == 1
         result = spfvar("replay", str(path), "--plugin", PLUGIN)
-        assert result.returncode == 0, result.stderr
-        assert "1 of 1 violations are still there; 1 cases had none" in result.stdout
+        assert result.code == 0, result.err
+        assert "1 of 1 violations are still there; 1 cases had none" in result.out
         changed = path.read_text().replace("no-rcu-free", "spf-do-fault")
         path.write_text(changed)
         result = spfvar("replay", str(path))
-        assert result.returncode == 1
-        assert "diverged: step" in result.stdout
-        assert "it is now munmap: vm_area_free: call_rcu" in result.stdout
-        assert "0 of 1 violations are still there" in result.stdout
+        assert result.code == 1
+        assert "diverged: step" in result.out
+        assert "it is now munmap: vm_area_free: call_rcu" in result.out
+        assert "0 of 1 violations are still there" in result.out
 
 
 def test_a_printed_token_is_replayed_step_by_step() -> None:
     """The command that check prints works as it stands, and JSON has the state behind each step."""
-    printed = spfvar(*BROKEN).stdout.replace("\\\n", "")
+    printed = spfvar(*BROKEN).out.replace("\\\n", "")
     [command] = [line for line in printed.splitlines() if line.startswith("spfvar replay ")]
-    assert spfvar(*shlex.split(command)[1:]).returncode == 0
+    assert spfvar(*shlex.split(command)[1:]).code == 0
     [entry] = entries(*BROKEN)
     result = spfvar("replay", entry["token"], "--plugin", PLUGIN, "--format", "json")
-    assert result.returncode == 0
-    document = json.loads(result.stdout)
+    assert result.code == 0
+    document = json.loads(result.out)
     assert document["outcome"] == "reproduced"
     assert document["steps"][-1]["primitives"][-1] == entry["trace"][-1]
     assert all("tree: " in "\n".join(step["state"]) for step in document["steps"])
@@ -172,15 +171,15 @@ def test_walks_find_a_violation_or_prove_nothing() -> None:
     assert (entry["verdict"], entry["property"], entry["walks"]) == ("violation", "P1", 20_000)
     assert entry["race"] == "munmap-file,fault=4"
     assert {step["thread"] for step in entry["trace"]} <= {"munmap", *(f"fault {i}" for i in range(1, 5))}
-    assert spfvar("check", "no-rcu-free", *walking).returncode == 1
+    assert spfvar("check", "no-rcu-free", *walking).code == 1
     result = spfvar("replay", entry["token"], "--plugin", PLUGIN)
-    assert result.returncode == 0, result.stderr
-    assert "munmap-file,fault=4: reproduced" in " ".join(result.stdout.split())
+    assert result.code == 0, result.err
+    assert "munmap-file,fault=4: reproduced" in " ".join(result.out.split())
     result = spfvar("check", "spf-do-fault", *walking)
-    assert result.returncode == 3
-    assert "none in 20k walks" in result.stdout
-    assert "proves nothing" in result.stdout
-    assert "safe 2" not in result.stdout
+    assert result.code == 3
+    assert "none in 20k walks" in result.out
+    assert "proves nothing" in result.out
+    assert "safe 2" not in result.out
 
 
 def test_walks_depend_on_their_seed_alone() -> None:
@@ -212,31 +211,31 @@ def test_twins_have_to_be_found_with_their_property(tmp_path: Path) -> None:
     """Found with the published property and the fixed variant safe: 0; another property is a miss: 1."""
     arguments = ["check", "--twins", "--plugin", PLUGIN]
     good = spfvar(*arguments, "t1", "--format", "json")
-    assert good.returncode == 0
-    found = json.loads(good.stdout)
+    assert good.code == 0
+    found = json.loads(good.out)
     assert [(e["variant"], e["twin"], e["expected"]) for e in found] == [
         ("t1@spf-do-fault", "t1@spf-do-fault", "P1"),
         ("spf-do-fault", "t1@spf-do-fault", "safe"),
     ]
     assert all(set(e) >= KEYS | {"twin", "expected"} for e in found)
     missed = spfvar(*arguments, "t2")
-    assert missed.returncode == 1
-    assert "MISSED" in missed.stdout
+    assert missed.code == 1
+    assert "MISSED" in missed.out
 
 
 def test_a_race_of_ones_own_can_be_checked(tmp_path: Path) -> None:
     """A TOML file by path, or dropped into ./races and then called by name."""
-    text = spfvar("show", "munmap-file", "--format", "toml").stdout
+    text = spfvar("show", "munmap-file", "--format", "toml").out
     (tmp_path / "races").mkdir()
     (tmp_path / "races" / "mine.toml").write_text(text)
-    assert "mine" in spfvar("list", "races", cwd=tmp_path).stdout
-    assert spfvar("check", "mmap-lock", "--race", "mine", cwd=tmp_path).returncode == 0
-    assert spfvar("check", "mmap-lock", "--race", "races/mine.toml", cwd=tmp_path).returncode == 0
+    assert "mine" in spfvar("list", "races", cwd=tmp_path).out
+    assert spfvar("check", "mmap-lock", "--race", "mine", cwd=tmp_path).code == 0
+    assert spfvar("check", "mmap-lock", "--race", "races/mine.toml", cwd=tmp_path).code == 0
     (tmp_path / "races" / "mine.toml").write_text(text.replace("load =", "laod ="))
     result = spfvar("check", "--race", "mine", cwd=tmp_path)
-    assert result.returncode == 2
-    assert "mine.toml:" in result.stderr
-    assert "laod" in result.stderr
+    assert result.code == 2
+    assert "mine.toml:" in result.err
+    assert "laod" in result.err
 
 
 def test_a_variant_that_cannot_be_extracted_is_told(tmp_path: Path) -> None:
@@ -252,38 +251,36 @@ def test_a_variant_that_cannot_be_extracted_is_told(tmp_path: Path) -> None:
         'VARIANTS = [Variant("bad", "t", "v0", "s", (Bad,))]\n'
     )
     result = spfvar("check", "mmap-lock", "bad", "--race", "munmap-file", "--plugin", str(plugin))
-    assert "yields 42" in result.stderr
-    assert "safe" in result.stdout
-    assert result.returncode == 3
+    assert "yields 42" in result.err
+    assert "safe" in result.out
+    assert result.code == 3
 
 
 def test_an_interrupt_ends_it_with_130(tmp_path: Path) -> None:
     """Ctrl-C stops the searches; nothing is printed but one line."""
     done = interrupted(tmp_path, "check", "--no-reductions", "--race", "three-faults-munmap")
-    assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr.strip() == "spfvar: interrupted; nothing was written"
+    assert (done.code, done.out) == (130, "")
+    assert done.err.strip() == "spfvar: interrupted; nothing was written"
 
 
 def test_races_twins_and_properties_are_listed_and_shown() -> None:
     """list has a name, a title and an origin for each; show explains races and twins."""
     for kind in ("races", "twins", "properties"):
-        rows = json.loads(spfvar("list", kind, "--format", "json", "--plugin", PLUGIN).stdout)
+        rows = json.loads(spfvar("list", kind, "--format", "json", "--plugin", PLUGIN).out)
         assert rows
         assert all({"name", "title", "origin"} <= set(row) for row in rows)
-    text = spfvar("show", "munmap-file").stdout
+    text = spfvar("show", "munmap-file").out
     assert "1 x munmap: munmap map" in text
     assert "P1: nobody looks at a VMA" in text
-    assert "Fixed in: spf-do-fault" in spfvar("show", "t1@spf-do-fault", "--plugin", PLUGIN).stdout
+    assert "Fixed in: spf-do-fault" in spfvar("show", "t1@spf-do-fault", "--plugin", PLUGIN).out
 
 
 def test_annotations_blame_the_race_or_the_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A violation in a race of the user's is an error at its file, in a shipped one at the plugin's."""
     monkeypatch.chdir(tmp_path)
-    text = inprocess.spfvar("show", "munmap-file", "--format", "toml").out
+    text = spfvar("show", "munmap-file", "--format", "toml").out
     (tmp_path / "mine.toml").write_text(text)
-    answer = inprocess.spfvar(
-        *BROKEN[:2], "mmap-lock", *BROKEN[2:], "--race", "mine.toml", "--format", "github"
-    )
+    answer = spfvar(*BROKEN[:2], "mmap-lock", *BROKEN[2:], "--race", "mine.toml", "--format", "github")
     assert answer.code == 1
     shipped, mine, notice = answer.out.splitlines()
     assert mine.startswith("::error file=mine.toml,title=no-rcu-free in mine::")
@@ -296,7 +293,7 @@ def test_annotations_blame_the_race_or_the_plugin(tmp_path: Path, monkeypatch: p
 def test_an_incomplete_search_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the bound that it hit; the exit code stays 3."""
     monkeypatch.chdir(tmp_path)
-    answer = inprocess.spfvar(*SAFE, "--max-states", "10", "--format", "github")
+    answer = spfvar(*SAFE, "--max-states", "10", "--format", "github")
     assert answer.code == 3
     warning, notice = answer.out.splitlines()
     assert warning.startswith("::warning title=mmap-lock in munmap-file%3A incomplete::max-states; ")

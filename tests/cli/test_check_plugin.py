@@ -3,48 +3,43 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from spfvar.cli.main import main
+from tests.cli.running import Answer, spfvar
 
-COMMAND = [sys.executable, "-c", "from spfvar.cli.main import main; main()", "check-plugin"]
 BROKEN = str(Path(__file__).parents[1] / "explore" / "broken.py")
 
 
-def check_plugin(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own."""
-    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=600, check=False)
+def check_plugin(*arguments: str) -> Answer:
+    """Run the command."""
+    return spfvar("check-plugin", *arguments)
 
 
 def test_a_sound_plugin_passes_and_each_check_says_what_it_looked_at() -> None:
     """Exit code 0; the races and loads named are the ones that are run.  Nine checks, eight for each variant of two."""
     result = check_plugin("spfvar.variants.mmap_lock", "--race", "munmap-anon", "--scenario", "pft")
-    assert result.returncode == 0, result.stdout
-    assert "pass  safe        1 race, " in result.stdout
-    assert "pass  runs        1 load with 2 threads" in result.stdout
-    assert result.stdout.endswith("17 of 17 checks passed\n")
-    assert result.stderr == ""
+    assert result.code == 0, result.out
+    assert "pass  safe        1 race, " in result.out
+    assert "pass  runs        1 load with 2 threads" in result.out
+    assert result.out.endswith("17 of 17 checks passed\n")
+    assert result.err == ""
 
 
 def test_a_broken_plugin_fails_in_text_and_json() -> None:
     """Exit code 1; both forms name the check, what is wrong and what to do; the text fits 80 columns."""
     arguments = [BROKEN, "--race", "munmap-file", "--scenario", "pft", "--check", "safe", "--check", "runs"]
     text = check_plugin(*arguments)
-    assert text.returncode == 1
-    assert "FAIL  safe" in text.stdout
-    assert "munmap-file: P1 is broken in " in text.stdout
-    assert "to do: read its steps: spfvar check no-rcu-free --race munmap-file" in " ".join(
-        text.stdout.split()
-    )
-    assert "not run  runs" in text.stdout
-    assert max(map(len, text.stdout.splitlines())) <= max(80, len(BROKEN) + 20)
+    assert text.code == 1
+    assert "FAIL  safe" in text.out
+    assert "munmap-file: P1 is broken in " in text.out
+    assert "to do: read its steps: spfvar check no-rcu-free --race munmap-file" in " ".join(text.out.split())
+    assert "not run  runs" in text.out
+    assert max(map(len, text.out.splitlines())) <= max(80, len(BROKEN) + 20)
     result = check_plugin(*arguments, "--format", "json")
-    assert result.returncode == 1
-    found = json.loads(result.stdout)
+    assert result.code == 1
+    found = json.loads(result.out)
     assert (found["plugin"], found["passed"]) == (BROKEN, False)
     assert {"variant", "check", "status", "why", "troubles"} == set(found["checks"][0])
     statuses = {(check["variant"], check["check"]): check["status"] for check in found["checks"]}
@@ -66,13 +61,9 @@ def test_a_broken_plugin_fails_in_text_and_json() -> None:
         ([BROKEN, "-o", "/nonexistent/out"], "/nonexistent/out"),
     ],
 )
-def test_bad_input_gets_one_message_and_exit_code_2(
-    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bad_input_gets_one_message_and_exit_code_2(arguments: list[str], says: str) -> None:
     """Before anything is run."""
-    with pytest.raises(SystemExit) as caught:
-        main(["check-plugin", *arguments])
-    printed = capsys.readouterr()
-    assert (caught.value.code, printed.out) == (2, "")
-    assert len(printed.err.splitlines()) == 1
-    assert says in printed.err
+    answer = check_plugin(*arguments)
+    assert (answer.code, answer.out) == (2, "")
+    assert len(answer.err.splitlines()) == 1
+    assert says in answer.err

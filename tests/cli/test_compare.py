@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import COMMAND, interrupted, spfvar
+from tests.cli.running import COMMAND, Answer, interrupted, spfvar
 
 QUICK = ["compare", "--scenario", "file-cow", "--threads", "1,4", "--seeds", "2"]
 
@@ -56,44 +56,44 @@ VARIANTS = [Variant("no-op", "title", "v0", "source", (YieldsNoOp,))]
 def test_bad_input_gets_one_message_and_exit_code_2(arguments: list[str], expected: str) -> None:
     """One line that names what was expected or the nearest name; no traceback, nothing on stdout."""
     result = spfvar(*arguments)
-    assert result.returncode == 2
-    assert result.stdout == ""
-    assert len(result.stderr.strip().splitlines()) == 1
-    assert expected in result.stderr
+    assert result.code == 2
+    assert result.out == ""
+    assert len(result.err.strip().splitlines()) == 1
+    assert expected in result.err
 
 
 def test_a_broken_scenario_file_names_file_line_and_key(tmp_path: Path) -> None:
     """A user's TOML with an unknown key is told by file, line and key, with the nearest one."""
-    shown = spfvar("show", "pft", "--format", "toml").stdout
+    shown = spfvar("show", "pft", "--format", "toml").out
     lines = shown.splitlines()
     number = next(i for i, line in enumerate(lines) if line.startswith("mapped"))
     lines[number] = "maped = true"
     path = tmp_path / "mine.toml"
     path.write_text("\n".join(lines))
     result = spfvar("compare", "--scenario", str(path))
-    assert result.returncode == 2
-    assert f"mine.toml:{number + 1}" in result.stderr
-    assert "region[0].maped" in result.stderr
-    assert "mapped" in result.stderr.split("maped", 2)[-1]
+    assert result.code == 2
+    assert f"mine.toml:{number + 1}" in result.err
+    assert "region[0].maped" in result.err
+    assert "mapped" in result.err.split("maped", 2)[-1]
 
 
 def test_a_dropped_scenario_is_found_by_name(tmp_path: Path) -> None:
     """A TOML file in ./scenarios is listed and can be run."""
     (tmp_path / "scenarios").mkdir()
-    text = spfvar("show", "file-cow", "--format", "toml").stdout
+    text = spfvar("show", "file-cow", "--format", "toml").out
     (tmp_path / "scenarios" / "mine.toml").write_text(text)
-    assert "mine" in spfvar("list", "scenarios", cwd=tmp_path).stdout
+    assert "mine" in spfvar("list", "scenarios", cwd=tmp_path).out
     arguments = ["compare", "mmap-lock", "--scenario", "mine", "--threads", "2", "--seeds", "2"]
     result = spfvar(*arguments, "--format", "json", cwd=tmp_path)
-    assert {cell["scenario"] for cell in json.loads(result.stdout)["cells"]} == {"mine"}
+    assert {cell["scenario"] for cell in json.loads(result.out)["cells"]} == {"mine"}
 
 
 def test_json_has_the_documented_shape() -> None:
     """Keys and units of the JSON object; nothing on stderr when it is not a terminal."""
     result = spfvar(*QUICK, "--format", "json")
-    assert result.returncode == 0
-    assert result.stderr == ""
-    document = json.loads(result.stdout)
+    assert result.code == 0
+    assert result.err == ""
+    document = json.loads(result.out)
     assert list(document) == [
         "spfvar", "simulated", "baseline", "hardware", "matrix_hash", "cells", "comparisons",
     ]  # fmt: skip
@@ -112,9 +112,9 @@ def test_json_has_the_documented_shape() -> None:
 
 def test_same_seed_same_bytes_on_one_core_or_two() -> None:
     """Neither a second run nor the number of jobs changes a byte; another seed does."""
-    runs = [spfvar(*QUICK, "--format", "csv", "--jobs", jobs).stdout for jobs in ("1", "2", "2")]
+    runs = [spfvar(*QUICK, "--format", "csv", "--jobs", jobs).out for jobs in ("1", "2", "2")]
     assert runs[0] == runs[1] == runs[2]
-    assert spfvar(*QUICK, "--format", "csv", "--seed", "7").stdout != runs[0]
+    assert spfvar(*QUICK, "--format", "csv", "--seed", "7").out != runs[0]
 
 
 def test_the_review_question_is_answered_from_the_results() -> None:
@@ -122,7 +122,7 @@ def test_the_review_question_is_answered_from_the_results() -> None:
     loads = ["file-cow", "file-read", "file-read-nofa"]
     options = [o for load in loads for o in ("--scenario", load)]
     result = spfvar("compare", "spf-do-fault", "spf-map-pages", *options, "--threads", "4,16")
-    text = " ".join(result.stdout.split())
+    text = " ".join(result.out.split())
     better = text.split("spf-do-fault is better than spf-map-pages (faults/s) in:")[1].split(". Note:")[0]
     assert "file-cow" in better
     assert "file-read-nofa" in better
@@ -132,8 +132,8 @@ def test_the_review_question_is_answered_from_the_results() -> None:
 def test_fail_on_sets_the_exit_code() -> None:
     """spf-anon only aborts on file pages, so it is worse there by more than 1 %, not by 99 %."""
     arguments = ["compare", "spf-anon", "--scenario", "file-cow", "--threads", "16"]
-    assert spfvar(*arguments, "--fail-on", "faults_per_s:worse>1%").returncode == 1
-    assert spfvar(*arguments, "--fail-on", "faults_per_s:worse>99%").returncode == 0
+    assert spfvar(*arguments, "--fail-on", "faults_per_s:worse>1%").code == 1
+    assert spfvar(*arguments, "--fail-on", "faults_per_s:worse>99%").code == 0
 
 
 def test_a_broken_plugin_does_not_stop_the_others(tmp_path: Path) -> None:
@@ -142,10 +142,10 @@ def test_a_broken_plugin_does_not_stop_the_others(tmp_path: Path) -> None:
     plugin.write_text(BROKEN_PLUGIN)
     result = spfvar(*QUICK, "--plugin", str(plugin))
     line = BROKEN_PLUGIN.splitlines().index("        yield 42") + 1
-    assert f"{plugin}:{line}" in result.stderr
-    assert "no-op" in result.stderr
-    assert "spf-do-fault" in result.stdout
-    assert result.returncode == 1
+    assert f"{plugin}:{line}" in result.err
+    assert "no-op" in result.err
+    assert "spf-do-fault" in result.out
+    assert result.code == 1
 
 
 def test_nothing_is_compared_if_nothing_asked_for_can_be_used(tmp_path: Path) -> None:
@@ -153,9 +153,9 @@ def test_nothing_is_compared_if_nothing_asked_for_can_be_used(tmp_path: Path) ->
     plugin = tmp_path / "plugin.py"
     plugin.write_text(BROKEN_PLUGIN)
     result = spfvar(*QUICK, "no-op", "--plugin", str(plugin))
-    assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr.count("\n") == 1
-    assert "none of the variants asked for can be used: plugin" in result.stderr
+    assert (result.code, result.out) == (1, "")
+    assert result.err.count("\n") == 1
+    assert "none of the variants asked for can be used: plugin" in result.err
 
 
 def test_interrupt_exits_130_and_writes_nothing(tmp_path: Path) -> None:
@@ -163,30 +163,30 @@ def test_interrupt_exits_130_and_writes_nothing(tmp_path: Path) -> None:
     output = tmp_path / "out" / "out.json"
     output.parent.mkdir()
     done = interrupted(tmp_path, "compare", "--seeds", "50", "-o", str(output))
-    assert done.returncode == 130
-    assert done.stderr.strip() == "spfvar: interrupted; nothing was written"
+    assert done.code == 130
+    assert done.err.strip() == "spfvar: interrupted; nothing was written"
     assert list(output.parent.iterdir()) == []
 
 
 def test_a_process_of_its_own_does_the_same() -> None:
     """The other tests call the command line in this process: exit code and message reach a shell, too."""
     done = subprocess.run([*COMMAND, "compere"], capture_output=True, text=True, check=False, timeout=300)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == spfvar("compere").stderr
+    assert Answer(done.returncode, done.stdout, done.stderr) == spfvar("compere")
+    assert done.returncode == 2
 
 
 def test_output_is_written_whole_and_reproduce_leaves_it_out(tmp_path: Path) -> None:
     """-o writes what stdout would get, and the Reproduce line does not depend on it."""
     output = tmp_path / "out.txt"
-    shown = spfvar(*QUICK).stdout
-    assert spfvar(*QUICK, "-o", str(output)).stdout == ""
+    shown = spfvar(*QUICK).out
+    assert spfvar(*QUICK, "-o", str(output)).out == ""
     assert output.read_text() == shown
 
 
 @pytest.mark.parametrize("form", ["table", "mail"])
 def test_text_fits_its_width(form: str) -> None:
     """80 columns on a terminal, 72 of ASCII in a mail; the first line says SIMULATED."""
-    text = spfvar(*QUICK, "--format", form).stdout
+    text = spfvar(*QUICK, "--format", form).out
     assert text.startswith("SIMULATED")
     assert max(len(line) for line in text.splitlines()) <= (72 if form == "mail" else 80)
     assert form == "table" or text.isascii()

@@ -14,7 +14,7 @@ from spfvar.comparison.metrics import METRICS
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
 from spfvar.plugins.registry import load_registry
-from tests.cli.inprocess import spfvar
+from tests.cli.running import spfvar
 
 #: What takes seconds to import, and no name depends on.
 SLOW = ("numba", "numpy", "pandas", "scipy")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.cli.inprocess import spfvar
+from tests.cli.running import spfvar
 
 
 def test_what_is_broken_stands_out_and_sets_the_exit_code(tmp_path: Path) -> None:

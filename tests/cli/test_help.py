@@ -6,25 +6,26 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from spfvar.cli.main import COMMANDS, cli
+from spfvar.cli.main import COMMANDS
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
+from tests.cli.running import spfvar
 
 
 @pytest.mark.parametrize("command", list(COMMANDS))
 def test_every_command_has_help_with_examples(command: str) -> None:
     """--help of each command shows at least one example."""
-    result = CliRunner().invoke(cli, [command, "--help"])
-    assert result.exit_code == 0
-    assert f"spfvar {command}" in result.output
+    answer = spfvar(command, "--help")
+    assert answer.code == 0
+    _usage, _, explained = answer.out.partition("\n")
+    assert f"spfvar {command}" in explained
 
 
 @pytest.mark.parametrize("kind", ["variants", "series", "scenarios", "hooks", "hardware"])
 def test_lists_are_json_with_names(kind: str) -> None:
     """Every list is valid JSON whose rows have a name, a title and an origin."""
-    rows = json.loads(CliRunner().invoke(cli, ["list", kind, "--format", "json"]).output)
+    rows = json.loads(spfvar("list", kind, "--format", "json").out)
     assert rows
     assert all({"name", "title", "origin"} <= set(row) for row in rows)
 
@@ -32,9 +33,9 @@ def test_lists_are_json_with_names(kind: str) -> None:
 def test_everything_that_is_listed_can_be_shown() -> None:
     """show explains every scenario, profile and hook point by its name."""
     for name in [*catalogue.scenarios().names(), *catalogue.hardware().names(), *HOOKS]:
-        result = CliRunner().invoke(cli, ["show", name])
-        assert result.exit_code == 0
-        assert name in result.output
+        answer = spfvar("show", name)
+        assert answer.code == 0
+        assert name in answer.out
 
 
 def test_a_file_that_is_shown_is_run_as_a_file(tmp_path: Path) -> None:
@@ -46,5 +47,5 @@ def test_a_file_that_is_shown_is_run_as_a_file(tmp_path: Path) -> None:
         found = catalogue_of()
         file = tmp_path / "mine.toml"
         file.write_text(found.text(found.names()[0]) + "# mine\n")
-        output = CliRunner().invoke(cli, ["show", str(file)]).output
+        output = spfvar("show", str(file)).out
         assert f"Run: spfvar {option} {file}" in " ".join(output.split())

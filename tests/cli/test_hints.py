@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.inprocess import spfvar
+from tests.cli.running import spfvar
 
 
 def answer(*arguments: str) -> str:

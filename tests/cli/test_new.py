@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from spfvar.cli.main import main
+from tests.cli import running
+from tests.cli.running import COMMAND
 
-COMMAND = [sys.executable, "-c", "from spfvar.cli.main import main; main()"]
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 
 
@@ -91,20 +91,13 @@ def test_a_written_scenario_and_a_written_race_run(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_gets_one_message_and_writes_nothing(
-    tmp_path: Path,
-    arguments: list[str],
-    says: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, arguments: list[str], says: str
 ) -> None:
     """Exit code 2; no file more than there was."""
     (tmp_path / "taken.py").write_text("mine")
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as caught:
-        main(["new", *arguments])
-    printed = capsys.readouterr()
-    assert (caught.value.code, printed.out) == (2, "")
-    assert len(printed.err.splitlines()) == 1
-    assert says in printed.err
+    answer = running.spfvar("new", *arguments, cwd=tmp_path)
+    assert (answer.code, answer.out) == (2, "")
+    assert len(answer.err.splitlines()) == 1
+    assert says in answer.err
     assert [path.name for path in tmp_path.iterdir()] == ["taken.py"]
     assert (tmp_path / "taken.py").read_text() == "mine"

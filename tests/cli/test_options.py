@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spfvar.cli.main import COMMANDS, cli
 from spfvar.cli.options import blame, reproduce, what_decides, with_views
 from spfvar.errors import InputError
+from tests.cli.running import spfvar
 
 #: What click would take: options with their values, in one word or two, and names.
 PIECES = [
@@ -31,6 +34,51 @@ PIECES += [
     "--set a=b",
 ]
 WORDS = st.lists(st.sampled_from(PIECES), max_size=8).map(lambda pieces: " ".join(pieces).split())
+
+
+SHARED = (
+    "--scenario",
+    "--race",
+    "--threads",
+    "--hardware",
+    "--set",
+    "--seeds",
+    "--memory",
+    "--format",
+    "--plugin",
+)
+
+
+@pytest.mark.parametrize("option", SHARED)
+def test_an_option_is_spelt_and_completed_alike_in_every_command(option: str) -> None:
+    """Its argument has one name, one metavar and one completion; replay's races are files alone."""
+    context = click.Context(cli)
+    found = {
+        (parameter.name, parameter.metavar, parameter._custom_shell_complete)
+        for name in COMMANDS
+        if name not in ("show", "replay")
+        for command in [cli.get_command(context, name)]
+        if command is not None
+        for parameter in command.params
+        if option in parameter.opts
+    }
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("command", ["compare mmap-lock", "report mmap-lock", "bisect spf --scenario pft"])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("--threads 0", '--threads: "0" is not a thread count or range; expected thread counts 1..1024'),
+        ("--set hit_rate", '--set: "hit_rate" is not an assignment; expected NAME=VALUE'),
+        ("--jobs 0", "--jobs: 0 jobs; expected 1 or more"),
+    ],
+)
+def test_a_wrong_value_names_the_option_in_every_command(command: str, options: str, says: str) -> None:
+    """Before plugins and files are looked at."""
+    answer = spfvar(*command.split(), "--plugin", "nowhere.py", *options.split())
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith(f"spfvar: {says}")
 
 
 @given(WORDS)

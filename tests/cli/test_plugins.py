@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spfvar.cli import plugins
-from tests.cli.inprocess import Terminal, spfvar
+from tests.cli.running import Terminal, spfvar
 
 IDEA = """
 from spfvar.plugins.variant import Variant

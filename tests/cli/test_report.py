@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from spfvar.cli.main import cli
-from spfvar.errors import InputError
+from tests.cli.running import COMMAND, Answer, spfvar
 
 PATCH = str(Path(__file__).parents[2] / "reports" / "spf-24-37.patch")
 
@@ -35,23 +32,15 @@ PATCH = str(Path(__file__).parents[2] / "reports" / "spf-24-37.patch")
 )
 def test_bad_input_is_refused_at_once(arguments: list[str], message: str) -> None:
     """One message that names what is wrong and the nearest valid name."""
-    result = CliRunner().invoke(cli, ["report", *arguments], standalone_mode=False)
-    assert isinstance(result.exception, InputError)
-    assert message in str(result.exception)
+    answer = spfvar("report", *arguments)
+    assert (answer.code, answer.out) == (2, "")
+    assert message in answer.err
 
 
 def test_a_page_is_not_written_to_a_terminal() -> None:
     """A real terminal, before anything is run; a pipe gets the page."""
     master, terminal = os.openpty()
-    command = [
-        sys.executable,
-        "-c",
-        "from spfvar.cli.main import main; main()",
-        "report",
-        "spf-do-fault",
-        "--format",
-        "html",
-    ]
+    command = [*COMMAND, "report", "spf-do-fault", "--format", "html"]
     result = subprocess.run(command, stdout=terminal, stderr=subprocess.PIPE, text=True, timeout=60)
     os.close(terminal)
     os.close(master)
@@ -61,11 +50,9 @@ def test_a_page_is_not_written_to_a_terminal() -> None:
 
 def test_an_empty_patch_on_standard_input_is_refused() -> None:
     """A pipe that broke must not look like a review without a patch."""
-    result = CliRunner().invoke(
-        cli, ["report", "spf-do-fault", "--patch", "-"], input="", standalone_mode=False
-    )
-    assert isinstance(result.exception, InputError)
-    assert "the patch is empty" in str(result.exception)
+    answer = spfvar("report", "spf-do-fault", "--patch", "-", stdin=b"")
+    assert answer.code == 2
+    assert "the patch is empty" in answer.err
 
 
 def test_a_report_is_written_to_a_file_and_names_its_patch(tmp_path: Path) -> None:
@@ -73,10 +60,7 @@ def test_a_report_is_written_to_a_file_and_names_its_patch(tmp_path: Path) -> No
     file = tmp_path / "review.txt"
     scope = ["--scenario", "file-cow", "--race", "munmap-file", "--threads", "1", "--seeds", "2"]
     arguments = ["report", "spf-do-fault", "--patch", PATCH, *scope, "--short", "-o", str(file)]
-    result = CliRunner().invoke(cli, arguments, standalone_mode=False)
-    assert result.exception is None
-    assert result.return_value == 0
-    assert result.output == ""
+    assert spfvar(*arguments) == Answer(0, "", "")
     lines = file.read_text().splitlines()
     assert lines[0].startswith("SIMULATED review of spf-do-fault")
     assert any(line.startswith("[24/37] mm: implement speculative handling") for line in lines)

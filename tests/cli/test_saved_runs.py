@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import spfvar as package
-from tests.cli.inprocess import Answer, spfvar
+from tests.cli.running import Answer, spfvar
 
 QUICK = ["compare", "spf-anon", "--scenario", "file-cow", "--threads", "4", "--seeds", "2"]
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from spfvar.cli.main import cli, main
+from spfvar import api
 from spfvar.cli.show_variant import merged
+from spfvar.matrix import catalogue
+from spfvar.matrix.plan import make_plan
 from spfvar.plugins.registry import load_registry
+from tests.cli.running import spfvar
 
 
 def shown(*args: str) -> str:
     """The output of a command that works."""
-    result = CliRunner().invoke(cli, list(args))
-    assert result.exit_code == 0, result.output
-    return result.output
+    answer = spfvar(*args)
+    assert answer.code == 0, answer.err
+    return answer.out
 
 
 def test_a_variant_is_shown_with_its_family_and_its_main_protocol() -> None:
@@ -84,16 +87,12 @@ def test_a_graph_goes_to_the_output_alone() -> None:
         (["spf-anon", "--format", "toml", "--dot"], "no scenario, race or profile"),
     ],
 )
-def test_wrong_options_get_one_message(
-    args: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_wrong_options_get_one_message(args: list[str], message: str) -> None:
     """Exit code 2, one line that says what was expected."""
-    with pytest.raises(SystemExit) as exit_:
-        main(["show", *args])
-    error = capsys.readouterr().err
-    assert exit_.value.code == 2
-    assert message in error
-    assert len(error.splitlines()) == 1
+    answer = spfvar("show", *args)
+    assert answer.code == 2
+    assert message in answer.err
+    assert len(answer.err.splitlines()) == 1
 
 
 def test_the_list_shows_what_stacks_on_what() -> None:
@@ -108,3 +107,38 @@ def test_the_list_shows_what_stacks_on_what() -> None:
     row = next(row for row in rows if row["name"] == "spf-do-fault")
     assert (row["stacks_on"], row["depth"]) == ("spf-anon", 2)
     assert "SpeculativeDoFault" in row["adds"]
+
+
+@pytest.mark.parametrize("kind", ["scenarios", "variants"])
+def test_what_is_compared_only_if_named_has_a_star(kind: str) -> None:
+    """As many stars as "default" is false in the JSON form, and the line below says what one means."""
+    rows: list[dict[str, Any]] = json.loads(shown("list", kind, "--format", "json"))
+    rare = {row["name"] for row in rows if not row["default"]}
+    table, _, legend = shown("list", kind).rpartition("\n\n")
+    assert legend == "* compared only if named, or with compare --all\n"
+    starred = {line.split()[0] for line in table.splitlines() if line.split()[1:2] == ["*"]}
+    assert starred == rare
+    assert 0 < len(rare) < len(rows)
+    assert max(map(len, table.splitlines())) <= 80
+
+
+def test_the_default_comparison_has_what_has_no_star() -> None:
+    """The list speaks of the same default as compare does: those of the catalogue and of the registry."""
+    scenarios: list[dict[str, Any]] = json.loads(shown("list", "scenarios", "--format", "json"))
+    variants: list[dict[str, Any]] = json.loads(shown("list", "variants", "--format", "json"))
+    compared = make_plan(
+        load_registry(), catalogue.scenarios(), catalogue.hardware(), variants=api.compared(load_registry())
+    )
+    assert {row["name"] for row in variants if row["default"]} == {v.name for v in compared.variants}
+    assert {row["name"] for row in scenarios if row["default"]} == {c.load.scenario for c in compared.cells}
+
+
+def test_a_plugin_that_does_not_load_is_told(tmp_path: Path) -> None:
+    """Who asks for its variant would otherwise learn only that nothing is called so."""
+    plugin = tmp_path / "my_idea.py"
+    plugin.write_text("import no_such_module_anywhere\n")
+    answer = spfvar("show", "my-idea", "--plugin", str(plugin))
+    assert answer.code == 2
+    told, unknown = answer.err.splitlines()
+    assert f"{plugin}:1: ModuleNotFoundError: No module named 'no_such_module_anywhere'" in told
+    assert "nothing is called 'my-idea'" in unknown

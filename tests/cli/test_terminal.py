@@ -10,7 +10,7 @@ import pytest
 
 from spfvar.cli.terminal import colour_wanted, width_of
 from spfvar.report.paint import judged
-from tests.cli.inprocess import Terminal, spfvar
+from tests.cli.running import Terminal, spfvar
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 GREEN, RED, YELLOW, OFF = "\x1b[32m", "\x1b[1;31m", "\x1b[33m", "\x1b[0m"

@@ -145,3 +145,31 @@ def test_a_wait_under_the_designs_own_lock_is_a_condition() -> None:
     found = handling_of(kind, variant, Stack(variant))
     assert found.verdict == "handled"
     assert found.conditions == ("waits where it is (swap_readpage)",)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_lock_of_ranges_is_mmap_lock_if_it_is_of_the_full_range(kind: str) -> None:
+    """As posted, a fault asks for everything; refined, for a page table, which is a lock of its own."""
+    assert handled("range-lock", kind).verdict == "mmap_lock"
+    assert handled("range-lock-refined", kind).verdict == "handled"
+    assert handled("radixvm", kind).verdict == "handled"
+
+
+# mm/filemap.c since 2.6.37 and handle_userfault of v4.15: the lock is dropped for the wait, whatever it is a lock of;
+# RadixVM holds the slots of a file's page through storage.
+@pytest.mark.parametrize(
+    ("variant", "kind", "condition"),
+    [
+        ("range-lock-refined", "swap-io", "done again after a wait (swap_readpage)"),
+        ("range-lock-refined", "userfault", "done again after a wait (handle_userfault: schedule)"),
+        ("range-lock-refined", "file-io", "done again after a wait (filemap_read_folio)"),
+        ("radixvm", "file-io", "waits where it is (filemap_read_folio)"),
+        ("per-vma-io-retry-vma", "file-io", "done again after a wait (filemap_read_folio)"),
+        ("per-vma-io-hold", "file-io", "waits where it is (filemap_read_folio)"),
+    ],
+)
+def test_who_waits_with_its_lock_is_told_from_who_tries_again(
+    variant: str, kind: str, condition: str
+) -> None:
+    """Both are handled without mmap_lock; a writer waits for storage in one case only."""
+    assert handled(variant, kind).conditions == (condition,)

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from functools import cache
 
+import numpy as np
 import pytest
 
-from spfvar.coverage.writers import WRITERS, Overlay, overlay_of
+from spfvar.coverage.runs import Step
+from spfvar.coverage.writers import WRITERS, Overlay, mmap_lock_of, overlay_of
+from spfvar.ops import objects as o
+from spfvar.ops.codes import AS_IT_IS, EVERYTHING, WHOLE_TABLES
+from spfvar.ops.op import Op
+from spfvar.ops.places import RANGE_WORDS, Field
+from spfvar.ops.primitives import at, range_lock, range_trylock
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
 
@@ -53,6 +60,43 @@ def words(writer: str, variant: str, place: str) -> tuple[list[str], list[str]]:
 def test_how_writers_take_mmap_lock(writer: str, lock: str) -> None:
     """The same in every design that has no rule of its own for them."""
     assert overlay(writer, "mmap-lock").mmap_lock == lock
+
+
+# Kara's series asks for the full range; refined, all but fork and mremap ask for what they change; slots are not shared,
+# and a lock that nobody shares is not downgraded.
+@pytest.mark.parametrize(
+    ("writer", "full", "refined", "slots"),
+    [
+        ("mmap", "W", "w", "w"),
+        ("munmap", "W>R", "w>r", "w"),
+        ("madvise", "R", "r", "w"),
+        ("fork", "W", "W", "W"),
+        ("stack", "R, W>R", "r, w>r", "w, w"),
+        ("retract", "W", "w", "w"),
+        ("truncate", "-", "-", "-"),
+    ],
+)
+def test_a_lock_of_ranges_stands_in_mmap_locks_place(
+    writer: str, full: str, refined: str, slots: str
+) -> None:
+    """In capitals if all of the address space is asked for, in small letters if a part is."""
+    variants = ("range-lock", "range-lock-refined", "radixvm")
+    assert [overlay(writer, variant).mmap_lock for variant in variants] == [full, refined, slots]
+
+
+def test_a_range_that_is_not_had_is_not_taken() -> None:
+    """A trylock counts by its outcome; a request that others stand before is served in the end."""
+    place = at(o.mm, Field(o.MM, "ranges", RANGE_WORDS))
+    nothing = np.zeros(1, dtype=np.int16)
+
+    def steps(op: Op) -> list[Step]:
+        return [Step(op, outcome, nothing) for outcome in (0, 1)]
+
+    assert mmap_lock_of(steps(range_trylock(place, True, EVERYTHING))) == "W"
+    assert mmap_lock_of(steps(range_trylock(place, False, WHOLE_TABLES))) == "r"
+    assert mmap_lock_of(steps(range_lock(place, True, AS_IT_IS))) == "w, w"
+    elsewhere = at(o.vma, Field(o.VMA, "ranges", RANGE_WORDS))
+    assert mmap_lock_of(steps(range_lock(elsewhere, True))) == "-"
 
 
 def test_retracting_a_files_tables_takes_mmap_lock_before_v6_6_only() -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from spfvar.cli.main import cli
 from spfvar.scenario.race import Race
 from spfvar.toml_input import load_toml
+from tests.cli.running import spfvar
 from tests.docs.blocks import PAGES, Block, blocks, commands, difference
 
 ALL = [(page, list(blocks(page.read_text(encoding="utf-8")))) for page in PAGES]
@@ -33,12 +31,9 @@ def test_commands_print_what_the_page_says(
             Path(block.file).write_text(block.text, encoding="utf-8")
         for words, expected in commands(block.text) if block.language == "console" else []:
             assert words[0] == "spfvar"
-            monkeypatch.setattr(sys, "argv", words)
-            result = CliRunner().invoke(cli, words[1:], standalone_mode=False)
-            if result.exception is not None:
-                raise result.exception
-            missing = difference(expected, result.output)
-            assert missing is None, f"{page.name}: {' '.join(words)}: {missing}\n{result.output}"
+            answer = spfvar(*words[1:])
+            missing = difference(expected, answer.out)
+            assert missing is None, f"{page.name}: {' '.join(words)}: {missing}\n{answer.out}{answer.err}"
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from spfvar.automata.automaton import Automaton, Node
-from spfvar.cli.main import main
 from spfvar.errors import InputError
 from spfvar.explore.explore import Exploration, Options, explore
 from spfvar.explore.world import RaceWorld, build_race, build_world, extract_race
@@ -23,6 +23,7 @@ from spfvar.ops import codes as c
 from spfvar.ops.op import Op
 from spfvar.plugins.registry import Registry, load_registry
 from spfvar.plugins.variant import Stack
+from tests.cli.running import Answer, spfvar
 
 #: Larger races are left to the explorer, and to whoever has time for SPIN.
 MAX_STATES = 30_000
@@ -265,13 +266,11 @@ def test_the_same_race_gives_the_same_text() -> None:
     assert promela(again, "v", "r") == first
 
 
-def test_export_writes_a_file(tmp_path, capsys) -> None:  # type: ignore[no-untyped-def]
+def test_export_writes_a_file(tmp_path: Path) -> None:
     target = tmp_path / "model.pml"
-    with pytest.raises(SystemExit) as stopped:
-        main(["export", "--promela", "mmap-lock", "munmap-file", "-o", str(target)])
-    assert stopped.value.code in (0, None)
+    arguments = ["export", "--promela", "mmap-lock", "munmap-file", "-o", str(target)]
+    assert spfvar(*arguments) == Answer(0, "", "")
     assert "proctype thread_munmap" in target.read_text(encoding="utf-8")
-    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
@@ -282,8 +281,7 @@ def test_export_writes_a_file(tmp_path, capsys) -> None:  # type: ignore[no-unty
         (["--promela", "mmap-lock", "munmap-fil"], "munmap-file"),
     ],
 )
-def test_export_says_what_is_wrong(arguments: list[str], message: str, capsys) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(SystemExit) as stopped:
-        main(["export", *arguments])
-    assert stopped.value.code == 2
-    assert message in capsys.readouterr().err
+def test_export_says_what_is_wrong(arguments: list[str], message: str) -> None:
+    answer = spfvar("export", *arguments)
+    assert (answer.code, answer.out) == (2, "")
+    assert message in answer.err

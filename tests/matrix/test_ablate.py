@@ -151,3 +151,11 @@ def test_progress_is_told_of_both_passes() -> None:
     assert told[0] == ("looking for guards", 1, 1)
     assert [done for _, done, _ in told[1:]] == list(range(1, told[-1][2] + 1))
     assert {what for what, _, _ in told[1:]} == {"exploring"}
+
+
+def test_what_came_with_spfvar_is_told_from_the_variants_own() -> None:
+    """A newer kernel's walk is a patch of the core's; a base that the variant's patch derives from is its own."""
+    found = ablated("per-vma-6.12", "munmap-anon", max_states=300)
+    core = {ablation.guard.place[0]: ablation.core for ablation in found.guards}
+    assert (core["per_vma.py"], core["sequence.py"], core["pte_offset_map.py"]) == (False, False, True)
+    assert all(ablation.core for ablation in ablated("mmap-lock", "mbind").guards)

@@ -100,6 +100,42 @@ def run_like(seeds: list[list[int]], shift: int) -> Run:
     return parse_run(text, "r.jsonl")
 
 
+def redrawn(run: Run, first: int) -> Run:
+    """The same samples, said to be drawn from another first seed."""
+    return replace(run, source=replace(run.source, draws=((first, 9),)))
+
+
+def test_seeds_drawn_twice_are_merged_if_their_samples_are_the_same() -> None:
+    """Seeds 1 to 3 of --seed 0 that are those of --seed 1 are the same runs, and what each lacks is added."""
+    one = part(RUN, lambda cell, seed: seed < 3 or cell.variant.name == "mmap-lock")
+    other = redrawn(part(RUN, lambda cell, _: cell.variant.name != "per-vma-6.12"), 0)
+    assert numbers(merge([("a", one), ("b", other)])) == numbers(
+        part(RUN, lambda cell, seed: seed < 3 or cell.variant.name != "per-vma-6.12")
+    )
+
+
+def test_seeds_drawn_twice_are_refused_if_a_sample_differs() -> None:
+    """With the seed, the cell and both first seeds; one of many cells is enough."""
+    other = redrawn(altered('"metrics"', add("metrics", "faults_per_s", 0.125)), 0)
+    with pytest.raises(InputError) as caught:
+        merge([("a", RUN), ("b", other)])
+    assert str(caught.value).startswith("b: seed 1 is another run of mmap-lock in file-cow (hit_rate=0.5, ")
+    assert str(caught.value).endswith(
+        ": drawn from --seed 0, in a from --seed 1; expected the same --seed, or seeds that do not overlap"
+    )
+
+
+def test_seeds_drawn_twice_are_refused_if_nothing_shows_that_they_are_the_same() -> None:
+    """Cells of one point would be paired by them; those of different scenarios are not."""
+    one = part(RUN, lambda cell, _: cell.variant.name == "mmap-lock")
+    other = redrawn(part(RUN, lambda cell, _: cell.variant.name == "spf-anon"), 0)
+    with pytest.raises(InputError, match=r"^b: no variant shows that seeds are the same runs in file-cow \("):
+        merge([("a", one), ("b", other)])
+    pft = part(RUN, lambda cell, _: cell.load.scenario == "pft")
+    rest = part(RUN, lambda cell, _: cell.load.scenario != "pft")
+    assert numbers(merge([("a", pft), ("b", redrawn(rest, 0))])) == numbers(RUN)
+
+
 def shifted(by: int) -> Callable[[dict[str, Any]], None]:
     """A change of a cell's seeds."""
     return lambda cell: cell.update(seeds=[seed + by for seed in cell["seeds"]])
@@ -126,7 +162,6 @@ def add(table: str, name: str, value: float) -> Callable[[dict[str, Any]], None]
         ('"scenario"', lambda s: s.update(hash="x"), "b: another text of scenario file-cow than in a; expected the"),
         ('"variant"', lambda v: v.update(digest="x"), "b: another text of variant mmap-lock than in a; expected the"),
         ("spfvar-run", lambda h: h.update(baseline="spf-anon"), "another baseline (spf-anon, not mmap-lock) than in"),
-        ("spfvar-run", lambda h: h.update(seeds=[[0, 4]]), "b: seeds drawn from --seed 0 that a has from --seed 1;"),
         ('"metrics"', add("metrics", "faults_per_s", 0.125),
          "b: other samples of mmap-lock in file-cow (hit_rate=0.5, fault_around=64KiB, io_latency=100us, vma=thread, threads=1), seed 1, "
          "than in a; expected the same: a run is repeatable"),

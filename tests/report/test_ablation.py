@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -140,6 +141,7 @@ def test_json_has_an_entry_per_guard_that_does_not_depend_on_where_it_is_install
         "kind": "lock",
         "guard": "spin_trylock(page_table->ptl)",
         "where": "spf_patches.py:227",
+        "core": False,
         "breaks": [],
         "holds": ["madvise", "mprotect"],
         "never_fails": [],
@@ -151,3 +153,38 @@ def test_a_variant_without_guards_says_so() -> None:
     """Nothing to list is a result too."""
     assert render_text("spf", ablated(), REPRODUCE).startswith("spf: 0 guards, 0 of them needed in 4 races\n")
     assert render_json("spf", ablated()) == "[]\n"
+
+
+def of_core(function: str, breaks: bool) -> Ablation:
+    """A guard in a text that comes with spfvar."""
+    guard = Guard(function, "lock", "spin_lock(mm->pmd_lock)", "/far/away/khugepaged.py:7")
+    found = [Break(9, "retract-munmap", "P4", "gone")] if breaks else []
+    return Ablation(guard, found, [] if breaks else ["retract-munmap"], core=True)
+
+
+MIXED = ablated(of_core("collapse_file", True), USED, of_core("retract_page_tables", False))
+
+
+@pytest.mark.parametrize("render", [render_text, render_mail, render_markdown])
+def test_guards_of_the_core_follow_if_they_are_asked_for(render: Callable[..., str]) -> None:
+    """Otherwise they are counted, and so are their properties left out; JSON has them in any case."""
+    text = " ".join(render("spf", MIXED, REPRODUCE).split())
+    assert text.startswith(("spf: 3 guards, 2 of them needed", "## spf: 3 guards, 2 of them needed"))
+    assert (
+        "2 guards, 1 of them needed, are in texts of the core that the variant runs (khugepaged.py)" in text
+    )
+    assert "pmd_lock" not in text
+    assert "P4:" not in text
+    every = " ".join(render("spf", MIXED, REPRODUCE, every=True).split())
+    assert (
+        every.index("mmap_seq_read_check") < every.index("collapse_file") < every.index("retract_page_tables")
+    )
+    assert "--all lists them" not in every
+    assert [entry["core"] for entry in json.loads(render_json("spf", MIXED))] == [True, False, True]
+
+
+def test_a_variant_that_is_its_core_lists_all_of_it() -> None:
+    """There is nothing else to list."""
+    text = render_text("mmap-lock", ablated(of_core("collapse_file", True)), REPRODUCE)
+    assert "\ncollapse_file()\n" in text
+    assert "--all lists them" not in text

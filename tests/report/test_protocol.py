@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict, replace
 
 import pytest
 
 from spfvar.automata.automaton import Automaton, Node
+from spfvar.coverage.kinds import FAULT_KINDS
+from spfvar.coverage.runs import small_race
 from spfvar.errors import InputError
 from spfvar.mm.hookspecs import HOOKS
+from spfvar.mm.vmf import VmFault
 from spfvar.ops.primitives import choose, end_thread, work
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
@@ -35,6 +39,33 @@ def test_every_fault_and_writer_can_be_told(name: str) -> None:
         assert told[0].hook == call.name
         assert {section.hook for section in told} <= set(HOOKS)
         assert len(set(told)) == len(told)
+
+
+def facts_of(fault: VmFault) -> dict[str, object]:
+    """What a text may branch on, by name."""
+    return {"write": fault.write, "user": fault.user, **asdict(fault.mapping)}
+
+
+def test_whatever_makes_a_kind_of_fault_can_be_shown() -> None:
+    """Each fact that coverage's kinds differ in is a fact of some kind that is told here; windows are any above 1."""
+    shown = [facts_of(call.args[0]) for call in FAULTS.values() if isinstance(call.args[0], VmFault)]
+    for kind in FAULT_KINDS:
+        race = small_race([kind.file] if kind.file else [], [kind.vma], kind.fault)
+        mapping = replace(race.mapping(kind.vma), **dict(kind.fault.extra))
+        facts = facts_of(VmFault(kind.fault.write, mapping, user=kind.fault.user))
+        window = facts.pop("fault_around")
+        assert all(any(one[name] == value for one in shown) for name, value in facts.items()), kind.name
+        assert any((one["fault_around"] == 1) == (window == 1) for one in shown)
+
+
+def test_a_kind_of_fault_is_told_by_its_own_steps() -> None:
+    """Swap, NUMA hints and the monitor of a userfaultfd have hook points that the plain kinds do not go through."""
+    stack = Stack(REGISTRY["mmap-lock"])
+    hooks = {name: {section.hook for section in sections(stack, call)} for name, call in FAULTS.items()}
+    plain = hooks["anon-read"] | hooks["anon-write"]
+    assert "do_swap_page" in hooks["swap-read"] - plain
+    assert "do_numa_page" in hooks["numa-read"] - plain
+    assert "handle_userfault" in hooks["userfault-write"] - plain
 
 
 def test_callers_come_before_what_they_call() -> None:
