@@ -1,15 +1,16 @@
 """RadixVM (Clements, Kaashoek, Zeldovich, EuroSys 2013): a radix tree of slots, each with a lock bit.
 
 There is no mmap_lock and no lock of the tree: a fault locks the slot of its page, a call the slots of its
-range, and both hold them to the end, through storage and TLB flushes.  Ranges that do not overlap share
-nothing.  Slots say what is mapped and which page is there; the model's VMAs, its tree, with an entry per
+range, and both hold them to the end, through reads of files and TLB flushes.  Ranges that do not overlap
+share nothing.  Slots say what is mapped and which page is there; the model's VMAs, its tree, with an entry per
 page, and its page tables stand for them.  Each core has page tables of its own, filled by its faults, so that
 a flush interrupts only those that used the range.
 
 A fault that maps what lies around its page locks the slots of a whole page table.  All slots are asked for
 at once, where sv6 takes one by one from the left.  Page tables stay until the address space ends.  Reverse
-maps, anon_vmas and ptl are the core's, because truncation and reclaim need them; sv6 has none.  A neighbour's
-anon_vma is not looked at.  mremap and fork lock everything.
+maps, anon_vmas and ptl are the core's, because truncation and reclaim need them; sv6 has none.  It has no
+swap and no userfaults either: who waits for those lets go of the slot.  A neighbour's anon_vma is not looked
+at.  mremap and fork lock everything.
 """
 
 from __future__ import annotations

@@ -115,7 +115,10 @@ def command(
 
 
 def _refuse_options_of_scenarios() -> None:
-    options = {"metric": "--metric", "threads": "--threads", "settings": "--set", "hardware": "--hardware"}
+    options = {
+        "metric": "--metric", "threads": "--threads", "settings": "--set", "hardware": "--hardware",
+        "seeds": "--seeds", "seed": "--seed",
+    }  # fmt: skip
     for parameter, option in options.items():
         if given(parameter):
             raise InputError("is for scenarios", key=option, expected="--scenario instead of --race")

@@ -19,6 +19,7 @@ SMALL = ["--race", "two-faults", "--plugin", PLUGIN]
         (["spf"], "expected --race NAME or --scenario NAME"),
         (["spf", "--race", "munmap-anon", "--scenario", "pft"], "one of them"),
         (["spf", "--race", "munmap-anon", "--threads", "4"], "--threads: is for scenarios"),
+        (["spf", "--race", "munmap-anon", "--seeds", "4"], "--seeds: is for scenarios"),
         (["spf", "--race", "munmap-anno"], "did you mean 'munmap-anon'?"),
         (["spf", "--scenario", "pfft"], "did you mean 'pft'?"),
         (["spf", "--scenario", "pft", "--metric", "fault_per_s"], "did you mean 'faults_per_s'?"),
