@@ -2,9 +2,9 @@
 
 There is no mmap_lock and no lock of the tree: a fault locks the slot of its page, a call the slots of its
 range, and both hold them to the end, through reads of files and TLB flushes.  Ranges that do not overlap
-share nothing.  Slots say what is mapped and which page is there; the model's VMAs, its tree, with an entry per
-page, and its page tables stand for them.  Each core has page tables of its own, filled by its faults, so that
-a flush interrupts only those that used the range.
+share nothing.  Slots say what is mapped and which page is there; the model's VMAs, its tree, with an entry
+per page, and its page tables stand for them.  Each core has page tables of its own, filled by its faults, so
+that a flush interrupts only those that used the range.
 
 A fault that maps what lies around its page locks the slots of a whole page table.  All slots are asked for
 at once, where sv6 takes one by one from the left.  Page tables stay until the address space ends.  Reverse
