@@ -26,8 +26,8 @@ from spfvar.ops import objects as o
 from spfvar.ops.codes import AS_IT_IS, WHOLE_TABLES
 from spfvar.ops.op import Op, Steps
 from spfvar.ops.paging import own_set_pte, pmd_keep, read_pte
-from spfvar.ops.places import Register
-from spfvar.ops.primitives import find_vma
+from spfvar.ops.places import RANGE_WORDS, Field, Register
+from spfvar.ops.primitives import at, find_vma
 from spfvar.plugins.variant import Variant
 
 from .mmap_lock import HoldAcrossIo
@@ -37,9 +37,11 @@ slot_page = Register("slot_page")
 
 
 class SlotLocks(RefinedRange):
-    """Lock bits instead of a tree of requests; nobody shares a slot."""
+    """Lock bits instead of a tree of requests; nobody shares a slot, and who reads a file keeps it."""
 
+    ranges = at(o.mm, Field(o.MM, "slots", RANGE_WORDS))
     shared = False
+    maybe_unlock_mmap_for_io = HoldAcrossIo.maybe_unlock_mmap_for_io
 
     def ask(self, start: Register | None, end: Register | None, beside: int) -> Steps:
         extent = yield from super().ask(start, end, 0)  # slots do not merge
@@ -97,7 +99,7 @@ VARIANTS = [
         title="a radix tree of slots, each with a lock",
         kernel="v5.12 + RadixVM",
         source="10.1145/2465351.2465373",
-        patches=(SlotLocks, KeepTables, OwnTables, HoldAcrossIo),
+        patches=(SlotLocks, KeepTables, OwnTables),
         description="What sv6 does with slots, under the core's faults and calls. Calls move the line of the "
         "model's tree, which a radix tree does not have.",
         compared=False,

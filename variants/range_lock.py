@@ -35,13 +35,13 @@ from spfvar.ops.primitives import (
 )
 from spfvar.plugins.variant import Variant
 
-RANGES = at(o.mm, Field(o.MM, "mmap_lock.tree", RANGE_WORDS, "mmap_lock"))
 TREE_LOCK = at(o.mm, Field(o.MM, "mmap_lock.lock", SPIN_WORDS, "mmap_lock"))
 
 
 class MmapRangeLock:
     """mmap_lock's hook points.  A design says what to ask for, and how."""
 
+    ranges = at(o.mm, Field(o.MM, "mmap_lock.tree", RANGE_WORDS, "mmap_lock"))
     #: Do readers of a range share it?
     shared = True
 
@@ -59,8 +59,8 @@ class MmapRangeLock:
 
     def lock(self, write: bool, extent: int, name: str) -> Steps:
         """Enter the request, then wait for those before it."""
-        if (yield from self.change(range_lock(RANGES, write, extent, name))):
-            yield range_wait(RANGES)
+        if (yield from self.change(range_lock(self.ranges, write, extent, name))):
+            yield range_wait(self.ranges)
 
     @hookimpl
     def mmap_read_lock(self, start: Register, end: Register | None) -> Steps:
@@ -70,11 +70,13 @@ class MmapRangeLock:
     @hookimpl
     def mmap_read_trylock(self, start: Register, end: Register | None) -> Steps:
         extent = yield from self.ask(start, end, 0)
-        return (yield from self.change(range_trylock(RANGES, not self.shared, extent, "mmap_read_trylock")))
+        return (
+            yield from self.change(range_trylock(self.ranges, not self.shared, extent, "mmap_read_trylock"))
+        )
 
     @hookimpl
     def mmap_read_unlock(self) -> Steps:
-        return self.change(range_unlock(RANGES, not self.shared, "mmap_read_unlock"))
+        return self.change(range_unlock(self.ranges, not self.shared, "mmap_read_unlock"))
 
     @hookimpl
     def mmap_write_lock(self, start: Register | None, end: Register | None) -> Steps:
@@ -84,16 +86,16 @@ class MmapRangeLock:
     @hookimpl
     def mmap_write_trylock(self, start: Register, end: Register | None) -> Steps:
         extent = yield from self.ask(start, end, 0)
-        return (yield from self.change(range_trylock(RANGES, True, extent, "mmap_write_trylock")))
+        return (yield from self.change(range_trylock(self.ranges, True, extent, "mmap_write_trylock")))
 
     @hookimpl
     def mmap_write_unlock(self) -> Steps:
-        return self.change(range_unlock(RANGES, True, "mmap_write_unlock"))
+        return self.change(range_unlock(self.ranges, True, "mmap_write_unlock"))
 
     @hookimpl
     def mmap_write_downgrade(self) -> Steps:
         if self.shared:
-            yield from self.change(range_downgrade(RANGES, "mmap_write_downgrade"))
+            yield from self.change(range_downgrade(self.ranges, "mmap_write_downgrade"))
 
 
 class RefinedRange(MmapRangeLock):
