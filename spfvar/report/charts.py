@@ -312,7 +312,7 @@ def _legend(svg: ET.Element, rows: Sequence[Sequence[tuple[float, int, str]]], t
 
 def _nice_ticks(highest: float) -> list[float]:
     """Four to six round numbers from 0 to at least ``highest``."""
-    if highest <= 0 or not math.isfinite(highest):
+    if not 1e-300 < highest < math.inf:  # below, its fifth may be no number but 0
         return [0.0, 1.0]
     power = 10.0 ** math.floor(math.log10(highest / 5))
     step = next(n * power for n in _TICKS if highest / (n * power) <= 5.0001)

@@ -7,7 +7,7 @@ import re
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spfvar.comparison.metrics import METRICS
@@ -70,6 +70,7 @@ def check(text: str, names: list[str]) -> None:
         assert printable(name) in (desc.text or "")
 
 
+@example([Curve("", (Point(1.0, 0.0, 0.0, 5e-324),))])  # a fifth of it is 0
 @given(CURVES)
 def test_curves_are_drawn_inside_and_named(curves: list[Curve]) -> None:
     """Whatever the values and names, also without any."""
