@@ -16,6 +16,7 @@ import numpy as np
 import spfvar.simulate.world as world_module
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
+from spfvar.ops.places import RANGE_WORDS
 from spfvar.scenario.load import make_load
 from spfvar.scenario.schema import Scenario
 from spfvar.simulate.random import seeded, uniform
@@ -178,8 +179,8 @@ class Run:
 
 
 def lock_fields(layout: Any) -> list[Any]:
-    """The rwsems and spinlocks that a run lays out."""
-    return [field for field in layout.field_offset if field.width >= 3]
+    """The locks that a run lays out."""
+    return [field for field in layout.field_offset if field.width > 1]
 
 
 def lock_words(layout: Any) -> list[int]:
@@ -187,6 +188,7 @@ def lock_words(layout: Any) -> list[int]:
     return [
         layout.word(field, index) + (1 if field.width == 4 else 0)
         for field in lock_fields(layout)
+        if field.width != RANGE_WORDS
         for index in range(layout.sizes.count(field.cls))
     ]
 

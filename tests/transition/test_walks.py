@@ -25,10 +25,10 @@ from spfvar.plugins.variant import Stack
 from spfvar.simulate.world import World, build_world
 from tests.transition import driver as d
 
-#: Those of the default comparison, and of the others one for each reader and each way to count or to retry.
+#: Those of the default comparison, and of the others one for each reader, lock and way to count or to retry.
 VARIANTS = [
     *(name for name, variant in load_registry().variants.items() if variant.compared),
-    "per-vma-refcnt", "per-vma-6.4", "per-vma-io-retry-hard",
+    "per-vma-refcnt", "per-vma-6.4", "per-vma-io-retry-hard", "range-lock", "radixvm", "cortenmm-adv",
 ]  # fmt: skip
 ORACLE_STEPS = 1500
 REPEAT = 15
