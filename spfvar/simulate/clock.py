@@ -236,15 +236,16 @@ def fill_page(machine, clock, cpu, t):
 
 
 @inlined
-def interrupt_others(machine, clock, running, out, targeted, me, t):
+def interrupt_others(machine, clock, running, asleep, out, targeted, me, t):
     """A TLB flush: the sender pays per running CPU, and each of them loses the handler's time.
 
-    ``targeted``: only those in ``out`` are interrupted.
+    Who is ``asleep`` until later does not run.  ``targeted``: only those in ``out`` are interrupted.
     """
     par = machine.parameters
     targets = 0
     for thread in range(running.shape[0]):
-        if thread != me and running[thread] and (not targeted or out[OUT_TARGET0 + thread] != 0):
+        there = thread != me and running[thread] and asleep[thread] <= t
+        if there and (not targeted or out[OUT_TARGET0 + thread] != 0):
             targets += 1
             clock.stolen[thread] += par[m.P_IPI_HANDLE]
     if targets == 0:

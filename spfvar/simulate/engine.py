@@ -68,6 +68,7 @@ class Threads(NamedTuple):
     began: Any  # when its fault or call began
     blocked: Any  # when its wait began
     running: Any  # does its CPU have to be interrupted for a TLB flush?
+    asleep: Any  # until when it sleeps for storage: not until then
     slice_at: Any  # when it got its CPU
     ready: Any  # queue of threads without a CPU: [head, count, entries ...]
     cpu_user: Any  # by CPU: its thread, or -1
@@ -177,7 +178,7 @@ def leave_cpu(machine, threads, tid, t):
 @inlined
 def go_to_sleep(machine, threads, tid, t, until, oversubscribed):
     """A thread waits for storage: its CPU is another's, or idle, and then not interrupted."""
-    threads.running[tid] = False
+    threads.asleep[tid] = until
     if oversubscribed:
         leave_cpu(machine, threads, tid, t)
     set_key(threads, tid, until)
@@ -292,7 +293,7 @@ def timed(machine, clock, threads, g, p, pc, kind, ns, cpu, tid, t, out, rng):
     """When work that is more than plain is done."""
     if kind == m.IPI:
         targeted = g[c.G_OWN] != 0 and p[pc, c.C_SRC] >= 0
-        return k.interrupt_others(machine, clock, threads.running, out, targeted, tid, t + ns)
+        return k.interrupt_others(machine, clock, threads.running, threads.asleep, out, targeted, tid, t + ns)
     if kind == m.SLEEP:
         return t + sleep_time(machine, ns, tid, rng)
     ns *= machine.speed[cpu]
@@ -434,7 +435,6 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
             if key[1] >= INFINITE or threads.winner[1] != tid:
                 continue
         cpu = threads.cpu[tid]
-        threads.running[tid] = tid != kthread
         speed = machine.speed[cpu]
         tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
         limit, rival = next_key(threads, tid)

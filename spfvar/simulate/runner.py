@@ -100,8 +100,8 @@ def _threads(machine: Machine, threads: int, rng: np.random.Generator) -> e.Thre
     running = np.ones(threads + 1, dtype=np.bool_)
     running[threads] = False
     timing = e.Threads(
-        key, winner, cpu, np.zeros(threads + 1), np.zeros(threads + 1), running, np.zeros(threads + 1), ready,
-        cpu_user,
+        key, winner, cpu, np.zeros(threads + 1), np.zeros(threads + 1), running, np.zeros(threads + 1),
+        np.zeros(threads + 1), ready, cpu_user,
     )  # fmt: skip
     for thread in range(threads + 1):
         e.set_key(timing, thread, start[thread])

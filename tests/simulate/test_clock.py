@@ -175,21 +175,30 @@ def test_memory_traffic_delays_only_when_the_channel_is_saturated(machine: m.Mac
 
 def test_a_flush_costs_the_sender_per_cpu_and_steals_from_each(machine: m.Machine, clock: Any) -> None:
     """Two others run: 30 + 2 * 7 for the sender, 30 stolen from each of them, nothing from who sleeps."""
-    running = np.array([True, True, False, True])
+    running, awake = np.array([True, True, False, True]), np.zeros(4)
     out = np.zeros(c.OUT_TARGET0 + 4, dtype=np.int32)
-    assert k.interrupt_others(machine, clock, running, out, False, 0, 100.0) == 144.0
+    assert k.interrupt_others(machine, clock, running, awake, out, False, 0, 100.0) == 144.0
     assert list(clock.stolen) == [0.0, 30.0, 0.0, 30.0]
     alone = np.array([True, False, False, False])
-    assert k.interrupt_others(machine, clock, alone, out, False, 0, 100.0) == 100.0
+    assert k.interrupt_others(machine, clock, alone, awake, out, False, 0, 100.0) == 100.0
 
 
 def test_a_targeted_flush_interrupts_its_targets_only(machine: m.Machine, clock: Any) -> None:
     """Threads 1 and 2 are targets, 2 sleeps: 30 + 7 for the sender, 30 stolen from 1; without targets, nothing."""
-    running = np.array([True, True, False, True])
+    running, awake = np.array([True, True, False, True]), np.zeros(4)
     out = np.array([0] * c.OUT_TARGET0 + [0, 1, 1, 0], dtype=np.int32)
-    assert k.interrupt_others(machine, clock, running, out, True, 0, 100.0) == 137.0
+    assert k.interrupt_others(machine, clock, running, awake, out, True, 0, 100.0) == 137.0
     assert list(clock.stolen) == [0.0, 30.0, 0.0, 0.0]
-    assert k.interrupt_others(machine, clock, running, out * 0, True, 0, 100.0) == 100.0
+    assert k.interrupt_others(machine, clock, running, awake, out * 0, True, 0, 100.0) == 100.0
+
+
+def test_who_sleeps_for_storage_is_interrupted_once_it_is_back(machine: m.Machine, clock: Any) -> None:
+    """Thread 1 sleeps until 150: a flush at 100 finds nobody, one at 150 costs 30 + 7 and steals 30."""
+    running, asleep = np.array([True, True]), np.array([0.0, 150.0])
+    out = np.zeros(c.OUT_TARGET0 + 2, dtype=np.int32)
+    assert k.interrupt_others(machine, clock, running, asleep, out, False, 0, 100.0) == 100.0
+    assert k.interrupt_others(machine, clock, running, asleep, out, False, 0, 150.0) == 187.0
+    assert list(clock.stolen[:2]) == [0.0, 30.0]
 
 
 def test_freed_pages_go_back_through_the_lru_lock_and_refill_the_list(machine: m.Machine, clock: Any) -> None:
