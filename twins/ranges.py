@@ -71,8 +71,8 @@ TWINS = [
         prop="P4",
         patches=(PagesOnly,),
         without=(RefinedRange,),
-        description="munmap frees a page table that a fault in the next VMA uses: floor and ceiling are why "
-        "the full range was not refined.",
+        description="munmap frees a page table in which the munmap of the next VMA still works: floor and "
+        "ceiling are why the full range was not refined.",
     ),
     Twin(
         bug="RL2",
