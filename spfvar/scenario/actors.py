@@ -13,6 +13,7 @@ from spfvar.ops.paging import touch
 from spfvar.ops.primitives import set_register
 from spfvar.scenario.file_actors import FILE_STATEMENTS, anon_rmap, collapse, map_over, mkyoung
 from spfvar.scenario.race import Actor, Race, RaceStatement, RaceVma
+from spfvar.scenario.verbs import VERBS
 
 
 def actor_text(race: Race, actor: Actor) -> Callable[[], Steps]:
@@ -152,3 +153,7 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "anon_rmap": anon_rmap,
     "mkyoung": mkyoung,
 }
+
+if {*_STATEMENTS, *FILE_STATEMENTS} != set(VERBS):
+    unlike = ", ".join(sorted({*_STATEMENTS, *FILE_STATEMENTS} ^ set(VERBS)))
+    raise TypeError(f"a verb has no text here, or no meaning in spfvar.scenario.verbs: {unlike}")

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from spfvar.errors import InputError, nearest
 from spfvar.mm.vmf import Mapping
+from spfvar.scenario.sense import check_sense
+from spfvar.scenario.verbs import FILE_VERBS, VERBS
 
 #: Bounds of a race's memory: every word of a state has 16 bits, and sets of pages or CPUs are bit masks.
 MAX_PAGES = 32
@@ -119,29 +121,32 @@ class RaceStatement(_Strict):
 
     @model_validator(mode="after")
     def _one_verb(self) -> RaceStatement:
-        verbs = [verb for verb in RACE_VERBS if getattr(self, verb) is not None]
+        verbs = [verb for verb in VERBS if getattr(self, verb) is not None]
         if len(verbs) != 1:
             found = " and ".join(verbs) or "no verb"
-            raise InputError(f"a statement has {found}", expected=f"exactly one of {', '.join(RACE_VERBS)}")
+            raise InputError(f"a statement has {found}", expected=f"exactly one of {', '.join(VERBS)}")
         return self
 
     @property
     def verb(self) -> str:
         """The statement's verb."""
-        return next(verb for verb in RACE_VERBS if getattr(self, verb) is not None)
+        return next(verb for verb in VERBS if getattr(self, verb) is not None)
 
     @property
     def target(self) -> str:
-        """The VMA that the verb names."""
+        """The VMA or file that the verb names."""
         return str(getattr(self, self.verb))
 
+    @property
+    def extras(self) -> set[str]:
+        """The keys besides the verb that were given."""
+        return self.model_fields_set & set(_KEYS)
 
-#: Verbs that name a file; the others name a VMA.
-FILE_VERBS = ("truncate", "punch", "reclaim", "writeback", "retract")
-RACE_VERBS = (
-    "load", "store", "mmap", "munmap", "mprotect", "madvise", "grow", "shrink", "exit", "merge", "move",
-    "dontunmap", "fork", "mbind", "maps", "collapse", "map_over", "anon_rmap", "mkyoung", *FILE_VERBS,
-)  # fmt: skip
+
+_KEYS = ("to", "fast", "page", "prot")
+if set(RaceStatement.model_fields) != {*VERBS, *_KEYS}:
+    unlike = ", ".join(sorted(set(RaceStatement.model_fields) ^ {*VERBS, *_KEYS}))
+    raise TypeError(f"a verb has no field here, or no meaning in spfvar.scenario.verbs: {unlike}")
 
 
 class Actor(_Strict):
@@ -177,33 +182,10 @@ class Race(_Strict):
     def _fits(self) -> Race:
         self._check_names()
         self._check_vmas()
-        pages = {"vma": {v.name: v.pages for v in self.vma}, "file": {f.name: f.pages for f in self.file}}
         for a, actor in enumerate(self.actor):
             for s, statement in enumerate(actor.program):
-                kind = "file" if statement.verb in FILE_VERBS else "vma"
-                names = pages[kind]
-                if statement.target not in names:
-                    raise InputError(
-                        f"no {kind} is called {statement.target!r}",
-                        key=f"actor[{a}].program[{s}].{statement.verb}",
-                        expected=", ".join(names) or "none",
-                        suggestion=nearest(statement.target, names),
-                    )
-                if kind == "vma":
-                    self._check_extras(statement, f"actor[{a}].program[{s}].")
-                    self._check_destination(statement, f"actor[{a}].program[{s}].")
-                if statement.page >= names[statement.target]:
-                    raise InputError(
-                        f"{kind} {statement.target!r} has no page {statement.page}",
-                        key=f"actor[{a}].program[{s}].page",
-                        expected=f"0 to {names[statement.target] - 1}",
-                    )
-                if statement.verb in ("grow", "shrink") and self.vma_named(statement.target).pages == 1:
-                    raise InputError(
-                        "a heap of one page has no tail",
-                        key=f"actor[{a}].program[{s}].{statement.verb}",
-                        expected="a vma of 2 pages or more",
-                    )
+                self._check_statement(statement, f"actor[{a}].program[{s}].")
+        check_sense(self)
         if self.threads > MAX_THREADS:
             raise InputError(f"{self.threads} threads in all", key="actor", expected=f"at most {MAX_THREADS}")
         if self.table_pages & (self.table_pages - 1):
@@ -212,65 +194,37 @@ class Race(_Strict):
             )
         return self
 
-    def _check_extras(self, statement: RaceStatement, where: str) -> None:
-        vma = self.vma_named(statement.target)
-        if statement.exit is not None and vma.mm == 0:
+    def _check_statement(self, statement: RaceStatement, where: str) -> None:
+        """Names, pages and other keys, then what the verb needs of the memory."""
+        verb = VERBS[statement.verb]
+        pages = {item.name: item.pages for item in (self.file if verb.of == "file" else self.vma)}
+        self._check_name(statement.target, list(pages), f"{where}{verb.name}", verb.of)
+        for key in statement.extras - set(verb.extras):
             raise InputError(
-                "the first address space never ends", key=f"{where}exit", expected="a vma with mm = 1"
+                f"{verb.name} has no {key}", key=f"{where}{key}",
+                expected=f"only {', '.join(verb.extras)}" if verb.extras else "nothing but the verb",
+            )  # fmt: skip
+        if "to" in verb.extras:
+            self._check_name(statement.to, [vma.name for vma in self.vma], f"{where}to", "vma")
+        if statement.page >= pages[statement.target]:
+            raise InputError(
+                f"{verb.of} {statement.target!r} has no page {statement.page}",
+                key=f"{where}page",
+                expected=f"0 to {pages[statement.target] - 1}",
             )
-        if statement.merge is not None and not any(
-            other.name == statement.to and other.start == vma.end for other in self.vma
-        ):
-            raise InputError(
-                f"vma {vma.name!r} is not followed by {statement.to!r}", key=f"{where}to",
-                expected=f"a vma that starts at {vma.end}",
-            )  # fmt: skip
-        if statement.map_over is not None and not any(v.mapped and v.start == vma.start for v in self.vma):
-            raise InputError(
-                f"no mapping starts where vma {vma.name!r} does", key=f"{where}map_over",
-                expected=f"a mapped vma at {vma.start}",
-            )  # fmt: skip
-        if statement.store is not None and vma.write_notify:
-            raise InputError(
-                f"vma {vma.name!r} notifies of writes, which are not modelled", key=f"{where}store",
-                expected="loads only",
-            )  # fmt: skip
+        for need in verb.needs:
+            if wrong := need.wrong(self, statement):
+                raise InputError(wrong, key=f"{where}{need.key or verb.name}", expected=need.expected(self, statement))
 
-    def _check_destination(self, statement: RaceStatement, where: str) -> None:
-        names = [vma.name for vma in self.vma]
-        if statement.verb not in ("move", "dontunmap", "fork"):
-            if (statement.to and statement.verb != "merge") or statement.fast:
-                raise InputError(
-                    f"{statement.verb} goes nowhere", key=f"{where}to", expected="no to, no fast"
-                )
-            return
-        if statement.to not in names:
+    @staticmethod
+    def _check_name(name: str, names: list[str], key: str, kind: str) -> None:
+        if name not in names:
             raise InputError(
-                f"no vma is called {statement.to!r}", key=f"{where}to", expected=", ".join(names),
-                suggestion=nearest(statement.to, names),
-            )  # fmt: skip
-        vma, to = self.vma_named(statement.target), self.vma_named(statement.to)
-        if to.mapped or to.pages != vma.pages or (to.start - vma.start) % self.table_pages:
-            raise InputError(
-                f"{statement.verb} cannot put vma {vma.name!r} at {to.name!r}", key=f"{where}to",
-                expected=f"a place that is not mapped, of {vma.pages} pages, "
-                f"at {vma.start % self.table_pages} modulo {self.table_pages}",
-            )  # fmt: skip
-        if vma.swap != "no":
-            raise InputError(
-                f"{statement.verb} of pages in swap, which is not modelled", key=f"{where}{statement.verb}",
-                expected="a vma without swap",
-            )  # fmt: skip
-        if (statement.verb == "fork") != (vma.mm != to.mm):
-            raise InputError(
-                f"{statement.verb} to {'the same' if vma.mm == to.mm else 'another'} mm", key=f"{where}to",
-                expected="the other mm for fork, the same one for move",
-            )  # fmt: skip
-        if statement.fast and (vma.start % self.table_pages or vma.pages % self.table_pages):
-            raise InputError(
-                f"vma {vma.name!r} is not made of whole page tables", key=f"{where}fast",
-                expected=f"start and pages that are multiples of {self.table_pages}",
-            )  # fmt: skip
+                f"no {kind} is called {name!r}",
+                key=key,
+                expected=", ".join(names) or "none",
+                suggestion=nearest(name, names),
+            )
 
     def _check_vmas(self) -> None:
         files = [file.name for file in self.file]
@@ -348,6 +302,10 @@ class Race(_Strict):
     def vma_named(self, name: str) -> RaceVma:
         """The VMA of that name."""
         return next(vma for vma in self.vma if vma.name == name)
+
+    def file_named(self, name: str) -> RaceFile:
+        """The file of that name."""
+        return next(file for file in self.file if file.name == name)
 
     @property
     def swapped(self) -> list[RaceVma]:

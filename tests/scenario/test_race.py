@@ -8,7 +8,8 @@ import pytest
 from hypothesis import strategies as st
 
 from spfvar.errors import InputError
-from spfvar.scenario.race import FILE_VERBS, MAX_PAGES, MAX_THREADS, RACE_VERBS, Race, race_hash
+from spfvar.scenario.race import MAX_PAGES, MAX_THREADS, Race, race_hash
+from spfvar.scenario.verbs import FILE_VERBS, VERBS
 from spfvar.toml_input import parse_toml
 
 GOOD = """\
@@ -140,16 +141,37 @@ def test_the_hash_is_that_of_the_content() -> None:
     assert len(race_hash(one)) == 12
 
 
-def test_every_verb_is_a_key_of_a_statement() -> None:
+#: A statement of each verb on this memory, which is one that a process could run.
+MEMORY = {
+    "file": [{"name": "f", "pages": 2}],
+    "vma": [
+        {"name": "a", "start": 0, "pages": 2, "anon_vma": False},
+        {"name": "next", "start": 2, "pages": 2},
+        {"name": "free", "start": 4, "pages": 2, "mapped": False},
+        {"name": "over", "start": 0, "pages": 2, "mapped": False},
+        {"name": "ours", "start": 6, "pages": 2, "mm": 1},
+        {"name": "child", "start": 8, "pages": 2, "mm": 1, "mapped": False},
+    ],
+}
+PROGRAMS: dict[str, list[dict[str, Any]]] = {
+    **{verb: [{verb: "f" if verb in FILE_VERBS else "a"}] for verb in VERBS},
+    "mmap": [{"mmap": "free"}],
+    "grow": [{"shrink": "a"}, {"grow": "a"}],
+    "exit": [{"exit": "ours"}],
+    "merge": [{"merge": "a", "to": "next"}],
+    "move": [{"move": "a", "to": "free"}],
+    "dontunmap": [{"dontunmap": "a", "to": "free"}],
+    "fork": [{"fork": "a", "to": "child"}],
+    "map_over": [{"map_over": "over"}],
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_is_a_key_of_a_statement(verb: str) -> None:
     """A statement with any of the verbs is read back with it."""
-    for verb in RACE_VERBS:
-        if verb in (*FILE_VERBS, "exit", "merge", "move", "dontunmap", "fork", "map_over"):
-            continue  # these want a file, a second VMA or a second address space
-        program = [{verb: "a"}]
-        read = Race.model_validate(
-            race(vma=[{"name": "a", "start": 0, "pages": 2}], actor=[{"name": "x", "program": program}])
-        )
-        assert (read.actor[0].program[0].verb, read.actor[0].program[0].target) == (verb, "a")
+    read = Race.model_validate(race(**MEMORY, actor=[{"name": "x", "program": PROGRAMS[verb]}]))
+    last = read.actor[0].program[-1]
+    assert (last.verb, last.target) == (verb, PROGRAMS[verb][-1][verb])
 
 
 @st.composite
@@ -173,7 +195,7 @@ def races(draw: st.DrawFn) -> dict[str, Any]:
         })  # fmt: skip
         here += pages
     statement = st.builds(
-        lambda verb, name: {verb: name}, st.sampled_from(RACE_VERBS), st.sampled_from(names)
+        lambda verb, name: {verb: name}, st.sampled_from(list(VERBS)), st.sampled_from(names)
     )
     actors = [
         {

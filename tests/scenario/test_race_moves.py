@@ -55,8 +55,8 @@ def test_a_move_and_a_fork_to_free_places() -> None:
         ('{ move = "old", to = "child" }', "move to another mm"),
         ('{ fork = "old", to = "new" }', "fork to the same mm"),
         ('{ move = "old", to = "new", fast = true }', "vma 'old' is not made of whole page tables"),
-        ('{ load = "old", to = "new" }', "load goes nowhere"),
-        ('{ munmap = "old", fast = true }', "munmap goes nowhere"),
+        ('{ load = "old", to = "new" }', "load has no to; expected only page"),
+        ('{ munmap = "old", fast = true }', "munmap has no fast; expected nothing but the verb"),
     ],
 )
 def test_what_is_wrong_with_a_destination(statement: str, message: str) -> None:
@@ -68,7 +68,7 @@ def test_what_is_wrong_with_a_destination(statement: str, message: str) -> None:
 
 def test_a_destination_lies_in_its_page_table_as_the_source_does() -> None:
     """Entries of one table go to one table."""
-    with pytest.raises(InputError, match="expected a place that is not mapped, of 1 pages, at 0 modulo 2"):
+    with pytest.raises(InputError, match="expected a place that is not mapped, of 1 pages, in its page table as 0 is in one of 2"):
         read('{ move = "old", to = "new" }', RACE.replace("start = 2", "start = 3"))
 
 

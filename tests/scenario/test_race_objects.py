@@ -48,7 +48,7 @@ def end_of(scene: Race, *order: int, choice: int = 0) -> tuple[RaceWorld, Any]:
     ("vmas", "statement", "message"),
     [
         (TWO, {"exit": "low"}, "never ends"),
-        (TWO, {"merge": "low"}, "is not followed by"),
+        (TWO, {"merge": "low"}, "no vma is called ''"),
         (TWO, {"merge": "high", "to": "low"}, "is not followed by"),
         (TWO, {"dontunmap": "low", "to": "high"}, "cannot put"),
         ([{"name": "low", "start": 0, "mapped": False}], {"map_over": "low"}, "no mapping starts where"),

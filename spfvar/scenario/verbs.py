@@ -1,0 +1,226 @@
+"""What the verbs of a race mean: one table for the schema's errors, `show`, the documentation and the hunt.
+
+A verb says what it needs of the memory, what it maps and unmaps, and what must not run beside it, so that a race is a
+program that processes could run.  What a verb *does* is its text (`spfvar.scenario.actors`); a verb without a text, or
+a text without a verb here, does not load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from spfvar.scenario.race import Race, RaceStatement, RaceVma
+
+#: Keys that a statement may have besides its verb.
+Extra = Literal["page", "prot", "to", "fast"]
+#: Pages that a verb maps, unmaps or takes: of the VMA that it names, of the one at ``to``, of a heap from ``page`` on.
+Role = Literal["target", "to", "tail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A condition on a statement.
+
+    ``text`` says what it has to be, for a reader and in errors; ``wrong`` returns what is wrong in words, "" for
+    nothing.  ``key`` is the statement's key to blame ("": the verb's own).  ``exact`` says for an error what would be
+    right for the VMA ``vma`` of ``race``, as a template.
+    """
+
+    text: str
+    wrong: Callable[[Race, RaceStatement], str]
+    key: str = ""
+    exact: str = ""
+
+    def expected(self, race: Race, statement: RaceStatement) -> str:
+        """What an error says that was expected."""
+        return self.exact.format(vma=_vma(race, statement), race=race) if self.exact else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """The meaning of a verb.
+
+    ``does``: one line for a reader.  ``of``: what it names.  ``extras``: the other keys it has.  ``needs``: what has
+    to hold of the memory at the start.  ``maps``, ``unmaps``: the pages that are mapped, or no longer, when it is done.
+    ``claims``: pages that it takes because they are free (``over``: or that it frees first), so that no other thread
+    may take them too.  ``whole``: its range is one VMA exactly; ``reshapes``: it changes where a VMA ends, so that it
+    cannot run beside another thread's verb that is ``whole``.  ``absent``: it means something where nothing is mapped.
+    """
+
+    name: str
+    does: str
+    of: Literal["vma", "file"] = "vma"
+    extras: tuple[Extra, ...] = ()
+    needs: tuple[Need, ...] = ()
+    maps: tuple[Role, ...] = ()
+    unmaps: tuple[Role, ...] = ()
+    claims: tuple[Role, ...] = ()
+    over: bool = False
+    whole: bool = False
+    reshapes: bool = False
+    absent: bool = False
+
+
+# --- needs ---------------------------------------------------------------------------------------
+
+
+def _vma(race: Race, statement: RaceStatement) -> RaceVma:
+    return race.vma_named(statement.target)
+
+
+def _if(condition: Callable[[RaceVma], bool], words: str) -> Callable[[Race, RaceStatement], str]:
+    """Wrong if the VMA that the statement names is so; ``words`` may hold its name."""
+
+    def wrong(race: Race, statement: RaceStatement) -> str:
+        vma = _vma(race, statement)
+        return words.format(name=vma.name) if condition(vma) else ""
+
+    return wrong
+
+
+HEAP: Final = Need("a vma of 2 pages or more", _if(lambda vma: vma.pages == 1, "a heap of one page has no tail"))
+BRK: Final = Need(
+    "anonymous private memory",
+    _if(lambda vma: bool(vma.file) or vma.growsdown, "vma {name!r} is no heap"),
+)
+SECOND_MM: Final = Need(
+    "a vma with mm = 1", _if(lambda vma: vma.mm == 0, "the first address space never ends")
+)
+UNNOTIFIED: Final = Need(
+    "loads only",
+    _if(lambda vma: vma.write_notify, "vma {name!r} notifies of writes, which are not modelled"),
+)
+NOT_SWAPPED: Final = Need(
+    "a vma without swap", _if(lambda vma: vma.swap != "no", "pages in swap, which are not modelled here")
+)
+ANONYMOUS: Final = Need("an anonymous vma", _if(lambda vma: bool(vma.file), "vma {name!r} maps a file"))
+
+
+def _not_open(race: Race, statement: RaceStatement) -> str:
+    vma = _vma(race, statement)
+    closed = vma.file and not race.file_named(vma.file).open
+    return f"nobody has file {vma.file!r} open" if closed else ""
+
+
+def _not_followed(race: Race, statement: RaceStatement) -> str:
+    vma = _vma(race, statement)
+    follows = any(other.name == statement.to and other.start == vma.end for other in race.vma)
+    return "" if follows else f"vma {vma.name!r} is not followed by {statement.to!r}"
+
+
+def _over_nothing(race: Race, statement: RaceStatement) -> str:
+    vma = _vma(race, statement)
+    there = any(v.mapped and v.mm == vma.mm and v.start == vma.start for v in race.vma)
+    return "" if there else f"no mapping starts where vma {vma.name!r} does"
+
+
+OPEN_FILE: Final = Need("a file with open = true", _not_open)
+FOLLOWED: Final = Need("a vma that starts where it ends", _not_followed, "to", "a vma that starts at {vma.end}")
+OVER: Final = Need(
+    "a mapped vma that starts at the same page", _over_nothing, exact="a mapped vma at {vma.start}"
+)
+
+
+def _not_whole_tables(race: Race, statement: RaceStatement) -> str:
+    vma, span = _vma(race, statement), race.table_pages
+    whole = vma.start % span == 0 and vma.pages % span == 0
+    return "" if whole else f"vma {vma.name!r} is not made of whole page tables"
+
+
+WHOLE_TABLES: Final = Need("start and pages that are multiples of table_pages", _not_whole_tables)
+FAST: Final = Need(
+    WHOLE_TABLES.text,
+    lambda race, statement: _not_whole_tables(race, statement) if statement.fast else "",
+    "fast",
+)
+
+
+def _no_place(race: Race, statement: RaceStatement) -> str:
+    vma, to = _vma(race, statement), race.vma_named(statement.to)
+    fits = not to.mapped and to.pages == vma.pages and (to.start - vma.start) % race.table_pages == 0
+    return "" if fits else f"{statement.verb} cannot put vma {vma.name!r} at {to.name!r}"
+
+
+def _wrong_mm(other: bool) -> Callable[[Race, RaceStatement], str]:
+    def wrong(race: Race, statement: RaceStatement) -> str:
+        same = _vma(race, statement).mm == race.vma_named(statement.to).mm
+        return f"{statement.verb} to {'the same' if same else 'another'} mm" if same == other else ""
+
+    return wrong
+
+
+PLACE: Final = Need(
+    "a place that is not mapped, with as many pages, that lies in its page tables as the vma does",
+    _no_place,
+    "to",
+    "a place that is not mapped, of {vma.pages} pages, in its page table as {vma.start} is in one of {race.table_pages}",
+)
+SAME_MM: Final = Need("a place in the same mm", _wrong_mm(other=False), "to")
+OTHER_MM: Final = Need("a place in the other mm", _wrong_mm(other=True), "to")
+
+
+# --- the table -----------------------------------------------------------------------------------
+
+VERBS: Final[dict[str, Verb]] = {
+    verb.name: verb
+    for verb in (
+        Verb("load", "a user's read of page ``page``", extras=("page",)),
+        Verb("store", "a user's write to page ``page``", extras=("page",), needs=(UNNOTIFIED,)),
+        Verb(
+            "mmap", "mmap of the VMA at its place, which is free",
+            needs=(OPEN_FILE,), maps=("target",), claims=("target",),
+        ),
+        Verb("munmap", "munmap of the VMA", unmaps=("target",), whole=True),
+        Verb("mprotect", "mprotect of the VMA to ``prot``", extras=("prot",), whole=True),
+        Verb("madvise", "madvise(MADV_DONTNEED) of the VMA"),
+        Verb(
+            "grow", "brk that extends the heap over its pages from ``page`` on", extras=("page",),
+            needs=(HEAP, BRK), maps=("tail",), claims=("tail",), reshapes=True,
+        ),
+        Verb(
+            "shrink", "brk that gives the heap's pages from ``page`` on back", extras=("page",),
+            needs=(HEAP, BRK), unmaps=("tail",), reshapes=True,
+        ),
+        Verb(
+            "exit", "the thread leaves the second mm; the last one to leave unmaps the VMA",
+            needs=(SECOND_MM,), unmaps=("target",), whole=True,
+        ),
+        Verb(
+            "merge", "an mprotect after which the VMA and the one behind it, ``to``, are one; what the program "
+            "has behind it runs only if there was no memory for that",
+            extras=("to",), needs=(FOLLOWED, ANONYMOUS), reshapes=True,
+        ),
+        Verb(
+            "move", "mremap to the free place ``to``; ``fast``: by whole page tables", extras=("to", "fast"),
+            needs=(PLACE, SAME_MM, NOT_SWAPPED, FAST),
+            maps=("to",), unmaps=("target",), claims=("to",), whole=True,
+        ),
+        Verb(
+            "dontunmap", "mremap(MREMAP_DONTUNMAP) to the free place ``to``", extras=("to",),
+            needs=(PLACE, SAME_MM, NOT_SWAPPED), maps=("to",), claims=("to",), whole=True,
+        ),
+        Verb(
+            "fork", "fork, of which the child's copy of the VMA is seen, at ``to`` in the other mm",
+            extras=("to",), needs=(PLACE, OTHER_MM, NOT_SWAPPED), maps=("to",), claims=("to",), whole=True,
+        ),
+        Verb("mbind", "mbind: another memory policy for the VMA", whole=True),
+        Verb("maps", "a read of /proc/pid/maps over the VMA's range", absent=True),
+        Verb("collapse", "khugepaged on the VMA's anonymous page table", needs=(ANONYMOUS, WHOLE_TABLES), whole=True),
+        Verb(
+            "map_over", "mmap(MAP_FIXED) of the VMA over the mapping that starts at the same page",
+            needs=(OVER, OPEN_FILE), maps=("target",), claims=("target",), over=True, whole=True,
+        ),
+        Verb("anon_rmap", "a reverse-map walk that comes to page ``page`` by the VMA's anon_vma", extras=("page",)),
+        Verb("mkyoung", "a read fault on page ``page``, mapped or not, for its accessed bit", extras=("page",)),
+        Verb("truncate", "truncate: the file ends before page ``page``", of="file", extras=("page",)),
+        Verb("punch", "a hole is punched at page ``page`` of the file", of="file", extras=("page",)),
+        Verb("reclaim", "reclaim of page ``page`` of the file", of="file", extras=("page",)),
+        Verb("writeback", "writeback of the file from page ``page`` on", of="file", extras=("page",)),
+        Verb("retract", "khugepaged on the file's pages", of="file"),
+    )
+}  # fmt: skip
+
+FILE_VERBS: Final = tuple(name for name, verb in VERBS.items() if verb.of == "file")
