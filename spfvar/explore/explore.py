@@ -13,7 +13,7 @@ import numpy.typing as npt
 from spfvar.explore import search as k
 from spfvar.explore.livelock import larger_edges, new_edges, trapped
 from spfvar.explore.parts import Keys, Store, refill_keys, refill_parts
-from spfvar.explore.rules import forget_at_start, rules_of
+from spfvar.explore.rules import dead_words_at_start, rules_of
 from spfvar.explore.world import LANE, RaceWorld
 from spfvar.ops import codes as c
 
@@ -148,9 +148,28 @@ class Search:
         )
         self.work = new_work(world)
         self._pack()
-        if options.forget:
-            forget_at_start(world, self.work.s)
+        self._dead = dead_words_at_start(world) if options.forget else []
+        self._begin()
+
+    def _begin(self) -> None:
+        self.work.s[self._dead] = -1
         k.prepare(self.space, self.work, self.rules)
+
+    def restart(self, start: npt.NDArray[np.int16]) -> None:
+        """Search again, from another start state of the same program, whose threads begin at the same nodes.
+
+        What is known of parts of states, and of what primitives do to them, is kept.
+        """
+        space, work = self.space, self.work
+        used = self.states
+        space.keys.rows[:used] = 0
+        space.keys.buckets[:] = 0
+        space.keys.used[0] = 0
+        space.edges.used[0] = 0
+        work.covered[:] = 0
+        work.counters[:] = 0
+        work.s[:] = start
+        self._begin()
 
     @property
     def states(self) -> int:
@@ -307,7 +326,12 @@ def explore(
     progress: Callable[[int, int, float], None] | None = None,
 ) -> Exploration:
     """Search every reachable state; ``progress`` is told states, transitions and seconds now and then."""
-    search = Search(world, options)
+    return run(Search(world, options), progress)
+
+
+def run(search: Search, progress: Callable[[int, int, float], None] | None = None) -> Exploration:
+    """Search on from where a new, or restarted, search stands: at its start."""
+    options = search.options
     counters = search.work.counters
     found = _found()
     # Without a budget it does nothing but get compiled, which is no part of the search's time.

@@ -99,11 +99,13 @@ def owners_of(layout: Layout) -> Ints:
     return np.array(words, dtype=np.int64)
 
 
-def forget_at_start(world: RaceWorld, state: npt.NDArray[np.int16]) -> None:
-    """Clear the registers that are dead at the threads' entries."""
+def dead_words_at_start(world: RaceWorld) -> list[int]:
+    """The registers that are dead at the threads' entries, as words of the state."""
     layout = world.layout
     live = live_at(world.program.table, int(layout.g[c.G_R_ADDR]))
+    words = []
     for thread in range(world.threads):
         base = layout.thread_base(thread)
-        for word in dead_at(live[int(state[base + c.T_PC])], c.T_FIXED + len(layout.registers)):
-            state[base + word] = -1
+        entry = live[int(world.start[base + c.T_PC])]
+        words += [base + word for word in dead_at(entry, c.T_FIXED + len(layout.registers))]
+    return words

@@ -61,16 +61,21 @@ def extract_race(race: Race, stack: Stack) -> dict[str, Automaton]:
     return automata
 
 
-def build_world(race: Race, automata: dict[str, Automaton]) -> RaceWorld:
-    """Lay out and link a race's automata."""
+def build_world(race: Race, automata: dict[str, Automaton], sizes: Sizes | None = None) -> RaceWorld:
+    """Lay out and link a race's automata.  ``sizes``: as large as they say, not as the race needs."""
     with_rcu = KTHREAD in automata
-    sizes = _sizes(race, automata)
+    sizes = sizes or sizes_of(race, automata)
     automata = lower(automata, sizes)
     layout = Layout(sizes, automata.values())
     program = link(automata, layout, lifetimes=True)
-    state = _Start(race, layout, program).state
+    start = start_state(race, layout, program)
     names, groups = _threads(race, with_rcu)
-    return RaceWorld(race, layout, program, automata, packed(state), lock_words(layout), names, groups)
+    return RaceWorld(race, layout, program, automata, start, lock_words(layout), names, groups)
+
+
+def start_state(race: Race, layout: Layout, program: Program) -> npt.NDArray[np.int16]:
+    """The start state of a race, padded to whole 64-bit words."""
+    return packed(_Start(race, layout, program).state)
 
 
 def _threads(race: Race, with_rcu: bool) -> tuple[tuple[str, ...], tuple[int, ...]]:
@@ -86,7 +91,7 @@ def _threads(race: Race, with_rcu: bool) -> tuple[tuple[str, ...], tuple[int, ..
     return tuple(names), tuple(groups)
 
 
-def _sizes(race: Race, automata: dict[str, Automaton]) -> Sizes:
+def sizes_of(race: Race, automata: dict[str, Automaton]) -> Sizes:
     """As many objects as the actors can have at once, and a few more: a spare one adds no state."""
     span = race.table_pages
     pages = -(-max(vma.end for vma in race.vma) // span) * span
@@ -214,7 +219,7 @@ class _Start:
         index = self._take(o.VMA)
         start = vma.start + vma.growsdown
         self._set(o.VM_START, index, start)
-        self._set(o.VM_PGOFF, index, int(vma.growsdown))
+        self._set(o.VM_PGOFF, index, vma.pgoff + vma.growsdown)
         if vma.policy:
             policy = self._take(o.MEMPOLICY)
             self._set(o.VM_POLICY, index, policy + 1)
@@ -265,7 +270,7 @@ class _Start:
             number = self._take(o.PAGE)
             self._set(o.PAGE_REFS, number, 1)
             self._set(o.PAGE_ANON_VMA, number, int(self.state[self.layout.word(o.VM_ANON_VMA, index)]))
-            self._set(o.PAGE_INDEX, number, page - vma.start)
+            self._set(o.PAGE_INDEX, number, vma.pgoff + page - vma.start)
             writable = c.PTE_WRITE if vma.prot == "rw" else 0
             return c.PTE_PRESENT | c.PTE_ANON | c.PTE_DIRTY | writable | number << c.PTE_FOLIO_SHIFT
         return 0

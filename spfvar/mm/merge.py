@@ -1,6 +1,6 @@
 """Merging two VMAs: the first one takes over the second one's range and its anon_vma.
 
-Sources: mm/mmap.c, later mm/vma.c: vma_merge, dup_anon_vma, commit_merge (v6.6).  Only anonymous VMAs.
+Sources: mm/mmap.c, later mm/vma.c: vma_merge, is_mergeable_anon_vma, dup_anon_vma, commit_merge (v6.6).  Only anonymous VMAs.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from spfvar.ops.primitives import (
     choose,
     find_vma,
     load_ref_nonnull,
+    registers_equal,
     set_null,
     store_ref,
     store_register,
@@ -37,6 +38,15 @@ def adopt_anon_vma(vma: Register) -> Steps:
     return False
 
 
+def is_mergeable_anon_vma() -> Steps:
+    """Has at most one of ``vma`` and ``near`` an anon_vma, or both the same?"""
+    if not (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.old_anon_vma)):
+        return True
+    if not (yield load_ref_nonnull(at(o.near, o.VM_ANON_VMA), o.anon_vma)):
+        return True
+    return (yield registers_equal(o.anon_vma, o.old_anon_vma))
+
+
 class Merge:
     """The hook points of a merge."""
 
@@ -45,7 +55,8 @@ class Merge:
         yield work("syscall", "mprotect")
         yield from hooks.mmap_write_lock(o.range_start, o.range_end)
         found = (yield find_vma(key=o.range_start)) and (yield find_vma(o.near, o.range_end, "vma_next"))
-        if not found or not (yield from hooks.dup_anon_vma(o.vma, o.near)):
+        can = found and (yield from is_mergeable_anon_vma())
+        if not can or not (yield from hooks.dup_anon_vma(o.vma, o.near)):
             yield from hooks.mmap_write_unlock()
             return False
         yield from hooks.vma_start_write(o.vma)

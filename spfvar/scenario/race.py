@@ -38,11 +38,13 @@ class RaceVma(_Strict):
     """A VMA, or a place for one that an actor maps: ``start`` and ``pages`` in pages.
 
     ``file`` names its file (none: anonymous); ``table``: does a page table exist; ``present``: which entry
-    its pages have at the start; ``anon_vma``: does it have one.  ``mm``: its address space (the second
-    one, 1, has page numbers of its own).  ``write_notify``: its file wants to see the first write to a page.
+    its pages have at the start; ``anon_vma``: does it have one.  ``mm``: its address space (the second one,
+    1, has page numbers of its own).  ``write_notify``: its file wants to see the first write to a page.
     ``shares``: it is what fork made of that VMA; both have the same pages.  ``growsdown``: a stack that does
     not cover its lowest page yet; ``policy``: it has a memory policy.  ``swap``: its pages are in swap, on
     the device or (which saves the read) in the swap cache; ``numa``: its present pages may be NUMA hints.
+    ``pgoff``: its vm_pgoff; of two anonymous neighbours that can merge, the second one's is the first one's
+    pages.
     """
 
     name: Name
@@ -52,6 +54,7 @@ class RaceVma(_Strict):
     mm: int = Field(default=0, ge=0, le=1)
     shares: str = ""
     growsdown: bool = False
+    pgoff: int = Field(default=0, ge=0, lt=MAX_PAGES)
     policy: bool = False
     file: str = ""
     sharing: Literal["private", "shared"] = "private"
@@ -184,7 +187,7 @@ class Race(_Strict):
         self._check_vmas()
         for a, actor in enumerate(self.actor):
             for s, statement in enumerate(actor.program):
-                self._check_statement(statement, f"actor[{a}].program[{s}].")
+                self.check_statement(statement, f"actor[{a}].program[{s}].")
         check_sense(self)
         if self.threads > MAX_THREADS:
             raise InputError(f"{self.threads} threads in all", key="actor", expected=f"at most {MAX_THREADS}")
@@ -194,7 +197,7 @@ class Race(_Strict):
             )
         return self
 
-    def _check_statement(self, statement: RaceStatement, where: str) -> None:
+    def check_statement(self, statement: RaceStatement, where: str) -> None:
         """Names, pages and other keys, then what the verb needs of the memory."""
         verb = VERBS[statement.verb]
         pages = {item.name: item.pages for item in (self.file if verb.of == "file" else self.vma)}
@@ -214,7 +217,9 @@ class Race(_Strict):
             )
         for need in verb.needs:
             if wrong := need.wrong(self, statement):
-                raise InputError(wrong, key=f"{where}{need.key or verb.name}", expected=need.expected(self, statement))
+                raise InputError(
+                    wrong, key=f"{where}{need.key or verb.name}", expected=need.expected(self, statement)
+                )
 
     @staticmethod
     def _check_name(name: str, names: list[str], key: str, kind: str) -> None:
@@ -240,6 +245,8 @@ class Race(_Strict):
                 raise InputError("the vma is too high", key=f"vma[{i}].start", expected=f"below {MAX_PAGES}")
             if vma.write_notify and vma.sharing != "shared":
                 raise InputError("only shared mappings notify of writes", key=f"vma[{i}].write_notify")
+            if vma.pgoff and vma.file:
+                raise InputError("a mapping of a file begins at its first page", key=f"vma[{i}].pgoff")
             if vma.shares:
                 self._check_shared(vma, f"vma[{i}].")
             if vma.sharing == "shared" and not vma.file:

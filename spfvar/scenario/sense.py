@@ -1,9 +1,9 @@
-"""Is a race a program that processes could run?  What its statements need of each other, by the table of verbs."""
+"""Is a race a program that processes could run?  What its statements need of each other, by their verbs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spfvar.errors import InputError
@@ -29,7 +29,8 @@ class _Place:
 def check_sense(race: Race) -> None:
     """Raises InputError, with the key, for the first statement that makes no sense where it stands.
 
-    That VMAs, files and places exist, and what a verb needs of the memory at the start, has been looked at before.
+    That VMAs, files and places exist, and what a verb needs of the memory at the start, has been looked at
+    before.
     """
     places = [
         _Place(number, actor, statement, f"actor[{number}].program[{s}]")
@@ -110,16 +111,25 @@ def _check_order(race: Race, actor: Actor, places: list[_Place]) -> None:
 
 
 def _check_beside(race: Race, places: list[_Place]) -> None:
-    """Between programs: nobody takes another's free place, or moves the end of a VMA that another takes whole."""
+    """Between programs: nobody takes another's free place, or moves the end of a VMA taken whole."""
     for place in places:
         verb = VERBS[place.statement.verb]
         claimed = pages_of(race, place.statement, verb.claims)
+        mine = pages_of(race, place.statement, ("target",)) if verb.of == "vma" else frozenset()
         for other in _beside(place, places):
             theirs = VERBS[other.statement.verb]
             if claimed & pages_of(race, other.statement, theirs.claims):
                 raise InputError(
                     f"actor {other.actor.name!r} takes the place of vma {_claimed(place.statement)!r} too",
                     key=f"{place.key}.{place.statement.verb}", expected="a place of its own",
+                )  # fmt: skip
+            goes = pages_of(race, other.statement, theirs.unmaps) & mine
+            if verb.lasting and (
+                goes or (_reshapes(race, other.statement) and _same_vma(race, place, other))
+            ):
+                raise InputError(
+                    f"actor {other.actor.name!r} unmaps vma {place.statement.target!r}",
+                    key=f"{place.key}.{place.statement.verb}", expected="a vma that stays",
                 )  # fmt: skip
             if verb.whole and _reshapes(race, other.statement) and _same_vma(race, place, other):
                 raise InputError(

@@ -1,8 +1,8 @@
 """What the verbs of a race mean: one table for the schema's errors, `show`, the documentation and the hunt.
 
-A verb says what it needs of the memory, what it maps and unmaps, and what must not run beside it, so that a race is a
-program that processes could run.  What a verb *does* is its text (`spfvar.scenario.actors`); a verb without a text, or
-a text without a verb here, does not load.
+A verb says what it needs of the memory, what it maps and unmaps, and what must not run beside it, so that a
+race is a program that processes could run.  What a verb *does* is its text (`spfvar.scenario.actors`); a verb
+without a text, or a text without a verb here, does not load.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 #: Keys that a statement may have besides its verb.
 Extra = Literal["page", "prot", "to", "fast"]
-#: Pages that a verb maps, unmaps or takes: of the VMA that it names, of the one at ``to``, of a heap from ``page`` on.
+#: Pages that a verb maps, unmaps or takes: of the VMA that it names, of the one at ``to``, of a heap from
+#: ``page`` on.
 Role = Literal["target", "to", "tail"]
 
 
@@ -24,9 +25,9 @@ Role = Literal["target", "to", "tail"]
 class Need:
     """A condition on a statement.
 
-    ``text`` says what it has to be, for a reader and in errors; ``wrong`` returns what is wrong in words, "" for
-    nothing.  ``key`` is the statement's key to blame ("": the verb's own).  ``exact`` says for an error what would be
-    right for the VMA ``vma`` of ``race``, as a template.
+    ``text`` says what it has to be, for a reader and in errors; ``wrong`` returns what is wrong in words, ""
+    for nothing.  ``key`` is the statement's key to blame ("": the verb's own).  ``exact`` says for an error
+    what would be right for the VMA ``vma`` of ``race``, as a template.
     """
 
     text: str
@@ -36,18 +37,22 @@ class Need:
 
     def expected(self, race: Race, statement: RaceStatement) -> str:
         """What an error says that was expected."""
-        return self.exact.format(vma=_vma(race, statement), race=race) if self.exact else self.text
+        if not self.exact:
+            return self.text
+        vma = _vma(race, statement)
+        return self.exact.format(vma=vma, race=race, pgoff=vma.pgoff + vma.pages)
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
     """The meaning of a verb.
 
-    ``does``: one line for a reader.  ``of``: what it names.  ``extras``: the other keys it has.  ``needs``: what has
-    to hold of the memory at the start.  ``maps``, ``unmaps``: the pages that are mapped, or no longer, when it is done.
-    ``claims``: pages that it takes because they are free (``over``: or that it frees first), so that no other thread
-    may take them too.  ``whole``: its range is one VMA exactly; ``reshapes``: it changes where a VMA ends, so that it
-    cannot run beside another thread's verb that is ``whole``.  ``absent``: it means something where nothing is mapped.
+    ``does``: one line for a reader.  ``of``: what it names.  ``extras``: the other keys it has.  ``needs``:
+    what has to hold of the memory at the start.  ``maps``, ``unmaps``: the pages that are mapped, or no
+    longer, when it is done. ``claims``: pages that it takes because they are free (``over``: or that it frees
+    first), so that no other thread may take them too.  ``whole``: its range is one VMA exactly; ``reshapes``:
+    it changes where a VMA ends, so that it cannot run beside another thread's verb that is ``whole``.
+    ``lasting``: its VMA is there until it is done. ``absent``: it means something where nothing is mapped.
     """
 
     name: str
@@ -61,6 +66,7 @@ class Verb:
     over: bool = False
     whole: bool = False
     reshapes: bool = False
+    lasting: bool = False
     absent: bool = False
 
 
@@ -81,7 +87,9 @@ def _if(condition: Callable[[RaceVma], bool], words: str) -> Callable[[Race, Rac
     return wrong
 
 
-HEAP: Final = Need("a vma of 2 pages or more", _if(lambda vma: vma.pages == 1, "a heap of one page has no tail"))
+HEAP: Final = Need(
+    "a vma of 2 pages or more", _if(lambda vma: vma.pages == 1, "a heap of one page has no tail")
+)
 BRK: Final = Need(
     "anonymous private memory",
     _if(lambda vma: bool(vma.file) or vma.growsdown, "vma {name!r} is no heap"),
@@ -96,7 +104,18 @@ UNNOTIFIED: Final = Need(
 NOT_SWAPPED: Final = Need(
     "a vma without swap", _if(lambda vma: vma.swap != "no", "pages in swap, which are not modelled here")
 )
+COVERED: Final = Need(
+    "a vma without growsdown", _if(lambda vma: vma.growsdown, "vma {name!r} does not cover its lowest page")
+)
+THERE: Final = Need(
+    "a vma that is mapped at the start", _if(lambda vma: not vma.mapped, "vma {name!r} comes later")
+)
 ANONYMOUS: Final = Need("an anonymous vma", _if(lambda vma: bool(vma.file), "vma {name!r} maps a file"))
+
+
+def _closed(race: Race, statement: RaceStatement) -> str:
+    file = race.file_named(statement.target)
+    return "" if file.open else f"nobody has file {file.name!r} open"
 
 
 def _not_open(race: Race, statement: RaceStatement) -> str:
@@ -113,12 +132,29 @@ def _not_followed(race: Race, statement: RaceStatement) -> str:
 
 def _over_nothing(race: Race, statement: RaceStatement) -> str:
     vma = _vma(race, statement)
-    there = any(v.mapped and v.mm == vma.mm and v.start == vma.start for v in race.vma)
+    there = any(v.mapped and not v.growsdown and v.mm == vma.mm and v.start == vma.start for v in race.vma)
     return "" if there else f"no mapping starts where vma {vma.name!r} does"
 
 
+OPEN: Final = Need("a file with open = true", _closed)
 OPEN_FILE: Final = Need("a file with open = true", _not_open)
-FOLLOWED: Final = Need("a vma that starts where it ends", _not_followed, "to", "a vma that starts at {vma.end}")
+
+
+def _not_continued(race: Race, statement: RaceStatement) -> str:
+    vma, to = _vma(race, statement), race.vma_named(statement.to)
+    like = (to.pgoff, to.prot, to.policy) == (vma.pgoff + vma.pages, vma.prot, vma.policy)
+    return "" if like else f"vma {to.name!r} cannot be one with {vma.name!r}"
+
+
+CONTINUED: Final = Need(
+    "a vma of the same kind whose pgoff goes on where the first one's ends",
+    _not_continued,
+    "to",
+    "pgoff = {pgoff}, prot and policy as of {vma.name}",
+)
+FOLLOWED: Final = Need(
+    "a vma that starts where it ends", _not_followed, "to", "a vma that starts at {vma.end}"
+)
 OVER: Final = Need(
     "a mapped vma that starts at the same page", _over_nothing, exact="a mapped vma at {vma.start}"
 )
@@ -140,7 +176,12 @@ FAST: Final = Need(
 
 def _no_place(race: Race, statement: RaceStatement) -> str:
     vma, to = _vma(race, statement), race.vma_named(statement.to)
-    fits = not to.mapped and to.pages == vma.pages and (to.start - vma.start) % race.table_pages == 0
+    fits = (
+        to is not vma
+        and not to.mapped
+        and to.pages == vma.pages
+        and (to.start - vma.start) % race.table_pages == 0
+    )
     return "" if fits else f"{statement.verb} cannot put vma {vma.name!r} at {to.name!r}"
 
 
@@ -156,7 +197,8 @@ PLACE: Final = Need(
     "a place that is not mapped, with as many pages, that lies in its page tables as the vma does",
     _no_place,
     "to",
-    "a place that is not mapped, of {vma.pages} pages, in its page table as {vma.start} is in one of {race.table_pages}",
+    "a place that is not mapped, of {vma.pages} pages, in its page table "
+    "as {vma.start} is in one of {race.table_pages}",
 )
 SAME_MM: Final = Need("a place in the same mm", _wrong_mm(other=False), "to")
 OTHER_MM: Final = Need("a place in the other mm", _wrong_mm(other=True), "to")
@@ -170,57 +212,131 @@ VERBS: Final[dict[str, Verb]] = {
         Verb("load", "a user's read of page ``page``", extras=("page",)),
         Verb("store", "a user's write to page ``page``", extras=("page",), needs=(UNNOTIFIED,)),
         Verb(
-            "mmap", "mmap of the VMA at its place, which is free",
-            needs=(OPEN_FILE,), maps=("target",), claims=("target",),
+            "mmap",
+            "mmap of the VMA at its place, which is free",
+            needs=(OPEN_FILE,),
+            maps=("target",),
+            claims=("target",),
         ),
-        Verb("munmap", "munmap of the VMA", unmaps=("target",), whole=True),
-        Verb("mprotect", "mprotect of the VMA to ``prot``", extras=("prot",), whole=True),
-        Verb("madvise", "madvise(MADV_DONTNEED) of the VMA"),
+        Verb("munmap", "munmap of the VMA", needs=(COVERED,), unmaps=("target",), whole=True),
+        Verb("mprotect", "mprotect of the VMA to ``prot``", needs=(COVERED,), extras=("prot",), whole=True),
+        Verb("madvise", "madvise(MADV_DONTNEED) of the VMA", needs=(COVERED,)),
         Verb(
-            "grow", "brk that extends the heap over its pages from ``page`` on", extras=("page",),
-            needs=(HEAP, BRK), maps=("tail",), claims=("tail",), reshapes=True,
+            "grow",
+            "brk that extends the heap over its pages from ``page`` on",
+            extras=("page",),
+            needs=(HEAP, BRK),
+            maps=("tail",),
+            claims=("tail",),
+            reshapes=True,
         ),
         Verb(
-            "shrink", "brk that gives the heap's pages from ``page`` on back", extras=("page",),
-            needs=(HEAP, BRK), unmaps=("tail",), reshapes=True,
+            "shrink",
+            "brk that gives the heap's pages from ``page`` on back",
+            extras=("page",),
+            needs=(HEAP, BRK),
+            unmaps=("tail",),
+            reshapes=True,
         ),
         Verb(
-            "exit", "the thread leaves the second mm; the last one to leave unmaps the VMA",
-            needs=(SECOND_MM,), unmaps=("target",), whole=True,
+            "exit",
+            "the thread leaves the second mm; the last one to leave unmaps the VMA",
+            needs=(SECOND_MM,),
+            unmaps=("target",),
+            whole=True,
         ),
         Verb(
-            "merge", "an mprotect after which the VMA and the one behind it, ``to``, are one; what the program "
+            "merge",
+            "an mprotect after which the VMA and the one behind it, ``to``, are one; what the program "
             "has behind it runs only if there was no memory for that",
-            extras=("to",), needs=(FOLLOWED, ANONYMOUS), reshapes=True,
+            extras=("to",),
+            needs=(FOLLOWED, CONTINUED, ANONYMOUS),
+            whole=True,
+            reshapes=True,
         ),
         Verb(
-            "move", "mremap to the free place ``to``; ``fast``: by whole page tables", extras=("to", "fast"),
-            needs=(PLACE, SAME_MM, NOT_SWAPPED, FAST),
-            maps=("to",), unmaps=("target",), claims=("to",), whole=True,
+            "move",
+            "mremap to the free place ``to``; ``fast``: by whole page tables",
+            extras=("to", "fast"),
+            needs=(COVERED, PLACE, SAME_MM, NOT_SWAPPED, FAST),
+            maps=("to",),
+            unmaps=("target",),
+            claims=("to",),
+            whole=True,
         ),
         Verb(
-            "dontunmap", "mremap(MREMAP_DONTUNMAP) to the free place ``to``", extras=("to",),
-            needs=(PLACE, SAME_MM, NOT_SWAPPED), maps=("to",), claims=("to",), whole=True,
+            "dontunmap",
+            "mremap(MREMAP_DONTUNMAP) to the free place ``to``",
+            extras=("to",),
+            needs=(COVERED, PLACE, SAME_MM, NOT_SWAPPED),
+            maps=("to",),
+            claims=("to",),
+            whole=True,
         ),
         Verb(
-            "fork", "fork, of which the child's copy of the VMA is seen, at ``to`` in the other mm",
-            extras=("to",), needs=(PLACE, OTHER_MM, NOT_SWAPPED), maps=("to",), claims=("to",), whole=True,
+            "fork",
+            "fork, of which the child's copy of the VMA is seen, at ``to`` in the other mm",
+            extras=("to",),
+            needs=(COVERED, PLACE, OTHER_MM, NOT_SWAPPED),
+            maps=("to",),
+            claims=("to",),
+            whole=True,
         ),
-        Verb("mbind", "mbind: another memory policy for the VMA", whole=True),
+        Verb("mbind", "mbind: another memory policy for the VMA", needs=(COVERED,), whole=True),
         Verb("maps", "a read of /proc/pid/maps over the VMA's range", absent=True),
-        Verb("collapse", "khugepaged on the VMA's anonymous page table", needs=(ANONYMOUS, WHOLE_TABLES), whole=True),
         Verb(
-            "map_over", "mmap(MAP_FIXED) of the VMA over the mapping that starts at the same page",
-            needs=(OVER, OPEN_FILE), maps=("target",), claims=("target",), over=True, whole=True,
+            "collapse",
+            "khugepaged on the VMA's anonymous page table",
+            needs=(COVERED, ANONYMOUS, WHOLE_TABLES),
+            whole=True,
         ),
-        Verb("anon_rmap", "a reverse-map walk that comes to page ``page`` by the VMA's anon_vma", extras=("page",)),
-        Verb("mkyoung", "a read fault on page ``page``, mapped or not, for its accessed bit", extras=("page",)),
-        Verb("truncate", "truncate: the file ends before page ``page``", of="file", extras=("page",)),
-        Verb("punch", "a hole is punched at page ``page`` of the file", of="file", extras=("page",)),
-        Verb("reclaim", "reclaim of page ``page`` of the file", of="file", extras=("page",)),
-        Verb("writeback", "writeback of the file from page ``page`` on", of="file", extras=("page",)),
-        Verb("retract", "khugepaged on the file's pages", of="file"),
+        Verb(
+            "map_over",
+            "mmap(MAP_FIXED) of the VMA over the mapping that starts at the same page",
+            needs=(OVER, OPEN_FILE),
+            maps=("target",),
+            unmaps=("target",),
+            claims=("target",),
+            over=True,
+            whole=True,
+        ),
+        Verb(
+            "anon_rmap",
+            "a reverse-map walk that comes to page ``page`` by the VMA's anon_vma",
+            extras=("page",),
+            needs=(THERE,),
+            lasting=True,
+        ),
+        Verb(
+            "mkyoung",
+            "a read fault on page ``page``, mapped or not, for its accessed bit",
+            extras=("page",),
+            needs=(NOT_SWAPPED,),
+        ),
+        Verb(
+            "truncate",
+            "truncate: the file ends before page ``page``",
+            of="file",
+            extras=("page",),
+            needs=(OPEN,),
+        ),
+        Verb(
+            "punch",
+            "a hole is punched at page ``page`` of the file",
+            of="file",
+            extras=("page",),
+            needs=(OPEN,),
+        ),
+        Verb("reclaim", "reclaim of page ``page`` of the file", of="file", extras=("page",), needs=(OPEN,)),
+        Verb(
+            "writeback",
+            "writeback of the file from page ``page`` on",
+            of="file",
+            extras=("page",),
+            needs=(OPEN,),
+        ),
+        Verb("retract", "khugepaged on the file's pages", of="file", needs=(OPEN,)),
     )
-}  # fmt: skip
+}
 
 FILE_VERBS: Final = tuple(name for name, verb in VERBS.items() if verb.of == "file")

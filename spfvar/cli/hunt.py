@@ -1,0 +1,180 @@
+"""spfvar hunt."""
+
+from __future__ import annotations
+
+import fnmatch
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from spfvar import units
+from spfvar.atomic import write_atomically
+from spfvar.cli import completing, terminal
+from spfvar.cli.options import blame, format_option, output_option, plugin_option, reproduce
+from spfvar.cli.plugins import load, tell_problems
+from spfvar.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from spfvar.matrix.hunting import Hunted, Plan
+
+VIOLATED = 1
+INCOMPLETE = 3
+FORMS = ("table", "markdown", "json")
+#: More threads or statements give more races than anybody waits for.
+LARGEST = 6
+MOST_ACTORS = 4
+
+
+@click.command(name="hunt")
+@click.argument("variants", nargs=-1, metavar="[VARIANT]...", shell_complete=completing.checkable)
+@click.option("--size", type=int, default=2, show_default=True, help="Statements in all, at most.")
+@click.option("--actors", default="2", show_default=True, metavar="2,3", help="Threads.")
+@click.option("--verbs", metavar="VERB[,VERB]...", help="Statements to take.  [default: all]")
+@click.option(
+    "--memory", "memories", multiple=True, metavar="NAME|GLOB", help="Memory to start from; repeatable."
+)
+@click.option("--seconds", type=float, metavar="S", help="Time for each variant.  [default: all races]")
+@click.option(
+    "--seed", type=int, metavar="S", help="A random order, for a budget.  [default: smallest first]"
+)
+@click.option("--against", metavar="FIXED", help="Leave out what breaks that variant, too.")
+@click.option(
+    "--save", metavar="DIR", shell_complete=completing.files, help="Write what was found there, as races."
+)
+@format_option(FORMS)
+@output_option
+@plugin_option
+def command(
+    variants: tuple[str, ...], size: int, actors: str, verbs: str | None, memories: tuple[str, ...],
+    seconds: float | None, seed: int | None, against: str | None, save: str | None, form: str,
+    output: str | None, plugins: tuple[str, ...],
+) -> int:  # fmt: skip
+    """Generate small races, smallest first, and explore each under variants: what breaks that no race is about?
+
+    A race is a memory and two or more threads of a few statements; each is a program that processes could
+    run.  What breaks is made smaller while it breaks in the same way, and told once for each cause.
+
+    \b
+    Examples:
+      spfvar hunt spf-do-fault
+      spfvar hunt my-idea --plugin my_idea.py --size 3 --seconds 60
+      spfvar hunt per-vma-6.12 --memory neighbours --save found
+      spfvar hunt v1@per-vma-6.12 --against per-vma-6.12
+      spfvar hunt spf-anon --size 3 --actors 2,3 --verbs load,store,munmap
+
+    Exit codes: 0 nothing broke, and every race was searched; 1 a violation; 3 nothing broke, but time or
+    memory ran out; 2 bad input; 130 interrupted.
+    """
+    from spfvar.api import usable
+    from spfvar.matrix.hunting import run_hunt
+    from spfvar.report import hunts
+    from spfvar.report.paint import judged
+
+    registry = load(plugins)
+    names = usable(registry, variants)
+    fixed = registry.any_variant(against) if against is not None else None
+    plan = _plan(size, actors, verbs, memories, seconds, seed)
+    tell_problems(registry)
+    results = []
+    for name in names:
+        with _progress(name, plan) as progress:
+            results.append(run_hunt(registry.any_variant(name), plan, fixed, progress))
+    where = terminal.place(output, form)
+    line = reproduce(sys.argv[1:])
+    if form == "json":
+        text = hunts.render_json(results)
+    elif form == "markdown":
+        text = hunts.render_markdown(results, line)
+    else:
+        text = hunts.render_text(results, line, where.width, judged if where.colour else str)
+    where.put(text)
+    if save is not None:
+        _save(results, Path(save))
+    if any(one.findings for one in results):
+        return VIOLATED
+    return 0 if all(one.complete for one in results) and not registry.problems else INCOMPLETE
+
+
+def _plan(
+    size: int,
+    actors: str,
+    verbs: str | None,
+    memories: Sequence[str],
+    seconds: float | None,
+    seed: int | None,
+) -> Plan:
+    """The plan that the options ask for.  Raises InputError."""
+    from spfvar.hunt.memories import MEMORIES
+    from spfvar.matrix.hunting import Plan
+    from spfvar.scenario.verbs import VERBS
+
+    if not 2 <= size <= LARGEST:
+        raise InputError(f"{size} statements", key="--size", expected=f"2 to {LARGEST}")
+    with blame("--actors"):
+        counts = units.parse_threads(actors)
+    if not all(2 <= count <= MOST_ACTORS for count in counts):
+        raise InputError(f"{actors} actors", key="--actors", expected=f"2 to {MOST_ACTORS}")
+    wanted = verbs.split(",") if verbs else list(VERBS)
+    for verb in wanted:
+        if verb not in VERBS:
+            raise unknown("verb", verb, VERBS, key="--verbs")
+    if seconds is not None and seconds <= 0:
+        raise InputError(f"{seconds} seconds", key="--seconds", expected="more than 0")
+    chosen: dict[str, None] = {}
+    for pattern in memories or list(MEMORIES):
+        matches = fnmatch.filter(MEMORIES, pattern)
+        if not matches:
+            raise unknown("memory", pattern, MEMORIES, key="--memory")
+        chosen.update(dict.fromkeys(matches))
+    budget = float("inf") if seconds is None else seconds
+    return Plan(size, tuple(counts), tuple(chosen), tuple(v for v in VERBS if v in wanted), budget, seed)
+
+
+def _save(results: Sequence[Hunted], folder: Path) -> None:
+    """Each finding as a file that ``spfvar check --race`` takes."""
+    import toml
+
+    from spfvar.hunt.reduce import as_tables
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            str(error.strerror), file=str(folder), key="--save", expected="a directory"
+        ) from None
+    for one in results:
+        for finding in one.findings:
+            text = toml.dumps({"kind": "race", **as_tables(finding.race)})
+            write_atomically(str(folder / f"{one.variant.replace('@', '-')}-{finding.name}.toml"), text)
+
+
+@contextmanager
+def _progress(name: str, plan: Plan) -> Iterator[Callable[[int, int, int, float], None] | None]:
+    """Races, their rate, and the time left; on a terminal only."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    click.echo(f"hunting in {name}", err=True, nl=False)
+    last = 0.0
+
+    def report(races: int, done: int, total: int, seconds: float) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < 0.2 and done < total:
+            return
+        last = now
+        left = min(seconds / done * (total - done), max(0.0, plan.seconds - seconds)) if done else 0.0
+        rate = races / seconds if seconds else 0.0
+        click.echo(
+            f"\r\x1b[Khunting in {name}: {races} races, {rate:.0f}/s, {left:.0f} s left", err=True, nl=False
+        )
+
+    try:
+        yield report
+    finally:
+        click.echo("\r\x1b[K", err=True, nl=False)

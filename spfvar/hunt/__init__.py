@@ -1,0 +1,1 @@
+"""Races that nobody wrote: small ones, enumerated smallest first, and what they break."""

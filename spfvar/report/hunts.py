@@ -1,0 +1,85 @@
+"""Hunts as text, markdown and JSON."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Sequence
+
+from spfvar.matrix.hunting import Hunted
+from spfvar.report.columns import trace_lines
+from spfvar.report.paint import Paint
+from spfvar.report.verdicts import count_text
+
+WIDTH = 80
+#: Steps that no race came to: more are counted.
+SHOWN = 12
+
+
+def render_text(results: Sequence[Hunted], reproduce: str, width: int = WIDTH, paint: Paint = str) -> str:
+    """What each design was put to, what broke, and by which steps."""
+    parts = [*(part for one in results for part in _parts(one, width, paint))]
+    parts.append(_fill(f"Reproduce: {reproduce}", width))
+    return "\n\n".join(parts) + "\n"
+
+
+def render_markdown(results: Sequence[Hunted], reproduce: str) -> str:
+    """The same, with traces as code."""
+    parts = []
+    for one in results:
+        parts += [f"## {one.variant}", summary(one)]
+        for finding in one.findings:
+            trace = "\n".join(trace_lines(finding.broken.trace, WIDTH))
+            parts.append(f"### {headline(one, finding)}\n\n```\n{trace}\n```")
+        parts += [f"Open: {text}" for text in one.open[:SHOWN]]
+    return "\n\n".join([*parts, f"Reproduce: `{reproduce}`"]) + "\n"
+
+
+def render_json(results: Sequence[Hunted]) -> str:
+    """A list with one entry per design."""
+    return json.dumps([one.as_dict() for one in results], indent=2) + "\n"
+
+
+def summary(one: Hunted) -> str:
+    """ "mmap-lock: nothing found in 13341 races of up to 2 statements (375 races/s)"."""
+    rate = f"{one.races / one.seconds:.0f} races/s" if one.seconds > 0 else ""
+    found = f"{len(one.findings)} found" if one.findings else "nothing found"
+    known = f", {one.known} races that break the other design, too, left out" if one.known else ""
+    whole = "" if one.complete else ", incomplete"
+    return (
+        f"{one.variant}: {found} in {one.races} generated races of up to {one.size} statements{whole} "
+        f"({count_text(one.states)} states; {one.same} more that it cannot tell apart{known}; {rate})"
+    )
+
+
+def headline(one: Hunted, finding: object) -> str:
+    """ "load-merge: P1 in 20 races, 54 steps: load next against merge map to next"."""
+    from spfvar.hunt.findings import Finding
+
+    assert isinstance(finding, Finding)
+    races = f"{finding.races} races" if finding.races > 1 else "1 race"
+    return (
+        f"{one.variant}, {finding.name}: {finding.broken.property} in {races}, "
+        f"{finding.broken.trace.length} steps ({finding.broken.text}): {finding.race.title}"
+    )
+
+
+def _parts(one: Hunted, width: int, paint: Paint) -> list[str]:
+    parts = [_fill(paint(summary(one)), width)]
+    for finding in one.findings:
+        lines = [_fill(headline(one, finding), width), "", *trace_lines(finding.broken.trace, width)]
+        parts.append("\n".join(lines))
+    if one.open:
+        more = f" (and {len(one.open) - SHOWN} more)" if len(one.open) > SHOWN else ""
+        parts.append("\n".join(_fill(f"open: {text}", width) for text in one.open[:SHOWN]) + more)
+    if one.unreached:
+        names = ", ".join(one.unreached[:SHOWN])
+        more = f", and {len(one.unreached) - SHOWN} more" if len(one.unreached) > SHOWN else ""
+        parts.append(_fill(f"No race came to: {names}{more}", width))
+    return parts
+
+
+def _fill(text: str, width: int) -> str:
+    return "\n".join(
+        textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    )
