@@ -35,9 +35,7 @@ MOST_ACTORS = 4
 @click.option("--size", type=int, default=2, show_default=True, help="Statements in all, at most.")
 @click.option("--actors", default="2", show_default=True, metavar="2,3", help="Threads.")
 @click.option("--verbs", metavar="VERB[,VERB]...", help="Statements to take.  [default: all]")
-@click.option(
-    "--memory", "memories", multiple=True, metavar="NAME|GLOB", help="Memory to start from; repeatable."
-)
+@click.option("--memory", "memories", multiple=True, metavar="NAME|GLOB", help="Where to start; repeatable.")
 @click.option("--seconds", type=float, metavar="S", help="Time for each variant.  [default: all races]")
 @click.option(
     "--seed", type=int, metavar="S", help="A random order, for a budget.  [default: smallest first]"
@@ -149,7 +147,7 @@ def _save(results: Sequence[Hunted], folder: Path) -> None:
         ) from None
     for one in results:
         for finding in one.findings:
-            text = toml.dumps({"kind": "race", **as_tables(finding.race)})
+            text = toml.dumps(as_tables(finding.race))
             write_atomically(str(folder / f"{one.variant.replace('@', '-')}-{finding.name}.toml"), text)
 
 

@@ -34,14 +34,7 @@ def reduced(race: Race, breaks: Callable[[Race], bool]) -> Race:
 
 def as_tables(race: Race) -> Tables:
     """A race as its file would have it."""
-    tables = race.model_dump(mode="json", exclude_defaults=True)
-    # What tells one statement from another is that a key is there, not that it differs from a default.
-    for actor, table in zip(race.actor, tables["actor"], strict=True):
-        table["program"] = [
-            {statement.verb: statement.target, **statement.model_dump(include=set(statement.extras))}
-            for statement in actor.program
-        ]
-    return tables
+    return race.model_dump(mode="json", exclude_defaults=True)
 
 
 def _smaller(tables: Tables) -> Iterator[Tables]:

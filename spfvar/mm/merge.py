@@ -1,6 +1,7 @@
 """Merging two VMAs: the first one takes over the second one's range and its anon_vma.
 
-Sources: mm/mmap.c, later mm/vma.c: vma_merge, is_mergeable_anon_vma, dup_anon_vma, commit_merge (v6.6).  Only anonymous VMAs.
+Sources: mm/mmap.c, later mm/vma.c: vma_merge, is_mergeable_anon_vma, dup_anon_vma, commit_merge (v6.6).  Only
+anonymous VMAs.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Merge:
     @hookimpl
     def vma_merge(self, mapping: Mapping) -> Steps:
         yield work("syscall", "mprotect")
-        yield from hooks.mmap_write_lock(o.range_start, o.range_end)
+        yield from hooks.mmap_write_lock(o.range_start, o.limit)
         found = (yield find_vma(key=o.range_start)) and (yield find_vma(o.near, o.range_end, "vma_next"))
         can = found and (yield from is_mergeable_anon_vma())
         if not can or not (yield from hooks.dup_anon_vma(o.vma, o.near)):

@@ -142,8 +142,8 @@ class RaceStatement(_Strict):
 
     @property
     def extras(self) -> set[str]:
-        """The keys besides the verb that were given."""
-        return self.model_fields_set & set(_KEYS)
+        """The keys besides the verb that say something."""
+        return {key for key in _KEYS if getattr(self, key) != type(self).model_fields[key].default}
 
 
 _KEYS = ("to", "fast", "page", "prot")

@@ -214,7 +214,10 @@ VERBS: Final[dict[str, Verb]] = {
         Verb(
             "mmap",
             "mmap of the VMA at its place, which is free",
-            needs=(OPEN_FILE,),
+            needs=(
+                OPEN_FILE,
+                NOT_SWAPPED,
+            ),
             maps=("target",),
             claims=("target",),
         ),
@@ -293,7 +296,7 @@ VERBS: Final[dict[str, Verb]] = {
         Verb(
             "map_over",
             "mmap(MAP_FIXED) of the VMA over the mapping that starts at the same page",
-            needs=(OVER, OPEN_FILE),
+            needs=(OVER, OPEN_FILE, NOT_SWAPPED),
             maps=("target",),
             unmaps=("target",),
             claims=("target",),

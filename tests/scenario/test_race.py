@@ -146,7 +146,7 @@ MEMORY = {
     "file": [{"name": "f", "pages": 2}],
     "vma": [
         {"name": "a", "start": 0, "pages": 2, "anon_vma": False},
-        {"name": "next", "start": 2, "pages": 2},
+        {"name": "next", "start": 2, "pages": 2, "pgoff": 2},
         {"name": "free", "start": 4, "pages": 2, "mapped": False},
         {"name": "over", "start": 0, "pages": 2, "mapped": False},
         {"name": "ours", "start": 6, "pages": 2, "mm": 1},

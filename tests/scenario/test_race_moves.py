@@ -68,7 +68,10 @@ def test_what_is_wrong_with_a_destination(statement: str, message: str) -> None:
 
 def test_a_destination_lies_in_its_page_table_as_the_source_does() -> None:
     """Entries of one table go to one table."""
-    with pytest.raises(InputError, match="expected a place that is not mapped, of 1 pages, in its page table as 0 is in one of 2"):
+    with pytest.raises(
+        InputError,
+        match="expected a place that is not mapped, of 1 pages, in its page table as 0 is in one of 2",
+    ):
         read('{ move = "old", to = "new" }', RACE.replace("start = 2", "start = 3"))
 
 
