@@ -15,7 +15,7 @@ import click
 from spfvar import units
 from spfvar.atomic import write_atomically
 from spfvar.cli import completing, terminal
-from spfvar.cli.options import blame, format_option, output_option, plugin_option, reproduce
+from spfvar.cli.options import blame, format_option, jobs_option, output_option, plugin_option, reproduce
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.errors import InputError, unknown
 
@@ -44,15 +44,16 @@ MOST_ACTORS = 4
 @click.option(
     "--save", metavar="DIR", shell_complete=completing.files, help="Write what was found there, as races."
 )
+@jobs_option("Processes")
 @format_option(FORMS)
 @output_option
 @plugin_option
 def command(
     variants: tuple[str, ...], size: int, actors: str, verbs: str | None, memories: tuple[str, ...],
-    seconds: float | None, seed: int | None, against: str | None, save: str | None, form: str,
-    output: str | None, plugins: tuple[str, ...],
+    seconds: float | None, seed: int | None, against: str | None, save: str | None, jobs: int | None,
+    form: str, output: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
-    """Generate small races, smallest first, and explore each under variants: what breaks that no race is about?
+    """Generate small races, smallest first, and explore each: what breaks that no race here is about?
 
     A race is a memory and two or more threads of a few statements; each is a program that processes could
     run.  What breaks is made smaller while it breaks in the same way, and told once for each cause.
@@ -81,7 +82,7 @@ def command(
     results = []
     for name in names:
         with _progress(name, plan) as progress:
-            results.append(run_hunt(registry.any_variant(name), plan, fixed, progress))
+            results.append(run_hunt(registry.any_variant(name), plan, fixed, progress, jobs, plugins))
     where = terminal.place(output, form)
     line = reproduce(sys.argv[1:])
     if form == "json":

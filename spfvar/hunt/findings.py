@@ -12,7 +12,7 @@ from spfvar.explore.verdict import judge
 from spfvar.explore.world import build_race
 from spfvar.hunt.programs import statement_text
 from spfvar.hunt.reduce import as_tables, reduced
-from spfvar.hunt.run import Cause, Hit, cause_of
+from spfvar.hunt.run import Cause, cause_of
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.race import Race
 from spfvar.scenario.verbs import VERBS
@@ -58,31 +58,30 @@ def program_of(race: Race) -> list[str]:
 
 
 def finding_of(
-    stack: Stack, hit: Hit, races: int, properties: list[str], options: Options, taken: set[str]
+    stack: Stack, broke: Race, cause: Cause, races: int, options: Options, taken: set[str]
 ) -> Finding:
     """Reduce a race that broke, name it, and get its shortest trace.
 
-    ``properties`` are what the race is said to be about besides; ``taken`` holds names that are in use, and
-    gets the new one.
+    ``taken`` holds names that are in use, and gets the new one.
     """
 
     def breaks(race: Race) -> bool:
         world = build_race(race, stack)
         found = cause_of(world, explore(world, options))
-        return found is not None and same_cause(found, hit.cause)
+        return found is not None and same_cause(found, cause)
 
-    race = reduced(hit.race, breaks)
+    race = reduced(broke, breaks)
     name = _name(race, taken)
     title = " against ".join(program_of(race))
     race = race.model_copy(
         update={
             "title": title,
             "source": f"spfvar hunt {stack.variant.name}",
-            "properties": list(dict.fromkeys([hit.cause.property, *properties])),
+            "properties": [cause.property],
         }
     )
     verdict = judge(build_race(race, stack), stack.variant.name, name, options)
-    return Finding(name, race, hit.cause, verdict.findings[0], verdict.states, races)
+    return Finding(name, race, cause, verdict.findings[0], verdict.states, races)
 
 
 def same_cause(one: Cause, other: Cause) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from spfvar.automata.layout import Sizes
 from spfvar.explore.explore import Exploration, Options, Search, run
@@ -18,6 +19,8 @@ from spfvar.ops.op import Op
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.race import Race
 
+#: Bytes of a digest that are kept: among millions of races two are not confused.
+_KEY = 16
 #: A generated race has so few threads and pages that a larger search is one that got lost.
 BOUNDS = Options(max_states=200_000, max_bytes=1 << 28, seconds=float("inf"))
 
@@ -36,71 +39,86 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """A race that breaks the design, and why."""
+class Outcome:
+    """What came of one race.
 
-    race: Race
+    ``key`` is a digest of program and start: races with one key are one race to the design.  ``cause``: why
+    it broke, None if it did not; then ``why`` names the bound that its search hit, "" for none.  ``race`` is
+    kept if it broke.
+    """
+
+    key: bytes
     group: str
     size: int
-    cause: Cause
+    states: int
+    cause: Cause | None = None
+    race: Race | None = None
+    why: str = ""
 
 
 @dataclass(slots=True)
-class Tally:
-    """What a hunt has done so far.
+class Hunter:
+    """Runs groups of races under one design, and what it cannot tell apart once.
 
-    ``same``: races that were left out, as the design cannot tell them from one before (by ``keys``, digests
-    of program and start).  ``open``: those whose search hit a bound.  ``seen``: the design's steps in all of
-    them ("function: primitive"), of which ``reached`` were executed.
+    ``generated`` counts the races of all groups so far.  ``steps``: the design's primitives in them, as
+    "function: primitive", of which ``reached`` were executed.
     """
 
-    races: int = 0
-    states: int = 0
-    same: int = 0
-    open: list[str] = field(default_factory=list)
+    stack: Stack
+    options: Options = BOUNDS
+    generated: int = 0
+    steps: set[str] = field(default_factory=set)
     reached: set[str] = field(default_factory=set)
-    seen: set[str] = field(default_factory=set)
-    keys: set[bytes] = field(default_factory=set)
+    _keys: set[bytes] = field(default_factory=set)
+
+    def run(self, groups: Iterable[Group]) -> Iterator[Outcome]:
+        """The outcome of each race that is new.  Raises StrategyError for a text that is none."""
+        for group in groups:
+            yield from self._run(group)
+
+    def _run(self, group: Group) -> Iterator[Outcome]:
+        races = list(group.races())
+        self.generated += len(races)
+        automata = extract_race(races[0], self.stack)
+        # As large as the largest of them needs it: spare objects add no states.
+        world = build_world(races[0], automata, _largest(sizes_of(race, automata) for race in races))
+        program = hashlib.sha256(world.program.table.tobytes() + world.layout.g.tobytes())
+        search: Search | None = None
+        covered = np.zeros(len(world.program.table), dtype=np.bool_)
+        for race in races:
+            start = start_state(race, world.layout, world.program)
+            digest = program.copy()
+            digest.update(start.tobytes())
+            key = digest.digest()[:_KEY]
+            if key in self._keys:
+                continue
+            self._keys.add(key)
+            if search is None:
+                search = Search(replace(world, race=race, start=start), self.options)
+            else:
+                search.restart(start)
+            found = run(search)
+            covered |= found.covered.reshape(-1, c.MAX_OUTCOMES).any(axis=1)
+            yield _outcome(world, found, Outcome(key, str(group), group.size, found.states), race)
+        self._count(world, covered)
+
+    def _count(self, world: RaceWorld, covered: npt.NDArray[np.bool_]) -> None:
+        for op, was in zip(world.program.ops, covered.tolist(), strict=True):
+            if op.code == c.END:
+                continue
+            text = f"{op.function}: {op.name}"
+            self.steps.add(text)
+            if was:
+                self.reached.add(text)
 
 
-def hunt(stack: Stack, groups: Iterable[Group], tally: Tally, options: Options = BOUNDS) -> Iterator[Hit]:
-    """The races of these groups that break the design, in order.
-
-    Raises StrategyError for a text that is none.
-    """
-    for group in groups:
-        yield from _group(stack, group, tally, options)
-
-
-def _group(stack: Stack, group: Group, tally: Tally, options: Options) -> Iterator[Hit]:
-    races = list(group.races())
-    automata = extract_race(races[0], stack)
-    # As large as the largest of them needs it: spare objects add no states.
-    world = build_world(races[0], automata, _largest(sizes_of(race, automata) for race in races))
-    program = hashlib.sha256(world.program.table.tobytes() + world.layout.g.tobytes()).digest()
-    search: Search | None = None
-    covered = np.zeros(len(world.program.table), dtype=bool)
-    for race in races:
-        start = start_state(race, world.layout, world.program)
-        key = hashlib.sha256(program + start.tobytes()).digest()
-        if key in tally.keys:
-            tally.same += 1
-            continue
-        tally.keys.add(key)
-        if search is None:
-            search = Search(replace(world, race=race, start=start), options)
-        else:
-            search.restart(start)
-        found = run(search)
-        tally.races += 1
-        tally.states += found.states
-        covered |= found.covered.reshape(-1, c.MAX_OUTCOMES).any(axis=1)
-        cause = cause_of(world, found)
-        if cause is not None:
-            yield Hit(race, str(group), group.size, cause)
-        elif not found.complete or found.violations:
-            tally.open.append(f"{group}: {found.why or 'out of objects'}")
-    _count(tally, world, covered)
+def _outcome(world: RaceWorld, found: Exploration, outcome: Outcome, race: Race) -> Outcome:
+    cause = cause_of(world, found)
+    if cause is not None:
+        return replace(outcome, cause=cause, race=race)
+    if not found.complete or found.violations:
+        return replace(outcome, why=found.why or "out of objects")
+    return outcome
 
 
 def _largest(sizes: Iterable[Sizes]) -> Sizes:
@@ -118,11 +136,3 @@ def cause_of(world: RaceWorld, found: Exploration) -> Cause | None:
     op: Op | None = world.program.ops[real[0].node] if real[0].node >= 0 else None
     name = property_of(real[0].code, op)
     return Cause(name, op.function if op else "", op.name if op else "", c.VIOLATIONS[real[0].code])
-
-
-def _count(tally: Tally, world: RaceWorld, covered: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
-    for op, was in zip(world.program.ops, covered.tolist(), strict=True):
-        text = f"{op.function}: {op.name}"
-        tally.seen.add(text)
-        if was:
-            tally.reached.add(text)
