@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spfvar.atomic import check_writable, write_atomically
-from spfvar.cli import completing
+from spfvar.atomic import check_writable
+from spfvar.cli import completing, terminal
 from spfvar.cli.options import (
     format_option,
     hardware_option,
@@ -95,10 +95,7 @@ def command(
             seed, jobs, reproduce(sys.argv[1:]), progress,
         )  # fmt: skip
     text = render(review, form, short)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_atomically(output, text)
+    terminal.Place(output).put(text)
     return SOMETHING_FAILED if review.not_run or registry.problems else 0
 
 
@@ -168,9 +165,9 @@ def _progress() -> Iterator[Progress | None]:
             return
         last = now
         step = f"{PHASES.index(phase) + 1}/{len(PHASES)}"
-        click.echo(f"\r\x1b[K{step} {phase}: {done} of {total}  {now - began:.0f} s", err=True, nl=False)
+        terminal.progress(f"{step} {phase}: {done} of {total}  {now - began:.0f} s")
 
     try:
         yield report
     finally:
-        click.echo("\r\x1b[K", err=True, nl=False)
+        terminal.progress()
