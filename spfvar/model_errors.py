@@ -21,8 +21,11 @@ from spfvar.toml_places import KeyPath, Place
 _ABSENT: Final = object()
 
 
-def hidden_text(data: object, places: Place, path: KeyPath = ()) -> tuple[InputError, int] | None:
+def hidden_text(
+    data: object, places: Place | None = None, path: KeyPath = ()
+) -> tuple[InputError, int] | None:
     """The first key or string with a character that steers a terminal or cannot be seen, as `explain`."""
+    places = places or Place(0)
     children: Iterable[tuple[str | int, object]] = ()
     if isinstance(data, dict):
         children = data.items()

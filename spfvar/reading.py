@@ -5,7 +5,6 @@ A name may be anything: too long, empty, a directory, a device, a pipe that nobo
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from typing import Final
@@ -14,11 +13,6 @@ from spfvar.errors import InputError, reason
 
 #: What the shell has opened for the command, as in ``--patch <(git show)``: whatever it is, it is meant.
 _OPENED: Final = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
-_KINDS: Final = (
-    (stat.S_ISDIR, os.strerror(errno.EISDIR)),
-    (stat.S_ISFIFO, "it is a named pipe"),
-    (stat.S_ISSOCK, "it is a socket"),
-)
 
 
 def read_file(path: str | os.PathLike[str], limit: int, expected: str | None = None) -> bytes:
@@ -31,12 +25,10 @@ def read_file(path: str | os.PathLike[str], limit: int, expected: str | None = N
     if not name:
         raise InputError("cannot read: the path is empty", file='""', expected=expected)
     try:
-        # Opening a pipe would wait for its writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with open(descriptor, "rb") as stream:
+        with open(path, "rb", opener=_open) as stream:
             if not name.startswith(_OPENED):
-                _check_kind(os.fstat(descriptor).st_mode, name, expected)
-            os.set_blocking(descriptor, True)
+                _check_kind(os.fstat(stream.fileno()).st_mode, name, expected)
+            os.set_blocking(stream.fileno(), True)
             data = stream.read(limit + 1)
     except InputError:
         raise
@@ -47,8 +39,11 @@ def read_file(path: str | os.PathLike[str], limit: int, expected: str | None = N
     return data
 
 
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # or a pipe would wait for its writer
+
+
 def _check_kind(mode: int, name: str, expected: str | None) -> None:
-    if stat.S_ISREG(mode):
-        return
-    kind = next((what for test, what in _KINDS if test(mode)), "it is a device")
-    raise InputError(f"cannot read: {kind}", file=name, expected=expected)
+    if not stat.S_ISREG(mode):
+        kind = "a named pipe" if stat.S_ISFIFO(mode) else "a device"
+        raise InputError(f"cannot read: it is {kind}", file=name, expected=expected)

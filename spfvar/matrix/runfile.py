@@ -31,7 +31,7 @@ from spfvar.matrix.runfile_lines import (
 )
 from spfvar.matrix.runs import Result, Run, Source, assemble
 from spfvar.matrix.samples import Failure, Place, Sample, by_cell, place_of
-from spfvar.model_errors import explain
+from spfvar.model_errors import explain, hidden_text
 from spfvar.plugins.variant import Event, Variant
 from spfvar.reading import read_file
 from spfvar.scenario.load import Load
@@ -209,7 +209,11 @@ class _Reader:
 
     def _valid(self, data: dict[str, Any], model: type[L]) -> L:
         try:
+            if (unseen := hidden_text(data)) is not None:
+                raise unseen[0].located(file=self._name, line=self._at)
             return model.model_validate(data)
+        except RecursionError:
+            raise self._error("arrays or objects are nested too deeply") from None
         except ValidationError as error:
             first, _ = explain(error, data, model)
             raise first.located(file=self._name, line=self._at) from error

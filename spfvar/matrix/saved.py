@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spfvar.errors import InputError
 from spfvar.matrix.check import Checked
-from spfvar.model_errors import explain
+from spfvar.model_errors import explain, hidden_text
 from spfvar.reading import read_file
 from spfvar.toml_input import load_toml
 
@@ -75,6 +75,8 @@ def load_saved(path: str) -> Saved:
     if not isinstance(data, dict):
         raise InputError("is no file of verdicts", file=path, expected=WRITTEN_BY)
     try:
+        if (unseen := hidden_text(data)) is not None:
+            raise unseen[0].located(file=path)
         return Saved.model_validate(data)
     except ValidationError as error:
         first, _ = explain(error, data, Saved)
