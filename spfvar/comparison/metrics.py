@@ -18,8 +18,8 @@ Better = Literal["higher", "lower", "neutral"]
 Mean = Literal["arithmetic", "harmonic"]
 
 
-#: Larger than any run's figure (in ns: 31 years), and far from where squares and reciprocals overflow.
-LARGEST = 1e18
+#: Larger than any run's figure, and far from where squares and reciprocals overflow.
+LARGEST = 1e30
 
 
 @dataclass(frozen=True, slots=True)
