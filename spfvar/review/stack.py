@@ -23,6 +23,7 @@ def chosen(patches: Sequence[Patch], number: int | None, variant: Variant) -> Pa
     originals = [patch for patch in patches if not patch.is_reply] or list(patches)
     newest = max(patch.version for patch in originals)
     current = [patch for patch in originals if patch.version == newest]
+    current.sort(key=lambda patch: patch.position or (0, 0))  # mails arrive in any order
     if number is not None:
         return _numbered(current, number)
     if len(current) == 1:

@@ -59,10 +59,7 @@ def test_an_attached_diff_is_the_patch_of_the_mail(kind: str, encoding: str) -> 
 
 def test_an_attached_patch_with_headers_of_its_own_keeps_them() -> None:
     """git format-patch --attach by hand: two files, each with its subject; the id is that of the mail."""
-    one, two = (
-        MESSAGE.join([f"From: Bob <bob@example.org>\nSubject: [PATCH {n}/2] mm: own {n}\n\n", ""])
-        for n in "12"
-    )
+    one, two = (f"From: Bob <bob@example.org>\nSubject: [PATCH {n}/2] mm: own {n}\n\n{MESSAGE}" for n in "12")
     line = f"From {'1' * 40} Mon Sep 17 00:00:00 2001\n"
     parts = "".join(f"--b\nContent-Type: text/x-patch\n\n{line}{mail}" for mail in (one, two))
     found = parse_patches(
@@ -75,7 +72,7 @@ def test_an_attached_patch_with_headers_of_its_own_keeps_them() -> None:
     assert {p.message_id for p in found} == {WANTED.message_id}
 
 
-def test_a_forwarded_mail_and_a_packed_thread_are_looked_into() -> None:
+def test_a_forwarded_mail_is_looked_into() -> None:
     """message/rfc822; the outer subject is not the patch's."""
     outer = "From: Cy <c@example.org>\nSubject: Fwd\nMIME-Version: 1.0\n"
     mail = f'{outer}Content-Type: multipart/mixed; boundary="b"\n\n--b\nContent-Type: message/rfc822\n\n{MAIL}\n--b--\n'

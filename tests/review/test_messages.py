@@ -74,7 +74,6 @@ def test_mboxes_of_every_tool_are_taken_apart(line: str) -> None:
         ("mm: title 1", "Ann Author"),
         ("mm: title 2", "Ann Author"),
     ]
-    # The second patch's hunk: 3 + 5 lines of cover, a blank, 2 + 20 of the first mail, ... are all counted.
     assert [patch.warnings for patch in found] == [(), ()]
 
 
