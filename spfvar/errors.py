@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime
 import difflib
+import unicodedata
 from collections.abc import Iterable
 from typing import ClassVar, Self
 
@@ -175,6 +176,25 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def printable(text: str) -> str:
+    """Escape in a text of several lines what a terminal would obey or hide: controls, marks of direction.
+
+    Newlines, tabs and blanks of every width stay.
+    """
+    if text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    return "".join(char if _is_shown(char) else _escape(char) for char in text)
+
+
+def hidden(text: str) -> str | None:
+    """The first character that `printable` would escape, as an escape; None if there is none."""
+    return next((_escape(char) for char in text if not _is_shown(char)), None)
+
+
+def _is_shown(char: str) -> bool:
+    return char.isprintable() or char in "\n\t" or unicodedata.category(char) == "Zs"
 
 
 def _escape(char: str) -> str:

@@ -10,13 +10,13 @@ import os
 import re
 import tomllib
 from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from spfvar.errors import InputError, reason
-from spfvar.model_errors import explain
+from spfvar.model_errors import explain, hidden_text
+from spfvar.reading import read_file
 from spfvar.toml_places import find_places, line_of
 from spfvar.units import UNITS_REQUIRED
 
@@ -33,15 +33,10 @@ def load_toml(path: str | os.PathLike[str] | Traversable, model: type[M]) -> M:
     for everything `parse_toml` refuses.
     """
     name = str(path) or '""'
-    source = path if isinstance(path, Traversable) else Path(path)
     try:
-        with source.open("rb") as stream:
-            raw = stream.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
+        raw = read_file(path, MAX_FILE_BYTES) if isinstance(path, str | os.PathLike) else path.read_bytes()
+    except OSError as error:
         raise InputError(f"cannot read: {reason(error)}", file=name) from error
-    if len(raw) > MAX_FILE_BYTES:
-        limit = f"at most {MAX_FILE_BYTES >> 20}MiB"
-        raise InputError("the file is too large", file=name, expected=limit)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -55,9 +50,9 @@ def parse_toml(text: str, name: str, model: type[M]) -> M:
     """Return the TOML document `text`, validated as `model`; errors call it `name`.
 
     Raises InputError, and nothing else, for bad syntax, an empty document, an integer beyond
-    64 bits and content the model refuses. Of several errors in the content the first in file
-    order is told and the others are counted; a key that is missing counts as standing at the
-    end of its table and is told with the line on which the table begins.
+    64 bits, a character that no terminal shows and content the model refuses. Of several errors
+    in the content the first in file order is told and the others are counted; a key that is missing
+    counts as standing at the end of its table and is told with the line on which the table begins.
 
     A validator may raise InputError itself; its `key`, if set, is a path within the value it
     validates, such as "group[0].count", and the line told is that key's.
@@ -71,9 +66,12 @@ def parse_toml(text: str, name: str, model: type[M]) -> M:
     try:
         data = _loads(text, name)
         places = find_places(text, name)
+        unseen = hidden_text(data, places)
     except RecursionError:
         message = "tables or arrays are nested too deeply"
         raise InputError(message, file=name) from None
+    if unseen is not None:
+        raise unseen[0].located(file=name, line=line_of(text, unseen[1]))
     try:
         return model.model_validate(data, context=UNITS_REQUIRED)
     except ValidationError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
-from spfvar.errors import InputError
+from spfvar.errors import InputError, printable
 from spfvar.toml_input import MAX_FILE_BYTES, load_toml, parse_toml
 
 
@@ -43,13 +44,24 @@ def refusal(text: str) -> InputError:
 TOKENS = [*"abx1_-+.=,#\n \t[]{}\"'\\", "[[", "]]", '"""', "'''", "a = ", "1979-05-27 07:32:00"]
 
 
+def strings(data: object) -> Iterator[str]:
+    """Every key and string of a document."""
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, dict | list):
+        for item in [*data, *(data.values() if isinstance(data, dict) else ())]:
+            yield from strings(item)
+
+
 @given(st.text(st.characters()) | st.lists(st.sampled_from(TOKENS), max_size=40).map("".join))
 def test_any_text(text: str) -> None:
-    """A text that tomllib takes becomes the same data; any other one becomes an InputError."""
+    """A text that tomllib takes and that can be seen becomes the same data; any other one an InputError."""
     found: object
     try:
         expected = tomllib.loads(text) if text.strip() else None
     except ValueError:
+        expected = None
+    if expected is not None and any(printable(word) != word for word in strings(expected)):
         expected = None
     try:
         found = parse_toml(text, "x.toml", Open).model_dump()
@@ -122,10 +134,10 @@ def test_loads_a_resource(tmp_path: Path) -> None:
     [
         ("none.toml", "No such file or directory"),
         (".", "Is a directory"),
-        ("", "Is a directory"),
+        ("", "the path is empty"),
         ("n" * 300, "File name too long"),
         ("a\0b", "embedded null byte"),
-        ("/dev/zero", "the file is too large"),
+        ("/dev/zero", "it is a device"),
         ("\udcff", "No such file or directory"),
     ],
 )

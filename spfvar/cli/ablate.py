@@ -107,9 +107,9 @@ def _progress() -> Iterator[Progress | None]:
     def report(what: str, done: int, total: int) -> None:
         started = began.setdefault(what, time.monotonic())
         left = (time.monotonic() - started) / done * (total - done)
-        click.echo(f"\r\x1b[K{what} {done}/{total}  {left:.0f} s left", err=True, nl=False)
+        terminal.progress(f"{what} {done}/{total}  {left:.0f} s left")
 
     try:
         yield report
     finally:
-        click.echo("\r\x1b[K", err=True, nl=False)
+        terminal.progress()

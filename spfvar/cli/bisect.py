@@ -157,7 +157,7 @@ def _in_loads(
     with counting(doing("simulating", "simulate")) as progress:
         found = bisect_loads(plan, prefixes, metric, jobs, progress)
     for failure in found.failures:
-        click.echo(f"spfvar: not run: {failure.message} {failure.axes}", err=True)
+        terminal.say(f"spfvar: not run: {failure.message} {failure.axes}", error=True)
     meta = Meta(
         version=spfvar.__version__, model_version=spfvar.MODEL_VERSION, hardware=plan.hardware,
         baseline=plan.baseline, matrix_hash=plan.matrix_hash, seeds=plan.seeds, seed=plan.seed,

@@ -177,20 +177,16 @@ def _progress(things: str) -> Iterator[Callable[[int, int, float], None] | None]
     from spfvar.report.verdicts import count_text
 
     last = 0.0
-    click.echo(doing("checking", "explore"), err=True, nl=False)
+    terminal.progress(doing("checking", "explore"))
 
     def report(done: int, total: int, rate: float) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last > 0.1 or done == total:
             last = now
-            click.echo(
-                f"\r\x1b[Kchecking {done}/{total}  {count_text(round(rate))} {things}/s",
-                err=True,
-                nl=False,
-            )
+            terminal.progress(f"checking {done}/{total}  {count_text(round(rate))} {things}/s")
 
     try:
         yield report
     finally:
-        click.echo("\r\x1b[K", err=True, nl=False)
+        terminal.progress()

@@ -10,7 +10,8 @@ from dataclasses import replace
 import click
 
 from spfvar import units
-from spfvar.atomic import check_writable, write_atomically
+from spfvar.atomic import check_writable
+from spfvar.cli import terminal
 from spfvar.cli.options import (
     format_option,
     jobs_option,
@@ -71,10 +72,7 @@ def command(
         options = replace(scope.options, seconds=units.parse_duration(timeout) / 1e9)
         results = list(check_plugin(load_plugin(plugin), chosen, replace(scope, options=options), names))
     text = render_json(plugin, results) if form == "json" else render_text(plugin, results)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_atomically(output, text)
+    terminal.Place(output).put(text)
     return 0 if all(result.status == PASS for result in results) else FAILED
 
 
@@ -86,10 +84,10 @@ def _progress() -> Iterator[Callable[[str, int, int], None] | None]:
         return
 
     def report(what: str, done: int, total: int) -> None:
-        click.echo(f"\r\x1b[Kchecking {what} {done}/{total}", err=True, nl=False)
+        terminal.progress(f"checking {what} {done}/{total}")
 
-    click.echo("\r\x1b[Kfollowing every path", err=True, nl=False)
+    terminal.progress("following every path")
     try:
         yield report
     finally:
-        click.echo("\r\x1b[K", err=True, nl=False)
+        terminal.progress()

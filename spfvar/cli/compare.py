@@ -135,14 +135,14 @@ def command(
         with _progress() as progress:
             comparison, run = comparing.simulated(plan, registry, jobs, progress, sys.argv[1:])
     for failure in comparison.failures:
-        click.echo(f"spfvar: not run: {failure.message} {failure.axes}", err=True)
+        terminal.say(f"spfvar: not run: {failure.message} {failure.axes}", error=True)
     if save is not None:
         write_atomically(save, run_text(run))
     where = terminal.place(output, form)
     view = comparing.View(form, shown, condition, where.width, where.colour)
     where.put(comparing.render(comparison, run, view, None if loads else known))
     if condition is not None and (loss := comparing.too_bad(comparison, condition)) is not None:
-        click.echo(f"spfvar: {loss}", err=True)
+        terminal.say(f"spfvar: {loss}", error=True)
         return SOMETHING_FAILED
     return SOMETHING_FAILED if comparison.failures or comparison.problems else 0
 

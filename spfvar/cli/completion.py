@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from spfvar.cli import terminal
 from spfvar.cli.options import PROGRAM
 
 SHELLS = ("bash", "zsh", "fish")
@@ -28,4 +29,4 @@ def command(shell: str) -> None:
     assert found is not None  # the choices are click's own
     variable = f"_{PROGRAM.upper()}_COMPLETE"
     script = found(click.get_current_context().find_root().command, {}, PROGRAM, variable)
-    click.echo(script.source(), nl=False)
+    terminal.say(script.source(), newline=False)

@@ -95,12 +95,12 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
         nonlocal finished
         finished += 1
         if shown:
-            click.echo(f"\r\x1b[Kvariants {finished}/{total}", err=True, nl=False)
+            terminal.progress(f"variants {finished}/{total}")
 
     if shown:
-        click.echo(doing("variants", "explore"), err=True, nl=False)
+        terminal.progress(doing("variants", "explore"))
     try:
         yield done
     finally:
         if shown:
-            click.echo("\r\x1b[K", err=True, nl=False)
+            terminal.progress()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container, Iterator
-from pathlib import Path
 
 from spfvar.errors import SpfvarError, UnknownNameError
 
@@ -27,7 +27,7 @@ def improved(error: UnknownNameError) -> str:
     unknown = f"{place}{error.message}"
     if any(sign in error.name for sign in "*?[") and error.kind in ("variant", "twin"):
         return f"{unknown}: patterns are for --scenario and --race; name every {error.kind}"
-    if error.kind in ("scenario", "race", "hardware profile") and Path(error.name).is_file():
+    if error.kind in ("scenario", "race", "hardware profile") and os.path.isfile(error.name):
         return f"{unknown}: there is such a file, but names of files have to end in .toml"
     for kind, names in _kinds():
         if kind != error.kind and error.name in names:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from spfvar import __version__
+from spfvar.cli import terminal
 from spfvar.errors import SpfvarError, UnknownNameError
 
 #: Command: module, and what ``--help`` says of it.
@@ -96,27 +97,27 @@ def main(args: list[str] | None = None) -> None:
     except UnknownNameError as error:
         from spfvar.cli.hints import improved
 
-        click.echo(f"spfvar: {improved(error)}", err=True)
+        terminal.say(f"spfvar: {improved(error)}", error=True)
         sys.exit(error.exit_code)
     except SpfvarError as error:
-        click.echo(f"spfvar: {error}", err=True)
+        terminal.say(f"spfvar: {error}", error=True)
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
-        click.echo("spfvar: interrupted; nothing was written", err=True)
+        terminal.say("spfvar: interrupted; nothing was written", error=True)
         sys.exit(INTERRUPTED)
     except KeyboardInterrupt:
-        click.echo("spfvar: interrupted; nothing was written", err=True)
+        terminal.say("spfvar: interrupted; nothing was written", error=True)
         sys.exit(INTERRUPTED)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "spfvar":
             raise
-        click.echo(f"spfvar: {error}: spfvar doctor says what is missing", err=True)
+        terminal.say(f"spfvar: {error}: spfvar doctor says what is missing", error=True)
         sys.exit(1)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)  # the help itself
+        terminal.say(error.format_message(), error=True)  # the help itself
         sys.exit(2)
     except click.ClickException as error:
-        click.echo(f"spfvar: {_in_one_line(error)}", err=True)
+        terminal.say(f"spfvar: {_in_one_line(error)}", error=True)
         sys.exit(2)
     except BrokenPipeError:
         # The reader of a pipe has seen enough; keep the interpreter from complaining at exit.

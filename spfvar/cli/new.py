@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from spfvar.cli import terminal
 from spfvar.errors import InputError
 
 if TYPE_CHECKING:
@@ -115,10 +117,10 @@ def _write(directory: str, plan: Callable[[Path], Plan]) -> None:
     from spfvar.scaffold.files import write_new
 
     folder = Path(directory)
-    if folder.exists() and not folder.is_dir():
+    if os.path.exists(folder) and not os.path.isdir(folder):
         raise InputError("is no directory", file=directory, key="--directory")
     found = plan(folder)
     write_new(found.files)
     for path in found.files:
-        click.echo(f"wrote {path}")
-    click.echo("\n" + "\n".join(found.next))
+        terminal.say(f"wrote {path}")
+    terminal.say("\n" + "\n".join(found.next))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-import click
-
+from spfvar.cli import terminal
 from spfvar.cli.options import is_verbose
 from spfvar.plugins.registry import Registry, load_registry
 
@@ -16,11 +15,11 @@ def load(plugins: Sequence[str]) -> Registry:
     registry = load_registry(plugins)
     if sys.stderr.isatty() or is_verbose():
         for one in registry.named:
-            click.echo(f"spfvar: {one}", err=True)
+            terminal.say(f"spfvar: {one}", error=True)
     return registry
 
 
 def tell_problems(registry: Registry) -> None:
     """Say which plugins and variants cannot be used, and why."""
     for problem in registry.problems:
-        click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
+        terminal.say(f"spfvar: plugin {problem.origin}: {problem.message}", error=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -61,7 +61,7 @@ def command(
     races = catalogue.races()
     for file in files:
         races.add_file(file)
-    if token.endswith((".toml", ".json")) or Path(token).is_file():
+    if token.endswith((".toml", ".json")) or os.path.isfile(token):
         replays, text = _replay_file(token, load(plugins), races, where)
     else:
         parsed = parse(token)

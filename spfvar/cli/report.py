@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spfvar.atomic import check_writable, write_atomically
-from spfvar.cli import completing
+from spfvar.atomic import check_writable
+from spfvar.cli import completing, terminal
 from spfvar.cli.options import (
     format_option,
     hardware_option,
@@ -49,6 +49,9 @@ SOMETHING_FAILED = 1
     help="Compare with it, beside the baseline; repeatable.  [default: those that the variant names]",
 )
 @click.option("--patch", "patch_file", metavar="FILE|-", help="The patch: a mail, an mbox or a diff.")
+@click.option(
+    "--number", type=int, metavar="N", help="Patch N of a file that holds several.  [default: their stack]"
+)
 @format_option(FORMS)
 @click.option("--short", is_flag=True, help="At most 25 lines of mail.")
 @output_option
@@ -61,9 +64,10 @@ SOMETHING_FAILED = 1
 @jobs_option("Searches and cells")
 @plugin_option
 def command(
-    variant: str, against: tuple[str, ...], patch_file: str | None, form: str, short: bool,
-    output: str | None, scenarios: tuple[str, ...], races: tuple[str, ...], threads: list[int], hardware: str,
-    settings: dict[str, list[str]], seeds: int, seed: int, jobs: int | None, plugins: tuple[str, ...],
+    variant: str, against: tuple[str, ...], patch_file: str | None, number: int | None, form: str,
+    short: bool, output: str | None, scenarios: tuple[str, ...], races: tuple[str, ...], threads: list[int],
+    hardware: str, settings: dict[str, list[str]], seeds: int, seed: int, jobs: int | None,
+    plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Review a VARIANT, and the patch that it models: is it safe, where is it worth it, who pays?
 
@@ -77,7 +81,7 @@ def command(
       spfvar report spf-do-fault --patch 0024-mm.patch --format html -o review.html
       spfvar report spf-do-fault --patch 0024-mm.patch --short        to answer on the list
       spfvar report my-idea --plugin my_idea.py --against per-vma-6.12
-      b4 am -o- MESSAGE-ID | spfvar report spf-do-fault --patch -
+      b4 am -o- MESSAGE-ID | spfvar report spf-do-fault --patch - --number 24
       spfvar report spf-do-fault --scenario 'file-*' --race 'munmap-*'
 
     Exit codes: 0 written, whatever the verdict; 1 something could not be run; 2 bad input; 130 interrupted.
@@ -88,17 +92,16 @@ def command(
         raise InputError("a page is not for a terminal", key="--format html", expected="-o FILE, or a pipe")
     if output is not None:
         check_writable(output)
+    if number is not None and patch_file is None:
+        raise InputError("there is no patch to choose", key="--number", expected="--patch FILE")
     registry = load(plugins)
     with _progress() as progress:
         review = review_of(
-            registry, variant, against, patch_file, scenarios, races, threads, hardware, settings, seeds,
-            seed, jobs, reproduce(sys.argv[1:]), progress,
+            registry, variant, against, patch_file, number, scenarios, races, threads, hardware, settings,
+            seeds, seed, jobs, reproduce(sys.argv[1:]), progress,
         )  # fmt: skip
     text = render(review, form, short)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_atomically(output, text)
+    terminal.Place(output).put(text)
     return SOMETHING_FAILED if review.not_run or registry.problems else 0
 
 
@@ -118,20 +121,25 @@ def render(review: Review, form: str, short: bool = False) -> str:
 
 
 def review_of(
-    registry: Registry, variant: str, against: Sequence[str], patch_file: str | None,
+    registry: Registry, variant: str, against: Sequence[str], patch_file: str | None, number: int | None,
     scenarios: Sequence[str], races: Sequence[str], threads: Sequence[int], hardware: str,
     settings: Mapping[str, Sequence[str]], seeds: int, seed: int, jobs: int | None, line: str,
     progress: Progress | None = None,
 ) -> Review:  # fmt: skip
-    """The review that these options ask for; ``line`` is the command line that makes it again."""
+    """The review that these options ask for, of one of the patches or of their stack.
+
+    ``line`` is the command line that makes it again.
+    """
     from spfvar.api import usable
     from spfvar.review.build import make_review, make_scope
+    from spfvar.review.stack import chosen
 
-    patch = _patch(patch_file)
+    patches = _patches(patch_file)
     wanted = usable(registry, [variant, *against])
     tell_problems(registry)
     if variant not in wanted:
         raise InputError(f"{variant} cannot be reviewed: its plugin has a problem")
+    patch = chosen(patches, number, registry[variant]) if patches else None
     scope = make_scope(
         registry, variant, against=[name for name in against if name in wanted], patch=patch,
         loads=scenarios, races=races, threads=threads, hardware=hardware, settings=settings,
@@ -140,14 +148,15 @@ def review_of(
     return make_review(registry, scope, line, jobs, progress)
 
 
-def _patch(file: str | None) -> Patch | None:
+def _patches(file: str | None) -> tuple[Patch, ...]:
     if file is None:
-        return None
-    from spfvar.review.patchmail import load_patch, parse_patch
+        return ()
+    from spfvar.review.messages import MAX_BYTES
+    from spfvar.review.patchmail import load_patches, parse_patches
 
     if file == "-":
-        return parse_patch(sys.stdin.buffer.read())
-    return load_patch(file)
+        return parse_patches(sys.stdin.buffer.read(MAX_BYTES + 1))
+    return load_patches(file)
 
 
 @contextmanager
@@ -168,9 +177,9 @@ def _progress() -> Iterator[Progress | None]:
             return
         last = now
         step = f"{PHASES.index(phase) + 1}/{len(PHASES)}"
-        click.echo(f"\r\x1b[K{step} {phase}: {done} of {total}  {now - began:.0f} s", err=True, nl=False)
+        terminal.progress(f"{step} {phase}: {done} of {total}  {now - began:.0f} s")
 
     try:
         yield report
     finally:
-        click.echo("\r\x1b[K", err=True, nl=False)
+        terminal.progress()

@@ -6,7 +6,6 @@ import inspect
 import shutil
 import sys
 import textwrap
-import tomllib
 from pathlib import Path
 
 import click
@@ -95,7 +94,7 @@ def command(
     if form == "toml":
         if protocol:
             raise InputError("a protocol is no scenario, race or profile", key="--format toml")
-        click.echo(as_toml(name), nl=False)
+        terminal.say(as_toml(name), newline=False)
         return
     registry = load(plugins)
     tell_problems(registry)
@@ -123,7 +122,7 @@ def show_protocol(
     if graph:
         if other is not None:
             raise InputError("a graph shows one variant", key="--dot", expected="--dot or --diff, not both")
-        click.echo(dot_text(variant, wanted), nl=False)
+        terminal.say(dot_text(variant, wanted), newline=False)
         return
     if other is not None:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
@@ -131,7 +130,7 @@ def show_protocol(
         lines = diff_lines(variant, registry.any_variant(other), wanted or main, width)
     else:
         lines = protocol_lines(variant, wanted)
-    click.echo("\n".join(lines))
+    terminal.say("\n".join(lines))
 
 
 def wrapped(line: str, width: int = terminal.WIDTH) -> str:
@@ -190,12 +189,7 @@ def explain(name: str, registry: Registry) -> list[str]:
 
 def _is_race_file(name: str) -> bool:
     """Is it a TOML file that says it is a race?"""
-    if not name.endswith(".toml"):
-        return False
-    try:
-        return tomllib.loads(Path(name).read_text(encoding="utf-8")).get("kind") == "race"
-    except (OSError, ValueError):
-        return False
+    return name.endswith(".toml") and catalogue.kind_of(Path(name)) == "race"
 
 
 def scenario_lines(name: str, scenario: Scenario, origin: str) -> list[str]:

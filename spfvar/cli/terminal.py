@@ -12,6 +12,8 @@ from typing import TextIO
 import click
 
 from spfvar.atomic import write_atomically
+from spfvar.errors import printable
+from spfvar.report.paint import CODES
 
 #: What a pipe or a file gets, whatever the terminal beside it is like.
 WIDTH = 80
@@ -34,9 +36,24 @@ class Place:
     def put(self, text: str) -> None:
         """Print it, or write the file."""
         if self.output is not None:
-            write_atomically(self.output, text)
+            write_atomically(self.output, printable(text))
         else:
-            click.echo(text, nl=False, color=self.colour or None)
+            say(text, newline=False, colour=self.colour)
+
+
+def say(text: str, *, error: bool = False, newline: bool = True, colour: bool = False) -> None:
+    """Print a text; the one way to the terminal, so that nothing foreign in it can steer that.
+
+    ``error``: to stderr.  ``colour``: the codes of `spfvar.report.paint` are ours, and stay.
+    """
+    parts = CODES.split(text) if colour else [text]  # every second one is a code
+    safe = "".join(part if i % 2 else printable(part) for i, part in enumerate(parts))
+    click.echo(safe, err=error, nl=newline, color=colour or None)
+
+
+def progress(text: str = "") -> None:
+    """Put a line on stderr in the place of the last one."""
+    click.echo(f"\r\x1b[K{printable(text)}", err=True, nl=False)
 
 
 def place(output: str | None, form: str = "table") -> Place:

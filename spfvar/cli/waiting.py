@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import click
+from spfvar.cli import terminal
 
 
 def doing(what: str, part: str) -> str:
@@ -28,13 +28,13 @@ def counting(what: str) -> Iterator[Callable[[int, int], None] | None]:
         yield None
         return
     began = time.monotonic()
-    click.echo(what, err=True, nl=False)
+    terminal.progress(what)
 
     def report(done: int, total: int) -> None:
         left = (time.monotonic() - began) / done * (total - done) if done else 0.0
-        click.echo(f"\r\x1b[K{what} {done}/{total}  {left:.0f} s left", err=True, nl=False)
+        terminal.progress(f"{what} {done}/{total}  {left:.0f} s left")
 
     try:
         yield report
     finally:
-        click.echo("\r\x1b[K", err=True, nl=False)
+        terminal.progress()

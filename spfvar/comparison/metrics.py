@@ -18,6 +18,10 @@ Better = Literal["higher", "lower", "neutral"]
 Mean = Literal["arithmetic", "harmonic"]
 
 
+#: Larger than any run's figure, and far from where squares and reciprocals overflow.
+LARGEST = 1e30
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One number that every run of a scenario reports.
@@ -27,6 +31,8 @@ class Metric:
     The floor keeps a share that went from 0.001 % to 0.002 % from being reported as doubled.
     ``outcome`` tells what a user feels (throughput, latency) from what explains it (shares,
     backlogs): only outcomes compete for a report's worst and best cell.
+
+    ``highest`` is the largest value that a run can have; none has one below zero.
 
     Raises ValueError for a threshold below zero.
     """
@@ -40,6 +46,7 @@ class Metric:
     doc: str
     floor: float = 0.0
     outcome: bool = True
+    highest: float = LARGEST
 
     def __post_init__(self) -> None:
         if self.noise < 0 or self.floor < 0:
@@ -50,8 +57,8 @@ def _latency(name: str, title: str, noise: float, doc: str) -> Metric:
     return Metric(name, title, "ns", "lower", "arithmetic", noise, doc)
 
 
-def _share(name: str, title: str, better: Better, doc: str) -> Metric:
-    return Metric(name, title, "share", better, "arithmetic", 0.02, doc, 0.001, outcome=False)
+def _share(name: str, title: str, better: Better, doc: str, highest: float = LARGEST) -> Metric:
+    return Metric(name, title, "share", better, "arithmetic", 0.02, doc, 0.001, False, highest)
 
 
 _BUILT_IN = (
@@ -112,6 +119,7 @@ _BUILT_IN = (
         "speculative faults that succeeded",
         "higher",
         "Faults completed on the speculative path, as a share of those that tried it.",
+        highest=1.0,
     ),
     _share(
         "mmap_lock_share",
@@ -125,6 +133,7 @@ _BUILT_IN = (
         "lower",
         "Faults whose page was gone again when they came back from waiting for it, as a share of those that "
         "dropped their lock for the wait.",
+        highest=1.0,
     ),
     Metric(
         "deferred_backlog",

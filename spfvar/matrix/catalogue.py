@@ -17,10 +17,11 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel
 
 from spfvar.errors import InputError, unknown
+from spfvar.reading import read_file
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.race import Race
 from spfvar.scenario.schema import Scenario
-from spfvar.toml_input import load_toml
+from spfvar.toml_input import MAX_FILE_BYTES, load_toml
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -42,7 +43,7 @@ class Catalogue(Generic[M]):
                 self._shipped[entry.name.removesuffix(".toml")] = entry
         self._files.update(self._shipped)
         for folder in (_config_home() / directory, Path(directory)):
-            if folder.is_dir():
+            if os.path.isdir(folder):
                 for path in sorted(folder.glob("*.toml")):
                     self._files[path.stem] = path
 
@@ -55,7 +56,7 @@ class Catalogue(Generic[M]):
         if name not in self._shipped:
             return False
         file = self._files[name]
-        return file is self._shipped[name] or file.read_bytes() == self._shipped[name].read_bytes()
+        return file is self._shipped[name] or _bytes_of(file) == self._shipped[name].read_bytes()
 
     def own_file(self, name: str) -> Path | None:
         """The user's file of that name; None if it is the one that came with spfvar."""
@@ -70,7 +71,7 @@ class Catalogue(Generic[M]):
         """The file's text, once it was found valid."""
         name = self.select([name])[0]
         self[name]
-        return self._files[name].read_text(encoding="utf-8")
+        return _bytes_of(self._files[name]).decode("utf-8-sig")
 
     def __getitem__(self, name: str) -> M:
         if name not in self._files:
@@ -83,7 +84,7 @@ class Catalogue(Generic[M]):
         try:
             return load_toml(file, self._model)
         except InputError as error:
-            other = _kind_of(file)
+            other = kind_of(file)
             if other in OWN and self.kind in OWN and other != self.kind:
                 message = f"is a {other}, not a {self.kind}: {OWN[other]} takes it"
                 raise InputError(message, file=str(file)) from error
@@ -118,13 +119,18 @@ def matching(kind: str, pattern: str, names: Sequence[str]) -> list[str]:
     return matches
 
 
-def _kind_of(file: Traversable | Path) -> str | None:
-    """What a TOML file says it is."""
+def kind_of(file: Traversable | Path) -> str | None:
+    """What a TOML file says it is: "scenario", "race" or, as far as one can tell, neither."""
     try:
-        kind = tomllib.loads(file.read_text(encoding="utf-8")).get("kind")
-    except (OSError, ValueError):
+        kind = tomllib.loads(_bytes_of(file).decode("utf-8-sig")).get("kind")
+    except (ValueError, RecursionError):
         return None
     return {"load": "scenario", "race": "race"}.get(str(kind))
+
+
+def _bytes_of(file: Traversable | Path) -> bytes:
+    """A file's content; what a user has put in its place may be anything."""
+    return read_file(file, MAX_FILE_BYTES) if isinstance(file, Path) else file.read_bytes()
 
 
 def scenarios() -> Catalogue[Scenario]:

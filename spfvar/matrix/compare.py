@@ -50,7 +50,8 @@ def evaluate(plan: Plan, samples: Samples, problems: Sequence[Problem] = ()) -> 
     """Compare samples that are there.  InputError if the baseline has none."""
     if plan.baseline not in set(samples.values["variant"]):
         reasons = "; ".join(dict.fromkeys(failure.message for failure in samples.failures))
-        raise InputError(f"the baseline {plan.baseline} could not be run: {reasons}")
+        why = f"could not be run: {reasons}" if reasons else "has no samples"
+        raise InputError(f"the baseline {plan.baseline} {why}")
     return Comparison(
         plan,
         samples,

@@ -169,7 +169,8 @@ def _both(a_name: str, a: Source, b_name: str, run: Run, baseline: str | None) -
     same(a.hardware, b.hardware, f"other hardware ({b.hardware}, not {a.hardware})", "runs on the same")
     same(a.profile, b.profile, f"another text of hardware profile {a.hardware}", "runs on the same")
     for name in (name for name in a.hashes if name in b.hashes):
-        same(a.hashes[name], b.hashes[name], f"another text of scenario {name}", "the same, or another name")
+        one, other = ((s.hashes[name], s.scenarios[name]) for s in (a, b))
+        same(one, other, f"another text of scenario {name}", "the same, or another name")
     for name in (name for name in a.digests if name in b.digests):
         same(a.digests[name], b.digests[name], f"another text of variant {name}", "the same, or another name")
     if baseline is None:

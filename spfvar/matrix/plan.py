@@ -21,6 +21,9 @@ from spfvar.units import format_duration, format_size
 
 Value = int | float | str
 DEFAULT_HARDWARE = "skylake-2s56c"
+MAX_SEEDS = 1000
+#: Frames hold seeds in 64 bits, with room for `MAX_SEEDS` behind the first.
+MAX_SEED = (1 << 63) - 1 - MAX_SEEDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +96,10 @@ def make_plan(
     No ``variants`` means all; no ``patterns`` means the default matrix of the scenarios that are part of a
     comparison by default, or with ``every`` of all.  ``settings`` gives axes the values to run, as text.
     """
-    if not 1 <= seeds <= 1000:
-        raise InputError(f"{seeds} seeds", key="--seeds", expected="1 to 1000")
-    if seed < 0:
-        raise InputError(f"seed {seed} is negative", key="--seed", expected="0 or more")
+    if not 1 <= seeds <= MAX_SEEDS:
+        raise InputError(f"{seeds} seeds", key="--seeds", expected=f"1 to {MAX_SEEDS}")
+    if not 0 <= seed <= MAX_SEED:
+        raise InputError(f"the first seed is {seed}", key="--seed", expected=f"0 to {MAX_SEED}")
     hardware = profiles.select([hardware])[0]
     profile = profiles[hardware]
     chosen = [registry[name] for name in dict.fromkeys(variants or registry.variants)]

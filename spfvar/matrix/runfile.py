@@ -12,12 +12,11 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from spfvar.errors import InputError, reason, shorten, unknown
+from spfvar.errors import InputError, shorten, unknown
 from spfvar.matrix.plan import CellSpec, Value, place_load
 from spfvar.matrix.runfile_lines import (
     KIND,
@@ -32,8 +31,9 @@ from spfvar.matrix.runfile_lines import (
 )
 from spfvar.matrix.runs import Result, Run, Source, assemble
 from spfvar.matrix.samples import Failure, Place, Sample, by_cell, place_of
-from spfvar.model_errors import explain
+from spfvar.model_errors import explain, hidden_text
 from spfvar.plugins.variant import Event, Variant
+from spfvar.reading import read_file
 from spfvar.scenario.load import Load
 
 FORMAT = 1
@@ -101,13 +101,7 @@ def load_run(path: str) -> Run:
     """Read a run's file.  Raises InputError, located, for what is none or is damaged."""
     if not path:
         raise InputError("the path is empty", key="--load", expected=WRITTEN_BY)
-    try:
-        with Path(path).open("rb") as stream:
-            raw = stream.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read: {reason(error)}", file=path) from error
-    if len(raw) > MAX_FILE_BYTES:
-        raise InputError("the file is too large", file=path, expected=f"at most {MAX_FILE_BYTES >> 20}MiB")
+    raw = read_file(path, MAX_FILE_BYTES)
     try:
         return parse_run(raw.decode(), path)
     except UnicodeDecodeError as error:
@@ -215,7 +209,11 @@ class _Reader:
 
     def _valid(self, data: dict[str, Any], model: type[L]) -> L:
         try:
+            if (unseen := hidden_text(data)) is not None:
+                raise unseen[0].located(file=self._name, line=self._at)
             return model.model_validate(data)
+        except RecursionError:
+            raise self._error("arrays or objects are nested too deeply") from None
         except ValidationError as error:
             first, _ = explain(error, data, model)
             raise first.located(file=self._name, line=self._at) from error

@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-from spfvar.comparison.metrics import METRICS
+from spfvar.comparison.metrics import LARGEST, METRICS
 from spfvar.errors import InputError, unknown
+from spfvar.matrix.plan import MAX_SEED, MAX_SEEDS
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.schema import Scenario
 
@@ -36,14 +37,14 @@ class HeaderLine(Line):
     code: list[str] = Field(min_length=1)
     hardware: str
     baseline: str
-    seeds: list[list[int]] = Field(min_length=1)
+    seeds: list[list[int]] = Field(min_length=1, max_length=MAX_SEEDS)
     commands: list[list[str]] = Field(min_length=1)
     remarks: list[str]
 
     @model_validator(mode="after")
     def _seeds_are_ranges(self) -> HeaderLine:
         for i, entry in enumerate(self.seeds):
-            if len(entry) != 2 or entry[0] < 0 or entry[1] < 1:
+            if len(entry) != 2 or not 0 <= entry[0] <= MAX_SEED or not 1 <= entry[1] <= MAX_SEEDS:
                 raise InputError("not a range of seeds", key=f"seeds[{i}]", expected="[first, how many]")
         return self
 
@@ -107,6 +108,8 @@ class CellLine(Line):
             raise InputError("a cell has either samples or a reason why it has none", key="seeds")
         if self.seeds != sorted(set(self.seeds)):
             raise InputError("seeds out of order", key="seeds", expected="each once, the lowest first")
+        if self.seeds and not self.metrics:
+            raise InputError("seeds without a single figure", key="metrics", expected="at least one metric")
         for name in self.metrics:
             if name not in METRICS:
                 raise unknown("metric", name, METRICS, key=f"metrics.{name}")
@@ -115,7 +118,17 @@ class CellLine(Line):
                 if len(values) != len(self.seeds):
                     wanted = f"{len(self.seeds)}, one per seed"
                     raise InputError(f"{len(values)} values", key=f"{table}.{name}", expected=wanted)
+                highest = METRICS[name].highest if table == "metrics" else LARGEST
+                for i, value in enumerate(values):
+                    if value is not None and not _is_figure(value, highest):
+                        key, wanted = f"{table}.{name}[{i}]", f"null, or a figure from 0 to {highest:g}"
+                        raise InputError(f"found {value:g}", key=key, expected=wanted)
         return self
+
+
+def _is_figure(value: float, highest: float) -> bool:
+    """Can a run have given it?  The reciprocal of what is nearly zero would overflow."""
+    return value == 0.0 or 1 / LARGEST <= value <= highest
 
 
 class EndLine(Line):

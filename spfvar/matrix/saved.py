@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import toml
@@ -12,9 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spfvar.errors import InputError
 from spfvar.matrix.check import Checked
-from spfvar.model_errors import explain
+from spfvar.model_errors import explain, hidden_text
+from spfvar.reading import read_file
 from spfvar.toml_input import load_toml
 
+#: A thousand times what all races under all variants take.
+MAX_FILE_BYTES = 1 << 26
 WRITTEN_BY = "a file written by spfvar check --save"
 
 
@@ -65,15 +67,16 @@ def load_saved(path: str) -> Saved:
             if error.column is not None:  # it is not even TOML
                 error.expected = WRITTEN_BY
             raise
+    raw = read_file(path, MAX_FILE_BYTES, WRITTEN_BY)
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read: {error.strerror}", file=path) from None
+        data = json.loads(raw)
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
         raise InputError("is no file of verdicts", file=path, expected=WRITTEN_BY)
     try:
+        if (unseen := hidden_text(data)) is not None:
+            raise unseen[0].located(file=path)
         return Saved.model_validate(data)
     except ValidationError as error:
         first, _ = explain(error, data, Saved)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import pkgutil
 import signal
 import threading
@@ -298,10 +299,10 @@ def _writers(mapping: Mapping) -> Steps:
 def _named(file_or_module: str) -> tuple[str, str, Callable[[], ModuleType]]:
     """A plugin's origin, what it is the same by however it is spelt, and how to load it."""
     path = Path(file_or_module)
-    if path.suffix == ".py" or path.exists() or "/" in file_or_module:
-        if path.is_dir():
+    if path.suffix == ".py" or os.path.exists(path) or "/" in file_or_module:
+        if os.path.isdir(path):
             raise InputError(f"{file_or_module!r} is a directory", key="--plugin", expected="a .py file")
-        if not path.is_file():
+        if not os.path.isfile(path):
             close = nearest(path.name, [other.name for other in path.parent.glob("*.py")])
             raise InputError(
                 f"there is no plugin file {file_or_module!r}", key="--plugin",

@@ -9,6 +9,8 @@ Paint = Callable[[str], str]
 
 _RESET = "\x1b[0m"
 _BOLD, _GREEN, _RED, _YELLOW = "\x1b[1m", "\x1b[32m", "\x1b[1;31m", "\x1b[33m"
+#: One of the above.
+CODES = re.compile("(" + "|".join(map(re.escape, (_RESET, _BOLD, _GREEN, _RED, _YELLOW))) + ")")
 #: Whole words (or what begins a cell), by what they are good for.
 _WORDS = [
     (r"better|safe\*?|ok|no longer violated:", _GREEN),

@@ -24,6 +24,10 @@ _EXTENDED = (
     "dissimilarity index ", "rename ", "copy ", "Binary files ", "GIT binary patch", "--- ",
 )  # fmt: skip
 _SIGNATURE = re.compile(r"\d+\.\d+[\w.() -]{0,40}\Z")
+#: quilt and diff(1) compare a file with its copy "memory.c~name" or "memory.c.orig"...
+_DIFFUTILS_NAME = re.compile(r"(?:~[\w.+-]*|\.orig)\Z")
+#: ... and write a time behind it, with blanks where a mail has lost the tab.
+_TIME = re.compile(r" +\d{4}-\d\d-\d\d \d\d:\d\d.*\Z")
 _OCTAL = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
 _ESCAPES = {
     b"a": b"\a", b"b": b"\b", b"t": b"\t", b"n": b"\n", b"v": b"\v", b"f": b"\f", b"r": b"\r",
@@ -342,13 +346,22 @@ def _named_paths(old: str, new: str, git: bool) -> tuple[str, str, Change | None
     """The paths of the lines ``---`` and ``+++``; /dev/null on one side says added or deleted."""
     # diff(1) writes a time behind a tab; git writes a tab behind a name that holds a blank.
     old, new = (unquoted(text.split("\t", 1)[0].rstrip()) for text in (old, new))
+    if not git:
+        old, new = (_DIFFUTILS_NAME.sub("", _TIME.sub("", path)) for path in (old, new))
     if old == "/dev/null":
-        new = new.removeprefix("b/")
+        new = _without_letter(new)
         return new, new, "added"
     if new == "/dev/null":
-        old = old.removeprefix("a/")
+        old = _without_letter(old)
         return old, old, "deleted"
+    if not git and old == new:  # quilt's "--- a/mm/memory.c~name", "+++ a/mm/memory.c"
+        return _without_letter(old), _without_letter(new), None
     return (*_without_prefix(old, new, any_first=not git), None)
+
+
+def _without_letter(path: str) -> str:
+    """A path below git's a/ or b/; diffs of quilt say a/ on both sides."""
+    return path[2:] if path.startswith(("a/", "b/")) else path
 
 
 def _without_prefix(old: str, new: str, any_first: bool = False) -> tuple[str, str]:

@@ -394,22 +394,27 @@ def patches_of(patch: Patch, variant: Variant) -> tuple[type, ...]:
 
     A class says it by its docstring, which begins with its place in the series ("24/37: ..."), if the mail
     is of the series that the variant's source is; else it is the classes that implement a hook point that
-    the patch changes by name.
+    the patch changes by name.  Of a stack it is those of all its patches.
     """
+    if patch.parts:
+        found = {cls for part in patch.parts for cls in patches_of(part, variant)}
+        return tuple(cls for cls in variant.patches if cls in found)
     if patch.position is not None and not _other_series(patch.message_id, variant.source):
-        found = tuple(cls for cls in variant.patches if _is_number(cls, patch.position))
-        if found:
-            return found
+        number, total = patch.position
+        numbered = tuple(cls for cls in variant.patches if number in number_of(cls, total))
+        if numbered:
+            return numbered
     names = KernelNames(variant)
     hooks = {touch.hook for hunk in patch.hunks for touch in names.touched(hunk) if touch.how == "is"}
     return tuple(cls for cls in variant.patches if any(hasattr(cls, hook) for hook in hooks))
 
 
-def _is_number(cls: type, position: tuple[int, int]) -> bool:
+def number_of(cls: type, total: int | None = None) -> tuple[int, ...]:
+    """The places of a class in its series (of ``total`` patches, if given), by its docstring; () for none."""
     match = _POSITION.match(inspect.getdoc(cls) or "")
-    if match is None or int(match[2]) != position[1]:
-        return False
-    return position[0] in [int(number) for number in match[1].split(",")]
+    if match is None or total not in (None, int(match[2])):
+        return ()
+    return tuple(int(number) for number in match[1].split(","))
 
 
 def _other_series(message_id: str, source: str) -> bool:

@@ -1,7 +1,6 @@
 """A patch as it was sent: a mail, an mbox, the output of git format-patch or git show, or a bare diff.
 
-Reads bytes, runs nothing.  Archives that show a mail as a web page keep its subject as a heading, spell some
-headers below it and lose white space; such text is read as well (see `spfvar.review.diff`).
+Reads bytes, runs nothing.  `spfvar.review.messages` takes files apart, `spfvar.review.mailtext` mails.
 """
 
 from __future__ import annotations
@@ -10,42 +9,28 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.header import decode_header
-from email.message import Message
 from email.utils import parseaddr, parsedate_to_datetime
 from functools import cached_property
-from pathlib import Path
 
-from spfvar.errors import InputError, reason
+from spfvar.errors import InputError
+from spfvar.reading import read_file
 from spfvar.review.diff import FileChange, Hunk, diff_start, parse_diff, unquoted
+from spfvar.review.mailtext import HEADER, Text, decoded, texts, why_none
+from spfvar.review.messages import MAX_BYTES, messages, unpacked
 
 _EXPECTED = "a mail, an mbox or a diff with a line like '@@ -10,7 +10,9 @@'"
-#: The line that git and mail programs put before a message: a sender or a commit, then a date.
-_FROM_LINE = re.compile(rb"From \S[^\n]{0,200} \d\d:\d\d:\d\d[^\n]{0,20} \d{4}")
-_BLANK = re.compile(rb"(?:[ \t\r]*\n)*")
-_HEADER = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,60}):(?:[ \t]|$)")
-#: At least one of these makes a block of "Name: value" lines a mail's header.
-_MAIL_HEADERS = frozenset(
-    {"from", "subject", "date", "message-id", "received", "return-path", "mime-version", "content-type"}
-)
-_ARCHIVE_HEADERS = frozenset(
-    {"from", "date", "to", "cc", "subject", "message-id", "in-reply-to", "references"}
-)
 _TAGS = re.compile(r"\s*\[([^\[\]]*)\]")
-_REPLY = re.compile(r"\s*(?:re|fwd?|aw):", re.IGNORECASE)
+_REPLY = re.compile(r"\s*(?:re|aw|fwd?):", re.IGNORECASE)
 _POSITION = re.compile(r"(?<!\d)(\d{1,5})/(\d{1,5})(?!\d)")
 _VERSION = re.compile(r"v(\d{1,4})\Z", re.IGNORECASE)
 _SUMMARY = re.compile(
     r" ?(\d{1,9}) files? changed(?:, (\d{1,9}) insertions?\(\+\))?(?:, (\d{1,9}) deletions?\(-\))?\s*\Z"
 )
+_INDEX = re.compile(r"Index: |=+\s*\Z|diff -")
 _STAT = re.compile(r"\s*(\d{1,9}|Bin)(?![\w-])")
 _ARCHIVE_DATE = re.compile(r"(\w{3}) (\w{3}) (\d{1,2}) (\d{4}) - (\d\d:\d\d:\d\d) (\S+)\Z")
-_COMMIT = re.compile(r"commit [0-9a-f]{7,64}\b")
-_NEXT_COMMIT = re.compile(rb"\n(?=commit [0-9a-f]{40,64}\n)")
-_ENCODED = frozenset({"quoted-printable", "base64", "x-uuencode", "uuencode", "uue", "x-uue"})
-_DIFF_TYPES = frozenset({"text/plain", "text/x-patch", "text/x-diff", "text/x-csrc"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +52,8 @@ class Patch:
 
     ``subject`` is the mail's, ``title`` is it without tags such as [RFC PATCH v2 24/37], which are in
     ``tags``, ``version`` and ``position`` (24, 37).  ``date`` is as written, ``when`` the same as a time.
-    ``message`` ends before the line of three dashes, ``stated`` is the diffstat below that.
+    ``message`` ends before the line of three dashes, ``stated`` is the diffstat below that.  ``parts`` are
+    the patches of a stack that is reviewed as one.
     """
 
     source: str
@@ -86,6 +72,12 @@ class Patch:
     stated: Diffstat | None
     files: tuple[FileChange, ...]
     warnings: tuple[str, ...]
+    parts: tuple[Patch, ...] = ()
+
+    @property
+    def is_reply(self) -> bool:
+        """Is it an answer that holds a diff of its own?"""
+        return _REPLY.match(self.subject) is not None
 
     @property
     def hunks(self) -> tuple[Hunk, ...]:
@@ -106,196 +98,43 @@ class Patch:
         return tuple(_differences(self.stated, self.diffstat)) if self.stated is not None else ()
 
 
-def load_patch(path: str) -> Patch:
-    """The first patch of a file, as `parse_patch`; InputError, too, for a file that cannot be read."""
-    try:
-        data = Path(path).read_bytes()
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read: {reason(error)}", file=path) from error
-    return parse_patch(data, file=path)
+def load_patches(path: str) -> tuple[Patch, ...]:
+    """The patches of a file, as `parse_patches`; InputError, too, for a file that cannot be read."""
+    return parse_patches(read_file(path, MAX_BYTES, _EXPECTED), file=path)
 
 
 def parse_patch(data: bytes, *, file: str = "-") -> Patch:
-    """The first patch in ``data``: of an mbox, the first mail that holds a diff.
-
-    Raises InputError with ``file`` and a line if there is none.
-    """
-    for patch in _patches(data, file):
-        return patch
-    raise _no_patch(data, file)
+    """The first patch in ``data``, as `parse_patches`."""
+    return parse_patches(data, file=file)[0]
 
 
 def parse_patches(data: bytes, *, file: str = "-") -> tuple[Patch, ...]:
-    """Every patch in ``data``, in order; mails without a diff are left out.  Raises as `parse_patch`."""
-    patches = tuple(_patches(data, file))
-    if not patches:
-        raise _no_patch(data, file)
-    return patches
+    """Every patch in ``data``, which may be packed, in order; mails without a diff are left out.
 
-
-def _no_patch(data: bytes, file: str) -> InputError:
-    what = "the patch is empty" if not data.strip() else "there is no patch here: no diff was found"
-    return InputError(what, file=file, line=max(1, data.count(b"\n")), expected=_EXPECTED)
-
-
-def _patches(data: bytes, file: str) -> Iterator[Patch]:
-    for message, offset in _messages(data):
+    Raises InputError with ``file``, if there is none with a line and, as far as it can be told, why.
+    """
+    data = unpacked(data, file)
+    patches: list[Patch] = []
+    reasons: list[str] = []
+    for message in messages(data):
         try:
-            text = _read(message, offset)
+            for text in texts(message):
+                patch = _patch(text, file)
+                if patch is not None:
+                    patches.append(patch)
+                elif (why := why_none(text)) is not None:
+                    reasons.append(why)
         except RecursionError:
-            raise InputError("the mail's parts are nested too deeply", file=file, line=offset + 1) from None
-        if text is not None and (patch := _patch(text, file)) is not None:
-            yield patch
+            line = message.offset + 1
+            raise InputError("the mail's parts are nested too deeply", file=file, line=line) from None
+    if not patches:
+        what = "the patch is empty" if not data.strip() else "there is no patch here: no diff was found"
+        why = f"there is no patch here: {reasons[0]}" if reasons else what
+        raise InputError(why, file=file, line=max(1, data.count(b"\n")), expected=_EXPECTED)
+    return tuple(patches)
 
 
-def _messages(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """The messages of an mbox, the commits of a log, or all; each with the number of lines before it."""
-    blank = _BLANK.match(data)
-    start = blank.end() if blank is not None else 0
-    is_mbox = _FROM_LINE.match(data, start) is not None
-    begins = [start]
-    if is_mbox:
-        begins += [m.end() for m in re.finditer(rb"\n(?=From )", data) if _FROM_LINE.match(data, m.end())]
-    elif data.startswith(b"commit ", start):  # git log -p
-        begins += [m.end() for m in _NEXT_COMMIT.finditer(data)]
-    # lore's mboxes escape a line of the message that begins with "From " (mboxrd); git's do not.
-    escaped = data.startswith(b"From mboxrd@", start)
-    line = data.count(b"\n", 0, start)
-    for begin, end in zip(begins, [*begins[1:], len(data)], strict=True):
-        message = data[begin:end]
-        if is_mbox:
-            message = message.partition(b"\n")[2]
-        yield (re.sub(rb"(?m)^>(>*From )", rb"\1", message) if escaped else message), line + is_mbox
-        line += data.count(b"\n", begin, end)
-
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """A message's headers (lower case, raw), its text, and the lines before it (None: unknown)."""
-
-    headers: dict[str, str]
-    lines: list[str]
-    offset: int | None
-
-
-def _read(data: bytes, offset: int) -> _Text | None:
-    """Headers and text, in whichever form they come; None for nothing at all."""
-    text = _decoded(data, None)
-    lines = _lines(text)
-    if not text.strip():
-        return None
-    if _is_mail(lines):
-        return _mail(data, offset)
-    if _COMMIT.match(lines[0]):
-        return _git_show(lines, offset)
-    start = diff_start(lines)
-    if start == 0:
-        return _Text({}, lines, offset)
-    return _archive(lines, offset)
-
-
-def _lines(text: str) -> list[str]:
-    """Lines without their ends.  If all but a few end in CR LF, that is how the text was sent."""
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    returns = sum(line.endswith("\r") for line in lines)
-    if returns and all(
-        line.endswith("\r") for line in lines[:-1] if line.startswith(("diff --git ", "--- ", "+++ ", "@@ "))
-    ):
-        return [line.removesuffix("\r") for line in lines]
-    return lines or [""]
-
-
-def _is_mail(lines: list[str]) -> bool:
-    """Does it begin with headers, one of them one that every mail has?"""
-    found = False
-    for line in lines:
-        if line[:1] in (" ", "\t") and found:
-            continue
-        match = _HEADER.match(line)
-        if match is None:
-            break
-        found = found or match[1].lower() in _MAIL_HEADERS
-    return found
-
-
-def _mail(data: bytes, offset: int) -> _Text:
-    message = message_from_bytes(data)
-    headers: dict[str, str] = {}
-    for name, value in message.raw_items():
-        headers.setdefault(name.lower(), _raw(str(value)))
-    parts = [
-        part for part in message.walk() if not part.is_multipart() and part.get_content_type() in _DIFF_TYPES
-    ]
-    lines: list[str] = []
-    for part in parts:
-        lines += _lines(_payload(part))
-    if message.is_multipart() or headers.get("content-transfer-encoding", "").strip().lower() in _ENCODED:
-        return _Text(headers, lines, None)
-    total = data.count(b"\n") + (not data.endswith(b"\n"))
-    return _Text(headers, lines, offset + total - len(lines))
-
-
-def _raw(value: str) -> str:
-    """A header whose bytes above 127 the email package has kept as surrogates."""
-    return _decoded(value.encode("utf-8", "surrogateescape"), None)
-
-
-def _payload(part: Message) -> str:
-    payload = part.get_payload(decode=True)
-    return _decoded(payload, part.get_content_charset()) if isinstance(payload, bytes) else ""
-
-
-def _decoded(data: bytes, charset: str | None) -> str:
-    """Text in ``charset``; if that does not fit, in UTF-8, or else in Latin-1, which fits all bytes."""
-    for name in (charset, "utf-8"):
-        try:
-            # Some codecs make surrogates, which no file could be written with.
-            return data.decode(name or "utf-8").encode("utf-8", "replace").decode("utf-8")
-        except (LookupError, ValueError):
-            continue
-    return data.decode("latin-1")
-
-
-def _git_show(lines: list[str], offset: int) -> _Text:
-    """The output of git show or git log -p: names as headers, the message indented by four."""
-    headers: dict[str, str] = {}
-    at = 1
-    while at < len(lines) and (match := _HEADER.match(lines[at])) is not None:
-        headers[{"author": "from", "authordate": "date"}.get(match[1].lower(), match[1].lower())] = lines[at][
-            match.end() :
-        ].strip()
-        at += 1
-    start = diff_start(lines, at)
-    end = len(lines) if start is None else start
-    message = [line.removeprefix("    ") for line in lines[at:end]]
-    while message and not message[0].strip():
-        del message[0]
-        at += 1
-    headers["subject"] = message[0] if message else ""
-    return _Text(headers, message[1:] + lines[end:], offset + at + 1)
-
-
-def _archive(lines: list[str], offset: int) -> _Text:
-    """A mail as an archive's page shows it: subject, some headers, text; or a diff below other text."""
-    headers: dict[str, str] = {}
-    at = next(index for index, line in enumerate(lines) if line.strip())
-    heading = lines[at].strip()
-    begin = next((index for index in range(at + 1, len(lines)) if lines[index].strip()), len(lines))
-    end = begin
-    while end < len(lines) and (match := _HEADER.match(lines[end])) is not None:
-        if match[1].lower() not in _ARCHIVE_HEADERS:
-            break
-        headers[match[1].lower()] = lines[end][match.end() :].strip()
-        end += 1
-    if headers:
-        headers.setdefault("subject", heading)
-        return _Text(headers, lines[end:], offset + end)
-    return _Text({}, lines, offset)
-
-
-def _patch(text: _Text, file: str) -> Patch | None:
+def _patch(text: Text, file: str) -> Patch | None:
     """The patch in a message, None if it has no diff."""
     start = diff_start(text.lines)
     if start is None:
@@ -303,7 +142,7 @@ def _patch(text: _Text, file: str) -> Patch | None:
     offset = None if text.offset is None else text.offset + start
     files, warnings = parse_diff(text.lines[start:], file=file, offset=offset)
     headers = dict(text.headers)
-    above = _without_own_headers(text.lines[:start], headers)
+    above = _without_own_headers(_without_index(text.lines[:start]), headers)
     message, notes = _split_at_dashes(above)
     stated = _stated(notes)
     subject = _words(headers.get("subject", ""))
@@ -330,11 +169,19 @@ def _patch(text: _Text, file: str) -> Patch | None:
     )
 
 
+def _without_index(lines: list[str]) -> list[str]:
+    """The lines above a diff without what quilt and diff(1) put on top of it."""
+    end = len(lines)
+    while end and _INDEX.match(lines[end - 1]):
+        end -= 1
+    return lines[:end]
+
+
 def _without_own_headers(lines: list[str], headers: dict[str, str]) -> list[str]:
     """The message without the From:, Subject: and Date: at its top, which git writes for the author."""
     at = next((index for index, line in enumerate(lines) if line.strip()), 0)
     end = at
-    while end < len(lines) and (match := _HEADER.match(lines[end])) is not None:
+    while end < len(lines) and (match := HEADER.match(lines[end])) is not None:
         if match[1] not in ("From", "Subject", "Date"):
             break
         headers[match[1].lower()] = lines[end][match.end() :].strip()
@@ -416,7 +263,7 @@ def _words(value: str) -> str:
         pieces = decode_header(_one_line(value))  # which loses blanks where a header is folded
     except (HeaderParseError, ValueError):
         return _one_line(value)
-    texts = (piece if isinstance(piece, str) else _decoded(piece, charset) for piece, charset in pieces)
+    texts = (piece if isinstance(piece, str) else decoded(piece, charset) for piece, charset in pieces)
     return _one_line("".join(texts))
 
 

@@ -41,7 +41,7 @@ def write_new(files: Mapping[Path, str]) -> None:
 def _make_parents(path: Path, made: list[Path]) -> None:
     missing = []
     folder = path.parent
-    while not folder.exists():
+    while not os.path.exists(folder):
         missing.append(folder)
         folder = folder.parent
     for folder in reversed(missing):

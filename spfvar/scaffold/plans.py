@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ def variant(name: str, base: Base | None, directory: Path, registry: Registry) -
     }
     readme = directory / README
     notes: list[str] = []
-    if readme.exists():
+    if os.path.exists(readme):
         notes = [
             f"{readme} is left as it is; a line for it:",
             *render("readme_line.md", **values).splitlines(),
@@ -80,7 +81,7 @@ def package(name: str, base: Base | None, directory: Path, registry: Registry) -
     check_name(name, registry)
     module = module_name(name)
     root = directory / name
-    if root.exists():
+    if os.path.exists(root):
         raise InputError("is there already, so nothing was written", file=str(root), expected="another name")
     values = _values(name, module, base) | {"plugin": module}
     sources = {

@@ -6,9 +6,23 @@ Times are nanoseconds at the frequency of one active core.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from spfvar.errors import InputError
+
+#: The largest x86 and Arm machines have about 2000; arrays over pairs of CPUs stay small.
+MAX_CPUS = 4096
+#: Far beyond any machine, and near enough that no figure of a run overflows, and that none takes hours
+#: because one thing takes a million times as long as another that looks for it.
+Cost = Annotated[float, Field(ge=0, le=1e6)]  # 1 ms of work within a fault
+Latent = Annotated[float, Field(ge=0.1, le=1e5)]  # 0.1 ns: light goes 3 cm
+Delay = Annotated[float, Field(ge=0, le=1e8)]  # 100 ms, ten ticks of a slow clock
+Period = Annotated[float, Field(ge=5e5, le=1e9)]  # from half the fastest tick to a second
+Gigahertz = Annotated[float, Field(ge=0.1, le=10)]
+Batch = Annotated[int, Field(ge=1, le=1_000_000)]
+Cpus = Annotated[int, Field(ge=1, le=MAX_CPUS)]
 
 
 class _Strict(BaseModel):
@@ -18,10 +32,10 @@ class _Strict(BaseModel):
 class Latency(_Strict):
     """Time to move a modified cache line, by distance."""
 
-    core: PositiveFloat
-    cluster: PositiveFloat
-    socket: PositiveFloat
-    remote: PositiveFloat
+    core: Latent
+    cluster: Latent
+    socket: Latent
+    remote: Latent
 
     @model_validator(mode="after")
     def _farther_is_slower(self) -> Latency:
@@ -40,7 +54,7 @@ class Queue(_Strict):
     right behind it, as between a rwsem's count and its owner.
     """
 
-    growth: float = Field(ge=0)
+    growth: float = Field(ge=0, le=1)
     limit: int = Field(ge=0, le=64)
     locality: float = Field(default=0.0, ge=0, le=1)
     read_hold: float = Field(default=0.5, ge=0, le=1)
@@ -50,7 +64,7 @@ class Queue(_Strict):
 class Turbo(_Strict):
     """Frequency in GHz by active cores of a socket: [[cores, GHz], ...], interpolated."""
 
-    ghz: list[tuple[PositiveInt, PositiveFloat]] = Field(min_length=1)
+    ghz: list[tuple[Cpus, Gigahertz]] = Field(min_length=1, max_length=MAX_CPUS)
 
     def slowdown(self, active: int) -> float:
         """Factor on core-local times with ``active`` cores of the socket busy."""
@@ -68,8 +82,8 @@ class Turbo(_Strict):
 class Ipi(_Strict):
     """A TLB-flush interrupt: the sender's time per CPU that runs the mm, the receiver's time."""
 
-    per_cpu_ns: float = Field(ge=0)
-    handler_ns: float = Field(ge=0)
+    per_cpu_ns: Cost
+    handler_ns: Cost
 
 
 class Kernel(_Strict):
@@ -79,18 +93,18 @@ class Kernel(_Strict):
     pages at once, and before v6.x also hands each statistic on to every ancestor once per batch.
     """
 
-    pcp_batch: PositiveInt = 63
-    zone_lock_page_ns: float = Field(ge=0)
-    lru_batch: PositiveInt = 15
-    lru_lock_page_ns: float = Field(ge=0)
-    memcg_pages: PositiveFloat = 64.0
-    wake_ns: float = Field(default=1000, ge=0)
-    wakeup_ns: float = Field(default=5000, ge=0)
-    writer_spin_ns: float = Field(default=25000, ge=0)
-    spin_handoff_ns: float = Field(default=200, ge=0)
-    rcu_poll_ns: PositiveFloat = 4e6
-    time_slice_ns: PositiveFloat = 4e6
-    context_switch_ns: float = Field(default=1500, ge=0)
+    pcp_batch: Batch = 63
+    zone_lock_page_ns: Cost
+    lru_batch: Batch = 15
+    lru_lock_page_ns: Cost
+    memcg_pages: float = Field(default=64.0, ge=0.1, le=1e6)
+    wake_ns: Delay = 1000
+    wakeup_ns: Delay = 5000
+    writer_spin_ns: Delay = 25000
+    spin_handoff_ns: Delay = 200
+    rcu_poll_ns: Period = 4e6
+    time_slice_ns: Period = 4e6
+    context_switch_ns: Delay = 1500
 
 
 class Profile(_Strict):
@@ -105,13 +119,13 @@ class Profile(_Strict):
     source: str
     fitted: list[str] = Field(default_factory=list)
     fidelity: str = ""
-    sockets: PositiveInt
-    clusters_per_socket: PositiveInt = 1
-    cores_per_cluster: PositiveInt
-    smt: PositiveInt = 1
-    smt_slowdown: float = Field(default=1.0, ge=1)
+    sockets: Cpus
+    clusters_per_socket: Cpus = 1
+    cores_per_cluster: Cpus
+    smt: Cpus = 1
+    smt_slowdown: float = Field(default=1.0, ge=1, le=16)
     place: Literal["pack", "spread", "quarter"] = "spread"
-    memory_gb_per_s: PositiveFloat
+    memory_gb_per_s: float = Field(ge=0.01, le=1e6)
     jitter: float = Field(default=0.1, ge=0, lt=1)
     io_spread: float = Field(default=0.5, ge=0, lt=1)
     latency_ns: Latency
@@ -119,7 +133,13 @@ class Profile(_Strict):
     turbo: Turbo
     ipi: Ipi
     kernel: Kernel
-    cost_ns: dict[str, float]
+    cost_ns: dict[str, Cost]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Profile:
+        if self.cpus > MAX_CPUS:
+            raise InputError(f"{self.cpus} CPUs in all", key="sockets", expected=f"at most {MAX_CPUS}")
+        return self
 
     @property
     def cores(self) -> int:

@@ -48,8 +48,9 @@ def _result(cell: CellSpec, plan: Plan, random: Random) -> list[Sample] | Failur
     return [
         Sample(
             plan.seed + i,
-            {name: NAN if name in empty else random.choice([0.0, random.uniform(1e-3, 1), random.uniform(1, 1e9)])
-             for name in METRICS},
+            {name: NAN if name in empty else min(
+                random.choice([0.0, random.uniform(1e-3, 1), random.uniform(1, 1e9)]), metric.highest
+             ) for name, metric in METRICS.items()},
             {name: random.uniform(0, 1000) for name in ("spf_abort_odd", "own") if random.random() < 0.9},
         )
         for i in range(plan.seeds)

@@ -79,9 +79,16 @@ def test_a_file_that_was_cut_off_is_noticed(length: int) -> None:
 @many
 @given(st.integers(1, len(LINES) - 1), st.data())
 def test_any_value_in_the_place_of_another(line: int, data: st.DataObject) -> None:
-    """With a checksum that fits, it is read, or it is an InputError; never another exception."""
+    """With a checksum that fits, it is read and shown, or it is an InputError; never another exception."""
     junk: Any = st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(10**400),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats()
+        | st.just(-1.0)
+        | st.just(5e-324)
+        | st.text(max_size=5)
+        | st.just(10**400),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
         max_leaves=5,
     )
@@ -98,7 +105,7 @@ def test_any_value_in_the_place_of_another(line: int, data: st.DataObject) -> No
 
     text = changed(TEXT, line, change)
     with contextlib.suppress(InputError):
-        parse_run(text, "r.jsonl")
+        shown(parse_run(text, "r.jsonl"))
 
 
 def setting(**values: object) -> Callable[[dict[str, object]], None]:
@@ -129,6 +136,19 @@ def setting(**values: object) -> Callable[[dict[str, object]], None]:
         (CELL, setting(metrics={"fault_p5": [1.0, 1.0, 1.0]}), "unknown metric 'fault_p5': did you mean 'fault_p50'"),
         (CELL, setting(metrics={"fault_p50": [1, 2, "3"]}), 'metrics.fault_p50[2]: found "3"; expected'),
         (CELL, setting(metrics={"fault_p50": [1, 2, float("nan")]}), "metrics.fault_p50[2]:"),
+        (CELL, setting(metrics={"fault_p50": [1, 2, float("inf")]}), "metrics.fault_p50[2]:"),
+        (CELL, setting(metrics={"fault_p50": [1, 2, -3]}),
+         f"r.jsonl:{CELL}: metrics.fault_p50[2]: found -3; expected null, or a figure from 0 to 1e+30"),
+        (CELL, setting(metrics={"fault_p50": [1e300, 2, 3]}), "metrics.fault_p50[0]: found 1e+300; expected null, or"),
+        (CELL, setting(metrics={"faults_per_s": [5e-324, 2, 3]}), "metrics.faults_per_s[0]: found 4.94066e-324"),
+        (CELL, setting(metrics={"spec_success": [0, 1, 1.5]}),
+         "metrics.spec_success[2]: found 1.5; expected null, or a figure from 0 to 1"),
+        (CELL, setting(metrics={}), f"r.jsonl:{CELL}: metrics: seeds without a single figure; expected at least one"),
+        (CELL, setting(events={"own": [1.0, -1.0, 0.0]}), f"r.jsonl:{CELL}: events.own[1]: found -1; expected"),
+        (CELL, setting(events={"own": [1.0, float("inf"), 0.0]}), f"r.jsonl:{CELL}: events.own[1]:"),
+        (1, setting(seeds=[[1, 3], [1 << 63, 1]]), "r.jsonl:1: seeds[1]: not a range of seeds"),
+        (1, setting(hardware="\x1b[31m"), "r.jsonl:1: hardware: found the character \\x1b; expected text that can"),
+        (line_of("variant"), setting(title="safe\u202e"), "title: found the character \\u202e"),
         (CELL + 1, lambda line: line.update(LINES[CELL - 1]), "mmap-lock in file-cow is here twice"),
     ],
 )  # fmt: skip

@@ -178,3 +178,26 @@ def test_a_header_that_cannot_be_read_is_an_error() -> None:
     """It names file, line and what was expected."""
     with pytest.raises(InputError, match=r"^a\.patch:3: .*expected @@ -LINE,COUNT \+LINE,COUNT @@$"):
         diff_of("--- a/f\n+++ b/f\n@@ -1,x +1 @@\n x\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "change"),
+    [
+        ("a/mm/memory.c~mm-name", "a/mm/memory.c", "mm/memory.c", "modified"),
+        ("a/mm/memory.c~mm-name\tTue Apr  6 2021", "a/mm/memory.c\tTue Apr  6 2021", "mm/memory.c", "modified"),
+        ("mm/memory.c~", "mm/memory.c", "mm/memory.c", "modified"),
+        ("mm/memory.c.orig", "mm/memory.c", "mm/memory.c", "modified"),
+        ("linux.orig/mm/memory.c", "linux/mm/memory.c", "mm/memory.c", "modified"),
+        ("linux.orig/mm/memory.c  2021-04-06 18:52:34.0 -0700", "linux/mm/memory.c  2021-04-06 18:52:34.0 -0700",
+         "mm/memory.c", "modified"),
+        ("/dev/null", "a/mm/new.c", "mm/new.c", "added"),
+        ("a/mm/old.c~mm-name", "/dev/null", "mm/old.c", "deleted"),
+        ("a/mm/memory.c", "b/mm/memory.c", "mm/memory.c", "modified"),
+    ],
+)  # fmt: skip
+def test_paths_of_quilt_and_diff_are_below_the_source_tree(
+    old: str, new: str, path: str, change: str
+) -> None:
+    """However the copy that was compared is called."""
+    (found,), _ = diff_of(f"Index: linux/{path}\n=====\n--- {old}\n+++ {new}\n@@ -1 +1 @@\n-a\n+b\n")
+    assert (found.path, found.change) == (path, change)

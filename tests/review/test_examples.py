@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.reports import COMMAND, FOLDER, FORMS, texts
-from spfvar.review.patchmail import load_patch
+from spfvar.review.patchmail import load_patches
 
 
 def test_the_examples_are_what_make_reports_writes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,7 +32,7 @@ def test_an_example_says_how_it_was_made(name: str) -> None:
 
 def test_the_examples_patch_has_the_facts_of_the_posted_one() -> None:
     """Subject, author, message id, file, function and line counts; no warning about its hunk."""
-    patch = load_patch(str(FOLDER / "spf-24-37.patch"))
+    patch = load_patches(str(FOLDER / "spf-24-37.patch"))[0]
     assert patch.warnings == ()
     assert patch.stat_differences == ()
     assert patch.title == "mm: implement speculative handling in __do_fault()"

@@ -12,43 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spfvar.errors import InputError
-from spfvar.review.patchmail import Patch, load_patch, parse_patch, parse_patches
-
-DIFF = """\
-diff --git a/mm/memory.c b/mm/memory.c
-index 1111111..2222222 100644
---- a/mm/memory.c
-+++ b/mm/memory.c
-@@ -10,3 +10,4 @@ static vm_fault_t __do_fault(struct vm_fault *vmf)
- \tfirst();
--\tsecond();
-+\tsecond(1);
-+\tthird();
- }
-"""
-
-MESSAGE = f"""\
-Why, in a sentence.
-
-Signed-off-by: Ann Author <ann@example.org>
----
- mm/memory.c | 3 ++-
- 1 file changed, 2 insertions(+), 1 deletion(-)
-
-{DIFF}\
---\x20
-2.20.1
-"""
-
-HEADERS = """\
-From: Ann Author <ann@example.org>
-Date: Tue, 6 Apr 2021 18:52:34 -0700
-Subject: [RFC PATCH v2 24/37] mm: a title
- in two lines
-Message-Id: <20210407-25-ann@example.org>
-In-Reply-To: <20210407-1-ann@example.org>
-"""
-MAIL = f"{HEADERS}\n{MESSAGE}"
+from spfvar.review.patchmail import Patch, load_patches, parse_patch, parse_patches
+from tests.review.mails import DIFF, HEADERS, MAIL, MESSAGE
 
 
 def read(text: str) -> Patch:
@@ -252,10 +217,10 @@ def test_what_is_no_patch_is_an_error_in_one_line(data: bytes, message: str) -> 
 
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     """And one that can is parsed."""
-    with pytest.raises(InputError, match=r"none\.patch: cannot be read: No such file"):
-        load_patch(str(tmp_path / "none.patch"))
+    with pytest.raises(InputError, match=r"none\.patch: cannot read: No such file"):
+        load_patches(str(tmp_path / "none.patch"))
     (tmp_path / "a.patch").write_text(MAIL)
-    assert load_patch(str(tmp_path / "a.patch")).files == read(MAIL).files
+    assert load_patches(str(tmp_path / "a.patch"))[0].files == read(MAIL).files
 
 
 def no_other_error(data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from spfvar.matrix.catalogue import hardware
-from spfvar.scenario.hardware import Profile, Turbo
+from spfvar.model_errors import explain
+from spfvar.scenario.hardware import MAX_CPUS, Profile, Turbo
 
 TABLE: dict[str, Any] = hardware()["skylake-2s56c"].model_dump()
 
@@ -103,3 +105,43 @@ def test_what_makes_no_sense_is_refused(changes: dict[str, Any]) -> None:
     """A closer line that is slower, no socket, a jitter that reaches 0, an unknown key."""
     with pytest.raises(ValidationError):
         profile(**changes)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("cost_ns", "exception"), 1e308),
+        (("cost_ns", "exception"), -1.0),
+        (("cost_ns", "exception"), float("nan")),
+        (("latency_ns", "remote"), 1e308),
+        (("latency_ns", "core"), 1e-320),
+        (("queue", "growth"), float("inf")),
+        (("turbo", "ghz"), [[1, 1e-300]]),
+        (("ipi", "handler_ns"), 1e300),
+        (("kernel", "rcu_poll_ns"), 1e-9),
+        (("kernel", "time_slice_ns"), float("inf")),
+        (("kernel", "pcp_batch"), 1 << 62),
+        (("smt_slowdown",), 1e200),
+        (("memory_gb_per_s",), 1e-300),
+        (("sockets",), 10**9),
+    ],
+)
+def test_a_figure_that_no_machine_has_is_named_by_its_key(path: tuple[str, ...], value: object) -> None:
+    """Rather than a run that overflows, or takes hours, in the end."""
+    table = copy.deepcopy(TABLE)
+    *above, last = path
+    place = table
+    for step in above:
+        place = place[step]
+    place[last] = value
+    with pytest.raises(ValidationError) as caught:
+        Profile.model_validate(table)
+    error, _ = explain(caught.value, table, Profile)
+    assert str(error).startswith(".".join(path))
+
+
+def test_as_many_cpus_as_there_may_be() -> None:
+    """4096 = 64 * 32 * 2; twice as many are refused in words, whichever factor is too large."""
+    assert profile(sockets=64, cores_per_cluster=32, smt=2).cpus == MAX_CPUS
+    with pytest.raises(ValidationError, match="8192 CPUs in all"):
+        profile(sockets=128, cores_per_cluster=32, smt=2)
