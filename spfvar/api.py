@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from spfvar.comparison.stats import KEY
 from spfvar.errors import InputError, SpfvarError
+from spfvar.explore.bounds import MAX_STATES
 from spfvar.explore.explore import Options
 from spfvar.explore.replay import Replay, replay
 from spfvar.explore.tokens import Token
@@ -121,9 +123,9 @@ def check(
     *variants: str,
     races: Sequence[str] = (),
     twins: bool = False,
-    max_states: int = 20_000_000,
-    memory: int = 2 << 30,
-    seconds: float = 60.0,
+    max_states: int = MAX_STATES,
+    memory: int | None = None,
+    seconds: float = math.inf,
     every: bool = False,
     walk: int = 0,
     seed: int = 1,
@@ -135,9 +137,9 @@ def check(
 
     Returns a frame, one row per variant and race: verdict ("safe", "violation", "incomplete"), property,
     states, transitions, depth, seconds, why, vacuous, token, and trace (a `spfvar.explore.trace.Trace`, or
-    None); with ``twins`` also twin and expected.  ``every``: all violated properties, a row each.  ``memory``
-    (bytes) bounds all searches, ``max_states`` and ``seconds`` each of them.  ``walk``: so many random walks
-    of ``seed`` instead, whose verdict is never "safe".  ``counts``: threads by actor.
+    None); with ``twins`` also twin and expected.  ``every``: all violated properties, a row each.
+    ``max_states``, and if given ``memory`` (bytes) and ``seconds``, bound each search.  ``walk``: so many
+    random walks of ``seed`` instead, whose verdict is never "safe".  ``counts``: threads by actor.
 
     >>> import spfvar  # doctest: +SKIP
     >>> spfvar.check("spf-do-fault", races=["munmap-file"])  # doctest: +SKIP

@@ -12,9 +12,9 @@ import click
 
 from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
-from spfvar.cli.check import INCOMPLETE, search_options
+from spfvar.cli.bounds import bound_options, search_options
+from spfvar.cli.check import INCOMPLETE
 from spfvar.cli.options import (
-    bound_options,
     format_option,
     jobs_option,
     output_option,
@@ -39,14 +39,14 @@ BROKEN = 1
 @click.option(
     "--all", "every", is_flag=True, help="List the guards of the core's own texts in its stack, too."
 )
-@bound_options(max_states=2_000_000, timeout="20s")
+@bound_options
 @jobs_option("Searches")
 @format_option(FORMS)
 @output_option
 @plugin_option
 def command(
-    variant: str, races: tuple[str, ...], core: bool, every: bool, max_states: int, memory: str, timeout: str,
-    jobs: int | None, form: str, output: str | None, plugins: tuple[str, ...],
+    variant: str, races: tuple[str, ...], core: bool, every: bool, max_states: int, memory: str | None,
+    timeout: str | None, jobs: int | None, form: str, output: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Take every guard of a VARIANT out in turn; say which race breaks without it.
 
@@ -67,7 +67,7 @@ def command(
     """
     from spfvar.matrix.ablate import ablate
 
-    options = search_options(max_states, memory, timeout, False, False)
+    options = search_options(max_states, memory, timeout)
     if output is not None:
         check_writable(output)
     registry = load(plugins)

@@ -9,10 +9,10 @@ import click
 
 from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
-from spfvar.cli.check import INCOMPLETE, replay_options, search_options
+from spfvar.cli.bounds import bound_options, search_options
+from spfvar.cli.check import INCOMPLETE, replay_options
 from spfvar.cli.compare import SOMETHING_FAILED
 from spfvar.cli.options import (
-    bound_options,
     format_option,
     given,
     hardware_option,
@@ -54,15 +54,15 @@ METRIC = "faults_per_s"
 @set_option
 @hardware_option
 @seed_options
-@bound_options(max_states=20_000_000, timeout="60s")
+@bound_options
 @jobs_option("Searches or cells")
 @format_option(FORMS)
 @output_option
 @plugin_option
 def command(
     series: str, races: tuple[str, ...], scenarios: tuple[str, ...], metric: str | None, threads: list[int],
-    settings: dict[str, list[str]], hardware: str, seeds: int, seed: int, max_states: int, memory: str,
-    timeout: str, jobs: int | None, form: str, output: str | None, plugins: tuple[str, ...],
+    settings: dict[str, list[str]], hardware: str, seeds: int, seed: int, max_states: int, memory: str | None,
+    timeout: str | None, jobs: int | None, form: str, output: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Run every prefix of a SERIES; show which patch breaks or heals a race, or moves a metric.
 
@@ -93,7 +93,7 @@ def command(
         )
     if races:
         _refuse_options_of_scenarios()
-    options = search_options(max_states, memory, timeout, False, False)
+    options = search_options(max_states, memory, timeout)
     if output is not None:
         check_writable(output)
     registry = load(plugins)

@@ -7,16 +7,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from spfvar import units
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
+from spfvar.cli.bounds import bound_options, search_options
 from spfvar.cli.options import (
-    blame,
-    bound_options,
     format_option,
     jobs_option,
     output_option,
@@ -47,7 +46,7 @@ FORMS = ("table", "markdown", "mail", "json", "github")
 @click.option("--seed", type=int, metavar="S", help="Seed of the walks.  [default: 1]")
 @click.option("--count", "counts", multiple=True, metavar="ACTOR=N", help="So many threads; repeatable.")
 @click.option("--all", "every", is_flag=True, help="Every violated property, not only the first found.")
-@bound_options(max_states=20_000_000, timeout="60s")
+@bound_options
 @click.option("--no-reductions", is_flag=True, help="The plain search: every state, one primitive at a time.")
 @jobs_option("Searches")
 @format_option(FORMS)
@@ -61,8 +60,8 @@ FORMS = ("table", "markdown", "mail", "json", "github")
 @plugin_option
 def command(
     variants: tuple[str, ...], races: tuple[str, ...], twins: bool, walk: int | None, seed: int | None,
-    counts: tuple[str, ...], every: bool, max_states: int, memory: str, timeout: str, no_reductions: bool,
-    jobs: int | None, form: str, output: str | None, save: str | None, plugins: tuple[str, ...],
+    counts: tuple[str, ...], every: bool, max_states: int, memory: str | None, timeout: str | None,
+    no_reductions: bool, jobs: int | None, form: str, output: str | None, save: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Explore every interleaving of races under variants; print verdicts and counterexamples.
 
@@ -83,12 +82,15 @@ def command(
     interrupted.
     """
     from spfvar.api import usable
+    from spfvar.explore.verdict import REDUCTIONS, with_reductions
     from spfvar.matrix.check import exit_code, make_cases, run_checks
     from spfvar.matrix.saved import saved_text
     from spfvar.matrix.scopes import parse_counts
     from spfvar.report import github
 
-    search = search_options(max_states, memory, timeout, every, no_reductions)
+    search = replace(search_options(max_states, memory, timeout), first=not every)
+    if no_reductions:
+        search = with_reductions(search, REDUCTIONS, False)
     walks = walk_options(walk, seed, search) if walk is not None or seed is not None else None
     for path in (output, save):
         if path is not None:
@@ -111,25 +113,6 @@ def command(
         write_atomically(save, saved_text(results, save))
     code = exit_code(results)
     return INCOMPLETE if code == 0 and registry.problems else code
-
-
-def search_options(max_states: int, memory: str, timeout: str, every: bool, no_reductions: bool) -> Options:
-    """The options of the searches."""
-    from spfvar.explore.explore import Options
-    from spfvar.explore.verdict import REDUCTIONS, with_reductions
-
-    if max_states < 1:
-        raise InputError(f"{max_states} states", key="--max-states", expected="1 or more")
-    with blame("--memory"):
-        most = units.parse_size(memory)
-    if timeout.isdigit():  # seconds are meant, where elsewhere it would be nanoseconds
-        raise InputError(
-            f"{timeout} has no unit", key="--timeout", expected="a duration", suggestion=f"{timeout}s"
-        )
-    with blame("--timeout"):
-        seconds = units.parse_duration(timeout) / 1e9
-    options = Options(max_states=max_states, max_bytes=most, seconds=seconds, first=not every)
-    return with_reductions(options, REDUCTIONS, False) if no_reductions else options
 
 
 def walk_options(walk: int | None, seed: int | None, options: Options) -> WalkOptions:

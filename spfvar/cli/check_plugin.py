@@ -5,19 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import click
 
-from spfvar import units
 from spfvar.atomic import check_writable, write_atomically
+from spfvar.cli.bounds import bound_options, search_options
 from spfvar.cli.options import (
     format_option,
     jobs_option,
     output_option,
     race_option,
     scenario_option,
-    timeout_option,
 )
 from spfvar.errors import unknown
 from spfvar.matrix import catalogue
@@ -30,13 +28,13 @@ FAILED = 1
 @click.option("--check", "names", multiple=True, metavar="NAME", help="Only this check; repeatable.")
 @race_option("all")
 @scenario_option("all")
-@timeout_option("60s")
+@bound_options
 @jobs_option("Searches and cells")
 @format_option(("text", "json"))
 @output_option
 def command(
-    plugin: str, names: tuple[str, ...], races: tuple[str, ...], scenarios: tuple[str, ...], timeout: str,
-    jobs: int | None, form: str, output: str | None,
+    plugin: str, names: tuple[str, ...], races: tuple[str, ...], scenarios: tuple[str, ...], max_states: int,
+    memory: str | None, timeout: str | None, jobs: int | None, form: str, output: str | None,
 ) -> int:  # fmt: skip
     """Check that a plugin's variants are well made: is FILE or MODULE fit to be compared and passed on?
 
@@ -61,15 +59,15 @@ def command(
     for name in names:
         if name not in CHECKS:
             raise unknown("check", name, CHECKS, key="--check")
+    options = search_options(max_states, memory, timeout)
     if output is not None:
         check_writable(output)
     found = catalogue.races()
     chosen = {name: found[name] for name in found.select(races or found.names())}
     catalogue.scenarios().select(scenarios)
     with _progress() as progress:
-        scope = Scope(scenarios=scenarios, jobs=jobs, progress=progress)
-        options = replace(scope.options, seconds=units.parse_duration(timeout) / 1e9)
-        results = list(check_plugin(load_plugin(plugin), chosen, replace(scope, options=options), names))
+        scope = Scope(scenarios=scenarios, options=options, jobs=jobs, progress=progress)
+        results = list(check_plugin(load_plugin(plugin), chosen, scope, names))
     text = render_json(plugin, results) if form == "json" else render_text(plugin, results)
     if output is None:
         click.echo(text, nl=False)

@@ -12,6 +12,7 @@ import click
 
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing
+from spfvar.cli.bounds import bound_options, search_options
 from spfvar.cli.options import (
     format_option,
     hardware_option,
@@ -29,6 +30,7 @@ from spfvar.cli.plugins import load, tell_problems
 from spfvar.errors import InputError
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
+    from spfvar.explore.explore import Options
     from spfvar.plugins.registry import Registry
     from spfvar.review.build import Progress
     from spfvar.review.model import Review
@@ -58,12 +60,14 @@ SOMETHING_FAILED = 1
 @hardware_option
 @set_option
 @seed_options
+@bound_options
 @jobs_option("Searches and cells")
 @plugin_option
 def command(
     variant: str, against: tuple[str, ...], patch_file: str | None, form: str, short: bool,
     output: str | None, scenarios: tuple[str, ...], races: tuple[str, ...], threads: list[int], hardware: str,
-    settings: dict[str, list[str]], seeds: int, seed: int, jobs: int | None, plugins: tuple[str, ...],
+    settings: dict[str, list[str]], seeds: int, seed: int, max_states: int, memory: str | None,
+    timeout: str | None, jobs: int | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Review a VARIANT, and the patch that it models: is it safe, where is it worth it, who pays?
 
@@ -86,13 +90,14 @@ def command(
         raise InputError(f"--short is a form of mail, not of {form}", key="--short", expected="--format mail")
     if form == "html" and output is None and sys.stdout.isatty():
         raise InputError("a page is not for a terminal", key="--format html", expected="-o FILE, or a pipe")
+    bounds = search_options(max_states, memory, timeout)
     if output is not None:
         check_writable(output)
     registry = load(plugins)
     with _progress() as progress:
         review = review_of(
             registry, variant, against, patch_file, scenarios, races, threads, hardware, settings, seeds,
-            seed, jobs, reproduce(sys.argv[1:]), progress,
+            seed, bounds, jobs, reproduce(sys.argv[1:]), progress,
         )  # fmt: skip
     text = render(review, form, short)
     if output is None:
@@ -120,7 +125,8 @@ def render(review: Review, form: str, short: bool = False) -> str:
 def review_of(
     registry: Registry, variant: str, against: Sequence[str], patch_file: str | None,
     scenarios: Sequence[str], races: Sequence[str], threads: Sequence[int], hardware: str,
-    settings: Mapping[str, Sequence[str]], seeds: int, seed: int, jobs: int | None, line: str,
+    settings: Mapping[str, Sequence[str]], seeds: int, seed: int, bounds: Options,
+    jobs: int | None, line: str,
     progress: Progress | None = None,
 ) -> Review:  # fmt: skip
     """The review that these options ask for; ``line`` is the command line that makes it again."""
@@ -135,7 +141,7 @@ def review_of(
     scope = make_scope(
         registry, variant, against=[name for name in against if name in wanted], patch=patch,
         loads=scenarios, races=races, threads=threads, hardware=hardware, settings=settings,
-        seeds=seeds, seed=seed,
+        seeds=seeds, seed=seed, bounds=bounds,
     )  # fmt: skip
     return make_review(registry, scope, line, jobs, progress)
 

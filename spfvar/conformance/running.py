@@ -27,7 +27,7 @@ class Scope:
 
     scenarios: Sequence[str] = ()
     threads: int = 2
-    options: Options = field(default_factory=lambda: Options(max_states=20_000_000, max_bytes=2 << 30))
+    options: Options = field(default_factory=Options)
     jobs: int | None = None
     progress: Progress | None = None
 
@@ -59,7 +59,7 @@ def _of_verdict(verdict: Verdict, subject: Subject) -> list[Trouble]:
     if verdict.verdict == INCOMPLETE:
         return [Trouble(
             f"{verdict.race}: nothing found in {verdict.states} states, and nothing proven: {verdict.why}",
-            "make the text simpler, or the bound wider (--timeout)",
+            "make the text simpler, or the bound wider (--max-states)",
         )]  # fmt: skip
     return []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spfvar.explore import search as k
+from spfvar.explore.bounds import MAX_STATES
 from spfvar.explore.livelock import larger_edges, new_edges, trapped
 from spfvar.explore.parts import Keys, Store, refill_keys, refill_parts
 from spfvar.explore.rules import forget_at_start, rules_of
@@ -22,7 +24,6 @@ _FIRST_PARTS = 1 << 9
 _FIRST_EDGES = 1 << 14
 _FIRST_SLICE = 256
 _LAST_SLICE = 100_000
-_SLICE_SECONDS = 0.1
 _FANOUT = 8  # more successors than an expanded state has new ones, mostly
 _MEMO = 1 << 21
 
@@ -31,8 +32,8 @@ _MEMO = 1 << 21
 class Options:
     """What bounds and shortens a search.
 
-    ``max_states`` and ``max_bytes`` bound it (a search that hits a bound is incomplete), ``seconds`` its
-    wall time.  ``first``: stop at the first violation.  ``livelock``: look for states from which no way
+    ``max_states`` bounds it; a search that hits a bound is incomplete.  ``max_bytes`` (None: no bound) and
+    ``seconds`` of wall time are for who asks for them.  ``first``: stop at the first violation.  ``livelock``: look for states from which no way
     leads to an end; each one found is real, but the partial-order reduction may leave some out.
 
     The reductions leave every verdict as it is (docs/reductions.md).  ``merge`` runs private primitives in
@@ -42,9 +43,9 @@ class Options:
     primitives.
     """
 
-    max_states: int = 50_000_000
-    max_bytes: int = 1 << 30
-    seconds: float = 60.0
+    max_states: int = MAX_STATES
+    max_bytes: int | None = None
+    seconds: float = math.inf
     merge: bool = True
     forget: bool = True
     symmetry: bool = True
@@ -177,7 +178,8 @@ class Search:
         edges_full = bool(self.options.livelock and space.edges.used[0] + ways > len(space.edges.source))
         growing += [space.edges] if edges_full else []
         more = sum(2 * array.nbytes for store in growing for array in store)
-        if self.bytes() + more > self.options.max_bytes:
+        most = self.options.max_bytes
+        if most is not None and self.bytes() + more > most:
             return "memory"
         if full:
             if max(2 * len(getattr(space, name).rows) for name in full) > k.MAX_PARTS:
@@ -316,7 +318,7 @@ def explore(
     why = ""
     budget = _FIRST_SLICE
     while True:
-        before = time.perf_counter()
+        # Slices are the same on every machine, for where the last one ends decides what has been found.
         budget = max(1, min(budget, (options.max_states - search.states) // _FANOUT))
         status = k.search(search.space, found, search.work, search.rules, budget, -1)
         now = time.perf_counter()
@@ -326,7 +328,7 @@ def explore(
             why = search.enlarge()
         elif search.states >= options.max_states:
             why = "max-states"
-        elif now - before < _SLICE_SECONDS:
+        else:
             budget = min(2 * budget, _LAST_SLICE)
         if not why and now - began > options.seconds:
             why = "timeout"

@@ -115,11 +115,11 @@ def ablate(
 ) -> Ablated:
     """Every guard of the variant's patches (``core``: and of the paths that they stand on), by function.
 
-    A variant without patches is its core.  ``options.max_bytes`` is shared by searches side by side.
+    A variant without patches is its core.  The bounds of ``options`` are those of each search.
     Raises StrategyError.
     """
     workers = jobs or available_cpus()
-    bounded = replace(options, max_bytes=options.max_bytes // workers, first=True)
+    bounded = replace(options, first=True)
     stop = Event()
     stack = Stack(variant)
     shared = set() if core or not variant.patches else core_texts(races.values())

@@ -95,7 +95,7 @@ def bisect_races(
     jobs: int | None = None,
     progress: CheckProgress | None = None,
 ) -> list[RaceStep]:
-    """Explore every race under every prefix, race by race.  ``options.max_bytes`` is for all searches."""
+    """Explore every race under every prefix, race by race."""
     stacks = _stacks(prefixes)
     firsts = {
         name: _first_alike([_protocol(stacks[p.variant.name], partial(extract_race, race)) for p in prefixes])

@@ -107,14 +107,12 @@ def run_checks(
 ) -> list[Checked]:
     """Explore every case, or walk through it at random.
 
-    ``options.max_bytes`` is shared by the searches that run side by side.  The same race under the same
-    variant is explored once.  A variant whose texts cannot be extracted is incomplete, with the reason.
+    The bounds are those of each search, so that no verdict depends on ``jobs``.  The same race under the
+    same variant is explored once.  A variant whose texts cannot be extracted is incomplete, with the reason.
     """
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
     workers = min(jobs or available_cpus(), max(1, len(cases)))
-    if isinstance(options, Options):
-        options = replace(options, max_bytes=options.max_bytes // workers)
     runner = _Runner(options, len(cases), progress)
     todo: dict[tuple[str, str], Case] = {}
     for case in cases:
