@@ -12,10 +12,11 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-from spfvar.explore.explore import Options
+from spfvar.explore.options import Options
 from spfvar.explore.verdict import INCOMPLETE, VIOLATION
 from spfvar.matrix import catalogue
-from spfvar.matrix.check import Checked, make_cases, run_checks
+from spfvar.matrix.cases import make_cases
+from spfvar.matrix.check import Checked, run_checks
 from spfvar.plugins.registry import load_registry
 
 

@@ -9,48 +9,25 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from spfvar.comparison.stats import KEY
-from spfvar.errors import InputError, SpfvarError
-from spfvar.explore.bounds import MAX_STATES
-from spfvar.explore.explore import Options
+from spfvar.errors import InputError
+from spfvar.explore.options import MAX_STATES, Options
 from spfvar.explore.replay import Replay, replay
 from spfvar.explore.tokens import Token
 from spfvar.explore.walk import WalkOptions
 from spfvar.explore.walked import LONGEST
 from spfvar.explore.world import build_race
 from spfvar.matrix import catalogue
-from spfvar.matrix.check import make_cases, run_checks
+from spfvar.matrix.cases import make_cases
+from spfvar.matrix.check import run_checks
 from spfvar.matrix.compare import Comparison, evaluate, run_comparison
 from spfvar.matrix.merged import merge, select
 from spfvar.matrix.plan import DEFAULT_HARDWARE, make_plan
 from spfvar.matrix.runfile import load_run
 from spfvar.matrix.scopes import race_of
-from spfvar.plugins.registry import BUILT_IN, Registry, load_registry
+from spfvar.plugins.chosen import compared, usable
+from spfvar.plugins.registry import Registry, load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.race import Race
-
-
-def compared(registry: Registry, every: bool = False) -> list[str]:
-    """The variants of a comparison that names none: those compared by default, or ``every`` one."""
-    return [name for name, variant in registry.variants.items() if every or variant.compared]
-
-
-def usable(registry: Registry, names: Sequence[str]) -> list[str]:
-    """The variants asked for (none: all) whose texts can be extracted; the rest become problems.
-
-    Shipped variants are not checked here: the project's own tests do that.  SpfvarError if names were given
-    and none can be used.
-    """
-    wanted = list(names) or list(registry.variants)
-    found = [
-        name for name in wanted
-        if name in registry.twins
-        or registry[name].origin.startswith(BUILT_IN)
-        or registry.check(registry[name])
-    ]  # fmt: skip
-    if not found:
-        reasons = "; ".join(f"plugin {problem.origin}: {problem.message}" for problem in registry.problems)
-        raise SpfvarError(f"none of the variants asked for can be used: {reasons}")
-    return found
 
 
 def compare(

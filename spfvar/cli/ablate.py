@@ -14,6 +14,7 @@ from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
 from spfvar.cli.bounds import bound_options, search_options
 from spfvar.cli.check import INCOMPLETE
+from spfvar.cli.command import Command
 from spfvar.cli.options import (
     format_option,
     jobs_option,
@@ -32,7 +33,7 @@ FORMS = ("table", "markdown", "mail", "json")
 BROKEN = 1
 
 
-@click.command(name="ablate")
+@click.command(name="ablate", cls=Command)
 @click.argument("variant", shell_complete=completing.variants)
 @race_option("all")
 @click.option("--core", is_flag=True, help="Also the guards of the paths that all variants share.")
@@ -65,16 +66,17 @@ def command(
     Exit codes: 0 every search was complete; 1 a race breaks with every guard in place; 3 a search was
     incomplete; 2 bad input; 130 interrupted.
     """
-    from spfvar.matrix.ablate import ablate
-
-    options = search_options(max_states, memory, timeout)
     if output is not None:
         check_writable(output)
     registry = load(plugins)
     known = catalogue.races()
     chosen = {name: known[name] for name in known.select(races or known.names())}
+    subject = registry.any_variant(variant)
+    from spfvar.matrix.ablate import ablate  # the explorer: not before the names are known to be good
+
+    options = search_options(max_states, memory, timeout)
     with _progress() as progress:
-        found = ablate(registry.any_variant(variant), chosen, core, options, jobs, progress)
+        found = ablate(subject, chosen, core, options, jobs, progress)
     where = terminal.place(output, form)
     where.put(render(variant, found, form, where, every or core))
     return BROKEN if found.broken else INCOMPLETE if found.open else 0

@@ -11,6 +11,7 @@ from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
 from spfvar.cli.bounds import bound_options, search_options
 from spfvar.cli.check import INCOMPLETE, replay_options
+from spfvar.cli.command import Command
 from spfvar.cli.compare import SOMETHING_FAILED
 from spfvar.cli.options import (
     format_option,
@@ -32,7 +33,7 @@ from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
-    from spfvar.explore.explore import Options
+    from spfvar.explore.options import Options
     from spfvar.matrix.bisect import Prefix
     from spfvar.matrix.plan import Plan
 
@@ -40,7 +41,7 @@ FORMS = ("table", "markdown", "mail", "json")
 METRIC = "faults_per_s"
 
 
-@click.command(name="bisect")
+@click.command(name="bisect", cls=Command)
 @click.argument("series", shell_complete=completing.series)
 @race_option()
 @scenario_option()
@@ -80,10 +81,9 @@ def command(
     Exit codes: 0 done, and every prefix is safe; 1 a prefix breaks a race, or could not be run; 3 no prefix
     breaks one but a search was incomplete; 2 bad input; 130 interrupted.
     """
-    from spfvar.api import usable
     from spfvar.comparison.metrics import lookup
-    from spfvar.matrix.bisect import prefixes_of
     from spfvar.matrix.plan import make_plan
+    from spfvar.plugins.chosen import usable
 
     if bool(races) == bool(scenarios):
         raise InputError(
@@ -93,12 +93,17 @@ def command(
         )
     if races:
         _refuse_options_of_scenarios()
-    options = search_options(max_states, memory, timeout)
+    judged_by = lookup(metric or METRIC).name
     if output is not None:
         check_writable(output)
     registry = load(plugins)
-    prefixes = prefixes_of(registry, series)
     usable(registry, [series])
+    catalogue.races().select(races)
+    catalogue.scenarios().select(scenarios)
+    from spfvar.matrix.bisect import prefixes_of  # not before the names are known to be good
+
+    options = search_options(max_states, memory, timeout)
+    prefixes = prefixes_of(registry, series)
     tell_problems(registry)
     if races:
         text, code = _in_races(series, prefixes, races, options, jobs, form, plugins)
@@ -109,7 +114,7 @@ def command(
             threads=threads, hardware=hardware, baseline=prefixes[0].variant.name, settings=settings,
             seeds=seeds, seed=seed,
         )  # fmt: skip
-        text, code = _in_loads(prefixes, plan, lookup(metric or METRIC).name, jobs, form)
+        text, code = _in_loads(prefixes, plan, judged_by, jobs, form)
     terminal.place(output, form).put(text)
     return code or (SOMETHING_FAILED if registry.problems else 0)
 

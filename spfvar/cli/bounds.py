@@ -10,10 +10,10 @@ import click
 from spfvar import units
 from spfvar.cli.options import Command, blame
 from spfvar.errors import InputError
-from spfvar.explore.bounds import MAX_STATES
+from spfvar.explore.options import MAX_STATES
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
-    from spfvar.explore.explore import Options
+    from spfvar.explore.options import Options
 
 
 def bound_options(command: Command) -> Command:
@@ -34,7 +34,7 @@ def bound_options(command: Command) -> Command:
 
 def search_options(max_states: int, memory: str | None, timeout: str | None) -> Options:
     """The bounds of each search.  InputError for what is none."""
-    from spfvar.explore.explore import Options
+    from spfvar.explore.options import Options
 
     if max_states < 1:
         raise InputError(f"{max_states} states", key="--max-states", expected="1 or more")

@@ -15,6 +15,7 @@ import click
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
 from spfvar.cli.bounds import bound_options, search_options
+from spfvar.cli.command import Command
 from spfvar.cli.options import (
     format_option,
     jobs_option,
@@ -29,7 +30,7 @@ from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
-    from spfvar.explore.explore import Options
+    from spfvar.explore.options import Options
     from spfvar.explore.walk import WalkOptions
     from spfvar.matrix.check import Checked
 
@@ -38,7 +39,7 @@ INCOMPLETE = 3
 FORMS = ("table", "markdown", "mail", "json", "github")
 
 
-@click.command(name="check")
+@click.command(name="check", cls=Command)
 @click.argument("variants", nargs=-1, metavar="[VARIANT]...", shell_complete=completing.checkable)
 @race_option("all")
 @click.option("--twins", is_flag=True, help="Check the broken twins and the variants without their bugs.")
@@ -81,35 +82,41 @@ def command(
     alarm); 3 nothing violated but a search was incomplete, as random walks always are; 2 bad input; 130
     interrupted.
     """
-    from spfvar.api import usable
-    from spfvar.explore.verdict import REDUCTIONS, with_reductions
-    from spfvar.matrix.check import exit_code, make_cases, run_checks
-    from spfvar.matrix.saved import saved_text
+    from spfvar.matrix.cases import make_cases
     from spfvar.matrix.scopes import parse_counts
-    from spfvar.report import github
+    from spfvar.plugins.chosen import usable
+
+    for path in (output, save):
+        if path is not None:
+            check_writable(path)
+    threads = parse_counts(counts)
+    registry = load(plugins)
+    names = variants if twins else usable(registry, variants)
+    known = catalogue.races()
+    cases = make_cases(registry, known, names, races, twins, threads)
+    tell_problems(registry)
+    # The explorer: not before the names are known to be good.
+    from spfvar.explore.verdict import REDUCTIONS, with_reductions
+    from spfvar.matrix.check import exit_code, run_checks
 
     search = replace(search_options(max_states, memory, timeout), first=not every)
     if no_reductions:
         search = with_reductions(search, REDUCTIONS, False)
     walks = walk_options(walk, seed, search) if walk is not None or seed is not None else None
-    for path in (output, save):
-        if path is not None:
-            check_writable(path)
-    registry = load(plugins)
-    names = variants if twins else usable(registry, variants)
-    known = catalogue.races()
-    cases = make_cases(registry, known, names, races, twins, parse_counts(counts))
-    tell_problems(registry)
     with _progress("states" if walk is None else "primitives") as progress:
         results = run_checks(cases, walks or search, jobs, progress)
     where = terminal.place(output, form)
     if form == "github":
+        from spfvar.report import github
+
         files = {result.case.race_name: known.own_file(result.case.race_name) for result in results}
         text = github.render_checks(results, registry.problems, files)
     else:
         text = render(results, form, where, replay_options(races, plugins))
     where.put(text)
     if save is not None:
+        from spfvar.matrix.saved import saved_text
+
         write_atomically(save, saved_text(results, save))
     code = exit_code(results)
     return INCOMPLETE if code == 0 and registry.problems else code

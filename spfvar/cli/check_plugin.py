@@ -10,6 +10,7 @@ import click
 
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli.bounds import bound_options, search_options
+from spfvar.cli.command import Command
 from spfvar.cli.options import (
     format_option,
     jobs_option,
@@ -23,7 +24,7 @@ from spfvar.matrix import catalogue
 FAILED = 1
 
 
-@click.command(name="check-plugin")
+@click.command(name="check-plugin", cls=Command)
 @click.argument("plugin", metavar="FILE|MODULE")
 @click.option("--check", "names", multiple=True, metavar="NAME", help="Only this check; repeatable.")
 @race_option("all")

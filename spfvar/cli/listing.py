@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from spfvar.cli import terminal
+from spfvar.cli.command import Command
 from spfvar.cli.options import format_option, plugin_option
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.errors import InputError
@@ -167,7 +168,7 @@ KINDS: dict[str, Callable[[tuple[str, ...]], list[Row]]] = {
 }
 
 
-@click.command(name="list")
+@click.command(name="list", cls=Command)
 @click.argument("kind", type=click.Choice(list(KINDS)), metavar="KIND")
 @format_option(("table", "json"))
 @plugin_option

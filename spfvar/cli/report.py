@@ -13,6 +13,7 @@ import click
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing
 from spfvar.cli.bounds import bound_options, search_options
+from spfvar.cli.command import Command
 from spfvar.cli.options import (
     format_option,
     hardware_option,
@@ -28,9 +29,10 @@ from spfvar.cli.options import (
 )
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.errors import InputError
+from spfvar.matrix import catalogue
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
-    from spfvar.explore.explore import Options
+    from spfvar.explore.options import Options
     from spfvar.plugins.registry import Registry
     from spfvar.review.build import Progress
     from spfvar.review.model import Review
@@ -41,7 +43,7 @@ FORMS = ("mail", "markdown", "html")
 SOMETHING_FAILED = 1
 
 
-@click.command(name="report")
+@click.command(name="report", cls=Command)
 @click.argument("variant", shell_complete=completing.variants)
 @click.option(
     "--against",
@@ -130,14 +132,17 @@ def review_of(
     progress: Progress | None = None,
 ) -> Review:  # fmt: skip
     """The review that these options ask for; ``line`` is the command line that makes it again."""
-    from spfvar.api import usable
-    from spfvar.review.build import make_review, make_scope
+    from spfvar.plugins.chosen import usable
 
-    patch = _patch(patch_file)
+    catalogue.scenarios().select(scenarios)
+    catalogue.races().select(races)
     wanted = usable(registry, [variant, *against])
     tell_problems(registry)
     if variant not in wanted:
         raise InputError(f"{variant} cannot be reviewed: its plugin has a problem")
+    from spfvar.review.build import make_review, make_scope  # not before the names are known to be good
+
+    patch = _patch(patch_file)
     scope = make_scope(
         registry, variant, against=[name for name in against if name in wanted], patch=patch,
         loads=scenarios, races=races, threads=threads, hardware=hardware, settings=settings,

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from spfvar.cli import completing, terminal
+from spfvar.cli.command import Command
 from spfvar.cli.options import plugin_option
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.cli.show_race import race_lines, twin_lines
@@ -26,7 +27,7 @@ from spfvar.scenario.schema import Axis, Region, Scenario, Statement
 from spfvar.units import format_duration, format_percent, format_size
 
 
-@click.command(name="show")
+@click.command(name="show", cls=Command)
 @click.argument("name", shell_complete=completing.everything)
 @click.option(
     "--format",

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from spfvar.conformance.result import Trouble, number
 from spfvar.conformance.static import Said
 from spfvar.conformance.subject import Subject
-from spfvar.explore.explore import Options
+from spfvar.explore.options import Options
 from spfvar.explore.verdict import INCOMPLETE, VIOLATION, Verdict
 from spfvar.matrix import catalogue
-from spfvar.matrix.check import Case, run_checks
+from spfvar.matrix.cases import Case
+from spfvar.matrix.check import run_checks
 from spfvar.matrix.plan import make_plan
 from spfvar.matrix.run import run_plan
 from spfvar.matrix.samples import Samples

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from spfvar.explore import search as k
-from spfvar.explore.bounds import MAX_STATES
 from spfvar.explore.livelock import larger_edges, new_edges, trapped
+from spfvar.explore.options import Options
 from spfvar.explore.parts import Keys, Store, refill_keys, refill_parts
 from spfvar.explore.rules import forget_at_start, rules_of
 from spfvar.explore.world import LANE, RaceWorld
@@ -26,37 +25,6 @@ _FIRST_SLICE = 256
 _LAST_SLICE = 100_000
 _FANOUT = 8  # more successors than an expanded state has new ones, mostly
 _MEMO = 1 << 21
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What bounds and shortens a search.
-
-    ``max_states`` bounds it; a search that hits a bound is incomplete.  ``max_bytes`` (None: no bound) and
-    ``seconds`` of wall time are for who asks for them.  ``first``: stop at the first violation.  ``livelock``: look for states from which no way
-    leads to an end; each one found is real, but the partial-order reduction may leave some out.
-
-    The reductions leave every verdict as it is (docs/reductions.md).  ``merge`` runs private primitives in
-    one go, ``forget`` forgets registers that are not read again, ``symmetry`` takes the threads of an actor
-    for interchangeable, ``partial_order`` lets a thread run on while nothing that the others may still do
-    conflicts with it.  A search without ``merge`` and ``partial_order`` finds a shortest way, counted in
-    primitives.
-    """
-
-    max_states: int = MAX_STATES
-    max_bytes: int | None = None
-    seconds: float = math.inf
-    merge: bool = True
-    forget: bool = True
-    symmetry: bool = True
-    partial_order: bool = True
-    first: bool = True
-    livelock: bool = True
-
-    @classmethod
-    def plain(cls, **bounds: Any) -> Options:
-        """Every interleaving of every primitive."""
-        return cls(merge=False, forget=False, symmetry=False, partial_order=False, **bounds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ import spfvar.mm
 import spfvar.scenario
 from spfvar.automata.automaton import Automaton
 from spfvar.cpus import available_cpus
-from spfvar.explore.explore import Exploration, Options, explore
+from spfvar.explore.explore import Exploration, explore
 from spfvar.explore.guards import Guard, Removal, find_guards
+from spfvar.explore.options import Options
 from spfvar.explore.properties import property_of
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION, Verdict, judge
 from spfvar.explore.world import KTHREAD, RaceWorld, build_world, extract_race

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import spfvar
 from spfvar.errors import InputError
-from spfvar.explore.explore import Options
+from spfvar.explore.options import Options
 from spfvar.matrix import catalogue
 from spfvar.matrix.ablate import Ablation, ablate
-from spfvar.matrix.check import Case, Checked, run_checks
+from spfvar.matrix.cases import Case
+from spfvar.matrix.check import Checked, run_checks
 from spfvar.matrix.compare import Comparison, run_comparison
 from spfvar.matrix.plan import DEFAULT_HARDWARE, Plan, make_plan
 from spfvar.plugins.registry import Registry
@@ -53,7 +54,7 @@ class Scope:
     threads: tuple[int, ...]
     scenarios: catalogue.Catalogue[Scenario]
     profiles: catalogue.Catalogue[Profile]
-    bounds: Options = Options()
+    bounds: Options
 
 
 def make_scope(

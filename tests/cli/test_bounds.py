@@ -13,8 +13,7 @@ from spfvar import api
 from spfvar.cli.bounds import search_options
 from spfvar.cli.main import COMMANDS, cli
 from spfvar.conformance.running import Scope
-from spfvar.explore.bounds import MAX_STATES
-from spfvar.explore.explore import Options
+from spfvar.explore.options import MAX_STATES, Options
 from spfvar.explore.walk import WalkOptions
 from tests.cli.running import spfvar
 
@@ -35,7 +34,9 @@ def test_no_other_command_bounds_a_search() -> None:
     """A new one that does belongs into the list above."""
     context = click.Context(cli)
     found = {name: cli.get_command(context, name) for name in COMMANDS}
-    assert {name for name, one in found.items() if one and {p.name for p in one.params} & set(BOUNDS)} == SEARCH
+    assert {
+        name for name, one in found.items() if one and {p.name for p in one.params} & set(BOUNDS)
+    } == SEARCH
 
 
 def test_python_has_the_same_bounds() -> None:
@@ -49,7 +50,7 @@ def test_python_has_the_same_bounds() -> None:
     assert [parameters[name].default for name in names] == [MAX_STATES, None, math.inf]
 
 
-@pytest.mark.parametrize("bound", [["--max-states", "3000"], ["--memory", "700KiB"]])
+@pytest.mark.parametrize("bound", [["--max-states", "3000"], ["--memory", "2MiB"]])
 def test_a_bound_is_hit_at_the_same_state_whatever_runs_side_by_side(bound: list[str]) -> None:
     """Verdict, reason and counts of two searches, one of which hits the bound, on one core and on two."""
     command = ["check", "spf-anon", "mmap-lock", "--race", "fork-cow", *bound, "--format", "json"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from spfvar.explore.explore import Options
+from spfvar.explore.options import Options
 from spfvar.matrix import catalogue
-from spfvar.matrix.check import Checked, make_cases, run_checks
+from spfvar.matrix.cases import make_cases
+from spfvar.matrix.check import Checked, run_checks
 from spfvar.plugins.registry import load_registry
 
 
