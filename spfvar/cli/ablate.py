@@ -23,6 +23,7 @@ from spfvar.cli.options import (
     race_option,
     reproduce,
 )
+from spfvar.cli.own_files import tell_own
 from spfvar.cli.plugins import load
 from spfvar.matrix import catalogue
 
@@ -70,7 +71,8 @@ def command(
         check_writable(output)
     registry = load(plugins)
     known = catalogue.races()
-    chosen = {name: known[name] for name in known.select(races or known.names())}
+    chosen = {name: known[name] for name in known.select(races)}
+    tell_own(known, races, "--race")
     subject = registry.any_variant(variant)
     from spfvar.matrix.ablate import ablate  # the explorer: not before the names are known to be good
 

@@ -27,6 +27,7 @@ from spfvar.cli.options import (
     set_option,
     threads_option,
 )
+from spfvar.cli.own_files import tell_own
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.cli.waiting import counting, doing
 from spfvar.errors import InputError
@@ -98,8 +99,11 @@ def command(
         check_writable(output)
     registry = load(plugins)
     usable(registry, [series])
-    catalogue.races().select(races)
-    catalogue.scenarios().select(scenarios)
+    for known, patterns, option in (
+        (catalogue.races(), races, "--race"), (catalogue.scenarios(), scenarios, "--scenario")
+    ):  # fmt: skip
+        if patterns:
+            tell_own(known, patterns, option)
     from spfvar.matrix.bisect import prefixes_of  # not before the names are known to be good
 
     options = search_options(max_states, memory, timeout)
@@ -144,7 +148,7 @@ def _in_races(
     with counting(doing("exploring", "explore")) as progress:
         told = None if progress is None else lambda done, total, _rate: progress(done, total)
         steps = bisect_races(prefixes, races, options, jobs, told)
-    files = replay_options(patterns, plugins)
+    files = replay_options(races, found, plugins)
     text = bisection.render_races(series, steps, form, reproduce(sys.argv[1:]), files)
     verdicts = {step.verdict.verdict for step in steps}
     return text, 1 if VIOLATION in verdicts else INCOMPLETE if UNFINISHED in verdicts else 0

@@ -18,6 +18,7 @@ from spfvar.cli.options import (
     race_option,
     scenario_option,
 )
+from spfvar.cli.own_files import tell_own
 from spfvar.errors import unknown
 from spfvar.matrix import catalogue
 
@@ -51,21 +52,22 @@ def command(
 
     Exit codes: 0 every check passed; 1 one did not; 2 bad input; 130 interrupted.
     """
-    from spfvar.conformance.kit import CHECKS, check_plugin
+    from spfvar.conformance.kit import CHECKS, LOADS, check_plugin
     from spfvar.conformance.result import PASS
     from spfvar.conformance.running import Scope
     from spfvar.conformance.subject import load_plugin
     from spfvar.report.conformance import render_json, render_text
 
     for name in names:
-        if name not in CHECKS:
-            raise unknown("check", name, CHECKS, key="--check")
+        if name not in (LOADS, *CHECKS):
+            raise unknown("check", name, (LOADS, *CHECKS), key="--check")
     options = search_options(max_states, memory, timeout)
     if output is not None:
         check_writable(output)
     found = catalogue.races()
-    chosen = {name: found[name] for name in found.select(races or found.names())}
-    catalogue.scenarios().select(scenarios)
+    chosen = {name: found[name] for name in found.select(races)}
+    tell_own(found, races, "--race")
+    tell_own(catalogue.scenarios(), scenarios, "--scenario")
     with _progress() as progress:
         scope = Scope(scenarios=scenarios, options=options, jobs=jobs, progress=progress)
         results = list(check_plugin(load_plugin(plugin), chosen, scope, names))

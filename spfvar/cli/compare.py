@@ -27,6 +27,7 @@ from spfvar.cli.options import (
     set_option,
     threads_option,
 )
+from spfvar.cli.own_files import tell_own
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.cli.waiting import doing
 from spfvar.comparison.metrics import METRICS, Metric, select
@@ -130,6 +131,8 @@ def command(
         registry = load(plugins)
         plan = planned(wanted, registry, known, hardware, seeds, seed)
         tell_problems(registry)
+        tell_own(known, scenarios, "--scenario")
+        tell_own(catalogue.hardware(), [hardware], "--hardware")
     from spfvar.cli import comparing  # the simulator: not before the arguments are known to be good
     from spfvar.matrix.runfile import run_text
 

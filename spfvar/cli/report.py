@@ -27,6 +27,7 @@ from spfvar.cli.options import (
     set_option,
     threads_option,
 )
+from spfvar.cli.own_files import tell_own
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
@@ -58,6 +59,13 @@ SOMETHING_FAILED = 1
 @output_option
 @scenario_option("all")
 @race_option("all")
+@click.option(
+    "--questions",
+    multiple=True,
+    metavar="NAME|FILE.toml",
+    shell_complete=completing.files,
+    help="Also answer the questions there; repeatable.",
+)
 @threads_option
 @hardware_option
 @set_option
@@ -67,9 +75,9 @@ SOMETHING_FAILED = 1
 @plugin_option
 def command(
     variant: str, against: tuple[str, ...], patch_file: str | None, form: str, short: bool,
-    output: str | None, scenarios: tuple[str, ...], races: tuple[str, ...], threads: list[int], hardware: str,
-    settings: dict[str, list[str]], seeds: int, seed: int, max_states: int, memory: str | None,
-    timeout: str | None, jobs: int | None, plugins: tuple[str, ...],
+    output: str | None, scenarios: tuple[str, ...], races: tuple[str, ...], questions: tuple[str, ...],
+    threads: list[int], hardware: str, settings: dict[str, list[str]], seeds: int, seed: int,
+    max_states: int, memory: str | None, timeout: str | None, jobs: int | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Review a VARIANT, and the patch that it models: is it safe, where is it worth it, who pays?
 
@@ -98,7 +106,7 @@ def command(
     registry = load(plugins)
     with _progress() as progress:
         review = review_of(
-            registry, variant, against, patch_file, scenarios, races, threads, hardware, settings, seeds,
+            registry, variant, against, patch_file, scenarios, races, questions, threads, hardware, settings, seeds,
             seed, bounds, jobs, reproduce(sys.argv[1:]), progress,
         )  # fmt: skip
     text = render(review, form, short)
@@ -126,7 +134,8 @@ def render(review: Review, form: str, short: bool = False) -> str:
 
 def review_of(
     registry: Registry, variant: str, against: Sequence[str], patch_file: str | None,
-    scenarios: Sequence[str], races: Sequence[str], threads: Sequence[int], hardware: str,
+    scenarios: Sequence[str], races: Sequence[str], questions: Sequence[str], threads: Sequence[int],
+    hardware: str,
     settings: Mapping[str, Sequence[str]], seeds: int, seed: int, bounds: Options,
     jobs: int | None, line: str,
     progress: Progress | None = None,
@@ -134,18 +143,22 @@ def review_of(
     """The review that these options ask for; ``line`` is the command line that makes it again."""
     from spfvar.plugins.chosen import usable
 
-    catalogue.scenarios().select(scenarios)
-    catalogue.races().select(races)
+    tell_own(catalogue.scenarios(), scenarios, "--scenario")
+    tell_own(catalogue.races(), races, "--race")
+    tell_own(catalogue.hardware(), [hardware], "--hardware")
     wanted = usable(registry, [variant, *against])
     tell_problems(registry)
     if variant not in wanted:
         raise InputError(f"{variant} cannot be reviewed: its plugin has a problem")
     from spfvar.review.build import make_review, make_scope  # not before the names are known to be good
+    from spfvar.review.questions import questions as question_files
+
+    tell_own(question_files(), questions, "--questions")
 
     patch = _patch(patch_file)
     scope = make_scope(
         registry, variant, against=[name for name in against if name in wanted], patch=patch,
-        loads=scenarios, races=races, threads=threads, hardware=hardware, settings=settings,
+        loads=scenarios, races=races, asked=questions, threads=threads, hardware=hardware, settings=settings,
         seeds=seeds, seed=seed, bounds=bounds,
     )  # fmt: skip
     return make_review(registry, scope, line, jobs, progress)

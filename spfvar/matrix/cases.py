@@ -42,7 +42,7 @@ def make_cases(
     as is the variant without its bug.  ``counts`` gives actors another number of threads than their race
     does.  InputError for names that do not exist.
     """
-    chosen = races.select(patterns or races.names())
+    chosen = races.select(patterns)
     if not twins:
         variants = [registry.any_variant(name) for name in names]
         scopes = scaled({name: races[name] for name in chosen}, counts or {})
@@ -54,7 +54,7 @@ def make_cases(
     wanted = [
         twin for twin in registry.twins.values()
         if (not names or twin.name in names or twin.bug.lower() in [name.lower() for name in names])
-        and (twin.race in chosen or twin.race not in races.names())
+        and (not patterns or twin.race in chosen or twin.race not in races.names())
     ]  # fmt: skip
     if not wanted:
         raise InputError("no twin is about these races", key="--twins")

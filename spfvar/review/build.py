@@ -55,6 +55,7 @@ class Scope:
     scenarios: catalogue.Catalogue[Scenario]
     profiles: catalogue.Catalogue[Profile]
     bounds: Options
+    asked: Sequence[str] = ()
 
 
 def make_scope(
@@ -71,11 +72,12 @@ def make_scope(
     seeds: int = 6,
     seed: int = 1,
     bounds: Options = Options(),  # noqa: B008
+    asked: Sequence[str] = (),
 ) -> Scope:
     """Resolve names.  ``against``: the rivals beside the baseline (none: those that the variant names).
 
     The baseline is the first rival without patches, or the kernel's.  No ``loads``, ``races`` or ``threads``
-    means all.  Raises InputError for what makes no sense.
+    means all.  ``asked``: files of questions beside the shipped ones.  Raises InputError for what makes no sense.
     """
     subject = registry[variant]
     wanted = [name for name in against or subject.rivals if against or name in registry.variants]
@@ -92,8 +94,8 @@ def make_scope(
     names = dict.fromkeys([plan.baseline, *wanted])
     return Scope(
         subject, tuple(registry[name] for name in names), plan,
-        {name: every[name] for name in every.select(races or every.names())}, patch,
-        tuple(threads), scenarios, profiles, bounds,
+        {name: every[name] for name in every.select(races)}, patch,
+        tuple(threads), scenarios, profiles, bounds, tuple(asked),
     )  # fmt: skip
 
 
@@ -133,7 +135,7 @@ def make_review(
     return Review(
         subject_of(variant), tuple(map(subject_of, scope.rivals)), patch,
         make_verdict(safety, speed, variant.name), safety, speed, sensitivity,
-        answer_all(questions(), results), LIMITS, machine_of(plan), _not_run(comparison),
+        answer_all(questions(), results, scope.asked), LIMITS, machine_of(plan), _not_run(comparison),
         _notes(plan, variant.name, left_out),
         _provenance(scope, reproduce),
     )  # fmt: skip
