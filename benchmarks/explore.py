@@ -10,7 +10,8 @@ import dataclasses
 import time
 from pathlib import Path
 
-from spfvar.explore.explore import Exploration, Options, explore
+from spfvar.explore.explore import Exploration, explore
+from spfvar.explore.options import Options
 from spfvar.explore.world import build_race
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack

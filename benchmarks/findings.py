@@ -12,10 +12,11 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-from spfvar.explore.explore import Options
+from spfvar.explore.options import Options
 from spfvar.explore.verdict import INCOMPLETE, VIOLATION
 from spfvar.matrix import catalogue
-from spfvar.matrix.check import Checked, make_cases, run_checks
+from spfvar.matrix.cases import make_cases
+from spfvar.matrix.check import Checked, run_checks
 from spfvar.plugins.registry import load_registry
 
 
@@ -115,7 +116,7 @@ def main() -> None:
     bugs = [bug for question in QUESTIONS for bug in question.bugs]
     cases = [case for case in make_cases(registry, catalogue.races(), bugs, (), twins=True) if case.expected]
     print(f"searching {len(cases)} probes", file=sys.stderr)
-    results = run_checks(cases, Options(seconds=300.0, max_bytes=4 << 30))
+    results = run_checks(cases, Options())
     by_bug: dict[str, list[Checked]] = {}
     for result in results:
         if result.verdict.variant == result.case.twin:

@@ -15,7 +15,8 @@ import sys
 import time
 from collections.abc import Callable
 
-from spfvar.explore.explore import Options, explore
+from spfvar.explore.explore import explore
+from spfvar.explore.options import Options
 from spfvar.explore.world import RaceWorld, build_race
 from spfvar.export.promela import promela
 from spfvar.export.spin import Search, missing, run_spin

@@ -3,52 +3,31 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from spfvar.comparison.stats import KEY
-from spfvar.errors import InputError, SpfvarError
-from spfvar.explore.explore import Options
+from spfvar.errors import InputError
+from spfvar.explore.options import MAX_STATES, Options
 from spfvar.explore.replay import Replay, replay
 from spfvar.explore.tokens import Token
 from spfvar.explore.walk import WalkOptions
 from spfvar.explore.walked import LONGEST
 from spfvar.explore.world import build_race
 from spfvar.matrix import catalogue
-from spfvar.matrix.check import make_cases, run_checks
+from spfvar.matrix.cases import make_cases
+from spfvar.matrix.check import run_checks
 from spfvar.matrix.compare import Comparison, evaluate, run_comparison
 from spfvar.matrix.merged import merge, select
 from spfvar.matrix.plan import DEFAULT_HARDWARE, make_plan
 from spfvar.matrix.runfile import load_run
 from spfvar.matrix.scopes import race_of
-from spfvar.plugins.registry import BUILT_IN, Registry, load_registry
+from spfvar.plugins.chosen import compared, usable
+from spfvar.plugins.registry import Registry, load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.race import Race
-
-
-def compared(registry: Registry, every: bool = False) -> list[str]:
-    """The variants of a comparison that names none: those compared by default, or ``every`` one."""
-    return [name for name, variant in registry.variants.items() if every or variant.compared]
-
-
-def usable(registry: Registry, names: Sequence[str]) -> list[str]:
-    """The variants asked for (none: all) whose texts can be extracted; the rest become problems.
-
-    Shipped variants are not checked here: the project's own tests do that.  SpfvarError if names were given
-    and none can be used.
-    """
-    wanted = list(names) or list(registry.variants)
-    found = [
-        name for name in wanted
-        if name in registry.twins
-        or registry[name].origin.startswith(BUILT_IN)
-        or registry.check(registry[name])
-    ]  # fmt: skip
-    if not found:
-        reasons = "; ".join(f"plugin {problem.origin}: {problem.message}" for problem in registry.problems)
-        raise SpfvarError(f"none of the variants asked for can be used: {reasons}")
-    return found
 
 
 def compare(
@@ -121,9 +100,9 @@ def check(
     *variants: str,
     races: Sequence[str] = (),
     twins: bool = False,
-    max_states: int = 20_000_000,
-    memory: int = 2 << 30,
-    seconds: float = 60.0,
+    max_states: int = MAX_STATES,
+    memory: int | None = None,
+    seconds: float = math.inf,
     every: bool = False,
     walk: int = 0,
     seed: int = 1,
@@ -135,9 +114,9 @@ def check(
 
     Returns a frame, one row per variant and race: verdict ("safe", "violation", "incomplete"), property,
     states, transitions, depth, seconds, why, vacuous, token, and trace (a `spfvar.explore.trace.Trace`, or
-    None); with ``twins`` also twin and expected.  ``every``: all violated properties, a row each.  ``memory``
-    (bytes) bounds all searches, ``max_states`` and ``seconds`` each of them.  ``walk``: so many random walks
-    of ``seed`` instead, whose verdict is never "safe".  ``counts``: threads by actor.
+    None); with ``twins`` also twin and expected.  ``every``: all violated properties, a row each.
+    ``max_states``, and if given ``memory`` (bytes) and ``seconds``, bound each search.  ``walk``: so many
+    random walks of ``seed`` instead, whose verdict is never "safe".  ``counts``: threads by actor.
 
     >>> import spfvar  # doctest: +SKIP
     >>> spfvar.check("spf-do-fault", races=["munmap-file"])  # doctest: +SKIP

@@ -87,7 +87,7 @@ def _loaded(plugin: str) -> Plugin:
 def _subject(plugin: str, variant: str) -> Subject:
     loaded, races = _loaded(plugin), catalogue.races()
     found = next(one for one in loaded.variants if one.name == variant)
-    return Subject(found, loaded.registry, {name: races[name] for name in races.names()}, plugin)
+    return Subject(found, loaded.registry, {name: races[name] for name in races.select(())}, plugin)
 
 
 @cache

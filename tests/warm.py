@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 import spfvar
-from spfvar.explore.explore import Options
+from spfvar.explore.options import Options
 from spfvar.explore.verdict import judge
 from spfvar.explore.walk import WalkOptions, walks
 from spfvar.explore.world import build_race

@@ -6,7 +6,6 @@ import ast
 import inspect
 import re
 import sys
-import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +17,7 @@ from spfvar.mm.hookspecs import HOOKS, PROJECT
 from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.ops.places import Register
 from spfvar.plugins.registry import Registry, load_registry
+from spfvar.plugins.texts import text_of
 from spfvar.plugins.variant import CORE
 
 ROOT = Path(__file__).parents[2]
@@ -114,18 +114,6 @@ def file_of(thing: Any) -> str:
     """The source file, relative to the project."""
     path = Path(inspect.getsourcefile(thing) or "").resolve()
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
-
-
-def text_of(patch: type, name: str) -> str:
-    """The source of a method and, below it, of the class's own methods that it runs."""
-    wanted, done = [name], dict[str, str]()
-    while wanted:
-        method = wanted.pop(0)
-        if method in done or not inspect.isfunction(getattr(patch, method, None)):
-            continue
-        done[method] = textwrap.dedent(inspect.getsource(getattr(patch, method)))
-        wanted += re.findall(r"\bself\.(_\w+)\(", done[method])
-    return "\n".join(done.values())
 
 
 @cache

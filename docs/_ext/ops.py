@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import pkgutil
-import re
 from collections.abc import Callable, Hashable
-from typing import Any
 
-import spfvar.ops
 from docs._ext.markdown import codes, plain, sentence, table
 from spfvar.explore.footprints import WAITING, footprint
 from spfvar.matrix import catalogue
 from spfvar.matrix.plan import DEFAULT_HARDWARE
 from spfvar.ops.codes import END
-from spfvar.ops.objects import CLASSES
 from spfvar.ops.op import Op
-from spfvar.ops.places import Field, ObjectClass, Place, Register
+from spfvar.ops.vocabulary import ANY, constructors, sample, section_of
 
-#: Stands for whatever a text gives to a primitive that takes objects of any class.
-ANY = ObjectClass("object")
 HEADINGS = ["Primitive", "In a trace", "Outcomes", "Waits", "Touches", "Line", "Cost"]
 INTRODUCTION = """# Primitives
 
@@ -36,66 +28,19 @@ interrupts-off or spinlock section (P13). *Touches* is what other threads can se
 """
 
 
-def constructors() -> dict[str, Callable[..., Op]]:
-    """Every primitive by name: the public functions of spfvar.ops that return an Op."""
-    found = {}
-    for entry in pkgutil.iter_modules(spfvar.ops.__path__):
-        module = importlib.import_module(f"spfvar.ops.{entry.name}")
-        for name, function in inspect.getmembers(module, inspect.isfunction):
-            own = function.__module__ == module.__name__ and not name.startswith("_")
-            if own and inspect.signature(function, eval_str=True).return_annotation is Op:
-                found[name] = function
-    first = "spfvar.ops.primitives"
-
-    def place(item: tuple[str, Callable[..., Op]]) -> tuple[bool, str, int]:
-        module, code = item[1].__module__, item[1].__code__
-        return module != first, module, code.co_firstlineno
-
-    return dict(sorted(found.items(), key=place))
-
-
-def sample(constructor: Callable[..., Op]) -> Op:
-    """The op that a constructor makes of sample arguments, of the first class of objects that it takes."""
-    for cls in (ANY, *CLASSES):
-        try:
-            return constructor(*_arguments(constructor, cls))
-        except TypeError:
-            continue  # "page->refcount cannot be reached through register folio"
-    raise TypeError(f"no class of object suits {constructor.__name__}")
-
-
-def _arguments(constructor: Callable[..., Op], cls: ObjectClass) -> list[Any]:
-    """A value for every argument without a default: of its type, or else the argument's name."""
-    register = Register("register", cls)
-    samples = {Register: register, Place: Place(register, Field(cls, "field")), bool: False, int: 1}
-    return [
-        samples.get(parameter.annotation, parameter.name)
-        for parameter in inspect.signature(constructor, eval_str=True).parameters.values()
-        if parameter.default is parameter.empty
-    ]
-
-
 def page() -> str:
     """The whole page: a table per section of the source files, and the cost classes."""
     text = INTRODUCTION
     made = {name: sample(constructor) for name, constructor in constructors().items()}
     by_section: dict[str, list[str]] = {}
     for name, constructor in constructors().items():
-        by_section.setdefault(_section(constructor), []).append(name)
+        by_section.setdefault(section_of(constructor), []).append(name)
     for section, names in by_section.items():
         rows = [row(constructors()[name], made[name]) for name in names]
         used = [column for column in range(len(HEADINGS)) if any(line[column] for line in rows)]
         heads, *lines = [[line[column] for column in used] for line in [HEADINGS, *rows]]
         text += f"\n## {sentence(section)}\n\n{table(heads, lines)}"
     return text + _cost_classes(made)
-
-
-def _section(constructor: Callable[..., Op]) -> str:
-    """The heading, a comment between rules, that stands above a constructor in its file."""
-    lines = inspect.getsource(inspect.getmodule(constructor) or constructor).splitlines()
-    above = "\n".join(lines[: constructor.__code__.co_firstlineno])
-    headings = re.findall(r"^# --- (.+?) -+$", above, re.MULTILINE)
-    return headings[-1] if headings else constructor.__module__
 
 
 def row(constructor: Callable[..., Op], op: Op) -> list[str]:

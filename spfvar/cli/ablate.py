@@ -12,9 +12,10 @@ import click
 
 from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
-from spfvar.cli.check import INCOMPLETE, search_options
+from spfvar.cli.bounds import bound_options, search_options
+from spfvar.cli.check import INCOMPLETE
+from spfvar.cli.command import Command
 from spfvar.cli.options import (
-    bound_options,
     format_option,
     jobs_option,
     output_option,
@@ -22,6 +23,7 @@ from spfvar.cli.options import (
     race_option,
     reproduce,
 )
+from spfvar.cli.own_files import tell_own
 from spfvar.cli.plugins import load
 from spfvar.matrix import catalogue
 
@@ -32,21 +34,21 @@ FORMS = ("table", "markdown", "mail", "json")
 BROKEN = 1
 
 
-@click.command(name="ablate")
+@click.command(name="ablate", cls=Command)
 @click.argument("variant", shell_complete=completing.variants)
 @race_option("all")
 @click.option("--core", is_flag=True, help="Also the guards of the paths that all variants share.")
 @click.option(
     "--all", "every", is_flag=True, help="List the guards of the core's own texts in its stack, too."
 )
-@bound_options(max_states=2_000_000, timeout="20s")
+@bound_options
 @jobs_option("Searches")
 @format_option(FORMS)
 @output_option
 @plugin_option
 def command(
-    variant: str, races: tuple[str, ...], core: bool, every: bool, max_states: int, memory: str, timeout: str,
-    jobs: int | None, form: str, output: str | None, plugins: tuple[str, ...],
+    variant: str, races: tuple[str, ...], core: bool, every: bool, max_states: int, memory: str | None,
+    timeout: str | None, jobs: int | None, form: str, output: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Take every guard of a VARIANT out in turn; say which race breaks without it.
 
@@ -65,16 +67,18 @@ def command(
     Exit codes: 0 every search was complete; 1 a race breaks with every guard in place; 3 a search was
     incomplete; 2 bad input; 130 interrupted.
     """
-    from spfvar.matrix.ablate import ablate
-
-    options = search_options(max_states, memory, timeout, False, False)
     if output is not None:
         check_writable(output)
     registry = load(plugins)
     known = catalogue.races()
-    chosen = {name: known[name] for name in known.select(races or known.names())}
+    chosen = {name: known[name] for name in known.select(races)}
+    tell_own(known, races, "--race")
+    subject = registry.any_variant(variant)
+    from spfvar.matrix.ablate import ablate  # the explorer: not before the names are known to be good
+
+    options = search_options(max_states, memory, timeout)
     with _progress() as progress:
-        found = ablate(registry.any_variant(variant), chosen, core, options, jobs, progress)
+        found = ablate(subject, chosen, core, options, jobs, progress)
     where = terminal.place(output, form)
     where.put(render(variant, found, form, where, every or core))
     return BROKEN if found.broken else INCOMPLETE if found.open else 0

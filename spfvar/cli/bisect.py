@@ -9,10 +9,11 @@ import click
 
 from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
-from spfvar.cli.check import INCOMPLETE, replay_options, search_options
+from spfvar.cli.bounds import bound_options, search_options
+from spfvar.cli.check import INCOMPLETE, replay_options
+from spfvar.cli.command import Command
 from spfvar.cli.compare import SOMETHING_FAILED
 from spfvar.cli.options import (
-    bound_options,
     format_option,
     given,
     hardware_option,
@@ -26,13 +27,14 @@ from spfvar.cli.options import (
     set_option,
     threads_option,
 )
+from spfvar.cli.own_files import tell_own
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.cli.waiting import counting, doing
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
-    from spfvar.explore.explore import Options
+    from spfvar.explore.options import Options
     from spfvar.matrix.bisect import Prefix
     from spfvar.matrix.plan import Plan
 
@@ -40,7 +42,7 @@ FORMS = ("table", "markdown", "mail", "json")
 METRIC = "faults_per_s"
 
 
-@click.command(name="bisect")
+@click.command(name="bisect", cls=Command)
 @click.argument("series", shell_complete=completing.series)
 @race_option()
 @scenario_option()
@@ -54,15 +56,15 @@ METRIC = "faults_per_s"
 @set_option
 @hardware_option
 @seed_options
-@bound_options(max_states=20_000_000, timeout="60s")
+@bound_options
 @jobs_option("Searches or cells")
 @format_option(FORMS)
 @output_option
 @plugin_option
 def command(
     series: str, races: tuple[str, ...], scenarios: tuple[str, ...], metric: str | None, threads: list[int],
-    settings: dict[str, list[str]], hardware: str, seeds: int, seed: int, max_states: int, memory: str,
-    timeout: str, jobs: int | None, form: str, output: str | None, plugins: tuple[str, ...],
+    settings: dict[str, list[str]], hardware: str, seeds: int, seed: int, max_states: int, memory: str | None,
+    timeout: str | None, jobs: int | None, form: str, output: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Run every prefix of a SERIES; show which patch breaks or heals a race, or moves a metric.
 
@@ -80,10 +82,9 @@ def command(
     Exit codes: 0 done, and every prefix is safe; 1 a prefix breaks a race, or could not be run; 3 no prefix
     breaks one but a search was incomplete; 2 bad input; 130 interrupted.
     """
-    from spfvar.api import usable
     from spfvar.comparison.metrics import lookup
-    from spfvar.matrix.bisect import prefixes_of
     from spfvar.matrix.plan import make_plan
+    from spfvar.plugins.chosen import usable
 
     if bool(races) == bool(scenarios):
         raise InputError(
@@ -93,12 +94,20 @@ def command(
         )
     if races:
         _refuse_options_of_scenarios()
-    options = search_options(max_states, memory, timeout, False, False)
+    judged_by = lookup(metric or METRIC).name
     if output is not None:
         check_writable(output)
     registry = load(plugins)
-    prefixes = prefixes_of(registry, series)
     usable(registry, [series])
+    for known, patterns, option in (
+        (catalogue.races(), races, "--race"), (catalogue.scenarios(), scenarios, "--scenario")
+    ):  # fmt: skip
+        if patterns:
+            tell_own(known, patterns, option)
+    from spfvar.matrix.bisect import prefixes_of  # not before the names are known to be good
+
+    options = search_options(max_states, memory, timeout)
+    prefixes = prefixes_of(registry, series)
     tell_problems(registry)
     if races:
         text, code = _in_races(series, prefixes, races, options, jobs, form, plugins)
@@ -109,7 +118,7 @@ def command(
             threads=threads, hardware=hardware, baseline=prefixes[0].variant.name, settings=settings,
             seeds=seeds, seed=seed,
         )  # fmt: skip
-        text, code = _in_loads(prefixes, plan, lookup(metric or METRIC).name, jobs, form)
+        text, code = _in_loads(prefixes, plan, judged_by, jobs, form)
     terminal.place(output, form).put(text)
     return code or (SOMETHING_FAILED if registry.problems else 0)
 
@@ -139,7 +148,7 @@ def _in_races(
     with counting(doing("exploring", "explore")) as progress:
         told = None if progress is None else lambda done, total, _rate: progress(done, total)
         steps = bisect_races(prefixes, races, options, jobs, told)
-    files = replay_options(patterns, plugins)
+    files = replay_options(races, found, plugins)
     text = bisection.render_races(series, steps, form, reproduce(sys.argv[1:]), files)
     verdicts = {step.verdict.verdict for step in steps}
     return text, 1 if VIOLATION in verdicts else INCOMPLETE if UNFINISHED in verdicts else 0

@@ -5,18 +5,18 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from spfvar import units
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
+from spfvar.cli.bounds import bound_options, search_options
+from spfvar.cli.command import Command
 from spfvar.cli.options import (
-    blame,
-    bound_options,
     format_option,
     jobs_option,
     output_option,
@@ -24,30 +24,34 @@ from spfvar.cli.options import (
     race_option,
     reproduce,
 )
+from spfvar.cli.own_files import tell_own
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.cli.waiting import doing
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
+from spfvar.matrix.scopes import base_name
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
-    from spfvar.explore.explore import Options
+    from spfvar.explore.options import Options
     from spfvar.explore.walk import WalkOptions
     from spfvar.matrix.check import Checked
+    from spfvar.scenario.race import Race
 
 #: Exit code if nothing is violated, but not everything that was asked for could be searched.
 INCOMPLETE = 3
 FORMS = ("table", "markdown", "mail", "json", "github")
 
 
-@click.command(name="check")
+@click.command(name="check", cls=Command)
 @click.argument("variants", nargs=-1, metavar="[VARIANT]...", shell_complete=completing.checkable)
 @race_option("all")
 @click.option("--twins", is_flag=True, help="Check the broken twins and the variants without their bugs.")
 @click.option("--walk", type=int, metavar="N", help="N random walks through each race, not a search.")
 @click.option("--seed", type=int, metavar="S", help="Seed of the walks.  [default: 1]")
 @click.option("--count", "counts", multiple=True, metavar="ACTOR=N", help="So many threads; repeatable.")
-@click.option("--all", "every", is_flag=True, help="Every violated property, not only the first found.")
-@bound_options(max_states=20_000_000, timeout="60s")
+@click.option("--all", "every", is_flag=True, help="Every violated property of a race, not only the first.")
+@click.option("--all-traces", is_flag=True, help="A trace of each race that breaks, not one for each cause.")
+@bound_options
 @click.option("--no-reductions", is_flag=True, help="The plain search: every state, one primitive at a time.")
 @jobs_option("Searches")
 @format_option(FORMS)
@@ -61,8 +65,9 @@ FORMS = ("table", "markdown", "mail", "json", "github")
 @plugin_option
 def command(
     variants: tuple[str, ...], races: tuple[str, ...], twins: bool, walk: int | None, seed: int | None,
-    counts: tuple[str, ...], every: bool, max_states: int, memory: str, timeout: str, no_reductions: bool,
-    jobs: int | None, form: str, output: str | None, save: str | None, plugins: tuple[str, ...],
+    counts: tuple[str, ...], every: bool, all_traces: bool, max_states: int, memory: str | None,
+    timeout: str | None, no_reductions: bool, jobs: int | None, form: str, output: str | None,
+    save: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Explore every interleaving of races under variants; print verdicts and counterexamples.
 
@@ -74,6 +79,7 @@ def command(
       spfvar check spf-do-fault --race 'munmap-*'
       spfvar check my-idea --plugin my_idea.py --all --format mail
       spfvar check per-vma-6.12 --race my-race.toml --max-states 1000000
+      spfvar check spf-posted --all-traces     every trace, not one for each cause
       spfvar check --twins
       spfvar check my-idea --plugin my_idea.py --format github      in CI: docs/compare.md
       spfvar check --walk 100000 --race three-faults-munmap --count fault=9
@@ -82,54 +88,48 @@ def command(
     alarm); 3 nothing violated but a search was incomplete, as random walks always are; 2 bad input; 130
     interrupted.
     """
-    from spfvar.api import usable
-    from spfvar.matrix.check import exit_code, make_cases, run_checks
-    from spfvar.matrix.saved import saved_text
+    from spfvar.matrix.cases import make_cases
     from spfvar.matrix.scopes import parse_counts
-    from spfvar.report import github
+    from spfvar.plugins.chosen import usable
 
-    search = search_options(max_states, memory, timeout, every, no_reductions)
-    walks = walk_options(walk, seed, search) if walk is not None or seed is not None else None
     for path in (output, save):
         if path is not None:
             check_writable(path)
+    threads = parse_counts(counts)
     registry = load(plugins)
     names = variants if twins else usable(registry, variants)
     known = catalogue.races()
-    cases = make_cases(registry, known, names, races, twins, parse_counts(counts))
+    cases = make_cases(registry, known, names, races, twins, threads)
     tell_problems(registry)
+    if not twins:
+        tell_own(known, races, "--race")
+    # The explorer: not before the names are known to be good.
+    from spfvar.explore.verdict import REDUCTIONS, with_reductions
+    from spfvar.matrix.check import exit_code, run_checks
+
+    search = replace(search_options(max_states, memory, timeout), first=not every)
+    if no_reductions:
+        search = with_reductions(search, REDUCTIONS, False)
+    walks = walk_options(walk, seed, search) if walk is not None or seed is not None else None
     with _progress("states" if walk is None else "primitives") as progress:
         results = run_checks(cases, walks or search, jobs, progress)
     where = terminal.place(output, form)
     if form == "github":
-        files = {result.case.race_name: known.own_file(result.case.race_name) for result in results}
+        from spfvar.report import github
+
+        names_of_races = {result.case.race_name for result in results}
+        files = {name: known.own_file(base_name(name)) for name in names_of_races}
         text = github.render_checks(results, registry.problems, files)
     else:
-        text = render(results, form, where, replay_options(races, plugins))
+        options = replay_options((result.case.race_name for result in results), known, plugins)
+        text = render(results, form, where, options, all_traces)
     where.put(text)
     if save is not None:
+        from spfvar.matrix.saved import saved_text
+
         write_atomically(save, saved_text(results, save))
     code = exit_code(results)
     return INCOMPLETE if code == 0 and registry.problems else code
-
-
-def search_options(max_states: int, memory: str, timeout: str, every: bool, no_reductions: bool) -> Options:
-    """The options of the searches."""
-    from spfvar.explore.explore import Options
-    from spfvar.explore.verdict import REDUCTIONS, with_reductions
-
-    if max_states < 1:
-        raise InputError(f"{max_states} states", key="--max-states", expected="1 or more")
-    with blame("--memory"):
-        most = units.parse_size(memory)
-    if timeout.isdigit():  # seconds are meant, where elsewhere it would be nanoseconds
-        raise InputError(
-            f"{timeout} has no unit", key="--timeout", expected="a duration", suggestion=f"{timeout}s"
-        )
-    with blame("--timeout"):
-        seconds = units.parse_duration(timeout) / 1e9
-    options = Options(max_states=max_states, max_bytes=most, seconds=seconds, first=not every)
-    return with_reductions(options, REDUCTIONS, False) if no_reductions else options
 
 
 def walk_options(walk: int | None, seed: int | None, options: Options) -> WalkOptions:
@@ -146,14 +146,18 @@ def walk_options(walk: int | None, seed: int | None, options: Options) -> WalkOp
     return WalkOptions(walk, LONGEST, options.seconds, 1 if seed is None else seed, options.first)
 
 
-def replay_options(patterns: Sequence[str], plugins: Sequence[str]) -> str:
-    """What spfvar replay needs besides a token: the files that this run named."""
+def replay_options(races: Iterable[str], known: catalogue.Catalogue[Race], plugins: Sequence[str]) -> str:
+    """What spfvar replay needs besides a token: plugins, and the user's files among the ``races``."""
     options = [("--plugin", plugin) for plugin in plugins]
-    options += [("--race", pattern) for pattern in patterns if pattern.endswith(".toml")]
+    own = known.own()
+    files = dict.fromkeys(str(own[name]) for name in map(base_name, races) if name in own)
+    options += [("--race", file) for file in files]
     return shlex.join(word for option in options for word in option)
 
 
-def render(results: Sequence[Checked], form: str, where: terminal.Place, replay: str = "") -> str:
+def render(
+    results: Sequence[Checked], form: str, where: terminal.Place, replay: str = "", every_trace: bool = False
+) -> str:
     """Results in one of the forms; ``replay``: options that replaying a token needs."""
     from spfvar.report import verdicts
     from spfvar.report.paint import judged
@@ -162,10 +166,11 @@ def render(results: Sequence[Checked], form: str, where: terminal.Place, replay:
     if form == "json":
         return verdicts.render_json(results)
     if form == "mail":
-        return verdicts.render_mail(results, command_line, replay)
+        return verdicts.render_mail(results, command_line, replay, every_trace)
     if form == "markdown":
-        return verdicts.render_markdown(results, command_line, replay)
-    return verdicts.render_text(results, command_line, replay, where.width, judged if where.colour else str)
+        return verdicts.render_markdown(results, command_line, replay, every_trace)
+    paint = judged if where.colour else str
+    return verdicts.render_text(results, command_line, replay, where.width, paint, every_trace)
 
 
 @contextmanager

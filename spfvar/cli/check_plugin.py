@@ -5,39 +5,39 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import click
 
-from spfvar import units
 from spfvar.atomic import check_writable
 from spfvar.cli import terminal
+from spfvar.cli.bounds import bound_options, search_options
+from spfvar.cli.command import Command
 from spfvar.cli.options import (
     format_option,
     jobs_option,
     output_option,
     race_option,
     scenario_option,
-    timeout_option,
 )
+from spfvar.cli.own_files import tell_own
 from spfvar.errors import unknown
 from spfvar.matrix import catalogue
 
 FAILED = 1
 
 
-@click.command(name="check-plugin")
+@click.command(name="check-plugin", cls=Command)
 @click.argument("plugin", metavar="FILE|MODULE")
 @click.option("--check", "names", multiple=True, metavar="NAME", help="Only this check; repeatable.")
 @race_option("all")
 @scenario_option("all")
-@timeout_option("60s")
+@bound_options
 @jobs_option("Searches and cells")
 @format_option(("text", "json"))
 @output_option
 def command(
-    plugin: str, names: tuple[str, ...], races: tuple[str, ...], scenarios: tuple[str, ...], timeout: str,
-    jobs: int | None, form: str, output: str | None,
+    plugin: str, names: tuple[str, ...], races: tuple[str, ...], scenarios: tuple[str, ...], max_states: int,
+    memory: str | None, timeout: str | None, jobs: int | None, form: str, output: str | None,
 ) -> int:  # fmt: skip
     """Check that a plugin's variants are well made: is FILE or MODULE fit to be compared and passed on?
 
@@ -53,24 +53,25 @@ def command(
 
     Exit codes: 0 every check passed; 1 one did not; 2 bad input; 130 interrupted.
     """
-    from spfvar.conformance.kit import CHECKS, check_plugin
+    from spfvar.conformance.kit import CHECKS, LOADS, check_plugin
     from spfvar.conformance.result import PASS
     from spfvar.conformance.running import Scope
     from spfvar.conformance.subject import load_plugin
     from spfvar.report.conformance import render_json, render_text
 
     for name in names:
-        if name not in CHECKS:
-            raise unknown("check", name, CHECKS, key="--check")
+        if name not in (LOADS, *CHECKS):
+            raise unknown("check", name, (LOADS, *CHECKS), key="--check")
+    options = search_options(max_states, memory, timeout)
     if output is not None:
         check_writable(output)
     found = catalogue.races()
-    chosen = {name: found[name] for name in found.select(races or found.names())}
-    catalogue.scenarios().select(scenarios)
+    chosen = {name: found[name] for name in found.select(races)}
+    tell_own(found, races, "--race")
+    tell_own(catalogue.scenarios(), scenarios, "--scenario")
     with _progress() as progress:
-        scope = Scope(scenarios=scenarios, jobs=jobs, progress=progress)
-        options = replace(scope.options, seconds=units.parse_duration(timeout) / 1e9)
-        results = list(check_plugin(load_plugin(plugin), chosen, replace(scope, options=options), names))
+        scope = Scope(scenarios=scenarios, options=options, jobs=jobs, progress=progress)
+        results = list(check_plugin(load_plugin(plugin), chosen, scope, names))
     text = render_json(plugin, results) if form == "json" else render_text(plugin, results)
     terminal.Place(output).put(text)
     return 0 if all(result.status == PASS for result in results) else FAILED

@@ -13,6 +13,7 @@ import click
 from spfvar import units
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
+from spfvar.cli.command import Command
 from spfvar.cli.options import (
     blame,
     format_option,
@@ -26,6 +27,7 @@ from spfvar.cli.options import (
     set_option,
     threads_option,
 )
+from spfvar.cli.own_files import tell_own
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.cli.waiting import doing
 from spfvar.comparison.metrics import METRICS, Metric, select
@@ -42,7 +44,7 @@ _OF_RUNS = {
 }  # fmt: skip
 
 
-@click.command(name="compare")
+@click.command(name="compare", cls=Command)
 @click.argument("variants", nargs=-1, metavar="[VARIANT]...", shell_complete=completing.variants)
 @scenario_option("those of the default matrix")
 @click.option("--all", "every", is_flag=True, help="Every variant and scenario, where none are named.")
@@ -121,17 +123,22 @@ def command(
         if condition is not None and condition.metric is not None:
             select([condition.metric])
     _check_places(output, save, loads)
+    from spfvar.cli.planning import Wanted, planned
+
+    wanted = Wanted(variants, scenarios, threads, settings, baseline, every)
+    known = catalogue.scenarios()
+    if not loads:
+        registry = load(plugins)
+        plan = planned(wanted, registry, known, hardware, seeds, seed)
+        tell_problems(registry)
+        tell_own(known, scenarios, "--scenario")
+        tell_own(catalogue.hardware(), [hardware], "--hardware")
     from spfvar.cli import comparing  # the simulator: not before the arguments are known to be good
     from spfvar.matrix.runfile import run_text
 
-    wanted = comparing.Wanted(variants, scenarios, threads, settings, baseline, every)
-    known = catalogue.scenarios()
     if loads:
         comparison, run = comparing.loaded(loads, wanted, sys.argv[1:])
     else:
-        registry = load(plugins)
-        plan = comparing.planned(wanted, registry, known, hardware, seeds, seed)
-        tell_problems(registry)
         with _progress() as progress:
             comparison, run = comparing.simulated(plan, registry, jobs, progress, sys.argv[1:])
     for failure in comparison.failures:

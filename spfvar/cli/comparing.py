@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 import spfvar
 from spfvar import units
-from spfvar.api import compared, usable
 from spfvar.cli.options import what_decides, with_views
+from spfvar.cli.planning import Wanted
 from spfvar.comparison.losses import beyond
 from spfvar.comparison.metrics import Metric
 from spfvar.matrix import catalogue, merged
 from spfvar.matrix.compare import Comparison, evaluate, run_comparison
-from spfvar.matrix.plan import Plan, make_plan
+from spfvar.matrix.plan import Plan
 from spfvar.matrix.run import Progress
 from spfvar.matrix.runfile import load_run
 from spfvar.matrix.runs import Run, run_of
@@ -31,18 +31,6 @@ from spfvar.scenario.schema import Scenario
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """The arguments that say what is compared; ``every``: all there is, where nothing is named."""
-
-    variants: tuple[str, ...]
-    patterns: tuple[str, ...]
-    threads: list[int]
-    settings: dict[str, list[str]]
-    baseline: str | None
-    every: bool = False
-
-
-@dataclass(frozen=True)
 class View:
     """How a comparison is shown."""
 
@@ -51,24 +39,6 @@ class View:
     condition: units.FailOn | None = None
     width: int = WIDTH
     colour: bool = False
-
-
-def planned(
-    wanted: Wanted,
-    registry: Registry,
-    scenarios: catalogue.Catalogue[Scenario],
-    hardware: str,
-    seeds: int,
-    seed: int,
-) -> Plan:
-    """What is wanted, as cells to run; variants that cannot be extracted become problems."""
-    return make_plan(
-        registry, scenarios, catalogue.hardware(),
-        variants=usable(registry, wanted.variants or compared(registry, wanted.every)),
-        patterns=wanted.patterns,
-        threads=wanted.threads, hardware=hardware, baseline=wanted.baseline, settings=wanted.settings,
-        seeds=seeds, seed=seed, every=wanted.every,
-    )  # fmt: skip
 
 
 def simulated(

@@ -109,10 +109,12 @@ def _hardware(_context: click.Context) -> Names:
 
 
 def _everything(context: click.Context) -> Names:
+    from spfvar.cli.show_names import named
     from spfvar.mm.hookspecs import HOOKS
 
-    kinds = (_variants, _scenarios, _races, _hardware, _twins)
-    return [*(entry for kind in kinds for entry in kind(context)), *_plain(HOOKS)]
+    kinds = (_variants, _series, _scenarios, _races, _hardware, _twins)
+    plain = [*HOOKS, *named(_registry(context))]
+    return [*(entry for kind in kinds for entry in kind(context)), *_plain(plain)]
 
 
 series = names(_series)

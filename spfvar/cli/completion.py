@@ -6,12 +6,13 @@ import click
 from click.shell_completion import get_completion_class
 
 from spfvar.cli import terminal
+from spfvar.cli.command import Command
 from spfvar.cli.options import PROGRAM
 
 SHELLS = ("bash", "zsh", "fish")
 
 
-@click.command(name="completion")
+@click.command(name="completion", cls=Command)
 @click.argument("shell", type=click.Choice(SHELLS), metavar="SHELL")
 def command(shell: str) -> None:
     """Print the script that lets SHELL (bash, zsh or fish) complete commands, options and names.

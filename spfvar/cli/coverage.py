@@ -11,6 +11,7 @@ import click
 
 from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
+from spfvar.cli.command import Command
 from spfvar.cli.options import format_option, output_option, plugin_option, reproduce
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.cli.waiting import doing
@@ -23,7 +24,7 @@ FORMS = ("table", "markdown", "json")
 INCOMPLETE = 3
 
 
-@click.command(name="coverage")
+@click.command(name="coverage", cls=Command)
 @click.argument("variants", nargs=-1, metavar="[VARIANT]...", shell_complete=completing.checkable)
 @click.option("--writers", is_flag=True, help="What writers do to each design, instead of its faults.")
 @format_option(FORMS)
@@ -44,7 +45,7 @@ def command(
       spfvar coverage --writers per-vma-6.12
       spfvar coverage my-idea --plugin my_idea.py
     """
-    from spfvar.api import usable
+    from spfvar.plugins.chosen import usable
 
     if output is not None:
         check_writable(output)

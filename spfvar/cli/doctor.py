@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from spfvar.cli import terminal
+from spfvar.cli.command import Command
 from spfvar.cli.options import format_option, plugin_option
 
 if TYPE_CHECKING:  # completion must not wait for the simulator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:  # completion must not wait for the simulator
 WORDS = {"ok": "ok", "note": "note", "broken": "BROKEN"}
 
 
-@click.command(name="doctor")
+@click.command(name="doctor", cls=Command)
 @format_option(("table", "json"))
 @plugin_option
 def command(form: str, plugins: tuple[str, ...]) -> int:

@@ -6,6 +6,7 @@ import click
 
 from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
+from spfvar.cli.command import Command
 from spfvar.cli.options import output_option, plugin_option
 from spfvar.cli.plugins import load
 from spfvar.errors import InputError
@@ -13,7 +14,7 @@ from spfvar.matrix import catalogue
 from spfvar.plugins.variant import Stack
 
 
-@click.command(name="export")
+@click.command(name="export", cls=Command)
 @click.option("--promela", is_flag=True, help="As a model for SPIN (the one format there is).")
 @click.argument("variant", shell_complete=completing.variants)
 @click.argument("race", shell_complete=completing.races)
@@ -33,11 +34,12 @@ def command(promela: bool, variant: str, race: str, output: str | None, plugins:
         raise InputError("no format given", key="export", expected="--promela")
     if output is not None:
         check_writable(output)
-    from spfvar.explore.world import build_race
-    from spfvar.export.promela import promela as text_of
-
     races = catalogue.races()
     name = races.select([race])[0]
-    world = build_race(races[name], Stack(load(plugins).any_variant(variant)))
+    stack = Stack(load(plugins).any_variant(variant))
+    from spfvar.explore.world import build_race  # not before the names are known to be good
+    from spfvar.export.promela import promela as text_of
+
+    world = build_race(races[name], stack)
     text = text_of(world, variant, name)
     terminal.place(output, "promela").put(text)

@@ -11,12 +11,16 @@ from typing import Any
 import click
 
 from spfvar.cli import terminal
+from spfvar.cli.command import Command
 from spfvar.cli.options import format_option, plugin_option
 from spfvar.cli.plugins import load, tell_problems
+from spfvar.cli.show_names import events_of
+from spfvar.comparison.metrics import METRICS
 from spfvar.errors import InputError
 from spfvar.explore.properties import PROPERTIES
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
+from spfvar.ops.vocabulary import constructors, section_of
 from spfvar.plugins.lineage import depths, lineage
 
 Row = dict[str, Any]
@@ -130,11 +134,56 @@ def hooks(plugins: tuple[str, ...]) -> list[Row]:
     return [
         {
             "name": name,
-            "title": (inspect.getdoc(spec) or "").splitlines()[0].split(".  ")[0].rstrip("."),
+            "title": _first_sentence(spec),
             "signature": f"{name}({', '.join(inspect.signature(spec).parameters)})",
             "origin": spec.__module__,
         }
         for name, spec in HOOKS.items()
+    ]
+
+
+def primitives(_plugins: tuple[str, ...]) -> list[Row]:
+    """Every primitive that a text may yield."""
+    return [
+        {
+            "name": name,
+            "title": _first_sentence(constructor),
+            "signature": f"{name}({', '.join(inspect.signature(constructor).parameters)})",
+            "section": section_of(constructor),
+            "origin": constructor.__module__,
+        }
+        for name, constructor in constructors().items()
+    ]
+
+
+def metrics(_plugins: tuple[str, ...]) -> list[Row]:
+    """Every metric of a comparison."""
+    return [
+        {
+            "name": m.name,
+            "title": m.title,
+            "unit": m.unit,
+            "better": m.better,
+            "doc": m.doc,
+            "origin": "shipped",
+        }
+        for m in METRICS.values()
+    ]
+
+
+def events(plugins: tuple[str, ...]) -> list[Row]:
+    """Every event that a variant counts; one name may mean something else in another variant."""
+    registry = load(plugins)
+    tell_problems(registry)
+    return [
+        {
+            "name": name,
+            "title": "; or: ".join(dict.fromkeys(event.doc for _, event in users)),
+            "roles": list(dict.fromkeys(event.role for _, event in users)),
+            "variants": [variant.name for variant, _ in users],
+            "origin": users[0][0].origin,
+        }
+        for name, users in events_of(registry).items()
     ]
 
 
@@ -155,6 +204,11 @@ def hardware(_plugins: tuple[str, ...]) -> list[Row]:
     return rows
 
 
+def _first_sentence(documented: object) -> str:
+    first, *_ = (inspect.getdoc(documented) or "").splitlines() or [""]
+    return first.split(".  ")[0].rstrip(".")
+
+
 KINDS: dict[str, Callable[[tuple[str, ...]], list[Row]]] = {
     "variants": variants,
     "series": series,
@@ -163,16 +217,20 @@ KINDS: dict[str, Callable[[tuple[str, ...]], list[Row]]] = {
     "twins": twins,
     "properties": properties,
     "hooks": hooks,
+    "primitives": primitives,
+    "metrics": metrics,
+    "events": events,
     "hardware": hardware,
 }
 
 
-@click.command(name="list")
+@click.command(name="list", cls=Command)
 @click.argument("kind", type=click.Choice(list(KINDS)), metavar="KIND")
 @format_option(("table", "json"))
 @plugin_option
 def command(kind: str, form: str, plugins: tuple[str, ...]) -> None:
-    """List things of a KIND: variants, series, scenarios, races, twins, properties, hooks or hardware.
+    """List things of a KIND: variants, series, scenarios, races, twins, properties, hooks (hook points),
+    primitives, metrics, events or hardware.  spfvar show NAME explains each.
 
     \b
     Examples:

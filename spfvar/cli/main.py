@@ -22,11 +22,11 @@ COMMANDS = {
     "hunt": ("spfvar.cli.hunt", "Generate small races, smallest first: what breaks that no race is about?"),
     "list": (
         "spfvar.cli.listing",
-        "List variants, series, scenarios, races, twins, properties, hook points or hardware.",
+        "List variants, scenarios, races, twins, hook points, metrics and more, by kind.",
     ),
     "show": (
         "spfvar.cli.show",
-        "Explain a scenario, a race, a variant, a series, a hook point or a hardware profile.",
+        "Explain whatever has a name: a variant, a load, a race, a hook point, a metric.",
     ),
     "bisect": ("spfvar.cli.bisect", "Run every prefix of a series: where does a property or a metric move?"),
     "ablate": ("spfvar.cli.ablate", "Take each guard of a variant out: which race breaks without it?"),
@@ -79,8 +79,8 @@ def cli() -> None:
 
     \b
     Examples:
-      spfvar compare                                    all variants, all scenarios
-      spfvar compare spf-do-fault --scenario 'file-*'   one variant against the baseline
+      spfvar compare                                    the main variants and scenarios
+      spfvar compare spf-do-fault --scenario 'file-*'   one variant against mmap_lock, some loads
       spfvar check spf-do-fault                         every interleaving of every race
       spfvar list scenarios
       spfvar show file-cow

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from spfvar.cli import terminal
+from spfvar.cli.command import Group
 from spfvar.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ on_option = click.option(
 )
 
 
-@click.group(name="new")
+@click.group(name="new", cls=Group)
 def command() -> None:
     """Write a variant, a load, a race or a package to start from; no file that exists is touched.
 

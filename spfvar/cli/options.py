@@ -136,28 +136,6 @@ def seed_options(command: Command) -> Command:
     return seeds(seed(command))
 
 
-def bound_options(max_states: int, timeout: str) -> Callable[[Command], Command]:
-    """--max-states, --memory and --timeout of searches, with these defaults."""
-
-    def decorate(command: Command) -> Command:
-        states = click.option(
-            "--max-states", type=int, default=max_states, show_default=True, help="Bound of each search."
-        )
-        memory = click.option(
-            "--memory", default="2GiB", show_default=True, metavar="SIZE", help="Bound of all searches."
-        )
-        return states(memory(timeout_option(timeout)(command)))
-
-    return decorate
-
-
-def timeout_option(default: str) -> Callable[[Command], Command]:
-    """--timeout of each search."""
-    return click.option(
-        "--timeout", default=default, show_default=True, metavar="DURATION", help="Bound of each search."
-    )
-
-
 def _jobs(_context: click.Context, _parameter: click.Parameter, jobs: int | None) -> int | None:
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")

@@ -9,6 +9,7 @@ import click
 
 from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
+from spfvar.cli.command import Command
 from spfvar.cli.options import format_option, output_option, plugin_option
 from spfvar.cli.plugins import load
 from spfvar.matrix import catalogue
@@ -19,7 +20,7 @@ if TYPE_CHECKING:  # completion must not wait for the explorer
     from spfvar.explore.replay import Replay
 
 
-@click.command(name="replay")
+@click.command(name="replay", cls=Command)
 @click.argument("token", metavar="TOKEN|FILE", shell_complete=completing.files)
 @click.option(
     "--race",

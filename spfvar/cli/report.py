@@ -12,6 +12,8 @@ import click
 
 from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
+from spfvar.cli.bounds import bound_options, search_options
+from spfvar.cli.command import Command
 from spfvar.cli.options import (
     format_option,
     hardware_option,
@@ -25,10 +27,13 @@ from spfvar.cli.options import (
     set_option,
     threads_option,
 )
+from spfvar.cli.own_files import tell_own
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.errors import InputError
+from spfvar.matrix import catalogue
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
+    from spfvar.explore.options import Options
     from spfvar.plugins.registry import Registry
     from spfvar.review.build import Progress
     from spfvar.review.model import Review
@@ -39,7 +44,7 @@ FORMS = ("mail", "markdown", "html")
 SOMETHING_FAILED = 1
 
 
-@click.command(name="report")
+@click.command(name="report", cls=Command)
 @click.argument("variant", shell_complete=completing.variants)
 @click.option(
     "--against",
@@ -57,16 +62,25 @@ SOMETHING_FAILED = 1
 @output_option
 @scenario_option("all")
 @race_option("all")
+@click.option(
+    "--questions",
+    multiple=True,
+    metavar="NAME|FILE.toml",
+    shell_complete=completing.files,
+    help="Also answer the questions there; repeatable.",
+)
 @threads_option
 @hardware_option
 @set_option
 @seed_options
+@bound_options
 @jobs_option("Searches and cells")
 @plugin_option
 def command(
     variant: str, against: tuple[str, ...], patch_file: str | None, number: int | None, form: str,
-    short: bool, output: str | None, scenarios: tuple[str, ...], races: tuple[str, ...], threads: list[int],
-    hardware: str, settings: dict[str, list[str]], seeds: int, seed: int, jobs: int | None,
+    short: bool, output: str | None, scenarios: tuple[str, ...], races: tuple[str, ...],
+    questions: tuple[str, ...], threads: list[int], hardware: str, settings: dict[str, list[str]],
+    seeds: int, seed: int, max_states: int, memory: str | None, timeout: str | None, jobs: int | None,
     plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Review a VARIANT, and the patch that it models: is it safe, where is it worth it, who pays?
@@ -90,6 +104,7 @@ def command(
         raise InputError(f"--short is a form of mail, not of {form}", key="--short", expected="--format mail")
     if form == "html" and output is None and sys.stdout.isatty():
         raise InputError("a page is not for a terminal", key="--format html", expected="-o FILE, or a pipe")
+    bounds = search_options(max_states, memory, timeout)
     if output is not None:
         check_writable(output)
     if number is not None and patch_file is None:
@@ -97,8 +112,8 @@ def command(
     registry = load(plugins)
     with _progress() as progress:
         review = review_of(
-            registry, variant, against, patch_file, number, scenarios, races, threads, hardware, settings,
-            seeds, seed, jobs, reproduce(sys.argv[1:]), progress,
+            registry, variant, against, patch_file, number, scenarios, races, questions, threads, hardware,
+            settings, seeds, seed, bounds, jobs, reproduce(sys.argv[1:]), progress,
         )  # fmt: skip
     text = render(review, form, short)
     terminal.Place(output).put(text)
@@ -122,28 +137,35 @@ def render(review: Review, form: str, short: bool = False) -> str:
 
 def review_of(
     registry: Registry, variant: str, against: Sequence[str], patch_file: str | None, number: int | None,
-    scenarios: Sequence[str], races: Sequence[str], threads: Sequence[int], hardware: str,
-    settings: Mapping[str, Sequence[str]], seeds: int, seed: int, jobs: int | None, line: str,
+    scenarios: Sequence[str], races: Sequence[str], questions: Sequence[str], threads: Sequence[int],
+    hardware: str, settings: Mapping[str, Sequence[str]], seeds: int, seed: int, bounds: Options,
+    jobs: int | None, line: str,
     progress: Progress | None = None,
 ) -> Review:  # fmt: skip
     """The review that these options ask for, of one of the patches or of their stack.
 
     ``line`` is the command line that makes it again.
     """
-    from spfvar.api import usable
-    from spfvar.review.build import make_review, make_scope
+    from spfvar.plugins.chosen import usable
     from spfvar.review.stack import chosen
 
     patches = _patches(patch_file)
+    tell_own(catalogue.scenarios(), scenarios, "--scenario")
+    tell_own(catalogue.races(), races, "--race")
+    tell_own(catalogue.hardware(), [hardware], "--hardware")
     wanted = usable(registry, [variant, *against])
     tell_problems(registry)
     if variant not in wanted:
         raise InputError(f"{variant} cannot be reviewed: its plugin has a problem")
+    from spfvar.review.build import make_review, make_scope  # not before the names are known to be good
+    from spfvar.review.questions import questions as question_files
+
+    tell_own(question_files(), questions, "--questions")
     patch = chosen(patches, number, registry[variant]) if patches else None
     scope = make_scope(
         registry, variant, against=[name for name in against if name in wanted], patch=patch,
-        loads=scenarios, races=races, threads=threads, hardware=hardware, settings=settings,
-        seeds=seeds, seed=seed,
+        loads=scenarios, races=races, asked=questions, threads=threads, hardware=hardware, settings=settings,
+        seeds=seeds, seed=seed, bounds=bounds,
     )  # fmt: skip
     return make_review(registry, scope, line, jobs, progress)
 

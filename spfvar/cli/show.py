@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import inspect
 import shutil
 import sys
-import textwrap
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from spfvar.cli import completing, terminal
+from spfvar.cli.command import Command
+from spfvar.cli.lines import Verbatim, wrapped
+from spfvar.cli.listing import KINDS as LISTED
 from spfvar.cli.options import plugin_option
 from spfvar.cli.plugins import load, tell_problems
+from spfvar.cli.show_files import profile_lines, scenario_lines
+from spfvar.cli.show_names import hook_lines, named, named_lines
 from spfvar.cli.show_race import race_lines, twin_lines
+from spfvar.cli.show_series import series_lines
 from spfvar.errors import InputError, UnknownNameError, nearest, quote
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
 from spfvar.plugins.registry import Registry
-from spfvar.plugins.series import Series, spans
 from spfvar.report.paint import bold
-from spfvar.scenario.hardware import Profile
-from spfvar.scenario.schema import Axis, Region, Scenario, Statement
-from spfvar.units import format_duration, format_percent, format_size
+
+KINDS = tuple(LISTED)
 
 
-@click.command(name="show")
+@click.command(name="show", cls=Command)
 @click.argument("name", shell_complete=completing.everything)
 @click.option(
     "--format",
@@ -53,7 +56,8 @@ from spfvar.units import format_duration, format_percent, format_size
     "--diff",
     "other",
     metavar="OTHER",
-    help="Both variants' protocols, step against step; in two columns if the terminal is wide enough.",
+    help="NAME's protocol against OTHER's, step by step: - and the left column are OTHER's, + and the right "
+    "one NAME's.",
 )
 @click.option(
     "--dot",
@@ -71,7 +75,8 @@ def command(
     graph: bool,
     plugins: tuple[str, ...],
 ) -> None:
-    """Explain a scenario, a race, a variant, a series, a broken twin, a hook point or a hardware profile.
+    """Explain whatever has a NAME: a variant, series, scenario, race, machine, twin, hook point, primitive,
+    property, metric or event.
 
     A variant's protocol is shown as an outline of each hook point, in kernel terms; behind a hook point's
     name stand the patches that implement it.
@@ -86,7 +91,8 @@ def command(
       spfvar show per-vma-6.12 --diff per-vma-refcnt --fault file-read
       spfvar show spf-anon --fault anon-write --dot > spf-anon.dot
       spfvar show munmap-file
-      spfvar show pte_map_lock
+      spfvar show pte_map_lock                 a hook point: its contract, and the core's text
+      spfvar show P6                           a property; likewise a metric, event or primitive
       spfvar show skylake-2s56c
       spfvar show pft --format toml > mine.toml
     """
@@ -104,7 +110,7 @@ def command(
         show_protocol(registry, name, asked(faults, writers), other, graph)
         return
     where = terminal.place(None)
-    lines = explain(name, registry)
+    lines = explain(name, registry, plugins)
     texts = [wrapped(line, where.width) for line in lines]
     if where.colour:
         texts = [text if i and not is_heading(line) else bold(text)
@@ -133,14 +139,6 @@ def show_protocol(
     terminal.say("\n".join(lines))
 
 
-def wrapped(line: str, width: int = terminal.WIDTH) -> str:
-    """The line within ``width`` columns, continued two columns further in."""
-    indent = " " * (len(line) - len(line.lstrip()) + 2)
-    return textwrap.fill(
-        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
-
-
 def is_heading(line: str) -> bool:
     """Does the line stand above a list?"""
     return line.endswith(":") and not line.startswith(" ")
@@ -154,168 +152,51 @@ def as_toml(name: str) -> str:
     return profiles.text(name) if name in profiles.names() else catalogue.scenarios().text(name)
 
 
-def explain(name: str, registry: Registry) -> list[str]:
-    """Whatever is called ``name``, in lines."""
+def explain(name: str, registry: Registry, plugins: Sequence[str] = ()) -> list[str]:
+    """Whatever is called ``name``, in lines; one thing below the other where several are."""
+    found = list(_everything_called(name, registry, plugins))
+    if found:
+        first, *others = found
+        return [*first, *(line for lines in others for line in ("", Verbatim("-" * 72), "", *lines))]
+    raise UnknownNameError(
+        f"nothing is called {quote(name, chr(39))}", suggestion=nearest(name, known_names(registry)),
+        expected=f"what spfvar list {', '.join(KINDS[:-1])} or {KINDS[-1]} shows",
+    )  # fmt: skip
+
+
+def _everything_called(name: str, registry: Registry, plugins: Sequence[str]) -> Iterator[list[str]]:
     scenarios, profiles, races = catalogue.scenarios(), catalogue.hardware(), catalogue.races()
-    if name in races.names() or _is_race_file(name):
-        name = races.select([name])[0]
-        return race_lines(name, races[name], races.origin(name))
+    if _is_race_file(name) or name in races.names():
+        found = races.select([name])[0]
+        yield race_lines(found, races[found], races.origin(found))
+    elif name.endswith(".toml") or name in scenarios.names():
+        found = scenarios.select([name])[0]
+        yield scenario_lines(found, scenarios[found], scenarios.origin(found))
     if name in registry.twins:
-        return twin_lines(registry.twins[name])
-    if name.endswith(".toml") or name in scenarios.names():
-        name = scenarios.select([name])[0]
-        return scenario_lines(name, scenarios[name], scenarios.origin(name))
+        yield twin_lines(registry.twins[name], plugins)
     if name in registry.series:
-        return series_lines(registry.series[name])
-    if registry.has_variant(name):
+        yield series_lines(registry.series[name], plugins)
+    elif registry.has_variant(name):
         from spfvar.cli.show_variant import main_protocol, variant_lines
 
         variant = registry[name]
-        return [*variant_lines(variant, registry), *main_protocol(variant)]
+        yield [*variant_lines(variant, registry), *main_protocol(variant, registry, plugins)]
     if name in HOOKS:
-        return hook_lines(name, registry)
+        yield hook_lines(name, registry)
     if name in profiles.names():
-        return profile_lines(name, profiles[name])
-    names = [
-        scenarios.names(), races.names(), registry.variants, registry.series, registry.twins,
-        profiles.names(), HOOKS,
+        yield profile_lines(name, profiles[name])
+    yield from named_lines(name, registry)
+
+
+def known_names(registry: Registry) -> list[str]:
+    """Everything that can be shown by name."""
+    groups = [
+        catalogue.scenarios().names(), catalogue.races().names(), registry.variants, registry.series,
+        registry.twins, catalogue.hardware().names(), HOOKS, named(registry),
     ]  # fmt: skip
-    everything = [one for group in names for one in group]
-    raise UnknownNameError(
-        f"nothing is called {quote(name, chr(39))}", suggestion=nearest(name, everything),
-        expected="what spfvar list variants, series, scenarios, races, twins, hooks or hardware shows",
-    )  # fmt: skip
+    return [one for group in groups for one in group]
 
 
 def _is_race_file(name: str) -> bool:
     """Is it a TOML file that says it is a race?"""
     return name.endswith(".toml") and catalogue.kind_of(Path(name)) == "race"
-
-
-def scenario_lines(name: str, scenario: Scenario, origin: str) -> list[str]:
-    """A load: what it does, on which axes."""
-    lines = [f"{name}: {scenario.title}", f"source: {scenario.source or 'none given'}", f"file: {origin}"]
-    if scenario.description:
-        lines += ["", *scenario.description.strip().splitlines()]
-    lines += ["", "Axes (--set NAME=VALUE; threads also by --threads):"]
-    for axis_name, axis in scenario.axes.items():
-        lines += axis_lines(axis_name, axis)
-    lines += ["", "Regions:", *(f"  {region_line(region)}" for region in scenario.region), "", "Threads:"]
-    for group in scenario.group:
-        times = "without end" if group.repeat == 0 else f"{group.repeat} times"
-        lines.append(f"  {group.threads} x {group.name}, {times}:")
-        lines += [f"    {statement_line(statement)}" for statement in group.program]
-    if scenario.threshold:
-        own = ", ".join(f"{name} {format_percent(share)}" for name, share in scenario.threshold.items())
-        lines += ["", f"Differences up to these are noise: {own}."]
-    measure = scenario.measure
-    if measure.faults or measure.faults_per_thread:
-        lines += ["", f"Measured: {measure.faults} + {measure.faults_per_thread} per thread faults, after "
-                  f"{measure.warmup} + {measure.warmup_per_thread} per thread to warm up."]  # fmt: skip
-    else:
-        lines += ["", "Measured: the whole run, until every thread has ended."]
-    return [*lines, "", f"Run: spfvar compare --scenario {name if origin == 'shipped' else origin}"]
-
-
-def axis_lines(name: str, axis: Axis) -> list[str]:
-    """An axis with its default values, and the published one."""
-    values = ", ".join(str(value) for value in axis.values)
-    published = f" (published: {axis.published})" if axis.published is not None else ""
-    choices = f" of {', '.join(axis.choices)}" if axis.choices else ""
-    plausible = f"; plausible: {axis.range[0]} to {axis.range[1]}" if axis.range is not None else ""
-    return [f"  {name} = {values}{choices}{published}", f"      {axis.doc}{plausible}"]
-
-
-_BACKING = {
-    "anon": "anonymous memory",
-    "file": "a file",
-    "swap": "anonymous memory that is in swap",
-}
-
-
-def region_line(region: Region) -> str:
-    """A region in words."""
-    size = _literal(region.size, format_size)
-    parts = [f"{region.name}: {size} of {_BACKING[region.backing]}"]
-    parts.append(f"{region.sharing}, one per {region.per}")
-    parts.append("mapped from the start" if region.mapped else "mapped by the program")
-    if region.window is not None:
-        parts.append(f"each thread goes through its own part, {_literal(region.window, format_size)} in view")
-    if region.backing == "swap":
-        parts.append(f"swap cache holds {region.cached}")
-    if region.backing == "file":
-        window = _literal(region.fault_around, format_size)
-        parts.append(f"page cache holds {region.cached}, fault-around {window}")
-    return "; ".join(parts)
-
-
-def statement_line(statement: Statement) -> str:
-    """A step of a program in words."""
-    verb, target = statement.verb, getattr(statement, statement.verb)
-    if verb == "touch":
-        return f"{statement.access} every page of {target}"
-    if verb == "mprotect":
-        return f"mprotect {target} to {statement.prot}"
-    if verb == "madvise":
-        return f"madvise {target} {statement.advice}"
-    if verb == "brk":
-        return f"brk: {statement.change} {target}"
-    if verb == "next":
-        return f"go on to the next {target}"
-    if verb == "compute":
-        return f"compute for {_literal(target, format_duration)}"
-    return f"{verb} {target}"
-
-
-def _literal(value: object, spell: object) -> str:
-    return str(value) if isinstance(value, str) else str(spell(value))  # type: ignore[operator]
-
-
-def series_lines(series: Series) -> list[str]:
-    """A series: its patches in order, what each needs, and what it is here."""
-    lines = [f"{series.name}: {series.title}", f"kernel: {series.kernel}", f"source: {series.source}"]
-    lines += ["", series.description] if series.description else []
-    lines += ["", "Patches:"]
-    for patch in series.patches:
-        lines.append(f"  {patch.number:>3} {patch.title}")
-        classes = [change.__name__ for change in patch.changes]
-        classes += [f"{repair.__name__} (repair)" for repair in patch.repairs]
-        what = [", ".join(classes) if classes else "no change here"]
-        what += [patch.note] if patch.note else []
-        what += [f"needs {spans(patch.needs)}"] if patch.needs else []
-        lines.append(f"        {'; '.join(what)}")
-    last = len(series.patches)
-    example = f"{series.name}@{last // 2}"
-    return [*lines, "", f"As a variant: {series.name}, {example}, '{series.name}~{last}'; "
-            f"step by step: spfvar bisect {series.name}"]  # fmt: skip
-
-
-def hook_lines(name: str, registry: Registry) -> list[str]:
-    """A hook point: its contract, and which variants' patches implement it."""
-    spec = HOOKS[name]
-    users = [
-        f"  {variant.name}: {', '.join(p.__name__ for p in variant.patches if hasattr(p, name))}"
-        for variant in registry.variants.values()
-        if any(hasattr(patch, name) for patch in variant.patches)
-    ]
-    signature = f"{name}({', '.join(inspect.signature(spec).parameters)})"
-    doc = inspect.getdoc(spec) or ""
-    return [signature, "", doc, "", "Implemented by:", *(users or ["  the core alone"])]
-
-
-def profile_lines(name: str, profile: Profile) -> list[str]:
-    """A hardware profile: the machine, and where its figures come from."""
-    lines = [f"{name}: {profile.title}", f"source: {profile.source}"]
-    if profile.description:
-        lines += ["", *profile.description.strip().splitlines()]
-    latency = profile.latency_ns
-    lines += [
-        "",
-        f"{profile.sockets} sockets, {profile.cores} cores, {profile.cpus} CPUs; placement: {profile.place}",
-        f"cache line transfer: {latency.core:g} ns within a core, {latency.cluster:g} within a cluster, "
-        f"{latency.socket:g} within a socket, {latency.remote:g} across sockets",
-        f"fitted: {', '.join(profile.fitted) or 'nothing'}",
-    ]
-    if profile.fidelity:
-        lines.append(f"fidelity: {profile.fidelity}")
-    return lines

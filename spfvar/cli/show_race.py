@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from spfvar.cli.lines import said
 from spfvar.explore.properties import PROPERTIES
 from spfvar.plugins.variant import Twin
 from spfvar.scenario.race import Race, RaceStatement
@@ -28,7 +31,7 @@ def race_lines(name: str, race: Race, origin: str) -> list[str]:
         lines.append(f"  {prop}: {PROPERTIES[prop].text if prop in PROPERTIES else 'not checked'}")
     if race.sometimes:
         lines += ["", "Some interleaving has to reach: " + ", ".join(race.sometimes)]
-    return [*lines, "", f"Run: spfvar check --race {name if origin == 'shipped' else origin}"]
+    return [*lines, "", said("Run", "check", "--race", name if origin == "shipped" else origin)]
 
 
 def statement_text(statement: RaceStatement) -> str:
@@ -39,7 +42,7 @@ def statement_text(statement: RaceStatement) -> str:
     return f"{verb} {given.get(verb, '')}".strip() + (f" ({', '.join(options)})" if options else "")
 
 
-def twin_lines(twin: Twin) -> list[str]:
+def twin_lines(twin: Twin, plugins: Sequence[str] = ()) -> list[str]:
     """A broken twin: the published bug, and what shows it."""
     lines = [f"{twin.name}: {twin.title}", f"source: {twin.source}"]
     if twin.description:
@@ -54,4 +57,9 @@ def twin_lines(twin: Twin) -> list[str]:
     for word, patches in (("Adds", twin.patches), ("Leaves out", twin.without)):
         if patches:
             lines.append(f"{word}: {', '.join(patch.__name__ for patch in patches)}")
-    return [*lines, "", f"Run: spfvar check --twins {twin.name}"]
+    return [
+        *lines,
+        "",
+        said("Run", "check", "--twins", twin.name, plugins=plugins),
+        said("What is different", "show", twin.name, "--diff", twin.fixed, plugins=plugins),
+    ]

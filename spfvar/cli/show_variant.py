@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
 
+from spfvar.cli.lines import Verbatim, said
 from spfvar.errors import InputError
 from spfvar.ops.op import Steps
 from spfvar.plugins.lineage import lineage
@@ -58,7 +59,7 @@ def _family(variant: Variant, registry: Registry) -> Iterator[str]:
         yield f"shares with {name}: {', '.join(patches)}"
 
 
-def main_protocol(variant: Variant) -> list[str]:
+def main_protocol(variant: Variant, registry: Registry, plugins: Sequence[str] = ()) -> list[str]:
     """The outlines of the main kinds of faults and writers, at the hook points that the variant changes."""
     stack = Stack(variant)
     told: set[Section] = set()
@@ -73,12 +74,21 @@ def main_protocol(variant: Variant) -> list[str]:
         lines += ["", head, "=" * len(head)]
         for section in new:
             lines += ["", *section.text()]
-    return [
-        *lines,
-        "",
-        f"All of it: spfvar show {variant.name} --fault {MAIN_FAULTS[0]}, or --writer {MAIN_WRITERS[0]}; "
-        "beside another variant: --diff OTHER; as a graph: --dot",
-    ]
+    return [*lines, "", *_more(variant, registry, plugins)]
+
+
+def _more(variant: Variant, registry: Registry, plugins: Sequence[str]) -> Iterator[str]:
+    """Commands that show more of it."""
+
+    def shown(what: str, *options: str) -> Verbatim:
+        return said(what, "show", variant.name, *options, plugins=plugins)
+
+    yield shown("All of it", "--fault", MAIN_FAULTS[0], "--writer", MAIN_WRITERS[0])
+    plain = next((v.name for v in registry.variants.values() if not v.patches), variant.name)
+    other = next((r.stacks_on for r in lineage(registry.variants) if r.name == variant.name), None) or plain
+    if other != variant.name:
+        yield shown("Against another variant", "--diff", other)
+    yield shown("As a graph", "--dot")
 
 
 def _left_out(variant: Variant, new: int, chosen: int) -> str:
@@ -103,18 +113,20 @@ def protocol_lines(variant: Variant, wanted: Iterable[Asked]) -> list[str]:
     return lines
 
 
-def diff_lines(left: Variant, right: Variant, wanted: Iterable[Asked], width: int | None) -> list[str]:
-    """Two variants' outlines, hook point against hook point and step against step.
+def diff_lines(variant: Variant, other: Variant, wanted: Iterable[Asked], width: int | None) -> list[str]:
+    """A variant's outlines against another's, hook point by hook point and step by step.
+
+    As in a patch the ``other`` one is the old side, left or with a "-"; the variant is the new one.
 
     ``width`` of the terminal in columns, None if the output is no terminal.
     """
-    stacks = Stack(left), Stack(right)
-    lines: list[str] = []
+    stacks = Stack(other), Stack(variant)
+    lines = [f"{variant.name} against {other.name}"]
     for what, name in wanted:
         call = call_named(what, name)
         chunks = list(_chunks(sections(stacks[0], call), sections(stacks[1], call)))
-        titles = (f"{left.name}: {name} {what}", f"{right.name}: {name} {what}")
-        lines += ([""] if lines else []) + side_by_side(chunks, titles, width)
+        titles = (f"{other.name}: {name} {what}", f"{variant.name}: {name} {what}")
+        lines += ["", *side_by_side(chunks, titles, width)]
     return lines
 
 

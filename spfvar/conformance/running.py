@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from spfvar.conformance.result import Trouble, number
 from spfvar.conformance.static import Said
 from spfvar.conformance.subject import Subject
-from spfvar.explore.explore import Options
+from spfvar.explore.options import Options
 from spfvar.explore.verdict import INCOMPLETE, VIOLATION, Verdict
 from spfvar.matrix import catalogue
-from spfvar.matrix.check import Case, run_checks
+from spfvar.matrix.cases import Case
+from spfvar.matrix.check import run_checks
 from spfvar.matrix.plan import make_plan
 from spfvar.matrix.run import run_plan
 from spfvar.matrix.samples import Samples
@@ -27,7 +28,7 @@ class Scope:
 
     scenarios: Sequence[str] = ()
     threads: int = 2
-    options: Options = field(default_factory=lambda: Options(max_states=20_000_000, max_bytes=2 << 30))
+    options: Options = field(default_factory=Options)
     jobs: int | None = None
     progress: Progress | None = None
 
@@ -59,7 +60,7 @@ def _of_verdict(verdict: Verdict, subject: Subject) -> list[Trouble]:
     if verdict.verdict == INCOMPLETE:
         return [Trouble(
             f"{verdict.race}: nothing found in {verdict.states} states, and nothing proven: {verdict.why}",
-            "make the text simpler, or the bound wider (--timeout)",
+            "make the text simpler, or the bound wider (--max-states)",
         )]  # fmt: skip
     return []
 

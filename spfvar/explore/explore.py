@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from spfvar.explore import search as k
 from spfvar.explore.livelock import larger_edges, new_edges, trapped
+from spfvar.explore.options import Options
 from spfvar.explore.parts import Keys, Store, refill_keys, refill_parts
 from spfvar.explore.rules import dead_words_at_start, rules_of
 from spfvar.explore.world import LANE, RaceWorld
@@ -22,40 +23,8 @@ _FIRST_PARTS = 1 << 9
 _FIRST_EDGES = 1 << 14
 _FIRST_SLICE = 256
 _LAST_SLICE = 100_000
-_SLICE_SECONDS = 0.1
 _FANOUT = 8  # more successors than an expanded state has new ones, mostly
 _MEMO = 1 << 21
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What bounds and shortens a search.
-
-    ``max_states`` and ``max_bytes`` bound it (a search that hits a bound is incomplete), ``seconds`` its
-    wall time.  ``first``: stop at the first violation.  ``livelock``: look for states from which no way
-    leads to an end; each one found is real, but the partial-order reduction may leave some out.
-
-    The reductions leave every verdict as it is (docs/reductions.md).  ``merge`` runs private primitives in
-    one go, ``forget`` forgets registers that are not read again, ``symmetry`` takes the threads of an actor
-    for interchangeable, ``partial_order`` lets a thread run on while nothing that the others may still do
-    conflicts with it.  A search without ``merge`` and ``partial_order`` finds a shortest way, counted in
-    primitives.
-    """
-
-    max_states: int = 50_000_000
-    max_bytes: int = 1 << 30
-    seconds: float = 60.0
-    merge: bool = True
-    forget: bool = True
-    symmetry: bool = True
-    partial_order: bool = True
-    first: bool = True
-    livelock: bool = True
-
-    @classmethod
-    def plain(cls, **bounds: Any) -> Options:
-        """Every interleaving of every primitive."""
-        return cls(merge=False, forget=False, symmetry=False, partial_order=False, **bounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +165,8 @@ class Search:
         edges_full = bool(self.options.livelock and space.edges.used[0] + ways > len(space.edges.source))
         growing += [space.edges] if edges_full else []
         more = sum(2 * array.nbytes for store in growing for array in store)
-        if self.bytes() + more > self.options.max_bytes:
+        most = self.options.max_bytes
+        if most is not None and self.bytes() + more > most:
             return "memory"
         if full:
             if max(2 * len(getattr(space, name).rows) for name in full) > k.MAX_PARTS:
@@ -340,7 +310,7 @@ def run(search: Search, progress: Callable[[int, int, float], None] | None = Non
     why = ""
     budget = _FIRST_SLICE
     while True:
-        before = time.perf_counter()
+        # Slices are the same on every machine, for where the last one ends decides what has been found.
         budget = max(1, min(budget, (options.max_states - search.states) // _FANOUT))
         status = k.search(search.space, found, search.work, search.rules, budget, -1)
         now = time.perf_counter()
@@ -350,7 +320,7 @@ def run(search: Search, progress: Callable[[int, int, float], None] | None = Non
             why = search.enlarge()
         elif search.states >= options.max_states:
             why = "max-states"
-        elif now - before < _SLICE_SECONDS:
+        else:
             budget = min(2 * budget, _LAST_SLICE)
         if not why and now - began > options.seconds:
             why = "timeout"

@@ -124,13 +124,16 @@ class Locks:
 class Trace:
     """A violation's path.
 
-    ``threads`` are the columns; ``end`` says what is wrong, in lines; ``ways`` are the primitives.
+    ``threads`` are the columns; ``end`` says what is wrong, in lines; ``ways`` are the primitives; ``blamed``
+    is what violates, or waits for ever, as "function: primitive" whatever thread it is; () if only the state
+    at the end is wrong.
     """
 
     threads: tuple[str, ...]
     steps: tuple[Step, ...]
     end: tuple[str, ...]
     ways: tuple[int, ...]
+    blamed: tuple[str, ...] = ()
 
     @property
     def length(self) -> int:
@@ -203,7 +206,22 @@ def record(world: RaceWorld, ways: Sequence[int], code: int, round_from: int = -
     end = list(ending(walker, recorder, steps, code))
     if 0 <= round_from < len(steps):
         end.append(f"steps {steps[round_from].number} to {steps[-1].number} can be repeated for ever")
-    return Trace(threads, tuple(steps), tuple(end), tuple(ways))
+    return Trace(threads, tuple(steps), tuple(end), tuple(ways), tuple(_blamed(walker, steps, code)))
+
+
+def _blamed(walker: Walker, steps: Sequence[Step], code: int) -> Iterable[str]:
+    if steps and steps[-1].outcome == VIOLATED:
+        yield f"{steps[-1].function}: {steps[-1].name}"
+    elif code == c.V_DEADLOCK:
+        yield from sorted({f"{op.function}: {op.name}" for _, op in _waiting(walker)})
+
+
+def _waiting(walker: Walker) -> Iterable[tuple[str, Op]]:
+    """Threads that cannot go on, and where each of them is."""
+    for thread, name in enumerate(walker.world.names):
+        op = walker.op_of(thread)
+        if op.code not in (c.END, c.RCU_GP_START):
+            yield name, op
 
 
 def ending(walker: Walker, recorder: Recorder, steps: Sequence[Step], code: int) -> Iterable[str]:
@@ -215,10 +233,7 @@ def ending(walker: Walker, recorder: Recorder, steps: Sequence[Step], code: int)
         return
     for lock, holders in sorted(recorder.locks.held.items()):
         yield f"{lock} is held by {', '.join(holders)}"
-    for thread, name in enumerate(walker.world.names):
-        op = walker.op_of(thread)
-        if op.code in (c.END, c.RCU_GP_START):
-            continue
+    for name, op in _waiting(walker):
         wanted = recorder.locks.waiting.get(name)
         place = f"waits for {wanted}" if wanted and op.code in _TAKES else f"waits in {op.name}"
         yield f"{name} {place}, in {op.function}"

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spfvar.explore.explore import Exploration, Options, explore
+from spfvar.explore.explore import Exploration, explore
 from spfvar.explore.moves import way_round
+from spfvar.explore.options import Options
 from spfvar.explore.properties import property_of
 from spfvar.explore.tokens import token_of
 from spfvar.explore.trace import Trace, record

@@ -8,6 +8,7 @@ nothing: it finds violations, or it does not.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -47,11 +48,11 @@ COUNTERS: Final = 7
 
 @dataclass(frozen=True, slots=True)
 class WalkOptions:
-    """How much to walk: ``walks`` of at most ``steps`` primitives each, for at most ``seconds``."""
+    """How much to walk: ``walks`` of at most ``steps`` primitives each; ``seconds`` bounds all of them."""
 
     walks: int = 20_000
     steps: int = 100_000
-    seconds: float = 60.0
+    seconds: float = math.inf
     seed: int = 1
     first: bool = True
 

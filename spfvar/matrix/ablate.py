@@ -14,8 +14,9 @@ import spfvar.mm
 import spfvar.scenario
 from spfvar.automata.automaton import Automaton
 from spfvar.cpus import available_cpus
-from spfvar.explore.explore import Exploration, Options, explore
+from spfvar.explore.explore import Exploration, explore
 from spfvar.explore.guards import Guard, Removal, find_guards
+from spfvar.explore.options import Options
 from spfvar.explore.properties import property_of
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION, Verdict, judge
 from spfvar.explore.world import KTHREAD, RaceWorld, build_world, extract_race
@@ -115,11 +116,11 @@ def ablate(
 ) -> Ablated:
     """Every guard of the variant's patches (``core``: and of the paths that they stand on), by function.
 
-    A variant without patches is its core.  ``options.max_bytes`` is shared by searches side by side.
+    A variant without patches is its core.  The bounds of ``options`` are those of each search.
     Raises StrategyError.
     """
     workers = jobs or available_cpus()
-    bounded = replace(options, max_bytes=options.max_bytes // workers, first=True)
+    bounded = replace(options, first=True)
     stop = Event()
     stack = Stack(variant)
     shared = set() if core or not variant.patches else core_texts(races.values())

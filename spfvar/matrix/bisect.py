@@ -15,11 +15,12 @@ from spfvar.automata.automaton import Automaton
 from spfvar.automata.extract import StrategyError
 from spfvar.comparison.stats import CELL_COLUMNS, COMPARISON_COLUMNS, PLACE, axes_key, compare_to, summarise
 from spfvar.errors import InputError
-from spfvar.explore.explore import Options
+from spfvar.explore.options import Options
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION, Verdict
 from spfvar.explore.world import extract_race
-from spfvar.matrix.check import Case, run_checks
+from spfvar.matrix.cases import Case
 from spfvar.matrix.check import Progress as CheckProgress
+from spfvar.matrix.check import run_checks
 from spfvar.matrix.plan import CellSpec, Plan
 from spfvar.matrix.run import Progress, run_plan
 from spfvar.matrix.samples import Failure
@@ -95,7 +96,7 @@ def bisect_races(
     jobs: int | None = None,
     progress: CheckProgress | None = None,
 ) -> list[RaceStep]:
-    """Explore every race under every prefix, race by race.  ``options.max_bytes`` is for all searches."""
+    """Explore every race under every prefix, race by race."""
     stacks = _stacks(prefixes)
     firsts = {
         name: _first_alike([_protocol(stacks[p.variant.name], partial(extract_race, race)) for p in prefixes])

@@ -1,6 +1,8 @@
 """Scenarios, races and hardware profiles by name: shipped ones, and files that users drop.
 
-Looked for, later ones first: the shipped directory, ``$XDG_CONFIG_HOME/spfvar/<kind>``, ``./<kind>``.
+A name is looked for in the shipped directory, in ``./<kind>`` and in ``$XDG_CONFIG_HOME/spfvar/<kind>``, in
+this order: what is shipped means the same in every folder.  Files of the user's are taken if they are named,
+and by no command that names nothing.
 """
 
 from __future__ import annotations
@@ -41,15 +43,28 @@ class Catalogue(Generic[M]):
         for entry in sorted(resources.files(f"spfvar.{directory}").iterdir(), key=lambda e: e.name):
             if entry.name.endswith(".toml"):
                 self._shipped[entry.name.removesuffix(".toml")] = entry
-        self._files.update(self._shipped)
+        #: The user's files whose names stand for shipped ones, which they are not equal to.
+        self.hidden: dict[str, Path] = {}
         for folder in (_config_home() / directory, Path(directory)):
             if os.path.isdir(folder):
                 for path in sorted(folder.glob("*.toml")):
-                    self._files[path.stem] = path
+                    self._find(path)
+        self._files.update(self._shipped)
+
+    def _find(self, path: Path) -> None:
+        shipped = self._shipped.get(path.stem)
+        if shipped is None:
+            self._files[path.stem] = path
+        elif path.read_bytes() != shipped.read_bytes():
+            self.hidden[path.stem] = path
 
     def names(self) -> list[str]:
         """Every name, in alphabetical order."""
         return sorted(self._files)
+
+    def own(self) -> dict[str, Path]:
+        """The user's files by name, those that were named as files too."""
+        return {name: path for name in self.names() if (path := self.own_file(name)) is not None}
 
     def is_shipped(self, name: str) -> bool:
         """Does the name stand for the file that came with spfvar, or for an equal one?"""
@@ -64,7 +79,7 @@ class Catalogue(Generic[M]):
         return None if file is self._shipped.get(name) else Path(str(file))
 
     def origin(self, name: str) -> str:
-        """ "shipped", or the path of the file that hides it."""
+        """ "shipped", or the path of the user's file."""
         return "shipped" if self.is_shipped(name) else str(self._files[name])
 
     def text(self, name: str) -> str:
@@ -99,7 +114,10 @@ class Catalogue(Generic[M]):
         return name
 
     def select(self, patterns: Iterable[str]) -> list[str]:
-        """Names by name, glob or path of a TOML file, in the order asked for."""
+        """Names by name, glob or path of a TOML file, in the order asked for; no patterns: those shipped."""
+        patterns = list(patterns)
+        if not patterns:
+            return sorted(self._shipped)
         chosen: dict[str, None] = {}
         for pattern in patterns:
             if pattern.endswith(".toml"):

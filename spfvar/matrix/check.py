@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from threading import Event, Lock
@@ -10,32 +10,18 @@ from typing import Any
 
 from spfvar.automata.extract import StrategyError
 from spfvar.cpus import available_cpus
-from spfvar.errors import InputError, unknown
-from spfvar.explore.explore import Options
+from spfvar.errors import InputError
+from spfvar.explore.options import Options
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION, Verdict, judge
 from spfvar.explore.verdict import Progress as Report
 from spfvar.explore.walk import WalkOptions
 from spfvar.explore.walked import judge_walks
 from spfvar.explore.world import RaceWorld, build_race
-from spfvar.matrix.catalogue import Catalogue
-from spfvar.matrix.scopes import scaled
-from spfvar.plugins.registry import Registry
-from spfvar.plugins.variant import Stack, Variant
-from spfvar.scenario.race import Race
+from spfvar.matrix.cases import Case
+from spfvar.plugins.variant import Stack
 
 #: Told finished cells, all cells, and the states (of walks: primitives) per second of those that run.
 Progress = Callable[[int, int, float], None]
-
-
-@dataclass(frozen=True)
-class Case:
-    """A cell of the matrix.  A run of the twins sets ``twin`` and ``expected``: a property, or "safe"."""
-
-    variant: Variant
-    race_name: str
-    race: Race
-    twin: str = ""
-    expected: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,45 +46,6 @@ class Checked:
         return entry
 
 
-def make_cases(
-    registry: Registry,
-    races: Catalogue[Race],
-    names: Sequence[str],
-    patterns: Sequence[str],
-    twins: bool = False,
-    counts: Mapping[str, int] | None = None,
-) -> list[Case]:
-    """The cases of variants (or twins) in races, in the order asked for.
-
-    With ``twins``, ``names`` are those of twins or of bugs (none: all), and each twin is run on its own race,
-    as is the variant without its bug.  ``counts`` gives actors another number of threads than their race
-    does.  InputError for names that do not exist.
-    """
-    chosen = races.select(patterns or races.names())
-    if not twins:
-        variants = [registry.any_variant(name) for name in names]
-        scopes = scaled({name: races[name] for name in chosen}, counts or {})
-        return [Case(variant, *scope) for scope in scopes.values() for variant in variants]
-    bugs = {twin.bug.lower() for twin in registry.twins.values()}
-    for name in names:
-        if name not in registry.twins and name.lower() not in bugs:
-            raise unknown("twin", name, registry.twins)
-    wanted = [
-        twin for twin in registry.twins.values()
-        if (not names or twin.name in names or twin.bug.lower() in [name.lower() for name in names])
-        and (twin.race in chosen or twin.race not in races.names())
-    ]  # fmt: skip
-    if not wanted:
-        raise InputError("no twin is about these races", key="--twins")
-    scopes = scaled({twin.race: races[twin.race] for twin in wanted}, counts or {})
-    cases = []
-    for twin in wanted:
-        broken = registry.any_variant(twin.name)
-        cases.append(Case(broken, *scopes[twin.race], twin.name, twin.prop or SAFE))
-        cases.append(Case(registry[twin.fixed], *scopes[twin.race], twin.name, SAFE))
-    return cases
-
-
 def run_checks(
     cases: Sequence[Case],
     options: Options | WalkOptions,
@@ -107,14 +54,12 @@ def run_checks(
 ) -> list[Checked]:
     """Explore every case, or walk through it at random.
 
-    ``options.max_bytes`` is shared by the searches that run side by side.  The same race under the same
-    variant is explored once.  A variant whose texts cannot be extracted is incomplete, with the reason.
+    The bounds are those of each search, so that no verdict depends on ``jobs``.  The same race under the
+    same variant is explored once.  A variant whose texts cannot be extracted is incomplete, with the reason.
     """
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
     workers = min(jobs or available_cpus(), max(1, len(cases)))
-    if isinstance(options, Options):
-        options = replace(options, max_bytes=options.max_bytes // workers)
     runner = _Runner(options, len(cases), progress)
     todo: dict[tuple[str, str], Case] = {}
     for case in cases:

@@ -108,7 +108,7 @@ def make_plan(
         raise unknown("variant", base, [*registry.variants, *registry.series], key="--baseline")
     if base not in [variant.name for variant in chosen]:
         chosen.insert(0, registry[base])
-    names = scenarios.select(patterns or ["*"])
+    names = scenarios.select(patterns)
     if not patterns and not every:
         names = [name for name in names if scenarios[name].default]
     settings = dict(settings or {})

@@ -48,6 +48,11 @@ def _scaled(name: str, race: Race, counts: Mapping[str, int]) -> tuple[str, Race
     return _SEPARATOR.join([name, *(f"{actor}={count}" for actor, count in new.items())]), race
 
 
+def base_name(name: str) -> str:
+    """The name of the race's file, without numbers of threads."""
+    return name.partition(_SEPARATOR)[0]
+
+
 def race_of(races: Catalogue[Race], name: str) -> Race:
     """The race of a name that `scaled` may have written."""
     name, *texts = name.split(_SEPARATOR)

@@ -16,7 +16,7 @@ FOOT = (
     "A guard that no race here needs is redundant, or guards against a race that is not in the matrix. "
     "Where a check is taken out, the protocol goes on as if it had passed."
 )
-OPEN = "Left open: the search hit a bound (--max-states, --memory, --timeout), so it says nothing."
+OPEN = "Left open: the search hit a bound, so it says nothing; --max-states widens it."
 
 
 def shown(ablated: Ablated, every: bool) -> list[Ablation]:

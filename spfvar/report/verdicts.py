@@ -10,6 +10,7 @@ from spfvar.explore.properties import PROPERTIES
 from spfvar.explore.verdict import INCOMPLETE, VIOLATION, Finding, Verdict
 from spfvar.matrix.check import Checked
 from spfvar.report.blocks import Block, Cell, Row
+from spfvar.report.causes import Cause, Found, causes_of, summary
 from spfvar.report.columns import trace_lines
 from spfvar.report.grid import fitting_columns, grid_lines
 from spfvar.report.mail import to_ascii
@@ -93,15 +94,6 @@ def remarks(results: Sequence[Checked]) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def findings_of(results: Sequence[Checked]) -> list[tuple[Checked, Finding]]:
-    """Every violation, shortest trace first; each once."""
-    found: dict[tuple[str, str, str], tuple[Checked, Finding]] = {}
-    for result in results:
-        for finding in result.verdict.findings:
-            found.setdefault((result.verdict.variant, result.verdict.race, finding.token), (result, finding))
-    return sorted(found.values(), key=lambda pair: (pair[1].trace.length, pair[0].verdict.variant))
-
-
 def title_of(result: Checked, finding: Finding) -> str:
     """ "spf-...: munmap-file: P1: nobody looks at ..."."""
     where = f"{result.verdict.variant}, {result.verdict.race}"
@@ -110,48 +102,91 @@ def title_of(result: Checked, finding: Finding) -> str:
 
 
 def render_text(
-    results: Sequence[Checked], reproduce: str, replay: str = "", width: int = WIDTH, paint: Paint = str
+    results: Sequence[Checked],
+    reproduce: str,
+    replay: str = "",
+    width: int = WIDTH,
+    paint: Paint = str,
+    every_trace: bool = False,
 ) -> str:
-    """The matrix, the traces and the footer in at most ``width`` columns; ``paint`` colours verdicts.
+    """The matrix, a trace for each cause, the footer and a summary in at most ``width`` columns.
 
-    ``replay``: the options that spfvar replay needs besides a token.
+    ``paint`` colours verdicts.  ``replay``: the options that spfvar replay needs besides a token.
+    ``every_trace``: one for each race that breaks.
     """
     parts = [list(map(paint, _table_lines(results, width)))]
     parts += [list(map(paint, _fill(line, width))) for line in remarks(results)]
-    for result, finding in findings_of(results):
-        parts.append(
-            [
-                *map(paint, _fill(title_of(result, finding), width)),
-                "",
-                *(paint(line) if MARK in line else line for line in trace_lines(finding.trace, width)),
-                "",
-                *_token_lines(_replay(finding.token, replay), width),
-            ]
-        )
+    for cause in causes_of(results, every_trace):
+        parts.append(_trace_part(cause.first, replay, width, paint))
+        if cause.others:
+            parts.append(_others_part(cause, replay, width))
     parts.append(_fill(FOOTER, width))
     parts.append(_fill(f"Reproduce: {reproduce}", width))
+    parts.append([paint(text) for line in summary(results) for text in _fill(line, width)])
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
-def render_mail(results: Sequence[Checked], reproduce: str, replay: str = "") -> str:
+def _trace_part(found: Found, replay: str, width: int, paint: Paint) -> list[str]:
+    trace, token = found[1].trace, found[1].token
+    return [
+        *map(paint, _fill(title_of(*found), width)),
+        "",
+        *(paint(line) if MARK in line else line for line in trace_lines(trace, width)),
+        "",
+        *_token_lines(_replay(token, replay), width),
+    ]
+
+
+def _others_part(cause: Cause, replay: str, width: int) -> list[str]:
+    lines = _fill(also_of(cause), width)
+    for result, finding in cause.others:
+        lines.append(f"  {_race_and_steps(result, finding)}")
+        lines += _token_lines(_replay(finding.token, replay), width)
+    return lines
+
+
+def also_of(cause: Cause) -> str:
+    """What is said of the races whose traces are not shown."""
+    many = len(cause.others)
+    races = f"{many} other races" if many > 1 else "another race"
+    who = f"{cause.first[0].verdict.variant} breaks {cause.first[1].property}"
+    return f"{who} in the same way in {races} (--all-traces shows how):"
+
+
+def _race_and_steps(result: Checked, finding: Finding) -> str:
+    return f"{result.verdict.race}, {finding.trace.length} steps"
+
+
+def render_mail(
+    results: Sequence[Checked], reproduce: str, replay: str = "", every_trace: bool = False
+) -> str:
     """As text, ASCII, 72 columns."""
-    return to_ascii(render_text(results, reproduce, replay, MAIL_WIDTH))
+    return to_ascii(render_text(results, reproduce, replay, MAIL_WIDTH, every_trace=every_trace))
 
 
-def render_markdown(results: Sequence[Checked], reproduce: str, replay: str = "") -> str:
+def render_markdown(
+    results: Sequence[Checked], reproduce: str, replay: str = "", every_trace: bool = False
+) -> str:
     """Tables of GitHub's dialect, traces as code."""
     block = _block(results)
     header = [*block.stub_headers, *block.headers]
     lines = [_pipe(header), _pipe(["---"] * len(header))]
     lines += [_pipe([*row.stub, *(cell.value for cell in row.cells)]) for row in block.rows]
     parts = ["\n".join(lines), *(line.replace("*", "\\*") for line in remarks(results))]
-    for result, finding in findings_of(results):
+    for cause in causes_of(results, every_trace):
+        result, finding = cause.first
         trace = "\n".join(trace_lines(finding.trace, WIDTH))
         parts.append(
             f"### {title_of(result, finding)}\n\n```\n{trace}\n```\n\n"
             f"Replay: `{_replay(finding.token, replay)}`"
         )
-    return "\n\n".join([*parts, FOOTER, f"Reproduce: `{reproduce}`"]) + "\n"
+        if cause.others:
+            races = [
+                f"* {_race_and_steps(result, finding)}: `{_replay(finding.token, replay)}`"
+                for result, finding in cause.others
+            ]
+            parts.append("\n".join([also_of(cause), "", *races]))
+    return "\n\n".join([*parts, FOOTER, f"Reproduce: `{reproduce}`", *summary(results)]) + "\n"
 
 
 def render_json(results: Sequence[Checked]) -> str:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import spfvar
-from spfvar.cpus import available_cpus
 from spfvar.errors import InputError
-from spfvar.explore.explore import Options
+from spfvar.explore.options import Options
 from spfvar.matrix import catalogue
 from spfvar.matrix.ablate import Ablation, ablate
-from spfvar.matrix.check import Case, Checked, run_checks
+from spfvar.matrix.cases import Case
+from spfvar.matrix.check import Checked, run_checks
 from spfvar.matrix.compare import Comparison, run_comparison
 from spfvar.matrix.plan import DEFAULT_HARDWARE, Plan, make_plan
 from spfvar.plugins.registry import Registry
@@ -35,10 +35,6 @@ from spfvar.scenario.schema import Scenario
 PHASES = ("simulating", "checking", "taking guards out", "moving assumptions")
 Progress = Callable[[str, int, int], None]
 
-#: Bounds of each search, in states and bytes: time would let the machine decide what a review says.
-CHECK_STATES = 5_000_000
-GUARD_STATES = 500_000
-SEARCH_BYTES = 1 << 30
 #: Guards are taken out in races of at most so many states: a race with one guard less can have more.
 GUARD_RACE_STATES = 100_000
 
@@ -58,6 +54,8 @@ class Scope:
     threads: tuple[int, ...]
     scenarios: catalogue.Catalogue[Scenario]
     profiles: catalogue.Catalogue[Profile]
+    bounds: Options
+    asked: Sequence[str] = ()
 
 
 def make_scope(
@@ -73,11 +71,13 @@ def make_scope(
     settings: Mapping[str, Sequence[str]] | None = None,
     seeds: int = 6,
     seed: int = 1,
+    bounds: Options = Options(),  # noqa: B008
+    asked: Sequence[str] = (),
 ) -> Scope:
     """Resolve names.  ``against``: the rivals beside the baseline (none: those that the variant names).
 
     The baseline is the first rival without patches, or the kernel's.  No ``loads``, ``races`` or ``threads``
-    means all.  Raises InputError for what makes no sense.
+    means all.  ``asked``: files of questions beside the shipped ones.  Raises InputError for what makes no sense.
     """
     subject = registry[variant]
     wanted = [name for name in against or subject.rivals if against or name in registry.variants]
@@ -94,8 +94,8 @@ def make_scope(
     names = dict.fromkeys([plan.baseline, *wanted])
     return Scope(
         subject, tuple(registry[name] for name in names), plan,
-        {name: every[name] for name in every.select(races or every.names())}, patch,
-        tuple(threads), scenarios, profiles,
+        {name: every[name] for name in every.select(races)}, patch,
+        tuple(threads), scenarios, profiles, bounds, tuple(asked),
     )  # fmt: skip
 
 
@@ -135,8 +135,8 @@ def make_review(
     return Review(
         subject_of(variant), tuple(map(subject_of, scope.rivals)), patch,
         make_verdict(safety, speed, variant.name), safety, speed, sensitivity,
-        answer_all(questions(), results), LIMITS, machine_of(plan), _not_run(comparison),
-        _notes(plan, left_out),
+        answer_all(questions(), results, scope.asked), LIMITS, machine_of(plan), _not_run(comparison),
+        _notes(plan, variant.name, left_out),
         _provenance(scope, reproduce),
     )  # fmt: skip
 
@@ -145,7 +145,7 @@ def check(scope: Scope, jobs: int | None, progress: Callable[..., None] | None) 
     """Every race under the variant and its rivals."""
     variants = [scope.variant, *scope.rivals]
     cases = [Case(variant, name, race) for name, race in scope.races.items() for variant in variants]
-    return run_checks(cases, _bounds(CHECK_STATES, jobs), jobs, progress)
+    return run_checks(cases, scope.bounds, jobs, progress)
 
 
 def take_out(
@@ -156,12 +156,7 @@ def take_out(
     large = {name: count for name, count in states.items() if count > GUARD_RACE_STATES}
     races = {name: race for name, race in scope.races.items() if name not in large}
     told = None if progress is None else lambda _what, done, total: progress(done, total)
-    return ablate(scope.variant, races, False, _bounds(GUARD_STATES, jobs), jobs, told).guards, large
-
-
-def _bounds(states: int, jobs: int | None) -> Options:
-    """The same bounds for each search, however many run side by side and share the memory."""
-    return Options(max_states=states, max_bytes=SEARCH_BYTES * (jobs or available_cpus()), seconds=3600.0)
+    return ablate(scope.variant, races, False, scope.bounds, jobs, told).guards, large
 
 
 def flips(
@@ -211,11 +206,13 @@ def _not_run(comparison: Comparison) -> tuple[str, ...]:
     )
 
 
-def _notes(plan: Plan, left_out: Mapping[str, int]) -> tuple[str, ...]:
+def _notes(plan: Plan, name: str, left_out: Mapping[str, int]) -> tuple[str, ...]:
     notes = list(plan.notes)
     if left_out:
         large = ", ".join(f"{name} ({count_text(count)} states)" for name, count in left_out.items())
-        notes.append(f"Guards were not taken out in the largest races: {large}.")
+        notes.append(
+            f"Guards were not taken out in the largest races: {large}; spfvar ablate {name} does so."
+        )
     return tuple(notes)
 
 

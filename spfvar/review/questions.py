@@ -125,7 +125,7 @@ class QuestionFile(_Strict):
 
 
 def questions() -> Catalogue[QuestionFile]:
-    """The files of questions: shipped, and dropped into ``questions/``."""
+    """The files of questions: shipped, and dropped into ``questions/``, which are asked if they are named."""
     return Catalogue("file of questions", "questions", QuestionFile)
 
 
@@ -141,10 +141,15 @@ class Results:
     safety: Safety
 
 
-def answer_all(catalogue: Catalogue[QuestionFile], results: Results) -> tuple[Answer, ...]:
-    """The answers to every question that this run can answer, in the order of files and questions."""
+def answer_all(
+    catalogue: Catalogue[QuestionFile], results: Results, asked: Sequence[str] = ()
+) -> tuple[Answer, ...]:
+    """The answers to every question that this run can answer, in the order of files and questions.
+
+    Those of the shipped files, and of the files that are ``asked`` by name, glob or path.
+    """
     found = []
-    for name in catalogue.names():
+    for name in dict.fromkeys([*catalogue.select(()), *(catalogue.select(asked) if asked else ())]):
         for question in catalogue[name].question:
             answered = answer(question, results)
             if answered is not None:

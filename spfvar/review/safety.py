@@ -11,7 +11,7 @@ from spfvar.explore.properties import PROPERTIES
 from spfvar.matrix.ablate import Ablation
 from spfvar.matrix.check import Checked
 from spfvar.plugins.variant import Variant
-from spfvar.report.verdicts import findings_of
+from spfvar.report.causes import findings_of
 from spfvar.review.model import GuardUse, Layer, RaceOutcome, Safety, Violation
 
 NO_LAYER = Layer("", "")

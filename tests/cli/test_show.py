@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from spfvar import api
 from spfvar.cli.show_variant import merged
 from spfvar.matrix import catalogue
 from spfvar.matrix.plan import make_plan
+from spfvar.plugins.chosen import compared
 from spfvar.plugins.registry import load_registry
 from tests.cli.running import spfvar
 
@@ -126,11 +126,11 @@ def test_the_default_comparison_has_what_has_no_star() -> None:
     """The list speaks of the same default as compare does: those of the catalogue and of the registry."""
     scenarios: list[dict[str, Any]] = json.loads(shown("list", "scenarios", "--format", "json"))
     variants: list[dict[str, Any]] = json.loads(shown("list", "variants", "--format", "json"))
-    compared = make_plan(
-        load_registry(), catalogue.scenarios(), catalogue.hardware(), variants=api.compared(load_registry())
+    plan = make_plan(
+        load_registry(), catalogue.scenarios(), catalogue.hardware(), variants=compared(load_registry())
     )
-    assert {row["name"] for row in variants if row["default"]} == {v.name for v in compared.variants}
-    assert {row["name"] for row in scenarios if row["default"]} == {c.load.scenario for c in compared.cells}
+    assert {row["name"] for row in variants if row["default"]} == {v.name for v in plan.variants}
+    assert {row["name"] for row in scenarios if row["default"]} == {c.load.scenario for c in plan.cells}
 
 
 def test_a_plugin_that_does_not_load_is_told(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from spfvar.explore.explore import Options
+from spfvar.explore.options import Options
 from spfvar.explore.verdict import Verdict, judge
 from spfvar.explore.world import RaceWorld, build_race
 from spfvar.matrix import catalogue

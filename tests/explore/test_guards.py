@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from spfvar.automata.automaton import Automaton
-from spfvar.explore.explore import Options, explore
+from spfvar.explore.explore import explore
 from spfvar.explore.guards import (
     CHECK,
     GRACE_PERIOD,
@@ -20,6 +20,7 @@ from spfvar.explore.guards import (
     Removal,
     find_guards,
 )
+from spfvar.explore.options import Options
 from spfvar.explore.sections import BUMP, IRQ_OFF, LOCK, RCU, REFERENCE
 from spfvar.explore.world import KTHREAD, build_world, extract_race
 from spfvar.matrix import catalogue

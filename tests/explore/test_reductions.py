@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from spfvar.explore.explore import Exploration, Options, explore
+from spfvar.explore.explore import Exploration, explore
+from spfvar.explore.options import Options
 from spfvar.explore.search import AT_REST
 from spfvar.explore.world import RaceWorld, build_race
 from spfvar.plugins.registry import load_registry

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from spfvar.explore import explore as module
-from spfvar.explore.explore import Exploration, Options, explore, fields_of
+from spfvar.explore.explore import Exploration, explore, fields_of
+from spfvar.explore.options import Options
 from spfvar.explore.world import RaceWorld, build_race
 from spfvar.scenario.race import Race
 from tests.explore.tiny import naive_search, tiny_world

@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from spfvar.explore.explore import Options
+from spfvar.explore.options import Options
 from spfvar.explore.search import WAYS
 from spfvar.explore.shorten import Path, follow, shortened
 from spfvar.explore.verdict import judge

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spfvar.explore.explore import Exploration, Options, explore
+from spfvar.explore.explore import Exploration, explore
+from spfvar.explore.options import Options
 from spfvar.explore.world import KTHREAD, RaceWorld, build_race, thread_register
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from spfvar.explore import parts, search
-from spfvar.explore.explore import Exploration, Options, explore
+from spfvar.explore.explore import Exploration, explore
+from spfvar.explore.options import Options
 from spfvar.explore.search import AT_REST
 from spfvar.explore.symmetry import rename
 from spfvar.explore.world import RaceWorld

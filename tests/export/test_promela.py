@@ -14,7 +14,8 @@ import pytest
 
 from spfvar.automata.automaton import Automaton, Node
 from spfvar.errors import InputError
-from spfvar.explore.explore import Exploration, Options, explore
+from spfvar.explore.explore import Exploration, explore
+from spfvar.explore.options import Options
 from spfvar.explore.world import RaceWorld, build_race, build_world, extract_race
 from spfvar.export import spin, steps
 from spfvar.export.promela import promela

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from spfvar.explore.explore import Options
 from spfvar.explore.guards import CHECK, GRACE_PERIOD, TRYLOCK
+from spfvar.explore.options import Options
 from spfvar.explore.sections import BUMP, IRQ_OFF, LOCK, RCU, REFERENCE
 from spfvar.matrix import catalogue
 from spfvar.matrix.ablate import ablate
-from spfvar.matrix.check import Case, run_checks
+from spfvar.matrix.cases import Case
+from spfvar.matrix.check import run_checks
 from tests.explore.checking import registry
 from tests.matrix.ablations import ablated, breaks, of_kind
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spfvar.errors import InputError
-from spfvar.explore.explore import Options
+from spfvar.explore.options import Options
 from spfvar.matrix import catalogue
 from spfvar.matrix.bisect import BREAKS, HEALS, Prefix, RaceStep, bisect_loads, bisect_races, prefixes_of
 from spfvar.matrix.plan import make_plan

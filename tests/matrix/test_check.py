@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from spfvar.explore.explore import Options
+from spfvar.explore.options import Options
 from spfvar.matrix import catalogue
-from spfvar.matrix.check import Checked, make_cases, run_checks
+from spfvar.matrix.cases import make_cases
+from spfvar.matrix.check import Checked, run_checks
 from spfvar.plugins.registry import load_registry
-
-BOUNDS = Options(seconds=600.0, max_bytes=4 << 30)
 
 
 def told(result: Checked) -> str:
@@ -20,7 +19,7 @@ def told(result: Checked) -> str:
 
 
 def test_every_design_is_safe_in_every_race_and_every_published_bug_is_found_with_its_property() -> None:
-    """Every search is complete.  A violation of a shipped design is a finding, to be explained or repaired.
+    """Every search is complete within the bound that every command has.  A violation of a shipped design is a finding, to be explained or repaired.
 
     What is safe, a control too, got to everything that its race is about.  One test, for the designs without
     the bugs are among those of the matrix, and are searched once.
@@ -28,7 +27,7 @@ def test_every_design_is_safe_in_every_race_and_every_published_bug_is_found_wit
     registry, races = load_registry(), catalogue.races()
     cases = make_cases(registry, races, list(registry.variants), ())
     twins = make_cases(registry, races, (), (), twins=True)
-    results = run_checks([*cases, *twins], BOUNDS)
+    results = run_checks([*cases, *twins], Options())
     designs, probes = results[: len(cases)], results[len(cases) :]
     assert [told(r) for r in designs if r.verdict.verdict != "safe"] == []
     assert [told(r) for r in probes if not r.as_expected or r.verdict.verdict == "incomplete"] == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spfvar.explore.explore import Options
+from spfvar.explore.options import Options
 from spfvar.matrix import catalogue
 from spfvar.matrix.bisect import LoadBisection, RaceStep, bisect_loads, bisect_races, prefixes_of
 from spfvar.matrix.plan import make_plan

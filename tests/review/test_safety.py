@@ -6,10 +6,11 @@ import inspect
 
 import pytest
 
-from spfvar.explore.explore import Options
+from spfvar.explore.options import Options
 from spfvar.matrix import catalogue
 from spfvar.matrix.ablate import Ablation, Break, ablate
-from spfvar.matrix.check import Case, run_checks
+from spfvar.matrix.cases import Case
+from spfvar.matrix.check import run_checks
 from spfvar.plugins.registry import load_registry
 from spfvar.review.model import GuardUse
 from spfvar.review.safety import layer_of, make_safety

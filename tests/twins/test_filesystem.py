@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spfvar.twins import filesystem
 
-from spfvar.explore.explore import Options
+from spfvar.explore.options import Options
 from spfvar.explore.verdict import SAFE, judge
 from spfvar.explore.world import build_race
 from spfvar.matrix.catalogue import races

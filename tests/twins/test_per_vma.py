@@ -7,7 +7,8 @@ from dataclasses import replace
 from spfvar.twins import per_vma as twins
 from spfvar.variants.vma_lock import MM_LOCK_SEQ
 
-from spfvar.explore.explore import Options, explore
+from spfvar.explore.explore import explore
+from spfvar.explore.options import Options
 from spfvar.explore.verdict import SAFE, VIOLATION, Verdict, judge
 from spfvar.explore.world import build_race
 from spfvar.matrix.catalogue import races

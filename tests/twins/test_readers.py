@@ -8,7 +8,7 @@ from functools import cache
 
 from spfvar.twins import readers as twins
 
-from spfvar.explore.explore import Options
+from spfvar.explore.options import Options
 from spfvar.explore.verdict import SAFE, Verdict, judge
 from spfvar.explore.world import build_race
 from spfvar.matrix.catalogue import races

@@ -10,7 +10,8 @@ import pytest
 from spfvar.variants.per_vma_617 import MapsByVma, from_addr
 from spfvar.variants.per_vma_refcnt import VM_REFCNT, VMA_REF_LIMIT
 
-from spfvar.explore.explore import Options, explore
+from spfvar.explore.explore import explore
+from spfvar.explore.options import Options
 from spfvar.explore.verdict import SAFE, judge
 from spfvar.explore.world import build_race
 from spfvar.matrix.catalogue import races

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from spfvar.variants.per_vma_refcnt import VM_REFCNT, VMA_LOCK_OFFSET, VMA_REF_LIMIT, VMA_WRITER_WAIT
 
-from spfvar.explore.explore import Options, explore
+from spfvar.explore.explore import explore
+from spfvar.explore.options import Options
 from spfvar.explore.world import build_race
 from spfvar.matrix.catalogue import races
 from spfvar.ops import codes as c

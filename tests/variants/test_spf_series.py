@@ -10,7 +10,7 @@ import pytest
 from spfvar.variants import spf_patches
 
 from spfvar.automata.automaton import Automaton
-from spfvar.explore.explore import Options
+from spfvar.explore.options import Options
 from spfvar.explore.verdict import SAFE, VIOLATION, judge
 from spfvar.explore.world import build_race
 from spfvar.matrix import catalogue

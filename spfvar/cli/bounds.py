@@ -1,0 +1,49 @@
+"""The bounds of searches, the same for every command that searches."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import click
+
+from spfvar import units
+from spfvar.cli.options import Command, blame
+from spfvar.errors import InputError
+from spfvar.explore.options import MAX_STATES
+
+if TYPE_CHECKING:  # completion must not wait for the explorer
+    from spfvar.explore.options import Options
+
+
+def bound_options(command: Command) -> Command:
+    """--max-states, --memory and --timeout of each search, as `search_options` takes them."""
+    states = click.option(
+        "--max-states", type=int, default=MAX_STATES, show_default=True, metavar="N",
+        help="Bound of each search.",
+    )  # fmt: skip
+    memory = click.option(
+        "--memory", metavar="SIZE", help="Another bound of each search, such as 2GiB.  [default: none]"
+    )
+    timeout = click.option(
+        "--timeout", metavar="DURATION",
+        help="Another bound, such as 60s: then the machine decides what is found.  [default: none]",
+    )  # fmt: skip
+    return states(memory(timeout(command)))
+
+
+def search_options(max_states: int, memory: str | None, timeout: str | None) -> Options:
+    """The bounds of each search.  InputError for what is none."""
+    from spfvar.explore.options import Options
+
+    if max_states < 1:
+        raise InputError(f"{max_states} states", key="--max-states", expected="1 or more")
+    with blame("--memory"):
+        most = None if memory is None else units.parse_size(memory)
+    if timeout is not None and timeout.isdigit():  # elsewhere it would be nanoseconds
+        raise InputError(
+            f"{timeout} has no unit", key="--timeout", expected="a duration", suggestion=f"{timeout}s"
+        )
+    with blame("--timeout"):
+        seconds = math.inf if timeout is None else units.parse_duration(timeout) / 1e9
+    return Options(max_states=max_states, max_bytes=most, seconds=seconds)
