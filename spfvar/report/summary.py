@@ -129,7 +129,7 @@ def _extremes_block(by_variant: Mapping[str, Sequence[_Result]], baseline: str) 
     remark = f"not ranked: {unranked} with a baseline of zero, which have no ratio"
     return Block(
         title=f"Worst and best cell of each variant against {baseline}",
-        direction="the largest ratio that is WORSE, and that is better, of throughput or latency",
+        direction="the largest ratio either way that is sure, of throughput or latency",
         stub_headers=("variant", "verdict"),
         headers=("ratio", "metric", "where"),
         rows=tuple(rows),
