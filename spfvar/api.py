@@ -48,8 +48,9 @@ def compare(
     None named: those that are compared by default, or ``every`` one there is, with its default matrix.
     ``axes`` maps an axis to a value or a list of values.  Returns a long frame, one row per variant,
     scenario, point and metric: a column per axis, value with its 95 % interval (ci_low, ci_high), n seeds,
-    and for all but the baseline ratio, ratio_low, ratio_high, significant, verdict.  ``attrs`` holds
-    baseline, hardware and matrix_hash.  Raises InputError for what makes no sense.
+    and for all but the baseline ratio, its 95 % interval (ratio_low, ratio_high) and its 99.9 % interval
+    (ratio999_low, ratio999_high), and verdict.  ``attrs`` holds baseline, hardware and matrix_hash.  Raises
+    InputError for what makes no sense.
 
     >>> import spfvar  # doctest: +SKIP
     >>> spfvar.compare("spf-do-fault", scenarios=["file-cow"], threads=[1, 16])  # doctest: +SKIP
@@ -151,8 +152,9 @@ def replay_token(
 
 def as_frame(comparison: Comparison) -> pd.DataFrame:
     """Cells and comparisons in one long frame, axes as columns."""
-    tests = comparison.comparisons.rename(columns={"ci_low": "ratio_low", "ci_high": "ratio_high"})
-    tests = tests.drop(columns=["warning", "p"])
+    ends = {"ci_low": "ratio_low", "ci_high": "ratio_high"}
+    ends |= {"ci999_low": "ratio999_low", "ci999_high": "ratio999_high"}
+    tests = comparison.comparisons.rename(columns=ends).drop(columns="warning")
     frame = comparison.cells.merge(tests, on=KEY, how="left")
     points = pd.DataFrame([json.loads(text) for text in frame["axes"]], index=frame.index)
     place, rest = frame[["variant", "scenario"]], frame.drop(columns=["variant", "scenario", "axes"])

@@ -72,7 +72,7 @@ _OF_RUNS = {
 @click.option(
     "--fail-on",
     metavar="'[METRIC:]worse>5%'",
-    help="Exit with 1 if a variant is significantly worse by more.",
+    help="Exit with 1 if a variant is WORSE by more.",
 )
 @click.option(
     "--save",
@@ -148,6 +148,8 @@ def command(
     where = terminal.place(output, form)
     view = comparing.View(form, shown, condition, where.width, where.colour)
     where.put(comparing.render(comparison, run, view, None if loads else known))
+    if condition is not None and (loss := comparing.maybe_too_bad(comparison, condition)) is not None:
+        click.echo(f"spfvar: unsure, so not failed: {loss}; more seeds may tell", err=True)
     if condition is not None and (loss := comparing.too_bad(comparison, condition)) is not None:
         terminal.say(f"spfvar: {loss}", error=True)
         return SOMETHING_FAILED

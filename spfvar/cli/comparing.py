@@ -10,7 +10,7 @@ import spfvar
 from spfvar import units
 from spfvar.cli.options import what_decides, with_views
 from spfvar.cli.planning import Wanted
-from spfvar.comparison.losses import beyond
+from spfvar.comparison.losses import Loss, beyond
 from spfvar.comparison.metrics import Metric
 from spfvar.matrix import catalogue, merged
 from spfvar.matrix.compare import Comparison, evaluate, run_comparison
@@ -144,7 +144,15 @@ def _meta(comparison: Comparison, run: Run) -> Meta:
 
 def too_bad(comparison: Comparison, condition: units.FailOn) -> str | None:
     """The largest loss that meets a condition, in words, and how many more there are."""
-    found = beyond(comparison.comparisons, condition)
+    return _largest(comparison, beyond(comparison.comparisons, condition))
+
+
+def maybe_too_bad(comparison: Comparison, condition: units.FailOn) -> str | None:
+    """The largest loss that would meet a condition but is unsure, in words, and how many more there are."""
+    return _largest(comparison, beyond(comparison.comparisons, condition, "unsure"))
+
+
+def _largest(comparison: Comparison, found: Sequence[Loss]) -> str | None:
     if not found:
         return None
     loss = found[0]

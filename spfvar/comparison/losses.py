@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from spfvar.comparison.metrics import METRICS, Metric
+from spfvar.comparison.verdicts import Verdict
 from spfvar.units import FailOn
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A significant WORSE; ``share`` is how much of the baseline is lost (NaN: the baseline is zero)."""
+    """A cell that is WORSE, or may be; ``share`` is how much of the baseline is lost (NaN: that is zero)."""
 
     variant: str
     scenario: str
@@ -29,14 +30,16 @@ class Loss:
         return f"{self.metric.name} is {100 * self.share:.1f} % worse than {baseline}"
 
 
-def losses(comparisons: pd.DataFrame, metrics: Mapping[str, Metric] = METRICS) -> list[Loss]:
-    """Every significant loss in ``metrics``, the largest first.
+def losses(
+    comparisons: pd.DataFrame, metrics: Mapping[str, Metric] = METRICS, verdict: Verdict = "WORSE"
+) -> list[Loss]:
+    """Every loss in ``metrics``, the largest first; with the verdict "unsure": where there may be one.
 
     ``comparisons`` is as made by ``spfvar.comparison.stats.compare_to``.
     """
     found = []
     for row in comparisons.to_dict("records"):
-        if row["verdict"] != "WORSE" or row["metric"] not in metrics:
+        if row["verdict"] != verdict or row["metric"] not in metrics:
             continue
         metric = metrics[row["metric"]]
         share = 1.0 - row["ratio"] if metric.better == "higher" else row["ratio"] - 1.0
@@ -44,11 +47,11 @@ def losses(comparisons: pd.DataFrame, metrics: Mapping[str, Metric] = METRICS) -
     return sorted(found, key=lambda loss: -math.inf if math.isnan(loss.share) else -loss.share)
 
 
-def beyond(comparisons: pd.DataFrame, condition: FailOn) -> list[Loss]:
+def beyond(comparisons: pd.DataFrame, condition: FailOn, verdict: Verdict = "WORSE") -> list[Loss]:
     """The losses that meet a condition; without a metric of its own it is about throughput and latency."""
     return [
         loss
-        for loss in losses(comparisons)
+        for loss in losses(comparisons, verdict=verdict)
         if (loss.metric.name == condition.metric or (condition.metric is None and loss.metric.outcome))
         # Without a ratio, any loss is beyond every limit.
         and (math.isnan(loss.share) or 100.0 * loss.share > condition.percent)

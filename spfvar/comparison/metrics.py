@@ -26,8 +26,8 @@ LARGEST = 1e30
 class Metric:
     """One number that every run of a scenario reports.
 
-    ``noise`` (relative) and ``floor`` (absolute, in ``unit``) are thresholds: a difference from
-    the baseline that is smaller than either is called "same" even where it is significant.
+    ``noise`` (relative: how much larger one value may be than the other) and ``floor`` (absolute, in
+    ``unit``) are thresholds: a difference from the baseline within either is "same", however sure it is.
     The floor keeps a share that went from 0.001 % to 0.002 % from being reported as doubled.
     ``outcome`` tells what a user feels (throughput, latency) from what explains it (shares,
     backlogs): only outcomes compete for a report's worst and best cell.

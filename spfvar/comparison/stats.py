@@ -6,22 +6,24 @@ variant, so variants are compared seed by seed, which removes the workload's own
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from spfvar.comparison.metrics import METRICS, NO_THRESHOLDS, Metric, Thresholds, lookup, noise_of
+from spfvar.comparison.verdicts import (
+    CONFIDENCE,
+    SURE,
+    BoolArray,
+    Contrast,
+    FloatArray,
+    IntArray,
+    half_width,
+    judge,
+)
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
-Verdict = Literal["better", "WORSE", "same", "differs", "n/a"]
-
-CONFIDENCE = 0.95
-ALPHA = 0.05
 FEW_SEEDS = 6
 """Below this many seeds a result carries a warning."""
 
@@ -29,7 +31,7 @@ PLACE = ["variant", "scenario", "axes"]
 KEY = [*PLACE, "metric"]
 SAMPLE_COLUMNS = [*KEY, "seed", "value"]
 CELL_COLUMNS = [*KEY, "value", "ci_low", "ci_high", "n", "warning"]
-_TEST_COLUMNS = ["ratio", "ci_low", "ci_high", "p", "significant", "verdict", "warning"]
+_TEST_COLUMNS = ["ratio", "ci_low", "ci_high", "ci999_low", "ci999_high", "verdict", "warning"]
 COMPARISON_COLUMNS = [*KEY, *_TEST_COLUMNS]
 EVENT_COLUMNS = [*PLACE, "event", "per_1000", "n"]
 
@@ -41,7 +43,6 @@ NO_BASELINE = "the baseline has no value here"
 NO_COMMON_SEED = "no seed in common with the baseline"
 AS_DIFFERENCE = "values of zero or below: tested as a difference, ratio is that of the means"
 NO_RATIO = "the baseline is zero: tested as a difference, no ratio"
-UNRESOLVED = "beyond the noise threshold but not significant: more seeds may tell"
 
 
 def axes_key(axes: Mapping[str, Any]) -> str:
@@ -98,11 +99,13 @@ def compare_to(
 
     ``samples`` is as for ``summarise``. The result has one row per cell of the other variants, in
     order of first appearance: ratio (variant / baseline, the geometric mean of the ratios per
-    seed), ci_low and ci_high (95 % t interval of the log-ratio, transformed back), p (two-sided,
-    before correction), significant (at 5 % after Holm-Bonferroni over all rows of this call),
-    verdict ("better", "WORSE", "same", "n/a"; "differs" for a metric without direction), warning.
+    seed), ci_low and ci_high (95 % t interval of the log-ratio, transformed back), ci999_low and
+    ci999_high (the same of 99.9 %), verdict (one of ``spfvar.comparison.verdicts.VERDICTS``), warning.
 
-    A difference below ``thresholds`` of its scenario and metric, or else below the metric's noise, is "same".
+    Each row is judged by itself (see ``judge``): other rows change nothing in it. Its noise is that of
+    ``thresholds`` for its scenario and metric, or else the metric's, and says how much larger one of
+    two values may be than the other: 5 % are ratios from 1/1.05 to 1.05, so the verdict is the same
+    whichever of the two is the baseline.
 
     Where a value is zero or negative there is no log-ratio: the paired difference is tested, the
     ratio is that of the arithmetic means (NaN for a baseline of zero) and a warning says so.
@@ -113,14 +116,15 @@ def compare_to(
     known = list(frame["variant"].unique())
     if baseline not in known:
         raise ValueError(f"baseline {baseline!r} has no samples (variants: {', '.join(known)})")
-    effects = _effects(_paired(frame, baseline))
+    effects = _effects(_paired(frame, baseline), metrics, thresholds)
     result = effects[KEY].copy()
-    result["ratio"], result["ci_low"], result["ci_high"] = _ratios(effects)
-    result["p"] = t_test(_floats(effects, "mean"), _floats(effects, "std"), _counts(effects))
-    result["significant"] = holm(_floats(result, "p"))
-    small = _is_small(effects, _floats(result, "ratio"), metrics, thresholds)
-    result["verdict"] = _verdicts(effects, result, small, metrics)
-    result["warning"] = _comparison_warnings(effects, result, small)
+    result["ratio"], result["ci_low"], result["ci_high"] = _ratios(effects, CONFIDENCE)
+    _, result["ci999_low"], result["ci999_high"] = _ratios(effects, SURE)
+    result["verdict"] = judge(
+        _contrast(effects, "more"), _contrast(effects, "less"), _contrast(effects, "gap"),
+        _floats(effects, "floor"), [metrics[name].better for name in effects["metric"]],
+    )  # fmt: skip
+    result["warning"] = _comparison_warnings(effects, result)
     return result[COMPARISON_COLUMNS]
 
 
@@ -145,38 +149,6 @@ def summarise_events(events: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFram
     totals["n"] = totals["n"].astype(np.int64)
     totals["per_1000"] = totals["value"] / totals["n"]
     return totals[EVENT_COLUMNS]
-
-
-def half_width(std: FloatArray, n: IntArray) -> FloatArray:
-    """Return half the 95 % Student t interval of means over ``n`` samples; NaN below two."""
-    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, np.where(n > 1, n - 1, np.nan))
-    return np.asarray(quantile * std / np.sqrt(np.maximum(n, 1)), dtype=np.float64)
-
-
-def t_test(mean: FloatArray, std: FloatArray, n: IntArray) -> FloatArray:
-    """Return two-sided p values of "the mean is zero"; NaN below two samples.
-
-    Without any variance a mean of exactly zero has p = 1 and any other p = 0. A deviation that is
-    nothing but rounding counts as none: its digits depend on the machine.
-    """
-    constant = (std <= 1e-12 * np.abs(mean)) & (n > 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        score = np.abs(mean) / (std / np.sqrt(n))
-        p = 2 * stats.t.sf(score, np.where(n > 1, n - 1, np.nan))
-    return np.where(constant, np.where(mean == 0, 1.0, 0.0), p)
-
-
-def holm(p: FloatArray, alpha: float = ALPHA) -> BoolArray:
-    """Return which p values are significant after Holm-Bonferroni correction.
-
-    NaN marks a comparison that was not made: never significant, and not counted.
-    """
-    made = np.flatnonzero(~np.isnan(p))
-    order = made[np.argsort(p[made], kind="stable")]
-    passes = p[order] <= alpha / np.arange(len(order), 0, -1)
-    significant = np.zeros(len(p), dtype=np.bool_)
-    significant[order] = np.logical_and.accumulate(passes)
-    return significant
 
 
 def _checked(samples: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame:
@@ -262,95 +234,79 @@ def _paired(frame: pd.DataFrame, baseline: str) -> pd.DataFrame:
     return pairs
 
 
-def _effects(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Reduce pairs to one row per cell: the mean and spread of log-ratio or difference.
+def _effects(pairs: pd.DataFrame, metrics: Mapping[str, Metric], thresholds: Thresholds) -> pd.DataFrame:
+    """Reduce pairs to one row per cell: means and deviations of what ratio and verdict go by.
 
-    Columns: mean, std, n (pairs), n_value and n_base (seeds on either side), value and base
-    (arithmetic means over the pairs), logs (whether mean and std are of log-ratios).
+    Columns: effect (log-ratio or difference), more, less and gap (as for ``judge``), each with its
+    ``_std``; n (pairs), n_value and n_base (seeds on either side), value and base (arithmetic means
+    over the pairs), scale (1 for logs, else the size of the values), floor, logs (whether effect, more and
+    less are of log-ratios).
     """
     both = pairs["value"].notna() & pairs["base"].notna()
     frame = pairs.assign(v=pairs["value"].where(both), b=pairs["base"].where(both))
     frame["lowest"] = frame[["v", "b"]].min(axis=1)
     # One zero makes the whole cell a difference: logs and differences cannot be averaged.
     frame["logs"] = frame.groupby(KEY, sort=False)["lowest"].transform("min") > 0
-    frame["d"] = _effect(_floats(frame, "v"), _floats(frame, "b"), frame["logs"].to_numpy(dtype=np.bool_))
+    frame["floor"] = [metrics[name].floor for name in frame["metric"]]
+    noise = _noise(frame, metrics, thresholds)
+    v, b, logs = _floats(frame, "v"), _floats(frame, "b"), frame["logs"].to_numpy(dtype=np.bool_)
+    log = np.log(np.where(logs, v, 1.0)) - np.log(np.where(logs, b, 1.0))
+    frame["effect"] = np.where(logs, log, v - b)
+    frame["more"] = np.where(logs, log - np.log1p(noise), v - (1 + noise) * b)
+    frame["less"] = np.where(logs, -log - np.log1p(noise), b - (1 + noise) * v)
+    frame["gap"] = v - b
+    frame["scale"] = np.where(logs, 1.0, np.abs(v) + np.abs(b))
+    frame["gap_scale"] = np.abs(v) + np.abs(b)
+    spreads = {
+        name + end: (name, how)
+        for name in ("effect", "more", "less", "gap")
+        for end, how in (("", "mean"), ("_std", "std"))
+    }
     return _grouped(
         frame,
         {
-            "mean": ("d", "mean"),
-            "std": ("d", "std"),
-            "n": ("d", "count"),
+            **spreads,
+            "n": ("effect", "count"),
             "n_value": ("value", "count"),
             "n_base": ("n_base", "first"),
             "value": ("v", "mean"),
             "base": ("b", "mean"),
+            "scale": ("scale", "mean"),
+            "gap_scale": ("gap_scale", "mean"),
+            "floor": ("floor", "first"),
             "logs": ("logs", "first"),
         },
     )
 
 
-def _effect(value: FloatArray, base: FloatArray, logs: BoolArray) -> FloatArray:
-    """Return the log-ratio of each pair where ``logs``, and its difference elsewhere."""
-    ratio = np.where(logs, value, 1.0) / np.where(logs, base, 1.0)
-    return np.where(logs, np.log(ratio), value - base)
+def _noise(frame: pd.DataFrame, metrics: Mapping[str, Metric], thresholds: Thresholds) -> FloatArray:
+    places = zip(frame["metric"], frame["scenario"], strict=True)
+    found = [noise_of(metrics[metric], scenario, thresholds) for metric, scenario in places]
+    return np.array(found, dtype=np.float64)
 
 
-def _ratios(effects: pd.DataFrame) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _contrast(effects: pd.DataFrame, name: str) -> Contrast:
+    scale = _floats(effects, "gap_scale" if name == "gap" else "scale")
+    return Contrast(_floats(effects, name), _floats(effects, f"{name}_std"), _counts(effects), scale)
+
+
+def _ratios(effects: pd.DataFrame, confidence: float) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return ratio and its interval per row; NaN where the baseline's mean is not positive."""
-    mean, base = _floats(effects, "mean"), _floats(effects, "base")
-    half = half_width(_floats(effects, "std"), _counts(effects))
+    effect, base = _floats(effects, "effect"), _floats(effects, "base")
+    half = half_width(_floats(effects, "effect_std"), _counts(effects), confidence)
     logs = effects["logs"].to_numpy(dtype=np.bool_)
     divisor = np.where(base > 0, base, np.nan)
 
-    def ratio(effect: FloatArray) -> FloatArray:
-        return np.where(logs, np.exp(np.where(logs, effect, 0.0)), 1 + effect / divisor)
+    def ratio(at: FloatArray) -> FloatArray:
+        with np.errstate(over="ignore"):  # an interval may have no upper end that a float can hold
+            return np.where(logs, np.exp(np.where(logs, at, 0.0)), 1 + at / divisor)
 
-    return ratio(mean), ratio(mean - half), ratio(mean + half)
-
-
-def _is_small(
-    effects: pd.DataFrame, ratio: FloatArray, metrics: Mapping[str, Metric], thresholds: Thresholds
-) -> BoolArray:
-    """Return which differences are under the relative threshold or the metric's absolute one."""
-    of_row = [metrics[name] for name in effects["metric"]]
-    places = zip(of_row, effects["scenario"], strict=True)
-    noise = np.array(
-        [noise_of(metric, scenario, thresholds) for metric, scenario in places], dtype=np.float64
-    )
-    floor = np.array([metric.floor for metric in of_row], dtype=np.float64)
-    difference = np.abs(_floats(effects, "value") - _floats(effects, "base"))
-    small = (np.abs(ratio - 1) < noise) | (difference < floor) | (difference == 0)
-    return np.asarray(small, dtype=np.bool_)
+    return ratio(effect), ratio(effect - half), ratio(effect + half)
 
 
-def _verdicts(
-    effects: pd.DataFrame, result: pd.DataFrame, small: BoolArray, metrics: Mapping[str, Metric]
-) -> list[Verdict]:
-    rows = zip(
-        _floats(result, "p"),
-        result["significant"].to_numpy(dtype=np.bool_) & ~small,
-        _floats(effects, "mean"),
-        (metrics[name] for name in effects["metric"]),
-        strict=True,
-    )
-    return [
-        "n/a" if np.isnan(p) else _verdict(bool(differs), effect, metric)
-        for p, differs, effect, metric in rows
-    ]
-
-
-def _verdict(differs: bool, effect: float, metric: Metric) -> Verdict:
-    if not differs:
-        return "same"
-    if metric.better == "neutral":
-        return "differs"
-    return "better" if (effect > 0) == (metric.better == "higher") else "WORSE"
-
-
-def _comparison_warnings(effects: pd.DataFrame, result: pd.DataFrame, small: BoolArray) -> list[str]:
+def _comparison_warnings(effects: pd.DataFrame, result: pd.DataFrame) -> list[str]:
     n, logs = _counts(effects), effects["logs"].to_numpy(dtype=np.bool_)
     n_value, n_base = (effects[name].to_numpy(dtype=np.int64) for name in ("n_value", "n_base"))
-    unresolved = (n > 1) & ~small & ~result["significant"].to_numpy(dtype=np.bool_)
     nowhere = (n == 0) & (n_value > 0)
     # Two zeros are the same without a word; the log-ratio needs no remark either.
     moved = ~logs & (_floats(effects, "value") != _floats(effects, "base")) & (n > 0)
@@ -364,5 +320,4 @@ def _comparison_warnings(effects: pd.DataFrame, result: pd.DataFrame, small: Boo
         np.array(partial, dtype=object),
         _seed_warnings(n),
         np.where(moved, np.where(no_ratio, NO_RATIO, AS_DIFFERENCE), ""),
-        np.where(unresolved, UNRESOLVED, ""),
     )

@@ -13,6 +13,7 @@ import pandas as pd
 
 from spfvar.automata.automaton import Automaton
 from spfvar.automata.extract import StrategyError
+from spfvar.comparison.metrics import Thresholds
 from spfvar.comparison.stats import CELL_COLUMNS, COMPARISON_COLUMNS, PLACE, axes_key, compare_to, summarise
 from spfvar.errors import InputError
 from spfvar.explore.options import Options
@@ -138,7 +139,7 @@ def bisect_loads(
 ) -> LoadBisection:
     """Run every prefix over a plan's loads, and compare each with the one before, seed by seed.
 
-    The plan's variants are the prefixes'.  Verdicts are those of `compare_to`, corrected over all steps.
+    The plan's variants are the prefixes'.  Verdicts are those of `compare_to`, under the plan's thresholds.
     """
     stacks = _stacks(prefixes)
     by_load: dict[tuple[str, str], dict[str, CellSpec]] = {}
@@ -155,7 +156,7 @@ def bisect_loads(
     samples = run_plan(replace(plan, cells=tuple(wanted)), jobs, progress, dict(stacks))
     runs = _runs(samples.values[samples.values["metric"] == metric], prefixes, firsts)
     return LoadBisection(
-        plan, metric, tuple(prefixes), _cells(runs), _steps(runs), tuple(samples.failures)
+        plan, metric, tuple(prefixes), _cells(runs), _steps(runs, plan.thresholds), tuple(samples.failures)
     )  # fmt: skip
 
 
@@ -199,21 +200,21 @@ def _cells(runs: Sequence[_Run]) -> pd.DataFrame:
     return cells
 
 
-def _steps(runs: Sequence[_Run]) -> pd.DataFrame:
+def _steps(runs: Sequence[_Run], thresholds: Thresholds) -> pd.DataFrame:
     """Each prefix against the one before; ``number`` beside the columns of `compare_to`."""
-    pairs = [
-        rows.assign(variant=side, scenario=f"{run.number} {run.scenario}")  # a place of its own for each pair
-        for run in runs
-        if run.before is not None
-        for side, rows in (("before", run.before), ("after", run.samples))
-    ]
+    pairs: dict[int, list[pd.DataFrame]] = {}
+    for run in runs:
+        if run.before is not None:
+            sides = run.before.assign(variant="before"), run.samples.assign(variant="after")
+            pairs.setdefault(run.number, []).extend(sides)
     if not pairs:
         return pd.DataFrame(columns=["number", *COMPARISON_COLUMNS[1:]])
-    steps = compare_to(pd.concat(pairs), "before").drop(columns="variant")
-    numbers = steps["scenario"].str.partition(" ")
-    steps.insert(0, "number", numbers[0].astype(int))
-    steps["scenario"] = numbers[2]
-    return steps
+    steps = []
+    for number, sides_of in pairs.items():
+        judged = compare_to(pd.concat(sides_of), "before", thresholds=thresholds).drop(columns="variant")
+        judged.insert(0, "number", number)
+        steps.append(judged)
+    return pd.concat(steps, ignore_index=True)
 
 
 def _stacks(prefixes: Sequence[Prefix]) -> dict[str, Stack | StrategyError]:

@@ -124,7 +124,9 @@ def load_blocks(found: LoadBisection) -> list[Block]:
         hidden = set(cells["number"]) - set(cells.loc[~cells["same"], "number"])
         shown = _by_variant(cells[~cells["number"].isin(hidden)].drop(columns="same"))
         steps = _by_variant(found.steps[found.steps["scenario"] == scenario])
-        for block in build_blocks(shown, steps, baseline="", metrics=metrics):
+        for block in build_blocks(
+            shown, steps, baseline="", metrics=metrics, thresholds=found.plan.thresholds
+        ):
             numbers = {int(row.stub[0]): row for row in block.rows}
             rows = {
                 number: replace(row, stub=(str(number), titles[number])) for number, row in numbers.items()
@@ -135,19 +137,23 @@ def load_blocks(found: LoadBisection) -> list[Block]:
 
 
 def load_sentences(found: LoadBisection) -> list[str]:
-    """Which patches move the metric, and by how much."""
+    """Which patches move the metric, and by how much; of which that is open."""
     titles = {prefix.number: prefix.title for prefix in found.prefixes}
     moved = found.steps[found.steps["verdict"].isin(["better", "WORSE", "differs"])].sort_values(
         "number", kind="stable"
     )
-    if moved.empty:
-        return [f"no patch moves {found.metric}."]
+    unsure = found.steps[found.steps["verdict"] == "unsure"].sort_values("number", kind="stable")
     lines = []
+    if (found.steps["verdict"] == "same").all():
+        lines.append(f"no patch moves {found.metric}.")
     for place, rows in moved.groupby(["number", "scenario", "verdict"], sort=False):
         number, scenario, verdict = map(str, place)
         ratios = dict.fromkeys(units.ratio(value) for value in (rows["ratio"].min(), rows["ratio"].max()))
         by = f" ({' to '.join(ratios)})" if "" not in ratios else ""
         lines.append(f"{number} ({titles[int(number)]}): {found.metric} {verdict} in {scenario}{by}.")
+    for patch, rows in unsure.groupby("number", sort=False):
+        where = ", ".join(dict.fromkeys(rows["scenario"]))
+        lines.append(f"{patch} ({titles[int(str(patch))]}): {found.metric} unsure in {where}.")
     return lines
 
 

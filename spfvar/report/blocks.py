@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-VERDICTS = ("better", "WORSE", "differs", "same", "same?", "n/a")
-"""The words that judge a cell; "same?" is a "same" that more seeds may overturn."""
+from spfvar.comparison.verdicts import VERDICTS
 
 PANEL_COLUMNS = 4
 """More columns than this are wrapped into a second panel."""

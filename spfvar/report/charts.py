@@ -24,9 +24,9 @@ from spfvar.report import units
 #: Colours for a light and for a dark ground, at least 3:1 against it; after Okabe and Ito, for most eyes.
 LIGHT = ("#0072b2", "#c04f00", "#007d5a", "#a3487c", "#806000", "#5a4fcf")
 DARK = ("#56b4e9", "#f5883c", "#2fc89b", "#e08fbc", "#e6b800", "#a59cf5")
-BETTER, WORSE, SAME = "better", "worse", "same"
-_LIGHT_VERDICTS = {BETTER: "#0072b2", WORSE: "#c04f00", SAME: "#707070"}
-_DARK_VERDICTS = {BETTER: "#56b4e9", WORSE: "#f5883c", SAME: "#a0a0a0"}
+BETTER, WORSE, OTHER = "better", "worse", "other"
+_LIGHT_VERDICTS = {BETTER: "#0072b2", WORSE: "#c04f00", OTHER: "#707070"}
+_DARK_VERDICTS = {BETTER: "#56b4e9", WORSE: "#f5883c", OTHER: "#a0a0a0"}
 
 _DASHES = ("", "7 3", "2 3", "9 3 2 3", "5 2 5 2 1 2", "1 2")
 _MARKERS = ("circle", "square", "triangle", "diamond", "cross", "ring")
@@ -76,7 +76,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A ratio with its 95 % interval; ``verdict`` as in tables: "better", "WORSE", "same", ..."""
+    """A ratio with its 95 % interval; ``verdict`` as in tables: "better", "WORSE", "unsure", ..."""
 
     label: str
     ratio: float
@@ -130,7 +130,7 @@ def ratio_chart(bars: Sequence[Bar], *, title: str, ident: str) -> str:
         _child(row, "title").text = _clean(lines[index])
         _label(row, 4, top + 11, shorten(bar.label, 45))
         _label(row, WIDTH - 4, top + 11, _ratio_text(bar), "end")
-        colour = {"better": BETTER, "WORSE": WORSE}.get(bar.verdict, SAME)
+        colour = {"better": BETTER, "WORSE": WORSE}.get(bar.verdict, OTHER)
         clipped = _clipped(bar)
         if clipped:
             x = x_of(clipped[0])

@@ -15,6 +15,7 @@ import pandas as pd
 
 from spfvar.comparison.losses import Loss, losses
 from spfvar.comparison.metrics import Metric
+from spfvar.comparison.verdicts import VERDICTS
 from spfvar.explore.properties import PROPERTIES
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION
 from spfvar.matrix.check import Checked
@@ -77,9 +78,7 @@ def render_comparison(
     shown = comparisons[comparisons["metric"].isin(list(metrics))]
     for variant, rows in shown.groupby("variant", sort=False):
         counts = rows["verdict"].value_counts()
-        words = [
-            f"{counts[word]} {word}" for word in ("better", "WORSE", "differs", "same") if word in counts
-        ]
+        words = [f"{counts[word]} {word}" for word in VERDICTS if word != "n/a" and word in counts]
         text = f"{', '.join(metrics)}: {', '.join(words) or 'nothing to compare'}. {simulated}"
         lines.append(annotation("notice", f"{variant} against {meta.baseline}", text))
     return "".join(f"{line}\n" for line in lines)

@@ -17,8 +17,8 @@ _TESTS = {
     "ratio": "ratio",
     "ci_low": "ratio_ci_low",
     "ci_high": "ratio_ci_high",
-    "p": "p",
-    "significant": "significant",
+    "ci999_low": "ratio_ci999_low",
+    "ci999_high": "ratio_ci999_high",
     "verdict": "verdict",
     "warning": "comparison_warning",
 }
@@ -113,8 +113,7 @@ def _json_comparison(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {
         **_json_place(row),
         "metric": row["metric"],
-        **{name: _number(row[name]) for name in ("ratio", "ci_low", "ci_high")},
-        "significant": bool(row["significant"]),
+        **{name: _number(row[name]) for name in ("ratio", "ci_low", "ci_high", "ci999_low", "ci999_high")},
         "verdict": row["verdict"],
     }
 

@@ -49,12 +49,12 @@ def legend(blocks: Iterable[Block], meta: Meta) -> list[tuple[str, str]]:
     meanings = {
         "±N%": "half of the 95 % confidence interval over the seeds, relative to the value",
         "xN": f"ratio to {meta.baseline}, the geometric mean of the ratios paired by seed",
-        "better": f"than {meta.baseline}, in the direction that the line under the title gives;"
-        " significant at 5 % (Holm-Bonferroni over all comparisons)",
+        "better": f"than {meta.baseline}, in the direction that the line under the title gives:"
+        " the whole 99.9 % interval of the ratio is beyond the noise that it gives",
         "WORSE": f"than {meta.baseline}, by the same rule",
         "differs": f"from {meta.baseline}, by the same rule, where neither direction is better",
-        "same": "within the noise that the line under the title gives",
-        "same?": "beyond that noise, but not significant: more seeds may tell",
+        "same": "the whole 95 % interval of the ratio is within that noise",
+        "unsure": "neither: more seeds may tell",
         "n/a": "no value because it does not apply here, or no value to compare it with",
         "[a]": "see the footnote of that letter under the same table",
     }

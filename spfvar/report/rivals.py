@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -16,35 +16,42 @@ METRIC = "faults_per_s"
 
 @dataclass(frozen=True, slots=True)
 class Duel:
-    """A variant against a rival, by scenario: the spread of the ratios that differ; empty: none does."""
+    """A variant against a rival, by scenario, with the verdicts that tables of this pair show.
+
+    ``better`` and ``worse`` have the ratios of the cells with that verdict; ``same`` the scenarios whose
+    every cell is the same; ``unsure`` how many cells are, and of how many.
+    """
 
     variant: str
     rival: str
-    better: dict[str, list[float]]
-    worse: dict[str, list[float]]
-    same: list[str]
+    better: dict[str, list[float]] = field(default_factory=dict)
+    worse: dict[str, list[float]] = field(default_factory=dict)
+    same: list[str] = field(default_factory=list)
+    unsure: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def duel(
     samples: pd.DataFrame, variant: str, rival: str, thresholds: Thresholds = NO_THRESHOLDS
 ) -> Duel | None:
-    """Test a variant against its rival in every cell they share; None if one of them was not run.
+    """Compare a variant with its rival in every cell they share; None if one of them was not run.
 
-    ``samples`` and ``thresholds`` are as for ``spfvar.comparison.stats.compare_to``; Holm's
-    correction covers these cells.
+    ``samples`` and ``thresholds`` are as for ``spfvar.comparison.stats.compare_to``.
     """
     pair = samples[samples["variant"].isin([variant, rival]) & (samples["metric"] == METRIC)]
     if set(pair["variant"]) != {variant, rival}:
         return None
-    found = Duel(variant, rival, {}, {}, [])
-    for scenario, rows in compare_to(pair, rival, thresholds=thresholds).groupby("scenario", sort=False):
+    found = Duel(variant, rival)
+    for place, rows in compare_to(pair, rival, thresholds=thresholds).groupby("scenario", sort=False):
+        scenario = str(place)
         by_threads = sorted(rows.to_dict("records"), key=lambda row: json.loads(row["axes"])["threads"])
         for verdict, kept in (("better", found.better), ("WORSE", found.worse)):
             ratios = [float(row["ratio"]) for row in by_threads if row["verdict"] == verdict]
             if ratios:
-                kept[str(scenario)] = ratios
-        if str(scenario) not in found.better and str(scenario) not in found.worse:
-            found.same.append(str(scenario))
+                kept[scenario] = ratios
+        if (rows["verdict"] == "same").all():
+            found.same.append(scenario)
+        if open_cells := int((rows["verdict"] == "unsure").sum()):
+            found.unsure[scenario] = open_cells, len(rows)
     return found
 
 
@@ -57,6 +64,9 @@ def sentences(found: Duel) -> list[str]:
             lines.append(f"{found.variant} is {word} than {found.rival} (faults/s) in: {places}.")
     if found.same:
         lines.append(f"{found.variant} and {found.rival} do not differ in: {', '.join(found.same)}.")
+    if found.unsure:
+        places = ", ".join(f"{place} ({count} of {cells})" for place, (count, cells) in found.unsure.items())
+        lines.append(f"{found.variant} against {found.rival} is unsure in cells of: {places}.")
     return lines
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from spfvar.comparison.metrics import METRICS, Metric
+from spfvar.comparison.verdicts import VERDICTS
 from spfvar.report import units
-from spfvar.report.blocks import VERDICTS, Block, Cell, Footnote, Row
-from spfvar.report.tables import shown_verdict
+from spfvar.report.blocks import Block, Cell, Footnote, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def _results(comparisons: pd.DataFrame, metrics: Mapping[str, Metric]) -> list[_
             where=where[row["scenario"], row["axes"]],
             ratio=row["ratio"],
             gain=sign[metrics[row["metric"]].better] * _log(row["ratio"]),
-            verdict=shown_verdict(row["verdict"], row["warning"]),
+            verdict=row["verdict"],
         )
         for row in comparisons.to_dict("records")
         if row["metric"] in metrics
@@ -129,7 +129,7 @@ def _extremes_block(by_variant: Mapping[str, Sequence[_Result]], baseline: str) 
     remark = f"not ranked: {unranked} with a baseline of zero, which have no ratio"
     return Block(
         title=f"Worst and best cell of each variant against {baseline}",
-        direction="the largest significant ratio either way, of throughput or latency",
+        direction="the largest ratio either way that is sure, of throughput or latency",
         stub_headers=("variant", "verdict"),
         headers=("ratio", "metric", "where"),
         rows=tuple(rows),

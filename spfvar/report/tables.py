@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from spfvar.comparison.metrics import METRICS, NO_THRESHOLDS, Metric, Thresholds, noise_of
-from spfvar.comparison.stats import KEY, UNRESOLVED, WARNING_SEPARATOR
+from spfvar.comparison.stats import KEY, WARNING_SEPARATOR
 from spfvar.report import units
 from spfvar.report.blocks import Block, Cell, Footnote, Row, assign_marks
 
@@ -109,12 +109,6 @@ def events_blocks(events: pd.DataFrame) -> list[Block]:
     return blocks
 
 
-def shown_verdict(verdict: str, warning: str) -> str:
-    """Return the verdict as tables show it: a "same" that is not settled is "same?"."""
-    unresolved = UNRESOLVED in warning.split(WARNING_SEPARATOR)
-    return "same?" if verdict == "same" and unresolved else verdict
-
-
 def _joined(cells: pd.DataFrame, comparisons: pd.DataFrame) -> pd.DataFrame:
     """Put ratio, verdict and test_warning beside each cell; they are missing for the baseline."""
     tests = comparisons[[*KEY, "ratio", "verdict", "warning"]]
@@ -134,7 +128,7 @@ def _points(frame: pd.DataFrame) -> list[_Point]:
             ci_low=row["ci_low"],
             ci_high=row["ci_high"],
             ratio=row["ratio"],
-            verdict=shown_verdict(row["verdict"], row["test_warning"]),
+            verdict=row["verdict"],
             warnings=_texts(row["warning"], row["test_warning"]),
         )
         for row in frame.to_dict("records")
@@ -144,8 +138,7 @@ def _points(frame: pd.DataFrame) -> list[_Point]:
 def _texts(*warnings: str) -> tuple[str, ...]:
     """Return the single remarks, each once, in order."""
     texts = (text for warning in warnings for text in warning.split(WARNING_SEPARATOR))
-    # "same?" says that one already, in each cell that it concerns.
-    return tuple(text for text in dict.fromkeys(texts) if text not in ("", UNRESOLVED))
+    return tuple(text for text in dict.fromkeys(texts) if text)
 
 
 def _grid(points: Sequence[Axes]) -> _Grid:

@@ -20,6 +20,7 @@ from spfvar.review.model import (
     MIXED,
     SAME,
     UNKNOWN,
+    UNSURE,
     Duel,
     Effect,
     GuardUse,
@@ -43,6 +44,7 @@ _NUMBERED = re.compile(r"[\d, ]+/\d+:")
 KINDS = {
     HURTS: "hurts",
     MIXED: "mixed",
+    UNSURE: "unsure",
     SAME: "changes nothing",
     HELPS: "helps",
     UNKNOWN: "no value",
@@ -346,7 +348,7 @@ def _duel(duel: Duel) -> Iterator[Part]:
         yield Text(f"Changes nothing ({spread}): {', '.join(load.scenario for load in same)}.")
     costs = [cost for cost in duel.costs if cost.metric != THROUGHPUT]
     if costs:
-        yield Text(f"Latencies that are significantly worse than {duel.rival}'s, the worst first:")
+        yield Text(f"Latencies that are WORSE than {duel.rival}'s, the worst first:")
         yield Items(tuple(Item("", _cost(cost)) for cost in costs))
 
 
@@ -449,12 +451,17 @@ def _sensitivity(found: Sequence[Sensitivity]) -> Iterator[Part]:
         yield Text("Each assumption moved alone, the others as in the load. These flip the verdict:")
         yield Items(tuple(flips))
     steady: dict[str, list[str]] = {}
+    unsure: dict[str, list[str]] = {}
     for one in found:
         if not one.flips:
-            steady.setdefault(one.scenario, []).append(f"{one.axis} {tried_text(one)}")
+            kept = steady if one.is_steady else unsure
+            kept.setdefault(one.scenario, []).append(f"{one.axis} {tried_text(one)}")
     if steady:
         yield Text("These do not, at any value tried:")
         yield Items(tuple(Item(f"{scenario}:", ", ".join(axes)) for scenario, axes in steady.items()))
+    if unsure:
+        yield Text("These may or may not: the verdict is unsure at some value tried, or has no figure.")
+        yield Items(tuple(Item(f"{scenario}:", ", ".join(axes)) for scenario, axes in unsure.items()))
 
 
 def tried_text(found: Sensitivity) -> str:
@@ -488,9 +495,9 @@ def _provenance(review: Review) -> Iterator[Part]:
             Item("Fidelity:", f"{machine.fidelity or 'not known.'}{fitted}"),
             Item(
                 "Statistics:",
-                f"{seeds} from {source.seed}, ratios paired by seed; better and WORSE: significant at 5 % "
-                "after Holm-Bonferroni over all cells of a rival (throughput, and apart from it latencies); "
-                "same?: beyond the noise, but not significant.",
+                f"{seeds} from {source.seed}, ratios paired by seed, each cell judged by itself; better and "
+                "WORSE: its whole 99.9 % interval is beyond the noise of its metric; same: its 95 % interval "
+                "is within it; unsure: neither, more seeds may tell.",
             ),
             Item(
                 "Versions:",

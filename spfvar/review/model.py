@@ -22,8 +22,8 @@ from spfvar.review.sensitivity import Sensitivity
 
 Value = int | float | str
 
-HELPS, HURTS, MIXED, SAME, UNKNOWN = "helps", "hurts", "mixed", "same", "n/a"
-"""What a load says: better somewhere, worse somewhere, both, neither, or without a value."""
+HELPS, HURTS, MIXED, SAME, UNSURE, UNKNOWN = "helps", "hurts", "mixed", "same", "unsure", "n/a"
+"""What a load says: better somewhere, worse somewhere, both, the same everywhere, open, or no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class Safety:
 class Effect:
     """The variant against a rival in one cell: ratio with its 95 % interval, values, and the verdict.
 
-    ``axes`` are all of the cell; ``verdict`` is one of `spfvar.report.blocks.VERDICTS`.
+    ``axes`` are all of the cell; ``verdict`` is one of `spfvar.comparison.verdicts.VERDICTS`.
     """
 
     scenario: str
@@ -194,7 +194,7 @@ class Duel:
     """The variant against one rival: every load, the worst first.
 
     ``effects`` are all cells of all outcomes (throughput, latency of faults and of writers); ``costs`` those
-    that are significantly WORSE, the worst of each load and metric, the worst first.
+    that are WORSE, the worst of each load and metric, the worst first.
     """
 
     rival: str

@@ -23,7 +23,7 @@ from spfvar.matrix.catalogue import Catalogue
 from spfvar.mm import hookspecs
 from spfvar.plugins.variant import Variant
 from spfvar.report import units
-from spfvar.review.model import HELPS, HURTS, MIXED, SAME, Answer, RaceOutcome, Safety, Speed
+from spfvar.review.model import HELPS, HURTS, MIXED, SAME, UNSURE, Answer, RaceOutcome, Safety, Speed
 from spfvar.review.speed import loss
 from spfvar.review.words import (
     break_words,
@@ -214,6 +214,9 @@ def _duel(figure: DuelFigure, results: Results) -> Iterator[str]:
             same = [load.scenario for load in duel.where(SAME)]
             if same:
                 yield f"no difference to {rival.name} in {', '.join(same)}"
+            unsure = [load.scenario for load in duel.where(UNSURE)]
+            if unsure:
+                yield f"unsure against {rival.name} in {', '.join(unsure)}"
 
 
 def _metric(figure: MetricFigure, results: Results) -> Iterator[str]:

@@ -24,7 +24,9 @@ from spfvar.scenario.hardware import Profile
 from spfvar.scenario.load import make_load
 from spfvar.scenario.schema import PAGE, Axis, Scenario
 
-NOT_AVAILABLE = "n/a"
+NOT_AVAILABLE, UNSURE = "n/a", "unsure"
+#: No verdicts: what has one of these neither keeps another nor flips it.
+OPEN = (NOT_AVAILABLE, UNSURE)
 #: Without a range in the scenario, a number is moved by this factor either way.
 FACTOR = 10
 #: A default run takes the largest of the scenario's thread counts that is at most this.
@@ -50,7 +52,10 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """Between two values the verdict becomes another; ``keeps`` is the one on the default's side."""
+    """Between two values the verdict becomes another; ``keeps`` is the one on the default's side.
+
+    Values between them may have been tried and left unsure.
+    """
 
     keeps: Figure
     flips: Figure
@@ -61,9 +66,10 @@ class Sensitivity:
     """One axis of one load: the verdict at its default, and where it flips.
 
     ``flips`` holds the nearest flip found below the default, and the nearest above; for a choice, each choice
-    with another verdict.  None: the verdict is the same at every value in ``tried``, which holds all values
-    that were run, in order, the ends of the range among them.  ``runs`` counts simulated runs, without those
-    of the default, which the load's axes share.  ``threads`` are those of all these runs.
+    with another verdict.  None: no value in ``tried`` surely has another verdict, or the default has none
+    that could flip.  ``tried`` holds all values that were run, in order, the ends of the range among them.
+    ``runs`` counts simulated runs, without those of the default, which the load's axes share.  ``threads``
+    are those of all these runs.
     """
 
     scenario: str
@@ -77,6 +83,12 @@ class Sensitivity:
     tried: tuple[Figure, ...]
     runs: int
     threads: int
+
+    @property
+    def is_steady(self) -> bool:
+        """Has every value that could be run surely the verdict of the default?"""
+        verdicts = {figure.verdict for figure in self.tried} - {NOT_AVAILABLE}
+        return len(verdicts) == 1 and self.default.verdict not in OPEN
 
     @property
     def low(self) -> Figure:
@@ -178,7 +190,7 @@ def _along(
         if _differ(figure, first):
             flips, high = figure, value
             break
-        keeps, low = figure, value
+        keeps, low = _kept(keeps, figure), value
     if flips is None:
         return []
     for _ in range(halvings):
@@ -189,7 +201,7 @@ def _along(
         if _differ(figure, first):
             flips, high = figure, half
         else:
-            keeps, low = figure, half
+            keeps, low = _kept(keeps, figure), half
     return [Flip(keeps, flips)]
 
 
@@ -201,7 +213,12 @@ def _each_choice(choices: list[Value], first: Figure) -> _Side:
 
 def _differ(one: Figure, other: Figure) -> bool:
     """Do both have a verdict, and not the same?"""
-    return NOT_AVAILABLE not in (one.verdict, other.verdict) and one.verdict != other.verdict
+    return not {one.verdict, other.verdict} & set(OPEN) and one.verdict != other.verdict
+
+
+def _kept(before: Figure, figure: Figure) -> Figure:
+    """The last figure that surely has the default's verdict."""
+    return before if figure.verdict in OPEN else figure
 
 
 @dataclass(slots=True)
@@ -237,9 +254,9 @@ class _Moved:
         return replace(found, value=spelled_value(self.axis.unit, value))
 
     def sides(self, halvings: int) -> list[_Side]:
-        """The searches to make, none if the default cannot be run."""
+        """The searches to make, none if the default has no verdict."""
         first = self.figure(self.start)
-        if first.verdict == NOT_AVAILABLE:
+        if first.verdict in OPEN:
             return []
         if self.axis.unit == "choice":
             others = [choice for choice in self.axis.choices if choice != self.start]
@@ -350,7 +367,7 @@ class _Runner:
         values = float(means.get(self._variant, math.nan)), float(means.get(rival, math.nan))
         if math.isnan(sum(values)):
             return replace(_NOTHING, values=values)
-        row = compare_to(rows, rival).iloc[0]
+        row = compare_to(rows, rival, thresholds=self.plan.thresholds).iloc[0]
         return Figure("", str(row["verdict"]), float(row["ratio"]), values)
 
 
@@ -363,10 +380,16 @@ def sentence(found: Sensitivity) -> str:
     if first.verdict == NOT_AVAILABLE:
         return f"{found.axis}: no figure at {_shown(first)}"
     start = f"{found.axis}: {first.verdict} at {_shown(first)} ({ratio_text(first.ratio)})"
-    if not found.flips:
-        values = [figure for figure in found.tried if figure.verdict != NOT_AVAILABLE]
-        return f"{start}, and so at {_listed([_shown(figure) for figure in values if figure != first])}"
-    return "; ".join([start, *(_flip_text(found, flip) for flip in found.flips)])
+    if first.verdict == UNSURE:
+        return f"{start}: no verdict that could flip"
+    if found.flips:
+        return "; ".join([start, *(_flip_text(found, flip) for flip in found.flips)])
+    others = [figure for figure in found.tried if figure != first]
+    kept, unsure = (
+        [_shown(figure) for figure in others if figure.verdict == verdict]
+        for verdict in (first.verdict, UNSURE)
+    )
+    return f"{start}, and so at {_listed(kept)}" + (f"; unsure at {_listed(unsure)}" if unsure else "")
 
 
 def _flip_text(found: Sensitivity, flip: Flip) -> str:

@@ -9,18 +9,18 @@ from typing import Any
 
 import pandas as pd
 
-from spfvar.comparison.metrics import METRICS, Metric
+from spfvar.comparison.metrics import METRICS, NO_THRESHOLDS, Metric, Thresholds
 from spfvar.comparison.stats import KEY, compare_to, summarise
 from spfvar.matrix.compare import Comparison
 from spfvar.plugins.variant import Variant
 from spfvar.report.charts import Curve, Point
-from spfvar.report.tables import shown_verdict
 from spfvar.review.model import (
     HELPS,
     HURTS,
     MIXED,
     SAME,
     UNKNOWN,
+    UNSURE,
     Abort,
     Chart,
     Duel,
@@ -47,7 +47,7 @@ def make_speed(
     values = comparison.samples.values
     ran = set(values["variant"])
     duels = [
-        make_duel(values, variant.name, rival, titles)
+        make_duel(values, variant.name, rival, titles, comparison.plan.thresholds)
         for rival in rivals
         if rival in ran and variant.name in ran
     ]
@@ -57,20 +57,24 @@ def make_speed(
     )
 
 
-def make_duel(samples: pd.DataFrame, variant: str, rival: str, titles: Mapping[str, str]) -> Duel:
-    """Test every outcome in every cell that the two share.
+def make_duel(
+    samples: pd.DataFrame,
+    variant: str,
+    rival: str,
+    titles: Mapping[str, str],
+    thresholds: Thresholds = NO_THRESHOLDS,
+) -> Duel:
+    """Compare every outcome in every cell that the two share, throughput first.
 
-    Holm's correction covers the tests of throughput, and apart from them those of all latencies: what a
-    review claims first does not get weaker by what it looks at besides.  ``samples`` is as for
-    `spfvar.comparison.stats.compare_to`.
+    ``samples`` and ``thresholds`` are as for `spfvar.comparison.stats.compare_to`.
     """
     pair = samples[samples["variant"].isin([variant, rival]) & samples["metric"].isin(_OUTCOMES)]
-    is_throughput = pair["metric"] == THROUGHPUT
-    throughput = _effects(pair[is_throughput], variant, rival)
-    effects = [*throughput, *_effects(pair[~is_throughput], variant, rival)]
+    found = _effects(pair, variant, rival, thresholds)
+    effects = sorted(found, key=lambda effect: effect.metric != THROUGHPUT)
     by_load: dict[str, list[Effect]] = {}
-    for effect in throughput:
-        by_load.setdefault(effect.scenario, []).append(effect)
+    for effect in effects:
+        if effect.metric == THROUGHPUT:
+            by_load.setdefault(effect.scenario, []).append(effect)
     loads = [
         LoadEffect(scenario, titles[scenario], kind_of(found), tuple(sorted(found, key=lambda e: e.threads)))
         for scenario, found in by_load.items()
@@ -88,18 +92,18 @@ def make_duel(samples: pd.DataFrame, variant: str, rival: str, titles: Mapping[s
     )
 
 
-def _effects(pair: pd.DataFrame, variant: str, rival: str) -> list[Effect]:
+def _effects(pair: pd.DataFrame, variant: str, rival: str, thresholds: Thresholds) -> list[Effect]:
     values = {tuple(row[name] for name in KEY): row["value"] for row in summarise(pair).to_dict("records")}
     found: list[Effect] = []
     if not len(pair):
         return found
-    for row in compare_to(pair, rival).to_dict("records"):
+    for row in compare_to(pair, rival, thresholds=thresholds).to_dict("records"):
         rest = row["scenario"], row["axes"], row["metric"]
         found.append(
             Effect(
                 row["scenario"], json.loads(row["axes"]), row["metric"], row["ratio"], row["ci_low"],
                 row["ci_high"], values[variant, *rest], values.get((rival, *rest), math.nan),
-                shown_verdict(row["verdict"], row["warning"]),
+                row["verdict"],
             )
         )  # fmt: skip
     return found
@@ -114,7 +118,9 @@ def kind_of(effects: Sequence[Effect]) -> str:
         return HELPS
     if "WORSE" in verdicts:
         return HURTS
-    return SAME if verdicts - {"n/a"} else UNKNOWN
+    if verdicts <= {"n/a"}:
+        return UNKNOWN
+    return SAME if verdicts == {"same"} else UNSURE
 
 
 def loss(effect: Effect) -> float:

@@ -69,7 +69,14 @@ def _pays(duel: Duel) -> str:
     leading = sorted(first.values(), key=lambda cost: list(METRICS).index(cost.metric))
     order = leading + [cost for cost in duel.costs if cost not in leading]
     items = [f"{cost.scenario} {ratio_of(cost)}" for cost in order]
-    return fitting(items, VERDICT_WIDTH, "nobody: no rate and no latency is significantly worse")
+    return fitting(items, VERDICT_WIDTH, _nobody(duel))
+
+
+def _nobody(duel: Duel) -> str:
+    unsure = sum(effect.verdict == "unsure" for effect in duel.effects)
+    if unsure:
+        return f"none found, but {unsure} of {plural(len(duel.effects), 'cell')} unsure: more seeds may tell"
+    return "nobody: no rate and no latency is WORSE"
 
 
 def _beside(duel: Duel) -> str:

@@ -1,4 +1,4 @@
-"""What --fail-on looks at: significant losses, and how large they are."""
+"""What --fail-on looks at: sure losses, and how large they are."""
 
 from __future__ import annotations
 
@@ -50,6 +50,16 @@ def test_losses_are_shares_of_the_baseline_largest_first() -> None:
 def test_a_condition_without_a_metric_is_about_outcomes(condition: str, variants: list[str]) -> None:
     """Beyond its limit; where there is no ratio, beyond every limit."""
     assert [loss.variant for loss in beyond(COMPARISONS, parse_fail_on(condition))] == variants
+
+
+def test_what_may_be_a_loss_is_told_apart_from_what_is_one() -> None:
+    """The same limits, for cells that are unsure."""
+    rows = [("g", "faults_per_s", 0.78, "unsure"), ("h", "faults_per_s", 0.97, "unsure")]
+    more = pd.DataFrame([(v, "s", "{}", m, r, w) for v, m, r, w in rows], columns=COMPARISONS.columns)
+    both = pd.concat([COMPARISONS, more])
+    condition = parse_fail_on("faults_per_s:worse>5%")
+    assert [loss.variant for loss in beyond(both, condition)] == ["a"]
+    assert [loss.variant for loss in beyond(both, condition, "unsure")] == ["g"]
 
 
 def test_a_loss_in_words() -> None:

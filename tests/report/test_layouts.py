@@ -179,9 +179,9 @@ class TestEveryFormForPeople:
     def test_every_mark_is_defined(self, name: str, large: Results) -> None:
         tables, _, footer = LAYOUTS[name](large.blocks, META).partition("\nMarks:\n")
         defined = set(re.findall(r"^(?:  |- `)(\S+?)`?:?  ?", footer, re.MULTILINE))
-        assert {"xN", "better", "WORSE", "same", "same?", "n/a", "[a]"} <= defined
+        assert {"xN", "better", "WORSE", "same", "unsure", "n/a", "[a]"} <= defined
         assert defined & {"±N%", "+-N%"}
-        words = set(re.findall(r"better|WORSE|same\?|same|differs|n/a", tables))
+        words = set(re.findall(r"better|WORSE|unsure|same|differs|n/a", tables))
         assert words <= defined
 
     @pytest.mark.parametrize("name", LAYOUTS)
@@ -299,7 +299,7 @@ class TestMachine:
         cell = ["variant", "scenario", "axes", "seeds", "metrics", "events"]
         assert {tuple(entry) for entry in document["cells"]} == {tuple(cell)}
         comparison = ["variant", "scenario", "axes", "metric", "ratio", "ci_low", "ci_high"]
-        comparison += ["significant", "verdict"]
+        comparison += ["ci999_low", "ci999_high", "verdict"]
         assert {tuple(entry) for entry in document["comparisons"]} == {tuple(comparison)}
         metric = ("value", "ci_low", "ci_high", "unit", "better")
         assert {tuple(m) for c in document["cells"] for m in c["metrics"].values()} == {metric}

@@ -78,13 +78,13 @@ class TestCells:
         assert block.direction == "lower is better; same = within 2% or 0.1 percentage points"
         assert block.title.endswith("per fault, in %")
 
-    def test_an_unsettled_same_has_a_question_mark(self) -> None:
+    def test_what_is_neither_sure_nor_the_same_is_unsure(self) -> None:
         # Ratios of 0.8 to 2: their mean is well above 1, but so is the spread.
         def spread(variant: str, axes: Axes) -> list[float]:
             return [1e6 * f for f in ((1,) * 6 if variant == BASE else (0.8, 2, 1, 1.9, 0.9, 1.2))]
 
         (block,) = blocks_of(samples(spread))
-        assert block.rows[1].cells[0].verdict == "same?"
+        assert block.rows[1].cells[0].verdict == "unsure"
         assert block.footnotes == ()
 
     def test_what_does_not_apply_is_said_in_the_cell(self) -> None:
@@ -243,7 +243,7 @@ class TestSummary:
 
         frame = samples(mixed, [{"threads": n} for n in factors])
         counts, extremes = summary_blocks(stats.compare_to(frame, BASE), baseline=BASE)
-        assert counts.headers == ("better", "WORSE", "same", "same?", "n/a")
+        assert counts.headers == ("better", "WORSE", "same", "unsure", "n/a")
         assert counts.rows == (Row(("spf",), tuple(map(Cell, "21100"))),)
         worst, best = extremes.rows
         assert worst.stub == ("spf", "WORSE")

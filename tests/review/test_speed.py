@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from spfvar.comparison.stats import axes_key
-from spfvar.review.model import HELPS, HURTS, MIXED, SAME, UNKNOWN, Duel
+from spfvar.review.model import HELPS, HURTS, MIXED, SAME, UNKNOWN, UNSURE, Duel
 from spfvar.review.speed import kind_of, loss, make_duel
 from tests.review.made_up import effect
 
@@ -74,7 +74,7 @@ def test_costs_are_the_worst_of_each_load_and_outcome(duel: Duel) -> None:
     ]  # fmt: skip
 
 
-def test_latencies_do_not_weaken_what_is_said_of_throughput() -> None:
+def test_what_is_looked_at_besides_changes_no_verdict() -> None:
     """With a hundred latencies that do not differ, the verdict on throughput is what it was alone."""
     alone = {("helps", 4, "faults_per_s"): 1.02}
     even = {("helps", threads, "fault_p99"): 1.0 for threads in range(1, 101)}
@@ -83,15 +83,22 @@ def test_latencies_do_not_weaken_what_is_said_of_throughput() -> None:
         assert found.loads[0].effects[0].verdict == "better"
 
 
+def test_a_load_s_own_threshold_holds_in_a_review_too() -> None:
+    """x2 is no difference to a load that calls up to x3 noise; without its threshold it helps."""
+    ratios = {("helps", 4, "faults_per_s"): 2.0}
+    found = make_duel(samples(ratios), "mine", "base", TITLES, {"helps": {"faults_per_s": 2.0}})
+    assert [load.kind for load in found.loads] == [SAME]
+
+
 @pytest.mark.parametrize(
     ("verdicts", "kind"),
     [
-        (["better", "same"], HELPS), (["WORSE", "same?"], HURTS), (["better", "WORSE"], MIXED),
-        (["same", "n/a"], SAME), (["n/a"], UNKNOWN), (["same?"], SAME),
+        (["better", "same"], HELPS), (["WORSE", "unsure"], HURTS), (["better", "WORSE"], MIXED),
+        (["same", "same"], SAME), (["n/a"], UNKNOWN), (["same", "unsure"], UNSURE), (["same", "n/a"], UNSURE),
     ],
 )  # fmt: skip
 def test_what_a_load_says(verdicts: list[str], kind: str) -> None:
-    """A question mark decides nothing; a load without a value says nothing."""
+    """Only a load whose every cell is the same is the same; one without a value says nothing."""
     assert kind_of([effect("load", 1, 1.0, verdict) for verdict in verdicts]) == kind
 
 
