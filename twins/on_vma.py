@@ -5,7 +5,7 @@ from __future__ import annotations
 from spfvar.twins.movers import ForkWithoutVmaLock
 from spfvar.variants.bonsai import LockedTableFree
 from spfvar.variants.spf_patches import NoTableMove
-from spfvar.variants.spf_zijlstra import MarkUnmappedOnly, SpinBetweenChecks
+from spfvar.variants.spf_zijlstra import CountedWhereAdjusted, SpinBetweenChecks
 from spfvar.variants.vma_sequence import NoPolicyOnVma, SpinningPteMapLock, VmSequenceWriter
 
 from spfvar.plugins.variant import Twin
@@ -14,12 +14,12 @@ TWINS = [
     *(
         Twin(
             bug=bug,
-            title=f"only unmapping is seen by the count of a VMA: {what}",
+            title=f"the count of a VMA changes where it is adjusted or unmapped: not for {what}",
             source=source,
             fixed="spf-zijlstra-2014",
             race=race,
             prop=prop,
-            patches=(MarkUnmappedOnly,),
+            patches=(CountedWhereAdjusted,),
             without=(VmSequenceWriter,),
             description="As posted.",
         )

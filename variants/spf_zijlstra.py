@@ -13,16 +13,16 @@ declared as repairs.
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 
 from spfvar.mm.fault import PTL
-from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.vmf import VMFault, VmFault
+from spfvar.mm.hookspecs import hook_point, hookimpl
+from spfvar.mm.vmf import Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
-from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.op import Call, Steps, again, loop
 from spfvar.ops.paging import pmd_same, read_pmd
 from spfvar.ops.places import Register
 from spfvar.ops.primitives import (
-    at,
     call_srcu,
     find_vma,
     is_null,
@@ -33,7 +33,6 @@ from spfvar.ops.primitives import (
     spin_unlock,
     srcu_read_lock,
     srcu_read_unlock,
-    store,
 )
 from spfvar.plugins.repairs import Repair
 from spfvar.plugins.variant import Variant
@@ -42,7 +41,6 @@ from .spf_patches import SPECULATIVE, LockRetractedTable, NoTableMove, RcuFilePu
 from .spf_series import TABLE_MOVED, TABLE_RETRACTED
 from .vma_sequence import (
     EVENTS,
-    RB_EMPTY,
     NoPolicyOnVma,
     SpeculateOnSequence,
     SpinningPteMapLock,
@@ -149,12 +147,47 @@ class SpinBetweenChecks:
         return True
 
 
-class MarkUnmappedOnly:
-    """As posted: a VMA's count changes when it is unmapped, and for no other writer."""
+@hook_point
+def vma_adjust_begin(vma: Register) -> Steps:
+    """Before a VMA is split, extended or merged (mm/mmap.c: vma_adjust)."""
+    raise AssertionError
+
+
+class CountedWhereAdjusted(VmSequenceWriter):
+    """As posted: vma_adjust() (of brk, of a merge) and munmap change a VMA's count, no other writer does."""
 
     @hookimpl
-    def vma_mark_detached(self, vma: Register) -> Steps:
-        yield store(at(vma, RB_EMPTY), 1)
+    def vma_adjust_begin(self, vma: Register) -> Steps:
+        yield from super().vma_start_write(vma)
+
+    @hookimpl
+    def vma_start_write(self, vma: Register) -> Steps:
+        return
+        yield
+
+    @hookimpl(wrapper=True)
+    def brk(self, mapping: Mapping, grow: bool) -> Generator[None, Steps, Steps]:
+        return self._adjusting((yield))
+
+    @hookimpl(wrapper=True)
+    def vma_merge(self, mapping: Mapping) -> Generator[None, Steps, Steps]:
+        return self._adjusting((yield))
+
+    @hookimpl(wrapper=True)
+    def dup_anon_vma(self, vma: Register, other: Register) -> Generator[None, Steps, Steps]:
+        return self._adjusting((yield))
+
+    def _adjusting(self, writer: Steps) -> Steps:
+        """The writer, whose changes are vma_adjust()'s."""
+        outcome = None
+        while True:
+            try:
+                step = writer.send(outcome)
+            except StopIteration as end:
+                return end.value
+            if isinstance(step, Call) and step.target == "vma_start_write":
+                step = replace(step, target="vma_adjust_begin")
+            outcome = yield step
 
 
 BASE = (SrcuVmaFree, RcuFilePut, VmSequenceWriter, SpeculativeWalk, FaultUnderSrcu)
@@ -162,9 +195,9 @@ MENDS = (NoPolicyOnVma, NoTableMove, LockRetractedTable)
 REPAIRS = (
     Repair(
         ("Z1", "S1", "S2"),
-        "only unmapping is seen by the count of a VMA: not mprotect, not mremap, not fork",
+        "mprotect, mremap and fork do not change a VMA's count",
         (VmSequenceWriter,),
-        (MarkUnmappedOnly,),
+        (CountedWhereAdjusted,),
     ),
     Repair(("H4",), "mbind frees a memory policy while a fault reads it", (NoPolicyOnVma,)),
     TABLE_MOVED,

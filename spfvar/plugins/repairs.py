@@ -30,6 +30,24 @@ class Repair:
         if not (self.patches or self.posted) or set(self.patches) & set(self.posted):
             raise ValueError(f"repair of {', '.join(self.bugs)}: expected patches, or others as posted")
 
+    @property
+    def means(self) -> str:
+        """The classes: "Mends", "Puts; as posted Leaks", "as posted Leaks"."""
+        mends = ", ".join(patch.__name__ for patch in self.patches)
+        posted = ", ".join(patch.__name__ for patch in self.posted)
+        return "; ".join(filter(None, (mends, posted and f"as posted {posted}")))
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.bugs)}: {self.what} ({self.means})"
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {
+            "bugs": list(self.bugs), "what": self.what,
+            "patches": [patch.__name__ for patch in self.patches],
+            "posted": [patch.__name__ for patch in self.posted],
+        }  # fmt: skip
+
 
 def posted_stack(patches: Sequence[type], repairs: Iterable[Repair]) -> tuple[type, ...]:
     """The stack without repairs."""

@@ -105,6 +105,7 @@ class Variant:
             self,
             name=name,
             title=f"{self.title}, as posted",
+            description=f"{self.name} without its repairs.",
             patches=posted_stack(self.patches, self.repairs),
             repairs=(),
         )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from spfvar.explore.properties import PROPERTIES
 from spfvar.explore.verdict import INCOMPLETE, VIOLATION, Finding, Verdict
 from spfvar.matrix.check import Checked
+from spfvar.plugins.series import posted_name
 from spfvar.report.blocks import Block, Cell, Row
 from spfvar.report.columns import trace_lines
 from spfvar.report.grid import fitting_columns, grid_lines
@@ -90,7 +91,17 @@ def remarks(results: Sequence[Checked]) -> list[str]:
             lines.append(f"* vacuous: {where}: no {who} reached {', '.join(verdict.vacuous)}")
     if any(result.verdict.walks and not result.verdict.findings for result in results):
         lines.append("none: random walks met no violation, which proves nothing")
-    return list(dict.fromkeys(lines))
+    return [*dict.fromkeys(lines), *_not_as_posted(results)]
+
+
+def _not_as_posted(results: Sequence[Checked]) -> list[str]:
+    """Which verdicts are not about what was posted."""
+    cases = [result.case for result in results if not result.case.expected]
+    counts = {case.variant.name: len(case.variant.repairs) for case in cases if case.variant.repairs}
+    if not counts:
+        return []
+    told = ", ".join(f"{name} has {count} repair{'s' * (count > 1)}" for name, count in counts.items())
+    return [f"not as posted: {told}; without them: spfvar check {' '.join(map(posted_name, counts))}"]
 
 
 def findings_of(results: Sequence[Checked]) -> list[tuple[Checked, Finding]]:
