@@ -52,7 +52,7 @@ SOMETHING_FAILED = 1
 @format_option(FORMS)
 @click.option("--short", is_flag=True, help="At most 25 lines of mail.")
 @output_option
-@scenario_option("all")
+@scenario_option("all; those that compare does not run unasked at one count of threads")
 @race_option("all")
 @threads_option
 @hardware_option
