@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from spfvar.explore.properties import PROPERTIES
 from spfvar.explore.verdict import INCOMPLETE, VIOLATION, Finding, Verdict
+from spfvar.limits import OF_VERDICTS
 from spfvar.matrix.check import Checked
 from spfvar.plugins.series import posted_name
 from spfvar.report.blocks import Block, Cell, Row
@@ -16,12 +17,6 @@ from spfvar.report.grid import fitting_columns, grid_lines
 from spfvar.report.mail import to_ascii
 from spfvar.report.paint import Paint
 
-#: What every verdict is worth.
-FOOTER = (
-    "Memory is sequentially consistent in the model: weak memory is out of scope, so bugs that need it (such "
-    "as V6, a missing acquire or release of mm_lock_seq, and R4, a read lock taken without acquire) cannot "
-    "be found. A safe verdict is about the race's own threads, VMAs and pages, not about larger ones."
-)
 MAIL_WIDTH = 72
 #: What a trace says of the primitive that broke a property.
 MARK = "VIOLATION"
@@ -139,7 +134,7 @@ def render_text(
                 *_token_lines(_replay(finding.token, replay), width),
             ]
         )
-    parts.append(_fill(FOOTER, width))
+    parts.append(_fill(OF_VERDICTS, width))
     parts.append(_fill(f"Reproduce: {reproduce}", width))
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
@@ -162,7 +157,7 @@ def render_markdown(results: Sequence[Checked], reproduce: str, replay: str = ""
             f"### {title_of(result, finding)}\n\n```\n{trace}\n```\n\n"
             f"Replay: `{_replay(finding.token, replay)}`"
         )
-    return "\n\n".join([*parts, FOOTER, f"Reproduce: `{reproduce}`"]) + "\n"
+    return "\n\n".join([*parts, OF_VERDICTS, f"Reproduce: `{reproduce}`"]) + "\n"
 
 
 def render_json(results: Sequence[Checked]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import spfvar
+from spfvar import limits
 from spfvar.cpus import available_cpus
 from spfvar.errors import InputError
 from spfvar.explore.explore import Options
@@ -19,7 +20,6 @@ from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Variant
 from spfvar.report.verdicts import count_text
 from spfvar.review.hunks import patches_of, review_hunks, without
-from spfvar.review.limits import LIMITS
 from spfvar.review.model import Machine, Mended, PatchReview, Provenance, Review, Subject
 from spfvar.review.patchmail import Patch
 from spfvar.review.questions import Results, answer_all, questions
@@ -80,7 +80,7 @@ def make_scope(
     """Resolve names.  ``against``: the rivals beside the baseline (none: those that the variant names).
 
     The baseline is the first rival without patches, or the kernel's.  No ``loads``, ``races`` or ``threads``
-    means all; of all loads, those that no comparison has unasked are run at one count of threads.  Raises
+    means all; of all loads, those that no comparison has unasked are run at their most threads.  Raises
     InputError for what makes no sense.
     """
     subject = registry[variant]
@@ -108,24 +108,17 @@ def make_scope(
 
 
 def _once(plan: Plan, scenarios: catalogue.Catalogue[Scenario]) -> dict[str, int]:
-    """The loads that no comparison has unasked, and the count of threads that they are run at.
-
-    It is the largest that is cheap to run, as where assumptions are moved.
-    """
-    counts: dict[str, set[int]] = {}
+    """The loads that no comparison has unasked, and the most threads of each: there losses are largest."""
+    most: dict[str, int] = {}
     for cell in plan.cells:
-        if not scenarios[cell.load.scenario].default:
-            counts.setdefault(cell.load.scenario, set()).add(int(cell.axes["threads"]))
-    return {name: cheap_count(found) for name, found in counts.items()}
+        name = cell.load.scenario
+        if not scenarios[name].default:
+            most[name] = max(most.get(name, 0), int(cell.axes["threads"]))
+    return most
 
 
 def _is_run(cell: CellSpec, once: Mapping[str, int]) -> bool:
     return int(cell.axes["threads"]) == once.get(cell.load.scenario, int(cell.axes["threads"]))
-
-
-def cheap_count(counts: Collection[int]) -> int:
-    """The largest count of threads that is cheap to run, or the smallest."""
-    return max((count for count in counts if count <= CHEAP_THREADS), default=min(counts))
 
 
 def _all(registry: Registry, first: Sequence[str]) -> list[Variant]:
@@ -166,7 +159,7 @@ def make_review(
     return Review(
         subject, tuple(map(subject_of, scope.rivals)), posted, patch,
         make_verdict(safety, speed, subject, posted.name if posted else ""), safety, speed, sensitivity,
-        answer_all(questions(), results), LIMITS, machine_of(plan), _not_run(comparison),
+        answer_all(questions(), results), limits.SENTENCES, machine_of(plan), _not_run(comparison),
         _notes(plan, scope.once, left_out),
         _provenance(scope, reproduce),
     )  # fmt: skip
@@ -202,10 +195,11 @@ def flips(
 
     At the most threads that were asked for and are cheap to run; not in loads that are run at one count.
     """
+    cheap = [count for count in scope.threads if count <= CHEAP_THREADS] or list(scope.threads[:1])
     return find_flips(
         registry, scope.scenarios, scope.profiles, variant=scope.variant.name, rival=scope.rivals[-1].name,
         names=[name for name in scope.plan.scenario_hashes if name not in scope.once],
-        threads=cheap_count(scope.threads) if scope.threads else None,
+        threads=max(cheap, default=None),
         hardware=scope.plan.hardware, seed=scope.plan.seed, jobs=jobs, progress=progress,
     )  # fmt: skip
 
@@ -247,7 +241,7 @@ def _notes(plan: Plan, once: Mapping[str, int], left_out: Mapping[str, int]) -> 
     notes = list(plan.notes)
     if once:
         loads = ", ".join(f"{name} ({count})" for name, count in once.items())
-        notes.append(f"Run at one count of threads, and no assumption moved: {loads}.")
+        notes.append(f"Run at their most threads only, and no assumption moved: {loads}.")
     if left_out:
         large = ", ".join(f"{name} ({count_text(count)} states)" for name, count in left_out.items())
         notes.append(f"Guards were not taken out in the largest races: {large}.")

@@ -328,7 +328,7 @@ class Review:
 
     ``posted`` is the variant without its repairs; None if it has none.  ``patch`` is None where none was
     given.  ``sensitivity`` has an entry per axis of each load and rival that
-    was looked at.  ``limits`` are what the model leaves out, a sentence each;
+    was looked at.  ``limits`` are what the model leaves out, a sentence each (`spfvar.limits`);
     ``not_run`` the cells that could not be run, ``notes`` what was made smaller.
     """
 

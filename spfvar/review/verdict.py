@@ -83,7 +83,7 @@ def _worth(duel: Duel) -> str:
 
 
 def _pays(duel: Duel) -> str:
-    """The largest losses; the largest of throughput and the largest of writers always; the rest is counted."""
+    """The largest losses, those of throughput and of writers among them; the rest is counted."""
     if not duel.costs:
         return "nobody: no rate and no latency is significantly worse"
     items = [f"{cost.scenario} {ratio_of(cost)}" for cost in duel.costs]
