@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: compare test lint types docs unit examples bench fit picture findings reports clean lock
+.PHONY: compare test lint types docs unit examples bench fit picture findings limits reports clean lock
 
 compare: $(VENV)/.run
 	$(BIN)/spfvar compare
@@ -47,6 +47,9 @@ picture: $(VENV)/.test
 
 findings: $(VENV)/.test
 	$(BIN)/python -m benchmarks.findings > docs/findings.md.new && mv docs/findings.md.new docs/findings.md
+
+limits: $(VENV)/.test
+	$(BIN)/python -m docs._ext.limits > docs/limits.md.new && mv docs/limits.md.new docs/limits.md
 
 reports: $(VENV)/.test
 	$(BIN)/python -m benchmarks.reports

@@ -2,69 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
 from spfvar.twins.movers import ForkWithoutVmaLock
 from spfvar.variants.bonsai import LockedTableFree
-from spfvar.variants.spf_patches import PTL, SPECULATIVE, NoTableMove
-from spfvar.variants.vma_sequence import (
-    RB_EMPTY,
-    NoPolicyOnVma,
-    SpinningPteMapLock,
-    VmSequenceWriter,
-    pte_map_lock_failed,
-    vma_has_changed,
-)
+from spfvar.variants.spf_patches import NoTableMove
+from spfvar.variants.spf_zijlstra import CountedWhereAdjusted, SpinBetweenChecks
+from spfvar.variants.vma_sequence import NoPolicyOnVma, SpinningPteMapLock, VmSequenceWriter
 
-from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.vmf import VmFault
-from spfvar.ops.op import Steps
-from spfvar.ops.paging import pmd_same
-from spfvar.ops.places import Register
-from spfvar.ops.primitives import at, local_irq_disable, local_irq_enable, spin_lock, spin_unlock, store
 from spfvar.plugins.variant import Twin
-
-
-class SpinBetweenChecks:
-    """Spin for the page table's lock, interrupts off, between two looks at the VMA."""
-
-    @hookimpl(wrapper=True)
-    def pte_map_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
-        lock = yield
-        return self._lock() if vmf.has(SPECULATIVE) else lock
-
-    def _lock(self) -> Steps:
-        yield local_irq_disable()
-        if (yield from vma_has_changed()):
-            return (yield from pte_map_lock_failed("vma"))
-        if not (yield pmd_same()):
-            return (yield from pte_map_lock_failed("pmd"))
-        yield spin_lock(PTL)
-        if (yield from vma_has_changed()):
-            yield spin_unlock(PTL)
-            return (yield from pte_map_lock_failed("vma"))
-        yield local_irq_enable()
-        return True
-
-
-class MarkUnmappedOnly:
-    """A VMA's count changes when it is unmapped, and for no other writer."""
-
-    @hookimpl
-    def vma_mark_detached(self, vma: Register) -> Steps:
-        yield store(at(vma, RB_EMPTY), 1)
-
 
 TWINS = [
     *(
         Twin(
             bug=bug,
-            title=f"only unmapping is seen by the count of a VMA: {what}",
+            title=f"the count of a VMA changes where it is adjusted or unmapped: not for {what}",
             source=source,
             fixed="spf-zijlstra-2014",
             race=race,
             prop=prop,
-            patches=(MarkUnmappedOnly,),
+            patches=(CountedWhereAdjusted,),
             without=(VmSequenceWriter,),
             description="As posted.",
         )

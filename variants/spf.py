@@ -19,6 +19,7 @@ VARIANTS = [
         source="20210407014502.24091-1-michel@lespinasse.org",
         patches=SPF.stack(ANONYMOUS),
         events=EVENTS,
+        repairs=SPF.repairs(ANONYMOUS),
         description="The series up to patch 23, with the gate of patches 33 and 34: spf@23+33+34+35.",
     ),
     Variant(
@@ -28,6 +29,7 @@ VARIANTS = [
         source="20210407014502.24091-25-michel@lespinasse.org",
         patches=SPF.variant("spf").patches,
         events=EVENTS,
+        repairs=SPF.variant("spf").repairs,
         description="With speculative __do_fault(), so file reads and private file writes too: spf.",
         rivals=("spf-map-pages",),
     ),
@@ -38,6 +40,7 @@ VARIANTS = [
         source="20210408071343.GJ2531743@casper.infradead.org",
         patches=SPF.stack(WITH_MAP_PAGES, extra=(p.MapPagesOnly,)),
         events=EVENTS,
+        repairs=SPF.repairs(WITH_MAP_PAGES),
         description="The reviewer's proposal: without patches 24-26 and 29-32. spf@23+27+28+33+34+35, with "
         "MapPagesOnly in their place.",
     ),

@@ -1,7 +1,7 @@
 """Speculative page faults of April 2019 (Dufour, v12): a sequence count and a reference count per VMA.
 
 Message ids are 20190416134522.17540-(k+1)-ldufour@linux.ibm.com for patch k of 31.  As posted but for two
-holes: a memory policy is read unprotected (`NoPolicyOnVma`), and mremap moves page tables (`NoTableMove`).
+repairs.
 Left out: NUMA hinting and swap, and what the model has no place for (spf_patches).
 """
 
@@ -25,9 +25,11 @@ from spfvar.ops.primitives import (
     rcu_read_unlock,
     store,
 )
+from spfvar.plugins.repairs import Repair
 from spfvar.plugins.variant import Variant
 
 from .spf_patches import SPECULATIVE, MultithreadedOnly, NoTableMove, SpeculativeWalk, abort
+from .spf_series import TABLE_MOVED
 from .vma_sequence import (
     EVENTS,
     NoPolicyOnVma,
@@ -107,6 +109,10 @@ VARIANTS = [
             NoPolicyOnVma, NoTableMove, MultithreadedOnly,
         ),
         events=EVENTS,
+        repairs=(
+            Repair(("H4",), "mbind frees a memory policy while a fault reads it", (NoPolicyOnVma,)),
+            TABLE_MOVED,
+        ),
         description="Anonymous memory only.  A reference costs what the shared lock did: an atomic on a line "
         "that all who fault in the VMA write.",
         rivals=("spf-anon",),

@@ -5,8 +5,8 @@ Titles and order are those of the RFC.  What a patch needs is what its code call
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
+from spfvar.plugins.repairs import Repair
 from spfvar.plugins.series import Series, SeriesPatch
 from spfvar.plugins.variant import Event
 
@@ -36,6 +36,31 @@ CLEANUP = "a cleanup"
 CONFIGURATION = "configuration: the model has what it switches on"
 ARM64 = "arm64: the model has one architecture"
 LOCKS_ALREADY = "it locks by pte_map_lock already, and needs no change here"
+#: What the mails have otherwise (docs/findings.md).
+PAGE_TABLE_ALLOCATED = Repair(
+    ("H13",),
+    "a speculative anonymous fault allocates a page table where there is none any more",
+    posted=(posted.PostedPteAlloc,),
+)
+NOTIFIER_LEFT_OPEN = Repair(
+    ("H7",),
+    "a speculative copy that gives up leaves the MMU notifiers' section open",
+    posted=(posted.NotifierWithoutEnd,),
+)
+FOLIO_LEAKS = Repair(
+    ("H5",),
+    "a speculative filemap_fault() that gives up keeps the page's reference",
+    (p.SpeculativeFilemapFault,),
+    (posted.LeakTheFolio,),
+)
+POLICY_FREED = Repair(("H4",), "a speculative fault reads a memory policy that is freed", (p.NoPolicy,))
+TABLE_MOVED = Repair(
+    ("S10",), "mremap moves a page table under a speculative fault's last check", (p.NoTableMove,)
+)
+TABLE_RETRACTED = Repair(
+    ("N1",), "khugepaged frees a page table whose lock a speculative fault holds", (p.LockRetractedTable,)
+)
+
 NO_FS_LOCK = "the model has no lock of a file system around ->fault"
 
 
@@ -44,7 +69,7 @@ def _patch(
     title: str,
     *changes: type,
     needs: Sequence[int] = (),
-    repairs: Sequence[type] = (),
+    repairs: Sequence[Repair] = (),
     note: str = "",
 ) -> SeriesPatch:
     source = f"20210407014502.24091-{number + 1}-michel@lespinasse.org"
@@ -57,9 +82,8 @@ SPF = Series(
     kernel="v5.12-rc5",
     source="20210407014502.24091-1-michel@lespinasse.org",
     events=EVENTS,
-    description="As intended. Patch 16 brings repairs that the mails do not have (NoPolicy, NoTableMove, "
-    "LockRetractedTable): a stack needs them once speculative faults map pages. spf-posted is without "
-    "them, and has the bugs of the mails.",
+    description="As intended. Patches 15, 19 and 25 are without the bugs of the mails, and 16 brings repairs "
+    "(NoPolicy, NoTableMove, LockRetractedTable): a stack needs them once speculative faults map pages.",
     patches=(
         _patch(1, "mmap locking API: mmap_lock_is_contended returns a bool", note=CLEANUP),
         _patch(2, "mmap locking API: name the return values", note=CLEANUP),
@@ -82,13 +106,14 @@ SPF = Series(
             "mm: implement speculative handling in do_anonymous_page()",
             p.SpeculativeAnonymous,
             needs=(14,),
+            repairs=(PAGE_TABLE_ALLOCATED,),
         ),
         _patch(
             16,
             "mm: enable speculative fault handling through do_anonymous_page()",
             p.EnableAnonymous,
             needs=(8, 11, 13, 15),
-            repairs=(p.NoPolicy, p.NoTableMove, p.LockRetractedTable),
+            repairs=(POLICY_FREED, TABLE_MOVED, TABLE_RETRACTED),
         ),
         _patch(
             17,
@@ -101,6 +126,7 @@ SPF = Series(
             19,
             "mm: implement speculative handling in wp_page_copy()",
             needs=(14,),
+            repairs=(NOTIFIER_LEFT_OPEN,),
             note="its anon_vma check is that of 15 here",
         ),
         _patch(
@@ -120,6 +146,7 @@ SPF = Series(
             "mm: implement speculative handling in filemap_fault()",
             p.SpeculativeFilemapFault,
             needs=(24,),
+            repairs=(FOLIO_LEAKS,),
         ),
         _patch(
             26,
@@ -171,24 +198,11 @@ SPF = Series(
     ),
 )
 
-#: What a patch is in the mails, where that differs from what it means (docs/findings.md).
-_POSTED = {
-    15: (p.SpeculativeAnonymous, posted.PostedPteAlloc),
-    19: (posted.NotifierWithoutEnd,),
-    25: (posted.LeakTheFolio,),
-}
-
 SERIES = [
     SPF,
-    replace(
-        SPF,
-        name="spf-posted",
+    SPF.as_posted(
         title="Speculative page faults as posted",
         description="With the bugs of the mails (docs/findings.md): H13 in 15, H7 in 19, H5 in 25; without "
         "the repairs of 16, so with H1, H4 and N1.",
-        patches=tuple(
-            replace(patch, changes=_POSTED.get(patch.number, patch.changes), repairs=())
-            for patch in SPF.patches
-        ),
     ),
 ]

@@ -25,7 +25,7 @@ from spfvar.ops.primitives import at, count, down_read_trylock, rcu_read_lock, r
 from spfvar.plugins.variant import Event, Variant
 
 from . import spf_patches as p
-from .spf_series import EVENTS, SPF
+from .spf_series import EVENTS, NOTIFIER_LEFT_OPEN, SPF
 
 MMU_NOTIFIER_LOCK = Field(o.MM, "mmu_notifier_lock", RWSEM_WORDS)
 
@@ -65,17 +65,22 @@ class MmuNotifierTrylock:
         return ret
 
 
+#: The first version's patches without file mappings and swap; the walk is this version's.
+NUMBERS = SPF.choose("spf@20+33+34").numbers
+
 VARIANTS = [
     Variant(
         name="spf-v2",
         title="speculative faults, second version, anonymous memory",
         kernel="v5.17-rc1 + SPF v2 1-35",
         source="20220128131006.67712-1-michel@lespinasse.org",
-        patches=SPF.stack(SPF.choose("spf@20+33+34").numbers, (RcuTableFree, RcuWalk, MmuNotifierTrylock)),
+        patches=SPF.stack(NUMBERS, (RcuTableFree, RcuWalk, MmuNotifierTrylock)),
         events=(
             *(event for event in EVENTS if event.name not in ("spf_abort_fault", "spf_abort_swap_nopage")),
             Event("spf_abort_mmu_notifier", "reason", "an MMU notifier was being registered"),
         ),
+        # This version ends the notifiers' section.
+        repairs=tuple(repair for repair in SPF.repairs(NUMBERS) if repair is not NOTIFIER_LEFT_OPEN),
         description="What was posted last: without file mappings and swap, in a paravirtual guest.",
         rivals=("spf-anon",),
         compared=False,

@@ -5,21 +5,22 @@ a file fault has no lock to drop, and nothing is done again but what meets a wri
 20100104182429.833180340@chello.nl (8 patches); 20141020215633.717315139@infradead.org (6 patches).
 
 As posted the count of a VMA was bumped only where it was unmapped or adjusted; what the review of 2014 asked
-for, writers that make it odd around each change of a field or an entry, is in (twins S1, S2, Z1 take it out).
-The lock of a page table is tried, as in 2019; the patches of 2014 wait for it (twin S3).  Holes that were
-found later are closed: `NoPolicyOnVma`, `NoTableMove`, `LockRetractedTable`.
+for, writers that make it odd around each change of a field or an entry, is in.  The lock of a page table is
+tried, as in 2019; the patches of 2014 wait for it.  Holes that were found later are closed.  All of these are
+declared as repairs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 
 from spfvar.mm.fault import PTL
-from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.vmf import VMFault, VmFault
+from spfvar.mm.hookspecs import hook_point, hookimpl
+from spfvar.mm.vmf import Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
-from spfvar.ops.op import Steps, again, loop
-from spfvar.ops.paging import read_pmd
+from spfvar.ops.op import Call, Steps, again, loop
+from spfvar.ops.paging import pmd_same, read_pmd
 from spfvar.ops.places import Register
 from spfvar.ops.primitives import (
     call_srcu,
@@ -27,14 +28,17 @@ from spfvar.ops.primitives import (
     is_null,
     local_irq_disable,
     local_irq_enable,
+    spin_lock,
     spin_trylock,
     spin_unlock,
     srcu_read_lock,
     srcu_read_unlock,
 )
+from spfvar.plugins.repairs import Repair
 from spfvar.plugins.variant import Variant
 
 from .spf_patches import SPECULATIVE, LockRetractedTable, NoTableMove, RcuFilePut, SpeculativeWalk, abort
+from .spf_series import TABLE_MOVED, TABLE_RETRACTED
 from .vma_sequence import (
     EVENTS,
     NoPolicyOnVma,
@@ -121,8 +125,84 @@ class RewalkAndTrylock:
         return True
 
 
+class SpinBetweenChecks:
+    """2014, as posted: spin for the page table's lock, interrupts off, between two looks at the VMA."""
+
+    @hookimpl(wrapper=True)
+    def pte_map_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        lock = yield
+        return self._lock() if vmf.has(SPECULATIVE) else lock
+
+    def _lock(self) -> Steps:
+        yield local_irq_disable()
+        if (yield from vma_has_changed()):
+            return (yield from pte_map_lock_failed("vma"))
+        if not (yield pmd_same()):
+            return (yield from pte_map_lock_failed("pmd"))
+        yield spin_lock(PTL)
+        if (yield from vma_has_changed()):
+            yield spin_unlock(PTL)
+            return (yield from pte_map_lock_failed("vma"))
+        yield local_irq_enable()
+        return True
+
+
+@hook_point
+def vma_adjust_begin(vma: Register) -> Steps:
+    """Before a VMA is split, extended or merged (mm/mmap.c: vma_adjust)."""
+    raise AssertionError
+
+
+class CountedWhereAdjusted(VmSequenceWriter):
+    """As posted: vma_adjust() (of brk, of a merge) and munmap change a VMA's count, no other writer does."""
+
+    @hookimpl
+    def vma_adjust_begin(self, vma: Register) -> Steps:
+        yield from super().vma_start_write(vma)
+
+    @hookimpl
+    def vma_start_write(self, vma: Register) -> Steps:
+        return
+        yield
+
+    @hookimpl(wrapper=True)
+    def brk(self, mapping: Mapping, grow: bool) -> Generator[None, Steps, Steps]:
+        return self._adjusting((yield))
+
+    @hookimpl(wrapper=True)
+    def vma_merge(self, mapping: Mapping) -> Generator[None, Steps, Steps]:
+        return self._adjusting((yield))
+
+    @hookimpl(wrapper=True)
+    def dup_anon_vma(self, vma: Register, other: Register) -> Generator[None, Steps, Steps]:
+        return self._adjusting((yield))
+
+    def _adjusting(self, writer: Steps) -> Steps:
+        """The writer, whose changes are vma_adjust()'s."""
+        outcome = None
+        while True:
+            try:
+                step = writer.send(outcome)
+            except StopIteration as end:
+                return end.value
+            if isinstance(step, Call) and step.target == "vma_start_write":
+                step = replace(step, target="vma_adjust_begin")
+            outcome = yield step
+
+
 BASE = (SrcuVmaFree, RcuFilePut, VmSequenceWriter, SpeculativeWalk, FaultUnderSrcu)
-REPAIRS = (NoPolicyOnVma, NoTableMove, LockRetractedTable)
+MENDS = (NoPolicyOnVma, NoTableMove, LockRetractedTable)
+REPAIRS = (
+    Repair(
+        ("Z1", "S1", "S2"),
+        "mprotect, mremap and fork do not change a VMA's count",
+        (VmSequenceWriter,),
+        (CountedWhereAdjusted,),
+    ),
+    Repair(("H4",), "mbind frees a memory policy while a fault reads it", (NoPolicyOnVma,)),
+    TABLE_MOVED,
+    TABLE_RETRACTED,
+)
 
 VARIANTS = [
     Variant(
@@ -130,8 +210,9 @@ VARIANTS = [
         title="speculative faults under SRCU that walk again (2010)",
         kernel="v2.6.33-rc2 + speculative pagefault -v3",
         source="20100104182429.833180340@chello.nl",
-        patches=(*BASE, RewalkAndTrylock, *REPAIRS),
+        patches=(*BASE, RewalkAndTrylock, *MENDS),
         events=EVENTS,
+        repairs=REPAIRS,
         compared=False,
     ),
     Variant(
@@ -139,8 +220,17 @@ VARIANTS = [
         title="speculative faults under SRCU (2014)",
         kernel="v3.18-rc1 + another go at speculative page faults",
         source="20141020215633.717315139@infradead.org",
-        patches=(*BASE, SpinningPteMapLock, *REPAIRS),
+        patches=(*BASE, SpinningPteMapLock, *MENDS),
         events=EVENTS,
+        repairs=(
+            *REPAIRS,
+            Repair(
+                ("S3",),
+                "a fault spins, interrupts off, for a lock whose holder flushes the TLB",
+                (SpinningPteMapLock,),
+                (SpinBetweenChecks,),
+            ),
+        ),
         rivals=("spf-dufour-v12",),
         compared=False,
     ),

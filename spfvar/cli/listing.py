@@ -43,6 +43,7 @@ def variants(plugins: tuple[str, ...]) -> list[Row]:
             "kernel": variant.kernel,
             "source": variant.source,
             "patches": [patch.__name__ for patch in variant.patches],
+            "repairs": [repair.as_dict() for repair in variant.repairs],
             "stacks_on": relation.stacks_on,
             "adds": list(relation.adds),
             "shares": {name: list(patches) for name, patches in relation.shares},
@@ -63,7 +64,7 @@ def series(plugins: tuple[str, ...]) -> list[Row]:
             "patches": [
                 {"number": p.number, "title": p.title, "source": p.source, "needs": list(p.needs),
                  "changes": [change.__name__ for change in p.changes],
-                 "repairs": [repair.__name__ for repair in p.repairs], "note": p.note}
+                 "repairs": [repair.as_dict() for repair in p.repairs], "note": p.note}
                 for p in one.patches
             ],
             "origin": one.origin,

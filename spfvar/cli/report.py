@@ -60,7 +60,7 @@ SOMETHING_FAILED = 1
 @format_option(FORMS)
 @click.option("--short", is_flag=True, help="At most 25 lines of mail.")
 @output_option
-@scenario_option("all")
+@scenario_option("all; what compare does not run unasked at its most threads only")
 @race_option("all")
 @click.option(
     "--questions",

@@ -16,11 +16,12 @@ def series_lines(series: Series, plugins: Sequence[str] = ()) -> list[str]:
     for patch in series.patches:
         lines.append(f"  {patch.number:>3} {patch.title}")
         classes = [change.__name__ for change in patch.changes]
-        classes += [f"{repair.__name__} (repair)" for repair in patch.repairs]
+        classes += [f"{mend.__name__} (repair)" for mend in patch.mends]
         what = [", ".join(classes) if classes else "no change here"]
         what += [patch.note] if patch.note else []
         what += [f"needs {spans(patch.needs)}"] if patch.needs else []
         lines.append(f"        {'; '.join(what)}")
+        lines += [f"        repair of {repair}" for repair in patch.repairs]
     last = len(series.patches)
     example = f"{series.name}@{last // 2}"
     return [

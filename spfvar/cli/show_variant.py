@@ -10,6 +10,7 @@ from spfvar.errors import InputError
 from spfvar.ops.op import Steps
 from spfvar.plugins.lineage import lineage
 from spfvar.plugins.registry import Registry
+from spfvar.plugins.series import posted_name
 from spfvar.plugins.variant import Stack, Variant
 from spfvar.report.dot import dot
 from spfvar.report.protocol import Section, call_named, own_sections, sections
@@ -40,6 +41,9 @@ def variant_lines(variant: Variant, registry: Registry) -> list[str]:
     lines += ["", "Patches, innermost first:" if variant.patches else "No patches: the core's own paths."]
     for patch in variant.patches:
         lines.append(f"  {patch.__name__}: {(inspect.getdoc(patch) or '').splitlines()[0]}")
+    if variant.repairs:
+        lines += ["", f"Not as posted; repairs (as posted: spfvar show {posted_name(variant.name)}):"]
+        lines += [f"  {repair}" for repair in variant.repairs]
     if variant.events:
         lines += ["", "Events:", *(f"  {e.name} ({e.role}): {e.doc}" for e in variant.events)]
     return lines

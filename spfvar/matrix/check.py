@@ -43,6 +43,8 @@ class Checked:
         entry = self.verdict.as_dict()
         if self.case.expected:
             entry |= {"twin": self.case.twin, "expected": self.case.expected}
+        if self.case.variant.repairs:
+            entry["repairs"] = [repair.as_dict() for repair in self.case.variant.repairs]
         return entry
 
 

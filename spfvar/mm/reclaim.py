@@ -1,7 +1,7 @@
 """Reclaim of clean file pages, and writeback in batches.
 
 Sources: mm/vmscan.c shrink_folio_list, __remove_mapping; mm/rmap.c try_to_unmap_one; fs/ext4/inode.c
-mpage_prepare_extent_to_map.  There is no swap: reclaim leaves anonymous pages alone.
+mpage_prepare_extent_to_map.  Nothing is swapped out: reclaim leaves anonymous pages alone.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from spfvar.mm import hookspecs as hooks
 from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.ops.op import Steps
 from spfvar.plugins.files import module_from
-from spfvar.plugins.series import Series, split_name
+from spfvar.plugins.series import Series, posted_name, repaired_name, split_name
 from spfvar.plugins.variant import Stack, Twin, Variant
 
 BUILT_IN = "spfvar.variants"
@@ -93,6 +93,9 @@ class Registry:
         head, rest = split_name(name)
         if head in self.series:
             return self.series[head].variant(name)
+        repaired = repaired_name(name)
+        if repaired is not None and self.has_variant(repaired):
+            return self.as_posted(self[repaired])
         if head in self.variants and rest:
             raise InputError(f"{name!r}: {head} is no series", expected=", ".join(self.series) or "none")
         raise self._unknown(name)
@@ -109,9 +112,27 @@ class Registry:
             error.message += "; one of your own needs --plugin FILE"
         return error
 
+    def as_posted(self, variant: Variant) -> Variant:
+        """A variant without its repairs, by the name that stands for it; a plugin may have declared that one.
+
+        Raises InputError if there are no repairs.
+        """
+        if not variant.repairs:
+            raise InputError(f"{variant.name} has no repairs: it is as it was posted", expected=variant.name)
+        name = posted_name(variant.name)
+        if name in self.variants or split_name(name)[0] in self.series:
+            return self[name]
+        return variant.as_posted(name)
+
     def has_variant(self, name: str) -> bool:
-        """Is it the name of a variant or of a series' stack (which may still be an impossible one)?"""
-        return name in self.variants or split_name(name)[0] in self.series
+        """Is it the name of a variant or of a series' stack (which may still be an impossible one)?
+
+        With "-posted" it may be the name of one that has repairs.
+        """
+        if name in self.variants or split_name(name)[0] in self.series:
+            return True
+        repaired = repaired_name(name)
+        return repaired is not None and self.has_variant(repaired)
 
     def add_module(self, module: ModuleType, origin: str) -> None:
         """Take a plugin module's ``VARIANTS``, ``SERIES`` and ``TWINS``."""

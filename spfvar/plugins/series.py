@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from spfvar.errors import InputError
+from spfvar.plugins.repairs import Repair, check_repairs, posted_stack
 from spfvar.plugins.variant import Event, Variant
 
 _SIGNS = "@+~"
 _PART = re.compile(f"([{_SIGNS}])([^{_SIGNS}]*)")
+#: What a variant or a series that has repairs is called as it was posted.
+_POSTED = "-posted"
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class SeriesPatch:
     ``changes`` are classes with hook implementations, as in `Variant`; none if the patch changes no behaviour
     that the model has, and then ``note`` says why.  ``needs`` are the numbers of the patches whose code it
     calls, builds on or switches on.  A patch that only makes another one safe is not needed by it: to find
-    that is the checker's task.  ``repairs`` are classes that a stack with it has beyond the posted ones.
+    that is the checker's task.  ``repairs`` are what it is here unlike in the mails; their classes that are
+    none of its ``changes`` come last in a stack.
     """
 
     number: int
@@ -34,8 +38,18 @@ class SeriesPatch:
     source: str
     changes: tuple[type, ...] = ()
     needs: tuple[int, ...] = ()
-    repairs: tuple[type, ...] = ()
+    repairs: tuple[Repair, ...] = ()
     note: str = ""
+
+    @property
+    def mends(self) -> tuple[type, ...]:
+        """The classes of repairs that are no changes of the posted patch."""
+        return tuple(one for repair in self.repairs for one in repair.patches if one not in self.changes)
+
+    def as_posted(self) -> SeriesPatch:
+        """The patch as it is in the mails."""
+        changes = posted_stack((*self.changes, *self.mends), self.repairs)
+        return replace(self, changes=changes, repairs=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +65,8 @@ class Choice:
 class Series:
     """A named, ordered list of patches over ``kernel``; ``events`` as in `Variant`.
 
-    Raises ValueError for a name with one of the signs in it, for numbers that do not count from 1, and for a
-    patch that needs a later one.
+    Raises ValueError for a name with one of the signs in it, for numbers that do not count from 1, for a
+    patch that needs a later one, and for repairs by one class of two bugs.
     """
 
     name: str
@@ -73,6 +87,11 @@ class Series:
             for need in patch.needs:
                 if not 1 <= need < place:
                     raise ValueError(f"series {self.name}: patch {place} needs {need}, not an earlier one")
+        every = range(1, len(self.patches) + 1)
+        try:
+            check_repairs(self.stack(every), self.repairs(every))
+        except ValueError as error:
+            raise ValueError(f"series {self.name}: {error}") from error
 
     def choose(self, name: str) -> Choice:
         """The patches that a name of this series stands for.
@@ -111,15 +130,30 @@ class Series:
             patches=self.stack(numbers),
             events=self.events,
             description=self.description,
+            repairs=self.repairs(numbers),
             origin=self.origin,
+        )
+
+    def as_posted(self, title: str = "", description: str = "") -> Series:
+        """The series as it is in the mails."""
+        return replace(
+            self,
+            name=f"{self.name}{_POSTED}",
+            title=title or f"{self.title}, as posted",
+            description=description,
+            patches=tuple(patch.as_posted() for patch in self.patches),
         )
 
     def stack(self, numbers: Collection[int], extra: Iterable[type] = ()) -> tuple[type, ...]:
         """The classes of some patches, then ``extra`` ones, then the repairs that go with those patches."""
         chosen = [patch for patch in self.patches if patch.number in numbers]
         changes = [change for patch in chosen for change in patch.changes]
-        repairs = [repair for patch in chosen for repair in patch.repairs]
-        return (*changes, *extra, *repairs)
+        mends = [mend for patch in chosen for mend in patch.mends]
+        return (*changes, *extra, *mends)
+
+    def repairs(self, numbers: Collection[int]) -> tuple[Repair, ...]:
+        """What a stack of some patches has unlike the mails."""
+        return tuple(repair for patch in self.patches if patch.number in numbers for repair in patch.repairs)
 
     def expression(self, numbers: Collection[int]) -> str:
         """The shortest name without ``~`` for some patches: the first so many, and others one by one."""
@@ -177,6 +211,18 @@ def split_name(name: str) -> tuple[str, str]:
     """A variant's name in two: a series, if it names a stack of one, and the signs and numbers behind."""
     found = re.search(f"[{_SIGNS}]", name)
     return (name[: found.start()], name[found.start() :]) if found else (name, "")
+
+
+def posted_name(name: str) -> str:
+    """What a variant that has repairs is called as it was posted: "mine-posted", "series-posted@23"."""
+    head, rest = split_name(name)
+    return f"{head}{_POSTED}{rest}"
+
+
+def repaired_name(name: str) -> str | None:
+    """The name that `posted_name` made this one of; None if it is none of its."""
+    head, rest = split_name(name)
+    return f"{head.removesuffix(_POSTED)}{rest}" if head.endswith(_POSTED) else None
 
 
 def spans(numbers: Iterable[int]) -> str:

@@ -32,6 +32,7 @@ from spfvar.mm.truncate import Truncation
 from spfvar.mm.vmf import spell
 from spfvar.mm.writers import MmapLockWriters
 from spfvar.ops.op import Call, Op, Steps
+from spfvar.plugins.repairs import Repair, check_repairs, posted_stack
 
 #: What every stack stands on: the paths of v5.12 under mmap_lock.
 CORE = (
@@ -72,8 +73,11 @@ class Variant:
 
     A patch is a class with hook implementations; ``source`` is a message id or a commit.  ``rivals`` are
     variants that readers will want it compared with: summaries say where the two differ.  ``compared``: is it
-    part of a comparison that names no variants?  The registry sets where it came from (``origin``) and the
-    origin of the variant whose name it took (``replaces``).
+    part of a comparison that names no variants?  ``repairs`` say what the stack has unlike what was posted.
+    The registry sets where it came from (``origin``) and the origin of the variant whose name it took
+    (``replaces``).
+
+    Raises ValueError for repairs that are none of this stack.
     """
 
     name: str
@@ -85,8 +89,26 @@ class Variant:
     description: str = ""
     rivals: tuple[str, ...] = ()
     compared: bool = True
+    repairs: tuple[Repair, ...] = ()
     origin: str = field(default="", compare=False)
     replaces: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        try:
+            check_repairs(self.patches, self.repairs)
+        except ValueError as error:
+            raise ValueError(f"variant {self.name}: {error}") from error
+
+    def as_posted(self, name: str) -> Variant:
+        """The stack without its repairs, under a name of its own."""
+        return replace(
+            self,
+            name=name,
+            title=f"{self.title}, as posted",
+            description=f"{self.name} without its repairs.",
+            patches=posted_stack(self.patches, self.repairs),
+            repairs=(),
+        )
 
     def events_with(self, role: str) -> list[str]:
         """Names of the events with a role."""
@@ -125,8 +147,9 @@ class Twin:
         if missing:
             raise StrategyError(f"twin {self.name}: {fixed.name} has no patch {missing[0]}")
         return replace(
-            fixed, name=self.name, title=self.title, source=self.source, patches=(*kept, *self.patches)
-        )
+            fixed, name=self.name, title=self.title, source=self.source, patches=(*kept, *self.patches),
+            repairs=(),
+        )  # fmt: skip
 
 
 class Stack:

@@ -7,10 +7,11 @@ import textwrap
 from collections.abc import Sequence
 
 from spfvar.explore.properties import PROPERTIES
+from spfvar.limits import OF_VERDICTS
 from spfvar.matrix.ablate import Ablated, Ablation
 from spfvar.report.mail import to_ascii
 from spfvar.report.paint import Paint
-from spfvar.report.verdicts import FOOTER, MAIL_WIDTH, WIDTH
+from spfvar.report.verdicts import MAIL_WIDTH, WIDTH
 
 FOOT = (
     "A guard that no race here needs is redundant, or guards against a race that is not in the matrix. "
@@ -83,7 +84,7 @@ def notes(ablated: Ablated, listed: Sequence[Ablation]) -> list[str]:
     rest = rest_of(ablated, listed)
     broken = ", ".join(f"{race} ({name})" for race, name in ablated.broken.items())
     left_out = [f"Left out, for they break with every guard in place: {broken}."] if broken else []
-    return [*([rest] if rest else []), *left_out, *([OPEN] if ablated.open else []), FOOT, FOOTER]
+    return [*([rest] if rest else []), *left_out, *([OPEN] if ablated.open else []), FOOT, OF_VERDICTS]
 
 
 def render_text(

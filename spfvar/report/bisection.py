@@ -14,6 +14,7 @@ import pandas as pd
 from spfvar.comparison.metrics import METRICS
 from spfvar.explore.properties import PROPERTIES
 from spfvar.explore.verdict import SAFE
+from spfvar.limits import OF_VERDICTS
 from spfvar.matrix.bisect import BREAKS, HEALS, LoadBisection, Prefix, RaceStep
 from spfvar.plugins.series import spans
 from spfvar.report import units
@@ -25,7 +26,7 @@ from spfvar.report.markdown import render_markdown, table_lines
 from spfvar.report.meta import Meta
 from spfvar.report.tables import build_blocks
 from spfvar.report.text import WIDTH, command_lines, render_table, wrapped
-from spfvar.report.verdicts import FOOTER, cell_text
+from spfvar.report.verdicts import cell_text
 
 #: What each patch is compared with, as the definitions of the marks call it.
 BEFORE = "the patch before"
@@ -94,11 +95,11 @@ def render_races(name: str, steps: Sequence[RaceStep], form: str, reproduce: str
     if form == "markdown":
         said = [line.replace("*", "\\*") for line in said]
         table = "\n".join(table_lines(block))
-        return "\n\n".join([f"## {title}", table, *said, FOOTER, f"Reproduce: `{reproduce}`"]) + "\n"
+        return "\n\n".join([f"## {title}", table, *said, OF_VERDICTS, f"Reproduce: `{reproduce}`"]) + "\n"
     width = MAIL_WIDTH if form == "mail" else WIDTH
     parts = [wrapped(title, width, "  ")]
     parts += [grid_lines(panel, width) for panel in block.panels(fitting_columns(block, width))]
-    parts += [wrapped(line, width, "  ") for line in [*said, FOOTER]]
+    parts += [wrapped(line, width, "  ") for line in [*said, OF_VERDICTS]]
     parts.append(command_lines("Reproduce:", reproduce, width))
     text = "\n\n".join("\n".join(part) for part in parts) + "\n"
     return to_ascii(text) if form == "mail" else text

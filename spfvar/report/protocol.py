@@ -140,6 +140,6 @@ def own_sections(stack: Stack, call: Call) -> list[Section]:
     mine = sections(stack, call)
     if not stack.variant.patches:
         return mine
-    core = Stack(replace(stack.variant, patches=()))
+    core = Stack(replace(stack.variant, patches=(), repairs=()))
     known = {(section.hook, section.lines) for section in sections(core, call)}
     return [section for section in mine if (section.hook, section.lines) not in known]

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 from spfvar.explore.properties import PROPERTIES
 from spfvar.explore.verdict import INCOMPLETE, VIOLATION, Finding, Verdict
+from spfvar.limits import OF_VERDICTS
 from spfvar.matrix.check import Checked
+from spfvar.plugins.series import posted_name
 from spfvar.report.blocks import Block, Cell, Row
 from spfvar.report.causes import Cause, Found, causes_of, summary
 from spfvar.report.columns import trace_lines
@@ -16,12 +18,6 @@ from spfvar.report.grid import fitting_columns, grid_lines
 from spfvar.report.mail import to_ascii
 from spfvar.report.paint import Paint
 
-#: What every verdict is worth.
-FOOTER = (
-    "Memory is sequentially consistent in the model: weak memory is out of scope, so bugs that need it (such "
-    "as V6, a missing acquire or release of mm_lock_seq, and R4, a read lock taken without acquire) cannot "
-    "be found. A safe verdict is about the race's own threads, VMAs and pages, not about larger ones."
-)
 MAIL_WIDTH = 72
 #: What a trace says of the primitive that broke a property.
 MARK = "VIOLATION"
@@ -91,7 +87,17 @@ def remarks(results: Sequence[Checked]) -> list[str]:
             lines.append(f"* vacuous: {where}: no {who} reached {', '.join(verdict.vacuous)}")
     if any(result.verdict.walks and not result.verdict.findings for result in results):
         lines.append("none: random walks met no violation, which proves nothing")
-    return list(dict.fromkeys(lines))
+    return [*dict.fromkeys(lines), *_not_as_posted(results)]
+
+
+def _not_as_posted(results: Sequence[Checked]) -> list[str]:
+    """Which verdicts are not about what was posted."""
+    cases = [result.case for result in results if not result.case.expected]
+    counts = {case.variant.name: len(case.variant.repairs) for case in cases if case.variant.repairs}
+    if not counts:
+        return []
+    told = ", ".join(f"{name} has {count} repair{'s' * (count > 1)}" for name, count in counts.items())
+    return [f"not as posted: {told}; without them: spfvar check {' '.join(map(posted_name, counts))}"]
 
 
 def title_of(result: Checked, finding: Finding) -> str:
@@ -120,7 +126,7 @@ def render_text(
         parts.append(_trace_part(cause.first, replay, width, paint))
         if cause.others:
             parts.append(_others_part(cause, replay, width))
-    parts.append(_fill(FOOTER, width))
+    parts.append(_fill(OF_VERDICTS, width))
     parts.append(_fill(f"Reproduce: {reproduce}", width))
     parts.append([paint(text) for line in summary(results) for text in _fill(line, width)])
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
@@ -186,7 +192,7 @@ def render_markdown(
                 for result, finding in cause.others
             ]
             parts.append("\n".join([also_of(cause), "", *races]))
-    return "\n\n".join([*parts, FOOTER, f"Reproduce: `{reproduce}`", *summary(results)]) + "\n"
+    return "\n\n".join([*parts, OF_VERDICTS, f"Reproduce: `{reproduce}`", *summary(results)]) + "\n"
 
 
 def render_json(results: Sequence[Checked]) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import spfvar
+from spfvar import limits
 from spfvar.errors import InputError
 from spfvar.explore.options import Options
 from spfvar.matrix import catalogue
@@ -14,13 +15,12 @@ from spfvar.matrix.ablate import Ablation, ablate
 from spfvar.matrix.cases import Case
 from spfvar.matrix.check import Checked, run_checks
 from spfvar.matrix.compare import Comparison, run_comparison
-from spfvar.matrix.plan import DEFAULT_HARDWARE, Plan, make_plan
+from spfvar.matrix.plan import DEFAULT_HARDWARE, CellSpec, Plan, make_plan
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Variant
 from spfvar.report.verdicts import count_text
 from spfvar.review.hunks import patches_of, review_hunks, without
-from spfvar.review.limits import LIMITS
-from spfvar.review.model import Machine, PatchReview, Provenance, Review, Subject
+from spfvar.review.model import Machine, Mended, PatchReview, Provenance, Review, Subject
 from spfvar.review.patchmail import Patch
 from spfvar.review.questions import Results, answer_all, questions
 from spfvar.review.safety import layer_of, make_safety
@@ -43,12 +43,15 @@ GUARD_RACE_STATES = 100_000
 class Scope:
     """What a review runs: the variant, its rivals (the baseline first), loads, races; and the patch.
 
-    ``threads`` are the counts that were asked for; (): those of the loads.
+    ``posted`` is the variant without its repairs, None if it has none.  ``threads`` are the counts that were
+    asked for; (): those of the loads.  ``once`` are loads that are run at one count of threads.
     """
 
     variant: Variant
     rivals: tuple[Variant, ...]
+    posted: Variant | None
     plan: Plan
+    once: Mapping[str, int]
     races: Mapping[str, Race]
     patch: Patch | None
     threads: tuple[int, ...]
@@ -77,7 +80,8 @@ def make_scope(
     """Resolve names.  ``against``: the rivals beside the baseline (none: those that the variant names).
 
     The baseline is the first rival without patches, or the kernel's.  No ``loads``, ``races`` or ``threads``
-    means all.  ``asked``: files of questions beside the shipped ones.  Raises InputError for what makes no sense.
+    means all; of all loads, those that no comparison has unasked are run at their most threads.  ``asked``:
+    files of questions beside the shipped ones.  Raises InputError for what makes no sense.
     """
     subject = registry[variant]
     wanted = [name for name in against or subject.rivals if against or name in registry.variants]
@@ -90,13 +94,31 @@ def make_scope(
     plan = make_plan(
         registry, scenarios, profiles, variants=[variant, *wanted], patterns=loads, threads=threads,
         hardware=hardware, baseline=base or wanted[0], settings=settings, seeds=seeds, seed=seed,
+        every=True,
     )  # fmt: skip
+    once = {} if loads else _once(plan, scenarios)
+    plan = replace(plan, cells=tuple(cell for cell in plan.cells if _is_run(cell, once)))
     names = dict.fromkeys([plan.baseline, *wanted])
     return Scope(
-        subject, tuple(registry[name] for name in names), plan,
+        subject, tuple(registry[name] for name in names),
+        registry.as_posted(subject) if subject.repairs else None, plan, once,
         {name: every[name] for name in every.select(races)}, patch,
         tuple(threads), scenarios, profiles, bounds, tuple(asked),
     )  # fmt: skip
+
+
+def _once(plan: Plan, scenarios: catalogue.Catalogue[Scenario]) -> dict[str, int]:
+    """The loads that no comparison has unasked, and the most threads of each: there losses are largest."""
+    most: dict[str, int] = {}
+    for cell in plan.cells:
+        name = cell.load.scenario
+        if not scenarios[name].default:
+            most[name] = max(most.get(name, 0), int(cell.axes["threads"]))
+    return most
+
+
+def _is_run(cell: CellSpec, once: Mapping[str, int]) -> bool:
+    return int(cell.axes["threads"]) == once.get(cell.load.scenario, int(cell.axes["threads"]))
 
 
 def _all(registry: Registry, first: Sequence[str]) -> list[Variant]:
@@ -130,20 +152,22 @@ def make_review(
     rivals = [rival.name for rival in scope.rivals]
     own = patches_of(scope.patch, variant) if scope.patch is not None else None
     safety = make_safety(checked, ablations, variant, own)
-    speed = make_speed(comparison, variant, rivals, titles)
+    speed = make_speed(comparison, variant, rivals, titles, once=scope.once)
     results = Results(variant, scope.rivals, comparison.cells, comparison.events, speed, safety)
+    subject = subject_of(variant)
+    posted = subject_of(scope.posted) if scope.posted is not None else None
     return Review(
-        subject_of(variant), tuple(map(subject_of, scope.rivals)), patch,
-        make_verdict(safety, speed, variant.name), safety, speed, sensitivity,
-        answer_all(questions(), results, scope.asked), LIMITS, machine_of(plan), _not_run(comparison),
-        _notes(plan, variant.name, left_out),
+        subject, tuple(map(subject_of, scope.rivals)), posted, patch,
+        make_verdict(safety, speed, subject, posted.name if posted else ""), safety, speed, sensitivity,
+        answer_all(questions(), results, scope.asked), limits.SENTENCES, machine_of(plan), _not_run(comparison),
+        _notes(plan, variant.name, scope.once, left_out),
         _provenance(scope, reproduce),
     )  # fmt: skip
 
 
 def check(scope: Scope, jobs: int | None, progress: Callable[..., None] | None) -> list[Checked]:
     """Every race under the variant and its rivals."""
-    variants = [scope.variant, *scope.rivals]
+    variants = [scope.variant, *scope.rivals, *([scope.posted] if scope.posted is not None else [])]
     cases = [Case(variant, name, race) for name, race in scope.races.items() for variant in variants]
     return run_checks(cases, scope.bounds, jobs, progress)
 
@@ -164,12 +188,13 @@ def flips(
 ) -> tuple[Sensitivity, ...]:
     """Which assumption would flip a verdict, against the last rival.
 
-    At the most threads that were asked for and are cheap to run.
+    At the most threads that were asked for and are cheap to run; not in loads that are run at one count.
     """
     cheap = [count for count in scope.threads if count <= CHEAP_THREADS] or list(scope.threads[:1])
     return find_flips(
         registry, scope.scenarios, scope.profiles, variant=scope.variant.name, rival=scope.rivals[-1].name,
-        names=list(scope.plan.scenario_hashes), threads=max(cheap, default=None),
+        names=[name for name in scope.plan.scenario_hashes if name not in scope.once],
+        threads=max(cheap, default=None),
         hardware=scope.plan.hardware, seed=scope.plan.seed, jobs=jobs, progress=progress,
     )  # fmt: skip
 
@@ -190,6 +215,7 @@ def subject_of(variant: Variant) -> Subject:
     return Subject(
         variant.name, variant.title, variant.kernel, variant.source, variant.description,
         tuple(map(layer_of, variant.patches)),
+        tuple(Mended(repair.bugs, repair.what, repair.means) for repair in variant.repairs),
     )  # fmt: skip
 
 
@@ -206,8 +232,13 @@ def _not_run(comparison: Comparison) -> tuple[str, ...]:
     )
 
 
-def _notes(plan: Plan, name: str, left_out: Mapping[str, int]) -> tuple[str, ...]:
+def _notes(
+    plan: Plan, name: str, once: Mapping[str, int], left_out: Mapping[str, int]
+) -> tuple[str, ...]:
     notes = list(plan.notes)
+    if once:
+        loads = ", ".join(f"{name} ({count})" for name, count in once.items())
+        notes.append(f"Run at their most threads only, and no assumption moved: {loads}.")
     if left_out:
         large = ", ".join(f"{name} ({count_text(count)} states)" for name, count in left_out.items())
         notes.append(

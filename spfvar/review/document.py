@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
@@ -24,22 +23,19 @@ from spfvar.review.model import (
     Duel,
     Effect,
     GuardUse,
-    Layer,
     PatchReview,
     RaceOutcome,
     Reason,
     Review,
     Safety,
-    Subject,
     Violation,
 )
 from spfvar.review.parts import Beside, Command, Item, Items, Part, Section, Table, Text, TracePart
+from spfvar.review.posted import posted_parts, repairs_line, repairs_words
 from spfvar.review.sensitivity import Sensitivity, sentence
 from spfvar.review.speed import THROUGHPUT
 from spfvar.review.words import break_words, place, plural, ratio_of, spread_of
 
-#: How the docstring of a patch of a series begins: "24/37: ...", "27, 28/37: ...".
-_NUMBERED = re.compile(r"[\d, ]+/\d+:")
 #: Loads are shown in this order, each kind with its worst first.
 KINDS = {
     HURTS: "hurts",
@@ -60,6 +56,7 @@ def sections(review: Review, narrow: bool) -> tuple[Section, ...]:
     found = [
         Section("verdict", "", _opening(review)),
         Section("patch", "The patch", _patch(review)),
+        Section("posted", "Safety: as posted", tuple(posted_parts(review))),
         Section("races", "Safety: races", tuple(_races(review.safety, _columns(review), narrow))),
         Section("guards", "Safety: what each guard is for", tuple(_guards(review))),
         *(
@@ -99,9 +96,8 @@ def verdict_items(review: Review) -> Items:
     ]
     if review.patch is not None and not review.patch.layers:
         lines.append(Item("Patch:", f"no part of {review.variant.name} is this patch"))
-    added = [layer.name for layer in unposted(review.variant)]
-    if added:
-        lines.append(Item("With:", f"{', '.join(added)}: not in the series as posted"))
+    if review.variant.repairs:
+        lines.append(Item("Repairs:", repairs_line(review.variant)))
     return Items(tuple(lines))
 
 
@@ -116,12 +112,6 @@ def subject_line(patch: PatchReview) -> str:
     position = f"[{mail.position[0]}/{mail.position[1]}] " if mail.position is not None else ""
     author = f", by {mail.author_name}" if mail.author_name else ""
     return f"{position}{mail.title or 'a diff without a subject'}{author}"
-
-
-def unposted(variant: Subject) -> list[Layer]:
-    """What a variant has beside the numbered patches of its series: the verdict is about these, too."""
-    numbered = [layer for layer in variant.layers if _NUMBERED.match(layer.doc)]
-    return [layer for layer in variant.layers if layer not in numbered] if numbered else []
 
 
 def stat_text(patch: PatchReview) -> str:
@@ -182,10 +172,10 @@ def _patch(review: Review) -> tuple[Part, ...]:
         items += [Item("Modelled as:", f"{layer.name}, {layer.doc}") for layer in patch.layers]
     variant = review.variant
     items.append(Item("Variant:", f"{variant.name}, {variant.title} ({variant.kernel}; {variant.source})"))
-    items += [Item("Not posted:", f"{layer.name}, {layer.doc}") for layer in unposted(variant)]
     for index, rival in enumerate(review.rivals):
         label = "Baseline:" if index == 0 else "Beside:"
-        items.append(Item(label, f"{rival.name}, {rival.title} ({rival.kernel}; {rival.source})"))
+        mended = f", with {repairs_words(rival)} that were not posted" if rival.repairs else ""
+        items.append(Item(label, f"{rival.name}, {rival.title} ({rival.kernel}; {rival.source}){mended}"))
     parts.append(Items(tuple(items)))
     if patch is not None:
         for hunk in patch.hunks:
@@ -243,8 +233,8 @@ def _races(safety: Safety, columns: Sequence[str], narrow: bool) -> Iterator[Par
         )
     elif dull:
         yield Text("safe N: every interleaving was searched, N states, and no property is violated in any.")
-    yield from _remarks(safety)
-    yield from _traces(safety.violations)
+    yield from _remarks([outcome for outcome in safety.outcomes if outcome.variant in columns])
+    yield from _traces([found for found in safety.violations if found.variant in columns])
 
 
 def _traces(violations: Sequence[Violation]) -> Iterator[Part]:
@@ -270,8 +260,8 @@ def cell_text(outcome: RaceOutcome) -> str:
     return f"{outcome.verdict}{'*' if outcome.vacuous else ''} {count_text(outcome.states)}"
 
 
-def _remarks(safety: Safety) -> Iterator[Part]:
-    for outcome in safety.outcomes:
+def _remarks(outcomes: Sequence[RaceOutcome]) -> Iterator[Part]:
+    for outcome in outcomes:
         where = f"{outcome.variant}, {outcome.race}"
         if outcome.why:
             yield Text(f"incomplete: {where}: {outcome.why}")

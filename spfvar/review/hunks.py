@@ -386,7 +386,7 @@ def without(variant: Variant, patches: Iterable[type]) -> Variant:
     left_out = tuple(patches)
     names = ", ".join(patch.__name__ for patch in left_out)
     kept = tuple(patch for patch in variant.patches if patch not in left_out)
-    return replace(variant, name=f"{variant.name} without {names}", patches=kept)
+    return replace(variant, name=f"{variant.name} without {names}", patches=kept, repairs=())
 
 
 def patches_of(patch: Patch, variant: Variant) -> tuple[type, ...]:

@@ -35,8 +35,20 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
+class Mended:
+    """A repair: the numbers of the bugs, what happens without it, and the classes that it is ("means")."""
+
+    bugs: tuple[str, ...]
+    what: str
+    means: str
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
-    """A variant that takes part.  ``source`` is a message id, a commit or a URL."""
+    """A variant that takes part.  ``source`` is a message id, a commit or a URL.
+
+    ``repairs`` are what it has unlike what was posted.
+    """
 
     name: str
     title: str
@@ -44,6 +56,7 @@ class Subject:
     source: str
     description: str
     layers: tuple[Layer, ...]
+    repairs: tuple[Mended, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +74,12 @@ class PatchReview:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The review in three lines of at most `VERDICT_WIDTH` characters, from results alone.
+    """The review in three lines, from results alone.  ``pays`` may take two of `VERDICT_WIDTH` characters.
 
     ``is_safe``: every race was searched to the end and no property is violated; None: nothing is violated,
-    but not every search came to its end.  ``safe``, ``worth`` (it where?) and (who) ``pays`` are against the
-    baseline; ``beside`` has a line for each other rival: (its name, where it is better or worse than that).
+    but not every search came to its end.  Of a variant with repairs it is about the posted form.  ``safe``,
+    ``worth`` (it where?) and (who) ``pays`` are against the baseline; ``beside`` has a line for each other
+    rival: (its name, where it is better or worse than that).
     """
 
     is_safe: bool | None
@@ -133,7 +147,7 @@ class GuardUse:
 
 @dataclass(frozen=True, slots=True)
 class Safety:
-    """Races x variants (in the order of the review: the variant, then its rivals), traces, and guards."""
+    """Races x variants (the variant, its rivals, its posted form if it has one), traces, and guards."""
 
     races: Mapping[str, str]
     """The races by name, with their titles."""
@@ -312,13 +326,15 @@ class Provenance:
 class Review:
     """The review of ``variant`` against ``rivals`` (the baseline first).
 
-    ``patch`` is None where none was given.  ``sensitivity`` has an entry per axis of each load and rival that
-    was looked at.  ``limits`` are what the model leaves out, a sentence each;
+    ``posted`` is the variant without its repairs; None if it has none.  ``patch`` is None where none was
+    given.  ``sensitivity`` has an entry per axis of each load and rival that
+    was looked at.  ``limits`` are what the model leaves out, a sentence each (`spfvar.limits`);
     ``not_run`` the cells that could not be run, ``notes`` what was made smaller.
     """
 
     variant: Subject
     rivals: tuple[Subject, ...]
+    posted: Subject | None
     patch: PatchReview | None
     verdict: Verdict
     safety: Safety

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -38,11 +38,16 @@ _OUTCOMES = [metric.name for metric in METRICS.values() if metric.outcome]
 
 
 def make_speed(
-    comparison: Comparison, variant: Variant, rivals: Sequence[str], titles: Mapping[str, str]
+    comparison: Comparison,
+    variant: Variant,
+    rivals: Sequence[str],
+    titles: Mapping[str, str],
+    once: Collection[str] = (),
 ) -> Speed:
     """Duels in the order of ``rivals``, reasons and charts in the plan's order of loads.
 
-    ``titles`` are those of the scenarios.  Rivals without a value (they could not be run) have no duel.
+    ``titles`` are those of the scenarios.  ``once`` are loads that have no chart, for they were run at one
+    count of threads.  Rivals without a value (they could not be run) have no duel.
     """
     values = comparison.samples.values
     ran = set(values["variant"])
@@ -52,9 +57,8 @@ def make_speed(
         if rival in ran and variant.name in ran
     ]
     names = [*rivals, variant.name]
-    return Speed(
-        tuple(duels), tuple(_reasons(comparison, variant)), tuple(_charts(comparison.cells, names, titles))
-    )
+    scaled = comparison.cells[~comparison.cells["scenario"].isin(once)]
+    return Speed(tuple(duels), tuple(_reasons(comparison, variant)), tuple(_charts(scaled, names, titles)))
 
 
 def make_duel(

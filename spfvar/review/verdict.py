@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from spfvar.comparison.metrics import METRICS
 from spfvar.explore.verdict import INCOMPLETE, VIOLATION
 from spfvar.report.verdicts import count_text
 from spfvar.review.model import (
@@ -13,19 +13,23 @@ from spfvar.review.model import (
     MIXED,
     VERDICT_WIDTH,
     Duel,
-    Effect,
     LoadEffect,
+    RaceOutcome,
     Safety,
     Speed,
+    Subject,
     Verdict,
 )
 from spfvar.review.speed import THROUGHPUT
-from spfvar.review.words import fitting, plural, range_of, ratio_of
+from spfvar.review.words import fitting, fitting_with, plural, range_of, ratio_of
 
 
-def make_verdict(safety: Safety, speed: Speed, variant: str) -> Verdict:
-    """The three lines against the baseline (the first rival), and one line for each other rival."""
-    is_safe, safe = _safe(safety, variant)
+def make_verdict(safety: Safety, speed: Speed, variant: Subject, posted: str = "") -> Verdict:
+    """The three lines against the baseline (the first rival), and one line for each other rival.
+
+    ``posted`` names the form without the variant's repairs, if it has some: what it is comes first.
+    """
+    is_safe, safe = _as_posted(safety, variant, posted) if posted else _safe(safety, variant.name)
     if not speed.duels:
         return Verdict(is_safe, safe, "not known: nothing could be run", "not known", ())
     first, *others = speed.duels
@@ -52,6 +56,23 @@ def _safe(safety: Safety, variant: str) -> tuple[bool | None, str]:
     return True, text + (f"; {weak} vacuous" if weak else "")
 
 
+def _as_posted(safety: Safety, variant: Subject, posted: str) -> tuple[bool | None, str]:
+    """ "As posted: NO (23 of 62 races). With 6 repairs: yes."."""
+    is_safe, short = _in_short(safety.of(posted))
+    repairs = plural(len(variant.repairs), "repair")
+    return is_safe, f"As posted: {short}. With {repairs}: {_in_short(safety.of(variant.name))[1]}."
+
+
+def _in_short(outcomes: Sequence[RaceOutcome]) -> tuple[bool | None, str]:
+    races = plural(len(outcomes), "race")
+    for verdict, is_safe, word in ((VIOLATION, False, "NO"), (INCOMPLETE, None, "open")):
+        count = sum(outcome.verdict == verdict for outcome in outcomes)
+        if count:
+            return is_safe, f"{word} ({count} of {races})"
+    weak = sum(bool(outcome.vacuous) for outcome in outcomes)
+    return True, "yes" + (f" ({weak} vacuous)" if weak else "")
+
+
 def _worth(duel: Duel) -> str:
     loads = _best_first(duel)
     counted = f"{len(loads)} of {plural(len(duel.loads), 'load')}"
@@ -62,14 +83,15 @@ def _worth(duel: Duel) -> str:
 
 
 def _pays(duel: Duel) -> str:
-    """The worst of throughput, of writers and of faults, then the rest."""
-    first: dict[str, Effect] = {}
-    for cost in duel.costs:
-        first.setdefault(cost.metric if cost.metric == THROUGHPUT else cost.metric.partition("_")[0], cost)
-    leading = sorted(first.values(), key=lambda cost: list(METRICS).index(cost.metric))
-    order = leading + [cost for cost in duel.costs if cost not in leading]
-    items = [f"{cost.scenario} {ratio_of(cost)}" for cost in order]
-    return fitting(items, VERDICT_WIDTH, _nobody(duel))
+    """The largest losses, those of throughput and of writers among them; the rest is counted."""
+    if not duel.costs:
+        return _nobody(duel)
+    items = [f"{cost.scenario} {ratio_of(cost)}" for cost in duel.costs]
+    largest: dict[str, int] = {}
+    for index, cost in enumerate(duel.costs):
+        largest.setdefault(cost.metric if cost.metric == THROUGHPUT else cost.metric.partition("_")[0], index)
+    must = {index for kind, index in largest.items() if kind in (THROUGHPUT, "writer")}
+    return fitting_with(items, must | {0}, 2 * VERDICT_WIDTH)
 
 
 def _nobody(duel: Duel) -> str:

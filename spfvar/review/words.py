@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from spfvar.comparison.metrics import METRICS
 from spfvar.matrix.ablate import Break
@@ -61,6 +61,17 @@ def value_text(value: float, name: str) -> str:
     """A metric's value in a sentence: "48.2 %", "1.85us"."""
     unit = METRICS[name].unit
     return f"{100 * value:.1f} %" if unit == "share" else units.human(value, unit)
+
+
+def fitting_with(items: Sequence[str], must: Collection[int], width: int) -> str:
+    """As many of the first items as fit into ``width``, those of ``must`` always; the others are counted."""
+    for room in range(len(items), -1, -1):
+        kept = [item for index, item in enumerate(items) if index < room or index in must]
+        left = len(items) - len(kept)
+        text = ", ".join(kept) + (f" and {left} more" if left else "")
+        if len(text) <= width:
+            break
+    return text
 
 
 def fitting(items: Sequence[str], width: int, nothing: str) -> str:

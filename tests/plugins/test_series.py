@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from spfvar.errors import InputError
-from spfvar.plugins.series import Choice, Series, SeriesPatch, spans
+from spfvar.plugins.repairs import Repair
+from spfvar.plugins.series import Choice, Series, SeriesPatch, posted_name, repaired_name, spans
 
 
 class One:
@@ -20,8 +21,12 @@ class Three:
     """A third one."""
 
 
-class Repair:
+class Mend:
     """What the second change needs beyond the series."""
+
+
+class PostedThree:
+    """The third one, as posted."""
 
 
 #: 3 builds on 1; 4 on 3; 2 and 5 on nothing.
@@ -32,8 +37,15 @@ SMALL = Series(
     source="cover",
     patches=(
         SeriesPatch(1, "first", "m1", (One,)),
-        SeriesPatch(2, "second", "m2", (Two,), repairs=(Repair,)),
-        SeriesPatch(3, "third", "m3", (Three,), needs=(1,)),
+        SeriesPatch(2, "second", "m2", (Two,), repairs=(Repair(("B1",), "it breaks", (Mend,)),)),
+        SeriesPatch(
+            3,
+            "third",
+            "m3",
+            (Three,),
+            needs=(1,),
+            repairs=(Repair(("B2",), "it leaks", (Three,), (PostedThree,)),),
+        ),
         SeriesPatch(4, "fourth", "m4", needs=(3,), note="nothing here"),
         SeriesPatch(5, "fifth", "m5"),
     ),
@@ -88,9 +100,9 @@ def test_what_is_no_stack_is_refused_with_the_reason(name: str, says: str) -> No
 
 def test_a_stack_is_the_changes_in_order_and_then_the_repairs() -> None:
     """A repair comes with its patch only; what a variant adds stands between the two."""
-    assert SMALL.variant("small").patches == (One, Two, Three, Repair)
+    assert SMALL.variant("small").patches == (One, Two, Three, Mend)
     assert SMALL.variant("small~2").patches == (One, Three)
-    assert SMALL.stack((1, 2), extra=(Three,)) == (One, Two, Three, Repair)
+    assert SMALL.stack((1, 2), extra=(Three,)) == (One, Two, Three, Mend)
     assert SMALL.variant("small@0").patches == ()
 
 
@@ -146,3 +158,37 @@ def test_a_series_that_makes_no_sense_is_refused(
     """When it is made, so that the registry can tell the plugin's line."""
     with pytest.raises(ValueError, match=says):
         Series(name, "t", "k", "s", patches)
+
+
+def test_the_posted_series_has_no_repairs_and_what_was_posted_in_their_place() -> None:
+    """Mend goes, PostedThree stands where Three was; numbers and needs are the same."""
+    posted = SMALL.as_posted()
+    assert posted.name == "small-posted"
+    assert posted.variant("small-posted").patches == (One, Two, PostedThree)
+    assert posted.variant("small-posted").repairs == ()
+    assert posted.choose("small-posted~1").fallen == (3, 4)
+    assert posted.title == "a series of five, as posted"
+
+
+def test_a_stack_has_the_repairs_of_its_patches() -> None:
+    """Of patch 2 and of patch 3, and none where neither is in."""
+    assert [repair.bugs for repair in SMALL.variant("small").repairs] == [("B1",), ("B2",)]
+    assert [repair.bugs for repair in SMALL.variant("small~2").repairs] == [("B2",)]
+    assert SMALL.variant("small@1").repairs == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "posted"), [("small", "small-posted"), ("small@2+5", "small-posted@2+5"), ("a~1", "a-posted~1")]
+)
+def test_the_posted_name_leads_back(name: str, posted: str) -> None:
+    """The signs stay behind the name of the series."""
+    assert posted_name(name) == posted
+    assert repaired_name(posted) == name
+    assert repaired_name(name) is None
+
+
+def test_one_class_mends_one_thing() -> None:
+    """Else nobody could say what is left as posted."""
+    twice = Repair(("B1",), "it breaks", (Mend,))
+    with pytest.raises(ValueError, match="series twice: repair of B1: Mend is another repair's"):
+        Series("twice", "t", "k", "s", (SeriesPatch(1, "a", "m", (One,), repairs=(twice, twice)),))

@@ -23,6 +23,7 @@ from spfvar.review.model import (
     Layer,
     LoadEffect,
     Machine,
+    Mended,
     PatchReview,
     Provenance,
     RaceOutcome,
@@ -154,11 +155,27 @@ def review(unsafe: bool = False) -> Review:
     speed = Speed((duel("base"), duel("rival")), (reason,), (chart,))
     answer = Answer("why", "Why is that?", "A. Asker, of 1/2", "2@example.org", ("because of 7 steps",), "")
     return Review(
-        subject("mine", LAYER, Layer("Extra", "A repair.")), (subject("base"), subject("rival")),
-        patch_review(), make_verdict(safety, speed, "mine"), safety, speed, (sensitivity(),), (answer,),
+        subject("mine", LAYER, Layer("Extra", "A repair.")), (subject("base"), subject("rival")), None,
+        patch_review(), make_verdict(safety, speed, subject("mine")), safety, speed, (sensitivity(),), (answer,),
         ("Nothing is booted.",), Machine("box", "a box", "a shop", ("one factor",), "Rough."), (),
         ("a note",), Provenance("0.1", "1", "base", "a" * 12, "b" * 12, {"fast-load": "c" * 12}, 6, 1,
                                 "spfvar report mine --patch mine.patch"),
+    )  # fmt: skip
+
+
+def repaired() -> Review:
+    """The same with a repair, without which the second race breaks, too; "rival" has two."""
+    base = review()
+    mended = Mended(("B1", "B2"), "a page is lost", "Extra")
+    races = (outcome("mine-posted", "first-race"), outcome("mine-posted", "other-race", "violation"))
+    token = "mine-posted:other-race:" + "A" * 90
+    lost = Violation("mine-posted", "other-race", "P1", "nobody looks at a freed VMA", trace(), token)
+    safety = replace(base.safety, outcomes=(*base.safety.outcomes, *races), violations=(lost,))
+    mine = replace(base.variant, repairs=(mended,))
+    rivals = (base.rivals[0], replace(base.rivals[1], repairs=(mended, mended)))
+    return replace(
+        base, variant=mine, rivals=rivals, posted=subject("mine-posted"), safety=safety,
+        verdict=make_verdict(safety, base.speed, mine, "mine-posted"),
     )  # fmt: skip
 
 
@@ -176,9 +193,12 @@ def hostile() -> Review:
     safety = replace(base.safety, violations=(violation,), guards=(bad_guard,), races=races)
     reason = replace(base.speed.reasons[0], aborts=(Abort("x", HOSTILE, 1.0),))
     answer = Answer(HOSTILE, HOSTILE, HOSTILE, HOSTILE, (HOSTILE,), HOSTILE)
-    variant = Subject("mine", HOSTILE, HOSTILE, HOSTILE, HOSTILE, (layer, Layer("x", "2/2: y")))
+    variant = Subject(
+        "mine", HOSTILE, HOSTILE, HOSTILE, HOSTILE, (layer, Layer("x", "2/2: y")),
+        (Mended((HOSTILE,), HOSTILE, HOSTILE),),
+    )  # fmt: skip
     return replace(
-        base, variant=variant, patch=patch_review(mail), safety=safety, questions=(answer,),
+        base, variant=variant, posted=replace(variant, name="mine-posted"), patch=patch_review(mail), safety=safety, questions=(answer,),
         speed=replace(base.speed, reasons=(reason,)), notes=(HOSTILE,), not_run=(HOSTILE,),
         limits=(HOSTILE, "--- a/file", "diff --git a b", "- item", "1. item", "> quoted", "# title"),
         machine=Machine(HOSTILE, HOSTILE, HOSTILE, (HOSTILE,), HOSTILE),

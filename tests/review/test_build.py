@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from spfvar.api import replay_token
 from spfvar.errors import InputError
+from spfvar.explore.replay import REPRODUCED
+from spfvar.explore.tokens import parse
+from spfvar.matrix import catalogue
 from spfvar.plugins.registry import load_registry
 from spfvar.review.build import PHASES, make_review, make_scope
-from spfvar.review.mail import render_mail
+from spfvar.review.html import render_html
+from spfvar.review.mail import render_mail, render_short
 from spfvar.review.markdown import render_markdown
 from spfvar.review.model import Review
 from spfvar.review.patchmail import parse_patch
@@ -110,3 +115,51 @@ def test_the_baseline_can_be_reviewed_against_another_design() -> None:
     scope = make_scope(REGISTRY, "mmap-lock", against=["spf-anon"], loads=["pft"])
     assert [rival.name for rival in scope.rivals] == ["spf-anon"]
     assert scope.plan.baseline == "spf-anon"
+
+
+def test_a_repaired_variant_is_reviewed_as_posted_first() -> None:
+    """mbind frees the policy that a speculative fault reads (H4), unless NoPolicy keeps the fault away.
+
+    The trace's token replays by the name of the posted form, which nobody has declared.
+    """
+    scope = make_scope(REGISTRY, "spf-anon", loads=["pft"], races=["mbind"], threads=[1], seeds=2)
+    review = make_review(REGISTRY, scope, "line", jobs=1)
+    assert review.verdict.is_safe is False
+    assert review.verdict.safe == "As posted: NO (1 of 1 race). With 5 repairs: yes."
+    (found,) = [one for one in review.safety.violations if one.variant == "spf-anon-posted"]
+    assert found.property == "P2"
+    replay = replay_token(parse(found.token), load_registry(), catalogue.races())
+    assert replay.outcome == REPRODUCED
+    for text in (render_mail(review), render_short(review), render_markdown(review), render_html(review)):
+        assert "As posted: NO (1 of 1 race). With 5 repairs: yes." in " ".join(text.split())
+    mail = " ".join(render_mail(review).split())
+    for repair in REGISTRY["spf-anon"].repairs:
+        assert f"{repair.bugs[0]}: {repair.what}" in mail
+
+
+def test_the_posted_form_has_nothing_to_be_repaired() -> None:
+    """spf-posted is what was posted, bugs and all: no part of it is called unposted."""
+    scope = make_scope(REGISTRY, "spf-posted", loads=["pft"], races=["mbind"], threads=[1], seeds=2)
+    review = make_review(REGISTRY, scope, "line", jobs=1)
+    assert review.posted is None
+    assert review.verdict.safe == "NO, 1 of 1 race: P2 in mbind"
+    assert "not posted" not in render_mail(review).lower()
+
+
+def test_every_load_is_run_unless_some_are_named() -> None:
+    """Those that compare does not run unasked at their most threads; their losses are not hidden."""
+    every = catalogue.scenarios()
+    scope = make_scope(REGISTRY, "spf-anon", against=["mmap-lock"])
+    assert set(scope.plan.scenario_hashes) == set(every.names())
+    assert set(scope.once) == {name for name in every.names() if not every[name].default}
+    counts: dict[str, set[int]] = {}
+    for cell in scope.plan.cells:
+        counts.setdefault(cell.load.scenario, set()).add(int(cell.axes["threads"]))
+    for name in every.names():
+        own = {int(count) for count in every[name].axes["threads"].values}
+        assert counts[name] == ({max(own)} if name in scope.once else own)
+    named = make_scope(REGISTRY, "spf-anon", against=["mmap-lock"], loads=["many-mmap"])
+    assert not named.once
+    assert {cell.axes["threads"] for cell in named.plan.cells} == set(
+        every["many-mmap"].axes["threads"].values
+    )

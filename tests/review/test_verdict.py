@@ -8,7 +8,7 @@ import pytest
 
 from spfvar.review.model import HELPS, HURTS, SAME, VERDICT_WIDTH, Duel, RaceOutcome, Safety, Speed
 from spfvar.review.verdict import make_verdict
-from tests.review.made_up import duel, effect, load, outcome
+from tests.review.made_up import duel, effect, load, outcome, repaired, subject
 
 
 def safety(*outcomes: RaceOutcome) -> Safety:
@@ -26,7 +26,7 @@ SAFE = safety(outcome("mine", "one"), outcome("mine", "two"), outcome("other", "
 
 def test_safe_counts_races_and_states_of_the_variant_alone() -> None:
     """Two races of 1234 states; that another variant is broken does not matter."""
-    verdict = make_verdict(SAFE, speed(), "mine")
+    verdict = make_verdict(SAFE, speed(), subject("mine"))
     assert verdict.is_safe is True
     assert verdict.safe == "yes: every interleaving of 2 races, 2.47k states"
 
@@ -34,7 +34,7 @@ def test_safe_counts_races_and_states_of_the_variant_alone() -> None:
 def test_a_violation_is_named_with_its_race() -> None:
     """One of two races is broken."""
     verdict = make_verdict(
-        safety(outcome("mine", "one"), outcome("mine", "two", "violation")), speed(), "mine"
+        safety(outcome("mine", "one"), outcome("mine", "two", "violation")), speed(), subject("mine")
     )
     assert verdict.is_safe is False
     assert verdict.safe == "NO, 1 of 2 races: P1 in two"
@@ -43,35 +43,66 @@ def test_a_violation_is_named_with_its_race() -> None:
 def test_an_incomplete_search_leaves_it_open() -> None:
     """Nothing found is not nothing there; but a violation outweighs it."""
     left = outcome("mine", "one", "incomplete")
-    assert make_verdict(safety(left, outcome("mine", "two")), speed(), "mine").is_safe is None
-    assert make_verdict(safety(left), speed(), "mine").safe == "open in 1 of 1 race: one"
-    assert make_verdict(safety(left, outcome("mine", "two", "violation")), speed(), "mine").is_safe is False
+    assert make_verdict(safety(left, outcome("mine", "two")), speed(), subject("mine")).is_safe is None
+    assert make_verdict(safety(left), speed(), subject("mine")).safe == "open in 1 of 1 race: one"
+    assert (
+        make_verdict(safety(left, outcome("mine", "two", "violation")), speed(), subject("mine")).is_safe
+        is False
+    )
 
 
 def test_worth_it_names_the_best_loads_of_those_that_help() -> None:
     """Of three loads one helps; the best of its cells is named."""
-    verdict = make_verdict(SAFE, speed(duel("base")), "mine")
+    verdict = make_verdict(SAFE, speed(duel("base")), subject("mine"))
     assert verdict.worth == "1 of 3 loads: fast-load x2.00"
 
 
-def test_who_pays_begins_with_throughput() -> None:
-    """A load that is slower stands before a writer that waits longer, though the writer loses more."""
-    assert (
-        make_verdict(SAFE, speed(duel("base")), "mine").pays == "slow-load x0.80, fast-load x1.50 writer p99"
-    )
+def test_who_pays_is_ordered_by_the_size_of_the_loss() -> None:
+    """A writer that waits x1.5 loses more than a load of x0.8: log 1.5 = 0.41, -log 0.8 = 0.22."""
+    verdict = make_verdict(SAFE, speed(duel("base")), subject("mine"))
+    assert verdict.pays == "fast-load x1.50 writer p99, slow-load x0.80"
+
+
+def test_throughput_and_writers_are_named_however_small_their_loss() -> None:
+    """Thirty large latencies; behind them the two that are always named, and the others counted."""
+    stalls = [effect(f"load-with-a-name-{n}", 4, 13.0 - n / 10, "WORSE", "stall_max") for n in range(30)]
+    costs = (*stalls, effect("load", 4, 1.1, "WORSE", "writer_p50"), effect("load", 4, 0.95, "WORSE"))
+    pays = make_verdict(SAFE, speed(Duel("base", (), (), costs)), subject("mine")).pays
+    assert pays.startswith("load-with-a-name-0 x13.0 ")
+    assert "load x1.10 writer p50, load x0.95 and " in pays
+    named = pays.count(" x")
+    assert pays.endswith(f" and {32 - named} more")
+    assert named >= 3
+    assert len(pays) <= 2 * VERDICT_WIDTH
+
+
+def test_the_posted_form_comes_first() -> None:
+    """With the repair both races are safe, without it one of two is not: that is what a mail's reader asks."""
+    verdict = repaired().verdict
+    assert verdict.is_safe is False
+    assert verdict.safe == "As posted: NO (1 of 2 races). With 1 repair: yes."
+
+
+def test_a_posted_form_that_is_not_searched_to_the_end_is_open() -> None:
+    """And the repaired one may be broken, too."""
+    review = repaired()
+    cells = (outcome("mine", "one", "violation"), outcome("mine-posted", "one", "incomplete"))
+    verdict = make_verdict(safety(*cells), speed(), review.variant, "mine-posted")
+    assert verdict.is_safe is None
+    assert verdict.safe == "As posted: open (1 of 1 race). With 1 repair: NO (1 of 1 race)."
 
 
 def test_nobody_pays_if_nothing_is_significantly_worse() -> None:
     """A ratio below one that is the same within the noise costs nobody anything."""
     even = Duel("base", (load("even", SAME, effect("even", 1, 0.995, "same")),), (), ())
-    verdict = make_verdict(SAFE, speed(even), "mine")
+    verdict = make_verdict(SAFE, speed(even), subject("mine"))
     assert verdict.pays.startswith("nobody")
     assert verdict.worth == "nowhere: better than base in 0 of 1 load"
 
 
 def test_every_other_rival_has_a_line_beside_it() -> None:
     """Where the variant is better than that rival, where worse, with the spread of the ratios."""
-    verdict = make_verdict(SAFE, speed(duel("base"), duel("rival")), "mine")
+    verdict = make_verdict(SAFE, speed(duel("base"), duel("rival")), subject("mine"))
     assert verdict.beside == (
         ("rival", "better in 1 of 3 loads: fast-load (x2.00); WORSE in 1 of 3 loads: slow-load (x0.80)"),
     )
@@ -91,7 +122,7 @@ def many(kind: str, verdict: str, ratio: float) -> Sequence[Duel]:
 def test_each_line_fits_however_much_there_is_to_say(duels: Sequence[Duel]) -> None:
     """Thirty loads or thirty broken races: the line says how many more there are."""
     races = [outcome("mine", f"a-race-with-a-long-name-{n}", "violation") for n in range(30)]
-    verdict = make_verdict(safety(*races), speed(*duels), "mine")
-    for line in (verdict.safe, verdict.worth, verdict.pays):
-        assert 0 < len(line) <= VERDICT_WIDTH
+    verdict = make_verdict(safety(*races), speed(*duels), subject("mine"))
+    for line, lines in ((verdict.safe, 1), (verdict.worth, 1), (verdict.pays, 2)):
+        assert 0 < len(line) <= lines * VERDICT_WIDTH
     assert "more" in verdict.safe

@@ -1,0 +1,192 @@
+"""What the model leaves out: the one table behind every report's end and docs/limits.md.
+
+``make limits`` writes the page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Area = Literal["both", "checking", "comparing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One thing that no table (``comparing``), no verdict (``checking``), or neither (``both``) can tell.
+
+    ``title`` and ``text`` are the entry of docs/limits.md, in Markdown; a report says ``sentence`` of it ("":
+    nothing).
+    """
+
+    area: Area
+    title: str
+    text: str
+    sentence: str = ""
+
+
+WEAK_MEMORY = Limit(
+    "both",
+    "Weak memory.",
+    "Memory is sequentially consistent: a store is seen by all at once, in program order. Bugs that "
+    "need less, such as V6 (a missing acquire or release of `mm_lock_seq`) and R4 (a read lock that "
+    "is taken without acquire), cannot be found, and no verdict says anything about barriers.",
+    "Memory is sequentially consistent in the model: bugs that need weak memory (such as V6, a "
+    "missing acquire or release of mm_lock_seq, and R4, a read lock taken without acquire) cannot be "
+    "found.",
+)
+SIZE = Limit(
+    "checking",
+    "Size.",
+    "*Safe* is about the threads, VMAs and pages of that race. Bugs of these designs have needed two "
+    "or three threads, but nothing proves that the next one does.",
+    "A safe verdict is about the race's own threads, VMAs and pages, not about larger ones.",
+)
+LIMITS = (
+    WEAK_MEMORY,
+    Limit(
+        "both",
+        "Page tables above the last level, file systems' own locks, MMU notifiers' subscribers.",
+        "",
+        "There are no page tables above the last level, no locks of file systems, no subscribers of "
+        "MMU notifiers.",
+    ),
+    Limit(
+        "both",
+        "Huge pages and NUMA hints",
+        "have no entry in the state: a fault may find one where its mapping may have some, does what "
+        "the kernel does, and changes nothing. No load has any. khugepaged takes page tables away, "
+        "but puts no huge page in their place: an anonymous range gets its table back, as after a "
+        "collapse that failed.",
+        "A fault may find a huge page or a NUMA hint in a race; none is ever made, and no load has any.",
+    ),
+    Limit(
+        "both",
+        "Swap",
+        "is read, never written: pages are in swap from the start, reclaim takes none there, a page "
+        "leaves the swap cache when it is mapped, and none is shared by fork. There are no errors and "
+        "no special entries.",
+        "Swap is read, never written: reclaim takes file pages only.",
+    ),
+    Limit(
+        "both",
+        "One pmd lock",
+        "for the whole address space; the kernel has one per GiB.",
+        "An address space has one pmd lock; the kernel has one per GiB.",
+    ),
+    Limit(
+        "both",
+        "rwsems hand over in strict FIFO order:",
+        "no lock stealing, no hand-off timeout. A writer spins for a bounded time.",
+        "rwsems hand over in strict FIFO order: running writers steal no lock.",
+    ),
+    Limit(
+        "both",
+        "VMAs.",
+        "A system call's range is one VMA, or the tail of the heap. Only a race that says so merges "
+        "two; an anonymous mmap next to another one would extend it in the kernel (and v6.12 would "
+        "write-lock the neighbour). fork copies one VMA, and the child shares its anon_vma (the "
+        "kernel's child has one of its own besides). mremap goes to a place that lies in its page "
+        "tables as the source does. A stack grows by one page.",
+        "VMAs merge only where a race asks for it, and fork copies one VMA.",
+    ),
+    Limit(
+        "both",
+        "A miss in the page cache",
+        "reads one page; readahead marks are not modelled.",
+        "A miss in the page cache reads one page: there is no readahead.",
+    ),
+    Limit(
+        "both",
+        "The core is v5.12,",
+        "and the versions of the designs are those that `spfvar show` names. A patch against another "
+        "kernel is compared as if it had been written for that one.",
+        "What a variant does not replace is as in v5.12, whatever kernel its patches were written for.",
+    ),
+    SIZE,
+    Limit(
+        "checking",
+        "The races that there are.",
+        "A hole that no race comes by is not found; `spfvar show` says what a race is about, and "
+        "*safe\\** marks one whose interesting place was never reached.",
+    ),
+    Limit(
+        "checking",
+        "The text.",
+        "What is checked is the protocol as somebody wrote it down here, not the patch's C. The "
+        "kernel functions are named beside each step so that the two can be compared.",
+        "What is checked is the protocol as it is written down here, not the patch's C.",
+    ),
+    Limit(
+        "checking",
+        "Sequence counts",
+        "have ten bits in a race: wrapping is possible, but no race runs so many writers.",
+    ),
+    Limit(
+        "checking",
+        "P5 and P15:",
+        "tree nodes are no objects, and so cannot be freed; that a reader of several VMAs shows no "
+        "gap that was never there is no property of races (a test of `per-vma-6.17` looks for one).",
+    ),
+    Limit(
+        "checking",
+        "Time.",
+        "A livelock is reported if no way leads to an end; a retry that can go on for ever only under "
+        "an unfair scheduler is none. Starvation is not looked for.",
+    ),
+    Limit(
+        "comparing",
+        "Local costs",
+        "scale by one factor per machine; how a fault's time divides between exception, zeroing, "
+        "charging and the rest is an estimate. Loads that do not zero pages (file-read) lean on it "
+        "most.",
+    ),
+    Limit(
+        "comparing",
+        "Queues.",
+        "Lines, locks and wake-ups are served in FIFO order; real rwsems let running writers steal a "
+        "free lock.",
+    ),
+    Limit(
+        "comparing",
+        "Sizes.",
+        "Regions of the will-it-scale loads are 2 MiB by default; `--set region=128MiB` runs the "
+        "published size.",
+    ),
+    Limit(
+        "comparing",
+        "Shared locks of the allocator.",
+        "The LRU and zone locks are one per socket; page colouring does not exist, and nothing is "
+        "reclaimed but by a load's own reclaimers.",
+    ),
+    Limit(
+        "comparing",
+        "A forked child",
+        "ends at once, on its parent's CPU; while it lives, a write to a shared page is taken as the "
+        "last user's. Forks copy the mappings of one region, not of the whole process.",
+    ),
+    Limit(
+        "comparing",
+        "Reclaim",
+        "in a load goes round the pages of a file one by one, each with a TLB flush of its own if it "
+        "is mapped; the kernel flushes in batches. What it may take is not bounded by any size of "
+        "memory, nor driven by demand.",
+    ),
+    Limit(
+        "comparing",
+        "SMT",
+        "slows both siblings by a constant; an idle sibling of a blocked thread is not given its speed back.",
+    ),
+    Limit(
+        "comparing",
+        "Everything else a workload does.",
+        "A load is faults and system calls; an application has more in it.",
+        "A load is faults and system calls; an application has more in it.",
+    ),
+)
+
+#: What a report says at its end.
+SENTENCES = tuple(limit.sentence for limit in LIMITS if limit.sentence)
+#: What every verdict of races is worth, and the same where room is scarce.
+OF_VERDICTS = f"{WEAK_MEMORY.sentence} {SIZE.sentence}"
+OF_VERDICTS_SHORT = "Races: memory is sequentially consistent, and a safe one says nothing of larger ones."
