@@ -11,8 +11,9 @@ import pluggy
 
 from spfvar.automata.automaton import Automaton
 from spfvar.automata.extract import Extractor, StrategyError
+from spfvar.automata.link import touched_fields
 from spfvar.automata.outline import outline
-from spfvar.errors import nearest
+from spfvar.errors import InputError, nearest
 from spfvar.mm import hookspecs
 from spfvar.mm.dispatch import HandleFault
 from spfvar.mm.dontunmap import MremapDontunmap
@@ -32,6 +33,8 @@ from spfvar.mm.truncate import Truncation
 from spfvar.mm.vmf import spell
 from spfvar.mm.writers import MmapLockWriters
 from spfvar.ops.op import Call, Op, Steps
+from spfvar.structs.lines import CacheLines, Memory
+from spfvar.structs.shipped import layout_named, name_for
 
 #: What every stack stands on: the paths of v5.12 under mmap_lock.
 CORE = (
@@ -72,7 +75,11 @@ class Variant:
 
     A patch is a class with hook implementations; ``source`` is a message id or a commit.  ``rivals`` are
     variants that readers will want it compared with: summaries say where the two differ.  ``compared``: is it
-    part of a comparison that names no variants?  The registry sets where it came from (``origin``) and the
+    part of a comparison that names no variants?
+
+    ``layout`` names the struct layout that decides which fields share a cache line ("": the one of the kernel
+    version that ``kernel`` begins with), ``apart`` the members, as "mm_struct.mm_users", that the patches put
+    on lines of their own.  Neither changes what a protocol does, only how long it takes.  The registry sets where it came from (``origin``) and the
     origin of the variant whose name it took (``replaces``).
     """
 
@@ -85,8 +92,18 @@ class Variant:
     description: str = ""
     rivals: tuple[str, ...] = ()
     compared: bool = True
+    layout: str = ""
+    apart: tuple[str, ...] = ()
     origin: str = field(default="", compare=False)
     replaces: str = field(default="", compare=False)
+
+    @property
+    def memory(self) -> Memory:
+        """Where the members of structs lie.  Raises InputError for a layout or member that does not exist."""
+        name = self.layout or name_for(self.kernel)
+        memory = Memory(name, layout_named(name), frozenset(self.apart))
+        memory.check()
+        return memory
 
     def events_with(self, role: str) -> list[str]:
         """Names of the events with a role."""
@@ -134,6 +151,10 @@ class Stack:
 
     def __init__(self, variant: Variant) -> None:
         self.variant = variant
+        try:
+            self.memory = variant.memory
+        except InputError as error:
+            raise StrategyError(f"variant {variant.name}: {error}") from error
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(_specifications())
         for patch in (*CORE, *variant.patches):
@@ -174,8 +195,10 @@ class Stack:
         """Extract a thread's text under this stack; errors name the variant too."""
         try:
             with self._lock:
-                return self._extractor.automaton(name, text)
-        except StrategyError as error:
+                found = self._extractor.automaton(name, text)
+            CacheLines(self.memory, touched_fields([found]))
+            return found
+        except (StrategyError, InputError) as error:
             raise StrategyError(f"variant {self.variant.name}: {error}") from error
 
     def calls(self) -> list[Call]:
