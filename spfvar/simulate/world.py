@@ -65,7 +65,7 @@ def build_world(load: Load, stack: Stack, memory: Memory | None = None) -> World
     ``memory``: where the members of structs lie, if not as the stack's variant says.
     """
     programs = extract_programs(load, stack)
-    sizes = _sizes(load, programs.values())
+    sizes = sizes_of(load, programs.values())
     automata = lower(programs, sizes)
     layout = Layout(sizes, automata.values())
     lines = CacheLines(memory or stack.memory, touched_fields(automata.values()))
@@ -119,7 +119,8 @@ def compute_times(load: Load) -> dict[str, float]:
     return times
 
 
-def _sizes(load: Load, automata: Iterable[Automaton]) -> Sizes:
+def sizes_of(load: Load, automata: Iterable[Automaton]) -> Sizes:
+    """How big the world of a load has to be."""
     vmas = sum(region.count * len(region.ranges) * (1 if region.child < 0 else 2) for region in load.regions)
     deferred = any(
         op.code == c.CALL_RCU and op.src is not None and op.src.cls == o.PAGE_TABLE

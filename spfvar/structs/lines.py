@@ -73,9 +73,8 @@ class CacheLines:
 
     def _key(self, field: Field, further: int = 0) -> LineKey:
         struct = self._structs.get(field.cls.struct)
-        one_line = struct is not None and _is_one_line(struct) and ALL not in self._memory.apart
-        if struct is not None and one_line and field.where.how != "apart":
-            return struct.name, 0
+        if struct is not None and _is_one_line(struct) and field.where.how != "apart":
+            return (f"{struct.name}.{field.member}, apart" if self._is_apart(field, struct) else struct.name), 0
         found = self._offset(field)
         if found is None:
             return f"{field.member}, apart", 0
