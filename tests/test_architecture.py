@@ -19,6 +19,7 @@ LAYERS: list[set[str]] = [
     {"units", "atomic", "reading", "toml_places"},
     {"model_errors"},
     {"toml_input", "ops", "comparison"},
+    {"structs"},
     {"automata", "transition"},
     {"mm"},
     {"plugins", "scenario"},

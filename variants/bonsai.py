@@ -26,7 +26,7 @@ from spfvar.mm.writers import link_in_file, over_range, unlink_anon_vmas
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.paging import next_table, pmd_clear, pmd_populate, pmd_same, read_pmd, read_pte
-from spfvar.ops.places import Field, Register
+from spfvar.ops.places import Field, Register, behind
 from spfvar.ops.primitives import (
     add,
     at,
@@ -49,7 +49,7 @@ from spfvar.plugins.variant import Event, Variant
 from .spf_patches import SPECULATIVE, NoTableMove, RcuFilePut, RcuVmaFree, SpeculativeFilemapFault, abort
 from .vma_sequence import MarkWrittenVmas, NoPolicyOnVma, SpeculateOnVma, vma_may_speculate
 
-VM_DELETED = Field(o.VMA, "vm_deleted")
+VM_DELETED = Field(o.VMA, "vm_deleted", where=behind("vm_userfaultfd_ctx", 1))
 PMD_LOCK = at(o.mm, o.PMD_LOCK)
 
 

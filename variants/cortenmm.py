@@ -31,7 +31,7 @@ from spfvar.mm.vmf import TRIED, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps, again, loop
 from spfvar.ops.paging import next_table, pmd_populate, read_pmd, read_pte
-from spfvar.ops.places import Line, Register
+from spfvar.ops.places import Field, Line, Register, apart
 from spfvar.ops.primitives import (
     at,
     copy_register,
@@ -50,6 +50,8 @@ from .cortenmm_lock import NODE_LOCK, ROOT_LOCK, lock_leaf
 from .per_vma import FaultCompleted
 
 TABLE_LOCK = at(o.table, NODE_LOCK)
+#: What says of each page of a table, mapped or not, what is to be there.
+METADATA = Field(o.PAGE_TABLE, "metadata", 0, apart("metadata of a page table"))
 table_end = Register("table_end")
 
 
@@ -89,7 +91,7 @@ class FaultTransaction:
             if linked == "lost":
                 yield again("absent")
             return linked == "linked"
-        if (yield query(Line(o.table, "metadata", "read"))):
+        if (yield query(Line(o.table, METADATA, "read"))):
             return True
         yield from hooks.release_fault_lock(vmf)
         return False
@@ -153,7 +155,7 @@ def link_leaf(vmf: VmFault) -> Steps:
     """
     yield from hooks.pte_alloc_one(vmf)  # before the lock, for it may have to reclaim
     yield spin_lock(at(o.mm, ROOT_LOCK))
-    if not (yield read_pmd()) and (yield query(Line(o.mm, "root_lock", "read"))):
+    if not (yield read_pmd()) and (yield query(Line(o.mm, ROOT_LOCK, "read"))):
         yield copy_register(o.table, o.prealloc_pte)
         yield spin_lock(TABLE_LOCK)  # before anybody finds it
         yield pmd_populate()

@@ -17,7 +17,7 @@ from spfvar.mm.hookspecs import hook_point
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps, again, loop
 from spfvar.ops.paging import next_table, read_pmd
-from spfvar.ops.places import SPIN_WORDS, Field, Register
+from spfvar.ops.places import SPIN_WORDS, Field, Register, apart
 from spfvar.ops.primitives import (
     at,
     copy_register,
@@ -33,10 +33,10 @@ from spfvar.ops.primitives import (
     test_register,
 )
 
-#: In struct page, beside ptl.
-NODE_LOCK = Field(o.PAGE_TABLE, "node_lock", SPIN_WORDS, "ptl")
-STRAY = Field(o.PAGE_TABLE, "stray", line="ptl")
-ROOT_LOCK = Field(o.MM, "root_lock", SPIN_WORDS, "root_lock")
+#: In struct page, which is one cache line.
+NODE_LOCK = Field(o.PAGE_TABLE, "node_lock", SPIN_WORDS)
+STRAY = Field(o.PAGE_TABLE, "stray")
+ROOT_LOCK = Field(o.MM, "root_lock", SPIN_WORDS, apart("struct page of the root table"))
 node = Register("node", o.PAGE_TABLE)
 #: The mm if its root is locked; NULL: the covering node is a page table.
 root = Register("root", o.MM)

@@ -15,7 +15,7 @@ from spfvar.mm.sequence import WriteSequence
 from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
-from spfvar.ops.places import RWSEM_WORDS, Field, Register
+from spfvar.ops.places import RWSEM_WORDS, Field, Register, apart, behind
 from spfvar.ops.primitives import (
     at,
     call_rcu,
@@ -38,8 +38,8 @@ from spfvar.plugins.variant import Variant
 
 from .vma_lock import EVENTS, MM_LOCK_SEQ, VM_LOCK_SEQ, VmaLockFault, vm_lock_seq
 
-VM_LOCK = Field(o.VMA, "vm_lock", RWSEM_WORDS, line="vm_lock")
-DETACHED = Field(o.VMA, "detached")
+VM_LOCK = Field(o.VMA, "vm_lock", RWSEM_WORDS, apart("vma_lock"))  # a pointer to it is in the VMA
+DETACHED = Field(o.VMA, "detached", where=behind("vm_flags", 1))
 
 
 class PerVmaReader(VmaLockFault):

@@ -16,7 +16,7 @@ from spfvar.mm.sequence import WriteSequence
 from spfvar.mm.vmf import VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
-from spfvar.ops.places import Field, Register
+from spfvar.ops.places import Field, Register, behind
 from spfvar.ops.primitives import (
     add,
     add_not_zero,
@@ -46,9 +46,9 @@ from .vma_lock import EVENTS, MM_LOCK_SEQ, VM_LOCK_SEQ, VmaLockFault, vm_lock_se
 #: The kernel has bit 30; a bit that fits into the sequence counts of a small model will do.
 VMA_LOCK_OFFSET = 1 << 9
 VMA_REF_LIMIT = VMA_LOCK_OFFSET - 1
-#: Its own cache line: readers write it, and nothing else of the VMA.
-VM_REFCNT = Field(o.VMA, "vm_refcnt", line="vm_refcnt", initial=1, kept=True)
-VMA_WRITER_WAIT = Field(o.MM, "vma_writer_wait", line="vma_writer_wait")
+#: Cache-aligned: readers write it, and nothing that they read is behind it.
+VM_REFCNT = Field(o.VMA, "vm_refcnt", where=behind("vm_policy", 4, align=64), initial=1, kept=True)
+VMA_WRITER_WAIT = Field(o.MM, "vma_writer_wait", where=behind("mmlist"))
 vma_mm = Register("vma_mm", o.MM)  # vma->vm_mm
 refcnt = Register("refcnt")
 waiter = Register("waiter")

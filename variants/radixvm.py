@@ -26,7 +26,7 @@ from spfvar.ops import objects as o
 from spfvar.ops.codes import AS_IT_IS, WHOLE_TABLES
 from spfvar.ops.op import Op, Steps
 from spfvar.ops.paging import own_set_pte, pmd_keep, read_pte
-from spfvar.ops.places import RANGE_WORDS, Field, Register
+from spfvar.ops.places import RANGE_WORDS, Field, Register, apart
 from spfvar.ops.primitives import at, find_vma
 from spfvar.plugins.variant import Variant
 
@@ -39,7 +39,7 @@ slot_page = Register("slot_page")
 class SlotLocks(RefinedRange):
     """Lock bits instead of a tree of requests; nobody shares a slot, and who reads a file keeps it."""
 
-    ranges = at(o.mm, Field(o.MM, "slots", RANGE_WORDS))
+    ranges = at(o.mm, Field(o.MM, "slots", RANGE_WORDS, apart("nodes of the radix tree")))
     shared = False
     maybe_unlock_mmap_for_io = HoldAcrossIo.maybe_unlock_mmap_for_io
 

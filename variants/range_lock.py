@@ -35,13 +35,13 @@ from spfvar.ops.primitives import (
 )
 from spfvar.plugins.variant import Variant
 
-TREE_LOCK = at(o.mm, Field(o.MM, "mmap_lock.lock", SPIN_WORDS, "mmap_lock"))
+TREE_LOCK = at(o.mm, Field(o.MM, "mmap_lock.lock", SPIN_WORDS))
 
 
 class MmapRangeLock:
     """mmap_lock's hook points.  A design says what to ask for, and how."""
 
-    ranges = at(o.mm, Field(o.MM, "mmap_lock.tree", RANGE_WORDS, "mmap_lock"))
+    ranges = at(o.mm, Field(o.MM, "mmap_lock.tree", RANGE_WORDS))
     #: Do readers of a range share it?
     shared = True
 

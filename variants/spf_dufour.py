@@ -13,7 +13,7 @@ from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
-from spfvar.ops.places import Field, Register
+from spfvar.ops.places import Field, Register, behind
 from spfvar.ops.primitives import (
     add_not_zero,
     at,
@@ -38,7 +38,7 @@ from .vma_sequence import (
     VmSequenceWriter,
 )
 
-VM_REF_COUNT = Field(o.VMA, "vm_ref_count", line="vm_sequence", initial=1)
+VM_REF_COUNT = Field(o.VMA, "vm_ref_count", where=behind("vm_userfaultfd_ctx", 4), initial=1)
 
 
 def put_vma(vma: Register) -> Steps:

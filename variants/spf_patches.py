@@ -18,7 +18,7 @@ from spfvar.mm.vmf import VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
 from spfvar.ops.paging import filemap_get_folio, folio_put, inside_i_size, pmd_same, read_pmd, read_pte
-from spfvar.ops.places import Field, Register
+from spfvar.ops.places import Field, Register, behind
 from spfvar.ops.primitives import (
     at,
     call_rcu,
@@ -45,7 +45,7 @@ from spfvar.ops.primitives import (
 )
 
 SPECULATIVE = "SPECULATIVE"
-MMAP_SEQ = Field(o.MM, "mmap_seq", line="mmap_seq")
+MMAP_SEQ = Field(o.MM, "mmap_seq", where=behind("mmap_lock"))  # patch 9
 seq = Register("seq")
 PTL = at(o.table, o.PTL)
 

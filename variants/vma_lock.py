@@ -16,14 +16,14 @@ from spfvar.mm.hookspecs import hook_point, hookimpl
 from spfvar.mm.vmf import TRIED, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
-from spfvar.ops.places import Field, Register
+from spfvar.ops.places import Field, Register, behind
 from spfvar.ops.primitives import at, count, load_ref_nonnull, rcu_read_unlock
 from spfvar.plugins.variant import Event
 
 VMA_LOCK = "VMA_LOCK"
-VM_LOCK_SEQ = Field(o.VMA, "vm_lock_seq")
+VM_LOCK_SEQ = Field(o.VMA, "vm_lock_seq", where=behind("vm_flags", 4))
 # Starts at 2: a VMA's own count starts at 0 and must differ.
-MM_LOCK_SEQ = Field(o.MM, "mm_lock_seq", line="mm_lock_seq", initial=2)
+MM_LOCK_SEQ = Field(o.MM, "mm_lock_seq", where=behind("mmlist", 4), initial=2)
 vm_lock_seq = Register("vm_lock_seq")
 
 

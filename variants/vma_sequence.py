@@ -17,7 +17,7 @@ from spfvar.mm.vmf import VMA_COPY, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.paging import pmd_same
-from spfvar.ops.places import Field, Register
+from spfvar.ops.places import Field, Register, behind, member
 from spfvar.ops.primitives import (
     add,
     at,
@@ -44,10 +44,10 @@ from spfvar.plugins.variant import Event
 
 from .spf_patches import PTL, SPECULATIVE, abort, seq
 
-#: The end of the struct, away from what a fault reads of the VMA.
-VM_SEQUENCE = Field(o.VMA, "vm_sequence", line="vm_sequence")
+#: The end of the struct, away from most of what a fault reads of the VMA.
+VM_SEQUENCE = Field(o.VMA, "vm_sequence", where=behind("vm_userfaultfd_ctx", 4))
 #: RB_EMPTY_NODE(&vma->vm_rb): the VMA has left the tree.
-RB_EMPTY = Field(o.VMA, "vm_rb_empty")
+RB_EMPTY = Field(o.VMA, "vm_rb_empty", where=member("vm_rb"))
 #: What a walk may find; anything else (swap, migration, hints) is left to mmap_lock.
 HANDLED = ("no table", "none", "present", "write-protected")
 #: The VMAs whose counts the thread has made odd: no call changes more than two.

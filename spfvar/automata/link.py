@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,11 @@ from spfvar.automata.layout import Layout, Words
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
-from spfvar.ops.places import Field, Line
+from spfvar.ops.places import Field, ObjectClass
+from spfvar.structs.lines import CacheLines, LineKey
+
+#: A line of each object of a class.
+_Key = tuple[ObjectClass, LineKey]
 
 _LINE_MODES = {"read": c.L_READ, "rmw": c.L_RMW, "rmw+store": c.L_RMW_STORE}
 
@@ -42,20 +46,23 @@ def link(
     private_tables: bool = False,
     settled: Collection[Field] = (),
     lifetimes: bool = False,
+    lines: CacheLines | None = None,
 ) -> Program:
     """Resolve every operand of every node to state words.  Raises nothing: ops are checked already.
 
     ``private_tables``: no two threads of the run ever use the same page table.  ``settled``: fields that hold
     a number other than 0 in every object from the start.  ``lifetimes``: an access to an object of a class
-    that the run allocates or frees has to be ordered even if the word is constant, for it may come too late.
+    that the run allocates or frees has to be ordered even if the word is constant, for it may come too late.  ``lines``: which fields share a cache line; without them
+    nothing has one, which only a run without a clock can do.
     """
     ops = tuple(op for automaton in automata.values() for op in automaton.ops())
     events = tuple(dict.fromkeys(op.event for op in ops if op.code == c.COUNT))
     probabilities = tuple(dict.fromkeys(op.event for op in ops if op.code == c.CHOOSE and op.event))
     costs = tuple(dict.fromkeys(op.cost for op in ops))
-    line_base, lines, read_lines = _place_lines(ops, layout)
+    touched = [_touched(op, lines) for op in ops]
+    line_base, line_count, read_lines = _place_lines(ops, touched, layout)
     executed = tuple(op for automaton in automata.values() for op in _executed(automaton, settled))
-    written = _Written(executed, private_tables, lifetimes)
+    written = _Written(executed, private_tables, lifetimes, lines)
     table = np.full((len(ops), c.COLUMNS), -1, dtype=np.int32)
     entry: dict[str, int] = {}
     row = 0
@@ -66,9 +73,12 @@ def link(
             _fill(line, node.op, layout)
             line[c.C_FLAGS] = written.flags(node.op)
             line[c.C_COST] = costs.index(node.op.cost)
-            if node.op.line is not None:
+            if node.op.line is not None and touched[row]:
                 line[c.C_L_REG] = layout.registers[node.op.line.register]
-                line[c.C_L_BASE] = line_base[(node.op.line.register.cls, node.op.line.name)]
+                line[c.C_L_MODE] = _LINE_MODES[node.op.line.mode]
+                first, *owner = touched[row]
+                line[c.C_L_BASE] = line_base[first]
+                line[c.C_L_OWNER] = line_base[owner[0]] if owner else -1
             if node.op.code == c.COUNT:
                 line[c.C_IMM] = events.index(node.op.event)
             if node.op.code == c.CHOOSE:
@@ -77,7 +87,7 @@ def link(
             for outcome, successor in enumerate(node.successors):
                 line[c.C_SUCC + outcome] = entry[name] + successor
             row += 1
-    return Program(table, ops, entry, events, costs, probabilities, lines, read_lines)
+    return Program(table, ops, entry, events, costs, probabilities, line_count, read_lines)
 
 
 def _executed(automaton: Automaton, settled: Collection[Field]) -> list[Op]:
@@ -114,7 +124,7 @@ def _fill(row: Words, op: Op, layout: Layout) -> None:
     if op.code in _LIFE_OPS or (op.typesafe and op.code == c.DOWN_READ_TRYLOCK):
         assert op.place is not None
         row[c.C_IMM] = c.G_CLASS0 + layout.class_number(op.place.field.cls) * c.CLASS_WORDS
-    row[c.C_L_MODE] = _LINE_MODES[op.line.mode] if op.line is not None else 0
+    row[c.C_L_MODE] = 0
 
 
 class _Written:
@@ -124,13 +134,17 @@ class _Written:
     _PMD_OPS = (c.READ_PMD, c.PMD_SAME, c.PMD_POPULATE, c.PMD_CLEAR, c.PMD_TAKE, c.TOUCH, c.OWN_SET_PTE)
     _WORD_WRITES = (c.STORE, c.STORE_REG, c.STORE_REF, c.ADD, c.INC_NOT_ZERO, c.DEC_AND_TEST)
 
-    def __init__(self, ops: tuple[Op, ...], private_tables: bool, lifetimes: bool) -> None:
+    def __init__(
+        self, ops: tuple[Op, ...], private_tables: bool, lifetimes: bool, lines: CacheLines | None
+    ) -> None:
+        self._cache_lines = lines
         self._private_tables = private_tables
         freed = [op.place.field.cls for op in ops if op.code in _LIFE_OPS and op.place is not None]
         self._freed = set(freed if lifetimes else ())
         codes = {op.code for op in ops}
         self._fields = {op.place.field for op in ops if op.place is not None and op.code in self._WORD_WRITES}
-        self._lines = {_key(op.line) for op in ops if op.line is not None and op.line.mode != "read"}
+        moving = [op for op in ops if op.line is not None and op.line.mode != "read"]
+        self._lines = {key for op in moving for key in _touched(op, lines)}
         self._tree = bool(codes & {c.TREE_STORE, c.TREE_ERASE})
         self._rcu = c.CALL_RCU in codes
 
@@ -144,7 +158,7 @@ class _Written:
 
     def _moves_line(self, op: Op) -> bool:
         """A line that nobody writes stays shared; one that a single thread uses stays put."""
-        if op.line is None or _key(op.line) not in self._lines:
+        if op.line is None or not self._lines.intersection(_touched(op, self._cache_lines)):
             return False
         return not (self._private_tables and op.line.register.cls == o.PAGE_TABLE)
 
@@ -171,25 +185,34 @@ def _on_table(op: Op) -> bool:
 _LIFE_OPS = (c.ALLOC, c.FREE, c.CALL_RCU)
 
 
-def _place_lines(ops: tuple[Op, ...], layout: Layout) -> tuple[dict[tuple[object, str], int], int, int]:
+def touched_fields(automata: Iterable[Automaton]) -> list[Field]:
+    """Every field whose cache line an op touches, once."""
+    ops = [op for automaton in automata for op in automaton.ops()]
+    return list(dict.fromkeys(op.line.field for op in ops if op.line is not None))
+
+
+def _touched(op: Op, lines: CacheLines | None) -> list[_Key]:
+    """The line that an op touches, and behind it that of the rwsem's owner, if it is another."""
+    if op.line is None or lines is None:
+        return []
+    cls = op.line.field.cls
+    found = [lines.key(op.line.field)]
+    if op.line.mode == "rmw+store":
+        found.append(lines.owner_key(op.line.field))
+    return [(cls, key) for key in dict.fromkeys(found)]
+
+
+def _place_lines(
+    ops: Sequence[Op], touched: Sequence[Sequence[_Key]], layout: Layout
+) -> tuple[dict[_Key, int], int, int]:
     """Number the cache lines, those that are ever only read-shared first (they need sharer sets)."""
-    modes: dict[tuple[object, str], set[str]] = {}
-    for op in ops:
-        if op.line is not None:
-            modes.setdefault(_key(op.line), set()).add(op.line.mode)
-    base: dict[tuple[object, str], int] = {}
+    every = dict.fromkeys(key for keys in touched for key in keys)
+    read = {key for op, keys in zip(ops, touched, strict=True) for key in keys
+            if op.line is not None and op.line.mode == "read"}  # fmt: skip
+    order = sorted(every, key=lambda key: key not in read)  # stable: otherwise as they are mentioned
+    base: dict[_Key, int] = {}
     here = 0
-    read_lines = 0
-    for wants_read in (True, False):
-        for key, seen in modes.items():
-            if ("read" in seen) == wants_read:
-                base[key] = here
-                here += layout.sizes.count(key[0])  # type: ignore[arg-type]
-        if wants_read:
-            read_lines = here
-    return base, here, read_lines
-
-
-def _key(line: Line) -> tuple[object, str]:
-    assert line.register.cls in o.CLASSES
-    return line.register.cls, line.name
+    for key in order:
+        base[key] = here
+        here += layout.sizes.count(key[0])
+    return base, here, sum(layout.sizes.count(cls) for cls, _ in read)

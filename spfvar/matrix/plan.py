@@ -17,6 +17,7 @@ from spfvar.plugins.variant import Variant
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.load import Load, make_load, scenario_hash
 from spfvar.scenario.schema import MAX_THREADS, Scenario, Unit
+from spfvar.structs.lines import Memory
 from spfvar.units import format_duration, format_size
 
 Value = int | float | str
@@ -28,11 +29,15 @@ MAX_SEED = (1 << 63) - 1 - MAX_SEEDS
 
 @dataclass(frozen=True, slots=True)
 class CellSpec:
-    """One cell: a variant under a concrete load; ``axes`` as tables and ``--set`` spell them."""
+    """One cell: a variant under a concrete load; ``axes`` as tables and ``--set`` spell them.
+
+    ``memory``: where the members of structs lie, if not as the variant says.
+    """
 
     variant: Variant
     load: Load
     axes: dict[str, Value]
+    memory: Memory | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ class _Runner:
     def cell(self, cell: CellSpec) -> list[Result] | Failure:
         """Every seed of one cell."""
         try:
-            world = build_world(cell.load, self._stack(cell))
+            world = build_world(cell.load, self._stack(cell), cell.memory)
             results = []
             for index in range(self.plan.seeds):
                 if self.stop.is_set():

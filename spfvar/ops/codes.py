@@ -128,13 +128,14 @@ C_L_BASE: Final = 12
 C_L_MODE: Final = 13  # L_*, or 0: none
 C_COST: Final = 14  # index into the cost table
 C_FLAGS: Final = 15
-C_SUCC: Final = 16  # successors by outcome: C_SUCC + outcome
+C_L_OWNER: Final = 16  # the line of the rwsem's owner in object 0, where that is another, or -1
+C_SUCC: Final = 17  # successors by outcome: C_SUCC + outcome
 MAX_OUTCOMES: Final = 4
 COLUMNS: Final = C_SUCC + MAX_OUTCOMES
 
 L_READ: Final = 1
 L_RMW: Final = 2  # read-modify-write
-L_RMW_STORE: Final = 3  # the same, and a store right behind it if the last outcome came out
+L_RMW_STORE: Final = 3  # the same, and a store to the owner right behind it if the last outcome came out
 
 A_IMMORTAL: Final = -1  # objects that are never freed
 A_TYPESAFE: Final = -2  # memory that stays of its type: a freed or recycled object may be looked at under RCU

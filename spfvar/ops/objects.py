@@ -8,27 +8,28 @@ from __future__ import annotations
 
 from typing import Final
 
-from spfvar.ops.places import RWSEM_WORDS, SPIN_WORDS, Field, ObjectClass, Register
+from spfvar.ops.places import RWSEM_WORDS, SPIN_WORDS, Field, ObjectClass, Register, apart
 
-MM: Final = ObjectClass("mm")
-VMA: Final = ObjectClass("vma")
-PAGE_TABLE: Final = ObjectClass("page_table")
-FILE: Final = ObjectClass("file")
-FOLIO: Final = ObjectClass("folio", lifetime=False)
+MM: Final = ObjectClass("mm", struct="mm_struct")
+VMA: Final = ObjectClass("vma", struct="vm_area_struct")
+PAGE_TABLE: Final = ObjectClass("page_table", struct="page")
+FILE: Final = ObjectClass("file")  # struct file, its inode and address_space
+FOLIO: Final = ObjectClass("folio", lifetime=False, struct="page")
 ANON_VMA_CLASS: Final = ObjectClass("anon_vma")
-PAGE: Final = ObjectClass("page")  # an anonymous page
+PAGE: Final = ObjectClass("page", struct="page")  # an anonymous page
 MEMPOLICY: Final = ObjectClass("mempolicy")
 CLASSES: Final = (MM, VMA, PAGE_TABLE, FILE, FOLIO, ANON_VMA_CLASS, PAGE, MEMPOLICY)
 
 # mm_struct
-MMAP_LOCK: Final = Field(MM, "mmap_lock", RWSEM_WORDS, "mmap_lock")
-# v5.12 to v6.12: these share the line of mmap_lock's count.
-PAGE_TABLE_LOCK: Final = Field(MM, "page_table_lock", SPIN_WORDS, "mmap_lock")
-MM_USERS: Final = Field(MM, "mm_users", 1, "mmap_lock")
-MM_COUNT: Final = Field(MM, "mm_count", 1, "mm_count", 1)  # keeps the mm_struct (mmgrab, mmdrop)
-PGTABLES_BYTES: Final = Field(MM, "pgtables_bytes", 1, "mmap_lock")
+MMAP_LOCK: Final = Field(MM, "mmap_lock", RWSEM_WORDS)
+PAGE_TABLE_LOCK: Final = Field(MM, "page_table_lock", SPIN_WORDS)
+MM_USERS: Final = Field(MM, "mm_users")
+MM_COUNT: Final = Field(MM, "mm_count", initial=1)  # keeps the mm_struct (mmgrab, mmdrop)
+PGTABLES_BYTES: Final = Field(MM, "pgtables_bytes")
 #: One lock for all page-middle directories (the kernel has one per GiB of address space).
-PMD_LOCK: Final = Field(MM, "pmd_lock", SPIN_WORDS, "pmd_lock")
+PMD_LOCK: Final = Field(MM, "pmd_lock", SPIN_WORDS, apart("struct page of the PMD table"))
+#: Not a word of the state: what the nodes of the VMA tree are in.
+MM_MT: Final = Field(MM, "mm_mt", 0, apart("nodes of the VMA tree"))
 
 # vm_area_struct (these offsets are fixed); a reference in memory is the object's number + 1, or 0
 VM_START: Final = Field(VMA, "vm_start")
@@ -44,17 +45,17 @@ VM_MM: Final = Field(VMA, "vm_mm", initial=1)
 VM_POLICY: Final = Field(VMA, "vm_policy")
 
 # page table page
-PTL: Final = Field(PAGE_TABLE, "ptl", SPIN_WORDS, "ptl")
+PTL: Final = Field(PAGE_TABLE, "ptl", SPIN_WORDS)
 GATHER_NEXT: Final = Field(PAGE_TABLE, "gather_next")  # list of tables to be freed after the TLB flush
-#: Not words of the object: they name the cache line of a table's entries.
-PTES: Final = "ptes"
+#: Not a word of the object: the table's entries.
+PTES: Final = Field(PAGE_TABLE, "ptes", 0, apart("page table"))
 
 # struct file and its address_space (offsets fixed)
 FILE_FOLIO0: Final = Field(FILE, "i_pages")  # first folio of the file
-F_COUNT: Final = Field(FILE, "f_count", 1, "f_count")
+F_COUNT: Final = Field(FILE, "f_count")
 F_OPEN: Final = Field(FILE, "f_open")  # 1: a descriptor refers to it
 I_SIZE: Final = Field(FILE, "i_size")  # in pages
-I_MMAP_RWSEM: Final = Field(FILE, "i_mmap_rwsem", RWSEM_WORDS, "i_mmap")
+I_MMAP_RWSEM: Final = Field(FILE, "i_mmap_rwsem", RWSEM_WORDS)
 
 # folio of the page cache (offsets fixed)
 CACHED: Final = Field(FOLIO, "cached")

@@ -207,7 +207,7 @@ def filemap_get_folio(key: Register = o.address) -> Op:
     """
     return Op(
         codes.FOLIO_GET, "filemap_get_folio", BOOL, place=Place(o.vm_file, o.FILE_FOLIO0), dst=o.folio,
-        src=key, src2=o.vm_start, line=Line(o.folio, "main", "rmw"), cost="xarray",
+        src=key, src2=o.vm_start, line=Line(o.folio, o.REFCOUNT, "rmw"), cost="xarray",
     )  # fmt: skip
 
 
@@ -218,7 +218,7 @@ def folio_get(register: Register = o.folio) -> Op:
 
 def page_remove_rmap() -> Op:
     """Unmap a folio: its map count, an atomic on the folio's line."""
-    return Op(codes.NOP, "page_remove_rmap", line=Line(o.folio, "main", "rmw"), cost="file_rmap")
+    return Op(codes.NOP, "page_remove_rmap", line=Line(o.folio, o.REFCOUNT, "rmw"), cost="file_rmap")
 
 
 def folio_put(register: Register = o.folio) -> Op:
@@ -234,13 +234,13 @@ def filemap_create_folio(key: Register = o.address) -> Op:
     """
     return Op(
         codes.FOLIO_CREATE, "filemap_add_folio", BOOL, place=Place(o.vm_file, o.FILE_FOLIO0),
-        dst=o.folio, src=key, src2=o.vm_start, line=Line(o.folio, "main", "rmw"), cost="add_folio",
+        dst=o.folio, src=key, src2=o.vm_start, line=Line(o.folio, o.REFCOUNT, "rmw"), cost="add_folio",
     )  # fmt: skip
 
 
 def page_add_file_rmap() -> Op:
     """The folio's map count, an atomic on the folio's line."""
-    return Op(codes.NOP, "page_add_file_rmap", line=Line(o.folio, "main", "rmw"), cost="file_rmap")
+    return Op(codes.NOP, "page_add_file_rmap", line=Line(o.folio, o.REFCOUNT, "rmw"), cost="file_rmap")
 
 
 def filemap_remove_folio(register: Register = o.folio) -> Op:
@@ -285,7 +285,7 @@ def next_uptodate_folio() -> Op:
     """
     return Op(
         codes.NEXT_CANDIDATE, "next_uptodate_folio", BOOL, place=Place(o.vm_file, o.FILE_FOLIO0),
-        dst=o.folio, src=o.cursor, src2=o.limit, src3=o.vm_start, line=Line(o.folio, "main", "rmw"),
+        dst=o.folio, src=o.cursor, src2=o.limit, src3=o.vm_start, line=Line(o.folio, o.REFCOUNT, "rmw"),
         cost="xarray_next",
     )  # fmt: skip
 
@@ -297,7 +297,7 @@ def swap_cache_get_folio() -> Op:
     """
     return Op(
         codes.FOLIO_GET, "swap_cache_get_folio", BOOL, place=Place(o.swapper_space, o.FILE_FOLIO0),
-        dst=o.folio, src=o.address, src2=o.swap_start, line=Line(o.folio, "main", "rmw"), cost="xarray",
+        dst=o.folio, src=o.address, src2=o.swap_start, line=Line(o.folio, o.REFCOUNT, "rmw"), cost="xarray",
     )  # fmt: skip
 
 
@@ -308,7 +308,7 @@ def add_to_swap_cache() -> Op:
     """
     return Op(
         codes.FOLIO_CREATE, "add_to_swap_cache", BOOL, place=Place(o.swapper_space, o.FILE_FOLIO0),
-        dst=o.folio, src=o.address, src2=o.swap_start, line=Line(o.folio, "main", "rmw"), cost="add_folio",
+        dst=o.folio, src=o.address, src2=o.swap_start, line=Line(o.folio, o.REFCOUNT, "rmw"), cost="add_folio",
     )  # fmt: skip
 
 

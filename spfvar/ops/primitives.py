@@ -26,7 +26,7 @@ def at(register: Register, field: Field) -> Place:
 
 def line_of(place: Place, mode: str) -> Line:
     """The cache line of a place, touched in a mode."""
-    return Line(place.register, place.field.line, mode)
+    return Line(place.register, place.field, mode)
 
 
 def _on(code: int, place: Place, mode: str, name: str, **more: object) -> Op:
@@ -413,7 +413,7 @@ def rcu_invoke() -> Op:
 
 
 def _tree(mode: str) -> Line:
-    return Line(o.mm, "mm_mt", mode)
+    return Line(o.mm, o.MM_MT, mode)
 
 
 def find_vma(into: Register = o.vma, key: Register = o.address, name: str = "find_vma") -> Op:

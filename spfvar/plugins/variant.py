@@ -11,8 +11,9 @@ import pluggy
 
 from spfvar.automata.automaton import Automaton
 from spfvar.automata.extract import Extractor, StrategyError
+from spfvar.automata.link import touched_fields
 from spfvar.automata.outline import outline
-from spfvar.errors import nearest
+from spfvar.errors import InputError, nearest
 from spfvar.mm import hookspecs
 from spfvar.mm.dispatch import HandleFault
 from spfvar.mm.dontunmap import MremapDontunmap
@@ -33,6 +34,8 @@ from spfvar.mm.vmf import spell
 from spfvar.mm.writers import MmapLockWriters
 from spfvar.ops.op import Call, Op, Steps
 from spfvar.plugins.repairs import Repair, check_repairs, posted_stack
+from spfvar.structs.lines import CacheLines, Memory
+from spfvar.structs.shipped import layout_named, name_for
 
 #: What every stack stands on: the paths of v5.12 under mmap_lock.
 CORE = (
@@ -74,10 +77,13 @@ class Variant:
     A patch is a class with hook implementations; ``source`` is a message id or a commit.  ``rivals`` are
     variants that readers will want it compared with: summaries say where the two differ.  ``compared``: is it
     part of a comparison that names no variants?  ``repairs`` say what the stack has unlike what was posted.
-    The registry sets where it came from (``origin``) and the origin of the variant whose name it took
-    (``replaces``).
 
-    Raises ValueError for repairs that are none of this stack.
+    ``layout`` names the struct layout that decides which fields share a cache line ("": the one of the kernel
+    version that ``kernel`` begins with), ``apart`` the members, as "mm_struct.mm_users", that the patches put
+    on lines of their own.  Neither changes what a protocol does, only how long it takes.
+
+    The registry sets where it came from (``origin``) and the origin of the variant whose name it took
+    (``replaces``).  Raises ValueError for repairs that are none of this stack.
     """
 
     name: str
@@ -90,6 +96,8 @@ class Variant:
     rivals: tuple[str, ...] = ()
     compared: bool = True
     repairs: tuple[Repair, ...] = ()
+    layout: str = ""
+    apart: tuple[str, ...] = ()
     origin: str = field(default="", compare=False)
     replaces: str = field(default="", compare=False)
 
@@ -109,6 +117,14 @@ class Variant:
             patches=posted_stack(self.patches, self.repairs),
             repairs=(),
         )
+
+    @property
+    def memory(self) -> Memory:
+        """Where the members of structs lie.  Raises InputError for a layout or member that does not exist."""
+        name = self.layout or name_for(self.kernel)
+        memory = Memory(name, layout_named(name), frozenset(self.apart))
+        memory.check()
+        return memory
 
     def events_with(self, role: str) -> list[str]:
         """Names of the events with a role."""
@@ -157,6 +173,10 @@ class Stack:
 
     def __init__(self, variant: Variant) -> None:
         self.variant = variant
+        try:
+            self.memory = variant.memory
+        except InputError as error:
+            raise StrategyError(f"variant {variant.name}: {error}") from error
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(_specifications())
         for patch in (*CORE, *variant.patches):
@@ -197,8 +217,10 @@ class Stack:
         """Extract a thread's text under this stack; errors name the variant too."""
         try:
             with self._lock:
-                return self._extractor.automaton(name, text)
-        except StrategyError as error:
+                found = self._extractor.automaton(name, text)
+            CacheLines(self.memory, touched_fields([found]))
+            return found
+        except (StrategyError, InputError) as error:
             raise StrategyError(f"variant {self.variant.name}: {error}") from error
 
     def calls(self) -> list[Call]:

@@ -1,7 +1,8 @@
 """Which assumption of a load would flip the verdict of one variant against another, and at what value.
 
 Every axis of the scenario is moved alone, the others stay at their defaults: numbers within the range that
-the scenario calls plausible, in halves (linear for shares, else logarithmic); choices one by one.
+the scenario calls plausible, in halves (linear for shares, else logarithmic); choices one by one.  So is
+where the members of structs lie (`LAYOUT`): as in the kernels before and behind, and each on a line of its own.
 """
 
 from __future__ import annotations
@@ -19,10 +20,14 @@ from spfvar.matrix.catalogue import Catalogue
 from spfvar.matrix.plan import DEFAULT_HARDWARE, CellSpec, Plan, Value, make_plan, spelled, spelled_value
 from spfvar.matrix.run import Stacks, run_plan
 from spfvar.plugins.registry import Registry
+from spfvar.plugins.variant import Stack, Variant
 from spfvar.report.units import ratio as ratio_text
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.load import make_load
 from spfvar.scenario.schema import PAGE, Axis, Scenario
+from spfvar.simulate.sharing import Line, written_lines
+from spfvar.structs.lines import ALL, Memory
+from spfvar.structs.shipped import layout_named, layouts
 
 NOT_AVAILABLE, UNSURE = "n/a", "unsure"
 #: No verdicts: what has one of these neither keeps another nor flips it.
@@ -31,6 +36,11 @@ OPEN = (NOT_AVAILABLE, UNSURE)
 FACTOR = 10
 #: A default run takes the largest of the scenario's thread counts that is at most this.
 CHEAP_THREADS = 16
+#: The axis that every load has beside its own (no scenario can call one so), and values of it.
+LAYOUT = "struct layout"
+OWN = "each kernel's own"
+EVERY_APART = "every member apart"
+APART = " apart"
 
 Point = dict[str, Value]
 Progress = Callable[[int, int], None]
@@ -121,6 +131,8 @@ def find_flips(
 ) -> tuple[Sensitivity, ...]:
     """Each axis (``axes``; none: all but threads, which tables show) of each scenario in ``names``, in order.
 
+    `LAYOUT` is the last axis of each.
+
     ``threads``: the count that the other axes are looked at with (default: the largest of the scenario's own
     that is at most `CHEAP_THREADS`).  A side of an axis takes two points, and ``halvings`` more if there is a
     flip.  ``progress`` is called with the points run, and known of, so far.  The result does not depend on
@@ -138,10 +150,13 @@ def find_flips(
         default = _default_point(scenario, threads, plan.profile)
         chosen = [axis for axis in scenario.axes if axis in axes or (not axes and axis != "threads")]
         moved += [_Moved(runner, name, scenario, axis, default) for axis in chosen]
+        if not axes or LAYOUT in axes:
+            moved.append(_MovedLayout(runner, name, scenario, LAYOUT, default))
     for axis in axes:
         if axis not in {one.axis_name for one in moved}:
             raise unknown(
-                "axis", axis, {known for name in plan.scenario_hashes for known in scenarios[name].axes}
+                "axis", axis,
+                {LAYOUT, *(known for name in plan.scenario_hashes for known in scenarios[name].axes)},
             )
     runner.run([one.point(one.start) for one in moved])
     _drive(runner, [(one, side) for one in moved for side in one.sides(halvings)])
@@ -243,10 +258,20 @@ class _Moved:
         """Its default."""
         return self.default[self.axis_name]
 
+    @property
+    def is_choice(self) -> bool:
+        """Are its values words?"""
+        return self.axis.unit == "choice"
+
+    @property
+    def doc(self) -> str:
+        """What it means."""
+        return self.axis.doc
+
     def point(self, value: Value) -> _Asked:
         """What to run for a value."""
         self._values[value] = None
-        return self.scenario_name, self.scenario, {**self.default, self.axis_name: value}
+        return self.scenario_name, self.scenario, {**self.default, self.axis_name: value}, OWN
 
     def figure(self, value: Value) -> Figure:
         """What a value gave."""
@@ -258,7 +283,7 @@ class _Moved:
         first = self.figure(self.start)
         if first.verdict in OPEN:
             return []
-        if self.axis.unit == "choice":
+        if self.is_choice:
             others = [choice for choice in self.axis.choices if choice != self.start]
             return [_each_choice(list(others), first)] if others else []
         ends = [end for end in self._range() if end != self.start]
@@ -295,20 +320,106 @@ class _Moved:
 
     def result(self, variant: str, rival: str) -> Sensitivity:
         """What was found; call it when all has been run."""
-        order = self._values if self.axis.unit == "choice" else sorted(self._values, key=float)
+        order = self._values if self.is_choice else sorted(self._values, key=float)
         metric = self.runner.metric
         runs = len(self.runner.plan.variants) * self.runner.plan.seeds * (len(self._values) - 1)
         return Sensitivity(
-            self.scenario_name, variant, rival, metric, self.axis_name, self.axis.doc,
+            self.scenario_name, variant, rival, metric, self.axis_name, self.doc,
             self.figure(self.start), tuple(self.flips), tuple(self.figure(value) for value in order), runs,
             int(self.default["threads"]),
         )  # fmt: skip
 
 
+class _MovedLayout(_Moved):
+    """Where the members of structs lie, while the load stays as it is."""
+
+    @property
+    def is_choice(self) -> bool:
+        """Its values are names."""
+        return True
+
+    @property
+    def doc(self) -> str:
+        """What it means."""
+        return "which members of structs share a cache line"
+
+    @property
+    def start(self) -> Value:
+        """As each variant's kernel has it."""
+        return OWN
+
+    def point(self, value: Value) -> _Asked:
+        """What to run with a layout."""
+        self._values[value] = None
+        return self.scenario_name, self.scenario, self.default, str(value)
+
+    def figure(self, value: Value) -> Figure:
+        """What a layout gave."""
+        return replace(self.runner.found(self.point(value)), value=value)
+
+    def sides(self, halvings: int) -> list[_Side]:
+        """One search, unless no layout would make a difference."""
+        first = self.figure(OWN)
+        own = self._lines(OWN)
+        if first.verdict == NOT_AVAILABLE or not own:
+            return []
+        choices = [name for name in _neighbours(self.runner.plan.variants) if self._lines(name) != own]
+        if any(own.values()):
+            choices.append(EVERY_APART)
+        return [self._search(first, choices)] if choices else []
+
+    def _search(self, first: Figure, choices: Sequence[Value]) -> _Side:
+        """If the verdict depends on what shares a line, which member is it?"""
+        figures = yield list(choices)
+        flips = [Flip(first, figure) for figure in figures if _differ(figure, first)]
+        if EVERY_APART not in [flip.flips.value for flip in flips]:
+            return flips
+        lines = self._lines(OWN).values()
+        members = sorted({name for found in lines for line in found for name in line if _can_move(name)})
+        alone = yield [f"{name}{APART}" for name in members]
+        found = [Flip(first, figure) for figure in alone if _differ(figure, first)]
+        return [*(flip for flip in flips if flip.flips.value != EVERY_APART or not found), *found]
+
+    def _lines(self, layout: str) -> dict[str, frozenset[Line]]:
+        """By variant, which members disturb each other; empty if a variant cannot be run."""
+        name, scenario, point, _ = self.point(OWN)
+        return self.runner.lines(name, scenario, point, layout)
+
+
+def _can_move(member: str) -> bool:
+    """A rwsem's owner stays with its count."""
+    return not member.endswith(".owner")
+
+
+def _neighbours(variants: Sequence[Variant]) -> list[str]:
+    """The layouts of the variants, and those before and behind each, the oldest first."""
+    names = list(layouts())
+    places = {names.index(variant.memory.name) + step for variant in variants for step in (-1, 0, 1)}
+    return [name for place, name in enumerate(names) if place in places]
+
+
+def _memory(variant: Variant, layout: str) -> Memory:
+    """A variant's structs under a value of `LAYOUT`."""
+    own = variant.memory
+    if layout == OWN:
+        return own
+    if layout == EVERY_APART:
+        return replace(own, apart=frozenset({ALL}))
+    if layout.endswith(APART):
+        return replace(own, apart=own.apart | {layout.removesuffix(APART)})
+    return Memory(layout, layout_named(layout))
+
+
 # --- running -------------------------------------------------------------------------------------
 
-_Asked = tuple[str, Scenario, Point]
+#: A scenario, where on its axes, and a value of `LAYOUT`.
+_Asked = tuple[str, Scenario, Point, str]
 _NOTHING = Figure("", NOT_AVAILABLE, math.nan, (math.nan, math.nan))
+
+
+def _axes(scenario: Scenario, point: Point, layout: str) -> Point:
+    """A point as tables spell it, with the layout where it was moved."""
+    return spelled(scenario, point) | ({} if layout == OWN else {LAYOUT: layout})
 
 
 class _Runner:
@@ -328,14 +439,27 @@ class _Runner:
 
     def found(self, asked: _Asked) -> Figure:
         """What a point gave, without its value."""
-        name, scenario, point = asked
-        return self._figures[name, axes_key(spelled(scenario, point))]
+        name, scenario, point, layout = asked
+        return self._figures[name, axes_key(_axes(scenario, point, layout))]
+
+    def lines(
+        self, name: str, scenario: Scenario, point: Point, layout: str
+    ) -> dict[str, frozenset[Line]]:
+        """By variant, the lines of a load that are shared and written; empty if one cannot be run."""
+        found = {}
+        for variant in self.plan.variants:
+            stack = self._stacks.get(variant.name)
+            if not isinstance(stack, Stack):
+                return {}
+            load = make_load(name, scenario, point)
+            found[variant.name] = written_lines(load, stack, _memory(variant, layout))
+        return found
 
     def run(self, wanted: Sequence[_Asked]) -> None:
         """Run those of the points that were not run yet."""
         cells: list[CellSpec] = []
-        for name, scenario, point in wanted:
-            axes = spelled(scenario, point)
+        for name, scenario, point, layout in wanted:
+            axes = _axes(scenario, point, layout)
             if (name, axes_key(axes)) in self._figures:
                 continue
             self._figures[name, axes_key(axes)] = _NOTHING
@@ -343,7 +467,7 @@ class _Runner:
                 load = make_load(name, scenario, point)
             except InputError:
                 continue  # the range goes further than the model: there is no figure at that value
-            cells += [CellSpec(variant, load, axes) for variant in self.plan.variants]
+            cells += [CellSpec(v, load, axes, _memory(v, layout)) for v in self.plan.variants]
         if not cells:
             return
         each = len(self.plan.variants)

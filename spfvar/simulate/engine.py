@@ -276,8 +276,11 @@ def touch_line(p, s, pc, outcome, tb, machine, clock, cpu, t):
         return k.read_line(machine, clock, line, cpu, t)
     busy = clock.free[line]
     owned = k.write_line(machine, clock, line, cpu, t)
-    if busy > t and mode == c.L_RMW_STORE and outcome >= 0 and p[pc, c.C_SUCC + outcome + 1] < 0:
-        k.store_behind(machine, clock, line, busy, owned, t)
+    if mode == c.L_RMW_STORE and outcome >= 0 and p[pc, c.C_SUCC + outcome + 1] < 0:
+        if p[pc, c.C_L_OWNER] >= 0:
+            k.write_line(machine, clock, p[pc, c.C_L_OWNER] + index, cpu, owned)  # the CPU goes on meanwhile
+        elif busy > t:
+            k.store_behind(machine, clock, line, busy, owned, t)
     return owned
 
 

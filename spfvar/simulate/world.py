@@ -11,7 +11,7 @@ import numpy as np
 
 from spfvar.automata.automaton import Automaton
 from spfvar.automata.layout import Layout, Sizes, Words
-from spfvar.automata.link import Program, link
+from spfvar.automata.link import Program, link, touched_fields
 from spfvar.automata.lower import lower
 from spfvar.errors import SpfvarError
 from spfvar.mm.grace_period import gp_kthread, rcu_gp_kthread
@@ -34,6 +34,7 @@ from spfvar.scenario.program import (
     swap_start_of,
     thread_text,
 )
+from spfvar.structs.lines import CacheLines, Memory
 
 KTHREAD = "rcu_gp_kthread"
 #: VMAs that may wait for a grace period beside those in use.
@@ -58,13 +59,17 @@ class World:
     prepared: dict[int, tuple[Any, Any]] = field(default_factory=dict, compare=False)
 
 
-def build_world(load: Load, stack: Stack) -> World:
-    """Extract, lay out and link a load under a variant.  Raises StrategyError."""
+def build_world(load: Load, stack: Stack, memory: Memory | None = None) -> World:
+    """Extract, lay out and link a load under a variant.  Raises StrategyError.
+
+    ``memory``: where the members of structs lie, if not as the stack's variant says.
+    """
     programs = extract_programs(load, stack)
-    sizes = _sizes(load, programs.values())
+    sizes = sizes_of(load, programs.values())
     automata = lower(programs, sizes)
     layout = Layout(sizes, automata.values())
-    program = link(automata, layout, private_tables(load), settled_fields(load, automata))
+    lines = CacheLines(memory or stack.memory, touched_fields(automata.values()))
+    program = link(automata, layout, private_tables(load), settled_fields(load, automata), lines=lines)
     state = layout.empty_state()
     _Builder(load, layout, program, state).build()
     return World(load, layout, program, state, compute_times(load))
@@ -114,7 +119,8 @@ def compute_times(load: Load) -> dict[str, float]:
     return times
 
 
-def _sizes(load: Load, automata: Iterable[Automaton]) -> Sizes:
+def sizes_of(load: Load, automata: Iterable[Automaton]) -> Sizes:
+    """How big the world of a load has to be."""
     vmas = sum(region.count * len(region.ranges) * (1 if region.child < 0 else 2) for region in load.regions)
     deferred = any(
         op.code == c.CALL_RCU and op.src is not None and op.src.cls == o.PAGE_TABLE

@@ -26,7 +26,7 @@ from spfvar.mm.vmf import VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.paging import next_table, pmd_same, read_pmd, read_pte
-from spfvar.ops.places import Field, Register
+from spfvar.ops.places import Field, Register, apart
 from spfvar.ops.primitives import (
     at,
     copy_register,
@@ -46,9 +46,9 @@ from spfvar.ops.primitives import (
 from spfvar.plugins.variant import Event, Twin, Variant
 
 #: Odd while mmap_lock is held for writing; never 0, which is what a new page table has.
-SECTION = Field(o.MM, "mm_write_seq", line="mm_write_seq", initial=2)
+SECTION = Field(o.MM, "mm_write_seq", where=apart(), initial=2)
 #: In the table's struct page, so on the cache line of its lock.
-TABLE_SEQ = Field(o.PAGE_TABLE, "table_seq", line="ptl", initial=1)
+TABLE_SEQ = Field(o.PAGE_TABLE, "table_seq", initial=1)
 
 seq = Register("table_seq")
 section = Register("mm_write_seq")
