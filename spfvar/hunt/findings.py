@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from spfvar.explore.explore import Options, explore
+from spfvar.explore.explore import explore
+from spfvar.explore.options import Options
 from spfvar.explore.verdict import Finding as Broken
 from spfvar.explore.verdict import judge
 from spfvar.explore.world import build_race

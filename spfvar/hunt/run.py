@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from spfvar.automata.layout import Sizes
-from spfvar.explore.explore import Exploration, Options, Search, run
+from spfvar.explore.explore import Exploration, Search, run
+from spfvar.explore.options import Options
 from spfvar.explore.properties import property_of
 from spfvar.explore.world import RaceWorld, build_world, extract_race, sizes_of, start_state
 from spfvar.hunt.programs import Group

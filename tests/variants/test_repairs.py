@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from spfvar.variants.spf_series import SPF
 
-from spfvar.explore.explore import Options
+from spfvar.explore.options import Options
 from spfvar.explore.verdict import judge
 from spfvar.explore.world import build_race
 from spfvar.matrix import catalogue
