@@ -13,7 +13,7 @@ _BOLD, _GREEN, _RED, _YELLOW = "\x1b[1m", "\x1b[32m", "\x1b[1;31m", "\x1b[33m"
 _WORDS = [
     (r"better|safe\*?|ok|no longer violated:", _GREEN),
     (r"WORSE|VIOLATION|MISSED|ALARM|BROKEN:?|reproduced:|P\d+ broken|P\d+(?= \d+ steps)|P\d+(?= in )", _RED),
-    (r"incomplete\*?:?|diverged:|not needed|left open:|note", _YELLOW),
+    (r"incomplete\*?:?|unsure|diverged:|not needed|left open:|note", _YELLOW),
 ]
 _PATTERNS = [(re.compile(rf"(?<!\S)(?:{words})(?=[\s,]|$)"), colour) for words, colour in _WORDS]
 

@@ -169,13 +169,15 @@ def flips(
 ) -> tuple[Sensitivity, ...]:
     """Which assumption would flip a verdict, against the last rival.
 
-    At the most threads that were asked for and are cheap to run.
+    At the most threads that were asked for and are cheap to run, with the review's own seeds: so the verdict
+    that may flip is the one that its tables have.
     """
     cheap = [count for count in scope.threads if count <= CHEAP_THREADS] or list(scope.threads[:1])
     return find_flips(
         registry, scope.scenarios, scope.profiles, variant=scope.variant.name, rival=scope.rivals[-1].name,
         names=list(scope.plan.scenario_hashes), threads=max(cheap, default=None),
-        hardware=scope.plan.hardware, seed=scope.plan.seed, jobs=jobs, progress=progress,
+        hardware=scope.plan.hardware, seeds=scope.plan.seeds, seed=scope.plan.seed, jobs=jobs,
+        progress=progress,
     )  # fmt: skip
 
 
