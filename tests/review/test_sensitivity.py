@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 from spfvar.matrix.catalogue import Catalogue
 from spfvar.plugins.registry import load_registry
+from spfvar.review.markdown import render_markdown
 from spfvar.review.sensitivity import Figure, Flip, Sensitivity, _along, find_flips, sentence
 from spfvar.scenario.schema import Scenario
+from tests.review.made_up import review
 
 REGISTRY = load_registry()
 NAN = (math.nan, math.nan)
@@ -235,6 +238,20 @@ def test_only_what_is_sure_at_every_value_does_not_flip(
     figures = tuple(figure(place, verdict) for place, verdict in enumerate(tried))
     one = Sensitivity("load", "a", "b", "faults_per_s", "x", "doc", figure(0, default), (), figures, 6, 4)
     assert one.is_steady == steady
+
+
+def test_a_review_tells_what_is_unsure_from_what_does_not_flip() -> None:
+    """One axis is the same at every value, one is unsure at some value: only the first does not flip."""
+    here = figure(0.5, "better")
+    tried = {"steady": (here, figure(1.0, "better")), "open": (here, figure(1.0, "unsure"))}
+    found = tuple(
+        Sensitivity("load", "a", "b", "faults_per_s", axis, "doc", here, (), figures, 6, 4)
+        for axis, figures in tried.items()
+    )
+    text = render_markdown(replace(review(), sensitivity=found))
+    steady = text.index("These do not, at any value tried:")
+    unsure = text.index("These may or may not")
+    assert steady < text.index("steady (0.5 to 1)") < unsure < text.index("open (0.5 to 1)")
 
 
 HALF = figure(0.5, "same")
