@@ -56,7 +56,7 @@ def metrics() -> str:
         for m in METRICS.values()
     ]
     return (
-        "# Metrics\n\nA difference below the noise is called *same* even where it is significant. Only "
+        "# Metrics\n\nA difference within the noise is called *same*, however sure it is. Only "
         "outcomes, which users feel, compete for the worst and best cell; the others explain.\n\n"
         + table(["Metric", "", "Unit", "Better", "Noise", "Outcome"], rows)
     )

@@ -13,7 +13,7 @@ from typing import Literal
 
 import pandas as pd
 
-from spfvar.comparison.losses import Loss, losses
+from spfvar.comparison.losses import Loss, beyond, losses
 from spfvar.comparison.metrics import Metric
 from spfvar.comparison.verdicts import VERDICTS
 from spfvar.explore.properties import PROPERTIES
@@ -60,7 +60,8 @@ def render_comparison(
 ) -> str:
     """Losses, cells that could not be run (``broken``, in words), and a summary of each variant.
 
-    ``failing`` are the losses that meet ``condition``: they are errors, other losses in ``metrics`` warnings.
+    ``failing`` are the losses that meet ``condition``: they are errors, other losses in ``metrics`` warnings,
+    and so is what would meet it but is unsure.
     ``files`` has the file to blame by variant and scenario.
     """
     where = places(comparisons)
@@ -75,6 +76,8 @@ def render_comparison(
     lines = [annotation("error", "not run", message) for message in broken]
     lines += [told("error", loss, limit) for loss in failing]
     lines += [told("warning", loss, "") for loss in losses(comparisons, metrics) if loss not in failing]
+    maybe = beyond(comparisons, condition, "unsure") if condition else []
+    lines += [told("warning", loss, ", but unsure: more seeds may tell") for loss in maybe]
     shown = comparisons[comparisons["metric"].isin(list(metrics))]
     for variant, rows in shown.groupby("variant", sort=False):
         counts = rows["verdict"].value_counts()

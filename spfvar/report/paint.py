@@ -15,7 +15,7 @@ CODES = re.compile("(" + "|".join(map(re.escape, (_RESET, _BOLD, _GREEN, _RED, _
 _WORDS = [
     (r"better|safe\*?|ok|no longer violated:", _GREEN),
     (r"WORSE|VIOLATION|MISSED|ALARM|BROKEN:?|reproduced:|P\d+ broken|P\d+(?= \d+ steps)|P\d+(?= in )", _RED),
-    (r"incomplete\*?:?|diverged:|not needed|left open:|note", _YELLOW),
+    (r"incomplete\*?:?|unsure|diverged:|not needed|left open:|note", _YELLOW),
 ]
 _PATTERNS = [(re.compile(rf"(?<!\S)(?:{words})(?=[\s,]|$)"), colour) for words, colour in _WORDS]
 

@@ -188,14 +188,16 @@ def flips(
 ) -> tuple[Sensitivity, ...]:
     """Which assumption would flip a verdict, against the last rival.
 
-    At the most threads that were asked for and are cheap to run; not in loads that are run at one count.
+    At the most threads that were asked for and are cheap to run, with the review's own seeds, so that the verdict
+    that may flip is the one that its tables have; not in loads that are run at one count.
     """
     cheap = [count for count in scope.threads if count <= CHEAP_THREADS] or list(scope.threads[:1])
     return find_flips(
         registry, scope.scenarios, scope.profiles, variant=scope.variant.name, rival=scope.rivals[-1].name,
         names=[name for name in scope.plan.scenario_hashes if name not in scope.once],
         threads=max(cheap, default=None),
-        hardware=scope.plan.hardware, seed=scope.plan.seed, jobs=jobs, progress=progress,
+        hardware=scope.plan.hardware, seeds=scope.plan.seeds, seed=scope.plan.seed, jobs=jobs,
+        progress=progress,
     )  # fmt: skip
 
 

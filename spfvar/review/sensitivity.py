@@ -123,7 +123,7 @@ def find_flips(
     axes: Sequence[str] = (),
     hardware: str = DEFAULT_HARDWARE,
     metric: str = "faults_per_s",
-    seeds: int = 3,
+    seeds: int = 6,
     seed: int = 1,
     halvings: int = 4,
     jobs: int | None = None,

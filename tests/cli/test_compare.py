@@ -136,6 +136,42 @@ def test_fail_on_sets_the_exit_code() -> None:
     assert spfvar(*arguments, "--fail-on", "faults_per_s:worse>99%").code == 0
 
 
+def test_a_loss_that_is_unsure_is_told_and_does_not_fail() -> None:
+    """Two seeds of a 99.9th percentile are far too few for a verdict, whatever their ratio."""
+    arguments = ["compare", "spf-anon", "--scenario", "file-cow", "--threads", "16", "--seeds", "2"]
+    found = spfvar(*arguments, "--fail-on", "fault_p999:worse>1%")
+    assert found.code == 0
+    assert found.err.startswith("spfvar: unsure, so not failed: spf-anon in file-cow: fault_p999 is ")
+    assert found.err.endswith("more seeds may tell\n")
+    annotated = spfvar(*arguments, "--fail-on", "fault_p999:worse>1%", "--format", "github").out
+    assert "::warning " in annotated
+    assert "but unsure: more seeds may tell" in annotated
+
+
+def test_fail_on_judges_a_cell_equally_whatever_else_ran() -> None:
+    """Alone, and beside other loads and variants: the same words for the same cell."""
+    few = ["compare", "spf-anon", "--scenario", "file-cow", "--threads", "16", "--seeds", "3"]
+    many = [
+        "compare",
+        "spf-anon",
+        "spf-do-fault",
+        "--scenario",
+        "file-*",
+        "--threads",
+        "4,16",
+        "--seeds",
+        "3",
+    ]
+
+    def cell(arguments: list[str]) -> list[object]:
+        rows = json.loads(spfvar(*arguments, "--format", "json").out)["comparisons"]
+        here = ("spf-anon", "file-cow", 16)
+        return [row for row in rows if (row["variant"], row["scenario"], row["axes"]["threads"]) == here]
+
+    assert len(cell(few)) > 1
+    assert cell(few) == cell(many)
+
+
 def test_a_broken_plugin_does_not_stop_the_others(tmp_path: Path) -> None:
     """The variant that yields no op is reported by name, file and line; the rest is compared."""
     plugin = tmp_path / "plugin.py"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,32 @@ def test_a_part_is_what_its_own_run_would_have_been(saved: tuple[Path, Answer], 
     assert spfvar("compare", "mmap-lock", *options, "--save", str(copy), "--format", "csv").code == 0
     alone = spfvar("compare", "mmap-lock", *QUICK[2:], "--format", "csv")
     assert spfvar("compare", "--load", str(copy), "--format", "csv").out == alone.out
+
+
+def test_a_part_has_the_verdicts_of_the_whole(tmp_path: Path) -> None:
+    """Each load, point and metric of a saved run shown alone: the same rows as in the table of all."""
+    path = tmp_path / "whole.jsonl"
+    loads = ["--scenario", "file-cow", "--scenario", "mmap-churn"]
+    assert (
+        spfvar("compare", "spf-anon", *loads, "--threads", "1,4", "--seeds", "3", "--save", str(path)).code
+        == 0
+    )
+
+    def rows(*options: str) -> list[dict[str, Any]]:
+        found = json.loads(spfvar("compare", "--load", str(path), "--format", "json", *options).out)
+        return list(found["comparisons"])
+
+    def threads_of(row: dict[str, Any]) -> int:
+        return int(row["axes"]["threads"])
+
+    whole = rows()
+    assert {"same", "unsure"} < {row["verdict"] for row in whole}
+    for load in ("file-cow", "mmap-churn"):
+        for threads in (1, 4):
+            of_part = [row for row in whole if row["scenario"] == load and threads_of(row) == threads]
+            assert len(of_part) > 1
+            assert rows("--scenario", load, "--threads", str(threads)) == of_part
+    assert rows("--metric", "faults_per_s") == [row for row in whole if row["metric"] == "faults_per_s"]
 
 
 def test_python_gets_the_same_frame(saved: tuple[Path, Answer]) -> None:

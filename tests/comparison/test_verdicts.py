@@ -196,6 +196,15 @@ class TestSimulation:
             if spread == 0.002:  # small beside the noise: the rates are reached, and no more
                 assert self.rate_of(found, "same") >= 0.025 - (self.at_most(0.025, self.CELLS) - 0.025)
 
+    def test_at_the_edge_of_both_thresholds_same_is_wrong_at_most_once_in_20_times(self) -> None:
+        """5 % and 5.1 % of faults are 2 % and 0.1 points apart, and the workload moves both by a third."""
+        rng = np.random.default_rng(11)
+        base = 0.05 * np.exp(0.3 * rng.standard_normal((self.CELLS, 6)))
+        other = 1.02 * base * np.exp(0.002 * rng.standard_normal((self.CELLS, 6)))
+        found = verdicts(base, other, SHARE)
+        assert 0.025 < self.rate_of(found, "same") <= self.at_most(0.05, self.CELLS)
+        assert self.rate_of(found, "better", "WORSE") <= (1 - SURE) / 2
+
     def test_what_is_large_beside_the_spread_is_found(self) -> None:
         """Power at 6 seeds, with a spread of 1 % from run to run of either side.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,31 @@ def test_sentences_say_which_patch_moves_the_metric(loads: LoadBisection) -> Non
     assert worse.startswith("4 (take mmap_lock again): faults_per_s WORSE in pft (x0.")
     still = LoadBisection(loads.plan, loads.metric, loads.prefixes, loads.cells, loads.steps[:0], ())
     assert load_sentences(still) == ["no patch moves faults_per_s."]
+
+
+def test_a_step_that_is_unsure_is_not_said_to_move_nothing(loads: LoadBisection) -> None:
+    """It is named instead."""
+    steps = loads.steps.assign(verdict=["same"] * (len(loads.steps) - 1) + ["unsure"])
+    found = LoadBisection(loads.plan, loads.metric, loads.prefixes, loads.cells, steps, ())
+    assert load_sentences(found) == ["4 (take mmap_lock again): faults_per_s unsure in pft."]
+    same = LoadBisection(
+        loads.plan, loads.metric, loads.prefixes, loads.cells, loads.steps.assign(verdict="same"), ()
+    )
+    assert load_sentences(same) == ["no patch moves faults_per_s."]
+
+
+def test_a_load_s_own_threshold_decides_which_patch_moves_it() -> None:
+    """A load that calls up to x101 noise: its line says so, and no patch moves it."""
+    scenarios = catalogue.scenarios()
+    names = [prefix.variant.name for prefix in PREFIXES]
+    plan = make_plan(
+        REGISTRY, scenarios, catalogue.hardware(), variants=names, baseline=names[0], patterns=["pft"],
+        threads=[16], seeds=2,
+    )  # fmt: skip
+    deaf = plan.scenarios["pft"].model_copy(update={"threshold": {"faults_per_s": 100.0}})
+    found = bisect_loads(replace(plan, scenarios={"pft": deaf}), PREFIXES, "faults_per_s")
+    assert load_sentences(found) == ["no patch moves faults_per_s."]
+    assert "same = within 10000%" in render_loads(found, "table", META)
 
 
 def test_load_json_has_a_row_for_every_prefix_and_point(loads: LoadBisection) -> None:

@@ -21,7 +21,7 @@ from tests.review.made_up import PATCH
 
 REGISTRY = load_registry()
 MAIL = parse_patch(PATCH.replace(b"1/2", b"24/37").replace(b"<1@", b"<9-25-a@"))
-SMALL = {"loads": ["file-cow"], "races": ["munmap-file"], "threads": [4], "seeds": 2}
+SMALL = {"loads": ["file-cow"], "races": ["munmap-file"], "threads": [4], "seeds": 3}
 
 
 def run(jobs: int) -> tuple[Review, list[tuple[str, int, int]]]:

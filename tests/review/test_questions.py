@@ -15,7 +15,7 @@ from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
 from spfvar.plugins.registry import load_registry
-from spfvar.review.model import Safety, Speed
+from spfvar.review.model import UNSURE, Duel, LoadEffect, Safety, Speed
 from spfvar.review.questions import (
     DuelFigure,
     EffectFigure,
@@ -131,6 +131,14 @@ def test_a_duel_is_with_rivals_that_have_and_lack_hook_points() -> None:
         "no difference to spf-map-pages in even-load",
     )
     assert figures(question(reads), results(Speed((duel("mmap-lock"),), (), ()))) == ()
+
+
+def test_a_load_that_is_unsure_is_not_said_to_be_no_different() -> None:
+    """It is said to be unsure."""
+    reads = '{ read = "duel", has = ["do_fault_around"], lacks = ["do_fault"] }'
+    open_load = LoadEffect("open-load", "t", UNSURE, (effect("open-load", 4, 0.78, "unsure"),))
+    speed = Speed((Duel("spf-map-pages", (open_load,), (), ()),), (), ())
+    assert figures(question(reads), results(speed)) == ("unsure against spf-map-pages in open-load",)
 
 
 def cells(**values: float) -> pd.DataFrame:

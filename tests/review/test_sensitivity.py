@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 from spfvar.matrix.catalogue import Catalogue
 from spfvar.plugins.registry import load_registry
+from spfvar.review.markdown import render_markdown
 from spfvar.review.sensitivity import Figure, Flip, Sensitivity, _along, find_flips, sentence
 from spfvar.scenario.schema import Scenario
+from tests.review.made_up import review
 
 REGISTRY = load_registry()
 NAN = (math.nan, math.nan)
@@ -128,7 +131,7 @@ def test_what_changes_nothing_does_not_flip(found: dict[str, Sensitivity]) -> No
     assert one.flips == ()
     assert [figure.value for figure in one.tried] == ["10us", "32us", "100us", "320us", "1ms"]
     assert {figure.values for figure in one.tried} == {one.default.values}
-    assert one.runs == 4 * 2 * 3  # four values besides the default, two variants, three seeds
+    assert one.runs == 4 * 2 * 6  # four values besides the default, two variants, six seeds
 
 
 def test_a_value_that_cannot_be_run_has_no_figure(found: dict[str, Sensitivity]) -> None:
@@ -199,6 +202,58 @@ def test_the_bracket_holds_the_threshold(threshold: float, down: bool, halvings:
     assert high - low == pytest.approx(0.5 ** (halvings + 1))
 
 
+def test_what_is_unsure_neither_keeps_a_verdict_nor_flips_it() -> None:
+    """Better below 0.3, unsure up to 0.6, the same above: the bracket is from the last sure one to the first."""
+
+    def measured(value: float) -> Figure:
+        return figure(value, "better" if value < 0.3 else "unsure" if value < 0.6 else "same")
+
+    side = _along(0.0, 1.0, measured(0.0), lambda a, b: (float(a) + float(b)) / 2, 3)
+    asked = next(side)
+    seen = []
+    try:
+        while True:
+            seen += asked
+            asked = side.send([measured(float(value)) for value in asked])
+    except StopIteration as stop:
+        (flip,) = stop.value
+    # 0.5 is unsure; 0.75 flips, 0.625 too, 0.5625 is unsure: nothing surely better but the start.
+    assert seen == [0.5, 1.0, 0.75, 0.625, 0.5625]
+    assert (flip.keeps.value, flip.flips.value) == (0.0, 0.625)
+
+
+@pytest.mark.parametrize(
+    ("default", "tried", "steady"),
+    [
+        ("same", ("same", "same", "n/a"), True),
+        ("same", ("same", "unsure"), False),
+        ("unsure", ("unsure", "unsure"), False),
+        ("n/a", ("n/a",), False),
+    ],
+)
+def test_only_what_is_sure_at_every_value_does_not_flip(
+    default: str, tried: tuple[str, ...], steady: bool
+) -> None:
+    """What cannot be run is not claimed either way."""
+    figures = tuple(figure(place, verdict) for place, verdict in enumerate(tried))
+    one = Sensitivity("load", "a", "b", "faults_per_s", "x", "doc", figure(0, default), (), figures, 6, 4)
+    assert one.is_steady == steady
+
+
+def test_a_review_tells_what_is_unsure_from_what_does_not_flip() -> None:
+    """One axis is the same at every value, one is unsure at some value: only the first does not flip."""
+    here = figure(0.5, "better")
+    tried = {"steady": (here, figure(1.0, "better")), "open": (here, figure(1.0, "unsure"))}
+    found = tuple(
+        Sensitivity("load", "a", "b", "faults_per_s", axis, "doc", here, (), figures, 6, 4)
+        for axis, figures in tried.items()
+    )
+    text = render_markdown(replace(review(), sensitivity=found))
+    steady = text.index("These do not, at any value tried:")
+    unsure = text.index("These may or may not")
+    assert steady < text.index("steady (0.5 to 1)") < unsure < text.index("open (0.5 to 1)")
+
+
 HALF = figure(0.5, "same")
 WHOLE = figure(1.0, "better")
 
@@ -217,6 +272,14 @@ WHOLE = figure(1.0, "better")
             "x: same at 0.5 (x1.00), and so at 0.3 and 0.7",
         ),
         (figure(0.5, "n/a"), (figure(0.5, "n/a"),), (), "x: no figure at 0.5"),
+        (
+            HALF, (figure(0.3, "same"), HALF, figure(0.7, "unsure")), (),
+            "x: same at 0.5 (x1.00), and so at 0.3; unsure at 0.7",
+        ),
+        (
+            figure(0.5, "unsure"), (figure(0.3, "same"), figure(0.5, "unsure")), (),
+            "x: unsure at 0.5 (x1.00): no verdict that could flip",
+        ),
     ],
 )  # fmt: skip
 def test_sentences(default: Figure, tried: tuple[Figure, ...], found: tuple[Flip, ...], text: str) -> None:

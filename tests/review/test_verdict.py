@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from spfvar.review.model import HELPS, HURTS, SAME, VERDICT_WIDTH, Duel, RaceOutcome, Safety, Speed
+from spfvar.review.model import HELPS, HURTS, SAME, UNSURE, VERDICT_WIDTH, Duel, RaceOutcome, Safety, Speed
 from spfvar.review.verdict import make_verdict
 from tests.review.made_up import duel, effect, load, outcome, repaired, subject
 
@@ -92,12 +92,19 @@ def test_a_posted_form_that_is_not_searched_to_the_end_is_open() -> None:
     assert verdict.safe == "As posted: open (1 of 1 race). With 1 repair: NO (1 of 1 race)."
 
 
-def test_nobody_pays_if_nothing_is_significantly_worse() -> None:
+def test_nobody_pays_if_nothing_is_worse() -> None:
     """A ratio below one that is the same within the noise costs nobody anything."""
     even = Duel("base", (load("even", SAME, effect("even", 1, 0.995, "same")),), (), ())
     verdict = make_verdict(SAFE, speed(even), subject("mine"))
     assert verdict.pays.startswith("nobody")
     assert verdict.worth == "nowhere: better than base in 0 of 1 load"
+
+
+def test_what_is_unsure_is_not_said_to_cost_nobody_anything() -> None:
+    """One of two cells may be a loss: nobody was found to pay, which is not that nobody does."""
+    effects = effect("even", 1, 1.0, "same"), effect("even", 4, 0.78, "unsure")
+    verdict = make_verdict(SAFE, speed(Duel("base", (load("even", UNSURE, *effects),), effects, ())), "mine")
+    assert verdict.pays == "none found, but 1 of 2 cells unsure: more seeds may tell"
 
 
 def test_every_other_rival_has_a_line_beside_it() -> None:
