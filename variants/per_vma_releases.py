@@ -119,7 +119,7 @@ VARIANTS = [
     Variant(
         name="per-vma-6.4",
         title="per-VMA lock, anonymous memory only",
-        kernel="v6.4",
+        kernel="v6.4 + later fixes",
         source="20230227173632.3292573-1-surenb@google.com",
         patches=(FaultCompleted, CountedAtEnd, AnonymousOnly),
         events=RELEASE_EVENTS,
@@ -129,7 +129,7 @@ VARIANTS = [
     Variant(
         name="per-vma-6.6",
         title="per-VMA lock, also for fault-around",
-        kernel="v6.6",
+        kernel="v6.6 + later fixes",
         source="20230711202047.3818697-1-willy@infradead.org",
         patches=(*KERNEL_6_6, CountedAtEnd, MapPagesOnly),
         events=RELEASE_EVENTS,
@@ -139,7 +139,7 @@ VARIANTS = [
     Variant(
         name="per-vma-6.7",
         title="per-VMA lock, also for ->fault",
-        kernel="v6.7",
+        kernel="v6.7 + later fixes",
         source="20231006195318.4087158-1-willy@infradead.org",
         patches=(*KERNEL_6_6, CountedAtEnd, AnonVmaAtLookup),
         events=RELEASE_EVENTS,

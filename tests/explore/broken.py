@@ -68,7 +68,7 @@ FULL = next(variant for variant in spf.VARIANTS if variant.name == "spf-do-fault
 KEPT = tuple(patch for patch in FULL.patches if patch is not spf_patches.RcuVmaFree)
 
 VARIANTS = [
-    replace(FULL, name="no-rcu-free", patches=KEPT),
+    replace(FULL, name="no-rcu-free", patches=KEPT, repairs=()),
     Variant("spins", "waits for ever", "v0", "a test", (Spins,)),
     Variant("hoards", "never has enough page tables", "v0", "a test", (Hoards,)),
     Variant("crosses", "locks in opposite orders", "v0", "a test", (Crosses,)),

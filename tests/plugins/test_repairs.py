@@ -38,9 +38,12 @@ def test_what_was_posted_stands_where_the_repair_was(
 @given(st.lists(st.sampled_from(CLASSES), unique=True), st.data())
 def test_no_mend_is_left_and_everything_else_keeps_its_order(stack: list[type], data: st.DataObject) -> None:
     """However many repairs there are of however many classes each."""
-    rest, repairs = list(stack), []
-    while rest and data.draw(st.booleans()):
-        mends = data.draw(st.lists(st.sampled_from(rest), min_size=1, unique=True))
+    rest = list(stack)
+    repairs: list[Repair] = []
+    for _ in range(data.draw(st.integers(0, 4))):
+        mends: list[type] = data.draw(st.lists(st.sampled_from(rest or CLASSES), unique=True))
+        if not rest or not mends:
+            break
         rest = [patch for patch in rest if patch not in mends]
         repairs.append(Repair(("B",), "breaks", tuple(mends)))
     assert posted_stack(stack, repairs) == tuple(rest)

@@ -236,7 +236,7 @@ def test_one_class_may_be_several_patches() -> None:
         """27, 28/37: two patches in one class."""
 
     patch = patch_of("int f(void)", "+\tint a;", headers="Subject: [RFC PATCH 28/37] x\n")
-    assert patches_of(patch, replace(SERIES, patches=(Both,))) == (Both,)
+    assert patches_of(patch, replace(SERIES, patches=(Both,), repairs=())) == (Both,)
 
 
 class Counting:

@@ -142,4 +142,4 @@ def again(base: Review) -> Review:
     """The review with the verdict that its figures give."""
     from spfvar.review.verdict import make_verdict
 
-    return replace(base, verdict=make_verdict(base.safety, base.speed, base.variant.name))
+    return replace(base, verdict=make_verdict(base.safety, base.speed, base.variant))
