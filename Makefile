@@ -1,5 +1,5 @@
 # make compare: the default comparison, from nothing.   make test: lint, types, docs, tests.
-# make docs: the documentation as pages in build/docs.
+# make docs: the documentation as pages in build/docs.   make fuzz: 10,000 damaged inputs.
 # Each makes its own virtual environment; VENV=DIR puts it elsewhere, PYTHON=python3.12 picks a Python.
 
 PYTHON ?= python3
@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: compare test lint types docs unit examples bench fit picture findings limits reports clean lock
+.PHONY: compare test lint types docs unit fuzz examples bench fit picture findings limits reports clean lock
 
 compare: $(VENV)/.run
 	$(BIN)/spfvar compare
@@ -27,6 +27,10 @@ docs: $(VENV)/.test
 
 unit: $(VENV)/.test
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+# The long form of tests/fuzz, of which an ordinary test run has a sample.
+fuzz: $(VENV)/.test
+	SPFVAR_FUZZ=1 $(BIN)/python -m pytest -q --durations=0 tests/fuzz
 
 # Installed outside the environment, so that the project's own comparisons do not find them.
 EXAMPLES := $(CURDIR)/build/examples

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -13,8 +14,10 @@ from spfvar.errors import (
     InputError,
     SpfvarError,
     describe,
+    hidden,
     nearest,
     one_line,
+    printable,
     quote,
     shortlist,
     unknown,
@@ -184,3 +187,19 @@ def test_quote_is_short_and_printable(text: str) -> None:
     assert len(quote(text)) <= 2 * 60 + 2
     if text.isprintable():
         assert one_line(text) == text
+
+
+@given(st.text(st.characters()))
+def test_a_printable_text_has_no_control_but_newlines_and_tabs(text: str) -> None:
+    """Nothing of Unicode's categories Cc, Cf, Cs, Zl and Zp is left; what is escaped comes back from the escape."""
+    shown = printable(text)
+    left = {char for char in shown if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")}
+    assert left <= set("\n\t")
+    assert (hidden(text) is None) == (shown == text)
+    assert printable(shown) == shown
+
+
+def test_blanks_and_letters_of_every_script_stay() -> None:
+    """A no-break space is none that deceives."""
+    text = "Jürgen\xa0Łukasz 山田 ±5 %\n\tnext\n"
+    assert printable(text) == text

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,7 +19,11 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
-from spfvar.errors import SpfvarError
+from spfvar.errors import InputError, SpfvarError
+from spfvar.reading import read_file
+
+#: Far beyond what anybody writes by hand.
+MAX_FILE_BYTES = 1 << 24
 
 
 def module_from(path: Path) -> ModuleType:
@@ -50,8 +55,8 @@ def _package_of(folder: Path) -> str:
     """The folder as a package, without its ``__init__.py``; another one once a file in it was edited."""
     digest = hashlib.sha256(str(folder).encode())
     for file in sorted(folder.glob("*.py")):
-        with suppress(OSError):  # whoever imports it will be told
-            digest.update(b"\0" + file.name.encode() + b"\0" + file.read_bytes())
+        with suppress(InputError):  # whoever imports it will be told
+            digest.update(b"\0" + os.fsencode(file.name) + b"\0" + read_file(file, MAX_FILE_BYTES))
     name = f"spfvar_plugin_{digest.hexdigest()[:12]}"
     if name not in sys.modules:
         package = ModuleType(name)

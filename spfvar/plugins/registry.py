@@ -26,7 +26,7 @@ from spfvar.errors import InputError, nearest, unknown
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.ops.op import Steps
-from spfvar.plugins.files import module_from
+from spfvar.plugins.files import MAX_FILE_BYTES, module_from
 from spfvar.plugins.series import Series, posted_name, repaired_name, split_name
 from spfvar.plugins.variant import Stack, Twin, Variant
 
@@ -329,6 +329,9 @@ def _named(file_or_module: str) -> tuple[str, str, Callable[[], ModuleType]]:
                 f"there is no plugin file {file_or_module!r}", key="--plugin",
                 suggestion=close and str(path.with_name(close)),
             )  # fmt: skip
+        if os.path.getsize(path) > MAX_FILE_BYTES:
+            limit = f"at most {MAX_FILE_BYTES >> 20}MiB"
+            raise InputError(f"{file_or_module!r} is too large", key="--plugin", expected=limit)
         return str(path), str(path.resolve()), lambda: module_from(path)
     try:
         found = importlib.util.find_spec(file_or_module)

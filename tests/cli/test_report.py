@@ -20,7 +20,7 @@ PATCH = str(Path(__file__).parents[2] / "reports" / "spf-24-37.patch")
         (["spf-do-fault", "--short", "--format", "markdown"], "--short is a form of mail"),
         (["spf-do-fault", "--against", "spf-map-page"], "did you mean 'spf-map-pages'"),
         (["spf-do-fault", "--against", "spf-do-fault"], "compared with itself"),
-        (["spf-do-fault", "--patch", "no-such.patch"], "no-such.patch: cannot be read"),
+        (["spf-do-fault", "--patch", "no-such.patch"], "no-such.patch: cannot read"),
         (["spf-do-fault", "--patch", __file__], "there is no patch here"),
         (["spf-do-fault", "--scenario", "file-cwo"], "did you mean 'file-cow'"),
         (["spf-do-fault", "--race", "munmap-fil"], "did you mean 'munmap-file'"),
