@@ -106,8 +106,8 @@ def command(
     registry = load(plugins)
     with _progress() as progress:
         review = review_of(
-            registry, variant, against, patch_file, scenarios, races, questions, threads, hardware, settings, seeds,
-            seed, bounds, jobs, reproduce(sys.argv[1:]), progress,
+            registry, variant, against, patch_file, scenarios, races, questions, threads, hardware,
+            settings, seeds, seed, bounds, jobs, reproduce(sys.argv[1:]), progress,
         )  # fmt: skip
     text = render(review, form, short)
     if output is None:

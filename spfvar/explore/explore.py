@@ -273,7 +273,7 @@ def new_work(world: RaceWorld) -> k.Work:
 
 def explore(
     world: RaceWorld,
-    options: Options = Options(),
+    options: Options = Options(),  # noqa: B008
     progress: Callable[[int, int, float], None] | None = None,
 ) -> Exploration:
     """Search every reachable state; ``progress`` is told states, transitions and seconds now and then."""

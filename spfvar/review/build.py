@@ -77,7 +77,8 @@ def make_scope(
     """Resolve names.  ``against``: the rivals beside the baseline (none: those that the variant names).
 
     The baseline is the first rival without patches, or the kernel's.  No ``loads``, ``races`` or ``threads``
-    means all.  ``asked``: files of questions beside the shipped ones.  Raises InputError for what makes no sense.
+    means all.  ``asked``: files of questions beside the shipped ones.  Raises InputError for what makes no
+    sense.
     """
     subject = registry[variant]
     wanted = [name for name in against or subject.rivals if against or name in registry.variants]
