@@ -212,6 +212,9 @@ def files() -> Iterator[Finding]:
         yield Finding(
             "files", f"{kind.kind}s", "ok", f"{len(kind.names()) - len(own)} shipped, {len(own)} own"
         )
+        for name, path in kind.hidden.items():
+            text = f"is not used: {name} is a {kind.kind} of spfvar's"
+            yield Finding("files", str(path), "note", text, "name it by its path, or rename it")
         for name in own:
             try:
                 kind[name]

@@ -39,7 +39,7 @@ def causes_of(results: Sequence[Checked], apart: bool = False) -> list[Cause]:
 
 
 def summary(results: Sequence[Checked]) -> list[str]:
-    """How many are safe, and how many break what; before it a line for each of several variants that break."""
+    """How many are safe, and how many break what; of several variants first a line for each that breaks."""
     if any(result.case.expected for result in results):
         return [_of_twins(results)]
     variants = list(dict.fromkeys(result.verdict.variant for result in results))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from spfvar.cli.listing import KINDS
 from spfvar.cli.main import COMMANDS
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
@@ -22,7 +23,7 @@ def test_every_command_has_help_with_examples(command: str) -> None:
     assert f"spfvar {command}" in explained
 
 
-@pytest.mark.parametrize("kind", ["variants", "series", "scenarios", "hooks", "hardware"])
+@pytest.mark.parametrize("kind", list(KINDS))
 def test_lists_are_json_with_names(kind: str) -> None:
     """Every list is valid JSON whose rows have a name, a title and an origin."""
     rows = json.loads(spfvar("list", kind, "--format", "json").out)

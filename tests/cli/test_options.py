@@ -137,3 +137,44 @@ def test_an_error_names_the_option_unless_it_names_a_place() -> None:
         raise InputError("wrong")
     with pytest.raises(InputError, match=r"^f: wrong$"), blame("--set"):
         raise InputError("wrong", file="f")
+
+
+def _single(command: click.Command) -> list[str]:
+    return [
+        max(p.opts, key=len)
+        for p in command.params
+        if isinstance(p, click.Option) and not (p.multiple or p.is_flag)
+    ]
+
+
+def _commands() -> list[tuple[str, click.Command]]:
+    context = click.Context(cli)
+    found = [(name, cli.get_command(context, name)) for name in COMMANDS]
+    groups = [(name, one) for name, one in found if isinstance(one, click.Group)]
+    leaves = [(name, one) for name, one in found if one is not None and not isinstance(one, click.Group)]
+    return [
+        *leaves,
+        *((f"{name} {sub}", one) for name, group in groups for sub, one in group.commands.items()),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), [(name, option) for name, one in _commands() for option in _single(one)]
+)
+def test_an_option_with_one_value_is_refused_if_it_is_given_twice(command: str, option: str) -> None:
+    """In every command, before anything else is looked at; click would take the last."""
+    answer = spfvar(*command.split(), option, "1", f"{option}=2")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == f"spfvar: {option}: given 2 times; expected one value\n"
+
+
+def test_short_and_long_names_of_an_option_are_the_same_option() -> None:
+    """One file, or none."""
+    answer = spfvar("compare", "-o", "a", "--output", "b")
+    assert (answer.code, answer.err) == (2, "spfvar: --output: given 2 times; expected one value\n")
+
+
+def test_flags_and_options_that_may_be_repeated_are_taken() -> None:
+    """A flag says the same twice; a variant's whole protocol for two kinds of faults."""
+    answer = spfvar("show", "mmap-lock", "-v", "-v", "--fault", "anon-read", "--fault", "anon-write")
+    assert answer.code == 0

@@ -50,18 +50,20 @@ def test_a_kind_of_fault_and_a_writer_are_shown_whole() -> None:
 
 
 def test_a_diff_collapses_what_agrees() -> None:
-    """Through a pipe: one column with signs; a hook point that is the same is one line."""
+    """Through a pipe: one column with signs, the variant that is shown being the new side; what agrees is one line."""
     output = shown("show", "per-vma-6.12", "--diff", "per-vma-refcnt", "--writer", "munmap")
-    assert output.startswith("--- per-vma-6.12: munmap writer\n+++ per-vma-refcnt: munmap writer\n")
-    assert "-vma_mark_detached(): store 1(vma->detached)" in output
-    assert "+  vma_mark_detached(vma->vm_refcnt)" in output
+    head, gap, old, new, *_ = output.splitlines()
+    assert (head, gap) == ("per-vma-6.12 against per-vma-refcnt", "")
+    assert (old, new) == ("--- per-vma-refcnt: munmap writer", "+++ per-vma-6.12: munmap writer")
+    assert "+vma_mark_detached(): store 1(vma->detached)" in output
+    assert "-  vma_mark_detached(vma->vm_refcnt)" in output
     assert "free_pgtables(): the same" in output
 
 
 def test_a_variant_beside_itself_differs_nowhere() -> None:
     """No line has a sign."""
     output = shown("show", "spf-anon", "--diff", "spf-anon", "--fault", "anon-read")
-    assert [line for line in output.splitlines()[2:] if line[:1] in ("+", "-")] == []
+    assert [line for line in output.splitlines()[4:] if line[:1] in ("+", "-")] == []
 
 
 def test_hook_points_are_merged_in_reading_order() -> None:

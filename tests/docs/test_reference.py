@@ -12,6 +12,7 @@ from spfvar.explore.properties import PROPERTIES
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
 from spfvar.ops import codes
+from spfvar.ops.vocabulary import constructors, sample
 from spfvar.plugins.registry import load_registry
 
 REGISTRY = load_registry()
@@ -42,10 +43,10 @@ def test_a_page_shows_every_patch_of_its_hook_point() -> None:
     assert "def _fail(" in PAGES["hooks/pte_map_lock"]
 
 
-@pytest.mark.parametrize("name", list(ops.constructors()))
+@pytest.mark.parametrize("name", list(constructors()))
 def test_every_primitive_is_explained(name: str) -> None:
     """Its row has a sentence, and says which outcomes there are if there are several."""
-    constructor = ops.constructors()[name]
+    constructor = constructors()[name]
     assert constructor.__doc__
     [row] = [line for line in PAGES["ops"].splitlines() if line.startswith(f"| **`{name}(")]
     assert len(row.split(" | ")) >= 3
@@ -53,8 +54,8 @@ def test_every_primitive_is_explained(name: str) -> None:
 
 def test_what_a_row_says_is_what_the_primitive_is() -> None:
     """Derived by hand from spfvar.ops: a rwsem sleeps, a spinlock spins, a trylock does neither."""
-    made = {name: ops.sample(constructor) for name, constructor in ops.constructors().items()}
-    rows = {name: ops.row(ops.constructors()[name], op) for name, op in made.items()}
+    made = {name: sample(constructor) for name, constructor in constructors().items()}
+    rows = {name: ops.row(constructors()[name], op) for name, op in made.items()}
     assert rows["down_write"][2:4] == ["", "sleeps"]
     assert rows["down_write_trylock"][2:4] == ["no, yes", ""]
     assert rows["spin_lock"][2:4] == ["", "spins"]
@@ -64,10 +65,7 @@ def test_what_a_row_says_is_what_the_primitive_is() -> None:
 
 def test_no_opcode_is_without_a_primitive() -> None:
     """Whatever the transition function can do is in the reference."""
-    assert (
-        set(codes.NAMES) - {ops.sample(constructor).code for constructor in ops.constructors().values()}
-        == set()
-    )
+    assert set(codes.NAMES) - {sample(constructor).code for constructor in constructors().values()} == set()
 
 
 @pytest.mark.parametrize("id_", list(PROPERTIES))

@@ -16,16 +16,23 @@ def test_globs_and_names_select_in_order() -> None:
     assert found == ["pft", "file-cow", "file-major", "file-read", "file-read-nofa"]
 
 
-def test_a_dropped_file_hides_the_shipped_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A changed file of a shipped name wins, and its origin says so; an equal one counts as shipped."""
+def test_a_dropped_file_does_not_hide_the_shipped_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A changed file of a shipped name is hidden, until it is named by its path; an equal one is the same."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "scenarios").mkdir()
     text = catalogue.scenarios().text("pft")
     mine = tmp_path / "scenarios" / "pft.toml"
     mine.write_text(text)
     assert catalogue.scenarios().origin("pft") == "shipped"
+    assert catalogue.scenarios().hidden == {}
     mine.write_text(text.replace("one big anonymous region", "a region of mine"))
     found = catalogue.scenarios()
+    assert found.origin("pft") == "shipped"
+    assert "a region of mine" not in found["pft"].title
+    assert found.hidden == {"pft": Path("scenarios/pft.toml")}
+    assert found.select(["scenarios/pft.toml"]) == ["pft"]
     assert found.origin("pft") == "scenarios/pft.toml"
     assert "a region of mine" in found["pft"].title
 

@@ -26,6 +26,7 @@ from spfvar.review.questions import (
     RacesFigure,
     Results,
     answer,
+    answer_all,
     implemented,
     questions,
 )
@@ -229,6 +230,11 @@ def test_files_beside_the_user_are_found(tmp_path: Path, monkeypatch: pytest.Mon
     )
     monkeypatch.chdir(tmp_path)
     assert questions()["mine"].question[0].text == "Why?"
+    run = results(safety=review().safety)
+    unasked, asked = answer_all(questions(), run), answer_all(questions(), run, ["mine"])
+    assert (
+        [one for one in asked if one not in unasked] == [one for one in asked if one.question == "Why?"] != []
+    )
 
 
 @pytest.mark.parametrize(
