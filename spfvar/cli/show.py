@@ -23,6 +23,7 @@ from spfvar.plugins.series import Series, spans
 from spfvar.report.paint import bold
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.schema import Axis, Region, Scenario, Statement
+from spfvar.structs.shipped import layouts
 from spfvar.units import format_duration, format_percent, format_size
 
 
@@ -72,7 +73,8 @@ def command(
     graph: bool,
     plugins: tuple[str, ...],
 ) -> None:
-    """Explain a scenario, a race, a variant, a series, a broken twin, a hook point or a hardware profile.
+    """Explain a scenario, a race, a variant, a series, a broken twin, a hook point, a hardware profile or
+    a struct layout.
 
     A variant's protocol is shown as an outline of each hook point, in kernel terms; behind a hook point's
     name stand the patches that implement it.
@@ -89,6 +91,7 @@ def command(
       spfvar show munmap-file
       spfvar show pte_map_lock
       spfvar show skylake-2s56c
+      spfvar show v5.12                        where the members of structs lie
       spfvar show pft --format toml > mine.toml
     """
     protocol = bool(faults or writers or other is not None or graph)
@@ -169,22 +172,28 @@ def explain(name: str, registry: Registry) -> list[str]:
     if name in registry.series:
         return series_lines(registry.series[name])
     if registry.has_variant(name):
+        from spfvar.cli.show_layout import memory_lines
         from spfvar.cli.show_variant import main_protocol, variant_lines
 
         variant = registry[name]
-        return [*variant_lines(variant, registry), *main_protocol(variant)]
+        return [*variant_lines(variant, registry), "", *memory_lines(variant), *main_protocol(variant)]
     if name in HOOKS:
         return hook_lines(name, registry)
     if name in profiles.names():
         return profile_lines(name, profiles[name])
+    if name in layouts():
+        from spfvar.cli.show_layout import layout_lines
+
+        return layout_lines(name, layouts()[name])
     names = [
         scenarios.names(), races.names(), registry.variants, registry.series, registry.twins,
-        profiles.names(), HOOKS,
+        profiles.names(), HOOKS, layouts(),
     ]  # fmt: skip
     everything = [one for group in names for one in group]
     raise UnknownNameError(
         f"nothing is called {quote(name, chr(39))}", suggestion=nearest(name, everything),
-        expected="what spfvar list variants, series, scenarios, races, twins, hooks or hardware shows",
+        expected="what spfvar list variants, series, scenarios, races, twins, hooks or hardware shows, "
+        f"or {', '.join(layouts())}",
     )  # fmt: skip
 
 

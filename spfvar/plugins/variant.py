@@ -79,8 +79,10 @@ class Variant:
 
     ``layout`` names the struct layout that decides which fields share a cache line ("": the one of the kernel
     version that ``kernel`` begins with), ``apart`` the members, as "mm_struct.mm_users", that the patches put
-    on lines of their own.  Neither changes what a protocol does, only how long it takes.  The registry sets where it came from (``origin``) and the
-    origin of the variant whose name it took (``replaces``).
+    on lines of their own.  Neither changes what a protocol does, only how long it takes.
+
+    The registry sets where it came from (``origin``) and the origin of the variant whose name it took
+    (``replaces``).
     """
 
     name: str
