@@ -138,7 +138,8 @@ def main() -> int:
     if not trees or shutil.which("gcc") is None:
         print("no kernel headers below /usr/src, or no gcc", file=sys.stderr)
         return 2
-    return 0 if all([compare(*tree) for tree in trees]) else 1
+    agree = [compare(*tree) for tree in trees]
+    return 0 if all(agree) else 1
 
 
 if __name__ == "__main__":
