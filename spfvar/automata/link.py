@@ -52,8 +52,8 @@ def link(
 
     ``private_tables``: no two threads of the run ever use the same page table.  ``settled``: fields that hold
     a number other than 0 in every object from the start.  ``lifetimes``: an access to an object of a class
-    that the run allocates or frees has to be ordered even if the word is constant, for it may come too late.  ``lines``: which fields share a cache line; without them
-    nothing has one, which only a run without a clock can do.
+    that the run allocates or frees has to be ordered even if the word is constant, for it may come too late.
+    ``lines``: which fields share a cache line.  Without them nothing has one, as where there is no clock.
     """
     ops = tuple(op for automaton in automata.values() for op in automaton.ops())
     events = tuple(dict.fromkeys(op.event for op in ops if op.code == c.COUNT))

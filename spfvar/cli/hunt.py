@@ -69,8 +69,8 @@ def command(
     Exit codes: 0 nothing broke, and every race was searched; 1 a violation; 3 nothing broke, but time or
     memory ran out; 2 bad input; 130 interrupted.
     """
-    from spfvar.plugins.chosen import usable
     from spfvar.matrix.hunting import run_hunt
+    from spfvar.plugins.chosen import usable
     from spfvar.report import hunts
     from spfvar.report.paint import judged
 

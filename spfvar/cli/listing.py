@@ -18,10 +18,13 @@ from spfvar.cli.show_names import events_of
 from spfvar.comparison.metrics import METRICS
 from spfvar.errors import InputError
 from spfvar.explore.properties import PROPERTIES
+from spfvar.hunt.memories import MEMORIES
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
 from spfvar.ops.vocabulary import constructors, section_of
 from spfvar.plugins.lineage import depths, lineage
+from spfvar.scenario.verbs import VERBS
+from spfvar.structs.shipped import layouts as shipped_layouts
 
 Row = dict[str, Any]
 #: What the star of a table means; within the narrowest of terminals.
@@ -188,6 +191,33 @@ def events(plugins: tuple[str, ...]) -> list[Row]:
     ]
 
 
+def layouts(_plugins: tuple[str, ...]) -> list[Row]:
+    """Every struct layout: which members share a cache line, by kernel version."""
+    return [
+        {"name": name, "title": layout.title, "origin": "shipped"}
+        for name, layout in shipped_layouts().items()
+    ]
+
+
+def verbs(_plugins: tuple[str, ...]) -> list[Row]:
+    """Every verb of the programs of races."""
+    return [
+        {
+            "name": verb.name,
+            "title": verb.does,
+            "names": verb.of,
+            "keys": list(verb.extras),
+            "origin": "shipped",
+        }
+        for verb in VERBS.values()
+    ]
+
+
+def memories(_plugins: tuple[str, ...]) -> list[Row]:
+    """Every memory that generated races start from."""
+    return [{"name": memory.name, "title": memory.text, "origin": "shipped"} for memory in MEMORIES.values()]
+
+
 def hardware(_plugins: tuple[str, ...]) -> list[Row]:
     """Every hardware profile."""
     found = catalogue.hardware()
@@ -222,6 +252,9 @@ KINDS: dict[str, Callable[[tuple[str, ...]], list[Row]]] = {
     "metrics": metrics,
     "events": events,
     "hardware": hardware,
+    "layouts": layouts,
+    "verbs": verbs,
+    "memories": memories,
 }
 
 
@@ -231,7 +264,8 @@ KINDS: dict[str, Callable[[tuple[str, ...]], list[Row]]] = {
 @plugin_option
 def command(kind: str, form: str, plugins: tuple[str, ...]) -> None:
     """List things of a KIND: variants, series, scenarios, races, twins, properties, hooks (hook points),
-    primitives, metrics, events or hardware.  spfvar show NAME explains each.
+    primitives, metrics, events, hardware, (struct) layouts, verbs (of races) or memories (of spfvar hunt).
+    spfvar show NAME explains each.
 
     \b
     Examples:

@@ -20,10 +20,13 @@ from spfvar.cli.show_names import hook_lines, named, named_lines
 from spfvar.cli.show_race import race_lines, twin_lines
 from spfvar.cli.show_series import series_lines
 from spfvar.errors import InputError, UnknownNameError, nearest, quote
+from spfvar.hunt.memories import MEMORIES
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
 from spfvar.plugins.registry import Registry
 from spfvar.report.paint import bold
+from spfvar.scenario.verbs import VERBS
+from spfvar.structs.shipped import layouts
 
 KINDS = tuple(LISTED)
 
@@ -75,8 +78,8 @@ def command(
     graph: bool,
     plugins: tuple[str, ...],
 ) -> None:
-    """Explain whatever has a NAME: a variant, series, scenario, race, machine, twin, hook point, primitive,
-    property, metric or event.
+    """Explain whatever has a NAME: a variant, series, scenario, race, machine, struct layout, twin, hook
+    point, primitive, property, metric, event, verb of races or memory of hunts.
 
     A variant's protocol is shown as an outline of each hook point, in kernel terms; behind a hook point's
     name stand the patches that implement it.
@@ -94,6 +97,7 @@ def command(
       spfvar show pte_map_lock                 a hook point: its contract, and the core's text
       spfvar show P6                           a property; likewise a metric, event or primitive
       spfvar show skylake-2s56c
+      spfvar show v5.12                        where the members of structs lie
       spfvar show pft --format toml > mine.toml
     """
     protocol = bool(faults or writers or other is not None or graph)
@@ -177,14 +181,30 @@ def _everything_called(name: str, registry: Registry, plugins: Sequence[str]) ->
     if name in registry.series:
         yield series_lines(registry.series[name], plugins)
     elif registry.has_variant(name):
+        from spfvar.cli.show_layout import memory_lines
         from spfvar.cli.show_variant import main_protocol, variant_lines
 
         variant = registry[name]
-        yield [*variant_lines(variant, registry), *main_protocol(variant, registry, plugins)]
+        yield [
+            *variant_lines(variant, registry), "", *memory_lines(variant),
+            *main_protocol(variant, registry, plugins),
+        ]  # fmt: skip
     if name in HOOKS:
         yield hook_lines(name, registry)
     if name in profiles.names():
         yield profile_lines(name, profiles[name])
+    if name in layouts():
+        from spfvar.cli.show_layout import layout_lines
+
+        yield layout_lines(name, layouts()[name])
+    if name in VERBS or name in MEMORIES:
+        from spfvar.cli.show_verb import memory_lines as start_lines
+        from spfvar.cli.show_verb import verb_lines
+
+        if name in VERBS:
+            yield verb_lines(VERBS[name])
+        if name in MEMORIES:
+            yield start_lines(MEMORIES[name])
     yield from named_lines(name, registry)
 
 
@@ -192,7 +212,8 @@ def known_names(registry: Registry) -> list[str]:
     """Everything that can be shown by name."""
     groups = [
         catalogue.scenarios().names(), catalogue.races().names(), registry.variants, registry.series,
-        registry.twins, catalogue.hardware().names(), HOOKS, named(registry),
+        registry.twins, catalogue.hardware().names(), layouts(), HOOKS, VERBS, MEMORIES,
+        named(registry),
     ]  # fmt: skip
     return [one for group in groups for one in group]
 

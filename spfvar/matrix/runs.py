@@ -16,7 +16,7 @@ from spfvar.scenario.hardware import Profile
 from spfvar.scenario.schema import Scenario
 
 #: Packages whose text decides what a run gives.
-MODEL = ("automata", "mm", "ops", "scenario", "simulate", "transition")
+MODEL = ("automata", "mm", "ops", "scenario", "simulate", "structs", "transition", "layouts")
 
 #: A cell of the matrix with its runs by rising seed, or why there are none.
 Result = tuple[CellSpec, list[Sample] | Failure]
@@ -124,15 +124,19 @@ def _code() -> str:
     digest = hashlib.sha256()
     for part in MODEL:
         for entry in sorted(resources.files(f"spfvar.{part}").iterdir(), key=lambda entry: entry.name):
-            if entry.name.endswith(".py"):
+            if entry.name.endswith((".py", ".toml")):
                 digest.update(entry.read_bytes())
     return digest.hexdigest()[:12]
 
 
 def digest_of(variant: Variant) -> str:
-    """Twelve hex digits of the files that a variant's patches are written in, wherever these lie."""
+    """Twelve hex digits of the files that a variant's patches are written in, wherever these lie.
+
+    And of where the members of its structs lie, if it says so itself.
+    """
     classes = {base for patch in variant.patches for base in patch.__mro__} - {object, *CORE}
     files = {inspect.getsourcefile(one) for one in classes}
     texts = sorted(Path(file).read_bytes() for file in files if file is not None)
     names = " ".join(patch.__qualname__ for patch in variant.patches)
+    names += "".join(f" {name}" for name in (variant.layout, *variant.apart))
     return hashlib.sha256(b"\0".join([names.encode(), *texts])).hexdigest()[:12]

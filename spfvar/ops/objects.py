@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from spfvar.ops.places import RWSEM_WORDS, SPIN_WORDS, Field, ObjectClass, Register, apart
+from spfvar.ops.places import RWSEM_WORDS, SPIN_WORDS, Field, ObjectClass, Register, apart, member
 
 MM: Final = ObjectClass("mm", struct="mm_struct")
 VMA: Final = ObjectClass("vma", struct="vm_area_struct")
@@ -34,7 +34,8 @@ MM_MT: Final = Field(MM, "mm_mt", 0, apart("nodes of the VMA tree"))
 # vm_area_struct (these offsets are fixed); a reference in memory is the object's number + 1, or 0
 VM_START: Final = Field(VMA, "vm_start")
 VM_END: Final = Field(VMA, "vm_end")
-VM_FPUT: Final = Field(VMA, "vm_fput")  # the file whose last reference the freeing of the VMA drops
+#: The file whose last reference the freeing of the VMA drops.
+VM_FPUT: Final = Field(VMA, "vm_fput", where=member("vm_file"))
 VM_WRITE: Final = Field(VMA, "vm_page_prot")  # 1: writable
 VM_ANON_VMA: Final = Field(VMA, "anon_vma")
 VM_FILE: Final = Field(VMA, "vm_file")
@@ -58,15 +59,15 @@ I_SIZE: Final = Field(FILE, "i_size")  # in pages
 I_MMAP_RWSEM: Final = Field(FILE, "i_mmap_rwsem", RWSEM_WORDS)
 
 # folio of the page cache (offsets fixed)
-CACHED: Final = Field(FOLIO, "cached")
-UPTODATE: Final = Field(FOLIO, "uptodate")
-FOLIO_LOCK: Final = Field(FOLIO, "lock", SPIN_WORDS)
-REFCOUNT: Final = Field(FOLIO, "refcount")
-WRITEBACK: Final = Field(FOLIO, "writeback")  # PG_writeback
+CACHED: Final = Field(FOLIO, "cached", where=member("mapping"))
+UPTODATE: Final = Field(FOLIO, "uptodate", where=member("flags"))
+FOLIO_LOCK: Final = Field(FOLIO, "lock", SPIN_WORDS, member("flags"))
+REFCOUNT: Final = Field(FOLIO, "refcount", where=member("_refcount"))
+WRITEBACK: Final = Field(FOLIO, "writeback", where=member("flags"))  # PG_writeback
 
 # anon_vma and its pages (offsets fixed)
 ANON_VMA_REFS: Final = Field(ANON_VMA_CLASS, "refcount")
-PAGE_REFS: Final = Field(PAGE, "refcount")
+PAGE_REFS: Final = Field(PAGE, "refcount", where=member("_refcount"))
 PAGE_DATA: Final = Field(PAGE, "data")  # writes that the page holds
 PAGE_ANON_VMA: Final = Field(PAGE, "mapping")
 PAGE_INDEX: Final = Field(PAGE, "index")

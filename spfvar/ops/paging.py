@@ -308,7 +308,8 @@ def add_to_swap_cache() -> Op:
     """
     return Op(
         codes.FOLIO_CREATE, "add_to_swap_cache", BOOL, place=Place(o.swapper_space, o.FILE_FOLIO0),
-        dst=o.folio, src=o.address, src2=o.swap_start, line=Line(o.folio, o.REFCOUNT, "rmw"), cost="add_folio",
+        dst=o.folio, src=o.address, src2=o.swap_start, line=Line(o.folio, o.REFCOUNT, "rmw"),
+        cost="add_folio",
     )  # fmt: skip
 
 

@@ -29,7 +29,8 @@ class Where:
     """Where in memory a field lies; `member`, `behind` and `apart` make one.
 
     ``how``: it is the "member" ``name`` of its object's struct, or within it ("": the one of the field's own
-    name, if there is one); or a patch adds ``size`` bytes right "behind" that member, at a multiple of ``align``; or it lies "apart".
+    name, if there is one); or a patch adds ``size`` bytes right "behind" that member, at a multiple of
+    ``align``; or it lies "apart".
     """
 
     how: Literal["member", "behind", "apart"] = "member"

@@ -159,8 +159,8 @@ def make_review(
     return Review(
         subject, tuple(map(subject_of, scope.rivals)), posted, patch,
         make_verdict(safety, speed, subject, posted.name if posted else ""), safety, speed, sensitivity,
-        answer_all(questions(), results, scope.asked), limits.SENTENCES, machine_of(plan), _not_run(comparison),
-        _notes(plan, variant.name, scope.once, left_out),
+        answer_all(questions(), results, scope.asked), limits.SENTENCES, machine_of(plan),
+        _not_run(comparison), _notes(plan, variant.name, scope.once, left_out),
         _provenance(scope, reproduce),
     )  # fmt: skip
 
@@ -188,8 +188,8 @@ def flips(
 ) -> tuple[Sensitivity, ...]:
     """Which assumption would flip a verdict, against the last rival.
 
-    At the most threads that were asked for and are cheap to run, with the review's own seeds, so that the verdict
-    that may flip is the one that its tables have; not in loads that are run at one count.
+    At the most threads that were asked for and are cheap to run, with the review's own seeds, so that the
+    verdict that may flip is the one that its tables have; not in loads that are run at one count.
     """
     cheap = [count for count in scope.threads if count <= CHEAP_THREADS] or list(scope.threads[:1])
     return find_flips(
@@ -234,9 +234,7 @@ def _not_run(comparison: Comparison) -> tuple[str, ...]:
     )
 
 
-def _notes(
-    plan: Plan, name: str, once: Mapping[str, int], left_out: Mapping[str, int]
-) -> tuple[str, ...]:
+def _notes(plan: Plan, name: str, once: Mapping[str, int], left_out: Mapping[str, int]) -> tuple[str, ...]:
     notes = list(plan.notes)
     if once:
         loads = ", ".join(f"{name} ({count})" for name, count in once.items())

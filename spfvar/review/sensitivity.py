@@ -2,7 +2,7 @@
 
 Every axis of the scenario is moved alone, the others stay at their defaults: numbers within the range that
 the scenario calls plausible, in halves (linear for shares, else logarithmic); choices one by one.  So is
-where the members of structs lie (`LAYOUT`): as in the kernels before and behind, and each on a line of its own.
+where the members of structs lie (`LAYOUT`): as in kernels before and behind, and each on a line of its own.
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ def find_flips(
     for axis in axes:
         if axis not in {one.axis_name for one in moved}:
             raise unknown(
-                "axis", axis,
+                "axis",
+                axis,
                 {LAYOUT, *(known for name in plan.scenario_hashes for known in scenarios[name].axes)},
             )
     runner.run([one.point(one.start) for one in moved])
@@ -442,9 +443,7 @@ class _Runner:
         name, scenario, point, layout = asked
         return self._figures[name, axes_key(_axes(scenario, point, layout))]
 
-    def lines(
-        self, name: str, scenario: Scenario, point: Point, layout: str
-    ) -> dict[str, frozenset[Line]]:
+    def lines(self, name: str, scenario: Scenario, point: Point, layout: str) -> dict[str, frozenset[Line]]:
         """By variant, the lines of a load that are shared and written; empty if one cannot be run."""
         found = {}
         for variant in self.plan.variants:

@@ -1,4 +1,4 @@
-"""Which members of structs disturb each other in a load, under a layout: they share a line that somebody writes."""
+"""Which members of structs disturb each other in a load: they share a cache line that somebody writes."""
 
 from __future__ import annotations
 

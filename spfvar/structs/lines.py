@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from spfvar.errors import InputError, unknown
@@ -48,7 +48,7 @@ class CacheLines:
     def __init__(self, memory: Memory, fields: Iterable[Field]) -> None:
         self._memory = memory
         self._structs = {struct.name: struct for struct in memory.layout.struct}
-        added = [field for field in fields if field.where.how == "behind" and self._known(field) is None]
+        added = [field for field in fields if self.is_added(field)]
         for name in sorted({field.cls.struct for field in added}):
             self._structs[name] = self._with(name, [field for field in added if field.cls.struct == name])
 
@@ -59,12 +59,20 @@ class CacheLines:
     def owner_key(self, field: Field) -> LineKey:
         """The line of the owner of a rwsem: that of the field, if the layout does not know its inside."""
         found = self._offset(field)
-        if found is None or self._is_apart(field, found[0]):
+        if found is None or self.is_apart(field):
             return self.key(field)
         member = found[0].member(field.member)
         inside = self._structs.get(member.type) if member is not None and member.type else None
         owner = inside.member("owner") if inside is not None else None
         return self._key(field, owner.offset if owner is not None else 0)
+
+    def is_added(self, field: Field) -> bool:
+        """Does the kernel's struct not have it, but a patch?"""
+        return field.where.how == "behind" and self._known(field) is None
+
+    def is_apart(self, field: Field) -> bool:
+        """Was it asked to have a line of its own, whatever its struct says?"""
+        return bool(self._memory.apart & {ALL, f"{field.cls.struct}.{field.member}"})
 
     def offset(self, field: Field) -> int | None:
         """Where in its struct a field lies, in bytes; None if it is apart, or nobody says where it is."""
@@ -74,16 +82,13 @@ class CacheLines:
     def _key(self, field: Field, further: int = 0) -> LineKey:
         struct = self._structs.get(field.cls.struct)
         if struct is not None and _is_one_line(struct) and field.where.how != "apart":
-            return (f"{struct.name}.{field.member}, apart" if self._is_apart(field, struct) else struct.name), 0
+            return (f"{struct.name}.{field.member}, apart" if self.is_apart(field) else struct.name), 0
         found = self._offset(field)
         if found is None:
             return f"{field.member}, apart", 0
-        if self._is_apart(field, found[0]):
+        if self.is_apart(field):
             return f"{found[0].name}.{field.member}, apart", 0
         return found[0].name, (found[1] + further) // LINE
-
-    def _is_apart(self, field: Field, struct: Struct) -> bool:
-        return bool(self._memory.apart & {ALL, f"{struct.name}.{field.member}"})
 
     def _offset(self, field: Field) -> tuple[Struct, int] | None:
         """The struct, and the offset in it."""
@@ -99,19 +104,23 @@ class CacheLines:
 
     def _known(self, field: Field) -> Member | None:
         """A member of the field's own name: then the kernel has what the patch adds."""
-        struct = self._structs.get(field.cls.struct)
+        struct = self._memory.layout.find(field.cls.struct)
         return struct.member(field.name) if struct is not None else None
 
-    def _with(self, name: str, added: Collection[Field]) -> Struct:
+    def _with(self, name: str, added: Sequence[Field]) -> Struct:
         """A struct with more members; those behind the same one are in the order of their names."""
+        if name not in self._structs:
+            known = ", ".join(self._structs)
+            message = f"{added[0]} lies behind a member, but {self._memory.name} does not know its struct"
+            raise InputError(message, expected=f"a field of {known}, or one that is apart")
         struct = self._structs[name]
         members = list(struct.members)
         for field in sorted(added, key=lambda one: one.name, reverse=True):
             before = struct.member(field.where.name)
             if before is None:
                 raise self._no_member(field, struct, field.where.name, "lies behind")
-            size = field.where.size
-            new = Member(name=field.name, offset=0, size=size, align=field.where.align or natural_alignment(size))
+            size, align = field.where.size, field.where.align or natural_alignment(field.where.size)
+            new = Member(name=field.name, offset=0, size=size, align=align)
             members.insert(members.index(before) + 1, new)
         offsets = packed(tuple(members))
         moved = [one.model_copy(update={"offset": at}) for one, at in zip(members, offsets, strict=True)]

@@ -8,18 +8,20 @@ import pytest
 from spfvar.automata.automaton import Automaton
 from spfvar.automata.extract import Extractor
 from spfvar.automata.layout import Layout, Sizes
-from spfvar.automata.link import Program, link
+from spfvar.automata.link import Program, link, touched_fields
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps
 from spfvar.ops.paging import read_pte
-from spfvar.ops.places import Field
+from spfvar.ops.places import Field, behind
 from spfvar.ops.primitives import (
     add,
     at,
     call_rcu,
     choose,
     count,
+    down_read,
+    equals,
     find_vma,
     load,
     load_nonzero,
@@ -32,6 +34,8 @@ from spfvar.ops.primitives import (
     work,
 )
 from spfvar.plugins.registry import load_registry
+from spfvar.structs.lines import CacheLines, Memory
+from spfvar.structs.shipped import layout_named
 from tests import stacks
 
 VARIANTS = load_registry().variants
@@ -51,10 +55,18 @@ def automaton(*ops: Op) -> Automaton:
     return Extractor(no_hooks).automaton("text", text)
 
 
-def program(*ops: Op, private_tables: bool = False, lifetimes: bool = False) -> Program:
+def program(
+    *ops: Op, private_tables: bool = False, lifetimes: bool = False, layout: str = "v5.12"
+) -> Program:
     """The linked chain."""
     one = automaton(*ops)
-    return link({"text": one}, Layout(SIZES, [one]), private_tables, lifetimes=lifetimes)
+    lines = lines_of(layout, one)
+    return link({"text": one}, Layout(SIZES, [one]), private_tables, lifetimes=lifetimes, lines=lines)
+
+
+def lines_of(layout: str, *automata: Automaton) -> CacheLines:
+    """The cache lines of what the automata touch, as in a shipped layout."""
+    return CacheLines(Memory(layout, layout_named(layout)), touched_fields(automata))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -111,12 +123,45 @@ def test_objects_have_cache_lines_of_their_own_and_read_lines_come_first() -> No
         add(at(o.mm, o.MM_USERS), 1), spin_lock(at(o.mm, o.PAGE_TABLE_LOCK)),
     )  # fmt: skip
     base = linked.table[:5, c.C_L_BASE]
-    assert base[1] == base[2] == 0  # the VMAs' main lines: 0, 1, 2
+    assert base[1] == base[2] == 0  # the VMAs' first lines: 0, 1, 2
     assert linked.read_lines == 3
-    assert base[3] == base[4]  # mm_users and page_table_lock share mmap_lock's line
+    assert base[3] == base[4]  # mm_users at 92 and page_table_lock at 124 are on bytes 64 to 127
     assert {int(base[0]), int(base[3])} == {3, 4}
     assert linked.lines == 5
     assert list(linked.table[:4, c.C_L_MODE]) == [c.L_RMW, c.L_READ, c.L_RMW, c.L_RMW]
+
+
+@pytest.mark.parametrize(
+    ("layout", "sharing", "owner"),
+    [
+        # v5.12: mm_users 92; mmap_lock 128, its owner 136.
+        ("v5.12", [False, True], False),
+        # v5.13: mm_users 92, mmap_lock 120; its owner 128, behind the line.
+        ("v5.13", [True, False], True),
+        # v6.1: mm_users 84, mmap_lock 112, its owner 120.
+        ("v6.1", [True, False], False),
+    ],
+)
+def test_the_layout_says_who_shares_the_lines_of_the_lock(
+    layout: str, sharing: list[bool], owner: bool
+) -> None:
+    """mm_users, and a count behind the rwsem, beside the rwsem's count; the owner may be on the next line."""
+    seq = Field(o.MM, "my_seq", where=behind("mmap_lock"))  # at 168, 160 and 152
+    linked = program(
+        down_read(at(o.mm, o.MMAP_LOCK)), equals(at(o.mm, o.MM_USERS), 1), load(at(o.mm, seq), o.scratch),
+        layout=layout,
+    )  # fmt: skip
+    lock, users, count = linked.table[:3, c.C_L_BASE]
+    assert [users == lock, count == lock] == sharing
+    assert linked.table[0, c.C_L_OWNER] == (count if owner else -1)
+
+
+def test_without_a_layout_nothing_has_a_cache_line() -> None:
+    """The explorer has no clock: what it orders does not depend on where members lie."""
+    one = automaton(spin_lock(at(o.mm, o.PMD_LOCK)), load(at(o.vma, o.VM_END), o.scratch))
+    linked = link({"text": one}, Layout(SIZES, [one]))
+    assert linked.lines == linked.read_lines == 0
+    assert set(linked.table[:, c.C_L_MODE]) == {0}
 
 
 def shared(linked: Program) -> list[bool]:

@@ -58,7 +58,7 @@ def test_a_lowered_world_has_no_op_on_what_it_lacks(variant: str) -> None:
 
 def load_world(variant: str, pages: int, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The world of a load in which threads fault, protect, zap and unmap anonymous memory."""
-    plain = world_module._sizes
+    plain = world_module.sizes_of
 
     def sizes(load: Any, automata: Any) -> Sizes:
         found = plain(load, automata)

@@ -16,7 +16,18 @@ from spfvar.matrix import catalogue
 from spfvar.matrix.catalogue import Catalogue
 from spfvar.plugins.registry import load_registry
 from spfvar.review.markdown import render_markdown
-from spfvar.review.sensitivity import Figure, Flip, Sensitivity, _along, find_flips, sentence
+from spfvar.review.sensitivity import (
+    APART,
+    EVERY_APART,
+    LAYOUT,
+    OWN,
+    Figure,
+    Flip,
+    Sensitivity,
+    _along,
+    find_flips,
+    sentence,
+)
 from spfvar.scenario.schema import Scenario
 from tests.review.made_up import review
 
@@ -107,7 +118,7 @@ def found(scenarios: Catalogue[Scenario]) -> dict[str, Sensitivity]:
 
 def test_every_axis_but_threads_is_moved(found: dict[str, Sensitivity]) -> None:
     """In the scenario's order, each against the same default."""
-    assert list(found) == ["hit_rate", "io", "size", "vma"]
+    assert list(found) == ["hit_rate", "io", "size", "vma", LAYOUT]
     assert {(one.default.verdict, one.default.ratio) for one in found.values()} == {
         ("better", found["io"].default.ratio)
     }
@@ -286,3 +297,26 @@ def test_sentences(default: Figure, tried: tuple[Figure, ...], found: tuple[Flip
     """What a report says about an axis; only values that have a figure are claimed."""
     one = Sensitivity("load", "a", "b", "faults_per_s", "x", "doc", default, found, tried, 6, 4)
     assert sentence(one) == text
+
+
+def test_a_verdict_that_hangs_on_a_cache_line_names_the_member() -> None:
+    """Half the series gives up on files: worse because mmap_seq, which it reads first, is beside mmap_lock.
+
+    Either of the two on a line of its own is enough, as in v5.12.12, where mmap_seq is beside the owner, it is not.
+    """
+    (one,) = flips(
+        catalogue.scenarios(), variant="spf-anon", names=["file-cow"], axes=[LAYOUT], seeds=2, threads=16
+    )
+    assert (one.default.value, one.default.verdict) == (OWN, "WORSE")
+    assert [flip.flips.value for flip in one.flips] == [
+        f"mm_struct.mmap_lock{APART}", f"mm_struct.mmap_seq{APART}"
+    ]  # fmt: skip
+    assert {"v5.13", EVERY_APART, f"mm_struct.mm_users{APART}"} <= {figure.value for figure in one.tried}
+    assert f"same (x1.00) at mm_struct.mmap_seq{APART}" in sentence(one)
+    assert one.runs == 2 * 2 * (len(one.tried) - 1)
+
+
+def test_a_layout_with_the_same_lines_is_not_run(scenarios: Catalogue[Scenario]) -> None:
+    """A variant against itself under another name: two layouts behind v5.12 at most, and no single member."""
+    (one,) = flips(scenarios, axes=[LAYOUT], variant="spf-do-fault", rival="mmap-lock")
+    assert [figure.value for figure in one.tried] == [OWN, "v5.13", EVERY_APART]
