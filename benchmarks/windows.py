@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
@@ -65,18 +66,19 @@ def _progress(done: int, cells: int) -> None:
 def report(table: pd.DataFrame, times: int) -> None:
     """The table, those outside marked, and how many they are."""
     print(f"{'load, variant, axes':<62}{'now':>11}{'±':>8}{f'x{times}':>11}{'±':>8}{'moved':>8}")
-    for row in table.itertuples():
-        name = f"{row.scenario} {row.variant} {row.metric} {row.axes}"
-        half, half_long = ((high - low) / 2.0 / value for low, high, value in (
-            (row.ci_low, row.ci_high, row.value), (row.ci_low_long, row.ci_high_long, row.value_long)
-        ))  # fmt: skip
-        print(
-            f"{name:<62}{row.value:>11.4g}{half:>8.1%}{row.value_long:>11.4g}{half_long:>8.1%}"
-            f"{row.moved:>+8.1%}{'  outside' if row.outside else ''}"
-        )
+    for row in table.to_dict("records"):
+        name = f"{row['scenario']} {row['variant']} {row['metric']} {row['axes']}"
+        print(f"{name:<62}{_estimate(row, '')}{_estimate(row, '_long')}{row['moved']:>+8.1%}"
+              f"{'  outside' if row['outside'] else ''}")  # fmt: skip
     outside = table[table["outside"]]
     worst = f", the most by {outside['moved'].abs().max():.1%}" if len(outside) else ""
     print(f"{len(outside)} of {len(table)} cells move by more than their interval{worst}")
+
+
+def _estimate(row: dict[Hashable, Any], suffix: str) -> str:
+    value = row[f"value{suffix}"]
+    half = (row[f"ci_high{suffix}"] - row[f"ci_low{suffix}"]) / 2.0 / value
+    return f"{value:>11.4g}{half:>8.1%}"
 
 
 def main() -> None:
