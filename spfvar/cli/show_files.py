@@ -24,13 +24,38 @@ def scenario_lines(name: str, scenario: Scenario, origin: str) -> list[str]:
     if scenario.threshold:
         own = ", ".join(f"{name} {format_percent(share)}" for name, share in scenario.threshold.items())
         lines += ["", f"Differences up to these are noise: {own}."]
+    run = said("Run", "compare", "--scenario", name if origin == "shipped" else origin)
+    return [*lines, "", *measure_lines(scenario), "", run]
+
+
+def measure_lines(scenario: Scenario) -> list[str]:
+    """What of a load is counted."""
     measure = scenario.measure
-    if measure.faults or measure.faults_per_thread:
-        lines += ["", f"Measured: {measure.faults} + {measure.faults_per_thread} per thread faults, after "
-                  f"{measure.warmup} + {measure.warmup_per_thread} per thread to warm up."]  # fmt: skip
-    else:
-        lines += ["", "Measured: the whole run, until every thread has ended."]
-    return [*lines, "", said("Run", "compare", "--scenario", name if origin == "shipped" else origin)]
+    faults = measure.faults or measure.faults_per_thread
+    rounds = any(group.repeat == 0 and scenario.goes_round(group) for group in scenario.group)
+    if not faults and not rounds:
+        return ["Measured: the whole run, until every thread has ended."]
+    lines = ["Measured, at least:"]
+    if faults:
+        lines.append(
+            f"  {_faults(measure.faults, measure.faults_per_thread)}, "
+            f"after {_faults(measure.warmup, measure.warmup_per_thread)} to warm up"
+        )
+    if rounds:
+        lines.append(
+            f"  {_times(measure.rounds)} of each thread's program without end, "
+            f"after {_times(measure.warmup_rounds)}"
+        )
+    return lines
+
+
+def _faults(base: int, per_thread: int) -> str:
+    parts = [str(base)] if base or not per_thread else []
+    return " + ".join(parts + [f"{per_thread} per thread"] * (per_thread > 0)) + " faults"
+
+
+def _times(rounds: int) -> str:
+    return f"{rounds} round{'s' * (rounds != 1)}"
 
 
 def axis_lines(name: str, axis: Axis) -> list[str]:

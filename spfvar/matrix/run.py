@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from threading import Event, Lock
 
 from spfvar.automata.extract import StrategyError
@@ -12,7 +13,7 @@ from spfvar.errors import InputError
 from spfvar.matrix.plan import CellSpec, Plan
 from spfvar.matrix.samples import Failure, Sample, Samples, gather, place_of
 from spfvar.plugins.variant import Stack
-from spfvar.simulate.runner import Result, SimulationError, seed_sequence, simulate
+from spfvar.simulate.runner import Result, SimulationError, seed_sequence, simulate, what_decides
 from spfvar.simulate.world import build_world
 
 #: Called with the number of finished cells and of all cells.
@@ -29,7 +30,8 @@ def run_plan(
     """Run every cell with every seed.
 
     ``jobs`` threads (default: the CPUs that the process may use) run cells side by side, without the GIL
-    in the simulator; the result does not depend on them.  Cells that fail are reported, not raised.
+    in the simulator; the result does not depend on them.  Variants whose programs are the same in a load
+    (a patch for file faults, where there are none) are run once.  Cells that fail are reported, not raised.
     KeyboardInterrupt stops the running cells after their current seed.  ``stacks`` keeps what was extracted,
     for several plans over the same variants.
     """
@@ -37,12 +39,12 @@ def run_plan(
         raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
     runner = _Runner(plan, {} if stacks is None else stacks)
     workers = jobs or available_cpus()
-    results: dict[int, list[Result] | Failure] = {}
+    results: dict[int, list[Result] | Failure | int] = {}
     with ThreadPoolExecutor(max_workers=workers) as pool:
         try:
             # Long cells first, so that no worker is left alone with one at the end.
             order = sorted(range(len(plan.cells)), key=lambda i: -plan.cells[i].load.threads)
-            futures = {pool.submit(runner.cell, plan.cells[i]): i for i in order}
+            futures = {pool.submit(runner.cell, i): i for i in order}
             for future in as_completed(futures):
                 results[futures[future]] = future.result()
                 if progress is not None:
@@ -51,8 +53,7 @@ def run_plan(
             runner.stop.set()
             pool.shutdown(cancel_futures=True)
             raise
-    cells = enumerate(plan.cells)
-    return gather((place_of(cell), _samples(plan, results[i])) for i, cell in cells)
+    return gather((place_of(cell), _samples(plan, cell, results, i)) for i, cell in enumerate(plan.cells))
 
 
 class _Runner:
@@ -61,6 +62,7 @@ class _Runner:
         self.stop = Event()
         self._stacks = stacks
         self._lock = Lock()
+        self._first: dict[str, int] = {}
 
     def _stack(self, cell: CellSpec) -> Stack:
         with self._lock:
@@ -74,10 +76,15 @@ class _Runner:
             raise stack
         return stack
 
-    def cell(self, cell: CellSpec) -> list[Result] | Failure:
-        """Every seed of one cell."""
+    def cell(self, number: int) -> list[Result] | Failure | int:
+        """Every seed of a cell, or the number of another that gives the same."""
+        cell = self.plan.cells[number]
         try:
             world = build_world(cell.load, self._stack(cell), cell.memory)
+            with self._lock:
+                first = self._first.setdefault(what_decides(world, cell.variant), number)
+            if first != number:
+                return first
             results = []
             for index in range(self.plan.seeds):
                 if self.stop.is_set():
@@ -89,7 +96,16 @@ class _Runner:
             return Failure(*place_of(cell), str(error))
 
 
-def _samples(plan: Plan, result: list[Result] | Failure) -> list[Sample] | Failure:
+def _samples(
+    plan: Plan, cell: CellSpec, results: dict[int, list[Result] | Failure | int], number: int
+) -> list[Sample] | Failure:
+    result = results[number]
+    if isinstance(result, int):
+        result = results[result]
+        assert not isinstance(result, int)  # who is first refers to nobody
+        if isinstance(result, Failure):
+            message = f"runs the same as {result.variant}: {result.message}"
+            return replace(result, variant=cell.variant.name, message=message)
     if isinstance(result, Failure):
         return result
     return [Sample(plan.seed + index, one.metrics, one.events) for index, one in enumerate(result)]

@@ -61,18 +61,26 @@ class ConcreteRegion:
 
 @dataclass(frozen=True, slots=True)
 class ConcreteGroup:
-    """A group's threads: numbers ``first .. first + threads``."""
+    """A group's threads: numbers ``first .. first + threads``.
+
+    ``goes_round``: it never ends, and a round of its program has more in it than the next pages of a region.
+    """
 
     group: Group
     first: int
     threads: int
     compute_ns: tuple[float, ...]
     every_ns: tuple[float, ...]
+    goes_round: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one cell of the matrix runs."""
+    """What one cell of the matrix runs.
+
+    Counted are at least so many ``faults`` of all threads, and so many ``rounds`` per thread of every group
+    that goes round, after as much of either to warm up.
+    """
 
     scenario: str
     axes: tuple[tuple[str, int | float | str], ...]
@@ -86,11 +94,18 @@ class Load:
     io_ns: float
     warmup: int
     faults: int
+    warmup_rounds: int
+    rounds: int
 
     @property
     def forks(self) -> bool:
         """Is there a second address space, a child's?"""
         return any(region.child >= 0 for region in self.regions)
+
+    @property
+    def ends(self) -> bool:
+        """Is the whole run counted, until every thread has ended?"""
+        return not self.faults and all(group.group.repeat for group in self.groups)
 
     def region(self, name: str) -> ConcreteRegion:
         """The region of that name."""
@@ -153,6 +168,8 @@ class _Maker:
             io_ns=self.number(self.scenario.io),
             warmup=measure.warmup + measure.warmup_per_thread * main,
             faults=measure.faults + measure.faults_per_thread * main,
+            warmup_rounds=measure.warmup_rounds,
+            rounds=measure.rounds,
         )
 
     def _groups(self) -> tuple[ConcreteGroup, ...]:
@@ -167,7 +184,8 @@ class _Maker:
             group = group.model_copy(update={"repeat": int(self.number(group.repeat))})
             compute = tuple(0.0 if s.compute is None else self.number(s.compute) for s in group.program)
             every = tuple(0.0 if s.every is None else self.number(s.every) for s in group.program)
-            groups.append(ConcreteGroup(group, first, threads, compute, every))
+            goes_round = self.scenario.goes_round(group) and not group.repeat
+            groups.append(ConcreteGroup(group, first, threads, compute, every, goes_round))
             first += threads
         return tuple(groups)
 

@@ -232,11 +232,15 @@ class Group(_Strict):
 
 
 class Measure(_Strict):
-    """When counting begins and ends, in faults of all threads: base + per_thread * threads.
+    """When counting begins and ends.
 
-    Without ``faults``, the whole run is counted, from the start until every thread has ended.
+    In faults of all threads, base + per_thread * threads; and in rounds of each thread of every group that
+    goes round, for what a writer costs is seen over whole rounds only.  Both have to be reached.  A load all
+    of whose programs end, without ``faults``, is counted from the start until every thread has ended.
     """
 
+    warmup_rounds: int = Field(default=4, ge=1)
+    rounds: int = Field(default=4, ge=1)
     warmup: int = Field(default=0, ge=0)
     warmup_per_thread: int = Field(default=0, ge=0)
     faults: int = Field(default=0, ge=0)
@@ -280,13 +284,21 @@ class Scenario(_Strict):
         for g, group in enumerate(self.group):
             for s, statement in enumerate(group.program):
                 self._check_statement(f"group[{g}].program[{s}]", statement, regions)
-            finite = group.repeat != 0
-            if not finite and not (self.measure.faults or self.measure.faults_per_thread):
+            endless = group.repeat == 0 and not self.goes_round(group)
+            if endless and not (self.measure.faults or self.measure.faults_per_thread):
                 raise InputError(
                     "the program never ends and nothing ends the measurement", key=f"group[{g}].repeat",
                     expected="repeat > 0, or measure.faults",
                 )  # fmt: skip
         return self
+
+    def goes_round(self, group: Group) -> bool:
+        """Has a round of the group's program more in it than computing and the next pages of a region?"""
+        windowed = {region.name for region in self.region if region.window is not None}
+        return any(
+            statement.verb != "compute" and not (statement.verb == "touch" and statement.target in windowed)
+            for statement in group.program
+        )
 
     def _check_statement(self, path: str, statement: Statement, regions: list[str]) -> None:
         target = statement.target

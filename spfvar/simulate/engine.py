@@ -41,7 +41,8 @@ X_STEPS: Final = 10
 X_MEASURING: Final = 11
 X_ALIVE: Final = 12
 X_WORST_STALL: Final = 13
-METERS: Final = 14
+X_OPEN: Final = 14  # groups that have not gone round often enough yet
+METERS: Final = 15
 
 # --- why a run ended ---------------------------------------------------------------------------------
 DONE: Final = 0
@@ -51,12 +52,28 @@ GOES_ON: Final = 3
 
 
 class Meters(NamedTuple):
-    """What a run counts: X_* scalars, events, latency histograms."""
+    """What a run counts: X_* scalars, events, latency histograms, and by group the rounds still to go."""
 
     x: Any
     events: Any
     fault_histogram: Any
     writer_histogram: Any
+    left: Any
+
+
+class Window(NamedTuple):
+    """What a run is measured over, as (2, ...) arrays: the warm-up, then the window.
+
+    Either is over after so many ``faults`` and, by group, so many ``rounds`` of all its threads together; a
+    group with none is not waited for.  With an ``anchor``, a group that goes round, both are over at the end
+    of one of its rounds, after as many of them as are whole ones for each of its ``threads``.
+    """
+
+    faults: Any
+    rounds: Any
+    threads: Any  # by group
+    group: Any  # by thread
+    anchor: Any  # (1,), -1: none
 
 
 class Threads(NamedTuple):
@@ -239,13 +256,24 @@ def record_mark(threads, meters, kind, tid, t):
 
 
 @inlined
-def begin_measuring(meters, threads, t):
+def wait_for_rounds(meters, rounds):
+    """Begin to count the groups' rounds."""
+    meters.x[X_OPEN] = 0.0
+    for group in range(rounds.shape[0]):
+        meters.left[group] = rounds[group]
+        if rounds[group] > 0:
+            meters.x[X_OPEN] += 1.0
+
+
+@inlined
+def begin_measuring(meters, window, t):
     """End of the warm-up: forget what was counted."""
     x = meters.x
     meters.events[:] = 0
     x[X_FAULTS] = 0.0
     x[X_START] = t
     x[X_MEASURING] = 1.0
+    wait_for_rounds(meters, window.rounds[1])
 
 
 @inlined
@@ -318,17 +346,40 @@ def preempted(machine, threads, tid, t):
 
 
 @inlined
-def pass_mark(threads, meters, kind, tid, t, warmup, faults):
+def ends_round(meters, window, tid):
+    """A thread ends a round; returns whether the anchor has whole ones with it."""
+    left = meters.left
+    group = window.group[tid]
+    left[group] -= 1
+    if left[group] != 0:
+        return False
+    meters.x[X_OPEN] -= 1.0
+    return group == window.anchor[0]
+
+
+@inlined
+def pass_mark(threads, meters, window, kind, tid, t):
     """A mark lies on the way; returns True when the run is over."""
     record_mark(threads, meters, kind, tid, t)
-    if kind == c.MARK_FAULT_END:
-        x = meters.x
-        if x[X_MEASURING] > 0.0:
-            if x[X_FAULTS] >= faults:
-                x[X_END] = t
-                return True
-        elif x[X_FAULTS] >= warmup:
-            begin_measuring(meters, threads, t)
+    x = meters.x
+    anchor = window.anchor[0]
+    if kind == c.MARK_ITERATION:
+        whole = ends_round(meters, window, tid)
+    else:
+        whole = kind == c.MARK_FAULT_END
+        if anchor >= 0:
+            return False
+    if not whole:
+        return False
+    measuring = x[X_MEASURING] > 0.0
+    if x[X_FAULTS] >= window.faults[1 if measuring else 0] and x[X_OPEN] <= 0.0:
+        if measuring:
+            x[X_END] = t
+            return True
+        begin_measuring(meters, window, t)
+    elif anchor >= 0:  # the others are not ready: one more round of each thread
+        meters.left[anchor] = window.threads[anchor]
+        x[X_OPEN] += 1.0
     return False
 
 
@@ -408,8 +459,8 @@ def successor(edges, pc, outcome):
 
 
 @compiled
-def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cached, probability, rng):
-    """Run until ``faults`` faults after a warm-up of ``warmup`` faults, or until every thread ended.
+def run(s, g, out, edges, machine, clock, threads, meters, window, cached, probability, rng):
+    """Run until the ``window`` is over, or until every thread ended.
 
     Changes all arrays in place; returns DONE, STUCK or VIOLATION.
     """
@@ -419,8 +470,9 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
     oversubscribed = kthread > threads.cpu_user.shape[0]
     key = threads.key
     steps = 0
-    if warmup == 0:
-        begin_measuring(meters, threads, 0.0)
+    wait_for_rounds(meters, window.rounds[0])
+    if window.faults[0] == 0 and x[X_OPEN] == 0.0:
+        begin_measuring(meters, window, 0.0)
     rival = kthread
     known = False
     while True:
@@ -496,7 +548,7 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
             t += edges.work[pc, outcome] * speed
             if flags & e.EDGE:
                 mark = edges.mark[pc, outcome]
-                if mark > 0 and pass_mark(threads, meters, mark, tid, t, warmup, faults):
+                if mark > 0 and pass_mark(threads, meters, window, mark, tid, t):
                     x[X_STEPS] = steps
                     return DONE
                 t = pass_edge(machine, edges, meters, pc, outcome, tid, t, speed, rng)

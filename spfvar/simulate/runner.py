@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from spfvar.errors import SpfvarError
 from spfvar.ops import codes as c
 from spfvar.plugins.variant import Variant
 from spfvar.scenario.hardware import Profile
+from spfvar.scenario.load import Load
 from spfvar.simulate import engine as e
 from spfvar.simulate import machine as m
 from spfvar.simulate.clock import new_clock
@@ -53,6 +55,7 @@ def simulate(world: World, variant: Variant, profile: Profile, seeds: np.random.
         np.zeros(max(1, len(program.events)), dtype=np.int64),
         np.zeros(e.HISTOGRAM, dtype=np.int64),
         np.zeros(e.HISTOGRAM, dtype=np.int64),
+        np.zeros(len(load.groups), dtype=np.int64),
     )
     meters.x[e.X_ALIVE] = load.threads
     cached = min((r.cached for r in load.regions if r.has_folios), default=1.0)
@@ -60,11 +63,28 @@ def simulate(world: World, variant: Variant, profile: Profile, seeds: np.random.
     out = np.zeros(c.OUT_WOKEN0 + threads, dtype=np.int32)
     status = e.run(
         state, world.layout.g, out, edges, machine, clock, timing, meters,
-        load.warmup, load.faults or (1 << 62), cached, probability, seeded(seeds, threads),
+        _window(load), cached, probability, seeded(seeds, threads),
     )  # fmt: skip
     if status != e.DONE:
         raise SimulationError(_what_broke(status, world, variant, state))
     return _read(meters, world, variant)
+
+
+def what_decides(world: World, variant: Variant) -> str:
+    """A digest of all that the results of a world depend on, beside profile and seeds.
+
+    Two variants with the same one give the same results.
+    """
+    program, layout = world.program, world.layout
+    words = [
+        world.load, sorted(world.compute_ns.items()), layout.registers, layout.field_offset, program.entry,
+        program.events, program.costs, program.probabilities, program.lines, program.read_lines,
+        *(sorted(variant.events_with(kind)) for kind in ("attempt", "abort")),
+    ]  # fmt: skip
+    digest = hashlib.sha256(repr(words).encode())
+    for array in (program.table, layout.g, world.state):
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _prepare(world: World, profile: Profile) -> tuple[Machine, Edges]:
@@ -77,6 +97,19 @@ def _prepare(world: World, profile: Profile) -> tuple[Machine, Edges]:
         world.prepared[id(profile)] = known
     prepared: tuple[Machine, Edges] = known[1]
     return prepared
+
+
+def _window(load: Load) -> e.Window:
+    """What is measured; the first group, if it goes round, says where that begins and ends."""
+    threads = np.array([group.threads for group in load.groups], dtype=np.int64)
+    round_threads = np.array([group.threads * group.goes_round for group in load.groups], dtype=np.int64)
+    return e.Window(
+        np.array([load.warmup, (1 << 62) if load.ends else load.faults], dtype=np.int64),
+        np.outer([load.warmup_rounds, load.rounds], round_threads),
+        threads,
+        np.repeat(np.arange(len(load.groups)), threads),
+        np.array([0 if load.groups[0].goes_round else -1], dtype=np.int64),
+    )
 
 
 def _threads(machine: Machine, threads: int, rng: np.random.Generator) -> e.Threads:
@@ -144,7 +177,7 @@ def _read(meters: e.Meters, world: World, variant: Variant) -> Result:
         "mmap_lock_share": counts.get("mmap_lock_fault", 0) / faults if faults else nan,
         "lost_retries": min(1.0, counts.get("lost_retry", 0) / retries) if retries else nan,
         "deferred_backlog": x[e.X_BACKLOG],
-        "makespan": duration if not world.load.faults else nan,
+        "makespan": duration if world.load.ends else nan,
     }
     events = {name: float(1000.0 * n / faults) for name, n in counts.items()} if faults else {}
     metrics = {name: float(value) for name, value in metrics.items()}

@@ -279,7 +279,11 @@ def draw_start(world: World, rng: np.random.Generator) -> Words:
 
 
 def _draw_phases(world: World, state: Words, rng: np.random.Generator) -> None:
-    """Spread the first pass over a region evenly: threads of a running benchmark are never in step."""
+    """Let each thread begin somewhere in its first pass over a region, wherever the others are.
+
+    Threads that meet at a lock stay together for many rounds.  Evenly spread ones would take long to meet,
+    those that start in step long to part.
+    """
     for group in world.load.groups:
         if group.group.repeat:
             continue
@@ -287,7 +291,5 @@ def _draw_phases(world: World, state: Words, rng: np.random.Generator) -> None:
         if not touched:
             continue
         pages = world.load.region(touched[0]).pages
-        offset = rng.random()
-        for i in range(group.threads):
-            share = ((i + offset) / group.threads) % 1.0
+        for i, share in enumerate(rng.random(group.threads)):
             state[world.layout.thread_word(group.first + i, phase)] = int(share * pages)
