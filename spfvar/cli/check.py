@@ -48,7 +48,7 @@ FORMS = ("table", "markdown", "mail", "json", "github")
 @click.option("--twins", is_flag=True, help="Check the broken twins and the variants without their bugs.")
 @click.option("--walk", type=int, metavar="N", help="N random walks through each race, not a search.")
 @click.option("--seed", type=int, metavar="S", help="Seed of the walks.  [default: 1]")
-@click.option("--count", "counts", multiple=True, metavar="ACTOR=N", help="So many threads of an actor; repeatable.")
+@click.option("--count", "counts", multiple=True, metavar="ACTOR=N", help="An actor's threads; repeatable.")
 @click.option("--all", "every", is_flag=True, help="Every violated property of a race, not only the first.")
 @click.option("--all-traces", is_flag=True, help="A trace of each race that breaks, not one for each cause.")
 @bound_options
