@@ -60,8 +60,8 @@ def command(
     Examples:
       spfvar ablate spf-do-fault
       spfvar ablate per-vma-6.12 --race 'munmap-*' --format mail
-      spfvar ablate per-vma-6.12 --all              those of v6.12's khugepaged, too
-      spfvar ablate mmap-lock                       the guards of the core itself
+      spfvar ablate per-vma-6.12 --all       those of v6.12's khugepaged, too
+      spfvar ablate mmap-lock                the guards of the core itself
       spfvar ablate my-idea --plugin my_idea.py
 
     Exit codes: 0 every search was complete; 1 a race breaks with every guard in place; 3 a search was

@@ -77,7 +77,7 @@ def command(
       spfvar bisect spf-posted --race munmap-anon
       spfvar bisect spf --scenario pft --threads 16
       spfvar bisect 'spf~33' --scenario file-cow --metric mmap_lock_share
-      spfvar bisect my-series --plugin my_series.py --race munmap-file --format json
+      spfvar bisect my-series --plugin my_series.py --race munmap-file
 
     Exit codes: 0 done, and every prefix is safe; 1 a prefix breaks a race, or could not be run; 3 no prefix
     breaks one but a search was incomplete; 2 bad input; 130 interrupted.

@@ -48,7 +48,7 @@ FORMS = ("table", "markdown", "mail", "json", "github")
 @click.option("--twins", is_flag=True, help="Check the broken twins and the variants without their bugs.")
 @click.option("--walk", type=int, metavar="N", help="N random walks through each race, not a search.")
 @click.option("--seed", type=int, metavar="S", help="Seed of the walks.  [default: 1]")
-@click.option("--count", "counts", multiple=True, metavar="ACTOR=N", help="So many threads; repeatable.")
+@click.option("--count", "counts", multiple=True, metavar="ACTOR=N", help="An actor's threads; repeatable.")
 @click.option("--all", "every", is_flag=True, help="Every violated property of a race, not only the first.")
 @click.option("--all-traces", is_flag=True, help="A trace of each race that breaks, not one for each cause.")
 @bound_options
@@ -71,7 +71,8 @@ def command(
 ) -> int:  # fmt: skip
     """Explore every interleaving of races under variants; print verdicts and counterexamples.
 
-    Without arguments: all variants in all races.
+    Without arguments: all variants in all races that came with spfvar.  Of violations with the same cause
+    the shortest is shown; the last line sums up.  docs/compare.md has --format github in CI.
 
     \b
     Examples:
@@ -81,7 +82,7 @@ def command(
       spfvar check per-vma-6.12 --race my-race.toml --max-states 1000000
       spfvar check spf-posted --all-traces     every trace, not one for each cause
       spfvar check --twins
-      spfvar check my-idea --plugin my_idea.py --format github      in CI: docs/compare.md
+      spfvar check my-idea --plugin my_idea.py --format github
       spfvar check --walk 100000 --race three-faults-munmap --count fault=9
 
     Exit codes: 0 all safe (with --twins: all as expected); 1 a violation (with --twins: a miss or a false

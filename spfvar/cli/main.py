@@ -79,9 +79,9 @@ def cli() -> None:
 
     \b
     Examples:
-      spfvar compare                                    the main variants and scenarios
-      spfvar compare spf-do-fault --scenario 'file-*'   one variant against mmap_lock, some loads
-      spfvar check spf-do-fault                         every interleaving of every race
+      spfvar compare                   the main variants and scenarios
+      spfvar compare spf-do-fault --scenario 'file-*'
+      spfvar check spf-do-fault        every interleaving of every race
       spfvar list scenarios
       spfvar show file-cow
     """

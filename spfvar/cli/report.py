@@ -91,9 +91,9 @@ def command(
     \b
     Examples:
       spfvar report spf-do-fault
-      spfvar report spf-do-fault --patch 0024-mm.patch --format markdown -o review.md
-      spfvar report spf-do-fault --patch 0024-mm.patch --format html -o review.html
-      spfvar report spf-do-fault --patch 0024-mm.patch --short        to answer on the list
+      spfvar report spf-do-fault --patch 24.patch --format markdown -o review.md
+      spfvar report spf-do-fault --patch 24.patch --format html -o review.html
+      spfvar report spf-do-fault --patch 24.patch --short    to answer a mail
       spfvar report my-idea --plugin my_idea.py --against per-vma-6.12
       b4 am -o- MESSAGE-ID | spfvar report spf-do-fault --patch - --number 24
       spfvar report spf-do-fault --scenario 'file-*' --race 'munmap-*'

@@ -94,8 +94,8 @@ def command(
       spfvar show per-vma-6.12 --diff per-vma-refcnt --fault file-read
       spfvar show spf-anon --fault anon-write --dot > spf-anon.dot
       spfvar show munmap-file
-      spfvar show pte_map_lock                 a hook point: its contract, and the core's text
-      spfvar show P6                           a property; likewise a metric, event or primitive
+      spfvar show pte_map_lock                 a hook point, and the core's text
+      spfvar show P6                           a property; or a metric, an event
       spfvar show skylake-2s56c
       spfvar show v5.12                        where the members of structs lie
       spfvar show pft --format toml > mine.toml

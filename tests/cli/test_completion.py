@@ -13,6 +13,7 @@ from spfvar.cli.main import COMMANDS, cli
 from spfvar.comparison.metrics import METRICS
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
+from spfvar.ops.vocabulary import constructors
 from spfvar.plugins.registry import load_registry
 from tests.cli.running import spfvar
 
@@ -47,7 +48,7 @@ def test_names_come_from_the_catalogues() -> None:
     assert offered("check", "s7") == []
     assert offered("check", "--twins", "s7") == beginning(twins, "s7")
     assert offered("export", "mmap-lock", "munmap-f") == beginning(catalogue.races().names(), "munmap-f")
-    assert sorted(offered("show", "pte_")) == sorted(beginning(list(HOOKS), "pte_"))
+    assert sorted(offered("show", "pte_")) == sorted(beginning([*HOOKS, *constructors()], "pte_"))
     assert offered("show", "pft") == ["pft"]
     assert offered("co") == ["compare", "completion", "coverage"]
 

@@ -21,6 +21,7 @@ def test_every_command_has_help_with_examples(command: str) -> None:
     assert answer.code == 0
     _usage, _, explained = answer.out.partition("\n")
     assert f"spfvar {command}" in explained
+    assert [line for line in answer.out.splitlines() if len(line) > 80] == []
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
