@@ -131,6 +131,7 @@ def review_of(
     ``line`` is the command line that makes it again.
     """
     from spfvar.api import usable
+    from spfvar.plugins.series import split_name
     from spfvar.review.build import make_review, make_scope
     from spfvar.review.stack import chosen
 
@@ -139,7 +140,9 @@ def review_of(
     tell_problems(registry)
     if variant not in wanted:
         raise InputError(f"{variant} cannot be reviewed: its plugin has a problem")
-    patch = chosen(patches, number, registry[variant]) if patches else None
+    head, _ = split_name(variant)
+    of_series = registry.series[head].choose(variant).numbers if head in registry.series else None
+    patch = chosen(patches, number, registry[variant], of_series) if patches else None
     scope = make_scope(
         registry, variant, against=[name for name in against if name in wanted], patch=patch,
         loads=scenarios, races=races, threads=threads, hardware=hardware, settings=settings,
