@@ -147,6 +147,7 @@ def review_of(
     ``line`` is the command line that makes it again.
     """
     from spfvar.plugins.chosen import usable
+    from spfvar.plugins.series import split_name
     from spfvar.review.stack import chosen
 
     patches = _patches(patch_file)
@@ -161,7 +162,9 @@ def review_of(
     from spfvar.review.questions import questions as question_files
 
     tell_own(question_files(), questions, "--questions")
-    patch = chosen(patches, number, registry[variant]) if patches else None
+    head, _ = split_name(variant)
+    of_series = registry.series[head].choose(variant).numbers if head in registry.series else None
+    patch = chosen(patches, number, registry[variant], of_series) if patches else None
     scope = make_scope(
         registry, variant, against=[name for name in against if name in wanted], patch=patch,
         loads=scenarios, races=races, asked=questions, threads=threads, hardware=hardware, settings=settings,

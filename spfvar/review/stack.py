@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from spfvar.errors import InputError, shortlist
@@ -14,11 +14,14 @@ from spfvar.review.patchmail import Patch
 _NUMBER = "--number"
 
 
-def chosen(patches: Sequence[Patch], number: int | None, variant: Variant) -> Patch:
+def chosen(
+    patches: Sequence[Patch], number: int | None, variant: Variant, of_series: Collection[int] | None = None
+) -> Patch:
     """The patch that is reviewed: the only one, the one of that number, or all as one.
 
-    Of several versions the newest counts, and answers that hold a diff only where there is nothing else.
-    Raises InputError that lists the patches if there are several and the variant is not their stack.
+    ``of_series``: the numbers of the patches that the variant is, if it was named as a stack of a series.  Of
+    several versions the newest counts, and answers that hold a diff only where there is nothing else.  Raises
+    InputError that lists the patches if there are several and the variant is not their stack.
     """
     originals = [patch for patch in patches if not patch.is_reply] or list(patches)
     newest = max(patch.version for patch in originals)
@@ -28,7 +31,7 @@ def chosen(patches: Sequence[Patch], number: int | None, variant: Variant) -> Pa
         return _numbered(current, number)
     if len(current) == 1:
         return current[0]
-    if _is_stack(current, variant):
+    if _is_stack(current, variant, of_series):
         return stacked(current)
     raise InputError(
         f"holds {len(current)} patches, and {variant.name} is not the stack of them: {_listed(current)}",
@@ -56,12 +59,14 @@ def _listed(patches: Sequence[Patch]) -> str:
     )
 
 
-def _is_stack(patches: Sequence[Patch], variant: Variant) -> bool:
-    """Are they all of the variant's numbered patches, and none behind the last one of these?
+def _is_stack(patches: Sequence[Patch], variant: Variant, of_series: Collection[int] | None) -> bool:
+    """Are they the series' patches of these numbers, or all that the variant's classes say they are?
 
-    A patch without a class of its own changes nothing that the model has; a class without a number is none of
-    the series.
+    Then none may be behind the last one of these.  A patch without a class of its own changes nothing that
+    the model has; a class without a number is none of the series.
     """
+    if of_series is not None and all(patch.position for patch in patches):
+        return sorted(patch.position[0] for patch in patches if patch.position) == sorted(of_series)
     found = {cls for patch in patches for cls in patches_of(patch, variant)}
     numbers = {cls: number_of(cls) for cls in variant.patches}
     numbered = {cls: number for cls, number in numbers.items() if number}

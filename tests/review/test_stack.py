@@ -110,6 +110,15 @@ def test_any_other_stack_is_refused_with_what_the_file_holds(
     assert said.endswith("; expected --number N for one of them, or a variant that is their stack")
 
 
+def test_a_stack_of_a_series_is_told_by_its_numbers() -> None:
+    """The last patches may change nothing that the model has; one more or less is another stack."""
+    series = variant(One)
+    assert len(chosen(thread(1, 2, 3), None, series, (1, 2, 3)).parts) == 3
+    for numbers in ((1, 2), (1, 2, 3, 4)):
+        with pytest.raises(InputError, match="holds 3 patches, and v is not the stack of them"):
+            chosen(thread(1, 2, 3), None, series, numbers)
+
+
 def test_warnings_of_a_stack_name_their_patch() -> None:
     """A hunk that was cut, a diffstat that is another."""
     cut = numbered(2, 2).replace("3 ++-", "4 ++--")
