@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 
-from spfvar.api import compared
+from spfvar.plugins.chosen import compared
 from spfvar.comparison.metrics import METRICS
 from spfvar.comparison.stats import KEY, summarise
 from spfvar.matrix import catalogue

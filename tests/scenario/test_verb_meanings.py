@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from spfvar.scenario.actors import actor_text
-from spfvar.scenario.race import RaceStatement
+from spfvar.scenario.race import Race, RaceStatement
 from spfvar.scenario.verbs import FILE_VERBS, VERBS
-from tests.scenario.test_race import MEMORY, PROGRAMS, Race, race
+from tests.scenario.test_race import MEMORY, PROGRAMS, race
 
 
 @pytest.mark.parametrize("verb", VERBS)
