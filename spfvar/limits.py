@@ -126,7 +126,8 @@ LIMITS = (
         "checking",
         "P5 and P15:",
         "tree nodes are no objects, and so cannot be freed; that a reader of several VMAs shows no "
-        "gap that was never there is no property of races (a test of `per-vma-6.17` looks for one).",
+        "gap that was never there is no property of races (a test of the design that reads maps by VMA "
+        "looks for one).",
     ),
     Limit(
         "checking",

@@ -7,7 +7,7 @@ import inspect
 from docs._ext.markdown import codes, plain, source, table
 from spfvar.mm.hookspecs import PROJECT
 from spfvar.plugins.registry import load_registry
-from spfvar.plugins.series import spans
+from spfvar.plugins.series import posted_name, spans
 
 
 def variants() -> str:
@@ -21,6 +21,14 @@ def variants() -> str:
     for variant in found:
         text += f"\n({variant.name})=\n## {variant.name}\n\n{plain(variant.description)}\n\n"
         text += "".join(_patch(patch) for patch in variant.patches) or "No patches: the core's own paths.\n"
+        if variant.repairs:
+            rows = [
+                [plain(", ".join(r.bugs)), plain(r.what), codes(p.__name__ for p in r.patches),
+                 codes(p.__name__ for p in r.posted)]
+                for r in variant.repairs
+            ]  # fmt: skip
+            text += f"\nNot as posted; `{posted_name(variant.name)}` is.\n\n"
+            text += table(["Repair of", "", "By", "As posted"], rows)
         if variant.events:
             events = [[f"`{event.name}`", event.role, plain(event.doc)] for event in variant.events]
             text += f"\n{table(['Counts', 'Role', ''], events)}"

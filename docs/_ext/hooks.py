@@ -82,6 +82,7 @@ def _page(name: str, registry: Registry) -> str:
     text += "".join(_section(name, patch, "the core of every variant") for patch in CORE)
     for patch in _patches(registry):
         users = [v.name for v in registry.variants.values() if patch in v.patches]
+        users += [name for name, patches in registry.posted_patches().items() if patch in patches]
         text += _section(name, patch, f"part of {codes(users)}")
     twins = [t.name for t in registry.twins.values() if any(hasattr(p, name) for p in t.patches)]
     return text + (f"**Twins that change it** {codes(twins)}\n" if twins else "")
@@ -93,7 +94,10 @@ def _type(parameter: inspect.Parameter) -> str:
 
 def _patches(registry: Registry) -> Iterable[type]:
     """Every shipped variant's patches, in order of discovery."""
-    return dict.fromkeys(patch for variant in registry.variants.values() for patch in variant.patches)
+    stacks = [variant.patches for variant in registry.variants.values()]
+    return dict.fromkeys(
+        patch for patches in (*stacks, *registry.posted_patches().values()) for patch in patches
+    )
 
 
 def _section(name: str, patch: type, users: str) -> str:

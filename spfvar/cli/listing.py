@@ -314,7 +314,8 @@ def table(rows: list[Row], columns: int = terminal.WIDTH, colour: bool = False) 
     for name, row in zip(names, rows, strict=True):
         origin = row["origin"]
         shipped = origin == "shipped" or str(origin).startswith("spfvar.")
-        text = f"{row['title']}{'' if shipped else f'  [{origin}]'}"
+        repaired = " (not as posted)" if row.get("repairs") else ""
+        text = f"{row['title']}{repaired}{'' if shipped else f'  [{origin}]'}"
         first, *rest = textwrap.wrap(text, max(30, columns - width - 2), break_long_words=False) or [""]
         name = f"{name:<{width}}"
         lines.append(f"{bold(name)}  {judged(first)}\n" if colour else f"{name}  {first}\n")

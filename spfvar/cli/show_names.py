@@ -45,10 +45,11 @@ def named_lines(name: str, registry: Registry) -> Iterator[list[str]]:
 def hook_lines(name: str, registry: Registry) -> list[str]:
     """A hook point: its contract, the core's text, and which variants' patches implement it."""
     spec = HOOKS[name]
+    stacks = {variant.name: variant.patches for variant in registry.variants.values()}
     users = [
-        f"  {variant.name}: {', '.join(p.__name__ for p in variant.patches if hasattr(p, name))}"
-        for variant in registry.variants.values()
-        if any(hasattr(patch, name) for patch in variant.patches)
+        f"  {variant}: {', '.join(p.__name__ for p in patches if hasattr(p, name))}"
+        for variant, patches in (stacks | registry.posted_patches()).items()
+        if any(hasattr(patch, name) for patch in patches)
     ]
     signature = f"{name}({', '.join(inspect.signature(spec).parameters)})"
     lines = [signature, "", *(inspect.getdoc(spec) or "").splitlines()]

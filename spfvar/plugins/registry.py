@@ -124,6 +124,14 @@ class Registry:
             return self[name]
         return variant.as_posted(name)
 
+    def posted_patches(self) -> dict[str, tuple[type, ...]]:
+        """Of each variant with repairs the classes that only its posted form has, by that one's name."""
+        return {
+            posted_name(variant.name): tuple(one for repair in variant.repairs for one in repair.posted)
+            for variant in self.variants.values()
+            if variant.repairs
+        }
+
     def has_variant(self, name: str) -> bool:
         """Is it the name of a variant or of a series' stack (which may still be an impossible one)?
 

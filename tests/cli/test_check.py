@@ -298,3 +298,20 @@ def test_an_incomplete_search_is_a_warning(tmp_path: Path, monkeypatch: pytest.M
     warning, notice = answer.out.splitlines()
     assert warning.startswith("::warning title=mmap-lock in munmap-file%3A incomplete::max-states; ")
     assert notice == "::notice title=1 cases checked::0 safe, 0 violated, 1 incomplete"
+
+
+def test_a_verdict_of_a_repaired_variant_says_that_it_is_not_of_what_was_posted() -> None:
+    """In every form, with the command that checks what was posted; an unrepaired variant says nothing."""
+    asked = ("check", "spf-anon", "mmap-lock", "--race", "munmap-anon")
+    for form in ("table", "mail", "markdown"):
+        text = " ".join(spfvar(*asked, "--format", form).out.split())
+        assert "not as posted: spf-anon has 5 repairs; without them: spfvar check spf-anon-posted" in text
+    found = {entry["variant"]: entry for entry in json.loads(spfvar(*asked, "--format", "json").out)}
+    assert [repair["bugs"] for repair in found["spf-anon"]["repairs"]] == [
+        ["H13"], ["H4"], ["S10"], ["N1"], ["H7"],
+    ]  # fmt: skip
+    assert "repairs" not in found["mmap-lock"]
+    posted = spfvar("check", "spf-anon-posted", "--race", "munmap-anon")
+    assert posted.code == 1
+    assert "P4" in posted.out
+    assert "not as posted" not in posted.out

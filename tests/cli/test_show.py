@@ -144,3 +144,14 @@ def test_a_plugin_that_does_not_load_is_told(tmp_path: Path) -> None:
     told, unknown = answer.err.splitlines()
     assert f"{plugin}:1: ModuleNotFoundError: No module named 'no_such_module_anywhere'" in told
     assert "nothing is called 'my-idea'" in unknown
+
+
+def test_a_repaired_variant_shows_its_repairs_and_its_posted_name() -> None:
+    """The bug, what happens without, the class; under the posted name there is nothing to repair."""
+    text = " ".join(spfvar("show", "spf-dufour-v12").out.split())
+    assert "Not as posted; repairs (as posted: spfvar show spf-dufour-v12-posted):" in text
+    assert "H4: mbind frees a memory policy while a fault reads it (NoPolicyOnVma)" in text
+    posted = spfvar("show", "spf-dufour-v12-posted").out
+    assert "NoPolicyOnVma" not in posted
+    assert "repairs (" not in posted
+    assert "H5: a speculative filemap_fault() that gives up" in " ".join(spfvar("show", "spf").out.split())
