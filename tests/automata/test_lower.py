@@ -66,7 +66,7 @@ def load_world(variant: str, pages: int, monkeypatch: pytest.MonkeyPatch) -> Any
         return Sizes(**{**values, "anon_pages": pages, "anon_vmas": 200 if pages else 0})
 
     with monkeypatch.context() as patch:
-        patch.setattr(world_module, "_sizes", sizes)
+        patch.setattr(world_module, "sizes_of", sizes)
         return d.variant_world(variant, d.with_repeat("anon", 8))
 
 
