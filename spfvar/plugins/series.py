@@ -11,8 +11,10 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Annotated
 
 from spfvar.errors import InputError
+from spfvar.plugins.fields import AsTuple, Line, Name, Numbers, Patches, Text, check
 from spfvar.plugins.variant import Event, Variant
 
 _SIGNS = "@+~"
@@ -30,12 +32,15 @@ class SeriesPatch:
     """
 
     number: int
-    title: str
-    source: str
-    changes: tuple[type, ...] = ()
-    needs: tuple[int, ...] = ()
-    repairs: tuple[type, ...] = ()
-    note: str = ""
+    title: Line
+    source: Line
+    changes: Patches = ()
+    needs: Numbers = ()
+    repairs: Patches = ()
+    note: Line = ""
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +56,22 @@ class Choice:
 class Series:
     """A named, ordered list of patches over ``kernel``; ``events`` as in `Variant`.
 
-    Raises ValueError for a name with one of the signs in it, for numbers that do not count from 1, and for a
-    patch that needs a later one.
+    Raises ValueError (InputError for fields of other types) for a name with one of the signs in it, for
+    numbers that do not count from 1, and for a patch that needs a later one.
     """
 
-    name: str
-    title: str
-    kernel: str
-    source: str
-    patches: tuple[SeriesPatch, ...]
-    events: tuple[Event, ...] = ()
-    description: str = ""
+    name: Name
+    title: Line
+    kernel: Line
+    source: Line
+    patches: Annotated[tuple[SeriesPatch, ...], AsTuple]
+    events: Annotated[tuple[Event, ...], AsTuple] = ()
+    description: Text = ""
     origin: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        if not self.name or set(self.name) & set(_SIGNS):
+        check(self)
+        if set(self.name) & set(_SIGNS):
             raise ValueError(f"series {self.name!r}: a name has a letter and none of {_SIGNS}")
         for place, patch in enumerate(self.patches, 1):
             if patch.number != place:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import Any
+from typing import Annotated, Any
 
 import pluggy
 
 from spfvar.automata.automaton import Automaton
 from spfvar.automata.extract import Extractor, StrategyError
 from spfvar.automata.outline import outline
-from spfvar.errors import nearest
 from spfvar.mm import hookspecs
 from spfvar.mm.dispatch import HandleFault
 from spfvar.mm.dontunmap import MremapDontunmap
@@ -32,6 +31,9 @@ from spfvar.mm.truncate import Truncation
 from spfvar.mm.vmf import spell
 from spfvar.mm.writers import MmapLockWriters
 from spfvar.ops.op import Call, Op, Steps
+from spfvar.plugins import fields
+from spfvar.plugins.fields import AsTuple, Line, Name, Names, Patches, Role, Text
+from spfvar.plugins.patches import register
 
 #: What every stack stands on: the paths of v5.12 under mmap_lock.
 CORE = (
@@ -61,9 +63,12 @@ class Event:
     ``role`` is "attempt" (a fault was tried without mmap_lock), "abort" (it gave up) or "reason" (why).
     """
 
-    name: str
-    role: str
-    doc: str
+    name: Name
+    role: Role
+    doc: Line
+
+    def __post_init__(self) -> None:
+        fields.check(self)
 
 
 @dataclass(frozen=True)
@@ -73,20 +78,24 @@ class Variant:
     A patch is a class with hook implementations; ``source`` is a message id or a commit.  ``rivals`` are
     variants that readers will want it compared with: summaries say where the two differ.  ``compared``: is it
     part of a comparison that names no variants?  The registry sets where it came from (``origin``) and the
-    origin of the variant whose name it took (``replaces``).
+    origin of the variant whose name it took (``replaces``).  Raises InputError for fields of other types.
     """
 
-    name: str
-    title: str
-    kernel: str
-    source: str
-    patches: tuple[type, ...] = ()
-    events: tuple[Event, ...] = ()
-    description: str = ""
-    rivals: tuple[str, ...] = ()
+    name: Name
+    title: Line
+    kernel: Line
+    source: Line
+    patches: Patches = ()
+    events: Annotated[tuple[Event, ...], AsTuple] = ()
+    description: Text = ""
+    rivals: Names = ()
     compared: bool = True
     origin: str = field(default="", compare=False)
     replaces: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        fields.check(self)
+        fields.twice([event.name for event in self.events], f"variant {self.name}: event")
 
     def events_with(self, role: str) -> list[str]:
         """Names of the events with a role."""
@@ -99,19 +108,23 @@ class Twin:
 
     ``bug`` is the bug's number in the documentation, ``fixed`` the name of the variant that does not have
     it; ``patches`` are stacked on that variant's, of which ``without`` are left out.  ``race`` has to show
-    it as a violation of ``prop`` ("": a control, which has to be found safe).
+    it as a violation of ``prop`` ("": a control, which has to be found safe).  ``race`` is a name, or the
+    path of a TOML file, from the plugin's folder.  Raises InputError for fields of other types.
     """
 
-    bug: str
-    title: str
-    source: str
-    fixed: str
-    race: str
-    prop: str
-    patches: tuple[type, ...] = ()
-    without: tuple[type, ...] = ()
-    description: str = ""
+    bug: Name
+    title: Line
+    source: Line
+    fixed: Name
+    race: Line
+    prop: Line
+    patches: Patches = ()
+    without: Patches = ()
+    description: Text = ""
     origin: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        fields.check(self)
 
     @property
     def name(self) -> str:
@@ -137,28 +150,12 @@ class Stack:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(_specifications())
         for patch in (*CORE, *variant.patches):
-            self._register(patch)
+            register(self._manager, patch)
         self._parameters = {
             name: tuple(inspect.signature(spec).parameters) for name, spec in hookspecs.HOOKS.items()
         }
         self._extractor = Extractor(self._resolve)
         self._lock = Lock()
-
-    def _register(self, patch: type) -> None:
-        for name, member in inspect.getmembers(patch, inspect.isfunction):
-            if hasattr(member, f"{hookspecs.PROJECT}_impl") and name not in hookspecs.HOOKS:
-                close = nearest(name, hookspecs.HOOKS)
-                hint = f" (did you mean {close!r}?)" if close else ""
-                code = member.__code__
-                raise StrategyError(
-                    f"{code.co_filename}:{code.co_firstlineno}: patch {patch.__name__} implements {name!r}, "
-                    f"which is no hook point{hint}"
-                )
-        try:
-            self._manager.register(patch(), name=f"{patch.__module__}.{patch.__qualname__}")
-        except (pluggy.PluginValidationError, TypeError, ValueError) as error:
-            first = str(error).strip().splitlines()[-1]
-            raise StrategyError(f"patch {patch.__module__}.{patch.__name__}: {first}") from error
 
     def _resolve(self, name: str, args: tuple[Any, ...]) -> Steps:
         caller = getattr(self._manager.hook, name)
