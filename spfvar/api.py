@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from spfvar.comparison.stats import KEY
-from spfvar.errors import InputError, SpfvarError
+from spfvar.errors import InputError, UnknownNameError, quote
 from spfvar.explore.explore import Options
 from spfvar.explore.replay import Replay, replay
 from spfvar.explore.tokens import Token
@@ -16,13 +17,13 @@ from spfvar.explore.walk import WalkOptions
 from spfvar.explore.walked import LONGEST
 from spfvar.explore.world import build_race
 from spfvar.matrix import catalogue
-from spfvar.matrix.check import make_cases, run_checks
-from spfvar.matrix.compare import Comparison, evaluate, run_comparison
+from spfvar.matrix.check import make_cases, run_checks, runnable
+from spfvar.matrix.compare import Comparison, evaluate, run_comparison, sound_plan
 from spfvar.matrix.merged import merge, select
 from spfvar.matrix.plan import DEFAULT_HARDWARE, make_plan
 from spfvar.matrix.runfile import load_run
 from spfvar.matrix.scopes import race_of
-from spfvar.plugins.registry import BUILT_IN, Registry, load_registry
+from spfvar.plugins.registry import Problem, Registry, load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.race import Race
 
@@ -35,19 +36,24 @@ def compared(registry: Registry, every: bool = False) -> list[str]:
 def usable(registry: Registry, names: Sequence[str]) -> list[str]:
     """The variants asked for (none: all) whose texts can be extracted; the rest become problems.
 
-    Shipped variants are not checked here: the project's own tests do that.  SpfvarError if names were given
-    and none can be used.
+    Shipped variants are not checked here: the project's own tests do that.  InputError if none can be used,
+    or for a name that no plugin which failed to load can have had.
     """
-    wanted = list(names) or list(registry.variants)
-    found = [
-        name for name in wanted
-        if name in registry.twins
-        or registry[name].origin.startswith(BUILT_IN)
-        or registry.check(registry[name])
-    ]  # fmt: skip
+    known, missing = [], []
+    for name in list(names) or list(registry.variants):
+        try:
+            registry.any_variant(name)
+            known.append(name)
+        except UnknownNameError as error:
+            if not registry.problems:  # or a plugin that was not loaded may be the one that has it
+                raise
+            missing.append(error)
+    found = registry.check(*known)
+    if missing and not found:
+        raise missing[0]
+    registry.problems += [Problem("", f"not run: {quote(error.name)}: there is none") for error in missing]
     if not found:
-        reasons = "; ".join(f"plugin {problem.origin}: {problem.message}" for problem in registry.problems)
-        raise SpfvarError(f"none of the variants asked for can be used: {reasons}")
+        raise registry.nothing_left()
     return found
 
 
@@ -76,13 +82,23 @@ def compare(
     >>> spfvar.compare("spf-do-fault", scenarios=["file-cow"], threads=[1, 16])  # doctest: +SKIP
     """
     registry = load_registry(plugins)
-    plan = make_plan(
-        registry, catalogue.scenarios(), catalogue.hardware(),
-        variants=usable(registry, variants or compared(registry, every)), patterns=scenarios, threads=threads,
-        hardware=hardware,
-        baseline=baseline, settings=_settings(axes), seeds=seeds, seed=seed, every=every,
+    loads, profiles = catalogue.scenarios(), catalogue.hardware()
+    plan, stacks = sound_plan(
+        usable(registry, variants or compared(registry, every)),
+        registry,
+        lambda names: make_plan(
+            registry, loads, profiles, variants=names, patterns=scenarios, threads=threads, hardware=hardware,
+            baseline=baseline, settings=_settings(axes), seeds=seeds, seed=seed, every=every,
+        ),
     )  # fmt: skip
-    return as_frame(run_comparison(plan, registry, jobs))
+    _warn(registry)
+    return as_frame(run_comparison(plan, registry, jobs, stacks=stacks))
+
+
+def _warn(registry: Registry) -> None:
+    """Say which plugins and variants are left out."""
+    for problem in registry.problems:
+        warnings.warn(str(problem), stacklevel=3)
 
 
 def _settings(axes: Mapping[str, object | Sequence[object]] | None) -> dict[str, list[str]]:
@@ -144,14 +160,15 @@ def check(
     """
     registry = load_registry(plugins)
     names = list(variants) if twins else usable(registry, variants)
-    cases = make_cases(registry, catalogue.races(), names, races, twins, counts)
+    cases, stacks = runnable(make_cases(registry, catalogue.races(), names, races, twins, counts), registry)
+    _warn(registry)
     options: Options | WalkOptions = Options(
         max_states=max_states, max_bytes=memory, seconds=seconds, first=not every
     )
     if walk:
         options = WalkOptions(walk, LONGEST, seconds, seed, not every)
     rows = []
-    for result in run_checks(cases, options, jobs):
+    for result in run_checks(cases, options, jobs, stacks=stacks):
         entry = result.as_dict()
         for hidden in ("trace", "what", "more"):
             entry.pop(hidden, None)

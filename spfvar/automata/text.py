@@ -103,6 +103,8 @@ def shown(value: object) -> str:
 def _failed(name: str, error: BaseException) -> str:
     where = blamed(error)
     place = f"{where}: " if where else ""
+    if isinstance(error, MemoryError):
+        return f"{place}{name} takes too much memory"
     if isinstance(error, NotYieldedError):
         return f"{place}{name}: {_told(error)}"
     return f"{place}{name} fails: {type(error).__name__}: {_told(error)}"

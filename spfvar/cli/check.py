@@ -24,6 +24,7 @@ from spfvar.cli.options import (
     race_option,
     reproduce,
 )
+from spfvar.cli.plugins import exit_code as plugins_code
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.cli.waiting import doing
 from spfvar.errors import InputError
@@ -79,11 +80,11 @@ def command(
       spfvar check --walk 100000 --race three-faults-munmap --count fault=9
 
     Exit codes: 0 all safe (with --twins: all as expected); 1 a violation (with --twins: a miss or a false
-    alarm); 3 nothing violated but a search was incomplete, as random walks always are; 2 bad input; 130
-    interrupted.
+    alarm); 3 nothing violated but a search was incomplete, as random walks always are; 2 bad input, such as
+    a plugin that cannot be used or an error in its text, whatever the rest gave; 130 interrupted.
     """
     from spfvar.api import usable
-    from spfvar.matrix.check import exit_code, make_cases, run_checks
+    from spfvar.matrix.check import exit_code, make_cases, run_checks, runnable
     from spfvar.matrix.saved import saved_text
     from spfvar.matrix.scopes import parse_counts
     from spfvar.report import github
@@ -97,9 +98,10 @@ def command(
     names = variants if twins else usable(registry, variants)
     known = catalogue.races()
     cases = make_cases(registry, known, names, races, twins, parse_counts(counts))
+    cases, stacks = runnable(cases, registry)
     tell_problems(registry)
     with _progress("states" if walk is None else "primitives") as progress:
-        results = run_checks(cases, walks or search, jobs, progress)
+        results = run_checks(cases, walks or search, jobs, progress, stacks)
     where = terminal.place(output, form)
     if form == "github":
         files = {result.case.race_name: known.own_file(result.case.race_name) for result in results}
@@ -109,8 +111,7 @@ def command(
     where.put(text)
     if save is not None:
         write_atomically(save, saved_text(results, save))
-    code = exit_code(results)
-    return INCOMPLETE if code == 0 and registry.problems else code
+    return plugins_code(exit_code(results), registry.problems)
 
 
 def search_options(max_states: int, memory: str, timeout: str, every: bool, no_reductions: bool) -> Options:

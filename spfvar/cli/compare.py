@@ -26,7 +26,7 @@ from spfvar.cli.options import (
     set_option,
     threads_option,
 )
-from spfvar.cli.plugins import load, tell_problems
+from spfvar.cli.plugins import exit_code, load, tell_problems
 from spfvar.cli.waiting import doing
 from spfvar.comparison.metrics import METRICS, Metric, select
 from spfvar.errors import InputError
@@ -111,8 +111,8 @@ def command(
       spfvar compare --load all.jsonl --baseline per-vma-6.12 --metric all
       spfvar compare my-idea --load all.jsonl --load mine.jsonl --format mail
 
-    Exit codes: 0 done; 1 --fail-on met, or something asked for could not be run; 2 bad input;
-    130 interrupted.
+    Exit codes: 0 done; 1 --fail-on met, or something asked for could not be run; 2 bad input, such as a
+    plugin that cannot be used, whatever the rest gave; 130 interrupted.
     """
     with blame("--metric"):
         shown = _metrics(metrics, form)
@@ -130,10 +130,10 @@ def command(
         comparison, run = comparing.loaded(loads, wanted, sys.argv[1:])
     else:
         registry = load(plugins)
-        plan = comparing.planned(wanted, registry, known, hardware, seeds, seed)
+        plan, stacks = comparing.planned(wanted, registry, known, hardware, seeds, seed)
         tell_problems(registry)
         with _progress() as progress:
-            comparison, run = comparing.simulated(plan, registry, jobs, progress, sys.argv[1:])
+            comparison, run = comparing.simulated(plan, stacks, registry, jobs, progress, sys.argv[1:])
     for failure in comparison.failures:
         click.echo(f"spfvar: not run: {failure.message} {failure.axes}", err=True)
     if save is not None:
@@ -143,8 +143,8 @@ def command(
     where.put(comparing.render(comparison, run, view, None if loads else known))
     if condition is not None and (loss := comparing.too_bad(comparison, condition)) is not None:
         click.echo(f"spfvar: {loss}", err=True)
-        return SOMETHING_FAILED
-    return SOMETHING_FAILED if comparison.failures or comparison.problems else 0
+        return exit_code(SOMETHING_FAILED, comparison.problems)
+    return exit_code(SOMETHING_FAILED if comparison.failures else 0, comparison.problems)
 
 
 def _metrics(names: Sequence[str], form: str) -> Mapping[str, Metric]:

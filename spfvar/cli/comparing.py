@@ -13,12 +13,13 @@ from spfvar.cli.options import what_decides, with_views
 from spfvar.comparison.losses import beyond
 from spfvar.comparison.metrics import Metric
 from spfvar.matrix import catalogue, merged
-from spfvar.matrix.compare import Comparison, evaluate, run_comparison
+from spfvar.matrix.compare import Comparison, evaluate, run_comparison, sound_plan
 from spfvar.matrix.plan import Plan, make_plan
 from spfvar.matrix.run import Progress
 from spfvar.matrix.runfile import load_run
 from spfvar.matrix.runs import Run, run_of
 from spfvar.plugins.registry import Registry
+from spfvar.plugins.variant import Stacks
 from spfvar.report import github, rivals
 from spfvar.report.machine import to_csv, to_json
 from spfvar.report.mail import render_mail
@@ -60,22 +61,26 @@ def planned(
     hardware: str,
     seeds: int,
     seed: int,
-) -> Plan:
-    """What is wanted, as cells to run; variants that cannot be extracted become problems."""
-    return make_plan(
-        registry, scenarios, catalogue.hardware(),
-        variants=usable(registry, wanted.variants or compared(registry, wanted.every)),
-        patterns=wanted.patterns,
-        threads=wanted.threads, hardware=hardware, baseline=wanted.baseline, settings=wanted.settings,
-        seeds=seeds, seed=seed, every=wanted.every,
+) -> tuple[Plan, Stacks]:
+    """What is wanted, as cells to run, and its stacks; variants that cannot be extracted become problems."""
+    profiles = catalogue.hardware()
+    return sound_plan(
+        usable(registry, wanted.variants or compared(registry, wanted.every)),
+        registry,
+        lambda names: make_plan(
+            registry, scenarios, profiles, variants=names, patterns=wanted.patterns,
+            threads=wanted.threads, hardware=hardware, baseline=wanted.baseline, settings=wanted.settings,
+            seeds=seeds, seed=seed, every=wanted.every,
+        ),
     )  # fmt: skip
 
 
 def simulated(
-    plan: Plan, registry: Registry, jobs: int | None, progress: Progress | None, arguments: Sequence[str]
-) -> tuple[Comparison, Run]:
+    plan: Plan, stacks: Stacks, registry: Registry, jobs: int | None, progress: Progress | None,
+    arguments: Sequence[str],
+) -> tuple[Comparison, Run]:  # fmt: skip
     """Run a plan, which the arguments of the command line ask for."""
-    comparison = run_comparison(plan, registry, jobs, progress)
+    comparison = run_comparison(plan, registry, jobs, progress, stacks)
     return comparison, run_of(plan, comparison.samples, what_decides(arguments))
 
 
@@ -141,7 +146,7 @@ def _annotations(
         )
         for cell in comparison.plan.cells
     }
-    broken = [f"plugin {problem.origin}: {problem.message}" for problem in comparison.problems]
+    broken = [str(problem) for problem in comparison.problems]
     broken += [f"{failure.message} {failure.axes}" for failure in comparison.failures]
     failing = beyond(comparison.comparisons, view.condition) if view.condition else []
     return github.render_comparison(

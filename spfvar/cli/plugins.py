@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import click
 
 from spfvar.cli.options import is_verbose
-from spfvar.plugins.registry import Registry, load_registry
+from spfvar.plugins.registry import Problem, Registry, load_registry
+
+BAD_INPUT = 2
 
 
 def load(plugins: Sequence[str]) -> Registry:
@@ -20,7 +22,12 @@ def load(plugins: Sequence[str]) -> Registry:
     return registry
 
 
+def exit_code(code: int, problems: Sequence[Problem]) -> int:
+    """The exit code of a run that gave ``code``, with plugins or variants that cannot be used: bad input."""
+    return BAD_INPUT if problems else code
+
+
 def tell_problems(registry: Registry) -> None:
     """Say which plugins and variants cannot be used, and why."""
     for problem in registry.problems:
-        click.echo(f"spfvar: plugin {problem.origin}: {problem.message}", err=True)
+        click.echo(f"spfvar: {problem}", err=True)

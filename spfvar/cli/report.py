@@ -25,7 +25,7 @@ from spfvar.cli.options import (
     set_option,
     threads_option,
 )
-from spfvar.cli.plugins import load, tell_problems
+from spfvar.cli.plugins import exit_code, load, tell_problems
 from spfvar.errors import InputError
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
@@ -99,7 +99,7 @@ def command(
         click.echo(text, nl=False)
     else:
         write_atomically(output, text)
-    return SOMETHING_FAILED if review.not_run or registry.problems else 0
+    return exit_code(SOMETHING_FAILED if review.not_run else 0, registry.problems)
 
 
 def render(review: Review, form: str, short: bool = False) -> str:

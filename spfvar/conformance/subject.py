@@ -11,7 +11,8 @@ from spfvar.automata.automaton import Automaton
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm import vmf
 from spfvar.ops.op import Steps
-from spfvar.plugins.registry import BUILT_IN, Problem, Registry, load_registry, sample_texts, time_limit
+from spfvar.plugins.bounds import bounded
+from spfvar.plugins.registry import BUILT_IN, Problem, Registry, Source, load_registry, sample_texts
 from spfvar.plugins.variant import Stack, Variant
 from spfvar.scenario.actors import actor_text
 from spfvar.scenario.race import Race
@@ -78,7 +79,7 @@ class Subject:
 
     def extract(self, variant: Variant, names: Collection[str] | None = None) -> dict[str, Automaton]:
         """The texts' automata, or those of some texts, under a fresh stack.  Raises StrategyError."""
-        with time_limit(EXTRACT_SECONDS):
+        with bounded(EXTRACT_SECONDS):
             stack = Stack(variant)
             return {
                 text.name: stack.automaton(text.name, text.steps)
@@ -113,7 +114,7 @@ def load_plugin(file_or_module: str) -> Plugin:
     registry = load_registry(installed=False)
     shipped, earlier = set(registry.variants), len(registry.problems)
     if file_or_module not in registry.modules:
-        registry.add_named(file_or_module)
+        registry.add_tried([Source("named", file_or_module)])
     variants = [
         variant for name, variant in registry.variants.items()
         if name not in shipped or variant.origin == file_or_module

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Annotated, Any
@@ -31,7 +33,8 @@ from spfvar.mm.truncate import Truncation
 from spfvar.mm.vmf import spell
 from spfvar.mm.writers import MmapLockWriters
 from spfvar.ops.op import Call, Op, Steps
-from spfvar.plugins import fields
+from spfvar.plugins import bounds, fields
+from spfvar.plugins.bounds import CutOffError, bounded
 from spfvar.plugins.fields import AsTuple, Line, Name, Names, Patches, Role, Text
 from spfvar.plugins.patches import register
 
@@ -97,6 +100,11 @@ class Variant:
         fields.check(self)
         fields.twice([event.name for event in self.events], f"variant {self.name}: event")
 
+    @property
+    def is_shipped(self) -> bool:
+        """Did it come with spfvar?"""
+        return self.origin.startswith("spfvar.")
+
     def events_with(self, role: str) -> list[str]:
         """Names of the events with a role."""
         return [event.name for event in self.events if event.role == role]
@@ -156,6 +164,7 @@ class Stack:
         }
         self._extractor = Extractor(self._resolve)
         self._lock = Lock()
+        self._cut: CutOffError | None = None
 
     def _resolve(self, name: str, args: tuple[Any, ...]) -> Steps:
         caller = getattr(self._manager.hook, name)
@@ -169,9 +178,20 @@ class Stack:
 
     def automaton(self, name: str, text: Any) -> Automaton:
         """Extract a thread's text under this stack; errors name the variant too."""
+        with self._extracting():
+            return self._extractor.automaton(name, text)
+
+    @contextmanager
+    def _extracting(self) -> Iterator[None]:
+        """One thread at a time, and within bounds if the variant is somebody else's."""
         try:
-            with self._lock:
-                return self._extractor.automaton(name, text)
+            with self._lock, nullcontext() if self.variant.is_shipped else bounded(bounds.CHECK_SECONDS):
+                if self._cut is not None:  # the next text would take as long to get there
+                    raise self._cut
+                yield
+        except CutOffError as error:
+            self._cut = error
+            raise StrategyError(f"variant {self.variant.name}: {error}") from error
         except StrategyError as error:
             raise StrategyError(f"variant {self.variant.name}: {error}") from error
 
@@ -187,15 +207,12 @@ class Stack:
         """
         found: dict[Call, None] = {}
         ahead = [call]
-        try:
-            with self._lock:
-                while ahead:
-                    here = ahead.pop()
-                    if here not in found:
-                        found[here] = None
-                        ahead += reversed(self._extractor.callees(here))
-        except StrategyError as error:
-            raise StrategyError(f"variant {self.variant.name}: {error}") from error
+        with self._extracting():
+            while ahead:
+                here = ahead.pop()
+                if here not in found:
+                    found[here] = None
+                    ahead += reversed(self._extractor.callees(here))
         return list(found)
 
     def outline(self, call: Call) -> list[str]:
@@ -203,15 +220,16 @@ class Stack:
 
         Raises StrategyError, also if no patch implements the hook point.
         """
-        try:
-            with self._lock:
-                return outline(*self._extractor.steps(call, spell))
-        except StrategyError as error:
-            raise StrategyError(f"variant {self.variant.name}: {error}") from error
+        with self._extracting():
+            return outline(*self._extractor.steps(call, spell))
 
     def texts(self) -> list[Op]:
         """The primitives of the texts that automata so far are made of, each at the line that yields it."""
         return list(self._extractor.texts())
+
+
+#: The stacks of variants by name, or why one could not be built.
+Stacks = dict[str, Stack | StrategyError]
 
 
 def _specifications() -> type:
