@@ -100,6 +100,7 @@ def command(
     cases = make_cases(registry, known, names, races, twins, parse_counts(counts))
     cases, stacks = runnable(cases, registry)
     tell_problems(registry)
+    twin_races = dict.fromkeys(registry.twins[case.twin].race for case in cases if case.twin)
     with _progress("states" if walk is None else "primitives") as progress:
         results = run_checks(cases, walks or search, jobs, progress, stacks)
     where = terminal.place(output, form)
@@ -107,7 +108,7 @@ def command(
         files = {result.case.race_name: known.own_file(result.case.race_name) for result in results}
         text = github.render_checks(results, registry.problems, files)
     else:
-        text = render(results, form, where, replay_options(races, plugins))
+        text = render(results, form, where, replay_options([*races, *twin_races], plugins))
     where.put(text)
     if save is not None:
         write_atomically(save, saved_text(results, save))

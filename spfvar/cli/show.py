@@ -162,7 +162,8 @@ def explain(name: str, registry: Registry) -> list[str]:
         name = races.select([name])[0]
         return race_lines(name, races[name], races.origin(name))
     if name in registry.twins:
-        return twin_lines(registry.twins[name])
+        twin = registry.twins[name]
+        return twin_lines(twin, twin.origin if registry.is_named(twin.origin) else "")
     if name.endswith(".toml") or name in scenarios.names():
         name = scenarios.select([name])[0]
         return scenario_lines(name, scenarios[name], scenarios.origin(name))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from spfvar.explore.properties import PROPERTIES
 from spfvar.plugins.variant import Twin
 from spfvar.scenario.race import Race, RaceStatement
@@ -25,7 +27,7 @@ def race_lines(name: str, race: Race, origin: str) -> list[str]:
         lines.append(f"  {actor.count} x {actor.name}: {program}")
     lines += ["", "About (every property is checked):"]
     for prop in race.properties:
-        lines.append(f"  {prop}: {PROPERTIES[prop].text if prop in PROPERTIES else 'not checked'}")
+        lines.append(f"  {prop}: {PROPERTIES[prop].text}")
     if race.sometimes:
         lines += ["", "Some interleaving has to reach: " + ", ".join(race.sometimes)]
     return [*lines, "", f"Run: spfvar check --race {name if origin == 'shipped' else origin}"]
@@ -39,8 +41,8 @@ def statement_text(statement: RaceStatement) -> str:
     return f"{verb} {given.get(verb, '')}".strip() + (f" ({', '.join(options)})" if options else "")
 
 
-def twin_lines(twin: Twin) -> list[str]:
-    """A broken twin: the published bug, and what shows it."""
+def twin_lines(twin: Twin, plugin: str = "") -> list[str]:
+    """A broken twin: the published bug, and what shows it.  ``plugin``: the file or module that has it."""
     lines = [f"{twin.name}: {twin.title}", f"source: {twin.source}"]
     if twin.description:
         lines += ["", twin.description]
@@ -54,4 +56,5 @@ def twin_lines(twin: Twin) -> list[str]:
     for word, patches in (("Adds", twin.patches), ("Leaves out", twin.without)):
         if patches:
             lines.append(f"{word}: {', '.join(patch.__name__ for patch in patches)}")
-    return [*lines, "", f"Run: spfvar check --twins {twin.name}"]
+    more = f" --plugin {shlex.quote(plugin)}" if plugin else ""
+    return [*lines, "", f"Run: spfvar check --twins {twin.name}{more}"]

@@ -45,7 +45,7 @@ def run_comparison(
     progress: Callable[[int, int], None] | None = None,
     stacks: Stacks | None = None,
 ) -> Comparison:
-    """Run a plan and evaluate it; ``stacks`` are those of `sound_plan`.  InputError if no cell could be run."""
+    """Run a plan and evaluate it; ``stacks`` are those of `sound_plan`.  InputError if no cell ran."""
     return evaluate(plan, run_plan(plan, jobs, progress, stacks), registry.problems)
 
 

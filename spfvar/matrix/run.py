@@ -12,8 +12,8 @@ from spfvar.errors import InputError
 from spfvar.matrix.plan import CellSpec, Plan
 from spfvar.matrix.samples import Failure, Sample, Samples, gather, place_of
 from spfvar.plugins.variant import Stack, Stacks
-from spfvar.simulate.runner import Result, SimulationError, seed_sequence, simulate
 from spfvar.simulate.machine import check_costs
+from spfvar.simulate.runner import Result, SimulationError, seed_sequence, simulate
 from spfvar.simulate.world import build_world, compute_times, extract_programs
 
 #: Called with the number of finished cells and of all cells.

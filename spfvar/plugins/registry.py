@@ -185,6 +185,10 @@ class Registry:
         """A plugin that the user named stands in for what was there without being asked for."""
         return self._adding and origin not in self._users
 
+    def is_named(self, origin: str) -> bool:
+        """Did the user name the plugin?"""
+        return origin in self._users
+
     def any_variant(self, name: str) -> Variant:
         """A variant, or a twin as a variant, by name."""
         if name not in self.twins:

@@ -14,6 +14,7 @@ import pluggy
 from spfvar.automata.automaton import Automaton
 from spfvar.automata.extract import Extractor, StrategyError
 from spfvar.automata.outline import outline
+from spfvar.errors import unknown
 from spfvar.mm import hookspecs
 from spfvar.mm.dispatch import HandleFault
 from spfvar.mm.dontunmap import MremapDontunmap
@@ -33,6 +34,7 @@ from spfvar.mm.truncate import Truncation
 from spfvar.mm.vmf import spell
 from spfvar.mm.writers import MmapLockWriters
 from spfvar.ops.op import Call, Op, Steps
+from spfvar.ops.properties import PROPERTIES
 from spfvar.plugins import bounds, fields
 from spfvar.plugins.bounds import CutOffError, bounded
 from spfvar.plugins.fields import AsTuple, Line, Name, Names, Patches, Role, Text
@@ -133,6 +135,8 @@ class Twin:
 
     def __post_init__(self) -> None:
         fields.check(self)
+        if self.prop and self.prop not in PROPERTIES:
+            raise unknown("property", self.prop, PROPERTIES, key="Twin.prop")
 
     @property
     def name(self) -> str:
@@ -157,8 +161,11 @@ class Stack:
         self.variant = variant
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(_specifications())
-        for patch in (*CORE, *variant.patches):
-            register(self._manager, patch)
+        try:
+            for patch in (*CORE, *variant.patches):
+                register(self._manager, patch)
+        except StrategyError as error:
+            raise StrategyError(f"variant {variant.name}: {error}") from error
         self._parameters = {
             name: tuple(inspect.signature(spec).parameters) for name, spec in hookspecs.HOOKS.items()
         }

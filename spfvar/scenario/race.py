@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from spfvar.errors import InputError, nearest
+from spfvar.errors import InputError, nearest, unknown
 from spfvar.mm.vmf import Mapping
+from spfvar.ops.properties import PROPERTIES
 
 #: Bounds of a race's memory: every word of a state has 16 bits, and sets of pages or CPUs are bit masks.
 MAX_PAGES = 32
@@ -175,6 +176,7 @@ class Race(_Strict):
 
     @model_validator(mode="after")
     def _fits(self) -> Race:
+        self._check_properties()
         self._check_names()
         self._check_vmas()
         pages = {"vma": {v.name: v.pages for v in self.vma}, "file": {f.name: f.pages for f in self.file}}
@@ -322,6 +324,11 @@ class Race(_Strict):
                 "only pages of anonymous memory that was there before are in swap", key=f"vma[{i}].swap",
                 expected="a mapped vma without file, with a table, with present = no",
             )  # fmt: skip
+
+    def _check_properties(self) -> None:
+        for i, name in enumerate(self.properties):
+            if name not in PROPERTIES:
+                raise unknown("property", name, PROPERTIES, key=f"properties[{i}]")
 
     def _check_names(self) -> None:
         """Each file, VMA and actor has a name of its own."""
