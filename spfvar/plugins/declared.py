@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -38,6 +41,7 @@ def declared_by(module: ModuleType) -> Declared:
         found[name] = []
         if name in has:
             found[name] = _read(names[name], name, kind, wrong)
+    wrong = [f"{_place(module, text)}{text}" for text in wrong]
     return Declared(found["VARIANTS"], found["TWINS"], found["SERIES"], has, tuple(wrong))
 
 
@@ -51,12 +55,29 @@ def _read(values: object, name: str, kind: type, wrong: list[str]) -> list[Any]:
         return []
     good = []
     for place, value in enumerate(values):
-        if type(value) is kind:
+        if issubclass(type(value), kind):
             good.append(value)
         else:
             hint = f": call it, {kind.__name__}(...)" if value is kind else ""
             wrong.append(f"{name}[{place}] is {_told(value)}, which is no {kind.__name__}{hint}")
     return good
+
+
+def _place(module: ModuleType, text: str) -> str:
+    """``file:line: `` of the assignment that a text begins with the name of; "" if there is none."""
+    name = re.split(r"[ \[]", text, maxsplit=1)[0]
+    file = str(getattr(module, "__file__", None))
+    try:
+        tree = ast.parse(Path(file).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return ""
+    lines = [
+        node.lineno for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name) and target.id == name
+    ]  # fmt: skip
+    return f"{file}:{lines[-1]}: " if lines else ""
 
 
 def _told(value: object) -> str:

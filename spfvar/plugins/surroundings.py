@@ -27,10 +27,11 @@ class Surroundings:
     def changes(self) -> list[str]:
         """What is not as it was, in words."""
         now = dict(_look())
-        return [
-            what for key, (what, value) in now.items()
-            if key not in self._now or self._now[key][1] != value
-        ] + [f"takes back: {what}" for key, (what, _) in self._now.items() if key not in now]  # fmt: skip
+        new = [
+            what for key, (what, value) in now.items() if key not in self._now or self._now[key][1] != value
+        ]
+        gone = [what for key, (what, _) in self._now.items() if key not in now]
+        return [*new, *(f"removes {what.partition(' ')[2]}" for what in gone)]
 
 
 def _look() -> Iterator[tuple[str, tuple[str, Any]]]:

@@ -284,13 +284,22 @@ _BODIES = {
     "modifies what it is given": "vmf.write = True\nyield",
 }  # fmt: skip
 #: Texts that no sample of faults and writers reaches: they are met when the race is extracted.
-_LATE = ("raises", "raises BaseException", "hangs", "allocates without end", "if without yield", "yields a number")
+_LATE = (
+    "raises",
+    "raises BaseException",
+    "hangs",
+    "allocates without end",
+    "if without yield",
+    "yields a number",
+)
 
 
 def _texts() -> dict[str, str]:
     def text(name: str, hook: str, args: str) -> str:
         body = _BODIES[name].replace("{hook}", hook).replace("{args}", args)
-        return _TEXT.format(hook=hook, args=args, body="\n".join(f"        {line}" for line in body.splitlines()))
+        return _TEXT.format(
+            hook=hook, args=args, body="\n".join(f"        {line}" for line in body.splitlines())
+        )
 
     found = {f"text: {name}": text(name, "do_anonymous_page", "vmf") for name in _BODIES}
     return found | {f"late text: {name}": text(name, "do_swap_page", "vmf") for name in _LATE}
