@@ -315,10 +315,10 @@ class _Run:
         choices = iter(sent)
         for before in seen:
             if returned is not None or not _same(item, before):
-                got = f"returns {shown(returned[0])}" if returned else f"yields {_describe(item)}"
+                got = f"returns {shown(returned[0])}" if returned else f"yields {shown(item)}"
                 raise StrategyError(
                     f"{location(steps)}: {self.function.name} behaves differently on a second run: it {got} "
-                    f"where it yielded {_describe(before)} before"
+                    f"where it yielded {shown(before)} before"
                 )
             if isinstance(before, Loop):
                 outcome: Hashable = None
@@ -331,10 +331,6 @@ class _Run:
 
 def _same(item: Any, before: Any) -> bool:
     return type(item) is type(before) and item == before
-
-
-def _describe(item: Any) -> str:
-    return item.name if isinstance(item, Op | Call | Loop | Again) else shown(item)
 
 
 # --- a function's text to read -------------------------------------------------------------------

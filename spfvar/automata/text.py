@@ -9,7 +9,7 @@ from typing import Any
 
 from spfvar.automata.blame import blamed
 from spfvar.errors import SpfvarError, one_line, shorten
-from spfvar.ops.op import RUN_CALL, Call, NotYieldedError, Steps
+from spfvar.ops.op import RUN_CALL, Again, Call, Loop, NotYieldedError, Op, Steps
 
 _LONGEST_VALUE = 80
 
@@ -94,6 +94,8 @@ def abandon(steps: Steps) -> None:
 
 def shown(value: object) -> str:
     """A plugin's value in a message: short, on one line, even if it cannot be shown."""
+    if isinstance(value, Op | Call | Loop | Again):
+        return str(value.name)
     try:
         return shorten(one_line(repr(value)), _LONGEST_VALUE)
     except Exception:

@@ -62,7 +62,7 @@ def shows_bug(subject: Subject, scope: Scope) -> Said:
             wrong.append(Trouble(f"{verdict.variant} in {verdict.race}: {what}", "take a smaller race"))
         elif not result.as_expected:
             what = f"{verdict.variant} in {verdict.race}: found {found}, expected {result.case.expected}"
-            do = f"read its steps: {subject.command('check --twins', '')}".rstrip()
+            do = f"read its steps: {subject.command('check --twins', '')}"
             wrong.append(Trouble(what, do))
     return f"{twin.prop or 'safe'} in {cases[0].race_name}, safe without", wrong
 

@@ -65,7 +65,7 @@ class Subject:
         """A command about this variant that the reader can run."""
         shipped = self.variant.origin.startswith(BUILT_IN)
         load = "" if shipped else f" --plugin {shlex.quote(self.plugin or self.variant.origin)}"
-        return f"spfvar {verb} {self.variant.name} {more}{load}"
+        return f"spfvar {verb} {self.variant.name}{f' {more}' if more else ''}{load}"
 
     @cached_property
     def texts(self) -> tuple[Text, ...]:

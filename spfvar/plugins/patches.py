@@ -79,6 +79,11 @@ def _check(patch: type) -> None:
                 f"{line_of(member)}: {patch.__name__}.{name}() is named like a hook point, but is none's "
                 "implementation: put @hookimpl above it, or rename it"
             )
+    if not marked:
+        raise StrategyError(
+            f"patch {patch.__module__}.{patch.__name__} implements no hook point: put @hookimpl above the "
+            "methods that do"
+        )
     if not patch.__module__.startswith("spfvar."):  # the project's own tests look at these
         for member in vars(patch).values():
             if inspect.isfunction(member) and (mistake := unused_text(member, patch)) is not None:

@@ -96,4 +96,5 @@ def test_a_twin_breaks_a_property_that_there_is() -> None:
 
 def test_a_list_is_as_good_as_a_tuple() -> None:
     """It becomes one: a variant is hashable."""
-    assert replace(VARIANT, patches=[Patch]).patches == (Patch,)
+    as_list: Any = [Patch]
+    assert replace(VARIANT, patches=as_list).patches == (Patch,)

@@ -79,7 +79,7 @@ class Unmarked:
         ),
         (Pluggys, 4, "takes what its yield gives for pluggy's result; it is the text below, to be run with"),
         (OldStyle, 1, "is a wrapper of pluggy's old style: @hookimpl(wrapper=True)"),
-        (YieldsFirst, 1, "yields Op(code=37, name='rcu_read_lock()'"),
+        (YieldsFirst, 1, "yields rcu_read_lock(), which is lost"),
         (YieldsBehind, 1, "behind its first yield: it returns a text that does"),
         (Forgets, 1, "is a wrapper that returns None, not a text"),
         (Unmarked, 1, "is named like a hook point, but is none's implementation: put @hookimpl above it"),
