@@ -19,12 +19,12 @@ from typing import Any
 
 import pandas as pd
 
-from spfvar.plugins.chosen import compared
 from spfvar.comparison.metrics import METRICS
 from spfvar.comparison.stats import KEY, summarise
 from spfvar.matrix import catalogue
 from spfvar.matrix.plan import DEFAULT_HARDWARE, Plan, make_plan
 from spfvar.matrix.run import run_plan
+from spfvar.plugins.chosen import compared
 from spfvar.plugins.registry import load_registry
 from spfvar.scenario.load import Load
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -18,8 +19,8 @@ from spfvar.explore.walked import LONGEST
 from spfvar.explore.world import build_race
 from spfvar.matrix import catalogue
 from spfvar.matrix.cases import make_cases
-from spfvar.matrix.check import run_checks
-from spfvar.matrix.compare import Comparison, evaluate, run_comparison
+from spfvar.matrix.check import run_checks, runnable
+from spfvar.matrix.compare import Comparison, evaluate, run_comparison, sound_plan
 from spfvar.matrix.merged import merge, select
 from spfvar.matrix.plan import DEFAULT_HARDWARE, make_plan
 from spfvar.matrix.runfile import load_run
@@ -56,13 +57,23 @@ def compare(
     >>> spfvar.compare("spf-do-fault", scenarios=["file-cow"], threads=[1, 16])  # doctest: +SKIP
     """
     registry = load_registry(plugins)
-    plan = make_plan(
-        registry, catalogue.scenarios(), catalogue.hardware(),
-        variants=usable(registry, variants or compared(registry, every)), patterns=scenarios, threads=threads,
-        hardware=hardware,
-        baseline=baseline, settings=_settings(axes), seeds=seeds, seed=seed, every=every,
+    loads, profiles = catalogue.scenarios(), catalogue.hardware()
+    plan, stacks = sound_plan(
+        usable(registry, variants or compared(registry, every)),
+        registry,
+        lambda names: make_plan(
+            registry, loads, profiles, variants=names, patterns=scenarios, threads=threads, hardware=hardware,
+            baseline=baseline, settings=_settings(axes), seeds=seeds, seed=seed, every=every,
+        ),
     )  # fmt: skip
-    return as_frame(run_comparison(plan, registry, jobs))
+    _warn(registry)
+    return as_frame(run_comparison(plan, registry, jobs, stacks=stacks))
+
+
+def _warn(registry: Registry) -> None:
+    """Say which plugins and variants are left out."""
+    for problem in registry.problems:
+        warnings.warn(str(problem), stacklevel=3)
 
 
 def _settings(axes: Mapping[str, object | Sequence[object]] | None) -> dict[str, list[str]]:
@@ -124,14 +135,15 @@ def check(
     """
     registry = load_registry(plugins)
     names = list(variants) if twins else usable(registry, variants)
-    cases = make_cases(registry, catalogue.races(), names, races, twins, counts)
+    cases, stacks = runnable(make_cases(registry, catalogue.races(), names, races, twins, counts), registry)
+    _warn(registry)
     options: Options | WalkOptions = Options(
         max_states=max_states, max_bytes=memory, seconds=seconds, first=not every
     )
     if walk:
         options = WalkOptions(walk, LONGEST, seconds, seed, not every)
     rows = []
-    for result in run_checks(cases, options, jobs):
+    for result in run_checks(cases, options, jobs, stacks=stacks):
         entry = result.as_dict()
         for hidden in ("trace", "what", "more"):
             entry.pop(hidden, None)

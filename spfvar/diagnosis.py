@@ -182,10 +182,11 @@ def plugin_findings(plugins: Sequence[str] = ()) -> Iterator[Finding]:
     twins = [t for t in registry.twins.values() if t.origin.startswith(TWINS)]
     yield Finding("plugins", "shipped", "ok", f"{len(shipped)} variants, {len(twins)} twins")
     others: dict[str, list[str]] = {}
-    for variant in registry.variants.values():
-        if variant not in shipped and registry.check(variant):
-            instead = f" (instead of the one from {variant.replaces})" if variant.replaces else ""
-            others.setdefault(variant.origin, []).append(f"{variant.name}{instead}")
+    foreign = [variant.name for variant in registry.variants.values() if variant not in shipped]
+    for name in registry.check(*foreign):
+        variant = registry[name]
+        instead = f" (instead of the one from {variant.replaces})" if variant.replaces else ""
+        others.setdefault(variant.origin, []).append(f"{variant.name}{instead}")
     for origin, names in others.items():
         yield Finding("plugins", origin, "ok", f"variants {', '.join(names)}")
     for problem in registry.problems:

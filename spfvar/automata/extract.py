@@ -7,15 +7,15 @@ spliced in behind every caller, which keeps the number of paths that of one func
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from spfvar.automata.automaton import Automaton, Node, minimise
 from spfvar.automata.outline import Spell, Step, spell_outcome
-from spfvar.errors import SpfvarError
-from spfvar.ops.codes import MAX_OUTCOMES
+from spfvar.automata.text import StrategyError as StrategyError
+from spfvar.automata.text import abandon, advance, leave, location, shown, start
+from spfvar.automata.vocabulary import Vocabulary
 from spfvar.ops.op import Again, Call, Loop, Op, Steps
 from spfvar.ops.primitives import end_thread
 
@@ -24,14 +24,6 @@ MAX_PATH = 500
 MAX_BRANCHES = 150
 MAX_PATHS = 5000
 MAX_DEPTH = 60
-#: The function that yields a hook point's `Call`: what matters is who called it.
-CALLER = "call_hook_point"
-
-
-class StrategyError(SpfvarError):
-    """A strategy's text that is no strategy: names the function, the file and the line."""
-
-    exit_code = 2
 
 
 class Resolver(Protocol):
@@ -101,20 +93,6 @@ class _Function:
         return [node.value for node in self.nodes if isinstance(node, _Leaf)]
 
 
-def location(steps: Steps) -> str:
-    """``file:line`` of the innermost text that a suspended or finished generator stands in."""
-    inner: Any = steps
-    while getattr(inner, "gi_yieldfrom", None) is not None and hasattr(inner.gi_yieldfrom, "gi_frame"):
-        if inner.gi_yieldfrom.gi_code.co_name == CALLER:
-            break
-        inner = inner.gi_yieldfrom
-    frame = getattr(inner, "gi_frame", None)
-    if frame is not None:
-        return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-    code = inner.gi_code
-    return f"{code.co_filename}:{code.co_firstlineno}"
-
-
 class Extractor:
     """Extracts automata under one stack of patches; functions are remembered by argument list."""
 
@@ -123,6 +101,8 @@ class Extractor:
         self._functions: dict[tuple[Any, tuple[Any, ...]], _Function] = {}
         self._active: list[tuple[Any, tuple[Any, ...]]] = []
         self._automata: dict[tuple[str, int, tuple[_Tree, ...]], Automaton] = {}
+        #: What the primitives of all texts have to agree with.
+        self.vocabulary = Vocabulary()
 
     def automaton(self, name: str, text: Callable[[], Steps]) -> Automaton:
         """The automaton of a thread's whole text; where the text ends, the thread ends.
@@ -199,7 +179,7 @@ class Extractor:
         key = (call.target, call.args)
         try:
             known = self._functions.get(key)
-        except TypeError as error:
+        except Exception as error:
             raise StrategyError(f"{where}: {call.name}: an argument is not hashable: {error}") from None
         if known is not None:
             return known
@@ -234,43 +214,70 @@ class _Run:
 
     def explore(self, sent: list[Hashable], seen: list[Any]) -> int:
         """The shared tree behind a prefix: ``sent`` outcomes, at which ``seen`` items were yielded."""
-        steps, item, returned = self._replay(sent, seen)
+        steps = start(self.function.name, self.text)
+        try:
+            trail, node = self._follow(steps, sent, seen)
+        except BaseException:
+            abandon(steps)
+            raise
+        if not isinstance(node, int):
+            leave(self.function.name, steps)
+            node = self._branch(*node, sent, [*seen, *trail])
+        return self._wrap(trail, node)
+
+    def _follow(
+        self, steps: Steps, sent: list[Hashable], seen: list[Any]
+    ) -> tuple[list[Any], int | tuple[Op | Call, tuple[Hashable, ...]]]:
+        """What is yielded behind a prefix, up to the end of the text, or to an item of several outcomes."""
+        item, returned = self._replay(steps, sent, seen)
         trail: list[Any] = []
-        node: int | None = None
-        while node is None:
+        while True:
             if len(seen) + len(trail) > MAX_PATH or len(sent) > MAX_BRANCHES:
                 raise StrategyError(
                     f"{location(steps)}: {self.function.name} never ends: more than {MAX_PATH} ops or "
                     f"{MAX_BRANCHES} branches on one path (use loop() and again() to go round)"
                 )
             if returned is not None:
-                node = self.function.add(_Leaf(returned[0]))
-            elif isinstance(item, Again):
+                return trail, self.function.add(_Leaf(returned[0]))
+            if isinstance(item, Again):
                 if not any(isinstance(i, Loop) and i.name == item.name for i in [*seen, *trail]):
                     raise StrategyError(
                         f"{location(steps)}: {self.function.name}: again({item.name!r}) is inside "
                         "no such loop"
                     )
-                steps.close()
-                node = self.function.add(_Back(item.name))
-            elif isinstance(item, Loop):
+                leave(self.function.name, steps)
+                return trail, self.function.add(_Back(item.name))
+            if isinstance(item, Loop):
                 trail.append(item)
                 item, returned = self._advance(steps, None)
-            else:
-                outcomes = self._outcomes(item, steps)
-                item = replace(item, where=location(steps))
-                if len(outcomes) == 1:
-                    trail.append(item)
-                    item, returned = self._advance(steps, outcomes[0])
-                else:
-                    if self.paths + len(outcomes) > MAX_PATHS:
-                        raise StrategyError(
-                            f"{location(steps)}: {self.function.name} has more than {MAX_PATHS} paths: "
-                            "does it end?"
-                        )
-                    steps.close()
-                    node = self._branch(item, outcomes, sent, [*seen, *trail])
-        return self._wrap(trail, node)
+                continue
+            self._check(item, steps)
+            outcomes = self._outcomes(item, steps)
+            item = replace(item, where=location(steps))
+            if len(outcomes) != 1:
+                if self.paths + len(outcomes) > MAX_PATHS:
+                    raise StrategyError(
+                        f"{location(steps)}: {self.function.name} has more than {MAX_PATHS} paths: "
+                        "does it end?"
+                    )
+                return trail, (item, outcomes)
+            trail.append(item)
+            item, returned = self._advance(steps, outcomes[0])
+
+    def _check(self, item: Any, steps: Steps) -> None:
+        """An item is a call, or a primitive of the model's vocabulary."""
+        if isinstance(item, Op):
+            wrong = self.extractor.vocabulary.wrong(item)
+            if wrong is not None:
+                raise StrategyError(f"{location(steps)}: {self.function.name}: {wrong}")
+        elif not isinstance(item, Call):
+            raise StrategyError(
+                f"{location(steps)}: {self.function.name} yields {shown(item)}, which is no op "
+                "(what gives a generator is called with 'yield from')"
+            )
+
+    def _advance(self, steps: Steps, outcome: Hashable) -> tuple[Any, tuple[Hashable] | None]:
+        return advance(self.function.name, steps, outcome)
 
     def _wrap(self, trail: list[Any], node: int) -> int:
         for item in reversed(trail):
@@ -295,55 +302,23 @@ class _Run:
             return replace(item, function=self.function.name)
         return item
 
-    def _outcomes(self, item: Any, steps: Steps | None) -> tuple[Hashable, ...]:
+    def _outcomes(self, item: Op | Call, steps: Steps | None) -> tuple[Hashable, ...]:
         if isinstance(item, Op):
-            if not 1 <= len(item.outcomes) <= MAX_OUTCOMES:
-                raise StrategyError(f"{item.name} has {len(item.outcomes)} outcomes, at most {MAX_OUTCOMES}")
             return item.outcomes
-        if isinstance(item, Call):
-            where = location(steps) if steps is not None else self.function.name
-            return tuple(self.extractor._call(item, where).returns())  # none: what follows is unreachable
         where = location(steps) if steps is not None else self.function.name
-        raise StrategyError(
-            f"{where}: {self.function.name} yields {item!r}, which is no op "
-            "(a hook is called with 'yield from')"
-        )
+        return tuple(self.extractor._call(item, where).returns())  # none: what follows is unreachable
 
-    def _start(self) -> Steps:
-        steps = self.text()
-        if not inspect.isgenerator(steps):
-            code = getattr(self.text, "__code__", None)
-            where = f"{code.co_filename}:{code.co_firstlineno}: " if code is not None else ""
-            raise StrategyError(f"{where}{self.function.name} returns {steps!r}, not a generator of ops")
-        return steps
-
-    def _advance(self, steps: Steps, outcome: Hashable) -> tuple[Any, tuple[Hashable] | None]:
-        """Send one outcome: the next item, or the returned value in a tuple."""
-        try:
-            return steps.send(outcome), None
-        except StopIteration as stop:
-            try:
-                hash(stop.value)
-            except TypeError:
-                raise StrategyError(
-                    f"{location(steps)}: {self.function.name} returns {stop.value!r}, which is not hashable"
-                ) from None
-            return None, (stop.value,)
-        except StrategyError:
-            raise
-        except Exception as error:
-            raise StrategyError(_failed(self.function.name, error)) from error
-
-    def _replay(self, sent: list[Hashable], seen: list[Any]) -> tuple[Steps, Any, tuple[Hashable] | None]:
-        steps = self._start()
+    def _replay(
+        self, steps: Steps, sent: list[Hashable], seen: list[Any]
+    ) -> tuple[Any, tuple[Hashable] | None]:
         item, returned = self._advance(steps, None)
         choices = iter(sent)
         for before in seen:
-            if returned is not None or item != before:
-                got = f"returns {returned[0]!r}" if returned else f"yields {_describe(item)}"
+            if returned is not None or not _same(item, before):
+                got = f"returns {shown(returned[0])}" if returned else f"yields {shown(item)}"
                 raise StrategyError(
                     f"{location(steps)}: {self.function.name} behaves differently on a second run: it {got} "
-                    f"where it yielded {_describe(before)} before"
+                    f"where it yielded {shown(before)} before"
                 )
             if isinstance(before, Loop):
                 outcome: Hashable = None
@@ -351,20 +326,11 @@ class _Run:
                 outcomes = self._outcomes(before, steps)
                 outcome = next(choices) if len(outcomes) > 1 else outcomes[0]
             item, returned = self._advance(steps, outcome)
-        return steps, item, returned
+        return item, returned
 
 
-def _describe(item: Any) -> str:
-    return getattr(item, "name", None) or repr(item)
-
-
-def _failed(name: str, error: Exception) -> str:
-    where = ""
-    traceback = error.__traceback__
-    while traceback is not None:
-        where = f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}"
-        traceback = traceback.tb_next
-    return f"{where}: {name} fails: {type(error).__name__}: {error}"
+def _same(item: Any, before: Any) -> bool:
+    return type(item) is type(before) and item == before
 
 
 # --- a function's text to read -------------------------------------------------------------------

@@ -28,7 +28,7 @@ from spfvar.cli.options import (
     threads_option,
 )
 from spfvar.cli.own_files import tell_own
-from spfvar.cli.plugins import load, tell_problems
+from spfvar.cli.plugins import exit_code, load, tell_problems
 from spfvar.cli.waiting import counting, doing
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
@@ -120,7 +120,7 @@ def command(
         )  # fmt: skip
         text, code = _in_loads(prefixes, plan, judged_by, jobs, form)
     terminal.place(output, form).put(text)
-    return code or (SOMETHING_FAILED if registry.problems else 0)
+    return exit_code(code, registry.problems)
 
 
 def _refuse_options_of_scenarios() -> None:

@@ -25,6 +25,7 @@ from spfvar.cli.options import (
     reproduce,
 )
 from spfvar.cli.own_files import tell_own
+from spfvar.cli.plugins import exit_code as plugins_code
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.cli.waiting import doing
 from spfvar.errors import InputError
@@ -86,8 +87,8 @@ def command(
       spfvar check --walk 100000 --race three-faults-munmap --count fault=9
 
     Exit codes: 0 all safe (with --twins: all as expected); 1 a violation (with --twins: a miss or a false
-    alarm); 3 nothing violated but a search was incomplete, as random walks always are; 2 bad input; 130
-    interrupted.
+    alarm); 3 nothing violated but a search was incomplete, as random walks always are; 2 bad input, such as
+    a plugin that cannot be used or an error in its text, whatever the rest gave; 130 interrupted.
     """
     from spfvar.matrix.cases import make_cases
     from spfvar.matrix.scopes import parse_counts
@@ -101,19 +102,20 @@ def command(
     names = variants if twins else usable(registry, variants)
     known = catalogue.races()
     cases = make_cases(registry, known, names, races, twins, threads)
-    tell_problems(registry)
     if not twins:
         tell_own(known, races, "--race")
     # The explorer: not before the names are known to be good.
     from spfvar.explore.verdict import REDUCTIONS, with_reductions
-    from spfvar.matrix.check import exit_code, run_checks
+    from spfvar.matrix.check import exit_code, run_checks, runnable
 
+    cases, stacks = runnable(cases, registry)
+    tell_problems(registry)
     search = replace(search_options(max_states, memory, timeout), first=not every)
     if no_reductions:
         search = with_reductions(search, REDUCTIONS, False)
     walks = walk_options(walk, seed, search) if walk is not None or seed is not None else None
     with _progress("states" if walk is None else "primitives") as progress:
-        results = run_checks(cases, walks or search, jobs, progress)
+        results = run_checks(cases, walks or search, jobs, progress, stacks)
     where = terminal.place(output, form)
     if form == "github":
         from spfvar.report import github
@@ -129,8 +131,7 @@ def command(
         from spfvar.matrix.saved import saved_text
 
         write_atomically(save, saved_text(results, save))
-    code = exit_code(results)
-    return INCOMPLETE if code == 0 and registry.problems else code
+    return plugins_code(exit_code(results), registry.problems)
 
 
 def walk_options(walk: int | None, seed: int | None, options: Options) -> WalkOptions:

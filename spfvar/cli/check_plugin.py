@@ -39,10 +39,11 @@ def command(
     plugin: str, names: tuple[str, ...], races: tuple[str, ...], scenarios: tuple[str, ...], max_states: int,
     memory: str | None, timeout: str | None, jobs: int | None, form: str, output: str | None,
 ) -> int:  # fmt: skip
-    """Check that a plugin's variants are well made: is FILE or MODULE fit to be compared and passed on?
+    """Check that a plugin's variants and twins are well made: is it fit to be compared and passed on?
 
     Checks, cheap ones first: loads, documented, hooks, automata, sections, references, events, safe, runs.
     docs/check-plugin.md says what each looks at.  The last two explore the races and run the loads.
+    A twin has hooks, automata, and twin: does its race show the bug?
 
     \b
     Examples:
@@ -53,15 +54,15 @@ def command(
 
     Exit codes: 0 every check passed; 1 one did not; 2 bad input; 130 interrupted.
     """
-    from spfvar.conformance.kit import CHECKS, LOADS, check_plugin
+    from spfvar.conformance.kit import NAMES, check_plugin
     from spfvar.conformance.result import PASS
     from spfvar.conformance.running import Scope
     from spfvar.conformance.subject import load_plugin
     from spfvar.report.conformance import render_json, render_text
 
     for name in names:
-        if name not in (LOADS, *CHECKS):
-            raise unknown("check", name, (LOADS, *CHECKS), key="--check")
+        if name not in NAMES:
+            raise unknown("check", name, NAMES, key="--check")
     options = search_options(max_states, memory, timeout)
     if output is not None:
         check_writable(output)

@@ -28,7 +28,7 @@ from spfvar.cli.options import (
     threads_option,
 )
 from spfvar.cli.own_files import tell_own
-from spfvar.cli.plugins import load, tell_problems
+from spfvar.cli.plugins import exit_code, load, tell_problems
 from spfvar.cli.waiting import doing
 from spfvar.comparison.metrics import METRICS, Metric, select
 from spfvar.errors import InputError
@@ -113,8 +113,8 @@ def command(
       spfvar compare --load all.jsonl --baseline per-vma-6.12 --metric all
       spfvar compare my-idea --load all.jsonl --load mine.jsonl --format mail
 
-    Exit codes: 0 done; 1 --fail-on met, or something asked for could not be run; 2 bad input;
-    130 interrupted.
+    Exit codes: 0 done; 1 --fail-on met, or something asked for could not be run; 2 bad input, such as a
+    plugin that cannot be used, whatever the rest gave; 130 interrupted.
     """
     with blame("--metric"):
         shown = _metrics(metrics, form)
@@ -129,18 +129,20 @@ def command(
     known = catalogue.scenarios()
     if not loads:
         registry = load(plugins)
-        plan = planned(wanted, registry, known, hardware, seeds, seed)
-        tell_problems(registry)
+        names, make = planned(wanted, registry, known, hardware, seeds, seed)
         tell_own(known, scenarios, "--scenario")
         tell_own(catalogue.hardware(), [hardware], "--hardware")
     from spfvar.cli import comparing  # the simulator: not before the arguments are known to be good
+    from spfvar.matrix.compare import sound_plan
     from spfvar.matrix.runfile import run_text
 
     if loads:
         comparison, run = comparing.loaded(loads, wanted, sys.argv[1:])
     else:
+        plan, stacks = sound_plan(names, registry, make)
+        tell_problems(registry)
         with _progress() as progress:
-            comparison, run = comparing.simulated(plan, registry, jobs, progress, sys.argv[1:])
+            comparison, run = comparing.simulated(plan, stacks, registry, jobs, progress, sys.argv[1:])
     for failure in comparison.failures:
         terminal.say(f"spfvar: not run: {failure.message} {failure.axes}", error=True)
     if save is not None:
@@ -152,8 +154,8 @@ def command(
         click.echo(f"spfvar: unsure, so not failed: {loss}; more seeds may tell", err=True)
     if condition is not None and (loss := comparing.too_bad(comparison, condition)) is not None:
         terminal.say(f"spfvar: {loss}", error=True)
-        return SOMETHING_FAILED
-    return SOMETHING_FAILED if comparison.failures or comparison.problems else 0
+        return exit_code(SOMETHING_FAILED, comparison.problems)
+    return exit_code(SOMETHING_FAILED if comparison.failures else 0, comparison.problems)
 
 
 def _metrics(names: Sequence[str], form: str) -> Mapping[str, Metric]:

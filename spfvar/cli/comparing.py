@@ -19,6 +19,7 @@ from spfvar.matrix.run import Progress
 from spfvar.matrix.runfile import load_run
 from spfvar.matrix.runs import Run, run_of
 from spfvar.plugins.registry import Registry
+from spfvar.plugins.variant import Stacks
 from spfvar.report import github, rivals
 from spfvar.report.machine import to_csv, to_json
 from spfvar.report.mail import render_mail
@@ -42,10 +43,11 @@ class View:
 
 
 def simulated(
-    plan: Plan, registry: Registry, jobs: int | None, progress: Progress | None, arguments: Sequence[str]
-) -> tuple[Comparison, Run]:
+    plan: Plan, stacks: Stacks, registry: Registry, jobs: int | None, progress: Progress | None,
+    arguments: Sequence[str],
+) -> tuple[Comparison, Run]:  # fmt: skip
     """Run a plan, which the arguments of the command line ask for."""
-    comparison = run_comparison(plan, registry, jobs, progress)
+    comparison = run_comparison(plan, registry, jobs, progress, stacks)
     return comparison, run_of(plan, comparison.samples, what_decides(arguments))
 
 
@@ -111,7 +113,7 @@ def _annotations(
         )
         for cell in comparison.plan.cells
     }
-    broken = [f"plugin {problem.origin}: {problem.message}" for problem in comparison.problems]
+    broken = [str(problem) for problem in comparison.problems]
     broken += [f"{failure.message} {failure.axes}" for failure in comparison.failures]
     failing = beyond(comparison.comparisons, view.condition) if view.condition else []
     return github.render_comparison(

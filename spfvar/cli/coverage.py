@@ -13,7 +13,7 @@ from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
 from spfvar.cli.command import Command
 from spfvar.cli.options import format_option, output_option, plugin_option, reproduce
-from spfvar.cli.plugins import load, tell_problems
+from spfvar.cli.plugins import exit_code, load, tell_problems
 from spfvar.cli.waiting import doing
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
@@ -56,7 +56,7 @@ def command(
     with _progress(len(chosen)) as done:
         text = _writers(chosen, form, line, done) if writers else _faults(chosen, form, line, done)
     terminal.place(output, form).put(text)
-    return INCOMPLETE if registry.problems else 0
+    return exit_code(0, registry.problems)
 
 
 def _faults(variants: Sequence[Variant], form: str, line: str, done: Callable[[], None]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from spfvar.matrix import catalogue
@@ -30,12 +31,20 @@ def planned(
     hardware: str,
     seeds: int,
     seed: int,
-) -> Plan:
-    """What is wanted, as cells to run; variants that cannot be extracted become problems."""
-    return make_plan(
-        registry, scenarios, catalogue.hardware(),
-        variants=usable(registry, wanted.variants or compared(registry, wanted.every)),
-        patterns=wanted.patterns,
-        threads=wanted.threads, hardware=hardware, baseline=wanted.baseline, settings=wanted.settings,
-        seeds=seeds, seed=seed, every=wanted.every,
-    )  # fmt: skip
+) -> tuple[list[str], Callable[[Sequence[str]], Plan]]:
+    """The variants that are wanted, and what makes the cells to run of them, or of some of them.
+
+    Variants whose plugins cannot be used become problems.  Raises InputError for names that do not exist.
+    """
+    profiles = catalogue.hardware()
+
+    def make(names: Sequence[str]) -> Plan:
+        return make_plan(
+            registry, scenarios, profiles, variants=names, patterns=wanted.patterns,
+            threads=wanted.threads, hardware=hardware, baseline=wanted.baseline, settings=wanted.settings,
+            seeds=seeds, seed=seed, every=wanted.every,
+        )  # fmt: skip
+
+    names = usable(registry, wanted.variants or compared(registry, wanted.every))
+    make(names)
+    return names, make

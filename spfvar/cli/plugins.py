@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from spfvar.cli import terminal
 from spfvar.cli.options import is_verbose
-from spfvar.plugins.registry import Registry, load_registry
+from spfvar.plugins.registry import Problem, Registry, load_registry
+
+BAD_INPUT = 2
 
 
 def load(plugins: Sequence[str]) -> Registry:
@@ -19,7 +21,12 @@ def load(plugins: Sequence[str]) -> Registry:
     return registry
 
 
+def exit_code(code: int, problems: Sequence[Problem]) -> int:
+    """The exit code of a run that gave ``code``, with plugins or variants that cannot be used: bad input."""
+    return BAD_INPUT if problems else code
+
+
 def tell_problems(registry: Registry) -> None:
     """Say which plugins and variants cannot be used, and why."""
     for problem in registry.problems:
-        terminal.say(f"spfvar: plugin {problem.origin}: {problem.message}", error=True)
+        terminal.say(f"spfvar: {problem}", error=True)

@@ -28,7 +28,7 @@ from spfvar.cli.options import (
     threads_option,
 )
 from spfvar.cli.own_files import tell_own
-from spfvar.cli.plugins import load, tell_problems
+from spfvar.cli.plugins import exit_code, load, tell_problems
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 
@@ -117,7 +117,7 @@ def command(
         )  # fmt: skip
     text = render(review, form, short)
     terminal.Place(output).put(text)
-    return SOMETHING_FAILED if review.not_run or registry.problems else 0
+    return exit_code(SOMETHING_FAILED if review.not_run else 0, registry.problems)
 
 
 def render(review: Review, form: str, short: bool = False) -> str:

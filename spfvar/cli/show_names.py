@@ -8,9 +8,9 @@ from pathlib import Path
 
 from spfvar.cli.lines import Verbatim, said
 from spfvar.comparison.metrics import METRICS, Metric
-from spfvar.explore.properties import PROPERTIES, Property
 from spfvar.mm.hookspecs import HOOKS
 from spfvar.ops.op import Op
+from spfvar.ops.properties import PROPERTIES, Property
 from spfvar.ops.vocabulary import constructors, sample, section_of
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.texts import core_of, text_of

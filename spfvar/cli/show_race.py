@@ -28,7 +28,7 @@ def race_lines(name: str, race: Race, origin: str) -> list[str]:
         lines.append(f"  {actor.count} x {actor.name}: {program}")
     lines += ["", "About (every property is checked):"]
     for prop in race.properties:
-        lines.append(f"  {prop}: {PROPERTIES[prop].text if prop in PROPERTIES else 'not checked'}")
+        lines.append(f"  {prop}: {PROPERTIES[prop].text}")
     if race.sometimes:
         lines += ["", "Some interleaving has to reach: " + ", ".join(race.sometimes)]
     return [*lines, "", said("Run", "check", "--race", name if origin == "shipped" else origin)]

@@ -12,6 +12,7 @@ from spfvar.conformance.result import FAIL, NOT_RUN, PASS, Result, Trouble, shor
 from spfvar.conformance.running import Scope
 from spfvar.conformance.static import Said
 from spfvar.conformance.subject import Plugin, Subject
+from spfvar.errors import InputError
 from spfvar.scenario.race import Race
 
 LOADS = "loads"
@@ -55,22 +56,33 @@ CHECKS = {
 }  # fmt: skip
 
 
+#: Checks of a twin; what it does wrong on purpose is not looked for.
+TWIN_CHECKS = {
+    **{name: CHECKS[name] for name in ("hooks", "automata")},
+    "twin": Check("twin", "its race shows the bug, and not without it", running.shows_bug, "automata"),
+}
+#: What can be asked for by name.
+NAMES = (LOADS, *CHECKS, *(name for name in TWIN_CHECKS if name not in CHECKS))
+
+
 def check_loads(plugin: Plugin) -> Result:
-    """Does the plugin load, and does it define variants?"""
+    """Does the plugin load, and does it define variants or twins?"""
     wrong = [Trouble(problem.message, "correct the plugin's module") for problem in plugin.problems]
-    if not plugin.variants and not wrong:
+    if not plugin.variants and not plugin.twins and not wrong:
         wrong = [Trouble("its VARIANTS list is empty", "put a Variant into it")]
-    names = ", ".join(variant.name for variant in plugin.variants)
+    names = ", ".join([*(one.name for one in plugin.variants), *(one.name for one in plugin.twins)])
     return _result("", LOADS, names, wrong)
 
 
-def check_variant(subject: Subject, scope: Scope, names: Sequence[str] = ()) -> Iterator[Result]:
+def check_variant(
+    subject: Subject, scope: Scope, names: Sequence[str] = (), checks: Mapping[str, Check] = CHECKS
+) -> Iterator[Result]:
     """Run checks of one variant (none named: all), in the table's order."""
     done: dict[str, Result] = {}
-    for name in CHECKS:
+    for name in checks:
         if names and name not in names:
             continue
-        done[name] = run_check(CHECKS[name], subject, scope, done)
+        done[name] = run_check(checks[name], subject, scope, done)
         yield done[name]
 
 
@@ -108,7 +120,16 @@ def _result(variant: str, check: str, summary: str, wrong: Sequence[Trouble]) ->
 def check_plugin(
     plugin: Plugin, races: Mapping[str, Race], scope: Scope, names: Sequence[str] = ()
 ) -> Iterator[Result]:
-    """Everything, as it is found: the plugin, then each of its variants."""
+    """Everything, as it is found: the plugin, then each of its variants and twins."""
     yield check_loads(plugin)
     for variant in plugin.variants:
         yield from check_variant(Subject(variant, plugin.registry, races, plugin.name), scope, names)
+    for twin in plugin.twins:
+        try:
+            variant = plugin.registry.any_variant(twin.name)
+        except (InputError, StrategyError) as error:
+            wrong = [Trouble(str(error), "name a variant that has the patches the twin goes with")]
+            yield _result(twin.name, "twin", "", wrong)
+            continue
+        subject = Subject(variant, plugin.registry, races, plugin.name)
+        yield from check_variant(subject, scope, names, TWIN_CHECKS)

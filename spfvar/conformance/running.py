@@ -12,7 +12,7 @@ from spfvar.conformance.subject import Subject
 from spfvar.explore.options import Options
 from spfvar.explore.verdict import INCOMPLETE, VIOLATION, Verdict
 from spfvar.matrix import catalogue
-from spfvar.matrix.cases import Case
+from spfvar.matrix.cases import Case, make_cases
 from spfvar.matrix.check import run_checks
 from spfvar.matrix.plan import make_plan
 from spfvar.matrix.run import run_plan
@@ -47,6 +47,25 @@ def safe(subject: Subject, scope: Scope) -> Said:
     vacuous = [verdict.race for verdict in verdicts if verdict.vacuous]
     more = f"; reached too little to say much in {', '.join(vacuous)}" if vacuous else ""
     return f"{number(len(cases), 'race')}, {states} states{more}", wrong
+
+
+def shows_bug(subject: Subject, scope: Scope) -> Said:
+    """The twin's race shows its bug, by the property that it names, and not without the bug."""
+    twin = subject.registry.twins[subject.variant.name]
+    cases = make_cases(subject.registry, catalogue.races(), [twin.name], (), twins=True)
+    results = run_checks(cases, scope.options, scope.jobs)
+    wrong = []
+    for result in results:
+        verdict = result.verdict
+        found = verdict.property or verdict.verdict
+        if verdict.verdict == INCOMPLETE:
+            what = f"nothing found in {verdict.states} states, and nothing proven: {verdict.why}"
+            wrong.append(Trouble(f"{verdict.variant} in {verdict.race}: {what}", "take a smaller race"))
+        elif not result.as_expected:
+            what = f"{verdict.variant} in {verdict.race}: found {found}, expected {result.case.expected}"
+            do = f"read its steps: {subject.command('check --twins', '')}"
+            wrong.append(Trouble(what, do))
+    return f"{twin.prop or 'safe'} in {cases[0].race_name}, safe without", wrong
 
 
 def _of_verdict(verdict: Verdict, subject: Subject) -> list[Trouble]:

@@ -27,7 +27,6 @@ Said = tuple[str, list[Trouble]]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*")
 _KERNEL = re.compile(r"\d+\.\d+")
 _PLACEHOLDER = re.compile(r"(todo|tbd|fixme|xxx|\?)*", re.IGNORECASE)
-ROLES = ("attempt", "abort", "reason")
 
 
 def documented(subject: Subject) -> Said:
@@ -54,10 +53,19 @@ def documented(subject: Subject) -> Said:
                 _place_of(patch),
             ))  # fmt: skip
     wrong += [
+        Trouble(f"its rival {rival!r} is no variant", _meant(rival, subject))
+        for rival in variant.rivals if not subject.registry.has_variant(rival)
+    ]  # fmt: skip
+    wrong += [
         Trouble(f"event {event.name} is not explained", "give the Event a doc: a table's reader sees it")
         for event in variant.events if not event.doc.strip()
     ]  # fmt: skip
     return f"{number(len(variant.patches), 'patch')}, {number(len(variant.events), 'event')}", wrong
+
+
+def _meant(rival: str, subject: Subject) -> str:
+    close = nearest(rival, subject.registry.variants)
+    return f"did you mean {close}?" if close else "spfvar list variants has the names"
 
 
 def hook_points(subject: Subject) -> Said:
@@ -227,14 +235,6 @@ def events(subject: Subject) -> Said:
         Trouble(f"counts {event}, which its events do not list",
                 f'add Event("{event}", "reason", "...") to the Variant', short_place(where))
         for event, where in counted.items() if event not in names and event not in of_core
-    ]  # fmt: skip
-    wrong += [
-        Trouble(f"event {event.name} has the role {event.role!r}", f"one of {', '.join(ROLES)}")
-        for event in variant.events if event.role not in ROLES
-    ]  # fmt: skip
-    wrong += [
-        Trouble(f"event {name} is listed twice", "list it once")
-        for name in dict.fromkeys(names) if names.count(name) > 1
     ]  # fmt: skip
     return f"{len(set(counted) - of_core)} of its own counted, all listed", wrong + _success(variant)
 

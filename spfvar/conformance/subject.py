@@ -11,8 +11,9 @@ from spfvar.automata.automaton import Automaton
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm import vmf
 from spfvar.ops.op import Steps
-from spfvar.plugins.registry import BUILT_IN, Problem, Registry, load_registry, sample_texts, time_limit
-from spfvar.plugins.variant import Stack, Variant
+from spfvar.plugins.bounds import bounded
+from spfvar.plugins.registry import BUILT_IN, Problem, Registry, Source, load_registry, sample_texts
+from spfvar.plugins.variant import Stack, Twin, Variant
 from spfvar.scenario.actors import actor_text
 from spfvar.scenario.race import Race
 
@@ -64,7 +65,7 @@ class Subject:
         """A command about this variant that the reader can run."""
         shipped = self.variant.origin.startswith(BUILT_IN)
         load = "" if shipped else f" --plugin {shlex.quote(self.plugin or self.variant.origin)}"
-        return f"spfvar {verb} {self.variant.name} {more}{load}"
+        return f"spfvar {verb} {self.variant.name}{f' {more}' if more else ''}{load}"
 
     @cached_property
     def texts(self) -> tuple[Text, ...]:
@@ -78,7 +79,7 @@ class Subject:
 
     def extract(self, variant: Variant, names: Collection[str] | None = None) -> dict[str, Automaton]:
         """The texts' automata, or those of some texts, under a fresh stack.  Raises StrategyError."""
-        with time_limit(EXTRACT_SECONDS):
+        with bounded(EXTRACT_SECONDS):
             stack = Stack(variant)
             return {
                 text.name: stack.automaton(text.name, text.steps)
@@ -103,19 +104,32 @@ class Plugin:
     registry: Registry
     variants: tuple[Variant, ...]
     problems: tuple[Problem, ...]
+    twins: tuple[Twin, ...] = ()
 
 
 def load_plugin(file_or_module: str) -> Plugin:
     """Load a plugin by file or module, a shipped one too.  InputError if there is none by that name.
 
-    What is wrong with one that does not load is in ``problems``.
+    What is wrong with one that does not load is in ``problems``, as are variants and twins whose texts had to
+    be cut off; these are left out.
     """
     registry = load_registry(installed=False)
-    shipped, earlier = set(registry.variants), len(registry.problems)
+    shipped, shipped_twins, earlier = set(registry.variants), set(registry.twins), len(registry.problems)
     if file_or_module not in registry.modules:
-        registry.add_named(file_or_module)
+        registry.add_tried([Source("named", file_or_module)])
     variants = [
         variant for name, variant in registry.variants.items()
         if name not in shipped or variant.origin == file_or_module
     ]  # fmt: skip
-    return Plugin(file_or_module, registry, tuple(variants), tuple(registry.problems[earlier:]))
+    twins = [
+        twin for name, twin in registry.twins.items()
+        if name not in shipped_twins or twin.origin == file_or_module
+    ]  # fmt: skip
+    problems = registry.problems[earlier:]
+    registry.check(*(variant.name for variant in variants), *(twin.name for twin in twins))
+    stopped = [problem for problem in registry.problems[earlier + len(problems) :] if problem.cut]
+    out = {problem.variant for problem in stopped}
+    return Plugin(
+        file_or_module, registry, tuple(one for one in variants if one.name not in out),
+        (*problems, *stopped), tuple(one for one in twins if one.name not in out),
+    )  # fmt: skip

@@ -99,17 +99,24 @@ def bisect_races(
 ) -> list[RaceStep]:
     """Explore every race under every prefix, race by race."""
     stacks = _stacks(prefixes)
-    firsts = {
-        name: _first_alike([_protocol(stacks[p.variant.name], partial(extract_race, race)) for p in prefixes])
+    protocols = {
+        name: [_protocol(stacks[p.variant.name], partial(extract_race, race)) for p in prefixes]
         for name, race in races.items()
     }
-    cases = [
-        Case(prefixes[first].variant, name, races[name])
-        for name, found in firsts.items()
-        for first in dict.fromkeys(found)
-    ]
+    firsts = {name: _first_alike(found) for name, found in protocols.items()}
+    cases = []
+    results: dict[tuple[str, str], Verdict] = {}
+    for name, found in firsts.items():
+        for first in dict.fromkeys(found):
+            variant, protocol = prefixes[first].variant, protocols[name][first]
+            if isinstance(protocol, str):  # a patch that lacks another one may have no text here
+                results[name, variant.name] = Verdict(
+                    variant.name, name, INCOMPLETE, 0, 0, 0, 0.0, why=protocol
+                )
+            else:
+                cases.append(Case(variant, name, races[name]))
     checked = run_checks(cases, options, jobs, progress)
-    results = {(one.case.race_name, one.case.variant.name): one.verdict for one in checked}
+    results |= {(one.case.race_name, one.case.variant.name): one.verdict for one in checked}
     steps = []
     for name, found in firsts.items():
         before: Verdict | None = None

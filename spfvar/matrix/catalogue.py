@@ -105,9 +105,15 @@ class Catalogue(Generic[M]):
                 raise InputError(message, file=str(file)) from error
             raise
 
-    def add_file(self, path: str) -> str:
-        """Take a TOML file that the user named; returns the name it goes by."""
+    def add_file(self, path: str, unless_taken: bool = False) -> str:
+        """Take a TOML file that the user named; returns the name it goes by.
+
+        ``unless_taken``: raise InputError if another file has that name, rather than take its place.
+        """
         name = Path(path).stem
+        if unless_taken and name in self._files and str(self._files[name]) != str(Path(path)):
+            message = f"a {self.kind} is called {name!r} already: {self.origin(name)}"
+            raise InputError(message, file=path, expected="a file of another name")
         self._files[name] = Path(path)
         self._loaded.pop(name, None)
         self[name]

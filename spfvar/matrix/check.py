@@ -16,9 +16,10 @@ from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION, Verdict, judge
 from spfvar.explore.verdict import Progress as Report
 from spfvar.explore.walk import WalkOptions
 from spfvar.explore.walked import judge_walks
-from spfvar.explore.world import RaceWorld, build_race
+from spfvar.explore.world import RaceWorld, build_race, extract_race
 from spfvar.matrix.cases import Case
-from spfvar.plugins.variant import Stack
+from spfvar.plugins.registry import Problem, Registry
+from spfvar.plugins.variant import Stack, Stacks
 
 #: Told finished cells, all cells, and the states (of walks: primitives) per second of those that run.
 Progress = Callable[[int, int, float], None]
@@ -48,21 +49,58 @@ class Checked:
         return entry
 
 
+def prepared(cases: Sequence[Case]) -> Stacks:
+    """A stack for each variant, or why there is none.
+
+    Texts of plugins are extracted here for all their races, in the thread that calls: it can be interrupted,
+    by Ctrl-C and by the bounds of plugin code, and the workers never run any.
+    """
+    stacks: Stacks = {}
+    for case in cases:
+        name = case.variant.name
+        try:
+            if name not in stacks:
+                stacks[name] = Stack(case.variant)
+            stack = stacks[name]
+            if isinstance(stack, Stack) and not case.variant.is_shipped:
+                extract_race(case.race, stack)
+        except StrategyError as error:
+            stacks[name] = error
+    return stacks
+
+
+def runnable(cases: Sequence[Case], registry: Registry) -> tuple[list[Case], Stacks]:
+    """The cases of variants whose texts can be extracted, and the stacks; the others become problems.
+
+    Raises InputError if none are left.
+    """
+    stacks = prepared(cases)
+    origins = {case.variant.name: case.variant.origin for case in cases}
+    broken = {name: stack for name, stack in stacks.items() if isinstance(stack, StrategyError)}
+    registry.problems += [Problem(origins[name], str(error)) for name, error in broken.items()]
+    left = [case for case in cases if case.variant.name not in broken]
+    if cases and not left:
+        raise registry.nothing_left()
+    return left, stacks
+
+
 def run_checks(
     cases: Sequence[Case],
     options: Options | WalkOptions,
     jobs: int | None = None,
     progress: Progress | None = None,
+    stacks: Stacks | None = None,
 ) -> list[Checked]:
     """Explore every case, or walk through it at random.
 
     The bounds are those of each search, so that no verdict depends on ``jobs``.  The same race under the
-    same variant is explored once.  A variant whose texts cannot be extracted is incomplete, with the reason.
+    same variant is explored once.  ``stacks``: those of `prepared`, which is called here without them.
+    Raises StrategyError for a variant whose texts cannot be extracted.
     """
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
     workers = min(jobs or available_cpus(), max(1, len(cases)))
-    runner = _Runner(options, len(cases), progress)
+    runner = _Runner(options, len(cases), progress, prepared(cases) if stacks is None else stacks)
     todo: dict[tuple[str, str], Case] = {}
     for case in cases:
         todo.setdefault((case.variant.name, case.race_name), case)
@@ -92,13 +130,15 @@ class _StoppedError(Exception):
 
 
 class _Runner:
-    def __init__(self, options: Options | WalkOptions, total: int, progress: Progress | None) -> None:
+    def __init__(
+        self, options: Options | WalkOptions, total: int, progress: Progress | None, stacks: Stacks
+    ) -> None:
         self.options = options
         self.total = total
         self.stop = Event()
         self._progress = progress
         self._done = 0
-        self._stacks: dict[str, Stack] = {}
+        self._stacks = stacks
         self._rates: dict[tuple[str, str], float] = {}
         self._lock = Lock()
 
@@ -116,16 +156,15 @@ class _Runner:
             raise _StoppedError
         try:
             with self._lock:
-                if case.variant.name not in self._stacks:
-                    self._stacks[case.variant.name] = Stack(case.variant)
-                world = build_race(case.race, self._stacks[case.variant.name])
+                stack = self._stacks[case.variant.name]
+                if isinstance(stack, StrategyError):
+                    raise stack
+                world = build_race(case.race, stack)
             verdict = self._judge(world, case, self.options, report)
             if verdict.property and case.expected not in ("", SAFE, verdict.property):
                 verdict = self._judge(world, case, replace(self.options, first=False), report)
                 return _with_first(verdict, case.expected)
             return verdict
-        except StrategyError as error:
-            return Verdict(case.variant.name, case.race_name, INCOMPLETE, 0, 0, 0, 0.0, why=str(error))
         finally:
             with self._lock:
                 self._rates.pop(key, None)

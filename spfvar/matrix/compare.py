@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from spfvar.automata.extract import StrategyError
 from spfvar.comparison.stats import compare_to, summarise, summarise_events
 from spfvar.errors import InputError
 from spfvar.matrix.plan import Plan
-from spfvar.matrix.run import run_plan
+from spfvar.matrix.run import prepare, run_plan
 from spfvar.matrix.samples import Failure, Samples
 from spfvar.plugins.registry import Problem, Registry
+from spfvar.plugins.variant import Stacks
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,30 @@ def run_comparison(
     registry: Registry,
     jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    stacks: Stacks | None = None,
 ) -> Comparison:
-    """Run a plan and evaluate it.  InputError if no cell could be run."""
-    return evaluate(plan, run_plan(plan, jobs, progress), registry.problems)
+    """Run a plan and evaluate it; ``stacks`` are those of `sound_plan`.  InputError if no cell ran."""
+    return evaluate(plan, run_plan(plan, jobs, progress, stacks), registry.problems)
+
+
+def sound_plan(
+    names: Sequence[str], registry: Registry, make: Callable[[Sequence[str]], Plan]
+) -> tuple[Plan, Stacks]:
+    """The plan of those variants whose texts can be extracted, and their stacks; the others become problems.
+
+    Raises InputError if none are left, StrategyError if the baseline is one of the others.
+    """
+    plan, stacks = make(names), Stacks()
+    prepare(plan, stacks)
+    broken = {name: stack for name, stack in stacks.items() if isinstance(stack, StrategyError)}
+    if plan.baseline in broken:
+        raise broken[plan.baseline]
+    for name, error in broken.items():
+        registry.problems.append(Problem(registry[name].origin, str(error), variant=name))
+    left = [name for name in names if name not in broken]
+    if not left:
+        raise registry.nothing_left()
+    return (make(left) if broken else plan), stacks
 
 
 def evaluate(plan: Plan, samples: Samples, problems: Sequence[Problem] = ()) -> Comparison:

@@ -12,16 +12,13 @@ from spfvar.cpus import available_cpus
 from spfvar.errors import InputError
 from spfvar.matrix.plan import CellSpec, Plan
 from spfvar.matrix.samples import Failure, Sample, Samples, gather, place_of
-from spfvar.plugins.variant import Stack
+from spfvar.plugins.variant import Stack, Stacks
+from spfvar.simulate.machine import check_costs
 from spfvar.simulate.runner import Result, SimulationError, seed_sequence, simulate, what_decides
-from spfvar.simulate.world import build_world
+from spfvar.simulate.world import build_world, compute_times, extract_programs
 
 #: Called with the number of finished cells and of all cells.
 Progress = Callable[[int, int], None]
-
-
-#: The stacks of variants by name, or why one could not be built.
-Stacks = dict[str, Stack | StrategyError]
 
 
 def run_plan(
@@ -33,11 +30,13 @@ def run_plan(
     in the simulator; the result does not depend on them.  Variants whose programs are the same in a load
     (a patch for file faults, where there are none) are run once.  Cells that fail are reported, not raised.
     KeyboardInterrupt stops the running cells after their current seed.  ``stacks`` keeps what was extracted,
-    for several plans over the same variants.
+    for several plans over the same variants (see `prepare`, which is called here).
     """
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
-    runner = _Runner(plan, {} if stacks is None else stacks)
+    stacks = {} if stacks is None else stacks
+    prepare(plan, stacks)
+    runner = _Runner(plan, stacks)
     workers = jobs or available_cpus()
     results: dict[int, list[Result] | Failure | int] = {}
     with ThreadPoolExecutor(max_workers=workers) as pool:
@@ -54,6 +53,26 @@ def run_plan(
             pool.shutdown(cancel_futures=True)
             raise
     return gather((place_of(cell), _samples(plan, cell, results, i)) for i, cell in enumerate(plan.cells))
+
+
+def prepare(plan: Plan, stacks: Stacks) -> None:
+    """Extract the texts of plugins for all loads of a plan, in the thread that calls; or note why not.
+
+    That thread can be interrupted, by Ctrl-C and by the bounds of plugin code; the workers never run any.
+    """
+    for cell in plan.cells:
+        name = cell.variant.name
+        if cell.variant.is_shipped or isinstance(stacks.get(name), StrategyError):
+            continue
+        try:
+            if name not in stacks:
+                stacks[name] = Stack(cell.variant)
+            stack = stacks[name]
+            assert isinstance(stack, Stack)
+            for automaton in extract_programs(cell.load, stack).values():
+                check_costs(automaton, plan.profile, compute_times(cell.load))
+        except StrategyError as error:
+            stacks[name] = error
 
 
 class _Runner:

@@ -3,18 +3,26 @@
 A strategy is a generator.  It yields an `Op` and is sent the op's outcome; it yields a `Call` and is
 sent the callee's return value.  `loop` and `again` are the only way to go round: the text between
 them is the same each time, what differs lives in registers.
+
+What was not yielded has no outcome.  To ask it for its truth, or to compare it with an outcome, is the
+mistake of a text that forgot its ``yield``, and raises `NotYieldedError`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Hashable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
+from typing import Any, NoReturn
 
 from spfvar.ops.places import Line, Place, Register
 
 #: A strategy's text: yields ops and control marks, is sent outcomes.
 Steps = Generator[Any, Any, Any]
+
+
+class NotYieldedError(TypeError):
+    """A text takes a primitive or a call for its outcome, which is what ``yield`` sends back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,23 @@ class Op:
         """The same primitive as bookkeeping of the model: no cache line, no time."""
         return replace(self, cost="free", line=None)
 
+    def __eq__(self, other: object) -> bool:
+        if other.__class__ is Op:
+            return _content(self) == _content(other)
+        if other is None or isinstance(other, int | float | str):
+            raise NotYieldedError(f"{self.name} is compared with {other!r}, but was not yielded: {_YIELD}")
+        return NotImplemented
+
+    def __bool__(self) -> NoReturn:
+        raise NotYieldedError(f"{self.name} is taken for its outcome, but was not yielded: {_YIELD}")
+
+    def __iter__(self) -> NoReturn:
+        raise NotYieldedError(f"{self.name} is no text to be run: a primitive is yielded without 'from'")
+
+
+_content = attrgetter(*(one.name for one in fields(Op) if one.compare))
+_YIELD = "an outcome is what (yield ...) gives"
+
 
 @dataclass(frozen=True, slots=True)
 class Loop:
@@ -75,7 +100,7 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Run another strategy text and be sent its return value.
+    """Run another strategy text and be sent its return value: ``ret = yield from call``, or ``yield call``.
 
     ``target`` is a hook's name, or a function; ``args`` must be hashable, for a callee with the same
     arguments is extracted once.
@@ -89,6 +114,18 @@ class Call:
     def name(self) -> str:
         """The kernel function that is called."""
         return self.target if isinstance(self.target, str) else str(self.target.__name__)
+
+    def __iter__(self) -> Steps:
+        return (yield self)
+
+    def __bool__(self) -> NoReturn:
+        raise NotYieldedError(
+            f"{self.name}() is taken for its result, but was not run: (yield from {self.name}(...)) gives it"
+        )
+
+
+#: The code by which a text runs a `Call`: what matters is who yields it.
+RUN_CALL = Call.__iter__.__code__
 
 
 def loop(name: str) -> Loop:

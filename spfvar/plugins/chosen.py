@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spfvar.errors import SpfvarError
-from spfvar.plugins.registry import BUILT_IN, Registry
+from spfvar.errors import UnknownNameError, quote
+from spfvar.plugins.registry import Problem, Registry
 
 
 def compared(registry: Registry, every: bool = False) -> list[str]:
@@ -16,17 +16,22 @@ def compared(registry: Registry, every: bool = False) -> list[str]:
 def usable(registry: Registry, names: Sequence[str]) -> list[str]:
     """The variants asked for (none: all) whose texts can be extracted; the rest become problems.
 
-    Shipped variants are not checked here: the project's own tests do that.  SpfvarError if names were given
-    and none can be used.
+    Shipped variants are not checked here: the project's own tests do that.  InputError if none can be used,
+    or for a name that no plugin which failed to load can have had.
     """
-    wanted = list(names) or list(registry.variants)
-    found = [
-        name for name in wanted
-        if name in registry.twins
-        or registry[name].origin.startswith(BUILT_IN)
-        or registry.check(registry[name])
-    ]  # fmt: skip
+    known, missing = [], []
+    for name in list(names) or list(registry.variants):
+        try:
+            registry.any_variant(name)
+            known.append(name)
+        except UnknownNameError as error:
+            if not registry.problems:  # or a plugin that was not loaded may be the one that has it
+                raise
+            missing.append(error)
+    found = registry.check(*known)
+    if missing and not found:
+        raise missing[0]
+    registry.problems += [Problem("", f"not run: {quote(error.name)}: there is none") for error in missing]
     if not found:
-        reasons = "; ".join(f"plugin {problem.origin}: {problem.message}" for problem in registry.problems)
-        raise SpfvarError(f"none of the variants asked for can be used: {reasons}")
+        raise registry.nothing_left()
     return found

@@ -5,44 +5,70 @@ A plugin that does not load, or whose variants are no variants, becomes a `Probl
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
 import pkgutil
-import signal
-import threading
-import traceback
+import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import FrameType, ModuleType
-from typing import Any
+from types import ModuleType
+from typing import Literal
 
-from spfvar.automata.extract import StrategyError
-from spfvar.errors import InputError, nearest, unknown
+from spfvar.automata.blame import blamed
+from spfvar.errors import InputError, SpfvarError, nearest, unknown
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.ops.op import Steps
+from spfvar.plugins import bounds
+from spfvar.plugins.bounds import bounded
+from spfvar.plugins.declared import declared_by
 from spfvar.plugins.files import MAX_FILE_BYTES, module_from
 from spfvar.plugins.series import Series, posted_name, repaired_name, split_name
+from spfvar.plugins.trial import try_out
 from spfvar.plugins.variant import Stack, Twin, Variant
 
 BUILT_IN = "spfvar.variants"
 TWINS = "spfvar.twins"
 ENTRY_POINTS = "spfvar.variants"
-LOAD_SECONDS = 60.0
-CHECK_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A plugin, or one of its variants, that cannot be used: where it came from, and why."""
+    """A plugin, or one of its variants, that cannot be used: where it came from, and why.
+
+    ``fatal``: nothing of the plugin was loaded; ``cut``: it had to be stopped.  ``variant``: the one that its
+    texts were of, if it is about that.
+    """
 
     origin: str
     message: str
+    fatal: bool = False
+    cut: bool = False
+    variant: str = ""
+
+    def __str__(self) -> str:
+        return f"plugin {self.origin}: {self.message}" if self.origin else self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a plugin comes from: a file or module that the user named, or an entry point ("NAME=VALUE")."""
+
+    kind: Literal["named", "installed"]
+    text: str
+
+    @property
+    def origin(self) -> str:
+        """What it is called in messages."""
+        if self.kind == "named":
+            return _named(self.text)[0]
+        name, _, value = self.text.partition("=")
+        return f"{name} ({value})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +108,7 @@ class Registry:
         self.problems: list[Problem] = []
         #: What the user's plugins brought, in the order in which they were named.
         self.named: list[Loaded] = []
+        self._sources: dict[str, Source] = {}  # of plugins, by origin
         self._keys: set[str] = set()
         self._users: set[str] = set()  # the origins of the user's plugins
         self._adding = False  # one of them is being loaded
@@ -132,6 +159,11 @@ class Registry:
             if variant.repairs
         }
 
+    def nothing_left(self) -> InputError:
+        """The error for a run of which every variant became a problem."""
+        reasons = "; ".join(map(str, self.problems))
+        return InputError(f"none of the variants asked for can be used: {reasons}")
+
     def has_variant(self, name: str) -> bool:
         """Is it the name of a variant or of a series' stack (which may still be an impossible one)?
 
@@ -145,42 +177,35 @@ class Registry:
     def add_module(self, module: ModuleType, origin: str) -> None:
         """Take a plugin module's ``VARIANTS``, ``SERIES`` and ``TWINS``."""
         self.modules[origin] = module
-        twins, series = getattr(module, "TWINS", None), getattr(module, "SERIES", None)
-        for twin in [] if twins is None else self._listed(twins, "TWINS", "Twin", origin):
+        found = declared_by(module)
+        self.problems += [Problem(origin, wrong) for wrong in found.wrong]
+        for twin in found.twins:
             self._add_twin(twin, origin)
-        for one in [] if series is None else self._listed(series, "SERIES", "Series", origin):
+        for one in found.series:
             self._add_series(one, origin)
-        variants = getattr(module, "VARIANTS", None)
-        if variants is None:
-            if twins is not None or series is not None or origin.startswith((BUILT_IN, TWINS)):
-                return  # a module that only holds patches
-            self.problems.append(Problem(origin, "defines no VARIANTS list"))
-            return
-        listed = self._listed(variants, "VARIANTS", "Variant", origin)
-        if variants == [] and not twins:
-            self.problems.append(Problem(origin, "its list VARIANTS is empty"))
-        for variant in listed:
+        for variant in found.variants:
             self._add(variant, origin)
+        if not found.has and not origin.startswith(
+            (BUILT_IN, TWINS)
+        ):  # shipped modules may hold patches only
+            self.problems.append(Problem(origin, "defines no VARIANTS list"))
+        elif "VARIANTS" in found.has and not (found.variants or found.twins or found.series or found.wrong):
+            self.problems.append(Problem(origin, "its list VARIANTS is empty"))
 
-    def _listed(self, values: Any, name: str, kind: str, origin: str) -> list[object]:
-        if isinstance(values, Iterable) and not isinstance(values, str):
-            return list(values)
-        self.problems.append(Problem(origin, f"{name} is {values!r}, expected a list of {kind}"))
-        return []
-
-    def _add_twin(self, twin: object, origin: str) -> None:
-        if not isinstance(twin, Twin):
-            self.problems.append(Problem(origin, f"TWINS holds {twin!r}, which is no Twin"))
-        elif twin.name in self.twins and not self._may_replace(self.twins[twin.name].origin):
+    def _add_twin(self, twin: Twin, origin: str) -> None:
+        if twin.name in self.twins and not self._may_replace(self.twins[twin.name].origin):
             other = self.twins[twin.name].origin
             self.problems.append(Problem(origin, f"twin {twin.name!r} is already defined by {other}"))
         else:
-            self.twins[twin.name] = replace(twin, origin=origin)
+            race = self._beside(origin, twin.race) if twin.race.endswith(".toml") else twin.race
+            self.twins[twin.name] = replace(twin, race=race, origin=origin)
 
-    def _add_series(self, series: object, origin: str) -> None:
-        if not isinstance(series, Series):
-            self.problems.append(Problem(origin, f"SERIES holds {series!r}, which is no Series"))
-        elif series.name in self.series or series.name in self.variants:
+    def _beside(self, origin: str, file: str) -> str:
+        """The path of a file that a plugin names from its own folder."""
+        return str(Path(getattr(self.modules[origin], "__file__", None) or ".").parent / file)
+
+    def _add_series(self, series: Series, origin: str) -> None:
+        if series.name in self.series or series.name in self.variants:
             taken = self.series.get(series.name) or self.variants[series.name]
             self.problems.append(Problem(origin, f"{series.name!r} is already defined by {taken.origin}"))
         else:
@@ -190,6 +215,10 @@ class Registry:
         """A plugin that the user named stands in for what was there without being asked for."""
         return self._adding and origin not in self._users
 
+    def is_named(self, origin: str) -> bool:
+        """Did the user name the plugin?"""
+        return origin in self._users
+
     def any_variant(self, name: str) -> Variant:
         """A variant, or a twin as a variant, by name."""
         if name not in self.twins:
@@ -197,10 +226,7 @@ class Registry:
         twin = self.twins[name]
         return replace(twin.variant(self[twin.fixed]), origin=twin.origin)
 
-    def _add(self, variant: object, origin: str) -> None:
-        if not isinstance(variant, Variant):
-            self.problems.append(Problem(origin, f"VARIANTS holds {variant!r}, which is no Variant"))
-            return
+    def _add(self, variant: Variant, origin: str) -> None:
         there = self.variants.get(variant.name)
         taken = self.series.get(variant.name) or there
         if taken is not None and (taken is not there or not self._may_replace(taken.origin)):
@@ -211,15 +237,42 @@ class Registry:
                 variant, origin=origin, replaces=there.origin if there is not None else ""
             )
 
-    def add_named(self, file_or_module: str) -> None:
-        """Load a plugin that the user named; a missing one is an InputError, a broken one a Problem.
+    def add_shipped(self) -> None:
+        """Load what came with spfvar."""
+        for shipped in (BUILT_IN, TWINS):
+            package = importlib.import_module(shipped)
+            for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
+                name = f"{shipped}.{module.name}"
+                self._load(name, partial(importlib.import_module, name))
 
-        Its variants and twins take the place of shipped and installed ones of their names.
+    def add_tried(self, sources: Iterable[Source]) -> None:
+        """Load plugins that come through a trial; what is wrong with the others becomes a problem."""
+        wanted = list(sources)
+        refused = try_out([(one.origin, one.kind, one.text) for one in wanted]).plugins if wanted else {}
+        for source in wanted:
+            if source.origin in refused:
+                self.problems.append(Problem(source.origin, refused[source.origin], fatal=True))
+                if source.kind == "named":
+                    self._users.add(source.origin)
+                    self.named.append(Loaded(source.origin))
+            else:
+                self.add(source)
+
+    def add(self, source: Source) -> None:
+        """Load a plugin here and now; a missing one is an InputError, a broken one a Problem.
+
+        A named one's variants and twins take the place of shipped and installed ones of their names.
         """
-        origin, key, load = _named(file_or_module)
+        if source.kind == "installed":
+            self._sources[source.origin] = source
+            name, _, value = source.text.partition("=")
+            self._load(source.origin, EntryPoint(name, value, ENTRY_POINTS).load)
+            return
+        origin, key, load = _named(source.text)
         if key in self._keys:
             self.named.append(Loaded(origin, again=True))
             return
+        self._sources[origin] = source
         self._keys.add(key)
         self._users.add(origin)
         variants, twins = dict(self.variants), dict(self.twins)
@@ -236,66 +289,68 @@ class Registry:
 
     def _load(self, origin: str, load: Callable[[], ModuleType]) -> None:
         declared = dict(hooks.HOOKS)
+        shipped = origin.startswith((BUILT_IN, TWINS))
         try:
-            with time_limit(LOAD_SECONDS):
-                module = load()
+            # What a plugin prints is no result.
+            with (
+                bounded(bounds.LOAD_SECONDS),
+                contextlib.redirect_stdout(sys.stdout if shipped else sys.stderr),
+            ):
+                self.add_module(load(), origin)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             hooks.HOOKS.clear()
             hooks.HOOKS.update(declared)
-            self.problems.append(Problem(origin, _one_line(error)))
-            return
-        self.add_module(module, origin)
+            self.problems.append(Problem(origin, told(error), fatal=True))
 
-    def check(self, variant: Variant) -> bool:
-        """Can the variant's automata be extracted?  If not, it is recorded as a problem."""
+    def check(self, *names: str) -> list[str]:
+        """Those variants (twins too) whose texts can be extracted; the others become problems.
+
+        Shipped ones are taken as they are: the project's own tests look at them.
+        """
+        origins = {name: self._origin(name) for name in names}
+        tried = {name: origin for name, origin in origins.items() if origin in self._sources}
+        sources = [(one.origin, one.kind, one.text) for one in self._sources.values()]
+        found = try_out(sources, tried)
+        good = []
+        for name, origin in origins.items():
+            why = found.variants.get(name) or found.plugins.get(origin)
+            if why is None and name not in tried and not origin.startswith((BUILT_IN, TWINS)):
+                why = self._extracted(name)
+            if why is None:
+                good.append(name)
+            else:
+                cut = name in found.cut or origin in found.plugins
+                self.problems.append(Problem(origin, why, cut=cut, variant=name))
+        return good
+
+    def _origin(self, name: str) -> str:
+        """Where a variant, a stack of a series or a twin comes from."""
+        return (self.twins.get(name) or self[name]).origin
+
+    def _extracted(self, name: str) -> str | None:
         try:
-            with time_limit(CHECK_SECONDS):
-                stack = Stack(variant)
-                for name, text in sample_texts():
-                    stack.automaton(name, text)
-        except StrategyError as error:
-            self.problems.append(Problem(variant.origin, str(error)))
-            return False
-        except Exception as error:
-            self.problems.append(Problem(variant.origin, f"variant {variant.name}: {_one_line(error)}"))
-            return False
-        return True
+            self.extract(name)
+        except SpfvarError as error:
+            return str(error)
+        return None
 
-
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise StrategyError, naming the line, in plugin code that runs longer (main thread only)."""
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
-        yield
-        return
-
-    def stop(_signal: int, frame: FrameType | None) -> None:
-        where = f"{frame.f_code.co_filename}:{frame.f_lineno}: " if frame is not None else ""
-        raise StrategyError(f"{where}never ends: stopped after {seconds:g} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    def extract(self, name: str) -> None:
+        """Extract every kind of fault and writer under a variant or twin, here.  Raises StrategyError."""
+        with bounded(bounds.CHECK_SECONDS):
+            stack = Stack(self.any_variant(name))
+            for text_name, text in sample_texts():
+                stack.automaton(text_name, text)
 
 
 def load_registry(named: Iterable[str] = (), installed: bool = True) -> Registry:
     """Built-ins, entry points of ``installed`` packages, then what the user names (files or modules)."""
     registry = Registry()
-    for shipped in (BUILT_IN, TWINS):
-        package = importlib.import_module(shipped)
-        for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
-            name = f"{shipped}.{module.name}"
-            registry._load(name, partial(importlib.import_module, name))
-    for entry in sorted(entry_points(group=ENTRY_POINTS) if installed else (), key=lambda e: e.name):
-        registry._load(f"{entry.name} ({entry.value})", entry.load)
-    for plugin in named:
-        registry.add_named(plugin)
+    registry.add_shipped()
+    entries = sorted(entry_points(group=ENTRY_POINTS) if installed else (), key=lambda e: e.name)
+    sources = [Source("installed", f"{entry.name}={entry.value}") for entry in entries]
+    registry.add_tried([*sources, *(Source("named", plugin) for plugin in named)])
     return registry
 
 
@@ -353,10 +408,15 @@ def _named(file_or_module: str) -> tuple[str, str, Callable[[], ModuleType]]:
     return file_or_module, file_or_module, lambda: importlib.import_module(file_or_module)
 
 
-def _one_line(error: BaseException) -> str:
+def told(error: BaseException) -> str:
     """What failed and in which line of which file."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
-    return f"{where}{type(error).__name__}: {' '.join(str(error).split())}"
+    where = blamed(error)
+    place = f"{where}: " if where else ""
+    if isinstance(error, bounds.CutOffError):
+        return str(error)
+    if isinstance(error, InputError):
+        return f"{place}{error}"
+    if isinstance(error, MemoryError):
+        return f"{place}takes more than {bounds.MEMORY >> 20} MiB of memory"
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{place}{type(error).__name__}: {' '.join(message.split())}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from spfvar.plugins.fields import Line, Names, Patches, check
+
 
 @dataclass(frozen=True)
 class Repair:
@@ -14,15 +16,17 @@ class Repair:
     what happens as posted.  ``patches`` are the classes of the stack that mend it.  As posted there is
     ``posted`` in the place of the first of them; with no such class, outermost.
 
-    Raises ValueError if it names no bug, does not say what it is, or leaves the stack as it is.
+    Raises InputError for fields of other types, ValueError if it names no bug, does not say what it is, or
+    leaves the stack as it is.
     """
 
-    bugs: tuple[str, ...]
-    what: str
-    patches: tuple[type, ...] = ()
-    posted: tuple[type, ...] = ()
+    bugs: Names
+    what: Line
+    patches: Patches = ()
+    posted: Patches = ()
 
     def __post_init__(self) -> None:
+        check(self)
         if not self.bugs or not all(self.bugs) or not self.what.strip():
             raise ValueError(
                 f"repair of {self.bugs!r}, {self.what!r}: expected a bug's number, and what it is"

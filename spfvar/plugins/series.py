@@ -11,8 +11,10 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Annotated
 
 from spfvar.errors import InputError
+from spfvar.plugins.fields import AsTuple, Line, Name, Numbers, Patches, Text, check
 from spfvar.plugins.repairs import Repair, check_repairs, posted_stack
 from spfvar.plugins.variant import Event, Variant
 
@@ -34,12 +36,15 @@ class SeriesPatch:
     """
 
     number: int
-    title: str
-    source: str
-    changes: tuple[type, ...] = ()
-    needs: tuple[int, ...] = ()
-    repairs: tuple[Repair, ...] = ()
-    note: str = ""
+    title: Line
+    source: Line
+    changes: Patches = ()
+    needs: Numbers = ()
+    repairs: Annotated[tuple[Repair, ...], AsTuple] = ()
+    note: Line = ""
+
+    def __post_init__(self) -> None:
+        check(self)
 
     @property
     def mends(self) -> tuple[type, ...]:
@@ -65,21 +70,23 @@ class Choice:
 class Series:
     """A named, ordered list of patches over ``kernel``; ``events`` as in `Variant`.
 
-    Raises ValueError for a name with one of the signs in it, for numbers that do not count from 1, for a
-    patch that needs a later one, and for repairs by one class of two bugs.
+    Raises ValueError (InputError for fields of other types) for a name with one of the signs in it, for
+    numbers that do not count from 1, for a patch that needs a later one, and for repairs by one class of two
+    bugs.
     """
 
-    name: str
-    title: str
-    kernel: str
-    source: str
-    patches: tuple[SeriesPatch, ...]
-    events: tuple[Event, ...] = ()
-    description: str = ""
+    name: Name
+    title: Line
+    kernel: Line
+    source: Line
+    patches: Annotated[tuple[SeriesPatch, ...], AsTuple]
+    events: Annotated[tuple[Event, ...], AsTuple] = ()
+    description: Text = ""
     origin: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        if not self.name or set(self.name) & set(_SIGNS):
+        check(self)
+        if set(self.name) & set(_SIGNS):
             raise ValueError(f"series {self.name!r}: a name has a letter and none of {_SIGNS}")
         for place, patch in enumerate(self.patches, 1):
             if patch.number != place:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import Any
+from typing import Annotated, Any
 
 import pluggy
 
@@ -13,7 +15,7 @@ from spfvar.automata.automaton import Automaton
 from spfvar.automata.extract import Extractor, StrategyError
 from spfvar.automata.link import touched_fields
 from spfvar.automata.outline import outline
-from spfvar.errors import InputError, nearest
+from spfvar.errors import InputError, unknown
 from spfvar.mm import hookspecs
 from spfvar.mm.dispatch import HandleFault
 from spfvar.mm.dontunmap import MremapDontunmap
@@ -33,6 +35,11 @@ from spfvar.mm.truncate import Truncation
 from spfvar.mm.vmf import spell
 from spfvar.mm.writers import MmapLockWriters
 from spfvar.ops.op import Call, Op, Steps
+from spfvar.ops.properties import PROPERTIES
+from spfvar.plugins import bounds, fields
+from spfvar.plugins.bounds import CutOffError, bounded
+from spfvar.plugins.fields import AsTuple, Line, Name, Names, Patches, Role, Text
+from spfvar.plugins.patches import register
 from spfvar.plugins.repairs import Repair, check_repairs, posted_stack
 from spfvar.structs.lines import CacheLines, Memory
 from spfvar.structs.shipped import layout_named, name_for
@@ -65,9 +72,12 @@ class Event:
     ``role`` is "attempt" (a fault was tried without mmap_lock), "abort" (it gave up) or "reason" (why).
     """
 
-    name: str
-    role: str
-    doc: str
+    name: Name
+    role: Role
+    doc: Line
+
+    def __post_init__(self) -> None:
+        fields.check(self)
 
 
 @dataclass(frozen=True)
@@ -83,25 +93,28 @@ class Variant:
     on lines of their own.  Neither changes what a protocol does, only how long it takes.
 
     The registry sets where it came from (``origin``) and the origin of the variant whose name it took
-    (``replaces``).  Raises ValueError for repairs that are none of this stack.
+    (``replaces``).  Raises InputError for fields of other types, and ValueError for repairs that are none of
+    this stack.
     """
 
-    name: str
-    title: str
-    kernel: str
-    source: str
-    patches: tuple[type, ...] = ()
-    events: tuple[Event, ...] = ()
-    description: str = ""
-    rivals: tuple[str, ...] = ()
+    name: Name
+    title: Line
+    kernel: Line
+    source: Line
+    patches: Patches = ()
+    events: Annotated[tuple[Event, ...], AsTuple] = ()
+    description: Text = ""
+    rivals: Names = ()
     compared: bool = True
-    repairs: tuple[Repair, ...] = ()
-    layout: str = ""
-    apart: tuple[str, ...] = ()
+    repairs: Annotated[tuple[Repair, ...], AsTuple] = ()
+    layout: Line = ""
+    apart: Names = ()
     origin: str = field(default="", compare=False)
     replaces: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
+        fields.check(self)
+        fields.twice([event.name for event in self.events], f"variant {self.name}: event")
         try:
             check_repairs(self.patches, self.repairs)
         except ValueError as error:
@@ -126,6 +139,11 @@ class Variant:
         memory.check()
         return memory
 
+    @property
+    def is_shipped(self) -> bool:
+        """Did it come with spfvar?"""
+        return self.origin.startswith("spfvar.")
+
     def events_with(self, role: str) -> list[str]:
         """Names of the events with a role."""
         return [event.name for event in self.events if event.role == role]
@@ -137,19 +155,25 @@ class Twin:
 
     ``bug`` is the bug's number in the documentation, ``fixed`` the name of the variant that does not have
     it; ``patches`` are stacked on that variant's, of which ``without`` are left out.  ``race`` has to show
-    it as a violation of ``prop`` ("": a control, which has to be found safe).
+    it as a violation of ``prop`` ("": a control, which has to be found safe).  ``race`` is a name, or the
+    path of a TOML file, from the plugin's folder.  Raises InputError for fields of other types.
     """
 
-    bug: str
-    title: str
-    source: str
-    fixed: str
-    race: str
-    prop: str
-    patches: tuple[type, ...] = ()
-    without: tuple[type, ...] = ()
-    description: str = ""
+    bug: Name
+    title: Line
+    source: Line
+    fixed: Name
+    race: Line
+    prop: Line
+    patches: Patches = ()
+    without: Patches = ()
+    description: Text = ""
     origin: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        fields.check(self)
+        if self.prop and self.prop not in PROPERTIES:
+            raise unknown("property", self.prop, PROPERTIES, key="Twin.prop")
 
     @property
     def name(self) -> str:
@@ -179,29 +203,17 @@ class Stack:
             raise StrategyError(f"variant {variant.name}: {error}") from error
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(_specifications())
-        for patch in (*CORE, *variant.patches):
-            self._register(patch)
+        try:
+            for patch in (*CORE, *variant.patches):
+                register(self._manager, patch)
+        except StrategyError as error:
+            raise StrategyError(f"variant {variant.name}: {error}") from error
         self._parameters = {
             name: tuple(inspect.signature(spec).parameters) for name, spec in hookspecs.HOOKS.items()
         }
         self._extractor = Extractor(self._resolve)
         self._lock = Lock()
-
-    def _register(self, patch: type) -> None:
-        for name, member in inspect.getmembers(patch, inspect.isfunction):
-            if hasattr(member, f"{hookspecs.PROJECT}_impl") and name not in hookspecs.HOOKS:
-                close = nearest(name, hookspecs.HOOKS)
-                hint = f" (did you mean {close!r}?)" if close else ""
-                code = member.__code__
-                raise StrategyError(
-                    f"{code.co_filename}:{code.co_firstlineno}: patch {patch.__name__} implements {name!r}, "
-                    f"which is no hook point{hint}"
-                )
-        try:
-            self._manager.register(patch(), name=f"{patch.__module__}.{patch.__qualname__}")
-        except (pluggy.PluginValidationError, TypeError, ValueError) as error:
-            first = str(error).strip().splitlines()[-1]
-            raise StrategyError(f"patch {patch.__module__}.{patch.__name__}: {first}") from error
+        self._cut: CutOffError | None = None
 
     def _resolve(self, name: str, args: tuple[Any, ...]) -> Steps:
         caller = getattr(self._manager.hook, name)
@@ -215,11 +227,22 @@ class Stack:
 
     def automaton(self, name: str, text: Any) -> Automaton:
         """Extract a thread's text under this stack; errors name the variant too."""
-        try:
-            with self._lock:
-                found = self._extractor.automaton(name, text)
-            CacheLines(self.memory, touched_fields([found]))
+        with self._extracting():
+            found = self._extractor.automaton(name, text)
+            CacheLines(self.memory, touched_fields([found]))  # raises for a field that no struct has
             return found
+
+    @contextmanager
+    def _extracting(self) -> Iterator[None]:
+        """One thread at a time, and within bounds if the variant is somebody else's."""
+        try:
+            with self._lock, nullcontext() if self.variant.is_shipped else bounded(bounds.CHECK_SECONDS):
+                if self._cut is not None:  # the next text would take as long to get there
+                    raise self._cut
+                yield
+        except CutOffError as error:
+            self._cut = error
+            raise StrategyError(f"variant {self.variant.name}: {error}") from error
         except (StrategyError, InputError) as error:
             raise StrategyError(f"variant {self.variant.name}: {error}") from error
 
@@ -235,15 +258,12 @@ class Stack:
         """
         found: dict[Call, None] = {}
         ahead = [call]
-        try:
-            with self._lock:
-                while ahead:
-                    here = ahead.pop()
-                    if here not in found:
-                        found[here] = None
-                        ahead += reversed(self._extractor.callees(here))
-        except StrategyError as error:
-            raise StrategyError(f"variant {self.variant.name}: {error}") from error
+        with self._extracting():
+            while ahead:
+                here = ahead.pop()
+                if here not in found:
+                    found[here] = None
+                    ahead += reversed(self._extractor.callees(here))
         return list(found)
 
     def outline(self, call: Call) -> list[str]:
@@ -251,15 +271,16 @@ class Stack:
 
         Raises StrategyError, also if no patch implements the hook point.
         """
-        try:
-            with self._lock:
-                return outline(*self._extractor.steps(call, spell))
-        except StrategyError as error:
-            raise StrategyError(f"variant {self.variant.name}: {error}") from error
+        with self._extracting():
+            return outline(*self._extractor.steps(call, spell))
 
     def texts(self) -> list[Op]:
         """The primitives of the texts that automata so far are made of, each at the line that yields it."""
         return list(self._extractor.texts())
+
+
+#: The stacks of variants by name, or why one could not be built.
+Stacks = dict[str, Stack | StrategyError]
 
 
 def _specifications() -> type:

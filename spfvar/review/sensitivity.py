@@ -18,9 +18,9 @@ from spfvar.comparison.stats import axes_key, compare_to, summarise
 from spfvar.errors import InputError, unknown
 from spfvar.matrix.catalogue import Catalogue
 from spfvar.matrix.plan import DEFAULT_HARDWARE, CellSpec, Plan, Value, make_plan, spelled, spelled_value
-from spfvar.matrix.run import Stacks, run_plan
+from spfvar.matrix.run import run_plan
 from spfvar.plugins.registry import Registry
-from spfvar.plugins.variant import Stack, Variant
+from spfvar.plugins.variant import Stack, Stacks, Variant
 from spfvar.report.units import ratio as ratio_text
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.load import make_load

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from spfvar.errors import InputError, nearest
+from spfvar.errors import InputError, nearest, unknown
 from spfvar.mm.vmf import Mapping
+from spfvar.ops.properties import PROPERTIES
 from spfvar.scenario.sense import check_sense
 from spfvar.scenario.verbs import FILE_VERBS, VERBS
 
@@ -183,6 +184,7 @@ class Race(_Strict):
 
     @model_validator(mode="after")
     def _fits(self) -> Race:
+        self._check_properties()
         self._check_names()
         self._check_vmas()
         for a, actor in enumerate(self.actor):
@@ -283,6 +285,11 @@ class Race(_Strict):
                 "only pages of anonymous memory that was there before are in swap", key=f"vma[{i}].swap",
                 expected="a mapped vma without file, with a table, with present = no",
             )  # fmt: skip
+
+    def _check_properties(self) -> None:
+        for i, name in enumerate(self.properties):
+            if name not in PROPERTIES:
+                raise unknown("property", name, PROPERTIES, key=f"properties[{i}]")
 
     def _check_names(self) -> None:
         """Each file, VMA and actor has a name of its own."""

@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from spfvar.automata.automaton import Automaton
+from spfvar.automata.extract import StrategyError
 from spfvar.errors import unknown
 from spfvar.scenario.hardware import Profile
 
@@ -104,6 +106,14 @@ def cost_table(names: tuple[str, ...], profile: Profile, given: dict[str, float]
         kinds[i] = USER if name.startswith("compute:") else _KINDS.get(name, PLAIN)
         ns[i] = known[name]
     return Costs(kinds, ns)
+
+
+def check_costs(automaton: Automaton, profile: Profile, given: dict[str, float]) -> None:
+    """Raise StrategyError, with the text's line, for a cost class that `cost_table` would not know."""
+    for op in automaton.ops():
+        if op.cost not in profile.cost_ns and op.cost not in given:
+            error = unknown("cost class", op.cost, sorted({*profile.cost_ns, *given}))
+            raise StrategyError(f"{op.where}: {op.function}: {op.name}: {error}")
 
 
 def build_machine(profile: Profile, threads: int) -> Machine:

@@ -64,7 +64,7 @@ def check(folder: Path, text: str, names: list[str]) -> dict[str, Result]:
         ("class P:\n    '''D.'''\n    @hookimpl\n    def do_fault(self, vmf):\n        yield count('mine')\n"
          "        return VMFault.SIGBUS\n",
          f"{GOOD}, (P,)", "events", "counts mine, which its events do not list", 'add Event("mine"'),
-        ("", f'{GOOD}, events=(Event("e", "cause", "d"),)', "events", "has the role 'cause'", "attempt, abort"),
+        ("", f'{GOOD}, rivals=("mmap-lok",)', "documented", "its rival 'mmap-lok' is no variant", "mean mmap-lock?"),
         ("", f'{GOOD}, events=(Event("e", "attempt", "d"),)', "events", "none of the role abort", "count aborts"),
     ],
 )  # fmt: skip

@@ -18,7 +18,7 @@ DECLARED_BY_CORE = [name for name, spec in hooks.HOOKS.items() if spec.__module_
 def test_calling_a_hook_yields_a_call_and_returns_what_is_sent() -> None:
     """What runs is decided when the automaton is built."""
     vmf = VmFault(True, Mapping())
-    steps = hooks.do_fault(vmf)
+    steps = iter(hooks.do_fault(vmf))
     assert next(steps) == Call("do_fault", (vmf,))
     with pytest.raises(StopIteration) as stop:
         steps.send("ret")

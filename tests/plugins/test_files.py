@@ -52,7 +52,7 @@ def test_a_plugin_imports_its_neighbour(tmp_path: Path, imported: str) -> None:
     assert registry.problems == []
     variant = registry["mine"]
     assert variant.title == "beside"
-    assert registry.check(variant)
+    assert registry.check(variant.name)
     assert inspect.getsourcefile(variant.patches[0]) == str(tmp_path / "helper.py")
     assert digest_of(variant)
 

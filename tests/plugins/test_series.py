@@ -146,7 +146,7 @@ def test_numbers_in_words(numbers: tuple[int, ...], text: str) -> None:
     ("name", "patches", "says"),
     [
         ("a@b", (), "'a@b'"),
-        ("", (), "''"),
+        ("", (), '"" is no name'),
         ("s", (SeriesPatch(2, "t", "m"),), "patch 2 in place 1"),
         ("s", (SeriesPatch(1, "t", "m", needs=(1,)),), "patch 1 needs 1"),
         ("s", (SeriesPatch(1, "t", "m"), SeriesPatch(2, "t", "m", needs=(0,))), "patch 2 needs 0"),

@@ -7,6 +7,7 @@ from collections.abc import Generator
 import pytest
 
 from spfvar.automata.extract import StrategyError
+from spfvar.errors import InputError
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import Mapping, VmFault
@@ -123,7 +124,7 @@ def test_an_unknown_hook_name_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(StrategyError) as caught:
         Stack(variant(Misspelt))
     assert str(caught.value) == (
-        f"{__file__}:{line}: patch Misspelt implements 'do_falt', which is no hook point "
+        f"variant mine: {__file__}:{line}: patch Misspelt implements 'do_falt', which is no hook point "
         "(did you mean 'do_fault'?)"
     )
 
@@ -153,8 +154,8 @@ def test_a_patch_that_cannot_be_made_is_refused() -> None:
 
 def test_the_same_patch_twice_is_refused() -> None:
     """It would be applied once, silently."""
-    with pytest.raises(StrategyError, match="Inner"):
-        Stack(variant(Inner, Inner))
+    with pytest.raises(InputError, match=r"Variant.patches: Inner stands there twice"):
+        variant(Inner, Inner)
 
 
 def test_extraction_errors_name_the_variant() -> None:

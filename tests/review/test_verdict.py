@@ -103,7 +103,9 @@ def test_nobody_pays_if_nothing_is_worse() -> None:
 def test_what_is_unsure_is_not_said_to_cost_nobody_anything() -> None:
     """One of two cells may be a loss: nobody was found to pay, which is not that nobody does."""
     effects = effect("even", 1, 1.0, "same"), effect("even", 4, 0.78, "unsure")
-    verdict = make_verdict(SAFE, speed(Duel("base", (load("even", UNSURE, *effects),), effects, ())), subject("mine"))
+    verdict = make_verdict(
+        SAFE, speed(Duel("base", (load("even", UNSURE, *effects),), effects, ())), subject("mine")
+    )
     assert verdict.pays == "none found, but 1 of 2 cells unsure: more seeds may tell"
 
 
