@@ -298,3 +298,10 @@ def test_an_incomplete_search_is_a_warning(tmp_path: Path, monkeypatch: pytest.M
     warning, notice = answer.out.splitlines()
     assert warning.startswith("::warning title=mmap-lock in munmap-file%3A incomplete::max-states; ")
     assert notice == "::notice title=1 cases checked::0 safe, 0 violated, 1 incomplete"
+
+
+def test_annotations_know_a_race_with_other_numbers_of_threads() -> None:
+    """Its name is the file's and the numbers."""
+    answer = spfvar(*SAFE, "--count", "fault=2", "--format", "github")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out == "::notice title=1 cases checked::1 safe, 0 violated, 0 incomplete\n"
