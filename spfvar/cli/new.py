@@ -33,11 +33,11 @@ def command() -> None:
 
     \b
     Examples:
-      spfvar new variant my-idea                   my_idea.py, its test, a README
-      spfvar new variant my-idea --on per-vma-6.12 stacked on a variant's patches
-      spfvar new scenario my-load                  scenarios/my-load.toml
-      spfvar new race my-race                      races/my-race.toml
-      spfvar new package my-idea                   an installable project
+      spfvar new variant my-idea                    my_idea.py, its test, README
+      spfvar new variant my-idea --on per-vma-6.12  on top of its patches
+      spfvar new scenario my-load                   scenarios/my-load.toml
+      spfvar new race my-race                       races/my-race.toml
+      spfvar new package my-idea                    an installable project
     """
 
 

@@ -315,3 +315,10 @@ def test_a_verdict_of_a_repaired_variant_says_that_it_is_not_of_what_was_posted(
     assert posted.code == 1
     assert "P4" in posted.out
     assert "not as posted" not in posted.out
+
+
+def test_annotations_know_a_race_with_other_numbers_of_threads() -> None:
+    """Its name is the file's and the numbers."""
+    answer = spfvar(*SAFE, "--count", "fault=2", "--format", "github")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out == "::notice title=1 cases checked::1 safe, 0 violated, 0 incomplete\n"

@@ -67,3 +67,9 @@ def test_bad_input_gets_one_message_and_exit_code_2(arguments: list[str], says: 
     assert (answer.code, answer.out) == (2, "")
     assert len(answer.err.splitlines()) == 1
     assert says in answer.err
+
+
+def test_every_check_is_known_by_the_name_that_is_printed() -> None:
+    """`loads` too, which is of the plugin and not of a variant."""
+    answer = spfvar("check-plugin", BROKEN, "--check", "loads", "--format", "json")
+    assert [(one["check"], one["status"]) for one in json.loads(answer.out)["checks"]] == [("loads", "pass")]

@@ -93,3 +93,10 @@ def test_a_replay_command_names_the_file_that_was_used() -> None:
     for race in ("mine", "races/mine.toml", "m*ne"):
         out = spfvar("check", "no-rcu-free", "--plugin", plugin, "--race", race).out.replace("\\\n", "")
         assert f"spfvar replay --plugin {plugin} --race races/mine.toml no-rcu-free:mine:" in out
+
+
+def test_doctor_names_files_that_no_name_reaches() -> None:
+    """A note with what to do, not an error."""
+    found = json.loads(spfvar("doctor", "--format", "json").out)
+    notes = {one["name"]: one["status"] for one in found if one["section"] == "files"}
+    assert notes["races/munmap-file.toml"] == "note"
