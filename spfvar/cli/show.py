@@ -222,7 +222,7 @@ def measure_lines(scenario: Scenario) -> list[str]:
     """What of a load is counted."""
     measure = scenario.measure
     faults = measure.faults or measure.faults_per_thread
-    rounds = any(group.repeat == 0 and scenario.goes_round(group) for group in scenario.group)
+    rounds = any(group.goes_round for group in scenario.group)
     if not faults and not rounds:
         return ["Measured: the whole run, until every thread has ended."]
     lines = ["Measured, at least:"]
