@@ -32,20 +32,16 @@ def measure_lines(scenario: Scenario) -> list[str]:
     """What of a load is counted."""
     measure = scenario.measure
     faults = measure.faults or measure.faults_per_thread
-    rounds = any(group.repeat == 0 and scenario.goes_round(group) for group in scenario.group)
+    rounds = any(group.goes_round for group in scenario.group)
     if not faults and not rounds:
         return ["Measured: the whole run, until every thread has ended."]
     lines = ["Measured, at least:"]
     if faults:
-        lines.append(
-            f"  {_faults(measure.faults, measure.faults_per_thread)}, "
-            f"after {_faults(measure.warmup, measure.warmup_per_thread)} to warm up"
-        )
+        lines.append(f"  {_faults(measure.faults, measure.faults_per_thread)}, "
+                     f"after {_faults(measure.warmup, measure.warmup_per_thread)} to warm up")  # fmt: skip
     if rounds:
-        lines.append(
-            f"  {_times(measure.rounds)} of each thread's program without end, "
-            f"after {_times(measure.warmup_rounds)}"
-        )
+        lines.append(f"  {_times(measure.rounds)} of each thread's program without end, "
+                     f"after {_times(measure.warmup_rounds)}")  # fmt: skip
     return lines
 
 

@@ -61,17 +61,13 @@ class ConcreteRegion:
 
 @dataclass(frozen=True, slots=True)
 class ConcreteGroup:
-    """A group's threads: numbers ``first .. first + threads``.
-
-    ``goes_round``: it never ends, and a round of its program has more in it than the next pages of a region.
-    """
+    """A group's threads: numbers ``first .. first + threads``."""
 
     group: Group
     first: int
     threads: int
     compute_ns: tuple[float, ...]
     every_ns: tuple[float, ...]
-    goes_round: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +180,7 @@ class _Maker:
             group = group.model_copy(update={"repeat": int(self.number(group.repeat))})
             compute = tuple(0.0 if s.compute is None else self.number(s.compute) for s in group.program)
             every = tuple(0.0 if s.every is None else self.number(s.every) for s in group.program)
-            goes_round = self.scenario.goes_round(group) and not group.repeat
-            groups.append(ConcreteGroup(group, first, threads, compute, every, goes_round))
+            groups.append(ConcreteGroup(group, first, threads, compute, every))
             first += threads
         return tuple(groups)
 

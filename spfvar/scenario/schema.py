@@ -230,6 +230,11 @@ class Group(_Strict):
     program: list[Statement] = Field(min_length=1)
     repeat: Repeat = 0
 
+    @property
+    def goes_round(self) -> bool:
+        """Does it never end, and call into the kernel once a round, not only touch and compute?"""
+        return self.repeat == 0 and any(s.verb not in ("touch", "next", "compute") for s in self.program)
+
 
 class Measure(_Strict):
     """When counting begins and ends.
@@ -284,21 +289,13 @@ class Scenario(_Strict):
         for g, group in enumerate(self.group):
             for s, statement in enumerate(group.program):
                 self._check_statement(f"group[{g}].program[{s}]", statement, regions)
-            endless = group.repeat == 0 and not self.goes_round(group)
+            endless = group.repeat == 0 and not group.goes_round
             if endless and not (self.measure.faults or self.measure.faults_per_thread):
                 raise InputError(
                     "the program never ends and nothing ends the measurement", key=f"group[{g}].repeat",
                     expected="repeat > 0, or measure.faults",
                 )  # fmt: skip
         return self
-
-    def goes_round(self, group: Group) -> bool:
-        """Has a round of the group's program more in it than computing and the next pages of a region?"""
-        windowed = {region.name for region in self.region if region.window is not None}
-        return any(
-            statement.verb != "compute" and not (statement.verb == "touch" and statement.target in windowed)
-            for statement in group.program
-        )
 
     def _check_statement(self, path: str, statement: Statement, regions: list[str]) -> None:
         target = statement.target

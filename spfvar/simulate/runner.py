@@ -102,13 +102,13 @@ def _prepare(world: World, profile: Profile) -> tuple[Machine, Edges]:
 def _window(load: Load) -> e.Window:
     """What is measured; the first group, if it goes round, says where that begins and ends."""
     threads = np.array([group.threads for group in load.groups], dtype=np.int64)
-    round_threads = np.array([group.threads * group.goes_round for group in load.groups], dtype=np.int64)
+    waited_for = np.array([group.group.goes_round for group in load.groups], dtype=np.int64)
     return e.Window(
         np.array([load.warmup, (1 << 62) if load.ends else load.faults], dtype=np.int64),
-        np.outer([load.warmup_rounds, load.rounds], round_threads),
+        np.outer([load.warmup_rounds, load.rounds], threads * waited_for),
         threads,
         np.repeat(np.arange(len(load.groups)), threads),
-        np.array([0 if load.groups[0].goes_round else -1], dtype=np.int64),
+        np.array([0 if waited_for[0] else -1], dtype=np.int64),
     )
 
 

@@ -94,6 +94,8 @@ def test_the_table_that_the_other_tests_change_is_good(tmp_path: Path) -> None:
         ("group.0.repeat", -1, "group[0].repeat", ""),
         ("group.0.threads", "$thread", "group[0].threads", "did you mean \"threads\""),
         ("measure", {}, "group[0].repeat", "never ends"),
+        ("measure.rounds", 0, "measure.rounds", ""),
+        ("measure.warmup_rounds", 0, "measure.warmup_rounds", ""),
         ("measure.faults", -5, "measure.faults", ""),
     ],
 )  # fmt: skip

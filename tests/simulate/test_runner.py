@@ -124,6 +124,33 @@ def test_the_number_of_jobs_does_not_change_the_result() -> None:
     assert set(one.values["seed"]) == {1, 2}
 
 
+def test_variants_that_run_the_same_are_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pft has no file faults: what spf-do-fault adds to spf-anon is in none of its programs."""
+    ran: list[str] = []
+
+    def counted(world: World, variant: Variant, *more: Any) -> Result:
+        ran.append(variant.name)
+        return simulate(world, variant, *more)
+
+    monkeypatch.setattr("spfvar.matrix.run.simulate", counted)
+    names = ["spf-anon", "spf-do-fault", "mmap-lock"]
+    alone = [run_plan(small_pft([name]), 1) for name in names]
+    assert ran == names
+    ran.clear()
+    together = run_plan(small_pft(names), 1)
+    assert len(ran) == 2
+    expected = pd.concat([one.values for one in alone], ignore_index=True)
+    pd.testing.assert_frame_equal(together.values, expected, check_exact=True)
+
+
+def small_pft(variants: list[str]) -> Plan:
+    """pft with two threads and one seed."""
+    return make_plan(
+        REGISTRY, catalogue.scenarios(), catalogue.hardware(), variants=variants, patterns=["pft"],
+        threads=[2], hardware="phone-8c", baseline=variants[0], seeds=1,
+    )  # fmt: skip
+
+
 # --- completeness ------------------------------------------------------------------------------
 
 
@@ -156,9 +183,10 @@ def test_a_run_is_as_fast_as_its_work_allows() -> None:
 
 
 def test_measuring_ends_at_the_fault_that_was_asked_for() -> None:
-    """An endless program is counted from the warm-up on, for exactly the number of faults given."""
-    load = replace(d.with_repeat("anon", 0), warmup=20, faults=77)
-    world = build_world(load, stack("mmap-lock"))
+    """A load that only reads on is counted from the warm-up on, for exactly the number of faults given."""
+    region = {"name": "m", "size": "1GiB", "window": "64KiB", "mapped": True}
+    load = d.small_load([region], [{"name": "t", "threads": 2, "program": [{"touch": "m"}]}])
+    world = build_world(replace(load, warmup=20, faults=77), stack("mmap-lock"))
     result = run(world, REGISTRY["mmap-lock"])
     assert result.faults == 77
     assert math.isnan(result.metrics["makespan"])
