@@ -104,7 +104,7 @@ def make_plan(
     if not 1 <= seeds <= MAX_SEEDS:
         raise InputError(f"{seeds} seeds", key="--seeds", expected=f"1 to {MAX_SEEDS}")
     if not 0 <= seed <= MAX_SEED:
-        raise InputError(f"the first seed is {seed}", key="--seed", expected=f"0 to {MAX_SEED}")
+        raise InputError(f"the first seed is {seed}", key="--seed", expected=f"0 or more, at most {MAX_SEED}")
     hardware = profiles.select([hardware])[0]
     profile = profiles[hardware]
     chosen = [registry[name] for name in dict.fromkeys(variants or registry.variants)]

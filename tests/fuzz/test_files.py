@@ -44,7 +44,7 @@ def is_quick(path: Path) -> bool:
     return load.threads <= 4 and ends + load.warmup <= FEW_FAULTS and max([load.io_ns, *waits]) < 1e9
 
 
-@examples(60, 2500)
+@examples(30, 2500)
 @given(st.sampled_from(SCENARIOS).flatmap(changed), st.sampled_from(FORMS))
 def test_scenarios(file: Path, text: str, form: str) -> None:
     """Shown, and compared if that takes no longer than a second."""
@@ -54,7 +54,7 @@ def test_scenarios(file: Path, text: str, form: str) -> None:
         tried("compare", "mmap-lock", "--scenario", str(file), *CHEAP, "--format", form)
 
 
-@examples(60, 2000)
+@examples(40, 2000)
 @given(st.sampled_from(RACES).flatmap(changed), st.sampled_from(["table", "mail", "json", "github"]))
 def test_races(file: Path, text: str, form: str) -> None:
     """Shown, and checked up to a few states."""
@@ -64,7 +64,7 @@ def test_races(file: Path, text: str, form: str) -> None:
         tried("check", "mmap-lock", "--race", str(file), *bounds, "--format", form)
 
 
-@examples(25, 1000)
+@examples(20, 1000)
 @given(st.sampled_from(MACHINES).flatmap(changed), st.sampled_from(FORMS))
 def test_machines(file: Path, text: str, form: str) -> None:
     """A small load is run on it."""
