@@ -74,7 +74,7 @@ def command(
     known = catalogue.races()
     chosen = {name: known[name] for name in known.select(races or known.names())}
     with _progress() as progress:
-        found = ablate(registry.any_variant(variant), chosen, core, options, jobs, progress)
+        found = ablate(registry.tried(variant), chosen, core, options, jobs, progress)
     where = terminal.place(output, form)
     where.put(render(variant, found, form, where, every or core))
     return BROKEN if found.broken else INCOMPLETE if found.open else 0

@@ -38,6 +38,6 @@ def command(promela: bool, variant: str, race: str, output: str | None, plugins:
 
     races = catalogue.races()
     name = races.select([race])[0]
-    world = build_race(races[name], Stack(load(plugins).any_variant(variant)))
+    world = build_race(races[name], Stack(load(plugins).tried(variant)))
     text = text_of(world, variant, name)
     terminal.place(output, "promela").put(text)
