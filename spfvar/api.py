@@ -158,7 +158,7 @@ def replay_token(
     token: Token, registry: Registry, races: catalogue.Catalogue[Race], recorded: Sequence[str] = ()
 ) -> Replay:
     """Walk a token's path under today's variant and race."""
-    variant = registry.any_variant(token.variant)
+    variant = registry.tried(token.variant)
     return replay(build_race(race_of(races, token.race), Stack(variant)), token, recorded)
 
 

@@ -20,7 +20,8 @@ def blamed(error: BaseException) -> str:
 def _places(traceback: TracebackType | None) -> Iterator[str]:
     while traceback is not None:
         frame = traceback.tb_frame
-        if not _is_machinery(str(frame.f_globals.get("__name__", ""))):
+        made = frame.f_code.co_filename.startswith("<")  # by a dataclass
+        if not made and not _is_machinery(str(frame.f_globals.get("__name__", ""))):
             yield f"{frame.f_code.co_filename}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
 

@@ -119,14 +119,14 @@ class Vocabulary:
 
     def _wrong_field(self, field: object) -> str | None:
         if not isinstance(field, Field) or field.cls not in o.CLASSES:
-            return f"{field!r} is no field of the model's objects"
+            return f"{field if isinstance(field, Field) else repr(field)} is no field of the model's objects"
         if not isinstance(field.width, int) or not 0 <= field.width <= 8:
             return f"{field} has the width {field.width!r}, expected 1 to 8 words"
         if not isinstance(field.initial, int) or not -_WORD <= field.initial < _WORD:
             return f"{field} has the initial value {field.initial!r}, expected a whole number of 32 bits"
         known = self._fields.setdefault((field.cls, field.name), field)
         if known != field:
-            return f"two unlike fields are called {field}: {known!r} and {field!r}"
+            return f"two fields are called {field}, of unlike width, line or initial value"
         return None
 
     def _wrong_classes(self, op: Op) -> str | None:

@@ -73,7 +73,7 @@ def command(
     known = catalogue.races()
     chosen = {name: known[name] for name in known.select(races)}
     tell_own(known, races, "--race")
-    subject = registry.any_variant(variant)
+    subject = registry.tried(variant)
     from spfvar.matrix.ablate import ablate  # the explorer: not before the names are known to be good
 
     options = search_options(max_states, memory, timeout)

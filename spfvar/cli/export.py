@@ -36,7 +36,7 @@ def command(promela: bool, variant: str, race: str, output: str | None, plugins:
         check_writable(output)
     races = catalogue.races()
     name = races.select([race])[0]
-    stack = Stack(load(plugins).any_variant(variant))
+    stack = Stack(load(plugins).tried(variant))
     from spfvar.explore.world import build_race  # not before the names are known to be good
     from spfvar.export.promela import promela as text_of
 

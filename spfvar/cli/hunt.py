@@ -76,13 +76,13 @@ def command(
 
     registry = load(plugins)
     names = usable(registry, variants)
-    fixed = registry.any_variant(against) if against is not None else None
+    fixed = registry.tried(against) if against is not None else None
     plan = _plan(size, actors, verbs, memories, seconds, seed)
     tell_problems(registry)
     results = []
     for name in names:
         with _progress(name, plan) as progress:
-            results.append(run_hunt(registry.any_variant(name), plan, fixed, progress, jobs, plugins))
+            results.append(run_hunt(registry.tried(name), plan, fixed, progress, jobs, plugins))
     where = terminal.place(output, form)
     line = reproduce(sys.argv[1:])
     if form == "json":

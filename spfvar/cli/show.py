@@ -128,7 +128,7 @@ def show_protocol(
     """Print a variant's protocol as asked for.  InputError for what is no variant."""
     from spfvar.cli.show_variant import MAIN_FAULTS, diff_lines, dot_text, protocol_lines
 
-    variant = registry.any_variant(name)
+    variant = registry.tried(name)
     if graph:
         if other is not None:
             raise InputError("a graph shows one variant", key="--dot", expected="--dot or --diff, not both")
@@ -137,7 +137,7 @@ def show_protocol(
     if other is not None:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         main = [("fault", kind) for kind in MAIN_FAULTS]
-        lines = diff_lines(variant, registry.any_variant(other), wanted or main, width)
+        lines = diff_lines(variant, registry.tried(other), wanted or main, width)
     else:
         lines = protocol_lines(variant, wanted)
     terminal.say("\n".join(lines))
@@ -184,7 +184,7 @@ def _everything_called(name: str, registry: Registry, plugins: Sequence[str]) ->
         from spfvar.cli.show_layout import memory_lines
         from spfvar.cli.show_variant import main_protocol, variant_lines
 
-        variant = registry[name]
+        variant = registry.tried(name)
         yield [
             *variant_lines(variant, registry), "", *memory_lines(variant),
             *main_protocol(variant, registry, plugins),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -24,9 +25,12 @@ def hook_point(specification: Callable[..., Steps]) -> Callable[..., Steps]:
     if name in HOOKS:
         raise ValueError(f"hook point {name} is declared twice")
     HOOKS[name] = specification
+    parameters = list(inspect.signature(specification).parameters)
 
     @wraps(specification)
     def call_hook_point(*args: Any) -> Steps:
+        if len(args) != len(parameters):
+            raise TypeError(f"{name}({', '.join(parameters)}) is called with {len(args)} arguments")
         return Call(name, args)  # type: ignore[return-value]  # which `yield from` runs
 
     return call_hook_point

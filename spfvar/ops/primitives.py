@@ -30,6 +30,8 @@ def line_of(place: Place, mode: str) -> Line:
 
 
 def _on(code: int, place: Place, mode: str, name: str, **more: object) -> Op:
+    if not isinstance(place, Place):
+        raise TypeError(f"{name} takes a place, such as at(register, FIELD), not {place!r}")
     more.setdefault("cost", "local" if mode == "read" else "atomic")
     return Op(code, f"{name}({place})", place=place, line=line_of(place, mode), **more)  # type: ignore[arg-type]
 

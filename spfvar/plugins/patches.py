@@ -33,10 +33,8 @@ def register(manager: pluggy.PluginManager, patch: type) -> None:
         raise
     except BaseException as error:  # a patch that exits is as wrong as one that raises
         first = str(error).strip().splitlines()[-1:] or [type(error).__name__]
-        where = blamed(error)
-        raise StrategyError(
-            f"{f'{where}: ' if where else ''}patch {patch.__module__}.{patch.__name__}: {first[0]}"
-        ) from error
+        where = blamed(error) or place_of(patch)
+        raise StrategyError(f"{where}: patch {patch.__name__}: {first[0]}") from error
     for caller in manager.get_hookcallers(instance) or ():
         for implementation in caller.get_hookimpls():
             if implementation.plugin is instance:
@@ -55,6 +53,14 @@ def line_of(member: Any) -> str:
     """``file:line`` of a function."""
     code = inspect.unwrap(member).__code__
     return f"{code.co_filename}:{code.co_firstlineno}"
+
+
+def place_of(patch: type) -> str:
+    """``file:line`` of a patch's class; its module's name if there is no source to look at."""
+    try:
+        return f"{inspect.getsourcefile(patch)}:{inspect.getsourcelines(patch)[1]}"
+    except (OSError, TypeError):
+        return patch.__module__
 
 
 @cache
@@ -81,8 +87,8 @@ def _check(patch: type) -> None:
             )
     if not marked:
         raise StrategyError(
-            f"patch {patch.__module__}.{patch.__name__} implements no hook point: put @hookimpl above the "
-            "methods that do"
+            f"{place_of(patch)}: patch {patch.__name__} implements no hook point: "
+            "put @hookimpl above the methods that do"
         )
     if not patch.__module__.startswith("spfvar."):  # the project's own tests look at these
         for member in vars(patch).values():

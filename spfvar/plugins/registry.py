@@ -109,6 +109,7 @@ class Registry:
         #: What the user's plugins brought, in the order in which they were named.
         self.named: list[Loaded] = []
         self._sources: dict[str, Source] = {}  # of plugins, by origin
+        self._good: set[str] = set()  # variants that came through a trial
         self._keys: set[str] = set()
         self._users: set[str] = set()  # the origins of the user's plugins
         self._adding = False  # one of them is being loaded
@@ -310,20 +311,29 @@ class Registry:
         Shipped ones are taken as they are: the project's own tests look at them.
         """
         origins = {name: self._origin(name) for name in names}
-        tried = {name: origin for name, origin in origins.items() if origin in self._sources}
+        new = {name: origin for name, origin in origins.items() if name not in self._good}
+        tried = {name: origin for name, origin in new.items() if origin in self._sources}
         sources = [(one.origin, one.kind, one.text) for one in self._sources.values()]
         found = try_out(sources, tried)
         good = []
         for name, origin in origins.items():
             why = found.variants.get(name) or found.plugins.get(origin)
-            if why is None and name not in tried and not origin.startswith((BUILT_IN, TWINS)):
+            if why is None and name in new and name not in tried and not origin.startswith((BUILT_IN, TWINS)):
                 why = self._extracted(name)
             if why is None:
                 good.append(name)
+                self._good.add(name)
             else:
                 cut = name in found.cut or origin in found.plugins
                 self.problems.append(Problem(origin, why, cut=cut, variant=name))
         return good
+
+    def tried(self, name: str) -> Variant:
+        """A variant or twin by name whose texts can be extracted.  Raises InputError."""
+        variant = self.any_variant(name)
+        if not self.check(name):
+            raise InputError(str(self.problems.pop()))
+        return variant
 
     def _origin(self, name: str) -> str:
         """Where a variant, a stack of a series or a twin comes from."""

@@ -65,7 +65,7 @@ def try_out(sources: Sequence[tuple[str, str, str]], wanted: Mapping[str, str] |
             for name, origin in names.items():
                 if origin == trial.at and name in left[left.index(trial.name) + 1 :]:
                     found.variants[name] = (
-                        f"variant {name}: not looked at: {trial.name} of the same plugin {why}"
+                        f"variant {name}: not looked at, for {trial.name} of the same plugin was stopped"
                     )
                     found.cut.add(name)
         else:

@@ -44,20 +44,31 @@ def main(order: dict[str, Any], answers: int) -> None:
         for problem in registry.problems[before:]:
             if problem.fatal:
                 tell(plugin=problem.origin, message=problem.message)
+    cut: dict[str, str] = {}  # the first variant of each plugin that had to be stopped
     for name in order["names"]:
-        tell(at=order["origins"][name], name=name)
-        _watched(tell, order["origins"][name], name, partial(registry.extract, name))
+        origin = order["origins"][name]
+        if origin in cut:  # the next one would most likely take as long
+            why = f"variant {name}: not looked at, for {cut[origin]} of the same plugin was stopped"
+            tell(broken=name, message=why, cut=True)
+            continue
+        tell(at=origin, name=name)
+        if _watched(tell, origin, name, partial(registry.extract, name)):
+            cut[origin] = name
     tell(done=True)
     os._exit(0)
 
 
-def _watched(tell: _Telling, origin: str, name: str, do: Callable[[], object]) -> None:
-    """Do it for a plugin, or a variant of it; end the trial if things are not left as they were."""
-    before = Surroundings()
+def _watched(tell: _Telling, origin: str, name: str, do: Callable[[], object]) -> bool:
+    """Do it for a plugin, or a variant of it: did it have to be stopped?
+
+    Ends the trial if things are not left as they were.
+    """
+    before, stopped = Surroundings(), False
     try:
         do()
     except SpfvarError as error:
-        tell(broken=name, message=str(error), cut=isinstance(error, bounds.CutOffError))
+        stopped = isinstance(error, bounds.CutOffError)
+        tell(broken=name, message=str(error), cut=stopped)
     except BaseException as error:
         if name:
             tell(broken=name, message=f"variant {name}: {told(error)}", cut=False)
@@ -67,3 +78,4 @@ def _watched(tell: _Telling, origin: str, name: str, do: Callable[[], object]) -
         more = f" (and {len(changes) - 3} more)" if len(changes) > 3 else ""
         tell(disturbed=f"{'; '.join(changes[:3])}{more}: a plugin leaves the process as it finds it")
         os._exit(0)
+    return stopped

@@ -241,8 +241,9 @@ class Stack:
                     raise self._cut
                 yield
         except CutOffError as error:
-            self._cut = error
-            raise StrategyError(f"variant {self.variant.name}: {error}") from error
+            if self._cut is None:
+                self._cut = CutOffError(f"variant {self.variant.name}: {error}")
+            raise self._cut from error
         except (StrategyError, InputError) as error:
             raise StrategyError(f"variant {self.variant.name}: {error}") from error
 

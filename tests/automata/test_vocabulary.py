@@ -30,8 +30,11 @@ MINE = ObjectClass("mine")
         (p.set_register(o.scratch, 1 << 31), "has the number 2147483648, expected a whole one of 32 bits"),
         (p.set_register(o.scratch, 0.5), "has the number 0.5"),  # type: ignore[arg-type]
         (p.set_register(Register("vma"), 1), "two registers are called 'vma': of a vma and of a number"),
-        (p.equals(p.at(o.mm, Field(o.MM, "mmap_lock")), 1), "two unlike fields are called mm->mmap_lock"),
-        (p.equals(Place(Register("r", MINE), Field(MINE, "f")), 1), "is no field of the model's objects"),
+        (p.equals(p.at(o.mm, Field(o.MM, "mmap_lock")), 1), "two fields are called mm->mmap_lock, of unlike"),
+        (
+            p.equals(Place(Register("r", MINE), Field(MINE, "f")), 1),
+            "r->f): mine->f is no field of the model's objects",
+        ),
         (p.set_null(Register("r", MINE)), "register r refers to"),
         (p.down_read(p.at(o.mm, o.MM_USERS)), "mm->mm_users is no rwsem, which has 4 words"),
         (p.spin_lock(p.at(o.mm, o.MMAP_LOCK)), "mm->mmap_lock is no spinlock, which has 3 words"),

@@ -70,8 +70,8 @@ def interrupted(folder: Path, *arguments: str, after: float = 1.0) -> Answer:
     """Start a process, and send it Ctrl-C so many seconds after it has loaded a plugin, which is behind all imports."""
     plugin, ready = folder / "ready.py", folder / "ready"
     plugin.write_text(
-        "from pathlib import Path\nfrom spfvar.plugins.variant import Variant\n"
-        f"VARIANTS = [Variant('ready', 't', 'k', 's')]\nPath({str(ready)!r}).touch()\n"
+        "import os\nfrom pathlib import Path\nfrom spfvar.plugins.variant import Variant\n"
+        f"VARIANTS = [Variant('ready', 't', 'k', 's')]\nPath({str(ready)!r}, str(os.getpid())).mkdir(parents=True)\n"
     )
     process = subprocess.Popen(
         [*COMMAND, *arguments, "--plugin", str(plugin)],
@@ -80,7 +80,8 @@ def interrupted(folder: Path, *arguments: str, after: float = 1.0) -> Answer:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     until = time.monotonic() + 120
-    while not ready.exists() and process.poll() is None and time.monotonic() < until:
+    own = ready / str(process.pid)  # it is loaded on trial before, by another process
+    while not own.exists() and process.poll() is None and time.monotonic() < until:
         time.sleep(0.05)
     time.sleep(after)
     process.send_signal(signal.SIGINT)

@@ -62,7 +62,7 @@ def test_a_series_whose_text_is_broken_is_told(tmp_path: Path) -> None:
         'SERIES = [Series("bad", "t", "v0", "s", (SeriesPatch(1, "t", "m", (Bad,)),))]\n'
     )
     answer = spfvar("bisect", "bad", "--race", "munmap-file", "--plugin", str(path))
-    assert (answer.code, answer.out) == (1, "")
+    assert (answer.code, answer.out) == (2, "")
     assert f"{path}:6: " in answer.err
     assert "yields 42" in answer.err
 

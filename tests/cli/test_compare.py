@@ -181,7 +181,7 @@ def test_a_broken_plugin_does_not_stop_the_others(tmp_path: Path) -> None:
     assert f"{plugin}:{line}" in result.err
     assert "no-op" in result.err
     assert "spf-do-fault" in result.out
-    assert result.code == 1
+    assert result.code == 2
 
 
 def test_nothing_is_compared_if_nothing_asked_for_can_be_used(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_nothing_is_compared_if_nothing_asked_for_can_be_used(tmp_path: Path) ->
     plugin = tmp_path / "plugin.py"
     plugin.write_text(BROKEN_PLUGIN)
     result = spfvar(*QUICK, "no-op", "--plugin", str(plugin))
-    assert (result.code, result.out) == (1, "")
+    assert (result.code, result.out) == (2, "")
     assert result.err.count("\n") == 1
     assert "none of the variants asked for can be used: plugin" in result.err
 
