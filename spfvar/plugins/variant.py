@@ -11,7 +11,6 @@ import pluggy
 
 from spfvar.automata.automaton import Automaton
 from spfvar.automata.extract import Extractor, StrategyError
-from spfvar.automata.link import touched_fields
 from spfvar.automata.outline import outline
 from spfvar.errors import InputError, nearest
 from spfvar.mm import hookspecs
@@ -33,7 +32,7 @@ from spfvar.mm.truncate import Truncation
 from spfvar.mm.vmf import spell
 from spfvar.mm.writers import MmapLockWriters
 from spfvar.ops.op import Call, Op, Steps
-from spfvar.structs.lines import CacheLines, Memory
+from spfvar.structs.lines import CacheLines, Memory, touched_fields
 from spfvar.structs.shipped import layout_named, name_for
 
 #: What every stack stands on: the paths of v5.12 under mmap_lock.
@@ -198,7 +197,7 @@ class Stack:
         try:
             with self._lock:
                 found = self._extractor.automaton(name, text)
-            CacheLines(self.memory, touched_fields([found]))
+            CacheLines(self.memory, touched_fields(found.ops()))
             return found
         except (StrategyError, InputError) as error:
             raise StrategyError(f"variant {self.variant.name}: {error}") from error
