@@ -66,7 +66,9 @@ def program(
 
 def lines_of(layout: str, *automata: Automaton) -> CacheLines:
     """The cache lines of what the automata touch, as in a shipped layout."""
-    return CacheLines(Memory(layout, layout_named(layout)), touched_fields(op for one in automata for op in one.ops()))
+    return CacheLines(
+        Memory(layout, layout_named(layout)), touched_fields(op for one in automata for op in one.ops())
+    )
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
