@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -183,12 +183,6 @@ def _on_table(op: Op) -> bool:
 
 #: Allocation goes through a list that all threads share.
 _LIFE_OPS = (c.ALLOC, c.FREE, c.CALL_RCU)
-
-
-def touched_fields(automata: Iterable[Automaton]) -> list[Field]:
-    """Every field whose cache line an op touches, once."""
-    ops = [op for automaton in automata for op in automaton.ops()]
-    return list(dict.fromkeys(op.line.field for op in ops if op.line is not None))
 
 
 def _touched(op: Op, lines: CacheLines | None) -> list[_Key]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spfvar.automata.link import touched_fields
 from spfvar.ops import objects as o
 from spfvar.plugins.registry import sample_texts
 from spfvar.plugins.variant import Stack, Variant
-from spfvar.structs.lines import CacheLines, LineKey
+from spfvar.structs.lines import CacheLines, LineKey, touched_fields
 from spfvar.structs.model import LINE, Struct, StructLayout
 
 _KNOWN = {
@@ -36,7 +35,8 @@ def _struct_lines(struct: Struct) -> Iterator[str]:
 def memory_lines(variant: Variant) -> list[str]:
     """The cache lines of mm_struct and vm_area_struct that a variant's faults and writers touch."""
     stack = Stack(variant)
-    fields = touched_fields([stack.automaton(name, text) for name, text in sample_texts()])
+    automata = [stack.automaton(name, text) for name, text in sample_texts()]
+    fields = touched_fields(op for automaton in automata for op in automaton.ops())
     lines = CacheLines(stack.memory, fields)
     found: dict[LineKey, list[tuple[int, str]]] = {}
     alone = []

@@ -13,7 +13,6 @@ import pluggy
 
 from spfvar.automata.automaton import Automaton
 from spfvar.automata.extract import Extractor, StrategyError
-from spfvar.automata.link import touched_fields
 from spfvar.automata.outline import outline
 from spfvar.errors import InputError, unknown
 from spfvar.mm import hookspecs
@@ -41,7 +40,7 @@ from spfvar.plugins.bounds import CutOffError, bounded
 from spfvar.plugins.fields import AsTuple, Line, Name, Names, Patches, Role, Text
 from spfvar.plugins.patches import register
 from spfvar.plugins.repairs import Repair, check_repairs, posted_stack
-from spfvar.structs.lines import CacheLines, Memory
+from spfvar.structs.lines import CacheLines, Memory, touched_fields
 from spfvar.structs.shipped import layout_named, name_for
 
 #: What every stack stands on: the paths of v5.12 under mmap_lock.
@@ -229,7 +228,7 @@ class Stack:
         """Extract a thread's text under this stack; errors name the variant too."""
         with self._extracting():
             found = self._extractor.automaton(name, text)
-            CacheLines(self.memory, touched_fields([found]))  # raises for a field that no struct has
+            CacheLines(self.memory, touched_fields(found.ops()))  # raises for a field that no struct has
             return found
 
     @contextmanager

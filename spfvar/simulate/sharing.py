@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from spfvar.automata.link import touched_fields
 from spfvar.automata.lower import lower
 from spfvar.ops.places import Field, ObjectClass
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.load import Load
 from spfvar.simulate.world import extract_programs, sizes_of
-from spfvar.structs.lines import CacheLines, LineKey, Memory
+from spfvar.structs.lines import CacheLines, LineKey, Memory, touched_fields
 
 #: The members that share a line, as "mm_struct.mm_users"; a rwsem's owner is a member of its own.
 Line = frozenset[str]
@@ -22,7 +21,7 @@ def written_lines(load: Load, stack: Stack, memory: Memory) -> frozenset[Line]:
     programs = extract_programs(load, stack)
     automata = lower(programs, sizes_of(load, programs.values()))
     ops = [op for automaton in automata.values() for op in automaton.ops()]
-    lines = CacheLines(memory, touched_fields(automata.values()))
+    lines = CacheLines(memory, touched_fields(ops))
     members: dict[tuple[ObjectClass, LineKey], set[str]] = {}
     written: set[tuple[ObjectClass, LineKey]] = set()
     for op in ops:

@@ -11,7 +11,7 @@ import numpy as np
 
 from spfvar.automata.automaton import Automaton
 from spfvar.automata.layout import Layout, Sizes, Words
-from spfvar.automata.link import Program, link, touched_fields
+from spfvar.automata.link import Program, link
 from spfvar.automata.lower import lower
 from spfvar.errors import SpfvarError
 from spfvar.mm.grace_period import gp_kthread, rcu_gp_kthread
@@ -34,7 +34,7 @@ from spfvar.scenario.program import (
     swap_start_of,
     thread_text,
 )
-from spfvar.structs.lines import CacheLines, Memory
+from spfvar.structs.lines import CacheLines, Memory, touched_fields
 
 KTHREAD = "rcu_gp_kthread"
 #: VMAs that may wait for a grace period beside those in use.
@@ -68,7 +68,8 @@ def build_world(load: Load, stack: Stack, memory: Memory | None = None) -> World
     sizes = sizes_of(load, programs.values())
     automata = lower(programs, sizes)
     layout = Layout(sizes, automata.values())
-    lines = CacheLines(memory or stack.memory, touched_fields(automata.values()))
+    ops = (op for automaton in automata.values() for op in automaton.ops())
+    lines = CacheLines(memory or stack.memory, touched_fields(ops))
     program = link(automata, layout, private_tables(load), settled_fields(load, automata), lines=lines)
     state = layout.empty_state()
     _Builder(load, layout, program, state).build()

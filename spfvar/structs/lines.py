@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from spfvar.errors import InputError, unknown
+from spfvar.ops.op import Op
 from spfvar.ops.places import Field
 from spfvar.structs.model import LINE, Member, Struct, StructLayout, natural_alignment, packed
 
@@ -130,6 +131,11 @@ class CacheLines:
         error = unknown(f"member of {struct.name} ({self._memory.name})", name, _names(struct))
         error.message = f"{field} {how} {name!r}: {error.message}"
         return error
+
+
+def touched_fields(ops: Iterable[Op]) -> list[Field]:
+    """Every field whose cache line an op touches, once."""
+    return list(dict.fromkeys(op.line.field for op in ops if op.line is not None))
 
 
 def _is_one_line(struct: Struct) -> bool:

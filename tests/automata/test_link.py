@@ -8,7 +8,7 @@ import pytest
 from spfvar.automata.automaton import Automaton
 from spfvar.automata.extract import Extractor
 from spfvar.automata.layout import Layout, Sizes
-from spfvar.automata.link import Program, link, touched_fields
+from spfvar.automata.link import Program, link
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps
@@ -34,7 +34,7 @@ from spfvar.ops.primitives import (
     work,
 )
 from spfvar.plugins.registry import load_registry
-from spfvar.structs.lines import CacheLines, Memory
+from spfvar.structs.lines import CacheLines, Memory, touched_fields
 from spfvar.structs.shipped import layout_named
 from tests import stacks
 
@@ -66,7 +66,9 @@ def program(
 
 def lines_of(layout: str, *automata: Automaton) -> CacheLines:
     """The cache lines of what the automata touch, as in a shipped layout."""
-    return CacheLines(Memory(layout, layout_named(layout)), touched_fields(automata))
+    return CacheLines(
+        Memory(layout, layout_named(layout)), touched_fields(op for one in automata for op in one.ops())
+    )
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
