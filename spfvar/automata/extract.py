@@ -249,7 +249,7 @@ class _Run:
                 return trail, self.function.add(_Back(item.name))
             if isinstance(item, Loop):
                 trail.append(item)
-                item, returned = self._advance(steps, None)
+                item, returned = advance(self.function.name, steps, None)
                 continue
             self._check(item, steps)
             outcomes = self._outcomes(item, steps)
@@ -262,7 +262,7 @@ class _Run:
                     )
                 return trail, (item, outcomes)
             trail.append(item)
-            item, returned = self._advance(steps, outcomes[0])
+            item, returned = advance(self.function.name, steps, outcomes[0])
 
     def _check(self, item: Any, steps: Steps) -> None:
         """An item is a call, or a primitive of the model's vocabulary."""
@@ -275,9 +275,6 @@ class _Run:
                 f"{location(steps)}: {self.function.name} yields {shown(item)}, which is no op "
                 "(what gives a generator is called with 'yield from')"
             )
-
-    def _advance(self, steps: Steps, outcome: Hashable) -> tuple[Any, tuple[Hashable] | None]:
-        return advance(self.function.name, steps, outcome)
 
     def _wrap(self, trail: list[Any], node: int) -> int:
         for item in reversed(trail):
@@ -311,7 +308,7 @@ class _Run:
     def _replay(
         self, steps: Steps, sent: list[Hashable], seen: list[Any]
     ) -> tuple[Any, tuple[Hashable] | None]:
-        item, returned = self._advance(steps, None)
+        item, returned = advance(self.function.name, steps, None)
         choices = iter(sent)
         for before in seen:
             if returned is not None or not _same(item, before):
@@ -325,7 +322,7 @@ class _Run:
             else:
                 outcomes = self._outcomes(before, steps)
                 outcome = next(choices) if len(outcomes) > 1 else outcomes[0]
-            item, returned = self._advance(steps, outcome)
+            item, returned = advance(self.function.name, steps, outcome)
         return item, returned
 
 

@@ -54,6 +54,7 @@ class Vocabulary:
     """The words of one stack's texts: a name stands for one register, and for one field of a class."""
 
     def __init__(self) -> None:
+        self._right: set[Op] = set()
         self._registers = {one.name: one for one in vars(o).values() if isinstance(one, Register)}
         self._fields: dict[tuple[ObjectClass, str], Field] = {
             (one.cls, one.name): one for one in vars(o).values() if isinstance(one, Field)
@@ -61,7 +62,15 @@ class Vocabulary:
 
     def wrong(self, op: Op) -> str | None:
         """What is wrong with a primitive; None if nothing is."""
-        return self._wrong_op(op) or self._wrong_operands(op) or self._wrong_classes(op)
+        try:
+            if op in self._right:
+                return None
+        except Exception:
+            return f"{op.name} has an outcome or operand that is not hashable"
+        wrong = self._wrong_op(op) or self._wrong_operands(op) or self._wrong_classes(op)
+        if wrong is None:
+            self._right.add(op)
+        return wrong
 
     def _wrong_op(self, op: Op) -> str | None:
         if op.code not in c.NAMES or op.code == c.END:
@@ -78,10 +87,6 @@ class Vocabulary:
         for number in (op.imm, op.imm2):
             if not isinstance(number, int) or not -_WORD <= number < _WORD:
                 return f"{op.name} has the number {number!r}, expected a whole one of 32 bits"
-        try:
-            hash(op)
-        except Exception:
-            return f"{op.name} has an outcome that is not hashable"
         if len(set(op.outcomes)) != len(op.outcomes):
             return f"{op.name} has an outcome twice: {op.outcomes!r}"
         return None

@@ -264,6 +264,7 @@ class Registry:
 
         A named one's variants and twins take the place of shipped and installed ones of their names.
         """
+        self._good.clear()  # a name may stand for another variant now
         if source.kind == "installed":
             self._sources[source.origin] = source
             name, _, value = source.text.partition("=")

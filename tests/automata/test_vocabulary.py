@@ -24,7 +24,7 @@ MINE = ObjectClass("mine")
         (Op(c.END, "x"), "no opcode 12 that a text may yield"),
         (p.choose("x", 1, 2, 3, 4, 5), "x has 5 outcomes, at most 4"),
         (p.choose("x"), "x has 0 outcomes, at most 4"),
-        (p.choose("x", [], 1), "x has an outcome that is not hashable"),
+        (p.choose("x", [], 1), "x has an outcome or operand that is not hashable"),
         (p.choose("x", 1, 1), "x has an outcome twice"),
         (p.work(3), "name, cost or event is no string"),  # type: ignore[arg-type]
         (p.set_register(o.scratch, 1 << 31), "has the number 2147483648, expected a whole one of 32 bits"),
