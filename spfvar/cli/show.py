@@ -135,7 +135,9 @@ def show_protocol(
 
 
 def wrapped(line: str, width: int = terminal.WIDTH) -> str:
-    """The line within ``width`` columns, continued two columns further in."""
+    """The line within ``width`` columns, continued two columns further in; a command stays in one line."""
+    if line.startswith("Run: "):
+        return line
     indent = " " * (len(line) - len(line.lstrip()) + 2)
     return textwrap.fill(
         line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
