@@ -113,7 +113,7 @@ def _wrong(objection: Objection, op: Op, path: list[_Step], ledger: Ledger, rule
     level = dict(ledger).get(objection.item, 0) - earlier
     taken = _taken(path[:-1] if earlier else path, objection.item, level, rules)
     before = path[-1][0] if path else op
-    blamed = {HERE: op, BEFORE: before, TAKER: taken or before}[objection.blames]
+    blamed = {HERE: op, BEFORE: before, TAKER: before if taken is None else taken}[objection.blames]
     return Wrong(objection, blamed, tuple((op, outcome) for op, outcome, _ in path), taken)
 
 

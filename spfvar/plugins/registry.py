@@ -108,6 +108,8 @@ class Registry:
         self.problems: list[Problem] = []
         #: What the user's plugins brought, in the order in which they were named.
         self.named: list[Loaded] = []
+        #: Is this the process of a trial, where plugins have stdout as it is?
+        self.on_trial = False
         self._sources: dict[str, Source] = {}  # of plugins, by origin
         self._good: set[str] = set()  # variants that came through a trial
         self._keys: set[str] = set()
@@ -294,10 +296,8 @@ class Registry:
         shipped = origin.startswith((BUILT_IN, TWINS))
         try:
             # What a plugin prints is no result.
-            with (
-                bounded(bounds.LOAD_SECONDS),
-                contextlib.redirect_stdout(sys.stdout if shipped else sys.stderr),
-            ):
+            prints = sys.stdout if shipped or self.on_trial else sys.stderr
+            with bounded(bounds.LOAD_SECONDS), contextlib.redirect_stdout(prints):
                 self.add_module(load(), origin)
         except KeyboardInterrupt:
             raise

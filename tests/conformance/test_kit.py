@@ -35,7 +35,7 @@ def check(folder: Path, text: str, names: list[str]) -> dict[str, Result]:
     ("patch", "arguments", "name", "what", "do"),
     [
         ("", '"mine", " ", "v5.12", "not posted"', "documented", "its title is ' '", "give the Variant a line"),
-        ("", '"my idea", "t", "v5.12", "s"', "documented", "its name is 'my idea'", "such as my-idea"),
+        ("", '"mine@2", "t", "v5.12", "s"', "documented", "its name is 'mine@2'", "such as my-idea"),
         ("", '"mine", "t", "v5.12", "TODO"', "documented", "its source is 'TODO'", "message id"),
         ("", '"mine", "t", "mainline", "s"', "documented", "its kernel is 'mainline'", "such as v6.12"),
         ("", f'{GOOD}, events=(Event("e", "reason", ""),)', "documented", "event e is not explained", "a doc"),

@@ -31,7 +31,7 @@ SAMPLE = {
     "patch: falls through": "P.do_fault() returns None and has no yield",
     "patch: a wrapper in pluggy's style": "takes what its yield gives for pluggy's result",
     "text: if without yield": "find_vma() is made, but not run: yield find_vma(...)",
-    "text: raises GeneratorExit": "hostile.py:14: do_anonymous_page fails: GeneratorExit",
+    "text: raises GeneratorExit": "hostile.py:15: do_anonymous_page fails: GeneratorExit",
     "text: yields in finally": "no yield in 'finally', and GeneratorExit is passed on",
     "text: replaces excepthook": "replaces sys.excepthook",
     "text: a field of another class": "vma->vm_start cannot be reached through register mm",
@@ -75,7 +75,7 @@ def test_a_text_that_no_sample_reaches_is_cut_off_before_the_workers_start(
         "check", "hostile", "good", "--race", "munmap-swap", "--plugin", hostile, "--plugin", good
     )
     assert answer.code == 2
-    assert f"variant hostile: {hostile}:13: never ends: stopped after 5 s" in answer.err
+    assert f"variant hostile: {hostile}:14: never ends: stopped after 5 s" in answer.err
     assert "safe" in answer.out
     assert "hostile" not in answer.out.partition("Reproduce")[0]
 
