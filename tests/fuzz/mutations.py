@@ -16,6 +16,34 @@ VALUES: tuple[str, ...] = (
 )  # fmt: skip
 
 
+#: What a number is replaced by half of the time, for the text then stays one that can be read.
+NUMBERS = (
+    "0",
+    "-1",
+    "1",
+    "2",
+    "0.5",
+    "-0.5",
+    "1e308",
+    "-1e308",
+    "1e-320",
+    "1e19",
+    "-3",
+    "7",
+    "100000",
+    "nan",
+    "inf",
+)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
 def _words(text: str) -> list[tuple[int, int]]:
     """Where words, numbers and strings stand."""
     found, begin = [], None
@@ -31,20 +59,17 @@ def _words(text: str) -> list[tuple[int, int]]:
 @st.composite
 def changed(draw: st.DrawFn, text: str, values: Sequence[str] = VALUES) -> str:
     """The text with one to four changes: a word for another, a line gone, twice or elsewhere, a cut, a splice."""
-    for _ in range(draw(st.integers(1, 4))):
-        how = draw(
-            st.sampled_from(["word", "word", "word", "swap", "gone", "twice", "move", "cut", "splice"])
-        )
+    for _ in range(draw(st.sampled_from([1, 1, 1, 1, 2, 4]))):
+        how = draw(st.sampled_from(["word"] * 6 + ["swap", "gone", "twice", "move", "cut", "splice"]))
         words, lines = _words(text), text.split("\n")
         at = draw(st.integers(0, max(0, len(lines) - 1)))
         if how in ("word", "swap") and words:
             begin, end = draw(st.sampled_from(words))
-            other = draw(st.sampled_from(words))
-            text = (
-                text[:begin]
-                + (draw(st.sampled_from(values)) if how == "word" else text[slice(*other)])
-                + text[end:]
-            )
+            other = text[slice(*draw(st.sampled_from(words)))]
+            if how == "word":
+                likely = NUMBERS if _is_number(text[begin:end]) and draw(st.booleans()) else values
+                other = draw(st.sampled_from(likely))
+            text = text[:begin] + other + text[end:]
         elif how == "gone":
             text = "\n".join(lines[:at] + lines[at + 1 :])
         elif how == "twice":

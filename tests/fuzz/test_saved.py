@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,6 +22,12 @@ RUN = run_text(made_run(Random(1)))
 OTHER = run_text(made_run(Random(1)))
 #: JSON has no words of its own for these, but Python reads them.
 JSON_VALUES = (*VALUES, "null", "NaN", "Infinity", '"\\u001b]0;x\\u0007"', '{"a": 1}', "[1, 2]")
+
+
+WRONG: tuple[Any, ...] = (
+    ..., None, True, 0, 1, -1, -0.5, 2.5, 1e308, -1e308, 5e-324, math.inf, -math.inf, math.nan, 1 << 64, 10**400, "", "x",
+    "\x1b[31m", "\u202e", [], {}, [[]], [-1.0, 1.0, 1.0], [math.nan] * 3, [None] * 3, {"x": [1.0]},
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +50,25 @@ def sealed(text: str) -> str:
     return body + json.dumps({"kind": "end", "sha256": checksum(body)}) + "\n"
 
 
+@st.composite
+def value_changed(draw: st.DrawFn, text: str) -> str:
+    """One value of one line of JSON is another, or gone; what no JSON can say, Python's does."""
+    lines = text.split("\n")
+    at = draw(st.integers(0, len(lines) - 3))  # not the checksum
+    line = here = json.loads(lines[at])
+    while True:
+        key = draw(st.sampled_from(list(here) if isinstance(here, dict) else range(len(here))))
+        if not (isinstance(here[key], dict | list) and here[key]) or draw(st.integers(0, 9)) == 0:
+            break
+        here = here[key]
+    value = draw(st.sampled_from(WRONG))
+    if value is ...:
+        del here[key]
+    else:
+        here[key] = value
+    return "\n".join([*lines[:at], json.dumps(line), *lines[at + 1 :]])
+
+
 def line_changed(text: str) -> st.SearchStrategy[str]:
     """One line changed, so that a long file does not hide the change."""
     lines = text.split("\n")
@@ -54,7 +81,9 @@ def line_changed(text: str) -> st.SearchStrategy[str]:
 
 @examples(60, 2000)
 @given(
-    line_changed(RUN), st.booleans(), st.sampled_from(["table", "csv", "json", "markdown", "mail", "github"])
+    value_changed(RUN) | value_changed(RUN) | line_changed(RUN),
+    st.booleans(),
+    st.sampled_from(["table", "csv", "json", "markdown", "mail", "github"]),
 )
 def test_saved_runs(folder: Path, text: str, merged: bool, form: str) -> None:
     """Alone and beside another run, with all metrics."""
