@@ -24,7 +24,7 @@ LAYERS: list[set[str]] = [
     {"mm"},
     {"plugins", "scenario"},
     {"simulate", "explore"},
-    {"export", "coverage"},
+    {"export", "coverage", "hunt"},
     {"matrix"},
     {"conformance", "scaffold"},
     {"report"},

@@ -102,7 +102,8 @@ def _twin_cases(
 def check_sometimes(race: Race, variants: Sequence[Variant], file: str) -> None:
     """Raise InputError for what has to happen sometimes, but is no primitive of the race's texts.
 
-    Neither under the core nor under one of the variants, as far as their texts can be extracted.
+    Neither under the core nor under one of the variants, as far as their texts can be extracted.  Of
+    alternatives ("a or b") one is enough: the other may be of a variant that is not asked for.
     """
     names: dict[str, None] = {}
     missing: list[tuple[int, str]] = []
@@ -111,8 +112,8 @@ def check_sometimes(race: Race, variants: Sequence[Variant], file: str) -> None:
             found = extract_race(race, Stack(variant)).values()
             names |= dict.fromkeys(op.name for automaton in found for op in automaton.ops())
         missing = [
-            (place, one) for place, wanted in enumerate(race.sometimes) for one in wanted.split(" or ")
-            if not any(name.startswith(one) for name in names)
+            (place, wanted) for place, wanted in enumerate(race.sometimes)
+            if not any(name.startswith(tuple(wanted.split(" or "))) for name in names)
         ]  # fmt: skip
         if not missing:
             return

@@ -133,7 +133,8 @@ class _Reader:
         header = self._header()
         profile: ProfileLine | None = None
         scenarios: dict[str, ScenarioLine] = {}
-        variants: dict[str, VariantLine] = {}
+        variants: dict[str, Variant] = {}
+        digests: dict[str, str] = {}
         cells: dict[Place, Result] = {}
         while not isinstance(line := self._line(), EndLine):
             match line:
@@ -142,7 +143,7 @@ class _Reader:
                 case ScenarioLine() if line.name not in scenarios:
                     scenarios[line.name] = line
                 case VariantLine() if line.name not in variants:
-                    variants[line.name] = line
+                    variants[line.name], digests[line.name] = self._variant(line), line.digest
                 case CellLine():
                     cell, found = self._cell(line, header, variants, scenarios)
                     if place_of(cell) in cells:
@@ -164,8 +165,8 @@ class _Reader:
             baseline=header.baseline,
             draws=tuple((first, count) for first, count in header.seeds),
             commands=tuple(map(tuple, header.commands)),
-            variants={name: _variant(one) for name, one in variants.items()},
-            digests={name: one.digest for name, one in variants.items()},
+            variants=variants,
+            digests=digests,
             scenarios={name: one.scenario for name, one in scenarios.items()},
             hashes={name: one.hash for name, one in scenarios.items()},
             remarks=tuple(header.remarks),
@@ -218,11 +219,22 @@ class _Reader:
             first, _ = explain(error, data, model)
             raise first.located(file=self._name, line=self._at) from error
 
+    def _variant(self, line: VariantLine) -> Variant:
+        """What reports need of a variant; its patches are not there."""
+        try:
+            return Variant(
+                line.name, line.title, line.kernel, line.source,
+                events=tuple(Event(e.name, e.role, e.doc) for e in line.events),
+                rivals=tuple(line.rivals), origin=line.origin, replaces=line.replaces,
+            )  # fmt: skip
+        except InputError as error:
+            raise error.located(file=self._name, line=self._at) from error
+
     def _cell(
         self,
         line: CellLine,
         header: HeaderLine,
-        variants: Mapping[str, VariantLine],
+        variants: Mapping[str, Variant],
         scenarios: Mapping[str, ScenarioLine],
     ) -> Result:
         where: dict[str, Any] = {"file": self._name, "line": self._at}
@@ -234,7 +246,7 @@ class _Reader:
             if not any(first <= seed < first + count for first, count in header.seeds):
                 raise self._error(f"seed {seed} is not among those that line 1 names", key="seeds")
         load, axes = self._load(line, scenarios[line.scenario])
-        cell = CellSpec(_variant(variants[line.variant]), load, axes)
+        cell = CellSpec(variants[line.variant], load, axes)
         if line.failure:
             return cell, Failure(*place_of(cell), line.failure)
         return cell, list(_samples(line))
@@ -274,12 +286,3 @@ def _samples(line: CellLine) -> Iterator[Sample]:
         metrics = {name: math.nan if (v := column[i]) is None else v for name, column in line.metrics.items()}
         events = {name: v for name, column in line.events.items() if (v := column[i]) is not None}
         yield Sample(seed, metrics, events)
-
-
-def _variant(line: VariantLine) -> Variant:
-    """What reports need of a variant; its patches are not there."""
-    return Variant(
-        line.name, line.title, line.kernel, line.source,
-        events=tuple(Event(e.name, e.role, e.doc) for e in line.events),
-        rivals=tuple(line.rivals), origin=line.origin, replaces=line.replaces,
-    )  # fmt: skip

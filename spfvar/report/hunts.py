@@ -6,6 +6,7 @@ import json
 import textwrap
 from collections.abc import Sequence
 
+from spfvar.hunt.findings import Finding
 from spfvar.matrix.hunting import Hunted
 from spfvar.report.columns import trace_lines
 from spfvar.report.paint import Paint
@@ -41,7 +42,7 @@ def render_json(results: Sequence[Hunted]) -> str:
 
 
 def summary(one: Hunted) -> str:
-    """ "mmap-lock: nothing found in 13341 races of up to 2 statements (375 races/s)"."""
+    """ "VARIANT: nothing found in 13341 generated races of up to 2 statements (1.04M states; ...)"."""
     rate = f"{one.races / one.seconds:.0f} races/s" if one.seconds > 0 else ""
     found = f"{len(one.findings)} found" if one.findings else "nothing found"
     known = f", {one.known} races that break the other design, too, left out" if one.known else ""
@@ -52,11 +53,8 @@ def summary(one: Hunted) -> str:
     )
 
 
-def headline(one: Hunted, finding: object) -> str:
-    """ "load-merge: P1 in 20 races, 54 steps: load next against merge map to next"."""
-    from spfvar.hunt.findings import Finding
-
-    assert isinstance(finding, Finding)
+def headline(one: Hunted, finding: Finding) -> str:
+    """ "VARIANT, load-merge: P1 in 20 races, 54 steps (...): load next against merge map to next"."""
     races = f"{finding.races} races" if finding.races > 1 else "1 race"
     return (
         f"{one.variant}, {finding.name}: {finding.broken.property} in {races}, "

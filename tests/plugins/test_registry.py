@@ -155,10 +155,14 @@ VARIANTS = [Variant("broken", "t", "k", "s", (Broken,)), Variant("fine", "t", "k
 def test_a_patch_that_raises_while_it_is_made_is_a_problem(tmp_path: Path) -> None:
     """Any exception of a plugin's code is its own, and is located."""
     path = plugin(tmp_path, """
+from spfvar.mm.hookspecs import hookimpl
 from spfvar.plugins.variant import Variant
 class Broken:
     def __init__(self):
         raise RuntimeError("no way")
+    @hookimpl
+    def vma_start_write(self, vma):
+        yield
 VARIANTS = [Variant("broken", "t", "k", "s", (Broken,))]
 """)  # fmt: skip
     registry = load_registry([path])

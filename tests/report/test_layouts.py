@@ -243,7 +243,7 @@ class TestText:
     def test_colours_change_nothing_but_the_verdicts(self, large: Results) -> None:
         text = render_table(large.blocks, META, colour=True)
         painted = set(re.findall(r"\x1b\[[0-9;]+m(.+?)\x1b\[0m", text))
-        assert painted == {"better", "WORSE"}
+        assert painted == {"better", "WORSE", "unsure"}
         assert re.sub(r"\x1b\[[0-9;]*m", "", text) == render_table(large.blocks, META)
 
     @pytest.mark.parametrize("width", [20, 30, 60])

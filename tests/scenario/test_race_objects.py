@@ -15,7 +15,7 @@ from spfvar.scenario.race import Race
 from spfvar.transition.step import step
 from tests.stacks import stack
 
-TWO = [{"name": "low", "start": 0}, {"name": "high", "start": 1}]
+TWO = [{"name": "low", "start": 0}, {"name": "high", "start": 1, "pgoff": 1}]
 OTHER = [{"name": "ours", "start": 0}, {"name": "theirs", "start": 2, "mm": 1}]
 
 EXIT = {"exit": "theirs"}
