@@ -51,7 +51,7 @@ def parse_value(value: object, unit: Unit, choices: tuple[str, ...] = ()) -> int
         if isinstance(value, bool):
             raise TypeError
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"{describe(value)} is no number", expected=f"a {unit}") from None
     if not math.isfinite(number):
         raise InputError(f"{describe(value)} is no {unit}", expected="a finite number")

@@ -161,11 +161,18 @@ def test_what_is_wrong_is_named_by_line_and_key(
     assert "\n" not in message
 
 
-def test_an_axis_value_that_is_none_is_named() -> None:
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (2, "2 is no share; expected a number from 0 to 1"),
+        (10**400, "an integer of 1329 bits is no number; expected a share"),  # 400 log2(10) = 1328.8
+    ],
+)
+def test_an_axis_value_that_is_none_is_named(value: int, says: str) -> None:
     """As it would be on the command line."""
-    axes = {**LINES[CELL - 1]["axes"], "hit_rate": 2}
+    axes = {**LINES[CELL - 1]["axes"], "hit_rate": value}
     message = str(refusal(changed(TEXT, CELL, setting(axes=axes))))
-    assert f"r.jsonl:{CELL}: axes: 2 is no share; expected a number from 0 to 1" in message
+    assert f"r.jsonl:{CELL}: axes: {says}" in message
 
 
 def without(kind: str) -> str:
