@@ -24,6 +24,7 @@ BINS: Final = 32  # of a histogram, per power of two, of equal width
 HISTOGRAM: Final = 2048
 _FRACTION: Final = 47  # bits of a double behind those that number the bins
 _ONE: Final = 1023 * BINS  # bin of 1.0 if bins began at 0.0
+UNMEASURED: Final = 1 << 62  # faults of a run that ends with its threads
 POLL_NS: Final = 100.0  # how often a spinning waiter without a queue looks again
 
 # --- meters ------------------------------------------------------------------------------------------
@@ -41,13 +42,18 @@ X_STEPS: Final = 10
 X_MEASURING: Final = 11
 X_ALIVE: Final = 12
 X_WORST_STALL: Final = 13
-METERS: Final = 14
+X_SEEN: Final = 14  # faults when idleness was looked for last
+X_PATIENCE: Final = 15  # when it is next, in primitives
+METERS: Final = 16
 
 # --- why a run ended ---------------------------------------------------------------------------------
 DONE: Final = 0
 STUCK: Final = 1
 VIOLATION: Final = 2
 GOES_ON: Final = 3
+IDLE: Final = 4
+#: So many primitives without a fault are no run any more: a shipped load has one in some thousand at most.
+IDLE_STEPS: Final = 20_000_000
 
 
 class Meters(NamedTuple):
@@ -404,11 +410,23 @@ def successor(edges, pc, outcome):
     return following
 
 
+@inlined
+def is_idle(x, steps):
+    """Has no fault come in `IDLE_STEPS` primitives?"""
+    if steps <= x[X_PATIENCE]:
+        return False
+    idle = x[X_FAULTS] == x[X_SEEN]
+    x[X_SEEN] = x[X_FAULTS]
+    x[X_PATIENCE] = steps + IDLE_STEPS
+    return idle
+
+
 @compiled
 def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cached, probability, rng):
     """Run until ``faults`` faults after a warm-up of ``warmup`` faults, or until every thread ended.
 
-    Changes all arrays in place; returns DONE, STUCK or VIOLATION.
+    Changes all arrays in place; returns DONE, STUCK, VIOLATION, or IDLE if the faults that are waited for do
+    not come.
     """
     p = edges.table
     x = meters.x
@@ -420,6 +438,7 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
         begin_measuring(meters, threads, 0.0)
     rival = kthread
     known = False
+    x[X_PATIENCE] = IDLE_STEPS if faults < UNMEASURED else UNMEASURED
     while True:
         if known:  # a branch: the CPU goes on with the rival before this thread's clock has reached the root
             tid = rival
@@ -428,8 +447,8 @@ def run(s, g, out, edges, machine, clock, threads, meters, warmup, faults, cache
             tid = threads.winner[1]
             t = key[1]
         known = False
-        if t >= INFINITE:
-            return STUCK
+        if t >= INFINITE or is_idle(x, steps):
+            return STUCK if t >= INFINITE else IDLE
         if threads.cpu[tid] < 0 and oversubscribed and tid != kthread:
             take_cpu(threads, tid, t)
             if key[1] >= INFINITE or threads.winner[1] != tid:

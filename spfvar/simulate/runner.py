@@ -60,7 +60,7 @@ def simulate(world: World, variant: Variant, profile: Profile, seeds: np.random.
     out = np.zeros(c.OUT_WOKEN0 + threads, dtype=np.int32)
     status = e.run(
         state, world.layout.g, out, edges, machine, clock, timing, meters,
-        load.warmup, load.faults or (1 << 62), cached, probability, seeded(seeds, threads),
+        load.warmup, load.faults or e.UNMEASURED, cached, probability, seeded(seeds, threads),
     )  # fmt: skip
     if status != e.DONE:
         raise SimulationError(_what_broke(status, world, variant, state))
@@ -115,6 +115,9 @@ def _what_broke(status: int, world: World, variant: Variant, state: npt.NDArray[
         pcs = [int(state[world.layout.thread_base(t) + c.T_PC]) for t in range(world.load.threads)]
         op = world.program.ops[pcs[0]]
         return f"{where}: every thread waits (thread 0: {op.function}: {op.name}); a deadlock?"
+    if status == e.IDLE:
+        count = f"{e.IDLE_STEPS // 1_000_000} million"
+        return f"{where}: no page fault in {count} primitives, and the load waits for more of them"
     code, thread, pc = (int(state[g[c.G_VIOLATION] + i]) for i in range(3))
     op = world.program.ops[pc]
     return f"{where}: {c.VIOLATIONS[code]} by thread {thread} in {op.function}: {op.name}"
