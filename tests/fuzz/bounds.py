@@ -51,6 +51,7 @@ def _ended_if_it_hangs(arguments: Sequence[str]) -> Iterator[None]:
             yield
         finally:
             faulthandler.cancel_dump_traceback_later()
+    HANGING.unlink()
 
 
 def tried(*arguments: str, cwd: Path | None = None, stdin: bytes = b"") -> Answer:
