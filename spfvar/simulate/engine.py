@@ -24,6 +24,7 @@ BINS: Final = 32  # of a histogram, per power of two, of equal width
 HISTOGRAM: Final = 2048
 _FRACTION: Final = 47  # bits of a double behind those that number the bins
 _ONE: Final = 1023 * BINS  # bin of 1.0 if bins began at 0.0
+UNMEASURED: Final = 1 << 62  # faults of a run that ends with its threads
 POLL_NS: Final = 100.0  # how often a spinning waiter without a queue looks again
 
 # --- meters ------------------------------------------------------------------------------------------
@@ -42,13 +43,18 @@ X_MEASURING: Final = 11
 X_ALIVE: Final = 12
 X_WORST_STALL: Final = 13
 X_OPEN: Final = 14  # groups that have not gone round often enough yet
-METERS: Final = 15
+X_SEEN: Final = 15  # faults when idleness was looked for last
+X_PATIENCE: Final = 16  # when it is next, in primitives
+METERS: Final = 17
 
 # --- why a run ended ---------------------------------------------------------------------------------
 DONE: Final = 0
 STUCK: Final = 1
 VIOLATION: Final = 2
 GOES_ON: Final = 3
+IDLE: Final = 4
+#: So many primitives without a fault are no run any more: a shipped load has one in some thousand at most.
+IDLE_STEPS: Final = 20_000_000
 
 
 class Meters(NamedTuple):
@@ -458,11 +464,23 @@ def successor(edges, pc, outcome):
     return following
 
 
+@inlined
+def is_idle(x, steps):
+    """Has no fault come in `IDLE_STEPS` primitives?"""
+    if steps <= x[X_PATIENCE]:
+        return False
+    idle = x[X_FAULTS] == x[X_SEEN]
+    x[X_SEEN] = x[X_FAULTS]
+    x[X_PATIENCE] = steps + IDLE_STEPS
+    return idle
+
+
 @compiled
 def run(s, g, out, edges, machine, clock, threads, meters, window, cached, probability, rng):
     """Run until the ``window`` is over, or until every thread ended.
 
-    Changes all arrays in place; returns DONE, STUCK or VIOLATION.
+    Changes all arrays in place; returns DONE, STUCK, VIOLATION, or IDLE if the faults that are waited for do
+    not come.
     """
     p = edges.table
     x = meters.x
@@ -475,6 +493,7 @@ def run(s, g, out, edges, machine, clock, threads, meters, window, cached, proba
         begin_measuring(meters, window, 0.0)
     rival = kthread
     known = False
+    x[X_PATIENCE] = IDLE_STEPS if 0 < window.faults[1] < UNMEASURED else UNMEASURED
     while True:
         if known:  # a branch: the CPU goes on with the rival before this thread's clock has reached the root
             tid = rival
@@ -483,8 +502,8 @@ def run(s, g, out, edges, machine, clock, threads, meters, window, cached, proba
             tid = threads.winner[1]
             t = key[1]
         known = False
-        if t >= INFINITE:
-            return STUCK
+        if t >= INFINITE or is_idle(x, steps):
+            return STUCK if t >= INFINITE else IDLE
         if threads.cpu[tid] < 0 and oversubscribed and tid != kthread:
             take_cpu(threads, tid, t)
             if key[1] >= INFINITE or threads.winner[1] != tid:

@@ -104,7 +104,7 @@ def _window(load: Load) -> e.Window:
     threads = np.array([group.threads for group in load.groups], dtype=np.int64)
     waited_for = np.array([group.group.goes_round for group in load.groups], dtype=np.int64)
     return e.Window(
-        np.array([load.warmup, (1 << 62) if load.ends else load.faults], dtype=np.int64),
+        np.array([load.warmup, e.UNMEASURED if load.ends else load.faults], dtype=np.int64),
         np.outer([load.warmup_rounds, load.rounds], threads * waited_for),
         threads,
         np.repeat(np.arange(len(load.groups)), threads),
@@ -148,6 +148,9 @@ def _what_broke(status: int, world: World, variant: Variant, state: npt.NDArray[
         pcs = [int(state[world.layout.thread_base(t) + c.T_PC]) for t in range(world.load.threads)]
         op = world.program.ops[pcs[0]]
         return f"{where}: every thread waits (thread 0: {op.function}: {op.name}); a deadlock?"
+    if status == e.IDLE:
+        count = f"{e.IDLE_STEPS // 1_000_000} million"
+        return f"{where}: no page fault in {count} primitives, and the load waits for more of them"
     code, thread, pc = (int(state[g[c.G_VIOLATION] + i]) for i in range(3))
     op = world.program.ops[pc]
     return f"{where}: {c.VIOLATIONS[code]} by thread {thread} in {op.function}: {op.name}"

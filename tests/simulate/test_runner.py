@@ -173,6 +173,15 @@ def test_a_finite_program_faults_once_per_page_it_touches(
         assert sum(tried) == 0
 
 
+def test_a_load_whose_faults_have_ended_is_told_and_not_waited_for() -> None:
+    """One page, touched again and again, faults once; two are waited for."""
+    region = {"name": "memory", "size": "4KiB", "mapped": True}
+    load = d.small_load([region], [{"name": "t", "threads": 1, "program": [{"touch": "memory"}]}])
+    world = build_world(replace(load, faults=2), stack("mmap-lock"))
+    with pytest.raises(SimulationError, match="no page fault in 20 million primitives"):
+        run(world, REGISTRY["mmap-lock"])
+
+
 def test_a_run_is_as_fast_as_its_work_allows() -> None:
     """makespan * threads covers at least the pages zeroed: page clearing is a cost of every fault."""
     world = build_world(finite(2, 32, 3), stack("mmap-lock"))
