@@ -10,7 +10,6 @@ from typing import Final
 
 from spfvar.automata.extract import StrategyError
 from spfvar.errors import InputError, unknown
-from spfvar.explore.world import extract_race
 from spfvar.matrix.catalogue import Catalogue
 from spfvar.matrix.scopes import scaled
 from spfvar.plugins.registry import Problem, Registry
@@ -105,6 +104,8 @@ def check_sometimes(race: Race, variants: Sequence[Variant], file: str) -> None:
     Neither under the core nor under one of the variants, as far as their texts can be extracted.  Of
     alternatives ("a or b") one is enough: the other may be of a variant that is not asked for.
     """
+    from spfvar.explore.world import extract_race  # numpy: not before names are known to be good
+
     names: dict[str, None] = {}
     missing: list[tuple[int, str]] = []
     for variant in (Variant("core", "", "", ""), *variants):
