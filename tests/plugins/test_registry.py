@@ -155,15 +155,19 @@ VARIANTS = [Variant("broken", "t", "k", "s", (Broken,)), Variant("fine", "t", "k
 def test_a_patch_that_raises_while_it_is_made_is_a_problem(tmp_path: Path) -> None:
     """Any exception of a plugin's code is its own, and is located."""
     path = plugin(tmp_path, """
+from spfvar.mm.hookspecs import hookimpl
 from spfvar.plugins.variant import Variant
 class Broken:
     def __init__(self):
         raise RuntimeError("no way")
+    @hookimpl
+    def do_fault(self, vmf):
+        yield
 VARIANTS = [Variant("broken", "t", "k", "s", (Broken,))]
 """)  # fmt: skip
     registry = load_registry([path])
     assert registry.check("broken") == []
-    assert "no way" in registry.problems[0].message
+    assert f"{path}:6: patch Broken: no way" in registry.problems[0].message
 
 
 def test_the_samples_cover_every_kind_of_fault_and_writer() -> None:
