@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,11 @@ def test_a_twins_race_may_be_a_file_beside_the_plugin(
     answer = spfvar(*line.split("spfvar ")[1].split())
     assert answer.code == 0, answer.err
     assert "P4" in answer.out
-    assert f"--race {tmp_path / 'mine.toml'}" in " ".join(answer.out.split())
+    [replay] = [
+        line for line in answer.out.replace("\\\n", "").splitlines() if line.startswith("spfvar replay ")
+    ]
+    assert f"--race {tmp_path / 'mine.toml'}" in replay
+    assert spfvar(*shlex.split(replay)[1:]).code == 0
 
 
 def test_check_plugin_takes_a_file_of_twins(tmp_path: Path) -> None:

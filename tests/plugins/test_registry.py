@@ -161,13 +161,13 @@ class Broken:
     def __init__(self):
         raise RuntimeError("no way")
     @hookimpl
-    def vma_start_write(self, vma):
+    def do_fault(self, vmf):
         yield
 VARIANTS = [Variant("broken", "t", "k", "s", (Broken,))]
 """)  # fmt: skip
     registry = load_registry([path])
     assert registry.check("broken") == []
-    assert "no way" in registry.problems[0].message
+    assert f"{path}:6: patch Broken: no way" in registry.problems[0].message
 
 
 def test_the_samples_cover_every_kind_of_fault_and_writer() -> None:
