@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -83,13 +82,17 @@ def test_drawing_does_not_change_the_world() -> None:
     assert np.array_equal(world.state, before)
 
 
-def test_endless_threads_start_at_phases_spread_over_their_region() -> None:
-    """Four threads over 64 pages: a quarter of the region apart, modulo the region."""
-    world = world_of({"name": "a", "size": "256KiB", "mapped": True}, threads=4)
-    state = draw_start(world, np.random.default_rng(1))
+def test_endless_threads_start_anywhere_in_their_region_independently() -> None:
+    """64 threads over 64 pages: some share a phase (all differ once in 10**27), and all parts have some."""
+    world = world_of({"name": "a", "size": "256KiB", "mapped": True}, threads=64)
     slot = next(slot for register, slot in world.layout.registers.items() if register.name == "phase")
-    phases = [int(state[world.layout.thread_base(thread) + slot]) for thread in range(4)]
-    assert {(b - a) % 64 for a, b in itertools.pairwise(phases)} == {16}
+    states = [draw_start(world, np.random.default_rng(seed)) for seed in (1, 2)]
+    phases, others = (
+        [int(state[world.layout.thread_base(thread) + slot]) for thread in range(64)] for state in states
+    )
+    assert phases != others
+    assert len(set(phases)) < 64
+    assert {phase // 16 for phase in phases} == {0, 1, 2, 3}
 
 
 def test_threads_count_as_users_of_the_mm_and_the_kthread_does_not() -> None:
