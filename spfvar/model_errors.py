@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,24 +21,23 @@ from spfvar.toml_places import KeyPath, Place
 _ABSENT: Final = object()
 
 
-def hidden_text(
-    data: object, places: Place | None = None, path: KeyPath = ()
-) -> tuple[InputError, int] | None:
+def hidden_text(data: object, places: Place | None = None) -> tuple[InputError, int] | None:
     """The first key or string with a character that steers a terminal or cannot be seen, as `explain`."""
     places = places or Place(0)
-    children: Iterable[tuple[str | int, object]] = ()
-    if isinstance(data, dict):
-        children = data.items()
-    elif isinstance(data, list):
-        children = enumerate(data)
-    elif isinstance(data, str) and (char := hidden(data)) is not None:
-        error = InputError(f"found the character {char}", key=_dotted(path), expected="text that can be seen")
-        return error, places.at(path).offset
-    for step, value in children:
-        below = (*path, step)
-        found = hidden_text(step, places, below) or hidden_text(value, places, below)
-        if found is not None:
-            return found
+    ahead: list[tuple[object, KeyPath]] = [(data, ())]  # no recursion: dots may nest tables by thousands
+    while ahead:
+        value, path = ahead.pop()
+        if isinstance(value, str) and (char := hidden(value)) is not None:
+            expected = "text that can be seen"
+            error = InputError(f"found the character {char}", key=_dotted(path), expected=expected)
+            return error, places.at(path).offset
+        children: list[tuple[str | int, object]] = []
+        if isinstance(value, dict):
+            children = list(value.items())
+        elif isinstance(value, list):
+            children = list(enumerate(value))
+        for step, child in reversed(children):
+            ahead += [(child, (*path, step)), (step, (*path, step))]
     return None
 
 

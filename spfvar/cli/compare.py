@@ -151,7 +151,7 @@ def command(
     view = comparing.View(form, shown, condition, where.width, where.colour)
     where.put(comparing.render(comparison, run, view, None if loads else known))
     if condition is not None and (loss := comparing.maybe_too_bad(comparison, condition)) is not None:
-        click.echo(f"spfvar: unsure, so not failed: {loss}; more seeds may tell", err=True)
+        terminal.say(f"spfvar: unsure, so not failed: {loss}; more seeds may tell", error=True)
     if condition is not None and (loss := comparing.too_bad(comparison, condition)) is not None:
         terminal.say(f"spfvar: {loss}", error=True)
         return exit_code(SOMETHING_FAILED, comparison.problems)

@@ -35,7 +35,7 @@ MOST_ACTORS = 4
 @click.option("--size", type=int, default=2, show_default=True, help="Statements in all, at most.")
 @click.option("--actors", default="2", show_default=True, metavar="2,3", help="Threads.")
 @click.option("--verbs", metavar="VERB[,VERB]...", help="Statements to take.  [default: all]")
-@click.option("--memory", "memories", multiple=True, metavar="NAME|GLOB", help="Where to start; repeatable.")
+@click.option("--start", "memories", multiple=True, metavar="NAME|GLOB", help="Where to start; repeatable.")
 @click.option("--seconds", type=float, metavar="S", help="Time for each variant.  [default: all races]")
 @click.option(
     "--seed", type=int, metavar="S", help="A random order, for a budget.  [default: smallest first]"
@@ -62,7 +62,7 @@ def command(
     Examples:
       spfvar hunt spf-do-fault
       spfvar hunt my-idea --plugin my_idea.py --size 3 --seconds 60
-      spfvar hunt per-vma-6.12 --memory neighbours --save found
+      spfvar hunt per-vma-6.12 --start neighbours --save found
       spfvar hunt v1@per-vma-6.12 --against per-vma-6.12
       spfvar hunt spf-anon --size 3 --actors 2,3 --verbs load,store,munmap
 
@@ -128,7 +128,7 @@ def _plan(
     for pattern in memories or list(MEMORIES):
         matches = fnmatch.filter(MEMORIES, pattern)
         if not matches:
-            raise unknown("memory", pattern, MEMORIES, key="--memory")
+            raise unknown("memory", pattern, MEMORIES, key="--start")
         chosen.update(dict.fromkeys(matches))
     budget = float("inf") if seconds is None else seconds
     return Plan(size, tuple(counts), tuple(chosen), tuple(v for v in VERBS if v in wanted), budget, seed)

@@ -49,4 +49,4 @@ def memory_lines(memory: Memory) -> list[str]:
         lines.append(f"  {vma.name}: {vma.start}..{vma.end - 1} of mm {vma.mm}, {backing}{free}")
     lines += ["", f"States at the start: {len(memory.starts())}", "", "Statements:"]
     lines += [f"  {statement_text(one)}" for one in statements(memory)]
-    return [*lines, "", f"Run: spfvar hunt --memory {memory.name}"]
+    return [*lines, "", f"Run: spfvar hunt --start {memory.name}"]

@@ -231,6 +231,7 @@ VERBS: Final[dict[str, Verb]] = {
             needs=(HEAP, BRK),
             maps=("tail",),
             claims=("tail",),
+            over=True,
             reshapes=True,
         ),
         Verb(

@@ -81,7 +81,7 @@ def test_a_file_is_written(tmp_path: Path) -> None:
 
 def test_a_metric_is_bisected() -> None:
     """A table of the load, with the marks' definitions and the command line."""
-    arguments = ["--scenario", "pft", "--threads", "16", "--seeds", "2", "--plugin", PLUGIN]
+    arguments = ["--scenario", "pft", "--threads", "16", "--seeds", "4", "--plugin", PLUGIN]
     answer = spfvar("bisect", "detour@2", *arguments)
     assert answer.code == 0
     assert answer.out.startswith("SIMULATED on ")

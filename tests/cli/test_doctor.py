@@ -18,7 +18,9 @@ def test_what_is_broken_stands_out_and_sets_the_exit_code(tmp_path: Path) -> Non
     start = next(i for i, line in enumerate(lines) if "BROKEN" in line)
     assert lines[start] == f"  BROKEN  {plugin}"
     below = " ".join(" ".join(lines[start + 1 :]).split())
-    assert below.startswith("VARIANTS is 3, expected a list of Variant -> correct it, or take it away;")
+    assert below.startswith(
+        f"{plugin}:1: VARIANTS is 3, expected a list of Variant -> correct it, or take it away;"
+    )
     assert lines[-1] == "1 broken: see the arrows"
     assert [line for line in lines if len(line) > 60 and len(line.split()) > 2] == []
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.running import spfvar as run
 
-SMALL = ("--memory", "anon", "--verbs", "store,munmap")
+SMALL = ("--start", "anon", "--verbs", "store,munmap")
 
 
 def test_a_safe_design_is_told_so_with_the_number_of_races() -> None:
@@ -18,9 +18,7 @@ def test_a_safe_design_is_told_so_with_the_number_of_races() -> None:
     assert result.code == 0
     assert result.out.startswith("spf-anon: nothing found in ")
     assert "generated races of up to 2 statements" in " ".join(result.out.split())
-    assert "Reproduce: spfvar hunt spf-anon --memory anon --verbs store,munmap" in " ".join(
-        result.out.split()
-    )
+    assert "Reproduce: spfvar hunt spf-anon --start anon --verbs store,munmap" in " ".join(result.out.split())
 
 
 def test_a_bug_is_found_reduced_and_saved_as_a_race_that_check_takes(tmp_path: Path) -> None:
@@ -76,7 +74,7 @@ def test_a_seed_shuffles_the_races_and_all_of_them_are_run() -> None:
 
 def test_time_that_runs_out_is_told() -> None:
     """Exit code 3: nothing was found, and not everything was searched."""
-    result = run("hunt", "mmap-lock", "--memory", "heap", "--seconds", "0.000001")
+    result = run("hunt", "mmap-lock", "--start", "heap", "--seconds", "0.000001")
     assert result.code == 3
     assert ", incomplete" in " ".join(result.out.split())
 
@@ -87,7 +85,7 @@ def test_time_that_runs_out_is_told() -> None:
         (("--size", "1"), "--size: 1 statements; expected 2 to"),
         (("--actors", "1"), "--actors: 1 actors; expected 2 to 4"),
         (("--verbs", "munmpa"), "--verbs: unknown verb 'munmpa': did you mean 'munmap'?"),
-        (("--memory", "anno"), "--memory: unknown memory 'anno': did you mean 'anon'?"),
+        (("--start", "anno"), "--start: unknown memory 'anno': did you mean 'anon'?"),
         (("--seconds", "0"), "--seconds: 0.0 seconds; expected more than 0"),
         (("--against", "mmap-lokc"), "unknown variant 'mmap-lokc'"),
     ],

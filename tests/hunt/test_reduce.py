@@ -9,6 +9,7 @@ from spfvar.hunt.memories import MEMORIES
 from spfvar.hunt.programs import groups
 from spfvar.hunt.reduce import as_tables, reduced
 from spfvar.scenario.race import Race, race_hash
+from spfvar.scenario.verbs import VERBS
 
 GROUPS = [group for name in ("heap", "place", "over", "child") for group in groups(MEMORIES[name], 2, [2])]
 
@@ -31,14 +32,10 @@ def test_what_decides_is_kept_and_nothing_else(number: int) -> None:
     race = example(number)
     wanted = race.actor[-1].program[-1].verb
     small = reduced(race, lambda one: wanted in verbs(one))
-    assert verbs(small) == {wanted}
-    assert small.threads == 1
+    assert wanted in verbs(small)
+    assert all(VERBS[verb].maps for verb in verbs(small) - {wanted})  # what there would be nothing without
+    assert small.threads <= 2
     assert not small.tlb
-    named = {s.target for a in small.actor for s in a.program} | {
-        s.to for a in small.actor for s in a.program
-    }
-    mapped_over = {vma.name for vma in small.vma} - named  # map_over needs what it goes over
-    assert len(mapped_over) <= 1
 
 
 def test_a_race_of_which_everything_matters_stays_as_it_is() -> None:

@@ -86,7 +86,6 @@ LOAD = {"load": "map"}
         ([[LOAD], [{"munmap": "free"}]], "is not mapped, and no actor maps it", "actor[1].program[0].munmap"),
         ([[{"mmap": "map"}]], "the place of vma 'map' is not free", "actor[0].program[0].mmap"),
         ([[{"mmap": "free"}, {"mmap": "free"}]], "the place of vma 'free' is not free", "actor[0].program[1].mmap"),
-        ([[{"grow": "map"}]], "the place of vma 'map' is not free", "actor[0].program[0].grow"),
         ([[{"mmap": "free"}], [{"mmap": "free"}]], "actor 'a1' takes the place of vma 'free' too", "actor[0].program[0].mmap"),
         ([[{"mmap": "free"}], [{"mmap": "high"}]], "actor 'a1' takes the place of vma 'free' too", "actor[0].program[0].mmap"),
         ([[{"move": "map", "to": "free"}], [{"dontunmap": "next", "to": "free"}]], "takes the place", "actor[0].program[0].move"),
