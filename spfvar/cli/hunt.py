@@ -158,7 +158,7 @@ def _progress(name: str, plan: Plan) -> Iterator[Callable[[int, int, int, float]
     if not sys.stderr.isatty():
         yield None
         return
-    click.echo(f"hunting in {name}", err=True, nl=False)
+    terminal.progress(f"hunting in {name}")
     last = 0.0
 
     def report(races: int, done: int, total: int, seconds: float) -> None:
@@ -169,11 +169,9 @@ def _progress(name: str, plan: Plan) -> Iterator[Callable[[int, int, int, float]
         last = now
         left = min(seconds / done * (total - done), max(0.0, plan.seconds - seconds)) if done else 0.0
         rate = races / seconds if seconds else 0.0
-        click.echo(
-            f"\r\x1b[Khunting in {name}: {races} races, {rate:.0f}/s, {left:.0f} s left", err=True, nl=False
-        )
+        terminal.progress(f"hunting in {name}: {races} races, {rate:.0f}/s, {left:.0f} s left")
 
     try:
         yield report
     finally:
-        click.echo("\r\x1b[K", err=True, nl=False)
+        terminal.progress()

@@ -264,8 +264,8 @@ KINDS: dict[str, Callable[[tuple[str, ...]], list[Row]]] = {
 @plugin_option
 def command(kind: str, form: str, plugins: tuple[str, ...]) -> None:
     """List things of a KIND: variants, series, scenarios, races, twins, properties, hooks (hook points),
-    primitives, metrics, events, hardware, (struct) layouts, verbs (of races) or memories (of spfvar hunt).
-    spfvar show NAME explains each.
+    primitives, metrics, events, hardware, (struct) layouts, verbs (of races) or memories (of
+    hunts).  spfvar show NAME explains each.
 
     \b
     Examples:
