@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from spfvar.atomic import write_atomically
+from spfvar.cli.bounds import search_options
 from spfvar.cli.report import command, review_of
 from spfvar.plugins.registry import load_registry
 from spfvar.review.html import render_html
@@ -39,7 +40,8 @@ def example() -> Review:
     options = command.make_context("report", arguments).params
     for name in ("form", "short", "output", "plugins"):
         del options[name]
-    return review_of(load_registry(), line=COMMAND, **options)
+    bounds = search_options(options.pop("max_states"), options.pop("memory"), options.pop("timeout"))
+    return review_of(load_registry(), line=COMMAND, bounds=bounds, **options)
 
 
 def texts() -> dict[str, str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import click
-
+from spfvar.cli import terminal
 from spfvar.errors import shortlist
 from spfvar.matrix.catalogue import Catalogue
 
@@ -14,7 +13,7 @@ from spfvar.matrix.catalogue import Catalogue
 def tell_own(catalogue: Catalogue[Any], patterns: Sequence[str], option: str) -> None:
     """Say what of the user's a command with these patterns leaves out, or takes because of a glob."""
     for line in lines(catalogue, patterns, option):
-        click.echo(f"spfvar: {line}", err=True)
+        terminal.say(f"spfvar: {line}", error=True)
 
 
 def lines(catalogue: Catalogue[Any], patterns: Sequence[str], option: str) -> Iterator[str]:

@@ -384,9 +384,9 @@ def _fact(value: object) -> str:
 def without(variant: Variant, patches: Iterable[type]) -> Variant:
     """The variant without some of its patches."""
     left_out = tuple(patches)
-    names = ", ".join(patch.__name__ for patch in left_out)
+    names = "+".join(patch.__name__ for patch in left_out)
     kept = tuple(patch for patch in variant.patches if patch not in left_out)
-    return replace(variant, name=f"{variant.name} without {names}", patches=kept, repairs=())
+    return replace(variant, name=f"{variant.name}~{names}", patches=kept, repairs=())
 
 
 def patches_of(patch: Patch, variant: Variant) -> tuple[type, ...]:
