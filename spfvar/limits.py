@@ -107,7 +107,8 @@ LIMITS = (
     Limit(
         "checking",
         "The races that there are.",
-        "A hole that no race comes by is not found, though `spfvar hunt` writes small ones itself; `spfvar show` says what a race is about, and "
+        "A hole that no race comes by is not found, though `spfvar hunt` writes small ones "
+        "itself; `spfvar show` says what a race is about, and "
         "*safe\\** marks one whose interesting place was never reached.",
     ),
     Limit(
