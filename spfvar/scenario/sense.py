@@ -74,7 +74,7 @@ def _check_mapped(race: Race, places: list[_Place]) -> None:
         verb = VERBS[statement.verb]
         if verb.of == "file":
             continue
-        if statement.target in born:
+        if born.get(statement.target, place.actor.name) != place.actor.name:
             raise InputError(
                 f"vma {statement.target!r} is there only once actor {born[statement.target]!r} has forked",
                 key=f"{place.key}.{statement.verb}", expected="another vma",

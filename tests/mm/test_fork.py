@@ -63,7 +63,9 @@ def test_a_parent_without_anon_vma_gives_the_child_none_and_no_entries() -> None
 def test_the_childs_tree_is_not_in_the_parents_cache_line() -> None:
     """What fork and the child's exit write disturbs no lookup in the parent: the lines are child_mm's."""
     load = make_load(
-        "fork-storm", catalogue.scenarios()["fork-storm"], {"threads": 1, "vmas": 1, "pause": 1e3}
+        "fork-storm",
+        catalogue.scenarios()["fork-storm"],
+        {"threads": 1, "vmas": 1, "pause": 1e3, "every": 200.0},
     )
     lines = {
         (op.name, op.line.register.name)

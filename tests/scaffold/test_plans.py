@@ -31,7 +31,7 @@ def test_a_variant_stacks_its_patch_on_any_other(tmp_path: Path, base: str | Non
     written(plans.variant("my-idea", on, HERE, REGISTRY), tmp_path)
     registry = load_registry([str(tmp_path / "my_idea.py")])
     assert registry.problems == []
-    below = REGISTRY[base] if base is not None else Variant("", "", "v5.12", "")
+    below = REGISTRY[base] if base is not None else Variant("below", "", "v5.12", "")
     mine = registry["my-idea"]
     assert mine.patches[:-1] == below.patches
     assert mine.patches[-1].__name__ == "MyIdea"
