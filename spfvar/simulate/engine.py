@@ -71,15 +71,15 @@ class Window(NamedTuple):
     """What a run is measured over, as (2, ...) arrays: the warm-up, then the window.
 
     Either is over after so many ``faults`` and, by group, so many ``rounds`` of all its threads together; a
-    group with none is not waited for.  With an ``anchor``, a group that goes round, both are over at the end
-    of one of its rounds, after as many of them as are whole ones for each of its ``threads``.
+    group with none is not waited for.  Where it is ``by_rounds``, it is over at the end of one: of the group
+    that was the last to have them, and goes on by whole rounds of its ``threads`` until there are the faults.
     """
 
     faults: Any
     rounds: Any
+    by_rounds: Any  # has any group some?
     threads: Any  # by group
     group: Any  # by thread
-    anchor: Any  # (1,), -1: none
 
 
 class Threads(NamedTuple):
@@ -353,14 +353,13 @@ def preempted(machine, threads, tid, t):
 
 @inlined
 def ends_round(meters, window, tid):
-    """A thread ends a round; returns whether the anchor has whole ones with it."""
-    left = meters.left
+    """A thread ends a round; returns its group if all groups have gone round often enough with it, or -1."""
     group = window.group[tid]
-    left[group] -= 1
-    if left[group] != 0:
-        return False
+    meters.left[group] -= 1
+    if meters.left[group] != 0:
+        return -1
     meters.x[X_OPEN] -= 1.0
-    return group == window.anchor[0]
+    return group if meters.x[X_OPEN] == 0.0 else -1
 
 
 @inlined
@@ -368,24 +367,22 @@ def pass_mark(threads, meters, window, kind, tid, t):
     """A mark lies on the way; returns True when the run is over."""
     record_mark(threads, meters, kind, tid, t)
     x = meters.x
-    anchor = window.anchor[0]
-    if kind == c.MARK_ITERATION:
-        whole = ends_round(meters, window, tid)
-    else:
-        whole = kind == c.MARK_FAULT_END
-        if anchor >= 0:
-            return False
-    if not whole:
-        return False
     measuring = x[X_MEASURING] > 0.0
-    if x[X_FAULTS] >= window.faults[1 if measuring else 0] and x[X_OPEN] <= 0.0:
+    slowest = -1
+    if kind == c.MARK_ITERATION:
+        slowest = ends_round(meters, window, tid)
+        if slowest < 0:
+            return False
+    elif kind != c.MARK_FAULT_END or window.by_rounds[1 if measuring else 0]:
+        return False
+    if x[X_FAULTS] >= window.faults[1 if measuring else 0]:
         if measuring:
             x[X_END] = t
             return True
         begin_measuring(meters, window, t)
-    elif anchor >= 0:  # the others are not ready: one more round of each thread
-        meters.left[anchor] = window.threads[anchor]
-        x[X_OPEN] += 1.0
+    elif slowest >= 0:  # too few faults: one more round of each thread
+        meters.left[slowest] = window.threads[slowest]
+        x[X_OPEN] = 1.0
     return False
 
 

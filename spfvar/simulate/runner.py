@@ -100,15 +100,24 @@ def _prepare(world: World, profile: Profile) -> tuple[Machine, Edges]:
 
 
 def _window(load: Load) -> e.Window:
-    """What is measured; the first group, if it goes round, says where that begins and ends."""
+    """What is measured.
+
+    Who touches the pages of a window that another's call goes over has to have been at each of them once.
+    """
     threads = np.array([group.threads for group in load.groups], dtype=np.int64)
     waited_for = np.array([group.group.goes_round for group in load.groups], dtype=np.int64)
+    rounds = np.outer([load.warmup_rounds, load.rounds], threads * waited_for)
+    reached = {s.target for group in load.groups for s in group.group.program if s.reaches_all}
+    for i, group in enumerate(load.groups):
+        touched = [load.region(s.touch) for s in group.group.program if s.touch in reached]
+        if not group.group.repeat and any(region.windowed for region in touched):
+            rounds[0, i] = max(rounds[0, i], group.threads)
     return e.Window(
         np.array([load.warmup, e.UNMEASURED if load.ends else load.faults], dtype=np.int64),
-        np.outer([load.warmup_rounds, load.rounds], threads * waited_for),
+        rounds,
+        rounds.any(axis=1),
         threads,
         np.repeat(np.arange(len(load.groups)), threads),
-        np.array([0 if waited_for[0] else -1], dtype=np.int64),
     )
 
 
