@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: compare test lint types docs unit fuzz examples bench fit picture findings limits reports clean lock
+.PHONY: compare test lint types docs unit fuzz examples bench windows fit picture findings limits reports clean lock
 
 compare: $(VENV)/.run
 	$(BIN)/spfvar compare
@@ -42,6 +42,9 @@ examples: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.bench
+
+windows: $(VENV)/.test
+	$(BIN)/python -m benchmarks.windows
 
 fit: $(VENV)/.test
 	$(BIN)/python -m benchmarks.fit

@@ -72,6 +72,32 @@ def test_a_group_that_is_slow_to_go_round_is_waited_for() -> None:
     assert result.metrics["writer_p50"] > 0
 
 
+def test_the_slowest_group_is_measured_in_whole_rounds() -> None:
+    """Forks stop every write, so a window that ends between two of them is off by up to a round in ten.
+
+    With whole rounds 1600 faults give what 16,000 give (mmap-lock is the same round after round).
+    """
+    load = shipped("fork-storm", threads=1)
+    short, long = (
+        run(build_world(one, stack("mmap-lock")), "mmap-lock").metrics["faults_per_s"]
+        for one in (load, replace(load, faults=10 * load.faults))
+    )
+    assert short == pytest.approx(long, rel=0.003)
+
+
+def test_a_call_over_a_window_finds_it_filled() -> None:
+    """A thread maps 512 pages of its window and begins anew: a call over all of it is measured after that.
+
+    16 threads, one 2 MiB window each, and no more faults to warm up than the rounds ask for.
+    """
+    load = replace(shipped("gc-stop", threads=16), warmup=0, faults=8192)
+    early, late = (
+        run(build_world(one, stack("mmap-lock")), "mmap-lock").metrics["writer_p50"]
+        for one in (load, replace(load, warmup=10 * 8192))
+    )
+    assert early == pytest.approx(late, rel=0.15)
+
+
 @pytest.mark.parametrize("variant", ["mmap-lock", "per-vma-6.12"])
 def test_a_longer_window_gives_the_same(variant: str) -> None:
     """8 threads that map and unmap: Welch's test of the means over 6 seeds finds no difference (1 in 1000)."""
