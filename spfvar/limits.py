@@ -202,7 +202,7 @@ LIMITS = (
         "read in the source and added up. A variant has the layout of its kernel, or the nearest "
         "before it: v6.4 has v6.1's, v6.17 and v7.0 have v6.15's; what is older than v5.11 has "
         "v5.12's, whose paths it runs over. One member more moves a hot one to another line: half of "
-        "what 24/37 gains over the series without it in file-cow hangs on mmap_seq being on "
+        "what speculative ->fault() gains over lockless ->map_pages() in file-cow hangs on mmap_seq being on "
         "mmap_lock's line ([reading a table](reading-a-table.md)). The sensitivity of a review moves "
         "the layout, and names the member. Each VMA is taken to begin a line, which slabs do only "
         "since v6.15; so is a vma_lock, of which they put eight on five lines. Members that no layout "
