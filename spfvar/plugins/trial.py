@@ -147,10 +147,11 @@ def _forward(answers: IO[str], lines: queue.SimpleQueue[str]) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Stop the process and what it started."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    """Stop the process and what it started; once, for then its number may be somebody else's."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _ended(code: int) -> str:
