@@ -15,6 +15,7 @@ import click
 from spfvar import units
 from spfvar.atomic import write_atomically
 from spfvar.cli import completing, terminal
+from spfvar.cli.command import Command
 from spfvar.cli.options import blame, format_option, jobs_option, output_option, plugin_option, reproduce
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.errors import InputError, unknown
@@ -30,7 +31,7 @@ LARGEST = 6
 MOST_ACTORS = 4
 
 
-@click.command(name="hunt")
+@click.command(name="hunt", cls=Command)
 @click.argument("variants", nargs=-1, metavar="[VARIANT]...", shell_complete=completing.checkable)
 @click.option("--size", type=int, default=2, show_default=True, help="Statements in all, at most.")
 @click.option("--actors", default="2", show_default=True, metavar="2,3", help="Threads.")

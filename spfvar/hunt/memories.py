@@ -145,8 +145,8 @@ MEMORIES: Final[dict[str, Memory]] = {
         ),
         Memory(
             "file-table",
-            "a mapping of a file that fills its page table",
-            (_vma("map", 0, file="data"),),
+            "a mapping of a file that fills its page table, and a free place",
+            (_vma("map", 0, file="data"), _place("away", 1, file="data")),
             _FILE,
             table_pages=1,
             used=_MAP,

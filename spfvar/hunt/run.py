@@ -136,4 +136,5 @@ def cause_of(world: RaceWorld, found: Exploration) -> Cause | None:
         return None
     op: Op | None = world.program.ops[real[0].node] if real[0].node >= 0 else None
     name = property_of(real[0].code, op)
-    return Cause(name, op.function if op else "", op.name if op else "", c.VIOLATIONS[real[0].code])
+    function, step = ("", "") if op is None else (op.function, op.name)
+    return Cause(name, function, step, c.VIOLATIONS[real[0].code])
