@@ -314,7 +314,8 @@ class SpeculativeSwap:
 
     @hookimpl(wrapper=True)
     def swapin_direct(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
-        return self.swapin_readahead(vmf)
+        read = yield
+        return abort("swap_nopage") if vmf.has(SPECULATIVE) else read
 
     @hookimpl(wrapper=True)
     def folio_lock_or_retry(self, vmf: VmFault) -> Generator[None, Steps, Steps]:

@@ -24,6 +24,7 @@ from spfvar.mm.file_hookspecs import swap_out as swap_out
 from spfvar.mm.file_hookspecs import tlb_remove_table_sync_one as tlb_remove_table_sync_one
 from spfvar.mm.file_hookspecs import truncate_pagecache as truncate_pagecache
 from spfvar.mm.file_hookspecs import truncate_pagecache_range as truncate_pagecache_range
+from spfvar.mm.file_hookspecs import try_to_unmap_anon as try_to_unmap_anon
 from spfvar.mm.file_hookspecs import writepages as writepages
 from spfvar.mm.hooking import HOOKS as HOOKS
 from spfvar.mm.hooking import PROJECT as PROJECT

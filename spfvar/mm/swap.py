@@ -38,7 +38,6 @@ from spfvar.ops.primitives import (
     store,
     work,
 )
-
 from spfvar.ops.swapping import page_write, swap_free, swap_read
 
 

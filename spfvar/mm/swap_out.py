@@ -104,15 +104,34 @@ class DirectSwap:
         if (yield equals(SWAP_COUNT, 0, "!swap_count")) and (
             yield equals(at(o.folio, o.SWAP_HAS_CACHE), 0, "!SWAP_HAS_CACHE")
         ):
-            unmapped = yield from try_to_unmap_anon()
-        yield store(at(o.folio, o.UPTODATE), 1)
+            unmapped = yield from hooks.try_to_unmap_anon()
         if not unmapped:
             yield delete_from_swap_cache()
-        elif (yield remove_mapping()):
-            return
+        else:
+            yield swap_write()
+            yield store(at(o.folio, o.UPTODATE), 1)
+            if (yield remove_mapping()):
+                return
         # Else a fault has found the folio, and maps it once it is unlocked.
         yield folio_unlock()
         yield folio_put()
+
+    @hookimpl
+    def try_to_unmap_anon(self) -> Steps:
+        if not (yield from hooks.pte_offset_map_lock(o.cursor)):
+            return False
+        mapped = (yield read_pte(False, o.cursor)) == "present" and (yield vm_normal_page()) == "anonymous"
+        if mapped:
+            yield pte_take(o.cursor)
+            yield ipi_send("ptep_clear_flush", o.cursor)
+            yield ipi_wait()
+            # Nobody can write to the page any more: what it holds is what pageout() will write.
+            yield page_read(o.old_page).untimed()
+            yield swap_duplicate()
+            yield set_pte_swap(o.cursor)
+            yield put_page(o.old_page)
+        yield spin_unlock(PTL)
+        return mapped
 
 
 def map_read_page(vmf: VmFault) -> Steps:
@@ -132,23 +151,3 @@ def map_read_page(vmf: VmFault) -> Steps:
         yield free_page()
         return VMFault.NONE
     return VMFault.MAJOR
-
-
-def try_to_unmap_anon() -> Steps:
-    """Swap out what is mapped at ``cursor``, if it is an anonymous page.  Returns whether it was."""
-    if not (yield from hooks.pte_offset_map_lock(o.cursor)):
-        return False
-    mapped = (yield read_pte(False, o.cursor)) == "present" and (yield vm_normal_page()) == "anonymous"
-    if mapped:
-        yield pte_take(o.cursor)
-        yield ipi_send("ptep_clear_flush", o.cursor)
-        yield ipi_wait()
-        yield page_read(o.old_page).untimed()
-        yield swap_duplicate()
-        yield set_pte_swap(o.cursor)
-        yield put_page(o.old_page)
-    yield spin_unlock(PTL)
-    if mapped:
-        # pageout(): nobody can write to the page any more, so what it held is what is written.
-        yield swap_write()
-    return mapped

@@ -11,7 +11,15 @@ from spfvar.ops import objects as o
 from spfvar.ops.op import Call, Steps, again, loop
 from spfvar.ops.paging import touch
 from spfvar.ops.primitives import set_register
-from spfvar.scenario.file_actors import FILE_STATEMENTS, anon_rmap, collapse, map_over, mkyoung, swap_space, swapout
+from spfvar.scenario.file_actors import (
+    FILE_STATEMENTS,
+    anon_rmap,
+    collapse,
+    map_over,
+    mkyoung,
+    swap_space,
+    swapout,
+)
 from spfvar.scenario.race import Actor, Race, RaceStatement, RaceVma
 from spfvar.scenario.verbs import VERBS
 
