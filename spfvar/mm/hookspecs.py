@@ -185,7 +185,10 @@ def swapin_direct(vmf: VmFault) -> Steps:
 
 @hook_point
 def swapcache_prepare() -> Steps:
-    """Keep the slot of a page that is read past the swap cache (mm/swapfile.c).  Returns whether it is ours."""
+    """Keep the slot of a page that is read past the swap cache (mm/swapfile.c).
+
+    Returns whether it is ours.
+    """
     raise AssertionError
 
 

@@ -43,10 +43,9 @@ class RaceVma(_Strict):
     1, has page numbers of its own).  ``write_notify``: its file wants to see the first write to a page.
     ``shares``: it is what fork made of that VMA; both have the same pages.  ``growsdown``: a stack that does
     not cover its lowest page yet; ``policy``: it has a memory policy.  ``swap``: its pages are in swap, on
-    the device or (which saves the read) in the swap cache, or on a synchronous device, where they come and go;
-    ``numa``: its present pages may be NUMA hints.
-    ``pgoff``: its vm_pgoff; of two anonymous neighbours that can merge, the second one's is the first one's
-    pages.
+    the device or (which saves the read) in the swap cache; "synchronous": each has a slot, where it is unless
+    it is present, and where it may go again.  ``numa``: its present pages may be NUMA hints.  ``pgoff``: its
+    vm_pgoff; of two anonymous neighbours that can merge, the second one's is the first one's pages.
     """
 
     name: Name
@@ -282,16 +281,12 @@ class Race(_Strict):
             raise InputError("a shared vma has no anonymous pages", key=key)
         if (vma.present == "anon" or vma.swap != "no") and not vma.anon_vma:
             raise InputError("a vma with anonymous pages has an anon_vma", key=key)
-        comes_and_goes = vma.swap == "synchronous" and vma.present == "anon"
-        if vma.swap != "no" and (vma.file or not vma.table or not vma.mapped or vma.shares):
+        present = ("no", "anon") if vma.swap == "synchronous" else ("no",)
+        anonymous = not vma.file and vma.table and vma.mapped and not vma.shares
+        if vma.swap != "no" and not (anonymous and vma.present in present):
             raise InputError(
                 "only pages of anonymous memory that was there before are in swap", key=f"vma[{i}].swap",
-                expected="a mapped vma without file, with a table, that shares nothing",
-            )  # fmt: skip
-        if vma.swap != "no" and vma.present != "no" and not comes_and_goes:
-            raise InputError(
-                f"its pages are in swap, so they are not {vma.present} pages", key=key,
-                expected='"no", or with swap = "synchronous" "anon" for pages that may go there',
+                expected=f"a mapped vma without file, with a table, with present = {' or '.join(present)}",
             )  # fmt: skip
 
     def _check_properties(self) -> None:

@@ -237,8 +237,8 @@ def set_pte(s, g, table, address, bits, writable, page):
 def zap(s, g, table, start, end, file_only, gathered, out):
     """Clear the entries of the range in one table; reports how many pages of which kind went.
 
-    Swap entries give their slots up.  ``file_only`` spares those that do not map the page cache.  Anonymous pages with an identity keep their
-    reference and join the set in the thread word ``gathered``.
+    Swap entries give their slots up.  ``file_only`` spares those that do not map the page cache.  Anonymous
+    pages with an identity keep their reference and join the set in the thread word ``gathered``.
     """
     stop = min(end, table_end(g, start))
     amount = 0
