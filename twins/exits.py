@@ -1,4 +1,4 @@
-"""Published bugs of ways out: a lock that was not had, one given up twice, one given up in the wrong order."""
+"""Published bugs of ways out: a lock that was not had, one given up twice, one given up too late."""
 
 from __future__ import annotations
 
