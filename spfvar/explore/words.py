@@ -26,7 +26,7 @@ _REFERENCES = {
 def entry_text(entry: int) -> str:
     """A page-table entry."""
     if entry & c.PTE_PRESENT == 0:
-        return "none"
+        return f"swap entry of folio {entry >> c.PTE_FOLIO_SHIFT}" if entry else "none"
     number = entry >> c.PTE_FOLIO_SHIFT
     if entry & c.PTE_ZERO:
         page = "zero page"

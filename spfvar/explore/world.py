@@ -273,6 +273,11 @@ class _Start:
             self._set(o.PAGE_INDEX, number, vma.pgoff + page - vma.start)
             writable = c.PTE_WRITE if vma.prot == "rw" else 0
             return c.PTE_PRESENT | c.PTE_ANON | c.PTE_DIRTY | writable | number << c.PTE_FOLIO_SHIFT
+        if vma.swap == "synchronous":
+            space = len(self.race.file) + self.race.swapped.index(vma)
+            slot = int(self.state[self.layout.word(o.FILE_FOLIO0, space)]) + page - vma.start
+            self._set(o.SWAP_COUNT, slot, 1)
+            return c.PTE_SWAP | slot << c.PTE_FOLIO_SHIFT
         return 0
 
     def _shared_entry(self, vma: RaceVma, page: int) -> int:

@@ -38,9 +38,10 @@ class Mapping:
     ``write_notify`` whether a shared mapping wants to see the first write to each page,
     ``reclaims`` whether the allocation of a page table may wait for writeback.
 
-    ``swapped``: an absent entry of a page table is a swap entry.  ``numa``: a present entry may be a NUMA
-    hint, ``huge``: the entry of the page table may map a huge page; these two are open outcomes of the walk,
-    for the entries themselves have no place in the state.
+    ``swapped``: an absent entry of a page table is a swap entry; ``synchronous``: only one that says so, for
+    the swap device is synchronous, and pages come and go.  ``numa``: a present entry may be a NUMA hint,
+    ``huge``: the entry of the page table may map a huge page; these two are open outcomes of the walk, for
+    the entries themselves have no place in the state.
     """
 
     anonymous: bool = True
@@ -56,6 +57,7 @@ class Mapping:
     userfault: bool = False
     reclaims: bool = False
     swapped: bool = False
+    synchronous: bool = False
     numa: bool = False
     huge: bool = False
 

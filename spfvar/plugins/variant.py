@@ -30,6 +30,7 @@ from spfvar.mm.proc import ProcMaps
 from spfvar.mm.reclaim import Reclaim
 from spfvar.mm.stack import ExpandStack
 from spfvar.mm.swap import Swap
+from spfvar.mm.swap_out import DirectSwap
 from spfvar.mm.truncate import Truncation
 from spfvar.mm.vmf import spell
 from spfvar.mm.writers import MmapLockWriters
@@ -49,6 +50,7 @@ CORE = (
     MmapLockFault,
     FilemapFault,
     Swap,
+    DirectSwap,
     MmapLockWriters,
     Merge,
     Mremap,
