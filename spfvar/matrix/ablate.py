@@ -15,7 +15,7 @@ import spfvar.scenario
 from spfvar.automata.automaton import Automaton
 from spfvar.cpus import available_cpus
 from spfvar.explore.explore import Exploration, explore
-from spfvar.explore.guards import Guard, Removal, find_guards
+from spfvar.explore.guards import NEVER_FAILS, Guard, Removal, find_guards
 from spfvar.explore.options import Options
 from spfvar.explore.properties import property_of
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION, Verdict, judge
@@ -52,8 +52,9 @@ class Break:
 class Ablation:
     """One guard: the races that break without it, soonest first, those that hold, those left open.
 
-    ``idle`` are those of the races that hold in which the guard is a check that never fails.  ``core``: it is
-    in a text that comes with spfvar, such as a newer kernel's khugepaged, not in the variant's own.
+    ``idle`` are those of the races that hold in which the guard is a check that never fails, ``alike`` those
+    in which its threads do the same without it.  ``core``: it is in a text that comes with spfvar, such as a
+    newer kernel's khugepaged, not in the variant's own.  ``calls``: the same for each call of its function.
     """
 
     guard: Guard
@@ -62,6 +63,13 @@ class Ablation:
     idle: list[str] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
     core: bool = False
+    alike: list[str] = field(default_factory=list)
+    calls: list[Ablation] = field(default_factory=list)
+
+    @property
+    def uses(self) -> Sequence[Ablation]:
+        """Its uses: the calls of its function, or itself if that is called by threads alone."""
+        return self.calls or [self]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +108,11 @@ class _Survey:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
+    """A race without some guard; ``guards`` are those of which the same is left."""
+
     name: str
     race: Race
-    guard: Guard
+    guards: list[Guard]
     automata: Mapping[str, Automaton]
 
 
@@ -147,16 +157,27 @@ def ablate(
             pool.shutdown(cancel_futures=True)
             raise
     for case, verdict in zip(cases, verdicts, strict=True):
-        _enter(found[case.guard], case.name, verdict)
-    own = _own_files(variant)
-    for ablation in found.values():
-        file = ablation.guard.where.rpartition(":")[0]
+        for guard in case.guards:
+            _enter(found[guard], case.name, verdict)
+    broken = {s.name: s.property for s in surveys if s.verdict == VIOLATION}
+    return Ablated(_by_guard(found, _own_files(variant)), len(surveys), broken)
+
+
+def _by_guard(found: Mapping[Guard, Ablation], own: set[str | None]) -> tuple[Ablation, ...]:
+    """Each guard with its calls, in the order of the text."""
+    whole = {guard: ablation for guard, ablation in found.items() if guard.caller is None}
+    for guard in sorted(found, key=lambda guard: guard.order):
+        ablation = found[guard]
+        file = guard.where.rpartition(":")[0]
         ablation.core = file not in own and Path(file).parent in _CORE_TEXTS
         ablation.breaks.sort()
-        for names in (ablation.holds, ablation.idle, ablation.incomplete):
+        for names in (ablation.holds, ablation.idle, ablation.alike, ablation.incomplete):
             names.sort()
-    guards = tuple(sorted(found.values(), key=lambda ablation: ablation.guard.order))
-    return Ablated(guards, len(surveys), {s.name: s.property for s in surveys if s.verdict == VIOLATION})
+        if guard.caller is not None:
+            # One that is none as a whole: what it does alone depends on who calls.
+            of = whole.setdefault(guard.everywhere, Ablation(guard.everywhere, core=ablation.core))
+            of.calls.append(ablation)
+    return tuple(sorted(whole.values(), key=lambda ablation: ablation.guard.order))
 
 
 def _all(
@@ -179,7 +200,7 @@ def _survey(
     name: str, race: Race, stack: Stack, shared: set[Text], options: Options, watch: Callable[..., None]
 ) -> _Survey:
     """Explore a race as it is, and each of its actors alone; guards in ``shared`` texts are left alone."""
-    automata = extract_race(race, stack)
+    automata = extract_race(race, stack, callers=True)
     world = build_world(race, automata)
     found = explore(world, options, watch)
     real = [violation for violation in found.violations if violation.code != c.V_NO_MEMORY]
@@ -239,15 +260,20 @@ def _sorted_out(surveys: Sequence[_Survey]) -> tuple[dict[Guard, Ablation], list
     found: dict[Guard, Ablation] = {}
     cases: list[_Case] = []
     for survey in surveys:
+        same: dict[int, _Case] = {}
         for removal in survey.removals:
             ablation = found.setdefault(removal.guard, Ablation(removal.guard))
             if survey.verdict == INCOMPLETE:
                 ablation.incomplete.append(survey.name)
             elif removal.automata is None:
                 ablation.holds.append(survey.name)
-                ablation.idle.append(survey.name)
+                (ablation.idle if removal.why == NEVER_FAILS else ablation.alike).append(survey.name)
+            elif id(removal.automata) in same:  # such as a guard, and the one call of it in this race
+                same[id(removal.automata)].guards.append(removal.guard)
             else:
-                cases.append(_Case(survey.name, survey.race, removal.guard, removal.automata))
+                case = _Case(survey.name, survey.race, [removal.guard], removal.automata)
+                same[id(removal.automata)] = case
+                cases.append(case)
     return found, cases
 
 
