@@ -14,12 +14,14 @@ import spfvar.mm
 import spfvar.scenario
 from spfvar.automata.automaton import Automaton
 from spfvar.cpus import available_cpus
-from spfvar.explore.explore import Exploration, explore
+from spfvar.explore.alone import alone, covered
+from spfvar.explore.explore import explore
 from spfvar.explore.guards import NEVER_FAILS, Guard, Removal, find_guards
 from spfvar.explore.options import Options
 from spfvar.explore.properties import property_of
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION, Verdict, judge
-from spfvar.explore.world import KTHREAD, RaceWorld, build_world, extract_race
+from spfvar.explore.world import KTHREAD, build_world, extract_race
+from spfvar.hunt.guards import Needed
 from spfvar.ops import codes as c
 from spfvar.ops.op import Op
 from spfvar.plugins.variant import Stack, Variant
@@ -48,6 +50,19 @@ class Break:
     what: str
 
 
+@dataclass(frozen=True, slots=True)
+class HuntedGuard:
+    """What generated races say of a guard that no race here needs.
+
+    ``races`` came by it and hold without it, in ``idle`` of them nothing changes then; ``needed`` is the
+    first that breaks.
+    """
+
+    races: int
+    idle: int
+    needed: Needed | None
+
+
 @dataclass(slots=True)
 class Ablation:
     """One guard: the races that break without it, soonest first, those that hold, those left open.
@@ -64,7 +79,18 @@ class Ablation:
     incomplete: list[str] = field(default_factory=list)
     core: bool = False
     alike: list[str] = field(default_factory=list)
+    hunted: HuntedGuard | None = None
     calls: list[Ablation] = field(default_factory=list)
+
+    @property
+    def needed(self) -> bool:
+        """Does a race break without it?"""
+        return bool(self.breaks) or (self.hunted is not None and self.hunted.needed is not None)
+
+    @property
+    def races(self) -> int:
+        """In how many races it was taken out."""
+        return len(self.breaks) + len(self.holds) + len(self.incomplete)
 
     @property
     def uses(self) -> Sequence[Ablation]:
@@ -73,26 +99,46 @@ class Ablation:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardHunt:
+    """How many races of up to ``size`` statements were generated; ``open`` of them say nothing.
+
+    ``complete``: all that there are, within the time that was given.
+    """
+
+    races: int
+    size: int
+    open: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Ablated:
     """A variant without each of its guards.
 
     ``races`` is how many were explored; ``broken`` are those among them that break with every guard in place
-    (and the property), which say nothing about guards.
+    (and the property), which say nothing about guards.  ``hunt``: the generated races that followed.
     """
 
     guards: tuple[Ablation, ...]
     races: int
     broken: Mapping[str, str]
+    hunt: GuardHunt | None = None
 
     @property
     def needed(self) -> int:
         """How many of the guards some race needs."""
-        return sum(bool(ablation.breaks) for ablation in self.guards)
+        return sum(ablation.needed for ablation in self.guards)
+
+    @property
+    def uses(self) -> list[Ablation]:
+        """The guards call by call."""
+        return [use for ablation in self.guards for use in ablation.uses]
 
     @property
     def open(self) -> bool:
         """Did any search hit a bound?"""
-        return any(ablation.incomplete for ablation in self.guards)
+        cut_off = self.hunt is not None and not self.hunt.complete
+        return cut_off or any(ablation.incomplete for ablation in (*self.guards, *self.uses))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +179,7 @@ def ablate(
     bounded = replace(options, first=True)
     stop = Event()
     stack = Stack(variant)
-    shared = set() if core or not variant.patches else core_texts(races.values())
+    shared = set() if has_all(variant, core) else core_texts(races.values())
 
     def watch(*_: object) -> None:
         if stop.is_set():
@@ -160,11 +206,12 @@ def ablate(
         for guard in case.guards:
             _enter(found[guard], case.name, verdict)
     broken = {s.name: s.property for s in surveys if s.verdict == VIOLATION}
-    return Ablated(_by_guard(found, _own_files(variant)), len(surveys), broken)
+    return Ablated(by_guard(found, variant), len(surveys), broken)
 
 
-def _by_guard(found: Mapping[Guard, Ablation], own: set[str | None]) -> tuple[Ablation, ...]:
-    """Each guard with its calls, in the order of the text."""
+def by_guard(found: Mapping[Guard, Ablation], variant: Variant) -> tuple[Ablation, ...]:
+    """Each guard of the variant with its calls, in the order of the text."""
+    own = _own_files(variant)
     whole = {guard: ablation for guard, ablation in found.items() if guard.caller is None}
     for guard in sorted(found, key=lambda guard: guard.order):
         ablation = found[guard]
@@ -210,11 +257,16 @@ def _survey(
     removals = find_guards(
         automata,
         {actor.name: alone(race, automata, actor.name, watch) for actor in race.actor},
-        {actor: _covered(world, found, actor) for actor in automata if actor != KTHREAD},
-        lambda op: _text(op) not in shared,
+        {actor: covered(world, found, actor) for actor in automata if actor != KTHREAD},
+        lambda op: text_of(op) not in shared,
     )
     verdict = SAFE if found.complete and not found.violations else INCOMPLETE
     return _Survey(name, race, verdict, "", removals)
+
+
+def has_all(variant: Variant, core: bool) -> bool:
+    """Are the guards of the core looked at, too?  A variant without patches is its core."""
+    return core or not variant.patches
 
 
 def core_texts(races: Iterable[Race]) -> set[Text]:
@@ -223,7 +275,7 @@ def core_texts(races: Iterable[Race]) -> set[Text]:
     shown = [
         op for race in races for automaton in extract_race(race, stack).values() for op in automaton.ops()
     ]
-    return {_text(op) for op in (*shown, *stack.texts())}
+    return {text_of(op) for op in (*shown, *stack.texts())}
 
 
 def _own_files(variant: Variant) -> set[str | None]:
@@ -232,27 +284,9 @@ def _own_files(variant: Variant) -> set[str | None]:
     return {inspect.getsourcefile(base) for patch in mine for base in patch.__mro__ if base is not object}
 
 
-def _text(op: Op) -> Text:
+def text_of(op: Op) -> Text:
+    """By what a primitive of the core is known."""
     return op.where, op.name
-
-
-def alone(
-    race: Race, automata: Mapping[str, Automaton], name: str, watch: Callable[..., None] | None = None
-) -> set[tuple[int, int]]:
-    """(node, outcome) pairs of an actor's automaton that occur when nobody else is there."""
-    actor = next(actor for actor in race.actor if actor.name == name)
-    lonely = race.model_copy(update={"actor": [actor.model_copy(update={"count": 1})]})
-    # The automaton is that of the whole race: what it branches on may depend on the other actors.
-    world = build_world(lonely, {key: automata[key] for key in (name, KTHREAD) if key in automata})
-    return _covered(world, explore(world, Options.plain(first=False, livelock=False), watch), name)
-
-
-def _covered(world: RaceWorld, found: Exploration, name: str) -> set[tuple[int, int]]:
-    """(node, outcome) pairs of an automaton that a search executed."""
-    first = world.program.entry[name]
-    last = first + len(world.automata[name])
-    covered = found.covered.reshape(-1, c.MAX_OUTCOMES)[first:last]
-    return {(int(node), int(outcome)) for node, outcome in zip(*covered.nonzero(), strict=True)}
 
 
 def _sorted_out(surveys: Sequence[_Survey]) -> tuple[dict[Guard, Ablation], list[_Case]]:

@@ -8,6 +8,7 @@ from functools import cache
 import pytest
 
 from spfvar.automata.automaton import Automaton
+from spfvar.explore.alone import alone
 from spfvar.explore.explore import explore
 from spfvar.explore.guards import (
     CHECK,
@@ -24,7 +25,6 @@ from spfvar.explore.options import Options
 from spfvar.explore.sections import BUMP, IRQ_OFF, LOCK, RCU, REFERENCE
 from spfvar.explore.world import KTHREAD, build_world, extract_race
 from spfvar.matrix import catalogue
-from spfvar.matrix.ablate import alone
 from spfvar.ops import codes as c
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.race import Race
