@@ -89,7 +89,8 @@ def _hunted(hunted: HuntedGuard) -> str:
     """What the generated races say."""
     if hunted.needed is not None:
         needed = hunted.needed
-        return f"{needed.property} in a generated race, {needed.steps} steps: {needed.race.title} ({needed.what})"
+        race = f"a generated race, {needed.steps} steps: {needed.race.title}"
+        return f"{needed.property} in {race} ({needed.what})"
     if hunted.races == 1:
         return "not needed in the one generated race that comes by it"
     never = ", where it makes no difference" if hunted.idle == hunted.races else ""
