@@ -110,7 +110,6 @@ class Guards:
     def __init__(
         self, automata: Mapping[str, Automaton], wanted: Callable[[Op], bool] = lambda _: True
     ) -> None:
-        self._automata = automata
         self._compared = {
             op.place.field
             for automaton in automata.values()
@@ -124,7 +123,12 @@ class Guards:
                     nodes.setdefault(key, {}).setdefault(name, []).append(number)
         self._nodes = nodes
         self.found = sorted(nodes, key=lambda guard: guard.order)
-        self._plain = {name: _unmarked(automaton) for name, automaton in automata.items()}
+        #: With the callers' calls apart, as ``found`` has them, but unmarked; and with equal calls as one.
+        self._apart = {name: _unmarked(automaton) for name, automaton in automata.items()}
+        self._plain = {
+            name: minimise(name, list(apart.nodes), 0) if apart is not automata[name] else apart
+            for name, apart in self._apart.items()
+        }
         self._made: dict[tuple[str, int, frozenset[tuple[str, int]]], Removal | None] = {}
 
     def outcomes(self, guard: Guard, covered: Covered) -> set[int]:
@@ -158,10 +162,10 @@ class Guards:
     def _taken_out(self, guard: Guard, passed: int) -> Removal | None:
         changed = dict(self._plain)
         for name, nodes in self._nodes[guard].items():
-            without = _without(guard.kind, self._automata[name], nodes, passed, self._compared)
+            without = _without(guard.kind, self._apart[name], nodes, passed, self._compared)
             if without is None:
                 return None
-            changed[name] = _unmarked(without)
+            changed[name] = without
         if all(_alike(automaton, self._plain[name]) for name, automaton in changed.items()):
             return Removal(guard, None, ALIKE)
         return Removal(guard, changed)
@@ -190,16 +194,19 @@ def find_guards(
 
 
 def _unmarked(automaton: Automaton) -> Automaton:
-    """The automaton without callers, so that equal calls are one again."""
+    """The same nodes without callers."""
     if all(op.caller is None for op in automaton.ops()):
         return automaton
     nodes = [Node(replace(node.op, caller=None), node.successors) for node in automaton.nodes]
-    return minimise(automaton.name, nodes, 0)
+    return Automaton(automaton.name, tuple(nodes))
 
 
 def _alike(one: Automaton, other: Automaton) -> bool:
     """Do two automata behave alike, but for steps that do nothing?"""
-    return one is other or _contracted(one) == _contracted(other)
+    if one is other:
+        return True
+    mine, theirs = ({n.op for n in automaton.nodes if not _does_nothing(n)} for automaton in (one, other))
+    return mine == theirs and _contracted(one) == _contracted(other)
 
 
 def _contracted(automaton: Automaton) -> Automaton:

@@ -69,7 +69,8 @@ class Ablation:
 
     ``idle`` are those of the races that hold in which the guard is a check that never fails, ``alike`` those
     in which its threads do the same without it.  ``core``: it is in a text that comes with spfvar, such as a
-    newer kernel's khugepaged, not in the variant's own.  ``calls``: the same for each call of its function.
+    newer kernel's khugepaged, not in the variant's own.  ``calls``: the same for each call of its function; of
+    one that is needed, not all races.
     """
 
     guard: Guard
@@ -193,18 +194,30 @@ def ablate(
         watch()
         return judge(build_world(case.race, dict(case.automata)), variant.name, case.name, bounded, watch)
 
+    def until_broken(cases: Sequence[_Case]) -> list[tuple[_Case, Verdict]]:
+        done = []
+        for case in cases:
+            done.append((case, judged(case)))
+            if done[-1][1].verdict == VIOLATION:
+                break
+        return done
+
     with ThreadPoolExecutor(max_workers=workers) as pool:
         try:
             surveys = _all(pool, surveyed, races.items(), "looking for guards", progress)
             found, cases = _sorted_out(surveys)
-            verdicts = _all(pool, judged, cases, "exploring", progress)
+            whole = [case for case in cases if case.guards[0].caller is None]
+            for case, verdict in zip(whole, _all(pool, judged, whole, "exploring", progress), strict=True):
+                for guard in case.guards:
+                    _enter(found[guard], case.name, verdict)
+            calls = _by_call(cases, found)
+            for some in _all(pool, until_broken, calls, "exploring call by call", progress):
+                for case, verdict in some:
+                    _enter(found[case.guards[0]], case.name, verdict)
         except BaseException:
             stop.set()
             pool.shutdown(cancel_futures=True)
             raise
-    for case, verdict in zip(cases, verdicts, strict=True):
-        for guard in case.guards:
-            _enter(found[guard], case.name, verdict)
     broken = {s.name: s.property for s in surveys if s.verdict == VIOLATION}
     return Ablated(by_guard(found, variant), len(surveys), broken)
 
@@ -309,6 +322,25 @@ def _sorted_out(surveys: Sequence[_Survey]) -> tuple[dict[Guard, Ablation], list
                 same[id(removal.automata)] = case
                 cases.append(case)
     return found, cases
+
+
+def _by_call(cases: Sequence[_Case], found: Mapping[Guard, Ablation]) -> list[list[_Case]]:
+    """What is to be searched for each call that is not known to be needed.
+
+    First the races that break soonest without the guard as a whole; one that breaks is enough.
+    """
+    by_call: dict[Guard, list[_Case]] = {}
+    for case in cases:
+        guard = case.guards[0]
+        if guard.caller is not None and not found[guard].breaks:
+            by_call.setdefault(guard, []).append(case)
+
+    def soonest(case: _Case) -> tuple[float, str]:
+        whole = found.get(case.guards[0].everywhere)
+        breaks = whole.breaks if whole is not None else []
+        return min((b.steps for b in breaks if b.race == case.name), default=float("inf")), case.name
+
+    return [sorted(some, key=soonest) for some in by_call.values()]
 
 
 def _enter(ablation: Ablation, race: str, verdict: Verdict) -> None:

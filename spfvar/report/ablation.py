@@ -112,9 +112,7 @@ def place_of(caller: CallSite) -> str:
 def _short_use_of(call: Ablation) -> str:
     if not call.breaks:
         return use_of(call)
-    first, *others = call.breaks
-    more = f" and {len(others)} more" if others else ""
-    return f"{first.property} in {first.race}{more}"
+    return f"{call.breaks[0].property} in {call.breaks[0].race}"
 
 
 def _shown_calls(ablation: Ablation) -> list[Ablation]:

@@ -248,9 +248,9 @@ def test_a_guard_is_taken_out_for_one_caller_and_stays_for_the_others() -> None:
         left = sum(op.name.startswith("vma_start_write(") for a in call.automata.values() for op in a.ops())
         assert left > 0
     assert whole.automata is not None
-    left = [op.name for a in whole.automata.values() for op in a.ops() if op.where == whole.guard.where]
-    assert left
-    assert all(name.startswith("(no ") for name in left)
+    taken = [op.name for a in whole.automata.values() for op in a.ops() if op.where == whole.guard.where]
+    assert taken
+    assert all(name.startswith("(no ") for name in taken)
 
 
 def test_what_is_left_has_no_callers() -> None:
