@@ -1,4 +1,4 @@
-"""Generated races without a guard: which of them breaks, that holds with every guard in place?"""
+"""Guards taken out of generated races that hold with them: which race breaks, and in which nothing happens."""
 
 from __future__ import annotations
 

@@ -69,8 +69,8 @@ class Ablation:
 
     ``idle`` are those of the races that hold in which the guard is a check that never fails, ``alike`` those
     in which its threads do the same without it.  ``core``: it is in a text that comes with spfvar, such as a
-    newer kernel's khugepaged, not in the variant's own.  ``calls``: the same for each call of its function; of
-    one that is needed, not all races.
+    newer kernel's khugepaged, not in the variant's own.  ``calls``: the same for each call of its function;
+    of one that is needed, not all races.
     """
 
     guard: Guard

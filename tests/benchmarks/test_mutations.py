@@ -94,7 +94,7 @@ def test_a_design_that_was_not_looked_at_leaves_its_explanations_alone() -> None
 
 def test_the_page_has_the_score_the_reasons_and_what_is_left() -> None:
     """Five uses, three of them noticed, one of these by a generated race only, one explained, one left."""
-    text = page(USES, [WHY], 2)
+    text = page(["design"], USES, [WHY], 2)
     assert "| `design` | 5 | 3 (60 %) | 1 | 1 | 1 |" in text
     assert "it only grows." in text
     assert "* `design`: `munmap`: lock: down_read, 2 of 2: holds in 1 races and 0 generated ones" in text
@@ -115,4 +115,9 @@ def test_uses_are_distinct() -> None:
 def test_the_score_of_a_left_open_guard_is_not_explained() -> None:
     """What a bound cut off is said so."""
     open_use = Use("design", "f", "lock: x", "", False, False, True, 0, 0)
-    assert "* `design`: `f`: lock: x: left open" in page([open_use], [], None)
+    assert "* `design`: `f`: lock: x: left open" in page(["design"], [open_use], [], None)
+
+
+def test_a_design_without_guards_of_its_own_has_a_row() -> None:
+    """It is its core but for what it leaves out."""
+    assert "| `core` | 0 | none of its own | 0 | 0 | 0 |" in page(["core"], [], [], None)
