@@ -366,8 +366,8 @@ def ends_round(meters, window, tid):
 def pass_mark(threads, meters, window, kind, tid, t, limit):
     """A mark lies on the way; returns True when the run is over.
 
-    The window begins and ends at the clock of the thread that is furthest behind (``limit``, unless it is this
-    one): what the others do until they are where this thread is, after a long sleep perhaps, is still counted.
+    The window begins and ends at the clock of the thread that is furthest behind (``limit``, unless it is
+    this one): what the others do until they are where this thread is, after a long pause perhaps, counts.
     """
     record_mark(threads, meters, kind, tid, t)
     x = meters.x
