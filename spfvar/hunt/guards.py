@@ -1,4 +1,4 @@
-"""Guards taken out of generated races that hold with them: which race breaks, and in which nothing happens."""
+"""Guards taken out of generated races that hold with them: which race breaks, and where nothing happens."""
 
 from __future__ import annotations
 
