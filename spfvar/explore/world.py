@@ -52,9 +52,14 @@ def build_race(race: Race, stack: Stack) -> RaceWorld:
     return build_world(race, extract_race(race, stack))
 
 
-def extract_race(race: Race, stack: Stack) -> dict[str, Automaton]:
-    """The automaton of each actor, and of the grace-period kthread if anything is freed by RCU."""
-    automata = {actor.name: stack.automaton(actor.name, actor_text(race, actor)) for actor in race.actor}
+def extract_race(race: Race, stack: Stack, callers: bool = False) -> dict[str, Automaton]:
+    """The automaton of each actor, and of the grace-period kthread if anything is freed by RCU.
+
+    ``callers``: the calls of a function are kept apart.
+    """
+    automata = {
+        actor.name: stack.automaton(actor.name, actor_text(race, actor), callers) for actor in race.actor
+    }
     kthread = gp_kthread(automata.values())
     if kthread is not None:
         automata[KTHREAD] = stack.automaton(KTHREAD, kthread)
