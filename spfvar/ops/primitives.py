@@ -13,6 +13,7 @@ from spfvar.ops import codes
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
 from spfvar.ops.places import Field, Line, Place, Register
+from spfvar.ops.properties import ASSERTION, PROPERTIES, Property
 
 BOOL = (False, True)
 #: The sign bit: set in a null reference.
@@ -310,6 +311,19 @@ def dec_and_test(place: Place, name: str = "dec_and_test", left: Register | None
 def wait_equals(place: Place, value: int) -> Op:
     """Sleep until the word holds ``value`` (``rcuwait_wait_event``)."""
     return _on(codes.WAIT_EQUALS, place, "read", f"wait until {value}", imm=value, sleeps=True)
+
+
+# --- assertions ----------------------------------------------------------------------------------
+
+
+def bug_on(name: str, breaks: Property = ASSERTION) -> Op:
+    """``BUG_ON``: the text must never get here; whatever way leads here breaks the property ``breaks``.
+
+    It stands behind the outcome that must not be: ``if (yield equals(...)): yield bug_on("why")``.
+    """
+    if not isinstance(breaks, Property) or breaks.id not in PROPERTIES:
+        raise TypeError(f"bug_on({name!r}) breaks {breaks!r}, expected a property that is declared")
+    return Op(codes.BUG, f"BUG_ON({name})", event=breaks.id, cost="free")
 
 
 # --- lifetime ------------------------------------------------------------------------------------

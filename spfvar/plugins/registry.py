@@ -24,6 +24,7 @@ from spfvar.errors import InputError, SpfvarError, nearest, unknown
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.ops.op import Steps
+from spfvar.ops.properties import PROPERTIES
 from spfvar.plugins import bounds
 from spfvar.plugins.bounds import bounded
 from spfvar.plugins.declared import declared_by
@@ -292,18 +293,23 @@ class Registry:
         self.named.append(Loaded(origin, tuple(new), tuple(new_twins), tuple(replaced)))
 
     def _load(self, origin: str, load: Callable[[], ModuleType]) -> None:
-        declared = dict(hooks.HOOKS)
+        declared, known = dict(hooks.HOOKS), dict(PROPERTIES)
         shipped = origin.startswith((BUILT_IN, TWINS))
         try:
             # What a plugin prints is no result.
             prints = sys.stdout if shipped or self.on_trial else sys.stderr
             with bounded(bounds.LOAD_SECONDS), contextlib.redirect_stdout(prints):
-                self.add_module(load(), origin)
+                module = load()
+                for id_ in PROPERTIES.keys() - known.keys():
+                    PROPERTIES[id_] = replace(PROPERTIES[id_], origin=origin)
+                self.add_module(module, origin)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             hooks.HOOKS.clear()
             hooks.HOOKS.update(declared)
+            PROPERTIES.clear()
+            PROPERTIES.update(known)
             self.problems.append(Problem(origin, told(error), fatal=True))
 
     def check(self, *names: str) -> list[str]:

@@ -6,9 +6,9 @@ import json
 import textwrap
 from collections.abc import Sequence
 
-from spfvar.explore.properties import PROPERTIES
 from spfvar.limits import OF_VERDICTS
 from spfvar.matrix.ablate import Ablated, Ablation
+from spfvar.ops.properties import PROPERTIES, order
 from spfvar.report.mail import to_ascii
 from spfvar.report.paint import Paint
 from spfvar.report.verdicts import MAIL_WIDTH, WIDTH
@@ -121,7 +121,7 @@ def render_text(
 
 
 def _properties(ablations: Sequence[Ablation]) -> list[str]:
-    return sorted({b.property for a in ablations for b in a.breaks}, key=lambda name: int(name[1:]))
+    return order({b.property for a in ablations for b in a.breaks})
 
 
 def render_mail(variant: str, ablated: Ablated, reproduce: str, every: bool = False) -> str:

@@ -168,7 +168,7 @@ def word_op(s, p, g, pc, tb, a):
 
 @inlined
 def lifetime_op(s, p, g, pc, tid, tb, out):
-    """Allocation, RCU, interrupts (opcodes ALLOC to SRCU_READ_UNLOCK)."""
+    """Allocation, RCU, interrupts, assertions (opcodes ALLOC to BUG)."""
     op = p[pc, C_OP]
     if op == c.RCU_READ_LOCK:
         return lifetime.reader_enters(s, g, tb)
@@ -203,6 +203,8 @@ def lifetime_op(s, p, g, pc, tid, tb, out):
         return lifetime.srcu_enters(s, g, tb + p[pc, C_DST])
     if op == c.SRCU_READ_UNLOCK:
         return lifetime.srcu_leaves(s, g, tb + p[pc, C_DST])
+    if op == c.BUG:
+        return -2 - c.V_BUG
     return lifetime.gp_invoke(s, g)
 
 
