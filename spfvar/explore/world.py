@@ -19,6 +19,7 @@ from spfvar.ops.places import Field, ObjectClass
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.actors import actor_text
 from spfvar.scenario.race import MAX_ANON_PAGES, Race, RaceVma
+from spfvar.scenario.verbs import ACCESSES
 
 KTHREAD = "rcu_gp_kthread"
 LANE = 4  # 16-bit words per 64-bit word
@@ -115,7 +116,7 @@ def sizes_of(race: Race, automata: dict[str, Automaton]) -> Sizes:
         actor.count
         for actor in race.actor
         for statement in actor.program
-        if statement.verb in ("load", "store")
+        if statement.verb in ACCESSES
     )
     populated = sum(vma.pages for vma in race.vma if vma.present == "anon")
     return Sizes(

@@ -406,7 +406,10 @@ def tlb_free_table(table: Register) -> Steps:
 
 @hook_point
 def mmap(mapping: Mapping) -> Steps:
-    """mmap(2) of ``range_start .. range_end`` at a free address (mm/mmap.c: mmap_region)."""
+    """mmap(2) of ``range_start .. range_end``, if nothing is mapped there (mm/mmap.c: do_mmap, mmap_region).
+
+    Returns False if something was: MAP_FIXED_NOREPLACE, so -EEXIST.
+    """
     raise AssertionError
 
 

@@ -437,6 +437,12 @@ def find_vma(into: Register = o.vma, key: Register = o.address, name: str = "fin
     return Op(codes.FIND_VMA, name, BOOL, dst=into, src=key, line=_tree("read"), cost="find_vma")
 
 
+def find_vma_intersection(start: Register = o.range_start, end: Register = o.range_end) -> Op:
+    """Look for the first VMA of ``start .. end`` in the VMA tree, into ``vma``; outcome: is there one?"""
+    name = "find_vma_intersection"
+    return Op(codes.FIND_VMA, name, BOOL, dst=o.vma, src=start, src2=end, line=_tree("read"), cost="find_vma")
+
+
 def tree_store(register: Register, name: str = "vma_iter_store") -> Op:
     """Publish a VMA: every address of its range now finds it."""
     return Op(

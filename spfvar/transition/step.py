@@ -213,7 +213,9 @@ def tree_op(s, p, g, pc, tb, a):
     """The VMA tree (opcodes FIND_VMA to VMA_CONTAINS)."""
     op = p[pc, C_OP]
     if op == c.FIND_VMA:
-        return tables.find_vma(s, g, s[tb + p[pc, C_SRC]], tb + p[pc, C_DST])
+        start = s[tb + p[pc, C_SRC]]
+        end = s[tb + p[pc, C_SRC2]] if p[pc, C_SRC2] >= 0 else start + 1
+        return tables.find_vma(s, g, start, end, tb + p[pc, C_DST])
     if op == c.TREE_STORE:
         pages.new_epoch(s, g, s[a], s[a + 1], s[tb + p[pc, C_SRC]] + 1)
         return tables.tree_store(s, g, s[a], s[a + 1], s[tb + p[pc, C_SRC]] + 1)
