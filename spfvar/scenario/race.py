@@ -423,6 +423,16 @@ class Race(_Strict):
             if other is not vma and other.mm == vma.mm and vma.start < other.end and other.start < vma.end
         ]  # fmt: skip
 
+    def is_ever_mapped(self, vma: RaceVma) -> bool:
+        """Is it there at the start, or does an actor map it?"""
+        names = {
+            statement.target if role == "target" else statement.to
+            for actor in self.actor
+            for statement in actor.program
+            for role in VERBS[statement.verb].maps
+        }
+        return vma.mapped or vma.name in names
+
     def is_contested(self, vma: RaceVma) -> bool:
         """May something else be mapped where an actor maps the VMA, or where it, a stack, would grow?"""
         return is_contested(self, vma)

@@ -146,6 +146,8 @@ def _unlike(race: Race, statement: RaceStatement) -> str:
     if not race.is_contested(vma):
         return ""
     for other in race.overlapping(vma):
+        if not race.is_ever_mapped(other):
+            continue
         if not other.is_like(vma) or not (other.growsdown or other.range == vma.range):
             return f"vma {other.name!r}, of another kind or range, may lie where {vma.name!r} does"
     return ""
