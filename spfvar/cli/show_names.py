@@ -73,7 +73,8 @@ def property_lines(one: Property, registry: Registry) -> list[str]:
     if not twins:
         return [*lines, "", "No published bug here breaks it."]
     first = next(twin.name for twin in registry.twins.values() if twin.prop == one.id)
-    example = said("For example", "check", "--twins", first)
+    plugins = (one.origin,) if one.origin else ()
+    example = said("For example", "check", "--twins", first, plugins=plugins)
     return [*lines, "", "Published bugs that break it:", *twins, "", example]
 
 

@@ -7,6 +7,7 @@ does not have.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -65,6 +66,10 @@ PROPERTIES: Final[dict[str, Property]] = {
 }
 
 
+#: Which file declared a plugin's property.
+_FILES: Final[dict[str, str]] = {}
+
+
 def declare(id_: str, text: str) -> Property:
     """A property of a plugin's own: what a text says by `bug_on`, a race is about, a twin breaks.
 
@@ -76,7 +81,15 @@ def declare(id_: str, text: str) -> Property:
             expected="an id of its own",
         )  # fmt: skip
     PROPERTIES[id_] = found = Property(id_, text)
+    _FILES[id_] = sys._getframe(1).f_code.co_filename
     return found
+
+
+def forget(file: str) -> None:
+    """Take back what an earlier execution of a file declared: it is executed again."""
+    for id_ in [id_ for id_, declarer in _FILES.items() if declarer == file]:
+        PROPERTIES.pop(id_, None)
+        del _FILES[id_]
 
 
 def order(ids: Iterable[str]) -> list[str]:

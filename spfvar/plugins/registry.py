@@ -21,8 +21,10 @@ from typing import Literal
 
 from spfvar.automata.blame import blamed
 from spfvar.errors import InputError, SpfvarError, nearest, unknown
+from spfvar.mm import hooking
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.vmf import Mapping, VmFault
+from spfvar.ops import properties
 from spfvar.ops.op import Steps
 from spfvar.ops.properties import PROPERTIES
 from spfvar.plugins import bounds
@@ -412,7 +414,7 @@ def _named(file_or_module: str) -> tuple[str, str, Callable[[], ModuleType]]:
         if os.path.getsize(path) > MAX_FILE_BYTES:
             limit = f"at most {MAX_FILE_BYTES >> 20}MiB"
             raise InputError(f"{file_or_module!r} is too large", key="--plugin", expected=limit)
-        return str(path), str(path.resolve()), lambda: module_from(path)
+        return str(path), str(path.resolve()), lambda: _afresh(path)
     try:
         found = importlib.util.find_spec(file_or_module)
     except (ImportError, ValueError):
@@ -423,6 +425,14 @@ def _named(file_or_module: str) -> tuple[str, str, Callable[[], ModuleType]]:
             expected="a .py file or an importable module",
         )  # fmt: skip
     return file_or_module, file_or_module, lambda: importlib.import_module(file_or_module)
+
+
+def _afresh(path: Path) -> ModuleType:
+    """Execute a plugin's file, which this process may have executed before."""
+    for file in {str(path), str(path.absolute()), str(path.resolve())}:
+        hooking.forget(file)
+        properties.forget(file)
+    return module_from(path)
 
 
 def told(error: BaseException) -> str:

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from spfvar.api import check, compare
+from spfvar.api import compare
 from spfvar.errors import InputError
 from spfvar.mm import hookspecs as hooks
 from spfvar.ops.properties import PROPERTIES, declare, order
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Variant
 from tests.cli.running import spfvar
+from tests.docs.blocks import blocks
 
 ROOT = Path(__file__).parents[2]
-EXAMPLE = ROOT / "examples" / "own-words" / "swapper.py"
 
 COSTLY = """
 from spfvar.mm.hookspecs import hookimpl
@@ -86,8 +86,10 @@ def test_a_cost_class_of_the_variants_own_takes_its_time(tmp_path: Path) -> None
     """
     fault = {}
     for cost in (0, 1000):
-        path = plugin(tmp_path / "", COSTLY % ("my_table", cost))
-        frame = compare("costly", plugins=[path], scenarios=["pft"], threads=[1], seeds=2, hardware="skylake-2s56c")
+        path = plugin(tmp_path, COSTLY % ("my_table", cost))
+        frame = compare(
+            "costly", plugins=[path], scenarios=["pft"], threads=[1], seeds=2, hardware="skylake-2s56c"
+        )
         rows = frame[(frame.metric == "faults_per_s") & (frame.variant == "costly")]
         fault[cost] = 1e9 / float(rows.value.iloc[0])
     assert math.isclose(fault[1000] - fault[0], 1000, rel_tol=0.02)
@@ -112,9 +114,13 @@ def test_a_cost_that_is_none_is_refused(tmp_path: Path, name: str, value: str, m
 def test_a_class_of_the_machine_cannot_be_given_another_time(tmp_path: Path) -> None:
     """Two variants would be compared on two machines."""
     path = plugin(tmp_path, COSTLY % ("zero_page", 1))
-    done = spfvar("compare", "costly", "--plugin", path, "--scenario", "pft", "--threads", "1", "--seeds", "1")
-    assert done.exit_code == 2
-    assert "Variant.costs.zero_page: the machine has that cost class; expected another name" in done.stderr
+    done = spfvar(
+        "compare", "costly", "--plugin", path, "--scenario", "pft", "--threads", "1", "--seeds", "1"
+    )
+    assert done.code == 2
+    assert "Variant.costs.zero_page: the machine has that cost class; expected another name" in " ".join(
+        done.err.split()
+    )
 
 
 def test_variants_with_costs_can_be_told_apart() -> None:
@@ -150,19 +156,61 @@ VARIANTS = [Variant("own", "t", "v5.12", "here", patches=(Own,))]
     registry = load_registry([plugin(tmp_path, text)])
     assert registry.check("own") == []
     assert "mine.py:16: release_fault_lock" in registry.problems[0].message
-    assert "class 'table_lock', which the model does not have; expected one of" in registry.problems[0].message
+    assert (
+        "class 'table_lock', which the model does not have; expected one of" in registry.problems[0].message
+    )
 
 
-def test_the_worked_example_does_what_it_says() -> None:
-    """Its actor, its property and its race: the good variant is safe, the twin breaks MONITOR1."""
-    race = str(EXAMPLE.with_name("monitor-munmap.toml"))
-    frame = check(["monitored"], races=[race], plugins=[str(EXAMPLE)])
-    assert list(frame.verdict) == ["safe"]
-    twins = check(["m1@monitored"], twins=True, plugins=[str(EXAMPLE)])
-    broken = twins[twins.expected == "MONITOR1"]
-    assert list(broken.property) == ["MONITOR1"]
-    for what in ("list", "show"):
-        arguments = ["properties"] if what == "list" else ["MONITOR1"]
-        done = spfvar(what, *arguments, "--plugin", str(EXAMPLE))
-        assert "MONITOR1" in done.stdout
-        assert "a monitor sees no page without its mapping" in done.stdout
+def test_a_file_may_be_loaded_again_with_what_it_declares(tmp_path: Path) -> None:
+    """As a session in Python does with each call: its hook points and properties are its own again."""
+    text = """
+from spfvar.mm.hookspecs import hook_point
+from spfvar.ops.properties import declare
+from spfvar.plugins.variant import Variant
+
+declare("MY4", "text")
+
+
+@hook_point
+def my_walk():
+    '''A walk.'''
+
+
+VARIANTS = [Variant("mine", "t", "v5.12", "here")]
+"""
+    path = plugin(tmp_path, text)
+    for _ in range(2):
+        registry = load_registry([path])
+        assert registry.problems == []
+        assert PROPERTIES["MY4"].origin == path
+        assert "my_walk" in hooks.HOOKS
+
+
+def test_a_property_of_a_plugins_own_is_listed_shown_and_broken(tmp_path: Path) -> None:
+    """By a race that calls the plugin's actor; without the bug it is safe.  The text is the tutorial's."""
+    page = (ROOT / "docs" / "write-a-variant.md").read_text(encoding="utf-8")
+    for block in blocks(page):
+        if block.file in ("monitor.py", "monitor.toml"):
+            (tmp_path / block.file).write_text(block.text, encoding="utf-8")
+    more = ("--plugin", "monitor.py")
+    safe = spfvar("check", "monitored", "--race", "monitor.toml", *more, cwd=tmp_path)
+    assert (safe.code, "1 of 1 safe" in safe.out) == (0, True)
+    twin = spfvar("check", "--twins", "m1@monitored", "--format", "json", *more, cwd=tmp_path)
+    assert (twin.code, '"property": "MONITOR1"' in twin.out) == (0, True)
+    assert (
+        "the monitor's VMA stays while it looks  [monitor.py]"
+        in spfvar("list", "properties", *more, cwd=tmp_path).out
+    )
+    shown = spfvar("show", "monitor1", *more, cwd=tmp_path).out
+    assert "Declared by monitor.py, whose texts look at it (bug_on)." in shown
+    assert "spfvar check --twins m1@monitored --plugin monitor.py" in " ".join(shown.split())
+
+
+def test_an_assertion_that_fails_in_a_simulated_run_stops_it(tmp_path: Path) -> None:
+    """With no figure, as any violation."""
+    text = (COSTLY % ("my_table", 1)).replace('yield work("my_table")', 'yield bug_on("always")')
+    path = plugin(tmp_path, text.replace("import work", "import bug_on"))
+    done = spfvar(
+        "compare", "costly", "--plugin", path, "--scenario", "pft", "--threads", "1", "--seeds", "1"
+    )
+    assert "an assertion of the text's own does not hold" in " ".join((done.out + done.err).split())
