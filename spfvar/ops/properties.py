@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from spfvar.errors import InputError
@@ -83,6 +83,13 @@ def declare(id_: str, text: str) -> Property:
     PROPERTIES[id_] = found = Property(id_, text)
     _FILES[id_] = sys._getframe(1).f_code.co_filename
     return found
+
+
+def credit(origin: str) -> None:
+    """What was declared since the last time is that plugin's."""
+    for id_ in _FILES.keys() & PROPERTIES.keys():
+        if not PROPERTIES[id_].origin:
+            PROPERTIES[id_] = replace(PROPERTIES[id_], origin=origin)
 
 
 def forget(file: str) -> None:

@@ -302,8 +302,7 @@ class Registry:
             prints = sys.stdout if shipped or self.on_trial else sys.stderr
             with bounded(bounds.LOAD_SECONDS), contextlib.redirect_stdout(prints):
                 module = load()
-                for id_ in PROPERTIES.keys() - known.keys():
-                    PROPERTIES[id_] = replace(PROPERTIES[id_], origin=origin)
+                properties.credit(origin)
                 self.add_module(module, origin)
         except KeyboardInterrupt:
             raise

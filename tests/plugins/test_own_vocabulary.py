@@ -108,7 +108,7 @@ def test_a_cost_that_is_none_is_refused(tmp_path: Path, name: str, value: str, m
     """With the field and the plugin's line."""
     (problem,) = load_registry([plugin(tmp_path, COSTLY % (name, value))]).problems
     assert message in problem.message.replace('"', "'")
-    assert "mine.py:20" in problem.message
+    assert "mine.py:19" in problem.message
 
 
 def test_a_class_of_the_machine_cannot_be_given_another_time(tmp_path: Path) -> None:
