@@ -55,6 +55,8 @@ def call_text(race: Race, statement: RaceStatement) -> Steps:
     files = [file.name for file in race.file]
     vma = vma_of(race, statement)
     if vma is not None:
+        if race.mms > 1:
+            yield set_register(o.mm, vma.mm)
         yield from about(race, vma, statement.page)
         yield set_register(o.range_start, vma.start)
         yield set_register(o.range_end, vma.end)
@@ -75,8 +77,6 @@ def vma_of(race: Race, statement: RaceStatement) -> RaceVma | None:
 
 def about(race: Race, vma: RaceVma, page: int) -> Steps:
     """What a fault on a page of a VMA finds in registers."""
-    if race.mms > 1:
-        yield set_register(o.mm, vma.mm)
     yield set_register(o.address, vma.start + page)
     if vma.growsdown:
         yield set_register(o.stack_top, vma.end - 1)
