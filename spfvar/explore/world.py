@@ -113,10 +113,7 @@ def sizes_of(race: Race, automata: dict[str, Automaton]) -> Sizes:
 
     vmas = sum(vma.mapped for vma in race.vma) + min(allocations(o.VMA), 4)
     accesses = sum(
-        actor.count
-        for actor in race.actor
-        for statement in actor.program
-        if statement.verb in ACCESSES
+        actor.count for actor in race.actor for statement in actor.program if statement.verb in ACCESSES
     )
     populated = sum(vma.pages for vma in race.vma if vma.present == "anon")
     return Sizes(
