@@ -17,7 +17,7 @@ from spfvar.mm.mremap import (
     take_and_set_ptes,
     take_rmap_locks,
 )
-from spfvar.mm.stack import expand_downwards
+from spfvar.mm.stack import expand_downwards, in_the_way
 from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
@@ -89,6 +89,8 @@ class ExpandUnderReadLock:
 
     @hookimpl
     def expand_stack(self, vmf: VmFault) -> Steps:
+        if (yield from in_the_way(vmf)):
+            return True
         if not (yield find_vma(key=o.stack_top)):
             return False
         yield from expand_downwards()

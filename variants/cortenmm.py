@@ -26,7 +26,7 @@ from spfvar.mm import hookspecs as hooks
 from spfvar.mm.dispatch import pmd_trans_huge
 from spfvar.mm.fault import access_error
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.stack import expand_downwards
+from spfvar.mm.stack import expand_downwards, in_the_way
 from spfvar.mm.vmf import TRIED, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps, again, loop
@@ -141,6 +141,9 @@ class FaultTransaction:
     def expand_stack(self, vmf: VmFault) -> Steps:
         yield from ask_for(o.address, o.stack_top, behind=1)
         yield from hooks.mmap_write_lock(o.address, o.stack_top)
+        if (yield from in_the_way(vmf)):
+            yield from hooks.mmap_write_unlock()
+            return True
         found = yield find_vma(key=o.stack_top)
         if found:
             yield from expand_downwards()

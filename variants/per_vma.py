@@ -6,6 +6,7 @@ Sources: include/linux/mm.h vma_start_read, vma_start_write; mm/memory.c lock_vm
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import ClassVar
 
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.khugepaged import RetractUnderRmapLock
@@ -45,6 +46,8 @@ DETACHED = Field(o.VMA, "detached", where=behind("vm_flags", 1))
 class PerVmaReader(VmaLockFault):
     """The VMA's rwsem is tried, and its number compared."""
 
+    sequence: ClassVar[Field] = MM_LOCK_SEQ
+
     def vma_end_read(self) -> Steps:
         yield rcu_read_lock()
         yield up_read(at(o.vma, VM_LOCK), "vma_end_read")
@@ -71,12 +74,12 @@ class PerVmaReader(VmaLockFault):
     def vma_start_read(self, vmf: VmFault) -> Steps:
         """Returns whether the lock was had; if not, the RCU section has ended."""
         yield load(at(o.vma, VM_LOCK_SEQ), vm_lock_seq)
-        if (yield equals_register(at(o.mm, MM_LOCK_SEQ), vm_lock_seq, "write-locked")):
+        if (yield equals_register(at(o.mm, self.sequence), vm_lock_seq, "write-locked")):
             return (yield from self.abort("write_locked"))
         if not (yield down_read_trylock(at(o.vma, VM_LOCK), "vma_start_read")):
             return (yield from self.abort("contended"))
         yield load(at(o.vma, VM_LOCK_SEQ), vm_lock_seq)
-        if (yield equals_register(at(o.mm, MM_LOCK_SEQ), vm_lock_seq, "write-locked")):
+        if (yield equals_register(at(o.mm, self.sequence), vm_lock_seq, "write-locked")):
             yield up_read(at(o.vma, VM_LOCK), "vma_end_read")
             return (yield from self.abort("write_locked"))
         return True
@@ -89,7 +92,7 @@ class PerVmaWriter(WriteSequence):
 
     @hookimpl
     def vma_start_write(self, vma: Register) -> Steps:
-        yield load(at(o.mm, MM_LOCK_SEQ), vm_lock_seq)
+        yield load(at(o.mm, self.sequence), vm_lock_seq)
         if (yield equals_register(at(vma, VM_LOCK_SEQ), vm_lock_seq, "already write-locked")):
             return
         yield down_write(at(vma, VM_LOCK), "vma_start_write")

@@ -20,15 +20,21 @@ from spfvar.mm.pte_offset_map import PteOffsetMapLock
 from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
+from spfvar.ops.places import Field, behind
 from spfvar.ops.primitives import at, count, load_ref_nonnull, up_read
 from spfvar.plugins.variant import Event, Variant
 
 from .per_vma import VM_LOCK, FaultCompleted, MapPagesUnderRcu, PerVmaReader, PerVmaWriter
 from .vma_lock import EVENTS, VMA_LOCK
 
+#: ``mm_lock_seq`` as a mere count; v6.13 made it a sequence count.
+MM_LOCK_COUNT = Field(o.MM, "mm_lock_seq", where=behind("mmlist", 4), initial=2)
+
 
 class CountedAtEnd(PerVmaWriter):
-    """Until v6.13 ``mm_lock_seq`` is counted only where a write section ends: it is never odd."""
+    """Until v6.13 ``mm_lock_seq`` is counted only where a write section ends."""
+
+    sequence = MM_LOCK_COUNT
 
     def _then_begin(self, lock: Steps) -> Steps:
         return lock
@@ -39,6 +45,8 @@ class CountedAtEnd(PerVmaWriter):
 
 class AnonVmaAtLookup(PerVmaReader):
     """Until v6.9: no anon_vma is made under the VMA lock, and no signal sent."""
+
+    sequence = MM_LOCK_COUNT
 
     def vma_start_read(self, vmf: VmFault) -> Steps:
         if not (yield from super().vma_start_read(vmf)):

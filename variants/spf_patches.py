@@ -45,7 +45,7 @@ from spfvar.ops.primitives import (
 )
 
 SPECULATIVE = "SPECULATIVE"
-MMAP_SEQ = Field(o.MM, "mmap_seq", where=behind("mmap_lock"))  # patch 9
+MMAP_SEQ = Field(o.MM, "mmap_seq", where=behind("mmap_lock"), sequence=True)  # patch 9
 seq = Register("seq")
 PTL = at(o.table, o.PTL)
 

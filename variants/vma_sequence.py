@@ -45,7 +45,7 @@ from spfvar.plugins.variant import Event
 from .spf_patches import PTL, SPECULATIVE, abort, seq
 
 #: The end of the struct, away from most of what a fault reads of the VMA.
-VM_SEQUENCE = Field(o.VMA, "vm_sequence", where=behind("vm_userfaultfd_ctx", 4))
+VM_SEQUENCE = Field(o.VMA, "vm_sequence", where=behind("vm_userfaultfd_ctx", 4), sequence=True)
 #: RB_EMPTY_NODE(&vma->vm_rb): the VMA has left the tree.
 RB_EMPTY = Field(o.VMA, "vm_rb_empty", where=member("vm_rb"))
 #: What a walk may find; anything else (swap, migration, hints) is left to mmap_lock.

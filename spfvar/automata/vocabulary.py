@@ -114,7 +114,7 @@ class Vocabulary:
         if not isinstance(register, Register) or not isinstance(register.name, str):
             return f"{register!r} is no register"
         if register.cls is not None and register.cls not in o.CLASSES:
-            return f"register {register.name} refers to {register.cls!r}, no class of the model's objects"
+            return f"register {register.name} refers to {_foreign(register.cls)}"
         known = self._registers.setdefault(register.name, register)
         if known != register:
             return (
@@ -123,8 +123,10 @@ class Vocabulary:
         return None
 
     def _wrong_field(self, field: object) -> str | None:
-        if not isinstance(field, Field) or field.cls not in o.CLASSES:
-            return f"{field if isinstance(field, Field) else repr(field)} is no field of the model's objects"
+        if not isinstance(field, Field):
+            return f"{field!r} is no field of the model's objects"
+        if field.cls not in o.CLASSES:
+            return f"{field} is a field of {_foreign(field.cls)}"
         if not isinstance(field.width, int) or not 0 <= field.width <= 8:
             return f"{field} has the width {field.width!r}, expected 1 to 8 words"
         if not isinstance(field.initial, int) or not -_WORD <= field.initial < _WORD:
@@ -152,6 +154,15 @@ class Vocabulary:
                     f"{op.name}: register {register.name} is of {_refers(register)}, expected one of {name}"
                 )
         return None
+
+
+def _foreign(cls: object) -> str:
+    """A class that the model does not have: a plugin can give its objects fields, but bring no new ones."""
+    name = repr(cls.name) if isinstance(cls, ObjectClass) else repr(cls)
+    known = ", ".join(one.name for one in o.CLASSES)
+    return (
+        f"objects of class {name}, which the model does not have; expected one of spfvar.ops.objects: {known}"
+    )
 
 
 def _refers(register: Register) -> str:

@@ -127,9 +127,10 @@ def twins(plugins: tuple[str, ...]) -> list[Row]:
     ]  # fmt: skip
 
 
-def properties(_plugins: tuple[str, ...]) -> list[Row]:
-    """Every property that check looks at."""
-    return [{"name": p.id, "title": p.text, "origin": "shipped"} for p in PROPERTIES.values()]
+def properties(plugins: tuple[str, ...]) -> list[Row]:
+    """Every property that check looks at, of the core and of loaded plugins."""
+    tell_problems(load(plugins))
+    return [{"name": p.id, "title": p.text, "origin": p.origin or "shipped"} for p in PROPERTIES.values()]
 
 
 def hooks(plugins: tuple[str, ...]) -> list[Row]:

@@ -66,11 +66,15 @@ def hook_lines(name: str, registry: Registry) -> list[str]:
 def property_lines(one: Property, registry: Registry) -> list[str]:
     """A property, and the published bugs that break it."""
     twins = [f"  {twin.name}: {twin.title}" for twin in registry.twins.values() if twin.prop == one.id]
-    lines = [f"{one.id}: {one.text}", "", "Looked at in every race of every search (spfvar check)."]
+    looked = "Looked at in every race of every search (spfvar check)."
+    if one.origin:
+        looked = f"Declared by {one.origin}, whose texts look at it (bug_on)."
+    lines = [f"{one.id}: {one.text}", "", looked]
     if not twins:
         return [*lines, "", "No published bug here breaks it."]
     first = next(twin.name for twin in registry.twins.values() if twin.prop == one.id)
-    example = said("For example", "check", "--twins", first)
+    plugins = (one.origin,) if one.origin else ()
+    example = said("For example", "check", "--twins", first, plugins=plugins)
     return [*lines, "", "Published bugs that break it:", *twins, "", example]
 
 

@@ -70,7 +70,7 @@ class Footprint:
 
 _LOCAL = {
     c.NOP, c.COUNT, c.SET_REG, c.ADD_REG, c.NEXT_ADDR, c.CHOOSE, c.MARK, c.TEST_REG, c.NEXT_TABLE, c.WINDOW,
-    c.REG_EQUAL, c.ADD_REGS, c.END, c.PAGE_OF,
+    c.REG_EQUAL, c.ADD_REGS, c.END, c.PAGE_OF, c.BUG,
 }  # fmt: skip
 _FIELD_READS = {c.LOAD, c.LOAD_TEST, c.LOAD_ODD, c.LOAD_REF, c.EQUALS, c.EQUALS_REG, c.WAIT_EQUALS}
 _FIELD_WRITES = {

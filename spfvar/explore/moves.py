@@ -88,7 +88,7 @@ class Walker:
         idle = (c.END, c.RCU_GP_START)
         if any(self.op_of(thread).code not in idle for thread in range(self.world.threads)):
             return c.V_DEADLOCK
-        return int(wrong(self.state, self.world.layout.g, self.world.locks))
+        return int(wrong(self.state, self.world.layout.g, self.world.locks, self.world.sequences))
 
 
 def way_round(world: RaceWorld, ways: Sequence[int], limit: int = 5000) -> tuple[list[int], int]:

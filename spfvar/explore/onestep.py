@@ -18,6 +18,6 @@ def take(s: Any, table: Any, g: Any, tid: int, choice: int, out: Any) -> int:
 
 
 @compiled
-def wrong(s: Any, g: Any, locks: Any) -> int:
+def wrong(s: Any, g: Any, locks: Any, sequences: Any) -> int:
     """The property that does not hold at rest, or V_NONE."""
-    return wrong_at_rest(s, g, locks)  # type: ignore[no-any-return]
+    return wrong_at_rest(s, g, locks, sequences)  # type: ignore[no-any-return]

@@ -42,6 +42,7 @@ _BY_CODE: Final[dict[int, str]] = {
     c.V_STALE_COPY: "P10",
     c.V_DEADLOCK: "P11",
     c.V_LIVELOCK: "P12",
+    c.V_SEQUENCE_LEFT: "P14",
 }
 
 
@@ -63,6 +64,9 @@ def property_of(code: int, op: Op | None) -> str:
     if code in _ACCESS:
         cls = touched_class(op) if op is not None else None
         return _BY_CLASS[cls] if cls is not None else "P2"
+    if code == c.V_BUG:
+        assert op is not None
+        return op.event
     return _BY_CODE[code]
 
 

@@ -32,6 +32,7 @@ def rules_of(
         table,
         world.layout.g,
         world.locks,
+        world.sequences,
         (op == c.END) | (op == c.RCU_GP_START),
         np.array([_kind(code) for code in op.tolist()], dtype=np.int64),
         _private(world, masks, futures),

@@ -92,6 +92,7 @@ class Rules(NamedTuple):
     table: Any
     g: Any
     locks: Any  # words that are 0 in free locks
+    sequences: Any  # (n, 2): words that are even at rest, and their objects' lives
     idle: Any  # by node: may a thread rest here for ever?
     kind: Any  # by node: ALONE, QUEUEING or ANY
     private: Any  # by node: may the thread run on through it, whatever the others do?
@@ -398,7 +399,7 @@ def look_at_rest(s, rules, counters, found, head):
         note(found, c.V_DEADLOCK, head, AT_REST, -1)
         return True
     counters[N_ENDS] += 1
-    wrong = wrong_at_rest(s, rules.g, rules.locks)
+    wrong = wrong_at_rest(s, rules.g, rules.locks, rules.sequences)
     if wrong != c.V_NONE:
         note(found, wrong, head, AT_REST, -1)
         return True

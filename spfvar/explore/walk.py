@@ -112,17 +112,19 @@ def next_thread(g, blocked, random, last, stay):
 
 
 @inlined
-def at_rest(s, table, g, locks):
+def at_rest(s, table, g, locks, sequences):
     """The violation of a state in which nobody can move, or V_NONE."""
     for thread in range(g[c.G_THREADS]):
         op = table[s[g[c.G_T_BASE] + thread * g[c.G_T_STRIDE]], c.C_OP]
         if op != c.END and op != c.RCU_GP_START:
             return c.V_DEADLOCK
-    return wrong_at_rest(s, g, locks)
+    return wrong_at_rest(s, g, locks, sequences)
 
 
 @compiled
-def walk(s, start, table, g, locks, seeds, stays, limit, random, out, blocked, trail, covered, counters):
+def walk(
+    s, start, table, g, locks, sequences, seeds, stays, limit, random, out, blocked, trail, covered, counters
+):  # fmt: skip
     """Walk until something is violated or the seeds are used up; returns its code, or CUT."""
     threads = g[c.G_THREADS]
     while counters[N_WALKS] < seeds.shape[0]:
@@ -140,7 +142,7 @@ def walk(s, start, table, g, locks, seeds, stays, limit, random, out, blocked, t
         while length < limit:
             tid = next_thread(g, blocked, random, last, stay)
             if tid < 0:
-                status = at_rest(s, table, g, locks)
+                status = at_rest(s, table, g, locks, sequences)
                 counters[N_AT_REST] = 1
                 break
             last = tid
@@ -203,8 +205,8 @@ def walks(
         until = min(options.walks, int(counters[N_WALKS]) + _CHUNK)
         code = int(
             walk(
-                s, world.start, world.program.table, world.layout.g, world.locks, seeds[:until], stays,
-                options.steps, *work,
+                s, world.start, world.program.table, world.layout.g, world.locks, world.sequences,
+                seeds[:until], stays, options.steps, *work,
             )
         )  # fmt: skip
         if code > 0 and code not in violations:

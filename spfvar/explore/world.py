@@ -19,6 +19,7 @@ from spfvar.ops.places import Field, ObjectClass
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.actors import actor_text
 from spfvar.scenario.race import MAX_ANON_PAGES, Race, RaceVma
+from spfvar.scenario.verbs import ACCESSES
 
 KTHREAD = "rcu_gp_kthread"
 LANE = 4  # 16-bit words per 64-bit word
@@ -28,8 +29,9 @@ LANE = 4  # 16-bit words per 64-bit word
 class RaceWorld:
     """What a search needs.
 
-    ``start`` is the start state, padded to whole 64-bit words; ``locks`` the words that are 0 in a free lock;
-    ``names`` the threads' names, ``groups`` the number of each thread's actor.
+    ``start`` is the start state, padded to whole 64-bit words; ``locks`` the words that are 0 in a free lock,
+    ``sequences`` those that are even at rest, each with the word of its object's life; ``names`` the threads'
+    names, ``groups`` the number of each thread's actor.
     """
 
     race: Race
@@ -38,6 +40,7 @@ class RaceWorld:
     automata: dict[str, Automaton]
     start: npt.NDArray[np.int16]
     locks: npt.NDArray[np.int64]
+    sequences: npt.NDArray[np.int64]
     names: tuple[str, ...]
     groups: tuple[int, ...]
 
@@ -75,7 +78,9 @@ def build_world(race: Race, automata: dict[str, Automaton], sizes: Sizes | None 
     program = link(automata, layout, lifetimes=True)
     start = start_state(race, layout, program)
     names, groups = _threads(race, with_rcu)
-    return RaceWorld(race, layout, program, automata, start, lock_words(layout), names, groups)
+    return RaceWorld(
+        race, layout, program, automata, start, lock_words(layout), sequence_words(layout), names, groups
+    )
 
 
 def start_state(race: Race, layout: Layout, program: Program) -> npt.NDArray[np.int16]:
@@ -113,10 +118,7 @@ def sizes_of(race: Race, automata: dict[str, Automaton]) -> Sizes:
 
     vmas = sum(vma.mapped for vma in race.vma) + min(allocations(o.VMA), 4)
     accesses = sum(
-        actor.count
-        for actor in race.actor
-        for statement in actor.program
-        if statement.verb in ("load", "store")
+        actor.count for actor in race.actor for statement in actor.program if statement.verb in ACCESSES
     )
     populated = sum(vma.pages for vma in race.vma if vma.present == "anon")
     return Sizes(
@@ -158,6 +160,16 @@ def lock_words(layout: Layout) -> npt.NDArray[np.int64]:
     if srcu := int(layout.g[c.G_SRCU]):
         words += [srcu + 1, srcu + 2]
     return np.array(words, dtype=np.int64)
+
+
+def sequence_words(layout: Layout) -> npt.NDArray[np.int64]:
+    """The word of every sequence count, and that of its object's life: rows of two."""
+    words = [
+        (layout.word(field, index), layout.class_base(field.cls) + index * layout.class_stride[field.cls])
+        for field in layout.field_offset if field.sequence
+        for index in range(layout.sizes.count(field.cls))
+    ]  # fmt: skip
+    return np.array(words, dtype=np.int64).reshape(-1, 2)
 
 
 class _Start:

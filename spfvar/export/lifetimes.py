@@ -125,7 +125,13 @@ def rcu_invoke(x: Operands) -> Step:
 
 @template(c.FIND_VMA)
 def find_vma(x: Operands) -> Step:
-    """The VMA at the address."""
+    """The VMA at the address, or the first one in a range."""
+    if x.op.src2 is not None:
+        pages = range(x.model.sizes.pages)
+        within = [f"({x.src} <= {n} && {n} < {x.src2} && tree[{n}] != NULL)" for n in pages]
+        found = f"({' || '.join(within)})"
+        first = f"find_first({x.src}, {x.src2}, {x.dst})"
+        return Step((Way(f"!{found}", (f"{x.dst} = NULL",)), Way(found, (first,))))
     found = f"{x.src} < PAGES && tree[{x.src}] != NULL"
     return Step((Way(f"!({found})", (f"{x.dst} = NULL",)), Way(found, (f"{x.dst} = tree[{x.src}]",))))
 

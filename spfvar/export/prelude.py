@@ -396,6 +396,13 @@ def _tables(model: Model) -> list[tuple[str, str]]:
         "\t}",
         "}",
     ]
+    find_first = """\
+inline find_first(from, upto, into) {
+	into = NULL;
+	for (i : from .. upto - 1) {
+		if :: into == NULL -> into = tree[i] :: else fi
+	}
+}"""
     zap_file = """\
 inline zap_file_pages(table, from, upto, pages) {
 	for (i : from .. (upto < TABLE_END(from) -> upto : TABLE_END(from)) - 1) {
@@ -464,6 +471,7 @@ inline first_mapping(next, file, offset) {
         ("zap_range", "\n".join(zap)), ("zap_file_pages", zap_file), ("new_epoch", epoch),
         ("change_range", change), ("store_range", store), ("flush_tlbs", flush),
         ("TAKEABLE", takeable), ("take_first", take), ("MAPS", maps), ("first_mapping", first),
+        ("find_first", find_first),
     ]  # fmt: skip
 
 

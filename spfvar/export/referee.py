@@ -138,6 +138,13 @@ def _locks(model: Model) -> list[str]:
             f"\t\tif :: {model.field(field)}_requests[k] != 0 -> fail(LOCK_LEFT) :: else fi",
             "\t};",
         ]
+    for field in (one for one in model.words() if one.sequence):
+        life = f"{field.cls.name}_life[k] == LIVE && " if model.has_lifetime(field.cls) else ""
+        lines += [
+            f"\tfor (k : 0 .. {model.count(field.cls) - 1}) {{",
+            f"\t\tif :: {life}({model.field(field)}[k] & 1) != 0 -> fail(SEQUENCE_LEFT) :: else fi",
+            "\t};",
+        ]
     if c.SRCU_READ_LOCK in model.codes:
         lines += [
             "\tfor (k : 0 .. PROCESSES - 1) {",

@@ -97,6 +97,12 @@ def fault_around_window(x: Operands) -> Step:
     )
 
 
+@template(c.BUG)
+def bug_on(x: Operands) -> Step:
+    """Whoever gets here breaks an assertion."""
+    return Step((Way("false"),), (fail("true", c.V_BUG),))
+
+
 # --- locks ---------------------------------------------------------------------------------------
 
 

@@ -73,7 +73,7 @@ def statements(memory: Memory, verbs: Collection[str] = VERBS) -> list[Statement
     base = memory.race([{"name": "reader", "program": [{"maps": memory.vmas[0]["name"]}]}])
     found = []
     for verb in VERBS.values():
-        if verb.name not in verbs:
+        if verb.name not in verbs or not verb.generated:
             continue
         for target in base.file if verb.of == "file" else base.vma:
             for extras in product(*(_values(base, key, target.pages) for key in verb.extras)):

@@ -31,13 +31,14 @@ MAX_SEED = (1 << 63) - 1 - MAX_SEEDS
 class CellSpec:
     """One cell: a variant under a concrete load; ``axes`` as tables and ``--set`` spell them.
 
-    ``memory``: where the members of structs lie, if not as the variant says.
+    ``memory``: where the members of structs lie, ``costs``: its own cost classes, if not as the variant says.
     """
 
     variant: Variant
     load: Load
     axes: dict[str, Value]
     memory: Memory | None = None
+    costs: dict[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

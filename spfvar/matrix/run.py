@@ -70,7 +70,7 @@ def prepare(plan: Plan, stacks: Stacks) -> None:
             stack = stacks[name]
             assert isinstance(stack, Stack)
             for automaton in extract_programs(cell.load, stack).values():
-                check_costs(automaton, plan.profile, compute_times(cell.load))
+                check_costs(automaton, plan.profile, compute_times(cell.load), cell.variant.costs)
         except StrategyError as error:
             stacks[name] = error
 
@@ -99,7 +99,7 @@ class _Runner:
         """Every seed of a cell, or the number of another that gives the same."""
         cell = self.plan.cells[number]
         try:
-            world = build_world(cell.load, self._stack(cell), cell.memory)
+            world = build_world(cell.load, self._stack(cell), cell.memory, cell.costs)
             with self._lock:
                 first = self._first.setdefault(what_decides(world, cell.variant), number)
             if first != number:

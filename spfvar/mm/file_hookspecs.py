@@ -30,6 +30,15 @@ def pte_offset_map_lock(key: Register) -> Steps:
 
 
 @hook_point
+def unmap_mapping_range_vma(even_cows: bool) -> Steps:
+    """Unmap ``cursor .. limit`` of ``rmap_vma``, which a file's interval tree keeps (mm/memory.c).
+
+    ``even_cows``: private copies, too.  Neither mmap_lock nor a VMA's lock is held.
+    """
+    raise AssertionError
+
+
+@hook_point
 def truncate_pagecache() -> Steps:
     """ftruncate(2) of ``mapped_file`` to ``file_start`` pages of ``file_end`` (mm/truncate.c)."""
     raise AssertionError

@@ -74,19 +74,6 @@ def copy_present_pte(mapping: Mapping) -> Steps:
     yield pte_restore(o.new_address, o.address, o.new_table, moved=False)
 
 
-def dup_vma(mapping: Mapping) -> Steps:
-    """The body of dup_mmap's loop: ``vma`` and its entries to ``new_start .. new_end`` of ``child_mm``."""
-    yield from hooks.dup_mmap_start_write(o.vma)
-    if (yield from copy_vma_fields(mapping, o.child_mm)):
-        # anon_vma_fork(): a place in the parent's tree, and an anon_vma of the child's own.
-        yield work("interval_tree", "anon_vma_clone")
-        yield work("anon_vma_alloc")
-    yield from link_in_file(o.new_vma, mapping, True)
-    yield from hooks.vma_mark_attached(o.new_vma)
-    yield in_child(tree_store(o.new_vma, "__vma_link_rb"))
-    yield from hooks.copy_page_range(mapping)
-
-
 def exit_child(mapping: Mapping, pages: int) -> Steps:
     """A forked child ends: unmap the VMAs of ``range_start .. range_end``, each of so many pages.
 
@@ -122,7 +109,7 @@ class Fork:
             yield from hooks.mmap_write_unlock()
             return
         yield from hooks.child_mmap_write_lock()
-        yield from dup_vma(mapping)
+        yield from hooks.dup_mmap_vma(mapping)
         yield from hooks.child_mmap_write_unlock()
         # Until here CPUs may write to pages that the child has, through entries of before the fork.
         yield ipi_send("flush_tlb_mm", o.range_start, o.range_end)
@@ -141,7 +128,7 @@ class Fork:
         if (yield find_vma(key=o.range_start)):
             yield add_registers(o.new_start, o.range_start, o.delta)
             yield copy_register(o.new_end, o.new_start, pages)
-            yield from dup_vma(mapping)
+            yield from hooks.dup_mmap_vma(mapping)
         if (yield next_address(o.range_start, last, pages)):
             yield again("for_each_vma")
         yield from hooks.child_mmap_write_unlock()
@@ -156,6 +143,18 @@ class Fork:
     @hookimpl
     def child_mmap_write_unlock(self) -> Steps:
         yield up_write(CHILD_MMAP_LOCK, "mmap_write_unlock")
+
+    @hookimpl
+    def dup_mmap_vma(self, mapping: Mapping) -> Steps:
+        yield from hooks.dup_mmap_start_write(o.vma)
+        if (yield from copy_vma_fields(mapping, o.child_mm)):
+            # anon_vma_fork(): a place in the parent's tree, and an anon_vma of the child's own.
+            yield work("interval_tree", "anon_vma_clone")
+            yield work("anon_vma_alloc")
+        yield from link_in_file(o.new_vma, mapping, True)
+        yield from hooks.vma_mark_attached(o.new_vma)
+        yield in_child(tree_store(o.new_vma, "__vma_link_rb"))
+        yield from hooks.copy_page_range(mapping)
 
     @hookimpl
     def dup_mmap_start_write(self, vma: Register) -> Steps:

@@ -19,6 +19,12 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 HOOKS: dict[str, Callable[..., Any]] = {}
 
 
+def forget(file: str) -> None:
+    """Take back the hook points that an earlier execution of a file declared: it is executed again."""
+    for name in [name for name, spec in HOOKS.items() if inspect.unwrap(spec).__code__.co_filename == file]:
+        del HOOKS[name]
+
+
 def hook_point(specification: Callable[..., Steps]) -> Callable[..., Steps]:
     """Declare a hook point.  A patch may declare more of them for the patches that build on it."""
     name = specification.__name__

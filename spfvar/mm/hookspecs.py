@@ -25,6 +25,7 @@ from spfvar.mm.file_hookspecs import tlb_remove_table_sync_one as tlb_remove_tab
 from spfvar.mm.file_hookspecs import truncate_pagecache as truncate_pagecache
 from spfvar.mm.file_hookspecs import truncate_pagecache_range as truncate_pagecache_range
 from spfvar.mm.file_hookspecs import try_to_unmap_anon as try_to_unmap_anon
+from spfvar.mm.file_hookspecs import unmap_mapping_range_vma as unmap_mapping_range_vma
 from spfvar.mm.file_hookspecs import writepages as writepages
 from spfvar.mm.hooking import HOOKS as HOOKS
 from spfvar.mm.hooking import PROJECT as PROJECT
@@ -432,7 +433,10 @@ def tlb_free_table(table: Register) -> Steps:
 
 @hook_point
 def mmap(mapping: Mapping) -> Steps:
-    """mmap(2) of ``range_start .. range_end`` at a free address (mm/mmap.c: mmap_region)."""
+    """mmap(2) of ``range_start .. range_end``, if nothing is mapped there (mm/mmap.c: do_mmap, mmap_region).
+
+    Returns False if something was: MAP_FIXED_NOREPLACE, so -EEXIST.
+    """
     raise AssertionError
 
 
@@ -525,6 +529,15 @@ def fork_all(mapping: Mapping, pages: int) -> Steps:
     """fork(2) of every VMA of ``range_start .. range_end``, each of so many pages (kernel/fork.c: dup_mmap).
 
     The copies lie in ``child_mm``, ``delta`` pages further on.
+    """
+    raise AssertionError
+
+
+@hook_point
+def dup_mmap_vma(mapping: Mapping) -> Steps:
+    """What fork does with each VMA (kernel/fork.c: the body of dup_mmap's loop).
+
+    Copies ``vma`` and its entries to ``new_start .. new_end`` of ``child_mm``.
     """
     raise AssertionError
 

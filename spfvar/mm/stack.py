@@ -37,6 +37,14 @@ def expand_downwards() -> Steps:
     yield spin_unlock(PAGE_TABLE_LOCK)
 
 
+def in_the_way(vmf: VmFault) -> Steps:
+    """Has another fault extended the stack by now, or was something mapped where it would grow?
+
+    Returns whether, with that in ``vma``: the fault is then one there.
+    """
+    return vmf.mapping.contested and (yield find_vma())
+
+
 class ExpandStack:
     """v6.5: growing the stack changes a VMA, so it takes mmap_lock for writing."""
 
@@ -45,6 +53,9 @@ class ExpandStack:
         yield from hooks.mmap_read_unlock()
         yield copy_register(o.limit, o.stack_top, 1)
         yield from hooks.mmap_write_lock(o.address, o.limit)
+        if (yield from in_the_way(vmf)):
+            yield from hooks.mmap_write_downgrade()
+            return True
         found = yield find_vma(key=o.stack_top)
         if found:
             yield from hooks.vma_start_write(o.vma)

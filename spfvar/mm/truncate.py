@@ -91,7 +91,7 @@ def unmap_mapping(even_cows: bool, to_the_end: bool) -> Steps:
             yield load(at(o.rmap_vma, o.VM_END), o.limit)
         else:
             yield copy_register(o.limit, o.cursor, 1)
-        yield from zap_page_range_single(even_cows)
+        yield from hooks.unmap_mapping_range_vma(even_cows)
         yield again("vma_interval_tree_foreach")
     yield up_read(I_MMAP, "i_mmap_unlock_read")
 
@@ -113,6 +113,10 @@ def truncate_inode_pages() -> Steps:
 
 class Truncation:
     """Truncation and hole punch, the same in every design."""
+
+    @hookimpl
+    def unmap_mapping_range_vma(self, even_cows: bool) -> Steps:
+        yield from zap_page_range_single(even_cows)
 
     @hookimpl
     def truncate_pagecache(self) -> Steps:

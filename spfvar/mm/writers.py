@@ -26,6 +26,7 @@ from spfvar.ops.primitives import (
     down_write_trylock,
     downgrade_write,
     find_vma,
+    find_vma_intersection,
     free,
     ipi_send,
     ipi_wait,
@@ -267,8 +268,12 @@ class MmapLockWriters:
         yield work("syscall", "mmap")
         yield from hooks.mmap_write_lock(o.range_start, o.range_end)
         yield work("get_unmapped_area")
+        if mapping.contested and (yield find_vma_intersection()):
+            yield from hooks.mmap_write_unlock()
+            return False
         yield from insert_vma(mapping)
         yield from hooks.mmap_write_unlock()
+        return True
 
     @hookimpl
     def munmap(self, mapping: Mapping) -> Steps:

@@ -60,6 +60,7 @@ IPI_SEND: Final = 45
 IPI_WAIT: Final = 46
 SRCU_READ_LOCK: Final = 47
 SRCU_READ_UNLOCK: Final = 48
+BUG: Final = 49
 # --- the VMA tree ------------------------------------------------------------------------------
 FIND_VMA: Final = 50
 TREE_STORE: Final = 51
@@ -155,7 +156,7 @@ LAST_LOCAL: Final = END
 #: The last opcode of each group.
 LAST_LOCK: Final = UNLOCK
 LAST_WORD: Final = STORE_REF
-LAST_LIFETIME: Final = SRCU_READ_UNLOCK
+LAST_LIFETIME: Final = BUG
 LAST_TREE: Final = VMA_CONTAINS
 LAST_TABLE: Final = PMD_KEEP
 LAST_FOLIO: Final = REMOVE_MAPPING
@@ -227,6 +228,8 @@ V_OUTSIDE_RCU: Final = 19
 V_DEADLOCK: Final = 20
 V_LIVELOCK: Final = 21
 V_STALE_COPY: Final = 22
+V_SEQUENCE_LEFT: Final = 23
+V_BUG: Final = 24
 VIOLATIONS: Final = (
     "none",
     "access through a null reference",
@@ -251,6 +254,8 @@ VIOLATIONS: Final = (
     "nobody can go on",
     "no way leads to an end",
     "a copy of an earlier mapping's page is put into a later mapping",
+    "a sequence count is left odd: its write section never ended",
+    "an assertion of the text's own does not hold",
 )
 
 # --- positions in the table of global constants (G) --------------------------------------------

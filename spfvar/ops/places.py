@@ -68,6 +68,7 @@ class Field:
     the layout does not know has one of its own).  ``initial`` is the value of objects that
     exist when a run starts; later ones start with zeroes, except for fields that are ``kept``: those an
     allocation leaves as the freed object had them (SLAB_TYPESAFE_BY_RCU with a constructor).
+    ``sequence``: it is a sequence count, odd inside a write section: at rest every one in use is even (P14).
     """
 
     cls: ObjectClass
@@ -76,6 +77,13 @@ class Field:
     where: Where = Where()
     initial: int = 0
     kept: bool = False
+    sequence: bool = False
+
+    def __post_init__(self) -> None:
+        if self.sequence and (self.width != 1 or self.initial % 2 or not self.cls.lifetime):
+            raise TypeError(
+                f"{self} is no sequence count: that is one word of an object that is freed, even at the start"
+            )
 
     def __str__(self) -> str:
         return f"{self.cls.name}->{self.name}"

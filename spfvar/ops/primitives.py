@@ -13,6 +13,7 @@ from spfvar.ops import codes
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
 from spfvar.ops.places import Field, Line, Place, Register
+from spfvar.ops.properties import ASSERTION, PROPERTIES, Property
 
 BOOL = (False, True)
 #: The sign bit: set in a null reference.
@@ -312,6 +313,19 @@ def wait_equals(place: Place, value: int) -> Op:
     return _on(codes.WAIT_EQUALS, place, "read", f"wait until {value}", imm=value, sleeps=True)
 
 
+# --- assertions ----------------------------------------------------------------------------------
+
+
+def bug_on(name: str, breaks: Property = ASSERTION) -> Op:
+    """``BUG_ON``: the text must never get here; whatever way leads here breaks the property ``breaks``.
+
+    It stands behind the outcome that must not be: ``if (yield equals(...)): yield bug_on("why")``.
+    """
+    if not isinstance(breaks, Property) or breaks.id not in PROPERTIES:
+        raise TypeError(f"bug_on({name!r}) breaks {breaks!r}, expected a property that is declared")
+    return Op(codes.BUG, f"BUG_ON({name})", event=breaks.id, cost="free")
+
+
 # --- lifetime ------------------------------------------------------------------------------------
 
 
@@ -421,6 +435,12 @@ def _tree(mode: str) -> Line:
 def find_vma(into: Register = o.vma, key: Register = o.address, name: str = "find_vma") -> Op:
     """Look the address up in the VMA tree; outcome: found?"""
     return Op(codes.FIND_VMA, name, BOOL, dst=into, src=key, line=_tree("read"), cost="find_vma")
+
+
+def find_vma_intersection(start: Register = o.range_start, end: Register = o.range_end) -> Op:
+    """Look for the first VMA of ``start .. end`` in the VMA tree, into ``vma``; outcome: is there one?"""
+    name = "find_vma_intersection"
+    return Op(codes.FIND_VMA, name, BOOL, dst=o.vma, src=start, src2=end, line=_tree("read"), cost="find_vma")
 
 
 def tree_store(register: Register, name: str = "vma_iter_store") -> Op:

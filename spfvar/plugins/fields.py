@@ -10,7 +10,16 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Annotated, Any, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    create_model,
+)
 
 from spfvar.errors import InputError, nearest, one_line, quote
 from spfvar.model_errors import explain
@@ -21,6 +30,7 @@ LONGEST_LINE = 300
 LONGEST_TEXT = 10_000
 #: What a document's fields are called in the project's messages, and what a plugin's are.
 _IN_PYTHON = {"an array": "a list or tuple", "true or false": "True or False"}
+_COST_CLASS = re.compile(r"[a-z][a-z0-9_]{0,49}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+~-]{0,99}")
 
 
@@ -28,6 +38,14 @@ def _name(text: str) -> str:
     if not _NAME.fullmatch(text):
         raise InputError(
             f"{quote(text)} is no name", expected="a letter or digit, then letters, digits, '-', '.' or '_'"
+        )
+    return text
+
+
+def _cost_class(text: str) -> str:
+    if not _COST_CLASS.fullmatch(text):
+        raise InputError(
+            f"{quote(text)} is no cost class", expected="a small letter, then small letters, digits or _"
         )
     return text
 
@@ -79,12 +97,16 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 Name = Annotated[str, AfterValidator(_name)]
+CostClass = Annotated[str, AfterValidator(_cost_class)]
+#: As in a hardware profile: at most 1 ms of work within a fault.
+Nanoseconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Line = Annotated[str, AfterValidator(_line)]
 Text = Annotated[str, AfterValidator(_text)]
 Role = Annotated[str, AfterValidator(_role)]
 Patch = Annotated[type, BeforeValidator(_patch)]
 Patches = Annotated[tuple[Patch, ...], BeforeValidator(_tuple), AfterValidator(_distinct)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_tuple)]
+Costs = Annotated[dict[CostClass, Nanoseconds], Strict()]
 Numbers = Annotated[tuple[int, ...], BeforeValidator(_tuple)]
 #: Of a field that is a tuple of declarations.
 AsTuple = BeforeValidator(_tuple)

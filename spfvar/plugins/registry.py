@@ -21,9 +21,12 @@ from typing import Literal
 
 from spfvar.automata.blame import blamed
 from spfvar.errors import InputError, SpfvarError, nearest, unknown
+from spfvar.mm import hooking
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.vmf import Mapping, VmFault
+from spfvar.ops import properties
 from spfvar.ops.op import Steps
+from spfvar.ops.properties import PROPERTIES
 from spfvar.plugins import bounds
 from spfvar.plugins.bounds import bounded
 from spfvar.plugins.declared import declared_by
@@ -292,18 +295,22 @@ class Registry:
         self.named.append(Loaded(origin, tuple(new), tuple(new_twins), tuple(replaced)))
 
     def _load(self, origin: str, load: Callable[[], ModuleType]) -> None:
-        declared = dict(hooks.HOOKS)
+        declared, known = dict(hooks.HOOKS), dict(PROPERTIES)
         shipped = origin.startswith((BUILT_IN, TWINS))
         try:
             # What a plugin prints is no result.
             prints = sys.stdout if shipped or self.on_trial else sys.stderr
             with bounded(bounds.LOAD_SECONDS), contextlib.redirect_stdout(prints):
-                self.add_module(load(), origin)
+                module = load()
+                properties.credit(origin)
+                self.add_module(module, origin)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             hooks.HOOKS.clear()
             hooks.HOOKS.update(declared)
+            PROPERTIES.clear()
+            PROPERTIES.update(known)
             self.problems.append(Problem(origin, told(error), fatal=True))
 
     def check(self, *names: str) -> list[str]:
@@ -406,7 +413,7 @@ def _named(file_or_module: str) -> tuple[str, str, Callable[[], ModuleType]]:
         if os.path.getsize(path) > MAX_FILE_BYTES:
             limit = f"at most {MAX_FILE_BYTES >> 20}MiB"
             raise InputError(f"{file_or_module!r} is too large", key="--plugin", expected=limit)
-        return str(path), str(path.resolve()), lambda: module_from(path)
+        return str(path), str(path.resolve()), lambda: _afresh(path)
     try:
         found = importlib.util.find_spec(file_or_module)
     except (ImportError, ValueError):
@@ -417,6 +424,14 @@ def _named(file_or_module: str) -> tuple[str, str, Callable[[], ModuleType]]:
             expected="a .py file or an importable module",
         )  # fmt: skip
     return file_or_module, file_or_module, lambda: importlib.import_module(file_or_module)
+
+
+def _afresh(path: Path) -> ModuleType:
+    """Execute a plugin's file, which this process may have executed before."""
+    for file in {str(path), str(path.absolute()), str(path.resolve())}:
+        hooking.forget(file)
+        properties.forget(file)
+    return module_from(path)
 
 
 def told(error: BaseException) -> str:

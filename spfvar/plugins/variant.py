@@ -38,7 +38,7 @@ from spfvar.ops.op import Call, Op, Steps
 from spfvar.ops.properties import PROPERTIES
 from spfvar.plugins import bounds, fields
 from spfvar.plugins.bounds import CutOffError, bounded
-from spfvar.plugins.fields import AsTuple, Line, Name, Names, Patches, Role, Text
+from spfvar.plugins.fields import AsTuple, Costs, Line, Name, Names, Patches, Role, Text
 from spfvar.plugins.patches import register
 from spfvar.plugins.repairs import Repair, check_repairs, posted_stack
 from spfvar.structs.lines import CacheLines, Memory, touched_fields
@@ -93,6 +93,9 @@ class Variant:
     version that ``kernel`` begins with), ``apart`` the members, as "mm_struct.mm_users", that the patches put
     on lines of their own.  Neither changes what a protocol does, only how long it takes.
 
+    ``costs`` are cost classes of its own, in nanoseconds of local work at one active core's frequency: what
+    the machines' profiles do not have.  A class of theirs cannot be given another time.
+
     The registry sets where it came from (``origin``) and the origin of the variant whose name it took
     (``replaces``).  Raises InputError for fields of other types, and ValueError for repairs that are none of
     this stack.
@@ -110,6 +113,7 @@ class Variant:
     repairs: Annotated[tuple[Repair, ...], AsTuple] = ()
     layout: Line = ""
     apart: Names = ()
+    costs: Costs = field(default_factory=dict, hash=False)
     origin: str = field(default="", compare=False)
     replaces: str = field(default="", compare=False)
 

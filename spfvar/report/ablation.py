@@ -7,10 +7,10 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from spfvar.explore.properties import PROPERTIES
 from spfvar.limits import OF_VERDICTS
 from spfvar.matrix.ablate import Ablated, Ablation, GuardHunt, HuntedGuard
 from spfvar.ops.op import CallSite
+from spfvar.ops.properties import PROPERTIES, order
 from spfvar.report.mail import to_ascii
 from spfvar.report.paint import Paint
 from spfvar.report.verdicts import MAIL_WIDTH, WIDTH
@@ -182,7 +182,7 @@ def render_text(
 def _properties(ablations: Sequence[Ablation]) -> list[str]:
     names = {b.property for a in ablations for b in a.breaks}
     names |= {a.hunted.needed.property for a in ablations if a.hunted is not None and a.hunted.needed}
-    return sorted(names, key=lambda name: int(name[1:]))
+    return order(names)
 
 
 def render_mail(variant: str, ablated: Ablated, reproduce: str, every: bool = False) -> str:

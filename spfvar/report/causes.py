@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION, Finding
 from spfvar.matrix.check import Checked
+from spfvar.ops.properties import order
 
 Found = tuple[Checked, Finding]
 
@@ -71,8 +72,8 @@ def _counted(results: Sequence[Checked]) -> str:
 
 
 def _listed(properties: Counter[str]) -> str:
-    ordered = sorted(properties.items(), key=lambda item: (-item[1], int(item[0][1:])))
-    return ", ".join(f"{name} ({count})" for name, count in ordered)
+    ordered = sorted(order(properties), key=lambda name: -properties[name])
+    return ", ".join(f"{name} ({properties[name]})" for name in ordered)
 
 
 def _of_twins(results: Sequence[Checked]) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from spfvar.comparison.metrics import METRICS
-from spfvar.explore.properties import PROPERTIES
 from spfvar.explore.verdict import SAFE, VIOLATION
+from spfvar.ops.properties import PROPERTIES, order
 from spfvar.report import units
 from spfvar.report.blocks import Block, Cell, Row
 from spfvar.report.verdicts import count_text
@@ -284,7 +284,7 @@ def _guards(review: Review) -> Iterator[Part]:
             yield Items(tuple(_guard(guard, titles) for guard in guards))
     used = {found.property for guard in review.safety.guards for found in guard.breaks}
     if used:
-        named = sorted(used, key=lambda name: int(name[1:]))
+        named = order(used)
         yield Items(tuple(Item(f"{name}:", PROPERTIES[name].text) for name in named))
 
 

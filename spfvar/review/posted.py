@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spfvar.explore.properties import PROPERTIES
 from spfvar.explore.verdict import INCOMPLETE, VIOLATION
+from spfvar.ops.properties import PROPERTIES, order
 from spfvar.review.model import RaceOutcome, Review, Subject, Violation
 from spfvar.review.parts import Command, Item, Items, Part, Text, TracePart
 from spfvar.review.words import plural
@@ -45,7 +45,7 @@ def posted_parts(review: Review) -> Iterator[Part]:
 
 
 def _by_property(broken: list[RaceOutcome]) -> Iterator[Item]:
-    for name in sorted({outcome.property for outcome in broken}, key=lambda name: int(name[1:])):
+    for name in order({outcome.property for outcome in broken}):
         races = [outcome.race for outcome in broken if outcome.property == name]
         yield Item(f"{name}:", f"{PROPERTIES[name].text}: {', '.join(races)}")
 

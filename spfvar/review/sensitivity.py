@@ -38,6 +38,8 @@ FACTOR = 10
 CHEAP_THREADS = 16
 #: The axis that every load has beside its own (no scenario can call one so), and values of it.
 LAYOUT = "struct layout"
+#: What the axes of cost classes that variants bring begin with.
+COST = "cost "
 OWN = "each kernel's own"
 EVERY_APART = "every member apart"
 APART = " apart"
@@ -131,7 +133,7 @@ def find_flips(
 ) -> tuple[Sensitivity, ...]:
     """Each axis (``axes``; none: all but threads, which tables show) of each scenario in ``names``, in order.
 
-    `LAYOUT` is the last axis of each.
+    `LAYOUT` is the last axis of each but for the cost classes that variants bring.
 
     ``threads``: the count that the other axes are looked at with (default: the largest of the scenario's own
     that is at most `CHEAP_THREADS`).  A side of an axis takes two points, and ``halvings`` more if there is a
@@ -144,6 +146,7 @@ def find_flips(
         hardware=hardware, seeds=seeds, seed=seed,
     )  # fmt: skip
     runner = _Runner(plan, variant, metric, jobs, progress)
+    costs = list(dict.fromkeys(f"{COST}{name}" for one in plan.variants for name in one.costs))
     moved = []
     for name in plan.scenario_hashes:
         scenario = scenarios[name]
@@ -152,12 +155,15 @@ def find_flips(
         moved += [_Moved(runner, name, scenario, axis, default) for axis in chosen]
         if not axes or LAYOUT in axes:
             moved.append(_MovedLayout(runner, name, scenario, LAYOUT, default))
+        moved += [
+            _MovedCost(runner, name, scenario, cost, default) for cost in costs if not axes or cost in axes
+        ]
     for axis in axes:
         if axis not in {one.axis_name for one in moved}:
             raise unknown(
                 "axis",
                 axis,
-                {LAYOUT, *(known for name in plan.scenario_hashes for known in scenarios[name].axes)},
+                {LAYOUT, *costs, *(known for name in plan.scenario_hashes for known in scenarios[name].axes)},
             )
     runner.run([one.point(one.start) for one in moved])
     _drive(runner, [(one, side) for one in moved for side in one.sides(halvings)])
@@ -331,6 +337,29 @@ class _Moved:
         )  # fmt: skip
 
 
+class _MovedCost(_Moved):
+    """A cost class that variants bring, while the load stays as it is."""
+
+    @property
+    def axis(self) -> Axis:
+        """As a scenario would have it; it says no range."""
+        name = self.axis_name.removeprefix(COST)
+        doc = f"what the variants' own cost class {name} takes"
+        return Axis.model_construct(doc=doc, unit="duration", values=[self.start], range=None)
+
+    @property
+    def start(self) -> Value:
+        """What the first variant says that has it, in nanoseconds."""
+        name = self.axis_name.removeprefix(COST)
+        return next(one.costs[name] for one in self.runner.plan.variants if name in one.costs)
+
+    def point(self, value: Value) -> _Asked:
+        """What to run for a value."""
+        self._values[value] = None
+        setting = OWN if value == self.start else (self.axis_name.removeprefix(COST), float(value))
+        return self.scenario_name, self.scenario, self.default, setting
+
+
 class _MovedLayout(_Moved):
     """Where the members of structs lie, while the load stays as it is."""
 
@@ -399,10 +428,16 @@ def _neighbours(variants: Sequence[Variant]) -> list[str]:
     return [name for place, name in enumerate(names) if place in places]
 
 
-def _memory(variant: Variant, layout: str) -> Memory:
+def _costs(variant: Variant, setting: _Setting) -> dict[str, float]:
+    """A variant's own cost classes, one of them at another value."""
+    name, value = setting if isinstance(setting, tuple) else ("", 0.0)
+    return variant.costs | ({name: value} if name in variant.costs else {})
+
+
+def _memory(variant: Variant, layout: _Setting) -> Memory:
     """A variant's structs under a value of `LAYOUT`."""
     own = variant.memory
-    if layout == OWN:
+    if layout == OWN or isinstance(layout, tuple):
         return own
     if layout == EVERY_APART:
         return replace(own, apart=frozenset({ALL}))
@@ -413,14 +448,19 @@ def _memory(variant: Variant, layout: str) -> Memory:
 
 # --- running -------------------------------------------------------------------------------------
 
-#: A scenario, where on its axes, and a value of `LAYOUT`.
-_Asked = tuple[str, Scenario, Point, str]
+#: A scenario, where on its axes, and what of the variants is moved.
+_Asked = tuple[str, Scenario, Point, "_Setting"]
+#: `OWN`, a value of `LAYOUT`, or a cost class and its nanoseconds.
+_Setting = str | tuple[str, float]
 _NOTHING = Figure("", NOT_AVAILABLE, math.nan, (math.nan, math.nan))
 
 
-def _axes(scenario: Scenario, point: Point, layout: str) -> Point:
-    """A point as tables spell it, with the layout where it was moved."""
-    return spelled(scenario, point) | ({} if layout == OWN else {LAYOUT: layout})
+def _axes(scenario: Scenario, point: Point, setting: _Setting) -> Point:
+    """A point as tables spell it, with the layout or cost class that was moved."""
+    if isinstance(setting, tuple):
+        name, value = setting
+        return spelled(scenario, point) | {f"{COST}{name}": value}
+    return spelled(scenario, point) | ({} if setting == OWN else {LAYOUT: setting})
 
 
 class _Runner:
@@ -440,8 +480,8 @@ class _Runner:
 
     def found(self, asked: _Asked) -> Figure:
         """What a point gave, without its value."""
-        name, scenario, point, layout = asked
-        return self._figures[name, axes_key(_axes(scenario, point, layout))]
+        name, scenario, point, setting = asked
+        return self._figures[name, axes_key(_axes(scenario, point, setting))]
 
     def lines(self, name: str, scenario: Scenario, point: Point, layout: str) -> dict[str, frozenset[Line]]:
         """By variant, the lines of a load that are shared and written; empty if one cannot be run."""
@@ -457,8 +497,8 @@ class _Runner:
     def run(self, wanted: Sequence[_Asked]) -> None:
         """Run those of the points that were not run yet."""
         cells: list[CellSpec] = []
-        for name, scenario, point, layout in wanted:
-            axes = _axes(scenario, point, layout)
+        for name, scenario, point, setting in wanted:
+            axes = _axes(scenario, point, setting)
             if (name, axes_key(axes)) in self._figures:
                 continue
             self._figures[name, axes_key(axes)] = _NOTHING
@@ -466,7 +506,9 @@ class _Runner:
                 load = make_load(name, scenario, point)
             except InputError:
                 continue  # the range goes further than the model: there is no figure at that value
-            cells += [CellSpec(v, load, axes, _memory(v, layout)) for v in self.plan.variants]
+            cells += [
+                CellSpec(v, load, axes, _memory(v, setting), _costs(v, setting)) for v in self.plan.variants
+            ]
         if not cells:
             return
         each = len(self.plan.variants)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.exit import mmput
@@ -10,47 +11,63 @@ from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Call, Steps, again, loop
 from spfvar.ops.paging import touch
-from spfvar.ops.primitives import set_register
-from spfvar.scenario.file_actors import (
-    FILE_STATEMENTS,
-    anon_rmap,
-    collapse,
-    map_over,
-    mkyoung,
-    swap_space,
-    swapout,
-)
+from spfvar.ops.places import Field, Register
+from spfvar.ops.primitives import add, at, set_register, wait_equals
+from spfvar.scenario.calls import about, call_text
+from spfvar.scenario.file_actors import FILE_STATEMENTS, anon_rmap, collapse, map_over, mkyoung, swapout
 from spfvar.scenario.race import Actor, Race, RaceStatement, RaceVma
 from spfvar.scenario.verbs import VERBS
 
+#: The mm that counts who has ended, whichever the thread runs in.
+order_mm = Register("order_mm", o.MM)
+
 
 def actor_text(race: Race, actor: Actor) -> Callable[[], Steps]:
-    """The program of an actor as a strategy's text."""
+    """The program of an actor as a strategy's text, with what it waits for and who waits for it."""
+    waited_for = any(other.after == actor.name for other in race.actor)
 
     def text() -> Steps:
-        for statement in actor.program:
-            if statement.verb in FILE_STATEMENTS:
-                yield from FILE_STATEMENTS[statement.verb](race, statement)
-                continue
-            vma = race.vma_named(statement.target)
-            if race.mms > 1:
-                yield set_register(o.mm, vma.mm)
-            done = yield from _STATEMENTS[statement.verb](race, vma, statement)
-            if statement.verb == "merge" and done:
-                return  # the rest of the program is about the VMAs as they were
+        if actor.after:
+            threads = next(other.count for other in race.actor if other.name == actor.after)
+            yield set_register(order_mm, 0)
+            wait = wait_equals(at(order_mm, _ended(actor.after)), threads)
+            yield replace(wait.untimed(), name=f"wait until {actor.after} has ended")
+        yield from _program(race, actor)
+        if waited_for:
+            yield set_register(order_mm, 0)
+            yield add(at(order_mm, _ended(actor.name)), 1, f"{actor.name} has ended").untimed()
 
     return text
 
 
+def _ended(actor: str) -> Field:
+    """How many threads of an actor have ended: a word of the first mm, which never ends itself."""
+    return Field(o.MM, f"ended {actor}")
+
+
+def _program(race: Race, actor: Actor) -> Steps:
+    for statement in actor.program:
+        if statement.verb == "call":
+            yield from call_text(race, statement)
+            continue
+        if statement.verb in FILE_STATEMENTS:
+            yield from FILE_STATEMENTS[statement.verb](race, statement)
+            continue
+        vma = race.vma_named(statement.target)
+        if race.mms > 1:
+            yield set_register(o.mm, vma.mm)
+        done = yield from _STATEMENTS[statement.verb](race, vma, statement)
+        if statement.verb == "merge" and done:
+            return  # the rest of the program is about the VMAs as they were
+        if statement.verb == "mmap" and done is False:
+            return  # or about the VMA as it would be
+
+
 def _access(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
-    """The user's access; a fault is repeated until it succeeds or sends a signal."""
-    write = statement.verb == "store"
-    vmf = VmFault(write, race.mapping(vma))
-    yield set_register(o.address, vma.start + statement.page)
-    if vma.growsdown:
-        yield set_register(o.stack_top, vma.end - 1)
-    if vma.swap != "no":
-        yield from swap_space(race, vma)
+    """The access; a fault is repeated until it succeeds, or gives a signal (from kernel mode -EFAULT)."""
+    write = statement.verb in ("store", "put_user")
+    vmf = VmFault(write, race.mapping(vma), user=statement.verb in ("load", "store"))
+    yield from about(race, vma, statement.page)
     yield loop("access")
     if (yield touch(write)):
         ret = yield from hooks.do_user_addr_fault(vmf)
@@ -67,7 +84,7 @@ def _mmap(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from _range(vma)
     if vma.file:
         yield set_register(o.mapped_file, [file.name for file in race.file].index(vma.file))
-    yield from hooks.mmap(race.mapping(vma))
+    return (yield from hooks.mmap(race.mapping(vma)))
 
 
 def _munmap(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
@@ -142,6 +159,8 @@ def _brk(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
 _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "load": _access,
     "store": _access,
+    "get_user": _access,
+    "put_user": _access,
     "mmap": _mmap,
     "munmap": _munmap,
     "mprotect": _mprotect,
@@ -162,6 +181,6 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "swapout": swapout,
 }
 
-if {*_STATEMENTS, *FILE_STATEMENTS} != set(VERBS):
-    unlike = ", ".join(sorted({*_STATEMENTS, *FILE_STATEMENTS} ^ set(VERBS)))
+if (texts := {*_STATEMENTS, *FILE_STATEMENTS, "call"}) != set(VERBS):
+    unlike = ", ".join(sorted(texts ^ set(VERBS)))
     raise TypeError(f"a verb has no text here, or no meaning in spfvar.scenario.verbs: {unlike}")

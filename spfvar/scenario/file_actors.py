@@ -10,6 +10,7 @@ from spfvar.mm.vmf import VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
 from spfvar.ops.primitives import set_register
+from spfvar.scenario.calls import about
 from spfvar.scenario.race import Race, RaceStatement, RaceVma
 
 
@@ -66,17 +67,10 @@ def anon_rmap(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from rmap_walk_anon()
 
 
-def swap_space(race: Race, vma: RaceVma) -> Steps:
-    """The swap cache of a VMA's pages."""
-    yield set_register(o.swapper_space, len(race.file) + race.swapped.index(vma))
-    yield set_register(o.swap_start, vma.start)
-
-
 def swapout(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     """Reclaim of one anonymous page of a VMA."""
-    yield set_register(o.address, vma.start + statement.page)
+    yield from about(race, vma, statement.page)
     yield set_register(o.cursor, vma.start + statement.page)
-    yield from swap_space(race, vma)
     yield from hooks.swap_out()
 
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from spfvar.errors import InputError, nearest, unknown
 from spfvar.mm.vmf import Mapping
 from spfvar.ops.properties import PROPERTIES
-from spfvar.scenario.sense import check_sense
+from spfvar.scenario.calls import check_call
+from spfvar.scenario.sense import check_sense, is_contested
 from spfvar.scenario.verbs import FILE_VERBS, VERBS
 
 #: Bounds of a race's memory: every word of a state has 16 bits, and sets of pages or CPUs are bit masks.
@@ -73,9 +74,33 @@ class RaceVma(_Strict):
     present: Literal["no", "zero", "file", "anon"] = "no"
 
     @property
+    def covers(self) -> int:
+        """Its first page at the start: a stack does not cover its lowest one yet."""
+        return self.start + self.growsdown
+
+    @property
     def end(self) -> int:
         """One past the last page."""
         return self.start + self.pages
+
+    @property
+    def backed(self) -> bool:
+        """Does it map a file?"""
+        return bool(self.file)
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """First page, and one past the last."""
+        return self.start, self.end
+
+    def is_like(self, other: RaceVma) -> bool:
+        """Do faults and calls that mean the one do the right thing with the other?"""
+        return all(getattr(self, key) == getattr(other, key) for key in _KIND)
+
+
+#: What of a VMA the texts branch on; whether it is a file's is among them, which file is not.
+_KIND = ("backed", "sharing", "fault_around", "map_pages", "speculative", "neighbours", "userfault", "policy",
+         "swap", "numa", "write_notify")  # fmt: skip
 
 
 class RaceStatement(_Strict):
@@ -91,6 +116,9 @@ class RaceStatement(_Strict):
     before page ``page``, ``punch`` and ``reclaim`` take that page away, ``writeback`` writes from it on.
     ``anon_rmap`` is a reverse-map walk that comes by the VMA's anon_vma; ``mkyoung`` is a fault on a page
     that may be mapped, for the sake of its accessed bit.  ``swapout`` is reclaim of an anonymous page.
+    ``get_user`` and ``put_user`` are the kernel's accesses on behalf of its user.  ``call`` runs a hook point,
+    with the registers of the VMA or file ``on`` set (its address from ``page``), the facts of that VMA (a
+    VmFault of a ``write``) for arguments, and the rest of them from ``args``; a Register by its name.
     """
 
     load: str | None = None
@@ -118,11 +146,17 @@ class RaceStatement(_Strict):
     reclaim: str | None = None
     writeback: str | None = None
     retract: str | None = None
+    get_user: str | None = None
+    put_user: str | None = None
+    call: str | None = None
 
     to: str = ""
     fast: bool = False
     page: int = Field(default=0, ge=0)
     prot: Literal["r", "rw"] = "rw"
+    on: str = ""
+    write: bool = False
+    args: dict[str, bool | int | str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_verb(self) -> RaceStatement:
@@ -145,19 +179,20 @@ class RaceStatement(_Strict):
     @property
     def extras(self) -> set[str]:
         """The keys besides the verb that say something."""
-        return {key for key in _KEYS if getattr(self, key) != type(self).model_fields[key].default}
+        return {key for key in _KEYS if key in self.model_dump(exclude_defaults=True)}
 
 
-_KEYS = ("to", "fast", "page", "prot")
+_KEYS = ("to", "fast", "page", "prot", "on", "write", "args")
 if set(RaceStatement.model_fields) != {*VERBS, *_KEYS}:
     unlike = ", ".join(sorted(set(RaceStatement.model_fields) ^ {*VERBS, *_KEYS}))
     raise TypeError(f"a verb has no field here, or no meaning in spfvar.scenario.verbs: {unlike}")
 
 
 class Actor(_Strict):
-    """``count`` threads that run the same program once."""
+    """``count`` threads that run the same program once; ``after``: when all of that actor's have ended."""
 
     name: Name
+    after: str = ""
     count: int = Field(default=1, ge=1, le=MAX_THREADS)
     program: list[RaceStatement] = Field(min_length=1)
 
@@ -188,9 +223,16 @@ class Race(_Strict):
         self._check_properties()
         self._check_names()
         self._check_vmas()
-        for a, actor in enumerate(self.actor):
-            for s, statement in enumerate(actor.program):
-                self.check_statement(statement, f"actor[{a}].program[{s}].")
+        self._check_order()
+        places = [
+            (statement, f"actor[{a}].program[{s}].")
+            for a, actor in enumerate(self.actor)
+            for s, statement in enumerate(actor.program)
+        ]
+        for statement, where in places:
+            self._check_target(statement, where)
+        for statement, where in places:
+            self.check_statement(statement, where)
         check_sense(self)
         if self.threads > MAX_THREADS:
             raise InputError(f"{self.threads} threads in all", key="actor", expected=f"at most {MAX_THREADS}")
@@ -203,15 +245,11 @@ class Race(_Strict):
     def check_statement(self, statement: RaceStatement, where: str) -> None:
         """Names, pages and other keys, then what the verb needs of the memory."""
         verb = VERBS[statement.verb]
+        self._check_target(statement, where)
+        if verb.of == "hook point":
+            check_call(self, statement, where)
+            return
         pages = {item.name: item.pages for item in (self.file if verb.of == "file" else self.vma)}
-        self._check_name(statement.target, list(pages), f"{where}{verb.name}", verb.of)
-        for key in statement.extras - set(verb.extras):
-            raise InputError(
-                f"{verb.name} has no {key}", key=f"{where}{key}",
-                expected=f"only {', '.join(verb.extras)}" if verb.extras else "nothing but the verb",
-            )  # fmt: skip
-        if "to" in verb.extras:
-            self._check_name(statement.to, [vma.name for vma in self.vma], f"{where}to", "vma")
         if statement.page >= pages[statement.target]:
             raise InputError(
                 f"{verb.of} {statement.target!r} has no page {statement.page}",
@@ -223,6 +261,20 @@ class Race(_Strict):
                 raise InputError(
                     wrong, key=f"{where}{need.key or verb.name}", expected=need.expected(self, statement)
                 )
+
+    def _check_target(self, statement: RaceStatement, where: str) -> None:
+        """What it names is there, and its keys are the verb's."""
+        verb = VERBS[statement.verb]
+        if verb.of != "hook point":
+            names = [item.name for item in (self.file if verb.of == "file" else self.vma)]
+            self._check_name(statement.target, names, f"{where}{verb.name}", verb.of)
+        for key in sorted(statement.extras - set(verb.extras)):
+            raise InputError(
+                f"{verb.name} has no {key}", key=f"{where}{key}",
+                expected=f"only {', '.join(verb.extras)}" if verb.extras else "nothing but the verb",
+            )  # fmt: skip
+        if "to" in verb.extras:
+            self._check_name(statement.to, [vma.name for vma in self.vma], f"{where}to", "vma")
 
     @staticmethod
     def _check_name(name: str, names: list[str], key: str, kind: str) -> None:
@@ -263,8 +315,14 @@ class Race(_Strict):
                     )
             self._check_present(i, vma)
             for other in self.vma[:i]:
-                if vma.mapped and other.mapped and vma.start < other.end and other.start < vma.end:
+                if vma.mapped and other.mapped and vma.covers < other.end and other.covers < vma.end:
                     raise InputError(f"overlaps vma {other.name!r}", key=f"vma[{i}].start")
+                grows = vma.growsdown or other.growsdown
+                if grows and other in self.overlapping(vma) and not vma.is_like(other):
+                    raise InputError(
+                        f"vma {vma.name!r} and vma {other.name!r}, of another kind, may lie at one page",
+                        key=f"vma[{i}].start", expected="a stack that grows to a vma like it",
+                    )  # fmt: skip
         populated = sum(vma.pages for vma in self.vma if vma.present == "anon")
         if populated > MAX_ANON_PAGES:
             raise InputError(
@@ -293,6 +351,23 @@ class Race(_Strict):
         for i, name in enumerate(self.properties):
             if name not in PROPERTIES:
                 raise unknown("property", name, PROPERTIES, key=f"properties[{i}]")
+
+    def _check_order(self) -> None:
+        """Nobody waits for itself, or for an actor that is not there."""
+        after = {actor.name: actor.after for actor in self.actor}
+        for i, actor in enumerate(self.actor):
+            others = [name for name in after if name != actor.name]
+            seen, name = {actor.name}, actor.after
+            while name:
+                if name not in after:
+                    self._check_name(name, others, f"actor[{i}].after", "actor")
+                if name in seen:
+                    raise InputError(
+                        f"actor {actor.name!r} waits for itself", key=f"actor[{i}].after",
+                        expected="an actor that begins earlier",
+                    )  # fmt: skip
+                seen.add(name)
+                name = after[name]
 
     def _check_names(self) -> None:
         """Each file, VMA and actor has a name of its own."""
@@ -336,10 +411,42 @@ class Race(_Strict):
 
     def runs_in(self, actor: Actor, mm: int) -> bool:
         """Does the actor ever run in this address space?  Who only touches files does so in the first."""
-        return any(
-            (0 if statement.verb in FILE_VERBS else self.vma_named(statement.target).mm) == mm
+        return any(self._mm_of(statement) == mm for statement in actor.program)
+
+    def _mm_of(self, statement: RaceStatement) -> int:
+        if statement.verb in FILE_VERBS:
+            return 0
+        name = statement.on if statement.verb == "call" else statement.target
+        return next((vma.mm for vma in self.vma if vma.name == name), 0)
+
+    def overlapping(self, vma: RaceVma) -> list[RaceVma]:
+        """Other VMAs, or places, that have a page in common with a VMA."""
+        return [
+            other for other in self.vma
+            if other is not vma and other.mm == vma.mm and vma.start < other.end and other.start < vma.end
+        ]  # fmt: skip
+
+    def is_ever_mapped(self, vma: RaceVma) -> bool:
+        """Is it there at the start, or does an actor map it?"""
+        names = {
+            statement.target if role == "target" else statement.to
+            for actor in self.actor
             for statement in actor.program
-        )
+            for role in VERBS[statement.verb].maps
+        }
+        return vma.mapped or vma.name in names
+
+    def is_contested(self, vma: RaceVma) -> bool:
+        """May something else be mapped where an actor maps the VMA, or where it, a stack, would grow?"""
+        return is_contested(self, vma)
+
+    def before(self, actor: Actor) -> list[Actor]:
+        """The actors that have ended when it begins, the first one first."""
+        found: list[Actor] = []
+        while actor.after:
+            actor = next(one for one in self.actor if one.name == actor.after)
+            found.insert(0, actor)
+        return found
 
     @property
     def threads(self) -> int:
@@ -365,6 +472,7 @@ class Race(_Strict):
             policy=policy,
             protected="mprotect" in verbs or vma.prot == "r",
             reclaims="writeback" in verbs,
+            contested=self.is_contested(vma),
             swapped=vma.swap != "no",
             synchronous=vma.swap == "synchronous",
             numa=vma.numa,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spfvar.errors import InputError
-from spfvar.scenario.verbs import VERBS, Role
+from spfvar.scenario.verbs import ACCESSES, VERBS, Role
 
 if TYPE_CHECKING:
     from spfvar.scenario.race import Actor, Race, RaceStatement, RaceVma
@@ -32,14 +32,9 @@ def check_sense(race: Race) -> None:
     That VMAs, files and places exist, and what a verb needs of the memory at the start, has been looked at
     before.
     """
-    places = [
-        _Place(number, actor, statement, f"actor[{number}].program[{s}]")
-        for number, actor in enumerate(race.actor)
-        for s, statement in enumerate(actor.program)
-    ]
+    places = _places(race)
     _check_mapped(race, places)
-    for number, actor in enumerate(race.actor):
-        _check_order(race, actor, [place for place in places if place.number == number])
+    _check_order(race)
     _check_beside(race, places)
 
 
@@ -54,11 +49,82 @@ def pages_of(race: Race, statement: RaceStatement, roles: tuple[Role, ...]) -> P
 
 
 def _pages(vma: RaceVma) -> Pages:
-    return frozenset((vma.mm, page) for page in range(vma.start, vma.end))
+    return frozenset((vma.mm, page) for page in range(vma.covers, vma.end))
 
 
 def _mapped_at_start(race: Race) -> Pages:
     return frozenset().union(*(_pages(vma) for vma in race.vma if vma.mapped))
+
+
+def is_contested(race: Race, vma: RaceVma) -> bool:
+    """May something else be mapped where an actor maps the VMA, or where it, a stack, would grow?"""
+    if vma.growsdown:
+        return bool(race.overlapping(vma))
+    return any(
+        _finds_taken(race, place, mapped) or _takers(race, place)
+        for place, mapped in _in_order(race)
+        if VERBS[place.statement.verb].tries and place.statement.target == vma.name
+    )
+
+
+def _places(race: Race) -> list[_Place]:
+    return [
+        _Place(number, actor, statement, f"actor[{number}].program[{s}]")
+        for number, actor in enumerate(race.actor)
+        for s, statement in enumerate(actor.program)
+    ]
+
+
+def _in_order(race: Race) -> Iterator[tuple[_Place, Pages]]:
+    """Each statement, and what is mapped before it if its actor and those before that one run alone."""
+    places = _places(race)
+    for actor in race.actor:
+        mapped = _mapped_at_start(race)
+        for one in (*race.before(actor), actor):
+            for place in places:
+                if place.actor is not one:
+                    continue
+                if one is actor:
+                    yield place, mapped
+                verb = VERBS[place.statement.verb]
+                mapped -= pages_of(race, place.statement, verb.unmaps)
+                mapped |= pages_of(race, place.statement, verb.maps)
+
+
+def _finds_taken(race: Race, place: _Place, mapped: Pages) -> bool:
+    verb = VERBS[place.statement.verb]
+    return bool(pages_of(race, place.statement, verb.claims) & mapped) and not verb.over
+
+
+def _may_get_free(race: Race, place: _Place, mapped: Pages) -> bool:
+    """Do other threads unmap whatever is in the way of what a statement would take?"""
+    taken = pages_of(race, place.statement, VERBS[place.statement.verb].claims) & mapped
+    gone: Pages = frozenset()
+    for other in _beside(race, place):
+        gone |= pages_of(race, other.statement, VERBS[other.statement.verb].unmaps)
+    return taken <= gone
+
+
+def _takers(race: Race, place: _Place) -> list[_Place]:
+    """Statements of other threads that take pages which this one takes, too; a stack that may grow there."""
+    claimed = pages_of(race, place.statement, VERBS[place.statement.verb].claims)
+    return [
+        other
+        for other in _beside(race, place)
+        if claimed
+        & (
+            pages_of(race, other.statement, VERBS[other.statement.verb].claims)
+            | _grows_to(race, other.statement)
+        )
+    ]
+
+
+def _grows_to(race: Race, statement: RaceStatement) -> Pages:
+    """The page that a fault may extend a stack to."""
+    if not _may_grow(race, statement):
+        return frozenset()
+    vma = race.vma_named(statement.target)
+    return frozenset(((vma.mm, vma.start),))
 
 
 def _check_mapped(race: Race, places: list[_Place]) -> None:
@@ -72,9 +138,10 @@ def _check_mapped(race: Race, places: list[_Place]) -> None:
     for place in places:
         statement = place.statement
         verb = VERBS[statement.verb]
-        if verb.of == "file":
+        if verb.of != "vma":
             continue
-        if born.get(statement.target, place.actor.name) != place.actor.name:
+        earlier = [actor.name for actor in race.before(place.actor)]
+        if born.get(statement.target, place.actor.name) not in (place.actor.name, *earlier):
             raise InputError(
                 f"vma {statement.target!r} is there only once actor {born[statement.target]!r} has forked",
                 key=f"{place.key}.{statement.verb}", expected="another vma",
@@ -86,43 +153,39 @@ def _check_mapped(race: Race, places: list[_Place]) -> None:
             )  # fmt: skip
 
 
-def _check_order(race: Race, actor: Actor, places: list[_Place]) -> None:
+def _check_order(race: Race) -> None:
     """Within one program: what is claimed is free, and nothing runs in an mm that was left."""
-    mapped = set(_mapped_at_start(race))
-    left = False
-    for place in places:
-        statement = place.statement
+    left: set[int] = set()
+    for place, mapped in _in_order(race):
+        statement, actor = place.statement, place.actor
         verb = VERBS[statement.verb]
-        if left and verb.of == "vma" and race.vma_named(statement.target).mm == 1:
+        if place.number in left and verb.of == "vma" and race.vma_named(statement.target).mm == 1:
             raise InputError(
                 f"actor {actor.name!r} has left its mm", key=f"{place.key}.{statement.verb}",
                 expected="nothing behind exit",
             )  # fmt: skip
-        left = left or statement.verb == "exit"
-        claimed = pages_of(race, statement, verb.claims)
-        if claimed & mapped and not verb.over:
+        if statement.verb == "exit":
+            left.add(place.number)
+        if _finds_taken(race, place, mapped) and not (verb.tries and _may_get_free(race, place, mapped)):
             raise InputError(
                 f"the place of vma {_claimed(statement)!r} is not free",
                 key=f"{place.key}.{statement.verb}",
                 expected="a place where nothing is mapped, or no longer by what the actor did before",
             )  # fmt: skip
-        mapped -= pages_of(race, statement, verb.unmaps)
-        mapped |= pages_of(race, statement, verb.maps)
 
 
 def _check_beside(race: Race, places: list[_Place]) -> None:
     """Between programs: nobody takes another's free place, or moves the end of a VMA taken whole."""
     for place in places:
         verb = VERBS[place.statement.verb]
-        claimed = pages_of(race, place.statement, verb.claims)
         mine = pages_of(race, place.statement, ("target",)) if verb.of == "vma" else frozenset()
-        for other in _beside(place, places):
+        if (takers := _takers(race, place)) and not verb.tries:
+            raise InputError(
+                f"actor {takers[0].actor.name!r} takes the place of vma {_claimed(place.statement)!r} too",
+                key=f"{place.key}.{place.statement.verb}", expected="a place of its own",
+            )  # fmt: skip
+        for other in _beside(race, place):
             theirs = VERBS[other.statement.verb]
-            if claimed & pages_of(race, other.statement, theirs.claims):
-                raise InputError(
-                    f"actor {other.actor.name!r} takes the place of vma {_claimed(place.statement)!r} too",
-                    key=f"{place.key}.{place.statement.verb}", expected="a place of its own",
-                )  # fmt: skip
             goes = pages_of(race, other.statement, theirs.unmaps) & mine
             if verb.lasting and (
                 goes or (_reshapes(race, other.statement) and _same_vma(race, place, other))
@@ -138,18 +201,23 @@ def _check_beside(race: Race, places: list[_Place]) -> None:
                 )  # fmt: skip
 
 
-def _beside(place: _Place, places: list[_Place]) -> Iterator[_Place]:
-    """The statements of other threads, of the same actor too if it has several."""
-    for other in places:
-        if other.number != place.number or place.actor.count > 1:
+def _beside(race: Race, place: _Place) -> Iterator[_Place]:
+    """The statements of other threads, of the same actor too if it has several; not of who waits for it."""
+    for other in _places(race):
+        ordered = other.actor in race.before(place.actor) or place.actor in race.before(other.actor)
+        if (other.number != place.number or place.actor.count > 1) and not ordered:
             yield other
 
 
 def _reshapes(race: Race, statement: RaceStatement) -> bool:
     """Does it change where a VMA starts or ends?  A fault in a stack may."""
     verb = VERBS[statement.verb]
-    fault = statement.verb in ("load", "store", "mkyoung")
-    return verb.reshapes or (fault and race.vma_named(statement.target).growsdown)
+    return verb.reshapes or _may_grow(race, statement)
+
+
+def _may_grow(race: Race, statement: RaceStatement) -> bool:
+    fault = statement.verb in (*ACCESSES, "mkyoung")
+    return fault and race.vma_named(statement.target).growsdown
 
 
 def _same_vma(race: Race, place: _Place, other: _Place) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from spfvar.scenario.race import Race, RaceStatement, RaceVma
 
 #: Keys that a statement may have besides its verb.
-Extra = Literal["page", "prot", "to", "fast"]
+Extra = Literal["page", "prot", "to", "fast", "on", "write", "args"]
 #: Pages that a verb maps, unmaps or takes: of the VMA that it names, of the one at ``to``, of a heap from
 #: ``page`` on.
 Role = Literal["target", "to", "tail"]
@@ -53,21 +53,26 @@ class Verb:
     first), so that no other thread may take them too.  ``whole``: its range is one VMA exactly; ``reshapes``:
     it changes where a VMA ends, so that it cannot run beside another thread's verb that is ``whole``.
     ``lasting``: its VMA is there until it is done. ``absent``: it means something where nothing is mapped.
+    ``tries``: what it would take may not be free; then it fails, and what the program has behind it is not
+    run.
+    ``generated``: is it in the programs of a hunt?  Not, if nothing is known of what it does.
     """
 
     name: str
     does: str
-    of: Literal["vma", "file"] = "vma"
+    of: Literal["vma", "file", "hook point"] = "vma"
     extras: tuple[Extra, ...] = ()
     needs: tuple[Need, ...] = ()
     maps: tuple[Role, ...] = ()
     unmaps: tuple[Role, ...] = ()
     claims: tuple[Role, ...] = ()
     over: bool = False
+    tries: bool = False
     whole: bool = False
     reshapes: bool = False
     lasting: bool = False
     absent: bool = False
+    generated: bool = True
 
 
 # --- needs ---------------------------------------------------------------------------------------
@@ -140,6 +145,19 @@ def _over_nothing(race: Race, statement: RaceStatement) -> str:
     return "" if there else f"no mapping starts where vma {vma.name!r} does"
 
 
+def _unlike(race: Race, statement: RaceStatement) -> str:
+    vma = _vma(race, statement)
+    if not race.is_contested(vma):
+        return ""
+    for other in race.overlapping(vma):
+        if not race.is_ever_mapped(other):
+            continue
+        if not other.is_like(vma) or not (other.growsdown or other.range == vma.range):
+            return f"vma {other.name!r}, of another kind or range, may lie where {vma.name!r} does"
+    return ""
+
+
+ALIKE: Final = Need("a place that is free, or that only vmas of the same kind and range take", _unlike)
 OPEN: Final = Need("a file with open = true", _closed)
 OPEN_FILE: Final = Need("a file with open = true", _not_open)
 
@@ -216,14 +234,28 @@ VERBS: Final[dict[str, Verb]] = {
         Verb("load", "a user's read of page ``page``", extras=("page",)),
         Verb("store", "a user's write to page ``page``", extras=("page",), needs=(UNNOTIFIED,)),
         Verb(
+            "get_user",
+            "the kernel's read of page ``page`` of its user's memory: a fault without FAULT_FLAG_USER, which "
+            "designs may send to mmap_lock",
+            extras=("page",),
+        ),
+        Verb(
+            "put_user",
+            "the kernel's write to page ``page`` of its user's memory, faulting as get_user does",
+            extras=("page",),
+            needs=(UNNOTIFIED,),
+        ),
+        Verb(
             "mmap",
-            "mmap of the VMA at its place, which is free",
+            "mmap of the VMA at its place; what the program has behind it runs only if that was free",
             needs=(
                 OPEN_FILE,
                 NOT_SWAPPED,
+                ALIKE,
             ),
             maps=("target",),
             claims=("target",),
+            tries=True,
         ),
         Verb("munmap", "munmap of the VMA", needs=(COVERED,), unmaps=("target",), whole=True),
         Verb("mprotect", "mprotect of the VMA to ``prot``", needs=(COVERED,), extras=("prot",), whole=True),
@@ -351,7 +383,17 @@ VERBS: Final[dict[str, Verb]] = {
             needs=(OPEN,),
         ),
         Verb("retract", "khugepaged on the file's pages", of="file", needs=(OPEN,)),
+        Verb(
+            "call",
+            "a hook point, such as one that a plugin declares for an actor of its own; ``on``: the VMA or "
+            "file that it is about, ``args``: its other arguments",
+            of="hook point",
+            extras=("on", "page", "write", "args"),
+            generated=False,
+        ),
     )
 }
 
+#: The accesses of a thread: its own, and the kernel's for it.
+ACCESSES: Final = ("load", "store", "get_user", "put_user")
 FILE_VERBS: Final = tuple(name for name, verb in VERBS.items() if verb.of == "file")

@@ -6,6 +6,7 @@ time is found.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -108,8 +109,18 @@ def cost_table(names: tuple[str, ...], profile: Profile, given: dict[str, float]
     return Costs(kinds, ns)
 
 
-def check_costs(automaton: Automaton, profile: Profile, given: dict[str, float]) -> None:
-    """Raise StrategyError, with the text's line, for a cost class that `cost_table` would not know."""
+def check_costs(
+    automaton: Automaton, profile: Profile, given: dict[str, float], own: Mapping[str, float] = {}
+) -> None:
+    """Raise StrategyError, with the text's line, for a cost class that `cost_table` would not know.
+
+    ``own``: a variant's own classes; none of them may be the profile's or the load's.
+    """
+    for name in own:
+        if name in profile.cost_ns or name in given:
+            owner = "the machine" if name in profile.cost_ns else "the load"
+            raise StrategyError(f"Variant.costs.{name}: {owner} has that cost class; expected another name")
+    given = {**own, **given}
     for op in automaton.ops():
         if op.cost not in profile.cost_ns and op.cost not in given:
             error = unknown("cost class", op.cost, sorted({*profile.cost_ns, *given}))

@@ -59,10 +59,13 @@ class World:
     prepared: dict[int, tuple[Any, Any]] = field(default_factory=dict, compare=False)
 
 
-def build_world(load: Load, stack: Stack, memory: Memory | None = None) -> World:
+def build_world(
+    load: Load, stack: Stack, memory: Memory | None = None, costs: Dict[str, float] | None = None
+) -> World:
     """Extract, lay out and link a load under a variant.  Raises StrategyError.
 
-    ``memory``: where the members of structs lie, if not as the stack's variant says.
+    ``memory``: where the members of structs lie, ``costs``: its own cost classes, if not as the stack's
+    variant says.
     """
     programs = extract_programs(load, stack)
     sizes = sizes_of(load, programs.values())
@@ -73,7 +76,8 @@ def build_world(load: Load, stack: Stack, memory: Memory | None = None) -> World
     program = link(automata, layout, private_tables(load), settled_fields(load, automata), lines=lines)
     state = layout.empty_state()
     _Builder(load, layout, program, state).build()
-    return World(load, layout, program, state, compute_times(load))
+    own = stack.variant.costs if costs is None else costs
+    return World(load, layout, program, state, {**own, **compute_times(load)})
 
 
 def extract_programs(load: Load, stack: Stack) -> dict[str, Automaton]:

@@ -53,6 +53,7 @@ from spfvar.ops.codes import (
     V_PTE_LEFT,
     V_REFCOUNT,
     V_RMAP,
+    V_SEQUENCE_LEFT,
     V_TABLE_LEFT,
     V_TRUNCATED,
     V_USE_AFTER_FREE,
@@ -261,11 +262,18 @@ def check_vmas(s, g):
 
 
 @inlined
-def wrong_at_rest(s, g, locks):
-    """The first property that does not hold, or V_NONE; ``locks`` are words that are 0 in a free lock."""
+def wrong_at_rest(s, g, locks, sequences):
+    """The first property that does not hold, or V_NONE.
+
+    ``locks`` are words that are 0 in a free lock; ``sequences`` has rows of a word that is even, and the word
+    of its object's life.
+    """
     for i in range(locks.shape[0]):
         if s[locks[i]] != 0:
             return V_LOCK_LEFT
+    for i in range(sequences.shape[0]):
+        if s[sequences[i, 0]] & 1 and s[sequences[i, 1]] == LIVE:
+            return V_SEQUENCE_LEFT
     wrong = check_tables(s, g)
     if wrong == V_NONE:
         wrong = check_vmas(s, g)

@@ -168,7 +168,7 @@ def word_op(s, p, g, pc, tb, a):
 
 @inlined
 def lifetime_op(s, p, g, pc, tid, tb, out):
-    """Allocation, RCU, interrupts (opcodes ALLOC to SRCU_READ_UNLOCK)."""
+    """Allocation, RCU, interrupts, assertions (opcodes ALLOC to BUG)."""
     op = p[pc, C_OP]
     if op == c.RCU_READ_LOCK:
         return lifetime.reader_enters(s, g, tb)
@@ -203,6 +203,8 @@ def lifetime_op(s, p, g, pc, tid, tb, out):
         return lifetime.srcu_enters(s, g, tb + p[pc, C_DST])
     if op == c.SRCU_READ_UNLOCK:
         return lifetime.srcu_leaves(s, g, tb + p[pc, C_DST])
+    if op == c.BUG:
+        return -2 - c.V_BUG
     return lifetime.gp_invoke(s, g)
 
 
@@ -211,7 +213,9 @@ def tree_op(s, p, g, pc, tb, a):
     """The VMA tree (opcodes FIND_VMA to VMA_CONTAINS)."""
     op = p[pc, C_OP]
     if op == c.FIND_VMA:
-        return tables.find_vma(s, g, s[tb + p[pc, C_SRC]], tb + p[pc, C_DST])
+        start = s[tb + p[pc, C_SRC]]
+        end = s[tb + p[pc, C_SRC2]] if p[pc, C_SRC2] >= 0 else start + 1
+        return tables.find_vma(s, g, start, end, tb + p[pc, C_DST])
     if op == c.TREE_STORE:
         pages.new_epoch(s, g, s[a], s[a + 1], s[tb + p[pc, C_SRC]] + 1)
         return tables.tree_store(s, g, s[a], s[a + 1], s[tb + p[pc, C_SRC]] + 1)

@@ -38,14 +38,16 @@ from spfvar.transition.jit import inlined
 
 
 @inlined
-def find_vma(s, g, address, register):
-    """Outcome 1 if the tree has a VMA for the address; its number goes to the thread word.
+def find_vma(s, g, start, end, register):
+    """Outcome 1 if the tree has a VMA for a page of the range; the first one's number goes to a thread word.
 
     Beyond the address space there is none (the next VMA of the last one is looked for there).
     """
     found = 0
-    if address < g[G_PAGES]:
+    address = start
+    while found == 0 and address < end and address < g[G_PAGES]:
         found = s[g[G_TREE] + (address >> g[G_TREE_SHIFT])]
+        address += 1 << g[G_TREE_SHIFT]
     s[register] = found - 1
     return 1 if found != 0 else 0
 

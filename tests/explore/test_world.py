@@ -40,7 +40,7 @@ def all_ended(world: RaceWorld) -> RaceWorld:
 
 def verdict(world: RaceWorld) -> str:
     """What is wrong with the start state, taken as the end."""
-    return c.VIOLATIONS[wrong_at_rest(world.start, world.layout.g, world.locks)]
+    return c.VIOLATIONS[wrong_at_rest(world.start, world.layout.g, world.locks, world.sequences)]
 
 
 def violations(found: Exploration) -> list[str]:

@@ -18,7 +18,7 @@ from spfvar.automata.automaton import Automaton, Node
 from spfvar.automata.layout import Layout, Sizes
 from spfvar.automata.link import link
 from spfvar.explore.search import AT_REST, WAYS
-from spfvar.explore.world import KTHREAD, LANE, RaceWorld, lock_words, packed
+from spfvar.explore.world import KTHREAD, LANE, RaceWorld, lock_words, packed, sequence_words
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops import primitives as p
@@ -157,7 +157,8 @@ def tiny_world(seed: int) -> RaceWorld:
     publish(layout, state)
     race: Any = SimpleNamespace()
     threads = tuple(f"{names[group]} {thread}" for thread, group in enumerate(groups))
-    return RaceWorld(race, layout, program, automata, packed(state), lock_words(layout), threads, groups)
+    locks, sequences = lock_words(layout), sequence_words(layout)
+    return RaceWorld(race, layout, program, automata, packed(state), locks, sequences, threads, groups)
 
 
 def publish(layout: Layout, state: Any) -> None:
@@ -235,7 +236,7 @@ def naive_search(world: RaceWorld, limit: int = 1 << 30) -> Naive | None:
                 found.violated(c.V_DEADLOCK, depth, rest=True)
             else:
                 found.ends += 1
-                wrong = int(wrong_at_rest(state, g, world.locks))
+                wrong = int(wrong_at_rest(state, g, world.locks, world.sequences))
                 if wrong:
                     found.violated(wrong, depth, rest=True)
         if len(depths) > limit:
@@ -255,4 +256,4 @@ def replayed(world: RaceWorld, ways: list[int], code: int, way: int) -> bool:
         state = after
     if way != AT_REST or any(out >= 0 for _, _, out, _ in moves(world, state)):
         return False
-    return code == c.V_DEADLOCK or int(wrong_at_rest(state, g, world.locks)) == code
+    return code == c.V_DEADLOCK or int(wrong_at_rest(state, g, world.locks, world.sequences)) == code

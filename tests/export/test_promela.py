@@ -22,8 +22,11 @@ from spfvar.export.promela import promela
 from spfvar.matrix import catalogue
 from spfvar.ops import codes as c
 from spfvar.ops.op import Op
+from spfvar.ops.primitives import bug_on
 from spfvar.plugins.registry import Registry, load_registry
 from spfvar.plugins.variant import Stack
+from spfvar.scenario.race import Race
+from spfvar.toml_input import parse_toml
 from tests.cli.running import Answer, spfvar
 
 #: Larger races are left to the explorer, and to whoever has time for SPIN.
@@ -287,3 +290,52 @@ def test_export_says_what_is_wrong(arguments: list[str], message: str) -> None:
     answer = spfvar("export", *arguments)
     assert (answer.code, answer.out) == (2, "")
     assert message in answer.err
+
+
+CONTESTED = """
+kind = "race"
+title = "two threads map one place; the second actor comes last"
+properties = ["P14"]
+
+[[vma]]
+name = "map"
+start = 0
+mapped = false
+
+[[actor]]
+name = "maps"
+count = 2
+program = [{ mmap = "map" }]
+
+[[actor]]
+name = "unmaps"
+after = "maps"
+program = [{ munmap = "map" }]
+"""
+
+
+@needs_spin
+def test_spin_agrees_on_contested_places_and_the_order_of_actors() -> None:
+    """find_vma_intersection and the wait for another actor, which no shipped race has."""
+    race: Race = parse_toml(CONTESTED, "race.toml", Race)
+    judge(build_race(race, stack("spf-anon")), "contested@spf-anon")
+
+
+@needs_spin
+def test_spin_agrees_on_sequence_counts_and_assertions() -> None:
+    """A write section that never ends is left at rest; BUG_ON breaks wherever it is reached."""
+
+    def instead(automaton: Automaton, name: str, op: Op) -> Automaton:
+        nodes = tuple(
+            Node(op, node.successors) if node.op.name.startswith(name) else node for node in automaton.nodes
+        )
+        return Automaton(automaton.name, nodes)
+
+    race: Race = parse_toml(CONTESTED.replace("count = 2\n", ""), "race.toml", Race)
+    automata = extract_race(race, stack("spf-anon"))
+    for op, code in ((Op(c.NOP, "no end"), c.V_SEQUENCE_LEFT), (bug_on("here"), c.V_BUG)):
+        changed = {name: instead(one, "write_seqcount_end", op) for name, one in automata.items()}
+        changed_world = build_world(race, changed)
+        found = explore(changed_world, Options(first=False, livelock=False))
+        assert code in {violation.code for violation in found.violations}
+        judge(changed_world, f"{c.VIOLATIONS[code]}")

@@ -165,6 +165,7 @@ PROGRAMS: dict[str, list[dict[str, Any]]] = {
     "dontunmap": [{"dontunmap": "a", "to": "free"}],
     "fork": [{"fork": "a", "to": "child"}],
     "map_over": [{"map_over": "over"}],
+    "call": [{"call": "munmap", "on": "a"}],
 }
 
 

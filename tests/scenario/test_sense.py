@@ -86,8 +86,9 @@ LOAD = {"load": "map"}
         ([[LOAD], [{"munmap": "free"}]], "is not mapped, and no actor maps it", "actor[1].program[0].munmap"),
         ([[{"mmap": "map"}]], "the place of vma 'map' is not free", "actor[0].program[0].mmap"),
         ([[{"mmap": "free"}, {"mmap": "free"}]], "the place of vma 'free' is not free", "actor[0].program[1].mmap"),
-        ([[{"mmap": "free"}], [{"mmap": "free"}]], "actor 'a1' takes the place of vma 'free' too", "actor[0].program[0].mmap"),
-        ([[{"mmap": "free"}], [{"mmap": "high"}]], "actor 'a1' takes the place of vma 'free' too", "actor[0].program[0].mmap"),
+        ([[{"mmap": "map"}], [{"madvise": "map"}]], "the place of vma 'map' is not free", "actor[0].program[0].mmap"),
+        ([[{"mmap": "free"}], [{"mmap": "high"}]], "vma 'high', of another kind or range, may lie where 'free' does", "actor[0].program[0].mmap"),
+        ([[{"move": "map", "to": "free"}], [{"mmap": "free"}]], "actor 'a1' takes the place of vma 'free' too", "actor[0].program[0].move"),
         ([[{"move": "map", "to": "free"}], [{"dontunmap": "next", "to": "free"}]], "takes the place", "actor[0].program[0].move"),
         ([[{"merge": "map", "to": "next"}], [{"munmap": "next"}]], "actor 'a0' changes where vma 'next' ends", "actor[1].program[0].munmap"),
         ([[{"shrink": "map"}], [{"move": "map", "to": "free"}]], "actor 'a0' changes where vma 'map' ends", "actor[1].program[0].move"),
@@ -116,6 +117,10 @@ def test_what_no_process_could_run_is_refused(
         [[{"merge": "map", "to": "next"}, {"munmap": "next"}], [{"store": "next"}]],  # the rest if there is no merge
         [[{"maps": "free"}], [LOAD]],  # /proc/pid/maps may be read anywhere
         [[{"exit": "theirs"}], [{"load": "theirs"}]],
+        [[{"mmap": "free"}], [{"mmap": "free"}, {"munmap": "free"}]],  # whoever comes second has no mapping
+        [[{"mmap": "map"}], [{"munmap": "map"}]],
+        [[{"get_user": "map"}], [{"put_user": "map", "page": 1}], [{"munmap": "map"}]],
+        [[{"call": "show_map", "on": "free"}], [{"munmap": "map"}]],
     ],
 )  # fmt: skip
 def test_what_processes_do_is_accepted(programs: list[list[Statement]]) -> None:
@@ -124,7 +129,10 @@ def test_what_processes_do_is_accepted(programs: list[list[Statement]]) -> None:
 
 
 def test_threads_of_one_actor_are_beside_each_other() -> None:
-    """Two threads cannot take one free place, though they are one actor."""
-    read([{"mmap": "free"}])
+    """Two threads cannot take one free place, though they are one actor; of two that try, one gets it."""
+    move = {"move": "map", "to": "free"}
+    read([move])
     with pytest.raises(InputError, match="actor 'a0' takes the place of vma 'free' too"):
-        read([{"mmap": "free"}], count=2)
+        read([move], count=2)
+    contested = [read([{"mmap": "free"}], count=threads) for threads in (1, 2)]
+    assert [race.mapping(race.vma_named("free")).contested for race in contested] == [False, True]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from spfvar.variants.spf_patches import MMAP_SEQ
 
 from spfvar.explore.world import RaceWorld, build_race
 from spfvar.ops import codes as c
@@ -51,7 +53,11 @@ class Rest:
 
     def verdict(self) -> str:
         """What is wrong with the state."""
-        return c.VIOLATIONS[wrong_at_rest(self.state, self.layout.g, self.world.locks)]
+        return c.VIOLATIONS[wrong_at_rest(*self.words())]
+
+    def words(self) -> tuple[Any, ...]:
+        """What is looked at."""
+        return self.state, self.layout.g, self.world.locks, self.world.sequences
 
     def add(self, field: Field, index: int, amount: int) -> None:
         """Change a field."""
@@ -95,6 +101,11 @@ def lock_left(rest: Rest) -> None:
 def waiter_left(rest: Rest) -> None:
     """The last word of a spinlock: somebody queued."""
     rest.state[rest.layout.word(o.PTL, 0) + 2] = 1
+
+
+def section_left(rest: Rest) -> None:
+    """The series' mmap_seq is odd: a writer has let mmap_lock go without ending its section."""
+    rest.add(MMAP_SEQ, 0, 1)
 
 
 def entry_left(rest: Rest) -> None:
@@ -213,6 +224,7 @@ COUNTS = ((o.F_COUNT, 0), (o.REFCOUNT, 2), (o.PAGE_REFS, 1), (o.ANON_VMA_REFS, 1
     [
         (lock_left, c.V_LOCK_LEFT),
         (waiter_left, c.V_LOCK_LEFT),
+        (section_left, c.V_SEQUENCE_LEFT),
         (entry_left, c.V_PTE_LEFT),
         (table_left, c.V_TABLE_LEFT),
         (table_leaked, c.V_TABLE_LEFT),

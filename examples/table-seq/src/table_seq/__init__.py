@@ -46,7 +46,7 @@ from spfvar.ops.primitives import (
 from spfvar.plugins.variant import Event, Twin, Variant
 
 #: Odd while mmap_lock is held for writing; never 0, which is what a new page table has.
-SECTION = Field(o.MM, "mm_write_seq", where=apart(), initial=2)
+SECTION = Field(o.MM, "mm_write_seq", where=apart(), initial=2, sequence=True)
 #: In the table's struct page, so on the cache line of its lock.
 TABLE_SEQ = Field(o.PAGE_TABLE, "table_seq", initial=1)
 
