@@ -104,21 +104,24 @@ class Extractor:
         #: What the primitives of all texts have to agree with.
         self.vocabulary = Vocabulary()
 
-    def automaton(self, name: str, text: Callable[[], Steps]) -> Automaton:
+    def automaton(self, name: str, text: Callable[[], Steps], keep: bool = True) -> Automaton:
         """The automaton of a thread's whole text; where the text ends, the thread ends.
 
-        Raises StrategyError for a text that yields no op, never ends, or is not repeatable.
+        ``keep``: it is remembered, for other texts that are the same.  Raises StrategyError for a text that yields no op, never ends, or is not repeatable.
         """
         try:
             function = self._extract(name, text)
             key = (name, function.root, tuple(function.nodes))
-            if key not in self._automata:  # loads that differ in numbers only have the same automata
-                flat = _Flattener(self._callee, end_thread())
-                entry = flat.run(function)
-                self._automata[key] = minimise(name, flat.nodes, entry)
+            if key in self._automata:  # loads that differ in numbers only have the same automata
+                return self._automata[key]
+            flat = _Flattener(self._callee, end_thread())
+            entry = flat.run(function)
+            automaton = minimise(name, flat.nodes, entry)
         except RecursionError:
             raise StrategyError(f"{name} is too long: its calls and branches nest too deeply") from None
-        return self._automata[key]
+        if keep:
+            self._automata[key] = automaton
+        return automaton
 
     def calls(self) -> list[Call]:
         """Every call that the automata so far consist of: which functions, with which arguments."""

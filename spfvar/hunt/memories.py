@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from typing import Any, Final
 
@@ -26,10 +27,7 @@ _STARTS: Final[tuple[dict[str, Any], ...]] = (
 )
 
 
-_STARTS_OF: Final[dict[str, tuple[tuple[RaceVma, ...], ...]]] = {}
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Memory:
     """What a race starts from.
 
@@ -45,6 +43,23 @@ class Memory:
     varied: tuple[str, ...] = ("map",)
     used: frozenset[str] = field(default=frozenset())
     table_pages: int = 2
+
+    @cached_property
+    def base(self) -> Race:
+        """A race on it, whose actors are to be replaced."""
+        return self.race([{"name": "reader", "program": [{"maps": self.vmas[0]["name"]}]}])
+
+    @cached_property
+    def starts(self) -> tuple[tuple[RaceVma, ...], ...]:
+        """The VMAs of its races, in every state that they may be found in together; the emptiest first."""
+        return tuple(self._starts())
+
+    @cached_property
+    def fullest(self) -> tuple[RaceVma, ...]:
+        """The start with the most anonymous pages, which needs the most objects."""
+        return max(
+            self.starts, key=lambda vmas: sum(vma.pages for vma in vmas if vma.present == "anon")
+        )
 
     def race(self, actors: list[dict[str, Any]], states: Mapping[str, Table] = {}) -> Race:
         """A race of these actors, its VMAs as in ``states``.  ValueError if it makes no sense."""
@@ -62,14 +77,8 @@ class Memory:
             }
         )
 
-    def starts(self) -> tuple[tuple[RaceVma, ...], ...]:
-        """The VMAs of its races, in every state that they may be found in together; the emptiest first."""
-        if self.name not in _STARTS_OF:
-            _STARTS_OF[self.name] = tuple(self._starts())
-        return _STARTS_OF[self.name]
-
     def _starts(self) -> Iterator[tuple[RaceVma, ...]]:
-        looks = [{"name": "reader", "program": [{"maps": self.vmas[0]["name"]}]}]
+        looks = self.base.model_dump(mode="json", exclude_defaults=True)["actor"]
         for chosen in product(_STARTS, repeat=len(self.varied)):
             try:
                 yield tuple(self.race(looks, dict(zip(self.varied, chosen, strict=True))).vma)

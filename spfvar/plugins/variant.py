@@ -224,10 +224,13 @@ class Stack:
             raise StrategyError(f"no patch of {self.variant.name} implements {name}")
         return steps  # type: ignore[no-any-return]
 
-    def automaton(self, name: str, text: Any) -> Automaton:
-        """Extract a thread's text under this stack; errors name the variant too."""
+    def automaton(self, name: str, text: Any, keep: bool = True) -> Automaton:
+        """Extract a thread's text under this stack; errors name the variant too.
+
+        ``keep``: remember it, for a text that is the same.
+        """
         with self._extracting():
-            found = self._extractor.automaton(name, text)
+            found = self._extractor.automaton(name, text, keep)
             CacheLines(self.memory, touched_fields(found.ops()))  # raises for a field that no struct has
             return found
 
