@@ -107,7 +107,8 @@ class Extractor:
     def automaton(self, name: str, text: Callable[[], Steps], keep: bool = True) -> Automaton:
         """The automaton of a thread's whole text; where the text ends, the thread ends.
 
-        ``keep``: it is remembered, for other texts that are the same.  Raises StrategyError for a text that yields no op, never ends, or is not repeatable.
+        ``keep``: it is remembered, for other texts that are the same.  Raises StrategyError for a text that
+        yields no op, never ends, or is not repeatable.
         """
         try:
             function = self._extract(name, text)

@@ -250,7 +250,7 @@ def futures_of(masks: Masks, table: npt.NDArray[np.int32]) -> Masks:
 
 
 def conflicts(mine: Masks, theirs: Masks) -> npt.NDArray[np.bool_]:
-    """By row of footprints: does it touch a resource that one other also does, so that their order matters?"""
+    """By row of footprints: does it touch a resource that another one does, so that their order matters?"""
     others = theirs[READ] | theirs[WRITE] | theirs[ADD]
     found: npt.NDArray[np.bool_] = (
         (mine[:, WRITE] & others)

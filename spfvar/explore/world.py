@@ -97,6 +97,21 @@ def begin(race: Race, layout: Layout, state: npt.NDArray[np.int16], entries: Seq
         for mm in range(1, race.mms):
             users = sum(actor.count for actor in race.actor if race.runs_in(actor, mm))
             state[layout.word(o.MM_USERS, mm)] = users
+    for vma in race.vma:
+        if vma.warm:
+            _warm(race, layout, state, vma)
+
+
+def _warm(race: Race, layout: Layout, state: npt.NDArray[np.int16], vma: RaceVma) -> None:
+    """Let the TLB of the first thread that runs in the VMA's mm have its entries."""
+    g = layout.g
+    shift = int(g[c.G_PT_SHIFT])
+    actors = [actor for actor in race.actor for _ in range(actor.count)]
+    thread = next((n for n, actor in enumerate(actors) if race.runs_in(actor, vma.mm)), 0)
+    for page in range(vma.start + vma.growsdown, vma.end):
+        table = int(state[int(g[c.G_PMD]) + (page >> shift)]) - 1
+        entry = state[int(g[c.G_PTE]) + (table << shift) + (page & (1 << shift) - 1)]
+        state[int(g[c.G_TLB]) + thread * int(g[c.G_PAGES]) + page] = entry
 
 
 def names_of_threads(race: Race, with_rcu: bool) -> tuple[tuple[str, ...], tuple[int, ...]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import Final
@@ -90,7 +90,7 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class Joint:
-    """The races of a group made ready to be searched: of their start states, ``ground`` makes one at a time."""
+    """What the races of a group share: all but their start states, which `Ground.start` makes."""
 
     world: RaceWorld
     followed: Followed
@@ -141,11 +141,11 @@ class Ground:
 
     def start(self, number: int, joint: Joint) -> State:
         """The start state of a group's race from the memory's start of that number."""
-        layout, race = joint.world.layout, joint.world.race
+        layout = joint.world.layout
+        race = joint.world.race.model_copy(update={"vma": list(self._memory.starts[number])})
         plot = self._plots[layout.sizes.threads]
         if number not in plot.memories:
-            found = race.model_copy(update={"vma": list(self._memory.starts[number])})
-            plot.memories[number] = memory_of(found, layout)
+            plot.memories[number] = memory_of(race, layout)
         state = plot.memories[number].copy()
         begin(race, layout, state, joint.entries)
         return state
@@ -154,7 +154,9 @@ class Ground:
         """Equal for races that are one race to the design: the same programs, started from the same state."""
         known = (number, joint.fields)
         if known not in self._start_keys:
-            self._start_keys[known] = _start_key(joint.world.layout, start, joint.fields)
+            warm = [vma.start for vma in self._memory.starts[number] if vma.warm]
+            words = _start_words(joint.world.layout, start, joint.fields)
+            self._start_keys[known] = repr((warm, words)).encode()
         return hashlib.sha256(joint.digest + self._start_keys[known]).digest()[:KEY]
 
     def _text(self, race: Race, number: int, program: tuple[int, ...]) -> _Text:
@@ -301,8 +303,11 @@ def _larger(one: Sizes, other: Sizes) -> Sizes:
     return replace(one, **more, tlbs=one.tlbs or other.tlbs)
 
 
-def _start_key(layout: Layout, start: State, mentioned: frozenset[Field]) -> bytes:
-    """What programs that mention these fields can find at the start; who uses an mm is up to the programs."""
+def _start_words(layout: Layout, start: State, mentioned: frozenset[Field]) -> list[int]:
+    """What programs that mention these fields can find at the start.
+
+    Who uses an mm, and whose TLBs are warm, is up to the programs.
+    """
     words: list[int] = []
     looked_at = sorted(
         (field for field in layout.field_offset if field.width == 1 and _matters(field, mentioned)),
@@ -323,7 +328,7 @@ def _start_key(layout: Layout, start: State, mentioned: frozenset[Field]) -> byt
         if start[word]:
             first = int(g[c.G_PTE]) + (int(start[word]) - 1 << sizes.pt_shift)
             words += start[first : first + (1 << sizes.pt_shift)].tolist()
-    return repr(words).encode()
+    return words
 
 
 def _matters(field: Field, mentioned: frozenset[Field]) -> bool:

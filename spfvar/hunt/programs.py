@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from itertools import combinations_with_replacement, product
 from math import gcd, prod
 from typing import Any
@@ -14,7 +14,7 @@ from spfvar.errors import InputError
 from spfvar.hunt.memories import MEMORIES, Memory
 from spfvar.scenario.race import Actor, Race, RaceStatement
 from spfvar.scenario.sense import check_sense
-from spfvar.scenario.verbs import VERBS
+from spfvar.scenario.verbs import VERBS, Verb
 
 #: A statement as a table of a race's file.
 Statement = dict[str, Any]
@@ -89,14 +89,14 @@ class _Known:
     names: frozenset[str]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _known(memory: str) -> tuple[_Known, ...]:
     """Every statement that the memory allows, in the order of the table of verbs."""
     base = MEMORIES[memory].base
     found = []
     for verb in VERBS.values():
         for target in base.file if verb.of == "file" else base.vma:
-            for extras in product(*(_values(base, key, target.pages) for key in verb.extras)):
+            for extras in product(*(_values(base, verb, key, target.pages) for key in verb.extras)):
                 table = {verb.name: target.name} | {
                     key: value
                     for key, value in zip(verb.extras, extras, strict=True)
@@ -114,9 +114,9 @@ def statements(memory: Memory, verbs: Collection[str] = VERBS) -> list[Statement
     return [one.table for one in _known(memory.name) if one.statement.verb in verbs]
 
 
-def _values(race: Race, key: str, pages: int) -> Sequence[Any]:
-    if key == "page":
-        return range(pages)
+def _values(race: Race, verb: Verb, key: str, pages: int) -> Sequence[Any]:
+    if key == "page":  # a heap's first page always stays
+        return range(1 if "tail" in (*verb.maps, *verb.unmaps) else 0, pages)
     if key == "to":
         return [vma.name for vma in race.vma]
     return ("rw", "r") if key == "prot" else (False, True)
@@ -197,8 +197,9 @@ class Family:
         if not total:
             return iter(())
         draw = random.Random(f"{seed} {self.memory} {self.shape}")
-        step = next(n for n in iter(lambda: draw.randrange(total // 3, total + 1), None) if gcd(n, total) == 1)
-        first = draw.randrange(total)
+        step, first = draw.randrange(total // 3, total + 1), draw.randrange(total)
+        while gcd(step, total) != 1:
+            step += 1
         return ((first + n * step) % total for n in range(total))
 
 

@@ -21,7 +21,7 @@ from spfvar.plugins.variant import Stack
 from spfvar.scenario.race import Race
 
 #: A generated race has so few threads and pages that a larger search is one that got lost.
-BOUNDS = Options(max_states=200_000, max_bytes=1 << 28, seconds=float("inf"))
+BOUNDS = Options(max_states=200_000, seconds=float("inf"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,9 @@ def _outcome(world: RaceWorld, found: Exploration, outcome: Outcome, race: Race)
     if cause is not None:
         return replace(outcome, cause=cause, race=race)
     if not found.complete or found.violations:
-        return replace(outcome, why=found.why or "out of objects")
+        # Where a search notices its bound depends on the room that it had.
+        states = min(outcome.states, BOUNDS.max_states)
+        return replace(outcome, states=states, why=found.why or "out of objects")
     return outcome
 
 

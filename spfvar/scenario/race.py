@@ -44,6 +44,7 @@ class RaceVma(_Strict):
     ``shares``: it is what fork made of that VMA; both have the same pages.  ``growsdown``: a stack that does
     not cover its lowest page yet; ``policy``: it has a memory policy.  ``swap``: its pages are in swap, on
     the device or (which saves the read) in the swap cache; ``numa``: its present pages may be NUMA hints.
+    ``warm``: the first thread that runs in its mm has used its present entries: its TLB still has them.
     ``pgoff``: its vm_pgoff; of two anonymous neighbours that can merge, the second one's is the first one's
     pages.
     """
@@ -71,6 +72,7 @@ class RaceVma(_Strict):
     write_notify: bool = False
     table: bool = True
     present: Literal["no", "zero", "file", "anon"] = "no"
+    warm: bool = False
 
     @property
     def end(self) -> int:
@@ -261,6 +263,11 @@ class Race(_Strict):
                         expected=f"at most {file.pages}",
                     )
             self._check_present(i, vma)
+            if vma.warm and not (self.tlb and (vma.present != "no" or vma.shares)):
+                raise InputError(
+                    "no TLB has anything of it", key=f"vma[{i}].warm",
+                    expected="a race with tlb = true, and a vma with present entries",
+                )  # fmt: skip
             for other in self.vma[:i]:
                 if vma.mapped and other.mapped and vma.start < other.end and other.start < vma.end:
                     raise InputError(f"overlaps vma {other.name!r}", key=f"vma[{i}].start")

@@ -31,7 +31,6 @@ def test_statements_of_a_memory() -> None:
     assert texts("heap", "store", "shrink") == [
         "store map",
         "store map (page 1)",
-        "shrink map",
         "shrink map (page 1)",
     ]
     assert texts("anon", "shrink", "truncate", "mmap") == ["mmap map"]  # one page has no tail; no file
