@@ -104,7 +104,7 @@ _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tup
     c.READ_PTE: ((PTE,), (), ()),
     c.PTE_SAME: ((PTE,), (), ()),
     c.PTE_NONE: ((PTE,), (), ()),
-    c.SET_PTE: ((o.PAGE_DATA, o.PAGE_EPOCH, EPOCH), (PTE, WRITES), ()),
+    c.SET_PTE: ((o.PAGE_DATA, o.PAGE_EPOCH, EPOCH, TLB), (PTE, WRITES), ()),
     c.PTE_MKWRITE: ((), (PTE,), ()),
     c.ZAP_PTES: ((), (PTE, WRITES), (o.REFCOUNT,)),
     c.CHANGE_PTES: ((), (PTE,), ()),

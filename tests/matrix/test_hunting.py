@@ -46,6 +46,18 @@ def test_published_bugs_are_found_without_their_races(twin: str, prop: str, plan
     assert prop in {finding.broken.property for finding in hunted.findings}
 
 
+def test_a_write_through_a_tlb_to_what_madvise_takes_away_may_be_lost() -> None:
+    """It was to the old page, though another thread's fault has mapped a new one by then: nobody is to blame.
+
+    What fork's copy lacks of such a write is lost indeed (S2).
+    """
+    plan = Plan(3, actors=(3,), memories=("anon",), verbs=("store", "madvise"))
+    assert not run_hunt(REGISTRY["spf-anon"], plan).findings
+    plan = replace(plan, memories=("fork",), verbs=("store", "fork"))
+    found = run_hunt(REGISTRY.any_variant("s2@spf-anon"), plan).findings
+    assert [finding.broken.property for finding in found] == ["P8"]
+
+
 def test_a_cause_is_told_once_by_its_smallest_race() -> None:
     """S5 breaks in many starts; the finding's race has two statements and an empty memory."""
     hunted = run_hunt(
