@@ -89,6 +89,7 @@ def _check_mapped(race: Race, places: list[_Place]) -> None:
 def _check_order(race: Race, actor: Actor, places: list[_Place]) -> None:
     """Within one program: what is claimed is free, and nothing runs in an mm that was left."""
     mapped = set(_mapped_at_start(race))
+    gone: set[tuple[int, int]] = set()
     left = False
     for place in places:
         statement = place.statement
@@ -99,6 +100,11 @@ def _check_order(race: Race, actor: Actor, places: list[_Place]) -> None:
                 expected="nothing behind exit",
             )  # fmt: skip
         left = left or statement.verb == "exit"
+        if verb.lasting and gone & pages_of(race, statement, ("target",)):
+            raise InputError(
+                f"actor {actor.name!r} has unmapped vma {statement.target!r}",
+                key=f"{place.key}.{statement.verb}", expected="a vma that stays",
+            )  # fmt: skip
         claimed = pages_of(race, statement, verb.claims)
         if claimed & mapped and not verb.over:
             raise InputError(
@@ -107,6 +113,7 @@ def _check_order(race: Race, actor: Actor, places: list[_Place]) -> None:
                 expected="a place where nothing is mapped, or no longer by what the actor did before",
             )  # fmt: skip
         mapped -= pages_of(race, statement, verb.unmaps)
+        gone |= pages_of(race, statement, verb.unmaps)
         mapped |= pages_of(race, statement, verb.maps)
 
 

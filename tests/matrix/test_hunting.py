@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from spfvar.hunt.programs import Family
+from spfvar.hunt.run import Hunter
 from spfvar.matrix.hunting import Plan, run_hunt
 from spfvar.plugins.registry import load_registry
+from spfvar.plugins.variant import Stack
 
 REGISTRY = load_registry()
 #: A part of the memories, which takes a few seconds for each design; `spfvar hunt` takes all.
@@ -56,6 +59,16 @@ def test_a_write_through_a_tlb_to_what_madvise_takes_away_may_be_lost() -> None:
     plan = replace(plan, memories=("fork",), verbs=("store", "fork"))
     found = run_hunt(REGISTRY.any_variant("s2@spf-anon"), plan).findings
     assert [finding.broken.property for finding in found] == ["P8"]
+
+
+def test_writeback_ends_for_a_page_that_truncation_has_taken_away() -> None:
+    """A batch has its pages: who waits for one of them, to reclaim it, is woken."""
+    family = Family("file-pages", (2, 1), ("store", "truncate", "writeback"))
+    groups = filter(None, map(family.group, family.in_order()))
+    waits = [group for group in groups if "truncate data; store map (page 1) |" in str(group)]
+    outcomes = list(Hunter(Stack(REGISTRY["mmap-lock"])).run(waits))
+    assert outcomes
+    assert not any(outcome.cause for outcome in outcomes)
 
 
 def test_a_cause_is_told_once_by_its_smallest_race() -> None:
