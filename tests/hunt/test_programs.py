@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import islice, product
 
 import pytest
 from hypothesis import given, settings
@@ -14,8 +14,12 @@ from spfvar.hunt.reduce import as_tables
 from spfvar.scenario.race import Race, race_hash
 from spfvar.scenario.verbs import VERBS
 
-#: Each memory's groups of two statements are a few hundred.
-SMALL = {name: list(groups(memory, 2, [2])) for name, memory in MEMORIES.items()}
+def smallest(memory: Memory) -> list[Group]:
+    """A memory's groups of two statements, a few hundred; of three, some, where two cannot name all VMAs."""
+    return list(groups(memory, 2, [2])) or list(islice(groups(memory, 3, [2]), 300))
+
+
+SMALL = {name: smallest(memory) for name, memory in MEMORIES.items()}
 
 
 def texts(memory: str, *verbs: str) -> list[str]:
@@ -112,7 +116,7 @@ def test_threads_of_equal_programs_are_one_actor(name: str, number: int) -> None
     tables = as_tables(group.race())["actor"]
     for table in tables:
         table.setdefault("count", 1)
-    assert sum(table["count"] * len(table["program"]) for table in tables) == group.size == 2
+    assert sum(table["count"] * len(table["program"]) for table in tables) == group.size <= 3
     assert len({table["name"] for table in tables}) == len(tables)
     assert all(
         table["program"] not in [other["program"] for other in tables if other is not table]
