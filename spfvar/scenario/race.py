@@ -279,6 +279,8 @@ class Race(_Strict):
 
     def _check_present(self, i: int, vma: RaceVma) -> None:
         key = f"vma[{i}].present"
+        if vma.present == "zero" and vma.file:
+            raise InputError("a mapping of a file never has the zero page", key=key)
         if vma.present == "file" and not vma.file:
             raise InputError("an anonymous vma has no file pages", key=key)
         if vma.present == "file" and next(f.cached for f in self.file if f.name == vma.file) == "none":
