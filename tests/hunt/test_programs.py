@@ -14,6 +14,7 @@ from spfvar.hunt.reduce import as_tables
 from spfvar.scenario.race import Race, race_hash
 from spfvar.scenario.verbs import VERBS
 
+
 def smallest(memory: Memory) -> list[Group]:
     """A memory's groups of two statements, a few hundred; of three, some, where two cannot name all VMAs."""
     return list(groups(memory, 2, [2])) or list(islice(groups(memory, 3, [2]), 300))
