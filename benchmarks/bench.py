@@ -7,7 +7,8 @@
 runs of the two alternate, medians are reported, compilation is left out.  Both keep one core busy and are
 timed by its time, so that other users of the machine do not count.  ``compare``: the
 default comparison, with nothing compiled yet and again.  ``help``: spfvar --help.  ``explore``: the explorer
-with and without reductions (explore.py).  ``spin``: the explorer beside SPIN on the same race (spin.py).
+with and without reductions (explore.py).  ``hunt``:
+generated races a second (hunt.py).  ``spin``: the explorer beside SPIN on the same race (spin.py).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import explore, simpy_pft, spin
+from benchmarks import explore, hunt, simpy_pft, spin
 from spfvar.matrix import catalogue
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack, Variant
@@ -34,7 +35,7 @@ from spfvar.scenario.load import Load, make_load
 from spfvar.simulate.runner import seed_sequence, simulate
 from spfvar.simulate.world import World, build_world
 
-PARTS = ("engine", "compare", "help", "explore", "spin")
+PARTS = ("engine", "compare", "help", "explore", "hunt", "spin")
 HARDWARE = "skylake-2s56c"
 ENGINE_FAULTS = 400_000
 #: Targets: how many times faster than SimPy, by threads; the rest in seconds and bytes.
@@ -205,6 +206,8 @@ def main() -> None:
         report_help(options.repeats)
     if "explore" in parts:
         explore.report()
+    if "hunt" in parts:
+        hunt.report()
     if "spin" in parts:
         spin.report(*spin.DEFAULT)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from docs._ext import commands, designs, hooks, lists, ops, properties
+from docs._ext import commands, designs, hooks, lists, ops, properties, verbs
 from spfvar.plugins.registry import load_registry
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ WRITERS: dict[str, Callable[[], str]] = {
     "twins": designs.twins,
     "scenarios": lists.scenarios,
     "races": lists.races,
+    "verbs": verbs.page,
     "hardware": lists.hardware,
     "metrics": lists.metrics,
 }

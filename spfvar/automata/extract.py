@@ -104,22 +104,28 @@ class Extractor:
         #: What the primitives of all texts have to agree with.
         self.vocabulary = Vocabulary()
 
-    def automaton(self, name: str, text: Callable[[], Steps], callers: bool = False) -> Automaton:
+    def automaton(
+        self, name: str, text: Callable[[], Steps], callers: bool = False, keep: bool = True
+    ) -> Automaton:
         """The automaton of a thread's whole text; where the text ends, the thread ends.
 
-        ``callers``: each primitive says who called its function, so those of two calls stay apart.
-        Raises StrategyError for a text that yields no op, never ends, or is not repeatable.
+        ``callers``: each primitive says who called its function, so those of two calls stay apart.  ``keep``:
+        it is remembered, for other texts that are the same.  Raises StrategyError for a text that yields no
+        op, never ends, or is not repeatable.
         """
         try:
             function = self._extract(name, text)
             key = (name, callers, function.root, tuple(function.nodes))
-            if key not in self._automata:  # loads that differ in numbers only have the same automata
-                flat = _Flattener(self._callee, end_thread(), callers)
-                entry = flat.run(function)
-                self._automata[key] = minimise(name, flat.nodes, entry)
+            if key in self._automata:  # loads that differ in numbers only have the same automata
+                return self._automata[key]
+            flat = _Flattener(self._callee, end_thread(), callers)
+            entry = flat.run(function)
+            automaton = minimise(name, flat.nodes, entry)
         except RecursionError:
             raise StrategyError(f"{name} is too long: its calls and branches nest too deeply") from None
-        return self._automata[key]
+        if keep:
+            self._automata[key] = automaton
+        return automaton
 
     def calls(self) -> list[Call]:
         """Every call that the automata so far consist of: which functions, with which arguments."""

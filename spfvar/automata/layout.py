@@ -205,15 +205,21 @@ def _rounded(number: int, multiple: int) -> int:
     return -(-number // multiple) * multiple
 
 
-def _place_registers(ops: list[Op]) -> dict[Register, int]:
-    """Thread words: plain registers first, then references, class by class."""
-    used = dict.fromkeys(CORE_REGISTERS)
+def registers_of(ops: Iterable[Op]) -> dict[Register, None]:
+    """The registers that ops mention, each once."""
+    used: dict[Register, None] = {}
     for op in ops:
         used.update(dict.fromkeys(r for r in (op.dst, op.src, op.src2, op.src3) if r is not None))
         if op.place is not None:
             used[op.place.register] = None
         if op.line is not None:
             used[op.line.register] = None
+    return used
+
+
+def _place_registers(ops: list[Op]) -> dict[Register, int]:
+    """Thread words: plain registers first, then references, class by class."""
+    used = dict.fromkeys([*CORE_REGISTERS, *registers_of(ops)])
     names = [register.name for register in used]
     doubled = {name for name in names if names.count(name) > 1}
     if doubled:

@@ -17,14 +17,19 @@ from spfvar.ops.op import Op
 from spfvar.ops.places import Field, ObjectClass, Register
 
 
-def lower(automata: Mapping[str, Automaton], sizes: Sizes) -> dict[str, Automaton]:
+def lower(
+    automata: Mapping[str, Automaton], sizes: Sizes, resized: bool | None = None
+) -> dict[str, Automaton]:
     """The automata as a world of these sizes runs them.
 
     Ops on classes without objects become work; so do, in a world without anonymous pages, the stores and
-    loads that then nobody needs.  What an op costs stays as it is.
+    loads that then nobody needs.  What an op costs stays as it is.  ``resized``: does anybody change the
+    size of a file? (None: if one of these automata does.)
     """
     absent = {cls for cls in o.CLASSES if sizes.count(cls) == 0}
-    if not any(_resizes(op) for automaton in automata.values() for op in automaton.ops()):
+    if resized is None:
+        resized = any(resizes(automaton) for automaton in automata.values())
+    if not resized:
         automata = {name: _map(automaton, _without_size) for name, automaton in automata.items()}
     lowered = {name: _map(automaton, lambda op: _lowered(op, absent)) for name, automaton in automata.items()}
     if o.PAGE not in absent:
@@ -46,8 +51,11 @@ def _map(automaton: Automaton, change: Callable[[Op], Op]) -> Automaton:
     )
 
 
-def _resizes(op: Op) -> bool:
-    return op.code in _STORES and op.place is not None and op.place.field == o.I_SIZE
+def resizes(automaton: Automaton) -> bool:
+    """Does it change the size of a file?"""
+    return any(
+        op.code in _STORES and op.place is not None and op.place.field == o.I_SIZE for op in automaton.ops()
+    )
 
 
 def _without_size(op: Op) -> Op:

@@ -46,14 +46,20 @@ MOST_ACTORS = 4
 @click.option(
     "--save", metavar="DIR", shell_complete=completing.files, help="Write what was found there, as races."
 )
+@click.option(
+    "--resume",
+    metavar="FILE",
+    shell_complete=completing.files,
+    help="Keep what has been done there, and go on where it ends.",
+)
 @jobs_option("Processes")
 @format_option(FORMS)
 @output_option
 @plugin_option
 def command(
     variants: tuple[str, ...], size: int, actors: str, verbs: str | None, memories: tuple[str, ...],
-    seconds: float | None, seed: int | None, against: str | None, save: str | None, jobs: int | None,
-    form: str, output: str | None, plugins: tuple[str, ...],
+    seconds: float | None, seed: int | None, against: str | None, save: str | None, resume: str | None,
+    jobs: int | None, form: str, output: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Generate small races, smallest first, and explore each: what breaks that no race here is about?
 
@@ -67,10 +73,12 @@ def command(
       spfvar hunt per-vma-6.12 --start neighbours --save found
       spfvar hunt v1@per-vma-6.12 --against per-vma-6.12
       spfvar hunt spf-anon --size 3 --actors 2,3 --verbs load,store,munmap
+      spfvar hunt my-idea --plugin my_idea.py --size 4 --seed 1 --resume mine.hunt
 
     Exit codes: 0 nothing broke, and every race was searched; 1 a violation; 3 nothing broke, but time or
     memory ran out; 2 bad input; 130 interrupted.
     """
+    from spfvar.matrix.huntfile import HuntFile
     from spfvar.matrix.hunting import run_hunt
     from spfvar.plugins.chosen import usable
     from spfvar.report import hunts
@@ -81,10 +89,17 @@ def command(
     fixed = registry.tried(against) if against is not None else None
     plan = plan_of(size, actors, verbs, memories, seconds, seed)
     tell_problems(registry)
+    kept = None
+    if resume is not None:
+        kept = HuntFile(resume, plan, [registry.tried(name) for name in names], fixed)
+        kept.write()  # or nobody would know until the end that it cannot be
     results = []
     for name in names:
+        variant = registry.tried(name)
+        tally = kept.tally(variant) if kept is not None else None
+        write = kept.write if kept is not None else None
         with _progress(name, plan) as progress:
-            results.append(run_hunt(registry.tried(name), plan, fixed, progress, jobs, plugins))
+            results.append(run_hunt(variant, plan, fixed, progress, jobs, plugins, tally, write))
     where = terminal.place(output, form)
     line = reproduce(sys.argv[1:])
     if form == "json":

@@ -42,11 +42,10 @@ def _beside(verb: Verb) -> list[str]:
 def memory_lines(memory: Memory) -> list[str]:
     """A memory: its VMAs, in how many states it is tried, and the statements that it allows."""
     lines = [f"{memory.name}: {memory.text}", "a memory that spfvar hunt starts from", "", "VMAs (pages):"]
-    race = memory.race([{"name": "reader", "program": [{"maps": memory.vmas[0]["name"]}]}])
-    for vma in race.vma:
+    for vma in memory.base.vma:
         backing = f"{vma.sharing} mapping of {vma.file}" if vma.file else "anonymous memory"
         free = "" if vma.mapped else ", free at the start"
         lines.append(f"  {vma.name}: {vma.start}..{vma.end - 1} of mm {vma.mm}, {backing}{free}")
-    lines += ["", f"States at the start: {len(memory.starts())}", "", "Statements:"]
+    lines += ["", f"States at the start: {len(memory.starts)}", "", "Statements:"]
     lines += [f"  {statement_text(one)}" for one in statements(memory)]
     return [*lines, "", f"Run: spfvar hunt --start {memory.name}"]

@@ -14,7 +14,7 @@ from spfvar.explore import search as k
 from spfvar.explore.livelock import larger_edges, new_edges, trapped
 from spfvar.explore.options import Options
 from spfvar.explore.parts import Keys, Store, refill_keys, refill_parts
-from spfvar.explore.rules import dead_words_at_start, rules_of
+from spfvar.explore.rules import Followed, rules_of
 from spfvar.explore.world import LANE, RaceWorld
 from spfvar.ops import codes as c
 
@@ -92,17 +92,12 @@ class Exploration:
 class Search:
     """The arrays of a search, enlarged as needed, within bounds."""
 
-    def __init__(self, world: RaceWorld, options: Options) -> None:
+    def __init__(self, world: RaceWorld, options: Options, followed: Followed | None = None) -> None:
+        """``followed``: the rules, if they are known already."""
         self.options = options
         self.threads = world.threads
-        self.rules = rules_of(
-            world,
-            merge=options.merge,
-            forget=options.forget,
-            symmetry=options.symmetry,
-            partial=options.partial_order,
-            first=options.first,
-        )
+        followed = followed or rules_of(world, options)
+        self.rules = followed.rules
         width = world.layout.thread_stride // LANE
         memory = len(world.start) // LANE - self.threads * width
         self.margin = 2 * (self.threads + 1)  # parts that one successor may add
@@ -117,7 +112,7 @@ class Search:
         )
         self.work = new_work(world)
         self._pack()
-        self._dead = dead_words_at_start(world) if options.forget else []
+        self._dead = followed.dead
         self._begin()
 
     def _begin(self) -> None:

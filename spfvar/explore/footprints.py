@@ -13,7 +13,7 @@ looks at that mark: so each op with a register of a class reads the life of that
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -40,8 +40,9 @@ GRACE_PERIOD: Final = "RCU grace period"
 IPI: Final = "interrupts"
 EPOCH: Final = "epochs"
 
-#: The last bit of a mask stands for every resource that has none of its own.
-_BITS: Final = 62
+#: The last bit of a mask, which stands for every resource that has none of its own.
+REST: Final = 61
+EVERYTHING: Final = (1 << REST + 1) - 1
 
 
 def life_of(cls: ObjectClass) -> Hashable:
@@ -103,7 +104,7 @@ _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tup
     c.READ_PTE: ((PTE,), (), ()),
     c.PTE_SAME: ((PTE,), (), ()),
     c.PTE_NONE: ((PTE,), (), ()),
-    c.SET_PTE: ((o.PAGE_DATA, o.PAGE_EPOCH, EPOCH), (PTE, WRITES), ()),
+    c.SET_PTE: ((o.PAGE_DATA, o.PAGE_EPOCH, EPOCH, TLB), (PTE, WRITES), ()),
     c.PTE_MKWRITE: ((), (PTE,), ()),
     c.ZAP_PTES: ((), (PTE, WRITES), (o.REFCOUNT, o.SWAP_COUNT)),
     c.CHANGE_PTES: ((), (PTE,), ()),
@@ -209,22 +210,30 @@ Masks = npt.NDArray[np.int64]
 READ, WRITE, ADD = range(3)
 
 
-def masks_of(ops: tuple[Op, ...]) -> Masks:
-    """Bit masks of resources by node: columns READ, WRITE, ADD."""
-    deferred = {op.place.field.cls for op in ops if op.code == c.CALL_RCU and op.place is not None}
-    footprints = [footprint(op, sorted(deferred, key=o.CLASSES.index)) for op in ops]
+def deferred_by(ops: Iterable[Op]) -> set[ObjectClass]:
+    """The classes whose objects some op frees after a grace period."""
+    return {op.place.field.cls for op in ops if op.code == c.CALL_RCU and op.place is not None}
+
+
+def masks_of(ops: Sequence[Op], deferred: Iterable[ObjectClass]) -> tuple[Masks, tuple[Hashable, ...]]:
+    """Bit masks of resources by node (columns READ, WRITE, ADD), and the resource of each bit.
+
+    Resources behind the last one that is returned have no bit of their own: they share bit `REST`.
+    """
+    classes = sorted(deferred, key=o.CLASSES.index)
+    footprints = [footprint(op, classes) for op in ops]
     bits: dict[Hashable, int] = {}
     for found in footprints:
         for resource in sorted(found.every(), key=str):
-            bits.setdefault(resource, 1 << min(len(bits), _BITS - 1))
+            bits.setdefault(resource, min(len(bits), REST))
     masks = np.zeros((len(ops), 3), dtype=np.int64)
     for row, found in zip(masks, footprints, strict=True):
         for column, resources in ((READ, found.reads), (WRITE, found.writes), (ADD, found.adds)):
             for resource in resources:
-                row[column] |= bits[resource]
+                row[column] |= 1 << bits[resource]
         if found.unknown:
-            row[WRITE] = (1 << _BITS) - 1
-    return masks
+            row[WRITE] = EVERYTHING
+    return masks, tuple(bits)[:REST]
 
 
 def futures_of(masks: Masks, table: npt.NDArray[np.int32]) -> Masks:
@@ -240,11 +249,12 @@ def futures_of(masks: Masks, table: npt.NDArray[np.int32]) -> Masks:
             return futures
 
 
-def conflict(mine: Masks, theirs: Masks) -> bool:
-    """Do two footprints (rows of masks) touch a resource so that their order matters?"""
+def conflicts(mine: Masks, theirs: Masks) -> npt.NDArray[np.bool_]:
+    """By row of footprints: does it touch a resource that another one does, so that their order matters?"""
     others = theirs[READ] | theirs[WRITE] | theirs[ADD]
-    return bool(
-        mine[WRITE] & others
-        or mine[READ] & (theirs[WRITE] | theirs[ADD])
-        or mine[ADD] & (theirs[READ] | theirs[WRITE])
-    )
+    found: npt.NDArray[np.bool_] = (
+        (mine[:, WRITE] & others)
+        | (mine[:, READ] & (theirs[WRITE] | theirs[ADD]))
+        | (mine[:, ADD] & (theirs[READ] | theirs[WRITE]))
+    ) != 0
+    return found

@@ -67,12 +67,11 @@ def live_at(table: Ints, address: int) -> list[int]:
     return live
 
 
-def dying_at(table: Ints, address: int) -> tuple[Ints, Ints]:
+def dying_at(table: Ints, live: Sequence[int]) -> tuple[Ints, Ints]:
     """The registers to forget on entry to each node: offsets by node into a list of thread words.
 
-    Only those that may hold something there: they were live, or written, at a node just before.
+    Only those that may hold something there: they were ``live``, or written, at a node just before.
     """
-    live = live_at(table, address)
     held = [0] * len(table)
     rows: list[Row] = table.tolist()
     for node, row in enumerate(rows):
@@ -83,7 +82,7 @@ def dying_at(table: Ints, address: int) -> tuple[Ints, Ints]:
     for node in range(len(table)):
         words += _members(held[node] & ~live[node])
         offsets.append(len(words))
-    return np.array(offsets, dtype=np.int32), np.array([*words, 0], dtype=np.int32)
+    return np.array(offsets, dtype=np.int32), np.array(words, dtype=np.int32)
 
 
 def dead_at(live: int, registers: int) -> list[int]:

@@ -1,52 +1,93 @@
-"""What a search follows: the program table, and what the reductions need to know about its nodes."""
+"""What a search follows: the program table, and what the reductions need to know about its nodes.
+
+Most of it is known of a thread's program by itself, whatever the others are: a `Piece`, which searches share.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from spfvar.automata.layout import Layout
 from spfvar.explore import search as k
-from spfvar.explore.footprints import ALONE, QUEUEING, WAITING, conflict, futures_of, masks_of
+from spfvar.explore.footprints import (
+    ALONE,
+    EVERYTHING,
+    QUEUEING,
+    REST,
+    WAITING,
+    conflicts,
+    deferred_by,
+    futures_of,
+    masks_of,
+)
+from spfvar.explore.options import Options
 from spfvar.explore.registers import dead_at, dying_at, live_at
 from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
-from spfvar.ops.places import RANGE_WORDS, RWSEM_WORDS, SPIN_WORDS
+from spfvar.ops.op import Op
+from spfvar.ops.places import RANGE_WORDS, RWSEM_WORDS, SPIN_WORDS, ObjectClass
 
 Ints = npt.NDArray[np.int64]
+_SUCCESSORS = slice(c.C_SUCC, c.C_SUCC + c.MAX_OUTCOMES)
 _FUTURE = 3
 
 
-def rules_of(
-    world: RaceWorld, *, merge: bool, forget: bool, symmetry: bool, partial: bool, first: bool
-) -> k.Rules:
-    """The rules of a search with these reductions; the layout of keys is filled in later."""
-    table = world.program.table
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What a search follows in one program: nodes are numbered from 0, ``resources`` are those of its masks.
+
+    ``live``: the registers that it reads before it writes them, a bit each.
+    """
+
+    table: npt.NDArray[np.int32]
+    idle: npt.NDArray[np.bool_]
+    kind: Ints
+    runs: npt.NDArray[np.bool_]
+    masks: Ints
+    resources: tuple[Hashable, ...]
+    dying: npt.NDArray[np.int32]
+    forgotten: npt.NDArray[np.int32]
+    live: int
+    _masks: dict[tuple[int, ...], Ints] = field(default_factory=dict)
+
+    def masks_with(self, bits: Mapping[Hashable, int]) -> Ints:
+        """The masks with other numbers for the resources; those without one share the last bit."""
+        numbers = tuple(bits.get(resource, REST) for resource in self.resources)
+        if numbers not in self._masks:
+            rest = 1 << REST
+            found = self.masks & rest
+            for bit, number in enumerate(numbers):
+                found |= (self.masks >> bit & 1) << number
+            found[self.masks == EVERYTHING] = EVERYTHING
+            self._masks.clear()  # one is enough: numbers seldom change
+            self._masks[numbers] = found
+        return self._masks[numbers]
+
+
+def piece_of(
+    ops: Sequence[Op], table: npt.NDArray[np.int32], layout: Layout, deferred: Collection[ObjectClass]
+) -> Piece:
+    """A program's piece, in a run that defers the freeing of some classes to a grace period."""
     op = table[:, c.C_OP]
-    masks = masks_of(world.program.ops)
-    futures = futures_of(masks, table)
-    dying, forgotten = dying_at(table, int(world.layout.g[c.G_R_ADDR]))
-    return k.Rules(
+    masks, resources = masks_of(ops, deferred)
+    address = int(layout.g[c.G_R_ADDR])
+    live = live_at(table, address)
+    dying, forgotten = dying_at(table, live)
+    return Piece(
         table,
-        world.layout.g,
-        world.locks,
-        world.sequences,
         (op == c.END) | (op == c.RCU_GP_START),
         np.array([_kind(code) for code in op.tolist()], dtype=np.int64),
-        _private(world, masks, futures),
-        _runs(table),
-        np.ascontiguousarray(np.hstack([masks, futures])),
+        np.array([code not in WAITING and code != c.CHOOSE for code in op.tolist()]),
+        np.hstack([masks, futures_of(masks, table)]),
+        resources,
         dying,
         forgotten,
-        groups_of(world) if symmetry else np.zeros((0, 2), dtype=np.int64),
-        owners_of(world.layout),
-        np.zeros((0, 3), dtype=np.int64),
-        merge,
-        forget,
-        partial,
-        first,
+        live[0],
     )
 
 
@@ -54,23 +95,102 @@ def _kind(code: int) -> int:
     return k.ALONE if code in ALONE else k.QUEUEING if code in QUEUEING else k.ANY
 
 
-def _runs(table: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
-    return np.array([code not in WAITING and code != c.CHOOSE for code in table[:, c.C_OP].tolist()])
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """The rules of a search, whose layout of keys is filled in later.
+
+    ``dead``: words of the start state that nobody looks at.
+    """
+
+    rules: k.Rules
+    dead: list[int]
 
 
-def _private(world: RaceWorld, masks: Ints, futures: Ints) -> npt.NDArray[np.bool_]:
+def rules_of(world: RaceWorld, options: Options) -> Followed:
+    """The rules of a search in a world."""
+    deferred = deferred_by(world.program.ops)
+    pieces = {}
+    for name, first in world.program.entry.items():
+        rows = slice(first, first + len(world.automata[name]))
+        table = moved(world.program.table[rows], -first)
+        pieces[name] = piece_of(world.program.ops[rows], table, world.layout, deferred)
+    return join(world, pieces, options, {})
+
+
+def moved(table: npt.NDArray[np.int32], by: int) -> npt.NDArray[np.int32]:
+    """A program's rows, so many rows further down."""
+    found = table.copy()
+    successors = found[:, _SUCCESSORS]
+    successors[successors >= 0] += by
+    return found
+
+
+def join(
+    world: RaceWorld, pieces: Mapping[str, Piece], options: Options, bits: dict[Hashable, int]
+) -> Followed:
+    """The rules of a search in a world whose program consists of these pieces, in the table's order.
+
+    ``bits`` are numbers of resources that are known already, and gets those that are new.
+    """
+    every = list(pieces.values())
+    masks = _masks(every, bits)
+    runs = np.concatenate([piece.runs for piece in every])
+    firsts = np.cumsum([0, *(len(piece.forgotten) for piece in every[:-1])])
+    dying = [piece.dying[:-1] + first for piece, first in zip(every, firsts.tolist(), strict=True)]
+    last = np.array([sum(len(piece.forgotten) for piece in every)], dtype=np.int32)
+    rules = k.Rules(
+        world.program.table,
+        world.layout.g,
+        world.locks,
+        world.sequences,
+        np.concatenate([piece.idle for piece in every]),
+        np.concatenate([piece.kind for piece in every]),
+        _private(world, masks, runs),
+        runs,
+        masks,
+        np.concatenate([*dying, last]),
+        np.concatenate([*(piece.forgotten for piece in every), np.zeros(1, dtype=np.int32)]),
+        groups_of(world) if options.symmetry else np.zeros((0, 2), dtype=np.int64),
+        owners_of(world.layout),
+        np.zeros((0, 3), dtype=np.int64),
+        options.merge,
+        options.forget,
+        options.partial_order,
+        options.first,
+    )
+    return Followed(rules, _dead_words(world, pieces) if options.forget else [])
+
+
+def _masks(pieces: Sequence[Piece], bits: dict[Hashable, int]) -> Ints:
+    """All masks, each resource of all pieces with the same bit; a bit of its own as long as there are any."""
+    resources = dict.fromkeys(resource for piece in pieces for resource in piece.resources)
+    if sum(resource not in bits for resource in resources) + len(bits) > REST:
+        bits = {}
+    for resource in resources:
+        if resource not in bits and len(bits) < REST:
+            bits[resource] = len(bits)
+    return np.ascontiguousarray(np.vstack([piece.masks_with(bits) for piece in pieces]))
+
+
+def _programs(world: RaceWorld) -> list[str]:
+    """The program that each thread runs."""
+    entry = world.program.entry
+    pcs = [int(world.start[world.layout.thread_base(thread) + c.T_PC]) for thread in range(world.threads)]
+    return [next(n for n in entry if 0 <= pc - entry[n] < len(world.automata[n])) for pc in pcs]
+
+
+def _private(world: RaceWorld, masks: Ints, runs: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """By node: does nothing that another thread ever does conflict with it?"""
     entry = world.program.entry
-    pcs = (int(world.start[world.layout.thread_base(thread) + c.T_PC]) for thread in range(world.threads))
-    threads = Counter(next(n for n in entry if 0 <= pc - entry[n] < len(world.automata[n])) for pc in pcs)
-    private = _runs(world.program.table)
+    threads = Counter(_programs(world))
+    private = runs.copy()
     for name in threads:
         rivals = np.zeros(_FUTURE, dtype=np.int64)
         for other in threads:
             if other != name or threads[name] > 1:
-                rivals |= futures[entry[other]]
-        for node in range(entry[name], entry[name] + len(world.automata[name])):
-            private[node] &= not conflict(masks[node], rivals)
+                rivals |= masks[entry[other], _FUTURE:]
+        rows = slice(entry[name], entry[name] + len(world.automata[name]))
+        private[rows] &= ~conflicts(masks[rows], rivals)
     return private
 
 
@@ -100,13 +220,12 @@ def owners_of(layout: Layout) -> Ints:
     return np.array(words, dtype=np.int64)
 
 
-def dead_words_at_start(world: RaceWorld) -> list[int]:
+def _dead_words(world: RaceWorld, pieces: Mapping[str, Piece]) -> list[int]:
     """The registers that are dead at the threads' entries, as words of the state."""
     layout = world.layout
-    live = live_at(world.program.table, int(layout.g[c.G_R_ADDR]))
-    words = []
-    for thread in range(world.threads):
-        base = layout.thread_base(thread)
-        entry = live[int(world.start[base + c.T_PC])]
-        words += [base + word for word in dead_at(entry, c.T_FIXED + len(layout.registers))]
-    return words
+    registers = c.T_FIXED + len(layout.registers)
+    return [
+        layout.thread_base(thread) + word
+        for thread, name in enumerate(_programs(world))
+        for word in dead_at(pieces[name].live, registers)
+    ]

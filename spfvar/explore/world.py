@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +79,7 @@ def build_world(race: Race, automata: dict[str, Automaton], sizes: Sizes | None 
     layout = Layout(sizes, automata.values())
     program = link(automata, layout, lifetimes=True)
     start = start_state(race, layout, program)
-    names, groups = _threads(race, with_rcu)
+    names, groups = names_of_threads(race, with_rcu)
     return RaceWorld(
         race, layout, program, automata, start, lock_words(layout), sequence_words(layout), names, groups
     )
@@ -85,10 +87,45 @@ def build_world(race: Race, automata: dict[str, Automaton], sizes: Sizes | None 
 
 def start_state(race: Race, layout: Layout, program: Program) -> npt.NDArray[np.int16]:
     """The start state of a race, padded to whole 64-bit words."""
-    return packed(_Start(race, layout, program).state)
+    state = memory_of(race, layout)
+    entries = [program.entry[actor.name] for actor in race.actor for _ in range(actor.count)]
+    begin(race, layout, state, [*entries, *([program.entry[KTHREAD]] if KTHREAD in program.entry else [])])
+    return state
 
 
-def _threads(race: Race, with_rcu: bool) -> tuple[tuple[str, ...], tuple[int, ...]]:
+def memory_of(race: Race, layout: Layout) -> npt.NDArray[np.int16]:
+    """The start state without its threads: nobody uses an mm, nobody is about to do anything."""
+    return packed(_Start(race, layout).state)
+
+
+def begin(race: Race, layout: Layout, state: npt.NDArray[np.int16], entries: Sequence[int]) -> None:
+    """Put threads to the nodes that they begin with, and count the users of each mm."""
+    for thread, entry in enumerate(entries):
+        state[layout.thread_base(thread) + c.T_PC] = entry
+    if layout.has(o.MM_USERS):
+        state[layout.word(o.MM_USERS, 0)] = 1 if race.single_threaded else max(2, race.threads)
+        for mm in range(1, race.mms):
+            users = sum(actor.count for actor in race.actor if race.runs_in(actor, mm))
+            state[layout.word(o.MM_USERS, mm)] = users
+    for vma in race.vma:
+        if vma.warm:
+            _warm(race, layout, state, vma)
+
+
+def _warm(race: Race, layout: Layout, state: npt.NDArray[np.int16], vma: RaceVma) -> None:
+    """Let the TLB of the first thread that runs in the VMA's mm have its entries."""
+    g = layout.g
+    shift = int(g[c.G_PT_SHIFT])
+    actors = [actor for actor in race.actor for _ in range(actor.count)]
+    thread = next((n for n, actor in enumerate(actors) if race.runs_in(actor, vma.mm)), 0)
+    for page in range(vma.start + vma.growsdown, vma.end):
+        table = int(state[int(g[c.G_PMD]) + (page >> shift)]) - 1
+        entry = state[int(g[c.G_PTE]) + (table << shift) + (page & (1 << shift) - 1)]
+        state[int(g[c.G_TLB]) + thread * int(g[c.G_PAGES]) + page] = entry
+
+
+def names_of_threads(race: Race, with_rcu: bool) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The threads' names, and the number of each one's actor; the kthread's is one more."""
     names: list[str] = []
     groups: list[int] = []
     for number, actor in enumerate(race.actor):
@@ -101,22 +138,45 @@ def _threads(race: Race, with_rcu: bool) -> tuple[tuple[str, ...], tuple[int, ..
     return tuple(names), tuple(groups)
 
 
+def allocations(automaton: Automaton) -> Counter[ObjectClass]:
+    """How many primitives allocate an object of each class."""
+    return Counter(
+        op.dst.cls
+        for op in automaton.ops()
+        if op.code == c.ALLOC and op.dst is not None and op.dst.cls is not None
+    )
+
+
+def fills_own_tables(automaton: Automaton) -> bool:
+    """Do its faults fill page tables of their own CPU?"""
+    return any(op.code == c.OWN_SET_PTE for op in automaton.ops())
+
+
 def sizes_of(race: Race, automata: dict[str, Automaton]) -> Sizes:
-    """As many objects as the actors can have at once, and a few more: a spare one adds no state."""
+    """The sizes of a race whose actors, and perhaps a kthread, have these automata."""
+    return sizes_for(
+        race,
+        [allocations(automata[actor.name]) for actor in race.actor],
+        any(fills_own_tables(automaton) for automaton in automata.values()),
+        race.threads + (KTHREAD in automata),
+    )
+
+
+def sizes_for(
+    race: Race, allocated: Sequence[Mapping[ObjectClass, int]], own_tables: bool, threads: int
+) -> Sizes:
+    """As many objects as the actors can have at once, and a few more: a spare one adds no state.
+
+    ``allocated``: by actor, what a thread of it allocates; ``threads``: all of them, a kthread too.
+    """
     span = race.table_pages
     pages = -(-max(vma.end for vma in race.vma) // span) * span
-    threads = race.threads + (KTHREAD in automata)
 
-    def allocations(cls: ObjectClass) -> int:
-        counts = {
-            automaton.name: sum(
-                op.code == c.ALLOC and op.dst is not None and op.dst.cls == cls for op in automaton.ops()
-            )
-            for automaton in automata.values()
-        }
-        return sum(counts[actor.name] * actor.count for actor in race.actor)
+    def allocated_of(cls: ObjectClass) -> int:
+        counts = zip(race.actor, allocated, strict=True)
+        return sum(actor.count * found.get(cls, 0) for actor, found in counts)
 
-    vmas = sum(vma.mapped for vma in race.vma) + min(allocations(o.VMA), 4)
+    vmas = sum(vma.mapped for vma in race.vma) + min(allocated_of(o.VMA), 4)
     accesses = sum(
         actor.count for actor in race.actor for statement in actor.program if statement.verb in ACCESSES
     )
@@ -132,10 +192,10 @@ def sizes_of(race: Race, automata: dict[str, Automaton]) -> Sizes:
         seq_bits=10,
         mms=race.mms,
         anon_vmas=vmas + accesses,
-        policies=sum(vma.policy for vma in race.vma) + allocations(o.MEMPOLICY),
+        policies=sum(vma.policy for vma in race.vma) + allocated_of(o.MEMPOLICY),
         # At least one: without any, lower() drops bookkeeping that the properties look at.
         anon_pages=min(MAX_ANON_PAGES, max(1, populated + 2 * accesses)),
-        tlbs=race.tlb or any(op.code == c.OWN_SET_PTE for a in automata.values() for op in a.ops()),
+        tlbs=race.tlb or own_tables,
         stale=c.SMALL_STALE,
         align=LANE,
     )
@@ -173,9 +233,9 @@ def sequence_words(layout: Layout) -> npt.NDArray[np.int64]:
 
 
 class _Start:
-    """The start state of a race."""
+    """The memory that a race starts from."""
 
-    def __init__(self, race: Race, layout: Layout, program: Program) -> None:
+    def __init__(self, race: Race, layout: Layout) -> None:
         self.race = race
         self.layout = layout
         self.state = layout.empty_state()
@@ -186,17 +246,6 @@ class _Start:
         for vma in sorted(race.vma, key=lambda vma: bool(vma.shares)):
             if vma.mapped:
                 self._vma(vma)
-        thread = 0
-        for actor in race.actor:
-            for _ in range(actor.count):
-                self.state[layout.thread_base(thread) + c.T_PC] = program.entry[actor.name]
-                thread += 1
-        if KTHREAD in program.entry:
-            self.state[layout.thread_base(thread) + c.T_PC] = program.entry[KTHREAD]
-        users = 1 if race.single_threaded else max(2, race.threads)
-        self._set(o.MM_USERS, 0, users)
-        for mm in range(1, race.mms):
-            self._set(o.MM_USERS, mm, sum(actor.count for actor in race.actor if race.runs_in(actor, mm)))
 
     def _set(self, field: Field, index: int, value: int) -> None:
         if self.layout.has(field):

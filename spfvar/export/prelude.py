@@ -82,7 +82,8 @@ def variables(model: Model) -> Iterator[str]:
     entries = sizes.tables * model.span
     yield f"short pte[{entries}] = {array(model.state(c.G_PTE, entries))};\t/* entries, table by table */"
     if model.has_tlb():
-        yield "short tlb[PROCESSES * PAGES];"
+        values = model.state(c.G_TLB, model.world.threads * sizes.pages)
+        yield f"short tlb[PROCESSES * PAGES] = {array(values)};"
     if model.has_pages():
         values = model.state(c.G_WRITES, sizes.pages)
         yield (

@@ -134,13 +134,20 @@ def set_pte(x: Operands) -> Step:
             copied = f"page_epoch[{x.dst} - 1]"
             stale = f"{copied} != 0 && {copied} != epoch[{x.src}] + 1"
             faults.append(fail(stale, c.V_STALE_COPY))
-            effects.append(
-                f"if :: writes[{x.src}] < 0 -> writes[{x.src}] = page_data[{x.dst} - 1] :: else fi"
-            )
+            zapped = f"writes[{x.src}] < 0{_unseen_by_tlbs(x)}"
+            effects.append(f"if :: {zapped} -> writes[{x.src}] = page_data[{x.dst} - 1] :: else fi")
     return Step(
         (Way("", (*effects, f"{pte} = {' + '.join(value)}")),),
         tuple(faults),
     )
+
+
+def _unseen_by_tlbs(x: Operands) -> str:
+    """And no TLB has an entry through which its CPU may still write to what was there before."""
+    if not x.model.has_tlb():
+        return ""
+    entries = [f"tlb[{process} * PAGES + {x.src}]" for process in range(x.model.world.threads)]
+    return "".join(f" && !(({entry} & WRITE) != 0 && ({entry} & ANON) != 0)" for entry in entries)
 
 
 @template(c.PTE_MKWRITE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from typing import Any, Final
 
@@ -23,13 +24,12 @@ _STARTS: Final[tuple[dict[str, Any], ...]] = (
     {"present": "file", "anon_vma": False},
     {"present": "file"},
     {"present": "anon"},
+    {"present": "file", "warm": True},
+    {"present": "anon", "warm": True},
 )
 
 
-_STARTS_OF: Final[dict[str, tuple[tuple[RaceVma, ...], ...]]] = {}
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Memory:
     """What a race starts from.
 
@@ -45,6 +45,21 @@ class Memory:
     varied: tuple[str, ...] = ("map",)
     used: frozenset[str] = field(default=frozenset())
     table_pages: int = 2
+
+    @cached_property
+    def base(self) -> Race:
+        """A race on it, whose actors are to be replaced."""
+        return self.race([{"name": "reader", "program": [{"maps": self.vmas[0]["name"]}]}])
+
+    @cached_property
+    def starts(self) -> tuple[tuple[RaceVma, ...], ...]:
+        """The VMAs of its races, in every state that they may be found in together; the emptiest first."""
+        return tuple(self._starts())
+
+    @cached_property
+    def fullest(self) -> tuple[RaceVma, ...]:
+        """The start with the most anonymous pages, which needs the most objects."""
+        return max(self.starts, key=lambda vmas: sum(vma.pages for vma in vmas if vma.present == "anon"))
 
     def race(self, actors: list[dict[str, Any]], states: Mapping[str, Table] = {}) -> Race:
         """A race of these actors, its VMAs as in ``states``.  ValueError if it makes no sense."""
@@ -62,14 +77,8 @@ class Memory:
             }
         )
 
-    def starts(self) -> tuple[tuple[RaceVma, ...], ...]:
-        """The VMAs of its races, in every state that they may be found in together; the emptiest first."""
-        if self.name not in _STARTS_OF:
-            _STARTS_OF[self.name] = tuple(self._starts())
-        return _STARTS_OF[self.name]
-
     def _starts(self) -> Iterator[tuple[RaceVma, ...]]:
-        looks = [{"name": "reader", "program": [{"maps": self.vmas[0]["name"]}]}]
+        looks = self.base.model_dump(mode="json", exclude_defaults=True)["actor"]
         for chosen in product(_STARTS, repeat=len(self.varied)):
             try:
                 yield tuple(self.race(looks, dict(zip(self.varied, chosen, strict=True))).vma)
@@ -87,6 +96,7 @@ def _place(name: str, start: int, **more: Any) -> Table:
 
 _MAP: Final = frozenset({"map"})
 _FILE: Final = ({"name": "data"},)
+_PAGES: Final = ({"name": "data", "pages": 2},)
 _CLOSED: Final = ({"name": "data", "open": False},)
 
 
@@ -121,12 +131,36 @@ MEMORIES: Final[dict[str, Memory]] = {
             used=_MAP,
         ),
         Memory(
+            "file-pages",
+            "a private mapping of two pages of a file",
+            (_vma("map", 0, pages=2, file="data"),),
+            _PAGES,
+            used=_MAP,
+        ),
+        Memory(
+            "around",
+            "the same, and a fault maps both pages",
+            (_vma("map", 0, pages=2, file="data", fault_around=2),),
+            _PAGES,
+            used=_MAP,
+        ),
+        Memory(
+            "notify",
+            "a place for a shared mapping of a file that wants to see the first write to a page",
+            (_place("map", 0, file="data", sharing="shared", write_notify=True),),
+            _FILE,
+            varied=(),
+            used=_MAP,
+        ),
+        Memory(
             "readonly", "an anonymous VMA that may not be written to", (_vma("map", 0, prot="r"),), used=_MAP
         ),
         Memory("heap", "an anonymous VMA of two pages", (_vma("map", 0, pages=2),), used=_MAP),
         Memory(
             "stack", "a stack that may grow by a page", (_vma("map", 0, pages=2, growsdown=True),), used=_MAP
         ),
+        Memory("userfault", "a VMA of a userfaultfd", (_vma("map", 0, userfault=True),), used=_MAP),
+        Memory("numa", "anonymous pages that may be NUMA hints", (_vma("map", 0, numa=True),), used=_MAP),
         Memory("policy", "an anonymous VMA with a memory policy", (_vma("map", 0, policy=True),), used=_MAP),
         Memory(
             "swap-cache",
@@ -179,6 +213,19 @@ MEMORIES: Final[dict[str, Memory]] = {
             used=_both("map", "next"),
         ),
         Memory(
+            "beside",
+            "an anonymous VMA whose faults may share the anon_vma of the one behind it, and a free place",
+            (_vma("map", 0, neighbours=True), _vma("next", 1), _place("away", 2)),
+            used=_both("map", "next", "away"),
+        ),
+        Memory(
+            "gap",
+            "a gap in front of a VMA, which somebody reads the map of",
+            (_place("range", 0, pages=2), _place("gap", 0), _vma("next", 1)),
+            varied=(),
+            used=_both("range", "gap", "next"),
+        ),
+        Memory(
             "over",
             "two private mappings of files, one over the other's place",
             (_vma("map", 0, file="data"), _place("over", 0, file="new")),
@@ -192,11 +239,26 @@ MEMORIES: Final[dict[str, Memory]] = {
             used=_both("map", "child"),
         ),
         Memory(
+            "file-fork",
+            "a private mapping of a file, and where a child would have it",
+            (_vma("map", 0, file="data"), _place("child", 2, mm=1, file="data")),
+            _FILE,
+            used=_both("map", "child"),
+        ),
+        Memory(
             "child",
             "an anonymous page that a child shares",
             (_vma("map", 0, present="anon"), _vma("child", 2, mm=1, shares="map")),
             varied=(),
             used=_MAP,
+        ),
+        Memory(
+            "child-table",
+            "the same, where the VMA fills its page table and has a free place",
+            (_vma("map", 0, present="anon"), _place("away", 1), _vma("child", 2, mm=1, shares="map")),
+            varied=(),
+            used=_both("map", "away", "child"),
+            table_pages=1,
         ),
         Memory(
             "second-mm",

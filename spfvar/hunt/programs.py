@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from itertools import combinations_with_replacement, product
+from math import gcd, prod
 from typing import Any
 
 from spfvar.errors import InputError
-from spfvar.hunt.memories import Memory
-from spfvar.scenario.race import Race, RaceStatement
-from spfvar.scenario.verbs import VERBS
+from spfvar.hunt.memories import MEMORIES, Memory
+from spfvar.scenario.race import Actor, Race, RaceStatement
+from spfvar.scenario.sense import check_sense
+from spfvar.scenario.verbs import VERBS, Verb
 
-#: A statement as a table of a race's file, and an actor's program.
+#: A statement as a table of a race's file.
 Statement = dict[str, Any]
+#: An actor's program: numbers of its memory's statements.
 Program = tuple[int, ...]
 #: Statements of one actor at most.
 LONGEST = 3
@@ -23,36 +28,39 @@ LONGEST = 3
 class Group:
     """Races with the same actors on the same memory, which differ only in how its VMAs are found.
 
-    ``size``: statements in all, each thread's counted.
+    ``actors``: how many threads run each program.  ``size``: statements in all, each thread's counted.
     """
 
     memory: Memory
-    actors: tuple[tuple[int, tuple[tuple[tuple[str, Any], ...], ...]], ...]
+    actors: tuple[tuple[int, Program], ...]
     size: int
 
-    def tables(self) -> list[dict[str, Any]]:
-        """The actors as a race's file has them, named by what they do first."""
+    def race(self) -> Race:
+        """The race with the emptiest start; what its memory and its statements say has been looked at."""
+        known = _known(self.memory.name)
         names: list[str] = []
-        tables = []
+        actors = []
         for count, program in self.actors:
-            verb = next(key for key, _ in program[0] if key in VERBS).replace("_", "-")
-            name, number = verb, 2
+            words = VERBS[known[program[0]].statement.verb].name.replace("_", "-")
+            name, number = words, 2
             while name in names:
-                name, number = f"{verb}{number}", number + 1
+                name, number = f"{words}{number}", number + 1
             names.append(name)
-            tables.append({"name": name, "count": count, "program": [dict(one) for one in program]})
-        return tables
+            statements = [known[one].statement for one in program]
+            actors.append(Actor.model_construct(name=name, count=count, program=statements))
+        return self.memory.base.model_copy(update={"actor": actors, "vma": list(self.memory.starts[0])})
 
     def races(self) -> Iterator[Race]:
         """The races, the emptiest start first."""
-        race = self.memory.race(self.tables())
-        for vmas in self.memory.starts():
-            yield race.model_copy(update={"vma": list(vmas)})  # each was looked at when the starts were made
+        race = self.race()
+        for vmas in self.memory.starts:
+            yield race.model_copy(update={"vma": list(vmas)})
 
     def __str__(self) -> str:
+        known = _known(self.memory.name)
         texts = []
         for count, program in self.actors:
-            text = "; ".join(statement_text(dict(one)) for one in program)
+            text = "; ".join(known[one].text for one in program)
             texts.append(f"{count} x ({text})" if count > 1 else text)
         return f"{self.memory.name}: {' | '.join(texts)}"
 
@@ -68,40 +76,64 @@ def statement_text(statement: Statement) -> str:
     return f"{text} ({', '.join(more)})" if more else text
 
 
-def statements(memory: Memory, verbs: Collection[str] = VERBS) -> list[Statement]:
-    """Every statement of these verbs that the memory allows, in the order of the table of verbs."""
-    base = memory.race([{"name": "reader", "program": [{"maps": memory.vmas[0]["name"]}]}])
+# --- statements ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A statement that a memory allows: ``names`` are the VMAs and files that it names."""
+
+    statement: RaceStatement
+    table: Statement
+    text: str
+    names: frozenset[str]
+
+
+@cache
+def _known(memory: str) -> tuple[_Known, ...]:
+    """Every statement that the memory allows, in the order of the table of verbs."""
+    base = MEMORIES[memory].base
     found = []
     for verb in VERBS.values():
-        if verb.name not in verbs or not verb.generated:
+        if not verb.generated:
             continue
         for target in base.file if verb.of == "file" else base.vma:
-            for extras in product(*(_values(base, key, target.pages) for key in verb.extras)):
-                statement = {verb.name: target.name} | {
+            for extras in product(*(_values(base, verb, key, target.pages) for key in verb.extras)):
+                table = {verb.name: target.name} | {
                     key: value
                     for key, value in zip(verb.extras, extras, strict=True)
                     if value not in (0, False)
                 }
+                statement = RaceStatement.model_validate(table)
                 if not _why_not(base, statement):
-                    found.append(statement)
-    return found
+                    names = frozenset({statement.target, statement.to} - {""})
+                    found.append(_Known(statement, table, statement_text(table), names))
+    return tuple(found)
 
 
-def _values(race: Race, key: str, pages: int) -> Sequence[Any]:
-    if key == "page":
-        return range(pages)
+def statements(memory: Memory, verbs: Collection[str] = VERBS) -> list[Statement]:
+    """Every statement of these verbs that the memory allows, in the order of the table of verbs."""
+    return [one.table for one in _known(memory.name) if one.statement.verb in verbs]
+
+
+def _values(race: Race, verb: Verb, key: str, pages: int) -> Sequence[Any]:
+    if key == "page":  # a heap's first page always stays
+        return range(1 if "tail" in (*verb.maps, *verb.unmaps) else 0, pages)
     if key == "to":
         return [vma.name for vma in race.vma]
     return ("rw", "r") if key == "prot" else (False, True)
 
 
-def _why_not(race: Race, statement: Statement) -> str:
+def _why_not(race: Race, statement: RaceStatement) -> str:
     """What the verb needs and the memory does not have; "" for nothing."""
     try:
-        race.check_statement(RaceStatement.model_validate(statement), "")
+        race.check_statement(statement, "")
     except InputError as error:
         return str(error)
     return ""
+
+
+# --- families of groups --------------------------------------------------------------------------
 
 
 def shapes(size: int, actors: Collection[int]) -> Iterator[tuple[int, ...]]:
@@ -112,50 +144,71 @@ def shapes(size: int, actors: Collection[int]) -> Iterator[tuple[int, ...]]:
                 yield shape
 
 
+@dataclass(frozen=True)
+class Family:
+    """The groups of one shape on one memory, by number: any of them can be had without the others.
+
+    Not every number is one: some make no sense, some are others with their actors exchanged.
+    """
+
+    memory: str
+    shape: tuple[int, ...]
+    verbs: tuple[str, ...] = tuple(VERBS)
+
+    @cached_property
+    def _numbers(self) -> list[int]:
+        """The statements of its verbs."""
+        return [n for n, one in enumerate(_known(self.memory)) if one.statement.verb in self.verbs]
+
+    def __len__(self) -> int:
+        return prod(len(self._numbers) ** length for length in self.shape)
+
+    def group(self, number: int) -> Group | None:
+        """The group of that number, if there is one."""
+        programs = self._programs(number)
+        pairs = zip(self.shape, programs, self.shape[1:], programs[1:], strict=False)
+        if any(one == other and first > second for one, first, other, second in pairs):
+            return None  # actors of one length are in order, for their order does not matter
+        known = _known(self.memory)
+        memory = MEMORIES[self.memory]
+        if not memory.used <= frozenset().union(*(known[one].names for one in sum(programs, ()))):
+            return None  # a smaller memory would do
+        actors = tuple((programs.count(program), program) for program in dict.fromkeys(programs))
+        group = Group(memory, actors, sum(self.shape))
+        try:
+            check_sense(group.race())
+        except InputError:
+            return None
+        return group
+
+    def _programs(self, number: int) -> list[Program]:
+        """The first actor's first statement is the most significant digit."""
+        digits = []
+        for _ in range(sum(self.shape)):
+            number, digit = divmod(number, len(self._numbers))
+            digits.append(self._numbers[digit])
+        return [tuple(digits.pop() for _ in range(length)) for length in self.shape]
+
+    def in_order(self) -> Iterator[int]:
+        """All its numbers."""
+        return iter(range(len(self)))
+
+    def shuffled(self, seed: int) -> Iterator[int]:
+        """All its numbers, each once, in an order that jumps about evenly."""
+        total = len(self)
+        if not total:
+            return iter(())
+        draw = random.Random(f"{seed} {self.memory} {self.shape}")
+        step, first = draw.randrange(total // 3, total + 1), draw.randrange(total)
+        while gcd(step, total) != 1:
+            step += 1
+        return ((first + n * step) % total for n in range(total))
+
+
 def groups(
     memory: Memory, size: int, actors: Collection[int], verbs: Collection[str] = VERBS
 ) -> Iterator[Group]:
     """Every group of races of a size on a memory that makes sense, each once."""
-    every = statements(memory, verbs)
     for shape in shapes(size, actors):
-        for chosen in _programs(every, shape):
-            group = _group(memory, every, chosen, size)
-            if _names(group) >= memory.used and _makes_sense(group):
-                yield group
-
-
-def _programs(every: Sequence[Statement], shape: tuple[int, ...]) -> Iterator[tuple[Program, ...]]:
-    """Programs for actors of this shape; actors of one length in order, for their order does not matter."""
-    lengths = {length: shape.count(length) for length in dict.fromkeys(shape)}
-    choices = [
-        combinations_with_replacement(list(product(range(len(every)), repeat=length)), count)
-        for length, count in lengths.items()
-    ]
-    for parts in product(*(list(choice) for choice in choices)):
-        yield tuple(program for part in parts for program in part)
-
-
-def _group(memory: Memory, every: Sequence[Statement], chosen: tuple[Program, ...], size: int) -> Group:
-    actors = tuple(
-        (chosen.count(program), tuple(tuple(every[number].items()) for number in program))
-        for program in dict.fromkeys(chosen)
-    )
-    return Group(memory, actors, size)
-
-
-def _names(group: Group) -> set[str]:
-    return {
-        value
-        for _, program in group.actors
-        for statement in program
-        for key, value in statement
-        if key in VERBS or key == "to"
-    }
-
-
-def _makes_sense(group: Group) -> bool:
-    try:
-        group.memory.race(group.tables())
-    except ValueError:
-        return False
-    return True
+        family = Family(memory.name, shape, tuple(verbs))
+        yield from filter(None, map(family.group, family.in_order()))

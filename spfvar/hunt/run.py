@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
 
-from spfvar.automata.layout import Sizes
 from spfvar.explore.explore import Exploration, Search, run
 from spfvar.explore.options import Options
 from spfvar.explore.properties import property_of
-from spfvar.explore.world import RaceWorld, build_world, extract_race, sizes_of, start_state
+from spfvar.explore.world import RaceWorld
+from spfvar.hunt.ground import Ground, Joint
 from spfvar.hunt.programs import Group
 from spfvar.ops import codes as c
 from spfvar.ops.op import Op
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.race import Race
 
-#: Bytes of a digest that are kept: among millions of races two are not confused.
-_KEY = 16
 #: A generated race has so few threads and pages that a larger search is one that got lost.
-BOUNDS = Options(max_states=200_000, max_bytes=1 << 28, seconds=float("inf"))
+BOUNDS = Options(max_states=200_000, seconds=float("inf"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +69,7 @@ class Hunter:
     steps: set[str] = field(default_factory=set)
     reached: set[str] = field(default_factory=set)
     _keys: set[bytes] = field(default_factory=set)
+    _grounds: dict[str, Ground] = field(default_factory=dict)
 
     def run(self, groups: Iterable[Group]) -> Iterator[Outcome]:
         """The outcome of each race that is new.  Raises StrategyError for a text that is none."""
@@ -78,39 +77,40 @@ class Hunter:
             yield from self._run(group)
 
     def _run(self, group: Group) -> Iterator[Outcome]:
-        races = list(group.races())
-        self.generated += len(races)
-        automata = extract_race(races[0], self.stack)
-        # As large as the largest of them needs it: spare objects add no states.
-        world = build_world(races[0], automata, _largest(sizes_of(race, automata) for race in races))
-        program = hashlib.sha256(world.program.table.tobytes() + world.layout.g.tobytes())
+        memory = group.memory
+        if memory.name not in self._grounds:
+            self._grounds[memory.name] = Ground(self.stack, memory, self.options)
+        ground = self._grounds[memory.name]
+        joint = ground.joint(group)
+        world = joint.world
+        self.generated += len(memory.starts)
         search: Search | None = None
         covered = np.zeros(len(world.program.table), dtype=np.bool_)
-        for race in races:
-            start = start_state(race, world.layout, world.program)
-            digest = program.copy()
-            digest.update(start.tobytes())
-            key = digest.digest()[:_KEY]
+        for number, vmas in enumerate(memory.starts):
+            start = ground.start(number, joint)
+            key = ground.key(number, joint, start)
             if key in self._keys:
                 continue
             self._keys.add(key)
             if search is None:
-                search = Search(replace(world, race=race, start=start), self.options)
+                search = Search(replace(world, start=start), self.options, joint.followed)
             else:
                 search.restart(start)
             found = run(search)
             covered |= found.covered.reshape(-1, c.MAX_OUTCOMES).any(axis=1)
+            race = world.race.model_copy(update={"vma": list(vmas)})
             yield _outcome(world, found, Outcome(key, str(group), group.size, found.states), race)
-        self._count(world, covered)
+        self._count(joint, covered)
 
-    def _count(self, world: RaceWorld, covered: npt.NDArray[np.bool_]) -> None:
-        for op, was in zip(world.program.ops, covered.tolist(), strict=True):
-            if op.code == c.END:
-                continue
-            text = f"{op.function}: {op.name}"
-            self.steps.add(text)
-            if was:
-                self.reached.add(text)
+    def _count(self, joint: Joint, covered: npt.NDArray[np.bool_]) -> None:
+        row = 0
+        for linked in joint.linked:
+            was = covered[row : row + len(linked.steps)].tolist()
+            self.steps.update(linked.steps)
+            self.reached.update(compress(linked.steps, was))
+            row += len(linked.steps)
+        self.steps.discard("")  # where a thread has ended
+        self.reached.discard("")
 
 
 def _outcome(world: RaceWorld, found: Exploration, outcome: Outcome, race: Race) -> Outcome:
@@ -118,15 +118,10 @@ def _outcome(world: RaceWorld, found: Exploration, outcome: Outcome, race: Race)
     if cause is not None:
         return replace(outcome, cause=cause, race=race)
     if not found.complete or found.violations:
-        return replace(outcome, why=found.why or "out of objects")
+        # Where a search notices its bound depends on the room that it had.
+        states = min(outcome.states, BOUNDS.max_states)
+        return replace(outcome, states=states, why=found.why or "out of objects")
     return outcome
-
-
-def _largest(sizes: Iterable[Sizes]) -> Sizes:
-    every = list(sizes)
-    return replace(
-        every[0], anon_pages=max(s.anon_pages for s in every), policies=max(s.policies for s in every)
-    )
 
 
 def cause_of(world: RaceWorld, found: Exploration) -> Cause | None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
-import random
 import signal
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import dataclass
 from typing import Any
 
 from spfvar.cpus import available_cpus
@@ -19,19 +18,28 @@ from spfvar.explore.explore import explore
 from spfvar.explore.world import build_race
 from spfvar.hunt.findings import Finding, finding_of
 from spfvar.hunt.memories import MEMORIES
-from spfvar.hunt.programs import LONGEST, Group, groups
-from spfvar.hunt.run import BOUNDS, Cause, Hunter, Outcome, cause_of
+from spfvar.hunt.programs import Family, Group, shapes
+from spfvar.hunt.run import BOUNDS, Hunter, Outcome, cause_of
+from spfvar.hunt.tally import Tally
+from spfvar.matrix import catalogue
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack, Variant
 from spfvar.scenario.race import Race
 from spfvar.scenario.verbs import VERBS
 
-#: Told races, groups that are done, all groups, and seconds.
+#: Told races, numbers of groups that are done, all of them, and seconds.
 Progress = Callable[[int, int, int, float], None]
-#: Groups that a worker runs before it tells of them.
-_SLICE = 16
+#: Numbers of groups that a worker tries before it tells of them.
+_SLICE = 64
 #: Slices that take longer than two processes need to start.
-_WORTH_PROCESSES = 20
+_WORTH_PROCESSES = 16
+#: Slices that each worker has ahead of it.
+_AHEAD = 4
+#: Seconds between two savings of what has been done.
+_SAVE_EVERY = 20.0
+
+#: Some numbers of a family.
+Slice = tuple[Family, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,8 @@ class Plan:
     """Which races.
 
     ``size``: statements in all, up to which; ``actors``: how many threads; ``memories``, ``verbs``: which.
-    ``seconds``: the time for each design (infinite: all of them).  ``seed``: a random order, for a budget.
+    ``seconds``: the time for each design (infinite: all of them).  ``seed``: a random order, for a budget:
+    each shape of programs on each memory gets its turn.
     """
 
     size: int
@@ -49,28 +58,56 @@ class Plan:
     seconds: float = float("inf")
     seed: int | None = None
 
-    def groups(self) -> Iterator[Group]:
-        """All of them, smallest first; or in the order of the seed."""
-        ordered = self._in_order()
-        if self.seed is None:
-            return ordered
-        every = list(ordered)
-        random.Random(self.seed).shuffle(every)
-        return iter(every)
-
-    def _in_order(self) -> Iterator[Group]:
+    def families(self) -> Iterator[Family]:
+        """All of them, smallest first."""
         for size in range(2, self.size + 1):
-            counts = [count for count in self.actors if count <= size <= count * LONGEST]
-            for name in self.memories:
-                yield from groups(MEMORIES[name], size, counts, self.verbs)
+            for shape in shapes(size, self.actors):
+                for name in self.memories:
+                    yield Family(name, shape, self.verbs)
+
+    @property
+    def numbers(self) -> int:
+        """Numbers of groups in all, of which some are none."""
+        return sum(map(len, self.families()))
+
+    def slices(self) -> Iterator[Slice]:
+        """All numbers of all families, smallest first; or in the order of the seed."""
+        if self.seed is None:
+            for family in self.families():
+                yield from _slices(family, family.in_order())
+            return
+        turns = [_slices(family, family.shuffled(self.seed)) for family in self.families()]
+        while turns:
+            for turn in list(turns):
+                if (some := next(turn, None)) is None:
+                    turns.remove(turn)
+                else:
+                    yield some
+
+    def groups(self) -> Iterator[Group]:
+        """The groups of all slices."""
+        return itertools.chain.from_iterable(map(groups_of, self.slices()))
+
+
+def _slices(family: Family, numbers: Iterator[int]) -> Iterator[Slice]:
+    while some := tuple(itertools.islice(numbers, _SLICE)):
+        yield family, some
+
+
+def groups_of(some: Slice) -> Iterator[Group]:
+    """The groups that have these numbers."""
+    family, numbers = some
+    return filter(None, map(family.group, numbers))
 
 
 @dataclass(frozen=True, slots=True)
 class Hunted:
     """What a hunt in one design did and found.
 
-    ``complete``: every race was run, none hit a bound.  ``unreached``: texts of the design that no race came
-    to.  ``known``: findings that the design it was run against has, too.
+    ``complete``: every race was run, none hit a bound.  ``unreached``: the design's primitives, as
+    "function: primitive", that were in the races' programs and that none executed.  ``vacuous``: what the
+    shipped races want to see at least once and no generated one did.  ``known``: findings that the design it
+    was run against has, too.
     """
 
     variant: str
@@ -82,6 +119,7 @@ class Hunted:
     open: tuple[str, ...]
     size: int
     unreached: tuple[str, ...]
+    vacuous: tuple[str, ...]
     findings: tuple[Finding, ...]
     known: int = 0
 
@@ -95,15 +133,16 @@ class Hunted:
             "complete": self.complete,
             "size": self.size,
             "unreached": list(self.unreached),
+            "vacuous": list(self.vacuous),
             "findings": [finding.as_dict() for finding in self.findings],
         }
 
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """What a worker did with some groups: texts are those that are new to it."""
+    """What a worker did with a slice: texts are those that are new to it."""
 
-    groups: int
+    numbers: int
     generated: int
     outcomes: tuple[Outcome, ...]
     steps: frozenset[str]
@@ -111,65 +150,20 @@ class _Chunk:
 
 
 class _Worker:
-    """Runs groups under a design, in this process or in one of its own."""
+    """Runs slices under a design, in this process or in one of its own."""
 
     def __init__(self, variant: Variant) -> None:
         self._hunter = Hunter(Stack(variant))
 
-    def run(self, some: Sequence[Group]) -> _Chunk:
+    def run(self, some: Slice) -> _Chunk:
         """One slice of the plan."""
         hunter = self._hunter
         before, steps, reached = hunter.generated, set(hunter.steps), set(hunter.reached)
-        outcomes = tuple(hunter.run(some))
+        outcomes = tuple(hunter.run(groups_of(some)))
         return _Chunk(
-            len(some), hunter.generated - before, outcomes,
+            len(some[1]), hunter.generated - before, outcomes,
             frozenset(hunter.steps - steps), frozenset(hunter.reached - reached),
         )  # fmt: skip
-
-
-class _Result:
-    """The chunks so far, put together in the plan's order, so that it does not matter who ran them."""
-
-    def __init__(self, fixed: Stack | None) -> None:
-        self.generated = self.states = self.known = 0
-        self.open: list[str] = []
-        self.steps: set[str] = set()
-        self.reached: set[str] = set()
-        self.keys: set[bytes] = set()
-        self.first: dict[Cause, Race] = {}
-        self.count: Counter[Cause] = Counter()
-        self._fixed = fixed
-
-    def add(self, chunk: _Chunk) -> None:
-        """Another chunk.  What two workers ran, each for the first time, counts once."""
-        self.generated += chunk.generated
-        self.steps |= chunk.steps
-        self.reached |= chunk.reached
-        for outcome in chunk.outcomes:
-            if outcome.key not in self.keys:
-                self.keys.add(outcome.key)
-                self._add(outcome)
-
-    def _add(self, outcome: Outcome) -> None:
-        self.states += outcome.states
-        if outcome.why:
-            self.open.append(f"{outcome.group}: {outcome.why}")
-        if outcome.cause is None or outcome.race is None:
-            return
-        if self._fixed is not None and _breaks(outcome.race, self._fixed):
-            self.known += 1
-            return
-        cause = replace(outcome.cause, text="") if outcome.cause.op else outcome.cause
-        self.first.setdefault(cause, outcome.race)
-        self.count[cause] += 1
-
-    def findings(self, stack: Stack) -> tuple[Finding, ...]:
-        """Each cause by its first race, made smaller."""
-        taken: set[str] = set()
-        return tuple(
-            finding_of(stack, race, cause, self.count[cause], BOUNDS, taken)
-            for cause, race in self.first.items()
-        )
 
 
 def run_hunt(
@@ -179,33 +173,80 @@ def run_hunt(
     progress: Progress | None = None,
     jobs: int | None = None,
     plugins: Sequence[str] = (),
+    tally: Tally | None = None,
+    save: Callable[[Tally], None] | None = None,
 ) -> Hunted:
     """Hunt in one design.
 
     ``against``: leave out what breaks that one, too.  ``jobs`` processes (default: one for each CPU), which
-    load ``plugins`` for themselves, run slices of the plan; the result does not depend on them.  Raises
+    load ``plugins`` for themselves, run slices of the plan; the result does not depend on them.  ``tally``:
+    what was done before; ``save`` is given it now and then, and whenever the hunt ends.  Raises
     StrategyError.
     """
-    result = _Result(Stack(against) if against is not None else None)
-    began = time.monotonic()
-    slices = list(_slices(plan.groups()))
-    total, done, finished = sum(map(len, slices)), 0, True
-    with _running(variant, slices, jobs or available_cpus(), plugins) as chunks:
+    tally = tally or Tally()
+    try:
+        _go_on(variant, plan, against, tally, progress, jobs or available_cpus(), plugins, save)
+    finally:
+        if save is not None:
+            save(tally)
+    return _hunted(variant, plan, tally)
+
+
+def _go_on(
+    variant: Variant, plan: Plan, against: Variant | None, tally: Tally, progress: Progress | None, jobs: int,
+    plugins: Sequence[str], save: Callable[[Tally], None] | None,
+) -> None:  # fmt: skip
+    """Run what is left of the plan, until there is no more time."""
+    fixed = Stack(against) if against is not None else None
+    before, began = tally.seconds, time.monotonic()
+    saved = began
+    total = plan.numbers
+    slices = itertools.islice(plan.slices(), tally.slices, None)
+    few = total - tally.numbers < _SLICE * _WORTH_PROCESSES
+    with _running(variant, slices, 1 if few else jobs, plugins) as chunks:
         for chunk in chunks:
-            result.add(chunk)
-            done += chunk.groups
-            spent = time.monotonic() - began
+            for outcome in chunk.outcomes:
+                tally.add(outcome, lambda race: fixed is not None and _breaks(race, fixed))
+            tally.slices += 1
+            tally.numbers += chunk.numbers
+            tally.generated += chunk.generated
+            tally.steps |= chunk.steps
+            tally.reached |= chunk.reached
+            now = time.monotonic()
+            tally.seconds = before + now - began
             if progress is not None:
-                progress(len(result.keys), done, total, spent)
-            if spent > plan.seconds and done < total:
-                finished = False
+                progress(len(tally.keys), tally.numbers, total, tally.seconds)
+            if save is not None and now - saved > _SAVE_EVERY:
+                save(tally)
+                saved = time.monotonic()
+            if now - began > plan.seconds:
                 break
-    findings = result.findings(Stack(variant))
+
+
+def _hunted(variant: Variant, plan: Plan, tally: Tally) -> Hunted:
+    """What there is to be told; the findings made smaller."""
+    stack, taken = Stack(variant), set[str]()
+    findings = tuple(
+        finding_of(stack, race, cause, tally.count[cause], BOUNDS, taken)
+        for cause, race in tally.first.items()
+    )
+    done = tally.numbers == plan.numbers
     return Hunted(
-        variant.name, len(result.keys), result.generated - len(result.keys), result.states,
-        time.monotonic() - began, finished and not result.open, tuple(result.open), plan.size,
-        tuple(sorted(result.steps - result.reached)), findings, result.known,
+        variant.name, len(tally.keys), tally.generated - len(tally.keys), tally.states, tally.seconds,
+        done and not tally.open, tuple(tally.open), plan.size, tuple(sorted(tally.steps - tally.reached)),
+        tuple(_vacuous(tally.reached)), findings, tally.known,
     )  # fmt: skip
+
+
+def _vacuous(reached: set[str]) -> list[str]:
+    """What shipped races want to see at least once, of which there is nothing among these steps."""
+    races = catalogue.races()
+    shipped = [races[name] for name in races.names() if races.is_shipped(name)]
+    wanted = {one for race in shipped for one in race.sometimes}
+    names = {text.partition(": ")[2] for text in reached}
+    return sorted(
+        one for one in wanted if not any(name.startswith(tuple(one.split(" or "))) for name in names)
+    )
 
 
 def _breaks(race: Race, stack: Stack) -> bool:
@@ -213,18 +254,12 @@ def _breaks(race: Race, stack: Stack) -> bool:
     return cause_of(world, explore(world, BOUNDS)) is not None
 
 
-def _slices(every: Iterable[Group]) -> Iterator[list[Group]]:
-    here = iter(every)
-    while some := list(islice(here, _SLICE)):
-        yield some
-
-
 @contextmanager
 def _running(
-    variant: Variant, slices: Sequence[Sequence[Group]], jobs: int, plugins: Sequence[str]
+    variant: Variant, slices: Iterator[Slice], jobs: int, plugins: Sequence[str]
 ) -> Iterator[Iterator[_Chunk]]:
-    """The chunks in the plan's order.  A hunt too small to be worth starting processes is run in this one."""
-    if jobs == 1 or len(slices) < _WORTH_PROCESSES:
+    """The chunks in the plan's order."""
+    if jobs == 1:
         worker = _Worker(variant)
         yield map(worker.run, slices)
         return
@@ -232,9 +267,17 @@ def _running(
         jobs, multiprocessing.get_context("spawn"), _begin, (variant.name, tuple(plugins))
     )
     try:
-        yield pool.map(_run, slices)
+        yield _ahead(pool, slices, jobs * _AHEAD)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _ahead(pool: ProcessPoolExecutor, slices: Iterator[Slice], most: int) -> Iterator[_Chunk]:
+    """What the pool makes of the slices, of which it never has more than so many: there may be millions."""
+    waiting = deque(pool.submit(_run, some) for some in itertools.islice(slices, most))
+    while waiting:
+        yield waiting.popleft().result()
+        waiting.extend(pool.submit(_run, some) for some in itertools.islice(slices, 1))
 
 
 _worker: _Worker | None = None
@@ -246,6 +289,6 @@ def _begin(name: str, plugins: Sequence[str]) -> None:
     _worker = _Worker(load_registry(plugins).any_variant(name))
 
 
-def _run(some: Sequence[Group]) -> _Chunk:
+def _run(some: Slice) -> _Chunk:
     assert _worker is not None
     return _worker.run(some)

@@ -61,7 +61,7 @@ def run_of(plan: Plan, samples: Samples, command: Sequence[str]) -> Run:
     source = Source(
         version=plan.version,
         model=plan.model,
-        code=(_code(),),
+        code=(code_of(MODEL),),
         hardware=plan.hardware,
         profile=plan.profile,
         baseline=plan.baseline,
@@ -119,10 +119,10 @@ def _seeds_note(seeds: Sequence[tuple[int, ...]], every: Sequence[int]) -> str:
     return f"cells have {count} of the seeds {', '.join(ranges)}"
 
 
-def _code() -> str:
-    """Twelve hex digits of the model's text."""
+def code_of(parts: Sequence[str]) -> str:
+    """Twelve hex digits of the text of some packages."""
     digest = hashlib.sha256()
-    for part in MODEL:
+    for part in parts:
         for entry in sorted(resources.files(f"spfvar.{part}").iterdir(), key=lambda entry: entry.name):
             if entry.name.endswith((".py", ".toml")):
                 digest.update(entry.read_bytes())

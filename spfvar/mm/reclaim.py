@@ -9,7 +9,7 @@ from __future__ import annotations
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import PTL
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.truncate import I_MMAP, find_get_page, over_pages
+from spfvar.mm.truncate import I_MMAP, find_get_page, first_folio, over_pages
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.paging import folio_put, remove_mapping, rmap_walk_next, zap_ptes
@@ -76,17 +76,19 @@ class Reclaim:
         yield loop("mpage_prepare_extent_to_map")
         if (yield from find_get_page()):
             yield folio_lock()
-            yield store(WRITEBACK, 1)
+            if (yield equals(at(o.folio, o.CACHED), 1, "folio->mapping")):  # or truncation was there first
+                yield store(WRITEBACK, 1)
             yield folio_unlock()
             yield folio_put()
         if (yield next_address(o.index, o.file_end)):
             yield again("mpage_prepare_extent_to_map")
         # Only now is the batch submitted; its completion ends the writeback of all its pages.
         yield work("io_submit", "submit_bio")
-        yield from over_pages()
+        # The batch has its pages, whether they are in the page cache still or not.
+        yield copy_register(o.index, o.file_start)
+        yield from first_folio()
         yield loop("ext4_end_bio")
-        if (yield from find_get_page()):
-            yield store(WRITEBACK, 0)
-            yield folio_put()
+        yield store(WRITEBACK, 0)
+        yield copy_register(o.folio, o.folio, 1).untimed()
         if (yield next_address(o.index, o.file_end)):
             yield again("ext4_end_bio")

@@ -13,7 +13,7 @@ from spfvar.report.paint import Paint
 from spfvar.report.verdicts import count_text
 
 WIDTH = 80
-#: Steps that no race came to: more are counted.
+#: Functions with steps that no race came to, and open races: more are counted.
 SHOWN = 12
 
 
@@ -71,10 +71,33 @@ def _parts(one: Hunted, width: int, paint: Paint) -> list[str]:
         more = f" (and {len(one.open) - SHOWN} more)" if len(one.open) > SHOWN else ""
         parts.append("\n".join(_fill(f"open: {text}", width) for text in one.open[:SHOWN]) + more)
     if one.unreached:
-        names = ", ".join(one.unreached[:SHOWN])
-        more = f", and {len(one.unreached) - SHOWN} more" if len(one.unreached) > SHOWN else ""
-        parts.append(_fill(f"No race came to: {names}{more}", width))
+        parts.append("\n".join(["No race came to:", *_unreached(one, width)]))
+    if one.vacuous:
+        names = ", ".join(one.vacuous[:SHOWN])
+        parts.append(
+            _fill(f"Never happened, as it does in shipped races: {names}{_more(one.vacuous)}", width)
+        )
     return parts
+
+
+def _unreached(one: Hunted, width: int) -> list[str]:
+    """A line for each function: its steps."""
+    functions: dict[str, list[str]] = {}
+    for text in one.unreached:
+        function, _, step = text.partition(": ")
+        functions.setdefault(function, []).append(step)
+    lines = [
+        textwrap.indent(_fill(f"{function}: {', '.join(steps)}", width - 2), "  ")
+        for function, steps in list(functions.items())[:SHOWN]
+    ]
+    left = list(functions.values())[SHOWN:]
+    if left:
+        lines.append(f"  and {sum(map(len, left))} more steps in {len(left)} more functions")
+    return lines
+
+
+def _more(names: Sequence[str]) -> str:
+    return f", and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
 
 
 def _fill(text: str, width: int) -> str:

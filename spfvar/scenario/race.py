@@ -45,7 +45,8 @@ class RaceVma(_Strict):
     ``shares``: it is what fork made of that VMA; both have the same pages.  ``growsdown``: a stack that does
     not cover its lowest page yet; ``policy``: it has a memory policy.  ``swap``: its pages are in swap, on
     the device or (which saves the read) in the swap cache; "synchronous": each has a slot, where it is unless
-    it is present, and where it may go again.  ``numa``: its present pages may be NUMA hints.  ``pgoff``: its
+    it is present, and where it may go again.  ``numa``: its present pages may be NUMA hints.  ``warm``: the
+    first thread that runs in its mm has used its present entries: its TLB still has them.  ``pgoff``: its
     vm_pgoff; of two anonymous neighbours that can merge, the second one's is the first one's pages.
     """
 
@@ -72,6 +73,7 @@ class RaceVma(_Strict):
     write_notify: bool = False
     table: bool = True
     present: Literal["no", "zero", "file", "anon"] = "no"
+    warm: bool = False
 
     @property
     def covers(self) -> int:
@@ -116,9 +118,9 @@ class RaceStatement(_Strict):
     before page ``page``, ``punch`` and ``reclaim`` take that page away, ``writeback`` writes from it on.
     ``anon_rmap`` is a reverse-map walk that comes by the VMA's anon_vma; ``mkyoung`` is a fault on a page
     that may be mapped, for the sake of its accessed bit.  ``swapout`` is reclaim of an anonymous page.
-    ``get_user`` and ``put_user`` are the kernel's accesses on behalf of its user.  ``call`` runs a hook point,
-    with the registers of the VMA or file ``on`` set (its address from ``page``), the facts of that VMA (a
-    VmFault of a ``write``) for arguments, and the rest of them from ``args``; a Register by its name.
+    ``get_user`` and ``put_user`` are the kernel's accesses on behalf of its user.  ``call`` runs a hook
+    point, with the registers of the VMA or file ``on`` set (its address from ``page``), the facts of that
+    VMA (a VmFault of a ``write``) for arguments, and the rest from ``args``; a Register by its name.
     """
 
     load: str | None = None
@@ -314,6 +316,11 @@ class Race(_Strict):
                         expected=f"at most {file.pages}",
                     )
             self._check_present(i, vma)
+            if vma.warm and not (self.tlb and (vma.present != "no" or vma.shares)):
+                raise InputError(
+                    "no TLB has anything of it", key=f"vma[{i}].warm",
+                    expected="a race with tlb = true, and a vma with present entries",
+                )  # fmt: skip
             for other in self.vma[:i]:
                 if vma.mapped and other.mapped and vma.covers < other.end and other.covers < vma.end:
                     raise InputError(f"overlaps vma {other.name!r}", key=f"vma[{i}].start")
@@ -331,6 +338,8 @@ class Race(_Strict):
 
     def _check_present(self, i: int, vma: RaceVma) -> None:
         key = f"vma[{i}].present"
+        if vma.present == "zero" and vma.file:
+            raise InputError("a mapping of a file never has the zero page", key=key)
         if vma.present == "file" and not vma.file:
             raise InputError("an anonymous vma has no file pages", key=key)
         if vma.present == "file" and next(f.cached for f in self.file if f.name == vma.file) == "none":

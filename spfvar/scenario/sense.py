@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -156,6 +157,7 @@ def _check_mapped(race: Race, places: list[_Place]) -> None:
 def _check_order(race: Race) -> None:
     """Within one program: what is claimed is free, and nothing runs in an mm that was left."""
     left: set[int] = set()
+    gone: defaultdict[int, set[tuple[int, int]]] = defaultdict(set)
     for place, mapped in _in_order(race):
         statement, actor = place.statement, place.actor
         verb = VERBS[statement.verb]
@@ -166,12 +168,18 @@ def _check_order(race: Race) -> None:
             )  # fmt: skip
         if statement.verb == "exit":
             left.add(place.number)
+        if verb.lasting and gone[place.number] & pages_of(race, statement, ("target",)):
+            raise InputError(
+                f"actor {actor.name!r} has unmapped vma {statement.target!r}",
+                key=f"{place.key}.{statement.verb}", expected="a vma that stays",
+            )  # fmt: skip
         if _finds_taken(race, place, mapped) and not (verb.tries and _may_get_free(race, place, mapped)):
             raise InputError(
                 f"the place of vma {_claimed(statement)!r} is not free",
                 key=f"{place.key}.{statement.verb}",
                 expected="a place where nothing is mapped, or no longer by what the actor did before",
             )  # fmt: skip
+        gone[place.number] |= pages_of(race, statement, verb.unmaps)
 
 
 def _check_beside(race: Race, places: list[_Place]) -> None:

@@ -212,8 +212,24 @@ def page_of(s, entry, page, folio):
 
 
 @inlined
+def written_through_tlb(s, g, address):
+    """May a CPU still write to an anonymous page that was at the address, through its TLB?"""
+    found = 0
+    if g[G_TLB] != 0:
+        for thread in range(g[G_THREADS]):
+            entry = s[g[G_TLB] + thread * g[G_PAGES] + address]
+            if entry & PTE_WRITE and entry & PTE_ANON:
+                found = 1
+    return found
+
+
+@inlined
 def set_pte(s, g, table, address, bits, writable, page):
-    """Set an entry that must not be present; one that is not itself is the swap entry of a folio."""
+    """Set an entry that must not be present; one that is not itself is the swap entry of a folio.
+
+    Where entries were zapped, what the new page has is expected from now on.  Before the TLBs are flushed, it
+    is not: what a CPU still writes to the old page is lost, and rightly so.
+    """
     word = pte(g, table, address)
     if s[word] & PTE_PRESENT:
         return -2 - V_OVERWRITE
@@ -227,7 +243,7 @@ def set_pte(s, g, table, address, bits, writable, page):
         copied = s[page_word(g, page) + PAGE_EPOCH]
         if copied != 0 and copied != s[g[G_EPOCH] + address] + 1:
             return -2 - V_STALE_COPY
-        if s[g[G_WRITES] + address] < 0:
+        if s[g[G_WRITES] + address] < 0 and written_through_tlb(s, g, address) == 0:
             s[g[G_WRITES] + address] = s[page_word(g, page) + PAGE_DATA]
     s[word] = value
     return 0

@@ -9,11 +9,13 @@ import pytest
 from docs._ext import commands, hooks, ops, properties
 from docs._ext.reference import pages
 from spfvar.explore.properties import PROPERTIES
+from spfvar.hunt.memories import MEMORIES
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
 from spfvar.ops import codes
 from spfvar.ops.vocabulary import constructors, sample
 from spfvar.plugins.registry import load_registry
+from spfvar.scenario.verbs import VERBS
 
 REGISTRY = load_registry()
 PAGES = pages()
@@ -106,3 +108,11 @@ def test_every_command_has_a_section(path: tuple[str, ...]) -> None:
 def test_lists_are_complete(page: str, names: list[str]) -> None:
     """Everything that is shipped has a row."""
     assert [name for name in names if f"`{name}`" not in PAGES[page]] == []
+
+
+@pytest.mark.parametrize("name", [*VERBS, *MEMORIES])
+def test_every_verb_and_memory_has_a_row(name: str) -> None:
+    """With a sentence."""
+    rows = [line for line in PAGES["verbs"].splitlines() if line.startswith(f"| `{name}` |")]
+    assert rows
+    assert all(re.match(r"[A-Z`]", row.split(" | ")[1]) for row in rows)

@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from spfvar.hunt.programs import Family
+from spfvar.hunt.run import Hunter
 from spfvar.matrix.hunting import Plan, run_hunt
 from spfvar.plugins.registry import load_registry
+from spfvar.plugins.variant import Stack
 
 REGISTRY = load_registry()
 #: A part of the memories, which takes a few seconds for each design; `spfvar hunt` takes all.
@@ -44,6 +47,28 @@ def test_published_bugs_are_found_without_their_races(twin: str, prop: str, plan
     """With the property that the twin says."""
     hunted = run_hunt(REGISTRY.any_variant(twin), plan)
     assert prop in {finding.broken.property for finding in hunted.findings}
+
+
+def test_a_write_through_a_tlb_to_what_madvise_takes_away_may_be_lost() -> None:
+    """It was to the old page, though another thread's fault has mapped a new one by then: nobody is to blame.
+
+    What fork's copy lacks of such a write is lost indeed (S2).
+    """
+    plan = Plan(3, actors=(3,), memories=("anon",), verbs=("store", "madvise"))
+    assert not run_hunt(REGISTRY["spf-anon"], plan).findings
+    plan = replace(plan, memories=("fork",), verbs=("store", "fork"))
+    found = run_hunt(REGISTRY.any_variant("s2@spf-anon"), plan).findings
+    assert [finding.broken.property for finding in found] == ["P8"]
+
+
+def test_writeback_ends_for_a_page_that_truncation_has_taken_away() -> None:
+    """A batch has its pages: who waits for one of them, to reclaim it, is woken."""
+    family = Family("file-pages", (2, 1), ("store", "truncate", "writeback"))
+    groups = filter(None, map(family.group, family.in_order()))
+    waits = [group for group in groups if "truncate data; store map (page 1) |" in str(group)]
+    outcomes = list(Hunter(Stack(REGISTRY["mmap-lock"])).run(waits))
+    assert outcomes
+    assert not any(outcome.cause for outcome in outcomes)
 
 
 def test_a_cause_is_told_once_by_its_smallest_race() -> None:

@@ -93,6 +93,7 @@ LOAD = {"load": "map"}
         ([[{"merge": "map", "to": "next"}], [{"munmap": "next"}]], "actor 'a0' changes where vma 'next' ends", "actor[1].program[0].munmap"),
         ([[{"shrink": "map"}], [{"move": "map", "to": "free"}]], "actor 'a0' changes where vma 'map' ends", "actor[1].program[0].move"),
         ([[{"anon_rmap": "map"}], [{"munmap": "map"}]], "actor 'a1' unmaps vma 'map'", "actor[0].program[0].anon_rmap"),
+        ([[{"munmap": "map"}, {"anon_rmap": "map"}]], "actor 'a0' has unmapped vma 'map'", "actor[0].program[1].anon_rmap"),
         ([[{"fork": "map", "to": "child"}], [{"load": "child"}]], "is there only once actor 'a0' has forked", "actor[1].program[0].load"),
         ([[{"exit": "theirs"}, {"load": "theirs"}]], "actor 'a0' has left its mm", "actor[0].program[1].load"),
     ],
