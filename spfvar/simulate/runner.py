@@ -15,6 +15,7 @@ from spfvar.scenario.hardware import Profile
 from spfvar.scenario.load import Load
 from spfvar.simulate import engine as e
 from spfvar.simulate import machine as m
+from spfvar.simulate import meters as w
 from spfvar.simulate.clock import new_clock
 from spfvar.simulate.edges import Edges, fold
 from spfvar.simulate.machine import Machine, build_machine, cost_table
@@ -50,14 +51,14 @@ def simulate(world: World, variant: Variant, profile: Profile, seeds: np.random.
     state = draw_start(world, rng)
     clock = new_clock(machine, program.lines, program.read_lines, threads, rng)
     timing = _threads(machine, load.threads, rng)
-    meters = e.Meters(
-        np.zeros(e.METERS),
+    meters = w.Meters(
+        np.zeros(w.METERS),
         np.zeros(max(1, len(program.events)), dtype=np.int64),
-        np.zeros(e.HISTOGRAM, dtype=np.int64),
-        np.zeros(e.HISTOGRAM, dtype=np.int64),
+        np.zeros(w.HISTOGRAM, dtype=np.int64),
+        np.zeros(w.HISTOGRAM, dtype=np.int64),
         np.zeros(len(load.groups), dtype=np.int64),
     )
-    meters.x[e.X_ALIVE] = load.threads
+    meters.x[w.X_ALIVE] = load.threads
     cached = min((r.cached for r in load.regions if r.has_folios), default=1.0)
     probability = np.zeros(max(1, len(program.probabilities)))
     out = np.zeros(c.OUT_WOKEN0 + threads, dtype=np.int32)
@@ -99,7 +100,7 @@ def _prepare(world: World, profile: Profile) -> tuple[Machine, Edges]:
     return prepared
 
 
-def _window(load: Load) -> e.Window:
+def _window(load: Load) -> w.Window:
     """What is measured.
 
     Who touches the pages of a window that another's call goes over has to have been at each of them once.
@@ -112,8 +113,8 @@ def _window(load: Load) -> e.Window:
         touched = [load.region(s.touch) for s in group.group.program if s.touch in reached]
         if not group.group.repeat and any(region.windowed for region in touched):
             rounds[0, i] = max(rounds[0, i], group.threads)
-    return e.Window(
-        np.array([load.warmup, e.UNMEASURED if load.ends else load.faults], dtype=np.int64),
+    return w.Window(
+        np.array([load.warmup, w.UNMEASURED if load.ends else load.faults], dtype=np.int64),
         rounds,
         rounds.any(axis=1),
         threads,
@@ -158,17 +159,17 @@ def _what_broke(status: int, world: World, variant: Variant, state: npt.NDArray[
         op = world.program.ops[pcs[0]]
         return f"{where}: every thread waits (thread 0: {op.function}: {op.name}); a deadlock?"
     if status == e.IDLE:
-        count = f"{e.IDLE_STEPS // 1_000_000} million"
+        count = f"{w.IDLE_STEPS // 1_000_000} million"
         return f"{where}: no page fault in {count} primitives, and the load waits for more of them"
     code, thread, pc = (int(state[g[c.G_VIOLATION] + i]) for i in range(3))
     op = world.program.ops[pc]
     return f"{where}: {c.VIOLATIONS[code]} by thread {thread} in {op.function}: {op.name}"
 
 
-def _read(meters: e.Meters, world: World, variant: Variant) -> Result:
+def _read(meters: w.Meters, world: World, variant: Variant) -> Result:
     x = meters.x
-    duration = x[e.X_END] - x[e.X_START]
-    faults = x[e.X_FAULTS]
+    duration = x[w.X_END] - x[w.X_START]
+    faults = x[w.X_FAULTS]
     counts = dict(zip(world.program.events, (int(n) for n in meters.events), strict=False))
     attempts = sum(counts.get(name, 0) for name in variant.events_with("attempt"))
     aborts = sum(counts.get(name, 0) for name in variant.events_with("abort"))
@@ -181,19 +182,19 @@ def _read(meters: e.Meters, world: World, variant: Variant) -> Result:
         "fault_p999": percentile(meters.fault_histogram, 0.999),
         "writer_p50": percentile(meters.writer_histogram, 0.50),
         "writer_p99": percentile(meters.writer_histogram, 0.99),
-        "lock_wait_share": x[e.X_LOCK_WAIT] / (duration * world.load.threads) if duration > 0 else nan,
-        "stalled_share": x[e.X_STALLED] / (duration * world.load.threads) if duration > 0 else nan,
-        "worst_stall": x[e.X_WORST_STALL],
+        "lock_wait_share": x[w.X_LOCK_WAIT] / (duration * world.load.threads) if duration > 0 else nan,
+        "stalled_share": x[w.X_STALLED] / (duration * world.load.threads) if duration > 0 else nan,
+        "worst_stall": x[w.X_WORST_STALL],
         # A fault may have been tried before the measurement began and aborted after.
         "spec_success": min(1.0, max(0.0, 1.0 - aborts / attempts)) if attempts else nan,
         "mmap_lock_share": counts.get("mmap_lock_fault", 0) / faults if faults else nan,
         "lost_retries": min(1.0, counts.get("lost_retry", 0) / retries) if retries else nan,
-        "deferred_backlog": x[e.X_BACKLOG],
+        "deferred_backlog": x[w.X_BACKLOG],
         "makespan": duration if world.load.ends else nan,
     }
     events = {name: float(1000.0 * n / faults) for name, n in counts.items()} if faults else {}
     metrics = {name: float(value) for name, value in metrics.items()}
-    return Result(metrics, events, int(faults), int(x[e.X_STEPS]))
+    return Result(metrics, events, int(faults), int(x[w.X_STEPS]))
 
 
 def percentile(histogram: npt.NDArray[np.int64], share: float) -> float:
@@ -206,5 +207,5 @@ def percentile(histogram: npt.NDArray[np.int64], share: float) -> float:
     index = min(int(np.searchsorted(cumulative, rank)), len(histogram) - 1)
     before = float(cumulative[index] - histogram[index])
     within = (rank - before) / float(histogram[index])
-    octave, part = divmod(index, e.BINS)
-    return float(2.0**octave * (1.0 + (part + min(max(within, 0.0), 1.0)) / e.BINS))
+    octave, part = divmod(index, w.BINS)
+    return float(2.0**octave * (1.0 + (part + min(max(within, 0.0), 1.0)) / w.BINS))

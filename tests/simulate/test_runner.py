@@ -23,7 +23,7 @@ from spfvar.ops.op import Steps
 from spfvar.ops.primitives import at, down_write, up_write
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack, Variant
-from spfvar.simulate.engine import HISTOGRAM, bin_of
+from spfvar.simulate.meters import HISTOGRAM, bin_of
 from spfvar.simulate.runner import Result, SimulationError, percentile, seed_sequence, simulate
 from spfvar.simulate.world import World, build_world
 from tests.stacks import stack
