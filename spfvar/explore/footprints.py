@@ -200,6 +200,8 @@ def _allocation(code: int, cls: ObjectClass, found: Footprint) -> None:
 
 def _freed(cls: ObjectClass, found: Footprint) -> None:
     found.writes |= {life_of(cls), callback_of(cls)}
+    if cls == o.PAGE_TABLE:  # which has to be empty
+        found.reads.add(PTE)
     if cls == o.VMA:  # drops the file's reference
         found.reads.add(o.VM_FPUT)
         found.writes |= {o.F_COUNT, life_of(o.FILE), callback_of(o.FILE)}

@@ -39,6 +39,7 @@ _BY_CODE: Final[dict[int, str]] = {
     c.V_RMAP: "P16",
     c.V_LOCK_LEFT: "P14",
     c.V_TABLE_OVERWRITE: "P4",
+    c.V_TABLE_IN_USE: "P4",
     c.V_STALE_COPY: "P10",
     c.V_DEADLOCK: "P11",
     c.V_LIVELOCK: "P12",

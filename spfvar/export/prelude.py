@@ -189,6 +189,12 @@ def _freeing(model: Model, cls: ObjectClass) -> Iterator[tuple[str, str]]:
     if cls not in model.freeable:
         return
     clear = [] if kept else _cleared(model, cls, "number")
+    if cls == o.PAGE_TABLE and model.has_pages():
+        entries = (f"pte[(number) * SPAN + {n}]" for n in range(model.span))
+        clear = [
+            *(f"if :: READABLE({entry}) -> fail({c.V_TABLE_IN_USE}) :: else fi" for entry in entries),
+            *clear,
+        ]
     if cls == o.FILE:
         yield from [(f"free_{name}", _free(model, cls, clear)), ("fput", _fput())]
     elif cls == o.VMA and model.count(o.FILE):

@@ -429,6 +429,12 @@ def madvise_dontneed(mapping: Mapping) -> Steps:
 
 
 @hook_point
+def madvise_dontneed_single_vma(mapping: Mapping) -> Steps:
+    """Clear the entries of ``range_start .. range_end``, flush, free the pages (mm/madvise.c)."""
+    raise AssertionError
+
+
+@hook_point
 def brk(mapping: Mapping, grow: bool) -> Steps:
     """brk(2): grow or shrink the VMA that ends or contains ``range_start .. range_end`` (mm/mmap.c)."""
     raise AssertionError

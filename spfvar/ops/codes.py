@@ -225,6 +225,7 @@ V_OUTSIDE_RCU: Final = 19
 V_DEADLOCK: Final = 20
 V_LIVELOCK: Final = 21
 V_STALE_COPY: Final = 22
+V_TABLE_IN_USE: Final = 23
 VIOLATIONS: Final = (
     "none",
     "access through a null reference",
@@ -249,6 +250,7 @@ VIOLATIONS: Final = (
     "nobody can go on",
     "no way leads to an end",
     "a copy of an earlier mapping's page is put into a later mapping",
+    "a page table is freed that still maps a page",
 )
 
 # --- positions in the table of global constants (G) --------------------------------------------

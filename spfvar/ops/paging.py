@@ -168,9 +168,9 @@ def pmd_keep() -> Op:
     return Op(codes.PMD_KEEP, "page tables stay", cost="free")
 
 
-def pmd_take(key: Register, into: Register = o.table) -> Op:
+def pmd_take(key: Register, into: Register = o.table, name: str = "pmdp_get_and_clear") -> Op:
     """``pmdp_get_and_clear``: unlink the table of ``key``; outcome: was there one?"""
-    return Op(codes.PMD_TAKE, "pmdp_get_and_clear", BOOL, dst=into, src=key)
+    return Op(codes.PMD_TAKE, name, BOOL, dst=into, src=key)
 
 
 def change_ptes() -> Op:

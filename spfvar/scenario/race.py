@@ -77,6 +77,10 @@ class RaceVma(_Strict):
         """One past the last page."""
         return self.start + self.pages
 
+    def in_whole_tables(self, table_pages: int) -> bool:
+        """Does it consist of all that some page tables map?"""
+        return self.start % table_pages == 0 and self.pages % table_pages == 0
+
 
 class RaceStatement(_Strict):
     """One step of an actor: exactly one verb, which names a VMA or a file, with its options.
@@ -362,6 +366,7 @@ class Race(_Strict):
             policy=policy,
             protected="mprotect" in verbs or vma.prot == "r",
             reclaims="writeback" in verbs,
+            whole_tables="madvise" in verbs and vma.in_whole_tables(self.table_pages),
             swapped=vma.swap != "no",
             numa=vma.numa,
         )

@@ -161,8 +161,8 @@ OVER: Final = Need(
 
 
 def _not_whole_tables(race: Race, statement: RaceStatement) -> str:
-    vma, span = _vma(race, statement), race.table_pages
-    whole = vma.start % span == 0 and vma.pages % span == 0
+    vma = _vma(race, statement)
+    whole = vma.in_whole_tables(race.table_pages)
     return "" if whole else f"vma {vma.name!r} is not made of whole page tables"
 
 
