@@ -41,6 +41,8 @@ _BY_CODE: Final[dict[int, str]] = {
     c.V_TABLE_OVERWRITE: "P4",
     c.V_TABLE_IN_USE: "P4",
     c.V_STALE_COPY: "P10",
+    c.V_MIGRATION_UNLOCKED: "P10",
+    c.V_MIGRATION_LEFT: "P10",
     c.V_DEADLOCK: "P11",
     c.V_LIVELOCK: "P12",
 }

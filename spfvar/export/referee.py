@@ -17,7 +17,11 @@ _TABLES = """\
 			for (i : k * SPAN .. k * SPAN + SPAN - 1) {
 				if :: tree[i] != NULL -> mapped = 1 :: else fi;
 				entry = PTE(pmd[k], i);
-				if :: READABLE(entry) -> check_entry() :: else fi
+				if
+				:: READABLE(entry) -> check_entry()
+				:: (entry & MIGRATION) != 0 -> fail(MIGRATION_LEFT)
+				:: else
+				fi
 			};
 			if :: mapped == 0 -> fail(TABLE_LEFT) :: else fi
 		:: else

@@ -10,6 +10,7 @@ from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import PMD_LOCK, load_protection
 from spfvar.mm.filemap import do_cow_fault, do_read_fault, do_shared_fault
 from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.migrate import is_migration_entry
 from spfvar.mm.vmf import PMD_NONE, VMA_COPY, VMFault, VmFault
 from spfvar.ops.op import Steps
 from spfvar.ops.paging import pte_same, read_pmd, read_pte
@@ -31,8 +32,8 @@ def pmd_trans_huge(vmf: VmFault) -> Steps:
 
 
 def kind_of_entry(vmf: VmFault, pte: str) -> Steps:
-    """What the walk found, with swap entries and NUMA hints told apart."""
-    if pte == "none" and vmf.mapping.swapped:
+    """What the walk found, with swap entries (those of migration, too) and NUMA hints told apart."""
+    if pte == "none" and (vmf.mapping.swapped or (vmf.mapping.migrates and (yield is_migration_entry()))):
         return "swap"
     present = pte in ("present", "write-protected")
     if present and vmf.mapping.numa and (yield choose("pte_protnone", False, True)):

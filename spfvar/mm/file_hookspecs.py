@@ -48,6 +48,12 @@ def shrink_folio_list() -> Steps:
 
 
 @hook_point
+def unmap_and_move() -> Steps:
+    """Migrate the page ``file_start`` of ``mapped_file`` (mm/migrate.c)."""
+    raise AssertionError
+
+
+@hook_point
 def writepages() -> Steps:
     """Write the pages ``file_start .. file_end`` of ``mapped_file`` in one batch (fs/ext4/inode.c)."""
     raise AssertionError

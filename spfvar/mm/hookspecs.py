@@ -23,6 +23,7 @@ from spfvar.mm.file_hookspecs import shrink_folio_list as shrink_folio_list
 from spfvar.mm.file_hookspecs import tlb_remove_table_sync_one as tlb_remove_table_sync_one
 from spfvar.mm.file_hookspecs import truncate_pagecache as truncate_pagecache
 from spfvar.mm.file_hookspecs import truncate_pagecache_range as truncate_pagecache_range
+from spfvar.mm.file_hookspecs import unmap_and_move as unmap_and_move
 from spfvar.mm.file_hookspecs import writepages as writepages
 from spfvar.mm.hooking import HOOKS as HOOKS
 from spfvar.mm.hooking import PROJECT as PROJECT
@@ -159,6 +160,12 @@ def do_anonymous_page(vmf: VmFault) -> Steps:
 @hook_point
 def do_swap_page(vmf: VmFault) -> Steps:
     """Bring a page back from swap (mm/memory.c).  Returns VMFault; RETRY: lock was dropped."""
+    raise AssertionError
+
+
+@hook_point
+def migration_entry_wait(vmf: VmFault) -> Steps:
+    """Fault on a page that is being migrated: wait until it is not (mm/migrate.c).  Returns VMFault."""
     raise AssertionError
 
 
@@ -557,4 +564,16 @@ def mpol_free(policy: Register) -> Steps:
 @hook_point
 def show_map() -> Steps:
     """Read of /proc/pid/maps, ``range_start .. range_end`` (fs/proc/task_mmu.c)."""
+    raise AssertionError
+
+
+@hook_point
+def show_smap(mapping: Mapping) -> Steps:
+    """Read of /proc/pid/smaps: every entry of ``range_start .. range_end`` (fs/proc/task_mmu.c)."""
+    raise AssertionError
+
+
+@hook_point
+def smaps_pte_range(mapping: Mapping) -> Steps:
+    """Account for the page of one entry, at ``cursor`` (fs/proc/task_mmu.c)."""
     raise AssertionError

@@ -37,7 +37,7 @@ class Mapping:
     writes, ``userfault`` whether it is registered with a userfaultfd for missing pages,
     ``write_notify`` whether a shared mapping wants to see the first write to each page,
     ``reclaims`` whether the allocation of a page table may wait for writeback, ``whole_tables`` whether calls
-    on the VMA zap whole page tables, that may be left empty.
+    on the VMA zap whole page tables, that may be left empty, ``migrates`` whether its pages may be migrated.
 
     ``swapped``: an absent entry of a page table is a swap entry.  ``numa``: a present entry may be a NUMA
     hint, ``huge``: the entry of the page table may map a huge page; these two are open outcomes of the walk,
@@ -57,6 +57,7 @@ class Mapping:
     userfault: bool = False
     reclaims: bool = False
     whole_tables: bool = False
+    migrates: bool = False
     swapped: bool = False
     numa: bool = False
     huge: bool = False

@@ -101,6 +101,7 @@ PAGE_COPY: Final = 94
 PAGE_RMAP: Final = 95
 PAGE_OF: Final = 96
 RMAP_NEXT: Final = 97
+ENTRY_FOLIO: Final = 98
 # --- locks of ranges of addresses ----------------------------------------------------------------
 RANGE_LOCK: Final = 100
 RANGE_TRYLOCK: Final = 101
@@ -159,7 +160,7 @@ LAST_LIFETIME: Final = SRCU_READ_UNLOCK
 LAST_TREE: Final = VMA_CONTAINS
 LAST_TABLE: Final = PMD_KEEP
 LAST_FOLIO: Final = REMOVE_MAPPING
-LAST_PAGE: Final = RMAP_NEXT
+LAST_PAGE: Final = ENTRY_FOLIO
 
 # --- results of a step that are no outcome -----------------------------------------------------
 BLOCKED: Final = -1
@@ -192,7 +193,8 @@ PTE_WRITE: Final = 2
 PTE_ANON: Final = 4
 PTE_DIRTY: Final = 8
 PTE_ZERO: Final = 16
-PTE_FOLIO_SHIFT: Final = 5
+PTE_MIGRATION: Final = 32  # of an entry that is not present: its page is being migrated
+PTE_FOLIO_SHIFT: Final = 6
 
 # --- marks: what the simulator's meters want to know -------------------------------------------
 MARK_FAULT_BEGIN: Final = 1
@@ -226,6 +228,8 @@ V_DEADLOCK: Final = 20
 V_LIVELOCK: Final = 21
 V_STALE_COPY: Final = 22
 V_TABLE_IN_USE: Final = 23
+V_MIGRATION_UNLOCKED: Final = 24
+V_MIGRATION_LEFT: Final = 25
 VIOLATIONS: Final = (
     "none",
     "access through a null reference",
@@ -251,6 +255,8 @@ VIOLATIONS: Final = (
     "no way leads to an end",
     "a copy of an earlier mapping's page is put into a later mapping",
     "a page table is freed that still maps a page",
+    "the page of a migration entry is not locked: it is no longer being migrated",
+    "a migration entry is left that nobody will replace",
 )
 
 # --- positions in the table of global constants (G) --------------------------------------------

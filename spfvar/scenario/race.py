@@ -90,11 +90,12 @@ class RaceStatement(_Strict):
     behind it, ``to``; the rest of the program is run only if there was no memory for that.  ``move``
     (mremap), ``dontunmap`` (mremap that leaves the VMA behind) and ``fork`` need a free place ``to``, which
     lies in the page tables as the VMA does; ``fast``: by whole page tables.  ``maps`` reads the VMA's range
-    in /proc/pid/maps.  ``collapse`` is khugepaged on anonymous memory, ``retract`` on a file's pages;
-    ``map_over`` is mmap(MAP_FIXED) over the VMA that starts at the same page; ``truncate`` cuts the file off
-    before page ``page``, ``punch`` and ``reclaim`` take that page away, ``writeback`` writes from it on.
-    ``anon_rmap`` is a reverse-map walk that comes by the VMA's anon_vma; ``mkyoung`` is a fault on a page
-    that may be mapped, for the sake of its accessed bit.
+    in /proc/pid/maps, ``smaps`` its entries, too.  ``collapse`` is khugepaged on anonymous memory,
+    ``retract`` on a file's pages; ``map_over`` is mmap(MAP_FIXED) over the VMA that starts at the same page;
+    ``truncate`` cuts the file off before page ``page``, ``punch`` and ``reclaim`` take that page away,
+    ``migrate`` moves it to another place in memory, ``writeback`` writes from it on.  ``anon_rmap`` is a
+    reverse-map walk that comes by the VMA's anon_vma; ``mkyoung`` is a fault on a page that may be mapped,
+    for the sake of its accessed bit.
     """
 
     load: str | None = None
@@ -112,6 +113,7 @@ class RaceStatement(_Strict):
     fork: str | None = None
     mbind: str | None = None
     maps: str | None = None
+    smaps: str | None = None
     collapse: str | None = None
     map_over: str | None = None
     anon_rmap: str | None = None
@@ -119,6 +121,7 @@ class RaceStatement(_Strict):
     truncate: str | None = None
     punch: str | None = None
     reclaim: str | None = None
+    migrate: str | None = None
     writeback: str | None = None
     retract: str | None = None
 
@@ -366,6 +369,7 @@ class Race(_Strict):
             policy=policy,
             protected="mprotect" in verbs or vma.prot == "r",
             reclaims="writeback" in verbs,
+            migrates="migrate" in verbs and bool(vma.file),
             whole_tables="madvise" in verbs and vma.in_whole_tables(self.table_pages),
             swapped=vma.swap != "no",
             numa=vma.numa,

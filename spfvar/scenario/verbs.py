@@ -288,6 +288,7 @@ VERBS: Final[dict[str, Verb]] = {
         ),
         Verb("mbind", "mbind: another memory policy for the VMA", needs=(COVERED,), whole=True),
         Verb("maps", "a read of /proc/pid/maps over the VMA's range", absent=True),
+        Verb("smaps", "a read of /proc/pid/smaps: every entry of the VMA's range", absent=True),
         Verb(
             "collapse",
             "khugepaged on the VMA's anonymous page table",
@@ -332,6 +333,7 @@ VERBS: Final[dict[str, Verb]] = {
             needs=(OPEN,),
         ),
         Verb("reclaim", "reclaim of page ``page`` of the file", of="file", extras=("page",), needs=(OPEN,)),
+        Verb("migrate", "migration of page ``page`` of the file", of="file", extras=("page",), needs=(OPEN,)),
         Verb(
             "writeback",
             "writeback of the file from page ``page`` on",

@@ -44,6 +44,7 @@ from spfvar.ops.codes import (
     PENDING_NEXT,
     PENDING_WAIT,
     PTE_PRESENT,
+    PTE_ZERO,
     T_IPI_PENDING,
     T_IRQ_OFF,
     T_RCU_NEST,
@@ -126,14 +127,14 @@ def keep_if_live(s, g, k, register):
 
 @inlined
 def maps_pages(s, g, table):
-    """Has a page table an entry that is present?  Asked only where pages are objects."""
+    """Maps a page table a page that has a reference for it?  Asked only where pages are objects."""
     if g[G_CLASS0 + CLASS_PAGE * CLASS_WORDS + K_COUNT] == 0:
         return False
     first = g[G_PTE] + (table << g[G_PT_SHIFT])
-    present = 0
+    present = False
     for word in range(first, first + (1 << g[G_PT_SHIFT])):
-        present |= s[word] & PTE_PRESENT
-    return present != 0
+        present |= s[word] & (PTE_PRESENT | PTE_ZERO) == PTE_PRESENT
+    return present
 
 
 @inlined

@@ -36,6 +36,7 @@ from spfvar.ops.codes import (
     PTE_ANON,
     PTE_DIRTY,
     PTE_FOLIO_SHIFT,
+    PTE_MIGRATION,
     PTE_PRESENT,
     PTE_WRITE,
     PTE_ZERO,
@@ -59,6 +60,8 @@ _PAGE = G_CLASS0 + CLASS_PAGE * CLASS_WORDS
 _VMA = G_CLASS0 + CLASS_VMA * CLASS_WORDS
 #: Writes are counted modulo this, and so are the contents of pages.
 WRITES = 8
+#: An entry with one of these bits is not overwritten by who finds no page there.
+KEPT = PTE_PRESENT | PTE_MIGRATION
 #: Nobody knows what an address contains; below that, UNDEFINED - 1 - where its entry was moved to.
 UNDEFINED = -1
 
@@ -211,10 +214,10 @@ def page_of(s, entry, page, folio):
 
 
 @inlined
-def set_pte(s, g, table, address, bits, writable, page):
-    """Set an entry that must be empty."""
+def set_pte(s, g, table, address, bits, writable, page, kept):
+    """Set an entry; one that has a bit of ``kept`` must not be overwritten."""
     word = pte(g, table, address)
-    if s[word] & PTE_PRESENT:
+    if s[word] & kept:
         return -2 - V_OVERWRITE
     value = bits & ~PTE_WRITE
     if writable != 0 and bits & (PTE_DIRTY | PTE_WRITE):
@@ -245,8 +248,10 @@ def zap(s, g, table, start, end, file_only, gathered, out):
     for address in range(start, stop):
         word = pte(g, table, address)
         entry = s[word]
-        if file_only != 0 and (entry & PTE_PRESENT == 0 or entry & (PTE_ANON | PTE_ZERO)):
+        if file_only != 0 and (entry & KEPT == 0 or entry & (PTE_ANON | PTE_ZERO)):
             continue
+        if entry & PTE_MIGRATION:
+            s[word] = 0
         if entry & PTE_PRESENT:
             amount += 1
             if entry & PTE_ANON:
@@ -271,7 +276,7 @@ def pte_restore(s, g, table, address, entry, origin, moved):
     such writes may or may not belong to the copy.
     """
     word = pte(g, table, address)
-    if s[word] & PTE_PRESENT:
+    if s[word] & KEPT:
         return -2 - V_OVERWRITE
     s[word] = entry
     if moved != 0:

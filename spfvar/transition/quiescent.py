@@ -41,11 +41,13 @@ from spfvar.ops.codes import (
     PAGE_REFS,
     PTE_ANON,
     PTE_FOLIO_SHIFT,
+    PTE_MIGRATION,
     PTE_PRESENT,
     PTE_WRITE,
     PTE_ZERO,
     V_LOCK_LEFT,
     V_LOST_WRITE,
+    V_MIGRATION_LEFT,
     V_NONE,
     V_PROTECTION,
     V_PTE_LEFT,
@@ -155,6 +157,8 @@ def check_tables(s, g):
                 wrong = check_entry(s, g, address, entry)
                 if wrong != V_NONE:
                     return wrong
+            elif entry & PTE_MIGRATION:
+                return V_MIGRATION_LEFT
         if not mapped and g[G_KEEP] == 0:
             return V_TABLE_LEFT
     live = 0
