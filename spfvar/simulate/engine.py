@@ -363,8 +363,12 @@ def ends_round(meters, window, tid):
 
 
 @inlined
-def pass_mark(threads, meters, window, kind, tid, t):
-    """A mark lies on the way; returns True when the run is over."""
+def pass_mark(threads, meters, window, kind, tid, t, limit):
+    """A mark lies on the way; returns True when the run is over.
+
+    The window begins and ends at the clock of the thread that is furthest behind (``limit``, unless it is
+    this one): what the others do until they are where this thread is, after a long pause perhaps, counts.
+    """
     record_mark(threads, meters, kind, tid, t)
     x = meters.x
     measuring = x[X_MEASURING] > 0.0
@@ -377,9 +381,9 @@ def pass_mark(threads, meters, window, kind, tid, t):
         return False
     if x[X_FAULTS] >= window.faults[1 if measuring else 0]:
         if measuring:
-            x[X_END] = t
+            x[X_END] = min(t, limit)
             return True
-        begin_measuring(meters, window, t)
+        begin_measuring(meters, window, min(t, limit))
     elif slowest >= 0:  # too few faults: one more round of each thread
         meters.left[slowest] = window.threads[slowest]
         x[X_OPEN] = 1.0
@@ -412,7 +416,7 @@ def wait(machine, threads, meters, s, p, pc, tb, tid, t, kthread, oversubscribed
     x = meters.x
     if p[pc, c.C_OP] == c.END:
         x[X_ALIVE] -= 1.0
-        x[X_END] = t
+        x[X_END] = max(x[X_END], t)  # a thread runs ahead of the others: its end may be later than theirs
         threads.running[tid] = False
         set_key(threads, tid, INFINITE)
         if oversubscribed:
@@ -564,7 +568,7 @@ def run(s, g, out, edges, machine, clock, threads, meters, window, cached, proba
             t += edges.work[pc, outcome] * speed
             if flags & e.EDGE:
                 mark = edges.mark[pc, outcome]
-                if mark > 0 and pass_mark(threads, meters, window, mark, tid, t):
+                if mark > 0 and pass_mark(threads, meters, window, mark, tid, t, limit):
                     x[X_STEPS] = steps
                     return DONE
                 t = pass_edge(machine, edges, meters, pc, outcome, tid, t, speed, rng)

@@ -53,6 +53,21 @@ def test_threads_together_are_measured_in_whole_rounds_of_each() -> None:
     assert abs(result.faults - 1280) < 4 * 64
 
 
+@pytest.mark.parametrize("variant", ["mmap-lock", "per-vma-6.17"])
+@pytest.mark.parametrize("name", SCENARIOS.names())
+def test_shares_of_time_are_shares(name: str, variant: str) -> None:
+    """Between 0 and 1, and who is stalled waits for a lock.
+
+    In maps-reader the monitor ends the warm-up while its clock, after a pause, is 100 us ahead of the workers':
+    waits that ended before it were negative when the window began there.
+    """
+    threads = next(n for n in (4, 100) if n in SCENARIOS[name].axes["threads"].values)
+    world = build_world(shipped(name, threads=threads), stack(variant))
+    metrics = run(world, variant).metrics
+    assert 0.0 <= metrics["stalled_share"] <= metrics["lock_wait_share"] + 1e-9
+    assert metrics["lock_wait_share"] <= 1.0
+
+
 def test_the_published_size_has_its_munmaps_in_the_window() -> None:
     """128 MiB are 32,768 pages a round; each of the window's rounds has one mmap and one munmap.
 
