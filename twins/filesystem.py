@@ -241,7 +241,7 @@ TWINS = [
         race="punch-read",
         prop="P6",
         patches=(PunchUnmapsOnce,),
-        description="In hugetlbfs, which since serialises faults by a mutex per page; page-cache file systems "
+        description="In hugetlbfs, which has since had a mutex per page against faults; other file systems "
         "unmap the page again once it is locked.",
     ),
     Twin(
