@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: compare test lint types docs unit fuzz examples bench windows fit picture findings limits reports clean lock
+.PHONY: compare test lint types docs unit fuzz examples bench windows fit picture findings mutations limits reports clean lock
 
 compare: $(VENV)/.run
 	$(BIN)/spfvar compare
@@ -54,6 +54,9 @@ picture: $(VENV)/.test
 
 findings: $(VENV)/.test
 	$(BIN)/python -m benchmarks.findings > docs/findings.md.new && mv docs/findings.md.new docs/findings.md
+
+mutations: $(VENV)/.test
+	$(BIN)/python -m benchmarks.mutations > docs/mutations.md.new && mv docs/mutations.md.new docs/mutations.md
 
 limits: $(VENV)/.test
 	$(BIN)/python -m docs._ext.limits > docs/limits.md.new && mv docs/limits.md.new docs/limits.md

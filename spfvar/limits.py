@@ -70,10 +70,12 @@ LIMITS = (
     Limit(
         "both",
         "Swap",
-        "is read, never written: pages are in swap from the start, reclaim takes none there, a page "
-        "leaves the swap cache when it is mapped, and none is shared by fork. There are no errors and "
-        "no special entries.",
-        "Swap is read, never written: reclaim takes file pages only.",
+        'is written only in races that say so (`swap = "synchronous"`): there each page has one slot, '
+        "which is worse than the kernel, whose next slot may be another, and its VMA stays, for the "
+        "lock of its anon_vma is not modelled. Elsewhere pages are in swap from the start, and "
+        "reclaim takes none there. A page leaves the swap cache when it is mapped, and none is shared "
+        "by fork or moved by mremap. There are no errors, no swapoff and no special entries.",
+        "Outside races of a synchronous swap device, reclaim takes file pages only.",
     ),
     Limit(
         "both",

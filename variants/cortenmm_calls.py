@@ -38,6 +38,7 @@ from .cortenmm_lock import (
     ROOT_LOCK,
     STRAY,
     lock_end,
+    lock_leaf,
     lock_range,
     lock_root,
     lock_start,
@@ -98,6 +99,18 @@ class RangeTransaction:
     @hookimpl
     def mmap_write_trylock(self, start: Register, end: Register | None) -> Steps:
         return trylock_table(start)
+
+    @hookimpl(wrapper=True)
+    def try_to_unmap_anon(self) -> Generator[None, Steps, Steps]:
+        return self._of_page((yield))
+
+    def _of_page(self, unmap: Steps) -> Steps:
+        """Reclaim changes the entry of a page, so it has a transaction on it."""
+        if not (yield from lock_leaf(node, o.cursor)):
+            return False
+        unmapped = yield from unmap
+        yield spin_unlock(at(node, NODE_LOCK))
+        return unmapped
 
     @hookimpl
     def mmap_read_unlock(self) -> Steps:

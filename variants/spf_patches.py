@@ -313,6 +313,11 @@ class SpeculativeSwap:
         return abort("swap_nopage") if vmf.has(SPECULATIVE) else read
 
     @hookimpl(wrapper=True)
+    def swapin_direct(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        read = yield
+        return abort("swap_nopage") if vmf.has(SPECULATIVE) else read
+
+    @hookimpl(wrapper=True)
     def folio_lock_or_retry(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
         lock = yield
         return self._trylock() if vmf.has(SPECULATIVE) else lock

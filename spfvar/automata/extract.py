@@ -16,7 +16,7 @@ from spfvar.automata.outline import Spell, Step, spell_outcome
 from spfvar.automata.text import StrategyError as StrategyError
 from spfvar.automata.text import abandon, advance, leave, location, shown, start
 from spfvar.automata.vocabulary import Vocabulary
-from spfvar.ops.op import Again, Call, Loop, Op, Steps
+from spfvar.ops.op import Again, Call, CallSite, Loop, Op, Steps
 from spfvar.ops.primitives import end_thread
 
 #: Ops and branches on one path of one function, and paths of one function, beyond which it "never ends".
@@ -100,20 +100,21 @@ class Extractor:
         self._resolve = resolve
         self._functions: dict[tuple[Any, tuple[Any, ...]], _Function] = {}
         self._active: list[tuple[Any, tuple[Any, ...]]] = []
-        self._automata: dict[tuple[str, int, tuple[_Tree, ...]], Automaton] = {}
+        self._automata: dict[tuple[str, bool, int, tuple[_Tree, ...]], Automaton] = {}
         #: What the primitives of all texts have to agree with.
         self.vocabulary = Vocabulary()
 
-    def automaton(self, name: str, text: Callable[[], Steps]) -> Automaton:
+    def automaton(self, name: str, text: Callable[[], Steps], callers: bool = False) -> Automaton:
         """The automaton of a thread's whole text; where the text ends, the thread ends.
 
+        ``callers``: each primitive says who called its function, so those of two calls stay apart.
         Raises StrategyError for a text that yields no op, never ends, or is not repeatable.
         """
         try:
             function = self._extract(name, text)
-            key = (name, function.root, tuple(function.nodes))
+            key = (name, callers, function.root, tuple(function.nodes))
             if key not in self._automata:  # loads that differ in numbers only have the same automata
-                flat = _Flattener(self._callee, end_thread())
+                flat = _Flattener(self._callee, end_thread(), callers)
                 entry = flat.run(function)
                 self._automata[key] = minimise(name, flat.nodes, entry)
         except RecursionError:
@@ -400,17 +401,20 @@ _Loops = tuple[tuple[str, int], ...]
 
 
 class _Flattener:
-    """Splices callees behind their callers and resolves loops into edges."""
+    """Splices callees behind their callers and resolves loops into edges; with ``callers``, says which."""
 
-    def __init__(self, callee: Callable[[Call], _Function], end: Op) -> None:
+    def __init__(self, callee: Callable[[Call], _Function], end: Op, callers: bool) -> None:
         self.nodes: list[Node] = []
         self._callee = callee
-        self._memo: dict[tuple[int, int, _Exits, _Loops, tuple[str, ...]], int] = {}
+        self._callers = callers
+        self._thread: _Function | None = None
+        self._memo: dict[tuple[int, int, _Exits, _Loops, tuple[str, ...], CallSite | None], int] = {}
         self._alias: dict[int, int] = {}
         self._end = end
 
     def run(self, function: _Function) -> int:
         """Flatten a thread's text; returns the entry."""
+        self._thread = function
         end = len(self.nodes)
         self.nodes.append(Node(self._end, (end,)))
         exits = tuple((value, end) for value in function.returns())
@@ -428,32 +432,46 @@ class _Flattener:
         return node
 
     def _flatten(
-        self, function: _Function, index: int, exits: _Exits, loops: _Loops, site: tuple[str, ...] = ()
+        self,
+        function: _Function,
+        index: int,
+        exits: _Exits,
+        loops: _Loops,
+        site: tuple[str, ...] = (),
+        caller: CallSite | None = None,
     ) -> int:
         node = function.nodes[index]
         if isinstance(node, _Leaf):
             return dict(exits)[node.value]
         if isinstance(node, _Back):
             return next(target for name, target in reversed(loops) if name == node.name)
-        key = (id(function), index, exits, loops, site)
+        key = (id(function), index, exits, loops, site, caller)
         if key in self._memo:
             return self._memo[key]
         place = len(self.nodes)
         self.nodes.append(Node(self._end, ()))  # reserved: a loop's body refers back to its head
         self._memo[key] = place
         if isinstance(node, _Head):
-            self._alias[place] = self._flatten(function, node.body, exits, (*loops, (node.name, place)), site)
+            self._alias[place] = self._flatten(
+                function, node.body, exits, (*loops, (node.name, place)), site, caller
+            )
         elif isinstance(node.item, Call):
             callee = self._callee(node.item)
-            if not site and callee.is_one_op():  # shown as its caller's
+            inner = caller
+            if callee.is_one_op():  # shown as its caller's
                 site = (function.name, node.item.where)
+            elif self._callers and function is not self._thread:  # what a thread begins with has no caller
+                inner = CallSite(function.name, node.item.where)
             # The callee's own loops are its own: names do not leak through a call.
-            behind = tuple((v, self._flatten(function, child, exits, loops)) for v, child in node.children)
-            self._alias[place] = self._flatten(callee, callee.root, behind, (), site)
+            behind = tuple(
+                (v, self._flatten(function, child, exits, loops, caller=caller)) for v, child in node.children
+            )
+            self._alias[place] = self._flatten(callee, callee.root, behind, (), site, inner)
         else:
             successors = []
             for _, child in node.children:
-                successors.append(self._flatten(function, child, exits, loops, site))
+                successors.append(self._flatten(function, child, exits, loops, site, caller))
             op = replace(node.item, function=site[0], where=site[1]) if site else node.item
+            op = replace(op, caller=caller) if caller is not None else op
             self.nodes[place] = Node(op, tuple(successors))
         return place

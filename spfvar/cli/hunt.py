@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from spfvar.errors import InputError, unknown
 
 if TYPE_CHECKING:
     from spfvar.matrix.hunting import Hunted, Plan
+    from spfvar.scenario.race import Race
 
 VIOLATED = 1
 INCOMPLETE = 3
@@ -78,7 +79,7 @@ def command(
     registry = load(plugins)
     names = usable(registry, variants)
     fixed = registry.tried(against) if against is not None else None
-    plan = _plan(size, actors, verbs, memories, seconds, seed)
+    plan = plan_of(size, actors, verbs, memories, seconds, seed)
     tell_problems(registry)
     results = []
     for name in names:
@@ -100,7 +101,7 @@ def command(
     return 0 if all(one.complete for one in results) and not registry.problems else INCOMPLETE
 
 
-def _plan(
+def plan_of(
     size: int,
     actors: str,
     verbs: str | None,
@@ -137,6 +138,12 @@ def _plan(
 
 def _save(results: Sequence[Hunted], folder: Path) -> None:
     """Each finding as a file that ``spfvar check --race`` takes."""
+    races = {f"{one.variant}-{finding.name}": finding.race for one in results for finding in one.findings}
+    save_races(races, folder)
+
+
+def save_races(races: Mapping[str, Race], folder: Path) -> None:
+    """Races by name as files.  Raises InputError."""
     import toml
 
     from spfvar.hunt.reduce import as_tables
@@ -147,10 +154,8 @@ def _save(results: Sequence[Hunted], folder: Path) -> None:
         raise InputError(
             str(error.strerror), file=str(folder), key="--save", expected="a directory"
         ) from None
-    for one in results:
-        for finding in one.findings:
-            text = toml.dumps(as_tables(finding.race))
-            write_atomically(str(folder / f"{one.variant.replace('@', '-')}-{finding.name}.toml"), text)
+    for name, race in races.items():
+        write_atomically(str(folder / f"{name.replace('@', '-')}.toml"), toml.dumps(as_tables(race)))
 
 
 @contextmanager

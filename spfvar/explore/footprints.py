@@ -105,7 +105,7 @@ _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tup
     c.PTE_NONE: ((PTE,), (), ()),
     c.SET_PTE: ((o.PAGE_DATA, o.PAGE_EPOCH, EPOCH), (PTE, WRITES), ()),
     c.PTE_MKWRITE: ((), (PTE,), ()),
-    c.ZAP_PTES: ((), (PTE, WRITES), (o.REFCOUNT,)),
+    c.ZAP_PTES: ((), (PTE, WRITES), (o.REFCOUNT, o.SWAP_COUNT)),
     c.CHANGE_PTES: ((), (PTE,), ()),
     c.PTE_TAKE: ((), (PTE,), ()),
     c.PTE_RESTORE: ((), (PTE, WRITES), ()),

@@ -1,19 +1,20 @@
 """Guards: what a protocol does only because of races, found in its automata, and taken out of them.
 
-A guard is known across races by its kind, the kernel function and the line of its text, and is taken out
-wherever that line is run.  Taking it out changes automata, not texts: the rest of the protocol stays.
+A guard is known across races by its kind, the kernel function and the line of its text.  It is taken out
+wherever that line is run, and for one call of its function at a time.  Taking it out changes automata, not
+texts: the rest of the protocol stays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from spfvar.automata.automaton import Automaton, Node, minimise
 from spfvar.explore.sections import BUMP, begun_by, first_bumps, nothing, without_sections
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
-from spfvar.ops.op import Op
+from spfvar.ops.op import CallSite, Op
 from spfvar.ops.places import Field, Register
 
 CHECK = "check"
@@ -22,6 +23,10 @@ GRACE_PERIOD = "grace period"
 IPI = "IPI"
 WAIT = "wait"
 STORE = "store"
+
+#: Why a race is the same without a guard.
+NEVER_FAILS = "never fails"
+ALIKE = "alike"
 
 #: By automaton: (node, outcome) pairs that some search executed.
 Covered = Mapping[str, Collection[tuple[int, int]]]
@@ -51,40 +56,119 @@ _SKIPPED = {c.IPI_SEND: IPI, c.IPI_WAIT: WAIT, c.WAIT_EQUALS: WAIT}
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """One guard: ``where`` is the file and line of the text that begins it."""
+    """One guard: ``where`` is the file and line of the text that begins it.
+
+    ``caller``: only as its function is called there; None: whoever calls it.
+    """
 
     function: str
     kind: str
     name: str
     where: str
+    caller: CallSite | None = None
 
     @property
     def place(self) -> tuple[str, int]:
         """File name and line."""
-        file, _, line = self.where.rpartition(":")
-        return file.rpartition("/")[2], int(line)
+        return _place(self.where)
 
     @property
-    def order(self) -> tuple[str, str, int, str]:
-        """Guards are listed by function, and in it in the order of the text."""
-        return self.function, *self.place, self.kind
+    def order(self) -> tuple[str, str, int, str, str, str, int]:
+        """Guards are listed by function, and in it in the order of the text; then by caller."""
+        called = ("", "", 0) if self.caller is None else (self.caller.function, *_place(self.caller.where))
+        return self.function, *self.place, self.kind, *called
+
+    @property
+    def everywhere(self) -> Guard:
+        """The same guard, whoever calls its function."""
+        return replace(self, caller=None)
+
+
+def _place(where: str) -> tuple[str, int]:
+    file, _, line = where.rpartition(":")
+    return file.rpartition("/")[2], int(line)
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A guard of a race and the race's automata without it; none if the guard is a check that never fails."""
+    """A guard of a race and the race's automata without it; none if they behave alike in the race.
+
+    ``why`` they do: the guard is a check that never fails there, or one way or the other is the same.
+    """
 
     guard: Guard
     automata: Mapping[str, Automaton] | None
+    why: str = ""
 
 
-@dataclass(slots=True)
-class _Found:
-    """Where a guard is, by automaton, and which outcomes its nodes have: alone, and in the race."""
+class Guards:
+    """What may be a guard in the automata of a race, among ``wanted`` primitives, and where.
 
-    nodes: dict[str, list[int]] = field(default_factory=dict)
-    alone: set[int] = field(default_factory=set)
-    reached: set[int] = field(default_factory=set)
+    ``found`` has each guard as a whole, and at every call of its function, in the order of the text.
+    """
+
+    def __init__(
+        self, automata: Mapping[str, Automaton], wanted: Callable[[Op], bool] = lambda _: True
+    ) -> None:
+        self._compared = {
+            op.place.field
+            for automaton in automata.values()
+            for op in automaton.ops()
+            if op.code in _COMPARES and op.place is not None
+        }
+        nodes: dict[Guard, dict[str, list[int]]] = {}
+        for name, automaton in automata.items():
+            for number, guard in _guards_of(automaton, self._compared, wanted):
+                for key in {guard.everywhere, guard}:
+                    nodes.setdefault(key, {}).setdefault(name, []).append(number)
+        self._nodes = nodes
+        self.found = sorted(nodes, key=lambda guard: guard.order)
+        #: With the callers' calls apart, as ``found`` has them, but unmarked; and with equal calls as one.
+        self._apart = {name: _unmarked(automaton) for name, automaton in automata.items()}
+        self._plain = {
+            name: minimise(name, list(apart.nodes), 0) if apart is not automata[name] else apart
+            for name, apart in self._apart.items()
+        }
+        self._made: dict[tuple[str, int, frozenset[tuple[str, int]]], Removal | None] = {}
+
+    def outcomes(self, guard: Guard, covered: Covered) -> set[int]:
+        """The outcomes that its primitives have among what is ``covered``, by automaton."""
+        nodes = self._nodes[guard]
+        return {
+            outcome
+            for name, numbers in nodes.items()
+            for number in numbers
+            for outcome in _outcomes(covered.get(name, ()), number)
+        }
+
+    def removal(self, guard: Guard, alone: Collection[int], reached: Collection[int]) -> Removal | None:
+        """Take the guard out of a race; None if it turns out to be none.
+
+        ``alone``: the outcomes that it has if an automaton's thread runs alone; ``reached``: in the race.
+        """
+        if guard.kind == CHECK:
+            if len(alone) != 1:
+                return None
+            if set(reached) <= set(alone):
+                return Removal(guard, None, NEVER_FAILS)
+        passed = next(iter(alone), 0) if guard.kind == CHECK else 0
+        places = frozenset((name, at) for name, numbers in self._nodes[guard].items() for at in numbers)
+        key = (guard.kind, passed, places)
+        if key not in self._made:
+            self._made[key] = self._taken_out(guard, passed)
+        made = self._made[key]
+        return made and replace(made, guard=guard)
+
+    def _taken_out(self, guard: Guard, passed: int) -> Removal | None:
+        changed = dict(self._plain)
+        for name, nodes in self._nodes[guard].items():
+            without = _without(guard.kind, self._apart[name], nodes, passed, self._compared)
+            if without is None:
+                return None
+            changed[name] = without
+        if all(_alike(automaton, self._plain[name]) for name, automaton in changed.items()):
+            return Removal(guard, None, ALIKE)
+        return Removal(guard, changed)
 
 
 def find_guards(
@@ -99,21 +183,46 @@ def find_guards(
     one outcome, and without it the protocol goes on as if it had that one.  ``reached``: what occurs in the
     race.
     """
-    compared = {
-        op.place.field
-        for automaton in automata.values()
-        for op in automaton.ops()
-        if op.code in _COMPARES and op.place is not None
-    }
-    found: dict[Guard, _Found] = {}
-    for name, automaton in automata.items():
-        for number, guard in _guards_of(automaton, compared, wanted):
-            where = found.setdefault(guard, _Found())
-            where.nodes.setdefault(name, []).append(number)
-            where.alone |= _outcomes(alone.get(name, ()), number)
-            where.reached |= _outcomes(reached.get(name, ()), number)
-    removals = (_removal(guard, where, automata, compared) for guard, where in found.items() if where.reached)
-    return sorted((r for r in removals if r is not None), key=lambda removal: removal.guard.order)
+    guards = Guards(automata, wanted)
+    removals = []
+    for guard in guards.found:
+        here = guards.outcomes(guard, reached)
+        removal = guards.removal(guard, guards.outcomes(guard, alone), here) if here else None
+        if removal is not None:
+            removals.append(removal)
+    return removals
+
+
+def _unmarked(automaton: Automaton) -> Automaton:
+    """The same nodes without callers."""
+    if all(op.caller is None for op in automaton.ops()):
+        return automaton
+    nodes = [Node(replace(node.op, caller=None), node.successors) for node in automaton.nodes]
+    return Automaton(automaton.name, tuple(nodes))
+
+
+def _alike(one: Automaton, other: Automaton) -> bool:
+    """Do two automata behave alike, but for steps that do nothing?"""
+    if one is other:
+        return True
+    mine, theirs = ({n.op for n in automaton.nodes if not _does_nothing(n)} for automaton in (one, other))
+    return mine == theirs and _contracted(one) == _contracted(other)
+
+
+def _contracted(automaton: Automaton) -> Automaton:
+    def behind(number: int) -> int:
+        seen: set[int] = set()
+        while _does_nothing(automaton.nodes[number]) and number not in seen:
+            seen.add(number)
+            (number,) = automaton.nodes[number].successors
+        return number
+
+    nodes = [Node(node.op, tuple(map(behind, node.successors))) for node in automaton.nodes]
+    return minimise(automaton.name, nodes, behind(0))
+
+
+def _does_nothing(node: Node) -> bool:
+    return node.op.code == c.NOP and not node.op.sleeps and len(node.successors) == 1
 
 
 def _outcomes(covered: Collection[tuple[int, int]], node: int) -> set[int]:
@@ -150,7 +259,7 @@ def _guards_of(
 def _guard(op: Op, kind: str) -> Guard:
     """The guard of a primitive; a text that is run on several objects of a class is one guard."""
     name = op.name.replace(f"({op.place})", f"({op.place.field})") if op.place is not None else op.name
-    return Guard(op.function, kind, name, op.where)
+    return Guard(op.function, kind, name, op.where, op.caller)
 
 
 def _loaded(automaton: Automaton) -> set[Register]:
@@ -159,34 +268,15 @@ def _loaded(automaton: Automaton) -> set[Register]:
     return read - {op.dst for op in automaton.ops() if op.code in _WORKS_OUT and op.dst is not None}
 
 
-def _removal(
-    guard: Guard, found: _Found, automata: Mapping[str, Automaton], compared: Collection[Field]
-) -> Removal | None:
-    """Take the guard out; None if it turns out to be none."""
-    if guard.kind == CHECK:
-        if len(found.alone) != 1:
-            return None
-        if found.reached <= found.alone:
-            return Removal(guard, None)
-    changed = dict(automata)
-    for name, nodes in found.nodes.items():
-        without = _without(guard.kind, automata[name], nodes, found.alone, compared)
-        if without is None:
-            return None
-        changed[name] = without
-    return Removal(guard, changed)
-
-
 def _without(
     kind: str,
     automaton: Automaton,
     nodes: Collection[int],
-    alone: Collection[int],
+    passed: int,
     compared: Collection[Field],
 ) -> Automaton | None:
     if kind not in _REPLACED:
         return without_sections(automaton, nodes, compared)
-    passed = next(iter(alone), 0)
     changed = [
         _REPLACED[kind](node, passed) if number in nodes else node
         for number, node in enumerate(automaton.nodes)

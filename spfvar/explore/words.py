@@ -29,7 +29,7 @@ def entry_text(entry: int) -> str:
     if entry & c.PTE_MIGRATION:
         return f"migration entry of folio {number}"
     if entry & c.PTE_PRESENT == 0:
-        return "none"
+        return f"swap entry of folio {number}" if entry else "none"
     if entry & c.PTE_ZERO:
         page = "zero page"
     elif entry & c.PTE_ANON:

@@ -52,9 +52,14 @@ def build_race(race: Race, stack: Stack) -> RaceWorld:
     return build_world(race, extract_race(race, stack))
 
 
-def extract_race(race: Race, stack: Stack) -> dict[str, Automaton]:
-    """The automaton of each actor, and of the grace-period kthread if anything is freed by RCU."""
-    automata = {actor.name: stack.automaton(actor.name, actor_text(race, actor)) for actor in race.actor}
+def extract_race(race: Race, stack: Stack, callers: bool = False) -> dict[str, Automaton]:
+    """The automaton of each actor, and of the grace-period kthread if anything is freed by RCU.
+
+    ``callers``: the calls of a function are kept apart.
+    """
+    automata = {
+        actor.name: stack.automaton(actor.name, actor_text(race, actor), callers) for actor in race.actor
+    }
     kthread = gp_kthread(automata.values())
     if kthread is not None:
         automata[KTHREAD] = stack.automaton(KTHREAD, kthread)
@@ -273,6 +278,11 @@ class _Start:
             self._set(o.PAGE_INDEX, number, vma.pgoff + page - vma.start)
             writable = c.PTE_WRITE if vma.prot == "rw" else 0
             return c.PTE_PRESENT | c.PTE_ANON | c.PTE_DIRTY | writable | number << c.PTE_FOLIO_SHIFT
+        if vma.swap == "synchronous":
+            space = len(self.race.file) + self.race.swapped.index(vma)
+            slot = int(self.state[self.layout.word(o.FILE_FOLIO0, space)]) + page - vma.start
+            self._set(o.SWAP_COUNT, slot, 1)
+            return c.PTE_SWAP | slot << c.PTE_FOLIO_SHIFT
         return 0
 
     def _shared_entry(self, vma: RaceVma, page: int) -> int:

@@ -32,7 +32,7 @@ _WORD_WRITES = (c.STORE, c.STORE_REG, c.ADD, c.DEC_AND_TEST)
 #: What a process asks of a range lock.
 REQUEST = (o.range_lock_start, o.range_lock_end, o.range_lock_entry, o.range_lock_blocking)
 #: Numbers that may be negative, or are counted down by what is no primitive of its own.
-_SIGNED = frozenset({o.VM_PGOFF, o.PAGE_INDEX, o.F_COUNT, o.REFCOUNT, o.PAGE_REFS})
+_SIGNED = frozenset({o.VM_PGOFF, o.PAGE_INDEX, o.F_COUNT, o.REFCOUNT, o.PAGE_REFS, o.SWAP_COUNT})
 
 
 def identifier(name: str) -> str:
@@ -115,6 +115,10 @@ class Model:
     def has_pages(self) -> bool:
         """Have anonymous pages an identity?"""
         return self.count(o.PAGE) > 0
+
+    def has_slots(self) -> bool:
+        """Have pages a swap slot of their own?"""
+        return o.SWAP_COUNT in self.fields
 
     def rwsems(self) -> list[Field]:
         """Fields that are reader-writer semaphores."""

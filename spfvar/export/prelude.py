@@ -379,6 +379,11 @@ inline send_ipis_to_owners(from, upto) {
 def _tables(model: Model) -> list[tuple[str, str]]:
     folio = ["\t\t\t:: (entry & (ANON | ZERO)) == 0 -> folio_refcount[entry / PAGE_UNIT]--"]
     pages = ["\t\t\t:: (entry & ANON) != 0 -> pages = pages | (1 << (entry / PAGE_UNIT))"]
+    swapped = [
+        "\t\t:: !KEPT(entry) && entry != 0 ->",
+        "\t\t\tfolio_swap_count[entry / PAGE_UNIT]--;",
+        "\t\t\tPTE(table, i) = 0",
+    ]
     zap = [
         "inline zap_range(table, from, upto, pages) {",
         "\tfor (i : from .. (upto < TABLE_END(from) -> upto : TABLE_END(from)) - 1) {",
@@ -392,6 +397,7 @@ def _tables(model: Model) -> list[tuple[str, str]]:
         "\t\t\tfi;",
         "\t\t\tPTE(table, i) = 0",
         "\t\t:: (entry & MIGRATION) != 0 -> PTE(table, i) = 0",
+        *(swapped if model.has_slots() else []),
         "\t\t:: else",
         "\t\tfi" + (";" if model.has_pages() else ""),
         *(["\t\twrites[i] = -1"] if model.has_pages() else []),

@@ -19,8 +19,7 @@ _TABLES = """\
 				entry = PTE(pmd[k], i);
 				if
 				:: READABLE(entry) -> check_entry()
-				:: (entry & MIGRATION) != 0 -> fail(MIGRATION_LEFT)
-				:: else
+				:: (entry & MIGRATION) != 0 -> fail(MIGRATION_LEFT) SWAPPED :: else
 				fi
 			};
 			if :: mapped == 0 -> fail(TABLE_LEFT) :: else fi
@@ -35,6 +34,14 @@ _TABLES = """\
 	for (k : 0 .. VMAS - 1) {
 		if :: vma_life[k] == LIVE && tree[vma_vm_start[k]] != k + 1 -> fail(REFCOUNT) :: else fi
 	};"""
+
+#: A swap entry belongs to a VMA, and its slot holds what the user wrote.
+_SWAPPED = """\
+				:: !KEPT(entry) && entry != 0 ->
+					if :: tree[i] == NULL -> fail(PTE_LEFT) :: else fi;
+					p = entry / PAGE_UNIT;
+					if :: writes[i] >= 0 && folio_swap_data[p] != writes[i] -> fail(LOST_WRITE) :: else fi
+				"""
 
 _ENTRY = """\
 /* a present entry of page i against its VMA */
@@ -179,12 +186,25 @@ def _counts(model: Model) -> list[str]:
             f"\t\tif :: {live}{bad} -> fail(REFCOUNT) :: else fi",
             "\t};",
         ]
+    if model.has_slots():
+        lines += [
+            f"\tfor (k : 0 .. {model.count(o.FOLIO) - 1}) {{",
+            "\t\tfound = 0;",
+            "\t\tfor (i : 0 .. PAGES - 1) {",
+            "\t\t\tentry = 0;",
+            "\t\t\tif :: PMD(i) != NULL -> entry = PTE(PMD(i), i) :: else fi;",
+            "\t\t\tif :: !KEPT(entry) && entry != 0 && entry / PAGE_UNIT == k -> found++ :: else fi",
+            "\t\t};",
+            "\t\tif :: folio_swap_count[k] != found -> fail(REFCOUNT) :: else fi",
+            "\t};",
+        ]
     return lines
 
 
 def referee(model: Model) -> str:
     """The checks, and the process that makes them when nobody can go on."""
     tables = _TABLES.replace("TABLES - 1", str(model.count(o.PAGE_TABLE) - 1))
+    tables = tables.replace(" SWAPPED ", f"\n{_SWAPPED}" if model.has_slots() else " ")
     if c.PMD_KEEP in model.codes:
         tables = tables.replace("if :: mapped == 0 -> fail(TABLE_LEFT) :: else fi", "skip")
     tables = tables.replace("VMAS - 1", str(model.count(o.VMA) - 1))

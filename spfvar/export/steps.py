@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from spfvar.export.model import Model, registers_of
 from spfvar.ops import codes as c
 from spfvar.ops.op import Op
-from spfvar.ops.places import Register
+from spfvar.ops.places import SPIN_WORDS, Register
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,10 @@ class Operands:
 
     @property
     def word(self) -> str:
-        """The place: a word of an object."""
-        return f"{self.array}[{self.index}]"
+        """The place: a word of an object; of a spinlock, who holds it."""
+        assert self.op.place is not None
+        owner = "_owner" if self.op.place.field.width == SPIN_WORDS else ""
+        return f"{self.array}{owner}[{self.index}]"
 
 
 Template = Callable[[Operands], Step]

@@ -121,12 +121,12 @@ def pte_none(x: Operands) -> Step:
 
 @template(c.SET_PTE)
 def set_pte(x: Operands) -> Step:
-    """set_pte_at of an empty entry, writable if the fault wants that and the protection allows it."""
+    """set_pte_at, writable if the fault wants that and the protection allows it; or of a swap entry."""
     pte = _entry(x, x.src)
     value = [str(x.imm & ~c.PTE_WRITE)]
     effects = []
     faults = [fail(f"{'READABLE' if x.op.imm2 else 'KEPT'}({pte})", c.V_OVERWRITE)]
-    if x.imm & (c.PTE_DIRTY | c.PTE_WRITE):
+    if x.imm & c.PTE_PRESENT and x.imm & (c.PTE_DIRTY | c.PTE_WRITE):
         value.append(f"({x.src2} != 0 -> WRITE : 0)")
     if not x.imm & c.PTE_ZERO and (x.model.has_pages() or not x.imm & c.PTE_ANON):
         value.append(f"({x.dst} - 1) * PAGE_UNIT")

@@ -72,7 +72,7 @@ def finding_of(
         return found is not None and same_cause(found, cause)
 
     race = reduced(broke, breaks)
-    name = _name(race, taken)
+    name = name_of(race, taken)
     title = " against ".join(program_of(race))
     race = race.model_copy(
         update={
@@ -91,7 +91,7 @@ def same_cause(one: Cause, other: Cause) -> bool:
     return blamed == (other.property, other.function, other.op) and (bool(one.op) or one.text == other.text)
 
 
-def _name(race: Race, taken: set[str]) -> str:
+def name_of(race: Race, taken: set[str]) -> str:
     """ "load-merge": what its actors do; with a number if there is one of that name."""
     verbs = [_verbs(actor) for actor in race.actor]
     name = first = "-".join(word for words in verbs for word in words)

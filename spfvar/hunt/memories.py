@@ -137,6 +137,13 @@ MEMORIES: Final[dict[str, Memory]] = {
         ),
         Memory("swap", "anonymous memory in swap", (_vma("map", 0, swap="device"),), varied=(), used=_MAP),
         Memory(
+            "swap-slot",
+            "anonymous memory on a synchronous swap device, where it may go again",
+            (_vma("map", 0, swap="synchronous"),),
+            varied=(),
+            used=_MAP,
+        ),
+        Memory(
             "table",
             "an anonymous VMA that fills its page table, and a free place",
             (_vma("map", 0), _place("away", 1)),

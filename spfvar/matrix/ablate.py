@@ -14,12 +14,14 @@ import spfvar.mm
 import spfvar.scenario
 from spfvar.automata.automaton import Automaton
 from spfvar.cpus import available_cpus
-from spfvar.explore.explore import Exploration, explore
-from spfvar.explore.guards import Guard, Removal, find_guards
+from spfvar.explore.alone import alone, covered
+from spfvar.explore.explore import explore
+from spfvar.explore.guards import NEVER_FAILS, Guard, Removal, find_guards
 from spfvar.explore.options import Options
 from spfvar.explore.properties import property_of
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION, Verdict, judge
-from spfvar.explore.world import KTHREAD, RaceWorld, build_world, extract_race
+from spfvar.explore.world import KTHREAD, build_world, extract_race
+from spfvar.hunt.guards import Needed
 from spfvar.ops import codes as c
 from spfvar.ops.op import Op
 from spfvar.plugins.variant import Stack, Variant
@@ -48,12 +50,27 @@ class Break:
     what: str
 
 
+@dataclass(frozen=True, slots=True)
+class HuntedGuard:
+    """What generated races say of a guard that no race here needs.
+
+    ``races`` came by it and hold without it, in ``idle`` of them nothing changes then; ``needed`` is the
+    first that breaks.
+    """
+
+    races: int
+    idle: int
+    needed: Needed | None
+
+
 @dataclass(slots=True)
 class Ablation:
     """One guard: the races that break without it, soonest first, those that hold, those left open.
 
-    ``idle`` are those of the races that hold in which the guard is a check that never fails.  ``core``: it is
-    in a text that comes with spfvar, such as a newer kernel's khugepaged, not in the variant's own.
+    ``idle`` are those of the races that hold in which the guard is a check that never fails, ``alike`` those
+    in which its threads do the same without it.  ``core``: it is in a text that comes with spfvar, such as a
+    newer kernel's khugepaged, not in the variant's own.  ``calls``: the same for each call of its function;
+    of one that is needed, not all races.
     """
 
     guard: Guard
@@ -62,6 +79,37 @@ class Ablation:
     idle: list[str] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
     core: bool = False
+    alike: list[str] = field(default_factory=list)
+    hunted: HuntedGuard | None = None
+    calls: list[Ablation] = field(default_factory=list)
+
+    @property
+    def needed(self) -> bool:
+        """Does a race break without it?"""
+        return bool(self.breaks) or (self.hunted is not None and self.hunted.needed is not None)
+
+    @property
+    def races(self) -> int:
+        """In how many races it was taken out."""
+        return len(self.breaks) + len(self.holds) + len(self.incomplete)
+
+    @property
+    def uses(self) -> Sequence[Ablation]:
+        """Its uses: the calls of its function, or itself if that is called by threads alone."""
+        return self.calls or [self]
+
+
+@dataclass(frozen=True, slots=True)
+class GuardHunt:
+    """How many races of up to ``size`` statements were generated; ``open`` of them say nothing.
+
+    ``complete``: all that there are, within the time that was given.
+    """
+
+    races: int
+    size: int
+    open: int
+    complete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +117,29 @@ class Ablated:
     """A variant without each of its guards.
 
     ``races`` is how many were explored; ``broken`` are those among them that break with every guard in place
-    (and the property), which say nothing about guards.
+    (and the property), which say nothing about guards.  ``hunt``: the generated races that followed.
     """
 
     guards: tuple[Ablation, ...]
     races: int
     broken: Mapping[str, str]
+    hunt: GuardHunt | None = None
 
     @property
     def needed(self) -> int:
         """How many of the guards some race needs."""
-        return sum(bool(ablation.breaks) for ablation in self.guards)
+        return sum(ablation.needed for ablation in self.guards)
+
+    @property
+    def uses(self) -> list[Ablation]:
+        """The guards call by call."""
+        return [use for ablation in self.guards for use in ablation.uses]
 
     @property
     def open(self) -> bool:
         """Did any search hit a bound?"""
-        return any(ablation.incomplete for ablation in self.guards)
+        cut_off = self.hunt is not None and not self.hunt.complete
+        return cut_off or any(ablation.incomplete for ablation in (*self.guards, *self.uses))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +155,11 @@ class _Survey:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
+    """A race without some guard; ``guards`` are those of which the same is left."""
+
     name: str
     race: Race
-    guard: Guard
+    guards: list[Guard]
     automata: Mapping[str, Automaton]
 
 
@@ -123,7 +180,7 @@ def ablate(
     bounded = replace(options, first=True)
     stop = Event()
     stack = Stack(variant)
-    shared = set() if core or not variant.patches else core_texts(races.values())
+    shared = set() if has_all(variant, core) else core_texts(races.values())
 
     def watch(*_: object) -> None:
         if stop.is_set():
@@ -137,26 +194,50 @@ def ablate(
         watch()
         return judge(build_world(case.race, dict(case.automata)), variant.name, case.name, bounded, watch)
 
+    def until_broken(cases: Sequence[_Case]) -> list[tuple[_Case, Verdict]]:
+        done = []
+        for case in cases:
+            done.append((case, judged(case)))
+            if done[-1][1].verdict == VIOLATION:
+                break
+        return done
+
     with ThreadPoolExecutor(max_workers=workers) as pool:
         try:
             surveys = _all(pool, surveyed, races.items(), "looking for guards", progress)
             found, cases = _sorted_out(surveys)
-            verdicts = _all(pool, judged, cases, "exploring", progress)
+            whole = [case for case in cases if case.guards[0].caller is None]
+            for case, verdict in zip(whole, _all(pool, judged, whole, "exploring", progress), strict=True):
+                for guard in case.guards:
+                    _enter(found[guard], case.name, verdict)
+            calls = _by_call(cases, found)
+            for some in _all(pool, until_broken, calls, "exploring call by call", progress):
+                for case, verdict in some:
+                    _enter(found[case.guards[0]], case.name, verdict)
         except BaseException:
             stop.set()
             pool.shutdown(cancel_futures=True)
             raise
-    for case, verdict in zip(cases, verdicts, strict=True):
-        _enter(found[case.guard], case.name, verdict)
+    broken = {s.name: s.property for s in surveys if s.verdict == VIOLATION}
+    return Ablated(by_guard(found, variant), len(surveys), broken)
+
+
+def by_guard(found: Mapping[Guard, Ablation], variant: Variant) -> tuple[Ablation, ...]:
+    """Each guard of the variant with its calls, in the order of the text."""
     own = _own_files(variant)
-    for ablation in found.values():
-        file = ablation.guard.where.rpartition(":")[0]
+    whole = {guard: ablation for guard, ablation in found.items() if guard.caller is None}
+    for guard in sorted(found, key=lambda guard: guard.order):
+        ablation = found[guard]
+        file = guard.where.rpartition(":")[0]
         ablation.core = file not in own and Path(file).parent in _CORE_TEXTS
         ablation.breaks.sort()
-        for names in (ablation.holds, ablation.idle, ablation.incomplete):
+        for names in (ablation.holds, ablation.idle, ablation.alike, ablation.incomplete):
             names.sort()
-    guards = tuple(sorted(found.values(), key=lambda ablation: ablation.guard.order))
-    return Ablated(guards, len(surveys), {s.name: s.property for s in surveys if s.verdict == VIOLATION})
+        if guard.caller is not None:
+            # One that is none as a whole: what it does alone depends on who calls.
+            of = whole.setdefault(guard.everywhere, Ablation(guard.everywhere, core=ablation.core))
+            of.calls.append(ablation)
+    return tuple(sorted(whole.values(), key=lambda ablation: ablation.guard.order))
 
 
 def _all(
@@ -179,7 +260,7 @@ def _survey(
     name: str, race: Race, stack: Stack, shared: set[Text], options: Options, watch: Callable[..., None]
 ) -> _Survey:
     """Explore a race as it is, and each of its actors alone; guards in ``shared`` texts are left alone."""
-    automata = extract_race(race, stack)
+    automata = extract_race(race, stack, callers=True)
     world = build_world(race, automata)
     found = explore(world, options, watch)
     real = [violation for violation in found.violations if violation.code != c.V_NO_MEMORY]
@@ -189,11 +270,16 @@ def _survey(
     removals = find_guards(
         automata,
         {actor.name: alone(race, automata, actor.name, watch) for actor in race.actor},
-        {actor: _covered(world, found, actor) for actor in automata if actor != KTHREAD},
-        lambda op: _text(op) not in shared,
+        {actor: covered(world, found, actor) for actor in automata if actor != KTHREAD},
+        lambda op: text_of(op) not in shared,
     )
     verdict = SAFE if found.complete and not found.violations else INCOMPLETE
     return _Survey(name, race, verdict, "", removals)
+
+
+def has_all(variant: Variant, core: bool) -> bool:
+    """Are the guards of the core looked at, too?  A variant without patches is its core."""
+    return core or not variant.patches
 
 
 def core_texts(races: Iterable[Race]) -> set[Text]:
@@ -202,7 +288,7 @@ def core_texts(races: Iterable[Race]) -> set[Text]:
     shown = [
         op for race in races for automaton in extract_race(race, stack).values() for op in automaton.ops()
     ]
-    return {_text(op) for op in (*shown, *stack.texts())}
+    return {text_of(op) for op in (*shown, *stack.texts())}
 
 
 def _own_files(variant: Variant) -> set[str | None]:
@@ -211,27 +297,9 @@ def _own_files(variant: Variant) -> set[str | None]:
     return {inspect.getsourcefile(base) for patch in mine for base in patch.__mro__ if base is not object}
 
 
-def _text(op: Op) -> Text:
+def text_of(op: Op) -> Text:
+    """By what a primitive of the core is known."""
     return op.where, op.name
-
-
-def alone(
-    race: Race, automata: Mapping[str, Automaton], name: str, watch: Callable[..., None] | None = None
-) -> set[tuple[int, int]]:
-    """(node, outcome) pairs of an actor's automaton that occur when nobody else is there."""
-    actor = next(actor for actor in race.actor if actor.name == name)
-    lonely = race.model_copy(update={"actor": [actor.model_copy(update={"count": 1})]})
-    # The automaton is that of the whole race: what it branches on may depend on the other actors.
-    world = build_world(lonely, {key: automata[key] for key in (name, KTHREAD) if key in automata})
-    return _covered(world, explore(world, Options.plain(first=False, livelock=False), watch), name)
-
-
-def _covered(world: RaceWorld, found: Exploration, name: str) -> set[tuple[int, int]]:
-    """(node, outcome) pairs of an automaton that a search executed."""
-    first = world.program.entry[name]
-    last = first + len(world.automata[name])
-    covered = found.covered.reshape(-1, c.MAX_OUTCOMES)[first:last]
-    return {(int(node), int(outcome)) for node, outcome in zip(*covered.nonzero(), strict=True)}
 
 
 def _sorted_out(surveys: Sequence[_Survey]) -> tuple[dict[Guard, Ablation], list[_Case]]:
@@ -239,16 +307,40 @@ def _sorted_out(surveys: Sequence[_Survey]) -> tuple[dict[Guard, Ablation], list
     found: dict[Guard, Ablation] = {}
     cases: list[_Case] = []
     for survey in surveys:
+        same: dict[int, _Case] = {}
         for removal in survey.removals:
             ablation = found.setdefault(removal.guard, Ablation(removal.guard))
             if survey.verdict == INCOMPLETE:
                 ablation.incomplete.append(survey.name)
             elif removal.automata is None:
                 ablation.holds.append(survey.name)
-                ablation.idle.append(survey.name)
+                (ablation.idle if removal.why == NEVER_FAILS else ablation.alike).append(survey.name)
+            elif id(removal.automata) in same:  # such as a guard, and the one call of it in this race
+                same[id(removal.automata)].guards.append(removal.guard)
             else:
-                cases.append(_Case(survey.name, survey.race, removal.guard, removal.automata))
+                case = _Case(survey.name, survey.race, [removal.guard], removal.automata)
+                same[id(removal.automata)] = case
+                cases.append(case)
     return found, cases
+
+
+def _by_call(cases: Sequence[_Case], found: Mapping[Guard, Ablation]) -> list[list[_Case]]:
+    """What is to be searched for each call that is not known to be needed.
+
+    First the races that break soonest without the guard as a whole; one that breaks is enough.
+    """
+    by_call: dict[Guard, list[_Case]] = {}
+    for case in cases:
+        guard = case.guards[0]
+        if guard.caller is not None and not found[guard].breaks:
+            by_call.setdefault(guard, []).append(case)
+
+    def soonest(case: _Case) -> tuple[float, str]:
+        whole = found.get(case.guards[0].everywhere)
+        breaks = whole.breaks if whole is not None else []
+        return min((b.steps for b in breaks if b.race == case.name), default=float("inf")), case.name
+
+    return [sorted(some, key=soonest) for some in by_call.values()]
 
 
 def _enter(ablation: Ablation, race: str, verdict: Verdict) -> None:

@@ -15,6 +15,7 @@ from spfvar.mm.vmf import PMD_NONE, VMA_COPY, VMFault, VmFault
 from spfvar.ops.op import Steps
 from spfvar.ops.paging import pte_same, read_pmd, read_pte
 from spfvar.ops.primitives import choose, spin_lock, spin_unlock, work
+from spfvar.ops.swapping import is_swap_pte
 
 
 def do_file_fault(vmf: VmFault) -> Steps:
@@ -33,8 +34,11 @@ def pmd_trans_huge(vmf: VmFault) -> Steps:
 
 def kind_of_entry(vmf: VmFault, pte: str) -> Steps:
     """What the walk found, with swap entries (those of migration, too) and NUMA hints told apart."""
-    if pte == "none" and (vmf.mapping.swapped or (vmf.mapping.migrates and (yield is_migration_entry()))):
+    if pte == "none" and vmf.mapping.migrates and (yield is_migration_entry()):
         return "swap"
+    if pte == "none" and vmf.mapping.swapped:
+        # Without slots of their own, all pages that are not mapped are in swap.
+        return "swap" if not vmf.mapping.synchronous or (yield is_swap_pte()) else pte
     present = pte in ("present", "write-protected")
     if present and vmf.mapping.numa and (yield choose("pte_protnone", False, True)):
         return "protnone"

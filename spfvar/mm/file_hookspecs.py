@@ -54,6 +54,21 @@ def unmap_and_move() -> Steps:
 
 
 @hook_point
+def swap_out() -> Steps:
+    """Reclaim the anonymous page that is mapped at ``cursor``, into its slot (mm/vmscan.c: add_to_swap)."""
+    raise AssertionError
+
+
+@hook_point
+def try_to_unmap_anon() -> Steps:
+    """Swap out what is mapped at ``cursor``, if it is an anonymous page (mm/rmap.c: try_to_unmap_one).
+
+    Returns whether it was.
+    """
+    raise AssertionError
+
+
+@hook_point
 def writepages() -> Steps:
     """Write the pages ``file_start .. file_end`` of ``mapped_file`` in one batch (fs/ext4/inode.c)."""
     raise AssertionError

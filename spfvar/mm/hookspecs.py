@@ -20,9 +20,11 @@ from spfvar.mm.file_hookspecs import pte_free_retracted as pte_free_retracted
 from spfvar.mm.file_hookspecs import pte_offset_map_lock as pte_offset_map_lock
 from spfvar.mm.file_hookspecs import retract_page_tables as retract_page_tables
 from spfvar.mm.file_hookspecs import shrink_folio_list as shrink_folio_list
+from spfvar.mm.file_hookspecs import swap_out as swap_out
 from spfvar.mm.file_hookspecs import tlb_remove_table_sync_one as tlb_remove_table_sync_one
 from spfvar.mm.file_hookspecs import truncate_pagecache as truncate_pagecache
 from spfvar.mm.file_hookspecs import truncate_pagecache_range as truncate_pagecache_range
+from spfvar.mm.file_hookspecs import try_to_unmap_anon as try_to_unmap_anon
 from spfvar.mm.file_hookspecs import unmap_and_move as unmap_and_move
 from spfvar.mm.file_hookspecs import writepages as writepages
 from spfvar.mm.hooking import HOOKS as HOOKS
@@ -176,6 +178,30 @@ def swapin_readahead(vmf: VmFault) -> Steps:
     Returns VMFault: NONE or MAJOR, and a folio of the swap cache that is referenced; else give up, with none.
     MAJOR: we read it and hold its lock.
     """
+    raise AssertionError
+
+
+@hook_point
+def swapin_direct(vmf: VmFault) -> Steps:
+    """Read a page from a synchronous device, past the swap cache, and map it (mm/memory.c: do_swap_page).
+
+    Returns VMFault.
+    """
+    raise AssertionError
+
+
+@hook_point
+def swapcache_prepare() -> Steps:
+    """Keep the slot of a page that is read past the swap cache (mm/swapfile.c).
+
+    Returns whether it is ours.
+    """
+    raise AssertionError
+
+
+@hook_point
+def swapcache_clear() -> Steps:
+    """Let such a slot go (mm/swapfile.c)."""
     raise AssertionError
 
 

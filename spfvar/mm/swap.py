@@ -2,8 +2,9 @@
 
 Sources: mm/memory.c do_swap_page; mm/swap_state.c __read_swap_cache_async; mm/filemap.c
 __lock_page_or_retry (v5.12).  The swap cache is a file of its own (``swapper_space``); its folio becomes the
-fault's anonymous page, and leaves the cache, when it is mapped.  Pages come from the start of a run
-(spfvar.mm.reclaim takes none away), one at a time, without errors and without special entries.
+fault's anonymous page, and leaves the cache, when it is mapped.  Pages come one at a time, without errors and
+without special entries.  On a synchronous device each has a slot and an entry of its own, and may be swapped
+out again (spfvar.mm.swap_out); elsewhere pages are in swap from the start of a run, and none goes there.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from spfvar.ops.primitives import (
     store,
     work,
 )
+from spfvar.ops.swapping import page_write, swap_free, swap_read
 
 
 class Swap:
@@ -48,6 +50,8 @@ class Swap:
             return (yield from hooks.migration_entry_wait(vmf))
         ret = VMFault.NONE
         if not (yield swap_cache_get_folio()):
+            if vmf.mapping.synchronous:
+                return (yield from hooks.swapin_direct(vmf))
             ret = yield from hooks.swapin_readahead(vmf)
             if ret & VMFault.RETRY:
                 return ret
@@ -99,6 +103,9 @@ def map_swapped_page(vmf: VmFault) -> Steps:
     if not vmf.has(VMA_COPY):
         yield load_ref(at(o.vma, o.VM_ANON_VMA), o.anon_vma)
     yield alloc_page().untimed()
+    if vmf.mapping.synchronous:
+        yield swap_read().untimed()
+        yield page_write(o.page).untimed()
     yield from load_index(vmf)
     yield from load_protection(vmf)
     if not (yield from hooks.pte_map_lock(vmf)):
@@ -108,6 +115,8 @@ def map_swapped_page(vmf: VmFault) -> Steps:
         yield from hooks.pte_unmap_unlock(vmf)
         yield free_page().untimed()
         return VMFault.NONE
+    if vmf.mapping.synchronous:
+        yield swap_free()
     yield delete_from_swap_cache()
     yield page_add_new_anon_rmap()
     yield set_pte_anon(vmf.write)

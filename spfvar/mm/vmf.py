@@ -39,9 +39,10 @@ class Mapping:
     ``reclaims`` whether the allocation of a page table may wait for writeback, ``whole_tables`` whether calls
     on the VMA zap whole page tables, that may be left empty, ``migrates`` whether its pages may be migrated.
 
-    ``swapped``: an absent entry of a page table is a swap entry.  ``numa``: a present entry may be a NUMA
-    hint, ``huge``: the entry of the page table may map a huge page; these two are open outcomes of the walk,
-    for the entries themselves have no place in the state.
+    ``swapped``: an absent entry of a page table is a swap entry; ``synchronous``: only one that says so, for
+    the swap device is synchronous, and pages come and go.  ``numa``: a present entry may be a NUMA hint,
+    ``huge``: the entry of the page table may map a huge page; these two are open outcomes of the walk, for
+    the entries themselves have no place in the state.
     """
 
     anonymous: bool = True
@@ -59,6 +60,7 @@ class Mapping:
     whole_tables: bool = False
     migrates: bool = False
     swapped: bool = False
+    synchronous: bool = False
     numa: bool = False
     huge: bool = False
 

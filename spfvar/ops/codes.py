@@ -195,6 +195,8 @@ PTE_DIRTY: Final = 8
 PTE_ZERO: Final = 16
 PTE_MIGRATION: Final = 32  # of an entry that is not present: its page is being migrated
 PTE_FOLIO_SHIFT: Final = 6
+#: An entry that is not present: the folio above the bits is the slot that the page is in.
+PTE_SWAP: Final = PTE_DIRTY
 
 # --- marks: what the simulator's meters want to know -------------------------------------------
 MARK_FAULT_BEGIN: Final = 1
@@ -286,7 +288,9 @@ G_SRCU: Final = 21  # state words: phase, readers in phase 0, in phase 1 (0: the
 #: they; without, the state words of the sets of CPUs that have a page in theirs: page * words + cpu // 31.
 G_OWN: Final = 22
 G_KEEP: Final = 23  # 1: page tables may stay where nothing is mapped
-G_CLASS0: Final = 24  # per class, in the order of objects.CLASSES: the K_* words
+G_SWAP_COUNT: Final = 24  # offset of these fields in a folio (0: no page has a swap slot of its own)
+G_SWAP_DATA: Final = 25
+G_CLASS0: Final = 26  # per class, in the order of objects.CLASSES: the K_* words
 CLASS_WORDS: Final = 7
 K_BASE: Final = 0
 K_STRIDE: Final = 1

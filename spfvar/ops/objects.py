@@ -65,6 +65,11 @@ FOLIO_LOCK: Final = Field(FOLIO, "lock", SPIN_WORDS, member("flags"))
 REFCOUNT: Final = Field(FOLIO, "refcount", where=member("_refcount"))
 WRITEBACK: Final = Field(FOLIO, "writeback", where=member("flags"))  # PG_writeback
 
+# a page's slot on a synchronous swap device, which is the folio that it is in the swap cache
+SWAP_COUNT: Final = Field(FOLIO, "swap_count", where=apart("swap_map"))  # entries that refer to it
+SWAP_HAS_CACHE: Final = Field(FOLIO, "swap_has_cache", SPIN_WORDS, apart("swap_map"))  # of a direct swap-in
+SWAP_DATA: Final = Field(FOLIO, "swap_data", where=apart("swap device"))  # writes that the slot holds
+
 # anon_vma and its pages (offsets fixed)
 ANON_VMA_REFS: Final = Field(ANON_VMA_CLASS, "refcount")
 PAGE_REFS: Final = Field(PAGE, "refcount", where=member("_refcount"))
@@ -124,6 +129,7 @@ vm_policy: Final = Register("vm_policy", MEMPOLICY)
 old_policy: Final = Register("old_policy", MEMPOLICY)
 mapped_file: Final = Register("mapped_file", FILE)  # the file that mmap() maps
 swapper_space: Final = Register("swapper_space", FILE)  # the swap cache, a file of the pages in swap
+swap_data: Final = Register("swap_data")  # what is read from a slot, or written to it
 swap_start: Final = Register("swap_start")  # the address whose page is the first one of swapper_space
 touch_end: Final = Register("touch_end")
 rmap_vma: Final = Register("rmap_vma", VMA)  # of a reverse-map walk

@@ -26,6 +26,14 @@ class NotYieldedError(TypeError):
 
 
 @dataclass(frozen=True, slots=True)
+class CallSite:
+    """Where a function is called: in which function, at which ``file:line``."""
+
+    function: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
 class Op:
     """One kernel primitive: atomic, with its operands, outcomes and cost.
 
@@ -33,7 +41,8 @@ class Op:
     function numbers them.  ``cost`` names a cost class of the hardware profile (local work),
     ``line`` the cache line that the primitive moves.  A ``typesafe`` op may look at an object that was freed
     or recycled, inside an RCU section (SLAB_TYPESAFE_BY_RCU).  Extraction fills in ``function``, the hook
-    point or function whose text yields it, and ``where``, that text's file and line.
+    point or function whose text yields it, and ``where``, that text's file and line; if it is asked for, also
+    ``caller``, the call of that function.
     """
 
     code: int
@@ -52,6 +61,7 @@ class Op:
     event: str = ""
     function: str = ""
     typesafe: bool = False
+    caller: CallSite | None = None
     where: str = field(default="", compare=False)
 
     def costing(self, cost: str) -> Op:

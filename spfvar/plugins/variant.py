@@ -31,6 +31,7 @@ from spfvar.mm.proc import ProcMaps
 from spfvar.mm.reclaim import Reclaim
 from spfvar.mm.stack import ExpandStack
 from spfvar.mm.swap import Swap
+from spfvar.mm.swap_out import DirectSwap
 from spfvar.mm.truncate import Truncation
 from spfvar.mm.vmf import spell
 from spfvar.mm.writers import MmapLockWriters
@@ -50,6 +51,7 @@ CORE = (
     MmapLockFault,
     FilemapFault,
     Swap,
+    DirectSwap,
     MmapLockWriters,
     Merge,
     Mremap,
@@ -226,10 +228,10 @@ class Stack:
             raise StrategyError(f"no patch of {self.variant.name} implements {name}")
         return steps  # type: ignore[no-any-return]
 
-    def automaton(self, name: str, text: Any) -> Automaton:
-        """Extract a thread's text under this stack; errors name the variant too."""
+    def automaton(self, name: str, text: Any, callers: bool = False) -> Automaton:
+        """Extract a thread's text under this stack (`Extractor.automaton`); errors name the variant too."""
         with self._extracting():
-            found = self._extractor.automaton(name, text)
+            found = self._extractor.automaton(name, text, callers)
             CacheLines(self.memory, touched_fields(found.ops()))  # raises for a field that no struct has
             return found
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 from spfvar.explore.properties import PROPERTIES
 from spfvar.limits import OF_VERDICTS
-from spfvar.matrix.ablate import Ablated, Ablation
+from spfvar.matrix.ablate import Ablated, Ablation, GuardHunt, HuntedGuard
+from spfvar.ops.op import CallSite
 from spfvar.report.mail import to_ascii
 from spfvar.report.paint import Paint
 from spfvar.report.verdicts import MAIL_WIDTH, WIDTH
 
 FOOT = (
     "A guard that no race here needs is redundant, or guards against a race that is not in the matrix. "
-    "Where a check is taken out, the protocol goes on as if it had passed."
+    "Where a check is taken out, the protocol goes on as if it had passed. Below a guard whose function "
+    "several functions call: what it is there for in each of them alone."
 )
 OPEN = "Left open: the search hit a bound, so it says nothing; --max-states widens it."
 
@@ -36,16 +39,21 @@ def rest_of(ablated: Ablated, listed: Sequence[Ablation]) -> str:
     if not left:
         return ""
     files = ", ".join(sorted({ablation.guard.place[0] for ablation in left}))
-    needed = sum(bool(ablation.breaks) for ablation in left)
+    needed = sum(ablation.needed for ablation in left)
     many = f"{len(left)} guards, {needed} of them needed, are" if len(left) > 1 else "1 guard is"
     return f"{many} in texts of the core that the variant runs ({files}); --all lists them."
 
 
 def title_of(variant: str, ablated: Ablated) -> str:
-    """ "spf-...: 20 guards, 17 of them needed in 40 races"."""
+    """ "spf-...: 20 guards, 17 of them needed in 40 races; call by call, 31 of 40"."""
     guards, races = len(ablated.guards), ablated.races
     counted = f"{guards} guard{'s' * (guards != 1)}, {ablated.needed} of them needed"
-    return f"{variant}: {counted} in {races} race{'s' * (races != 1)}"
+    uses = ablated.uses
+    needed = sum(use.needed for use in uses)
+    by_call = f"; call by call, {needed} of {len(uses)}" if len(uses) > guards else ""
+    hunt = ablated.hunt
+    more = f" and {hunt.races} generated ones of up to {hunt.size} statements" if hunt is not None else ""
+    return f"{variant}: {counted} in {races} race{'s' * (races != 1)}{more}{by_call}"
 
 
 def name_of(ablation: Ablation) -> str:
@@ -68,9 +76,48 @@ def use_of(ablation: Ablation) -> str:
         parts.append(f"not needed in {_races(len(ablation.holds), bool(ablation.incomplete))}")
         if len(ablation.idle) == len(ablation.holds):
             parts.append("it never fails there" if len(ablation.holds) > 1 else "it never fails")
+        elif len(ablation.idle) + len(ablation.alike) == len(ablation.holds):
+            parts.append("without it every thread does the same")
     if ablation.incomplete:
         parts.append(f"left open: {', '.join(ablation.incomplete)}")
+    if ablation.hunted is not None:
+        parts.append(_hunted(ablation.hunted))
     return "; ".join(parts)
+
+
+def _hunted(hunted: HuntedGuard) -> str:
+    """What the generated races say."""
+    if hunted.needed is not None:
+        needed = hunted.needed
+        race = f"a generated race, {needed.steps} steps: {needed.race.title}"
+        return f"{needed.property} in {race} ({needed.what})"
+    if hunted.races == 1:
+        return "not needed in the one generated race that comes by it"
+    never = ", where it makes no difference" if hunted.idle == hunted.races else ""
+    return f"not needed in any of {hunted.races} generated races that come by it{never}"
+
+
+def called_by(call: Ablation) -> str:
+    """Of one call of a guard's function: by whom, and in a few words what the guard is there for."""
+    caller = call.guard.caller
+    assert caller is not None
+    return f"called by {caller.function} ({place_of(caller)}): {_short_use_of(call)}"
+
+
+def place_of(caller: CallSite) -> str:
+    """ "merge.py:64"."""
+    return caller.where.rpartition("/")[2]
+
+
+def _short_use_of(call: Ablation) -> str:
+    if not call.breaks:
+        return use_of(call)
+    return f"{call.breaks[0].property} in {call.breaks[0].race}"
+
+
+def _shown_calls(ablation: Ablation) -> list[Ablation]:
+    """The calls of a guard that say something that the guard does not say."""
+    return ablation.calls if len(ablation.calls) > 1 or not ablation.races else []
 
 
 def _races(number: int, some_open: bool) -> str:
@@ -84,7 +131,17 @@ def notes(ablated: Ablated, listed: Sequence[Ablation]) -> list[str]:
     rest = rest_of(ablated, listed)
     broken = ", ".join(f"{race} ({name})" for race, name in ablated.broken.items())
     left_out = [f"Left out, for they break with every guard in place: {broken}."] if broken else []
-    return [*([rest] if rest else []), *left_out, *([OPEN] if ablated.open else []), FOOT, OF_VERDICTS]
+    left_open = [OPEN] if any(a.incomplete for a in (*ablated.guards, *ablated.uses)) else []
+    return [*([rest] if rest else []), *left_out, *left_open, *_of_hunt(ablated.hunt), FOOT, OF_VERDICTS]
+
+
+def _of_hunt(hunt: GuardHunt | None) -> list[str]:
+    """What is said of generated races that say nothing."""
+    if hunt is None:
+        return []
+    cut_off = [f"The time was over after {hunt.races} generated races."] if not hunt.complete else []
+    nothing = [f"{hunt.open} generated races hit a bound, or break anyway, and say nothing."]
+    return [*cut_off, *(nothing if hunt.open else [])]
 
 
 def render_text(
@@ -111,7 +168,9 @@ def render_text(
             lines += ["", f"{ablation.guard.function}(){of_core}"]
         lines += _fill(name_of(ablation), width, "  ")
         lines += map(paint, _fill(use_of(ablation), width, "      "))
-    used = _properties(listed)
+        for call in _shown_calls(ablation):
+            lines += map(paint, _fill(called_by(call), width, "      "))
+    used = _properties([*listed, *(call for ablation in listed for call in _shown_calls(ablation))])
     lines += [""] if used else []
     for name in used:
         lines += _fill(f"{name}: {PROPERTIES[name].text}", width)
@@ -121,7 +180,9 @@ def render_text(
 
 
 def _properties(ablations: Sequence[Ablation]) -> list[str]:
-    return sorted({b.property for a in ablations for b in a.breaks}, key=lambda name: int(name[1:]))
+    names = {b.property for a in ablations for b in a.breaks}
+    names |= {a.hunted.needed.property for a in ablations if a.hunted is not None and a.hunted.needed}
+    return sorted(names, key=lambda name: int(name[1:]))
 
 
 def render_mail(variant: str, ablated: Ablated, reproduce: str, every: bool = False) -> str:
@@ -139,7 +200,8 @@ def render_markdown(variant: str, ablated: Ablated, reproduce: str, every: bool 
         "| --- | --- | --- |",
     ]
     for ablation in listed:
-        cells = (f"`{ablation.guard.function}`", name_of(ablation), use_of(ablation))
+        uses = [use_of(ablation), *map(called_by, _shown_calls(ablation))]
+        cells = (f"`{ablation.guard.function}`", name_of(ablation), "<br>".join(filter(None, uses)))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     for text in (*notes(ablated, listed), f"Reproduce: `{reproduce}`"):
         lines += ["", text]
@@ -147,7 +209,7 @@ def render_markdown(variant: str, ablated: Ablated, reproduce: str, every: bool 
 
 
 def render_json(variant: str, ablated: Ablated) -> str:
-    """A list with one entry per guard, those of the core's texts too."""
+    """A list with one entry per guard, those of the core's texts too; each has one per call."""
     entries = [
         {
             "variant": variant,
@@ -156,16 +218,34 @@ def render_json(variant: str, ablated: Ablated) -> str:
             "guard": a.guard.name,
             "where": ":".join(map(str, a.guard.place)),
             "core": a.core,
-            "breaks": [
-                {"race": b.race, "property": b.property, "steps": b.steps, "what": b.what} for b in a.breaks
+            **_results(a),
+            "calls": [
+                {"caller": call.guard.caller.function, "where": place_of(call.guard.caller), **_results(call)}
+                for call in a.calls
+                if call.guard.caller is not None
             ],
-            "holds": a.holds,
-            "never_fails": a.idle,
-            "incomplete": a.incomplete,
         }
         for a in ablated.guards
     ]
     return json.dumps(entries, indent=2) + "\n"
+
+
+def _results(a: Ablation) -> dict[str, Any]:
+    return {
+        "breaks": [
+            {"race": b.race, "property": b.property, "steps": b.steps, "what": b.what} for b in a.breaks
+        ],
+        "holds": a.holds,
+        "never_fails": a.idle,
+        "alike": a.alike,
+        "incomplete": a.incomplete,
+        "hunted": None if a.hunted is None else _hunted_entry(a.hunted),
+    }
+
+
+def _hunted_entry(hunted: HuntedGuard) -> dict[str, Any]:
+    needed = None if hunted.needed is None else hunted.needed.as_dict()
+    return {"races": hunted.races, "no_difference": hunted.idle, "needed": needed}
 
 
 def _fill(text: str, width: int, indent: str = "") -> list[str]:

@@ -11,7 +11,15 @@ from spfvar.ops import objects as o
 from spfvar.ops.op import Call, Steps, again, loop
 from spfvar.ops.paging import touch
 from spfvar.ops.primitives import set_register
-from spfvar.scenario.file_actors import FILE_STATEMENTS, anon_rmap, collapse, map_over, mkyoung
+from spfvar.scenario.file_actors import (
+    FILE_STATEMENTS,
+    anon_rmap,
+    collapse,
+    map_over,
+    mkyoung,
+    swap_space,
+    swapout,
+)
 from spfvar.scenario.race import Actor, Race, RaceStatement, RaceVma
 from spfvar.scenario.verbs import VERBS
 
@@ -42,8 +50,7 @@ def _access(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     if vma.growsdown:
         yield set_register(o.stack_top, vma.end - 1)
     if vma.swap != "no":
-        yield set_register(o.swapper_space, len(race.file) + race.swapped.index(vma))
-        yield set_register(o.swap_start, vma.start)
+        yield from swap_space(race, vma)
     yield loop("access")
     if (yield touch(write)):
         ret = yield from hooks.do_user_addr_fault(vmf)
@@ -158,6 +165,7 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "map_over": map_over,
     "anon_rmap": anon_rmap,
     "mkyoung": mkyoung,
+    "swapout": swapout,
 }
 
 if {*_STATEMENTS, *FILE_STATEMENTS} != set(VERBS):

@@ -71,6 +71,20 @@ def anon_rmap(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from rmap_walk_anon()
 
 
+def swap_space(race: Race, vma: RaceVma) -> Steps:
+    """The swap cache of a VMA's pages."""
+    yield set_register(o.swapper_space, len(race.file) + race.swapped.index(vma))
+    yield set_register(o.swap_start, vma.start)
+
+
+def swapout(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    """Reclaim of one anonymous page of a VMA."""
+    yield set_register(o.address, vma.start + statement.page)
+    yield set_register(o.cursor, vma.start + statement.page)
+    yield from swap_space(race, vma)
+    yield from hooks.swap_out()
+
+
 def map_over(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     """mmap(MAP_FIXED) of a VMA over the one that lies there."""
     old = next(other for other in race.vma if other.mapped and other.start == vma.start)

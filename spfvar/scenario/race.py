@@ -43,9 +43,9 @@ class RaceVma(_Strict):
     1, has page numbers of its own).  ``write_notify``: its file wants to see the first write to a page.
     ``shares``: it is what fork made of that VMA; both have the same pages.  ``growsdown``: a stack that does
     not cover its lowest page yet; ``policy``: it has a memory policy.  ``swap``: its pages are in swap, on
-    the device or (which saves the read) in the swap cache; ``numa``: its present pages may be NUMA hints.
-    ``pgoff``: its vm_pgoff; of two anonymous neighbours that can merge, the second one's is the first one's
-    pages.
+    the device or (which saves the read) in the swap cache; "synchronous": each has a slot, where it is unless
+    it is present, and where it may go again.  ``numa``: its present pages may be NUMA hints.  ``pgoff``: its
+    vm_pgoff; of two anonymous neighbours that can merge, the second one's is the first one's pages.
     """
 
     name: Name
@@ -66,7 +66,7 @@ class RaceVma(_Strict):
     anon_vma: bool = True
     neighbours: bool = False
     userfault: bool = False
-    swap: Literal["no", "cache", "device"] = "no"
+    swap: Literal["no", "cache", "device", "synchronous"] = "no"
     numa: bool = False
     write_notify: bool = False
     table: bool = True
@@ -95,7 +95,7 @@ class RaceStatement(_Strict):
     ``truncate`` cuts the file off before page ``page``, ``punch`` and ``reclaim`` take that page away,
     ``migrate`` moves it to another place in memory, ``writeback`` writes from it on.  ``anon_rmap`` is a
     reverse-map walk that comes by the VMA's anon_vma; ``mkyoung`` is a fault on a page that may be mapped,
-    for the sake of its accessed bit.
+    for the sake of its accessed bit.  ``swapout`` is reclaim of an anonymous page.
     """
 
     load: str | None = None
@@ -118,6 +118,7 @@ class RaceStatement(_Strict):
     map_over: str | None = None
     anon_rmap: str | None = None
     mkyoung: str | None = None
+    swapout: str | None = None
     truncate: str | None = None
     punch: str | None = None
     reclaim: str | None = None
@@ -287,10 +288,12 @@ class Race(_Strict):
             raise InputError("a shared vma has no anonymous pages", key=key)
         if (vma.present == "anon" or vma.swap != "no") and not vma.anon_vma:
             raise InputError("a vma with anonymous pages has an anon_vma", key=key)
-        if vma.swap != "no" and (vma.file or vma.present != "no" or not vma.table or not vma.mapped):
+        present = ("no", "anon") if vma.swap == "synchronous" else ("no",)
+        anonymous = not vma.file and vma.table and vma.mapped and not vma.shares
+        if vma.swap != "no" and not (anonymous and vma.present in present):
             raise InputError(
                 "only pages of anonymous memory that was there before are in swap", key=f"vma[{i}].swap",
-                expected="a mapped vma without file, with a table, with present = no",
+                expected=f"a mapped vma without file, with a table, with present = {' or '.join(present)}",
             )  # fmt: skip
 
     def _check_properties(self) -> None:
@@ -330,7 +333,7 @@ class Race(_Strict):
 
     @property
     def swapped(self) -> list[RaceVma]:
-        """The VMAs whose pages are in swap; their swap cache is a file behind those of the race."""
+        """The VMAs whose pages are or may go to swap; their swap cache is a file behind those of the race."""
         return [vma for vma in self.vma if vma.swap != "no"]
 
     @property
@@ -372,6 +375,7 @@ class Race(_Strict):
             migrates="migrate" in verbs and bool(vma.file),
             whole_tables="madvise" in verbs and vma.in_whole_tables(self.table_pages),
             swapped=vma.swap != "no",
+            synchronous=vma.swap == "synchronous",
             numa=vma.numa,
         )
 

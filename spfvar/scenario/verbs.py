@@ -104,6 +104,10 @@ UNNOTIFIED: Final = Need(
 NOT_SWAPPED: Final = Need(
     "a vma without swap", _if(lambda vma: vma.swap != "no", "pages in swap, which are not modelled here")
 )
+SWAPPABLE: Final = Need(
+    'a vma with swap = "synchronous"',
+    _if(lambda vma: vma.swap != "synchronous", "the pages of vma {name!r} have no slots to go to"),
+)
 COVERED: Final = Need(
     "a vma without growsdown", _if(lambda vma: vma.growsdown, "vma {name!r} does not cover its lowest page")
 )
@@ -310,6 +314,13 @@ VERBS: Final[dict[str, Verb]] = {
             "a reverse-map walk that comes to page ``page`` by the VMA's anon_vma",
             extras=("page",),
             needs=(THERE,),
+            lasting=True,
+        ),
+        Verb(
+            "swapout",
+            "reclaim of the anonymous page at page ``page``, into its slot",
+            extras=("page",),
+            needs=(THERE, SWAPPABLE),
             lasting=True,
         ),
         Verb(

@@ -29,8 +29,8 @@ POLL_NS: Final = 100.0  # how often a spinning waiter without a queue looks agai
 
 # --- meters ------------------------------------------------------------------------------------------
 X_FAULTS: Final = 0
-X_START: Final = 1  # time when counting began
-X_END: Final = 2
+X_START: Final = 1  # the window, in ns: what ends at either or between is counted
+X_END: Final = 2  # INFINITE until it is known
 X_LOCK_WAIT: Final = 3
 X_THREAD_TIME: Final = 4
 X_WRITERS: Final = 5
@@ -45,7 +45,8 @@ X_WORST_STALL: Final = 13
 X_OPEN: Final = 14  # groups that have not gone round often enough yet
 X_SEEN: Final = 15  # faults when idleness was looked for last
 X_PATIENCE: Final = 16  # when it is next, in primitives
-METERS: Final = 17
+X_LAST: Final = 17  # when the last thread ended, so far
+METERS: Final = 18
 
 # --- why a run ended ---------------------------------------------------------------------------------
 DONE: Final = 0
@@ -208,6 +209,18 @@ def go_to_sleep(machine, threads, tid, t, until, oversubscribed):
 
 
 @inlined
+def in_window(x, t):
+    """Is what happens at ``t`` counted?  A thread may be ahead of the window's ends, or behind them."""
+    return x[X_START] <= t <= x[X_END]
+
+
+@inlined
+def within(x, begin, end):
+    """How much of a wait lies in the window."""
+    return max(0.0, min(end, x[X_END]) - max(begin, x[X_START]))
+
+
+@inlined
 def wake_threads(machine, threads, meters, p, s, g, out, by, tid, t, oversubscribed):
     """Let the threads that were handed a lock by the node ``by`` go on; returns the releaser's clock."""
     par = machine.parameters
@@ -228,7 +241,7 @@ def wake_threads(machine, threads, meters, p, s, g, out, by, tid, t, oversubscri
         else:
             start = t + par[m.P_HANDOFF] if p[pc, c.C_OP] == c.DOWN_WRITE else t
         if x[X_MEASURING] > 0.0:
-            stall = start - max(threads.blocked[waiter], x[X_START])
+            stall = within(x, threads.blocked[waiter], start)
             x[X_LOCK_WAIT] += stall
             if writer:
                 x[X_STALLED] += stall
@@ -248,6 +261,8 @@ def record_mark(threads, meters, kind, tid, t):
     x = meters.x
     if kind == c.MARK_FAULT_BEGIN or kind == c.MARK_WRITER_BEGIN:
         threads.began[tid] = t
+        return
+    if not in_window(x, t):
         return
     took = t - threads.began[tid]
     if kind == c.MARK_FAULT_END:
@@ -363,14 +378,16 @@ def ends_round(meters, window, tid):
 
 
 @inlined
-def pass_mark(threads, meters, window, kind, tid, t, limit):
-    """A mark lies on the way; returns True when the run is over.
+def pass_mark(threads, meters, window, kind, tid, t):
+    """A mark lies on the way; returns True when it ends the window.
 
-    The window begins and ends at the clock of the thread that is furthest behind (``limit``, unless it is
-    this one): what the others do until they are where this thread is, after a long pause perhaps, counts.
+    Others may be far behind this thread then, which comes from a pause perhaps: what they do until they are
+    at ``t``, too, is before the window's begin, or still in it.
     """
     record_mark(threads, meters, kind, tid, t)
     x = meters.x
+    if x[X_END] < INFINITE:
+        return False
     measuring = x[X_MEASURING] > 0.0
     slowest = -1
     if kind == c.MARK_ITERATION:
@@ -381,9 +398,9 @@ def pass_mark(threads, meters, window, kind, tid, t, limit):
         return False
     if x[X_FAULTS] >= window.faults[1 if measuring else 0]:
         if measuring:
-            x[X_END] = min(t, limit)
+            x[X_END] = t
             return True
-        begin_measuring(meters, window, min(t, limit))
+        begin_measuring(meters, window, t)
     elif slowest >= 0:  # too few faults: one more round of each thread
         meters.left[slowest] = window.threads[slowest]
         x[X_OPEN] = 1.0
@@ -393,7 +410,7 @@ def pass_mark(threads, meters, window, kind, tid, t, limit):
 @inlined
 def pass_edge(machine, edges, meters, pc, outcome, tid, t, speed, rng):
     """What lies on the way behind the mark; returns when it is done."""
-    if edges.event[pc, outcome] >= 0:
+    if edges.event[pc, outcome] >= 0 and in_window(meters.x, t):
         meters.events[edges.event[pc, outcome]] += 1
     t += edges.after[pc, outcome] * speed
     if edges.jittered[pc, outcome] > 0.0:
@@ -416,12 +433,15 @@ def wait(machine, threads, meters, s, p, pc, tb, tid, t, kthread, oversubscribed
     x = meters.x
     if p[pc, c.C_OP] == c.END:
         x[X_ALIVE] -= 1.0
-        x[X_END] = max(x[X_END], t)  # a thread runs ahead of the others: its end may be later than theirs
+        x[X_LAST] = max(x[X_LAST], t)
         threads.running[tid] = False
         set_key(threads, tid, INFINITE)
         if oversubscribed:
             leave_cpu(machine, threads, tid, t)
-        return DONE if x[X_ALIVE] == 0.0 else GOES_ON
+        if x[X_ALIVE] > 0.0:
+            return GOES_ON
+        x[X_END] = min(x[X_END], x[X_LAST])
+        return DONE
     if s[tb + c.T_WAIT] == 0:
         # No queue to be woken from: look again later, unless nobody is left to change it.
         if tid == kthread:
@@ -476,6 +496,15 @@ def is_idle(x, steps):
     return idle
 
 
+@inlined
+def is_over(x, steps, t):
+    """Why the run ends here, if it does: everybody's clock is at the window's end, or nobody can go on."""
+    if t >= x[X_END]:
+        x[X_STEPS] = steps
+        return DONE if x[X_END] < INFINITE else STUCK
+    return IDLE if is_idle(x, steps) else GOES_ON
+
+
 @compiled
 def run(s, g, out, edges, machine, clock, threads, meters, window, cached, probability, rng):
     """Run until the ``window`` is over, or until every thread ended.
@@ -489,6 +518,7 @@ def run(s, g, out, edges, machine, clock, threads, meters, window, cached, proba
     oversubscribed = kthread > threads.cpu_user.shape[0]
     key = threads.key
     steps = 0
+    x[X_END] = INFINITE
     wait_for_rounds(meters, window.rounds[0])
     if window.faults[0] == 0 and x[X_OPEN] == 0.0:
         begin_measuring(meters, window, 0.0)
@@ -503,8 +533,9 @@ def run(s, g, out, edges, machine, clock, threads, meters, window, cached, proba
             tid = threads.winner[1]
             t = key[1]
         known = False
-        if t >= INFINITE or is_idle(x, steps):
-            return STUCK if t >= INFINITE else IDLE
+        state = is_over(x, steps, t)
+        if state != GOES_ON:
+            return state
         if threads.cpu[tid] < 0 and oversubscribed and tid != kthread:
             take_cpu(threads, tid, t)
             if key[1] >= INFINITE or threads.winner[1] != tid:
@@ -543,7 +574,7 @@ def run(s, g, out, edges, machine, clock, threads, meters, window, cached, proba
                 if flags & c.FLAG_LINE:
                     t = touch_line(p, s, pc, outcome, tb, machine, clock, cpu, t)
                     if flags & e.LOCK and x[X_MEASURING] > 0.0:
-                        x[X_LOCK_WAIT] += t - issued
+                        x[X_LOCK_WAIT] += within(x, issued, t)
                 if outcome < 0:
                     if outcome == c.VIOLATED:
                         x[X_END] = t
@@ -568,9 +599,9 @@ def run(s, g, out, edges, machine, clock, threads, meters, window, cached, proba
             t += edges.work[pc, outcome] * speed
             if flags & e.EDGE:
                 mark = edges.mark[pc, outcome]
-                if mark > 0 and pass_mark(threads, meters, window, mark, tid, t, limit):
-                    x[X_STEPS] = steps
-                    return DONE
+                if mark > 0 and pass_mark(threads, meters, window, mark, tid, t):
+                    set_key(threads, tid, t)
+                    break
                 t = pass_edge(machine, edges, meters, pc, outcome, tid, t, speed, rng)
             if flags & e.SLEEP and tid != kthread:
                 go_to_sleep(machine, threads, tid, issued, t, oversubscribed)

@@ -16,6 +16,7 @@ from spfvar.ops.codes import (
     G_OWN,
     G_PAGES,
     G_PT_SHIFT,
+    G_SWAP_COUNT,
     G_THREADS,
     G_TLB,
     G_TREE,
@@ -54,7 +55,7 @@ from spfvar.ops.codes import (
 from spfvar.transition.jit import inlined
 from spfvar.transition.lifetime import forget, make_stale
 from spfvar.transition.own_tables import has
-from spfvar.transition.tables import pmd, pte, put_folio, table_end
+from spfvar.transition.tables import folio_word, pmd, pte, put_folio, table_end
 
 _PAGE = G_CLASS0 + CLASS_PAGE * CLASS_WORDS
 _VMA = G_CLASS0 + CLASS_VMA * CLASS_WORDS
@@ -215,12 +216,12 @@ def page_of(s, entry, page, folio):
 
 @inlined
 def set_pte(s, g, table, address, bits, writable, page, kept):
-    """Set an entry; one that has a bit of ``kept`` must not be overwritten."""
+    """Set an entry, of a page or of a swapped one; one that has a bit of ``kept`` must not be overwritten."""
     word = pte(g, table, address)
     if s[word] & kept:
         return -2 - V_OVERWRITE
     value = bits & ~PTE_WRITE
-    if writable != 0 and bits & (PTE_DIRTY | PTE_WRITE):
+    if writable != 0 and bits & PTE_PRESENT and bits & (PTE_DIRTY | PTE_WRITE):
         value |= PTE_WRITE
     if bits & (PTE_ANON | PTE_ZERO) == 0:
         value |= page << PTE_FOLIO_SHIFT
@@ -239,8 +240,8 @@ def set_pte(s, g, table, address, bits, writable, page, kept):
 def zap(s, g, table, start, end, file_only, gathered, out):
     """Clear the entries of the range in one table; reports how many pages of which kind went.
 
-    ``file_only`` spares those that do not map the page cache.  Anonymous pages with an identity keep their
-    reference and join the set in the thread word ``gathered``.
+    Swap entries give their slots up.  ``file_only`` spares those that do not map the page cache.  Anonymous
+    pages with an identity keep their reference and join the set in the thread word ``gathered``.
     """
     stop = min(end, table_end(g, start))
     amount = 0
@@ -250,8 +251,6 @@ def zap(s, g, table, start, end, file_only, gathered, out):
         entry = s[word]
         if file_only != 0 and (entry & KEPT == 0 or entry & (PTE_ANON | PTE_ZERO)):
             continue
-        if entry & PTE_MIGRATION:
-            s[word] = 0
         if entry & PTE_PRESENT:
             amount += 1
             if entry & PTE_ANON:
@@ -260,6 +259,12 @@ def zap(s, g, table, start, end, file_only, gathered, out):
                     s[gathered] |= 1 << (entry >> PTE_FOLIO_SHIFT)
             elif entry & PTE_ZERO == 0:
                 put_folio(s, g, entry >> PTE_FOLIO_SHIFT)
+            s[word] = 0
+        elif entry & PTE_MIGRATION:
+            s[word] = 0
+        elif entry != 0:
+            if g[G_SWAP_COUNT] != 0:
+                s[folio_word(g, entry >> PTE_FOLIO_SHIFT) + g[G_SWAP_COUNT]] -= 1
             s[word] = 0
         if g[_PAGE + K_COUNT] > 0:
             s[g[G_WRITES] + address] = UNDEFINED

@@ -27,6 +27,8 @@ from spfvar.ops.codes import (
     G_PAGES,
     G_PT_SHIFT,
     G_STALE,
+    G_SWAP_COUNT,
+    G_SWAP_DATA,
     G_TREE,
     G_TREE_SHIFT,
     G_WRITES,
@@ -140,6 +142,17 @@ def check_entry(s, g, address, entry):
 
 
 @inlined
+def check_swapped(s, g, address, entry):
+    """A swap entry: something is mapped there, and the slot holds what the user wrote."""
+    if vma_at(s, g, address) < 0:
+        return V_PTE_LEFT
+    data = object_word(g, CLASS_FOLIO, entry >> PTE_FOLIO_SHIFT) + g[G_SWAP_DATA]
+    if g[G_SWAP_DATA] != 0 and s[g[G_WRITES] + address] >= 0 and s[data] != s[g[G_WRITES] + address]:
+        return V_LOST_WRITE
+    return V_NONE
+
+
+@inlined
 def check_tables(s, g):
     """Every entry, and unless they are kept every table, belongs to a VMA; tables in use are linked."""
     span = 1 << g[G_PT_SHIFT]
@@ -159,6 +172,10 @@ def check_tables(s, g):
                     return wrong
             elif entry & PTE_MIGRATION:
                 return V_MIGRATION_LEFT
+            elif entry != 0:
+                wrong = check_swapped(s, g, address, entry)
+                if wrong != V_NONE:
+                    return wrong
         if not mapped and g[G_KEEP] == 0:
             return V_TABLE_LEFT
     live = 0
@@ -176,6 +193,17 @@ def mapped_by(s, g, wanted, bits):
         entry = entry_at(s, g, address)
         counted = entry & PTE_PRESENT and entry & PTE_ZERO == 0 and entry & PTE_ANON == bits
         if counted and entry >> PTE_FOLIO_SHIFT == wanted:
+            found += 1
+    return found
+
+
+@inlined
+def swapped_to(s, g, folio):
+    """Swap entries that refer to a folio's slot."""
+    found = 0
+    for address in range(g[G_PAGES]):
+        entry = entry_at(s, g, address)
+        if entry & (PTE_PRESENT | PTE_MIGRATION) == 0 and entry != 0 and entry >> PTE_FOLIO_SHIFT == folio:
             found += 1
     return found
 
@@ -207,7 +235,10 @@ def check_counts(s, g):
         elif users > 0:
             return V_USE_AFTER_FREE
     for folio in range(count_of(g, CLASS_FOLIO)):
-        if s[object_word(g, CLASS_FOLIO, folio) + FOLIO_REFS] != mapped_by(s, g, folio, 0):
+        word = object_word(g, CLASS_FOLIO, folio)
+        if s[word + FOLIO_REFS] != mapped_by(s, g, folio, 0):
+            return V_REFCOUNT
+        if g[G_SWAP_COUNT] != 0 and s[word + g[G_SWAP_COUNT]] != swapped_to(s, g, folio):
             return V_REFCOUNT
     for page in range(count_of(g, CLASS_PAGE)):
         word = object_word(g, CLASS_PAGE, page)

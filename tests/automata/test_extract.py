@@ -561,3 +561,40 @@ def test_the_texts_of_called_functions_keep_their_own_lines() -> None:
     line = callee.__code__.co_firstlineno + 1
     assert own.where.endswith(f":{line}")
     assert shown.where != own.where
+
+
+def called_twice() -> Steps:
+    """A helper that two functions call."""
+
+    def helper() -> Steps:
+        yield work("lock")
+        yield work("mark")
+
+    def one() -> Steps:
+        yield Call(helper, ())
+
+    def other() -> Steps:
+        yield work("first")
+        yield Call(helper, ())
+
+    if (yield ask("which")):
+        yield Call(one, ())
+    else:
+        yield Call(other, ())
+
+
+def test_callers_keep_the_calls_of_a_function_apart() -> None:
+    """Equal text behind equal ends is one automaton; with callers, each call has its own, and says whose."""
+    extractor = Extractor(no_hooks)
+    plain = extractor.automaton("text", called_twice)
+    marked = extractor.automaton("text", called_twice, callers=True)
+    assert names(plain).count("lock") == 1
+    callers = [op.caller for op in marked.ops() if op.name == "lock"]
+    assert sorted(caller.function for caller in callers if caller is not None) == ["one", "other"]
+    assert all(op.caller is None for op in plain.ops())
+
+
+def test_what_a_thread_begins_with_has_no_caller() -> None:
+    """A system call is no use of a shared function; what it calls is."""
+    marked = Extractor(no_hooks).automaton("text", called_twice, callers=True)
+    assert [op.caller for op in marked.ops() if op.name == "which" or op.name == "first"] == [None, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,77 @@ def test_exit_codes_say_what_the_result_is_worth() -> None:
     text = " ".join(done.out.split())
     assert "Left out, for they break with every guard in place: munmap-file (P1)." in text
     assert "0 of them needed" in text
+
+
+HUNT = [
+    "ablate",
+    "per-vma-6.12",
+    "--race",
+    "mbind",
+    "--hunt",
+    "--start",
+    "neighbours",
+    "--verbs",
+    "load,merge",
+]
+
+
+def test_what_no_race_needs_is_hunted_and_saved(tmp_path: Path) -> None:
+    """The second VMA of a merge: a generated race needs its lock, and is a race that ablate takes."""
+    done = spfvar(*HUNT, "--format", "json", "--save", str(tmp_path))
+    assert (done.code, done.err) == (0, "")
+    calls = {
+        (entry["kind"], call["caller"], call["where"]): call["hunted"]
+        for entry in json.loads(done.out)
+        for call in entry["calls"]
+        if entry["function"] == "vma_start_write"
+    }
+    first, second = (calls[key] for key in sorted(key for key in calls if key[:2] == ("lock", "vma_merge")))
+    assert first["needed"] is None
+    assert first["races"] > 0
+    assert second["needed"]["property"] == "P1"
+    saved = sorted(tmp_path.iterdir())
+    assert "per-vma-6.12-load-merge.toml" in [path.name for path in saved]
+    again = spfvar("ablate", "per-vma-6.12", "--race", str(tmp_path / "per-vma-6.12-load-merge.toml"))
+    assert again.code == 0
+    assert "called by vma_merge" in again.out
+    assert "P1 in per-vma-6.12-load-merge" in " ".join(again.out.split())
+
+
+def test_the_table_says_what_was_hunted() -> None:
+    """How many races, up to which size, and for each guard needed by which, or not by any of how many."""
+    text = " ".join(spfvar(*HUNT).out.split())
+    assert "generated ones of up to 2 statements; call by call" in text
+    assert "P1 in a generated race, " in text
+    assert "load next against merge map to next" in text
+    assert re.search(r"not needed in any of \d+ generated races that come by it", text)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--size", "3"], "--size"),
+        (["--seed", "1"], "--seed"),
+        (["--start", "anon"], "--start"),
+        (["--save", "x"], "--save"),
+    ],
+)
+def test_how_to_hunt_is_said_only_to_a_hunt(options: list[str], expected: str) -> None:
+    """Otherwise nobody would notice that nothing was hunted."""
+    done = spfvar(*SMALL, *options)
+    assert (done.code, done.out) == (2, "")
+    assert expected in done.err
+    assert "--hunt with it" in done.err
+
+
+def test_a_hunt_takes_what_spfvar_hunt_takes() -> None:
+    """The same bounds, and the same message."""
+    assert "2 to 6" in spfvar(*SMALL, "--hunt", "--size", "1").err
+    assert "did you mean 'neighbours'?" in spfvar(*SMALL, "--hunt", "--start", "neighbors").err
+
+
+def test_time_that_is_over_is_no_verdict() -> None:
+    """Exit code 3, and the table says so."""
+    done = spfvar(*SMALL, "--hunt", "--seconds", "0.001")
+    assert done.code == 3
+    assert "The time was over after" in done.out

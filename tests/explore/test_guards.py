@@ -8,8 +8,11 @@ from functools import cache
 import pytest
 
 from spfvar.automata.automaton import Automaton
+from spfvar.automata.extract import Extractor
+from spfvar.explore.alone import alone
 from spfvar.explore.explore import explore
 from spfvar.explore.guards import (
+    ALIKE,
     CHECK,
     GRACE_PERIOD,
     IPI,
@@ -24,8 +27,10 @@ from spfvar.explore.options import Options
 from spfvar.explore.sections import BUMP, IRQ_OFF, LOCK, RCU, REFERENCE
 from spfvar.explore.world import KTHREAD, build_world, extract_race
 from spfvar.matrix import catalogue
-from spfvar.matrix.ablate import alone
 from spfvar.ops import codes as c
+from spfvar.ops import objects as o
+from spfvar.ops.op import Steps
+from spfvar.ops.primitives import at, equals, work
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.race import Race
 from tests.explore.checking import registry
@@ -40,10 +45,10 @@ CASES = [
 
 
 @cache
-def parts(variant: str, name: str) -> tuple[Race, dict[str, Automaton], list[Removal]]:
-    """A race, its automata, and every guard in them."""
+def parts(variant: str, name: str, callers: bool = False) -> tuple[Race, dict[str, Automaton], list[Removal]]:
+    """A race, its automata, and every guard in them; with ``callers``, also at each call of its function."""
     race = catalogue.races()[name]
-    automata = extract_race(race, Stack(registry().any_variant(variant)))
+    automata = extract_race(race, Stack(registry().any_variant(variant)), callers)
     everything = {key: {(n, o) for n in range(len(a)) for o in range(4)} for key, a in automata.items()}
     own = {actor.name: alone(race, automata, actor.name) for actor in race.actor}
     return race, automata, find_guards(automata, own, everything)
@@ -227,3 +232,44 @@ def test_guards_are_listed_in_the_order_of_the_text() -> None:
         ("f", "a.py", 10),
         ("g", "a.py", 9),
     ]
+
+
+def test_a_guard_is_taken_out_for_one_caller_and_stays_for_the_others() -> None:
+    """v6.12's brk locks the heap's VMA and the one that it splits off: without the first, the second is left."""
+    removals = parts("per-vma-6.12", "heap", callers=True)[2]
+    locks = [r for r in removals if r.guard.function == "vma_start_write" and r.guard.kind == LOCK]
+    whole, *calls = sorted(locks, key=lambda r: r.guard.caller is not None)
+    assert whole.guard.caller is None
+    assert {c.guard.everywhere for c in calls} == {whole.guard}
+    assert len(calls) >= 2
+    for call in calls:
+        assert call.guard.caller is not None
+        assert call.automata is not None
+        left = sum(op.name.startswith("vma_start_write(") for a in call.automata.values() for op in a.ops())
+        assert left > 0
+    assert whole.automata is not None
+    taken = [op.name for a in whole.automata.values() for op in a.ops() if op.where == whole.guard.where]
+    assert taken
+    assert all(name.startswith("(no ") for name in taken)
+
+
+def test_what_is_left_has_no_callers() -> None:
+    """So that equal calls are one again, as they are in a search of the design."""
+    for found in parts("per-vma-6.12", "heap", callers=True)[2]:
+        assert all(op.caller is None for a in (found.automata or {}).values() for op in a.ops())
+
+
+def test_a_guard_without_which_threads_do_the_same_need_not_be_searched() -> None:
+    """A store that is read by nobody else, taken out where nothing is left to do: two ends that are one."""
+
+    def text() -> Steps:
+        if (yield equals(at(o.vma, o.VM_START), 1, "same?")):
+            yield work("after")
+        else:
+            yield work("after")
+
+    automata = {"thread": Extractor(lambda name, args: iter(())).automaton("thread", text)}  # type: ignore[arg-type]
+    covered = {"thread": {(n, outcome) for n in range(len(automata["thread"])) for outcome in range(2)}}
+    alone_here = {"thread": {(0, 0)}}
+    (found,) = find_guards(automata, alone_here, covered)
+    assert (found.automata, found.why) == (None, ALIKE)

@@ -47,6 +47,7 @@ SAMPLE = (
     ("munmap-cow", "spf-zijlstra-2014"),
     ("munmap-anon", "radixvm"),
     ("munmap-file", "range-lock"),
+    ("reclaim-anon", "mmap-lock"),
     ("reclaim-cow", "mmap-lock"),
     ("retract-munmap", "per-vma-refcnt"),
     ("retract-truncate", "mmap-lock"),
@@ -54,8 +55,8 @@ SAMPLE = (
     ("two-copies", "mmap-lock"),
 )
 CASES = [(race, variant) for race in SHIPPED for variant in DIFFERENT] if FULL else SAMPLE
-#: A page too early, an entry too late, a deadlock, an object that is gone.
-TWINS = ("c3@mmap-lock", "f1@mmap-lock", "s3@spf-anon", "v5@per-vma-6.12")
+#: A page too early, an entry too late, a deadlock, an object that is gone, a slot used again.
+TWINS = ("c3@mmap-lock", "f1@mmap-lock", "s3@spf-anon", "v5@per-vma-6.12", "x1@mmap-lock")
 #: Opcodes that only simulated loads use.
 SIMULATED = {"FRESH_RANGE"}
 

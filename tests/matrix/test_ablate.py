@@ -160,3 +160,22 @@ def test_what_came_with_spfvar_is_told_from_the_variants_own() -> None:
     core = {ablation.guard.place[0]: ablation.core for ablation in found.guards}
     assert (core["per_vma.py"], core["sequence.py"], core["pte_offset_map.py"]) == (False, False, True)
     assert all(ablation.core for ablation in ablated("mmap-lock", "mbind").guards)
+
+
+def test_a_lock_that_one_caller_needs_hides_none_that_another_does_not() -> None:
+    """v6.12's merge locks both VMAs: a fault in the second, which is freed, needs that; the first only grows."""
+    (lock,) = of_kind(ablated("per-vma-6.12", "merge-over-fault"), "vma_start_write", LOCK)
+    assert breaks(lock) == {"merge-over-fault": "P1"}
+    first, second = [call for call in lock.calls if call.guard.caller.function == "vma_merge"]  # type: ignore[union-attr]
+    assert (breaks(first), first.holds) == ({}, ["merge-over-fault"])
+    assert breaks(second) == {"merge-over-fault": "P1"}
+
+
+def test_the_only_call_in_a_race_says_what_the_guard_says() -> None:
+    """It is not searched twice; and a guard that threads begin with has no calls but itself."""
+    for ablation in ablated(*FILE).guards:
+        if len(ablation.calls) == 1:
+            (call,) = ablation.calls
+            assert (call.breaks, call.holds, call.idle) == (ablation.breaks, ablation.holds, ablation.idle)
+        assert all(call.guard.everywhere == ablation.guard for call in ablation.calls)
+        assert ablation.uses == (ablation.calls or [ablation])

@@ -145,7 +145,10 @@ def test_json_has_an_entry_per_guard_that_does_not_depend_on_where_it_is_install
         "breaks": [],
         "holds": ["madvise", "mprotect"],
         "never_fails": [],
+        "alike": [],
         "incomplete": [],
+        "hunted": None,
+        "calls": [],
     }
 
 

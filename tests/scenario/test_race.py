@@ -151,11 +151,13 @@ MEMORY = {
         {"name": "over", "start": 0, "pages": 2, "mapped": False},
         {"name": "ours", "start": 6, "pages": 2, "mm": 1},
         {"name": "child", "start": 8, "pages": 2, "mm": 1, "mapped": False},
+        {"name": "slots", "start": 10, "pages": 2, "swap": "synchronous"},
     ],
 }
 PROGRAMS: dict[str, list[dict[str, Any]]] = {
     **{verb: [{verb: "f" if verb in FILE_VERBS else "a"}] for verb in VERBS},
     "mmap": [{"mmap": "free"}],
+    "swapout": [{"swapout": "slots"}],
     "grow": [{"shrink": "a"}, {"grow": "a"}],
     "exit": [{"exit": "ours"}],
     "merge": [{"merge": "a", "to": "next"}],
