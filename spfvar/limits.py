@@ -61,6 +61,13 @@ LIMITS = (
         "A fault may find a huge page or a NUMA hint in a race; none is ever made, and no load has any.",
     ),
     Limit(
+        "checking",
+        "Migration",
+        "is that of a file's page, which keeps its folio: nobody sees where the page went, and a copy "
+        "that comes too early loses no write. Anonymous pages stay where they are. Page tables that "
+        "madvise empties are reclaimed where its range is made of whole ones.",
+    ),
+    Limit(
         "both",
         "Swap",
         'is written only in races that say so (`swap = "synchronous"`): there each page has one slot, '

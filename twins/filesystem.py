@@ -19,25 +19,37 @@ from spfvar.mm.khugepaged import RetractUnderRmapLock, retract_under_mmap_lock
 from spfvar.mm.map_fixed import over_old_vma
 from spfvar.mm.pte_offset_map import PteOffsetMapLock
 from spfvar.mm.rcu_tables import RcuTableFree
+from spfvar.mm.truncate import find_get_page, first_folio, over_pages, unmap_mapping
 from spfvar.mm.vmf import PMD_NONE, Mapping, VMFault, VmFault
 from spfvar.mm.writers import insert_vma, load_vm_file, remove_vma, unmap_region
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
-from spfvar.ops.paging import filemap_get_folio, pmd_same, pmd_take, read_pmd, read_pte
+from spfvar.ops.paging import (
+    filemap_get_folio,
+    filemap_remove_folio,
+    folio_put,
+    pmd_same,
+    pmd_take,
+    read_pmd,
+    read_pte,
+)
 from spfvar.ops.places import Register
 from spfvar.ops.primitives import (
     allocate,
     at,
     choose,
     folio_lock,
+    folio_unlock,
     free,
     ipi_send,
     ipi_wait,
     local_irq_disable,
     local_irq_enable,
+    next_address,
     rcu_read_lock,
     rcu_read_unlock,
     spin_unlock,
+    work,
 )
 from spfvar.plugins.variant import Twin
 
@@ -54,6 +66,25 @@ class FaultWithoutRecheck:
             return VMFault.SIGBUS
         yield folio_lock()
         return VMFault.LOCKED
+
+
+class PunchUnmapsOnce:
+    """A hole punch takes the pages away, locked, but does not unmap them again under that lock."""
+
+    @hookimpl
+    def truncate_pagecache_range(self) -> Steps:
+        yield work("syscall", "fallocate")
+        yield from first_folio()
+        yield from unmap_mapping(even_cows=False, to_the_end=False)
+        yield from over_pages()
+        yield loop("remove_inode_hugepages")
+        if (yield from find_get_page()):
+            yield folio_lock()
+            yield filemap_remove_folio()
+            yield folio_unlock()
+            yield folio_put()
+        if (yield next_address(o.index, o.file_end)):
+            yield again("remove_inode_hugepages")
 
 
 class LinkBeforeUnmap:
@@ -201,6 +232,17 @@ TWINS = [
         prop="P6",
         patches=(FaultWithoutRecheck,),
         description="Since 2007 the fault has the page locked and looks again whether it is in the file.",
+    ),
+    Twin(
+        bug="X25",
+        title="a fault maps a page between the unmapping and the removal of a hole punch",
+        source="4aae8d1c051e",
+        fixed="mmap-lock",
+        race="punch-read",
+        prop="P6",
+        patches=(PunchUnmapsOnce,),
+        description="In hugetlbfs, which has since had a mutex per page against faults; other file systems "
+        "unmap the page again once it is locked.",
     ),
     Twin(
         bug="F3",

@@ -13,10 +13,9 @@ from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.proc import show_map_vma
 from spfvar.mm.vmf import Mapping
-from spfvar.mm.writers import flush_tlb, over_range, zap_range
+from spfvar.mm.writers import over_range
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
-from spfvar.ops.paging import free_gathered_pages
 from spfvar.ops.places import Register
 from spfvar.ops.primitives import (
     at,
@@ -36,8 +35,15 @@ from spfvar.ops.primitives import (
 )
 from spfvar.plugins.variant import Event, Variant
 
-from .per_vma import KERNEL
-from .per_vma_refcnt import REFCNT_EVENTS, VM_REFCNT, VMA_REF_LIMIT, RefcntLock, RefcntReader, RefcntWriter
+from .per_vma_refcnt import (
+    KERNEL,
+    REFCNT_EVENTS,
+    VM_REFCNT,
+    VMA_REF_LIMIT,
+    RefcntLock,
+    RefcntReader,
+    RefcntWriter,
+)
 from .vma_lock import MM_LOCK_SEQ
 
 from_addr = Register("from_addr")  # behind the last VMA that was shown
@@ -138,9 +144,7 @@ class DontneedByVma(RefcntLock):
             yield count("madvise_mmap_lock")
             yield from hooks.mmap_read_lock(o.range_start, o.range_end)
         if locked or (yield find_vma(key=o.range_start)):
-            yield from zap_range()
-            yield from flush_tlb()
-            yield free_gathered_pages()
+            yield from hooks.madvise_dontneed_single_vma(mapping)
         if locked:
             yield from self.vma_refcount_put()
         else:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from spfvar.mm.exit import mmdrop, mmgrab
 from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.pt_reclaim import PtReclaim
 from spfvar.mm.sequence import WriteSequence
 from spfvar.mm.vmf import VmFault
 from spfvar.ops import objects as o
@@ -40,9 +41,11 @@ from spfvar.ops.primitives import (
 )
 from spfvar.plugins.variant import Event, Variant
 
-from .per_vma import KERNEL
+from .per_vma import KERNEL as KERNEL_OF_V6_12
 from .vma_lock import EVENTS, MM_LOCK_SEQ, VM_LOCK_SEQ, VmaLockFault, vm_lock_seq
 
+#: What v6.15 does unlike v5.12 besides its locks.
+KERNEL = (*KERNEL_OF_V6_12, PtReclaim)
 #: The kernel has bit 30; a bit that fits into the sequence counts of a small model will do.
 VMA_LOCK_OFFSET = 1 << 9
 VMA_REF_LIMIT = VMA_LOCK_OFFSET - 1

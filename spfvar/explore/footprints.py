@@ -123,6 +123,7 @@ _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tup
     c.PAGES_PUT: ((TLB,), (o.PAGE_REFS, life_of(o.PAGE)), ()),
     c.PAGE_COPY: ((life_of(o.PAGE), EPOCH), (o.PAGE_DATA, o.PAGE_EPOCH), ()),
     c.PAGE_RMAP: ((), (o.PAGE_ANON_VMA, o.PAGE_INDEX), ()),
+    c.ENTRY_FOLIO: ((o.FOLIO_LOCK,), (), ()),
     c.RMAP_NEXT: ((o.FILE_FOLIO0, o.VM_LINKED, o.VM_FILE, o.VM_START, o.VM_END, life_of(o.VMA)), (), ()),
 }  # fmt: skip
 #: Ops that may find that they have to wait.
@@ -201,6 +202,8 @@ def _allocation(code: int, cls: ObjectClass, found: Footprint) -> None:
 
 def _freed(cls: ObjectClass, found: Footprint) -> None:
     found.writes |= {life_of(cls), callback_of(cls)}
+    if cls == o.PAGE_TABLE:  # which has to be empty
+        found.reads.add(PTE)
     if cls == o.VMA:  # drops the file's reference
         found.reads.add(o.VM_FPUT)
         found.writes |= {o.F_COUNT, life_of(o.FILE), callback_of(o.FILE)}

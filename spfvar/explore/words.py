@@ -25,9 +25,11 @@ _REFERENCES = {
 
 def entry_text(entry: int) -> str:
     """A page-table entry."""
-    if entry & c.PTE_PRESENT == 0:
-        return f"swap entry of folio {entry >> c.PTE_FOLIO_SHIFT}" if entry else "none"
     number = entry >> c.PTE_FOLIO_SHIFT
+    if entry & c.PTE_MIGRATION:
+        return f"migration entry of folio {number}"
+    if entry & c.PTE_PRESENT == 0:
+        return f"swap entry of folio {number}" if entry else "none"
     if entry & c.PTE_ZERO:
         page = "zero page"
     elif entry & c.PTE_ANON:

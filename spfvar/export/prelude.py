@@ -30,10 +30,11 @@ def constants(model: Model) -> Iterator[str]:
     for value, name in enumerate(("FREED", "LIVE", "CALLBACK_QUEUED", "CALLBACK_WAITS")):
         yield f"#define {name} {value}"
     yield "/* page-table entries: bits, and above them the number of the page or folio */"
-    for name in ("PRESENT", "WRITE", "ANON", "DIRTY", "ZERO"):
+    for name in ("PRESENT", "WRITE", "ANON", "DIRTY", "ZERO", "MIGRATION"):
         yield f"#define {name} {getattr(c, f'PTE_{name}')}"
     yield f"#define PAGE_UNIT {1 << c.PTE_FOLIO_SHIFT}"
     yield "#define READABLE(pte) (((pte) & PRESENT) != 0)"
+    yield "#define KEPT(pte) (((pte) & (PRESENT | MIGRATION)) != 0)"
     yield "#define WRITABLE(pte) (((pte) & (PRESENT | WRITE)) == (PRESENT | WRITE))"
     yield "#define PMD(address) pmd[(address) / SPAN]"
     yield "#define PTE(table, address) pte[((table) - 1) * SPAN + (address) % SPAN]"
@@ -190,6 +191,12 @@ def _freeing(model: Model, cls: ObjectClass) -> Iterator[tuple[str, str]]:
     if cls not in model.freeable:
         return
     clear = [] if kept else _cleared(model, cls, "number")
+    if cls == o.PAGE_TABLE and model.has_pages():
+        bits = (f"(pte[(number) * SPAN + {n}] & (PRESENT | ZERO))" for n in range(model.span))
+        clear = [
+            *(f"if :: {entry} == PRESENT -> fail({c.V_TABLE_IN_USE}) :: else fi" for entry in bits),
+            *clear,
+        ]
     if cls == o.FILE:
         yield from [(f"free_{name}", _free(model, cls, clear)), ("fput", _fput())]
     elif cls == o.VMA and model.count(o.FILE):
@@ -374,7 +381,7 @@ def _tables(model: Model) -> list[tuple[str, str]]:
     folio = ["\t\t\t:: (entry & (ANON | ZERO)) == 0 -> folio_refcount[entry / PAGE_UNIT]--"]
     pages = ["\t\t\t:: (entry & ANON) != 0 -> pages = pages | (1 << (entry / PAGE_UNIT))"]
     swapped = [
-        "\t\t:: !READABLE(entry) && entry != 0 ->",
+        "\t\t:: !KEPT(entry) && entry != 0 ->",
         "\t\t\tfolio_swap_count[entry / PAGE_UNIT]--;",
         "\t\t\tPTE(table, i) = 0",
     ]
@@ -390,6 +397,7 @@ def _tables(model: Model) -> list[tuple[str, str]]:
         "\t\t\t:: else",
         "\t\t\tfi;",
         "\t\t\tPTE(table, i) = 0",
+        "\t\t:: (entry & MIGRATION) != 0 -> PTE(table, i) = 0",
         *(swapped if model.has_slots() else []),
         "\t\t:: else",
         "\t\tfi" + (";" if model.has_pages() else ""),
@@ -411,6 +419,9 @@ inline zap_file_pages(table, from, upto, pages) {
 		if
 		:: READABLE(entry) && (entry & (ANON | ZERO)) == 0 ->
 			folio_refcount[entry / PAGE_UNIT]--;
+			WRITES_UNDEFINED
+			PTE(table, i) = 0
+		:: (entry & MIGRATION) != 0 ->
 			WRITES_UNDEFINED
 			PTE(table, i) = 0
 		:: else

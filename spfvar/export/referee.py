@@ -17,7 +17,10 @@ _TABLES = """\
 			for (i : k * SPAN .. k * SPAN + SPAN - 1) {
 				if :: tree[i] != NULL -> mapped = 1 :: else fi;
 				entry = PTE(pmd[k], i);
-				if :: READABLE(entry) -> check_entry() SWAPPED :: else fi
+				if
+				:: READABLE(entry) -> check_entry()
+				:: (entry & MIGRATION) != 0 -> fail(MIGRATION_LEFT) SWAPPED :: else
+				fi
 			};
 			if :: mapped == 0 -> fail(TABLE_LEFT) :: else fi
 		:: else
@@ -34,7 +37,7 @@ _TABLES = """\
 
 #: A swap entry belongs to a VMA, and its slot holds what the user wrote.
 _SWAPPED = """\
-				:: !READABLE(entry) && entry != 0 ->
+				:: !KEPT(entry) && entry != 0 ->
 					if :: tree[i] == NULL -> fail(PTE_LEFT) :: else fi;
 					p = entry / PAGE_UNIT;
 					if :: writes[i] >= 0 && folio_swap_data[p] != writes[i] -> fail(LOST_WRITE) :: else fi
@@ -197,7 +200,7 @@ def _counts(model: Model) -> list[str]:
             "\t\tfor (i : 0 .. PAGES - 1) {",
             "\t\t\tentry = 0;",
             "\t\t\tif :: PMD(i) != NULL -> entry = PTE(PMD(i), i) :: else fi;",
-            "\t\t\tif :: !READABLE(entry) && entry != 0 && entry / PAGE_UNIT == k -> found++ :: else fi",
+            "\t\t\tif :: !KEPT(entry) && entry != 0 && entry / PAGE_UNIT == k -> found++ :: else fi",
             "\t\t};",
             "\t\tif :: folio_swap_count[k] != found -> fail(REFCOUNT) :: else fi",
             "\t};",

@@ -58,7 +58,7 @@ def pmd_keep(x: Operands) -> Step:
 def pmd_same(x: Operands) -> Step:
     """Still the same page table?  As a pointer: one that was freed and linked again is a good reference."""
     pointer = f"({x.dst} & ~STALE)" if x.op.dst is not None and x.model.is_global(x.op.dst) else x.dst
-    same = f"PMD({x.src}) == {pointer}"
+    same = f"({pointer} != NULL && PMD({x.src}) == {pointer})"
     return Step((Way(f"!({same})"), Way(same, (f"{x.dst} = PMD({x.src})",))))
 
 
@@ -125,7 +125,7 @@ def set_pte(x: Operands) -> Step:
     pte = _entry(x, x.src)
     value = [str(x.imm & ~c.PTE_WRITE)]
     effects = []
-    faults = [fail(f"READABLE({pte})", c.V_OVERWRITE)]
+    faults = [fail(f"{'READABLE' if x.op.imm2 else 'KEPT'}({pte})", c.V_OVERWRITE)]
     if x.imm & c.PTE_PRESENT and x.imm & (c.PTE_DIRTY | c.PTE_WRITE):
         value.append(f"({x.src2} != 0 -> WRITE : 0)")
     if not x.imm & c.PTE_ZERO and (x.model.has_pages() or not x.imm & c.PTE_ANON):
@@ -166,10 +166,10 @@ def pte_wrprotect(x: Operands) -> Step:
 
 @template(c.PTE_TAKE)
 def pte_take(x: Operands) -> Step:
-    """ptep_get_and_clear; where there are two outcomes: was it present?"""
+    """ptep_get_and_clear; where there are two outcomes: was there one?"""
     pte = _entry(x, x.src)
     effects = (f"{x.dst} = {pte}", f"{pte} = 0")
-    return test(f"READABLE({pte})", *effects) if x.imm else done(*effects)
+    return test(f"KEPT({pte})", *effects) if x.imm else done(*effects)
 
 
 @template(c.PTE_RESTORE)
@@ -184,7 +184,7 @@ def pte_restore(x: Operands) -> Step:
         effects.append(f"move_writes({x.src3}, {x.src}, 1)")
     elif x.model.has_pages():
         effects.append(f"writes[{x.src}] = {-1 if x.model.has_tlb() else f'writes[{x.src3}]'}")
-    return Step((Way("", tuple(effects)),), (fail(f"READABLE({pte})", c.V_OVERWRITE),))
+    return Step((Way("", tuple(effects)),), (fail(f"KEPT({pte})", c.V_OVERWRITE),))
 
 
 @template(c.ZAP_PTES)
@@ -389,3 +389,11 @@ def rmap_walk_next(x: Operands) -> Step:
         f"{x.src3} = vma_vm_start[{x.src2} - 1] + {offset}",
     )
     return Step((Way(f"!{found}"), Way(found, effects)))
+
+
+@template(c.ENTRY_FOLIO)
+def pfn_swap_entry_to_page(x: Operands) -> Step:
+    """The folio of a migration entry, which is locked until it is mapped again."""
+    number = f"{x.src} / PAGE_UNIT"
+    unlocked = fail(f"folio_lock_owner[{number}] == 0", c.V_MIGRATION_UNLOCKED)
+    return Step((Way("", (f"{x.dst} = {number} + 1",)),), (unlocked,))

@@ -10,6 +10,7 @@ from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import PMD_LOCK, load_protection
 from spfvar.mm.filemap import do_cow_fault, do_read_fault, do_shared_fault
 from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.migrate import is_migration_entry
 from spfvar.mm.vmf import PMD_NONE, VMA_COPY, VMFault, VmFault
 from spfvar.ops.op import Steps
 from spfvar.ops.paging import pte_same, read_pmd, read_pte
@@ -32,7 +33,9 @@ def pmd_trans_huge(vmf: VmFault) -> Steps:
 
 
 def kind_of_entry(vmf: VmFault, pte: str) -> Steps:
-    """What the walk found, with swap entries and NUMA hints told apart."""
+    """What the walk found, with swap entries (those of migration, too) and NUMA hints told apart."""
+    if pte == "none" and vmf.mapping.migrates and (yield is_migration_entry()):
+        return "swap"
     if pte == "none" and vmf.mapping.swapped:
         # Without slots of their own, all pages that are not mapped are in swap.
         return "swap" if not vmf.mapping.synchronous or (yield is_swap_pte()) else pte

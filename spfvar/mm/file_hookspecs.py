@@ -57,6 +57,12 @@ def shrink_folio_list() -> Steps:
 
 
 @hook_point
+def unmap_and_move() -> Steps:
+    """Migrate the page ``file_start`` of ``mapped_file`` (mm/migrate.c)."""
+    raise AssertionError
+
+
+@hook_point
 def swap_out() -> Steps:
     """Reclaim the anonymous page that is mapped at ``cursor``, into its slot (mm/vmscan.c: add_to_swap)."""
     raise AssertionError

@@ -25,6 +25,7 @@ from spfvar.mm.file_hookspecs import tlb_remove_table_sync_one as tlb_remove_tab
 from spfvar.mm.file_hookspecs import truncate_pagecache as truncate_pagecache
 from spfvar.mm.file_hookspecs import truncate_pagecache_range as truncate_pagecache_range
 from spfvar.mm.file_hookspecs import try_to_unmap_anon as try_to_unmap_anon
+from spfvar.mm.file_hookspecs import unmap_and_move as unmap_and_move
 from spfvar.mm.file_hookspecs import unmap_mapping_range_vma as unmap_mapping_range_vma
 from spfvar.mm.file_hookspecs import writepages as writepages
 from spfvar.mm.hooking import HOOKS as HOOKS
@@ -162,6 +163,12 @@ def do_anonymous_page(vmf: VmFault) -> Steps:
 @hook_point
 def do_swap_page(vmf: VmFault) -> Steps:
     """Bring a page back from swap (mm/memory.c).  Returns VMFault; RETRY: lock was dropped."""
+    raise AssertionError
+
+
+@hook_point
+def migration_entry_wait(vmf: VmFault) -> Steps:
+    """Fault on a page that is being migrated: wait until it is not (mm/migrate.c).  Returns VMFault."""
     raise AssertionError
 
 
@@ -459,6 +466,12 @@ def madvise_dontneed(mapping: Mapping) -> Steps:
 
 
 @hook_point
+def madvise_dontneed_single_vma(mapping: Mapping) -> Steps:
+    """Clear the entries of ``range_start .. range_end``, flush, free the pages (mm/madvise.c)."""
+    raise AssertionError
+
+
+@hook_point
 def brk(mapping: Mapping, grow: bool) -> Steps:
     """brk(2): grow or shrink the VMA that ends or contains ``range_start .. range_end`` (mm/mmap.c)."""
     raise AssertionError
@@ -590,4 +603,16 @@ def mpol_free(policy: Register) -> Steps:
 @hook_point
 def show_map() -> Steps:
     """Read of /proc/pid/maps, ``range_start .. range_end`` (fs/proc/task_mmu.c)."""
+    raise AssertionError
+
+
+@hook_point
+def show_smap(mapping: Mapping) -> Steps:
+    """Read of /proc/pid/smaps: every entry of ``range_start .. range_end`` (fs/proc/task_mmu.c)."""
+    raise AssertionError
+
+
+@hook_point
+def smaps_pte_range(mapping: Mapping) -> Steps:
+    """Account for the page of one entry, at ``cursor`` (fs/proc/task_mmu.c)."""
     raise AssertionError

@@ -46,6 +46,8 @@ class Swap:
 
     @hookimpl
     def do_swap_page(self, vmf: VmFault) -> Steps:
+        if vmf.mapping.migrates:
+            return (yield from hooks.migration_entry_wait(vmf))
         ret = VMFault.NONE
         if not (yield swap_cache_get_folio()):
             if vmf.mapping.synchronous:

@@ -36,9 +36,10 @@ class Mapping:
     ``neighbours`` whether an adjacent VMA may share its anon_vma, ``protected`` whether the VMA may forbid
     writes, ``userfault`` whether it is registered with a userfaultfd for missing pages,
     ``write_notify`` whether a shared mapping wants to see the first write to each page,
-    ``reclaims`` whether the allocation of a page table may wait for writeback,
-    ``contested`` whether something else may be mapped at its place: then mmap, and a stack that grows, look
-    before they take it.
+    ``reclaims`` whether the allocation of a page table may wait for writeback, ``contested`` whether
+    something else may be mapped at its place (then mmap, and a stack that grows, look before they take it),
+    ``whole_tables`` whether calls on the VMA zap whole page tables, that may be left empty, ``migrates``
+    whether its pages may be migrated.
 
     ``swapped``: an absent entry of a page table is a swap entry; ``synchronous``: only one that says so, for
     the swap device is synchronous, and pages come and go.  ``numa``: a present entry may be a NUMA hint,
@@ -59,6 +60,8 @@ class Mapping:
     userfault: bool = False
     reclaims: bool = False
     contested: bool = False
+    whole_tables: bool = False
+    migrates: bool = False
     swapped: bool = False
     synchronous: bool = False
     numa: bool = False

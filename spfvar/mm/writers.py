@@ -316,10 +316,14 @@ class MmapLockWriters:
         yield work("syscall", "madvise")
         yield from hooks.mmap_read_lock(o.range_start, o.range_end)
         if (yield find_vma(key=o.range_start)):
-            yield from zap_range()
-            yield from flush_tlb()
-            yield free_gathered_pages()
+            yield from hooks.madvise_dontneed_single_vma(mapping)
         yield from hooks.mmap_read_unlock()
+
+    @hookimpl
+    def madvise_dontneed_single_vma(self, mapping: Mapping) -> Steps:
+        yield from zap_range()
+        yield from flush_tlb()
+        yield free_gathered_pages()
 
     @hookimpl
     def brk(self, mapping: Mapping, grow: bool) -> Steps:

@@ -102,6 +102,7 @@ PAGE_COPY: Final = 94
 PAGE_RMAP: Final = 95
 PAGE_OF: Final = 96
 RMAP_NEXT: Final = 97
+ENTRY_FOLIO: Final = 98
 # --- locks of ranges of addresses ----------------------------------------------------------------
 RANGE_LOCK: Final = 100
 RANGE_TRYLOCK: Final = 101
@@ -160,7 +161,7 @@ LAST_LIFETIME: Final = BUG
 LAST_TREE: Final = VMA_CONTAINS
 LAST_TABLE: Final = PMD_KEEP
 LAST_FOLIO: Final = REMOVE_MAPPING
-LAST_PAGE: Final = RMAP_NEXT
+LAST_PAGE: Final = ENTRY_FOLIO
 
 # --- results of a step that are no outcome -----------------------------------------------------
 BLOCKED: Final = -1
@@ -193,7 +194,8 @@ PTE_WRITE: Final = 2
 PTE_ANON: Final = 4
 PTE_DIRTY: Final = 8
 PTE_ZERO: Final = 16
-PTE_FOLIO_SHIFT: Final = 5
+PTE_MIGRATION: Final = 32  # of an entry that is not present: its page is being migrated
+PTE_FOLIO_SHIFT: Final = 6
 #: An entry that is not present: the folio above the bits is the slot that the page is in.
 PTE_SWAP: Final = PTE_DIRTY
 
@@ -230,6 +232,9 @@ V_LIVELOCK: Final = 21
 V_STALE_COPY: Final = 22
 V_SEQUENCE_LEFT: Final = 23
 V_BUG: Final = 24
+V_TABLE_IN_USE: Final = 25
+V_MIGRATION_UNLOCKED: Final = 26
+V_MIGRATION_LEFT: Final = 27
 VIOLATIONS: Final = (
     "none",
     "access through a null reference",
@@ -256,6 +261,9 @@ VIOLATIONS: Final = (
     "a copy of an earlier mapping's page is put into a later mapping",
     "a sequence count is left odd: its write section never ended",
     "an assertion of the text's own does not hold",
+    "a page table is freed that still maps a page",
+    "the page of a migration entry is not locked: it is no longer being migrated",
+    "a migration entry is left that nobody will replace",
 )
 
 # --- positions in the table of global constants (G) --------------------------------------------

@@ -49,7 +49,7 @@ def own_set_pte(entry: Register = o.orig_pte) -> Op:
 
 
 def pmd_same(register: Register = o.table, key: Register = o.address) -> Op:
-    """Outcome: does the entry still refer to the table that was seen?"""
+    """Outcome: does the entry still refer to the table that was seen?  Not if none was."""
     return Op(codes.PMD_SAME, "pmd_same", BOOL, dst=register, src=key)
 
 
@@ -119,6 +119,27 @@ def set_pte_file(write: bool, key: Register = o.address, notify: bool = False) -
     )  # fmt: skip
 
 
+def set_migration_pte(key: Register) -> Op:
+    """``set_pte_at`` of a migration entry for the folio, where its entry was cleared."""
+    return _entry(
+        codes.SET_PTE, "set_pte_at(migration entry)", "rmw", src=key, src2=o.vm_page_prot, dst=o.folio,
+        imm=codes.PTE_MIGRATION, cost="set_pte",
+    )  # fmt: skip
+
+
+def remove_migration_pte(key: Register) -> Op:
+    """``set_pte_at`` of the folio over its migration entry."""
+    return _entry(
+        codes.SET_PTE, "remove_migration_pte: set_pte_at", "rmw", src=key, src2=o.vm_page_prot, dst=o.folio,
+        imm=codes.PTE_PRESENT, imm2=1, cost="set_pte",
+    )  # fmt: skip
+
+
+def pfn_swap_entry_to_page() -> Op:
+    """``folio`` is the one of the migration entry ``orig_pte``, which has to be locked as long as that is."""
+    return Op(codes.ENTRY_FOLIO, "pfn_swap_entry_to_page", src=o.orig_pte, dst=o.folio, cost="free")
+
+
 def pte_mkwrite() -> Op:
     """Make the entry writable and dirty (``wp_page_reuse``)."""
     return _entry(codes.PTE_MKWRITE, "pte_mkwrite", "rmw", cost="set_pte")
@@ -138,7 +159,7 @@ def zap_ptes(even_cows: bool = True, report: bool = False) -> Op:
 
 
 def pte_take(key: Register = o.address, table: Register = o.table) -> Op:
-    """``orig_pte = ptep_get_and_clear(...)``; outcome: was it present?"""
+    """``orig_pte = ptep_get_and_clear(...)``; outcome: was there one, present or migrating?"""
     return _entry(
         codes.PTE_TAKE, "ptep_get_and_clear", "rmw",
         outcomes=BOOL, table=table, src=key, dst=o.orig_pte, imm=1, cost="set_pte",
@@ -168,9 +189,9 @@ def pmd_keep() -> Op:
     return Op(codes.PMD_KEEP, "page tables stay", cost="free")
 
 
-def pmd_take(key: Register, into: Register = o.table) -> Op:
+def pmd_take(key: Register, into: Register = o.table, name: str = "pmdp_get_and_clear") -> Op:
     """``pmdp_get_and_clear``: unlink the table of ``key``; outcome: was there one?"""
-    return Op(codes.PMD_TAKE, "pmdp_get_and_clear", BOOL, dst=into, src=key)
+    return Op(codes.PMD_TAKE, name, BOOL, dst=into, src=key)
 
 
 def change_ptes() -> Op:

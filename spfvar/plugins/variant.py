@@ -25,6 +25,7 @@ from spfvar.mm.khugepaged import Khugepaged
 from spfvar.mm.map_fixed import UnmapFirst
 from spfvar.mm.mempolicy import Mempolicy
 from spfvar.mm.merge import Merge
+from spfvar.mm.migrate import Migration
 from spfvar.mm.mremap import Mremap
 from spfvar.mm.proc import ProcMaps
 from spfvar.mm.reclaim import Reclaim
@@ -62,6 +63,7 @@ CORE = (
     UnmapFirst,
     Truncation,
     Reclaim,
+    Migration,
     Khugepaged,
 )
 

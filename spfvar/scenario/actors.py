@@ -150,6 +150,11 @@ def _maps(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from hooks.show_map()
 
 
+def _smaps(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from hooks.show_smap(race.mapping(vma))
+
+
 def _brk(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     """The heap's pages before ``page`` stay; the others come or go."""
     yield from _range(vma, max(1, statement.page))
@@ -174,6 +179,7 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "mbind": _mbind,
     "exit": _exit,
     "maps": _maps,
+    "smaps": _smaps,
     "collapse": collapse,
     "map_over": map_over,
     "anon_rmap": anon_rmap,

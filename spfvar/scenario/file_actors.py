@@ -37,6 +37,11 @@ def _reclaim(race: Race, statement: RaceStatement) -> Steps:
     yield from hooks.shrink_folio_list()
 
 
+def _migrate(race: Race, statement: RaceStatement) -> Steps:
+    yield from _file(race, statement, one_page=True)
+    yield from hooks.unmap_and_move()
+
+
 def _writeback(race: Race, statement: RaceStatement) -> Steps:
     yield from _file(race, statement)
     yield from hooks.writepages()
@@ -88,6 +93,7 @@ FILE_STATEMENTS: dict[str, Callable[[Race, RaceStatement], Steps]] = {
     "truncate": _truncate,
     "punch": _punch,
     "reclaim": _reclaim,
+    "migrate": _migrate,
     "writeback": _writeback,
     "retract": _retract,
 }

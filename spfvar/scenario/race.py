@@ -99,6 +99,10 @@ class RaceVma(_Strict):
         """Do faults and calls that mean the one do the right thing with the other?"""
         return all(getattr(self, key) == getattr(other, key) for key in _KIND)
 
+    def in_whole_tables(self, table_pages: int) -> bool:
+        """Does it consist of all that some page tables map?"""
+        return self.start % table_pages == 0 and self.pages % table_pages == 0
+
 
 #: What of a VMA the texts branch on; whether it is a file's is among them, which file is not.
 _KIND = ("backed", "sharing", "fault_around", "map_pages", "speculative", "neighbours", "userfault", "policy",
@@ -113,14 +117,15 @@ class RaceStatement(_Strict):
     behind it, ``to``; the rest of the program is run only if there was no memory for that.  ``move``
     (mremap), ``dontunmap`` (mremap that leaves the VMA behind) and ``fork`` need a free place ``to``, which
     lies in the page tables as the VMA does; ``fast``: by whole page tables.  ``maps`` reads the VMA's range
-    in /proc/pid/maps.  ``collapse`` is khugepaged on anonymous memory, ``retract`` on a file's pages;
-    ``map_over`` is mmap(MAP_FIXED) over the VMA that starts at the same page; ``truncate`` cuts the file off
-    before page ``page``, ``punch`` and ``reclaim`` take that page away, ``writeback`` writes from it on.
-    ``anon_rmap`` is a reverse-map walk that comes by the VMA's anon_vma; ``mkyoung`` is a fault on a page
-    that may be mapped, for the sake of its accessed bit.  ``swapout`` is reclaim of an anonymous page.
-    ``get_user`` and ``put_user`` are the kernel's accesses on behalf of its user.  ``call`` runs a hook
-    point, with the registers of the VMA or file ``on`` set (its address from ``page``), the facts of that
-    VMA (a VmFault of a ``write``) for arguments, and the rest from ``args``; a Register by its name.
+    in /proc/pid/maps, ``smaps`` its entries, too.  ``collapse`` is khugepaged on anonymous memory,
+    ``retract`` on a file's pages; ``map_over`` is mmap(MAP_FIXED) over the VMA that starts at the same page;
+    ``truncate`` cuts the file off before page ``page``, ``punch`` and ``reclaim`` take that page away,
+    ``migrate`` moves it to another place in memory, ``writeback`` writes from it on.  ``anon_rmap`` is a
+    reverse-map walk that comes by the VMA's anon_vma; ``mkyoung`` is a fault on a page that may be mapped,
+    for the sake of its accessed bit.  ``swapout`` is reclaim of an anonymous page.  ``get_user`` and
+    ``put_user`` are the kernel's accesses on behalf of its user.  ``call`` runs a hook point, with the
+    registers of the VMA or file ``on`` set (its address from ``page``), the facts of that VMA (a VmFault of a
+    ``write``) for arguments, and the rest from ``args``; a Register by its name.
     """
 
     load: str | None = None
@@ -138,6 +143,7 @@ class RaceStatement(_Strict):
     fork: str | None = None
     mbind: str | None = None
     maps: str | None = None
+    smaps: str | None = None
     collapse: str | None = None
     map_over: str | None = None
     anon_rmap: str | None = None
@@ -146,6 +152,7 @@ class RaceStatement(_Strict):
     truncate: str | None = None
     punch: str | None = None
     reclaim: str | None = None
+    migrate: str | None = None
     writeback: str | None = None
     retract: str | None = None
     get_user: str | None = None
@@ -482,6 +489,8 @@ class Race(_Strict):
             protected="mprotect" in verbs or vma.prot == "r",
             reclaims="writeback" in verbs,
             contested=self.is_contested(vma),
+            migrates="migrate" in verbs and bool(vma.file),
+            whole_tables="madvise" in verbs and vma.in_whole_tables(self.table_pages),
             swapped=vma.swap != "no",
             synchronous=vma.swap == "synchronous",
             numa=vma.numa,

@@ -183,8 +183,8 @@ OVER: Final = Need(
 
 
 def _not_whole_tables(race: Race, statement: RaceStatement) -> str:
-    vma, span = _vma(race, statement), race.table_pages
-    whole = vma.start % span == 0 and vma.pages % span == 0
+    vma = _vma(race, statement)
+    whole = vma.in_whole_tables(race.table_pages)
     return "" if whole else f"vma {vma.name!r} is not made of whole page tables"
 
 
@@ -324,6 +324,7 @@ VERBS: Final[dict[str, Verb]] = {
         ),
         Verb("mbind", "mbind: another memory policy for the VMA", needs=(COVERED,), whole=True),
         Verb("maps", "a read of /proc/pid/maps over the VMA's range", absent=True),
+        Verb("smaps", "a read of /proc/pid/smaps: every entry of the VMA's range", absent=True),
         Verb(
             "collapse",
             "khugepaged on the VMA's anonymous page table",
@@ -375,6 +376,7 @@ VERBS: Final[dict[str, Verb]] = {
             needs=(OPEN,),
         ),
         Verb("reclaim", "reclaim of page ``page`` of the file", of="file", extras=("page",), needs=(OPEN,)),
+        Verb("migrate", "migration of page ``page`` of the file", of="file", extras=("page",), needs=(OPEN,)),
         Verb(
             "writeback",
             "writeback of the file from page ``page`` on",

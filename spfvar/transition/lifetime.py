@@ -12,7 +12,9 @@ from __future__ import annotations
 from spfvar.ops.codes import (
     BLOCKED,
     CLASS_FILE,
+    CLASS_PAGE,
     CLASS_POLICY,
+    CLASS_TABLE,
     CLASS_VMA,
     CLASS_WORDS,
     FILE_REFS,
@@ -22,6 +24,8 @@ from spfvar.ops.codes import (
     G_IPI,
     G_IPI_MASK,
     G_IPI_WORDS,
+    G_PT_SHIFT,
+    G_PTE,
     G_RCU,
     G_SRCU,
     G_STALE,
@@ -39,11 +43,14 @@ from spfvar.ops.codes import (
     OUT_TARGET0,
     PENDING_NEXT,
     PENDING_WAIT,
+    PTE_PRESENT,
+    PTE_ZERO,
     T_IPI_PENDING,
     T_IRQ_OFF,
     T_RCU_NEST,
     T_RCU_PHASE,
     V_NO_MEMORY,
+    V_TABLE_IN_USE,
     V_UNBALANCED,
     V_USE_AFTER_FREE,
     VMA_FPUT,
@@ -119,11 +126,25 @@ def keep_if_live(s, g, k, register):
 
 
 @inlined
+def maps_pages(s, g, table):
+    """Maps a page table a page that has a reference for it?  Asked only where pages are objects."""
+    if g[G_CLASS0 + CLASS_PAGE * CLASS_WORDS + K_COUNT] == 0:
+        return False
+    first = g[G_PTE] + (table << g[G_PT_SHIFT])
+    present = False
+    for word in range(first, first + (1 << g[G_PT_SHIFT])):
+        present |= s[word] & (PTE_PRESENT | PTE_ZERO) == PTE_PRESENT
+    return present
+
+
+@inlined
 def free(s, g, k, register):
     """Free the object that a thread word refers to; the reference becomes null."""
     index = s[register]
     if s[g[k + K_BASE] + index * g[k + K_STRIDE]] != LIVE:
         return -2 - V_USE_AFTER_FREE
+    if k == G_CLASS0 + CLASS_TABLE * CLASS_WORDS and maps_pages(s, g, index):
+        return -2 - V_TABLE_IN_USE
     s[register] = -1
     free_object(s, g, k, index)
     return 0
@@ -223,6 +244,8 @@ def gp_invoke(s, g):
         for index in range(g[k + K_COUNT]):
             life = g[k + K_BASE] + index * g[k + K_STRIDE]
             if freed_by_rcu(cls) and s[life] == PENDING_WAIT:
+                if cls == CLASS_TABLE and maps_pages(s, g, index):
+                    return -2 - V_TABLE_IN_USE
                 free_object(s, g, k, index)
     s[g[G_RCU] + 3] = 0
     return 0

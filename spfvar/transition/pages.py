@@ -37,6 +37,7 @@ from spfvar.ops.codes import (
     PTE_ANON,
     PTE_DIRTY,
     PTE_FOLIO_SHIFT,
+    PTE_MIGRATION,
     PTE_PRESENT,
     PTE_WRITE,
     PTE_ZERO,
@@ -60,6 +61,8 @@ _PAGE = G_CLASS0 + CLASS_PAGE * CLASS_WORDS
 _VMA = G_CLASS0 + CLASS_VMA * CLASS_WORDS
 #: Writes are counted modulo this, and so are the contents of pages.
 WRITES = 8
+#: An entry with one of these bits is not overwritten by who finds no page there.
+KEPT = PTE_PRESENT | PTE_MIGRATION
 #: Nobody knows what an address contains; below that, UNDEFINED - 1 - where its entry was moved to.
 UNDEFINED = -1
 
@@ -224,14 +227,14 @@ def written_through_tlb(s, g, address):
 
 
 @inlined
-def set_pte(s, g, table, address, bits, writable, page):
-    """Set an entry that must not be present; one that is not itself is the swap entry of a folio.
+def set_pte(s, g, table, address, bits, writable, page, kept):
+    """Set an entry, of a page or of a swapped one; one that has a bit of ``kept`` must not be overwritten.
 
     Where entries were zapped, what the new page has is expected from now on.  Before the TLBs are flushed, it
     is not: what a CPU still writes to the old page is lost, and rightly so.
     """
     word = pte(g, table, address)
-    if s[word] & PTE_PRESENT:
+    if s[word] & kept:
         return -2 - V_OVERWRITE
     value = bits & ~PTE_WRITE
     if writable != 0 and bits & PTE_PRESENT and bits & (PTE_DIRTY | PTE_WRITE):
@@ -262,7 +265,7 @@ def zap(s, g, table, start, end, file_only, gathered, out):
     for address in range(start, stop):
         word = pte(g, table, address)
         entry = s[word]
-        if file_only != 0 and (entry & PTE_PRESENT == 0 or entry & (PTE_ANON | PTE_ZERO)):
+        if file_only != 0 and (entry & KEPT == 0 or entry & (PTE_ANON | PTE_ZERO)):
             continue
         if entry & PTE_PRESENT:
             amount += 1
@@ -272,6 +275,8 @@ def zap(s, g, table, start, end, file_only, gathered, out):
                     s[gathered] |= 1 << (entry >> PTE_FOLIO_SHIFT)
             elif entry & PTE_ZERO == 0:
                 put_folio(s, g, entry >> PTE_FOLIO_SHIFT)
+            s[word] = 0
+        elif entry & PTE_MIGRATION:
             s[word] = 0
         elif entry != 0:
             if g[G_SWAP_COUNT] != 0:
@@ -292,7 +297,7 @@ def pte_restore(s, g, table, address, entry, origin, moved):
     such writes may or may not belong to the copy.
     """
     word = pte(g, table, address)
-    if s[word] & PTE_PRESENT:
+    if s[word] & KEPT:
         return -2 - V_OVERWRITE
     s[word] = entry
     if moved != 0:

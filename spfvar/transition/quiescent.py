@@ -43,11 +43,13 @@ from spfvar.ops.codes import (
     PAGE_REFS,
     PTE_ANON,
     PTE_FOLIO_SHIFT,
+    PTE_MIGRATION,
     PTE_PRESENT,
     PTE_WRITE,
     PTE_ZERO,
     V_LOCK_LEFT,
     V_LOST_WRITE,
+    V_MIGRATION_LEFT,
     V_NONE,
     V_PROTECTION,
     V_PTE_LEFT,
@@ -169,6 +171,8 @@ def check_tables(s, g):
                 wrong = check_entry(s, g, address, entry)
                 if wrong != V_NONE:
                     return wrong
+            elif entry & PTE_MIGRATION:
+                return V_MIGRATION_LEFT
             elif entry != 0:
                 wrong = check_swapped(s, g, address, entry)
                 if wrong != V_NONE:
@@ -200,7 +204,7 @@ def swapped_to(s, g, folio):
     found = 0
     for address in range(g[G_PAGES]):
         entry = entry_at(s, g, address)
-        if entry & PTE_PRESENT == 0 and entry != 0 and entry >> PTE_FOLIO_SHIFT == folio:
+        if entry & (PTE_PRESENT | PTE_MIGRATION) == 0 and entry != 0 and entry >> PTE_FOLIO_SHIFT == folio:
             found += 1
     return found
 

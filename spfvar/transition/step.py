@@ -34,6 +34,8 @@ from spfvar.ops.codes import (
     G_T_BASE,
     G_T_STRIDE,
     G_VIOLATION,
+    PTE_MIGRATION,
+    PTE_PRESENT,
     T_PC,
     T_RCU_NEST,
     VIOLATED,
@@ -241,8 +243,9 @@ def table_op(s, p, g, pc, tid, tb, index, out):
     if op == c.READ_PMD:
         return tables.read_pmd(s, g, address, tb + p[pc, C_DST])
     if op == c.PMD_SAME:
-        # The same pointer: whatever was freed, this table is linked now.
-        if s[tables.pmd(g, address)] != pointer(s, g, tb + p[pc, C_DST]) + 1:
+        # The same pointer: whatever was freed, this table is linked now.  No table is the same as no other.
+        seen = pointer(s, g, tb + p[pc, C_DST]) + 1
+        if seen == 0 or s[tables.pmd(g, address)] != seen:
             return 0
         s[tb + p[pc, C_DST]] = s[tables.pmd(g, address)] - 1
         return 1
@@ -253,7 +256,10 @@ def table_op(s, p, g, pc, tid, tb, index, out):
     if op == c.PTE_SAME:
         return 1 if s[tables.pte(g, index, address)] == s[tb + p[pc, C_SRC2]] else 0
     if op == c.SET_PTE:
-        return pages.set_pte(s, g, index, address, p[pc, C_IMM], s[tb + p[pc, C_SRC2]], s[tb + p[pc, C_DST]])
+        over = PTE_PRESENT if p[pc, C_IMM2] != 0 else PTE_PRESENT | PTE_MIGRATION
+        return pages.set_pte(
+            s, g, index, address, p[pc, C_IMM], s[tb + p[pc, C_SRC2]], s[tb + p[pc, C_DST]], over
+        )
     if op == c.PTE_MKWRITE:
         s[tables.pte(g, index, address)] |= c.PTE_WRITE | c.PTE_DIRTY
         return 0
@@ -314,7 +320,7 @@ def folio_op(s, p, g, pc, tid, tb, a):
 
 @inlined
 def page_op(s, p, g, pc, tb, index, a):
-    """Anonymous pages and reverse maps (opcodes PAGE_ALLOC to RMAP_NEXT)."""
+    """Anonymous pages and reverse maps (opcodes PAGE_ALLOC to ENTRY_FOLIO)."""
     op = p[pc, C_OP]
     if op == c.PAGE_ALLOC:
         return pages.alloc(s, g, tb + p[pc, C_DST])
@@ -333,6 +339,9 @@ def page_op(s, p, g, pc, tb, index, a):
         return pages.add_rmap(s, g, index, pointer(s, g, tb + p[pc, C_SRC]), offset)
     if op == c.PAGE_OF:
         return pages.page_of(s, s[tb + p[pc, C_SRC]], tb + p[pc, C_DST], tb + p[pc, C_SRC2])
+    if op == c.ENTRY_FOLIO:
+        s[tb + p[pc, C_DST]] = s[tb + p[pc, C_SRC]] >> c.PTE_FOLIO_SHIFT
+        return tables.check_migrating(s, g, s[tb + p[pc, C_DST]])
     offset = s[tb + p[pc, C_SRC]] - s[a]
     return pages.rmap_next(  # RMAP_NEXT
         s, g, offset, index, tb + p[pc, C_SRC2], tb + p[pc, C_DST], tb + p[pc, C_SRC3]

@@ -29,9 +29,11 @@ from spfvar.ops.codes import (
     OUT_ANON,
     PTE_ANON,
     PTE_FOLIO_SHIFT,
+    PTE_MIGRATION,
     PTE_PRESENT,
     PTE_WRITE,
     PTE_ZERO,
+    V_MIGRATION_UNLOCKED,
     V_USE_AFTER_FREE,
 )
 from spfvar.transition.jit import inlined
@@ -120,11 +122,11 @@ def read_pte(s, g, table, address, write, register):
 
 @inlined
 def pte_take(s, g, table, address, register):
-    """ptep_get_and_clear: outcome 1 if the entry was present; it goes to the thread word."""
+    """ptep_get_and_clear into the thread word: outcome 1 if there was an entry, present or migrating."""
     word = pte(g, table, address)
     s[register] = s[word]
     s[word] = 0
-    return 1 if s[register] & PTE_PRESENT else 0
+    return 1 if s[register] & (PTE_PRESENT | PTE_MIGRATION) else 0
 
 
 @inlined
@@ -248,6 +250,12 @@ def next_candidate(s, g, folio0, vm_start, cursor, limit, tid):
             return address
         address += 1
     return limit
+
+
+@inlined
+def check_migrating(s, g, folio):
+    """The page of a migration entry is locked for as long as it is on its way."""
+    return -2 - V_MIGRATION_UNLOCKED if s[folio_word(g, folio) + FOLIO_LOCK] == 0 else 0
 
 
 @inlined

@@ -43,6 +43,7 @@ SAMPLE = (
     ("heap", "per-vma-refcnt"),
     ("maps-munmap", "spf-do-fault"),
     ("merge-out-of-memory", "mmap-lock"),
+    ("migrate-smaps", "mmap-lock"),
     ("mprotect-back", "spf-do-fault"),
     ("mremap-destination", "mmap-lock"),
     ("munmap-cow", "spf-do-fault"),

@@ -37,7 +37,7 @@ def test_columns_are_unique_and_leave_room_for_all_outcomes() -> None:
 def test_flags_and_entry_bits_are_single_bits() -> None:
     """They can be combined; the folio's number lies above the bits of an entry."""
     flags = [c.FLAG_SHARED, c.FLAG_SLEEPS, c.FLAG_LINE]
-    bits = [c.PTE_PRESENT, c.PTE_WRITE, c.PTE_ANON, c.PTE_DIRTY, c.PTE_ZERO]
+    bits = [c.PTE_PRESENT, c.PTE_WRITE, c.PTE_ANON, c.PTE_DIRTY, c.PTE_ZERO, c.PTE_MIGRATION]
     assert flags == [1, 2, 4]
     assert sum(bits) == (1 << c.PTE_FOLIO_SHIFT) - 1
     assert all(bit & (bit - 1) == 0 for bit in bits)
@@ -60,7 +60,7 @@ def test_opcodes_lie_in_the_ranges_that_step_dispatches_on() -> None:
     groups = [
         ("NOP", "END"), ("DOWN_READ", "UNLOCK"), ("LOAD", "STORE_REF"), ("ALLOC", "BUG"),
         ("FIND_VMA", "VMA_CONTAINS"), ("TOUCH", "PMD_KEEP"), ("FOLIO_GET", "REMOVE_MAPPING"),
-        ("PAGE_ALLOC", "RMAP_NEXT"), ("RANGE_LOCK", "RANGE_DOWNGRADE"),
+        ("PAGE_ALLOC", "ENTRY_FOLIO"), ("RANGE_LOCK", "RANGE_DOWNGRADE"),
     ]  # fmt: skip
     in_order = sorted(opcodes(), key=opcodes().__getitem__)
     ends = [

@@ -467,3 +467,16 @@ def test_a_lock_taken_in_free_memory_keeps_nothing() -> None:
     assert bench.steps(1, 1) == ["ok", "ok"]
     bench.steps(0, 0)  # recycled, too late
     assert bench.steps(1, 1) == ["ok", RECYCLED]
+
+
+@pytest.mark.parametrize("deferred", [False, True])
+def test_a_page_table_is_not_freed_with_a_page_in_it(deferred: bool) -> None:
+    """At once, or when its grace period ends: whoever set the entry believes that the page is mapped."""
+    ends = (call_rcu(o.table), *GRACE) if deferred else (free(o.table, "pte_free"),)
+    table = allocate(o.table, "pte_alloc_one", "x")
+    full, empty = (Bench(text_of(table, *ends), anon_pages=1) for _ in range(2))
+    full.step(0)
+    full.state[full.pte_word(full.register(0, o.table), 0)] = c.PTE_PRESENT | c.PTE_ANON
+    *before, last = full.steps(*[0] * len(ends))
+    assert last == c.VIOLATIONS[c.V_TABLE_IN_USE]
+    assert {*before, *empty.steps(*[0] * (1 + len(ends)))} <= {"ok"}

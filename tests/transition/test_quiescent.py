@@ -147,6 +147,12 @@ def file_page_in_the_heap(rest: Rest) -> None:
     rest.state[rest.entry(4)] = P | 2 << c.PTE_FOLIO_SHIFT
 
 
+def on_its_way(rest: Rest) -> None:
+    """A migration entry that nobody will replace."""
+    rest.state[rest.entry(0)] = c.PTE_MIGRATION
+    rest.add(o.REFCOUNT, 0, -1)
+
+
 def moved_page(rest: Rest) -> None:
     """The heap's pages, exchanged: each has the other's index."""
     words = rest.entry(4), rest.entry(5)
@@ -233,6 +239,7 @@ COUNTS = ((o.F_COUNT, 0), (o.REFCOUNT, 2), (o.PAGE_REFS, 1), (o.ANON_VMA_REFS, 1
         (wrong_folio, c.V_WRONG_PAGE),
         (file_page_in_the_heap, c.V_WRONG_PAGE),
         (moved_page, c.V_WRONG_PAGE),
+        (on_its_way, c.V_MIGRATION_LEFT),
         (truncated, c.V_TRUNCATED),
         (lost_write, c.V_LOST_WRITE),
         (written_behind_the_back, c.V_LOST_WRITE),

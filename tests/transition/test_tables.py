@@ -15,6 +15,7 @@ from spfvar.ops.paging import (
     filemap_remove_folio,
     fresh_range,
     next_uptodate_folio,
+    pfn_swap_entry_to_page,
     pmd_clear,
     pmd_populate,
     pmd_same,
@@ -28,6 +29,8 @@ from spfvar.ops.paging import (
     ptep_clear,
     read_pmd,
     read_pte,
+    remove_migration_pte,
+    set_migration_pte,
     set_pte_anon,
     set_pte_file,
     set_pte_zero,
@@ -134,6 +137,60 @@ def test_populate_and_walk() -> None:
     assert bench.ask(0) == 1
     bench.put(0, o.table, 1)
     assert bench.ask(0) == 0
+
+
+def test_that_there_was_no_table_is_no_table_that_is_still_the_same() -> None:
+    """Page 9 has none: a fault whose table was reclaimed behind it has none to lock, and does not lock it."""
+    assert one(pmd_same(), address=9, pmd_pgtable=-1).ask(0) == 0
+
+
+MOVING = c.PTE_MIGRATION | 3 << c.PTE_FOLIO_SHIFT
+
+
+def test_a_migration_entry_is_neither_none_nor_present_and_goes_when_its_page_is_back() -> None:
+    """Set for folio 3 at page 5; a walk finds nothing present; the restored entry maps the folio."""
+    ops = (set_migration_pte(o.address), pte_none(), read_pte(False), remove_migration_pte(o.address))
+    bench = one(*ops, address=5, folio=3)
+    bench.step(0)
+    assert bench.pte(1, 5) == MOVING
+    assert (bench.ask(0), bench.ask(0)) == (0, 0)
+    assert bench.register(0, o.orig_pte) == MOVING
+    bench.step(0)
+    assert bench.pte(1, 5) == P | 3 << c.PTE_FOLIO_SHIFT
+
+
+@pytest.mark.parametrize("op", [set_pte_file(False), set_pte_zero(), pte_restore(o.address, o.cursor)])
+def test_nobody_else_sets_an_entry_over_that_of_a_page_on_its_way(op: Op) -> None:
+    """Migration would find no entry to restore, and the page would be mapped by nobody, or twice."""
+    bench = one(op, address=5, folio=2, cursor=6)
+    bench.state[bench.pte_word(1, 5)] = MOVING
+    assert bench.step(0) == c.VIOLATIONS[c.V_OVERWRITE]
+
+
+@pytest.mark.parametrize("even_cows", [True, False])
+def test_zapping_clears_migration_entries_and_drops_no_reference(even_cows: bool) -> None:
+    """The entry holds none, and no TLB has it: nothing to report."""
+    bench = one(zap_ptes(even_cows), filemap_get_folio(), cursor=4, limit=8)
+    bench.state[bench.pte_word(1, 5)] = MOVING
+    bench.set(o.REFCOUNT, 1, 3)
+    bench.step(0)
+    assert (bench.pte(1, 5), bench.get(o.REFCOUNT, 3), bench.out[c.OUT_AMOUNT]) == (0, 1, 0)
+
+
+def test_moving_an_entry_takes_a_migration_entry_along() -> None:
+    """mremap asks whether there is one, not whether it is present."""
+    bench = one(pte_take(), address=5)
+    bench.state[bench.pte_word(1, 5)] = MOVING
+    assert (bench.ask(0), bench.pte(1, 5), bench.register(0, o.orig_pte)) == (1, 0, MOVING)
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_the_page_of_a_migration_entry_is_locked_or_the_entry_is_an_old_one(locked: bool) -> None:
+    """Who looks the page up after it is back has read the entry too early."""
+    bench = one(pfn_swap_entry_to_page(), filemap_get_folio(), orig_pte=MOVING)
+    bench.set(o.FOLIO_LOCK, int(locked), 3)
+    assert bench.step(0) == ("ok" if locked else c.VIOLATIONS[c.V_MIGRATION_UNLOCKED])
+    assert not locked or bench.register(0, o.folio) == 3
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,123 @@
+"""Migration of a page of a file: for a while its entries are neither none nor present.
+
+Sources: mm/migrate.c unmap_and_move, remove_migration_pte, migration_entry_wait; mm/rmap.c
+try_to_migrate_one.  A page of a file has one folio object, so the page stays the folio that it was, as after
+a copy that failed; its content is not looked at.  Whoever else refers to it is not asked for.  Restored
+entries are read-only (the kernel remembers in the entry whether it was not): the next write faults.
+Anonymous pages are not migrated.
+"""
+
+from __future__ import annotations
+
+from spfvar.mm import hookspecs as hooks
+from spfvar.mm.fault import PTL
+from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.truncate import I_MMAP, find_get_page, over_pages
+from spfvar.mm.vmf import VMA_COPY, VMFault, VmFault
+from spfvar.ops import codes
+from spfvar.ops import objects as o
+from spfvar.ops.op import Op, Steps, again, loop
+from spfvar.ops.paging import (
+    folio_get,
+    folio_put,
+    page_add_file_rmap,
+    pfn_swap_entry_to_page,
+    read_pte,
+    remove_migration_pte,
+    rmap_walk_next,
+    set_migration_pte,
+    zap_ptes,
+)
+from spfvar.ops.places import Register
+from spfvar.ops.primitives import (
+    at,
+    copy_register,
+    down_read,
+    equals,
+    folio_lock,
+    folio_unlock,
+    ipi_send,
+    ipi_wait,
+    set_register,
+    spin_unlock,
+    test_register,
+    up_read,
+    work,
+)
+
+
+def read_migration_entry(key: Register) -> Steps:
+    """Read the entry of ``key`` into ``orig_pte``.  Returns whether it is a migration entry."""
+    if (yield read_pte(False, key)) != "none":
+        return False
+    return (yield is_migration_entry())
+
+
+def is_migration_entry() -> Op:
+    """Is ``orig_pte`` a migration entry?"""
+    return test_register(o.orig_pte, codes.PTE_MIGRATION, "is_migration_entry")
+
+
+def try_to_migrate() -> Steps:
+    """Replace the entries that map ``folio``, each flushed under its table's lock, by migration entries."""
+    yield down_read(I_MMAP, "i_mmap_lock_read")
+    yield set_register(o.rmap_cursor, 0)
+    yield loop("try_to_migrate_one")
+    if (yield rmap_walk_next(o.mapped_file)):
+        yield copy_register(o.limit, o.cursor, 1)
+        if (yield from hooks.pte_offset_map_lock(o.cursor)):
+            if (yield zap_ptes(even_cows=False, report=True)):
+                yield ipi_send("ptep_clear_flush", o.cursor)
+                yield ipi_wait()
+                yield set_migration_pte(o.cursor)
+            yield spin_unlock(PTL)
+        yield again("try_to_migrate_one")
+    yield up_read(I_MMAP, "i_mmap_unlock_read")
+
+
+def remove_migration_ptes() -> Steps:
+    """Map the folio again where an entry still waits for it."""
+    yield down_read(I_MMAP, "i_mmap_lock_read")
+    yield set_register(o.rmap_cursor, 0)
+    yield loop("remove_migration_pte")
+    if (yield rmap_walk_next(o.mapped_file)):
+        if (yield from hooks.pte_offset_map_lock(o.cursor)):
+            if (yield from read_migration_entry(o.cursor)):
+                yield folio_get()
+                yield page_add_file_rmap()
+                yield remove_migration_pte(o.cursor)
+            yield spin_unlock(PTL)
+        yield again("remove_migration_pte")
+    yield up_read(I_MMAP, "i_mmap_unlock_read")
+
+
+class Migration:
+    """Who migrates, and who meets a page that is on its way."""
+
+    @hookimpl
+    def unmap_and_move(self) -> Steps:
+        yield from over_pages()
+        if not (yield from find_get_page()):
+            return
+        yield folio_lock()
+        if (yield equals(at(o.folio, o.CACHED), 1, "folio->mapping")):
+            yield from try_to_migrate()
+            yield work("copy_page", "migrate_folio")
+            yield from remove_migration_ptes()
+        yield folio_unlock()
+        yield folio_put()
+
+    @hookimpl
+    def migration_entry_wait(self, vmf: VmFault) -> Steps:
+        if vmf.has(VMA_COPY):
+            return VMFault.RETRY  # nothing keeps the table, nor the page
+        if not (yield from hooks.pte_offset_map_lock(o.address)):
+            return VMFault.NONE
+        if not (yield from read_migration_entry(o.address)):
+            yield spin_unlock(PTL)
+            return VMFault.NONE
+        yield pfn_swap_entry_to_page()
+        yield spin_unlock(PTL)
+        yield folio_lock()  # migration_entry_wait_on_locked
+        yield folio_unlock()
+        return VMFault.NONE
