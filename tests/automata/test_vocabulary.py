@@ -33,7 +33,7 @@ MINE = ObjectClass("mine")
         (p.equals(p.at(o.mm, Field(o.MM, "mmap_lock")), 1), "two fields are called mm->mmap_lock, of unlike"),
         (
             p.equals(Place(Register("r", MINE), Field(MINE, "f")), 1),
-            "r->f): mine->f is no field of the model's objects",
+            "r->f): mine->f is a field of objects of class 'mine', which the model does not have",
         ),
         (p.set_null(Register("r", MINE)), "register r refers to"),
         (p.down_read(p.at(o.mm, o.MM_USERS)), "mm->mm_users is no rwsem, which has 4 words"),
