@@ -21,7 +21,7 @@ _MANY = 4
 #: Prefix of what the path knows about the page that ``orig_pte`` maps: the outcome of vm_normal_page().
 _MAPS = "orig_pte maps: "
 #: Counts that objects keep for those who refer to them from memory, not for the path.
-_NOT_THE_PATHS = (o.ANON_VMA_REFS, o.POLICY_REFS)
+_NOT_THE_PATHS = (o.ANON_VMA_REFS, o.POLICY_REFS, o.SWAP_COUNT)
 
 _NOT_ITS_OWN = "take it on this path too, or leave it to who has it"
 _EACH_ROUND = "give it back before the loop goes round"

@@ -8,6 +8,7 @@ from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
 from spfvar.ops.places import ObjectClass
+from spfvar.ops.properties import ASSERTION
 from spfvar.ops.properties import PROPERTIES as PROPERTIES
 
 #: Codes of accesses: the object's class says which property they break.
@@ -68,8 +69,7 @@ def property_of(code: int, op: Op | None) -> str:
         cls = touched_class(op) if op is not None else None
         return _BY_CLASS[cls] if cls is not None else "P2"
     if code == c.V_BUG:
-        assert op is not None
-        return op.event
+        return op.event if op is not None and op.code == c.BUG else ASSERTION.id
     return _BY_CODE[code]
 
 

@@ -28,6 +28,13 @@ from spfvar.mm.file_hookspecs import try_to_unmap_anon as try_to_unmap_anon
 from spfvar.mm.file_hookspecs import unmap_and_move as unmap_and_move
 from spfvar.mm.file_hookspecs import unmap_mapping_range_vma as unmap_mapping_range_vma
 from spfvar.mm.file_hookspecs import writepages as writepages
+from spfvar.mm.fork_hookspecs import child_mmap_write_lock as child_mmap_write_lock
+from spfvar.mm.fork_hookspecs import child_mmap_write_unlock as child_mmap_write_unlock
+from spfvar.mm.fork_hookspecs import copy_page_range as copy_page_range
+from spfvar.mm.fork_hookspecs import dup_mmap_start_write as dup_mmap_start_write
+from spfvar.mm.fork_hookspecs import dup_mmap_vma as dup_mmap_vma
+from spfvar.mm.fork_hookspecs import fork as fork
+from spfvar.mm.fork_hookspecs import fork_all as fork_all
 from spfvar.mm.hooking import HOOKS as HOOKS
 from spfvar.mm.hooking import PROJECT as PROJECT
 from spfvar.mm.hooking import hook_point as hook_point
@@ -528,54 +535,6 @@ def lock_new_table() -> Steps:
 
     Returns whether it is there.
     """
-    raise AssertionError
-
-
-@hook_point
-def fork(mapping: Mapping) -> Steps:
-    """fork(2): copy the VMA at ``range_start .. range_end`` to ``child_mm`` (kernel/fork.c: dup_mmap)."""
-    raise AssertionError
-
-
-@hook_point
-def fork_all(mapping: Mapping, pages: int) -> Steps:
-    """fork(2) of every VMA of ``range_start .. range_end``, each of so many pages (kernel/fork.c: dup_mmap).
-
-    The copies lie in ``child_mm``, ``delta`` pages further on.
-    """
-    raise AssertionError
-
-
-@hook_point
-def dup_mmap_vma(mapping: Mapping) -> Steps:
-    """What fork does with each VMA (kernel/fork.c: the body of dup_mmap's loop).
-
-    Copies ``vma`` and its entries to ``new_start .. new_end`` of ``child_mm``.
-    """
-    raise AssertionError
-
-
-@hook_point
-def dup_mmap_start_write(vma: Register) -> Steps:
-    """Before fork copies a VMA of the parent (kernel/fork.c: dup_mmap; nothing before v6.4)."""
-    raise AssertionError
-
-
-@hook_point
-def child_mmap_write_lock() -> Steps:
-    """Lock ``child_mm``, where nobody runs but us (kernel/fork.c: dup_mmap; mm/mmap.c: exit_mmap)."""
-    raise AssertionError
-
-
-@hook_point
-def child_mmap_write_unlock() -> Steps:
-    """Unlock ``child_mm``, of which exit_mmap has emptied ``range_start .. range_end`` (mm/mmap.c)."""
-    raise AssertionError
-
-
-@hook_point
-def copy_page_range(mapping: Mapping) -> Steps:
-    """Copy the entries of ``vma`` to ``new_vma``, write-protecting private ones (mm/memory.c)."""
     raise AssertionError
 
 
