@@ -430,8 +430,15 @@ inline zap_file_pages(table, from, upto, pages) {
 }""".replace("\t\t\tWRITES_UNDEFINED\n", "\t\t\twrites[i] = -1;\n" if model.has_pages() else "")
     epoch = """\
 inline new_epoch(from, upto, ref) {
+	k = 0;
 	for (i : from .. upto - 1) {
-		if :: tree[i] != ref -> epoch[i] = (epoch[i] + 1) % WRITES :: else fi
+		if :: tree[i] == ref -> k = 1 :: else fi
+	}
+	for (i : from .. upto - 1) {
+		if
+		:: tree[i] != ref && (tree[i] == 0 || k == 0) -> epoch[i] = (epoch[i] + 1) % WRITES
+		:: else
+		fi
 	}
 }"""
     change = """\
@@ -468,13 +475,14 @@ inline take_first(first, cursor) {
 	folio_refcount[first + cursor]++
 }"""
     maps = (
-        "#define MAPS(number, file, offset) (vma_shared_rb[number] != 0 && vma_vm_file[number] == file "
-        "&& offset < vma_vm_end[number] - vma_vm_start[number])"
+        "#define MAPS(number, file, offset, onwards) (vma_shared_rb[number] != 0 "
+        "&& vma_vm_file[number] == file && (onwards || offset >= vma_vm_pgoff[number]) "
+        "&& offset - vma_vm_pgoff[number] < vma_vm_end[number] - vma_vm_start[number])"
     )
     first = """\
-inline first_mapping(next, file, offset) {
+inline first_mapping(next, file, offset, onwards) {
 	do
-	:: !MAPS(next, file, offset) -> next = next + 1
+	:: !MAPS(next, file, offset, onwards) -> next = next + 1
 	:: else -> break
 	od;
 	next = next + 1
