@@ -89,6 +89,10 @@ class Words:
         """A reference in memory: number + 1."""
         return "NULL" if stored == 0 else self.object_name(cls, stored - 1)
 
+    def slot(self, stored: int) -> str:
+        """A slot of the VMA tree."""
+        return "destroyed" if stored == c.TREE_DESTROYED else self.reference(o.VMA, stored)
+
     def _objects(self) -> None:
         layout = self.world.layout
         for cls in o.CLASSES:
@@ -113,7 +117,7 @@ class Words:
     def _tables(self) -> None:
         g, sizes = self.world.layout.g, self.world.layout.sizes
         for slot in range(((sizes.pages - 1) >> sizes.tree_shift) + 1):
-            self._add(int(g[c.G_TREE]) + slot, f"tree[{slot}]", lambda v: self.reference(o.VMA, v))
+            self._add(int(g[c.G_TREE]) + slot, f"tree[{slot}]", self.slot)
         for slot in range(((sizes.pages - 1) >> sizes.pt_shift) + 1):
             self._add(int(g[c.G_PMD]) + slot, f"pmd[{slot}]", lambda v: self.reference(o.PAGE_TABLE, v))
         for table in range(sizes.tables):

@@ -6,7 +6,7 @@ began has left that section.
 
 from __future__ import annotations
 
-from spfvar.export.steps import Operands, Step, Way, done, fail, template, test
+from spfvar.export.steps import Fault, Operands, Step, Way, done, fail, template, test
 from spfvar.ops import codes as c
 
 # --- objects -------------------------------------------------------------------------------------
@@ -131,9 +131,27 @@ def find_vma(x: Operands) -> Step:
         within = [f"({x.src} <= {n} && {n} < {x.src2} && tree[{n}] != NULL)" for n in pages]
         found = f"({' || '.join(within)})"
         first = f"find_first({x.src}, {x.src2}, {x.dst})"
-        return Step((Way(f"!{found}", (f"{x.dst} = NULL",)), Way(found, (first,))))
+        faults = _destroyed(x, *(_finds_destroyed_first(x, n) for n in pages))
+        return Step((Way(f"!{found}", (f"{x.dst} = NULL",)), Way(found, (first,))), faults)
     found = f"{x.src} < PAGES && tree[{x.src}] != NULL"
-    return Step((Way(f"!({found})", (f"{x.dst} = NULL",)), Way(found, (f"{x.dst} = tree[{x.src}]",))))
+    return Step(
+        (Way(f"!({found})", (f"{x.dst} = NULL",)), Way(found, (f"{x.dst} = tree[{x.src}]",))),
+        _destroyed(x, f"{x.src} < PAGES && tree[{x.src}] == DESTROYED"),
+    )
+
+
+def _destroyed(x: Operands, *conditions: str) -> tuple[Fault, ...]:
+    """What may not be, in a model whose trees are destroyed."""
+    if not x.model.destroys_trees():
+        return ()
+    return (fail(" || ".join(f"({one})" for one in conditions), c.V_TREE_DESTROYED),)
+
+
+def _finds_destroyed_first(x: Operands, page: int) -> str:
+    """In a range: is the first slot that has anything this one, of a tree that was destroyed?"""
+    nothing_before = [f"({n} < {x.src} || tree[{n}] == NULL)" for n in range(page)]
+    here = [f"{x.src} <= {page}", f"{page} < {x.src2}", f"tree[{page}] == DESTROYED"]
+    return " && ".join([*here, *nothing_before])
 
 
 @template(c.TREE_STORE)
@@ -148,8 +166,9 @@ def tree_store(x: Operands) -> Step:
 
 @template(c.TREE_ERASE)
 def tree_erase(x: Operands) -> Step:
-    """The range finds nothing."""
-    return done(f"store_range({x.src}, {x.src2}, NULL)")
+    """The range finds nothing, or nobody may look there any more."""
+    leaves = "DESTROYED" if x.imm == c.TREE_DESTROYED else "NULL"
+    return done(f"store_range({x.src}, {x.src2}, {leaves})")
 
 
 @template(c.VMA_CONTAINS)

@@ -112,6 +112,10 @@ class Model:
         """Has each CPU page tables of its own?  They are its TLB then."""
         return c.OWN_SET_PTE in self.codes
 
+    def destroys_trees(self) -> bool:
+        """Is a VMA tree ever destroyed?"""
+        return any(op.code == c.TREE_ERASE and op.imm == c.TREE_DESTROYED for op in self.ops)
+
     def has_pages(self) -> bool:
         """Have anonymous pages an identity?"""
         return self.count(o.PAGE) > 0

@@ -261,6 +261,12 @@ MEMORIES: Final[dict[str, Memory]] = {
             table_pages=1,
         ),
         Memory(
+            "ending",
+            "an anonymous VMA of a process that may end",
+            (_vma("map", 0, mm=1),),
+            used=_MAP,
+        ),
+        Memory(
             "second-mm",
             "an anonymous VMA, and another process that maps one",
             (_vma("map", 0), _place("theirs", 2, mm=1)),

@@ -11,6 +11,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from spfvar.mm.exit_hookspecs import exit_mmap as exit_mmap
+from spfvar.mm.exit_hookspecs import process_mrelease as process_mrelease
+from spfvar.mm.exit_hookspecs import scan_get_next_rmap_item as scan_get_next_rmap_item
 from spfvar.mm.file_hookspecs import collapse_file as collapse_file
 from spfvar.mm.file_hookspecs import collapse_huge_page as collapse_huge_page
 from spfvar.mm.file_hookspecs import i_mmap_lock_write as i_mmap_lock_write

@@ -188,6 +188,9 @@ FREE_END: Final = -1
 STALE: Final = 1 << 28
 SMALL_STALE: Final = 1 << 13  # for states of 16-bit words
 
+# --- what a slot of the VMA tree holds besides a VMA + 1, or 0 for nothing ---------------------
+TREE_DESTROYED: Final = -1  # the tree has no nodes any more: nobody may look there
+
 # --- page-table entry bits ---------------------------------------------------------------------
 PTE_PRESENT: Final = 1
 PTE_WRITE: Final = 2
@@ -235,6 +238,7 @@ V_BUG: Final = 24
 V_TABLE_IN_USE: Final = 25
 V_MIGRATION_UNLOCKED: Final = 26
 V_MIGRATION_LEFT: Final = 27
+V_TREE_DESTROYED: Final = 28
 VIOLATIONS: Final = (
     "none",
     "access through a null reference",
@@ -264,6 +268,7 @@ VIOLATIONS: Final = (
     "a page table is freed that still maps a page",
     "the page of a migration entry is not locked: it is no longer being migrated",
     "a migration entry is left that nobody will replace",
+    "a VMA is looked up in a tree that was destroyed",
 )
 
 # --- positions in the table of global constants (G) --------------------------------------------

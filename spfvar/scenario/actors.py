@@ -15,6 +15,7 @@ from spfvar.ops.places import Field, Register
 from spfvar.ops.primitives import add, at, set_register, wait_equals
 from spfvar.scenario.calls import about, call_text
 from spfvar.scenario.file_actors import FILE_STATEMENTS, anon_rmap, collapse, map_over, mkyoung, swapout
+from spfvar.scenario.outside_actors import OUTSIDE_STATEMENTS
 from spfvar.scenario.race import Actor, Race, RaceStatement, RaceVma
 from spfvar.scenario.verbs import VERBS
 
@@ -185,6 +186,7 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "anon_rmap": anon_rmap,
     "mkyoung": mkyoung,
     "swapout": swapout,
+    **OUTSIDE_STATEMENTS,
 }
 
 if (texts := {*_STATEMENTS, *FILE_STATEMENTS, "call"}) != set(VERBS):

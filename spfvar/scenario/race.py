@@ -122,7 +122,8 @@ class RaceStatement(_Strict):
     ``truncate`` cuts the file off before page ``page``, ``punch`` and ``reclaim`` take that page away,
     ``migrate`` moves it to another place in memory, ``writeback`` writes from it on.  ``anon_rmap`` is a
     reverse-map walk that comes by the VMA's anon_vma; ``mkyoung`` is a fault on a page that may be mapped,
-    for the sake of its accessed bit.  ``swapout`` is reclaim of an anonymous page.  ``get_user`` and
+    for the sake of its accessed bit.  ``ksm`` and ``mrelease`` look at an address space from outside, and
+    may come when it has ended.  ``swapout`` is reclaim of an anonymous page.  ``get_user`` and
     ``put_user`` are the kernel's accesses on behalf of its user.  ``call`` runs a hook point, with the
     registers of the VMA or file ``on`` set (its address from ``page``), the facts of that VMA (a VmFault of a
     ``write``) for arguments, and the rest from ``args``; a Register by its name.
@@ -144,6 +145,8 @@ class RaceStatement(_Strict):
     mbind: str | None = None
     maps: str | None = None
     smaps: str | None = None
+    ksm: str | None = None
+    mrelease: str | None = None
     collapse: str | None = None
     map_over: str | None = None
     anon_rmap: str | None = None
@@ -427,7 +430,15 @@ class Race(_Strict):
 
     def runs_in(self, actor: Actor, mm: int) -> bool:
         """Does the actor ever run in this address space?  Who only touches files does so in the first."""
-        return any(self._mm_of(statement) == mm for statement in actor.program)
+        return any(
+            self._mm_of(statement) == mm and not VERBS[statement.verb].outside for statement in actor.program
+        )
+
+    def keeps(self, actor: Actor, mm: int) -> int:
+        """How many references to this mm_struct each thread of the actor has at the start (mm_count)."""
+        return sum(
+            self._mm_of(statement) == mm and VERBS[statement.verb].outside for statement in actor.program
+        )
 
     def _mm_of(self, statement: RaceStatement) -> int:
         if statement.verb in FILE_VERBS:
@@ -490,6 +501,7 @@ class Race(_Strict):
             reclaims="writeback" in verbs,
             contested=self.is_contested(vma),
             migrates="migrate" in verbs and bool(vma.file),
+            reaped="mrelease" in verbs,
             whole_tables="madvise" in verbs and vma.in_whole_tables(self.table_pages),
             swapped=vma.swap != "no",
             synchronous=vma.swap == "synchronous",

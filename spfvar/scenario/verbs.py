@@ -53,6 +53,8 @@ class Verb:
     first), so that no other thread may take them too.  ``whole``: its range is one VMA exactly; ``reshapes``:
     it changes where a VMA ends, so that it cannot run beside another thread's verb that is ``whole``.
     ``lasting``: its VMA is there until it is done. ``absent``: it means something where nothing is mapped.
+    ``outside``: its thread is no user of the address space, whose mm_struct it has kept (mm_count) since
+    before the race, and gives up in the end.
     ``tries``: what it would take may not be free; then it fails, and what the program has behind it is not
     run.
     ``generated``: is it in the programs of a hunt?  Not, if nothing is known of what it does.
@@ -72,6 +74,7 @@ class Verb:
     reshapes: bool = False
     lasting: bool = False
     absent: bool = False
+    outside: bool = False
     generated: bool = True
 
 
@@ -325,6 +328,20 @@ VERBS: Final[dict[str, Verb]] = {
         Verb("mbind", "mbind: another memory policy for the VMA", needs=(COVERED,), whole=True),
         Verb("maps", "a read of /proc/pid/maps over the VMA's range", absent=True),
         Verb("smaps", "a read of /proc/pid/smaps: every entry of the VMA's range", absent=True),
+        Verb(
+            "ksm",
+            "ksmd's look at every VMA of the second mm, whose mm_struct it keeps, and not its users",
+            needs=(SECOND_MM,),
+            absent=True,
+            outside=True,
+        ),
+        Verb(
+            "mrelease",
+            "process_mrelease: the VMA's private pages are reaped, by somebody who keeps the mm_struct alone",
+            needs=(SECOND_MM,),
+            absent=True,
+            outside=True,
+        ),
         Verb(
             "collapse",
             "khugepaged on the VMA's anonymous page table",

@@ -43,6 +43,8 @@ def test_statements_of_a_memory() -> None:
     assert texts("table", "move") == ["move map to away", "move map to away (fast)"]
     assert texts("closed-file", "truncate", "mmap") == []  # nobody has it open
     assert texts("neighbours", "merge") == ["merge map to next"]
+    assert texts("ending", "exit", "ksm", "mrelease") == ["exit map", "ksm map", "mrelease map"]
+    assert texts("anon", "exit", "ksm", "mrelease") == []  # the first address space never ends
     assert texts("fork", "fork", "exit") == ["exit child", "fork map to child"]
 
 

@@ -160,6 +160,8 @@ PROGRAMS: dict[str, list[dict[str, Any]]] = {
     "swapout": [{"swapout": "slots"}],
     "grow": [{"shrink": "a"}, {"grow": "a"}],
     "exit": [{"exit": "ours"}],
+    "ksm": [{"ksm": "ours"}],
+    "mrelease": [{"mrelease": "ours"}],
     "merge": [{"merge": "a", "to": "next"}],
     "move": [{"move": "a", "to": "free"}],
     "dontunmap": [{"dontunmap": "a", "to": "free"}],
