@@ -13,6 +13,7 @@ from spfvar.ops.places import Field, ObjectClass, Register
 #: Turns the value of a word into text.
 Spell = Callable[[int], str]
 
+_NO_VMA = {c.TREE_DESTROYED: "destroyed", c.TREE_ZERO_ENTRY: "XA_ZERO_ENTRY"}
 _LIFE = {c.LIVE: "in use", c.PENDING_NEXT: "waits for a grace period", c.PENDING_WAIT: "in a grace period"}
 _REFERENCES = {
     o.VM_FILE: o.FILE,
@@ -91,7 +92,7 @@ class Words:
 
     def slot(self, stored: int) -> str:
         """A slot of the VMA tree."""
-        return "destroyed" if stored == c.TREE_DESTROYED else self.reference(o.VMA, stored)
+        return _NO_VMA.get(stored) or self.reference(o.VMA, stored)
 
     def _objects(self) -> None:
         layout = self.world.layout

@@ -6,6 +6,8 @@ began has left that section.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from spfvar.export.steps import Fault, Operands, Step, Way, done, fail, template, test
 from spfvar.ops import codes as c
 
@@ -131,26 +133,29 @@ def find_vma(x: Operands) -> Step:
         within = [f"({x.src} <= {n} && {n} < {x.src2} && tree[{n}] != NULL)" for n in pages]
         found = f"({' || '.join(within)})"
         first = f"find_first({x.src}, {x.src2}, {x.dst})"
-        faults = _destroyed(x, *(_finds_destroyed_first(x, n) for n in pages))
+        faults = _marks(x, lambda mark: " || ".join(f"({_finds_first(x, n, mark)})" for n in pages))
         return Step((Way(f"!{found}", (f"{x.dst} = NULL",)), Way(found, (first,))), faults)
     found = f"{x.src} < PAGES && tree[{x.src}] != NULL"
     return Step(
         (Way(f"!({found})", (f"{x.dst} = NULL",)), Way(found, (f"{x.dst} = tree[{x.src}]",))),
-        _destroyed(x, f"{x.src} < PAGES && tree[{x.src}] == DESTROYED"),
+        _marks(x, lambda mark: f"{x.src} < PAGES && tree[{x.src}] == {mark}"),
     )
 
 
-def _destroyed(x: Operands, *conditions: str) -> tuple[Fault, ...]:
-    """What may not be, in a model whose trees are destroyed."""
-    if not x.model.destroys_trees():
+_MARKS = {"DESTROYED": c.V_TREE_DESTROYED, "ZERO_ENTRY": c.V_ZERO_ENTRY}
+
+
+def _marks(x: Operands, finds: Callable[[str], str]) -> tuple[Fault, ...]:
+    """What a look must not find, in a model whose trees may have it."""
+    if not x.model.has_marks():
         return ()
-    return (fail(" || ".join(f"({one})" for one in conditions), c.V_TREE_DESTROYED),)
+    return tuple(fail(finds(mark), violation) for mark, violation in _MARKS.items())
 
 
-def _finds_destroyed_first(x: Operands, page: int) -> str:
-    """In a range: is the first slot that has anything this one, of a tree that was destroyed?"""
+def _finds_first(x: Operands, page: int, mark: str) -> str:
+    """In a range: has the first slot that has anything this mark, and is it this one?"""
     nothing_before = [f"({n} < {x.src} || tree[{n}] == NULL)" for n in range(page)]
-    here = [f"{x.src} <= {page}", f"{page} < {x.src2}", f"tree[{page}] == DESTROYED"]
+    here = [f"{x.src} <= {page}", f"{page} < {x.src2}", f"tree[{page}] == {mark}"]
     return " && ".join([*here, *nothing_before])
 
 
@@ -166,8 +171,8 @@ def tree_store(x: Operands) -> Step:
 
 @template(c.TREE_ERASE)
 def tree_erase(x: Operands) -> Step:
-    """The range finds nothing, or nobody may look there any more."""
-    leaves = "DESTROYED" if x.imm == c.TREE_DESTROYED else "NULL"
+    """The range finds nothing, or what nobody may look for there."""
+    leaves = {c.TREE_DESTROYED: "DESTROYED", c.TREE_ZERO_ENTRY: "ZERO_ENTRY"}.get(x.imm, "NULL")
     return done(f"store_range({x.src}, {x.src2}, {leaves})")
 
 

@@ -112,9 +112,9 @@ class Model:
         """Has each CPU page tables of its own?  They are its TLB then."""
         return c.OWN_SET_PTE in self.codes
 
-    def destroys_trees(self) -> bool:
-        """Is a VMA tree ever destroyed?"""
-        return any(op.code == c.TREE_ERASE and op.imm == c.TREE_DESTROYED for op in self.ops)
+    def has_marks(self) -> bool:
+        """May a slot of the VMA tree hold something that is no VMA?"""
+        return any(op.code == c.TREE_ERASE and op.imm for op in self.ops)
 
     def has_pages(self) -> bool:
         """Have anonymous pages an identity?"""

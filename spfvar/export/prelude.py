@@ -40,9 +40,10 @@ def constants(model: Model) -> Iterator[str]:
     yield "#define PTE(table, address) pte[((table) - 1) * SPAN + (address) % SPAN]"
     yield "#define TABLE_START(address) ((address) / SPAN * SPAN)"
     yield "#define TABLE_END(address) (TABLE_START(address) + SPAN)"
-    if model.destroys_trees():
+    if model.has_marks():
         yield f"#define DESTROYED {c.TREE_DESTROYED & 255}"
-        yield "#define VMA_AT(page) (tree[page] == DESTROYED -> NULL : tree[page])"
+        yield f"#define ZERO_ENTRY {c.TREE_ZERO_ENTRY & 255}"
+        yield "#define VMA_AT(page) (tree[page] >= ZERO_ENTRY -> NULL : tree[page])"
     else:
         yield "#define VMA_AT(page) tree[page]"
     slots = " || ".join(f"NEEDED(TABLE_START(address) + {n}, from, upto)" for n in range(model.span))

@@ -26,3 +26,21 @@ def scan_get_next_rmap_item(mapping: Mapping) -> Steps:
 def process_mrelease(mapping: Mapping) -> Steps:
     """Reap the memory of a process that is dying, by mm_count alone (mm/oom_kill.c, v5.15 and later)."""
     raise AssertionError
+
+
+@hook_point
+def try_to_unuse(mapping: Mapping) -> Steps:
+    """swapoff comes to an mm that may have pages in swap, and uses it if others still do (mm/swapfile.c)."""
+    raise AssertionError
+
+
+@hook_point
+def unuse_mm(mapping: Mapping) -> Steps:
+    """Look for entries of pages in swap, in every VMA of ``range_start .. range_end`` (mm/swapfile.c)."""
+    raise AssertionError
+
+
+@hook_point
+def resolve_userfault_fork(mapping: Mapping) -> Steps:
+    """A monitor that reads UFFD_EVENT_FORK gets the child's mm, and looks at its VMAs (fs/userfaultfd.c)."""
+    raise AssertionError

@@ -59,7 +59,10 @@ PROPERTIES: Final[dict[str, Property]] = {
         Property("P11", "no deadlock"),
         Property("P12", "no livelock: from every state some way leads to an end"),
         Property("P13", "nobody sleeps in an RCU, interrupts-off or spinlock section"),
-        Property("P14", "locks, sections and reference counts balance on every path"),
+        Property(
+            "P14",
+            "locks, sections and reference counts balance on every path, and nobody uses what an error left",
+        ),
         Property("P16", "the reverse map knows every anonymous page that is mapped"),
         ASSERTION,
     )

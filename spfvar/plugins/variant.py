@@ -22,6 +22,7 @@ from spfvar.mm.exit import Exit
 from spfvar.mm.fault import MmapLockFault
 from spfvar.mm.filemap import FilemapFault
 from spfvar.mm.fork import Fork
+from spfvar.mm.fork_fails import FailedFork
 from spfvar.mm.khugepaged import Khugepaged
 from spfvar.mm.map_fixed import UnmapFirst
 from spfvar.mm.mempolicy import Mempolicy
@@ -59,6 +60,7 @@ CORE = (
     Mremap,
     MremapDontunmap,
     Fork,
+    FailedFork,
     Exit,
     Outsiders,
     ExpandStack,

@@ -141,6 +141,13 @@ def _fork(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from hooks.fork(race.mapping(vma))
 
 
+def _fork_fails(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from _destination(race, vma, statement)
+    yield set_register(o.child_mm, race.vma_named(statement.to).mm)
+    yield from hooks.fork_fails(race.mapping(vma))
+
+
 def _mbind(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from _range(vma)
     yield from hooks.mbind()
@@ -177,6 +184,7 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "move": _move,
     "dontunmap": _dontunmap,
     "fork": _fork,
+    "fork_fails": _fork_fails,
     "mbind": _mbind,
     "exit": _exit,
     "maps": _maps,

@@ -29,7 +29,19 @@ def _mrelease(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from hooks.process_mrelease(race.mapping(vma))
 
 
+def _unuse(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _whole_mm(race, vma)
+    yield from hooks.try_to_unuse(race.mapping(vma))
+
+
+def _monitor(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _whole_mm(race, vma)
+    yield from hooks.resolve_userfault_fork(race.mapping(vma))
+
+
 OUTSIDE_STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "ksm": _ksm,
     "mrelease": _mrelease,
+    "unuse": _unuse,
+    "monitor": _monitor,
 }

@@ -1,6 +1,6 @@
 """The VMA tree, page tables and the page cache in the state.
 
-The tree has a slot per 2**shift pages (VMA + 1, 0, or TREE_DESTROYED), the page middle directory a slot per
+The tree has a slot per 2**shift pages (VMA + 1, 0, or TREE_*), the page middle directory a slot per
 page table (table + 1, or 0), a table a power of two of entries of PTE_* bits with the folio above them.
 """
 
@@ -33,9 +33,11 @@ from spfvar.ops.codes import (
     PTE_PRESENT,
     PTE_WRITE,
     PTE_ZERO,
+    TREE_DESTROYED,
     V_MIGRATION_UNLOCKED,
     V_TREE_DESTROYED,
     V_USE_AFTER_FREE,
+    V_ZERO_ENTRY,
 )
 from spfvar.transition.jit import inlined
 
@@ -45,7 +47,7 @@ def find_vma(s, g, start, end, register):
     """Outcome 1 if the tree has a VMA for a page of the range; the first one's number goes to a thread word.
 
     Beyond the address space there is none (the next VMA of the last one is looked for there).  In a tree that
-    was destroyed nobody may look.
+    was destroyed nobody may look, nor take what a failed fork has left there for a VMA.
     """
     found = 0
     address = start
@@ -53,7 +55,7 @@ def find_vma(s, g, start, end, register):
         found = s[g[G_TREE] + (address >> g[G_TREE_SHIFT])]
         address += 1 << g[G_TREE_SHIFT]
     if found < 0:
-        return -2 - V_TREE_DESTROYED
+        return -2 - (V_TREE_DESTROYED if found == TREE_DESTROYED else V_ZERO_ENTRY)
     s[register] = found - 1
     return 1 if found != 0 else 0
 
