@@ -132,20 +132,21 @@ def _grows_to(race: Race, statement: RaceStatement) -> Pages:
 def _check_mapped(race: Race, places: list[_Place]) -> None:
     """Who works on a VMA finds one there, at least at times; and a child is nobody's before it is born."""
     there = set(_mapped_at_start(race))
-    born: dict[str, str] = {}
+    born: dict[int, str] = {}
     for place in places:
         there |= pages_of(race, place.statement, VERBS[place.statement.verb].maps)
         if place.statement.verb == "fork":
-            born[place.statement.to] = place.actor.name
+            born[race.vma_named(place.statement.to).mm] = place.actor.name
     for place in places:
         statement = place.statement
         verb = VERBS[statement.verb]
         if verb.of != "vma":
             continue
         earlier = [actor.name for actor in race.before(place.actor)]
-        if born.get(statement.target, place.actor.name) not in (place.actor.name, *earlier):
+        mm = race.vma_named(statement.target).mm
+        if born.get(mm, place.actor.name) not in (place.actor.name, *earlier):
             raise InputError(
-                f"vma {statement.target!r} is there only once actor {born[statement.target]!r} has forked",
+                f"vma {statement.target!r} is there only once actor {born[mm]!r} has forked",
                 key=f"{place.key}.{statement.verb}", expected="another vma",
             )  # fmt: skip
         if not verb.absent and not pages_of(race, statement, ("target",)) & there:
