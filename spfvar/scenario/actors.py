@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from spfvar.mm import hookspecs as hooks
-from spfvar.mm.exit import mmput
+from spfvar.mm.exit import mmdrop, mmput
 from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Call, Steps, again, loop
@@ -47,7 +47,7 @@ def _ended(actor: str) -> Field:
 
 
 def _program(race: Race, actor: Actor) -> Steps:
-    for statement in actor.program:
+    for number, statement in enumerate(actor.program):
         if statement.verb == "call":
             yield from call_text(race, statement)
             continue
@@ -58,10 +58,18 @@ def _program(race: Race, actor: Actor) -> Steps:
         if race.mms > 1:
             yield set_register(o.mm, vma.mm)
         done = yield from _STATEMENTS[statement.verb](race, vma, statement)
-        if statement.verb == "merge" and done:
-            return  # the rest of the program is about the VMAs as they were
-        if statement.verb == "mmap" and done is False:
-            return  # or about the VMA as it would be
+        # The rest of the program is about the VMAs as they were, or about the VMA as it would be.
+        if (statement.verb == "merge" and done) or (statement.verb == "mmap" and done is False):
+            yield from _give_up(race, actor.program[number + 1 :])
+            return
+
+
+def _give_up(race: Race, rest: list[RaceStatement]) -> Steps:
+    """Drop the mm_structs that statements which will not be run have been kept for."""
+    for statement in rest:
+        if VERBS[statement.verb].outside:
+            yield set_register(o.mm, race.vma_named(statement.target).mm)
+            yield from mmdrop(o.mm)
 
 
 def _access(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:

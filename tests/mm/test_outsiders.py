@@ -106,6 +106,15 @@ def test_a_shared_mapping_is_not_reaped() -> None:
     assert run.entry(0) & c.PTE_PRESENT
 
 
+def test_what_a_program_does_not_get_to_needs_no_reference() -> None:
+    """An mmap that finds its place taken ends the program, and what was kept for the rest is given up."""
+    text = MAPPED.replace('program = [{ exit = "map" }]', 'program = [{ mmap = "map" }, { ksm = "map" }]')
+    run = RaceRun(text + '[[actor]]\nname = "munmap"\nprogram = [{ munmap = "map" }]\n')
+    assert run.word(o.MM_COUNT, 1) == 2
+    assert short(run.thread(0))[-1] == "mmdrop"
+    assert run.word(o.MM_COUNT, 1) == 1
+
+
 def test_without_anybody_who_reaps_there_is_no_flag() -> None:
     """Exits of other races take no step more."""
     run = RaceRun(MAPPED + KSM)
