@@ -96,9 +96,9 @@ LIMITS = (
         "A system call's range is one VMA, or the tail of the heap. Only a race that says so merges "
         "two; an anonymous mmap next to another one would extend it in the kernel (and v6.12 would "
         "write-lock the neighbour). fork copies one VMA, and the child shares its anon_vma (the "
-        "kernel's child has one of its own besides); only one that fails has a second one, for which there is "
-        "no memory. mremap goes to a place that lies in its page "
-        "tables as the source does. A stack grows by one page.",
+        "kernel's child has one of its own besides); only one that fails has a second one, for which "
+        "there is no memory. mremap goes to a place that lies in its page tables as the source does. A "
+        "stack grows by one page.",
         "VMAs merge only where a race asks for it, and fork copies one VMA.",
     ),
     Limit(
