@@ -74,7 +74,8 @@ LIMITS = (
         "which is worse than the kernel, whose next slot may be another, and its VMA stays, for the "
         "lock of its anon_vma is not modelled. Elsewhere pages are in swap from the start, and "
         "reclaim takes none there. A page leaves the swap cache when it is mapped, and none is shared "
-        "by fork or moved by mremap. There are no errors, no swapoff and no special entries.",
+        "by fork or moved by mremap. There are no errors, no special entries, and of swapoff only its walk "
+        "over the VMAs, which brings no page back.",
         "Outside races of a synchronous swap device, reclaim takes file pages only.",
     ),
     Limit(
@@ -95,8 +96,9 @@ LIMITS = (
         "A system call's range is one VMA, or the tail of the heap. Only a race that says so merges "
         "two; an anonymous mmap next to another one would extend it in the kernel (and v6.12 would "
         "write-lock the neighbour). fork copies one VMA, and the child shares its anon_vma (the "
-        "kernel's child has one of its own besides). mremap goes to a place that lies in its page "
-        "tables as the source does. A stack grows by one page.",
+        "kernel's child has one of its own besides); only one that fails has a second one, for which "
+        "there is no memory. mremap goes to a place that lies in its page tables as the source does. A "
+        "stack grows by one page.",
         "VMAs merge only where a race asks for it, and fork copies one VMA.",
     ),
     Limit(
@@ -134,10 +136,15 @@ LIMITS = (
     ),
     Limit(
         "checking",
-        "P5 and P15:",
-        "tree nodes are no objects, and so cannot be freed; that a reader of several VMAs shows no "
-        "gap that was never there is no property of races (a test of the design that reads maps by VMA "
-        "looks for one).",
+        "P15:",
+        "that a reader of several VMAs shows no gap that was never there is no property of races (a test of "
+        "the design that reads maps by VMA looks for one).",
+    ),
+    Limit(
+        "checking",
+        "P5",
+        "is about a whole tree, which exit destroys. Its nodes are no objects: none is freed by itself, or "
+        "copied.",
     ),
     Limit(
         "checking",

@@ -161,6 +161,14 @@ class FreeTables:
         if (yield test_register(emptied, 1, "emptied")):
             yield from prune(o.child_mm)
 
+    @hookimpl
+    def dup_mmap_lock_child(self) -> Steps:
+        yield spin_lock(at(o.child_mm, ROOT_LOCK))  # under which its tables are linked
+
+    @hookimpl
+    def dup_mmap_unlock_child(self) -> Steps:
+        yield spin_unlock(at(o.child_mm, ROOT_LOCK))
+
 
 class RcuTables:
     """RCU keeps a page table that somebody is on the way to."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import ClassVar
 
+from spfvar.mm.fork_fails import TreeDuplicated
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.khugepaged import RetractUnderRmapLock
 from spfvar.mm.map_fixed import OverwriteInTree
@@ -132,7 +133,14 @@ class FaultCompleted:
 
 
 #: What v6.12 does unlike v5.12 besides its locks.
-KERNEL = (FaultCompleted, MapPagesUnderRcu, PteOffsetMapLock, RetractUnderRmapLock, OverwriteInTree)
+KERNEL = (
+    FaultCompleted,
+    MapPagesUnderRcu,
+    PteOffsetMapLock,
+    RetractUnderRmapLock,
+    OverwriteInTree,
+    TreeDuplicated,
+)
 
 VARIANTS = [
     Variant(

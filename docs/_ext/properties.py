@@ -14,7 +14,7 @@ from spfvar.plugins.registry import load_registry
 INTRODUCTION = """# Properties
 
 What has to hold in every interleaving of every race. All are checked in all races; *races about it* were
-written for it. P5 and P15 of the list that this one follows need objects that the model does not have.
+written for it. P15 of the list that this one follows needs objects that the model does not have.
 [Checking](../check.md) says when each is looked at.
 """
 

@@ -44,6 +44,8 @@ _BY_CODE: Final[dict[int, str]] = {
     c.V_STALE_COPY: "P10",
     c.V_MIGRATION_UNLOCKED: "P10",
     c.V_MIGRATION_LEFT: "P10",
+    c.V_TREE_DESTROYED: "P5",
+    c.V_ZERO_ENTRY: "P14",
     c.V_DEADLOCK: "P11",
     c.V_LIVELOCK: "P12",
     c.V_SEQUENCE_LEFT: "P14",

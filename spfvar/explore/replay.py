@@ -168,7 +168,7 @@ def state_lines(walker: Walker, recorder: Recorder) -> Iterator[str]:
         yield f"{lock}: {holders}" + (f"; waiting: {', '.join(waiting)}" if waiting else "")
     g, sizes = world.layout.g, world.layout.sizes
     slots = [int(state[int(g[c.G_TREE]) + i]) for i in range(((sizes.pages - 1) >> sizes.tree_shift) + 1)]
-    tree = " ".join(f"[{i}] {words.reference(o.VMA, vma)}" for i, vma in enumerate(slots) if vma)
+    tree = " ".join(f"[{i}] {words.slot(vma)}" for i, vma in enumerate(slots) if vma)
     yield f"tree: {tree or 'empty'}"
     for slot in range(((sizes.pages - 1) >> sizes.pt_shift) + 1):
         table = int(state[int(g[c.G_PMD]) + slot])

@@ -13,6 +13,7 @@ from spfvar.ops.places import Field, ObjectClass, Register
 #: Turns the value of a word into text.
 Spell = Callable[[int], str]
 
+_NO_VMA = {c.TREE_DESTROYED: "destroyed", c.TREE_ZERO_ENTRY: "XA_ZERO_ENTRY"}
 _LIFE = {c.LIVE: "in use", c.PENDING_NEXT: "waits for a grace period", c.PENDING_WAIT: "in a grace period"}
 _REFERENCES = {
     o.VM_FILE: o.FILE,
@@ -89,6 +90,10 @@ class Words:
         """A reference in memory: number + 1."""
         return "NULL" if stored == 0 else self.object_name(cls, stored - 1)
 
+    def slot(self, stored: int) -> str:
+        """A slot of the VMA tree."""
+        return _NO_VMA.get(stored) or self.reference(o.VMA, stored)
+
     def _objects(self) -> None:
         layout = self.world.layout
         for cls in o.CLASSES:
@@ -113,7 +118,7 @@ class Words:
     def _tables(self) -> None:
         g, sizes = self.world.layout.g, self.world.layout.sizes
         for slot in range(((sizes.pages - 1) >> sizes.tree_shift) + 1):
-            self._add(int(g[c.G_TREE]) + slot, f"tree[{slot}]", lambda v: self.reference(o.VMA, v))
+            self._add(int(g[c.G_TREE]) + slot, f"tree[{slot}]", self.slot)
         for slot in range(((sizes.pages - 1) >> sizes.pt_shift) + 1):
             self._add(int(g[c.G_PMD]) + slot, f"pmd[{slot}]", lambda v: self.reference(o.PAGE_TABLE, v))
         for table in range(sizes.tables):

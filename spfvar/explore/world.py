@@ -99,14 +99,18 @@ def memory_of(race: Race, layout: Layout) -> npt.NDArray[np.int16]:
 
 
 def begin(race: Race, layout: Layout, state: npt.NDArray[np.int16], entries: Sequence[int]) -> None:
-    """Put threads to the nodes that they begin with, and count the users of each mm."""
+    """Put threads to the nodes that they begin with, and count who uses each mm, or keeps its mm_struct."""
     for thread, entry in enumerate(entries):
         state[layout.thread_base(thread) + c.T_PC] = entry
     if layout.has(o.MM_USERS):
         state[layout.word(o.MM_USERS, 0)] = 1 if race.single_threaded else max(2, race.threads)
         for mm in range(1, race.mms):
             users = sum(actor.count for actor in race.actor if race.runs_in(actor, mm))
-            state[layout.word(o.MM_USERS, mm)] = users
+            # Where nobody here runs, somebody else does.
+            state[layout.word(o.MM_USERS, mm)] = max(1, users)
+    for mm in range(race.mms):
+        kept = sum(actor.count * race.keeps(actor, mm) for actor in race.actor)
+        state[layout.word(o.MM_COUNT, mm)] = 1 + kept
     for vma in race.vma:
         if vma.warm:
             _warm(race, layout, state, vma)

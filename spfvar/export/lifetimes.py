@@ -6,7 +6,9 @@ began has left that section.
 
 from __future__ import annotations
 
-from spfvar.export.steps import Operands, Step, Way, done, fail, template, test
+from collections.abc import Callable
+
+from spfvar.export.steps import Fault, Operands, Step, Way, done, fail, template, test
 from spfvar.ops import codes as c
 
 # --- objects -------------------------------------------------------------------------------------
@@ -131,9 +133,30 @@ def find_vma(x: Operands) -> Step:
         within = [f"({x.src} <= {n} && {n} < {x.src2} && tree[{n}] != NULL)" for n in pages]
         found = f"({' || '.join(within)})"
         first = f"find_first({x.src}, {x.src2}, {x.dst})"
-        return Step((Way(f"!{found}", (f"{x.dst} = NULL",)), Way(found, (first,))))
+        faults = _marks(x, lambda mark: " || ".join(f"({_finds_first(x, n, mark)})" for n in pages))
+        return Step((Way(f"!{found}", (f"{x.dst} = NULL",)), Way(found, (first,))), faults)
     found = f"{x.src} < PAGES && tree[{x.src}] != NULL"
-    return Step((Way(f"!({found})", (f"{x.dst} = NULL",)), Way(found, (f"{x.dst} = tree[{x.src}]",))))
+    return Step(
+        (Way(f"!({found})", (f"{x.dst} = NULL",)), Way(found, (f"{x.dst} = tree[{x.src}]",))),
+        _marks(x, lambda mark: f"{x.src} < PAGES && tree[{x.src}] == {mark}"),
+    )
+
+
+_MARKS = {"DESTROYED": c.V_TREE_DESTROYED, "ZERO_ENTRY": c.V_ZERO_ENTRY}
+
+
+def _marks(x: Operands, finds: Callable[[str], str]) -> tuple[Fault, ...]:
+    """What a look must not find, in a model whose trees may have it."""
+    if not x.model.has_marks():
+        return ()
+    return tuple(fail(finds(mark), violation) for mark, violation in _MARKS.items())
+
+
+def _finds_first(x: Operands, page: int, mark: str) -> str:
+    """In a range: has the first slot that has anything this mark, and is it this one?"""
+    nothing_before = [f"({n} < {x.src} || tree[{n}] == NULL)" for n in range(page)]
+    here = [f"{x.src} <= {page}", f"{page} < {x.src2}", f"tree[{page}] == {mark}"]
+    return " && ".join([*here, *nothing_before])
 
 
 @template(c.TREE_STORE)
@@ -148,8 +171,9 @@ def tree_store(x: Operands) -> Step:
 
 @template(c.TREE_ERASE)
 def tree_erase(x: Operands) -> Step:
-    """The range finds nothing."""
-    return done(f"store_range({x.src}, {x.src2}, NULL)")
+    """The range finds nothing, or what nobody may look for there."""
+    leaves = {c.TREE_DESTROYED: "DESTROYED", c.TREE_ZERO_ENTRY: "ZERO_ENTRY"}.get(x.imm, "NULL")
+    return done(f"store_range({x.src}, {x.src2}, {leaves})")
 
 
 @template(c.VMA_CONTAINS)

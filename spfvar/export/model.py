@@ -112,6 +112,10 @@ class Model:
         """Has each CPU page tables of its own?  They are its TLB then."""
         return c.OWN_SET_PTE in self.codes
 
+    def has_marks(self) -> bool:
+        """May a slot of the VMA tree hold something that is no VMA?"""
+        return any(op.code == c.TREE_ERASE and op.imm for op in self.ops)
+
     def has_pages(self) -> bool:
         """Have anonymous pages an identity?"""
         return self.count(o.PAGE) > 0

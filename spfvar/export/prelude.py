@@ -40,8 +40,14 @@ def constants(model: Model) -> Iterator[str]:
     yield "#define PTE(table, address) pte[((table) - 1) * SPAN + (address) % SPAN]"
     yield "#define TABLE_START(address) ((address) / SPAN * SPAN)"
     yield "#define TABLE_END(address) (TABLE_START(address) + SPAN)"
+    if model.has_marks():
+        yield f"#define DESTROYED {c.TREE_DESTROYED & 255}"
+        yield f"#define ZERO_ENTRY {c.TREE_ZERO_ENTRY & 255}"
+        yield "#define VMA_AT(page) (tree[page] >= ZERO_ENTRY -> NULL : tree[page])"
+    else:
+        yield "#define VMA_AT(page) tree[page]"
     slots = " || ".join(f"NEEDED(TABLE_START(address) + {n}, from, upto)" for n in range(model.span))
-    yield "#define NEEDED(page, from, upto) (tree[page] != NULL && !(from <= page && page < upto))"
+    yield "#define NEEDED(page, from, upto) (VMA_AT(page) != NULL && !(from <= page && page < upto))"
     yield f"#define TABLE_NEEDED(address, from, upto) ({slots})"
     yield "#define READER 1"
     yield "#define WRITER 2"

@@ -15,7 +15,7 @@ _TABLES = """\
 			found++;
 			mapped = 0;
 			for (i : k * SPAN .. k * SPAN + SPAN - 1) {
-				if :: tree[i] != NULL -> mapped = 1 :: else fi;
+				if :: VMA_AT(i) != NULL -> mapped = 1 :: else fi;
 				entry = PTE(pmd[k], i);
 				if
 				:: READABLE(entry) -> check_entry()
@@ -38,7 +38,7 @@ _TABLES = """\
 #: A swap entry belongs to a VMA, and its slot holds what the user wrote.
 _SWAPPED = """\
 				:: !KEPT(entry) && entry != 0 ->
-					if :: tree[i] == NULL -> fail(PTE_LEFT) :: else fi;
+					if :: VMA_AT(i) == NULL -> fail(PTE_LEFT) :: else fi;
 					p = entry / PAGE_UNIT;
 					if :: writes[i] >= 0 && folio_swap_data[p] != writes[i] -> fail(LOST_WRITE) :: else fi
 				"""
@@ -46,7 +46,7 @@ _SWAPPED = """\
 _ENTRY = """\
 /* a present entry of page i against its VMA */
 inline check_entry() {
-	q = tree[i] - 1;
+	q = VMA_AT(i) - 1;
 	if
 	:: q < 0 -> fail(PTE_LEFT)
 	:: else ->

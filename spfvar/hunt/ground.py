@@ -308,7 +308,7 @@ def _larger(one: Sizes, other: Sizes) -> Sizes:
 def _start_words(layout: Layout, start: State, mentioned: frozenset[Field]) -> list[int]:
     """What programs that mention these fields can find at the start.
 
-    Who uses an mm, and whose TLBs are warm, is up to the programs.
+    Who uses or keeps an mm, and whose TLBs are warm, is up to the programs.
     """
     words: list[int] = []
     looked_at = sorted(
@@ -334,4 +334,6 @@ def _start_words(layout: Layout, start: State, mentioned: frozenset[Field]) -> l
 
 
 def _matters(field: Field, mentioned: frozenset[Field]) -> bool:
-    return field != o.MM_USERS and (field in mentioned or field in o.FIXED_FIELDS.get(field.cls, ()))
+    return field not in (o.MM_USERS, o.MM_COUNT) and (
+        field in mentioned or field in o.FIXED_FIELDS.get(field.cls, ())
+    )

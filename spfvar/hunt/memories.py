@@ -247,6 +247,17 @@ MEMORIES: Final[dict[str, Memory]] = {
             used=_both("map", "child"),
         ),
         Memory(
+            "two-forked",
+            "two anonymous VMAs of a userfaultfd, and where a child would have them",
+            (
+                _vma("map", 0, userfault=True),
+                _vma("next", 1, userfault=True),
+                _place("child", 2, mm=1, userfault=True),
+                _place("later", 3, mm=1, userfault=True),
+            ),
+            used=_both("map", "child", "later"),
+        ),
+        Memory(
             "file-fork",
             "a private mapping of a file, and where a child would have it",
             (_vma("map", 0, file="data"), _place("child", 2, mm=1, file="data")),
@@ -267,6 +278,12 @@ MEMORIES: Final[dict[str, Memory]] = {
             varied=(),
             used=_both("map", "away", "child"),
             table_pages=1,
+        ),
+        Memory(
+            "ending",
+            "an anonymous VMA of a process that may end",
+            (_vma("map", 0, mm=1),),
+            used=_MAP,
         ),
         Memory(
             "second-mm",

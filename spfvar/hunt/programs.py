@@ -71,7 +71,7 @@ def statement_text(statement: Statement) -> str:
     text = f"{verb} {statement[verb]}"
     if "to" in statement:
         text += f" to {statement['to']}"
-    more = [f"{key} {statement[key]}" for key in ("page", "prot") if key in statement]
+    more = [f"{key} {statement[key]}" for key in ("at", "page", "prot") if key in statement]
     more += ["fast"] if statement.get("fast") else []
     return f"{text} ({', '.join(more)})" if more else text
 
@@ -106,7 +106,7 @@ def _known(memory: str) -> tuple[_Known, ...]:
                 }
                 statement = RaceStatement.model_validate(table)
                 if not _why_not(base, statement):
-                    names = frozenset({statement.target, statement.to} - {""})
+                    names = frozenset({statement.target, statement.to, statement.at} - {""})
                     found.append(_Known(statement, table, statement_text(table), names))
     return tuple(found)
 
@@ -119,7 +119,7 @@ def statements(memory: Memory, verbs: Collection[str] = VERBS) -> list[Statement
 def _values(race: Race, verb: Verb, key: str, pages: int) -> Sequence[Any]:
     if key == "page":  # a heap's first page always stays
         return range(1 if "tail" in (*verb.maps, *verb.unmaps) else 0, pages)
-    if key == "to":
+    if key in ("to", "at"):
         return [vma.name for vma in race.vma]
     return ("rw", "r") if key == "prot" else (False, True)
 

@@ -84,18 +84,23 @@ def exit_child(mapping: Mapping, pages: int) -> Steps:
     yield copy_register(last, o.range_end)
     yield loop("exit_mmap")
     yield copy_register(o.range_end, o.range_start, pages)
+    yield from unmap_in_child(mapping, "__mt_destroy")
+    if (yield next_address(o.range_start, last, pages)):
+        yield again("exit_mmap")
+    yield copy_register(o.range_start, first)
+    yield from hooks.child_mmap_write_unlock()
+
+
+def unmap_in_child(mapping: Mapping, erase: str) -> Steps:
+    """Unmap the child's VMA at ``range_start .. range_end``, if there is one."""
     if (yield in_child(find_vma(key=o.range_start))):
         yield from load_vm_file(mapping)
-        yield in_child(tree_erase("__mt_destroy"))
+        yield in_child(tree_erase(erase))
         yield from unmap_region(o.vma, mapping)
         yield from hooks.vma_mark_detached(o.vma)
         if not mapping.anonymous:
             yield from hooks.vma_fput(o.vma)
         yield free(o.vma, "__vm_area_free")
-    if (yield next_address(o.range_start, last, pages)):
-        yield again("exit_mmap")
-    yield copy_register(o.range_start, first)
-    yield from hooks.child_mmap_write_unlock()
 
 
 class Fork:

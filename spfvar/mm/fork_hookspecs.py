@@ -54,3 +54,40 @@ def child_mmap_write_unlock() -> Steps:
 def copy_page_range(mapping: Mapping) -> Steps:
     """Copy the entries of ``vma`` to ``new_vma``, write-protecting private ones (mm/memory.c)."""
     raise AssertionError
+
+
+@hook_point
+def fork_fails(mapping: Mapping) -> Steps:
+    """fork(2) of the VMA at ``range_start .. range_end`` and the one behind it, for which there is no memory.
+
+    ``child_mm`` is torn down again (kernel/fork.c: dup_mm).  If nothing is behind it, nothing fails, and the
+    child ends at once.
+    """
+    raise AssertionError
+
+
+@hook_point
+def dup_mmap_nomem(mapping: Mapping) -> Steps:
+    """There is no memory for a copy of ``vma``: what becomes of the child's tree (kernel/fork.c: dup_mmap).
+
+    The copy before it, of ``mapping``, is at ``new_start .. new_end``; the child is locked.
+    """
+    raise AssertionError
+
+
+@hook_point
+def dup_userfaultfd_end(mapping: Mapping, failed: bool) -> Steps:
+    """dup_mmap is done: does a monitor get to know of the child (kernel/fork.c, fs/userfaultfd.c)?"""
+    raise AssertionError
+
+
+@hook_point
+def dup_mmap_lock_child() -> Steps:
+    """Lock ``child_mm``, which others may find before it is finished (kernel/fork.c: dup_mmap)."""
+    raise AssertionError
+
+
+@hook_point
+def dup_mmap_unlock_child() -> Steps:
+    """Unlock ``child_mm``, finished or not (kernel/fork.c: dup_mmap)."""
+    raise AssertionError

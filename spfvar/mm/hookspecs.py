@@ -11,6 +11,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from spfvar.mm.exit_hookspecs import exit_mmap as exit_mmap
+from spfvar.mm.exit_hookspecs import process_mrelease as process_mrelease
+from spfvar.mm.exit_hookspecs import resolve_userfault_fork as resolve_userfault_fork
+from spfvar.mm.exit_hookspecs import scan_get_next_rmap_item as scan_get_next_rmap_item
+from spfvar.mm.exit_hookspecs import try_to_unuse as try_to_unuse
+from spfvar.mm.exit_hookspecs import unuse_mm as unuse_mm
 from spfvar.mm.file_hookspecs import collapse_file as collapse_file
 from spfvar.mm.file_hookspecs import collapse_huge_page as collapse_huge_page
 from spfvar.mm.file_hookspecs import i_mmap_lock_write as i_mmap_lock_write
@@ -31,10 +37,15 @@ from spfvar.mm.file_hookspecs import writepages as writepages
 from spfvar.mm.fork_hookspecs import child_mmap_write_lock as child_mmap_write_lock
 from spfvar.mm.fork_hookspecs import child_mmap_write_unlock as child_mmap_write_unlock
 from spfvar.mm.fork_hookspecs import copy_page_range as copy_page_range
+from spfvar.mm.fork_hookspecs import dup_mmap_lock_child as dup_mmap_lock_child
+from spfvar.mm.fork_hookspecs import dup_mmap_nomem as dup_mmap_nomem
 from spfvar.mm.fork_hookspecs import dup_mmap_start_write as dup_mmap_start_write
+from spfvar.mm.fork_hookspecs import dup_mmap_unlock_child as dup_mmap_unlock_child
 from spfvar.mm.fork_hookspecs import dup_mmap_vma as dup_mmap_vma
+from spfvar.mm.fork_hookspecs import dup_userfaultfd_end as dup_userfaultfd_end
 from spfvar.mm.fork_hookspecs import fork as fork
 from spfvar.mm.fork_hookspecs import fork_all as fork_all
+from spfvar.mm.fork_hookspecs import fork_fails as fork_fails
 from spfvar.mm.hooking import HOOKS as HOOKS
 from spfvar.mm.hooking import PROJECT as PROJECT
 from spfvar.mm.hooking import hook_point as hook_point

@@ -188,6 +188,10 @@ FREE_END: Final = -1
 STALE: Final = 1 << 28
 SMALL_STALE: Final = 1 << 13  # for states of 16-bit words
 
+# --- what a slot of the VMA tree holds besides a VMA + 1, or 0 for nothing ---------------------
+TREE_DESTROYED: Final = -1  # the tree has no nodes any more: nobody may look there
+TREE_ZERO_ENTRY: Final = -2  # XA_ZERO_ENTRY, where a fork failed: not to be taken for a VMA
+
 # --- page-table entry bits ---------------------------------------------------------------------
 PTE_PRESENT: Final = 1
 PTE_WRITE: Final = 2
@@ -235,6 +239,8 @@ V_BUG: Final = 24
 V_TABLE_IN_USE: Final = 25
 V_MIGRATION_UNLOCKED: Final = 26
 V_MIGRATION_LEFT: Final = 27
+V_TREE_DESTROYED: Final = 28
+V_ZERO_ENTRY: Final = 29
 VIOLATIONS: Final = (
     "none",
     "access through a null reference",
@@ -264,6 +270,8 @@ VIOLATIONS: Final = (
     "a page table is freed that still maps a page",
     "the page of a migration entry is not locked: it is no longer being migrated",
     "a migration entry is left that nobody will replace",
+    "a VMA is looked up in a tree that was destroyed",
+    "an entry of the tree that a failed fork has left is taken for a VMA",
 )
 
 # --- positions in the table of global constants (G) --------------------------------------------

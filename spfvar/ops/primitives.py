@@ -459,6 +459,16 @@ def tree_erase(name: str = "vma_iter_clear") -> Op:
     )  # fmt: skip
 
 
+def mt_destroy() -> Op:
+    """Free the nodes of a tree that has ``range_start .. range_end``: nobody may look there any more."""
+    return replace(tree_erase("__mt_destroy"), imm=codes.TREE_DESTROYED)
+
+
+def store_zero_entry() -> Op:
+    """Mark ``range_start .. range_end`` of the tree as what is no VMA (``mas_store(XA_ZERO_ENTRY)``)."""
+    return replace(tree_erase("mas_store(XA_ZERO_ENTRY)"), imm=codes.TREE_ZERO_ENTRY)
+
+
 def vma_contains(register: Register = o.vma, key: Register = o.address) -> Op:
     """Outcome: ``vm_start <= address < vm_end``?"""
     return _on(codes.VMA_CONTAINS, at(register, o.VM_START), "read", "address in", src=key, outcomes=BOOL)

@@ -1,7 +1,6 @@
 """The properties that are checked: those of the core, and what plugins declare.
 
-P5 (tree nodes are objects) and P15 (readers that walk the tree without a lock) need objects that the model
-does not have.
+P15 (readers that walk the tree without a lock) needs objects that the model does not have.
 """
 
 from __future__ import annotations
@@ -51,6 +50,7 @@ PROPERTIES: Final[dict[str, Property]] = {
         Property("P2", "nobody looks at a freed file, anon_vma or memory policy"),
         Property("P3", "nobody looks at a freed mm"),
         Property("P4", "nobody looks at a freed page table; none is left behind or lost"),
+        Property("P5", "nobody looks for a VMA in a tree that was destroyed"),
         Property("P6", "no page-table entry is left for what is unmapped or truncated"),
         Property("P7", "no page-table entry that is present is overwritten"),
         Property("P8", "no write of the user's is lost"),
@@ -59,7 +59,10 @@ PROPERTIES: Final[dict[str, Property]] = {
         Property("P11", "no deadlock"),
         Property("P12", "no livelock: from every state some way leads to an end"),
         Property("P13", "nobody sleeps in an RCU, interrupts-off or spinlock section"),
-        Property("P14", "locks, sections and reference counts balance on every path"),
+        Property(
+            "P14",
+            "locks, sections and reference counts balance on every path, and nobody uses what an error left",
+        ),
         Property("P16", "the reverse map knows every anonymous page that is mapped"),
         ASSERTION,
     )

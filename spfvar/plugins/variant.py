@@ -18,15 +18,18 @@ from spfvar.errors import InputError, unknown
 from spfvar.mm import hookspecs
 from spfvar.mm.dispatch import HandleFault
 from spfvar.mm.dontunmap import MremapDontunmap
+from spfvar.mm.exit import Exit
 from spfvar.mm.fault import MmapLockFault
 from spfvar.mm.filemap import FilemapFault
 from spfvar.mm.fork import Fork
+from spfvar.mm.fork_fails import FailedFork
 from spfvar.mm.khugepaged import Khugepaged
 from spfvar.mm.map_fixed import UnmapFirst
 from spfvar.mm.mempolicy import Mempolicy
 from spfvar.mm.merge import Merge
 from spfvar.mm.migrate import Migration
 from spfvar.mm.mremap import Mremap
+from spfvar.mm.outsiders import Outsiders
 from spfvar.mm.proc import ProcMaps
 from spfvar.mm.reclaim import Reclaim
 from spfvar.mm.stack import ExpandStack
@@ -57,6 +60,9 @@ CORE = (
     Mremap,
     MremapDontunmap,
     Fork,
+    FailedFork,
+    Exit,
+    Outsiders,
     ExpandStack,
     Mempolicy,
     ProcMaps,

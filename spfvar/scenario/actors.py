@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from spfvar.mm import hookspecs as hooks
-from spfvar.mm.exit import mmput
+from spfvar.mm.exit import mmdrop, mmput
 from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Call, Steps, again, loop
@@ -15,6 +15,7 @@ from spfvar.ops.places import Field, Register
 from spfvar.ops.primitives import add, at, set_register, wait_equals
 from spfvar.scenario.calls import about, call_text
 from spfvar.scenario.file_actors import FILE_STATEMENTS, anon_rmap, collapse, map_over, mkyoung, swapout
+from spfvar.scenario.outside_actors import OUTSIDE_STATEMENTS
 from spfvar.scenario.race import Actor, Race, RaceStatement, RaceVma
 from spfvar.scenario.verbs import VERBS
 
@@ -46,7 +47,7 @@ def _ended(actor: str) -> Field:
 
 
 def _program(race: Race, actor: Actor) -> Steps:
-    for statement in actor.program:
+    for number, statement in enumerate(actor.program):
         if statement.verb == "call":
             yield from call_text(race, statement)
             continue
@@ -57,10 +58,18 @@ def _program(race: Race, actor: Actor) -> Steps:
         if race.mms > 1:
             yield set_register(o.mm, vma.mm)
         done = yield from _STATEMENTS[statement.verb](race, vma, statement)
-        if statement.verb == "merge" and done:
-            return  # the rest of the program is about the VMAs as they were
-        if statement.verb == "mmap" and done is False:
-            return  # or about the VMA as it would be
+        # The rest of the program is about the VMAs as they were, or about the VMA as it would be.
+        if (statement.verb == "merge" and done) or (statement.verb == "mmap" and done is False):
+            yield from _give_up(race, actor.program[number + 1 :])
+            return
+
+
+def _give_up(race: Race, rest: list[RaceStatement]) -> Steps:
+    """Drop the mm_structs that statements which will not be run have been kept for."""
+    for statement in rest:
+        if VERBS[statement.verb].outside:
+            yield set_register(o.mm, race.vma_named(statement.target).mm)
+            yield from mmdrop(o.mm)
 
 
 def _access(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
@@ -140,6 +149,13 @@ def _fork(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from hooks.fork(race.mapping(vma))
 
 
+def _fork_fails(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from _range(vma)
+    yield from _destination(race, vma, statement)
+    yield set_register(o.child_mm, race.vma_named(statement.to).mm)
+    yield from hooks.fork_fails(race.mapping(vma))
+
+
 def _mbind(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from _range(vma)
     yield from hooks.mbind()
@@ -176,6 +192,7 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "move": _move,
     "dontunmap": _dontunmap,
     "fork": _fork,
+    "fork_fails": _fork_fails,
     "mbind": _mbind,
     "exit": _exit,
     "maps": _maps,
@@ -185,6 +202,7 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "anon_rmap": anon_rmap,
     "mkyoung": mkyoung,
     "swapout": swapout,
+    **OUTSIDE_STATEMENTS,
 }
 
 if (texts := {*_STATEMENTS, *FILE_STATEMENTS, "call"}) != set(VERBS):

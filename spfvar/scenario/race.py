@@ -116,16 +116,19 @@ class RaceStatement(_Strict):
     leaves the second address space, whose last VMA is the one named.  ``merge``: the VMA takes over the one
     behind it, ``to``; the rest of the program is run only if there was no memory for that.  ``move``
     (mremap), ``dontunmap`` (mremap that leaves the VMA behind) and ``fork`` need a free place ``to``, which
-    lies in the page tables as the VMA does; ``fast``: by whole page tables.  ``maps`` reads the VMA's range
+    lies in the page tables as the VMA does; ``fast``: by whole page tables.  ``fork_fails`` finds no memory
+    for the VMA behind, whose place would be ``at``.  ``maps`` reads the VMA's range
     in /proc/pid/maps, ``smaps`` its entries, too.  ``collapse`` is khugepaged on anonymous memory,
     ``retract`` on a file's pages; ``map_over`` is mmap(MAP_FIXED) over the VMA that starts at the same page;
     ``truncate`` cuts the file off before page ``page``, ``punch`` and ``reclaim`` take that page away,
     ``migrate`` moves it to another place in memory, ``writeback`` writes from it on.  ``anon_rmap`` is a
     reverse-map walk that comes by the VMA's anon_vma; ``mkyoung`` is a fault on a page that may be mapped,
-    for the sake of its accessed bit.  ``swapout`` is reclaim of an anonymous page.  ``get_user`` and
-    ``put_user`` are the kernel's accesses on behalf of its user.  ``call`` runs a hook point, with the
-    registers of the VMA or file ``on`` set (its address from ``page``), the facts of that VMA (a VmFault of a
-    ``write``) for arguments, and the rest from ``args``; a Register by its name.
+    for the sake of its accessed bit.  ``swapout`` is reclaim of an anonymous page.  ``ksm``, ``mrelease``,
+    ``unuse`` (swapoff) and ``monitor`` (of a userfaultfd) look at an address space from outside, and may come
+    when it has ended; the last two may find the child of a fork that fails.  ``get_user`` and ``put_user``
+    are the kernel's accesses on behalf of its user.  ``call`` runs a hook point, with the registers of the
+    VMA or file ``on`` set (its address from ``page``), the facts of that VMA (a VmFault of a ``write``) for
+    arguments, and the rest from ``args``; a Register by its name.
     """
 
     load: str | None = None
@@ -144,6 +147,11 @@ class RaceStatement(_Strict):
     mbind: str | None = None
     maps: str | None = None
     smaps: str | None = None
+    ksm: str | None = None
+    mrelease: str | None = None
+    unuse: str | None = None
+    monitor: str | None = None
+    fork_fails: str | None = None
     collapse: str | None = None
     map_over: str | None = None
     anon_rmap: str | None = None
@@ -160,6 +168,7 @@ class RaceStatement(_Strict):
     call: str | None = None
 
     to: str = ""
+    at: str = ""
     fast: bool = False
     page: int = Field(default=0, ge=0)
     prot: Literal["r", "rw"] = "rw"
@@ -191,7 +200,7 @@ class RaceStatement(_Strict):
         return {key for key in _KEYS if key in self.model_dump(exclude_defaults=True)}
 
 
-_KEYS = ("to", "fast", "page", "prot", "on", "write", "args")
+_KEYS = ("to", "at", "fast", "page", "prot", "on", "write", "args")
 if set(RaceStatement.model_fields) != {*VERBS, *_KEYS}:
     unlike = ", ".join(sorted(set(RaceStatement.model_fields) ^ {*VERBS, *_KEYS}))
     raise TypeError(f"a verb has no field here, or no meaning in spfvar.scenario.verbs: {unlike}")
@@ -282,8 +291,11 @@ class Race(_Strict):
                 f"{verb.name} has no {key}", key=f"{where}{key}",
                 expected=f"only {', '.join(verb.extras)}" if verb.extras else "nothing but the verb",
             )  # fmt: skip
-        if "to" in verb.extras:
-            self._check_name(statement.to, [vma.name for vma in self.vma], f"{where}to", "vma")
+        for key in ("to", "at"):
+            if key in verb.extras:
+                self._check_name(
+                    getattr(statement, key), [vma.name for vma in self.vma], f"{where}{key}", "vma"
+                )
 
     @staticmethod
     def _check_name(name: str, names: list[str], key: str, kind: str) -> None:
@@ -432,7 +444,15 @@ class Race(_Strict):
 
     def runs_in(self, actor: Actor, mm: int) -> bool:
         """Does the actor ever run in this address space?  Who only touches files does so in the first."""
-        return any(self._mm_of(statement) == mm for statement in actor.program)
+        return any(
+            self._mm_of(statement) == mm and not VERBS[statement.verb].outside for statement in actor.program
+        )
+
+    def keeps(self, actor: Actor, mm: int) -> int:
+        """How many references to this mm_struct each thread of the actor has at the start (mm_count)."""
+        return sum(
+            self._mm_of(statement) == mm and VERBS[statement.verb].outside for statement in actor.program
+        )
 
     def _mm_of(self, statement: RaceStatement) -> int:
         if statement.verb in FILE_VERBS:
@@ -496,6 +516,7 @@ class Race(_Strict):
             contested=self.is_contested(vma),
             migrates="migrate" in verbs and bool(vma.file),
             offset=any(other.pgoff for other in self.vma if other.file and other.file == vma.file),
+            reaped="mrelease" in verbs,
             whole_tables="madvise" in verbs and vma.in_whole_tables(self.table_pages),
             swapped=vma.swap != "no",
             synchronous=vma.swap == "synchronous",

@@ -35,6 +35,7 @@ def check_sense(race: Race) -> None:
     """
     places = _places(race)
     _check_mapped(race, places)
+    _check_unfinished(race, places)
     _check_order(race)
     _check_beside(race, places)
 
@@ -131,20 +132,21 @@ def _grows_to(race: Race, statement: RaceStatement) -> Pages:
 def _check_mapped(race: Race, places: list[_Place]) -> None:
     """Who works on a VMA finds one there, at least at times; and a child is nobody's before it is born."""
     there = set(_mapped_at_start(race))
-    born: dict[str, str] = {}
+    born: dict[int, str] = {}
     for place in places:
         there |= pages_of(race, place.statement, VERBS[place.statement.verb].maps)
         if place.statement.verb == "fork":
-            born[place.statement.to] = place.actor.name
+            born[race.vma_named(place.statement.to).mm] = place.actor.name
     for place in places:
         statement = place.statement
         verb = VERBS[statement.verb]
         if verb.of != "vma":
             continue
         earlier = [actor.name for actor in race.before(place.actor)]
-        if born.get(statement.target, place.actor.name) not in (place.actor.name, *earlier):
+        mm = race.vma_named(statement.target).mm
+        if born.get(mm, place.actor.name) not in (place.actor.name, *earlier):
             raise InputError(
-                f"vma {statement.target!r} is there only once actor {born[statement.target]!r} has forked",
+                f"vma {statement.target!r} is there only once actor {born[mm]!r} has forked",
                 key=f"{place.key}.{statement.verb}", expected="another vma",
             )  # fmt: skip
         if not verb.absent and not pages_of(race, statement, ("target",)) & there:
@@ -152,6 +154,29 @@ def _check_mapped(race: Race, places: list[_Place]) -> None:
                 f"vma {statement.target!r} is not mapped, and no actor maps it",
                 key=f"{place.key}.{statement.verb}", expected="a mapped vma",
             )  # fmt: skip
+
+
+def _check_unfinished(race: Race, places: list[_Place]) -> None:
+    """Nobody has anything to do with an address space that is never finished, but who finds it meanwhile."""
+    for place in places:
+        if not VERBS[place.statement.verb].unfinished:
+            continue
+        mm = race.vma_named(place.statement.to).mm
+        if place.actor.count > 1:
+            raise InputError(
+                f"{place.actor.count} threads fork the same child", key=f"actor[{place.number}].count",
+                expected="one thread",
+            )  # fmt: skip
+        for other in places:
+            verb = VERBS[other.statement.verb]
+            if other is place or verb.finds or verb.of == "file":
+                continue
+            names = (other.statement.target, other.statement.to, other.statement.on)
+            if any(vma.mm == mm for vma in race.vma if vma.name in names):
+                raise InputError(
+                    f"the child that actor {place.actor.name!r} forks is never finished",
+                    key=f"{other.key}.{other.statement.verb}", expected="a vma of another address space",
+                )  # fmt: skip
 
 
 def _check_order(race: Race) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from spfvar.scenario.race import Race, RaceStatement, RaceVma
 
 #: Keys that a statement may have besides its verb.
-Extra = Literal["page", "prot", "to", "fast", "on", "write", "args"]
+Extra = Literal["page", "prot", "to", "at", "fast", "on", "write", "args"]
 #: Pages that a verb maps, unmaps or takes: of the VMA that it names, of the one at ``to``, of a heap from
 #: ``page`` on.
 Role = Literal["target", "to", "tail"]
@@ -53,6 +53,9 @@ class Verb:
     first), so that no other thread may take them too.  ``whole``: its range is one VMA exactly; ``reshapes``:
     it changes where a VMA ends, so that it cannot run beside another thread's verb that is ``whole``.
     ``lasting``: its VMA is there until it is done. ``absent``: it means something where nothing is mapped.
+    ``outside``: its thread is no user of the address space, whose mm_struct it has kept (mm_count) since
+    before the race, and gives up in the end.  ``unfinished``: it makes an address space of its own that is
+    never finished; ``finds``: so one may be found by it.
     ``tries``: what it would take may not be free; then it fails, and what the program has behind it is not
     run.
     ``generated``: is it in the programs of a hunt?  Not, if nothing is known of what it does.
@@ -72,6 +75,9 @@ class Verb:
     reshapes: bool = False
     lasting: bool = False
     absent: bool = False
+    outside: bool = False
+    unfinished: bool = False
+    finds: bool = False
     generated: bool = True
 
 
@@ -233,6 +239,29 @@ PLACE: Final = Need(
     "a place that is not mapped, of {vma.pages} pages, in its page table "
     "as {vma.start} is in one of {race.table_pages}",
 )
+
+
+def _no_second(race: Race, statement: RaceStatement) -> str:
+    vma, to, at = (race.vma_named(name) for name in (statement.target, statement.to, statement.at))
+    behind = next(
+        (other for other in race.vma if other.mapped and other.range == (vma.end, vma.end + at.pages)), None
+    )
+    fits = behind is not None and behind.mm == vma.mm and not behind.growsdown
+    alone = all(other in (to, at) for other in race.vma if other.mm == to.mm)
+    placed = not at.mapped and at.mm == to.mm and at.start == to.end
+    return "" if fits and placed and alone else f"a fork of vma {vma.name!r} cannot fail at {at.name!r}"
+
+
+SECOND: Final = Need(
+    "the place behind ``to`` for the vma behind the first one, and no other in that mm",
+    _no_second,
+    "at",
+    "a place that is not mapped and starts where ``to`` ends, of as many pages as the vma at {vma.end} "
+    "has, and no third one in their mm",
+)
+MONITORED: Final = Need(
+    "a vma with userfault = true", _if(lambda vma: not vma.userfault, "nobody monitors vma {name!r}")
+)
 SAME_MM: Final = Need("a place in the same mm", _wrong_mm(other=False), "to")
 OTHER_MM: Final = Need("a place in the other mm", _wrong_mm(other=True), "to")
 
@@ -333,9 +362,48 @@ VERBS: Final[dict[str, Verb]] = {
             claims=("to",),
             whole=True,
         ),
+        Verb(
+            "fork_fails",
+            "fork of the VMA and the one behind it, for which there is no memory: what the child would have "
+            "at ``to`` and ``at`` in the other mm goes again",
+            extras=("to", "at"),
+            needs=(COVERED, PLACE, OTHER_MM, SECOND, NOT_SWAPPED),
+            whole=True,
+            unfinished=True,
+        ),
         Verb("mbind", "mbind: another memory policy for the VMA", needs=(COVERED,), whole=True),
         Verb("maps", "a read of /proc/pid/maps over the VMA's range", absent=True),
         Verb("smaps", "a read of /proc/pid/smaps: every entry of the VMA's range", absent=True),
+        Verb(
+            "ksm",
+            "ksmd's look at every VMA of the second mm, whose mm_struct it keeps, and not its users",
+            needs=(SECOND_MM,),
+            absent=True,
+            outside=True,
+        ),
+        Verb(
+            "mrelease",
+            "process_mrelease: the VMA's private pages are reaped, by somebody who keeps the mm_struct alone",
+            needs=(SECOND_MM,),
+            absent=True,
+            outside=True,
+        ),
+        Verb(
+            "unuse",
+            "swapoff's look at every VMA of the second mm, which it becomes a user of if that still has any",
+            needs=(SECOND_MM,),
+            absent=True,
+            outside=True,
+            finds=True,
+        ),
+        Verb(
+            "monitor",
+            "a userfaultfd monitor that reads of a fork, and looks at every VMA of the child",
+            needs=(SECOND_MM, MONITORED),
+            absent=True,
+            outside=True,
+            finds=True,
+        ),
         Verb(
             "collapse",
             "khugepaged on the VMA's anonymous page table",

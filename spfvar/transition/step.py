@@ -222,7 +222,7 @@ def tree_op(s, p, g, pc, tb, a):
         pages.new_epoch(s, g, s[a], s[a + 1], s[tb + p[pc, C_SRC]] + 1)
         return tables.tree_store(s, g, s[a], s[a + 1], s[tb + p[pc, C_SRC]] + 1)
     if op == c.TREE_ERASE:
-        return tables.tree_store(s, g, s[tb + p[pc, C_SRC]], s[tb + p[pc, C_SRC2]], 0)
+        return tables.tree_store(s, g, s[tb + p[pc, C_SRC]], s[tb + p[pc, C_SRC2]], p[pc, C_IMM])
     address = s[tb + p[pc, C_SRC]]
     return 1 if s[a] <= address < s[a + 1] else 0  # VMA_CONTAINS
 

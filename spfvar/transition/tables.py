@@ -1,6 +1,6 @@
 """The VMA tree, page tables and the page cache in the state.
 
-The tree has a slot per 2**shift pages (VMA + 1, or 0), the page middle directory a slot per
+The tree has a slot per 2**shift pages (VMA + 1, 0, or TREE_*), the page middle directory a slot per
 page table (table + 1, or 0), a table a power of two of entries of PTE_* bits with the folio above them.
 """
 
@@ -33,8 +33,11 @@ from spfvar.ops.codes import (
     PTE_PRESENT,
     PTE_WRITE,
     PTE_ZERO,
+    TREE_DESTROYED,
     V_MIGRATION_UNLOCKED,
+    V_TREE_DESTROYED,
     V_USE_AFTER_FREE,
+    V_ZERO_ENTRY,
 )
 from spfvar.transition.jit import inlined
 
@@ -43,20 +46,23 @@ from spfvar.transition.jit import inlined
 def find_vma(s, g, start, end, register):
     """Outcome 1 if the tree has a VMA for a page of the range; the first one's number goes to a thread word.
 
-    Beyond the address space there is none (the next VMA of the last one is looked for there).
+    Beyond the address space there is none (the next VMA of the last one is looked for there).  In a tree that
+    was destroyed nobody may look, nor take what a failed fork has left there for a VMA.
     """
     found = 0
     address = start
     while found == 0 and address < end and address < g[G_PAGES]:
         found = s[g[G_TREE] + (address >> g[G_TREE_SHIFT])]
         address += 1 << g[G_TREE_SHIFT]
+    if found < 0:
+        return -2 - (V_TREE_DESTROYED if found == TREE_DESTROYED else V_ZERO_ENTRY)
     s[register] = found - 1
     return 1 if found != 0 else 0
 
 
 @inlined
 def tree_store(s, g, start, end, value):
-    """Let every address of the range find ``value - 1`` (0: nothing)."""
+    """Let every address of the range find ``value - 1`` (0: nothing; below: what a tree that is left has)."""
     shift = g[G_TREE_SHIFT]
     for slot in range(g[G_TREE] + (start >> shift), g[G_TREE] + ((end - 1) >> shift) + 1):
         s[slot] = value
@@ -98,7 +104,7 @@ def pmd_clear(s, g, address, start, end, register):
     last = first + (1 << g[G_PT_SHIFT]) - 1
     for slot in range(g[G_TREE] + (first >> shift), g[G_TREE] + (last >> shift) + 1):
         page = (slot - g[G_TREE]) << shift
-        if slot < g[G_PMD] and s[slot] != 0 and not start <= page < end:
+        if slot < g[G_PMD] and s[slot] > 0 and not start <= page < end:
             return 0
     word = pmd(g, address)
     s[register] = s[word] - 1

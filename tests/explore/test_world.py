@@ -29,12 +29,14 @@ RACES = sorted((Path(__file__).parents[2] / "races").glob("*.toml"))
 
 
 def all_ended(world: RaceWorld) -> RaceWorld:
-    """The world with every actor's thread at its exit, the kthread at rest."""
+    """The world with every actor's thread at its exit, having given up what it kept; the kthread at rest."""
     end = int(np.flatnonzero(world.program.table[:, c.C_OP] == c.END)[0])
     start = world.start.copy()
     for thread, name in enumerate(world.names):
         if name != KTHREAD:
             start[world.layout.thread_base(thread) + c.T_PC] = end
+    for mm in range(world.race.mms):
+        start[world.layout.word(o.MM_COUNT, mm)] = 1
     return replace(world, start=start)
 
 

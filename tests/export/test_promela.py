@@ -39,6 +39,8 @@ FULL = bool(os.environ.get("SPFVAR_FULL"))
 SHIPPED = [name for name in catalogue.races().names() if catalogue.races().is_shipped(name)]
 #: Few and small, and together they execute every primitive, with every outcome, that any of them does.
 SAMPLE = (
+    ("exit-ksm", "mmap-lock"),
+    ("fork-fails-unuse", "per-vma-6.12"),
     ("fork-fault", "mmap-lock"),
     ("heap", "per-vma-refcnt"),
     ("maps-munmap", "spf-do-fault"),
@@ -58,8 +60,16 @@ SAMPLE = (
     ("two-copies", "mmap-lock"),
 )
 CASES = [(race, variant) for race in SHIPPED for variant in DIFFERENT] if FULL else SAMPLE
-#: A page too early, an entry too late, a deadlock, an object that is gone, a slot used again.
-TWINS = ("c3@mmap-lock", "f1@mmap-lock", "s3@spf-anon", "v5@per-vma-6.12", "x1@mmap-lock")
+#: A page too early, an entry too late, a deadlock, an object that is gone, a slot used again, a tree that is gone.
+TWINS = (
+    "c3@mmap-lock",
+    "f1@mmap-lock",
+    "k1@per-vma-6.12",
+    "s3@spf-anon",
+    "v5@per-vma-6.12",
+    "x1@mmap-lock",
+    "x18@per-vma-6.12",
+)
 #: Opcodes that only simulated loads use.
 SIMULATED = {"FRESH_RANGE"}
 

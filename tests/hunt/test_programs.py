@@ -43,6 +43,9 @@ def test_statements_of_a_memory() -> None:
     assert texts("table", "move") == ["move map to away", "move map to away (fast)"]
     assert texts("closed-file", "truncate", "mmap") == []  # nobody has it open
     assert texts("neighbours", "merge") == ["merge map to next"]
+    assert texts("ending", "exit", "ksm", "mrelease") == ["exit map", "ksm map", "mrelease map"]
+    assert texts("anon", "exit", "ksm", "mrelease") == []  # the first address space never ends
+    assert texts("two-forked", "fork_fails") == ["fork_fails map to child (at later)"]
     assert texts("fork", "fork", "exit") == ["exit child", "fork map to child"]
 
 
@@ -68,7 +71,9 @@ def canonical(group: Group) -> tuple[object, ...]:
 
 def named_in(race: Race) -> set[str]:
     """The VMAs and files that its statements name."""
-    return {name for actor in race.actor for one in actor.program for name in (one.target, one.to) if name}
+    return {
+        name for actor in race.actor for one in actor.program for name in (one.target, one.to, one.at) if name
+    }
 
 
 @pytest.mark.parametrize("name", MEMORIES)

@@ -154,12 +154,26 @@ MEMORY = {
         {"name": "slots", "start": 10, "pages": 2, "swap": "synchronous"},
     ],
 }
+#: Where the second address space is a place for a child, and nothing else.
+CHILDLESS = {
+    "vma": [
+        {"name": "a", "start": 0},
+        {"name": "next", "start": 1},
+        {"name": "child", "start": 2, "mm": 1, "mapped": False, "userfault": True},
+        {"name": "later", "start": 3, "mm": 1, "mapped": False},
+    ],
+}
 PROGRAMS: dict[str, list[dict[str, Any]]] = {
     **{verb: [{verb: "f" if verb in FILE_VERBS else "a"}] for verb in VERBS},
     "mmap": [{"mmap": "free"}],
     "swapout": [{"swapout": "slots"}],
     "grow": [{"shrink": "a"}, {"grow": "a"}],
     "exit": [{"exit": "ours"}],
+    "ksm": [{"ksm": "ours"}],
+    "mrelease": [{"mrelease": "ours"}],
+    "unuse": [{"unuse": "ours"}],
+    "monitor": [{"monitor": "child"}],
+    "fork_fails": [{"fork_fails": "a", "to": "child", "at": "later"}],
     "merge": [{"merge": "a", "to": "next"}],
     "move": [{"move": "a", "to": "free"}],
     "dontunmap": [{"dontunmap": "a", "to": "free"}],
@@ -169,10 +183,15 @@ PROGRAMS: dict[str, list[dict[str, Any]]] = {
 }
 
 
+def memory_of(verb: str) -> dict[str, Any]:
+    """What the verb's program can be run on."""
+    return CHILDLESS if verb in ("fork_fails", "monitor") else MEMORY
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_is_a_key_of_a_statement(verb: str) -> None:
     """A statement with any of the verbs is read back with it."""
-    read = Race.model_validate(race(**MEMORY, actor=[{"name": "x", "program": PROGRAMS[verb]}]))
+    read = Race.model_validate(race(**memory_of(verb), actor=[{"name": "x", "program": PROGRAMS[verb]}]))
     last = read.actor[0].program[-1]
     assert (last.verb, last.target) == (verb, PROGRAMS[verb][-1][verb])
 

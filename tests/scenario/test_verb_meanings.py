@@ -10,7 +10,7 @@ import pytest
 from spfvar.scenario.actors import actor_text
 from spfvar.scenario.race import Race, RaceStatement
 from spfvar.scenario.verbs import FILE_VERBS, VERBS
-from tests.scenario.test_race import MEMORY, PROGRAMS, race
+from tests.scenario.test_race import PROGRAMS, memory_of, race
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -20,7 +20,7 @@ def test_a_verb_says_what_it_does_and_has_a_text(verb: str) -> None:
     assert meaning.name == verb
     assert meaning.does
     assert all(need.text for need in meaning.needs)
-    read = Race.model_validate(race(**MEMORY, actor=[{"name": "x", "program": PROGRAMS[verb]}]))
+    read = Race.model_validate(race(**memory_of(verb), actor=[{"name": "x", "program": PROGRAMS[verb]}]))
     assert next(actor_text(read, read.actor[0])()) is not None
 
 

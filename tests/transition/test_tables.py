@@ -37,9 +37,19 @@ from spfvar.ops.paging import (
     touch,
     zap_ptes,
 )
-from spfvar.ops.primitives import copy_register, find_vma, folio_unlock, tree_erase, tree_store, vma_contains
+from spfvar.ops.primitives import (
+    copy_register,
+    find_vma,
+    find_vma_intersection,
+    folio_unlock,
+    mt_destroy,
+    tree_erase,
+    tree_store,
+    vma_contains,
+)
 from tests.transition.bench import Bench, text_of
 
+DESTROYED = c.VIOLATIONS[c.V_TREE_DESTROYED]
 P, W, A, D, Z = c.PTE_PRESENT, c.PTE_WRITE, c.PTE_ANON, c.PTE_DIRTY, c.PTE_ZERO
 #: Registers that a bench lays out although no op mentions them.
 ALL = (
@@ -89,6 +99,23 @@ def test_erasing_takes_exactly_the_range_out() -> None:
     bench.state[bench.layout.g[c.G_TREE] : bench.layout.g[c.G_TREE] + 16] = 1
     bench.step(0)
     assert [bench.tree(page) for page in range(16)] == [0] * 4 + [-1] * 4 + [0] * 8
+
+
+def test_nobody_may_look_into_a_tree_that_was_destroyed() -> None:
+    """Of [0, 16), the tree of [4, 8) is destroyed: a look at 4 or 7 breaks the rule, one at 3 or 8 does not."""
+    for page, expected in ((3, "ok"), (4, DESTROYED), (7, DESTROYED), (8, "ok")):
+        bench = one(mt_destroy(), find_vma(), range_start=4, range_end=8, address=page)
+        bench.state[bench.layout.g[c.G_TREE] : bench.layout.g[c.G_TREE] + 16] = 1
+        assert bench.steps(0, 0) == ["ok", expected]
+
+
+def test_a_range_that_begins_with_a_vma_is_found_before_the_tree_behind_it_is_looked_at() -> None:
+    """Slots 0 to 3 are of one mm, 4 to 7 of one whose tree is gone."""
+    for start, expected in ((3, "ok"), (4, DESTROYED)):
+        bench = one(find_vma_intersection(), range_start=start, range_end=8)
+        bench.state[bench.layout.g[c.G_TREE] : bench.layout.g[c.G_TREE] + 4] = 1
+        bench.state[bench.layout.g[c.G_TREE] + 4 : bench.layout.g[c.G_TREE] + 8] = c.TREE_DESTROYED
+        assert bench.step(0) == expected
 
 
 @pytest.mark.parametrize(("page", "inside"), [(3, 0), (4, 1), (7, 1), (8, 0)])
@@ -345,6 +372,13 @@ def test_a_table_stays_while_a_vma_needs_it(page: int, kept: bool) -> None:
     bench.state[bench.layout.g[c.G_TREE] + page] = 1
     assert bench.ask(0) == (0 if kept else 1)
     assert (bench.pmd(4) == 1) == kept
+
+
+def test_a_tree_that_was_destroyed_needs_no_table() -> None:
+    """A destroyed slot beside the range is no VMA."""
+    bench = one(pmd_clear(), cursor=5)
+    bench.state[bench.layout.g[c.G_TREE] + 7] = c.TREE_DESTROYED
+    assert (bench.ask(0), bench.pmd(4)) == (1, -1)
 
 
 def test_a_fresh_range_forgets_entries_and_whole_tables() -> None:
