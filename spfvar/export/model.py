@@ -116,6 +116,10 @@ class Model:
         """Have anonymous pages an identity?"""
         return self.count(o.PAGE) > 0
 
+    def has_pins(self) -> bool:
+        """Does anybody pin pages?"""
+        return self.has_pages() and c.PAGE_PIN in self.codes
+
     def has_slots(self) -> bool:
         """Have pages a swap slot of their own?"""
         return o.SWAP_COUNT in self.fields
