@@ -124,7 +124,6 @@ _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tup
     c.PAGES_PUT: ((TLB,), (o.PAGE_REFS, life_of(o.PAGE)), ()),
     c.PAGE_COPY: ((life_of(o.PAGE), EPOCH), (o.PAGE_DATA, o.PAGE_EPOCH), ()),
     c.PAGE_RMAP: ((), (o.PAGE_ANON_VMA, o.PAGE_INDEX, o.PAGE_EXCLUSIVE), ()),
-    c.PAGE_PIN: ((PMD, PTE), (PINNED,), ()),
     c.PAGE_DMA: ((PINNED,), (o.PAGE_DATA, WRITES), ()),
     c.ENTRY_FOLIO: ((o.FOLIO_LOCK,), (), ()),
     c.RMAP_NEXT: ((o.FILE_FOLIO0, o.VM_LINKED, o.VM_FILE, o.VM_START, o.VM_END, life_of(o.VMA)), (), ()),
@@ -188,7 +187,7 @@ def footprint(op: Op, deferred: Iterable[ObjectClass]) -> Footprint:
     elif op.code in _FIXED:
         for have, more in zip((found.reads, found.writes, found.adds), _FIXED[op.code], strict=True):
             have.update(more)
-        if op.code == c.PAGE_PUT and op.imm == c.PIN_BIAS:
+        if (op.code, op.imm) in ((c.PAGE_PUT, c.PIN_BIAS), (c.PTE_SAME, 1)):
             found.writes.add(PINNED)
     elif op.code not in _LOCAL:
         found.unknown = True

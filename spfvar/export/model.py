@@ -117,8 +117,8 @@ class Model:
         return self.count(o.PAGE) > 0
 
     def has_pins(self) -> bool:
-        """Does anybody pin pages?"""
-        return self.has_pages() and c.PAGE_PIN in self.codes
+        """Does anybody use pages that are pinned?"""
+        return self.has_pages() and c.PAGE_DMA in self.codes
 
     def has_slots(self) -> bool:
         """Have pages a swap slot of their own?"""

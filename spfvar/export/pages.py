@@ -8,19 +8,6 @@ from spfvar.ops import objects as o
 
 
 def _pins(model: Model) -> list[tuple[str, str]]:
-    note = """\
-inline note_pin(address_, number) {
-	if
-	:: PMD(address_) != NULL ->
-		entry = PTE(PMD(address_), address_);
-		if
-		:: READABLE(entry) && (entry & ANON) != 0 && entry / PAGE_UNIT == number ->
-			pinned[address_] = number + 1
-		:: else
-		fi
-	:: else
-	fi
-}"""
     device = """\
 inline device_writes(number) {
 	page_data[number] = (page_data[number] + 1) % WRITES;
@@ -31,23 +18,25 @@ inline device_writes(number) {
 		fi
 	}
 }"""
-    unpin = """\
-inline unpin_page(number) {
-	if
-	:: page_life[number] == LIVE ->
-		page_refcount[number] = page_refcount[number] - PIN_BIAS + 1;
+    last = """
 		if
 		:: page_refcount[number] <= PIN_BIAS ->
 			for (i : 0 .. PAGES - 1) {
 				if :: pinned[i] == number + 1 -> pinned[i] = NULL :: else fi
 			}
 		:: else
-		fi
+		fi;"""
+    unpin = """\
+inline unpin_page(number) {
+	if
+	:: page_life[number] == LIVE ->
+		page_refcount[number] = page_refcount[number] - PIN_BIAS + 1;LAST
+		skip
 	:: else
 	fi;
 	put_page(number)
-}"""
-    return [("note_pin", note), ("device_writes", device), ("unpin_page", unpin)] if model.has_pins() else []
+}""".replace("LAST", last if model.has_pins() else "")
+    return [("device_writes", device), ("unpin_page", unpin)]
 
 
 def pieces(model: Model) -> list[tuple[str, str]]:

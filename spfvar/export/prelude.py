@@ -32,7 +32,7 @@ def constants(model: Model) -> Iterator[str]:
     yield "/* page-table entries: bits, and above them the number of the page or folio */"
     for name in ("PRESENT", "WRITE", "ANON", "DIRTY", "ZERO", "MIGRATION"):
         yield f"#define {name} {getattr(c, f'PTE_{name}')}"
-    if model.has_pins():
+    if any(op.code == c.PAGE_PUT and op.imm == c.PIN_BIAS for op in model.ops):
         yield f"#define PIN_BIAS {c.PIN_BIAS}\t/* a pin is so many references */"
     yield f"#define PAGE_UNIT {1 << c.PTE_FOLIO_SHIFT}"
     yield "#define READABLE(pte) (((pte) & PRESENT) != 0)"

@@ -109,8 +109,10 @@ def read_pte(x: Operands) -> Step:
 
 @template(c.PTE_SAME)
 def pte_same(x: Operands) -> Step:
-    """Is the entry as it was?"""
-    return test(f"{_entry(x, x.src)} == {x.src2}")
+    """Is the entry as it was?  Then its page, if that is pinned now, has to stay."""
+    same = f"{_entry(x, x.src)} == {x.src2}"
+    pinned = [f"pinned[{x.src}] = {x.src2} / PAGE_UNIT + 1"] if x.imm and x.model.has_pins() else []
+    return test(same, *pinned)
 
 
 @template(c.PTE_NONE)
@@ -366,12 +368,6 @@ def page_add_rmap(x: Operands) -> Step:
         f"page_index[{x.index}] = {x.dst} - {x.src2} + {x.src3}",
         *exclusive,
     )
-
-
-@template(c.PAGE_PIN)
-def has_pinned(x: Operands) -> Step:
-    """Remember what is pinned at the address, if it is mapped there."""
-    return done(f"note_pin({x.src}, {x.index})")
 
 
 @template(c.PAGE_DMA)

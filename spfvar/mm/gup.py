@@ -20,13 +20,13 @@ from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import FORCE, TRIED, UNSHARE, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
-from spfvar.ops.paging import pmd_same, pte_same, read_pmd, read_pte, vm_normal_page
+from spfvar.ops.paging import pmd_same, read_pmd, read_pte, vm_normal_page
 from spfvar.ops.pinning import (
     dma,
-    has_pinned,
     is_pinned,
     load_pins,
     page_anon_exclusive,
+    pte_same_pinned,
     set_page_anon_exclusive,
     try_grab_folio,
     unpin_user_page,
@@ -83,7 +83,7 @@ def followed(vmf: VmFault) -> Steps:
     if kind != "anonymous":
         return "shared"
     yield try_grab_folio()  # which is mapped, and so not free
-    yield has_pinned()
+    yield pte_same_pinned()  # as it is: its table is locked
     return "pinned"
 
 
@@ -122,9 +122,7 @@ class GetUserPages:
             return False
         if (yield vm_normal_page()) != "anonymous" or (yield try_grab_folio()) == "zero":
             return False
-        same = (yield pmd_same()) and (yield pte_same())
-        if same:
-            yield has_pinned()
+        same = (yield pmd_same()) and (yield pte_same_pinned())
         if not same or (pte == "write-protected" and not (yield page_anon_exclusive())):
             yield unpin_user_page(o.old_page)
             return False

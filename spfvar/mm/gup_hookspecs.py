@@ -1,4 +1,4 @@
-"""The hook points of get_user_pages, and of who must not share what it has pinned; see spfvar.mm.hookspecs."""
+"""The hook points of get_user_pages, and of who would share what is pinned; see spfvar.mm.hookspecs."""
 
 from __future__ import annotations
 

@@ -30,10 +30,15 @@ class Ksm:
 
     def share(self) -> Steps:
         """Take the entry out first: who pins without locks sees that it changed, or is seen himself."""
-        yield pte_take(o.cursor)
-        yield ipi_send("ptep_clear_flush", o.cursor)
-        yield ipi_wait()
+        yield from clear_and_flush()
         if (yield from hooks.page_try_share_anon_rmap()):
             yield pte_put_back(o.cursor, writable=False)
         else:
             yield pte_put_back(o.cursor)
+
+
+def clear_and_flush() -> Steps:
+    """ptep_clear_flush of the entry at ``cursor``."""
+    yield pte_take(o.cursor)
+    yield ipi_send("ptep_clear_flush", o.cursor)
+    yield ipi_wait()

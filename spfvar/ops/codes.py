@@ -103,14 +103,13 @@ PAGE_RMAP: Final = 95
 PAGE_OF: Final = 96
 RMAP_NEXT: Final = 97
 ENTRY_FOLIO: Final = 98
-PAGE_PIN: Final = 99
-PAGE_DMA: Final = 100
+PAGE_DMA: Final = 99
 # --- locks of ranges of addresses ----------------------------------------------------------------
-RANGE_LOCK: Final = 110
-RANGE_TRYLOCK: Final = 111
-RANGE_WAIT: Final = 112
-RANGE_UNLOCK: Final = 113
-RANGE_DOWNGRADE: Final = 114
+RANGE_LOCK: Final = 100
+RANGE_TRYLOCK: Final = 101
+RANGE_WAIT: Final = 102
+RANGE_UNLOCK: Final = 103
+RANGE_DOWNGRADE: Final = 104
 
 NAMES: Final[dict[int, str]] = {
     value: name for name, value in dict(globals()).items() if name.isupper() and isinstance(value, int)
@@ -313,7 +312,7 @@ G_SWAP_COUNT: Final = 24  # offset of these fields in a folio (0: no page has a 
 G_SWAP_DATA: Final = 25
 G_EXCLUSIVE: Final = 26  # offset of PG_anon_exclusive in a page (0: nobody looks at it)
 #: State words: the anonymous page (+ 1) that was pinned at an address and has to be there still; 0: none.
-G_PINNED: Final = 27  # (0: the run pins nothing)
+G_PINNED: Final = 27  # (0: nobody uses what is pinned)
 G_CLASS0: Final = 28  # per class, in the order of objects.CLASSES: the K_* words
 CLASS_WORDS: Final = 7
 K_BASE: Final = 0

@@ -10,7 +10,7 @@ from spfvar.ops import codes
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
 from spfvar.ops.places import Line, Place, Register
-from spfvar.ops.primitives import NULL, at, equals, load, store, test_register
+from spfvar.ops.primitives import BOOL, NULL, at, equals, life, load, store, test_register
 
 # --- pinned pages --------------------------------------------------------------------------------
 
@@ -50,12 +50,16 @@ def set_page_anon_exclusive(exclusive: bool, register: Register = o.old_page) ->
     return store(at(register, o.PAGE_EXCLUSIVE), int(exclusive))
 
 
-def has_pinned(register: Register = o.old_page, key: Register = o.address) -> Op:
-    """Not a kernel step: the pin is taken, so what is mapped at the address has to stay as long as it is.
+def pte_same_pinned() -> Op:
+    """Outcome: does the entry still hold ``orig_pte``, whose page is pinned?
 
-    Unless the process unmaps it, or asks for its content to be thrown away.
+    If it does, the page has to stay there as long as it is pinned, unless the process unmaps it or asks for
+    its content to be thrown away.
     """
-    return Op(codes.PAGE_PIN, "pinned", src=key, place=Place(register, o.PAGE_REFS), cost="free")
+    return Op(
+        codes.PTE_SAME, "pte_same", BOOL, place=Place(o.table, life(o.table)), src=o.address, src2=o.orig_pte,
+        imm=1, line=Line(o.table, o.PTES, "read"),
+    )  # fmt: skip
 
 
 def dma(write: bool, register: Register = o.pinned_page, name: str = "") -> Op:

@@ -123,9 +123,9 @@ class RaceStatement(_Strict):
     ``migrate`` moves it to another place in memory, ``writeback`` writes from it on.  ``anon_rmap`` is a
     reverse-map walk that comes by the VMA's anon_vma; ``mkyoung`` is a fault on a page that may be mapped,
     for the sake of its accessed bit.  ``swapout`` is reclaim of an anonymous page.  ``pin`` takes a
-    page for a device, ``dma`` lets the device use it, ``unpin`` gives it back; ``poke`` is a debugger's write,
-    ``ksm`` write-protects a page to share it.  ``get_user`` and
-    ``put_user`` are the kernel's accesses on behalf of its user.  ``call`` runs a hook point, with the
+    page for a device (to ``write`` to it; ``fast``: without locks), ``dma`` lets the device use it, ``unpin``
+    gives it back; ``poke`` is a debugger's write, ``ksm`` write-protects a page to share it.  ``get_user``
+    and ``put_user`` are the kernel's accesses on behalf of its user.  ``call`` runs a hook point, with the
     registers of the VMA or file ``on`` set (its address from ``page``), the facts of that VMA (a VmFault of a
     ``write``) for arguments, and the rest from ``args``; a Register by its name.
     """

@@ -363,7 +363,7 @@ VERBS: Final[dict[str, Verb]] = {
         ),
         Verb(
             "pin",
-            "pin_user_pages of page ``page``, for a device that will read it, ``write``: write to it; ``fast``: "
+            "pin_user_pages of page ``page``, for a device that will read it, or ``write`` to it; ``fast``: "
             "without locks, if that can be",
             extras=("page", "write", "fast"),
             needs=(PRIVATE,),

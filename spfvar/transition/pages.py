@@ -147,7 +147,7 @@ def put(s, g, page, amount):
     if s[word] != LIVE:
         return -2 - V_USE_AFTER_FREE
     s[word + PAGE_REFS] -= amount
-    if amount == PIN_BIAS and s[word + PAGE_REFS] < PIN_BIAS:
+    if amount == PIN_BIAS and g[G_PINNED] != 0 and s[word + PAGE_REFS] < PIN_BIAS:
         for address in range(g[G_PAGES]):
             if s[g[G_PINNED] + address] == page + 1:
                 s[g[G_PINNED] + address] = 0
@@ -215,15 +215,13 @@ def add_rmap(s, g, page, anon_vma, index):
 
 
 @inlined
-def pin(s, g, address, page):
-    """The page is pinned: as long as it is, it has to stay what the address has, if that has it now."""
-    table = s[pmd(g, address)] - 1
-    if table < 0:
+def pte_same(s, g, table, address, entry, pinned):
+    """Is the entry the same still?  If its page is ``pinned``, the page has to stay as long as it is."""
+    if s[pte(g, table, address)] != entry:
         return 0
-    entry = s[pte(g, table, address)]
-    if entry & PTE_PRESENT and entry & PTE_ANON and entry >> PTE_FOLIO_SHIFT == page:
-        s[g[G_PINNED] + address] = page + 1
-    return 0
+    if pinned != 0 and g[G_PINNED] != 0:
+        s[g[G_PINNED] + address] = (entry >> PTE_FOLIO_SHIFT) + 1
+    return 1
 
 
 @inlined

@@ -252,7 +252,7 @@ def table_op(s, p, g, pc, tid, tb, index, out):
     if op == c.PTE_NONE:
         return 1 if s[tables.pte(g, index, address)] == 0 else 0
     if op == c.PTE_SAME:
-        return 1 if s[tables.pte(g, index, address)] == s[tb + p[pc, C_SRC2]] else 0
+        return pages.pte_same(s, g, index, address, s[tb + p[pc, C_SRC2]], p[pc, C_IMM])
     if op == c.SET_PTE:
         writable, page, how = s[tb + p[pc, C_SRC2]], s[tb + p[pc, C_DST]], p[pc, C_IMM2]
         return pages.set_pte(s, g, index, address, p[pc, C_IMM], writable, page, how)
@@ -338,8 +338,6 @@ def page_op(s, p, g, pc, tb, index, a):
     if op == c.ENTRY_FOLIO:
         s[tb + p[pc, C_DST]] = s[tb + p[pc, C_SRC]] >> c.PTE_FOLIO_SHIFT
         return tables.check_migrating(s, g, s[tb + p[pc, C_DST]])
-    if op == c.PAGE_PIN:
-        return pages.pin(s, g, s[tb + p[pc, C_SRC]], index)
     if op == c.PAGE_DMA:
         return pages.dma(s, g, index, p[pc, C_IMM])
     offset = s[tb + p[pc, C_SRC]] - s[a]
