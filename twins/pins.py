@@ -72,8 +72,10 @@ class EntryBeforeExclusive(Ksm):
         yield set_page_anon_exclusive(False)
 
 
-TWINS = (
-    [
+DESIGNS = ("mmap-lock", "per-vma-6.12")
+
+TWINS = [
+    *(
         Twin(
             bug="C1",
             title="a debugger's write goes to the file of a private mapping (Dirty COW)",
@@ -82,12 +84,12 @@ TWINS = (
             race="poke-madvise",
             prop="P8",
             patches=(WriteForgotten,),
-            description="The copy is thrown away between the fault that made it and the look that was to find "
-            "it; what is there then is read from the file, and written to.",
+            description="The copy is thrown away between the fault that made it and the look that was to "
+            "find it. What is there then comes from the file, and is written to.",
         )
-        for fixed in ("mmap-lock", "per-vma-6.12")
-    ]
-    + [
+        for fixed in DESIGNS
+    ),
+    *(
         Twin(
             bug="C2",
             title="a page is pinned without locks while fork makes it copy-on-write",
@@ -99,39 +101,37 @@ TWINS = (
             description="fork found the page not pinned, the pin found its entry writable. The process's "
             "next write goes to a copy, and the device's to the page that the child has.",
         )
-        for fixed in ("mmap-lock", "per-vma-6.12")
-    ]
-    + [
-        Twin(
-            bug="X22",
-            title="KSM and a lock-free pin, without the memory barriers between their looks at each other",
-            source="088b8aa537c2",
-            fixed="mmap-lock",
-            race="pin-ksm",
-            prop="",
-            patches=(NoBarriers,),
-            description="A control: memory is sequentially consistent here, so the order of the text will do. "
-            "X22-pins and X22-entry are orders that weaker memory would make of it.",
-        ),
-        Twin(
-            bug="X22-pins",
-            title="KSM looks for pins before its clearing of the entry can be seen",
-            source="088b8aa537c2",
-            fixed="mmap-lock",
-            race="pin-ksm",
-            prop="P8",
-            patches=(PinsBeforeEntry,),
-            description="What a missing barrier between A1 and A2 of that commit allows, written as a text.",
-        ),
-        Twin(
-            bug="X22-entry",
-            title="KSM's entry is seen again before PG_anon_exclusive is seen cleared",
-            source="088b8aa537c2",
-            fixed="mmap-lock",
-            race="pin-ksm",
-            prop="P8",
-            patches=(EntryBeforeExclusive,),
-            description="What a missing barrier between A3 and A4 of that commit allows, written as a text.",
-        ),
-    ]
-)
+        for fixed in DESIGNS
+    ),
+    Twin(
+        bug="X22",
+        title="KSM and a lock-free pin, without the memory barriers between their looks at each other",
+        source="088b8aa537c2",
+        fixed="mmap-lock",
+        race="pin-ksm",
+        prop="",
+        patches=(NoBarriers,),
+        description="A control: memory is sequentially consistent here, so the order of the text will do. "
+        "X22-pins and X22-entry are orders that weaker memory would make of it.",
+    ),
+    Twin(
+        bug="X22-pins",
+        title="KSM looks for pins before its clearing of the entry can be seen",
+        source="088b8aa537c2",
+        fixed="mmap-lock",
+        race="pin-ksm",
+        prop="P8",
+        patches=(PinsBeforeEntry,),
+        description="What a missing barrier between A1 and A2 of that commit allows, written as a text.",
+    ),
+    Twin(
+        bug="X22-entry",
+        title="KSM's entry is seen again before PG_anon_exclusive is seen cleared",
+        source="088b8aa537c2",
+        fixed="mmap-lock",
+        race="pin-ksm",
+        prop="P8",
+        patches=(EntryBeforeExclusive,),
+        description="What a missing barrier between A3 and A4 of that commit allows, written as a text.",
+    ),
+]

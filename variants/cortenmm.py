@@ -105,7 +105,10 @@ class FaultTransaction:
         # A fault is a transaction of its own: get_user_pages ends its one first, and begins it anew.
         yield from hooks.mmap_read_unlock()
         ret = yield from hooks.do_user_addr_fault(replace(vmf, user=False))
-        return ret & VMFault.ERROR or VMFault.RETRY
+        if ret & VMFault.ERROR:
+            yield from hooks.mmap_read_lock(o.range_start, o.range_end)
+            return ret & VMFault.ERROR
+        return VMFault.RETRY
 
     @hookimpl
     def walk_page_tables(self, vmf: VmFault) -> Steps:
