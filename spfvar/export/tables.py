@@ -111,8 +111,8 @@ def read_pte(x: Operands) -> Step:
 def pte_same(x: Operands) -> Step:
     """Is the entry as it was?  Then its page, if that is pinned now, has to stay."""
     same = f"{_entry(x, x.src)} == {x.src2}"
-    pinned = [f"pinned[{x.src}] = {x.src2} / PAGE_UNIT + 1"] if x.imm and x.model.has_pins() else []
-    return test(same, *pinned)
+    pinned = (f"pinned[{x.src}] = {x.src2} / PAGE_UNIT + 1",) if x.imm and x.model.has_pins() else ()
+    return Step((Way(f"!({same})"), Way(same, pinned)))
 
 
 @template(c.PTE_NONE)
