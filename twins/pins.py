@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import replace
 
+from spfvar.mm import hookspecs as hooks
+from spfvar.mm.fault import PTL
 from spfvar.mm.gup import GetUserPages, folio_maybe_dma_pinned
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.ksm import Ksm, clear_and_flush
 from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
-from spfvar.ops.paging import pte_put_back
+from spfvar.ops.paging import pte_put_back, read_pte, vm_normal_page
 from spfvar.ops.pinning import page_anon_exclusive, set_page_anon_exclusive
-from spfvar.ops.primitives import at, load, test_register
+from spfvar.ops.primitives import at, load, spin_unlock, test_register
 from spfvar.plugins.variant import Twin
 
 
@@ -35,12 +37,21 @@ class WriteForgotten:
 
     def _drop_foll_write(self, vmf: VmFault, fault: Steps) -> Steps:
         ret = yield from fault
-        if isinstance(ret, VMFault) or not vmf.write:
+        if isinstance(ret, VMFault) or not vmf.write or not (yield from copy_is_there()):
             return ret
         yield load(at(o.vma, o.VM_WRITE), o.vm_page_prot)
         if (yield test_register(o.vm_page_prot, 1, "VM_WRITE")):
             return ret
         return replace(vmf, write=False)
+
+
+def copy_is_there() -> Steps:
+    """Has the fault made the copy?  Then it said so (VM_FAULT_WRITE)."""
+    if not (yield from hooks.pte_offset_map_lock(o.address)):
+        return False
+    there = (yield read_pte(False)) != "none" and (yield vm_normal_page()) == "anonymous"
+    yield spin_unlock(PTL)
+    return there
 
 
 class NoBarriers(GetUserPages):

@@ -63,7 +63,15 @@ SAMPLE = (
 )
 CASES = [(race, variant) for race in SHIPPED for variant in DIFFERENT] if FULL else SAMPLE
 #: A page too early, an entry too late, a deadlock, an object that is gone, a slot used again.
-TWINS = ("c1@mmap-lock", "c2@mmap-lock", "c3@mmap-lock", "f1@mmap-lock", "s3@spf-anon", "v5@per-vma-6.12", "x1@mmap-lock")
+TWINS = (
+    "c1@mmap-lock",
+    "c2@mmap-lock",
+    "c3@mmap-lock",
+    "f1@mmap-lock",
+    "s3@spf-anon",
+    "v5@per-vma-6.12",
+    "x1@mmap-lock",
+)
 #: Opcodes that only simulated loads use.
 SIMULATED = {"FRESH_RANGE"}
 
