@@ -1,7 +1,7 @@
 """fork(2): VMAs of the parent and their entries are copied into the child's address space.
 
 Sources: kernel/fork.c dup_mmap; mm/memory.c copy_page_range, copy_present_pte (v5.12); mm/mmap.c exit_mmap.
-Where pages are pinned, also copy_present_page, page_copy_prealloc and write_protect_seq (mm/memory.c, v6.1.y).
+Where pages are pinned, also copy_present_page, page_copy_prealloc, write_protect_seq (mm/memory.c, v6.1.y).
 Of the child's own anon_vma only the time is there: the child shares the parent's, which is what keeps the
 inherited pages reachable.
 """
