@@ -79,6 +79,15 @@ LIMITS = (
         "Outside races of a synchronous swap device, reclaim takes file pages only.",
     ),
     Limit(
+        "checking",
+        "Pins",
+        "(`pin`, `dma`, `poke` in races) are of one page of a private mapping, and for long; every design "
+        "has PG_anon_exclusive of v5.19, also those of kernels that had not. A write to a page of a "
+        "file that is pinned through a shared mapping is not modelled, nor is a page that is "
+        "got without a pin (FOLL_GET) beyond mmap_lock. KSM write-protects pages; which of them are equal "
+        "is left out.",
+    ),
+    Limit(
         "both",
         "One pmd lock",
         "for the whole address space; the kernel has one per GiB.",

@@ -101,10 +101,20 @@ class FaultTransaction:
         yield spin_unlock(TABLE_LOCK)
 
     @hookimpl
+    def faultin_page(self, vmf: VmFault) -> Steps:
+        # A fault is a transaction of its own: get_user_pages ends its one first, and begins it anew.
+        yield from hooks.mmap_read_unlock()
+        ret = yield from hooks.do_user_addr_fault(replace(vmf, user=False))
+        if ret & VMFault.ERROR:
+            yield from hooks.mmap_read_lock(o.range_start, o.range_end)
+            return ret & VMFault.ERROR
+        return VMFault.RETRY
+
+    @hookimpl
     def walk_page_tables(self, vmf: VmFault) -> Steps:
         if (yield from pmd_trans_huge(vmf)):
             return "huge"
-        return (yield read_pte(vmf.write))  # of the table that is locked
+        return (yield read_pte(vmf.breaks_cow))  # of the table that is locked
 
     @hookimpl(wrapper=True)
     def pte_map_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:

@@ -43,6 +43,7 @@ def _needs(verb: Verb) -> str:
 
 def _changes(verb: Verb) -> str:
     found = {"maps": verb.maps, "unmaps": verb.unmaps, "takes": verb.claims}
-    return "; ".join(
+    changes = [
         f"{word} {', '.join(_ROLES[role] for role in roles)}" for word, roles in found.items() if roles
-    )
+    ]
+    return "; ".join([*changes, *([f"{verb.pin} a pin"] if verb.pin else [])])

@@ -132,6 +132,9 @@ class Layout:
             g[c.G_EPOCH], here = here, here + sizes.pages
         g[c.G_SWAP_COUNT] = self.field_offset.get(o.SWAP_COUNT, 0)
         g[c.G_SWAP_DATA] = self.field_offset.get(o.SWAP_DATA, 0)
+        g[c.G_EXCLUSIVE] = self.field_offset.get(o.PAGE_EXCLUSIVE, 0)
+        if c.PAGE_DMA in codes and sizes.anon_pages:
+            g[c.G_PINNED], here = here, here + sizes.pages
         here = _rounded(here, sizes.align)
         g[c.G_T_BASE], g[c.G_T_STRIDE] = here, self.thread_stride
         here += sizes.threads * self.thread_stride

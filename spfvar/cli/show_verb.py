@@ -26,6 +26,10 @@ def verb_lines(verb: Verb) -> list[str]:
     lines += [
         f"{word}: {', '.join(_ROLES[role] for role in roles)}" for word, roles in changes.items() if roles
     ]
+    if verb.pin:
+        lines.append(
+            f"Pins: {verb.pin} {'a page' if verb.pin == 'takes' else 'the one that its program has'}"
+        )
     beside = list(_beside(verb))
     return [*lines, *(["Not beside another thread's verb that", *beside] if beside else [])]
 

@@ -39,6 +39,7 @@ CALLBACKS: Final = "RCU callbacks"
 GRACE_PERIOD: Final = "RCU grace period"
 IPI: Final = "interrupts"
 EPOCH: Final = "epochs"
+PINNED: Final = "what is pinned where"
 
 #: The last bit of a mask, which stands for every resource that has none of its own.
 REST: Final = 61
@@ -98,7 +99,7 @@ _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tup
     c.PMD_KEEP: ((), (), ()),
     c.READ_PMD: ((PMD,), (), ()),
     c.PMD_SAME: ((PMD,), (), ()),
-    c.PMD_POPULATE: ((), (PMD, WRITES), ()),  # a table that was moved brings what its pages hold
+    c.PMD_POPULATE: ((), (PMD, WRITES, PINNED), ()),  # a table that was moved brings what its pages hold
     c.PMD_CLEAR: ((TREE,), (PMD,), ()),
     c.PMD_TAKE: ((), (PMD,), ()),
     c.READ_PTE: ((PTE,), (), ()),
@@ -106,10 +107,10 @@ _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tup
     c.PTE_NONE: ((PTE,), (), ()),
     c.SET_PTE: ((o.PAGE_DATA, o.PAGE_EPOCH, EPOCH, TLB), (PTE, WRITES), ()),
     c.PTE_MKWRITE: ((), (PTE,), ()),
-    c.ZAP_PTES: ((), (PTE, WRITES), (o.REFCOUNT, o.SWAP_COUNT)),
+    c.ZAP_PTES: ((), (PTE, WRITES, PINNED), (o.REFCOUNT, o.SWAP_COUNT)),
     c.CHANGE_PTES: ((), (PTE,), ()),
     c.PTE_TAKE: ((), (PTE,), ()),
-    c.PTE_RESTORE: ((), (PTE, WRITES), ()),
+    c.PTE_RESTORE: ((), (PTE, WRITES, PINNED), ()),
     c.PTE_WRPROTECT: ((), (PTE,), ()),
     c.FOLIO_GET: ((o.FILE_FOLIO0, o.CACHED), (), (o.REFCOUNT,)),
     c.FOLIO_CREATE: ((o.FILE_FOLIO0,), (o.CACHED, o.UPTODATE, o.FOLIO_LOCK, o.REFCOUNT), ()),
@@ -122,7 +123,8 @@ _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tup
     c.PAGE_PUT: ((TLB,), (o.PAGE_REFS, life_of(o.PAGE)), ()),
     c.PAGES_PUT: ((TLB,), (o.PAGE_REFS, life_of(o.PAGE)), ()),
     c.PAGE_COPY: ((life_of(o.PAGE), EPOCH), (o.PAGE_DATA, o.PAGE_EPOCH), ()),
-    c.PAGE_RMAP: ((), (o.PAGE_ANON_VMA, o.PAGE_INDEX), ()),
+    c.PAGE_RMAP: ((), (o.PAGE_ANON_VMA, o.PAGE_INDEX, o.PAGE_EXCLUSIVE), ()),
+    c.PAGE_DMA: ((PINNED,), (o.PAGE_DATA, WRITES), ()),
     c.ENTRY_FOLIO: ((o.FOLIO_LOCK,), (), ()),
     c.RMAP_NEXT: (
         (o.FILE_FOLIO0, o.VM_LINKED, o.VM_FILE, o.VM_START, o.VM_PGOFF, o.VM_END, life_of(o.VMA)), (), (),
@@ -187,6 +189,8 @@ def footprint(op: Op, deferred: Iterable[ObjectClass]) -> Footprint:
     elif op.code in _FIXED:
         for have, more in zip((found.reads, found.writes, found.adds), _FIXED[op.code], strict=True):
             have.update(more)
+        if (op.code, op.imm) in ((c.PAGE_PUT, c.PIN_BIAS), (c.PTE_SAME, 1)):
+            found.writes.add(PINNED)
     elif op.code not in _LOCAL:
         found.unknown = True
     return found

@@ -63,9 +63,9 @@ class Section:
         if self.kind == BUMP:
             return op.code == c.ADD and op.imm % 2 == 1
         if self.end == c.ADD:
-            taken = op.imm if op.code == c.ADD else -1 if op.code == c.DEC_AND_TEST else 0
+            taken = {c.ADD: op.imm, c.DEC_AND_TEST: -1, c.PAGE_PUT: -op.imm}.get(op.code, 0)
             return taken == -self.amount
-        return op.code == self.end
+        return op.code == self.end and not (op.code == c.PAGE_PUT and op.imm == c.PIN_BIAS)
 
     def handed_over_at(self, op: Op) -> bool:
         """Does the reference become that of a page-table entry?"""

@@ -21,7 +21,7 @@ from spfvar.ops.places import Field, ObjectClass
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.actors import actor_text
 from spfvar.scenario.race import MAX_ANON_PAGES, Race, RaceVma
-from spfvar.scenario.verbs import ACCESSES
+from spfvar.scenario.verbs import ACCESSES, PINNING
 
 KTHREAD = "rcu_gp_kthread"
 LANE = 4  # 16-bit words per 64-bit word
@@ -181,8 +181,13 @@ def sizes_for(
         return sum(actor.count * found.get(cls, 0) for actor, found in counts)
 
     vmas = sum(vma.mapped for vma in race.vma) + min(allocated_of(o.VMA), 4)
-    accesses = sum(
-        actor.count for actor in race.actor for statement in actor.program if statement.verb in ACCESSES
+    statements = [(actor.count, statement) for actor in race.actor for statement in actor.program]
+    accesses = sum(count for count, statement in statements if statement.verb in (*ACCESSES, *PINNING))
+    # What is pinned, fork copies.
+    copied = sum(
+        count * race.vma_named(statement.target).pages
+        for count, statement in statements
+        if statement.verb == "fork" and race.mapping(race.vma_named(statement.target)).pinned
     )
     populated = sum(vma.pages for vma in race.vma if vma.present == "anon")
     return Sizes(
@@ -198,7 +203,7 @@ def sizes_for(
         anon_vmas=vmas + accesses,
         policies=sum(vma.policy for vma in race.vma) + allocated_of(o.MEMPOLICY),
         # At least one: without any, lower() drops bookkeeping that the properties look at.
-        anon_pages=min(MAX_ANON_PAGES, max(1, populated + 2 * accesses)),
+        anon_pages=min(MAX_ANON_PAGES, max(1, populated + 2 * accesses + copied)),
         tlbs=race.tlb or own_tables,
         stale=c.SMALL_STALE,
         align=LANE,
@@ -340,6 +345,7 @@ class _Start:
             number = self._take(o.PAGE)
             self._set(o.PAGE_REFS, number, 1)
             self._set(o.PAGE_ANON_VMA, number, int(self.state[self.layout.word(o.VM_ANON_VMA, index)]))
+            self._set(o.PAGE_EXCLUSIVE, number, 1)
             self._set(o.PAGE_INDEX, number, vma.pgoff + page - vma.start)
             writable = c.PTE_WRITE if vma.prot == "rw" else 0
             return c.PTE_PRESENT | c.PTE_ANON | c.PTE_DIRTY | writable | number << c.PTE_FOLIO_SHIFT
@@ -358,7 +364,9 @@ class _Start:
         mask = (1 << int(g[c.G_PT_SHIFT])) - 1
         word = int(g[c.G_PTE]) + (table << int(g[c.G_PT_SHIFT])) + (address & mask)
         state[word] &= ~c.PTE_WRITE
-        state[self.layout.word(o.PAGE_REFS, int(state[word]) >> c.PTE_FOLIO_SHIFT)] += 1
+        shared = int(state[word]) >> c.PTE_FOLIO_SHIFT
+        state[self.layout.word(o.PAGE_REFS, shared)] += 1
+        self._set(o.PAGE_EXCLUSIVE, shared, 0)
         return int(state[word])
 
 

@@ -120,6 +120,10 @@ class Model:
         """Have anonymous pages an identity?"""
         return self.count(o.PAGE) > 0
 
+    def has_pins(self) -> bool:
+        """Does anybody use pages that are pinned?"""
+        return self.has_pages() and c.PAGE_DMA in self.codes
+
     def has_slots(self) -> bool:
         """Have pages a swap slot of their own?"""
         return o.SWAP_COUNT in self.fields

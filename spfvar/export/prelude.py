@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spfvar.export import ranges
+from spfvar.export import pages, ranges
 from spfvar.export.model import REQUEST, STALE, Model, array, identifier
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
@@ -32,6 +32,8 @@ def constants(model: Model) -> Iterator[str]:
     yield "/* page-table entries: bits, and above them the number of the page or folio */"
     for name in ("PRESENT", "WRITE", "ANON", "DIRTY", "ZERO", "MIGRATION"):
         yield f"#define {name} {getattr(c, f'PTE_{name}')}"
+    if any(op.code == c.PAGE_PUT and op.imm == c.PIN_BIAS for op in model.ops):
+        yield f"#define PIN_BIAS {c.PIN_BIAS}\t/* a pin is so many references */"
     yield f"#define PAGE_UNIT {1 << c.PTE_FOLIO_SHIFT}"
     yield "#define READABLE(pte) (((pte) & PRESENT) != 0)"
     yield "#define KEPT(pte) (((pte) & (PRESENT | MIGRATION)) != 0)"
@@ -99,6 +101,8 @@ def variables(model: Model) -> Iterator[str]:
         )
         values = model.state(c.G_EPOCH, sizes.pages)
         yield f"byte epoch[PAGES] = {array(values)};\t/* how often something was mapped there */"
+    if model.has_pins():
+        yield "byte pinned[PAGES];\t/* the page that is pinned there, and has to stay */"
     yield "/* --- RCU, interrupts, locks */"
     yield "byte rcu_nesting[PROCESSES];\t/* sections that the process is in, interrupts-off ones included */"
     yield "byte rcu_callbacks;\t/* queued, waiting for the next grace period */"
@@ -142,7 +146,7 @@ def pieces(model: Model) -> list[tuple[str, str]]:
     for cls in model.objects():
         if cls != o.FILE:
             found += list(_freeing(model, cls))
-    return [*found, *_locks(), *ranges.PIECES, *_sections(model), *_tables(model), *_pages(model)]
+    return [*found, *_locks(), *ranges.PIECES, *_sections(model), *_tables(model), *pages.pieces(model)]
 
 
 def _fail() -> str:
@@ -407,7 +411,8 @@ def _tables(model: Model) -> list[tuple[str, str]]:
         *(swapped if model.has_slots() else []),
         "\t\t:: else",
         "\t\tfi" + (";" if model.has_pages() else ""),
-        *(["\t\twrites[i] = -1"] if model.has_pages() else []),
+        *(["\t\twrites[i] = -1" + (";" if model.has_pins() else "")] if model.has_pages() else []),
+        *(["\t\tpinned[i] = NULL"] if model.has_pins() else []),
         "\t}",
         "}",
     ]
@@ -433,7 +438,7 @@ inline zap_file_pages(table, from, upto, pages) {
 		:: else
 		fi
 	}
-}""".replace("\t\t\tWRITES_UNDEFINED\n", "\t\t\twrites[i] = -1;\n" if model.has_pages() else "")
+}""".replace("\t\t\tWRITES_UNDEFINED\n", _undefined(model))
     epoch = """\
 inline new_epoch(from, upto, ref) {
 	k = 0;
@@ -501,59 +506,7 @@ inline first_mapping(next, file, offset, onwards) {
     ]  # fmt: skip
 
 
-def _pages(model: Model) -> list[tuple[str, str]]:
-    writes = """\
-inline user_writes(pte_, address_) {
-	entry = pte_;
-	if
-	:: (entry & ANON) != 0 ->
-		page_data[entry / PAGE_UNIT] = (page_data[entry / PAGE_UNIT] + 1) % WRITES;
-		k = (writes[address_] < -1 -> -2 - writes[address_] : address_);
-		if :: writes[k] >= 0 -> writes[k] = (writes[k] + 1) % WRITES :: else fi
-	:: else
-	fi
-}"""
-    cached = "READABLE(tlb[i]) && (tlb[i] & ANON) != 0 && tlb[i] / PAGE_UNIT == number"
-    tlb = [
-        "\t\t\tfor (i : 0 .. PROCESSES * PAGES - 1) {",
-        "\t\t\t\tif",
-        f"\t\t\t\t:: {cached} -> fail({c.V_TLB})",
-        "\t\t\t\t:: else",
-        "\t\t\t\tfi",
-        "\t\t\t};",
-    ]
-    put = [
-        "inline put_page(number) {",
-        "\tif",
-        f"\t:: page_life[number] != LIVE -> fail({c.V_USE_AFTER_FREE})",
-        "\t:: else ->",
-        "\t\tpage_refcount[number]--;",
-        "\t\tif",
-        "\t\t:: page_refcount[number] <= 0 ->",
-        *(tlb if model.has_tlb() else []),
-        "\t\t\tfree_page(number)",
-        "\t\t:: else",
-        "\t\tfi",
-        "\tfi",
-        "}",
-    ]
-    several = """\
-inline put_pages(pages) {
-	for (k : 0 .. PAGES_ - 1) {
-		if :: (pages & (1 << k)) != 0 -> put_page(k) :: else fi
-	};
-	pages = 0
-}""".replace("PAGES_", str(model.count(o.PAGE)))
-    move = """\
-inline move_writes(origin, address_, pages) {
-	for (i : 0 .. pages - 1) {
-		writes[address_ + i] = writes[origin + i];
-		writes[origin + i] = -2 - (address_ + i)
-	}
-}"""
-    return [
-        ("move_writes", move),
-        ("user_writes", writes),
-        ("put_page", "\n".join(put)),
-        ("put_pages", several),
-    ]
+def _undefined(model: Model) -> str:
+    """An entry goes: nobody knows what will be there, and nothing is pinned there."""
+    lines = ["writes[i] = -1;"] * model.has_pages() + ["pinned[i] = NULL;"] * model.has_pins()
+    return "".join(f"\t\t\t{line}\n" for line in lines)

@@ -109,8 +109,10 @@ def read_pte(x: Operands) -> Step:
 
 @template(c.PTE_SAME)
 def pte_same(x: Operands) -> Step:
-    """Is the entry as it was?"""
-    return test(f"{_entry(x, x.src)} == {x.src2}")
+    """Is the entry as it was?  Then its page, if that is pinned now, has to stay."""
+    same = f"{_entry(x, x.src)} == {x.src2}"
+    pinned = (f"pinned[{x.src}] = {x.src2} / PAGE_UNIT + 1",) if x.imm and x.model.has_pins() else ()
+    return Step((Way(f"!({same})"), Way(same, pinned)))
 
 
 @template(c.PTE_NONE)
@@ -125,7 +127,8 @@ def set_pte(x: Operands) -> Step:
     pte = _entry(x, x.src)
     value = [str(x.imm & ~c.PTE_WRITE)]
     effects = []
-    faults = [fail(f"{'READABLE' if x.op.imm2 else 'KEPT'}({pte})", c.V_OVERWRITE)]
+    over = "READABLE" if x.op.imm2 & c.OVER_MIGRATION else "KEPT"
+    faults = [fail(f"{over}({pte})", c.V_OVERWRITE)]
     if x.imm & c.PTE_PRESENT and x.imm & (c.PTE_DIRTY | c.PTE_WRITE):
         value.append(f"({x.src2} != 0 -> WRITE : 0)")
     if not x.imm & c.PTE_ZERO and (x.model.has_pages() or not x.imm & c.PTE_ANON):
@@ -134,7 +137,8 @@ def set_pte(x: Operands) -> Step:
             copied = f"page_epoch[{x.dst} - 1]"
             stale = f"{copied} != 0 && {copied} != epoch[{x.src}] + 1"
             faults.append(fail(stale, c.V_STALE_COPY))
-            zapped = f"writes[{x.src}] < 0{_unseen_by_tlbs(x)}"
+            new = x.op.imm2 & c.NEW_MAPPING
+            zapped = f"{'true' if new else f'writes[{x.src}] < 0'}{_unseen_by_tlbs(x)}"
             effects.append(f"if :: {zapped} -> writes[{x.src}] = page_data[{x.dst} - 1] :: else fi")
     return Step(
         (Way("", (*effects, f"{pte} = {' + '.join(value)}")),),
@@ -176,13 +180,14 @@ def pte_take(x: Operands) -> Step:
 def pte_restore(x: Operands) -> Step:
     """The entry of another address, with the content that the user expects: moved here, or copied.
 
-    After a copy, writes by a TLB that has the old entry may or may not belong to the copy.
+    After a copy, writes by a TLB that has the old entry may or may not belong to the copy.  Or the entry is
+    put back where it was.
     """
     pte = _entry(x, x.src)
-    effects = [f"{pte} = {x.src2}"]
-    if x.model.has_pages() and x.imm:
+    effects = [f"{pte} = {x.src2}{' & ~WRITE' if x.imm == c.PUT_BACK_READ_ONLY else ''}"]
+    if x.model.has_pages() and x.imm == c.MOVED:
         effects.append(f"move_writes({x.src3}, {x.src}, 1)")
-    elif x.model.has_pages():
+    elif x.model.has_pages() and x.imm == c.COPIED:
         effects.append(f"writes[{x.src}] = {-1 if x.model.has_tlb() else f'writes[{x.src3}]'}")
     return Step((Way("", tuple(effects)),), (fail(f"KEPT({pte})", c.V_OVERWRITE),))
 
@@ -321,10 +326,10 @@ def get_page(x: Operands) -> Step:
 
 @template(c.PAGE_PUT)
 def put_page(x: Operands) -> Step:
-    """One less; the last one frees the page."""
-    return Step(
-        (Way("", (f"victim = {x.index}", f"{x.reference} = NULL", "put_page(victim)")),),
-    )
+    """One less, or a pin; the last one frees the page."""
+    pin = x.imm == c.PIN_BIAS
+    put = "unpin_page(victim)" if pin else "put_page(victim)"
+    return Step((Way("", (f"victim = {x.index}", f"{x.reference} = NULL", put)),))
 
 
 @template(c.PAGES_PUT)
@@ -357,9 +362,23 @@ def page_add_rmap(x: Operands) -> Step:
     """The page learns its anon_vma and its index there."""
     assert x.op.src is not None
     mapping = f"{x.src} & ~STALE" if x.model.is_global(x.op.src) else x.src
+    exclusive = [f"page_anon_exclusive[{x.index}] = 1"] if o.PAGE_EXCLUSIVE in x.model.fields else []
     return done(
-        f"page_mapping[{x.index}] = {mapping}", f"page_index[{x.index}] = {x.dst} - {x.src2} + {x.src3}"
+        f"page_mapping[{x.index}] = {mapping}",
+        f"page_index[{x.index}] = {x.dst} - {x.src2} + {x.src3}",
+        *exclusive,
     )
+
+
+@template(c.PAGE_DMA)
+def dma(x: Operands) -> Step:
+    """A write of the device's is one of the user's, where the page is pinned; or what he wrote is there."""
+    if x.imm:
+        return done(f"device_writes({x.index})")
+    pages = range(x.model.sizes.pages)
+    pinned = (f"(pinned[{n}] == {x.index} + 1 && writes[{n}] >= 0" for n in pages)
+    lost = " || ".join(f"{one} && writes[{n}] != {x.word})" for n, one in enumerate(pinned))
+    return Step((Way("", ()),), (fail(lost, c.V_LOST_WRITE),))
 
 
 @template(c.PAGE_OF)

@@ -80,6 +80,11 @@ class _Lowered:
     digest: bytes
 
 
+def _step_text(op: Op) -> str:
+    """A primitive as a hunt names it; "" for what is none: an end, or what must not be reached."""
+    return "" if op.code in (c.END, c.BUG) else f"{op.function}: {op.name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Linked:
     """A program in a layout: its rows, what a search follows in it, and its steps in words."""
@@ -277,7 +282,7 @@ class _Plot:
         if key not in self._linked:
             linked = link({name: program.automaton}, self.layout, lifetimes=True)
             piece = piece_of(linked.ops, linked.table, self.layout, deferred)
-            steps = tuple(f"{op.function}: {op.name}" if op.code != c.END else "" for op in linked.ops)
+            steps = tuple(_step_text(op) for op in linked.ops)
             self._linked[key] = Linked(linked.ops, piece, steps)
         return self._linked[key]
 

@@ -155,6 +155,13 @@ MEMORIES: Final[dict[str, Memory]] = {
         Memory(
             "readonly", "an anonymous VMA that may not be written to", (_vma("map", 0, prot="r"),), used=_MAP
         ),
+        Memory(
+            "readonly-file",
+            "a private mapping of a file that may not be written to",
+            (_vma("map", 0, file="data", prot="r"),),
+            _FILE,
+            used=_MAP,
+        ),
         Memory("heap", "an anonymous VMA of two pages", (_vma("map", 0, pages=2),), used=_MAP),
         Memory(
             "stack", "a stack that may grow by a page", (_vma("map", 0, pages=2, growsdown=True),), used=_MAP

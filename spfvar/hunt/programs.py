@@ -72,7 +72,7 @@ def statement_text(statement: Statement) -> str:
     if "to" in statement:
         text += f" to {statement['to']}"
     more = [f"{key} {statement[key]}" for key in ("at", "page", "prot") if key in statement]
-    more += ["fast"] if statement.get("fast") else []
+    more += [key for key in ("write", "fast") if statement.get(key)]
     return f"{text} ({', '.join(more)})" if more else text
 
 

@@ -109,7 +109,7 @@ class Hunter:
             self.steps.update(linked.steps)
             self.reached.update(compress(linked.steps, was))
             row += len(linked.steps)
-        self.steps.discard("")  # where a thread has ended
+        self.steps.discard("")  # where a thread has ended, or what it must not come to
         self.reached.discard("")
 
 

@@ -66,7 +66,7 @@ class HandleFault:
             return "huge"
         if not (yield read_pmd()):
             return "no table"
-        return (yield read_pte(vmf.write))
+        return (yield read_pte(vmf.breaks_cow))
 
     @hookimpl
     def handle_pte_fault(self, vmf: VmFault, pte: str) -> Steps:

@@ -10,7 +10,7 @@ from typing import Any
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.vmf import PMD_NONE, TRIED, VMA_COPY, VMFault, VmFault
+from spfvar.mm.vmf import FORCE, PMD_NONE, TRIED, UNSHARE, VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
 from spfvar.ops.paging import (
@@ -34,6 +34,7 @@ from spfvar.ops.paging import (
     set_pte_zero,
     vm_normal_page,
 )
+from spfvar.ops.pinning import page_anon_exclusive, set_page_anon_exclusive
 from spfvar.ops.primitives import (
     add,
     allocate,
@@ -41,6 +42,7 @@ from spfvar.ops.primitives import (
     choose,
     copy_register,
     count,
+    equals,
     find_vma,
     free,
     ipi_send,
@@ -101,7 +103,7 @@ def get_vma_policy(vmf: VmFault) -> Steps:
 
 def access_error(vmf: VmFault) -> Steps:
     """Does the VMA forbid the access (arch/x86/mm/fault.c)?"""
-    if not (vmf.write and vmf.mapping.protected):
+    if not (vmf.write and vmf.mapping.protected) or vmf.has(FORCE):
         return False
     yield load(at(o.vma, o.VM_WRITE), o.vm_page_prot)
     return not (yield test_register(o.vm_page_prot, 1, "access_error"))
@@ -306,8 +308,9 @@ class MmapLockFault:
 
     @hookimpl
     def do_wp_page(self, vmf: VmFault) -> Steps:
-        if vmf.mapping.shared or (yield from reuses_page()):
-            yield pte_mkwrite()
+        if vmf.mapping.shared or (yield from reuses_page(vmf.mapping)):
+            if (yield from maybe_mkwrite(vmf)):
+                yield pte_mkwrite()
             yield from hooks.pte_unmap_unlock(vmf)
             return VMFault.NONE
         yield from get_old_page()
@@ -338,13 +341,34 @@ class MmapLockFault:
         yield ipi_send("ptep_clear_flush", o.address)
         yield ipi_wait()
         yield from add_anon_page()
-        yield set_pte_anon()
+        yield set_pte_anon(vmf.write)
         yield from hooks.pte_unmap_unlock(vmf)
         yield from put_old_page(unmapped=True)
         return VMFault.NONE
 
 
-def reuses_page() -> Steps:
-    """Is ``orig_pte`` an anonymous page that only this entry maps?"""
-    kind = yield vm_normal_page()
-    return kind == "anonymous" and (yield page_exclusive())
+def reuses_page(mapping: Mapping) -> Steps:
+    """Is ``orig_pte`` an anonymous page that only this entry maps?
+
+    Where pages are pinned, as in v5.19 and later: is it the process's own, or is there no other reference?
+    """
+    if (yield vm_normal_page()) != "anonymous":
+        return False
+    if not mapping.pinned:
+        return (yield page_exclusive())
+    if (yield page_anon_exclusive()):
+        return True
+    if not (yield equals(at(o.old_page, o.PAGE_REFS), 1, "folio_ref_count")):
+        return False
+    yield set_page_anon_exclusive(True)
+    return True
+
+
+def maybe_mkwrite(vmf: VmFault) -> Steps:
+    """May the reused page's entry be writable?  Only if a user writes, where the VMA lets him."""
+    if vmf.has(UNSHARE):
+        return False
+    if not vmf.has(FORCE):
+        return True
+    yield from load_protection(vmf)
+    return (yield test_register(o.vm_page_prot, 1, "VM_WRITE"))

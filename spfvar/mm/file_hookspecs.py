@@ -63,13 +63,13 @@ def unmap_and_move() -> Steps:
 
 
 @hook_point
-def swap_out() -> Steps:
+def swap_out(mapping: Mapping) -> Steps:
     """Reclaim the anonymous page that is mapped at ``cursor``, into its slot (mm/vmscan.c: add_to_swap)."""
     raise AssertionError
 
 
 @hook_point
-def try_to_unmap_anon() -> Steps:
+def try_to_unmap_anon(mapping: Mapping) -> Steps:
     """Swap out what is mapped at ``cursor``, if it is an anonymous page (mm/rmap.c: try_to_unmap_one).
 
     Returns whether it was.

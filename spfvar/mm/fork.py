@@ -1,6 +1,7 @@
 """fork(2): VMAs of the parent and their entries are copied into the child's address space.
 
 Sources: kernel/fork.c dup_mmap; mm/memory.c copy_page_range, copy_present_pte (v5.12); mm/mmap.c exit_mmap.
+Where pages are pinned, also copy_present_page, page_copy_prealloc, write_protect_seq (mm/memory.c, v6.1.y).
 Of the child's own anon_vma only the time is there: the child shares the parent's, which is what keeps the
 inherited pages reachable.
 """
@@ -11,6 +12,7 @@ from dataclasses import replace
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import PTL
+from spfvar.mm.gup import folio_maybe_dma_pinned
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.mremap import NEW_PTL, copy_vma_fields, find_extent, pte_alloc_at
 from spfvar.mm.vmf import Mapping
@@ -18,18 +20,25 @@ from spfvar.mm.writers import link_in_file, load_vm_file, over_range, unmap_regi
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps, again, loop
 from spfvar.ops.paging import (
+    alloc_page,
+    fill_page,
     folio_get,
+    free_page,
     get_page,
     next_table,
     page_add_file_rmap,
+    page_add_new_anon_rmap,
     pte_restore,
     pte_wrprotect,
     read_pmd,
     read_pte,
+    set_pte_of_child,
     vm_normal_page,
 )
+from spfvar.ops.pinning import set_page_anon_exclusive
 from spfvar.ops.places import Register
 from spfvar.ops.primitives import (
+    add,
     add_registers,
     at,
     copy_register,
@@ -38,8 +47,11 @@ from spfvar.ops.primitives import (
     free,
     ipi_send,
     ipi_wait,
+    is_null,
+    load,
     load_ref_nonnull,
     next_address,
+    set_null,
     spin_lock,
     spin_unlock,
     tree_erase,
@@ -51,6 +63,7 @@ from spfvar.ops.primitives import (
 first = Register("fork_first")  # of the parent's range, while the loop moves range_start
 last = Register("fork_last")
 CHILD_MMAP_LOCK = at(o.child_mm, o.MMAP_LOCK)
+WRITE_PROTECT_SEQ = at(o.mm, o.WRITE_PROTECT_SEQ)
 
 
 def in_child(op: Op) -> Op:
@@ -60,8 +73,18 @@ def in_child(op: Op) -> Op:
 
 
 def copy_present_pte(mapping: Mapping) -> Steps:
-    """One entry at ``address``: reference and map the page twice; both sides lose the write permission."""
+    """One entry at ``address``: reference and map the page twice; both sides lose the write permission.
+
+    A page that is pinned is copied, so that the parent keeps it.  Returns whether a page is needed for that.
+    """
     kind = yield vm_normal_page()
+    if kind == "anonymous" and mapping.pinned:
+        if (yield from folio_maybe_dma_pinned()):
+            if (yield is_null(o.page)):
+                return True
+            yield from copy_present_page()
+            return False
+        yield set_page_anon_exclusive(False)
     if kind == "anonymous":
         yield get_page(o.old_page)
     elif kind == "file":
@@ -72,6 +95,19 @@ def copy_present_pte(mapping: Mapping) -> Steps:
         yield read_pte(False).untimed()  # the child gets the entry as it now is
     yield add_registers(o.new_address, o.address, o.delta)
     yield pte_restore(o.new_address, o.address, o.new_table, moved=False)
+    return False
+
+
+def copy_present_page() -> Steps:
+    """Copy ``old_page`` for the child, into the page that copy_page_range holds ready."""
+    yield add_registers(o.new_address, o.address, o.delta)
+    yield fill_page("copy_page", o.new_address)
+    yield load(at(o.vma, o.VM_START), o.vm_start).untimed()
+    yield load(at(o.vma, o.VM_PGOFF), o.vm_pgoff).untimed()
+    yield load(at(o.new_vma, o.VM_WRITE), o.vm_page_prot)
+    yield page_add_new_anon_rmap()  # the page lies in the child's VMA as the old one does in the parent's
+    yield set_pte_of_child(o.new_address, o.new_table)
+    yield set_null(o.page)
 
 
 def exit_child(mapping: Mapping, pages: int) -> Steps:
@@ -170,6 +206,9 @@ class Fork:
         # Without private pages there is nothing that the child could not fault in by itself.
         if not (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
             return
+        if mapping.pinned:
+            yield add(WRITE_PROTECT_SEQ, 1, "raw_write_seqcount_begin")
+            yield set_null(o.page)
         yield from over_range()
         yield loop("copy_pmd_range")
         if (yield read_pmd(key=o.cursor)):
@@ -179,11 +218,20 @@ class Fork:
             yield spin_lock(PTL)
             yield copy_register(o.address, o.cursor)
             yield loop("copy_pte_range")
-            if (yield read_pte(False)) != "none":
-                yield from copy_present_pte(mapping)
+            if (yield read_pte(False)) != "none" and (yield from copy_present_pte(mapping)):
+                yield spin_unlock(PTL)
+                yield spin_unlock(NEW_PTL)
+                yield alloc_page()  # page_copy_prealloc
+                yield spin_lock(NEW_PTL)
+                yield spin_lock(PTL)
+                yield again("copy_pte_range")  # with the same entry
             if (yield next_address(o.address, o.extent_end)):
                 yield again("copy_pte_range")
             yield spin_unlock(PTL)
             yield spin_unlock(NEW_PTL)
         if (yield next_table()):
             yield again("copy_pmd_range")
+        if mapping.pinned:
+            yield add(WRITE_PROTECT_SEQ, 1, "raw_write_seqcount_end")
+            if not (yield is_null(o.page)):
+                yield free_page()

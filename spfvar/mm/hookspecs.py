@@ -46,6 +46,17 @@ from spfvar.mm.fork_hookspecs import dup_userfaultfd_end as dup_userfaultfd_end
 from spfvar.mm.fork_hookspecs import fork as fork
 from spfvar.mm.fork_hookspecs import fork_all as fork_all
 from spfvar.mm.fork_hookspecs import fork_fails as fork_fails
+from spfvar.mm.gup_hookspecs import access_remote_vm as access_remote_vm
+from spfvar.mm.gup_hookspecs import faultin_page as faultin_page
+from spfvar.mm.gup_hookspecs import follow_page_pte as follow_page_pte
+from spfvar.mm.gup_hookspecs import get_user_pages as get_user_pages
+from spfvar.mm.gup_hookspecs import get_user_pages_locked as get_user_pages_locked
+from spfvar.mm.gup_hookspecs import gup_fast as gup_fast
+from spfvar.mm.gup_hookspecs import gup_fast_retry as gup_fast_retry
+from spfvar.mm.gup_hookspecs import page_try_share_anon_rmap as page_try_share_anon_rmap
+from spfvar.mm.gup_hookspecs import pin_user_pages as pin_user_pages
+from spfvar.mm.gup_hookspecs import pin_user_pages_fast as pin_user_pages_fast
+from spfvar.mm.gup_hookspecs import write_protect_page as write_protect_page
 from spfvar.mm.hooking import HOOKS as HOOKS
 from spfvar.mm.hooking import PROJECT as PROJECT
 from spfvar.mm.hooking import hook_point as hook_point

@@ -13,7 +13,7 @@ from __future__ import annotations
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import PTL, load_index, load_protection
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.vmf import VMA_COPY, VMFault, VmFault
+from spfvar.mm.vmf import VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
 from spfvar.ops.paging import (
@@ -23,6 +23,7 @@ from spfvar.ops.paging import (
     folio_put,
     free_page,
     page_add_new_anon_rmap,
+    pte_put_back,
     pte_same,
     pte_take,
     put_page,
@@ -95,7 +96,7 @@ class DirectSwap:
         yield clear_has_cache()
 
     @hookimpl
-    def swap_out(self) -> Steps:
+    def swap_out(self, mapping: Mapping) -> Steps:
         if not (yield add_to_swap_cache()):
             yield folio_put()
             return
@@ -104,7 +105,7 @@ class DirectSwap:
         if (yield equals(SWAP_COUNT, 0, "!swap_count")) and (
             yield equals(at(o.folio, o.SWAP_HAS_CACHE), 0, "!SWAP_HAS_CACHE")
         ):
-            unmapped = yield from hooks.try_to_unmap_anon()
+            unmapped = yield from hooks.try_to_unmap_anon(mapping)
         if not unmapped:
             yield delete_from_swap_cache()
         else:
@@ -117,7 +118,7 @@ class DirectSwap:
         yield folio_put()
 
     @hookimpl
-    def try_to_unmap_anon(self) -> Steps:
+    def try_to_unmap_anon(self, mapping: Mapping) -> Steps:
         if not (yield from hooks.pte_offset_map_lock(o.cursor)):
             return False
         mapped = (yield read_pte(False, o.cursor)) == "present" and (yield vm_normal_page()) == "anonymous"
@@ -125,6 +126,10 @@ class DirectSwap:
             yield pte_take(o.cursor)
             yield ipi_send("ptep_clear_flush", o.cursor)
             yield ipi_wait()
+            if mapping.pinned and not (yield from hooks.page_try_share_anon_rmap()):
+                yield pte_put_back(o.cursor)
+                yield spin_unlock(PTL)
+                return False
             # Nobody can write to the page any more: what it holds is what pageout() will write.
             yield page_read(o.old_page).untimed()
             yield swap_duplicate()

@@ -40,7 +40,8 @@ class Mapping:
     something else may be mapped at its place (then mmap, and a stack that grows, look before they take it),
     ``whole_tables`` whether calls on the VMA zap whole page tables, that may be left empty, ``migrates``
     whether its pages may be migrated, ``offset`` whether it may begin behind its file's first page,
-    ``reaped`` whether somebody may reap it while its process ends.
+    ``reaped`` whether somebody may reap it while its process ends, ``pinned`` whether get_user_pages may pin
+    its pages (only then is PG_anon_exclusive looked at).
 
     ``swapped``: an absent entry of a page table is a swap entry; ``synchronous``: only one that says so, for
     the swap device is synchronous, and pages come and go.  ``numa``: a present entry may be a NUMA hint,
@@ -65,6 +66,7 @@ class Mapping:
     migrates: bool = False
     offset: bool = False
     reaped: bool = False
+    pinned: bool = False
     swapped: bool = False
     synchronous: bool = False
     numa: bool = False
@@ -89,6 +91,11 @@ class VmFault:
         """Is FAULT_FLAG_``flag`` set?"""
         return flag in self.flags
 
+    @property
+    def breaks_cow(self) -> bool:
+        """Will it not do with a page that others may have, too?"""
+        return self.write or UNSHARE in self.flags
+
     def set(self, *flags: str) -> VmFault:
         """The fault with more flags."""
         return replace(self, flags=self.flags | set(flags))
@@ -101,6 +108,8 @@ class VmFault:
 #: Flags that the core itself knows.
 TRIED = "TRIED"  # the lock was dropped once; it may not be dropped again
 PMD_NONE = "PMD_NONE"  # the walk found no page table
+FORCE = "FORCE"  # FOLL_FORCE: whoever looks at the memory as a debugger may write where the process may not
+UNSHARE = "UNSHARE"  # FAULT_FLAG_UNSHARE: a read that wants a page of the process's own, to pin it
 VMA_COPY = "VMA_COPY"  # the VMA's fields were copied into registers; the VMA itself is not read
 
 

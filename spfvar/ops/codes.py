@@ -103,6 +103,7 @@ PAGE_RMAP: Final = 95
 PAGE_OF: Final = 96
 RMAP_NEXT: Final = 97
 ENTRY_FOLIO: Final = 98
+PAGE_DMA: Final = 99
 # --- locks of ranges of addresses ----------------------------------------------------------------
 RANGE_LOCK: Final = 100
 RANGE_TRYLOCK: Final = 101
@@ -161,7 +162,7 @@ LAST_LIFETIME: Final = BUG
 LAST_TREE: Final = VMA_CONTAINS
 LAST_TABLE: Final = PMD_KEEP
 LAST_FOLIO: Final = REMOVE_MAPPING
-LAST_PAGE: Final = ENTRY_FOLIO
+LAST_PAGE: Final = PAGE_DMA
 
 # --- results of a step that are no outcome -----------------------------------------------------
 BLOCKED: Final = -1
@@ -202,6 +203,20 @@ PTE_MIGRATION: Final = 32  # of an entry that is not present: its page is being 
 PTE_FOLIO_SHIFT: Final = 6
 #: An entry that is not present: the folio above the bits is the slot that the page is in.
 PTE_SWAP: Final = PTE_DIRTY
+
+# --- how an entry is set, a bit each ------------------------------------------------------------
+OVER_MIGRATION: Final = 1  # it may replace a migration entry
+NEW_MAPPING: Final = 2  # nothing was mapped there before: what the page holds is what is expected
+
+# --- how an entry that was taken is set again -----------------------------------------------------
+COPIED: Final = 0  # as that of another address is, which keeps it
+MOVED: Final = 1  # at another address
+PUT_BACK: Final = 2  # where it was
+PUT_BACK_READ_ONLY: Final = 3
+
+# --- pins ----------------------------------------------------------------------------------------
+#: A pin is so many references, GUP_PIN_COUNTING_BIAS: more than a page has otherwise.
+PIN_BIAS: Final = 64
 
 # --- marks: what the simulator's meters want to know -------------------------------------------
 MARK_FAULT_BEGIN: Final = 1
@@ -303,7 +318,10 @@ G_OWN: Final = 22
 G_KEEP: Final = 23  # 1: page tables may stay where nothing is mapped
 G_SWAP_COUNT: Final = 24  # offset of these fields in a folio (0: no page has a swap slot of its own)
 G_SWAP_DATA: Final = 25
-G_CLASS0: Final = 26  # per class, in the order of objects.CLASSES: the K_* words
+G_EXCLUSIVE: Final = 26  # offset of PG_anon_exclusive in a page (0: nobody looks at it)
+#: State words: the anonymous page (+ 1) that was pinned at an address and has to be there still; 0: none.
+G_PINNED: Final = 27  # (0: nobody uses what is pinned)
+G_CLASS0: Final = 28  # per class, in the order of objects.CLASSES: the K_* words
 CLASS_WORDS: Final = 7
 K_BASE: Final = 0
 K_STRIDE: Final = 1

@@ -28,6 +28,8 @@ MM_COUNT: Final = Field(MM, "mm_count", initial=1)  # keeps the mm_struct (mmgra
 PGTABLES_BYTES: Final = Field(MM, "pgtables_bytes")
 #: One lock for all page-middle directories (the kernel has one per GiB of address space).
 PMD_LOCK: Final = Field(MM, "pmd_lock", SPIN_WORDS, apart("struct page of the PMD table"))
+#: Odd while fork write-protects entries.
+WRITE_PROTECT_SEQ: Final = Field(MM, "write_protect_seq", sequence=True)
 #: Not a word of the state: what the nodes of the VMA tree are in.
 MM_MT: Final = Field(MM, "mm_mt", 0, apart("nodes of the VMA tree"))
 
@@ -77,6 +79,8 @@ PAGE_DATA: Final = Field(PAGE, "data")  # writes that the page holds
 PAGE_ANON_VMA: Final = Field(PAGE, "mapping")
 PAGE_INDEX: Final = Field(PAGE, "index")
 PAGE_EPOCH: Final = Field(PAGE, "epoch")
+#: PG_anon_exclusive: the page is one process's own.  Only runs that pin pages have it.
+PAGE_EXCLUSIVE: Final = Field(PAGE, "anon_exclusive", where=member("flags"))
 
 # mempolicy
 POLICY_REFS: Final = Field(MEMPOLICY, "refcnt")
@@ -111,6 +115,7 @@ orig_pte: Final = Register("orig_pte")
 folio: Final = Register("folio", FOLIO)
 page: Final = Register("page", PAGE)  # the new page of the fault
 old_page: Final = Register("old_page", PAGE)
+pinned_page: Final = Register("pinned_page", PAGE)  # by get_user_pages, for a device
 gathered_pages: Final = Register("gathered_pages")  # set of zapped anonymous pages, a bit each
 cursor: Final = Register("cursor")  # page address of a loop over pages or tables
 limit: Final = Register("limit")  # its end

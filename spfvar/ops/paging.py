@@ -98,6 +98,14 @@ def set_pte_anon(write: bool = True) -> Op:
     )  # fmt: skip
 
 
+def set_pte_of_child(key: Register, table: Register) -> Op:
+    """``set_pte_at`` of a page that fork has copied, in the child's page table."""
+    return _entry(
+        codes.SET_PTE, "set_pte_at(copy)", "rmw", table=table, src=key, src2=o.vm_page_prot, dst=o.page,
+        imm=codes.PTE_PRESENT | codes.PTE_ANON | codes.PTE_DIRTY, imm2=codes.NEW_MAPPING, cost="set_pte",
+    )  # fmt: skip
+
+
 def set_pte_zero() -> Op:
     """``set_pte_at`` of the zero page, read-only."""
     return _entry(
@@ -131,7 +139,7 @@ def remove_migration_pte(key: Register) -> Op:
     """``set_pte_at`` of the folio over its migration entry."""
     return _entry(
         codes.SET_PTE, "remove_migration_pte: set_pte_at", "rmw", src=key, src2=o.vm_page_prot, dst=o.folio,
-        imm=codes.PTE_PRESENT, imm2=1, cost="set_pte",
+        imm=codes.PTE_PRESENT, imm2=codes.OVER_MIGRATION, cost="set_pte",
     )  # fmt: skip
 
 
@@ -175,7 +183,17 @@ def pte_restore(key: Register, origin: Register, table: Register = o.table, move
     """``set_pte_at(orig_pte)``: the entry as it was at the address ``origin``, or a copy of the one there."""
     return _entry(
         codes.PTE_RESTORE, "set_pte_at(orig_pte)", "rmw",
-        table=table, src=key, src2=o.orig_pte, src3=origin, imm=int(moved), cost="set_pte",
+        table=table, src=key, src2=o.orig_pte, src3=origin, imm=codes.MOVED if moved else codes.COPIED,
+        cost="set_pte",
+    )  # fmt: skip
+
+
+def pte_put_back(key: Register, writable: bool = True) -> Op:
+    """``set_pte_at(orig_pte)`` where it was taken; not ``writable``: without the write permission."""
+    how = codes.PUT_BACK if writable else codes.PUT_BACK_READ_ONLY
+    return _entry(
+        codes.PTE_RESTORE, "set_pte_at(as before)" if writable else "set_pte_at(pte_wrprotect)", "rmw",
+        src=key, src2=o.orig_pte, src3=key, imm=how, cost="set_pte",
     )  # fmt: skip
 
 
@@ -354,16 +372,16 @@ def _on_page(code: int, name: str, register: Register, field: Field, cost: str, 
     return Op(code, name, place=Place(register, field), cost=cost, **more)  # type: ignore[arg-type]
 
 
-def fill_page(cost: str) -> Op:
-    """Fill the fault's new page: zero it, or copy what ``orig_pte`` or the folio holds."""
+def fill_page(cost: str, key: Register = o.address) -> Op:
+    """Fill the new page for ``key``: zero it, or copy what ``orig_pte`` or the folio holds."""
     if cost == "zero_page":
         return Op(codes.NOP, cost, cost=cost)
-    return _on_page(codes.PAGE_COPY, cost, o.page, o.PAGE_DATA, cost, src=o.orig_pte, dst=o.address)
+    return _on_page(codes.PAGE_COPY, cost, o.page, o.PAGE_DATA, cost, src=o.orig_pte, dst=key)
 
 
 def free_page(register: Register = o.page) -> Op:
     """Drop the reference of a page that was not mapped."""
-    return _on_page(codes.PAGE_PUT, "free_page", register, o.PAGE_REFS, "free_page")
+    return _on_page(codes.PAGE_PUT, "free_page", register, o.PAGE_REFS, "free_page", imm=1)
 
 
 def get_page(register: Register) -> Op:
@@ -373,7 +391,7 @@ def get_page(register: Register) -> Op:
 
 def put_page(register: Register) -> Op:
     """Drop a reference to an anonymous page; the last one frees it, which no TLB may still hold."""
-    return _on_page(codes.PAGE_PUT, "put_page", register, o.PAGE_REFS, "free")
+    return _on_page(codes.PAGE_PUT, "put_page", register, o.PAGE_REFS, "free", imm=1)
 
 
 def free_gathered_pages() -> Op:

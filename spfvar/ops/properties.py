@@ -53,7 +53,10 @@ PROPERTIES: Final[dict[str, Property]] = {
         Property("P5", "nobody looks for a VMA in a tree that was destroyed"),
         Property("P6", "no page-table entry is left for what is unmapped or truncated"),
         Property("P7", "no page-table entry that is present is overwritten"),
-        Property("P8", "no write of the user's is lost"),
+        Property(
+            "P8",
+            "no write of the user's is lost, nor a device's to a pinned page; none goes to others' pages",
+        ),
         Property("P9", "no page is freed while a TLB or somebody's reference still leads to it"),
         Property("P10", "an entry has the protection and the page that its VMA says"),
         Property("P11", "no deadlock"),

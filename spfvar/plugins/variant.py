@@ -23,7 +23,9 @@ from spfvar.mm.fault import MmapLockFault
 from spfvar.mm.filemap import FilemapFault
 from spfvar.mm.fork import Fork
 from spfvar.mm.fork_fails import FailedFork
+from spfvar.mm.gup import GetUserPages
 from spfvar.mm.khugepaged import Khugepaged
+from spfvar.mm.ksm import Ksm
 from spfvar.mm.map_fixed import UnmapFirst
 from spfvar.mm.mempolicy import Mempolicy
 from spfvar.mm.merge import Merge
@@ -71,6 +73,8 @@ CORE = (
     Reclaim,
     Migration,
     Khugepaged,
+    GetUserPages,
+    Ksm,
 )
 
 

@@ -16,6 +16,7 @@ from spfvar.ops.primitives import add, at, set_register, wait_equals
 from spfvar.scenario.calls import about, call_text
 from spfvar.scenario.file_actors import FILE_STATEMENTS, anon_rmap, collapse, map_over, mkyoung, swapout
 from spfvar.scenario.outside_actors import OUTSIDE_STATEMENTS
+from spfvar.scenario.pin_actors import ksm_merge, pin, poke, unpin, use_pin
 from spfvar.scenario.race import Actor, Race, RaceStatement, RaceVma
 from spfvar.scenario.verbs import VERBS
 
@@ -47,12 +48,24 @@ def _ended(actor: str) -> Field:
 
 
 def _program(race: Race, actor: Actor) -> Steps:
+    yield from _statements(race, actor)
+    if any(statement.verb == "pin" for statement in actor.program):
+        yield from unpin()
+
+
+def _statements(race: Race, actor: Actor) -> Steps:
     for number, statement in enumerate(actor.program):
         if statement.verb == "call":
             yield from call_text(race, statement)
             continue
         if statement.verb in FILE_STATEMENTS:
             yield from FILE_STATEMENTS[statement.verb](race, statement)
+            continue
+        if statement.verb == "dma":
+            yield from use_pin(actor, statement)
+            continue
+        if statement.verb == "unpin":
+            yield from unpin()
             continue
         vma = race.vma_named(statement.target)
         if race.mms > 1:
@@ -203,8 +216,11 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "mkyoung": mkyoung,
     "swapout": swapout,
     **OUTSIDE_STATEMENTS,
+    "pin": pin,
+    "poke": poke,
+    "ksm_merge": ksm_merge,
 }
 
-if (texts := {*_STATEMENTS, *FILE_STATEMENTS, "call"}) != set(VERBS):
+if (texts := {*_STATEMENTS, *FILE_STATEMENTS, "call", "dma", "unpin"}) != set(VERBS):
     unlike = ", ".join(sorted(texts ^ set(VERBS)))
     raise TypeError(f"a verb has no text here, or no meaning in spfvar.scenario.verbs: {unlike}")

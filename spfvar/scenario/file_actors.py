@@ -76,7 +76,7 @@ def swapout(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     """Reclaim of one anonymous page of a VMA."""
     yield from about(race, vma, statement.page)
     yield set_register(o.cursor, vma.start + statement.page)
-    yield from hooks.swap_out()
+    yield from hooks.swap_out(race.mapping(vma))
 
 
 def map_over(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:

@@ -13,7 +13,7 @@ from spfvar.mm.vmf import Mapping
 from spfvar.ops.properties import PROPERTIES
 from spfvar.scenario.calls import check_call
 from spfvar.scenario.sense import check_sense, is_contested
-from spfvar.scenario.verbs import FILE_VERBS, VERBS
+from spfvar.scenario.verbs import FILE_VERBS, PINNING, VERBS
 
 #: Bounds of a race's memory: every word of a state has 16 bits, and sets of pages or CPUs are bit masks.
 MAX_PAGES = 32
@@ -123,12 +123,14 @@ class RaceStatement(_Strict):
     ``truncate`` cuts the file off before page ``page``, ``punch`` and ``reclaim`` take that page away,
     ``migrate`` moves it to another place in memory, ``writeback`` writes from it on.  ``anon_rmap`` is a
     reverse-map walk that comes by the VMA's anon_vma; ``mkyoung`` is a fault on a page that may be mapped,
-    for the sake of its accessed bit.  ``swapout`` is reclaim of an anonymous page.  ``ksm``, ``mrelease``,
-    ``unuse`` (swapoff) and ``monitor`` (of a userfaultfd) look at an address space from outside, and may come
-    when it has ended; the last two may find the child of a fork that fails.  ``get_user`` and ``put_user``
-    are the kernel's accesses on behalf of its user.  ``call`` runs a hook point, with the registers of the
-    VMA or file ``on`` set (its address from ``page``), the facts of that VMA (a VmFault of a ``write``) for
-    arguments, and the rest from ``args``; a Register by its name.
+    for the sake of its accessed bit.  ``swapout`` is reclaim of an anonymous page.  ``pin`` takes a
+    page for a device (to ``write`` to it; ``fast``: without locks), ``dma`` lets the device use it, ``unpin``
+    gives it back; ``poke`` is a debugger's write, ``ksm_merge`` write-protects a page to share it.  ``ksm``,
+    ``mrelease``, ``unuse`` (swapoff) and ``monitor`` (of a userfaultfd) look at an address space from
+    outside, and may come when it has ended; the last two may find the child of a fork that fails.
+    ``get_user`` and ``put_user`` are the kernel's accesses on behalf of its user.  ``call`` runs a hook
+    point, with the registers of the VMA or file ``on`` set (its address from ``page``), the facts of that VMA
+    (a VmFault of a ``write``) for arguments, and the rest from ``args``; a Register by its name.
     """
 
     load: str | None = None
@@ -157,6 +159,11 @@ class RaceStatement(_Strict):
     anon_rmap: str | None = None
     mkyoung: str | None = None
     swapout: str | None = None
+    pin: str | None = None
+    dma: str | None = None
+    unpin: str | None = None
+    poke: str | None = None
+    ksm_merge: str | None = None
     truncate: str | None = None
     punch: str | None = None
     reclaim: str | None = None
@@ -517,6 +524,7 @@ class Race(_Strict):
             migrates="migrate" in verbs and bool(vma.file),
             offset=any(other.pgoff for other in self.vma if other.file and other.file == vma.file),
             reaped="mrelease" in verbs,
+            pinned=vma.sharing == "private" and not verbs.isdisjoint(PINNING),
             whole_tables="madvise" in verbs and vma.in_whole_tables(self.table_pages),
             swapped=vma.swap != "no",
             synchronous=vma.swap == "synchronous",

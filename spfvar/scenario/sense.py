@@ -37,6 +37,7 @@ def check_sense(race: Race) -> None:
     _check_mapped(race, places)
     _check_unfinished(race, places)
     _check_order(race)
+    _check_pins(race, places)
     _check_beside(race, places)
 
 
@@ -205,6 +206,26 @@ def _check_order(race: Race) -> None:
                 expected="a place where nothing is mapped, or no longer by what the actor did before",
             )  # fmt: skip
         gone[place.number] |= pages_of(race, statement, verb.unmaps)
+
+
+def _check_pins(race: Race, places: list[_Place]) -> None:
+    """Each program has one page pinned at a time, and uses or drops the one that it has."""
+    held: dict[int, str] = {}
+    for place in places:
+        statement, pin = place.statement, VERBS[place.statement.verb].pin
+        vma = held.get(place.number, "")
+        if pin == "takes" and vma:
+            raise InputError(
+                f"actor {place.actor.name!r} has pinned a page of vma {vma!r} already",
+                key=f"{place.key}.{statement.verb}", expected="unpin before it",
+            )  # fmt: skip
+        if pin in ("uses", "drops") and vma != statement.target:
+            raise InputError(
+                f"actor {place.actor.name!r} has pinned no page of vma {statement.target!r}",
+                key=f"{place.key}.{statement.verb}", expected="pin before it",
+            )  # fmt: skip
+        if pin in ("takes", "drops"):
+            held[place.number] = statement.target if pin == "takes" else ""
 
 
 def _check_beside(race: Race, places: list[_Place]) -> None:

@@ -58,6 +58,7 @@ class Verb:
     never finished; ``finds``: so one may be found by it.
     ``tries``: what it would take may not be free; then it fails, and what the program has behind it is not
     run.
+    ``pin``: it "takes" a pin of a page, which its program has until it is dropped, "uses" it, or "drops" it.
     ``generated``: is it in the programs of a hunt?  Not, if nothing is known of what it does.
     """
 
@@ -78,6 +79,7 @@ class Verb:
     outside: bool = False
     unfinished: bool = False
     finds: bool = False
+    pin: Literal["", "takes", "uses", "drops"] = ""
     generated: bool = True
 
 
@@ -124,6 +126,10 @@ COVERED: Final = Need(
 )
 THERE: Final = Need(
     "a vma that is mapped at the start", _if(lambda vma: not vma.mapped, "vma {name!r} comes later")
+)
+PRIVATE: Final = Need(
+    "a private mapping",
+    _if(lambda vma: vma.sharing == "shared", "what is in the shared pages of vma {name!r} is not modelled"),
 )
 ANONYMOUS: Final = Need("an anonymous vma", _if(lambda vma: bool(vma.file), "vma {name!r} maps a file"))
 
@@ -435,6 +441,40 @@ VERBS: Final[dict[str, Verb]] = {
             lasting=True,
         ),
         Verb(
+            "pin",
+            "pin_user_pages of page ``page``, for a device that will read it, or ``write`` to it; ``fast``: "
+            "without locks, if that can be",
+            extras=("page", "write", "fast"),
+            needs=(PRIVATE,),
+            pin="takes",
+        ),
+        Verb(
+            "dma",
+            "the device writes to the page that is pinned, or, if it is pinned for that, reads what the "
+            "process wrote",
+            absent=True,
+            pin="uses",
+        ),
+        Verb(
+            "unpin",
+            "unpin_user_page of the page that is pinned, which at the latest the end of the program does",
+            absent=True,
+            pin="drops",
+        ),
+        Verb(
+            "poke",
+            "a debugger's write to page ``page``, which the process may not be allowed to make "
+            "(/proc/pid/mem: FOLL_FORCE)",
+            extras=("page",),
+            needs=(PRIVATE,),
+        ),
+        Verb(
+            "ksm_merge",
+            "ksmd write-protects the anonymous page at page ``page``, to share it",
+            extras=("page",),
+            needs=(PRIVATE,),
+        ),
+        Verb(
             "mkyoung",
             "a read fault on page ``page``, mapped or not, for its accessed bit",
             extras=("page",),
@@ -477,4 +517,6 @@ VERBS: Final[dict[str, Verb]] = {
 
 #: The accesses of a thread: its own, and the kernel's for it.
 ACCESSES: Final = ("load", "store", "get_user", "put_user")
+#: With one of these in a race, PG_anon_exclusive says which pages are a process's own.
+PINNING: Final = ("pin", "poke", "ksm_merge")
 FILE_VERBS: Final = tuple(name for name, verb in VERBS.items() if verb.of == "file")

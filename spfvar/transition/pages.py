@@ -13,8 +13,10 @@ from spfvar.ops.codes import (
     FREE_END,
     G_CLASS0,
     G_EPOCH,
+    G_EXCLUSIVE,
     G_OWN,
     G_PAGES,
+    G_PINNED,
     G_PT_SHIFT,
     G_SWAP_COUNT,
     G_THREADS,
@@ -27,13 +29,17 @@ from spfvar.ops.codes import (
     K_FREE,
     K_STRIDE,
     LIVE,
+    MOVED,
+    NEW_MAPPING,
     OUT_AMOUNT,
     OUT_ANON,
+    OVER_MIGRATION,
     PAGE_ANON_VMA,
     PAGE_DATA,
     PAGE_EPOCH,
     PAGE_INDEX,
     PAGE_REFS,
+    PIN_BIAS,
     PTE_ANON,
     PTE_DIRTY,
     PTE_FOLIO_SHIFT,
@@ -41,6 +47,9 @@ from spfvar.ops.codes import (
     PTE_PRESENT,
     PTE_WRITE,
     PTE_ZERO,
+    PUT_BACK,
+    PUT_BACK_READ_ONLY,
+    V_LOST_WRITE,
     V_NO_MEMORY,
     V_OVERWRITE,
     V_STALE_COPY,
@@ -133,12 +142,16 @@ def alloc(s, g, register):
 
 
 @inlined
-def put(s, g, page):
-    """Drop a reference; the last one frees the page, which then no TLB may hold."""
+def put(s, g, page, amount):
+    """Drop so many references; the last one frees the page, which then no TLB may hold."""
     word = page_word(g, page)
     if s[word] != LIVE:
         return -2 - V_USE_AFTER_FREE
-    s[word + PAGE_REFS] -= 1
+    s[word + PAGE_REFS] -= amount
+    if amount == PIN_BIAS and g[G_PINNED] != 0 and s[word + PAGE_REFS] < PIN_BIAS:
+        for address in range(g[G_PAGES]):
+            if s[g[G_PINNED] + address] == page + 1:
+                s[g[G_PINNED] + address] = 0
     if s[word + PAGE_REFS] > 0:
         return 0
     if g[G_TLB] != 0:
@@ -160,7 +173,7 @@ def put_all(s, g, register):
     page = 0
     while wanted > 0:
         if wanted & 1:
-            outcome = put(s, g, page)
+            outcome = put(s, g, page, 1)
             if outcome != 0:
                 return outcome
         wanted >>= 1
@@ -204,6 +217,34 @@ def add_rmap(s, g, page, anon_vma, index):
     word = page_word(g, page)
     s[word + PAGE_ANON_VMA] = anon_vma + 1
     s[word + PAGE_INDEX] = index
+    if g[G_EXCLUSIVE] != 0:
+        s[word + g[G_EXCLUSIVE]] = 1
+    return 0
+
+
+@inlined
+def pte_same(s, g, table, address, entry, pinned):
+    """Is the entry the same still?  If its page is ``pinned``, the page has to stay as long as it is."""
+    if s[pte(g, table, address)] != entry:
+        return 0
+    if pinned != 0 and g[G_PINNED] != 0:
+        s[g[G_PINNED] + address] = (entry >> PTE_FOLIO_SHIFT) + 1
+    return 1
+
+
+@inlined
+def dma(s, g, page, write):
+    """A device writes to a pinned page, and the process has to see it; or reads what the process wrote."""
+    data = page_word(g, page) + PAGE_DATA
+    if write != 0:
+        s[data] = (s[data] + 1) % WRITES
+    for address in range(g[G_PAGES]):
+        expected = s[g[G_WRITES] + address]
+        if s[g[G_PINNED] + address] == page + 1 and expected >= 0:
+            if write != 0:
+                s[g[G_WRITES] + address] = (expected + 1) % WRITES
+            elif s[data] != expected:
+                return -2 - V_LOST_WRITE
     return 0
 
 
@@ -235,13 +276,14 @@ def written_through_tlb(s, g, address):
 
 
 @inlined
-def set_pte(s, g, table, address, bits, writable, page, kept):
-    """Set an entry, of a page or of a swapped one; one that has a bit of ``kept`` must not be overwritten.
+def set_pte(s, g, table, address, bits, writable, page, how):
+    """Set an entry, of a page or of a swapped one, which must not overwrite what must be kept.
 
     Where entries were zapped, what the new page has is expected from now on.  Before the TLBs are flushed, it
     is not: what a CPU still writes to the old page is lost, and rightly so.
     """
     word = pte(g, table, address)
+    kept = PTE_PRESENT if how & OVER_MIGRATION else KEPT
     if s[word] & kept:
         return -2 - V_OVERWRITE
     value = bits & ~PTE_WRITE
@@ -254,7 +296,8 @@ def set_pte(s, g, table, address, bits, writable, page, kept):
         copied = s[page_word(g, page) + PAGE_EPOCH]
         if copied != 0 and copied != s[g[G_EPOCH] + address] + 1:
             return -2 - V_STALE_COPY
-        if s[g[G_WRITES] + address] < 0 and written_through_tlb(s, g, address) == 0:
+        expects = s[g[G_WRITES] + address] >= 0 and how & NEW_MAPPING == 0
+        if not expects and written_through_tlb(s, g, address) == 0:
             s[g[G_WRITES] + address] = s[page_word(g, page) + PAGE_DATA]
     s[word] = value
     return 0
@@ -292,25 +335,27 @@ def zap(s, g, table, start, end, file_only, gathered, out):
             s[word] = 0
         if g[_PAGE + K_COUNT] > 0:
             s[g[G_WRITES] + address] = UNDEFINED
+            if g[G_PINNED] != 0:
+                s[g[G_PINNED] + address] = 0
     out[OUT_AMOUNT] = amount
     out[OUT_ANON] = anonymous
     return 0
 
 
 @inlined
-def pte_restore(s, g, table, address, entry, origin, moved):
+def pte_restore(s, g, table, address, entry, origin, how):
     """Set an entry as it is; what the user wrote at ``origin`` is now expected at ``address``.
 
-    If the entry was ``moved``, so are the writes through TLBs that still have the old one.  If it was copied,
-    such writes may or may not belong to the copy.
+    If the entry was moved, so are the writes through TLBs that still have the old one.  If it was copied,
+    such writes may or may not belong to the copy.  If it was put back, it is where it was.
     """
     word = pte(g, table, address)
     if s[word] & KEPT:
         return -2 - V_OVERWRITE
-    s[word] = entry
-    if moved != 0:
+    s[word] = entry & ~PTE_WRITE if how == PUT_BACK_READ_ONLY else entry
+    if how == MOVED:
         move_writes(s, g, origin, address, 1)
-    elif g[_PAGE + K_COUNT] > 0:
+    elif how < PUT_BACK and g[_PAGE + K_COUNT] > 0:
         s[g[G_WRITES] + address] = s[g[G_WRITES] + origin] if g[G_TLB] == 0 else UNDEFINED
     return 0
 
@@ -322,6 +367,9 @@ def move_writes(s, g, origin, address, pages):
         for i in range(pages):
             s[g[G_WRITES] + address + i] = s[g[G_WRITES] + origin + i]
             s[g[G_WRITES] + origin + i] = UNDEFINED - 1 - (address + i)
+            if g[G_PINNED] != 0:
+                s[g[G_PINNED] + address + i] = s[g[G_PINNED] + origin + i]
+                s[g[G_PINNED] + origin + i] = 0
 
 
 @inlined

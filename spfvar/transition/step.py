@@ -34,8 +34,6 @@ from spfvar.ops.codes import (
     G_T_BASE,
     G_T_STRIDE,
     G_VIOLATION,
-    PTE_MIGRATION,
-    PTE_PRESENT,
     T_PC,
     T_RCU_NEST,
     VIOLATED,
@@ -254,12 +252,10 @@ def table_op(s, p, g, pc, tid, tb, index, out):
     if op == c.PTE_NONE:
         return 1 if s[tables.pte(g, index, address)] == 0 else 0
     if op == c.PTE_SAME:
-        return 1 if s[tables.pte(g, index, address)] == s[tb + p[pc, C_SRC2]] else 0
+        return pages.pte_same(s, g, index, address, s[tb + p[pc, C_SRC2]], p[pc, C_IMM])
     if op == c.SET_PTE:
-        over = PTE_PRESENT if p[pc, C_IMM2] != 0 else PTE_PRESENT | PTE_MIGRATION
-        return pages.set_pte(
-            s, g, index, address, p[pc, C_IMM], s[tb + p[pc, C_SRC2]], s[tb + p[pc, C_DST]], over
-        )
+        writable, page, how = s[tb + p[pc, C_SRC2]], s[tb + p[pc, C_DST]], p[pc, C_IMM2]
+        return pages.set_pte(s, g, index, address, p[pc, C_IMM], writable, page, how)
     if op == c.PTE_MKWRITE:
         s[tables.pte(g, index, address)] |= c.PTE_WRITE | c.PTE_DIRTY
         return 0
@@ -320,7 +316,7 @@ def folio_op(s, p, g, pc, tid, tb, a):
 
 @inlined
 def page_op(s, p, g, pc, tb, index, a):
-    """Anonymous pages and reverse maps (opcodes PAGE_ALLOC to ENTRY_FOLIO)."""
+    """Anonymous pages and reverse maps (opcodes PAGE_ALLOC to PAGE_DMA)."""
     op = p[pc, C_OP]
     if op == c.PAGE_ALLOC:
         return pages.alloc(s, g, tb + p[pc, C_DST])
@@ -329,7 +325,7 @@ def page_op(s, p, g, pc, tb, index, a):
         return 0
     if op == c.PAGE_PUT:
         s[tb + p[pc, C_A_REG]] = -1
-        return pages.put(s, g, index)
+        return pages.put(s, g, index, p[pc, C_IMM])
     if op == c.PAGES_PUT:
         return pages.put_all(s, g, tb + p[pc, C_SRC])
     if op == c.PAGE_COPY:
@@ -342,6 +338,8 @@ def page_op(s, p, g, pc, tb, index, a):
     if op == c.ENTRY_FOLIO:
         s[tb + p[pc, C_DST]] = s[tb + p[pc, C_SRC]] >> c.PTE_FOLIO_SHIFT
         return tables.check_migrating(s, g, s[tb + p[pc, C_DST]])
+    if op == c.PAGE_DMA:
+        return pages.dma(s, g, index, p[pc, C_IMM])
     offset = s[tb + p[pc, C_SRC]] - s[a]
     return pages.rmap_next(  # RMAP_NEXT
         s, g, offset, p[pc, C_IMM], index, tb + p[pc, C_SRC2], tb + p[pc, C_DST], tb + p[pc, C_SRC3]

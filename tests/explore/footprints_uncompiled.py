@@ -70,6 +70,8 @@ def resources(world: RaceWorld) -> dict[int, set[Hashable]]:
     if g[c.G_WRITES]:
         add(int(g[c.G_WRITES]), pages, f.WRITES)
         add(int(g[c.G_EPOCH]), pages, f.EPOCH)
+    if g[c.G_PINNED]:
+        add(int(g[c.G_PINNED]), pages, f.PINNED)
     for number, cls in enumerate(o.CLASSES):
         k = c.G_CLASS0 + number * c.CLASS_WORDS
         add(int(g[k + c.K_FREE]), 1, f.life_of(cls))

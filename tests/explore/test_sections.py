@@ -20,6 +20,7 @@ from spfvar.ops.paging import (
     set_pte_file,
     set_pte_zero,
 )
+from spfvar.ops.pinning import try_grab_folio, unpin_user_page
 from spfvar.ops.places import Field
 from spfvar.ops.primitives import (
     add,
@@ -305,3 +306,13 @@ def test_a_text_that_begins_and_never_ends_is_no_section() -> None:
         yield again("deeper")
 
     assert without(endless, rcu_read_lock()) is None
+
+
+def test_a_pin_is_not_ended_by_a_reference_nor_the_other_way_round() -> None:
+    """get_page ends with put_page, try_grab_folio with unpin_user_page, each of the same register."""
+    get, pin = begun_by(get_page(o.old_page)), begun_by(try_grab_folio(o.old_page))
+    assert get is not None
+    assert pin is not None
+    ends = (put_page(o.old_page), unpin_user_page(o.old_page))
+    assert [get[0].ends_at(op) for op in ends] == [True, False]
+    assert [pin[0].ends_at(op) for op in ends] == [False, True]

@@ -52,6 +52,10 @@ SAMPLE = (
     ("munmap-cow", "spf-zijlstra-2014"),
     ("munmap-anon", "radixvm"),
     ("munmap-file", "range-lock"),
+    ("pin-fork", "mmap-lock"),
+    ("pin-ksm", "mmap-lock"),
+    ("pin-swapout", "mmap-lock"),
+    ("poke-madvise", "mmap-lock"),
     ("reclaim-anon", "mmap-lock"),
     ("reclaim-cow", "mmap-lock"),
     ("retract-munmap", "per-vma-refcnt"),
@@ -62,6 +66,8 @@ SAMPLE = (
 CASES = [(race, variant) for race in SHIPPED for variant in DIFFERENT] if FULL else SAMPLE
 #: A page too early, an entry too late, a deadlock, an object that is gone, a slot used again, a tree that is gone.
 TWINS = (
+    "c1@mmap-lock",
+    "c2@mmap-lock",
     "c3@mmap-lock",
     "f1@mmap-lock",
     "k1@per-vma-6.12",

@@ -74,3 +74,19 @@ def test_coverage_is_of_steps() -> None:
     _, hunter = run("mmap-lock", some("anon", verbs=("load", "munmap")))
     assert hunter.reached <= hunter.steps
     assert any(text.startswith("munmap") for text in hunter.reached)
+
+
+def test_dirty_cow_is_met_without_its_race() -> None:
+    """C1: a debugger's write and madvise, two statements on a read-only mapping of a file; P8."""
+    which = some("readonly-file", verbs=("poke", "madvise"))
+    broke = next(outcome for outcome in run("c1@mmap-lock", which)[0] if outcome.cause is not None)
+    assert broke.cause is not None
+    assert (broke.cause.property, broke.size) == ("P8", 2)
+    assert all(outcome.cause is None for outcome in run("mmap-lock", which)[0])
+
+
+def test_what_must_not_be_reached_is_no_step() -> None:
+    """A debugger's text has a BUG_ON: that nobody came to it is nothing that a hunt has missed."""
+    _, hunter = run("mmap-lock", some("anon", verbs=("poke", "load")))
+    assert "access_remote_vm: copy_to_user_page" in hunter.steps
+    assert not any("BUG_ON" in text for text in hunter.steps)

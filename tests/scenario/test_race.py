@@ -167,6 +167,8 @@ PROGRAMS: dict[str, list[dict[str, Any]]] = {
     **{verb: [{verb: "f" if verb in FILE_VERBS else "a"}] for verb in VERBS},
     "mmap": [{"mmap": "free"}],
     "swapout": [{"swapout": "slots"}],
+    "dma": [{"pin": "a"}, {"dma": "a"}],
+    "unpin": [{"pin": "a"}, {"unpin": "a"}],
     "grow": [{"shrink": "a"}, {"grow": "a"}],
     "exit": [{"exit": "ours"}],
     "ksm": [{"ksm": "ours"}],

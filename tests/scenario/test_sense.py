@@ -97,6 +97,11 @@ LOAD = {"load": "map"}
         ([[{"fork": "map", "to": "child"}], [{"load": "child"}]], "is there only once actor 'a0' has forked", "actor[1].program[0].load"),
         ([[{"fork": "map", "to": "child"}], [{"load": "theirs"}]], "is there only once actor 'a0' has forked", "actor[1].program[0].load"),
         ([[{"exit": "theirs"}, {"load": "theirs"}]], "actor 'a0' has left its mm", "actor[0].program[1].load"),
+        ([[{"dma": "map"}]], "actor 'a0' has pinned no page of vma 'map'", "actor[0].program[0].dma"),
+        ([[{"pin": "map"}], [{"dma": "map"}]], "actor 'a1' has pinned no page of vma 'map'", "actor[1].program[0].dma"),
+        ([[{"pin": "map"}, {"unpin": "map"}, {"dma": "map"}]], "has pinned no page of vma 'map'", "actor[0].program[2].dma"),
+        ([[{"pin": "map"}, {"unpin": "next"}]], "actor 'a0' has pinned no page of vma 'next'", "actor[0].program[1].unpin"),
+        ([[{"pin": "map"}, {"pin": "next"}]], "actor 'a0' has pinned a page of vma 'map' already", "actor[0].program[1].pin"),
     ],
 )  # fmt: skip
 def test_what_no_process_could_run_is_refused(
@@ -123,6 +128,8 @@ def test_what_no_process_could_run_is_refused(
         [[{"mmap": "map"}], [{"munmap": "map"}]],
         [[{"get_user": "map"}], [{"put_user": "map", "page": 1}], [{"munmap": "map"}]],
         [[{"call": "show_map", "on": "free"}], [{"munmap": "map"}]],
+        [[{"pin": "map"}, {"munmap": "map"}, {"dma": "map"}], [{"pin": "map"}]],  # the page is there still
+        [[{"pin": "map"}, {"unpin": "map"}, {"pin": "map"}, {"dma": "map"}]],
     ],
 )  # fmt: skip
 def test_what_processes_do_is_accepted(programs: list[list[Statement]]) -> None:
