@@ -122,6 +122,8 @@ class Layout:
         here += sizes.tables << sizes.pt_shift
         if sizes.tlbs:
             g[c.G_TLB], here = here, here + sizes.threads * sizes.pages
+        if c.SET_LOADED_MM in codes:
+            g[c.G_LOADED], here = here, here + sizes.threads
         g[c.G_KEEP] = c.PMD_KEEP in codes
         if c.OWN_SET_PTE in codes and sizes.tlbs:
             g[c.G_OWN] = 1

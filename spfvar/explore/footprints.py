@@ -29,7 +29,7 @@ from spfvar.ops.places import ObjectClass
 TREE: Final = "VMA tree"
 PMD: Final = "page-table directory"
 PTE: Final = "page-table entries"
-TLB: Final = "TLBs"
+TLB: Final = "TLBs"  # and what each CPU has loaded
 WRITES: Final = "the user's writes"
 PHASE: Final = "RCU phase"
 READERS: Final = "RCU readers"
@@ -96,6 +96,10 @@ _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tup
     c.TOUCH: ((PMD, PTE), (), (TLB, WRITES, o.PAGE_DATA)),
     c.OWN_SET_PTE: ((), (), (TLB,)),
     c.PMD_KEEP: ((), (), ()),
+    c.SET_LOADED_MM: ((), (TLB,), ()),
+    c.IS_LOADED_MM: ((TLB,), (), ()),
+    c.TLB_GEN: ((TLB,), (), ()),
+    c.WRITE_CR3: ((), (TLB,), ()),
     c.READ_PMD: ((PMD,), (), ()),
     c.PMD_SAME: ((PMD,), (), ()),
     c.PMD_POPULATE: ((), (PMD, WRITES), ()),  # a table that was moved brings what its pages hold
@@ -185,6 +189,8 @@ def footprint(op: Op, deferred: Iterable[ObjectClass]) -> Footprint:
     elif op.code in _FIXED:
         for have, more in zip((found.reads, found.writes, found.adds), _FIXED[op.code], strict=True):
             have.update(more)
+        if op.code == c.IRQ_ENABLE and op.imm:  # flushes what it is behind with
+            found.writes.add(TLB)
     elif op.code not in _LOCAL:
         found.unknown = True
     return found

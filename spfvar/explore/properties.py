@@ -47,6 +47,7 @@ _BY_CODE: Final[dict[int, str]] = {
     c.V_DEADLOCK: "P11",
     c.V_LIVELOCK: "P12",
     c.V_SEQUENCE_LEFT: "P14",
+    c.V_TLB_BEHIND: "P9",
 }
 
 

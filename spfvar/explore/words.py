@@ -23,6 +23,20 @@ _REFERENCES = {
 }
 
 
+_LOADED = {
+    c.MM_LOADED: "mm",
+    c.MM_LAZY: "mm, lazily",
+    c.MM_SWITCHING: "LOADED_MM_SWITCHING",
+    c.MM_OTHER: "another",
+}
+
+
+def tlb_text(entry: int) -> str:
+    """An entry of a TLB."""
+    text = entry_text(entry & ~c.TLB_BEHIND)
+    return f"{text}, out of date" if entry & c.TLB_BEHIND else text
+
+
 def entry_text(entry: int) -> str:
     """A page-table entry."""
     number = entry >> c.PTE_FOLIO_SHIFT
@@ -129,8 +143,10 @@ class Words:
             for thread, name in enumerate(world.names):
                 for page in range(sizes.pages):
                     word = int(g[c.G_TLB]) + thread * sizes.pages + page
-                    self._add(word, f"TLB of {name}[{page}]", entry_text)
+                    self._add(word, f"TLB of {name}[{page}]", tlb_text)
         for thread, name in enumerate(world.names):
+            if g[c.G_LOADED]:
+                self._add(int(g[c.G_LOADED]) + thread, f"loaded_mm of {name}", _LOADED.__getitem__)
             base = world.layout.thread_base(thread)
             self._add(base + c.T_IPI_PENDING, f"CPUs that {name} waits for")
 

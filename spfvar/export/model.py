@@ -112,6 +112,14 @@ class Model:
         """Has each CPU page tables of its own?  They are its TLB then."""
         return c.OWN_SET_PTE in self.codes
 
+    def has_switches(self) -> bool:
+        """Do CPUs switch from task to task?"""
+        return c.SET_LOADED_MM in self.codes
+
+    def has_lazy_cpus(self) -> bool:
+        """Do flushes pass CPUs by?  Not where each has page tables of its own."""
+        return self.has_switches() and not self.has_own_tables()
+
     def has_pages(self) -> bool:
         """Have anonymous pages an identity?"""
         return self.count(o.PAGE) > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spfvar.export import ranges
+from spfvar.export import ranges, switching
 from spfvar.export.model import REQUEST, STALE, Model, array, identifier
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
@@ -32,6 +32,11 @@ def constants(model: Model) -> Iterator[str]:
     yield "/* page-table entries: bits, and above them the number of the page or folio */"
     for name in ("PRESENT", "WRITE", "ANON", "DIRTY", "ZERO", "MIGRATION"):
         yield f"#define {name} {getattr(c, f'PTE_{name}')}"
+    if model.has_switches():
+        yield "#define BEHIND MIGRATION\t/* of an entry of a TLB: a flush has passed its CPU by */"
+        yield "/* what a CPU has loaded */"
+        for name in ("LOADED", "LAZY", "SWITCHING"):
+            yield f"#define {name} {getattr(c, f'MM_{name}')}"
     yield f"#define PAGE_UNIT {1 << c.PTE_FOLIO_SHIFT}"
     yield "#define READABLE(pte) (((pte) & PRESENT) != 0)"
     yield "#define KEPT(pte) (((pte) & (PRESENT | MIGRATION)) != 0)"
@@ -102,6 +107,8 @@ def variables(model: Model) -> Iterator[str]:
         yield "short srcu_holdouts;\t/* set of processes that the running grace period waits for */"
     yield "byte irq_off[PROCESSES];"
     yield "short ipi_unanswered[PROCESSES];\t/* by sender: set of processes that have not answered yet */"
+    if model.has_switches():
+        yield "byte loaded_mm[PROCESSES];"
     yield "bit granted[PROCESSES];\t/* the lock that the process waits for was handed to it */"
     yield "byte violation;\t/* its number, listed above */"
     yield "byte ended;\t/* processes that have nothing more to do */"
@@ -136,7 +143,8 @@ def pieces(model: Model) -> list[tuple[str, str]]:
     for cls in model.objects():
         if cls != o.FILE:
             found += list(_freeing(model, cls))
-    return [*found, *_locks(), *ranges.PIECES, *_sections(model), *_tables(model), *_pages(model)]
+    shared = [*_locks(), *ranges.PIECES, *_sections(model), *switching.PIECES]
+    return [*found, *shared, *_tables(model), *_pages(model)]
 
 
 def _fail() -> str:
@@ -500,6 +508,8 @@ inline user_writes(pte_, address_) {
 	fi
 }"""
     cached = "READABLE(tlb[i]) && (tlb[i] & ANON) != 0 && tlb[i] / PAGE_UNIT == number"
+    if model.has_switches():
+        cached += " && (tlb[i] & BEHIND) == 0"
     tlb = [
         "\t\t\tfor (i : 0 .. PROCESSES * PAGES - 1) {",
         "\t\t\t\tif",

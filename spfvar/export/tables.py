@@ -33,7 +33,10 @@ def touch(x: Operands) -> Step:
         effects.append(f"if :: !{allows}({tlb}) -> {tlb} = PTE(PMD({x.dst}), {x.dst}) :: else fi")
     if x.imm and model.has_pages():
         effects.append(f"user_writes({tlb if model.has_tlb() else f'PTE(PMD({x.dst}), {x.dst})'}, {x.dst})")
-    return Step((Way(works, tuple(effects)), Way(f"!{works}")))
+    behind = (
+        [fail(f"{allows}({tlb}) && ({tlb} & BEHIND) != 0", c.V_TLB_BEHIND)] if model.has_switches() else []
+    )
+    return Step((Way(works, tuple(effects)), Way(f"!{works}")), tuple(behind))
 
 
 @template(c.READ_PMD)
@@ -146,8 +149,14 @@ def _unseen_by_tlbs(x: Operands) -> str:
     """And no TLB has an entry through which its CPU may still write to what was there before."""
     if not x.model.has_tlb():
         return ""
-    entries = [f"tlb[{process} * PAGES + {x.src}]" for process in range(x.model.world.threads)]
-    return "".join(f" && !(({entry} & WRITE) != 0 && ({entry} & ANON) != 0)" for entry in entries)
+    found = []
+    for process in range(x.model.world.threads):
+        entry = f"tlb[{process} * PAGES + {x.src}]"
+        may = f"({entry} & WRITE) != 0 && ({entry} & ANON) != 0"
+        found.append(
+            f" && !({may} && ({entry} & BEHIND) == 0)" if x.model.has_switches() else f" && !({may})"
+        )
+    return "".join(found)
 
 
 @template(c.PTE_MKWRITE)

@@ -40,6 +40,8 @@ from spfvar.mm.hooking import PROJECT as PROJECT
 from spfvar.mm.hooking import hook_point as hook_point
 from spfvar.mm.hooking import hookimpl as hookimpl
 from spfvar.mm.hooking import hookspec as hookspec
+from spfvar.mm.switch_hookspecs import context_switch as context_switch
+from spfvar.mm.switch_hookspecs import switch_mm_irqs_off as switch_mm_irqs_off
 from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.ops.op import Steps
 from spfvar.ops.places import Register

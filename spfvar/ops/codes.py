@@ -109,6 +109,11 @@ RANGE_TRYLOCK: Final = 101
 RANGE_WAIT: Final = 102
 RANGE_UNLOCK: Final = 103
 RANGE_DOWNGRADE: Final = 104
+# --- which mm a CPU has loaded -------------------------------------------------------------------
+SET_LOADED_MM: Final = 110
+IS_LOADED_MM: Final = 111
+TLB_GEN: Final = 112
+WRITE_CR3: Final = 113
 
 NAMES: Final[dict[int, str]] = {
     value: name for name, value in dict(globals()).items() if name.isupper() and isinstance(value, int)
@@ -162,6 +167,7 @@ LAST_TREE: Final = VMA_CONTAINS
 LAST_TABLE: Final = PMD_KEEP
 LAST_FOLIO: Final = REMOVE_MAPPING
 LAST_PAGE: Final = ENTRY_FOLIO
+LAST_RANGE: Final = RANGE_DOWNGRADE
 
 # --- results of a step that are no outcome -----------------------------------------------------
 BLOCKED: Final = -1
@@ -198,6 +204,14 @@ PTE_MIGRATION: Final = 32  # of an entry that is not present: its page is being 
 PTE_FOLIO_SHIFT: Final = 6
 #: An entry that is not present: the folio above the bits is the slot that the page is in.
 PTE_SWAP: Final = PTE_DIRTY
+#: An entry of a TLB: a flush of its page has passed the CPU by, which is behind the mm's tlb_gen since.
+TLB_BEHIND: Final = PTE_MIGRATION
+
+# --- what a CPU has loaded (cpu_tlbstate: loaded_mm, is_lazy) ----------------------------------
+MM_LOADED: Final = 0  # the mm, one of whose threads it runs
+MM_LAZY: Final = 1  # the mm, which a kernel thread has borrowed
+MM_SWITCHING: Final = 2  # LOADED_MM_SWITCHING: CR3 is about to change
+MM_OTHER: Final = 3
 
 # --- marks: what the simulator's meters want to know -------------------------------------------
 MARK_FAULT_BEGIN: Final = 1
@@ -235,6 +249,7 @@ V_BUG: Final = 24
 V_TABLE_IN_USE: Final = 25
 V_MIGRATION_UNLOCKED: Final = 26
 V_MIGRATION_LEFT: Final = 27
+V_TLB_BEHIND: Final = 28
 VIOLATIONS: Final = (
     "none",
     "access through a null reference",
@@ -264,6 +279,7 @@ VIOLATIONS: Final = (
     "a page table is freed that still maps a page",
     "the page of a migration entry is not locked: it is no longer being migrated",
     "a migration entry is left that nobody will replace",
+    "a CPU uses a TLB entry that it did not flush when others did",
 )
 
 # --- positions in the table of global constants (G) --------------------------------------------
@@ -295,7 +311,8 @@ G_OWN: Final = 22
 G_KEEP: Final = 23  # 1: page tables may stay where nothing is mapped
 G_SWAP_COUNT: Final = 24  # offset of these fields in a folio (0: no page has a swap slot of its own)
 G_SWAP_DATA: Final = 25
-G_CLASS0: Final = 26  # per class, in the order of objects.CLASSES: the K_* words
+G_LOADED: Final = 26  # state words: what each CPU has loaded (0: all run threads of the mm)
+G_CLASS0: Final = 27  # per class, in the order of objects.CLASSES: the K_* words
 CLASS_WORDS: Final = 7
 K_BASE: Final = 0
 K_STRIDE: Final = 1

@@ -387,9 +387,13 @@ def local_irq_disable() -> Op:
     return Op(codes.IRQ_DISABLE, "local_irq_disable()", cost="irq")
 
 
-def local_irq_enable() -> Op:
-    """Interrupts on: pending IPIs are taken."""
-    return Op(codes.IRQ_ENABLE, "local_irq_enable()", cost="irq")
+def local_irq_enable(flushes: bool = False) -> Op:
+    """Interrupts on: pending IPIs are taken.
+
+    ``flushes``: a TLB flush may be among them that passed this CPU by as long as it was behind; other CPUs
+    have flushed when it was sent.
+    """
+    return Op(codes.IRQ_ENABLE, "local_irq_enable()", imm=int(flushes), cost="irq")
 
 
 def ipi_send(name: str, start: Register | None = None, end: Register | None = None, pages: int = 1) -> Op:

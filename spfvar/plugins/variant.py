@@ -16,6 +16,7 @@ from spfvar.automata.extract import Extractor, StrategyError
 from spfvar.automata.outline import outline
 from spfvar.errors import InputError, unknown
 from spfvar.mm import hookspecs
+from spfvar.mm.context_switch import ContextSwitch
 from spfvar.mm.dispatch import HandleFault
 from spfvar.mm.dontunmap import MremapDontunmap
 from spfvar.mm.fault import MmapLockFault
@@ -65,6 +66,7 @@ CORE = (
     Reclaim,
     Migration,
     Khugepaged,
+    ContextSwitch,
 )
 
 

@@ -155,6 +155,10 @@ def _smaps(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from hooks.show_smap(race.mapping(vma))
 
 
+def _schedule(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from hooks.context_switch()
+
+
 def _brk(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     """The heap's pages before ``page`` stay; the others come or go."""
     yield from _range(vma, max(1, statement.page))
@@ -178,6 +182,7 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "fork": _fork,
     "mbind": _mbind,
     "exit": _exit,
+    "schedule": _schedule,
     "maps": _maps,
     "smaps": _smaps,
     "collapse": collapse,

@@ -122,7 +122,8 @@ class RaceStatement(_Strict):
     ``truncate`` cuts the file off before page ``page``, ``punch`` and ``reclaim`` take that page away,
     ``migrate`` moves it to another place in memory, ``writeback`` writes from it on.  ``anon_rmap`` is a
     reverse-map walk that comes by the VMA's anon_vma; ``mkyoung`` is a fault on a page that may be mapped,
-    for the sake of its accessed bit.  ``swapout`` is reclaim of an anonymous page.  ``get_user`` and
+    for the sake of its accessed bit.  ``swapout`` is reclaim of an anonymous page.  With
+    ``schedule`` the thread's CPU runs another task, and then the thread again.  ``get_user`` and
     ``put_user`` are the kernel's accesses on behalf of its user.  ``call`` runs a hook point, with the
     registers of the VMA or file ``on`` set (its address from ``page``), the facts of that VMA (a VmFault of a
     ``write``) for arguments, and the rest from ``args``; a Register by its name.
@@ -149,6 +150,7 @@ class RaceStatement(_Strict):
     anon_rmap: str | None = None
     mkyoung: str | None = None
     swapout: str | None = None
+    schedule: str | None = None
     truncate: str | None = None
     punch: str | None = None
     reclaim: str | None = None

@@ -119,6 +119,9 @@ COVERED: Final = Need(
 THERE: Final = Need(
     "a vma that is mapped at the start", _if(lambda vma: not vma.mapped, "vma {name!r} comes later")
 )
+WITH_TLBS: Final = Need(
+    "tlb = true", lambda race, statement: "" if race.tlb else "no CPU has a TLB that could be out of date"
+)
 ANONYMOUS: Final = Need("an anonymous vma", _if(lambda vma: bool(vma.file), "vma {name!r} maps a file"))
 
 
@@ -354,6 +357,12 @@ VERBS: Final[dict[str, Verb]] = {
             extras=("page",),
             needs=(THERE, SWAPPABLE),
             lasting=True,
+        ),
+        Verb(
+            "schedule",
+            "the thread's CPU runs another task, which borrows the VMA's mm or not, then the thread again: "
+            "flushes may pass it by",
+            needs=(WITH_TLBS,),
         ),
         Verb(
             "mkyoung",

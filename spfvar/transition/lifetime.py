@@ -270,6 +270,15 @@ def irq_enable(s, g, tid, tb):
 
 
 @inlined
+def is_interrupted(s, g, tid):
+    """Does some sender wait for this CPU, which has interrupts off?"""
+    found = False
+    for sender in range(g[G_THREADS]):
+        found |= s[g[G_IPI_MASK] + sender * g[G_IPI_WORDS] + tid // 31] >> (tid % 31) & 1 != 0
+    return found
+
+
+@inlined
 def answer_ipis(s, g, tid):
     """Clear this CPU's bit in every waiting sender's mask."""
     words = g[G_IPI_WORDS]

@@ -41,11 +41,13 @@ from spfvar.ops.codes import (
     PTE_PRESENT,
     PTE_WRITE,
     PTE_ZERO,
+    TLB_BEHIND,
     V_NO_MEMORY,
     V_OVERWRITE,
     V_STALE_COPY,
     V_TABLE_OVERWRITE,
     V_TLB,
+    V_TLB_BEHIND,
     V_USE_AFTER_FREE,
     VMA_END,
     VMA_FILE,
@@ -53,6 +55,7 @@ from spfvar.ops.codes import (
     VMA_START,
 )
 from spfvar.transition.jit import inlined
+from spfvar.transition.lazy_tlb import is_loaded
 from spfvar.transition.lifetime import forget, make_stale
 from spfvar.transition.own_tables import has
 from spfvar.transition.tables import folio_word, pmd, pte, put_folio, table_end
@@ -90,6 +93,8 @@ def touch(s, g, tid, address, write):
             return 1
         if g[G_TLB] != 0:
             s[g[G_TLB] + tid * g[G_PAGES] + address] = entry
+    elif entry & TLB_BEHIND:
+        return -2 - V_TLB_BEHIND
     if write != 0 and entry & PTE_ANON and g[_PAGE + K_COUNT] > 0:
         data = page_word(g, entry >> PTE_FOLIO_SHIFT) + PAGE_DATA
         s[data] = (s[data] + 1) % WRITES
@@ -104,14 +109,19 @@ def touch(s, g, tid, address, write):
 
 @inlined
 def flush_tlb(s, g, start, end):
-    """Forget the range on every CPU.
+    """Forget the range on every CPU that runs a thread of the mm; the others are behind from now on.
 
     A CPU with interrupts off answers the IPI later, but runs no user code until then, so it may forget now.
     """
     if g[G_TLB] != 0:
         for thread in range(g[G_THREADS]):
+            behind = not is_loaded(s, g, thread)
             for address in range(start, end):
-                s[g[G_TLB] + thread * g[G_PAGES] + address] = 0
+                word = g[G_TLB] + thread * g[G_PAGES] + address
+                if not behind:
+                    s[word] = 0
+                elif s[word] != 0:
+                    s[word] |= TLB_BEHIND
 
 
 @inlined
@@ -133,7 +143,7 @@ def alloc(s, g, register):
 
 @inlined
 def put(s, g, page):
-    """Drop a reference; the last one frees the page, which then no TLB may hold."""
+    """Drop a reference; the last one frees the page, which then no TLB may hold without being behind."""
     word = page_word(g, page)
     if s[word] != LIVE:
         return -2 - V_USE_AFTER_FREE
@@ -142,7 +152,8 @@ def put(s, g, page):
         return 0
     if g[G_TLB] != 0:
         for i in range(g[G_TLB], g[G_TLB] + g[G_THREADS] * g[G_PAGES]):
-            if s[i] & PTE_PRESENT and s[i] & PTE_ANON and s[i] >> PTE_FOLIO_SHIFT == page:
+            held = s[i] & (PTE_PRESENT | PTE_ANON | TLB_BEHIND) == PTE_PRESENT | PTE_ANON
+            if held and s[i] >> PTE_FOLIO_SHIFT == page:
                 return -2 - V_TLB
     s[word] = s[g[_PAGE + K_FREE]]
     s[g[_PAGE + K_FREE]] = -page - 2
@@ -221,7 +232,7 @@ def written_through_tlb(s, g, address):
     if g[G_TLB] != 0:
         for thread in range(g[G_THREADS]):
             entry = s[g[G_TLB] + thread * g[G_PAGES] + address]
-            if entry & PTE_WRITE and entry & PTE_ANON:
+            if entry & (PTE_WRITE | PTE_ANON | TLB_BEHIND) == PTE_WRITE | PTE_ANON:
                 found = 1
     return found
 

@@ -40,7 +40,7 @@ from spfvar.ops.codes import (
     T_RCU_NEST,
     VIOLATED,
 )
-from spfvar.transition import lifetime, locks, own_tables, pages, ranges, tables
+from spfvar.transition import lazy_tlb, lifetime, locks, own_tables, pages, ranges, tables
 from spfvar.transition.jit import inlined
 
 down_read, up_read, down_write = locks.down_read, locks.up_read, locks.down_write
@@ -179,6 +179,8 @@ def lifetime_op(s, p, g, pc, tid, tb, out):
     if op == c.IRQ_DISABLE:
         return lifetime.irq_disable(s, g, tb)
     if op == c.IRQ_ENABLE:
+        if p[pc, C_IMM] != 0 and lifetime.is_interrupted(s, g, tid):
+            lazy_tlb.flush_tlb_func(s, g, tid)
         return lifetime.irq_enable(s, g, tid, tb)
     if op == c.ALLOC:
         return lifetime.allocate(s, g, p[pc, C_IMM], tb + p[pc, C_DST])
@@ -193,8 +195,11 @@ def lifetime_op(s, p, g, pc, tid, tb, out):
             if g[c.G_OWN] != 0:
                 own_tables.find_targets(s, g, start, end, out)
                 own_tables.forget_range(s, g, start, end)
+            elif g[c.G_LOADED] != 0:
+                lazy_tlb.find_targets(s, g, out)
             pages.flush_tlb(s, g, start, end)
-        return lifetime.ipi_send(s, g, tid, tb, g[c.G_OWN] != 0 and p[pc, C_SRC] >= 0, out)
+        targeted = (g[c.G_OWN] != 0 or g[c.G_LOADED] != 0) and p[pc, C_SRC] >= 0
+        return lifetime.ipi_send(s, g, tid, tb, targeted, out)
     if op == c.IPI_WAIT:
         return lifetime.ipi_wait(s, tb)
     if op == c.RCU_GP_START:
@@ -398,8 +403,10 @@ def execute(s, p, g, pc, tid, tb, choice, out):
             outcome = folio_op(s, p, g, pc, tid, tb, a)
         elif op <= c.LAST_PAGE:
             outcome = page_op(s, p, g, pc, tb, index, a)
-        else:
+        elif op <= c.LAST_RANGE:
             outcome = ranges.range_op(s, p, g, pc, tb, a, out)
+        else:
+            outcome = lazy_tlb.switch_op(s, p, g, pc, tid)
     if outcome >= 0:
         s[tb + T_PC] = p[pc, C_SUCC + outcome]
         return outcome
