@@ -124,6 +124,7 @@ class Layout:
             g[c.G_TLB], here = here, here + sizes.threads * sizes.pages
         if c.SET_LOADED_MM in codes:
             g[c.G_LOADED], here = here, here + sizes.threads
+            g[c.G_WALK], here = here, here + sizes.threads * (((sizes.pages - 1) >> sizes.pt_shift) + 1)
         g[c.G_KEEP] = c.PMD_KEEP in codes
         if c.OWN_SET_PTE in codes and sizes.tlbs:
             g[c.G_OWN] = 1

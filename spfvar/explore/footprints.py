@@ -99,6 +99,7 @@ _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tup
     c.SET_LOADED_MM: ((), (TLB,), ()),
     c.IS_LOADED_MM: ((TLB,), (), ()),
     c.TLB_GEN: ((TLB,), (), ()),
+    c.SPECULATE: ((TLB, life_of(o.PAGE_TABLE)), (), ()),
     c.WRITE_CR3: ((), (TLB,), ()),
     c.READ_PMD: ((PMD,), (), ()),
     c.PMD_SAME: ((PMD,), (), ()),

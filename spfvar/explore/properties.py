@@ -48,6 +48,7 @@ _BY_CODE: Final[dict[int, str]] = {
     c.V_LIVELOCK: "P12",
     c.V_SEQUENCE_LEFT: "P14",
     c.V_TLB_BEHIND: "P9",
+    c.V_TABLE_CACHED: "P4",
 }
 
 

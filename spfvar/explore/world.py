@@ -122,6 +122,9 @@ def _warm(race: Race, layout: Layout, state: npt.NDArray[np.int16], vma: RaceVma
         table = int(state[int(g[c.G_PMD]) + (page >> shift)]) - 1
         entry = state[int(g[c.G_PTE]) + (table << shift) + (page & (1 << shift) - 1)]
         state[int(g[c.G_TLB]) + thread * int(g[c.G_PAGES]) + page] = entry
+        if g[c.G_WALK] and not g[c.G_OWN]:
+            slots = ((layout.sizes.pages - 1) >> shift) + 1
+            state[int(g[c.G_WALK]) + thread * slots + (page >> shift)] = table + 1
 
 
 def names_of_threads(race: Race, with_rcu: bool) -> tuple[tuple[str, ...], tuple[int, ...]]:

@@ -93,7 +93,8 @@ def ipi_send(x: Operands) -> Step:
         return done("send_ipis()")
     end = x.src2 if x.op.src2 is not None else f"{x.src} + {x.imm}"
     if x.model.has_lazy_cpus():
-        return done("send_ipis_to_loaded()", f"flush_tlbs_of_loaded({x.src}, {end})")
+        freed = x.op.imm2
+        return done(f"send_ipis_to_loaded({freed})", f"flush_tlbs_of_loaded({x.src}, {end}, {freed})")
     send = f"send_ipis_to_owners({x.src}, {end})" if x.model.has_own_tables() else "send_ipis()"
     flush = f"flush_tlbs({x.src}, {end})"
     return done(send, flush)

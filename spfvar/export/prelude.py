@@ -34,8 +34,10 @@ def constants(model: Model) -> Iterator[str]:
         yield f"#define {name} {getattr(c, f'PTE_{name}')}"
     if model.has_switches():
         yield "#define BEHIND MIGRATION\t/* of an entry of a TLB: a flush has passed its CPU by */"
+        yield f"#define WALK_BEHIND {c.WALK_BEHIND}\t/* the same of an entry for a page table */"
+        yield "#define SLOTS (PAGES / SPAN)"
         yield "/* what a CPU has loaded */"
-        for name in ("LOADED", "LAZY", "SWITCHING"):
+        for name in ("LOADED", "LAZY", "SWITCHING", "OTHER"):
             yield f"#define {name} {getattr(c, f'MM_{name}')}"
     yield f"#define PAGE_UNIT {1 << c.PTE_FOLIO_SHIFT}"
     yield "#define READABLE(pte) (((pte) & PRESENT) != 0)"
@@ -109,6 +111,8 @@ def variables(model: Model) -> Iterator[str]:
     yield "short ipi_unanswered[PROCESSES];\t/* by sender: set of processes that have not answered yet */"
     if model.has_switches():
         yield "byte loaded_mm[PROCESSES];"
+        values = model.state(c.G_WALK, model.world.threads * tables)
+        yield f"short walk[PROCESSES * (PAGES / SPAN)] = {array(values)};\t/* tables that TLBs lead to */"
     yield "bit granted[PROCESSES];\t/* the lock that the process waits for was handed to it */"
     yield "byte violation;\t/* its number, listed above */"
     yield "byte ended;\t/* processes that have nothing more to do */"

@@ -5,7 +5,7 @@ An entry of a TLB that has BEHIND should have been flushed; its CPU was not aske
 
 from __future__ import annotations
 
-from spfvar.export.steps import Operands, Step, done, template, test
+from spfvar.export.steps import Operands, Step, Way, done, fail, template, test
 from spfvar.ops import codes as c
 
 #: Names and texts of inlines, each after those that it uses.
@@ -14,7 +14,8 @@ PIECES = [
         "forget_tlb",
         """\
 inline forget_tlb() {
-	for (i : 0 .. PAGES - 1) { tlb[_pid * PAGES + i] = 0 }
+	for (i : 0 .. PAGES - 1) { tlb[_pid * PAGES + i] = 0 };
+	for (i : 0 .. SLOTS - 1) { walk[_pid * SLOTS + i] = NULL }
 }""",
     ),
     (
@@ -32,17 +33,25 @@ inline catch_up() {
 			tlb[_pid * PAGES + i] = 0
 		:: else
 		fi
+	};
+	for (i : 0 .. SLOTS - 1) {
+		if
+		:: found != 0 && loaded_mm[_pid] == LOADED && (walk[_pid * SLOTS + i] & WALK_BEHIND) != 0 ->
+			walk[_pid * SLOTS + i] = NULL
+		:: else
+		fi
 	}
 }""",
     ),
     (
         "send_ipis_to_loaded",
         """\
-/* not to who is lazy or has another mm: these find out when they come back */
-inline send_ipis_to_loaded() {
+/* not to who has another mm, or is lazy if no tables are freed: these find out when they come back */
+inline send_ipis_to_loaded(freed) {
 	for (p : 0 .. PROCESSES - 1) {
 		if
-		:: p != _pid && irq_off[p] > 0 && (loaded_mm[p] == LOADED || loaded_mm[p] == SWITCHING) ->
+		:: p != _pid && irq_off[p] > 0 && (loaded_mm[p] == LOADED || loaded_mm[p] == SWITCHING
+			|| (loaded_mm[p] == LAZY && freed != 0)) ->
 			ipi_unanswered[_pid] = ipi_unanswered[_pid] | (1 << p)
 		:: else
 		fi
@@ -52,7 +61,7 @@ inline send_ipis_to_loaded() {
     (
         "flush_tlbs_of_loaded",
         """\
-inline flush_tlbs_of_loaded(from, upto) {
+inline flush_tlbs_of_loaded(from, upto, freed) {
 	for (p : 0 .. PROCESSES - 1) {
 		for (i : from .. upto - 1) {
 			if
@@ -61,7 +70,20 @@ inline flush_tlbs_of_loaded(from, upto) {
 				tlb[p * PAGES + i] = tlb[p * PAGES + i] | BEHIND
 			:: else
 			fi
-		}
+		};
+		for (i : (from) / SPAN .. (upto - 1) / SPAN) {
+			if
+			:: loaded_mm[p] == LOADED -> walk[p * SLOTS + i] = NULL
+			:: loaded_mm[p] != LOADED && walk[p * SLOTS + i] != NULL ->
+				walk[p * SLOTS + i] = walk[p * SLOTS + i] | WALK_BEHIND
+			:: else
+			fi
+		};
+		/* who is lazy takes the interrupt, and goes on to other page tables */
+		if
+		:: freed != 0 && loaded_mm[p] == LAZY && irq_off[p] == 0 -> loaded_mm[p] = OTHER
+		:: else
+		fi
 	}
 }""",
     ),
@@ -83,8 +105,23 @@ def is_loaded_mm(x: Operands) -> Step:
 @template(c.TLB_GEN)
 def tlb_gen(x: Operands) -> Step:
     """Has no flush passed the CPU by?"""
-    entries = (f"tlb[_pid * PAGES + {page}]" for page in range(x.model.sizes.pages))
-    return test(" && ".join(f"({entry} & BEHIND) == 0" for entry in entries))
+    pages, slots = x.model.sizes.pages, x.model.sizes.pages // x.model.span
+    behind = [
+        *(f"(tlb[_pid * PAGES + {page}] & BEHIND) != 0" for page in range(pages)),
+        *(f"(walk[_pid * SLOTS + {slot}] & WALK_BEHIND) != 0" for slot in range(slots)),
+    ]
+    return test(f"!({' || '.join(behind)})")
+
+
+@template(c.SPECULATE)
+def speculate(x: Operands) -> Step:
+    """The tables that the TLB leads to are there, as long as the CPU has the mm lazily."""
+    slots = [f"walk[_pid * SLOTS + {slot}]" for slot in range(x.model.sizes.pages // x.model.span)]
+    freed = (
+        f"({slot} != NULL && page_table_life[({slot} & ~WALK_BEHIND) - 1] == FREED)"
+        for slot in slots
+    )  # fmt: skip
+    return Step((Way(),), (fail(f"loaded_mm[_pid] == LAZY && ({' || '.join(freed)})", c.V_TABLE_CACHED),))
 
 
 @template(c.WRITE_CR3)

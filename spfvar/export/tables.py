@@ -27,16 +27,31 @@ def touch(x: Operands) -> Step:
         works = f"{allows}({tlb})"
         writes = (f"user_writes({tlb}, {x.dst})",) if x.imm and model.has_pages() else ()
         return Step((Way(works, writes), Way(f"!{works}")))
+    if model.has_switches():
+        return _touch_by_tables_known(x, allows, tlb)
     works = f"({allows}({tlb}) || {walk})" if model.has_tlb() else walk
     effects: list[str] = []
     if model.has_tlb():
         effects.append(f"if :: !{allows}({tlb}) -> {tlb} = PTE(PMD({x.dst}), {x.dst}) :: else fi")
     if x.imm and model.has_pages():
         effects.append(f"user_writes({tlb if model.has_tlb() else f'PTE(PMD({x.dst}), {x.dst})'}, {x.dst})")
-    behind = (
-        [fail(f"{allows}({tlb}) && ({tlb} & BEHIND) != 0", c.V_TLB_BEHIND)] if model.has_switches() else []
+    return Step((Way(works, tuple(effects)), Way(f"!{works}")))
+
+
+def _touch_by_tables_known(x: Operands, allows: str, tlb: str) -> Step:
+    """The same where the TLB leads to page tables, too; what should have been flushed must not be used."""
+    known = f"walk[_pid * SLOTS + {x.dst} / SPAN]"
+    table = f"({known} != NULL -> {known} : PMD({x.dst}))"
+    entry = f"PTE({table}, {x.dst})"
+    works = f"({allows}({tlb}) || ({table} != NULL && {allows}({entry})))"
+    effects = [f"if :: !{allows}({tlb}) -> {tlb} = {entry}; {known} = {table} :: else fi"]
+    if x.imm and x.model.has_pages():
+        effects.append(f"user_writes({tlb}, {x.dst})")
+    behind = f"({allows}({tlb}) -> {tlb} & BEHIND : {known} & WALK_BEHIND) != 0"
+    return Step(
+        (Way(works, tuple(effects)), Way(f"!{works}", (f"{known} = NULL",))),
+        (fail(behind, c.V_TLB_BEHIND),),
     )
-    return Step((Way(works, tuple(effects)), Way(f"!{works}")), tuple(behind))
 
 
 @template(c.READ_PMD)

@@ -4,6 +4,7 @@ Sources: kernel/sched/core.c context_switch; arch/x86/mm/tlb.c enter_lazy_tlb, s
 The next task is a kernel thread, which borrows the mm (lazy TLB), or a thread of another process, of which
 nothing is seen here; meanwhile the TLB keeps what it has of the mm, under an identifier of its own (PCID).  A
 flush raises tlb_gen and looks at every CPU in one step; mm_cpumask is left out: loaded_mm says what it would.
+A flush that may free page tables says so, whether there are any or not.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from spfvar.mm.hookspecs import hookimpl
 from spfvar.ops import codes as c
 from spfvar.ops.op import Steps
 from spfvar.ops.primitives import choose, local_irq_disable, local_irq_enable
-from spfvar.ops.switching import is_loaded_mm, load_new_mm_cr3, set_loaded_mm, tlb_gen_same
+from spfvar.ops.switching import is_loaded_mm, load_new_mm_cr3, set_loaded_mm, speculate, tlb_gen_same
 
 
 class ContextSwitch:
@@ -26,6 +27,7 @@ class ContextSwitch:
             yield set_loaded_mm(c.MM_OTHER, "switch_mm_irqs_off(another mm)")
         else:
             yield set_loaded_mm(c.MM_LAZY, "enter_lazy_tlb")
+            yield speculate()
         yield local_irq_disable()
         yield from hooks.switch_mm_irqs_off()
         yield local_irq_enable(flushes=True)

@@ -113,7 +113,8 @@ RANGE_DOWNGRADE: Final = 104
 SET_LOADED_MM: Final = 110
 IS_LOADED_MM: Final = 111
 TLB_GEN: Final = 112
-WRITE_CR3: Final = 113
+SPECULATE: Final = 113
+WRITE_CR3: Final = 114
 
 NAMES: Final[dict[int, str]] = {
     value: name for name, value in dict(globals()).items() if name.isupper() and isinstance(value, int)
@@ -206,6 +207,8 @@ PTE_FOLIO_SHIFT: Final = 6
 PTE_SWAP: Final = PTE_DIRTY
 #: An entry of a TLB: a flush of its page has passed the CPU by, which is behind the mm's tlb_gen since.
 TLB_BEHIND: Final = PTE_MIGRATION
+#: The same of an entry for a page table, which holds the table's number + 1.
+WALK_BEHIND: Final = 1 << 10
 
 # --- what a CPU has loaded (cpu_tlbstate: loaded_mm, is_lazy) ----------------------------------
 MM_LOADED: Final = 0  # the mm, one of whose threads it runs
@@ -250,6 +253,7 @@ V_TABLE_IN_USE: Final = 25
 V_MIGRATION_UNLOCKED: Final = 26
 V_MIGRATION_LEFT: Final = 27
 V_TLB_BEHIND: Final = 28
+V_TABLE_CACHED: Final = 29
 VIOLATIONS: Final = (
     "none",
     "access through a null reference",
@@ -280,6 +284,7 @@ VIOLATIONS: Final = (
     "the page of a migration entry is not locked: it is no longer being migrated",
     "a migration entry is left that nobody will replace",
     "a CPU uses a TLB entry that it did not flush when others did",
+    "a CPU walks a page table that was freed, for its TLB still leads there",
 )
 
 # --- positions in the table of global constants (G) --------------------------------------------
@@ -312,7 +317,8 @@ G_KEEP: Final = 23  # 1: page tables may stay where nothing is mapped
 G_SWAP_COUNT: Final = 24  # offset of these fields in a folio (0: no page has a swap slot of its own)
 G_SWAP_DATA: Final = 25
 G_LOADED: Final = 26  # state words: what each CPU has loaded (0: all run threads of the mm)
-G_CLASS0: Final = 27  # per class, in the order of objects.CLASSES: the K_* words
+G_WALK: Final = 27  # state words: the page tables that each CPU's last walks came to (if G_LOADED)
+G_CLASS0: Final = 28  # per class, in the order of objects.CLASSES: the K_* words
 CLASS_WORDS: Final = 7
 K_BASE: Final = 0
 K_STRIDE: Final = 1

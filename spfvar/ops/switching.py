@@ -25,6 +25,14 @@ def tlb_gen_same() -> Op:
     return Op(codes.TLB_GEN, "tlb_gen", BOOL)
 
 
+def speculate() -> Op:
+    """While a kernel thread has borrowed the mm, the CPU walks by speculation, as far as its TLB leads it.
+
+    That goes wrong only if it comes to a page table that has been freed.
+    """
+    return Op(codes.SPECULATE, "speculative walk", cost="free")
+
+
 def load_new_mm_cr3() -> Op:
     """Load the page tables, and forget what the TLB has of them."""
     return Op(codes.WRITE_CR3, "load_new_mm_cr3(need_flush)", cost="tlb_flush_ipi")

@@ -53,9 +53,10 @@ from spfvar.ops.codes import (
     VMA_FILE,
     VMA_LINKED,
     VMA_START,
+    WALK_BEHIND,
 )
 from spfvar.transition.jit import inlined
-from spfvar.transition.lazy_tlb import is_loaded
+from spfvar.transition.lazy_tlb import is_loaded, walk_word
 from spfvar.transition.lifetime import forget, make_stale
 from spfvar.transition.own_tables import has
 from spfvar.transition.tables import folio_word, pmd, pte, put_folio, table_end
@@ -85,12 +86,20 @@ def touch(s, g, tid, address, write):
     if entry & PTE_PRESENT == 0 or (write != 0 and entry & PTE_WRITE == 0):
         if g[G_OWN] != 0 and (g[G_TLB] != 0 or not has(s, g, tid, address)):
             return 1
+        walk = walk_word(g, tid, address)
         table = s[pmd(g, address)] - 1
-        if table < 0:
+        if walk != 0 and s[walk] != 0:
+            if s[walk] & WALK_BEHIND:
+                return -2 - V_TLB_BEHIND
+            table = s[walk] - 1
+        if table >= 0:
+            entry = s[pte(g, table, address)]
+        if table < 0 or entry & PTE_PRESENT == 0 or (write != 0 and entry & PTE_WRITE == 0):
+            if walk != 0:
+                s[walk] = 0  # a fault forgets what led to it
             return 1
-        entry = s[pte(g, table, address)]
-        if entry & PTE_PRESENT == 0 or (write != 0 and entry & PTE_WRITE == 0):
-            return 1
+        if walk != 0:
+            s[walk] = table + 1
         if g[G_TLB] != 0:
             s[g[G_TLB] + tid * g[G_PAGES] + address] = entry
     elif entry & TLB_BEHIND:

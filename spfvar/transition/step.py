@@ -196,8 +196,11 @@ def lifetime_op(s, p, g, pc, tid, tb, out):
                 own_tables.find_targets(s, g, start, end, out)
                 own_tables.forget_range(s, g, start, end)
             elif g[c.G_LOADED] != 0:
-                lazy_tlb.find_targets(s, g, out)
+                lazy_tlb.find_targets(s, g, p[pc, C_IMM2], out)
+                lazy_tlb.flush_walks(s, g, start, end)
             pages.flush_tlb(s, g, start, end)
+            if g[c.G_OWN] == 0 and g[c.G_LOADED] != 0 and p[pc, C_IMM2] != 0:
+                lazy_tlb.leave_mm(s, g)
         targeted = (g[c.G_OWN] != 0 or g[c.G_LOADED] != 0) and p[pc, C_SRC] >= 0
         return lifetime.ipi_send(s, g, tid, tb, targeted, out)
     if op == c.IPI_WAIT:

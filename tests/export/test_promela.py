@@ -42,6 +42,7 @@ SAMPLE = (
     ("fork-fault", "mmap-lock"),
     ("heap", "per-vma-refcnt"),
     ("lazy-madvise", "mmap-lock"),
+    ("lazy-retract", "mmap-lock"),
     ("maps-munmap", "spf-do-fault"),
     ("merge-out-of-memory", "mmap-lock"),
     ("migrate-smaps", "mmap-lock"),
@@ -60,7 +61,15 @@ SAMPLE = (
 )
 CASES = [(race, variant) for race in SHIPPED for variant in DIFFERENT] if FULL else SAMPLE
 #: A page too early, an entry too late, a deadlock, an object that is gone, a slot used again, a flush that passes by.
-TWINS = ("c3@mmap-lock", "f1@mmap-lock", "s3@spf-anon", "v5@per-vma-6.12", "x1@mmap-lock", "x11@mmap-lock")
+TWINS = (
+    "c3@mmap-lock",
+    "f1@mmap-lock",
+    "s3@spf-anon",
+    "v5@per-vma-6.12",
+    "x1@mmap-lock",
+    "x11@mmap-lock",
+    "x12@mmap-lock",
+)
 #: Opcodes that only simulated loads use.
 SIMULATED = {"FRESH_RANGE"}
 

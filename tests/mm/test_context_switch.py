@@ -69,7 +69,7 @@ def test_a_cpu_that_nobody_passed_by_flushes_nothing() -> None:
 def test_a_kernel_thread_borrows_the_mm() -> None:
     """enter_lazy_tlb; on the way back is_lazy is cleared before tlb_gen is looked at."""
     assert run(walker(), 0, until="address", task=LAZY)[1:] == [
-        "enter_lazy_tlb", "local_irq_disable()", "prev == next", "is_lazy = false", "tlb_gen",
+        "enter_lazy_tlb", "speculative walk", "local_irq_disable()", "prev == next", "is_lazy = false", "tlb_gen",
         "loaded_mm = next", "local_irq_enable()",
     ]  # fmt: skip
 

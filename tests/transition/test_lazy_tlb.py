@@ -8,8 +8,15 @@ from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
 from spfvar.ops.paging import alloc_page, free_page, set_pte_anon, touch
-from spfvar.ops.primitives import copy_register, ipi_send, ipi_wait, local_irq_disable, local_irq_enable
-from spfvar.ops.switching import is_loaded_mm, load_new_mm_cr3, set_loaded_mm, tlb_gen_same
+from spfvar.ops.primitives import (
+    copy_register,
+    free,
+    ipi_send,
+    ipi_wait,
+    local_irq_disable,
+    local_irq_enable,
+)
+from spfvar.ops.switching import is_loaded_mm, load_new_mm_cr3, set_loaded_mm, speculate, tlb_gen_same
 from tests.transition.bench import Bench, text_of
 
 PAGES = 16
@@ -139,3 +146,98 @@ def test_who_is_behind_writes_to_no_page_that_was_there() -> None:
     run.state[run.layout.g[c.G_WRITES] + PAGE] = -1
     run.steps(1, 1, 1)
     assert run.state[run.layout.g[c.G_WRITES] + PAGE] == 0
+
+
+# --- page tables that TLBs lead to ---------------------------------------------------------------
+
+TABLE = 1
+
+
+def walk(run: Bench) -> int:
+    """The word of the page table that CPU 0 remembers for the page: 4 pages a table, so it is the second."""
+    return int(run.layout.g[c.G_WALK]) + PAGE // 4
+
+
+def flush_tables() -> Op:
+    """A flush of the page, behind which page tables are freed."""
+    return ipi_send("flush", o.address, freed_tables=True)
+
+
+def test_a_walk_that_finds_a_page_leaves_its_table_in_the_tlb_and_a_fault_takes_it_out() -> None:
+    """The second access asks for more than the entry allows."""
+    run = bench((touch(False), touch(True)), (flush(),), c.MM_LOADED)
+    run.state[tlb(run)] = 0
+    run.state[run.pte_word(TABLE, PAGE)] = c.PTE_PRESENT
+    assert run.ask(0) == 0
+    assert run.state[walk(run)] == TABLE + 1
+    assert run.ask(0) == 1
+    assert run.state[walk(run)] == 0
+
+
+def test_the_next_walk_goes_by_the_table_in_the_tlb_not_by_the_directory() -> None:
+    """The table has been unlinked, and nothing was flushed yet."""
+    run = bench((touch(False),), (flush(),), c.MM_LOADED)
+    run.state[tlb(run)] = 0
+    run.state[walk(run)] = TABLE + 1
+    run.state[run.pte_word(TABLE, PAGE)] = c.PTE_PRESENT
+    run.state[run.layout.g[c.G_PMD] + PAGE // 4] = 0
+    assert run.ask(0) == 0
+
+
+@pytest.mark.parametrize(
+    ("loaded", "left"),
+    [(c.MM_LOADED, 0), (c.MM_LAZY, TABLE + 1 | c.WALK_BEHIND), (c.MM_OTHER, TABLE + 1 | c.WALK_BEHIND)],
+)
+def test_a_flush_of_pages_is_one_of_their_table(loaded: int, left: int) -> None:
+    """Of this one; the first table's, in the word before, stays."""
+    run = bench((touch(False),), (flush(),), loaded)
+    run.state[walk(run) - 1], run.state[walk(run)] = 1, TABLE + 1
+    run.step(1)
+    assert (run.state[walk(run) - 1], run.state[walk(run)]) == (1, left)
+
+
+def test_a_table_that_should_have_been_flushed_is_not_walked() -> None:
+    """The TLB has nothing of the page itself."""
+    run = bench((touch(False),), (flush(),), c.MM_OTHER)
+    run.state[tlb(run)] = 0
+    run.state[walk(run)] = TABLE + 1
+    run.step(1)
+    assert run.step(0) == c.VIOLATIONS[c.V_TLB_BEHIND]
+
+
+@pytest.mark.parametrize("irqs_off", [False, True])
+def test_a_flush_that_frees_tables_reaches_lazy_cpus(irqs_off: bool) -> None:
+    """They give the mm up at once; or, with interrupts off, are waited for, and flush when they have the mm."""
+    cpu = (local_irq_disable(),) if irqs_off else ()
+    run = bench(
+        (*cpu, tlb_gen_same(), load_new_mm_cr3(), local_irq_enable(flushes=True), touch(False)),
+        (flush_tables(), ipi_wait()),
+        c.MM_LAZY,
+    )
+    run.steps(*([0] * len(cpu)), 1)
+    assert run.state[run.layout.g[c.G_LOADED]] == (c.MM_LAZY if irqs_off else c.MM_OTHER)
+    assert run.step(1) == ("waits" if irqs_off else "ok")
+    assert run.ask(0) == 0  # tlb_gen is not the same
+
+
+def test_tlb_gen_is_about_tables_too() -> None:
+    """And loading CR3 forgets them."""
+    run = bench((tlb_gen_same(), load_new_mm_cr3(), tlb_gen_same()), (flush(),), c.MM_OTHER)
+    run.state[tlb(run)] = 0
+    run.state[walk(run)] = TABLE + 1
+    run.step(1)
+    assert run.ask(0) == 0
+    run.step(0)
+    assert run.state[walk(run)] == 0
+    assert run.ask(0) == 1
+
+
+@pytest.mark.parametrize("loaded", ALL_MMS)
+def test_speculation_meets_a_freed_table_as_long_as_the_mm_is_borrowed(loaded: int) -> None:
+    """A table that is there is none of its business, flushed or not; other page tables lead elsewhere."""
+    run = bench((speculate(), speculate()), (flush(), free(o.table, "pte_free")), loaded)
+    run.state[walk(run)] = TABLE + 1
+    assert run.step(0) == "ok"
+    run.step(1)
+    assert run.step(1) == "ok"
+    assert run.step(0) == (c.VIOLATIONS[c.V_TABLE_CACHED] if loaded == c.MM_LAZY else "ok")
