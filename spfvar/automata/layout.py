@@ -27,8 +27,9 @@ class Sizes:
     ``pages`` is the size of the address space, ``pt_shift`` the log2 of a page table's entries,
     ``tree_shift`` of the pages of one slot of the VMA tree (every VMA boundary is a multiple of
     them), ``seq_bits`` the width of sequence counters, small in an exhaustive search.  Classes with
-    a count of 0 are not modelled (spfvar.automata.lower); ``tlbs``: does each CPU have a TLB?  Threads begin
-    at multiples of ``align`` words, behind everything else.
+    a count of 0 are not modelled (spfvar.automata.lower); ``folio_pages``: pages of a folio, whose number
+    is that of its first page; ``tlbs``: does each CPU have a TLB?  Threads begin at multiples of ``align``
+    words, behind everything else.
     """
 
     threads: int
@@ -44,6 +45,7 @@ class Sizes:
     anon_vmas: int = 0
     anon_pages: int = 0
     policies: int = 0
+    folio_pages: int = 1
     tlbs: bool = False
     stale: int = c.STALE
     align: int = 1
@@ -139,6 +141,7 @@ class Layout:
         g[c.G_T_BASE], g[c.G_T_STRIDE] = here, self.thread_stride
         here += sizes.threads * self.thread_stride
         g[c.G_STALE], g[c.G_PAGES] = sizes.stale, sizes.pages
+        g[c.G_FOLIO_MASK] = sizes.folio_pages - 1
         g[c.G_SEQ_MASK] = (1 << sizes.seq_bits) - 1
         g[c.G_R_ADDR] = self.registers[o.address]
         return here

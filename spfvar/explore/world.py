@@ -198,6 +198,7 @@ def sizes_for(
         policies=sum(vma.policy for vma in race.vma) + allocated_of(o.MEMPOLICY),
         # At least one: without any, lower() drops bookkeeping that the properties look at.
         anon_pages=min(MAX_ANON_PAGES, max(1, populated + 2 * accesses)),
+        folio_pages=race.folio_pages,
         tlbs=race.tlb or own_tables,
         stale=c.SMALL_STALE,
         align=LANE,
@@ -333,7 +334,7 @@ class _Start:
         if vma.present == "file":
             file = int(self.state[self.layout.word(o.VM_FILE, index)]) - 1
             folio = int(self.state[self.layout.word(o.FILE_FOLIO0, file)]) + page - vma.start
-            self.state[self.layout.word(o.REFCOUNT, folio)] += 1
+            self.state[self.layout.word(o.REFCOUNT, folio & -self.race.folio_pages)] += 1
             return c.PTE_PRESENT | folio << c.PTE_FOLIO_SHIFT
         if vma.present == "anon":
             number = self._take(o.PAGE)

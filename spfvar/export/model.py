@@ -124,6 +124,10 @@ class Model:
         """Have anonymous pages an identity?"""
         return self.count(o.PAGE) > 0
 
+    def folio_of(self, page: str) -> str:
+        """The number of a page's folio, that of its first page, as an expression."""
+        return f"(({page}) / FOLIO_PAGES * FOLIO_PAGES)" if self.sizes.folio_pages > 1 else page
+
     def has_slots(self) -> bool:
         """Have pages a swap slot of their own?"""
         return o.SWAP_COUNT in self.fields

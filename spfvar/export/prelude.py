@@ -39,6 +39,8 @@ def constants(model: Model) -> Iterator[str]:
         yield "/* what a CPU has loaded */"
         for name in ("LOADED", "LAZY", "SWITCHING", "OTHER"):
             yield f"#define {name} {getattr(c, f'MM_{name}')}"
+    if model.sizes.folio_pages > 1:
+        yield f"#define FOLIO_PAGES {model.sizes.folio_pages}\t/* a folio has its first page's number */"
     yield f"#define PAGE_UNIT {1 << c.PTE_FOLIO_SHIFT}"
     yield "#define READABLE(pte) (((pte) & PRESENT) != 0)"
     yield "#define KEPT(pte) (((pte) & (PRESENT | MIGRATION)) != 0)"
@@ -390,7 +392,8 @@ inline send_ipis_to_owners(from, upto) {
 
 
 def _tables(model: Model) -> list[tuple[str, str]]:
-    folio = ["\t\t\t:: (entry & (ANON | ZERO)) == 0 -> folio_refcount[entry / PAGE_UNIT]--"]
+    put = f"folio_refcount[{model.folio_of('entry / PAGE_UNIT')}]--"
+    folio = [f"\t\t\t:: (entry & (ANON | ZERO)) == 0 -> {put}"]
     pages = ["\t\t\t:: (entry & ANON) != 0 -> pages = pages | (1 << (entry / PAGE_UNIT))"]
     swapped = [
         "\t\t:: !KEPT(entry) && entry != 0 ->",
@@ -430,7 +433,7 @@ inline zap_file_pages(table, from, upto, pages) {
 		entry = PTE(table, i);
 		if
 		:: READABLE(entry) && (entry & (ANON | ZERO)) == 0 ->
-			folio_refcount[entry / PAGE_UNIT]--;
+			PUT_FOLIO;
 			WRITES_UNDEFINED
 			PTE(table, i) = 0
 		:: (entry & MIGRATION) != 0 ->
@@ -439,7 +442,9 @@ inline zap_file_pages(table, from, upto, pages) {
 		:: else
 		fi
 	}
-}""".replace("\t\t\tWRITES_UNDEFINED\n", "\t\t\twrites[i] = -1;\n" if model.has_pages() else "")
+}""".replace("\t\t\tWRITES_UNDEFINED\n", "\t\t\twrites[i] = -1;\n" if model.has_pages() else "").replace(
+        "PUT_FOLIO", put
+    )
     epoch = """\
 inline new_epoch(from, upto, ref) {
 	for (i : from .. upto - 1) {
@@ -466,9 +471,10 @@ inline flush_tlbs(from, upto) {
 		for (i : from .. upto - 1) { tlb[p * PAGES + i] = 0 }
 	}
 }"""
+    number = model.folio_of("number")
     takeable = (
-        "#define TAKEABLE(number) (folio_cached[number] != 0 && folio_uptodate[number] != 0 "
-        "&& folio_lock_owner[number] == 0)"
+        f"#define TAKEABLE(number) (folio_cached[{number}] != 0 && folio_uptodate[{number}] != 0 "
+        f"&& folio_lock_owner[{number}] == 0)"
     )
     take = """\
 inline take_first(first, cursor) {
@@ -476,9 +482,9 @@ inline take_first(first, cursor) {
 	:: !TAKEABLE(first + cursor) -> cursor = cursor + 1
 	:: else -> break
 	od;
-	folio_lock_owner[first + cursor] = _pid + 1;
-	folio_refcount[first + cursor]++
-}"""
+	folio_lock_owner[FOLIO] = _pid + 1;
+	folio_refcount[FOLIO]++
+}""".replace("FOLIO", model.folio_of("first + cursor"))
     maps = (
         "#define MAPS(number, file, offset) (vma_shared_rb[number] != 0 && vma_vm_file[number] == file "
         "&& offset < vma_vm_end[number] - vma_vm_start[number])"

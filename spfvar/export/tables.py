@@ -147,7 +147,9 @@ def set_pte(x: Operands) -> Step:
     if x.imm & c.PTE_PRESENT and x.imm & (c.PTE_DIRTY | c.PTE_WRITE):
         value.append(f"({x.src2} != 0 -> WRITE : 0)")
     if not x.imm & c.PTE_ZERO and (x.model.has_pages() or not x.imm & c.PTE_ANON):
-        value.append(f"({x.dst} - 1) * PAGE_UNIT")
+        large = x.model.sizes.folio_pages > 1 and not x.imm & c.PTE_ANON
+        within = f" + {x.src} % FOLIO_PAGES" if large else ""
+        value.append(f"({x.dst} - 1{within}) * PAGE_UNIT")
         if x.imm & c.PTE_ANON:
             copied = f"page_epoch[{x.dst} - 1]"
             stale = f"{copied} != 0 && {copied} != epoch[{x.src}] + 1"
@@ -239,7 +241,7 @@ def change_ptes(x: Operands) -> Step:
 
 
 def _folio(x: Operands, vm_start: str) -> str:
-    return f"{x.word} + {x.src} - {vm_start}"
+    return x.model.folio_of(f"{x.word} + {x.src} - {vm_start}")
 
 
 @template(c.FOLIO_GET)
@@ -287,10 +289,11 @@ def next_uptodate_folio(x: Operands) -> Step:
         f"({x.src} + {n} < {x.src2} && TAKEABLE({first} + {x.src} + {n}))" for n in range(x.model.sizes.pages)
     ]
     found = f"({' || '.join(tried)})"
+    folio = f"{x.dst} = {x.model.folio_of(f'{first} + {x.src}')} + 1"
     return Step(
         (
-            Way(f"!{found}", (f"{x.src} = {x.src2}", f"{x.dst} = {first} + {x.src} + 1")),
-            Way(found, (f"take_first({first}, {x.src})", f"{x.dst} = {first} + {x.src} + 1")),
+            Way(f"!{found}", (f"{x.src} = {x.src2}", folio)),
+            Way(found, (f"take_first({first}, {x.src})", folio)),
         )
     )
 
@@ -396,7 +399,7 @@ def vm_normal_page(x: Operands) -> Step:
         (
             Way(none),
             Way(f"!{none} && {anon}", (f"{x.dst} = {number}",)),
-            Way(f"!{none} && !({anon})", (f"{x.src2} = {number}",)),
+            Way(f"!{none} && !({anon})", (f"{x.src2} = {x.model.folio_of(f'{x.src} / PAGE_UNIT')} + 1",)),
         )
     )
 

@@ -28,12 +28,16 @@ class _Strict(BaseModel):
 
 
 class RaceFile(_Strict):
-    """A file: which of its pages the page cache holds at the start; ``open``: a descriptor refers to it."""
+    """A file: which of its pages the page cache holds at the start; ``open``: a descriptor refers to it.
+
+    ``folio_pages``: pages of each of its folios; a large one is never split.
+    """
 
     name: Name
     pages: int = Field(default=1, ge=1, le=8)
     cached: Literal["all", "none"] = "all"
     open: bool = True
+    folio_pages: Literal[1, 2] = 1
 
 
 class RaceVma(_Strict):
@@ -234,6 +238,7 @@ class Race(_Strict):
         self._check_properties()
         self._check_names()
         self._check_vmas()
+        self._check_folios()
         self._check_order()
         places = [
             (statement, f"actor[{a}].program[{s}].")
@@ -345,6 +350,22 @@ class Race(_Strict):
                 f"{populated} anonymous pages are present", key="vma", expected=f"at most {MAX_ANON_PAGES}"
             )
 
+    def _check_folios(self) -> None:
+        """All have one size, and are mapped as they lie."""
+        size = self.folio_pages
+        for i, file in enumerate(self.file):
+            if file.folio_pages != size or file.pages % size:
+                raise InputError(
+                    f"file {file.name!r} does not consist of folios of {size} pages, as others do",
+                    key=f"file[{i}].folio_pages", expected=f"{size}, and as many pages or a multiple",
+                )  # fmt: skip
+        for i, vma in enumerate(self.vma):
+            if size > 1 and (vma.start % size or self.table_pages % size or vma.swap != "no"):
+                raise InputError(
+                    f"vma {vma.name!r} does not lie as folios of {size} pages do", key=f"vma[{i}].start",
+                    expected=f"start and table_pages that are multiples of {size}, no swap",
+                )  # fmt: skip
+
     def _check_present(self, i: int, vma: RaceVma) -> None:
         key = f"vma[{i}].present"
         if vma.present == "zero" and vma.file:
@@ -423,6 +444,11 @@ class Race(_Strict):
         return [vma for vma in self.vma if vma.swap != "no"]
 
     @property
+    def folio_pages(self) -> int:
+        """Pages of a folio."""
+        return max((file.folio_pages for file in self.file), default=1)
+
+    @property
     def mms(self) -> int:
         """Address spaces."""
         return 1 + max(vma.mm for vma in self.vma)
@@ -496,6 +522,7 @@ class Race(_Strict):
             swapped=vma.swap != "no",
             synchronous=vma.swap == "synchronous",
             numa=vma.numa,
+            folio_pages=self.file_named(vma.file).folio_pages if vma.file else 1,
         )
 
 

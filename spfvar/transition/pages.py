@@ -59,7 +59,7 @@ from spfvar.transition.jit import inlined
 from spfvar.transition.lazy_tlb import is_loaded, walk_word
 from spfvar.transition.lifetime import forget, make_stale
 from spfvar.transition.own_tables import has
-from spfvar.transition.tables import folio_word, pmd, pte, put_folio, table_end
+from spfvar.transition.tables import folio_page, folio_word, page_folio, pmd, pte, put_folio, table_end
 
 _PAGE = G_CLASS0 + CLASS_PAGE * CLASS_WORDS
 _VMA = G_CLASS0 + CLASS_VMA * CLASS_WORDS
@@ -220,7 +220,7 @@ def add_rmap(s, g, page, anon_vma, index):
 
 
 @inlined
-def page_of(s, entry, page, folio):
+def page_of(s, g, entry, page, folio):
     """What an entry maps, into one of two thread words.
 
     Outcome 0: nothing, or the zero page; 1: an anonymous page; 2: a folio.
@@ -230,7 +230,7 @@ def page_of(s, entry, page, folio):
     if entry & PTE_ANON:
         s[page] = entry >> PTE_FOLIO_SHIFT
         return 1
-    s[folio] = entry >> PTE_FOLIO_SHIFT
+    s[folio] = page_folio(g, entry >> PTE_FOLIO_SHIFT)
     return 2
 
 
@@ -260,7 +260,7 @@ def set_pte(s, g, table, address, bits, writable, page, kept):
     if writable != 0 and bits & PTE_PRESENT and bits & (PTE_DIRTY | PTE_WRITE):
         value |= PTE_WRITE
     if bits & (PTE_ANON | PTE_ZERO) == 0:
-        value |= page << PTE_FOLIO_SHIFT
+        value |= folio_page(g, page, address) << PTE_FOLIO_SHIFT
     elif bits & PTE_ANON and g[_PAGE + K_COUNT] > 0:
         value |= page << PTE_FOLIO_SHIFT
         copied = s[page_word(g, page) + PAGE_EPOCH]

@@ -318,9 +318,9 @@ def folio_op(s, p, g, pc, tid, tb, a):
         limit = s[tb + p[pc, C_SRC2]]
         found = tables.next_candidate(s, g, s[a], vm_start, address, limit, tid)
         s[tb + p[pc, C_SRC]] = found
-        s[tb + p[pc, C_DST]] = s[a] + found - vm_start
+        s[tb + p[pc, C_DST]] = tables.page_folio(g, s[a] + found - vm_start)
         return 1 if found < limit else 0
-    s[tb + p[pc, C_DST]] = s[a] + address - vm_start
+    s[tb + p[pc, C_DST]] = tables.page_folio(g, s[a] + address - vm_start)
     if op == c.FOLIO_GET:
         return tables.folio_get(s, g, s[tb + p[pc, C_DST]])
     return tables.folio_create(s, g, s[tb + p[pc, C_DST]], tid)
@@ -346,7 +346,7 @@ def page_op(s, p, g, pc, tb, index, a):
         offset = s[tb + p[pc, C_DST]] - s[tb + p[pc, C_SRC2]] + s[tb + p[pc, C_SRC3]]
         return pages.add_rmap(s, g, index, pointer(s, g, tb + p[pc, C_SRC]), offset)
     if op == c.PAGE_OF:
-        return pages.page_of(s, s[tb + p[pc, C_SRC]], tb + p[pc, C_DST], tb + p[pc, C_SRC2])
+        return pages.page_of(s, g, s[tb + p[pc, C_SRC]], tb + p[pc, C_DST], tb + p[pc, C_SRC2])
     if op == c.ENTRY_FOLIO:
         s[tb + p[pc, C_DST]] = s[tb + p[pc, C_SRC]] >> c.PTE_FOLIO_SHIFT
         return tables.check_migrating(s, g, s[tb + p[pc, C_DST]])

@@ -57,6 +57,7 @@ SAMPLE = (
     ("retract-munmap", "per-vma-refcnt"),
     ("retract-truncate", "mmap-lock"),
     ("truncate-around", "mmap-lock"),
+    ("truncate-folio", "mmap-lock"),
     ("two-copies", "mmap-lock"),
 )
 CASES = [(race, variant) for race in SHIPPED for variant in DIFFERENT] if FULL else SAMPLE
@@ -69,6 +70,7 @@ TWINS = (
     "x1@mmap-lock",
     "x11@mmap-lock",
     "x12@mmap-lock",
+    "x30@mmap-lock",
 )
 #: Opcodes that only simulated loads use.
 SIMULATED = {"FRESH_RANGE"}
