@@ -135,7 +135,8 @@ LIMITS = (
     Limit(
         "checking",
         "P5 and P15:",
-        "tree nodes are no objects, and so cannot be freed; that a reader of several VMAs shows no "
+        "nodes of the VMA tree are objects only where a design replaces them by primitives of its own "
+        "(`spfvar.mm.maple_tree`), as no shipped one does; that a reader of several VMAs shows no "
         "gap that was never there is no property of races (a test of the design that reads maps by VMA "
         "looks for one).",
     ),

@@ -45,6 +45,7 @@ class Sizes:
     anon_vmas: int = 0
     anon_pages: int = 0
     policies: int = 0
+    nodes: int = 0
     folio_pages: int = 1
     tlbs: bool = False
     stale: int = c.STALE
@@ -55,7 +56,7 @@ class Sizes:
         counts = {
             o.MM: self.mms, o.VMA: self.vmas, o.PAGE_TABLE: self.tables, o.FILE: self.files,
             o.FOLIO: self.folios, o.ANON_VMA_CLASS: self.anon_vmas, o.PAGE: self.anon_pages,
-            o.MEMPOLICY: self.policies,
+            o.MEMPOLICY: self.policies, o.MAPLE_NODE: self.nodes,
         }  # fmt: skip
         return counts[cls]
 

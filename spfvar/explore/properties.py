@@ -19,6 +19,7 @@ _BY_CLASS: Final[dict[ObjectClass, str]] = {
     o.FILE: "P2",
     o.ANON_VMA_CLASS: "P2",
     o.MEMPOLICY: "P2",
+    o.MAPLE_NODE: "P5",
     o.MM: "P3",
     o.PAGE_TABLE: "P4",
     o.PAGE: "P9",

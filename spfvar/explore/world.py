@@ -194,6 +194,7 @@ def sizes_for(
         pt_shift=span.bit_length() - 1,
         seq_bits=10,
         mms=race.mms,
+        nodes=race.mms + min(replaced, 4) if (replaced := allocated_of(o.MAPLE_NODE)) else 0,
         anon_vmas=vmas + accesses,
         policies=sum(vma.policy for vma in race.vma) + allocated_of(o.MEMPOLICY),
         # At least one: without any, lower() drops bookkeeping that the properties look at.
@@ -244,6 +245,9 @@ class _Start:
         self.layout = layout
         self.state = layout.empty_state()
         self._files()
+        if layout.sizes.nodes:
+            for mm in range(race.mms):
+                self._set(o.MA_ROOT, mm, self._take(o.MAPLE_NODE) + 1)
         self.vmas: dict[str, int] = {}
         for _ in range(1, race.mms):
             self._take(o.MM)

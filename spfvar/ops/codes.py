@@ -336,6 +336,7 @@ CLASS_FOLIO: Final = 4
 CLASS_ANON_VMA: Final = 5
 CLASS_PAGE: Final = 6
 CLASS_POLICY: Final = 7
+CLASS_NODE: Final = 8
 
 # --- fixed field offsets that the transition function itself uses ------------------------------
 #: Word 0 of an object with a lifetime is its life; objects.FIXED_FIELDS follow (a test compares).

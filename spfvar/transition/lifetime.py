@@ -12,6 +12,7 @@ from __future__ import annotations
 from spfvar.ops.codes import (
     BLOCKED,
     CLASS_FILE,
+    CLASS_NODE,
     CLASS_PAGE,
     CLASS_POLICY,
     CLASS_TABLE,
@@ -207,7 +208,7 @@ def srcu_leaves(s, g, register):
 @inlined
 def freed_by_rcu(cls):
     """May an object of this class wait for a grace period?"""
-    return CLASS_VMA <= cls <= CLASS_FILE or cls == CLASS_POLICY
+    return CLASS_VMA <= cls <= CLASS_FILE or cls in (CLASS_POLICY, CLASS_NODE)
 
 
 @inlined

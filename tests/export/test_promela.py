@@ -64,6 +64,7 @@ CASES = [(race, variant) for race in SHIPPED for variant in DIFFERENT] if FULL e
 #: A page too early, an entry too late, a deadlock, an object that is gone, a slot used again, a flush that passes by.
 TWINS = (
     "c3@mmap-lock",
+    "r11@mmap-lock",
     "f1@mmap-lock",
     "s3@spf-anon",
     "v5@per-vma-6.12",
