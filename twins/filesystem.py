@@ -14,6 +14,7 @@ from spfvar.variants.spf_v2 import RcuWalk
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import PTL, pmd_install
+from spfvar.mm.filemap import page_of_file
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.khugepaged import RetractUnderRmapLock, retract_under_mmap_lock
 from spfvar.mm.map_fixed import over_old_vma
@@ -62,7 +63,7 @@ class FaultWithoutRecheck:
 
     @hookimpl
     def filemap_fault(self, vmf: VmFault) -> Steps:
-        if not (yield filemap_get_folio()):
+        if not (yield filemap_get_folio(page_of_file(vmf))):
             return VMFault.SIGBUS
         yield folio_lock()
         return VMFault.LOCKED

@@ -124,6 +124,8 @@ class LockFreeFault(SpeculateOnVma):
             yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
             yield load(at(o.vma, o.VM_START), o.vm_start)
             yield load(at(o.vma, o.VM_END), o.vm_end)
+            if vmf.mapping.offset:
+                yield load(at(o.vma, o.VM_PGOFF), o.vm_pgoff)
         return (yield from hooks.handle_mm_fault(vmf))
 
     @hookimpl(wrapper=True)

@@ -11,6 +11,7 @@ from collections.abc import Generator
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.dispatch import pmd_trans_huge
+from spfvar.mm.filemap import page_of_file
 from spfvar.mm.hookspecs import hook_point, hookimpl
 from spfvar.mm.khugepaged import retract_under_mmap_lock
 from spfvar.mm.sequence import WriteSequence
@@ -377,15 +378,15 @@ class SpeculativeFilemapFault:
     @hookimpl(wrapper=True)
     def filemap_fault(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
         locked = yield
-        return self._filemap_fault() if vmf.has(SPECULATIVE) else locked
+        return self._filemap_fault(vmf) if vmf.has(SPECULATIVE) else locked
 
-    def _filemap_fault(self) -> Steps:
-        if not (yield filemap_get_folio()):
+    def _filemap_fault(self, vmf: VmFault) -> Steps:
+        if not (yield filemap_get_folio(page_of_file(vmf))):
             return VMFault.RETRY
         if not (yield folio_trylock()):
             yield from self._give_up()
             return VMFault.RETRY
-        if not (yield from self._is_good()):
+        if not (yield from self._is_good(vmf)):
             yield folio_unlock()
             yield from self._give_up()
             return VMFault.RETRY
@@ -395,12 +396,12 @@ class SpeculativeFilemapFault:
         # As intended; as posted, patch 25 keeps the reference (open question H5).
         yield folio_put()
 
-    def _is_good(self) -> Steps:
+    def _is_good(self, vmf: VmFault) -> Steps:
         # The mapping lies beside the flags, so its load costs nothing.
         mapped = yield equals(at(o.folio, o.CACHED), 1, "folio->mapping").untimed()
         if not (mapped and (yield equals(at(o.folio, o.UPTODATE), 1, "folio_test_uptodate"))):
             return False
-        return (yield inside_i_size())
+        return (yield inside_i_size(page_of_file(vmf)))
 
 
 class SpeculativeFaultAround:

@@ -40,6 +40,9 @@ MOST_ACTORS = 4
 @click.option("--start", "memories", multiple=True, metavar="NAME|GLOB", help="Where to start; repeatable.")
 @click.option("--seconds", type=float, metavar="S", help="Time for each variant.  [default: all races]")
 @click.option(
+    "--races", type=int, metavar="N", help="So many races of each variant are enough.  [default: all]"
+)
+@click.option(
     "--seed", type=int, metavar="S", help="A random order, for a budget.  [default: smallest first]"
 )
 @click.option("--against", metavar="FIXED", help="Leave out what breaks that variant, too.")
@@ -58,8 +61,8 @@ MOST_ACTORS = 4
 @plugin_option
 def command(
     variants: tuple[str, ...], size: int, actors: str, verbs: str | None, memories: tuple[str, ...],
-    seconds: float | None, seed: int | None, against: str | None, save: str | None, resume: str | None,
-    jobs: int | None, form: str, output: str | None, plugins: tuple[str, ...],
+    seconds: float | None, races: int | None, seed: int | None, against: str | None, save: str | None,
+    resume: str | None, jobs: int | None, form: str, output: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Generate small races, smallest first, and explore each: what breaks that no race here is about?
 
@@ -73,10 +76,11 @@ def command(
       spfvar hunt per-vma-6.12 --start neighbours --save found
       spfvar hunt v1@per-vma-6.12 --against per-vma-6.12
       spfvar hunt spf-anon --size 3 --actors 2,3 --verbs load,store,munmap
+      spfvar hunt my-idea --plugin my_idea.py --size 4 --seed 1 --races 5000
       spfvar hunt my-idea --plugin my_idea.py --size 4 --seed 1 --resume mine.hunt
 
-    Exit codes: 0 nothing broke, and every race was searched; 1 a violation; 3 nothing broke, but time or
-    memory ran out; 2 bad input; 130 interrupted.
+    Exit codes: 0 nothing broke, and every race was searched, or as many as --races wants; 1 a violation;
+    3 nothing broke, but time or memory ran out; 2 bad input; 130 interrupted.
     """
     from spfvar.matrix.huntfile import HuntFile
     from spfvar.matrix.hunting import run_hunt
@@ -87,7 +91,7 @@ def command(
     registry = load(plugins)
     names = usable(registry, variants)
     fixed = registry.tried(against) if against is not None else None
-    plan = plan_of(size, actors, verbs, memories, seconds, seed)
+    plan = plan_of(size, actors, verbs, memories, seconds, seed, races)
     tell_problems(registry)
     kept = None
     if resume is not None:
@@ -123,6 +127,7 @@ def plan_of(
     memories: Sequence[str],
     seconds: float | None,
     seed: int | None,
+    races: int | None = None,
 ) -> Plan:
     """The plan that the options ask for.  Raises InputError."""
     from spfvar.hunt.memories import MEMORIES
@@ -141,14 +146,22 @@ def plan_of(
             raise unknown("verb", verb, VERBS, key="--verbs")
     if seconds is not None and seconds <= 0:
         raise InputError(f"{seconds} seconds", key="--seconds", expected="more than 0")
+    if races is not None and races < 1:
+        raise InputError(f"{races} races", key="--races", expected="1 or more")
     chosen: dict[str, None] = {}
     for pattern in memories or list(MEMORIES):
         matches = fnmatch.filter(MEMORIES, pattern)
         if not matches:
             raise unknown("memory", pattern, MEMORIES, key="--start")
         chosen.update(dict.fromkeys(matches))
-    budget = float("inf") if seconds is None else seconds
-    return Plan(size, tuple(counts), tuple(chosen), tuple(v for v in VERBS if v in wanted), budget, seed)
+    known = tuple(verb for verb in VERBS if verb in wanted)
+    return Plan(
+        size, tuple(counts), tuple(chosen), known, _all_unless(seconds), seed, _all_unless(races)
+    )  # fmt: skip
+
+
+def _all_unless(most: float | None) -> float:
+    return float("inf") if most is None else most
 
 
 def _save(results: Sequence[Hunted], folder: Path) -> None:
@@ -188,8 +201,10 @@ def _progress(name: str, plan: Plan) -> Iterator[Callable[[int, int, int, float]
         if now - last < 0.2 and done < total:
             return
         last = now
-        left = min(seconds / done * (total - done), max(0.0, plan.seconds - seconds)) if done else 0.0
         rate = races / seconds if seconds else 0.0
+        ends = [seconds / done * (total - done) if done else 0.0, plan.seconds - seconds]
+        ends += [(plan.races - races) / rate] if rate else []
+        left = max(0.0, min(ends))
         terminal.progress(f"hunting in {name}: {races} races, {rate:.0f}/s, {left:.0f} s left")
 
     try:

@@ -69,6 +69,14 @@ SOMETHING_FAILED = 1
     shell_complete=completing.files,
     help="Also answer the questions there; repeatable.",
 )
+@click.option(
+    "--generated",
+    type=int,
+    default=5000,
+    show_default=True,
+    metavar="N",
+    help="Search so many generated races; 0: none.",
+)
 @threads_option
 @hardware_option
 @set_option
@@ -79,14 +87,14 @@ SOMETHING_FAILED = 1
 def command(
     variant: str, against: tuple[str, ...], patch_file: str | None, number: int | None, form: str,
     short: bool, output: str | None, scenarios: tuple[str, ...], races: tuple[str, ...],
-    questions: tuple[str, ...], threads: list[int], hardware: str, settings: dict[str, list[str]],
-    seeds: int, seed: int, max_states: int, memory: str | None, timeout: str | None, jobs: int | None,
-    plugins: tuple[str, ...],
+    questions: tuple[str, ...], generated: int, threads: list[int], hardware: str,
+    settings: dict[str, list[str]], seeds: int, seed: int, max_states: int, memory: str | None,
+    timeout: str | None, jobs: int | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Review a VARIANT, and the patch that it models: is it safe, where is it worth it, who pays?
 
-    One run of compare, check and ablate, and a search for what would flip the result.  The patch is read
-    for its subject, its diffstat and the functions that it touches; nothing in it is executed.
+    One run of compare, check, hunt and ablate, and a search for what would flip the result.  The patch is
+    read for its subject, its diffstat and the functions that it touches; nothing in it is executed.
 
     \b
     Examples:
@@ -104,6 +112,8 @@ def command(
         raise InputError(f"--short is a form of mail, not of {form}", key="--short", expected="--format mail")
     if form == "html" and output is None and sys.stdout.isatty():
         raise InputError("a page is not for a terminal", key="--format html", expected="-o FILE, or a pipe")
+    if generated < 0:
+        raise InputError(f"{generated} races", key="--generated", expected="0 or more")
     bounds = search_options(max_states, memory, timeout)
     if output is not None:
         check_writable(output)
@@ -112,8 +122,8 @@ def command(
     registry = load(plugins)
     with _progress() as progress:
         review = review_of(
-            registry, variant, against, patch_file, number, scenarios, races, questions, threads, hardware,
-            settings, seeds, seed, bounds, jobs, reproduce(sys.argv[1:]), progress,
+            registry, variant, against, patch_file, number, scenarios, races, questions, generated, threads,
+            hardware, settings, seeds, seed, bounds, jobs, reproduce(sys.argv[1:]), progress, plugins,
         )  # fmt: skip
     text = render(review, form, short)
     terminal.Place(output).put(text)
@@ -137,10 +147,10 @@ def render(review: Review, form: str, short: bool = False) -> str:
 
 def review_of(
     registry: Registry, variant: str, against: Sequence[str], patch_file: str | None, number: int | None,
-    scenarios: Sequence[str], races: Sequence[str], questions: Sequence[str], threads: Sequence[int],
-    hardware: str, settings: Mapping[str, Sequence[str]], seeds: int, seed: int, bounds: Options,
-    jobs: int | None, line: str,
-    progress: Progress | None = None,
+    scenarios: Sequence[str], races: Sequence[str], questions: Sequence[str], generated: int,
+    threads: Sequence[int], hardware: str, settings: Mapping[str, Sequence[str]], seeds: int, seed: int,
+    bounds: Options, jobs: int | None, line: str, progress: Progress | None = None,
+    plugins: Sequence[str] = (),
 ) -> Review:  # fmt: skip
     """The review that these options ask for, of one of the patches or of their stack.
 
@@ -168,7 +178,7 @@ def review_of(
     scope = make_scope(
         registry, variant, against=[name for name in against if name in wanted], patch=patch,
         loads=scenarios, races=races, asked=questions, threads=threads, hardware=hardware, settings=settings,
-        seeds=seeds, seed=seed, bounds=bounds,
+        seeds=seeds, seed=seed, bounds=bounds, generated=generated, plugins=plugins,
     )  # fmt: skip
     return make_review(registry, scope, line, jobs, progress)
 

@@ -129,7 +129,9 @@ _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tup
     c.PAGE_COPY: ((life_of(o.PAGE), EPOCH), (o.PAGE_DATA, o.PAGE_EPOCH), ()),
     c.PAGE_RMAP: ((), (o.PAGE_ANON_VMA, o.PAGE_INDEX), ()),
     c.ENTRY_FOLIO: ((o.FOLIO_LOCK,), (), ()),
-    c.RMAP_NEXT: ((o.FILE_FOLIO0, o.VM_LINKED, o.VM_FILE, o.VM_START, o.VM_END, life_of(o.VMA)), (), ()),
+    c.RMAP_NEXT: (
+        (o.FILE_FOLIO0, o.VM_LINKED, o.VM_FILE, o.VM_START, o.VM_PGOFF, o.VM_END, life_of(o.VMA)), (), (),
+    ),
 }  # fmt: skip
 #: Ops that may find that they have to wait.
 WAITING: Final = frozenset(

@@ -337,7 +337,7 @@ class _Start:
             return c.PTE_PRESENT | c.PTE_ZERO
         if vma.present == "file":
             file = int(self.state[self.layout.word(o.VM_FILE, index)]) - 1
-            folio = int(self.state[self.layout.word(o.FILE_FOLIO0, file)]) + page - vma.start
+            folio = int(self.state[self.layout.word(o.FILE_FOLIO0, file)]) + vma.pgoff + page - vma.start
             self.state[self.layout.word(o.REFCOUNT, folio & -self.race.folio_pages)] += 1
             return c.PTE_PRESENT | folio << c.PTE_FOLIO_SHIFT
         if vma.present == "anon":

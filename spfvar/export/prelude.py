@@ -447,8 +447,15 @@ inline zap_file_pages(table, from, upto, pages) {
     )
     epoch = """\
 inline new_epoch(from, upto, ref) {
+	k = 0;
 	for (i : from .. upto - 1) {
-		if :: tree[i] != ref -> epoch[i] = (epoch[i] + 1) % WRITES :: else fi
+		if :: tree[i] == ref -> k = 1 :: else fi
+	}
+	for (i : from .. upto - 1) {
+		if
+		:: tree[i] != ref && (tree[i] == 0 || k == 0) -> epoch[i] = (epoch[i] + 1) % WRITES
+		:: else
+		fi
 	}
 }"""
     change = """\
@@ -486,13 +493,14 @@ inline take_first(first, cursor) {
 	folio_refcount[FOLIO]++
 }""".replace("FOLIO", model.folio_of("first + cursor"))
     maps = (
-        "#define MAPS(number, file, offset) (vma_shared_rb[number] != 0 && vma_vm_file[number] == file "
-        "&& offset < vma_vm_end[number] - vma_vm_start[number])"
+        "#define MAPS(number, file, offset, onwards) (vma_shared_rb[number] != 0 "
+        "&& vma_vm_file[number] == file && (onwards || offset >= vma_vm_pgoff[number]) "
+        "&& offset - vma_vm_pgoff[number] < vma_vm_end[number] - vma_vm_start[number])"
     )
     first = """\
-inline first_mapping(next, file, offset) {
+inline first_mapping(next, file, offset, onwards) {
 	do
-	:: !MAPS(next, file, offset) -> next = next + 1
+	:: !MAPS(next, file, offset, onwards) -> next = next + 1
 	:: else -> break
 	od;
 	next = next + 1

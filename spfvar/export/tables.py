@@ -404,16 +404,25 @@ def vm_normal_page(x: Operands) -> Step:
     )
 
 
+def _page(offset: str, x: Operands) -> str:
+    """The file's page in the VMA that was found; of those behind it, the first one that this maps."""
+    page = f"{offset} - vma_vm_pgoff[{x.src2} - 1]"
+    return f"({page} > 0 -> {page} : 0)" if x.imm else page
+
+
 @template(c.RMAP_NEXT)
 def rmap_walk_next(x: Operands) -> Step:
     """The next VMA of the file, by number, that maps the folio's page."""
     offset = f"({x.src} - 1 - {x.word})"
-    maps = [f"({n} >= {x.src2} && MAPS({n}, {x.reference}, {offset}))" for n in range(x.model.count(o.VMA))]
+    maps = [
+        f"({n} >= {x.src2} && MAPS({n}, {x.reference}, {offset}, {x.imm}))"
+        for n in range(x.model.count(o.VMA))
+    ]
     found = f"({' || '.join(maps)})"
     effects = (
-        f"first_mapping({x.src2}, {x.reference}, {offset})",
+        f"first_mapping({x.src2}, {x.reference}, {offset}, {x.imm})",
         f"{x.dst} = {x.src2}",
-        f"{x.src3} = vma_vm_start[{x.src2} - 1] + {offset}",
+        f"{x.src3} = vma_vm_start[{x.src2} - 1] + {_page(offset, x)}",
     )
     return Step((Way(f"!{found}"), Way(found, effects)))
 

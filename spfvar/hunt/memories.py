@@ -220,6 +220,14 @@ MEMORIES: Final[dict[str, Memory]] = {
             used=_both("map", "next"),
         ),
         Memory(
+            "file-neighbours",
+            "two private mappings of one file, side by side",
+            (_vma("map", 0, file="data"), _vma("next", 1, file="data", pgoff=1)),
+            _PAGES,
+            varied=("map", "next"),
+            used=_both("map", "next"),
+        ),
+        Memory(
             "beside",
             "an anonymous VMA whose faults may share the anon_vma of the one behind it, and a free place",
             (_vma("map", 0, neighbours=True), _vma("next", 1), _place("away", 2)),

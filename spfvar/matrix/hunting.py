@@ -47,8 +47,8 @@ class Plan:
     """Which races.
 
     ``size``: statements in all, up to which; ``actors``: how many threads; ``memories``, ``verbs``: which.
-    ``seconds``: the time for each design (infinite: all of them).  ``seed``: a random order, for a budget:
-    each shape of programs on each memory gets its turn.
+    ``seconds``: the time for each design; ``races``: how many races of each are enough (infinite: all of
+    them).  ``seed``: a random order, for a budget: each shape of programs on each memory gets its turn.
     """
 
     size: int
@@ -57,6 +57,7 @@ class Plan:
     verbs: tuple[str, ...] = tuple(VERBS)
     seconds: float = float("inf")
     seed: int | None = None
+    races: float = float("inf")
 
     def families(self) -> Iterator[Family]:
         """All of them, smallest first."""
@@ -104,10 +105,10 @@ def groups_of(some: Slice) -> Iterator[Group]:
 class Hunted:
     """What a hunt in one design did and found.
 
-    ``complete``: every race was run, none hit a bound.  ``unreached``: the design's primitives, as
-    "function: primitive", that were in the races' programs and that none executed.  ``vacuous``: what the
-    shipped races want to see at least once and no generated one did.  ``known``: findings that the design it
-    was run against has, too.
+    ``complete``: every race was run, none hit a bound; of a ``sample``, as many as were asked for.
+    ``unreached``: the design's primitives, as "function: primitive", that were in the races' programs and
+    that none executed.  ``vacuous``: what the shipped races want to see at least once and no generated one
+    did.  ``known``: findings that the design it was run against has, too.
     """
 
     variant: str
@@ -122,6 +123,7 @@ class Hunted:
     vacuous: tuple[str, ...]
     findings: tuple[Finding, ...]
     known: int = 0
+    sample: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """One entry of the JSON list."""
@@ -131,6 +133,7 @@ class Hunted:
             "states": self.states,
             "seconds": round(self.seconds, 3),
             "complete": self.complete,
+            "sample": self.sample,
             "size": self.size,
             "unreached": list(self.unreached),
             "vacuous": list(self.vacuous),
@@ -203,6 +206,8 @@ def _go_on(
     total = plan.numbers
     slices = itertools.islice(plan.slices(), tally.slices, None)
     few = total - tally.numbers < _SLICE * _WORTH_PROCESSES
+    if len(tally.keys) >= plan.races:
+        return
     with _running(variant, slices, 1 if few else jobs, plugins) as chunks:
         for chunk in chunks:
             for outcome in chunk.outcomes:
@@ -219,7 +224,7 @@ def _go_on(
             if save is not None and now - saved > _SAVE_EVERY:
                 save(tally)
                 saved = time.monotonic()
-            if now - began > plan.seconds:
+            if now - began > plan.seconds or len(tally.keys) >= plan.races:
                 break
 
 
@@ -230,11 +235,12 @@ def _hunted(variant: Variant, plan: Plan, tally: Tally) -> Hunted:
         finding_of(stack, race, cause, tally.count[cause], BOUNDS, taken)
         for cause, race in tally.first.items()
     )
-    done = tally.numbers == plan.numbers
+    whole = tally.numbers == plan.numbers
+    done = whole or len(tally.keys) >= plan.races
     return Hunted(
         variant.name, len(tally.keys), tally.generated - len(tally.keys), tally.states, tally.seconds,
         done and not tally.open, tuple(tally.open), plan.size, tuple(sorted(tally.steps - tally.reached)),
-        tuple(_vacuous(tally.reached)), findings, tally.known,
+        tuple(_vacuous(tally.reached)), findings, tally.known, done and not whole,
     )  # fmt: skip
 
 

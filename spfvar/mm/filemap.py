@@ -27,8 +27,10 @@ from spfvar.ops.paging import (
     set_pte_anon,
     set_pte_file,
 )
+from spfvar.ops.places import Register
 from spfvar.ops.primitives import (
     add,
+    add_registers,
     at,
     count,
     equals,
@@ -57,6 +59,18 @@ def load_file_fields(vmf: VmFault) -> Steps:
         yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
         yield load(at(o.vma, o.VM_START), o.vm_start)
         yield load(at(o.vma, o.VM_END), o.vm_end)
+    if vmf.mapping.offset:
+        if not vmf.has(VMA_COPY):
+            yield load(at(o.vma, o.VM_PGOFF), o.vm_pgoff)
+        yield add_registers(o.pgoff, o.address, o.vm_pgoff)
+
+
+def page_of_file(vmf: VmFault) -> Register:
+    """What the page cache is asked for: vmf->pgoff, counted from the VMA's start.
+
+    A mapping that begins at its file's first page has the address there.
+    """
+    return o.pgoff if vmf.mapping.offset else o.address
 
 
 def do_read_fault(vmf: VmFault) -> Steps:
@@ -188,10 +202,10 @@ class FilemapFault:
 
     @hookimpl
     def filemap_fault(self, vmf: VmFault) -> Steps:
-        if not (yield inside_i_size()):
+        if not (yield inside_i_size(page_of_file(vmf))):
             return VMFault.SIGBUS
         yield loop("retry_find")
-        if not (yield filemap_get_folio()):
+        if not (yield filemap_get_folio(page_of_file(vmf))):
             ret = yield from read_missing_folio(vmf)
             if ret:
                 return ret
@@ -205,7 +219,7 @@ class FilemapFault:
             yield folio_unlock()
             yield folio_put()
             yield again("retry_find")
-        if not (yield inside_i_size()):
+        if not (yield inside_i_size(page_of_file(vmf))):
             yield folio_unlock()
             yield folio_put()
             return VMFault.SIGBUS
@@ -310,7 +324,7 @@ def read_missing_folio(vmf: VmFault) -> Steps:
     dropped = yield from hooks.maybe_unlock_mmap_for_io(vmf)
     if dropped:
         yield count("io_retry")
-    if (yield filemap_create_folio()):
+    if (yield filemap_create_folio(page_of_file(vmf))):
         yield work("alloc_page", "filemap_alloc_folio")
         yield work("memcg_charge")
         yield work("lru_add")

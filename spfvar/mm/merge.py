@@ -1,7 +1,7 @@
 """Merging two VMAs: the first one takes over the second one's range and its anon_vma.
 
-Sources: mm/mmap.c, later mm/vma.c: vma_merge, is_mergeable_anon_vma, dup_anon_vma, commit_merge (v6.6).  Only
-anonymous VMAs.
+Sources: mm/mmap.c, later mm/vma.c: vma_merge, is_mergeable_anon_vma, dup_anon_vma, commit_merge, vma_prepare,
+vma_complete (v6.6).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import Mapping
-from spfvar.mm.writers import unlink_anon_vmas
+from spfvar.mm.writers import load_vm_file, unlink_anon_vmas
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
 from spfvar.ops.places import Register
@@ -18,12 +18,14 @@ from spfvar.ops.primitives import (
     at,
     choose,
     find_vma,
+    linked,
     load_ref_nonnull,
     registers_equal,
     set_null,
     store_ref,
     store_register,
     tree_store,
+    up_write,
     work,
 )
 
@@ -48,6 +50,25 @@ def is_mergeable_anon_vma() -> Steps:
     return (yield registers_equal(o.anon_vma, o.old_anon_vma))
 
 
+def vma_prepare(mapping: Mapping) -> Steps:
+    """No reverse-map walk meets the two VMAs of a file while they become one."""
+    if mapping.anonymous:
+        return
+    yield from load_vm_file(mapping)
+    yield from hooks.i_mmap_lock_write(o.vm_file)
+    yield linked(at(o.vma, o.VM_LINKED), 0, "vma_interval_tree_remove")
+    yield linked(at(o.near, o.VM_LINKED), 0, "vma_interval_tree_remove(adjust)")
+
+
+def vma_complete(mapping: Mapping) -> Steps:
+    """They are found again, as one; the other's file is given up."""
+    if mapping.anonymous:
+        return
+    yield linked(at(o.vma, o.VM_LINKED), 1, "vma_interval_tree_insert")
+    yield up_write(at(o.vm_file, o.I_MMAP_RWSEM), "i_mmap_unlock_write")
+    yield from hooks.vma_fput(o.near)
+
+
 class Merge:
     """The hook points of a merge."""
 
@@ -62,9 +83,11 @@ class Merge:
             return False
         yield from hooks.vma_start_write(o.vma)
         yield from hooks.vma_start_write(o.near)
+        yield from vma_prepare(mapping)
         yield store_register(at(o.vma, o.VM_END), o.limit)
         yield from hooks.vma_mark_detached(o.near)
         yield tree_store(o.vma)
+        yield from vma_complete(mapping)
         yield from unlink_anon_vmas(o.near)
         yield from hooks.vm_area_free(o.near)
         yield from hooks.mmap_write_unlock()

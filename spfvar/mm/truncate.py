@@ -86,7 +86,7 @@ def unmap_mapping(even_cows: bool, to_the_end: bool) -> Steps:
     yield down_read(I_MMAP, "i_mmap_lock_read")
     yield set_register(o.rmap_cursor, 0)
     yield loop("vma_interval_tree_foreach")
-    if (yield rmap_walk_next(o.mapped_file)):
+    if (yield rmap_walk_next(o.mapped_file, onwards=to_the_end)):
         if to_the_end:
             yield load(at(o.rmap_vma, o.VM_END), o.limit)
         else:

@@ -39,7 +39,7 @@ class Mapping:
     ``reclaims`` whether the allocation of a page table may wait for writeback, ``contested`` whether
     something else may be mapped at its place (then mmap, and a stack that grows, look before they take it),
     ``whole_tables`` whether calls on the VMA zap whole page tables, that may be left empty, ``migrates``
-    whether its pages may be migrated.
+    whether its pages may be migrated, ``offset`` whether it may begin behind its file's first page.
 
     ``swapped``: an absent entry of a page table is a swap entry; ``synchronous``: only one that says so, for
     the swap device is synchronous, and pages come and go.  ``numa``: a present entry may be a NUMA hint,
@@ -62,6 +62,7 @@ class Mapping:
     contested: bool = False
     whole_tables: bool = False
     migrates: bool = False
+    offset: bool = False
     swapped: bool = False
     synchronous: bool = False
     numa: bool = False

@@ -108,6 +108,7 @@ old_anon_vma: Final = Register("old_anon_vma", ANON_VMA_CLASS)
 vm_file: Final = Register("vm_file", FILE)
 vm_start: Final = Register("vm_start")
 vm_pgoff: Final = Register("vm_pgoff")
+pgoff: Final = Register("pgoff")  # address + vm_pgoff, from which the page cache takes vm_start
 vm_end: Final = Register("vm_end")
 table: Final = Register("pmd_pgtable", PAGE_TABLE)  # vmf->pmd's table, as orig_pmd saw it
 prealloc_pte: Final = Register("prealloc_pte", PAGE_TABLE)

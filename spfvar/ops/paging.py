@@ -402,13 +402,13 @@ def page_exclusive() -> Op:
     return _on_page(codes.EQUALS, "PageAnonExclusive", o.old_page, o.PAGE_REFS, "free", imm=1, outcomes=BOOL)
 
 
-def rmap_walk_next(file: Register, folio: Register = o.folio) -> Op:
+def rmap_walk_next(file: Register, folio: Register = o.folio, onwards: bool = False) -> Op:
     """The next VMA in the file's interval tree that maps the folio; outcome: is there one?
 
-    ``rmap_cursor`` (0 at first) goes through the VMAs; the one found is in ``rmap_vma``, the page's address
-    there in ``cursor``.
+    ``onwards``: or a page behind it.  ``rmap_cursor`` (0 at first) goes through the VMAs; the one found is in
+    ``rmap_vma``, the address there of the page (``onwards``: of the first one) in ``cursor``.
     """
     return Op(
         codes.RMAP_NEXT, "vma_interval_tree_foreach", BOOL, place=Place(file, o.FILE_FOLIO0),
-        src=folio, src2=o.rmap_cursor, dst=o.rmap_vma, src3=o.cursor, cost="interval_tree",
+        src=folio, src2=o.rmap_cursor, dst=o.rmap_vma, src3=o.cursor, imm=int(onwards), cost="interval_tree",
     )  # fmt: skip

@@ -46,7 +46,7 @@ def summary(one: Hunted) -> str:
     rate = f"{one.races / one.seconds:.0f} races/s" if one.seconds > 0 else ""
     found = f"{len(one.findings)} found" if one.findings else "nothing found"
     known = f", {one.known} races that break the other design, too, left out" if one.known else ""
-    whole = "" if one.complete else ", incomplete"
+    whole = (", a sample" if one.sample else "") + ("" if one.complete else ", incomplete")
     return (
         f"{one.variant}: {found} in {one.races} generated races of up to {one.size} statements{whole} "
         f"({count_text(one.states)} states; {one.same} more that it cannot tell apart{known}; {rate})"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import spfvar
 from spfvar import limits
+from spfvar.automata.text import StrategyError
 from spfvar.errors import InputError
 from spfvar.explore.options import Options
 from spfvar.matrix import catalogue
@@ -15,6 +16,8 @@ from spfvar.matrix.ablate import Ablation, ablate
 from spfvar.matrix.cases import Case
 from spfvar.matrix.check import Checked, run_checks
 from spfvar.matrix.compare import Comparison, run_comparison
+from spfvar.matrix.hunting import Hunted, run_hunt
+from spfvar.matrix.hunting import Plan as Hunt
 from spfvar.matrix.plan import DEFAULT_HARDWARE, CellSpec, Plan, make_plan
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Variant
@@ -32,11 +35,14 @@ from spfvar.scenario.race import Race, race_hash
 from spfvar.scenario.schema import Scenario
 
 #: The runs of a review, in order; ``Progress`` is told which one, what is done of it, and of how much.
-PHASES = ("simulating", "checking", "taking guards out", "moving assumptions")
+PHASES = ("simulating", "checking", "hunting", "taking guards out", "moving assumptions")
 Progress = Callable[[str, int, int], None]
 
 #: Guards are taken out in races of at most so many states: a race with one guard less can have more.
 GUARD_RACE_STATES = 100_000
+
+#: Generated races have up to so many statements, of two or three threads, in an order of this seed.
+HUNT = Hunt(3, actors=(2, 3), seed=1)
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,8 @@ class Scope:
     profiles: catalogue.Catalogue[Profile]
     bounds: Options
     asked: Sequence[str] = ()
+    generated: int = 0
+    plugins: Sequence[str] = ()
 
 
 def make_scope(
@@ -76,12 +84,16 @@ def make_scope(
     seed: int = 1,
     bounds: Options = Options(),  # noqa: B008
     asked: Sequence[str] = (),
+    generated: int = 0,
+    plugins: Sequence[str] = (),
 ) -> Scope:
     """Resolve names.  ``against``: the rivals beside the baseline (none: those that the variant names).
 
     The baseline is the first rival without patches, or the kernel's.  No ``loads``, ``races`` or ``threads``
     means all; of all loads, those that no comparison has unasked are run at their most threads.  ``asked``:
-    files of questions beside the shipped ones.  Raises InputError for what makes no sense.
+    files of questions beside the shipped ones.  ``generated``: how many generated races are enough; 0: there
+    are none.  ``plugins``: where processes that run these load the variant from.  Raises InputError for what
+    makes no sense.
     """
     subject = registry[variant]
     wanted = [name for name in against or subject.rivals if against or name in registry.variants]
@@ -103,7 +115,7 @@ def make_scope(
         subject, tuple(registry[name] for name in names),
         registry.as_posted(subject) if subject.repairs else None, plan, once,
         {name: every[name] for name in every.select(races)}, patch,
-        tuple(threads), scenarios, profiles, bounds, tuple(asked),
+        tuple(threads), scenarios, profiles, bounds, tuple(asked), generated, tuple(plugins),
     )  # fmt: skip
 
 
@@ -146,12 +158,13 @@ def make_review(
     patch = review_patch(scope)
     comparison = run_comparison(plan, registry, jobs, told(PHASES[0]))
     checked = check(scope, jobs, told(PHASES[1]))
-    ablations, left_out = take_out(scope, checked, jobs, told(PHASES[2]))
-    sensitivity = flips(registry, scope, jobs, told(PHASES[3]))
+    hunted, unheard = hunt(scope, jobs, progress)
+    ablations, left_out = take_out(scope, checked, jobs, told(PHASES[3]))
+    sensitivity = flips(registry, scope, jobs, told(PHASES[4]))
     titles = {name: scope.scenarios[name].title for name in plan.scenario_hashes}
     rivals = [rival.name for rival in scope.rivals]
     own = patches_of(scope.patch, variant) if scope.patch is not None else None
-    safety = make_safety(checked, ablations, variant, own)
+    safety = make_safety(checked, ablations, variant, own, hunted)
     speed = make_speed(comparison, variant, rivals, titles, once=scope.once)
     results = Results(variant, scope.rivals, comparison.cells, comparison.events, speed, safety)
     subject = subject_of(variant)
@@ -160,7 +173,7 @@ def make_review(
         subject, tuple(map(subject_of, scope.rivals)), posted, patch,
         make_verdict(safety, speed, subject, posted.name if posted else ""), safety, speed, sensitivity,
         answer_all(questions(), results, scope.asked), limits.SENTENCES, machine_of(plan),
-        _not_run(comparison), _notes(plan, variant.name, scope.once, left_out),
+        (*_not_run(comparison), *unheard), _notes(plan, variant.name, scope.once, left_out),
         _provenance(scope, reproduce),
     )  # fmt: skip
 
@@ -170,6 +183,23 @@ def check(scope: Scope, jobs: int | None, progress: Callable[..., None] | None) 
     variants = [scope.variant, *scope.rivals, *([scope.posted] if scope.posted is not None else [])]
     cases = [Case(variant, name, race) for name, race in scope.races.items() for variant in variants]
     return run_checks(cases, scope.bounds, jobs, progress)
+
+
+def hunt(scope: Scope, jobs: int | None, progress: Progress | None) -> tuple[Hunted | None, tuple[str, ...]]:
+    """Generated races under the variant; and why there are none, if its text cannot be run in them."""
+    if not scope.generated:
+        return None, ()
+
+    def told(races: int, _done: int, _total: int, _seconds: float) -> None:
+        if progress is not None:
+            progress(PHASES[2], min(races, scope.generated), scope.generated)
+
+    plan = replace(HUNT, races=scope.generated)
+    try:
+        hunted = run_hunt(scope.variant, plan, progress=told, jobs=jobs, plugins=scope.plugins)
+    except StrategyError as error:
+        return None, (f"{scope.variant.name} in generated races: {error}",)
+    return hunted, ()
 
 
 def take_out(

@@ -58,6 +58,7 @@ def sections(review: Review, narrow: bool) -> tuple[Section, ...]:
         Section("patch", "The patch", _patch(review)),
         Section("posted", "Safety: as posted", tuple(posted_parts(review))),
         Section("races", "Safety: races", tuple(_races(review.safety, _columns(review), narrow))),
+        Section("generated", "Safety: generated races", tuple(_generated(review))),
         Section("guards", "Safety: what each guard is for", tuple(_guards(review))),
         *(
             Section(f"speed-{number}", f"Speed: against {duel.rival}", tuple(_duel(duel)))
@@ -90,6 +91,7 @@ def verdict_items(review: Review) -> Items:
     verdict = review.verdict
     lines = [
         Item("Safe:", verdict.safe),
+        *([Item("Generated:", verdict.generated)] if verdict.generated else []),
         Item("Worth it:", verdict.worth),
         Item("Who pays:", verdict.pays),
         *(Item("Beside:", f"{rival}: {text}") for rival, text in verdict.beside),
@@ -235,6 +237,31 @@ def _races(safety: Safety, columns: Sequence[str], narrow: bool) -> Iterator[Par
         yield Text("safe N: every interleaving was searched, N states, and no property is violated in any.")
     yield from _remarks([outcome for outcome in safety.outcomes if outcome.variant in columns])
     yield from _traces([found for found in safety.violations if found.variant in columns])
+
+
+def _generated(review: Review) -> Iterator[Part]:
+    """How many, and what broke; where nothing did, how to generate more."""
+    generated = review.safety.generated
+    if generated is None:
+        return
+    name = review.variant.name
+    which = "A sample of the" if generated.sample else "The"
+    yield Text(
+        f"{which} races of up to {generated.size} statements that processes could run, {generated.races} of "
+        f"them ({count_text(generated.states)} states) under {name}, "
+        + (
+            f"break it in {plural(len(generated.violations), 'way')}:"
+            if generated.violations
+            else "break nothing."
+        )
+        + ("" if generated.complete else " Not every search came to its end.")
+    )
+    for found in generated.violations:
+        yield TracePart(f"{found.race}: {found.property}, {found.text}", found.trace, "")
+    again = f"spfvar hunt {name} --size {generated.size} --actors 2,3"
+    if generated.violations:
+        yield Command("As races for check:", f"{again} --seed 1 --races {generated.races} --save generated")
+    yield Command("All of them:", again)
 
 
 def _traces(violations: Sequence[Violation]) -> Iterator[Part]:

@@ -114,7 +114,8 @@ def _part(part: Part) -> list[str]:
             return beside_lines(part, WIDTH, _spelled)
         case TracePart():
             trace = trace_lines(spelled_trace(part.trace, _spelled), WIDTH)
-            return [*_text(part.title), "", *trace, "", *_command(Command("Replay:", part.replay))]
+            replay = ["", *_command(Command("Replay:", part.replay))] if part.replay else []
+            return [*_text(part.title), "", *trace, *replay]
         case Command():
             return _command(part)
 

@@ -66,7 +66,8 @@ def _part(part: Part) -> Iterator[str]:
         case TracePart():
             yield f"### {escaped(part.title)}"
             yield _fence(trace_lines(spelled_trace(part.trace, clean), WIDTH))
-            yield f"Replay: {code(part.replay)}"
+            if part.replay:
+                yield f"Replay: {code(part.replay)}"
         case Command():
             yield f"{escaped(part.label)} {code(part.command)}"
 

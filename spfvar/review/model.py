@@ -77,13 +77,15 @@ class Verdict:
     """The review in three lines, from results alone.  ``pays`` may take two of `VERDICT_WIDTH` characters.
 
     ``is_safe``: every race was searched to the end and no property is violated; None: nothing is violated,
-    but not every search came to its end.  Of a variant with repairs it is about the posted form.  ``safe``,
-    ``worth`` (it where?) and (who) ``pays`` are against the baseline; ``beside`` has a line for each other
-    rival: (its name, where it is better or worse than that).
+    but not every search came to its end.  Of a variant with repairs it is about the posted form.
+    ``generated``: what came of generated races, "" without any.  ``safe``, ``worth`` (it where?) and (who)
+    ``pays`` are against the baseline; ``beside`` has a line for each other rival: (its name, where it is
+    better or worse than that).
     """
 
     is_safe: bool | None
     safe: str
+    generated: str
     worth: str
     pays: str
     beside: tuple[tuple[str, str], ...]
@@ -146,14 +148,35 @@ class GuardUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Generated:
+    """Races that nobody wrote, under the variant alone (not its rivals, nor its posted form).
+
+    ``races`` of up to ``size`` statements were searched, ``states`` in all; a ``sample`` of them, or every
+    one.  ``complete``: each to its end.  ``violations``: each cause once; ``race`` there is a name for what
+    its threads do.
+    """
+
+    races: int
+    size: int
+    states: int
+    sample: bool
+    complete: bool
+    violations: tuple[Violation, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Safety:
-    """Races x variants (the variant, its rivals, its posted form if it has one), traces, and guards."""
+    """Races x variants (the variant, its rivals, its posted form if it has one), traces, and guards.
+
+    ``generated``: None if no races were generated.
+    """
 
     races: Mapping[str, str]
     """The races by name, with their titles."""
     outcomes: tuple[RaceOutcome, ...]
     violations: tuple[Violation, ...]
     guards: tuple[GuardUse, ...]
+    generated: Generated | None = None
 
     def of(self, variant: str) -> tuple[RaceOutcome, ...]:
         """A variant's cells."""

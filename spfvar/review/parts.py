@@ -53,7 +53,7 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class TracePart:
-    """A counterexample: its title, the trace, and the command that replays it."""
+    """A counterexample: its title, the trace, and the command that replays it; "" if none can."""
 
     title: str
     trace: Trace

@@ -10,9 +10,10 @@ from spfvar.explore.guards import Guard
 from spfvar.explore.properties import PROPERTIES
 from spfvar.matrix.ablate import Ablation
 from spfvar.matrix.check import Checked
+from spfvar.matrix.hunting import Hunted
 from spfvar.plugins.variant import Variant
 from spfvar.report.causes import findings_of
-from spfvar.review.model import GuardUse, Layer, RaceOutcome, Safety, Violation
+from spfvar.review.model import Generated, GuardUse, Layer, RaceOutcome, Safety, Violation
 
 NO_LAYER = Layer("", "")
 
@@ -22,8 +23,12 @@ def make_safety(
     ablations: Sequence[Ablation],
     variant: Variant,
     patch: Collection[type] | None,
+    hunted: Hunted | None = None,
 ) -> Safety:
-    """``patch`` are the classes of the variant's stack that are under review; None: all of them."""
+    """``patch`` are the classes of the variant's stack that are under review; None: all of them.
+
+    ``hunted``: what came of generated races, if there were any.
+    """
     return Safety(
         {result.case.race_name: result.case.race.title for result in checked},
         tuple(_outcome(result) for result in checked),
@@ -35,6 +40,20 @@ def make_safety(
             for result, finding in findings_of(checked)
         ),
         _guards(ablations, variant, patch),
+        _generated(hunted) if hunted is not None else None,
+    )  # fmt: skip
+
+
+def _generated(hunted: Hunted) -> Generated:
+    return Generated(
+        hunted.races, hunted.size, hunted.states, hunted.sample, hunted.complete,
+        tuple(
+            Violation(
+                hunted.variant, finding.name, finding.broken.property, finding.race.title,
+                finding.broken.trace, finding.broken.token,
+            )
+            for finding in hunted.findings
+        ),
     )  # fmt: skip
 
 

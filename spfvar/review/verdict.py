@@ -13,6 +13,7 @@ from spfvar.review.model import (
     MIXED,
     VERDICT_WIDTH,
     Duel,
+    Generated,
     LoadEffect,
     RaceOutcome,
     Safety,
@@ -30,12 +31,14 @@ def make_verdict(safety: Safety, speed: Speed, variant: Subject, posted: str = "
     ``posted`` names the form without the variant's repairs, if it has some: what it is comes first.
     """
     is_safe, safe = _as_posted(safety, variant, posted) if posted else _safe(safety, variant.name)
+    generated = _of_generated(safety.generated) if safety.generated is not None else ""
     if not speed.duels:
-        return Verdict(is_safe, safe, "not known: nothing could be run", "not known", ())
+        return Verdict(is_safe, safe, generated, "not known: nothing could be run", "not known", ())
     first, *others = speed.duels
     return Verdict(
-        is_safe, safe, _worth(first), _pays(first), tuple((duel.rival, _beside(duel)) for duel in others)
-    )
+        is_safe, safe, generated, _worth(first), _pays(first),
+        tuple((duel.rival, _beside(duel)) for duel in others),
+    )  # fmt: skip
 
 
 def _safe(safety: Safety, variant: str) -> tuple[bool | None, str]:
@@ -43,9 +46,10 @@ def _safe(safety: Safety, variant: str) -> tuple[bool | None, str]:
     broken = sorted((o for o in outcomes if o.verdict == VIOLATION), key=lambda o: (o.steps, o.race))
     left = [o for o in outcomes if o.verdict == INCOMPLETE]
     races = plural(len(outcomes), "race")
-    if broken:
-        counted = f"NO, {len(broken)} of {races}: "
-        items = [f"{o.property} in {o.race}" for o in broken]
+    generated = safety.generated.violations if safety.generated is not None else ()
+    if broken or generated:
+        counted = f"NO, {len(broken)} of {races}: " if broken else "NO, in generated races: "
+        items = [f"{o.property} in {o.race}" for o in broken or generated]
         return False, counted + fitting(items, VERDICT_WIDTH - len(counted), "")
     if left:
         counted = f"open in {len(left)} of {races}: "
@@ -60,7 +64,21 @@ def _as_posted(safety: Safety, variant: Subject, posted: str) -> tuple[bool | No
     """ "As posted: NO (25 of 69 races). With 6 repairs: yes."."""
     is_safe, short = _in_short(safety.of(posted))
     repairs = plural(len(variant.repairs), "repair")
-    return is_safe, f"As posted: {short}. With {repairs}: {_in_short(safety.of(variant.name))[1]}."
+    repaired = _in_short(safety.of(variant.name))[1]
+    if safety.generated is not None and safety.generated.violations and not repaired.startswith("NO"):
+        repaired = f"NO ({plural(len(safety.generated.violations), 'generated race')})"
+    return is_safe, f"As posted: {short}. With {repairs}: {repaired}."
+
+
+def _of_generated(generated: Generated) -> str:
+    """ "nothing breaks in 5012 races of up to 3 statements, a sample"."""
+    which = f"{generated.races} races of up to {generated.size} statements"
+    which += (", a sample" if generated.sample else "") + ("" if generated.complete else ", incomplete")
+    if not generated.violations:
+        return f"nothing breaks in {which}"
+    first, *others = generated.violations
+    more = f", and {len(others)} more" if others else ""
+    return f"{first.property} in {first.race}{more}, of {which}"
 
 
 def _in_short(outcomes: Sequence[RaceOutcome]) -> tuple[bool | None, str]:

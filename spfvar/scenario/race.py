@@ -51,7 +51,7 @@ class RaceVma(_Strict):
     the device or (which saves the read) in the swap cache; "synchronous": each has a slot, where it is unless
     it is present, and where it may go again.  ``numa``: its present pages may be NUMA hints.  ``warm``: the
     first thread that runs in its mm has used its present entries: its TLB still has them.  ``pgoff``: its
-    vm_pgoff; of two anonymous neighbours that can merge, the second one's is the first one's pages.
+    vm_pgoff; of two neighbours that can merge, the second one's goes on where the first one ends.
     """
 
     name: Name
@@ -316,18 +316,23 @@ class Race(_Strict):
                 raise InputError("the vma is too high", key=f"vma[{i}].start", expected=f"below {MAX_PAGES}")
             if vma.write_notify and vma.sharing != "shared":
                 raise InputError("only shared mappings notify of writes", key=f"vma[{i}].write_notify")
-            if vma.pgoff and vma.file:
-                raise InputError("a mapping of a file begins at its first page", key=f"vma[{i}].pgoff")
+            if vma.pgoff and vma.file and not vma.mapped:
+                raise InputError("what is mapped later begins at page 0 of its file", key=f"vma[{i}].pgoff")
+            if vma.file and vma.fault_around > 1 and self.mapping(vma).offset:
+                raise InputError(
+                    f"faults map single pages where a mapping of {vma.file!r} has a pgoff",
+                    key=f"vma[{i}].fault_around", expected="1",
+                )  # fmt: skip
             if vma.shares:
                 self._check_shared(vma, f"vma[{i}].")
             if vma.sharing == "shared" and not vma.file:
                 raise InputError("an anonymous vma cannot be shared", key=f"vma[{i}].sharing")
             for file in self.file:
-                if vma.file == file.name and vma.pages > file.pages:
+                if vma.file == file.name and vma.pgoff + vma.pages > file.pages:
                     raise InputError(
                         f"file {file.name!r} has fewer pages",
                         key=f"vma[{i}].pages",
-                        expected=f"at most {file.pages}",
+                        expected=f"at most {file.pages - vma.pgoff}",
                     )
             self._check_present(i, vma)
             if vma.warm and not (self.tlb and (vma.present != "no" or vma.shares)):
@@ -360,10 +365,11 @@ class Race(_Strict):
                     key=f"file[{i}].folio_pages", expected=f"{size}, and as many pages or a multiple",
                 )  # fmt: skip
         for i, vma in enumerate(self.vma):
-            if size > 1 and (vma.start % size or self.table_pages % size or vma.swap != "no"):
+            places = (vma.start, vma.pgoff if vma.file else 0, self.table_pages)
+            if size > 1 and (any(place % size for place in places) or vma.swap != "no"):
                 raise InputError(
                     f"vma {vma.name!r} does not lie as folios of {size} pages do", key=f"vma[{i}].start",
-                    expected=f"start and table_pages that are multiples of {size}, no swap",
+                    expected=f"start, pgoff and table_pages that are multiples of {size}, no swap",
                 )  # fmt: skip
 
     def _check_present(self, i: int, vma: RaceVma) -> None:
@@ -518,6 +524,7 @@ class Race(_Strict):
             reclaims="writeback" in verbs,
             contested=self.is_contested(vma),
             migrates="migrate" in verbs and bool(vma.file),
+            offset=any(other.pgoff for other in self.vma if other.file and other.file == vma.file),
             whole_tables="madvise" in verbs and vma.in_whole_tables(self.table_pages),
             swapped=vma.swap != "no",
             synchronous=vma.swap == "synchronous",

@@ -188,15 +188,15 @@ OPEN_FILE: Final = Need("a file with open = true", _not_open)
 
 def _not_continued(race: Race, statement: RaceStatement) -> str:
     vma, to = _vma(race, statement), race.vma_named(statement.to)
-    like = (to.pgoff, to.prot, to.policy) == (vma.pgoff + vma.pages, vma.prot, vma.policy)
-    return "" if like else f"vma {to.name!r} cannot be one with {vma.name!r}"
+    goes_on = (to.file, to.pgoff, to.prot) == (vma.file, vma.pgoff + vma.pages, vma.prot)
+    return "" if goes_on and to.is_like(vma) else f"vma {to.name!r} cannot be one with {vma.name!r}"
 
 
 CONTINUED: Final = Need(
-    "a vma of the same kind whose pgoff goes on where the first one's ends",
+    "a vma of the same kind, of one file, whose pgoff goes on where the first one's ends",
     _not_continued,
     "to",
-    "pgoff = {pgoff}, prot and policy as of {vma.name}",
+    "pgoff = {pgoff}, all else as of {vma.name}",
 )
 FOLLOWED: Final = Need(
     "a vma that starts where it ends", _not_followed, "to", "a vma that starts at {vma.end}"
@@ -204,6 +204,17 @@ FOLLOWED: Final = Need(
 OVER: Final = Need(
     "a mapped vma that starts at the same page", _over_nothing, exact="a mapped vma at {vma.start}"
 )
+
+
+def _behind_first_page(race: Race, statement: RaceStatement) -> str:
+    """A table that is taken away has to be one VMA's alone."""
+    for vma in race.vma:
+        if vma.file == statement.target and vma.pgoff:
+            return f"vma {vma.name!r} begins at page {vma.pgoff}, so that another may share its page table"
+    return ""
+
+
+AT_FIRST_PAGE: Final = Need("a file that is mapped from its first page on", _behind_first_page)
 
 
 def _not_whole_tables(race: Race, statement: RaceStatement) -> str:
@@ -314,7 +325,7 @@ VERBS: Final[dict[str, Verb]] = {
             "an mprotect after which the VMA and the one behind it, ``to``, are one; what the program "
             "has behind it runs only if there was no memory for that",
             extras=("to",),
-            needs=(FOLLOWED, CONTINUED, ANONYMOUS),
+            needs=(FOLLOWED, CONTINUED),
             whole=True,
             reshapes=True,
         ),
@@ -426,7 +437,9 @@ VERBS: Final[dict[str, Verb]] = {
             extras=("page",),
             needs=(OPEN, SMALL_FOLIOS),
         ),
-        Verb("retract", "khugepaged on the file's pages", of="file", needs=(OPEN, SMALL_FOLIOS)),
+        Verb(
+            "retract", "khugepaged on the file's pages", of="file", needs=(OPEN, SMALL_FOLIOS, AT_FIRST_PAGE)
+        ),
         Verb(
             "call",
             "a hook point, such as one that a plugin declares for an actor of its own; ``on``: the VMA or "

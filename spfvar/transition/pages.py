@@ -52,6 +52,7 @@ from spfvar.ops.codes import (
     VMA_END,
     VMA_FILE,
     VMA_LINKED,
+    VMA_PGOFF,
     VMA_START,
     WALK_BEHIND,
 )
@@ -189,10 +190,17 @@ def put_all(s, g, register):
 
 @inlined
 def new_epoch(s, g, start, end, value):
-    """The tree is about to find ``value`` in the range: where it found another VMA, an epoch begins."""
+    """The tree is about to find ``value`` in the range: where it found another VMA, an epoch begins.
+
+    Where a VMA that is there already takes over another one's pages (a merge), the mapping goes on.
+    """
     if g[G_EPOCH] != 0:
+        grows = False
         for address in range(start, end):
-            if s[g[G_TREE] + (address >> g[G_TREE_SHIFT])] != value:
+            grows |= s[g[G_TREE] + (address >> g[G_TREE_SHIFT])] == value
+        for address in range(start, end):
+            found = s[g[G_TREE] + (address >> g[G_TREE_SHIFT])]
+            if found != value and (found == 0 or not grows):
                 s[g[G_EPOCH] + address] = (s[g[G_EPOCH] + address] + 1) % WRITES
 
 
@@ -350,18 +358,22 @@ def populate(s, g, table, address, origin):
 
 
 @inlined
-def rmap_next(s, g, offset, file, cursor, vma, address):
+def rmap_next(s, g, offset, onwards, file, cursor, vma, address):
     """The next VMA, from the number in ``cursor`` on, that maps the file's page ``offset``: outcome 1 if any.
 
+    ``onwards``: or one behind it.
     ``cursor``, ``vma`` and ``address`` are thread words; ``cursor`` is left one past the VMA.
     """
     k = g[_VMA + K_BASE]
     for number in range(s[cursor], g[_VMA + K_COUNT]):
         word = k + number * g[_VMA + K_STRIDE]
+        page = offset - s[word + VMA_PGOFF]
+        if onwards and page < 0:
+            page = 0
         pages = s[word + VMA_END] - s[word + VMA_START]
-        if s[word + VMA_LINKED] != 0 and s[word + VMA_FILE] == file + 1 and offset < pages:
+        if s[word + VMA_LINKED] != 0 and s[word + VMA_FILE] == file + 1 and 0 <= page < pages:
             s[cursor] = number + 1
             s[vma] = number
-            s[address] = s[word + VMA_START] + offset
+            s[address] = s[word + VMA_START] + page
             return 1
     return 0

@@ -128,7 +128,8 @@ def check_entry(s, g, address, entry):
     if entry & PTE_WRITE and s[vma + VMA_WRITE] == 0:
         return V_PROTECTION
     file = s[vma + VMA_FILE] - 1
-    if file >= 0 and address - s[vma + VMA_START] >= s[object_word(g, CLASS_FILE, file) + FILE_SIZE]:
+    index = s[vma + VMA_PGOFF] + address - s[vma + VMA_START]
+    if file >= 0 and index >= s[object_word(g, CLASS_FILE, file) + FILE_SIZE]:
         return V_TRUNCATED
     if entry & PTE_ANON:
         return check_anonymous(s, g, vma, address, entry >> PTE_FOLIO_SHIFT)
@@ -137,7 +138,7 @@ def check_entry(s, g, address, entry):
     if file < 0:
         return V_WRONG_PAGE
     folio = entry >> PTE_FOLIO_SHIFT
-    if folio != s[object_word(g, CLASS_FILE, file) + FILE_FOLIOS] + address - s[vma + VMA_START]:
+    if folio != s[object_word(g, CLASS_FILE, file) + FILE_FOLIOS] + index:
         return V_WRONG_PAGE
     return V_TRUNCATED if s[object_word(g, CLASS_FOLIO, page_folio(g, folio)) + FOLIO_CACHED] == 0 else V_NONE
 

@@ -352,7 +352,7 @@ def page_op(s, p, g, pc, tb, index, a):
         return tables.check_migrating(s, g, s[tb + p[pc, C_DST]])
     offset = s[tb + p[pc, C_SRC]] - s[a]
     return pages.rmap_next(  # RMAP_NEXT
-        s, g, offset, index, tb + p[pc, C_SRC2], tb + p[pc, C_DST], tb + p[pc, C_SRC3]
+        s, g, offset, p[pc, C_IMM], index, tb + p[pc, C_SRC2], tb + p[pc, C_DST], tb + p[pc, C_SRC3]
     )
 
 

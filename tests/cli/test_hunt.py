@@ -79,6 +79,13 @@ def test_time_that_runs_out_is_told() -> None:
     assert ", incomplete" in " ".join(result.out.split())
 
 
+def test_a_sample_is_said_to_be_one_and_is_done() -> None:
+    """Exit code 0: as many races as were asked for were searched, and nothing broke."""
+    result = run("hunt", "mmap-lock", "--size", "3", "--start", "heap", "--seed", "1", "--races", "50")
+    assert result.code == 0
+    assert "of up to 3 statements, a sample (" in " ".join(result.out.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -87,6 +94,7 @@ def test_time_that_runs_out_is_told() -> None:
         (("--verbs", "munmpa"), "--verbs: unknown verb 'munmpa': did you mean 'munmap'?"),
         (("--start", "anno"), "--start: unknown memory 'anno': did you mean 'anon'?"),
         (("--seconds", "0"), "--seconds: 0.0 seconds; expected more than 0"),
+        (("--races", "0"), "--races: 0 races; expected 1 or more"),
         (("--against", "mmap-lokc"), "unknown variant 'mmap-lokc'"),
     ],
 )

@@ -84,6 +84,25 @@ def test_a_cause_is_told_once_by_its_smallest_race() -> None:
     assert hunted.findings[0].program == ["store map", "munmap map"]
 
 
+def test_a_sample_is_complete_when_it_has_as_many_races_as_were_asked_for() -> None:
+    """In whole slices of the plan, so that it does not depend on who runs them; more can follow later."""
+    plan = Plan(2, memories=("anon", "heap"), seed=1, races=100)
+    sample = run_hunt(REGISTRY["mmap-lock"], plan, jobs=1)
+    assert 100 <= sample.races < sum(1 for _ in plan.groups())
+    assert (sample.sample, sample.complete) == (True, True)
+    both = run_hunt(REGISTRY["mmap-lock"], plan, jobs=2)
+    assert (both.races, both.states, both.unreached) == (sample.races, sample.states, sample.unreached)
+    whole = run_hunt(REGISTRY["mmap-lock"], replace(plan, races=float("inf"), memories=("anon",)))
+    assert (whole.sample, whole.complete) == (False, True)
+
+
+def test_what_no_generated_race_shows_of_what_shipped_races_do_is_told() -> None:
+    """A lone anonymous page: nobody forks or truncates; what an ordinary write fault does happens."""
+    hunted = run_hunt(REGISTRY["mmap-lock"], Plan(2, memories=("anon",), verbs=("load", "store", "munmap")))
+    assert {"ptep_set_wrprotect", "delete_from_swap_cache"} <= set(hunted.vacuous)
+    assert "set_pte_at(anon)" not in hunted.vacuous
+
+
 def test_progress_tells_races_and_how_much_is_done() -> None:
     """The last report is of the end."""
     told: list[tuple[int, int, int, float]] = []

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from spfvar.review.model import HELPS, HURTS, SAME, UNSURE, VERDICT_WIDTH, Duel, RaceOutcome, Safety, Speed
+from spfvar.review.model import (
+    HELPS,
+    HURTS,
+    SAME,
+    UNSURE,
+    VERDICT_WIDTH,
+    Duel,
+    Generated,
+    RaceOutcome,
+    Safety,
+    Speed,
+    Violation,
+)
 from spfvar.review.verdict import make_verdict
-from tests.review.made_up import duel, effect, load, outcome, repaired, subject
+from tests.review.made_up import duel, effect, load, outcome, repaired, subject, trace
 
 
 def safety(*outcomes: RaceOutcome) -> Safety:
@@ -49,6 +62,39 @@ def test_an_incomplete_search_leaves_it_open() -> None:
         make_verdict(safety(left, outcome("mine", "two", "violation")), speed(), subject("mine")).is_safe
         is False
     )
+
+
+def found(*properties: str) -> Generated:
+    """500 races of up to three statements, of which one breaks for each property."""
+    broken = [Violation("mine", f"race-{name}", name, "", trace(), "") for name in properties]
+    return Generated(500, 3, 12345, True, True, tuple(broken))
+
+
+def test_generated_races_have_a_line_of_their_own() -> None:
+    """What was searched is said, for a sample is not everything."""
+    searched = replace(SAFE, generated=found())
+    verdict = make_verdict(searched, speed(), subject("mine"))
+    assert (verdict.is_safe, verdict.safe[:4]) == (True, "yes:")
+    assert verdict.generated == "nothing breaks in 500 races of up to 3 statements, a sample"
+    assert make_verdict(SAFE, speed(), subject("mine")).generated == ""
+
+
+def test_what_breaks_a_generated_race_is_not_safe() -> None:
+    """Though every race that somebody wrote holds; those come first where they break, too."""
+    verdict = make_verdict(replace(SAFE, generated=found("P1", "P4")), speed(), subject("mine"))
+    assert verdict.is_safe is False
+    assert verdict.safe == "NO, in generated races: P1 in race-P1, P4 in race-P4"
+    assert verdict.generated == "P1 in race-P1, and 1 more, of 500 races of up to 3 statements, a sample"
+    broken = replace(safety(outcome("mine", "one", "violation")), generated=found("P4"))
+    assert make_verdict(broken, speed(), subject("mine")).safe == "NO, 1 of 1 race: P1 in one"
+
+
+def test_a_repaired_form_that_a_generated_race_breaks_is_not_safe() -> None:
+    """Generated races are run under the repaired form; of the posted one the shipped races tell."""
+    cells = safety(outcome("mine", "one"), outcome("mine-posted", "one", "violation"))
+    mine = repaired().variant
+    verdict = make_verdict(replace(cells, generated=found("P4")), speed(), mine, "mine-posted")
+    assert verdict.safe == "As posted: NO (1 of 1 race). With 1 repair: NO (1 generated race)."
 
 
 def test_worth_it_names_the_best_loads_of_those_that_help() -> None:

@@ -21,10 +21,10 @@ OTHER = [{"name": "ours", "start": 0}, {"name": "theirs", "start": 2, "mm": 1}]
 EXIT = {"exit": "theirs"}
 
 
-def race(vmas: list[dict[str, Any]], *programs: list[dict[str, Any]]) -> Race:
+def race(vmas: list[dict[str, Any]], *programs: list[dict[str, Any]], **more: Any) -> Race:
     """A race of one thread per program."""
     actors = [{"name": f"t{i}", "program": program} for i, program in enumerate(programs)]
-    table = {"kind": "race", "title": "t", "properties": ["P1"], "vma": vmas, "actor": actors}
+    table = {"kind": "race", "title": "t", "properties": ["P1"], "vma": vmas, "actor": actors, **more}
     return Race.model_validate(table)
 
 
@@ -73,6 +73,52 @@ def test_a_merge_succeeds_or_leaves_everything_as_it_was(memory: bool) -> None:
     assert end[world.layout.word(o.VM_END)] == (2 if memory else 1)
     assert (end[world.layout.word(o.VM_ANON_VMA)] != 0) == memory
     assert end[world.layout.class_base(o.VMA) + world.layout.class_stride[o.VMA]] != c.LIVE
+
+
+def of_file(**more: Any) -> list[dict[str, Any]]:
+    """Two mappings of one file side by side, whose pages are in their tables."""
+    shared = {"file": "data", "present": "file", "anon_vma": False}
+    return [{**TWO[0], **shared}, {**TWO[1], **shared, **more}]
+
+
+def test_a_merge_of_mappings_of_a_file_leaves_one_that_maps_its_pages_in_order() -> None:
+    """vm_pgoff stays, the end is the neighbour's, whose file reference and place in the tree are given up."""
+    tables = {"file": [{"name": "data", "pages": 2}]}
+    before = build_race(race(of_file(), [{"maps": "low"}], **tables), stack("per-vma-refcnt"))
+    world, end = end_of(race(of_file(), [{"merge": "low", "to": "high"}, {"load": "high"}], **tables))
+    layout = world.layout
+    assert [int(end[layout.word(field)]) for field in (o.VM_START, o.VM_END, o.VM_PGOFF)] == [0, 2, 0]
+    assert int(end[layout.word(o.VM_LINKED)]) == 1
+    count = int(before.start[before.layout.word(o.F_COUNT)])
+    assert int(end[layout.word(o.F_COUNT)]) == count - 1
+
+
+def test_a_fault_finds_the_page_that_vm_pgoff_says() -> None:
+    """The second VMA begins with the file's second page: folio 1."""
+    vmas = of_file(present="no")
+    world, end = end_of(race(vmas, [{"load": "high"}], file=[{"name": "data", "pages": 2}]))
+    assert int(end[int(world.layout.g[c.G_PTE]) + 1]) == c.PTE_PRESENT | 1 << c.PTE_FOLIO_SHIFT
+
+
+@pytest.mark.parametrize(
+    ("vmas", "program", "message"),
+    [
+        (of_file(pgoff=2, present="no"), [{"load": "low"}], "has fewer pages"),
+        (of_file(fault_around=2), [{"load": "low"}], "single pages"),
+        (of_file(mapped=False, present="no"), [{"load": "low"}], "begins at page 0"),
+        (of_file(pgoff=0), [{"merge": "low", "to": "high"}], "cannot be one with"),
+        (of_file(file="other"), [{"merge": "low", "to": "high"}], "cannot be one with"),
+        (of_file(), [{"retract": "data"}], "begins at page 1"),
+    ],
+    ids=["beyond the file", "fault-around", "a place", "no continuation", "another file", "shared table"],
+)
+def test_what_a_pgoff_does_not_go_with(
+    vmas: list[dict[str, Any]], program: list[dict[str, Any]], message: str
+) -> None:
+    """With the reason."""
+    files = [{"name": "data", "pages": 2}, {"name": "other", "pages": 2}]
+    with pytest.raises((ValidationError, ValueError), match=message):
+        race(vmas, program, file=files)
 
 
 @pytest.mark.parametrize("order", [(0,), (0, 1), (1, 0)])

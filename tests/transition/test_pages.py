@@ -378,6 +378,26 @@ def test_a_reverse_map_walk_finds_every_vma_that_maps_the_folio(
     assert walk(rmap_bench(*[rmap_walk_next(o.vm_file)] * 4), folio) == found
 
 
+@pytest.mark.parametrize(
+    ("folio", "onwards", "found"),
+    [
+        (2, False, [(0, 4)]),  # page 0 of the file: VMA 2 begins with page 1
+        (3, False, [(0, 5), (2, 8)]),
+        (4, False, [(0, 6), (2, 9)]),
+        (2, True, [(0, 4), (2, 8)]),  # of the pages from 0 on, VMA 2 has those from 1 on
+        (4, True, [(0, 6), (2, 9)]),
+        (5, True, [(0, 7)]),
+    ],
+)
+def test_a_walk_heeds_where_in_the_file_a_vma_begins(
+    folio: int, onwards: bool, found: list[tuple[int, int]]
+) -> None:
+    """VMA 2 maps pages 1 and 2 of the file (folios 3 and 4) at 8 and 9: vm_pgoff is 1."""
+    run = rmap_bench(*[rmap_walk_next(o.vm_file, onwards=onwards)] * 4)
+    run.set(o.VM_PGOFF, 1, 2)
+    assert walk(run, folio) == found
+
+
 def test_a_vma_outside_the_interval_tree_is_not_found() -> None:
     """After unlink_file_vma the walk passes the VMA by, though it still names the file."""
     run = rmap_bench(*[rmap_walk_next(o.vm_file)] * 4)
