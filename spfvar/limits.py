@@ -134,6 +134,13 @@ LIMITS = (
     ),
     Limit(
         "checking",
+        "CPUs.",
+        "A thread has a CPU to itself; other tasks get it only where a race says `schedule`. A TLB flush "
+        "raises tlb_gen and looks at every CPU in one step, and one that may free page tables says so "
+        "whether there are any or not.",
+    ),
+    Limit(
+        "checking",
         "P5 and P15:",
         "nodes of the VMA tree are objects only where a design replaces them by primitives of its own "
         "(`spfvar.mm.maple_tree`), as no shipped one does; that a reader of several VMAs shows no "

@@ -43,6 +43,7 @@ def test_a_fault_maps_every_page_of_the_folio_under_one_lock() -> None:
     ]  # fmt: skip
     assert pages(run) == [0, 1]
     assert (run.word(o.REFCOUNT, 0), run.word(o.REFCOUNT, 1)) == (2, 0)
+    assert run.walker.wrong_at_rest() == c.V_NONE
 
 
 def test_the_page_that_lies_beyond_the_end_is_left_out() -> None:
@@ -52,6 +53,15 @@ def test_the_page_that_lies_beyond_the_end_is_left_out() -> None:
     assert (run.word(o.I_SIZE), run.word(o.CACHED, 0)) == (1, 1)
     assert pages(run) == [0, None]
     assert run.word(o.REFCOUNT, 0) == 1
+    assert run.walker.wrong_at_rest() == c.V_NONE
+
+
+def test_a_page_beyond_the_end_is_wrong_at_rest() -> None:
+    """X30: the whole folio is mapped, and all its references are there."""
+    run = RaceRun(race(f"{TRUNCATE}, {LOAD}"), "x30@mmap-lock")
+    run.thread()
+    assert (pages(run), run.word(o.REFCOUNT, 0)) == ([0, 1], 2)
+    assert run.walker.wrong_at_rest() == c.V_TRUNCATED
 
 
 def test_an_access_beyond_the_end_gives_a_signal() -> None:
