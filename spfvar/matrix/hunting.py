@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import random
 import signal
 import time
 from collections import deque
@@ -29,8 +30,8 @@ from spfvar.scenario.verbs import VERBS
 
 #: Told races, numbers of groups that are done, all of them, and seconds.
 Progress = Callable[[int, int, int, float], None]
-#: Numbers of groups that a worker tries before it tells of them.
-_SLICE = 64
+#: Numbers of groups that a worker tries before it tells of them; in a random order, before the next family.
+_SLICE, _TURN = 64, 8
 #: Slices that take longer than two processes need to start.
 _WORTH_PROCESSES = 16
 #: Slices that each worker has ahead of it.
@@ -75,9 +76,10 @@ class Plan:
         """All numbers of all families, smallest first; or in the order of the seed."""
         if self.seed is None:
             for family in self.families():
-                yield from _slices(family, family.in_order())
+                yield from _slices(family, family.in_order(), _SLICE)
             return
-        turns = [_slices(family, family.shuffled(self.seed)) for family in self.families()]
+        turns = [_slices(family, family.shuffled(self.seed), _TURN) for family in self.families()]
+        random.Random(self.seed).shuffle(turns)
         while turns:
             for turn in list(turns):
                 if (some := next(turn, None)) is None:
@@ -90,8 +92,8 @@ class Plan:
         return itertools.chain.from_iterable(map(groups_of, self.slices()))
 
 
-def _slices(family: Family, numbers: Iterator[int]) -> Iterator[Slice]:
-    while some := tuple(itertools.islice(numbers, _SLICE)):
+def _slices(family: Family, numbers: Iterator[int], size: int) -> Iterator[Slice]:
+    while some := tuple(itertools.islice(numbers, size)):
         yield family, some
 
 
