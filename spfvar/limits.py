@@ -145,15 +145,18 @@ LIMITS = (
     ),
     Limit(
         "checking",
-        "P15:",
-        "that a reader of several VMAs shows no gap that was never there is no property of races (a test of "
-        "the design that reads maps by VMA looks for one).",
+        "CPUs.",
+        "A thread has a CPU to itself; other tasks get it only where a race says `schedule`. A TLB flush "
+        "raises tlb_gen and looks at every CPU in one step, and one that may free page tables says so "
+        "whether there are any or not.",
     ),
     Limit(
         "checking",
-        "P5",
-        "is about a whole tree, which exit destroys. Its nodes are no objects: none is freed by itself, or "
-        "copied.",
+        "P5 and P15:",
+        "nodes of the VMA tree are objects only where a design replaces them by primitives of its own "
+        "(`spfvar.mm.maple_tree`), as no shipped one does; elsewhere P5 is about a whole tree, which exit "
+        "destroys. That a reader of several VMAs shows no gap that was never there is no property of races "
+        "(a test of the design that reads maps by VMA looks for one).",
     ),
     Limit(
         "checking",

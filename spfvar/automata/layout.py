@@ -27,8 +27,9 @@ class Sizes:
     ``pages`` is the size of the address space, ``pt_shift`` the log2 of a page table's entries,
     ``tree_shift`` of the pages of one slot of the VMA tree (every VMA boundary is a multiple of
     them), ``seq_bits`` the width of sequence counters, small in an exhaustive search.  Classes with
-    a count of 0 are not modelled (spfvar.automata.lower); ``tlbs``: does each CPU have a TLB?  Threads begin
-    at multiples of ``align`` words, behind everything else.
+    a count of 0 are not modelled (spfvar.automata.lower); ``folio_pages``: pages of a folio, whose number
+    is that of its first page; ``tlbs``: does each CPU have a TLB?  Threads begin at multiples of ``align``
+    words, behind everything else.
     """
 
     threads: int
@@ -44,6 +45,8 @@ class Sizes:
     anon_vmas: int = 0
     anon_pages: int = 0
     policies: int = 0
+    nodes: int = 0
+    folio_pages: int = 1
     tlbs: bool = False
     stale: int = c.STALE
     align: int = 1
@@ -53,7 +56,7 @@ class Sizes:
         counts = {
             o.MM: self.mms, o.VMA: self.vmas, o.PAGE_TABLE: self.tables, o.FILE: self.files,
             o.FOLIO: self.folios, o.ANON_VMA_CLASS: self.anon_vmas, o.PAGE: self.anon_pages,
-            o.MEMPOLICY: self.policies,
+            o.MEMPOLICY: self.policies, o.MAPLE_NODE: self.nodes,
         }  # fmt: skip
         return counts[cls]
 
@@ -122,6 +125,9 @@ class Layout:
         here += sizes.tables << sizes.pt_shift
         if sizes.tlbs:
             g[c.G_TLB], here = here, here + sizes.threads * sizes.pages
+        if c.SET_LOADED_MM in codes:
+            g[c.G_LOADED], here = here, here + sizes.threads
+            g[c.G_WALK], here = here, here + sizes.threads * (((sizes.pages - 1) >> sizes.pt_shift) + 1)
         g[c.G_KEEP] = c.PMD_KEEP in codes
         if c.OWN_SET_PTE in codes and sizes.tlbs:
             g[c.G_OWN] = 1
@@ -139,6 +145,7 @@ class Layout:
         g[c.G_T_BASE], g[c.G_T_STRIDE] = here, self.thread_stride
         here += sizes.threads * self.thread_stride
         g[c.G_STALE], g[c.G_PAGES] = sizes.stale, sizes.pages
+        g[c.G_FOLIO_MASK] = sizes.folio_pages - 1
         g[c.G_SEQ_MASK] = (1 << sizes.seq_bits) - 1
         g[c.G_R_ADDR] = self.registers[o.address]
         return here

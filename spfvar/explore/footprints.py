@@ -29,7 +29,7 @@ from spfvar.ops.places import ObjectClass
 TREE: Final = "VMA tree"
 PMD: Final = "page-table directory"
 PTE: Final = "page-table entries"
-TLB: Final = "TLBs"
+TLB: Final = "TLBs"  # and what each CPU has loaded
 WRITES: Final = "the user's writes"
 PHASE: Final = "RCU phase"
 READERS: Final = "RCU readers"
@@ -97,6 +97,11 @@ _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tup
     c.TOUCH: ((PMD, PTE), (), (TLB, WRITES, o.PAGE_DATA)),
     c.OWN_SET_PTE: ((), (), (TLB,)),
     c.PMD_KEEP: ((), (), ()),
+    c.SET_LOADED_MM: ((), (TLB,), ()),
+    c.IS_LOADED_MM: ((TLB,), (), ()),
+    c.TLB_GEN: ((TLB,), (), ()),
+    c.SPECULATE: ((TLB, life_of(o.PAGE_TABLE)), (), ()),
+    c.WRITE_CR3: ((), (TLB,), ()),
     c.READ_PMD: ((PMD,), (), ()),
     c.PMD_SAME: ((PMD,), (), ()),
     c.PMD_POPULATE: ((), (PMD, WRITES, PINNED), ()),  # a table that was moved brings what its pages hold
@@ -191,6 +196,8 @@ def footprint(op: Op, deferred: Iterable[ObjectClass]) -> Footprint:
             have.update(more)
         if (op.code, op.imm) in ((c.PAGE_PUT, c.PIN_BIAS), (c.PTE_SAME, 1)):
             found.writes.add(PINNED)
+        if op.code == c.IRQ_ENABLE and op.imm:  # flushes what it is behind with
+            found.writes.add(TLB)
     elif op.code not in _LOCAL:
         found.unknown = True
     return found

@@ -43,6 +43,7 @@ _CHECKS = (
     c.LOAD_ODD,
     c.LOAD_REF,
     c.LOAD_TEST,
+    c.TLB_GEN,
 )
 #: The same on what was loaded before.
 _TESTS = (c.REG_EQUAL, c.TEST_REG)

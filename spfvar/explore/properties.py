@@ -19,6 +19,7 @@ _BY_CLASS: Final[dict[ObjectClass, str]] = {
     o.FILE: "P2",
     o.ANON_VMA_CLASS: "P2",
     o.MEMPOLICY: "P2",
+    o.MAPLE_NODE: "P5",
     o.MM: "P3",
     o.PAGE_TABLE: "P4",
     o.PAGE: "P9",
@@ -49,6 +50,8 @@ _BY_CODE: Final[dict[int, str]] = {
     c.V_DEADLOCK: "P11",
     c.V_LIVELOCK: "P12",
     c.V_SEQUENCE_LEFT: "P14",
+    c.V_TLB_BEHIND: "P9",
+    c.V_TABLE_CACHED: "P4",
 }
 
 

@@ -58,6 +58,11 @@ def rename(s, t, g, owners, order, name):
             if mask >> other & 1:
                 renamed |= 1 << name[other]
         t[g[c.G_IPI_MASK] + thread * words] = renamed
+        if g[c.G_LOADED] != 0:
+            t[g[c.G_LOADED] + thread] = s[g[c.G_LOADED] + order[thread]]
+            slots = (g[c.G_PAGES] - 1 >> g[c.G_PT_SHIFT]) + 1
+            for slot in range(slots):
+                t[g[c.G_WALK] + thread * slots + slot] = s[g[c.G_WALK] + order[thread] * slots + slot]
         if g[c.G_TLB] != 0:
             for page in range(g[c.G_PAGES]):
                 t[g[c.G_TLB] + thread * g[c.G_PAGES] + page] = s[

@@ -24,6 +24,20 @@ _REFERENCES = {
 }
 
 
+_LOADED = {
+    c.MM_LOADED: "mm",
+    c.MM_LAZY: "mm, lazily",
+    c.MM_SWITCHING: "LOADED_MM_SWITCHING",
+    c.MM_OTHER: "another",
+}
+
+
+def tlb_text(entry: int) -> str:
+    """An entry of a TLB."""
+    text = entry_text(entry & ~c.TLB_BEHIND)
+    return f"{text}, out of date" if entry & c.TLB_BEHIND else text
+
+
 def entry_text(entry: int) -> str:
     """A page-table entry."""
     number = entry >> c.PTE_FOLIO_SHIFT
@@ -134,10 +148,22 @@ class Words:
             for thread, name in enumerate(world.names):
                 for page in range(sizes.pages):
                     word = int(g[c.G_TLB]) + thread * sizes.pages + page
-                    self._add(word, f"TLB of {name}[{page}]", entry_text)
+                    self._add(word, f"TLB of {name}[{page}]", tlb_text)
         for thread, name in enumerate(world.names):
+            if g[c.G_LOADED]:
+                slots = ((sizes.pages - 1) >> sizes.pt_shift) + 1
+                for slot in range(slots):
+                    word = int(g[c.G_WALK]) + thread * slots + slot
+                    self._add(word, f"TLB of {name} pmd[{slot}]", self._walk_text)
+                self._add(int(g[c.G_LOADED]) + thread, f"loaded_mm of {name}", _LOADED.__getitem__)
             base = world.layout.thread_base(thread)
             self._add(base + c.T_IPI_PENDING, f"CPUs that {name} waits for")
+
+    def _walk_text(self, stored: int) -> str:
+        table = stored & ~c.WALK_BEHIND
+        if not stored & c.WALK_BEHIND:
+            return self.reference(o.PAGE_TABLE, table)
+        return f"{self.reference(o.PAGE_TABLE, table)}, out of date"
 
     # --- values ----------------------------------------------------------------------------------
 

@@ -126,6 +126,9 @@ def _warm(race: Race, layout: Layout, state: npt.NDArray[np.int16], vma: RaceVma
         table = int(state[int(g[c.G_PMD]) + (page >> shift)]) - 1
         entry = state[int(g[c.G_PTE]) + (table << shift) + (page & (1 << shift) - 1)]
         state[int(g[c.G_TLB]) + thread * int(g[c.G_PAGES]) + page] = entry
+        if g[c.G_WALK] and not g[c.G_OWN]:
+            slots = ((layout.sizes.pages - 1) >> shift) + 1
+            state[int(g[c.G_WALK]) + thread * slots + (page >> shift)] = table + 1
 
 
 def names_of_threads(race: Race, with_rcu: bool) -> tuple[tuple[str, ...], tuple[int, ...]]:
@@ -200,10 +203,12 @@ def sizes_for(
         pt_shift=span.bit_length() - 1,
         seq_bits=10,
         mms=race.mms,
+        nodes=race.mms + min(replaced, 4) if (replaced := allocated_of(o.MAPLE_NODE)) else 0,
         anon_vmas=vmas + accesses,
         policies=sum(vma.policy for vma in race.vma) + allocated_of(o.MEMPOLICY),
         # At least one: without any, lower() drops bookkeeping that the properties look at.
         anon_pages=min(MAX_ANON_PAGES, max(1, populated + 2 * accesses + copied)),
+        folio_pages=race.folio_pages,
         tlbs=race.tlb or own_tables,
         stale=c.SMALL_STALE,
         align=LANE,
@@ -249,6 +254,9 @@ class _Start:
         self.layout = layout
         self.state = layout.empty_state()
         self._files()
+        if layout.sizes.nodes:
+            for mm in range(race.mms):
+                self._set(o.MA_ROOT, mm, self._take(o.MAPLE_NODE) + 1)
         self.vmas: dict[str, int] = {}
         for _ in range(1, race.mms):
             self._take(o.MM)
@@ -339,7 +347,7 @@ class _Start:
         if vma.present == "file":
             file = int(self.state[self.layout.word(o.VM_FILE, index)]) - 1
             folio = int(self.state[self.layout.word(o.FILE_FOLIO0, file)]) + vma.pgoff + page - vma.start
-            self.state[self.layout.word(o.REFCOUNT, folio)] += 1
+            self.state[self.layout.word(o.REFCOUNT, folio & -self.race.folio_pages)] += 1
             return c.PTE_PRESENT | folio << c.PTE_FOLIO_SHIFT
         if vma.present == "anon":
             number = self._take(o.PAGE)

@@ -81,8 +81,9 @@ def local_irq_disable(x: Operands) -> Step:
 @template(c.IRQ_ENABLE)
 def local_irq_enable(x: Operands) -> Step:
     """Pending interrupts are taken."""
+    flushed = ("catch_up()",) if x.imm else ()
     return Step(
-        (Way("", ("irq_off[_pid]--", "answer_ipis()", "leave_section()")),),
+        (Way("", (*flushed, "irq_off[_pid]--", "answer_ipis()", "leave_section()")),),
         (fail("irq_off[_pid] == 0", c.V_UNBALANCED), fail(_OUTSIDE, c.V_UNBALANCED)),
     )
 
@@ -93,6 +94,9 @@ def ipi_send(x: Operands) -> Step:
     if x.op.src is None or not x.model.has_tlb():
         return done("send_ipis()")
     end = x.src2 if x.op.src2 is not None else f"{x.src} + {x.imm}"
+    if x.model.has_lazy_cpus():
+        freed = x.op.imm2
+        return done(f"send_ipis_to_loaded({freed})", f"flush_tlbs_of_loaded({x.src}, {end}, {freed})")
     send = f"send_ipis_to_owners({x.src}, {end})" if x.model.has_own_tables() else "send_ipis()"
     flush = f"flush_tlbs({x.src}, {end})"
     return done(send, flush)

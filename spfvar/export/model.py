@@ -116,6 +116,14 @@ class Model:
         """May a slot of the VMA tree hold something that is no VMA?"""
         return any(op.code == c.TREE_ERASE and op.imm for op in self.ops)
 
+    def has_switches(self) -> bool:
+        """Do CPUs switch from task to task?"""
+        return c.SET_LOADED_MM in self.codes
+
+    def has_lazy_cpus(self) -> bool:
+        """Do flushes pass CPUs by?  Not where each has page tables of its own."""
+        return self.has_switches() and not self.has_own_tables()
+
     def has_pages(self) -> bool:
         """Have anonymous pages an identity?"""
         return self.count(o.PAGE) > 0
@@ -123,6 +131,10 @@ class Model:
     def has_pins(self) -> bool:
         """Does anybody use pages that are pinned?"""
         return self.has_pages() and c.PAGE_DMA in self.codes
+
+    def folio_of(self, page: str) -> str:
+        """The number of a page's folio, that of its first page, as an expression."""
+        return f"(({page}) / FOLIO_PAGES * FOLIO_PAGES)" if self.sizes.folio_pages > 1 else page
 
     def has_slots(self) -> bool:
         """Have pages a swap slot of their own?"""

@@ -53,6 +53,8 @@ inline user_writes(pte_, address_) {
 	fi
 }"""
     cached = "READABLE(tlb[i]) && (tlb[i] & ANON) != 0 && tlb[i] / PAGE_UNIT == number"
+    if model.has_switches():
+        cached += " && (tlb[i] & BEHIND) == 0"
     tlb = [
         "\t\t\tfor (i : 0 .. PROCESSES * PAGES - 1) {",
         "\t\t\t\tif",

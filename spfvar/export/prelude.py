@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spfvar.export import pages, ranges
+from spfvar.export import pages, ranges, switching
 from spfvar.export.model import REQUEST, STALE, Model, array, identifier
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
@@ -34,6 +34,15 @@ def constants(model: Model) -> Iterator[str]:
         yield f"#define {name} {getattr(c, f'PTE_{name}')}"
     if any(op.code == c.PAGE_PUT and op.imm == c.PIN_BIAS for op in model.ops):
         yield f"#define PIN_BIAS {c.PIN_BIAS}\t/* a pin is so many references */"
+    if model.has_switches():
+        yield "#define BEHIND MIGRATION\t/* of an entry of a TLB: a flush has passed its CPU by */"
+        yield f"#define WALK_BEHIND {c.WALK_BEHIND}\t/* the same of an entry for a page table */"
+        yield "#define SLOTS (PAGES / SPAN)"
+        yield "/* what a CPU has loaded */"
+        for name in ("LOADED", "LAZY", "SWITCHING", "OTHER"):
+            yield f"#define {name} {getattr(c, f'MM_{name}')}"
+    if model.sizes.folio_pages > 1:
+        yield f"#define FOLIO_PAGES {model.sizes.folio_pages}\t/* a folio has its first page's number */"
     yield f"#define PAGE_UNIT {1 << c.PTE_FOLIO_SHIFT}"
     yield "#define READABLE(pte) (((pte) & PRESENT) != 0)"
     yield "#define KEPT(pte) (((pte) & (PRESENT | MIGRATION)) != 0)"
@@ -112,6 +121,10 @@ def variables(model: Model) -> Iterator[str]:
         yield "short srcu_holdouts;\t/* set of processes that the running grace period waits for */"
     yield "byte irq_off[PROCESSES];"
     yield "short ipi_unanswered[PROCESSES];\t/* by sender: set of processes that have not answered yet */"
+    if model.has_switches():
+        yield "byte loaded_mm[PROCESSES];"
+        values = model.state(c.G_WALK, model.world.threads * tables)
+        yield f"short walk[PROCESSES * (PAGES / SPAN)] = {array(values)};\t/* tables that TLBs lead to */"
     yield "bit granted[PROCESSES];\t/* the lock that the process waits for was handed to it */"
     yield "byte violation;\t/* its number, listed above */"
     yield "byte ended;\t/* processes that have nothing more to do */"
@@ -146,7 +159,8 @@ def pieces(model: Model) -> list[tuple[str, str]]:
     for cls in model.objects():
         if cls != o.FILE:
             found += list(_freeing(model, cls))
-    return [*found, *_locks(), *ranges.PIECES, *_sections(model), *_tables(model), *pages.pieces(model)]
+    shared = [*_locks(), *ranges.PIECES, *_sections(model), *switching.PIECES]
+    return [*found, *shared, *_tables(model), *pages.pieces(model)]
 
 
 def _fail() -> str:
@@ -388,7 +402,8 @@ inline send_ipis_to_owners(from, upto) {
 
 
 def _tables(model: Model) -> list[tuple[str, str]]:
-    folio = ["\t\t\t:: (entry & (ANON | ZERO)) == 0 -> folio_refcount[entry / PAGE_UNIT]--"]
+    put = f"folio_refcount[{model.folio_of('entry / PAGE_UNIT')}]--"
+    folio = [f"\t\t\t:: (entry & (ANON | ZERO)) == 0 -> {put}"]
     pages = ["\t\t\t:: (entry & ANON) != 0 -> pages = pages | (1 << (entry / PAGE_UNIT))"]
     swapped = [
         "\t\t:: !KEPT(entry) && entry != 0 ->",
@@ -429,7 +444,7 @@ inline zap_file_pages(table, from, upto, pages) {
 		entry = PTE(table, i);
 		if
 		:: READABLE(entry) && (entry & (ANON | ZERO)) == 0 ->
-			folio_refcount[entry / PAGE_UNIT]--;
+			PUT_FOLIO;
 			WRITES_UNDEFINED
 			PTE(table, i) = 0
 		:: (entry & MIGRATION) != 0 ->
@@ -438,7 +453,7 @@ inline zap_file_pages(table, from, upto, pages) {
 		:: else
 		fi
 	}
-}""".replace("\t\t\tWRITES_UNDEFINED\n", _undefined(model))
+}""".replace("\t\t\tWRITES_UNDEFINED\n", _undefined(model)).replace("PUT_FOLIO", put)
     epoch = """\
 inline new_epoch(from, upto, ref) {
 	k = 0;
@@ -472,9 +487,10 @@ inline flush_tlbs(from, upto) {
 		for (i : from .. upto - 1) { tlb[p * PAGES + i] = 0 }
 	}
 }"""
+    number = model.folio_of("number")
     takeable = (
-        "#define TAKEABLE(number) (folio_cached[number] != 0 && folio_uptodate[number] != 0 "
-        "&& folio_lock_owner[number] == 0)"
+        f"#define TAKEABLE(number) (folio_cached[{number}] != 0 && folio_uptodate[{number}] != 0 "
+        f"&& folio_lock_owner[{number}] == 0)"
     )
     take = """\
 inline take_first(first, cursor) {
@@ -482,9 +498,9 @@ inline take_first(first, cursor) {
 	:: !TAKEABLE(first + cursor) -> cursor = cursor + 1
 	:: else -> break
 	od;
-	folio_lock_owner[first + cursor] = _pid + 1;
-	folio_refcount[first + cursor]++
-}"""
+	folio_lock_owner[FOLIO] = _pid + 1;
+	folio_refcount[FOLIO]++
+}""".replace("FOLIO", model.folio_of("first + cursor"))
     maps = (
         "#define MAPS(number, file, offset, onwards) (vma_shared_rb[number] != 0 "
         "&& vma_vm_file[number] == file && (onwards || offset >= vma_vm_pgoff[number]) "

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from spfvar.automata.automaton import Automaton, Node
 from spfvar.errors import InputError
 from spfvar.explore.world import RaceWorld
-from spfvar.export import lifetimes, ranges, tables, words  # noqa: F401  (they register templates)
+from spfvar.export import lifetimes, ranges, switching, tables, words  # noqa: F401  (they register templates)
 from spfvar.export.model import REQUEST, Model, identifier, registers_of
 from spfvar.export.prelude import constants, pieces, variables
 from spfvar.export.referee import referee

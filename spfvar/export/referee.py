@@ -68,7 +68,7 @@ inline check_file() {
 		p = entry / PAGE_UNIT;
 		if
 		:: p != file_i_pages[vma_vm_file[q] - 1] + i - vma_vm_start[q] -> fail(WRONG_PAGE)
-		:: else -> if :: folio_cached[p] == 0 -> fail(TRUNCATED) :: else fi
+		:: else -> if :: folio_cached[FOLIO_OF_P] == 0 -> fail(TRUNCATED) :: else fi
 		fi
 	fi
 }"""
@@ -183,11 +183,12 @@ def _counts(model: Model) -> list[str]:
             ]
             continue
         live = f"{cls.name}_life[k] == LIVE && " if model.has_lifetime(cls) else ""
+        page = model.folio_of("entry / PAGE_UNIT") if cls == o.FOLIO else "entry / PAGE_UNIT"
         lines += [
             "\t\tfor (i : 0 .. PAGES - 1) {",
             "\t\t\tentry = 0;",
             "\t\t\tif :: PMD(i) != NULL -> entry = PTE(PMD(i), i) :: else fi;",
-            f"\t\t\tif :: READABLE(entry) && (entry & {users} && entry / PAGE_UNIT == k -> found++",
+            f"\t\t\tif :: READABLE(entry) && (entry & {users} && {page} == k -> found++",
             "\t\t\t:: else fi",
             "\t\t};",
             f"\t\tif :: {live}{bad} -> fail(REFCOUNT) :: else fi",
@@ -216,7 +217,7 @@ def referee(model: Model) -> str:
         tables = tables.replace("if :: mapped == 0 -> fail(TABLE_LEFT) :: else fi", "skip")
     tables = tables.replace("VMAS - 1", str(model.count(o.VMA) - 1))
     parts = [
-        _FILE if model.count(o.FILE) else _NO_FILE,
+        _FILE.replace("FOLIO_OF_P", model.folio_of("p")) if model.count(o.FILE) else _NO_FILE,
         _ANONYMOUS if model.has_pages() else _NO_PAGES,
         _ENTRY.replace("INSIDE_FILE", _INSIDE_FILE if model.count(o.FILE) else "skip;"),
         "\n".join(

@@ -27,6 +27,8 @@ def touch(x: Operands) -> Step:
         works = f"{allows}({tlb})"
         writes = (f"user_writes({tlb}, {x.dst})",) if x.imm and model.has_pages() else ()
         return Step((Way(works, writes), Way(f"!{works}")))
+    if model.has_switches():
+        return _touch_by_tables_known(x, allows, tlb)
     works = f"({allows}({tlb}) || {walk})" if model.has_tlb() else walk
     effects: list[str] = []
     if model.has_tlb():
@@ -34,6 +36,22 @@ def touch(x: Operands) -> Step:
     if x.imm and model.has_pages():
         effects.append(f"user_writes({tlb if model.has_tlb() else f'PTE(PMD({x.dst}), {x.dst})'}, {x.dst})")
     return Step((Way(works, tuple(effects)), Way(f"!{works}")))
+
+
+def _touch_by_tables_known(x: Operands, allows: str, tlb: str) -> Step:
+    """The same where the TLB leads to page tables, too; what should have been flushed must not be used."""
+    known = f"walk[_pid * SLOTS + {x.dst} / SPAN]"
+    table = f"({known} != NULL -> {known} : PMD({x.dst}))"
+    entry = f"PTE({table}, {x.dst})"
+    works = f"({allows}({tlb}) || ({table} != NULL && {allows}({entry})))"
+    effects = [f"if :: !{allows}({tlb}) -> {tlb} = {entry}; {known} = {table} :: else fi"]
+    if x.imm and x.model.has_pages():
+        effects.append(f"user_writes({tlb}, {x.dst})")
+    behind = f"({allows}({tlb}) -> {tlb} & BEHIND : {known} & WALK_BEHIND) != 0"
+    return Step(
+        (Way(works, tuple(effects)), Way(f"!{works}", (f"{known} = NULL",))),
+        (fail(behind, c.V_TLB_BEHIND),),
+    )
 
 
 @template(c.READ_PMD)
@@ -132,7 +150,9 @@ def set_pte(x: Operands) -> Step:
     if x.imm & c.PTE_PRESENT and x.imm & (c.PTE_DIRTY | c.PTE_WRITE):
         value.append(f"({x.src2} != 0 -> WRITE : 0)")
     if not x.imm & c.PTE_ZERO and (x.model.has_pages() or not x.imm & c.PTE_ANON):
-        value.append(f"({x.dst} - 1) * PAGE_UNIT")
+        large = x.model.sizes.folio_pages > 1 and not x.imm & c.PTE_ANON
+        within = f" + {x.src} % FOLIO_PAGES" if large else ""
+        value.append(f"({x.dst} - 1{within}) * PAGE_UNIT")
         if x.imm & c.PTE_ANON:
             copied = f"page_epoch[{x.dst} - 1]"
             stale = f"{copied} != 0 && {copied} != epoch[{x.src}] + 1"
@@ -150,8 +170,14 @@ def _unseen_by_tlbs(x: Operands) -> str:
     """And no TLB has an entry through which its CPU may still write to what was there before."""
     if not x.model.has_tlb():
         return ""
-    entries = [f"tlb[{process} * PAGES + {x.src}]" for process in range(x.model.world.threads)]
-    return "".join(f" && !(({entry} & WRITE) != 0 && ({entry} & ANON) != 0)" for entry in entries)
+    found = []
+    for process in range(x.model.world.threads):
+        entry = f"tlb[{process} * PAGES + {x.src}]"
+        may = f"({entry} & WRITE) != 0 && ({entry} & ANON) != 0"
+        found.append(
+            f" && !({may} && ({entry} & BEHIND) == 0)" if x.model.has_switches() else f" && !({may})"
+        )
+    return "".join(found)
 
 
 @template(c.PTE_MKWRITE)
@@ -220,7 +246,7 @@ def change_ptes(x: Operands) -> Step:
 
 
 def _folio(x: Operands, vm_start: str) -> str:
-    return f"{x.word} + {x.src} - {vm_start}"
+    return x.model.folio_of(f"{x.word} + {x.src} - {vm_start}")
 
 
 @template(c.FOLIO_GET)
@@ -268,10 +294,11 @@ def next_uptodate_folio(x: Operands) -> Step:
         f"({x.src} + {n} < {x.src2} && TAKEABLE({first} + {x.src} + {n}))" for n in range(x.model.sizes.pages)
     ]
     found = f"({' || '.join(tried)})"
+    folio = f"{x.dst} = {x.model.folio_of(f'{first} + {x.src}')} + 1"
     return Step(
         (
-            Way(f"!{found}", (f"{x.src} = {x.src2}", f"{x.dst} = {first} + {x.src} + 1")),
-            Way(found, (f"take_first({first}, {x.src})", f"{x.dst} = {first} + {x.src} + 1")),
+            Way(f"!{found}", (f"{x.src} = {x.src2}", folio)),
+            Way(found, (f"take_first({first}, {x.src})", folio)),
         )
     )
 
@@ -391,7 +418,7 @@ def vm_normal_page(x: Operands) -> Step:
         (
             Way(none),
             Way(f"!{none} && {anon}", (f"{x.dst} = {number}",)),
-            Way(f"!{none} && !({anon})", (f"{x.src2} = {number}",)),
+            Way(f"!{none} && !({anon})", (f"{x.src2} = {x.model.folio_of(f'{x.src} / PAGE_UNIT')} + 1",)),
         )
     )
 

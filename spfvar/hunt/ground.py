@@ -305,7 +305,7 @@ _content = attrgetter(
 
 def _larger(one: Sizes, other: Sizes) -> Sizes:
     """Room for both; they differ in numbers of objects only."""
-    names = ("vmas", "tables", "anon_vmas", "anon_pages", "policies")
+    names = ("vmas", "tables", "anon_vmas", "anon_pages", "policies", "nodes")
     more = {name: max(getattr(one, name), getattr(other, name)) for name in names}
     return replace(one, **more, tlbs=one.tlbs or other.tlbs)
 

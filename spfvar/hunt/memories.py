@@ -145,6 +145,13 @@ MEMORIES: Final[dict[str, Memory]] = {
             used=_MAP,
         ),
         Memory(
+            "large-folio",
+            "the same where both pages are one folio",
+            (_vma("map", 0, pages=2, file="data", fault_around=2),),
+            ({"name": "data", "pages": 2, "folio_pages": 2},),
+            used=_MAP,
+        ),
+        Memory(
             "notify",
             "a place for a shared mapping of a file that wants to see the first write to a page",
             (_place("map", 0, file="data", sharing="shared", write_notify=True),),

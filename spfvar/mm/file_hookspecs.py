@@ -39,8 +39,17 @@ def unmap_mapping_range_vma(even_cows: bool) -> Steps:
 
 
 @hook_point
-def truncate_pagecache() -> Steps:
-    """ftruncate(2) of ``mapped_file`` to ``file_start`` pages of ``file_end`` (mm/truncate.c)."""
+def truncate_pagecache(partial: bool) -> Steps:
+    """ftruncate(2) of ``mapped_file`` to ``file_start`` pages of ``file_end`` (mm/truncate.c).
+
+    ``partial``: that is within the last folio.
+    """
+    raise AssertionError
+
+
+@hook_point
+def filemap_map_folio_range() -> Steps:
+    """Returns whether fault-around maps ``cursor``, a further page of the locked folio (mm/filemap.c)."""
     raise AssertionError
 
 

@@ -17,6 +17,7 @@ from spfvar.ops.paging import (
     fault_around_window,
     filemap_create_folio,
     filemap_get_folio,
+    folio_get,
     folio_put,
     free_page,
     inside_i_size,
@@ -187,6 +188,10 @@ class FilemapFault:
         return (VMFault.NOPAGE if mapped else VMFault.NONE), vmf
 
     @hookimpl
+    def filemap_map_folio_range(self) -> Steps:
+        return (yield inside_i_size(o.cursor))
+
+    @hookimpl
     def vmf_can_call_fault(self, vmf: VmFault) -> Steps:
         return VMFault.NONE
         yield
@@ -270,6 +275,9 @@ def next_map_page() -> Steps:
 def map_window(mapping: Mapping) -> Steps:
     """filemap_map_pages' loop: the first folio is locked; leaves every accepted page mapped."""
     yield set_register(o.counter, 0)
+    if mapping.folio_pages > 1:
+        yield from map_folios(mapping)
+        return
     yield loop("next_map_page")
     if (yield pte_none(o.cursor)):
         if (yield registers_equal(o.cursor, o.address)):
@@ -281,6 +289,27 @@ def map_window(mapping: Mapping) -> Steps:
         yield folio_unlock()
         yield folio_put()
     if (yield next_address(o.cursor, o.limit)) and (yield from next_map_page()):
+        yield again("next_map_page")
+
+
+def map_folios(mapping: Mapping) -> Steps:
+    """The same for large folios: of each, as many pages as the window has."""
+    yield loop("next_map_page")
+    yield loop("filemap_map_folio_range")
+    if (yield pte_none(o.cursor)):
+        if (yield registers_equal(o.cursor, o.address)):
+            yield set_register(o.counter, 1)
+        yield page_add_file_rmap()
+        yield folio_get()
+        yield set_pte_file(False, o.cursor, mapping.write_notify)
+    more = yield next_address(o.cursor, o.limit)
+    if more and (yield test_register(o.cursor, mapping.folio_pages - 1, "the same folio")):
+        if (yield from hooks.filemap_map_folio_range()):
+            yield again("filemap_map_folio_range")
+        more = False
+    yield folio_unlock()
+    yield folio_put()
+    if more and (yield from next_map_page()):
         yield again("next_map_page")
 
 

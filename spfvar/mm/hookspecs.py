@@ -19,6 +19,7 @@ from spfvar.mm.exit_hookspecs import try_to_unuse as try_to_unuse
 from spfvar.mm.exit_hookspecs import unuse_mm as unuse_mm
 from spfvar.mm.file_hookspecs import collapse_file as collapse_file
 from spfvar.mm.file_hookspecs import collapse_huge_page as collapse_huge_page
+from spfvar.mm.file_hookspecs import filemap_map_folio_range as filemap_map_folio_range
 from spfvar.mm.file_hookspecs import i_mmap_lock_write as i_mmap_lock_write
 from spfvar.mm.file_hookspecs import mmap_fixed as mmap_fixed
 from spfvar.mm.file_hookspecs import pmdp_collapse_flush as pmdp_collapse_flush
@@ -62,6 +63,8 @@ from spfvar.mm.hooking import PROJECT as PROJECT
 from spfvar.mm.hooking import hook_point as hook_point
 from spfvar.mm.hooking import hookimpl as hookimpl
 from spfvar.mm.hooking import hookspec as hookspec
+from spfvar.mm.switch_hookspecs import context_switch as context_switch
+from spfvar.mm.switch_hookspecs import switch_mm_irqs_off as switch_mm_irqs_off
 from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.ops.op import Steps
 from spfvar.ops.places import Register

@@ -102,7 +102,7 @@ class Khugepaged:
     def pmdp_collapse_flush(self, key: Register) -> Steps:
         if not (yield pmd_take(key)):
             return False
-        yield ipi_send("pmdp_collapse_flush", key)
+        yield ipi_send("pmdp_collapse_flush", key, freed_tables=True)
         yield ipi_wait()
         return True
 

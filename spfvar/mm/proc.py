@@ -31,11 +31,15 @@ class ProcMaps:
         yield from hooks.mmap_read_lock(o.range_start, o.range_end)
         yield from over_range()
         yield loop("m_next")
-        if (yield find_vma(key=o.cursor, name="m_next")):
+        if (yield from self.m_next()):
             yield from show_map_vma()
         if (yield next_address(o.cursor, o.limit)):
             yield again("m_next")
         yield from hooks.mmap_read_unlock()
+
+    def m_next(self) -> Steps:
+        """Find the VMA at ``cursor``.  Returns whether there is one."""
+        return (yield find_vma(key=o.cursor, name="m_next"))
 
     @hookimpl
     def show_smap(self, mapping: Mapping) -> Steps:

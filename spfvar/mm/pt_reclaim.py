@@ -66,7 +66,7 @@ class PtReclaim:
         yield copy_register(o.cursor, table_start)
         if (yield next_table()):
             yield again("zap_pmd_range")
-        yield from flush_tlb()
+        yield from flush_tlb(freed_tables=True)
         yield free_gathered_pages()
         yield from tlb_table_flush()
 

@@ -7,6 +7,8 @@ A stack grows by one page; the lock of its anon_vma is left out.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import VmFault
@@ -27,12 +29,14 @@ from spfvar.ops.primitives import (
 PAGE_TABLE_LOCK = at(o.mm, o.PAGE_TABLE_LOCK)
 
 
-def expand_downwards() -> Steps:
-    """Let ``vma`` begin at ``address``, unless another fault was faster."""
+def expand_downwards(mas_store: Callable[[], Steps] | None = None) -> Steps:
+    """Let ``vma`` begin at ``address``, unless another fault was faster; ``mas_store``: with a new node."""
     yield spin_lock(PAGE_TABLE_LOCK)
     if not (yield equals_register(at(o.vma, o.VM_START), o.address, "already expanded")):
         yield store_register(at(o.vma, o.VM_START), o.address)
         yield tree_store(o.vma)  # what the tree finds follows from vm_start
+        if mas_store is not None:
+            yield from mas_store()
         yield add(at(o.vma, o.VM_PGOFF), -1, "vm_pgoff -= grow")
     yield spin_unlock(PAGE_TABLE_LOCK)
 
@@ -59,6 +63,10 @@ class ExpandStack:
         found = yield find_vma(key=o.stack_top)
         if found:
             yield from hooks.vma_start_write(o.vma)
-            yield from expand_downwards()
+            yield from self.expand_downwards()
         yield from hooks.mmap_write_downgrade()
         return found
+
+    def expand_downwards(self) -> Steps:
+        """Change the VMA, and the tree."""
+        yield from expand_downwards()

@@ -111,6 +111,16 @@ def truncate_inode_pages() -> Steps:
         yield again("find_lock_entries")
 
 
+def truncate_inode_partial_folio() -> Steps:
+    """The folio in which the file now ends: its tail is cleared, but it cannot be split."""
+    yield from over_pages()
+    if (yield from find_get_page()):
+        yield folio_lock()
+        yield work("zero_page", "folio_zero_range")
+        yield folio_unlock()
+        yield folio_put()
+
+
 class Truncation:
     """Truncation and hole punch, the same in every design."""
 
@@ -119,12 +129,12 @@ class Truncation:
         yield from zap_page_range_single(even_cows)
 
     @hookimpl
-    def truncate_pagecache(self) -> Steps:
+    def truncate_pagecache(self, partial: bool) -> Steps:
         yield work("syscall", "ftruncate")
         yield store_register(at(o.mapped_file, o.I_SIZE), o.file_start)
         yield from first_folio()
         yield from unmap_mapping(even_cows=True, to_the_end=True)
-        yield from truncate_inode_pages()
+        yield from truncate_inode_partial_folio() if partial else truncate_inode_pages()
         # Private copies that were made since.
         yield from first_folio()
         yield from unmap_mapping(even_cows=True, to_the_end=True)

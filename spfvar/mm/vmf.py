@@ -46,7 +46,7 @@ class Mapping:
     ``swapped``: an absent entry of a page table is a swap entry; ``synchronous``: only one that says so, for
     the swap device is synchronous, and pages come and go.  ``numa``: a present entry may be a NUMA hint,
     ``huge``: the entry of the page table may map a huge page; these two are open outcomes of the walk, for
-    the entries themselves have no place in the state.
+    the entries themselves have no place in the state.  ``folio_pages``: pages of each folio of its file.
     """
 
     anonymous: bool = True
@@ -71,6 +71,7 @@ class Mapping:
     synchronous: bool = False
     numa: bool = False
     huge: bool = False
+    folio_pages: int = 1
 
 
 @dataclass(frozen=True, slots=True)

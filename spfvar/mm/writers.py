@@ -56,15 +56,15 @@ def over_range() -> Steps:
     yield copy_register(o.limit, o.range_end)
 
 
-def flush_tlb() -> Steps:
-    """Flush the range on every CPU that runs the mm, and wait."""
-    yield ipi_send("flush_tlb_mm_range", o.range_start, o.range_end)
+def flush_tlb(freed_tables: bool = False) -> Steps:
+    """Flush the range on every CPU that runs the mm, and wait; ``freed_tables``: some may be freed then."""
+    yield ipi_send("flush_tlb_mm_range", o.range_start, o.range_end, freed_tables=freed_tables)
     yield ipi_wait()
 
 
 def tlb_finish_mmu() -> Steps:
     """Flush, then free the pages and page tables that were gathered (mm/mmu_gather.c)."""
-    yield from flush_tlb()
+    yield from flush_tlb(freed_tables=True)
     yield free_gathered_pages()
     yield loop("tlb_flush_mmu_free")
     if not (yield is_null(o.gathered)):

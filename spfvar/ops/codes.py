@@ -110,6 +110,12 @@ RANGE_TRYLOCK: Final = 101
 RANGE_WAIT: Final = 102
 RANGE_UNLOCK: Final = 103
 RANGE_DOWNGRADE: Final = 104
+# --- which mm a CPU has loaded -------------------------------------------------------------------
+SET_LOADED_MM: Final = 110
+IS_LOADED_MM: Final = 111
+TLB_GEN: Final = 112
+SPECULATE: Final = 113
+WRITE_CR3: Final = 114
 
 NAMES: Final[dict[int, str]] = {
     value: name for name, value in dict(globals()).items() if name.isupper() and isinstance(value, int)
@@ -163,6 +169,7 @@ LAST_TREE: Final = VMA_CONTAINS
 LAST_TABLE: Final = PMD_KEEP
 LAST_FOLIO: Final = REMOVE_MAPPING
 LAST_PAGE: Final = PAGE_DMA
+LAST_RANGE: Final = RANGE_DOWNGRADE
 
 # --- results of a step that are no outcome -----------------------------------------------------
 BLOCKED: Final = -1
@@ -203,6 +210,16 @@ PTE_MIGRATION: Final = 32  # of an entry that is not present: its page is being 
 PTE_FOLIO_SHIFT: Final = 6
 #: An entry that is not present: the folio above the bits is the slot that the page is in.
 PTE_SWAP: Final = PTE_DIRTY
+#: An entry of a TLB: a flush of its page has passed the CPU by, which is behind the mm's tlb_gen since.
+TLB_BEHIND: Final = PTE_MIGRATION
+#: The same of an entry for a page table, which holds the table's number + 1.
+WALK_BEHIND: Final = 1 << 10
+
+# --- what a CPU has loaded (cpu_tlbstate: loaded_mm, is_lazy) ----------------------------------
+MM_LOADED: Final = 0  # the mm, one of whose threads it runs
+MM_LAZY: Final = 1  # the mm, which a kernel thread has borrowed
+MM_SWITCHING: Final = 2  # LOADED_MM_SWITCHING: CR3 is about to change
+MM_OTHER: Final = 3
 
 # --- how an entry is set, a bit each ------------------------------------------------------------
 OVER_MIGRATION: Final = 1  # it may replace a migration entry
@@ -256,6 +273,8 @@ V_MIGRATION_UNLOCKED: Final = 26
 V_MIGRATION_LEFT: Final = 27
 V_TREE_DESTROYED: Final = 28
 V_ZERO_ENTRY: Final = 29
+V_TLB_BEHIND: Final = 30
+V_TABLE_CACHED: Final = 31
 VIOLATIONS: Final = (
     "none",
     "access through a null reference",
@@ -287,6 +306,8 @@ VIOLATIONS: Final = (
     "a migration entry is left that nobody will replace",
     "a VMA is looked up in a tree that was destroyed",
     "an entry of the tree that a failed fork has left is taken for a VMA",
+    "a CPU uses a TLB entry that it did not flush when others did",
+    "a CPU walks a page table that was freed, for its TLB still leads there",
 )
 
 # --- positions in the table of global constants (G) --------------------------------------------
@@ -321,7 +342,10 @@ G_SWAP_DATA: Final = 25
 G_EXCLUSIVE: Final = 26  # offset of PG_anon_exclusive in a page (0: nobody looks at it)
 #: State words: the anonymous page (+ 1) that was pinned at an address and has to be there still; 0: none.
 G_PINNED: Final = 27  # (0: nobody uses what is pinned)
-G_CLASS0: Final = 28  # per class, in the order of objects.CLASSES: the K_* words
+G_LOADED: Final = 28  # state words: what each CPU has loaded (0: all run threads of the mm)
+G_WALK: Final = 29  # state words: the page tables that each CPU's last walks came to (if G_LOADED)
+G_FOLIO_MASK: Final = 30  # pages of a folio - 1: a page's number without these bits is its folio's
+G_CLASS0: Final = 31  # per class, in the order of objects.CLASSES: the K_* words
 CLASS_WORDS: Final = 7
 K_BASE: Final = 0
 K_STRIDE: Final = 1
@@ -338,6 +362,7 @@ CLASS_FOLIO: Final = 4
 CLASS_ANON_VMA: Final = 5
 CLASS_PAGE: Final = 6
 CLASS_POLICY: Final = 7
+CLASS_NODE: Final = 8
 
 # --- fixed field offsets that the transition function itself uses ------------------------------
 #: Word 0 of an object with a lifetime is its life; objects.FIXED_FIELDS follow (a test compares).

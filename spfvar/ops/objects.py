@@ -18,7 +18,9 @@ FOLIO: Final = ObjectClass("folio", lifetime=False, struct="page")
 ANON_VMA_CLASS: Final = ObjectClass("anon_vma")
 PAGE: Final = ObjectClass("page", struct="page")  # an anonymous page
 MEMPOLICY: Final = ObjectClass("mempolicy")
-CLASSES: Final = (MM, VMA, PAGE_TABLE, FILE, FOLIO, ANON_VMA_CLASS, PAGE, MEMPOLICY)
+#: A node of the VMA tree; what the tree finds is no word of it.  Only where somebody replaces nodes.
+MAPLE_NODE: Final = ObjectClass("maple_node")
+CLASSES: Final = (MM, VMA, PAGE_TABLE, FILE, FOLIO, ANON_VMA_CLASS, PAGE, MEMPOLICY, MAPLE_NODE)
 
 # mm_struct
 MMAP_LOCK: Final = Field(MM, "mmap_lock", RWSEM_WORDS)
@@ -32,6 +34,7 @@ PMD_LOCK: Final = Field(MM, "pmd_lock", SPIN_WORDS, apart("struct page of the PM
 WRITE_PROTECT_SEQ: Final = Field(MM, "write_protect_seq", sequence=True)
 #: Not a word of the state: what the nodes of the VMA tree are in.
 MM_MT: Final = Field(MM, "mm_mt", 0, apart("nodes of the VMA tree"))
+MA_ROOT: Final = Field(MM, "ma_root", where=member("mm_mt"))  # the node that a walk of the tree begins with
 
 # vm_area_struct (these offsets are fixed); a reference in memory is the object's number + 1, or 0
 VM_START: Final = Field(VMA, "vm_start")
@@ -86,6 +89,9 @@ PAGE_EXCLUSIVE: Final = Field(PAGE, "anon_exclusive", where=member("flags"))
 POLICY_REFS: Final = Field(MEMPOLICY, "refcnt")
 POLICY_MODE: Final = Field(MEMPOLICY, "mode")
 
+# node of the VMA tree
+MA_SLOT: Final = Field(MAPLE_NODE, "slot")
+
 FIXED_FIELDS: Final = {
     MM: (MM_COUNT,),
     VMA: (VM_START, VM_END, VM_FPUT, VM_WRITE, VM_FILE, VM_ANON_VMA, VM_LINKED, VM_PGOFF),
@@ -137,6 +143,8 @@ mapped_file: Final = Register("mapped_file", FILE)  # the file that mmap() maps
 swapper_space: Final = Register("swapper_space", FILE)  # the swap cache, a file of the pages in swap
 swap_data: Final = Register("swap_data")  # what is read from a slot, or written to it
 swap_start: Final = Register("swap_start")  # the address whose page is the first one of swapper_space
+ma_node: Final = Register("mas_node", MAPLE_NODE)  # of a walk of the VMA tree
+new_node: Final = Register("new_node", MAPLE_NODE)
 touch_end: Final = Register("touch_end")
 rmap_vma: Final = Register("rmap_vma", VMA)  # of a reverse-map walk
 rmap_cursor: Final = Register("rmap_cursor")

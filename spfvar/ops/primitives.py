@@ -387,17 +387,30 @@ def local_irq_disable() -> Op:
     return Op(codes.IRQ_DISABLE, "local_irq_disable()", cost="irq")
 
 
-def local_irq_enable() -> Op:
-    """Interrupts on: pending IPIs are taken."""
-    return Op(codes.IRQ_ENABLE, "local_irq_enable()", cost="irq")
+def local_irq_enable(flushes: bool = False) -> Op:
+    """Interrupts on: pending IPIs are taken.
+
+    ``flushes``: a TLB flush may be among them that passed this CPU by as long as it was behind; other CPUs
+    have flushed when it was sent.
+    """
+    return Op(codes.IRQ_ENABLE, "local_irq_enable()", imm=int(flushes), cost="irq")
 
 
-def ipi_send(name: str, start: Register | None = None, end: Register | None = None, pages: int = 1) -> Op:
+def ipi_send(
+    name: str,
+    start: Register | None = None,
+    end: Register | None = None,
+    pages: int = 1,
+    freed_tables: bool = False,
+) -> Op:
     """Interrupt every other CPU that runs the mm; with ``start``, flush ``start .. end`` from its TLB.
 
-    Without ``end``, ``pages`` pages from ``start`` on.
+    Without ``end``, ``pages`` pages from ``start`` on.  ``freed_tables``: page tables may be freed behind it,
+    so CPUs whose kernel threads have borrowed the mm are interrupted, too, and give it up.
     """
-    return Op(codes.IPI_SEND, name, src=start, src2=end, imm=pages, cost="tlb_flush_ipi")
+    return Op(
+        codes.IPI_SEND, name, src=start, src2=end, imm=pages, imm2=int(freed_tables), cost="tlb_flush_ipi"
+    )  # fmt: skip
 
 
 def ipi_wait(name: str = "wait for IPI acknowledgements") -> Op:

@@ -1,6 +1,7 @@
 """The properties that are checked: those of the core, and what plugins declare.
 
-P15 (readers that walk the tree without a lock) needs objects that the model does not have.
+P15 (readers that walk the tree without a lock show no gap that was never there) is not among them: it needs
+what the model does not have.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ PROPERTIES: Final[dict[str, Property]] = {
         Property("P2", "nobody looks at a freed file, anon_vma or memory policy"),
         Property("P3", "nobody looks at a freed mm"),
         Property("P4", "nobody looks at a freed page table; none is left behind or lost"),
-        Property("P5", "nobody looks for a VMA in a tree that was destroyed"),
+        Property("P5", "nobody looks into a tree of VMAs that was destroyed, or at a freed node of one"),
         Property("P6", "no page-table entry is left for what is unmapped or truncated"),
         Property("P7", "no page-table entry that is present is overwritten"),
         Property(

@@ -16,6 +16,7 @@ from spfvar.automata.extract import Extractor, StrategyError
 from spfvar.automata.outline import outline
 from spfvar.errors import InputError, unknown
 from spfvar.mm import hookspecs
+from spfvar.mm.context_switch import ContextSwitch
 from spfvar.mm.dispatch import HandleFault
 from spfvar.mm.dontunmap import MremapDontunmap
 from spfvar.mm.exit import Exit
@@ -75,6 +76,7 @@ CORE = (
     Khugepaged,
     GetUserPages,
     Ksm,
+    ContextSwitch,
 )
 
 

@@ -56,7 +56,7 @@ WRITERS: dict[str, Call] = {
     "fork": Call("fork", (_ANON,)),
     "mbind": Call("mbind", ()),
     "maps": Call("show_map", ()),
-    "truncate": Call("truncate_pagecache", ()),
+    "truncate": Call("truncate_pagecache", (False,)),
     "punch": Call("truncate_pagecache_range", ()),
     "reclaim": Call("shrink_folio_list", ()),
     "writeback": Call("writepages", ()),

@@ -184,6 +184,10 @@ def _smaps(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     yield from hooks.show_smap(race.mapping(vma))
 
 
+def _schedule(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
+    yield from hooks.context_switch()
+
+
 def _brk(race: Race, vma: RaceVma, statement: RaceStatement) -> Steps:
     """The heap's pages before ``page`` stay; the others come or go."""
     yield from _range(vma, max(1, statement.page))
@@ -208,6 +212,7 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "fork_fails": _fork_fails,
     "mbind": _mbind,
     "exit": _exit,
+    "schedule": _schedule,
     "maps": _maps,
     "smaps": _smaps,
     "collapse": collapse,

@@ -24,7 +24,7 @@ def _file(race: Race, statement: RaceStatement, one_page: bool = False) -> Steps
 
 def _truncate(race: Race, statement: RaceStatement) -> Steps:
     yield from _file(race, statement)
-    yield from hooks.truncate_pagecache()
+    yield from hooks.truncate_pagecache(race.file_named(statement.target).folio_pages > 1)
 
 
 def _punch(race: Race, statement: RaceStatement) -> Steps:

@@ -28,12 +28,16 @@ class _Strict(BaseModel):
 
 
 class RaceFile(_Strict):
-    """A file: which of its pages the page cache holds at the start; ``open``: a descriptor refers to it."""
+    """A file: which of its pages the page cache holds at the start; ``open``: a descriptor refers to it.
+
+    ``folio_pages``: pages of each of its folios; a large one is never split.
+    """
 
     name: Name
     pages: int = Field(default=1, ge=1, le=8)
     cached: Literal["all", "none"] = "all"
     open: bool = True
+    folio_pages: Literal[1, 2] = 1
 
 
 class RaceVma(_Strict):
@@ -123,7 +127,8 @@ class RaceStatement(_Strict):
     ``truncate`` cuts the file off before page ``page``, ``punch`` and ``reclaim`` take that page away,
     ``migrate`` moves it to another place in memory, ``writeback`` writes from it on.  ``anon_rmap`` is a
     reverse-map walk that comes by the VMA's anon_vma; ``mkyoung`` is a fault on a page that may be mapped,
-    for the sake of its accessed bit.  ``swapout`` is reclaim of an anonymous page.  ``pin`` takes a
+    for the sake of its accessed bit.  ``swapout`` is reclaim of an anonymous page.  With ``schedule`` the
+    thread's CPU runs another task, and then the thread again.  ``pin`` takes a
     page for a device (to ``write`` to it; ``fast``: without locks), ``dma`` lets the device use it, ``unpin``
     gives it back; ``poke`` is a debugger's write, ``ksm_merge`` write-protects a page to share it.  ``ksm``,
     ``mrelease``, ``unuse`` (swapoff) and ``monitor`` (of a userfaultfd) look at an address space from
@@ -164,6 +169,7 @@ class RaceStatement(_Strict):
     unpin: str | None = None
     poke: str | None = None
     ksm_merge: str | None = None
+    schedule: str | None = None
     truncate: str | None = None
     punch: str | None = None
     reclaim: str | None = None
@@ -248,6 +254,7 @@ class Race(_Strict):
         self._check_properties()
         self._check_names()
         self._check_vmas()
+        self._check_folios()
         self._check_order()
         places = [
             (statement, f"actor[{a}].program[{s}].")
@@ -367,6 +374,23 @@ class Race(_Strict):
                 f"{populated} anonymous pages are present", key="vma", expected=f"at most {MAX_ANON_PAGES}"
             )
 
+    def _check_folios(self) -> None:
+        """All have one size, and are mapped as they lie."""
+        size = self.folio_pages
+        for i, file in enumerate(self.file):
+            if file.folio_pages != size or file.pages % size:
+                raise InputError(
+                    f"file {file.name!r} does not consist of folios of {size} pages, as others do",
+                    key=f"file[{i}].folio_pages", expected=f"{size}, and as many pages or a multiple",
+                )  # fmt: skip
+        for i, vma in enumerate(self.vma):
+            places = (vma.start, vma.pgoff if vma.file else 0, self.table_pages)
+            if size > 1 and (any(place % size for place in places) or vma.swap != "no"):
+                raise InputError(
+                    f"vma {vma.name!r} does not lie as folios of {size} pages do", key=f"vma[{i}].start",
+                    expected=f"start, pgoff and table_pages that are multiples of {size}, no swap",
+                )  # fmt: skip
+
     def _check_present(self, i: int, vma: RaceVma) -> None:
         key = f"vma[{i}].present"
         if vma.present == "zero" and vma.file:
@@ -443,6 +467,11 @@ class Race(_Strict):
     def swapped(self) -> list[RaceVma]:
         """The VMAs whose pages are or may go to swap; their swap cache is a file behind those of the race."""
         return [vma for vma in self.vma if vma.swap != "no"]
+
+    @property
+    def folio_pages(self) -> int:
+        """Pages of a folio."""
+        return max((file.folio_pages for file in self.file), default=1)
 
     @property
     def mms(self) -> int:
@@ -529,6 +558,7 @@ class Race(_Strict):
             swapped=vma.swap != "no",
             synchronous=vma.swap == "synchronous",
             numa=vma.numa,
+            folio_pages=self.file_named(vma.file).folio_pages if vma.file else 1,
         )
 
 

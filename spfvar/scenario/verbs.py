@@ -131,6 +131,9 @@ PRIVATE: Final = Need(
     "a private mapping",
     _if(lambda vma: vma.sharing == "shared", "what is in the shared pages of vma {name!r} is not modelled"),
 )
+WITH_TLBS: Final = Need(
+    "tlb = true", lambda race, statement: "" if race.tlb else "no CPU has a TLB that could be out of date"
+)
 ANONYMOUS: Final = Need("an anonymous vma", _if(lambda vma: bool(vma.file), "vma {name!r} maps a file"))
 
 
@@ -170,6 +173,27 @@ def _unlike(race: Race, statement: RaceStatement) -> str:
 
 
 ALIKE: Final = Need("a place that is free, or that only vmas of the same kind and range take", _unlike)
+
+
+def _of_large_folios(race: Race, statement: RaceStatement) -> str:
+    file = race.file_named(statement.target)
+    return (
+        f"file {file.name!r} has large folios, of which that is not modelled" if file.folio_pages > 1 else ""
+    )
+
+
+def _not_within_last_folio(race: Race, statement: RaceStatement) -> str:
+    file = race.file_named(statement.target)
+    within = file.folio_pages == 1 or file.pages - file.folio_pages < statement.page
+    return "" if within else f"page {statement.page} is not within the last folio of file {file.name!r}"
+
+
+SMALL_FOLIOS: Final = Need("a file with folio_pages = 1", _of_large_folios)
+WITHIN_FOLIO: Final = Need(
+    "a page behind the first of the file's last folio, if its folios are large",
+    _not_within_last_folio,
+    "page",
+)
 OPEN: Final = Need("a file with open = true", _closed)
 OPEN_FILE: Final = Need("a file with open = true", _not_open)
 
@@ -475,6 +499,12 @@ VERBS: Final[dict[str, Verb]] = {
             needs=(PRIVATE,),
         ),
         Verb(
+            "schedule",
+            "the thread's CPU runs another task, which borrows the VMA's mm or not, then the thread again: "
+            "flushes may pass it by",
+            needs=(WITH_TLBS,),
+        ),
+        Verb(
             "mkyoung",
             "a read fault on page ``page``, mapped or not, for its accessed bit",
             extras=("page",),
@@ -485,25 +515,39 @@ VERBS: Final[dict[str, Verb]] = {
             "truncate: the file ends before page ``page``",
             of="file",
             extras=("page",),
-            needs=(OPEN,),
+            needs=(OPEN, WITHIN_FOLIO),
         ),
         Verb(
             "punch",
             "a hole is punched at page ``page`` of the file",
             of="file",
             extras=("page",),
-            needs=(OPEN,),
+            needs=(OPEN, SMALL_FOLIOS),
         ),
-        Verb("reclaim", "reclaim of page ``page`` of the file", of="file", extras=("page",), needs=(OPEN,)),
-        Verb("migrate", "migration of page ``page`` of the file", of="file", extras=("page",), needs=(OPEN,)),
+        Verb(
+            "reclaim",
+            "reclaim of page ``page`` of the file",
+            of="file",
+            extras=("page",),
+            needs=(OPEN, SMALL_FOLIOS),
+        ),
+        Verb(
+            "migrate",
+            "migration of page ``page`` of the file",
+            of="file",
+            extras=("page",),
+            needs=(OPEN, SMALL_FOLIOS),
+        ),
         Verb(
             "writeback",
             "writeback of the file from page ``page`` on",
             of="file",
             extras=("page",),
-            needs=(OPEN,),
+            needs=(OPEN, SMALL_FOLIOS),
         ),
-        Verb("retract", "khugepaged on the file's pages", of="file", needs=(OPEN, AT_FIRST_PAGE)),
+        Verb(
+            "retract", "khugepaged on the file's pages", of="file", needs=(OPEN, SMALL_FOLIOS, AT_FIRST_PAGE)
+        ),
         Verb(
             "call",
             "a hook point, such as one that a plugin declares for an actor of its own; ``on``: the VMA or "

@@ -12,6 +12,7 @@ from __future__ import annotations
 from spfvar.ops.codes import (
     BLOCKED,
     CLASS_FILE,
+    CLASS_NODE,
     CLASS_PAGE,
     CLASS_POLICY,
     CLASS_TABLE,
@@ -207,7 +208,7 @@ def srcu_leaves(s, g, register):
 @inlined
 def freed_by_rcu(cls):
     """May an object of this class wait for a grace period?"""
-    return CLASS_VMA <= cls <= CLASS_FILE or cls == CLASS_POLICY
+    return CLASS_VMA <= cls <= CLASS_FILE or cls in (CLASS_POLICY, CLASS_NODE)
 
 
 @inlined
@@ -267,6 +268,15 @@ def irq_enable(s, g, tid, tb):
     if s[tb + T_IRQ_OFF] == 0 and s[g[G_IPI]] != 0:
         answer_ipis(s, g, tid)
     return reader_leaves(s, g, tb)
+
+
+@inlined
+def is_interrupted(s, g, tid):
+    """Does some sender wait for this CPU, which has interrupts off?"""
+    found = False
+    for sender in range(g[G_THREADS]):
+        found |= s[g[G_IPI_MASK] + sender * g[G_IPI_WORDS] + tid // 31] >> (tid % 31) & 1 != 0
+    return found
 
 
 @inlined

@@ -49,23 +49,27 @@ from spfvar.ops.codes import (
     PTE_ZERO,
     PUT_BACK,
     PUT_BACK_READ_ONLY,
+    TLB_BEHIND,
     V_LOST_WRITE,
     V_NO_MEMORY,
     V_OVERWRITE,
     V_STALE_COPY,
     V_TABLE_OVERWRITE,
     V_TLB,
+    V_TLB_BEHIND,
     V_USE_AFTER_FREE,
     VMA_END,
     VMA_FILE,
     VMA_LINKED,
     VMA_PGOFF,
     VMA_START,
+    WALK_BEHIND,
 )
 from spfvar.transition.jit import inlined
+from spfvar.transition.lazy_tlb import is_loaded, walk_word
 from spfvar.transition.lifetime import forget, make_stale
 from spfvar.transition.own_tables import has
-from spfvar.transition.tables import folio_word, pmd, pte, put_folio, table_end
+from spfvar.transition.tables import folio_page, folio_word, page_folio, pmd, pte, put_folio, table_end
 
 _PAGE = G_CLASS0 + CLASS_PAGE * CLASS_WORDS
 _VMA = G_CLASS0 + CLASS_VMA * CLASS_WORDS
@@ -92,14 +96,24 @@ def touch(s, g, tid, address, write):
     if entry & PTE_PRESENT == 0 or (write != 0 and entry & PTE_WRITE == 0):
         if g[G_OWN] != 0 and (g[G_TLB] != 0 or not has(s, g, tid, address)):
             return 1
+        walk = walk_word(g, tid, address)
         table = s[pmd(g, address)] - 1
-        if table < 0:
+        if walk != 0 and s[walk] != 0:
+            if s[walk] & WALK_BEHIND:
+                return -2 - V_TLB_BEHIND
+            table = s[walk] - 1
+        if table >= 0:
+            entry = s[pte(g, table, address)]
+        if table < 0 or entry & PTE_PRESENT == 0 or (write != 0 and entry & PTE_WRITE == 0):
+            if walk != 0:
+                s[walk] = 0  # a fault forgets what led to it
             return 1
-        entry = s[pte(g, table, address)]
-        if entry & PTE_PRESENT == 0 or (write != 0 and entry & PTE_WRITE == 0):
-            return 1
+        if walk != 0:
+            s[walk] = table + 1
         if g[G_TLB] != 0:
             s[g[G_TLB] + tid * g[G_PAGES] + address] = entry
+    elif entry & TLB_BEHIND:
+        return -2 - V_TLB_BEHIND
     if write != 0 and entry & PTE_ANON and g[_PAGE + K_COUNT] > 0:
         data = page_word(g, entry >> PTE_FOLIO_SHIFT) + PAGE_DATA
         s[data] = (s[data] + 1) % WRITES
@@ -114,14 +128,19 @@ def touch(s, g, tid, address, write):
 
 @inlined
 def flush_tlb(s, g, start, end):
-    """Forget the range on every CPU.
+    """Forget the range on every CPU that runs a thread of the mm; the others are behind from now on.
 
     A CPU with interrupts off answers the IPI later, but runs no user code until then, so it may forget now.
     """
     if g[G_TLB] != 0:
         for thread in range(g[G_THREADS]):
+            behind = not is_loaded(s, g, thread)
             for address in range(start, end):
-                s[g[G_TLB] + thread * g[G_PAGES] + address] = 0
+                word = g[G_TLB] + thread * g[G_PAGES] + address
+                if not behind:
+                    s[word] = 0
+                elif s[word] != 0:
+                    s[word] |= TLB_BEHIND
 
 
 @inlined
@@ -143,7 +162,7 @@ def alloc(s, g, register):
 
 @inlined
 def put(s, g, page, amount):
-    """Drop so many references; the last one frees the page, which then no TLB may hold."""
+    """Drop so many references; the last one frees the page, which a TLB may hold then if it is behind."""
     word = page_word(g, page)
     if s[word] != LIVE:
         return -2 - V_USE_AFTER_FREE
@@ -156,7 +175,8 @@ def put(s, g, page, amount):
         return 0
     if g[G_TLB] != 0:
         for i in range(g[G_TLB], g[G_TLB] + g[G_THREADS] * g[G_PAGES]):
-            if s[i] & PTE_PRESENT and s[i] & PTE_ANON and s[i] >> PTE_FOLIO_SHIFT == page:
+            held = s[i] & (PTE_PRESENT | PTE_ANON | TLB_BEHIND) == PTE_PRESENT | PTE_ANON
+            if held and s[i] >> PTE_FOLIO_SHIFT == page:
                 return -2 - V_TLB
     s[word] = s[g[_PAGE + K_FREE]]
     s[g[_PAGE + K_FREE]] = -page - 2
@@ -249,7 +269,7 @@ def dma(s, g, page, write):
 
 
 @inlined
-def page_of(s, entry, page, folio):
+def page_of(s, g, entry, page, folio):
     """What an entry maps, into one of two thread words.
 
     Outcome 0: nothing, or the zero page; 1: an anonymous page; 2: a folio.
@@ -259,7 +279,7 @@ def page_of(s, entry, page, folio):
     if entry & PTE_ANON:
         s[page] = entry >> PTE_FOLIO_SHIFT
         return 1
-    s[folio] = entry >> PTE_FOLIO_SHIFT
+    s[folio] = page_folio(g, entry >> PTE_FOLIO_SHIFT)
     return 2
 
 
@@ -270,7 +290,7 @@ def written_through_tlb(s, g, address):
     if g[G_TLB] != 0:
         for thread in range(g[G_THREADS]):
             entry = s[g[G_TLB] + thread * g[G_PAGES] + address]
-            if entry & PTE_WRITE and entry & PTE_ANON:
+            if entry & (PTE_WRITE | PTE_ANON | TLB_BEHIND) == PTE_WRITE | PTE_ANON:
                 found = 1
     return found
 
@@ -290,7 +310,7 @@ def set_pte(s, g, table, address, bits, writable, page, how):
     if writable != 0 and bits & PTE_PRESENT and bits & (PTE_DIRTY | PTE_WRITE):
         value |= PTE_WRITE
     if bits & (PTE_ANON | PTE_ZERO) == 0:
-        value |= page << PTE_FOLIO_SHIFT
+        value |= folio_page(g, page, address) << PTE_FOLIO_SHIFT
     elif bits & PTE_ANON and g[_PAGE + K_COUNT] > 0:
         value |= page << PTE_FOLIO_SHIFT
         copied = s[page_word(g, page) + PAGE_EPOCH]

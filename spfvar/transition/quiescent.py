@@ -67,7 +67,7 @@ from spfvar.ops.codes import (
     VMA_WRITE,
 )
 from spfvar.transition.jit import inlined
-from spfvar.transition.tables import pmd, pte
+from spfvar.transition.tables import page_folio, pmd, pte
 
 
 @inlined
@@ -140,7 +140,7 @@ def check_entry(s, g, address, entry):
     folio = entry >> PTE_FOLIO_SHIFT
     if folio != s[object_word(g, CLASS_FILE, file) + FILE_FOLIOS] + index:
         return V_WRONG_PAGE
-    return V_TRUNCATED if s[object_word(g, CLASS_FOLIO, folio) + FOLIO_CACHED] == 0 else V_NONE
+    return V_TRUNCATED if s[object_word(g, CLASS_FOLIO, page_folio(g, folio)) + FOLIO_CACHED] == 0 else V_NONE
 
 
 @inlined
@@ -189,12 +189,13 @@ def check_tables(s, g):
 
 @inlined
 def mapped_by(s, g, wanted, bits):
-    """Present entries that map a page: ``bits`` is PTE_ANON for anonymous ones, 0 for folios."""
+    """Present entries that map an anonymous page (``bits`` is PTE_ANON), or a page of a folio (0)."""
     found = 0
     for address in range(g[G_PAGES]):
         entry = entry_at(s, g, address)
         counted = entry & PTE_PRESENT and entry & PTE_ZERO == 0 and entry & PTE_ANON == bits
-        if counted and entry >> PTE_FOLIO_SHIFT == wanted:
+        page = entry >> PTE_FOLIO_SHIFT
+        if counted and (page if bits else page_folio(g, page)) == wanted:
             found += 1
     return found
 

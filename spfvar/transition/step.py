@@ -38,7 +38,7 @@ from spfvar.ops.codes import (
     T_RCU_NEST,
     VIOLATED,
 )
-from spfvar.transition import lifetime, locks, own_tables, pages, ranges, tables
+from spfvar.transition import lazy_tlb, lifetime, locks, own_tables, pages, ranges, tables
 from spfvar.transition.jit import inlined
 
 down_read, up_read, down_write = locks.down_read, locks.up_read, locks.down_write
@@ -177,6 +177,8 @@ def lifetime_op(s, p, g, pc, tid, tb, out):
     if op == c.IRQ_DISABLE:
         return lifetime.irq_disable(s, g, tb)
     if op == c.IRQ_ENABLE:
+        if p[pc, C_IMM] != 0 and lifetime.is_interrupted(s, g, tid):
+            lazy_tlb.flush_tlb_func(s, g, tid)
         return lifetime.irq_enable(s, g, tid, tb)
     if op == c.ALLOC:
         return lifetime.allocate(s, g, p[pc, C_IMM], tb + p[pc, C_DST])
@@ -191,8 +193,14 @@ def lifetime_op(s, p, g, pc, tid, tb, out):
             if g[c.G_OWN] != 0:
                 own_tables.find_targets(s, g, start, end, out)
                 own_tables.forget_range(s, g, start, end)
+            elif g[c.G_LOADED] != 0:
+                lazy_tlb.find_targets(s, g, p[pc, C_IMM2], out)
+                lazy_tlb.flush_walks(s, g, start, end)
             pages.flush_tlb(s, g, start, end)
-        return lifetime.ipi_send(s, g, tid, tb, g[c.G_OWN] != 0 and p[pc, C_SRC] >= 0, out)
+            if g[c.G_OWN] == 0 and g[c.G_LOADED] != 0 and p[pc, C_IMM2] != 0:
+                lazy_tlb.leave_mm(s, g)
+        targeted = (g[c.G_OWN] != 0 or g[c.G_LOADED] != 0) and p[pc, C_SRC] >= 0
+        return lifetime.ipi_send(s, g, tid, tb, targeted, out)
     if op == c.IPI_WAIT:
         return lifetime.ipi_wait(s, tb)
     if op == c.RCU_GP_START:
@@ -306,9 +314,9 @@ def folio_op(s, p, g, pc, tid, tb, a):
         limit = s[tb + p[pc, C_SRC2]]
         found = tables.next_candidate(s, g, s[a], vm_start, address, limit, tid)
         s[tb + p[pc, C_SRC]] = found
-        s[tb + p[pc, C_DST]] = s[a] + found - vm_start
+        s[tb + p[pc, C_DST]] = tables.page_folio(g, s[a] + found - vm_start)
         return 1 if found < limit else 0
-    s[tb + p[pc, C_DST]] = s[a] + address - vm_start
+    s[tb + p[pc, C_DST]] = tables.page_folio(g, s[a] + address - vm_start)
     if op == c.FOLIO_GET:
         return tables.folio_get(s, g, s[tb + p[pc, C_DST]])
     return tables.folio_create(s, g, s[tb + p[pc, C_DST]], tid)
@@ -334,7 +342,7 @@ def page_op(s, p, g, pc, tb, index, a):
         offset = s[tb + p[pc, C_DST]] - s[tb + p[pc, C_SRC2]] + s[tb + p[pc, C_SRC3]]
         return pages.add_rmap(s, g, index, pointer(s, g, tb + p[pc, C_SRC]), offset)
     if op == c.PAGE_OF:
-        return pages.page_of(s, s[tb + p[pc, C_SRC]], tb + p[pc, C_DST], tb + p[pc, C_SRC2])
+        return pages.page_of(s, g, s[tb + p[pc, C_SRC]], tb + p[pc, C_DST], tb + p[pc, C_SRC2])
     if op == c.ENTRY_FOLIO:
         s[tb + p[pc, C_DST]] = s[tb + p[pc, C_SRC]] >> c.PTE_FOLIO_SHIFT
         return tables.check_migrating(s, g, s[tb + p[pc, C_DST]])
@@ -396,8 +404,10 @@ def execute(s, p, g, pc, tid, tb, choice, out):
             outcome = folio_op(s, p, g, pc, tid, tb, a)
         elif op <= c.LAST_PAGE:
             outcome = page_op(s, p, g, pc, tb, index, a)
-        else:
+        elif op <= c.LAST_RANGE:
             outcome = ranges.range_op(s, p, g, pc, tb, a, out)
+        else:
+            outcome = lazy_tlb.switch_op(s, p, g, pc, tid)
     if outcome >= 0:
         s[tb + T_PC] = p[pc, C_SUCC + outcome]
         return outcome

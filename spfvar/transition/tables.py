@@ -16,6 +16,7 @@ from spfvar.ops.codes import (
     FOLIO_REFS,
     FOLIO_UPTODATE,
     G_CLASS0,
+    G_FOLIO_MASK,
     G_PAGES,
     G_PMD,
     G_PT_SHIFT,
@@ -145,10 +146,22 @@ def pmd_take(s, g, address, register):
 
 
 @inlined
-def put_folio(s, g, folio):
-    """Drop the reference that a page-table entry held."""
+def page_folio(g, page):
+    """The folio of a page."""
+    return page & ~g[G_FOLIO_MASK]
+
+
+@inlined
+def folio_page(g, folio, address):
+    """The page of a folio that an address maps: files are mapped as their folios lie."""
+    return folio | address & g[G_FOLIO_MASK]
+
+
+@inlined
+def put_folio(s, g, page):
+    """Drop the reference to a page's folio that a page-table entry held."""
     k = G_CLASS0 + CLASS_FOLIO * CLASS_WORDS
-    s[g[k + K_BASE] + folio * g[k + K_STRIDE] + FOLIO_REFS] -= 1
+    s[g[k + K_BASE] + page_folio(g, page) * g[k + K_STRIDE] + FOLIO_REFS] -= 1
 
 
 @inlined
@@ -249,7 +262,7 @@ def next_candidate(s, g, folio0, vm_start, cursor, limit, tid):
     """The next page that map_pages takes, or ``limit``: cached, uptodate and not locked by another."""
     address = cursor
     while address < limit:
-        word = folio_word(g, folio0 + address - vm_start)
+        word = folio_word(g, page_folio(g, folio0 + address - vm_start))
         if s[word + FOLIO_CACHED] != 0 and s[word + FOLIO_UPTODATE] != 0 and s[word + FOLIO_LOCK] == 0:
             s[word + FOLIO_LOCK] = tid + 1
             s[word + FOLIO_REFS] += 1

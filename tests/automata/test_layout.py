@@ -118,7 +118,7 @@ def test_class_numbers_are_positions_in_classes() -> None:
     numbers = {
         o.MM: c.CLASS_MM, o.VMA: c.CLASS_VMA, o.PAGE_TABLE: c.CLASS_TABLE, o.FILE: c.CLASS_FILE,
         o.FOLIO: c.CLASS_FOLIO, o.ANON_VMA_CLASS: c.CLASS_ANON_VMA, o.PAGE: c.CLASS_PAGE,
-        o.MEMPOLICY: c.CLASS_POLICY,
+        o.MEMPOLICY: c.CLASS_POLICY, o.MAPLE_NODE: c.CLASS_NODE,
     }  # fmt: skip
     assert set(numbers) == set(o.CLASSES)
     layout = Layout(Sizes(1, 1, 1, 1, 1, pages=8), [])

@@ -67,6 +67,9 @@ def resources(world: RaceWorld) -> dict[int, set[Hashable]]:
     add(int(g[c.G_PTE]), layout.sizes.tables << int(g[c.G_PT_SHIFT]), f.PTE)
     if g[c.G_TLB]:
         add(int(g[c.G_TLB]), world.threads * pages, f.TLB)
+    if g[c.G_LOADED]:
+        add(int(g[c.G_LOADED]), world.threads, f.TLB)
+        add(int(g[c.G_WALK]), world.threads * (-(-pages >> int(g[c.G_PT_SHIFT]))), f.TLB)
     if g[c.G_WRITES]:
         add(int(g[c.G_WRITES]), pages, f.WRITES)
         add(int(g[c.G_EPOCH]), pages, f.EPOCH)

@@ -38,6 +38,8 @@ def test_statements_of_a_memory() -> None:
         "store map (page 1)",
         "shrink map (page 1)",
     ]
+    assert texts("anon", "schedule") == ["schedule map"]
+    assert texts("large-folio", "truncate", "punch", "retract") == ["truncate data (page 1)"]  # never split
     assert texts("anon", "shrink", "truncate", "mmap") == ["mmap map"]  # one page has no tail; no file
     assert texts("place", "move") == ["move map to away"]  # not away to away, not map to map
     assert texts("table", "move") == ["move map to away", "move map to away (fast)"]

@@ -35,7 +35,7 @@ def test_what_decides_is_kept_and_nothing_else(number: int) -> None:
     assert wanted in verbs(small)
     assert all(VERBS[verb].maps for verb in verbs(small) - {wanted})  # what there would be nothing without
     assert small.threads <= 2
-    assert not small.tlb
+    assert not small.tlb or wanted == "schedule"  # which needs them
 
 
 def test_a_race_of_which_everything_matters_stays_as_it_is() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 from spfvar.ops import codes as c
-from spfvar.ops import paging, pinning, primitives
+from spfvar.ops import paging, pinning, primitives, switching
 
 
 def opcodes() -> dict[str, int]:
@@ -51,21 +51,21 @@ def test_every_violation_has_a_text() -> None:
 
 def test_every_opcode_has_a_primitive() -> None:
     """What the transition function can do, a strategy can say."""
-    source = "".join(map(inspect.getsource, (primitives, paging, pinning)))
+    source = "".join(map(inspect.getsource, (primitives, paging, pinning, switching)))
     assert [name for name in opcodes() if f"codes.{name}" not in source] == []
 
 
 def test_opcodes_lie_in_the_ranges_that_step_dispatches_on() -> None:
-    """Local, locks, words, lifetime, tree, tables, page cache, pages, ranges: each group ends at its LAST_*."""
+    """Local, locks, words, lifetime, tree, tables, page cache, pages, ranges, CPUs: each group ends at its LAST_*."""
     groups = [
         ("NOP", "END"), ("DOWN_READ", "UNLOCK"), ("LOAD", "STORE_REF"), ("ALLOC", "BUG"),
         ("FIND_VMA", "VMA_CONTAINS"), ("TOUCH", "PMD_KEEP"), ("FOLIO_GET", "REMOVE_MAPPING"),
-        ("PAGE_ALLOC", "PAGE_DMA"), ("RANGE_LOCK", "RANGE_DOWNGRADE"),
+        ("PAGE_ALLOC", "PAGE_DMA"), ("RANGE_LOCK", "RANGE_DOWNGRADE"), ("SET_LOADED_MM", "WRITE_CR3"),
     ]  # fmt: skip
     in_order = sorted(opcodes(), key=opcodes().__getitem__)
     ends = [
         c.LAST_LOCAL, c.LAST_LOCK, c.LAST_WORD, c.LAST_LIFETIME, c.LAST_TREE, c.LAST_TABLE, c.LAST_FOLIO,
-        c.LAST_PAGE,
+        c.LAST_PAGE, c.LAST_RANGE,
     ]  # fmt: skip
     assert ends == [opcodes()[last] for _, last in groups[:-1]]
     assert [in_order[in_order.index(last) + 1] for _, last in groups[:-1]] == [

@@ -142,7 +142,8 @@ def test_the_hash_is_that_of_the_content() -> None:
 
 
 #: A statement of each verb on this memory, which is one that a process could run.
-MEMORY = {
+MEMORY: dict[str, Any] = {
+    "tlb": True,
     "file": [{"name": "f", "pages": 2}],
     "vma": [
         {"name": "a", "start": 0, "pages": 2, "anon_vma": False},

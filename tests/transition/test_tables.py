@@ -443,6 +443,28 @@ def test_map_pages_ends_where_the_window_ends() -> None:
     assert (bench.ask(0), bench.register(0, o.cursor), bench.get(o.REFCOUNT, 5)) == (0, 7, 0)
 
 
+def test_a_page_of_a_large_folio_is_looked_up_by_the_first_one() -> None:
+    """Folios of two pages: page 5 is the second of the file, whose folio has number 2."""
+    bench = cache(filemap_get_folio(), next_uptodate_folio(), cursor=5, limit=8)
+    bench.layout.g[c.G_FOLIO_MASK] = 1
+    for field in (o.CACHED, o.UPTODATE):
+        bench.set(field, 1, 2)
+    assert (bench.ask(0), bench.register(0, o.folio), bench.get(o.REFCOUNT, 2)) == (1, 2, 1)
+    assert (bench.ask(0), bench.register(0, o.folio), bench.register(0, o.cursor)) == (1, 2, 5)
+    assert (bench.get(o.FOLIO_LOCK, 2), bench.get(o.REFCOUNT, 2), bench.get(o.REFCOUNT, 3)) == (1, 2, 0)
+
+
+def test_an_entry_maps_a_page_of_a_large_folio_and_refers_to_the_folio() -> None:
+    """Page 5 maps the second page of folio 2, number 3; zapped, it gives folio 2 its reference back."""
+    bench = one(set_pte_file(False), zap_ptes(), folio=2, cursor=5, limit=6)
+    bench.layout.g[c.G_FOLIO_MASK] = 1
+    bench.set(o.REFCOUNT, 1, 2)
+    bench.steps(0)
+    assert bench.pte(1, 5) >> c.PTE_FOLIO_SHIFT == 3
+    bench.steps(0)
+    assert (bench.pte(1, 5), bench.get(o.REFCOUNT, 2), bench.get(o.REFCOUNT, 3)) == (0, 0, 0)
+
+
 @pytest.mark.parametrize(
     ("pages", "address", "vma", "window"),
     [
