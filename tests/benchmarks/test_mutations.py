@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
-from benchmarks.mutants import HOLDS, Mutant, Mutants, Names, Searches
+from benchmarks.mutants import Mutant, Mutants, Names, Searches
 from benchmarks.mutations import (
     Explanation,
     Use,
@@ -17,7 +19,7 @@ from benchmarks.mutations import (
     stale,
     use_of,
 )
-from spfvar.explore.guards import CHECK, Guard
+from spfvar.explore.guards import Guard
 from spfvar.explore.sections import LOCK
 from spfvar.matrix import catalogue
 from spfvar.matrix.ablate import ablate
@@ -146,7 +148,36 @@ def test_equal_searches_are_run_once() -> None:
 
 
 def test_what_is_said_to_do_the_same_is_tried() -> None:
-    """Two copies of a page: the fault looks at the entry before it copies, and once the table is locked.
+    """A shared page is mapped with its folio locked: without that lock, the table's is missed.
 
-    With a partner that the fault does not come by, the explanation is not so.
+    Neither is noticed alone in this race.  With a partner that does something else it is not so.
     """
+    races = {"two-shared-faults": catalogue.races()["two-shared-faults"]}
+    shared = Mutants(registry().any_variant("mmap-lock"), races, Searches())
+    found = {use_of("mmap-lock", mutant, shared.names): mutant.guard for mutant in shared.run()}
+    locks = [one for one in found if one.function == "finish_fault" and "page_table->ptl" in one.guard]
+    assert [one.noticed for one in locks] == [False, False]
+    use = locks[-1]
+    for partner, wrong in (("lock_folio_maybe_drop_mmap: lock: *", 0), ("filemap_fault: reference: *", 1)):
+        why = Explanation.model_validate(
+            {"designs": ["*"], "functions": ["*"], "guard": "*", "why": "redundant", "because": "x.",
+             "with": [partner]}
+        )  # fmt: skip
+        assert len(list(not_so(shared, {use: why}, found))) == wrong
+
+
+def test_what_was_found_is_kept_and_belongs_to_the_model(tmp_path: Path) -> None:
+    """A second process runs no search; with another model's file all are run again."""
+    races = {"two-copies": catalogue.races()["two-copies"]}
+    keep = tmp_path / "searches.json"
+    first = Searches(keep)
+    found = Mutants(registry().any_variant("mmap-lock"), races, first).run()
+    first.save()
+    second = Searches(keep)
+    assert Mutants(registry().any_variant("mmap-lock"), races, second).run() == found
+    assert (first.done > 0, second.done) == (True, 0)
+    kept = json.loads(keep.read_text(encoding="utf-8"))
+    keep.write_text(json.dumps(kept | {"model": "another"}), encoding="utf-8")
+    third = Searches(keep)
+    Mutants(registry().any_variant("mmap-lock"), races, third).run()
+    assert third.done == first.done
