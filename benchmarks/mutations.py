@@ -237,11 +237,13 @@ def _line(use: Use) -> str:
 
 
 def _told(what: str) -> Progress:
-    """Progress on one line of standard error, where somebody looks at it."""
+    """Progress on standard error: one line that changes, and in a file one when a stage has ended."""
 
     def tell(stage: str, done: int, of: int) -> None:
         if sys.stderr.isatty():
             print(f"\r{what}: {stage} {done} of {of}\x1b[K", end="" if done < of else "\n", file=sys.stderr)
+        elif done == of:
+            print(f"{what}: {of} {stage}", file=sys.stderr, flush=True)
 
     return tell
 
