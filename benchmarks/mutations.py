@@ -2,34 +2,36 @@
 
     python -m benchmarks.mutations > docs/mutations.md        (make mutations)
 
-Each guard is taken out at each call of its function, as `spfvar ablate DESIGN --hunt` does; what no race
-notices has to be explained in benchmarks/survivors.toml.  The exit code is 1 if an explanation no longer
-applies.
-``--keep DIR`` keeps what was found there, a file for each design as ``--format json`` writes it, and takes
-what is there already; ``--no-hunt`` leaves generated races out, and so does not judge explanations.
+Each guard is taken out at each call of its function, of one race after the other until one breaks.  What no
+race notices has to be explained in benchmarks/survivors.toml; what is not is taken out of generated races, as
+`spfvar ablate --hunt` does.  An explanation that names what does the same ("with") is tried: without that,
+the guard has to be missed.  The exit code is 1 if an explanation no longer applies.
+
+``--keep DIR`` keeps what searches found, for the next time; ``--no-hunt`` leaves generated races out,
+``--hunt-all`` has them look at what is explained, too.  ``--partners`` prints no page, but what has to be
+taken out besides, one guard at a time, for a guard that is left to be missed.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import toml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from spfvar.atomic import write_atomically
+from benchmarks.mutants import Mutant, Mutants, Names, Progress, Searches
+from spfvar.explore.guards import Guard
 from spfvar.matrix import catalogue
-from spfvar.matrix.ablate import ablate
-from spfvar.matrix.guard_hunt import hunt_guards
+from spfvar.matrix.ablate import HuntedGuard
+from spfvar.matrix.guard_hunt import hunt_uses
 from spfvar.matrix.hunting import Plan
 from spfvar.plugins.registry import load_registry
-from spfvar.report.ablation import render_json
 
 #: In mainline; in ChromeOS' and Android's trees.
 DESIGNS = (
@@ -47,7 +49,8 @@ WHY = {
 class Explanation(BaseModel):
     """Why nothing notices some guards.
 
-    ``designs``, ``functions``, ``guard`` and ``calls`` are globs of names as `Use` has them.
+    ``designs``, ``functions``, ``guard`` and ``calls`` are globs of names as `Use` has them; ``partners``
+    ("with" in the table) are globs of names as `Names.text` has them: of what does the same.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -58,6 +61,7 @@ class Explanation(BaseModel):
     calls: tuple[str, ...] = ("*",)
     why: Literal["redundant", "cost", "outside"]
     because: str
+    partners: tuple[str, ...] = Field(default=(), alias="with")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class Use:
     """A guard at one call of its function, in one design; ``call`` is "" where threads begin with it.
 
     ``guard`` is its kind and name, ``call`` the caller, each with a number where there are several alike.
+    ``races`` are those that hold without it.
     """
 
     design: str
@@ -72,10 +77,10 @@ class Use:
     guard: str
     call: str
     by_race: bool
-    by_hunt: bool
     open: bool
     races: int
-    generated: int
+    by_hunt: bool = False
+    generated: int = 0
 
     @property
     def noticed(self) -> bool:
@@ -83,36 +88,14 @@ class Use:
         return self.by_race or self.by_hunt
 
 
-def uses_of(design: str, entries: Sequence[Mapping[str, Any]]) -> Iterator[Use]:
-    """Every use of a design's guards, from what ``spfvar ablate --format json`` says."""
-    alike: dict[tuple[str, str], list[str]] = {}
-    calls: dict[tuple[str, str], list[str]] = {}
-    for entry in entries:
-        alike.setdefault((entry["function"], _kind_and_name(entry)), []).append(entry["where"])
-        for call in entry["calls"]:
-            calls.setdefault((entry["function"], call["caller"]), []).append(call["where"])
-    for entry in entries:
-        name = _kind_and_name(entry)
-        guard = _numbered(name, entry["where"], alike[entry["function"], name])
-        for call in entry["calls"] or [entry]:
-            caller = ""
-            if entry["calls"]:
-                same = calls[entry["function"], call["caller"]]
-                caller = _numbered(call["caller"], call["where"], same)
-            hunted = call["hunted"] or {"races": 0, "needed": None}
-            yield Use(
-                design, entry["function"], guard, caller, bool(call["breaks"]), hunted["needed"] is not None,
-                bool(call["incomplete"]), len(call["holds"]), hunted["races"],
-            )  # fmt: skip
-
-
-def _kind_and_name(entry: Mapping[str, Any]) -> str:
-    return f"{entry['kind']}: {entry['guard']}"
-
-
-def _numbered(name: str, where: str, alike: Sequence[str]) -> str:
-    places = sorted(set(alike), key=lambda place: (place.rpartition(":")[0], int(place.rpartition(":")[2])))
-    return name if len(places) == 1 else f"{name}, {places.index(where) + 1} of {len(places)}"
+def use_of(design: str, mutant: Mutant, names: Names, hunted: HuntedGuard | None = None) -> Use:
+    """What the races here, and perhaps generated ones, say of a guard at a call."""
+    guard = mutant.guard
+    return Use(
+        design, guard.function, names.guard(guard), names.call(guard), mutant.breaks is not None,
+        bool(mutant.open), len(mutant.holds),
+        hunted is not None and hunted.needed is not None, hunted.races if hunted is not None else 0,
+    )  # fmt: skip
 
 
 def explains(explanation: Explanation, use: Use) -> bool:
@@ -120,20 +103,22 @@ def explains(explanation: Explanation, use: Use) -> bool:
     return (
         any(fnmatchcase(use.design, glob) for glob in explanation.designs)
         and any(fnmatchcase(use.function, glob) for glob in explanation.functions)
-        and fnmatchcase(use.guard, explanation.guard.replace("[", "[[]"))
+        and _matches(use.guard, explanation.guard)
         and any(fnmatchcase(use.call, glob) for glob in explanation.calls)
     )
+
+
+def _matches(text: str, glob: str) -> bool:
+    return fnmatchcase(text, glob.replace("[", "[[]"))
 
 
 def explained(uses: Sequence[Use], explanations: Sequence[Explanation]) -> dict[Use, Explanation]:
     """The first explanation of each use that nothing notices."""
     found = {}
     for use in uses:
-        if not use.noticed:
-            for explanation in explanations:
-                if explains(explanation, use):
-                    found[use] = explanation
-                    break
+        explanation = next((one for one in explanations if explains(one, use)), None)
+        if explanation is not None and not use.noticed:
+            found[use] = explanation
     return found
 
 
@@ -142,9 +127,9 @@ def stale(uses: Sequence[Use], explanations: Sequence[Explanation]) -> list[str]
     found = explained(uses, explanations)
     designs = {use.design for use in uses}
     wrong = []
-    for number, explanation in enumerate(explanations, 1):
+    for explanation in explanations:
         mine = [use for use, why in found.items() if why is explanation]
-        about = f"explanation {number} ({', '.join(explanation.functions)}: {explanation.guard})"
+        about = _about(explanation, explanations)
         for glob in explanation.designs:
             here = {design for design in designs if fnmatchcase(design, glob)}
             if here and not any(use.design in here for use in mine):
@@ -158,6 +143,43 @@ def stale(uses: Sequence[Use], explanations: Sequence[Explanation]) -> list[str]
     return wrong
 
 
+def _about(explanation: Explanation, explanations: Sequence[Explanation]) -> str:
+    number = 1 + next(n for n, one in enumerate(explanations) if one is explanation)
+    return f"explanation {number} ({', '.join(explanation.functions)}: {explanation.guard})"
+
+
+def not_so(
+    mutants: Mutants, found: Mapping[Use, Explanation], guards: Mapping[Use, Guard]
+) -> Iterator[tuple[Use, Explanation]]:
+    """Guards that nothing misses without what is said to do the same."""
+    for use, explanation in found.items():
+        globs = explanation.partners
+        others = [
+            guard
+            for guard in mutants.guards
+            if any(_matches(mutants.names.text(guard), glob) for glob in globs)
+        ]
+        if globs and not missed(mutants, guards[use], others):
+            yield use, explanation
+
+
+def missed(mutants: Mutants, guard: Guard, partners: Collection[Guard]) -> str:
+    """A race that holds without the partners, and breaks without them and the guard; "" if there is none."""
+    for subject in mutants.coming_by(guard):
+        others = sorted((subject.found & set(partners)) - {guard}, key=lambda one: one.order)
+        if others and subject.misses(guard, others):
+            return subject.name
+    return ""
+
+
+def partners(mutants: Mutants, guard: Guard) -> Iterator[str]:
+    """What does the same as a guard: names, and the race that breaks without both."""
+    for subject in mutants.coming_by(guard):
+        for other in sorted(subject.found - {guard, guard.everywhere}, key=lambda one: one.order):
+            if subject.misses(guard, [other]):
+                yield f"{mutants.names.text(other)} ({subject.name})"
+
+
 def read_explanations(path: Path = SURVIVORS) -> list[Explanation]:
     """The table.  Raises pydantic's ValidationError."""
     entries = toml.loads(path.read_text(encoding="utf-8"))["survivor"]
@@ -169,7 +191,7 @@ def page(
 ) -> str:
     """docs/mutations.md; ``size`` is that of the generated races, None: there were none."""
     found = explained(uses, explanations)
-    generated = f"generated ones of up to {size} statements" if size else "no generated ones, in this run"
+    generated = f"generated ones of up to {size} statements" if size else "nothing else in this run"
     lines = [HEAD.replace("GENERATED", generated), *_scores(designs, uses, found), ""]
     for why, title in WHY.items():
         mine = [explanation for explanation in explanations if explanation.why == why]
@@ -204,6 +226,8 @@ def _explanation(explanation: Explanation, about: Sequence[Use]) -> Iterator[str
         yield f"  * called by {', '.join(calls)}"
     yield f"  * in {', '.join(f'`{design}`' for design in designs)}"
     yield f"  * {explanation.because}"
+    if explanation.partners:
+        yield f"  * Missed without {' and '.join(explanation.partners)}."
 
 
 def _line(use: Use) -> str:
@@ -212,22 +236,65 @@ def _line(use: Use) -> str:
     return f"* `{use.design}`: `{use.function}`: {use.guard}{call}: {held}"
 
 
-def entries_of(design: str, size: int | None, keep: Path | None) -> list[dict[str, Any]]:
-    """What ablation says of a design; ``size`` of the generated races, None: none of them."""
-    kept = keep / f"{design}.json" if keep is not None else None
-    if kept is not None and kept.exists():
-        return list(json.loads(kept.read_text(encoding="utf-8")))
-    print(f"taking guards out of {design}", file=sys.stderr)
-    variant = load_registry().any_variant(design)
+def _told(what: str) -> Progress:
+    """Progress on standard error: one line that changes, and in a file one when a stage has ended."""
+
+    def tell(stage: str, done: int, of: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{what}: {stage} {done} of {of}\x1b[K", end="" if done < of else "\n", file=sys.stderr)
+        elif done == of:
+            print(f"{what}: {of} {stage}", file=sys.stderr, flush=True)
+
+    return tell
+
+
+@dataclass(slots=True)
+class Run:
+    """What a run of some designs found: every use, in order; and explanations that are not so."""
+
+    searches: Searches
+    explanations: Sequence[Explanation]
+    uses: list[Use] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    def add(self, design: str, size: int | None, everything: bool) -> None:
+        """Take every guard out of a design; what is left, out of generated races of up to ``size``.
+
+        ``everything``: what is explained, too.
+        """
+        mutants = mutants_of(design, self.searches)
+        found = mutants.run()
+        names = mutants.names
+        guards = {use_of(design, mutant, names): mutant.guard for mutant in found}
+        why = explained(list(guards), self.explanations)
+        for use, explanation in not_so(mutants, why, guards):
+            about = _about(explanation, self.explanations)
+            self.wrong.append(f"{about}: not missed in {design}: {_line(use)}")
+        hunted: Mapping[Guard, HuntedGuard] = {}
+        if size is not None:
+            left = {
+                guard for use, guard in guards.items() if not use.noticed and (everything or use not in why)
+            }
+            hunted = hunt_uses(mutants.variant, left, Plan(size), _told(design))
+        self.uses += [use_of(design, mutant, names, hunted.get(mutant.guard)) for mutant in found]
+
+
+def mutants_of(design: str, searches: Searches) -> Mutants:
+    """A design in all races."""
     races = catalogue.races()
-    found = ablate(variant, {name: races[name] for name in races.select(())})
-    if size is not None:
-        found = hunt_guards(variant, found, Plan(size))
-    text = render_json(design, found)
-    if kept is not None:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(str(kept), text)
-    return list(json.loads(text))
+    chosen = {name: races[name] for name in races.select(())}
+    return Mutants(load_registry().any_variant(design), chosen, searches, _told(design))
+
+
+def print_partners(run: Run, design: str) -> None:
+    """For each guard that is left, what does the same."""
+    mutants = mutants_of(design, run.searches)
+    for mutant in mutants.run():
+        use = use_of(design, mutant, mutants.names)
+        if not use.noticed and not explained([use], run.explanations):
+            print(_line(use))
+            for text in partners(mutants, mutant.guard):
+                print(f"  * {text}")
 
 
 def main() -> int:
@@ -236,15 +303,24 @@ def main() -> int:
     parser.add_argument("designs", nargs="*", metavar="DESIGN")
     parser.add_argument("--size", type=int, default=2)
     parser.add_argument("--no-hunt", action="store_true")
+    parser.add_argument("--hunt-all", action="store_true")
+    parser.add_argument("--partners", action="store_true")
     parser.add_argument("--keep", type=Path, metavar="DIR")
     options = parser.parse_args()
-    size = None if options.no_hunt else options.size
+    keep = options.keep / "searches.json" if options.keep is not None else None
+    run = Run(Searches(keep), read_explanations())
     designs = options.designs or DESIGNS
-    uses = [use for design in designs for use in uses_of(design, entries_of(design, size, options.keep))]
-    explanations = read_explanations()
-    print(page(designs, uses, explanations, size), end="")
-    # Some explanations are about guards that only generated races come by.
-    wrong = stale(uses, explanations) if size is not None else []
+    size = None if options.no_hunt else options.size
+    for design in designs:
+        if options.partners:
+            print_partners(run, design)
+        else:
+            run.add(design, size, options.hunt_all)
+        run.searches.save()
+    if options.partners:
+        return 0
+    print(page(designs, run.uses, run.explanations, size), end="")
+    wrong = [*run.wrong, *stale(run.uses, run.explanations)]
     for text in wrong:
         print(text, file=sys.stderr)
     return 1 if wrong else 0
@@ -253,10 +329,12 @@ def main() -> int:
 HEAD = """\
 # Guards at every call
 
-Generated by `make mutations`. A guard is taken out at one call of its function at a time, of the designs that
-are or were in a kernel tree; [ablation](ablate.md) says how, and what a guard is. It is *noticed* if a race
-breaks without it: those of `races/`, and GENERATED. What is not noticed is explained
-below (`benchmarks/survivors.toml`); an explanation that no longer applies makes `make mutations` fail.
+Generated by `make mutations`, in one run. A guard is taken out at one call of its function at a time, of the
+designs that are or were in a kernel tree; [ablation](ablate.md) says how, and what a guard is. It is
+*noticed* if a race breaks without it: one of `races/`, and if that is none, and it is not explained either,
+GENERATED. What is not noticed is explained below (`benchmarks/survivors.toml`).
+Where an explanation names what does the same, the run has tried it: some race holds without that, and breaks
+without that and the guard. An explanation that no longer applies makes `make mutations` fail.
 """
 
 

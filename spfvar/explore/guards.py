@@ -122,6 +122,7 @@ class Guards:
             for number, guard in _guards_of(automaton, self._compared, wanted):
                 for key in {guard.everywhere, guard}:
                     nodes.setdefault(key, {}).setdefault(name, []).append(number)
+        self._automata = automata
         self._nodes = nodes
         self.found = sorted(nodes, key=lambda guard: guard.order)
         #: With the callers' calls apart, as ``found`` has them, but unmarked; and with equal calls as one.
@@ -159,6 +160,27 @@ class Guards:
             self._made[key] = self._taken_out(guard, passed)
         made = self._made[key]
         return made and replace(made, guard=guard)
+
+    def still_marked(self, guard: Guard, alone: Collection[int]) -> Mapping[str, Automaton] | None:
+        """The automata without the guard, whose calls are still apart, so that another can be taken out.
+
+        ``alone`` is as in `removal`; None if the guard turns out to be none.
+        """
+        if guard.kind == CHECK and len(alone) != 1:
+            return None
+        changed = dict(self._automata)
+        for name, nodes in self._nodes[guard].items():
+            passed = next(iter(alone), 0) if guard.kind == CHECK else 0
+            without = _without(guard.kind, self._automata[name], nodes, passed, self._compared)
+            if without is None:
+                return None
+            changed[name] = without
+        return changed
+
+    @property
+    def plain(self) -> Mapping[str, Automaton]:
+        """The automata with equal calls as one."""
+        return self._plain
 
     def _taken_out(self, guard: Guard, passed: int) -> Removal | None:
         changed = dict(self._plain)

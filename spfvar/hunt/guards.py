@@ -53,13 +53,15 @@ class GuardHunter:
     ``tried`` counts, for each guard, the races that came by it and hold without it; ``idle`` those of them in
     which nothing changes without it: a check that never fails, threads that do the same.  ``broken`` has the
     first race that breaks without it, and why.  ``open``: races whose search hit a bound, or that break with
-    every guard in place.  ``wanted`` says of a race which primitives are looked at.
+    every guard in place.  ``wanted`` says of a race which primitives are looked at, ``sought`` which guards
+    (None: all of them).
     """
 
     stack: Stack
     wanted: Wanted
     needed: set[Guard]
     options: Options = BOUNDS
+    sought: Collection[Guard] | None = None
     races: int = 0
     open: int = 0
     tried: Counter[Guard] = field(default_factory=Counter)
@@ -75,7 +77,7 @@ class GuardHunter:
     def _run(self, races: list[Race]) -> None:
         automata = extract_race(races[0], self.stack, callers=True)
         guards = Guards(automata, self.wanted(races[0]))
-        if not set(guards.found) - self.needed:
+        if not self._looked_for(guards):
             self.races += len(races)
             return
         sizes = _largest(sizes_of(race, automata) for race in races)
@@ -95,6 +97,10 @@ class GuardHunter:
                 continue
             self._take_out(race, automata, guards, _reached(whole.world, found), sizes, without)
 
+    def _looked_for(self, guards: Guards) -> set[Guard]:
+        found = set(guards.found) - self.needed
+        return found if self.sought is None else found.intersection(self.sought)
+
     def _take_out(
         self,
         race: Race,
@@ -106,7 +112,8 @@ class GuardHunter:
     ) -> None:
         """Each guard of a race that holds, which ``reached`` these outcomes."""
         causes: dict[int, Cause | None] = {}
-        for removal in _removals(race, automata, guards, reached, self.needed):
+        others = set(guards.found) - self._looked_for(guards)
+        for removal in _removals(race, automata, guards, reached, others):
             if removal.automata is None:
                 self.tried[removal.guard] += 1
                 self.idle[removal.guard] += 1

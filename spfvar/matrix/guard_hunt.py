@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
-from spfvar.hunt.guards import GuardHunter, needed_in
+from spfvar.explore.guards import Guard
+from spfvar.hunt.guards import GuardHunter, Wanted, needed_in
 from spfvar.hunt.programs import Group
 from spfvar.hunt.run import BOUNDS
 from spfvar.matrix.ablate import (
@@ -45,14 +46,37 @@ def hunt_guards(
         if progress is not None:
             progress("generated races", done, len(groups))
     for guard in {*hunter.tried, *hunter.broken}:
-        broken = hunter.broken.get(guard)
-        needed = needed_in(*broken, stack, guard, wanted, BOUNDS) if broken is not None else None
-        hunted = HuntedGuard(hunter.tried[guard], hunter.idle[guard], needed)
-        known.setdefault(guard, Ablation(guard)).hunted = hunted
+        known.setdefault(guard, Ablation(guard)).hunted = _hunted(hunter, guard, stack, wanted)
     for ablation in known.values():
         ablation.calls.clear()  # which `by_guard` finds again, with the new ones
     hunt = GuardHunt(hunter.races, plan.size, hunter.open, until.complete)
     return replace(ablated, guards=by_guard(known, variant), hunt=hunt)
+
+
+def hunt_uses(
+    variant: Variant, sought: Collection[Guard], plan: Plan, progress: Progress | None = None
+) -> dict[Guard, HuntedGuard]:
+    """What the plan's races say of these guards, until each of them is needed in one.
+
+    Of one that is needed, the first race that says so.  Raises StrategyError.
+    """
+    stack = Stack(variant)
+    wanted = _wanted(has_all(variant, False))
+    hunter = GuardHunter(stack, wanted, set(), sought=set(sought))
+    groups = list(plan.groups()) if sought else []
+    for done, group in enumerate(groups, 1):
+        hunter.run([group])
+        if progress is not None:
+            progress("generated races", done, len(groups))
+        if len(hunter.broken) == len(sought):
+            break
+    return {guard: _hunted(hunter, guard, stack, wanted) for guard in {*hunter.tried, *hunter.broken}}
+
+
+def _hunted(hunter: GuardHunter, guard: Guard, stack: Stack, wanted: Wanted) -> HuntedGuard:
+    broken = hunter.broken.get(guard)
+    needed = needed_in(*broken, stack, guard, wanted, BOUNDS) if broken is not None else None
+    return HuntedGuard(hunter.tried[guard], hunter.idle[guard], needed)
 
 
 class _Until:

@@ -88,6 +88,16 @@ def test_what_is_needed_already_is_not_tried_and_equal_races_are_run_once() -> N
     assert dict(again.tried) == tried
 
 
+def test_only_what_is_sought_is_tried() -> None:
+    """Of two locks one is asked for: the other is neither counted nor found needed."""
+    first, second = locks()
+    some = list(groups(MEMORIES["neighbours"], 2, (2,), ("load", "merge")))
+    hunter = GuardHunter(stack(), only_write_locks, set(), sought={second})
+    hunter.run(some)
+    assert set(hunter.broken) == {second}
+    assert first not in hunter.tried
+
+
 def test_a_race_that_does_not_come_by_a_guard_is_not_one_without_it() -> None:
     """Two loads lock nothing for writing."""
     first, _ = locks()
