@@ -72,7 +72,7 @@ SOMETHING_FAILED = 1
 @click.option(
     "--generated",
     type=int,
-    default=5000,
+    default=2000,
     show_default=True,
     metavar="N",
     help="Search so many generated races; 0: none.",

@@ -133,6 +133,12 @@ def _why_not(race: Race, statement: RaceStatement) -> str:
     return ""
 
 
+def _uses_pin(program: Sequence[RaceStatement]) -> bool:
+    """Does it use a page that it pins, if it pins one?"""
+    roles = {VERBS[statement.verb].pin for statement in program}
+    return "takes" not in roles or "uses" in roles
+
+
 # --- families of groups --------------------------------------------------------------------------
 
 
@@ -170,6 +176,8 @@ class Family:
         if any(one == other and first > second for one, first, other, second in pairs):
             return None  # actors of one length are in order, for their order does not matter
         known = _known(self.memory)
+        if not all(_uses_pin([known[one].statement for one in program]) for program in programs):
+            return None  # what is pinned for nothing is pinned in a larger race for something
         memory = MEMORIES[self.memory]
         if not memory.used <= frozenset().union(*(known[one].names for one in sum(programs, ()))):
             return None  # a smaller memory would do

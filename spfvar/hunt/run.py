@@ -21,7 +21,7 @@ from spfvar.plugins.variant import Stack
 from spfvar.scenario.race import Race
 
 #: A generated race has so few threads and pages that a larger search is one that got lost.
-BOUNDS = Options(max_states=200_000, seconds=float("inf"))
+BOUNDS = Options(max_states=1_000_000, seconds=float("inf"))
 
 
 @dataclass(frozen=True, slots=True)
