@@ -239,7 +239,8 @@ class If:
 
 Statement = (
     Assign | Load | Store | Rmw | Cmpxchg | AddUnless | Fence
-    | SpinLock | SpinTrylock | SpinUnlock | SpinIsLocked | RcuLock | RcuUnlock | RcuSync | SrcuLock | SrcuUnlock | SrcuSync | If
+    | SpinLock | SpinTrylock | SpinUnlock | SpinIsLocked
+    | RcuLock | RcuUnlock | RcuSync | SrcuLock | SrcuUnlock | SrcuSync | If
 )  # fmt: skip
 
 # -- What is asked of the end --------------------------------------------------------------------------------
