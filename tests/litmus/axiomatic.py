@@ -1,10 +1,11 @@
 """LKMM by its axioms: every candidate execution of a litmus test, and which of them the model allows.
 
-A second opinion, written from the model's definition in the kernel (``tools/memory-model/linux-kernel.cat`` of
-v6.1, and ``rmw-sequence`` of v6.3) and from nothing of spfvar's: events, reads-from and coherence order,
-relations, axioms.  Names are the model's own.  Small tests only: all is enumerated.
+A second opinion, written from the model's definition in the kernel (``tools/memory-model/linux-kernel.cat``,
+v6.12) and from nothing of spfvar's: events, reads-from and coherence order, relations, axioms.  Names are the
+model's own.  Small tests only: all is enumerated.
 
-* A failed ``cmpxchg()`` is a load without order (v6.1; herd7 after 2024 has another rule).
+* SRCU sections are matched by nesting, as in v6.1, not by the index that the unlock is given.
+* A failed ``cmpxchg()`` is a load without order (newer herd7 lets smp_mb__after_atomic() order it).
 * Plain accesses are refused.
 """
 
