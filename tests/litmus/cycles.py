@@ -233,6 +233,14 @@ def name(cycle: Cycle) -> str:
     return "+".join(segment.name for segment in cycle)
 
 
+def by_name(text: str) -> Cycle:
+    """The cycle of that `name`."""
+    found = {segment.name: segment for segment in segments()}
+    cycle = tuple(found[part] for part in text.split("+"))
+    assert is_cycle(cycle), text
+    return cycle
+
+
 def to_test(cycle: Cycle) -> Test:
     """The litmus test of a cycle; its clause says that the cycle closed.
 
