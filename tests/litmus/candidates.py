@@ -57,8 +57,14 @@ def executions(test: Test, worth: Callable[[tuple[Trace, ...], Finals | None], b
     `worth` is asked about each way through the threads first, with None for the final values of words.
     """
     start = initial_values(test)
-    for chosen in product(*traces(test)):
+    found = traces(test)
+    known = {event.place for ways in found for trace in ways for event in trace.events}
+    initial = {(place, start.get(place, 0)) for place in known}
+    for chosen in product(*found):
         if not worth(chosen, None) or (test.filter is not None and holds(test.filter, chosen, None) is False):
+            continue
+        written = initial.union(*(trace.written for trace in chosen))
+        if not all(trace.read <= written for trace in chosen):
             continue
         events = [event for trace in chosen for event in trace.events]
         thread = [number for number, trace in enumerate(chosen) for _ in trace.events]

@@ -92,12 +92,15 @@ def _change(kind: FenceKind, *, fence_first: bool) -> Build:
     return lambda first, last: (first, *(middle if fence_first else middle[::-1]), last)
 
 
+OTHER = Address("other")  # `to_test` gives each thread one of its own
+
+
 def _atomic_inc() -> Statement:
-    return Rmw(None, Address("other"), "+", Number(1), "nothing", "once")
+    return Rmw(None, OTHER, "+", Number(1), "nothing", "once")
 
 
 def _full_change(first: Access, last: Access) -> tuple[Statement, ...]:
-    return first, Rmw(None, Address("other"), "+", Number(1), "new", "full"), last
+    return first, Rmw(None, OTHER, "+", Number(1), "new", "full"), last
 
 
 def _acquire(first: Access, last: Access) -> tuple[Statement, ...]:
@@ -283,7 +286,14 @@ def to_test(cycle: Cycle) -> Test:
         body = segment.link.build(*accesses) if segment.link is not None else tuple(accesses)
         if segment.link is CONTROL:
             body = _with_condition(body, _value(*values[number, False], target))
-        threads.append(_thread(body))
+        own = Address(f"other{number}")
+        threads.append(
+            _thread(
+                tuple(
+                    replace(s, address=own) if isinstance(s, Rmw) and s.address == OTHER else s for s in body
+                )
+            )
+        )
     return Test(name(cycle), tuple(initial), tuple(threads), "exists", And(tuple(clauses)))
 
 
