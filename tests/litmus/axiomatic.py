@@ -92,6 +92,12 @@ def sequential(execution: Execution) -> bool:
     return acyclic(union(_program_order(execution.ways.thread), rf, co, fr))
 
 
+def without_load_buffering(execution: Execution) -> bool:
+    """What LKMM allows without a cycle of program order and reads-from: no load is satisfied by its own future."""
+    rf, _, _ = _communication(execution)
+    return acyclic(union(_program_order(execution.ways.thread), rf)) and lkmm(execution)
+
+
 def _program_order(thread: list[int]) -> Relation:
     every = range(len(thread))
     return of_pairs(len(thread), ((a, b) for a in every for b in every if a < b and thread[a] == thread[b]))

@@ -51,7 +51,7 @@ Access = Load | Store
 Build = Callable[[Access, Access], tuple[Statement, ...]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Link:
     """What is between two accesses of a thread: `build` makes the thread's statements of them.
 
@@ -62,8 +62,11 @@ class Link:
     kinds: tuple[str, ...]
     build: Build
 
+    def __repr__(self) -> str:
+        return self.name
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Segment:
     """A thread's part of a cycle: two accesses with a link between, or, with none, one store."""
 
@@ -74,6 +77,9 @@ class Segment:
     @property
     def name(self) -> str:
         return self.first if self.link is None else f"{self.first}-{self.link.name}-{self.last}"
+
+    def __repr__(self) -> str:
+        return self.name
 
 
 Cycle = tuple[Segment, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spfvar.litmus.parse import parse
-from tests.litmus.axiomatic import sequential, states, verdict
+from tests.litmus.axiomatic import sequential, states, verdict, without_load_buffering
 from tests.litmus.cycles import by_name, to_test
 from tests.litmus.traces import RefusedError
 
@@ -67,6 +67,14 @@ SHAPES = {
 def test_known_shapes(name: str) -> None:
     """The verdict of the axioms."""
     assert verdict(to_test(by_name(name))) == SHAPES[name]
+
+
+@pytest.mark.parametrize("name", [name for name in SHAPES if SHAPES[name] == "sometimes"])
+def test_load_buffering_is_what_stores_before_the_loads_they_follow(name: str) -> None:
+    """Only where each thread of a cycle loads, then stores, and is read: nothing else needs it."""
+    needs = all(part.startswith("R") and part.endswith("W") for part in name.split("+"))
+    found = verdict(to_test(by_name(name)), without_load_buffering)
+    assert found == ("never" if needs else "sometimes")
 
 
 def run(values: str, *threads: str, clause: str) -> str | None:
