@@ -50,6 +50,8 @@ SHAPES = {
     "W+R-acquire-W+R-acquire-R": "sometimes",
     "W-release-W+R-release-W+R-acquire-R": "never",
     "W-release-W+R-release-W+W-mb-R": "sometimes",
+    "W-mb-W+R-acquire-R+W-mb-R": "never",  # what happens after a strong fence counts as behind it
+    "W-mb-W+R-po-R+W-mb-R": "sometimes",
     "W+R-mb-R+W+R-mb-R": "never",
     "W+R-acquire-R+W+R-acquire-R": "sometimes",
     # At least as many grace periods as read-side sections.
@@ -60,6 +62,8 @@ SHAPES = {
     "R-rcu-W+R-sync-W+R-rcu-W": "sometimes",
     "R-rcu-W+R-sync-W+R-sync-W": "never",
     "W-sync-W+W-rcu-W+W-sync-W+W-rcu-W": "never",
+    "W-sync-W+W-sync-W+W-rcu-W+W-rcu-W": "never",
+    "W-sync-W+W-rcu-W+W-rcu-W+W-rcu-W": "sometimes",
 }
 
 
@@ -167,6 +171,23 @@ def test_addresses_are_values() -> None:
         == "always"
     )
     assert run("x=&y;", "int *p; int r; p = READ_ONCE(*x); r = !p;", clause="0:r=0") == "always"
+
+
+def test_a_load_comes_before_the_store_that_overwrites_what_it_read() -> None:
+    """A value goes round three threads: happens-before has fr within the first one, which has no dependency."""
+    first = "int r; r = READ_ONCE(*x); WRITE_ONCE(*x, 2);"
+    second = "int r; r = READ_ONCE(*x); if (r == 2) WRITE_ONCE(*y, 1);"
+    third = "int r; r = READ_ONCE(*y); WRITE_ONCE(*x, r);"
+    assert run("", first, second, third, clause=r"0:r=1") == "never"
+
+
+def test_a_load_waits_for_what_the_store_that_it_reads_depends_on() -> None:
+    """x to y by data, y read back by the same thread, on to the lock's word: load buffering is forbidden."""
+    first = "int a; int b; a = READ_ONCE(*x); WRITE_ONCE(*y, a); b = READ_ONCE(*y); WRITE_ONCE(*l, {});"
+    second = "int r; r = READ_ONCE(*l); smp_mb(); WRITE_ONCE(*x, 1);"
+    clause = r"0:a=1 /\ 0:b=1 /\ 1:r=1"
+    assert run("", first.format("b"), second, clause=clause) == "never"
+    assert run("", first.format("1"), second, clause=clause) == "sometimes"
 
 
 def test_a_filter_leaves_executions_out() -> None:
