@@ -139,6 +139,23 @@ def _control(first: Access, last: Access) -> tuple[Statement, ...]:
     return first, If(Register(first.register), (last,))
 
 
+def _xchg(first: Access, last: Access) -> tuple[Statement, ...]:
+    """The first store is an exchange, in full order."""
+    assert isinstance(first, Store)
+    return Rmw(None, first.address, "xchg", first.value, "old", "full"), last
+
+
+def _xchg_release(first: Access, last: Access) -> tuple[Statement, ...]:
+    assert isinstance(last, Store)
+    return first, Rmw(None, last.address, "xchg", last.value, "old", "release")
+
+
+def _fetch_acquire(first: Access, last: Access) -> tuple[Statement, ...]:
+    """The first load is an atomic change that leaves what it reads."""
+    assert isinstance(first, Load)
+    return Rmw(first.register, first.address, "+", Number(0), "old", "acquire"), last
+
+
 def _two_locks(*middle: Statement) -> Build:
     return lambda first, last: (
         SpinLock(Address("lock")), first, SpinUnlock(Address("lock")),
@@ -173,9 +190,12 @@ ONE_LOCK = Link("lock", ANY, _one_lock)
 BEFORE_ATOMIC = Link("before-atomic", ANY, _change("before-atomic", fence_first=True))
 AFTER_ATOMIC = Link("after-atomic", ANY, _change("after-atomic", fence_first=False))
 FULL_CHANGE = Link("full-rmw", ANY, _full_change)
+XCHG = Link("xchg", ("WR", "WW"), _xchg)
+XCHG_RELEASE = Link("xchg-release", ("RW", "WW"), _xchg_release)
+FETCH_ACQUIRE = Link("fetch-acquire", ("RR", "RW"), _fetch_acquire)
 LINKS = (
     PO, MB, RMB, WMB, ACQUIRE, RELEASE, ADDRESS, DATA, CONTROL, SYNC, READER, TWO_LOCKS, TWO_LOCKS_MB, SPINLOCK_MB,
-    ONE_LOCK, BEFORE_ATOMIC, AFTER_ATOMIC, FULL_CHANGE,
+    ONE_LOCK, BEFORE_ATOMIC, AFTER_ATOMIC, FULL_CHANGE, XCHG, XCHG_RELEASE, FETCH_ACQUIRE,
 )  # fmt: skip
 
 # -- Cycles ----------------------------------------------------------------------------------------------------
@@ -329,7 +349,9 @@ def _words(statement: Statement) -> Iterator[str]:
         for inner in statement.then:
             yield from _words(inner)
         return
-    parts: list[Expression] = [getattr(statement, part, Number(0)) for part in ("address", "value")]
+    parts: list[Expression] = [
+        getattr(statement, part, Number(0)) for part in ("address", "value", "operand")
+    ]
     while parts:
         part = parts.pop(0)
         if isinstance(part, Address):

@@ -17,6 +17,7 @@ SHAPES = {
     "W-po-W+R-mb-R": "sometimes",
     "W-wmb-W+R-rmb-R": "never",
     "W-release-W+R-acquire-R": "never",
+    "W-xchg-release-W+R-fetch-acquire-R": "never",
     "W-wmb-W+R-addr-R": "never",
     "W-wmb-W+R-ctrl-R": "sometimes",  # a branch orders stores only
     "W-locks-W+R-rmb-R": "never",  # an unlock, then a lock on the same CPU: stores stay in order
@@ -26,6 +27,7 @@ SHAPES = {
     "W-mb-R+W-po-R": "sometimes",
     "W-mb-R+W-mb-R": "never",
     "W-full-rmw-R+W-mb-R": "never",
+    "W-xchg-R+W-mb-R": "never",
     "W-before-atomic-R+W-mb-R": "never",
     "W-after-atomic-R+W-mb-R": "never",
     "W-locks-R+W-mb-R": "sometimes",  # the one order that an unlock and a lock do not give
