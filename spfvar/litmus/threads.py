@@ -255,8 +255,9 @@ class _Reader:
             value = Unary(token.text, self.unary())
         elif cursor.at("(") and cursor.ahead(1).text in _TYPES:
             cursor.take()
-            while not cursor.accept(")"):
-                cursor.take() if cursor.token.kind == "name" or cursor.at("*") else cursor.expect(")")
+            while cursor.token.kind == "name" or cursor.at("*"):
+                cursor.take()
+            cursor.expect(")")
             value = self.unary()
         elif cursor.accept("("):
             value = self.expression()
