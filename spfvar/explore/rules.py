@@ -157,6 +157,7 @@ def join(
         options.forget,
         options.partial_order,
         options.first,
+        world.weak,
     )
     return Followed(rules, _dead_words(world, pieces) if options.forget else [])
 
