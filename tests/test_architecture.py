@@ -18,7 +18,7 @@ LAYERS: list[set[str]] = [
     {"errors", "cpus", "limits"},
     {"units", "atomic", "reading", "toml_places"},
     {"model_errors"},
-    {"toml_input", "ops", "comparison"},
+    {"toml_input", "ops", "comparison", "litmus"},
     {"structs"},
     {"automata", "transition"},
     {"mm"},
