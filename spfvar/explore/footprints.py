@@ -41,7 +41,6 @@ GRACE_PERIOD: Final = "RCU grace period"
 IPI: Final = "interrupts"
 EPOCH: Final = "epochs"
 FULL: Final = "full barriers"
-READER_VIEWS: Final = "what RCU readers did"
 
 #: The last bit of a mask, which stands for every resource that has none of its own.
 REST: Final = 61
@@ -99,6 +98,8 @@ _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tup
     c.VMA_CONTAINS: ((o.VM_START, o.VM_END), (), ()),
     c.TOUCH: ((PMD, PTE), (), (TLB, WRITES, o.PAGE_DATA)),
     c.OWN_SET_PTE: ((), (), (TLB,)),
+    c.SYNC_START: ((), (PHASE, READERS, FULL), ()),
+    c.SYNC_WAIT: ((), (READERS, FULL), ()),
     c.PMD_KEEP: ((), (), ()),
     c.READ_PMD: ((PMD,), (), ()),
     c.PMD_SAME: ((PMD,), (), ()),
@@ -136,6 +137,8 @@ _WEAK_WRITES = {
     c.WEAK + c.STORE, c.WEAK + c.STORE_REG, c.WEAK + c.STORE_REF, c.WEAK + c.ADD, c.WEAK + c.INC_NOT_ZERO,
     c.WEAK + c.DEC_AND_TEST, *range(c.RMW_ADD, c.RMW_ADD_UNLESS + 1),
 }  # fmt: skip
+#: Ops that are full barriers in a run with weak words, besides what they do.
+_BARRIERS = {c.RCU_GP_START, c.RCU_GP_WAIT, c.IRQ_ENABLE, c.IPI_SEND, c.IPI_WAIT}
 #: Ops that may find that they have to wait.
 WAITING: Final = frozenset(
     (
@@ -160,7 +163,7 @@ ALONE: Final = frozenset(
     {*_LOCAL, *_FIELD_READS, *_FIXED, *_WEAK_READS, *_WEAK_WRITES, c.FENCE, c.DEPEND, c.STORE, c.STORE_REG, c.STORE_REF, c.ADD, c.INC_NOT_ZERO,
      c.DEC_AND_TEST, c.DOWN_READ_TRYLOCK, c.TRYLOCK, c.ALLOC, c.CALL_RCU, c.RCU_GP_START,
      c.RCU_GP_WAIT}
-    - {c.IPI_SEND, c.IRQ_ENABLE, c.PAGE_PUT, c.PAGES_PUT}
+    - {c.SYNC_START, c.IPI_SEND, c.IRQ_ENABLE, c.PAGE_PUT, c.PAGES_PUT}
 )  # fmt: skip
 #: Ops that, besides, hand a lock over or queue for it: then another thread's words change with it.
 QUEUEING: Final = frozenset(
@@ -168,9 +171,15 @@ QUEUEING: Final = frozenset(
 )
 
 
-def footprint(op: Op, deferred: Iterable[ObjectClass]) -> Footprint:
-    """What an op touches in a run that defers the freeing of some classes to a grace period."""
+def footprint(op: Op, deferred: Iterable[ObjectClass], weak: bool = False) -> Footprint:
+    """What an op touches in a run that defers the freeing of some classes to a grace period.
+
+    ``weak``: the run has weak words, so that some ops are full barriers besides.
+    """
     found = Footprint()
+    if weak and op.code in _BARRIERS:
+        found.writes.add(FULL)
+        found.unknown = op.code == c.IPI_SEND
     operands = [r for r in (op.dst, op.src, op.src2, op.src3) if r is not None]
     if op.place is not None:
         operands.append(op.place.register)
@@ -238,13 +247,15 @@ def deferred_by(ops: Iterable[Op]) -> set[ObjectClass]:
     return {op.place.field.cls for op in ops if op.code == c.CALL_RCU and op.place is not None}
 
 
-def masks_of(ops: Sequence[Op], deferred: Iterable[ObjectClass]) -> tuple[Masks, tuple[Hashable, ...]]:
+def masks_of(
+    ops: Sequence[Op], deferred: Iterable[ObjectClass], weak: bool = False
+) -> tuple[Masks, tuple[Hashable, ...]]:
     """Bit masks of resources by node (columns READ, WRITE, ADD), and the resource of each bit.
 
     Resources behind the last one that is returned have no bit of their own: they share bit `REST`.
     """
     classes = sorted(deferred, key=o.CLASSES.index)
-    footprints = [footprint(op, classes) for op in ops]
+    footprints = [footprint(op, classes, weak) for op in ops]
     bits: dict[Hashable, int] = {}
     for found in footprints:
         for resource in sorted(found.every(), key=str):

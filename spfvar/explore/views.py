@@ -73,8 +73,8 @@ def _node(op: Op, layout: Layout) -> list[int]:
     elif op.place is not None and op.code in (*_LOCKING, *_UNLOCKING):
         lock = layout.locks[op.place.field]
     place = op.place.register if op.place is not None else None
-    bits = sum(h.BITS[one] for one in op.order.split("+"))
-    return [word, lock, bits, *(_row(layout, r) for r in (op.dst, op.src, op.src2, op.src3, place))]
+    operands = (op.dst, op.src, op.src2, op.src3, place) if op.order != "value" else (None,) * 5
+    return [word, lock, h.BITS[op.order], *(_row(layout, r) for r in operands)]
 
 
 def _row(layout: Layout, register: Register | None) -> int:

@@ -31,4 +31,4 @@ QUIET: Final = 8  # an atomic that returns nothing: its load is not ordered by s
 RMB: Final = 16
 WMB: Final = 32
 MB: Final = 64
-BITS: Final = {"": 0, "acquire": ACQUIRE, "release": RELEASE, "full": FULL, "quiet": QUIET, "rmb": RMB, "wmb": WMB, "mb": MB}
+BITS: Final = {"": 0, "value": 0, "acquire": ACQUIRE, "release": RELEASE, "full": FULL, "quiet": QUIET, "rmb": RMB, "wmb": WMB, "mb": MB}
