@@ -153,7 +153,7 @@ class Layout:
     def _place_histories(self, here: int) -> int:
         """Histories and shared views of a run with weak words (spfvar.transition.weak)."""
         words, threads = self.weak_words, self.sizes.threads
-        self.rings, here = here, here + words * (1 + weak.HISTORY * (1 + words))
+        self.rings, here = here, here + words * weak.history_words(words)
         self.locks: dict[Field, int] = {}
         locks = 0
         for field in self.field_offset:
@@ -221,7 +221,7 @@ class Layout:
 
     def begin_histories(self, state: npt.NDArray[Any]) -> None:
         """Give each weak word a history of one message: what the word holds."""
-        step = 1 + weak.HISTORY * (1 + self.weak_words)
+        step = weak.history_words(self.weak_words)
         for field in self.weak_fields:
             for index in range(self.sizes.count(field.cls)):
                 ring = self.rings + (self.weak_number(field) + index) * step

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import numpy as np
@@ -15,7 +15,7 @@ from spfvar.explore.registers import live_at
 from spfvar.ops import codes as c
 from spfvar.ops import histories as h
 from spfvar.ops.op import Op
-from spfvar.ops.places import Register
+from spfvar.ops.places import Field, Register
 from spfvar.transition import weak as t
 
 Ints = npt.NDArray[np.int64]
@@ -50,11 +50,12 @@ def weak_of(layout: Layout, program: Program) -> t.Weak | None:
     home = [
         layout.word(field, index) for field in layout.weak_fields for index in range(layout.sizes.count(field.cls))
     ]
+    plain = {op.place.field for op in program.ops if op.code in t.STORES and op.place is not None}
     ahead = _ahead(program, [_accessed(op, layout) for op in program.ops])
     return t.Weak(
         np.array(constants, dtype=np.int64),
         np.array(home, dtype=np.int64),
-        np.array([_node(op, layout) for op in program.ops], dtype=np.int64),
+        np.array([_node(op, layout, plain) for op in program.ops], dtype=np.int64),
         ahead,
         _rows(layout, program),
         np.zeros(2, dtype=np.int64),
@@ -66,7 +67,8 @@ def is_load(op: Op) -> bool:
     return op.code in t.LOADS
 
 
-def _node(op: Op, layout: Layout) -> list[int]:
+def _node(op: Op, layout: Layout, plain: Collection[Field]) -> list[int]:
+    """Columns of Weak.nodes; ``plain``: fields that some op stores to which is no atomic."""
     word = lock = -1
     if op.place is not None and is_weak(op):
         word = layout.weak_number(op.place.field)
@@ -74,7 +76,10 @@ def _node(op: Op, layout: Layout) -> list[int]:
         lock = layout.locks[op.place.field]
     place = op.place.register if op.place is not None else None
     operands = (op.dst, op.src, op.src2, op.src3, place) if op.order != "value" else (None,) * 5
-    return [word, lock, h.BITS[op.order], *(_row(layout, r) for r in operands)]
+    bits = h.BITS[op.order]
+    if word >= 0 and op.place is not None and op.place.field not in plain:
+        bits |= h.CHAINED
+    return [word, lock, bits, *(_row(layout, r) for r in operands)]
 
 
 def _row(layout: Layout, register: Register | None) -> int:
@@ -105,6 +110,7 @@ def _ahead(program: Program, own: Sequence[int]) -> Ints:
 def _rows(layout: Layout, program: Program) -> Ints:
     """By node: the views that make a difference to what its thread may still do, or tell, a bit each."""
     interrupts = any(op.code == c.IPI_SEND for op in program.ops)
+    plain = {op.place.field for op in program.ops if op.code in t.STORES and op.place is not None}
     ahead = _ahead(program, [_looked_at(op) for op in program.ops])
     if interrupts:  # an interrupted CPU tells what it has read and written, wherever it is
         ahead |= 1 << h.V_READ | 1 << h.V_WRITTEN | 1 << h.V_SENT
@@ -122,7 +128,7 @@ def _looked_at(op: Op) -> int:
     if is_weak(op):
         found |= 1 << h.V_FLOOR
         if op.code not in t.LOADS:
-            found |= 1 << h.V_SENT | 1 << h.V_BRANCHED
+            found |= 1 << h.V_SENT | 1 << h.V_BRANCHED | 1 << h.V_PAST
         if op.order:
             found |= 1 << h.V_READ | 1 << h.V_WRITTEN | 1 << h.V_SENT
     if op.code in _TELLING:

@@ -51,6 +51,8 @@ class Texts:
             for one in statements
             if isinstance(one, _LOCKS) and isinstance(one.address, a.Address)
         }
+        self.queried = {one.address.word for one in statements
+                        if isinstance(one, a.SpinIsLocked) and isinstance(one.address, a.Address)}  # fmt: skip
         self.initial = dict.fromkeys(self.words, 0)
         self.registers: list[dict[str, int]] = [{} for _ in test.threads]
         for start in test.initial:
@@ -73,6 +75,10 @@ class Texts:
         if word in self.locks:
             return Field(o.MM, f"lock {word}", SPIN_WORDS)
         return Field(o.MM, f"word {word}", initial=self.initial[word], weak=True)
+
+    def shadow(self, lock: str) -> Field:
+        """The word by which spin_is_locked() sees a lock: 1 while it is held."""
+        return Field(o.MM, f"{lock} is locked", weak=True)
 
     def text(self, number: int) -> Callable[[], Steps]:
         """The text of a thread."""
@@ -270,6 +276,10 @@ class _Text:
             yield from _fence(one)
         elif isinstance(one, a.SpinLock | a.SpinUnlock | a.SpinTrylock):
             yield from self._lock(one)
+        elif isinstance(one, a.SpinIsLocked):
+            _, word = yield from self._place(one.address)
+            into = self._write(one.register or self._temporary(), (0, 1))
+            yield _depending(p.load(Place(o.mm, self._texts.shadow(word)), into), self._depends(one.address))
         elif isinstance(one, a.RcuLock):
             yield p.rcu_read_lock()
         elif isinstance(one, a.RcuUnlock):
@@ -290,12 +300,20 @@ class _Text:
         place, word = yield from self._place(one.address)
         if place.field.weak:
             raise UnsupportedTest(f"{word} is a lock by an address that is not its own")
+        shadow = Place(o.mm, self._texts.shadow(word))
+        taken = True
         if isinstance(one, a.SpinLock):
             yield p.spin_lock(place)
         elif isinstance(one, a.SpinUnlock):
+            if word in self._texts.queried:
+                yield replace(p.store(shadow, 0), order="release")
             yield p.spin_unlock(place)
+            return
         else:
             taken = yield p.spin_trylock(place)
+        if taken and word in self._texts.queried:
+            yield Op(c.RMW_XCHG, f"{word} is locked", place=shadow, imm=1, order="acquire")
+        if isinstance(one, a.SpinTrylock):
             if one.register is not None:
                 yield from self._set(one.register, int(taken), ())
 

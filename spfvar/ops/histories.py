@@ -15,7 +15,19 @@ V_SENT: Final = 3  # what goes along with a plain store
 V_BRANCHED: Final = 4  # what the way here was chosen by
 V_UNLOCKED: Final = 5  # read and written before its last unlock
 V_UNLOCKED_STORES: Final = 6
-V_REGISTERS: Final = 7  # from here on, a row for each register that a weak load fills
+V_PAST: Final = 7  # the stores that came before in program order, by being read, or in a word's order
+V_REGISTERS: Final = 8  # from here on, a row for each register that a weak load fills
+
+
+def message_words(words: int) -> int:
+    """State words of a message, where there are so many weak words: its value, what it brings, and its past."""
+    return 1 + 2 * words
+
+
+def history_words(words: int) -> int:
+    """State words of a history: its length, and its messages."""
+    return 1 + HISTORY * message_words(words)
+
 
 # --- shared views ---------------------------------------------------------------------------------------
 S_FULL: Final = 0  # what came before some full barrier
@@ -31,4 +43,5 @@ QUIET: Final = 8  # an atomic that returns nothing: its load is not ordered by s
 RMB: Final = 16
 WMB: Final = 32
 MB: Final = 64
+CHAINED: Final = 128  # an atomic on a word that nothing else stores to: what comes before it is what it reads
 BITS: Final = {"": 0, "value": 0, "acquire": ACQUIRE, "release": RELEASE, "full": FULL, "quiet": QUIET, "rmb": RMB, "wmb": WMB, "mb": MB}

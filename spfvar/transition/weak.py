@@ -19,6 +19,7 @@ from spfvar.ops import codes as c
 from spfvar.ops.codes import BLOCKED, C_A_BASE, C_A_REG, C_A_STRIDE, C_DST, C_IMM, C_IMM2, C_OP, C_SRC, C_SUCC
 from spfvar.ops.histories import (
     ACQUIRE,
+    CHAINED,
     FULL,
     HISTORY,
     MB,
@@ -31,6 +32,7 @@ from spfvar.ops.histories import (
     S_READERS,
     V_BRANCHED,
     V_FLOOR,
+    V_PAST,
     V_READ,
     V_SENT,
     V_UNLOCKED,
@@ -43,7 +45,7 @@ from spfvar.transition.step import execute, pointer, violation_of
 
 # --- constants -------------------------------------------------------------------------------------------
 K_WORDS: Final = 0  # weak words
-K_RING: Final = 1  # state word of the first history: length, then value and view by message
+K_RING: Final = 1  # state word of the first history: length, then value and two views by message
 K_VIEWS: Final = 2  # thread word of the first view
 K_ROWS: Final = 3  # views of a thread
 K_SHARED: Final = 4  # state word of the first shared view; of which there are K_VIEWS_SHARED
@@ -67,6 +69,8 @@ LOADS: Final = (
     c.WEAK + c.LOAD, c.WEAK + c.LOAD_TEST, c.WEAK + c.LOAD_ODD, c.WEAK + c.EQUALS_REG, c.WEAK + c.EQUALS,
     c.WEAK + c.WAIT_EQUALS, c.WEAK + c.LOAD_REF,
 )  # fmt: skip
+#: Stores that are no atomics.
+STORES: Final = (c.WEAK + c.STORE, c.WEAK + c.STORE_REG, c.WEAK + c.STORE_REF)
 
 SEEN_UNORDERED: Final = 0
 SEEN_FULL: Final = 1
@@ -125,13 +129,13 @@ def fence(s, w, tv, order):
 @inlined
 def ring_of(w, x):
     """State word of the length of a word's history."""
-    return w.constants[K_RING] + x * (1 + HISTORY * (1 + w.constants[K_WORDS]))
+    return w.constants[K_RING] + x * (1 + HISTORY * (1 + 2 * w.constants[K_WORDS]))
 
 
 @inlined
 def message_of(w, ring, i):
-    """State word of a message's value; its view follows."""
-    return ring + 1 + i * (1 + w.constants[K_WORDS])
+    """State word of a message's value; behind it are what it brings along, and its past."""
+    return ring + 1 + i * (1 + 2 * w.constants[K_WORDS])
 
 
 @inlined
@@ -146,6 +150,8 @@ def take_message(s, w, pc, tv, x, i, order):
     n = w.constants[K_WORDS]
     content = message_of(w, ring_of(w, x), i) + 1
     s[tv + V_FLOOR * n + x] = max(s[tv + V_FLOOR * n + x], i)
+    raise_to(s, tv + V_PAST * n, content + n, n)
+    s[tv + V_PAST * n + x] = max(s[tv + V_PAST * n + x], i)
     if order & QUIET == 0:
         raise_to(s, tv + V_READ * n, content, n)
         s[tv + V_READ * n + x] = max(s[tv + V_READ * n + x], i)
@@ -178,6 +184,21 @@ def floor_of(s, w, pc, tv, x):
 
 
 @inlined
+def note_order(s, w, pc, tv, x, order):
+    """Note it if a store might come earlier in its word's order than at the end.
+
+    It might if an earlier store is in its past, for then no interleaving has it before that one, and neither does
+    anything that the thread knows order the two.
+    """
+    n = w.constants[K_WORDS]
+    known = max(floor_of(s, w, pc, tv, x), s[tv + V_BRANCHED * n + x])
+    if order & (RELEASE | FULL):
+        known = max(known, s[tv + V_READ * n + x], s[tv + V_WRITTEN * n + x])
+    if known < s[tv + V_PAST * n + x] and order & CHAINED == 0:
+        w.seen[SEEN_UNORDERED] = pc + 1
+
+
+@inlined
 def append(s, w, pc, tv, x, value, order, atomic):
     """Store to a word: the newest message.  Outcome 0, or BLOCKED if the history is full.
 
@@ -189,19 +210,20 @@ def append(s, w, pc, tv, x, value, order, atomic):
     if length == HISTORY:
         w.seen[SEEN_FULL] = pc + 1
         return BLOCKED
-    known = max(floor_of(s, w, pc, tv, x), s[tv + V_BRANCHED * n + x])
-    if order & (RELEASE | FULL):
-        known = max(known, s[tv + V_READ * n + x], s[tv + V_WRITTEN * n + x])
-    if known < length - 1:  # never of an atomic, which has read the newest
-        w.seen[SEEN_UNORDERED] = pc + 1
+    if not atomic:
+        note_order(s, w, pc, tv, x, order)
     message = message_of(w, ring, length)
     s[message] = value
     copy_view(s, message + 1, tv + V_SENT * n, n)
     if order & RELEASE:
         raise_to(s, message + 1, tv + V_READ * n, n)
         raise_to(s, message + 1, tv + V_WRITTEN * n, n)
+    before = message_of(w, ring, length - 1) + 1
+    raise_to(s, tv + V_PAST * n, before + n, n)
+    s[tv + V_PAST * n + x] = length
+    copy_view(s, message + 1 + n, tv + V_PAST * n, n)
     if atomic:
-        raise_to(s, message + 1, message_of(w, ring, length - 1) + 1, n)
+        raise_to(s, message + 1, before, n)
     s[message + 1 + x] = length
     s[ring] = length + 1
     s[w.home[x]] = value
@@ -297,11 +319,10 @@ def weak_atomic(s, p, g, w, pc, tb, tv, x):
         return BLOCKED
     if order & FULL:
         full_fence(s, w, tv)
-    known = floor_of(s, w, pc, tv, x)
+    if stores:
+        note_order(s, w, pc, tv, x, order)
     take_message(s, w, pc, tv, x, newest, order | (ACQUIRE if order & FULL else 0))
     if stores:
-        if known < newest and s[tv + V_BRANCHED * n + x] < newest and order & (ACQUIRE | FULL) == 0:
-            w.seen[SEEN_UNORDERED] = pc + 1
         append(s, w, pc, tv, x, value, order, True)
     if order & FULL:
         full_fence(s, w, tv)
@@ -545,12 +566,13 @@ def drop(s, g, w, x, ring, low):
     length = s[ring] - low
     for i in range(HISTORY):
         message = message_of(w, ring, i)
-        for word in range(n + 1):
+        for word in range(1 + 2 * n):
             s[message + word] = s[message_of(w, ring, i + low) + word] if i < length else 0
     s[ring] = length
     for other in range(n):
         for i in range(s[ring_of(w, other)]):
             lower_row(s, message_of(w, ring_of(w, other), i) + 1, x, low)
+            lower_row(s, message_of(w, ring_of(w, other), i) + 1 + n, x, low)
     for tid in range(g[c.G_THREADS]):
         tv = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE] + w.constants[K_VIEWS]
         for row in range(w.constants[K_ROWS]):
