@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from spfvar.errors import InputError
 from spfvar.litmus.tokens import Kind, Token
 
@@ -15,12 +17,13 @@ class UnsupportedTest(InputError):  # noqa: N818 - a verdict as much as an error
 
 
 class Cursor:
-    """Reads tokens one by one; `file` is named in errors."""
+    """Reads tokens one by one; `file` is named in errors, `names` are all names of the whole text."""
 
     def __init__(self, tokens: list[Token], file: str | None) -> None:
         self._tokens = tokens
         self._place = 0
         self.file = file
+        self.names: Final = frozenset(token.text for token in tokens if token.kind == "name")
 
     @property
     def token(self) -> Token:
@@ -30,10 +33,6 @@ class Cursor:
     def ahead(self, count: int) -> Token:
         """The token `count` after the next one; the end where there is none."""
         return self._tokens[min(self._place + count, len(self._tokens) - 1)]
-
-    def names(self) -> set[str]:
-        """Every name of the whole text."""
-        return {token.text for token in self._tokens if token.kind == "name"}
 
     def take(self) -> Token:
         """The next token; the end is never passed."""

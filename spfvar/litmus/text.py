@@ -54,7 +54,7 @@ _FENCES = {
 }  # fmt: skip
 
 
-def test_text(test: Test) -> str:
+def litmus_text(test: Test) -> str:
     """The whole test, with its claim in a comment."""
     claim = f"\n(* Result: {test.result.capitalize()} *)\n" if test.result else ""
     lines = [f"C {test.name}", claim, "{" + "".join(f" {_initial(value)};" for value in test.initial) + " }"]

@@ -30,7 +30,7 @@ from spfvar.litmus.ast import (
     Unary,
 )
 from spfvar.litmus.cursor import Cursor
-from spfvar.litmus.functions import FUNCTIONS, tested
+from spfvar.litmus.functions import FUNCTIONS, Function, tested
 from spfvar.litmus.tokens import Token
 
 #: Nested expressions and statements; far beyond any test, and within Python's stack.
@@ -186,6 +186,8 @@ class _Reader:
             address = self.lvalue()
             cursor.expect("=")
             self.statements.append(Store(address, self.expression(), "plain"))
+        elif token.text in FUNCTIONS and not FUNCTIONS[token.text].result:
+            self.action(cursor.take())
         else:
             value = self.expression()
             last = self.statements[-1] if self.statements else None
@@ -211,7 +213,7 @@ class _Reader:
         )  # fmt: skip
 
     def spare_register(self) -> str:
-        names = self.cursor.names()
+        names = self.cursor.names
         while (name := f"t{self.spare}") in names:
             self.spare += 1
         self.spare += 1
@@ -245,7 +247,8 @@ class _Reader:
             value = Register(register)
         elif cursor.accept("&"):
             raise cursor.unsupported("an address taken in a thread", token)
-        elif cursor.accept("-") and cursor.token.kind == "number":
+        elif cursor.at("-") and cursor.ahead(1).kind == "number":
+            cursor.take()
             value = Number(-number(cursor.take()))
         elif token.kind == "mark" and token.text in UNARY:
             cursor.accept(*UNARY)
@@ -292,26 +295,34 @@ class _Reader:
             raise self.cursor.wrong("a number is no address", token, "a parameter or a local variable")
         return address
 
+    def action(self, name: Token) -> None:
+        """A call that has no value."""
+        function, arguments = self.arguments(name)
+        self.statements += function.build("", arguments)
+
     def call(self, name: Token) -> Expression:
+        """A call that has a value."""
+        function, arguments = self.arguments(name)
+        if not function.result:
+            raise self.cursor.wrong(f"{name.text}() has no value", name, "a statement of its own")
+        register = self.spare_register()
+        self.statements += function.build(register, arguments)
+        return tested(function, Register(register))
+
+    def arguments(self, name: Token) -> tuple[Function, tuple[Expression, ...]]:
+        """What is called, and the arguments in parentheses."""
         cursor = self.cursor
         function = FUNCTIONS.get(name.text)
         if function is None:
             raise cursor.unsupported(f"{name.text}(), which is none of the known calls", name)
         cursor.expect("(")
-        arguments: list[Expression] = []
+        found: list[Expression] = []
         for index, kind in enumerate(function.arguments):
             if index:
                 cursor.expect(",", f'"," and {len(function.arguments)} arguments of {name.text}()')
-            arguments.append(self.lvalue() if kind == "l" else self.expression())
+            found.append(self.lvalue() if kind == "l" else self.expression())
         cursor.expect(")", f'")" after {len(function.arguments)} arguments of {name.text}()')
-        if not function.result:
-            if not cursor.at(";"):
-                raise cursor.wrong(f"{name.text}() has no value", name, "a statement of its own")
-            self.statements += function.build("", tuple(arguments))
-            return Number(0)
-        register = self.spare_register()
-        self.statements += function.build(register, tuple(arguments))
-        return tested(function, Register(register))
+        return function, tuple(found)
 
     def deeper(self) -> None:
         self.depth += 1
