@@ -67,7 +67,9 @@ class Layout:
         self.sizes = sizes
         ops = [op for automaton in automata for op in automaton.ops()]
         self.registers = _place_registers(ops)
-        self.weak_fields = tuple(dict.fromkeys(op.place.field for op in ops if is_weak(op) and op.place is not None))
+        self.weak_fields = tuple(
+            dict.fromkeys(op.place.field for op in ops if is_weak(op) and op.place is not None)
+        )
         self.weak_words = sum(sizes.count(field.cls) for field in self.weak_fields)
         self.viewed = _viewed(ops) if self.weak_words else {}
         self.views = c.T_FIXED + len(self.registers)

@@ -73,7 +73,9 @@ class Walker:
         node = self.node_of(thread)
         before = self.state.copy()
         world = self.world
-        outcome = int(take(world.weak, self.state, world.program.table, world.layout.g, thread, choice, self._out))
+        outcome = int(
+            take(world.weak, self.state, world.program.table, world.layout.g, thread, choice, self._out)
+        )
         return Move(thread, node, outcome, before, self.state.copy())
 
     def can_move(self, thread: int) -> bool:

@@ -42,13 +42,16 @@ def weak_of(layout: Layout, program: Program) -> t.Weak | None:
         return None
     if max(words, layout.view_rows) > _MOST:
         raise InputError(
-            f"{words} weak words and {layout.view_rows} views of a thread", expected=f"at most {_MOST} of each"
+            f"{words} weak words and {layout.view_rows} views of a thread",
+            expected=f"at most {_MOST} of each",
         )
     constants = [
         words, layout.rings, layout.views, layout.view_rows, layout.shared_views, layout.shared_rows, layout.sync,
     ]  # fmt: skip
     home = [
-        layout.word(field, index) for field in layout.weak_fields for index in range(layout.sizes.count(field.cls))
+        layout.word(field, index)
+        for field in layout.weak_fields
+        for index in range(layout.sizes.count(field.cls))
     ]
     plain = {op.place.field for op in program.ops if op.code in t.STORES and op.place is not None}
     ahead = _ahead(program, [_accessed(op, layout) for op in program.ops])

@@ -33,7 +33,14 @@ _BINARY: Final[Mapping[str, Callable[[int, int], int]]] = {
 _UNARY: Final[Mapping[str, Callable[[int], int]]] = {
     "-": operator.neg, "!": lambda x: int(not x), "~": operator.invert,
 }  # fmt: skip
-_RMW: Final = {"+": c.RMW_ADD, "-": c.RMW_ADD, "&": c.RMW_AND, "|": c.RMW_OR, "^": c.RMW_XOR, "xchg": c.RMW_XCHG}
+_RMW: Final = {
+    "+": c.RMW_ADD,
+    "-": c.RMW_ADD,
+    "&": c.RMW_AND,
+    "|": c.RMW_OR,
+    "^": c.RMW_XOR,
+    "xchg": c.RMW_XCHG,
+}
 _CONSTANT: Final = Register("value")
 _LOCKS: Final = (a.SpinLock, a.SpinTrylock, a.SpinUnlock, a.SpinIsLocked)
 
@@ -91,7 +98,9 @@ class Texts:
         computed |= {0, 1, *self.initial.values(), *(v for known in self.registers for v in known.values())}
         writers = [one for one in statements if isinstance(one, a.Store | a.Rmw | a.Cmpxchg | a.AddUnless)]
         for one in writers:
-            stored = one.value if isinstance(one, a.Store) else one.new if isinstance(one, a.Cmpxchg) else None
+            stored = (
+                one.value if isinstance(one, a.Store) else one.new if isinstance(one, a.Cmpxchg) else None
+            )
             for word in self._targets(one.address) if stored is not None else ():
                 found[word] |= {evaluated(stored, {}, self)} if stored and _is_constant(stored) else computed
         for word, values in found.items():
@@ -331,7 +340,11 @@ class _Text:
             if isinstance(one, a.Rmw):
                 more = {"code": _RMW[one.operator], "imm": -operand if one.operator == "-" else operand}
             else:
-                more = {"code": c.RMW_ADD_UNLESS, "imm": operand, "imm2": (yield from self._value(one.unless))}
+                more = {
+                    "code": c.RMW_ADD_UNLESS,
+                    "imm": operand,
+                    "imm2": (yield from self._value(one.unless)),
+                }
         quiet = isinstance(one, a.Rmw) and one.returns == "nothing"
         order = "full" if isinstance(one, a.AddUnless) else "" if one.order == "once" else one.order
         name = (one.register if direct and one.register else None) or self._temporary()

@@ -66,7 +66,15 @@ def build(texts: Texts) -> RaceWorld:
     automata = {f"P{n}": extractor.automaton(f"P{n}", texts.text(n)) for n in range(count)}
     automata = weaken(automata)
     sizes = Sizes(
-        threads=count, vmas=0, tables=0, files=0, folios=0, pages=1, pt_shift=0, stale=c.SMALL_STALE, align=LANE
+        threads=count,
+        vmas=0,
+        tables=0,
+        files=0,
+        folios=0,
+        pages=1,
+        pt_shift=0,
+        stale=c.SMALL_STALE,
+        align=LANE,
     )
     layout = Layout(sizes, automata.values())
     program = link(automata, layout, lifetimes=True)
@@ -161,7 +169,7 @@ class _Ends:
             return self._texts.registers[term.thread].get(term.name, 0)
         if isinstance(term, a.FinalWord):
             field = self._texts.field(term.word)
-            return int(self._state[layout.word(field)]) if layout.has(field) else self._texts.initial[term.word]
+            return (
+                int(self._state[layout.word(field)]) if layout.has(field) else self._texts.initial[term.word]
+            )
         return self._texts.number(term)
-
-

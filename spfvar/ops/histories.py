@@ -33,7 +33,9 @@ def history_words(words: int) -> int:
 S_FULL: Final = 0  # what came before some full barrier
 S_GRACE: Final = 1  # what came before the start of some grace period
 S_READERS: Final = 2  # what came before the end of some RCU section
-S_LOCKS: Final = 3  # for each lock: read and written before its last release; written; then one per thread (sync)
+S_LOCKS: Final = (
+    3  # for each lock: read and written before its last release; written; then one per thread (sync)
+)
 
 # --- orders of an op, as bits ---------------------------------------------------------------------------
 ACQUIRE: Final = 1
@@ -44,4 +46,14 @@ RMB: Final = 16
 WMB: Final = 32
 MB: Final = 64
 CHAINED: Final = 128  # an atomic on a word that nothing else stores to: what comes before it is what it reads
-BITS: Final = {"": 0, "value": 0, "acquire": ACQUIRE, "release": RELEASE, "full": FULL, "quiet": QUIET, "rmb": RMB, "wmb": WMB, "mb": MB}
+BITS: Final = {
+    "": 0,
+    "value": 0,
+    "acquire": ACQUIRE,
+    "release": RELEASE,
+    "full": FULL,
+    "quiet": QUIET,
+    "rmb": RMB,
+    "wmb": WMB,
+    "mb": MB,
+}
