@@ -24,7 +24,8 @@ def bound_options(command: Command) -> Command:
         help="Bound of each search.",
     )  # fmt: skip
     memory = click.option(
-        "--max-memory", "memory", metavar="SIZE", help="Another bound of each search, such as 2GiB.  [default: none]",
+        "--max-memory", "memory", metavar="SIZE",
+        help="Another bound of each search, such as 2GiB.  [default: none]",
     )  # fmt: skip
     timeout = click.option(
         "--timeout", metavar="DURATION",

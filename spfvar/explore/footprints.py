@@ -160,7 +160,8 @@ WAITING: Final = frozenset(
 )
 #: Ops that look at no thread but their own (memory is another matter).
 ALONE: Final = frozenset(
-    {*_LOCAL, *_FIELD_READS, *_FIXED, *_WEAK_READS, *_WEAK_WRITES, c.FENCE, c.DEPEND, c.STORE, c.STORE_REG, c.STORE_REF, c.ADD, c.INC_NOT_ZERO,
+    {*_LOCAL, *_FIELD_READS, *_FIXED, *_WEAK_READS, *_WEAK_WRITES, c.FENCE, c.DEPEND,
+     c.STORE, c.STORE_REG, c.STORE_REF, c.ADD, c.INC_NOT_ZERO,
      c.DEC_AND_TEST, c.DOWN_READ_TRYLOCK, c.TRYLOCK, c.ALLOC, c.CALL_RCU, c.RCU_GP_START,
      c.RCU_GP_WAIT}
     - {c.SYNC_START, c.IPI_SEND, c.IRQ_ENABLE, c.PAGE_PUT, c.PAGES_PUT}

@@ -46,7 +46,8 @@ def weak_of(layout: Layout, program: Program) -> t.Weak | None:
             expected=f"at most {_MOST} of each",
         )
     constants = [
-        words, layout.rings, layout.views, layout.view_rows, layout.shared_views, layout.shared_rows, layout.sync,
+        words, layout.rings, layout.views, layout.view_rows, layout.shared_views,
+        layout.shared_rows, layout.sync,
     ]  # fmt: skip
     home = [
         layout.word(field, index)
@@ -113,7 +114,6 @@ def _ahead(program: Program, own: Sequence[int]) -> Ints:
 def _rows(layout: Layout, program: Program) -> Ints:
     """By node: the views that make a difference to what its thread may still do, or tell, a bit each."""
     interrupts = any(op.code == c.IPI_SEND for op in program.ops)
-    plain = {op.place.field for op in program.ops if op.code in t.STORES and op.place is not None}
     ahead = _ahead(program, [_looked_at(op) for op in program.ops])
     if interrupts:  # an interrupted CPU tells what it has read and written, wherever it is
         ahead |= 1 << h.V_READ | 1 << h.V_WRITTEN | 1 << h.V_SENT

@@ -1,8 +1,8 @@
 """A litmus test as texts of threads: what the transition function runs is what the test says.
 
-A value that a text has to know, to choose an arm of an ``if`` or to compute with it, is found by comparing the
-register with every value that it may have; that is no dependency of the test's.  Dependencies are kept beside:
-the registers that a value, an address or the arms of an ``if`` came from.
+A value that a text has to know, to choose an arm of an ``if`` or to compute with it, is found by comparing
+the register with every value that it may have; that is no dependency of the test's.  Dependencies are kept
+beside: the registers that a value, an address or the arms of an ``if`` came from.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Texts:
             for one in statements
             if isinstance(one, _LOCKS) and isinstance(one.address, a.Address)
         }
-        self.queried = {one.address.word for one in statements
-                        if isinstance(one, a.SpinIsLocked) and isinstance(one.address, a.Address)}  # fmt: skip
+        looks = [one.address for one in statements if isinstance(one, a.SpinIsLocked)]
+        self.queried = {address.word for address in looks if isinstance(address, a.Address)}
         self.initial = dict.fromkeys(self.words, 0)
         self.registers: list[dict[str, int]] = [{} for _ in test.threads]
         for start in test.initial:
@@ -322,9 +322,8 @@ class _Text:
             taken = yield p.spin_trylock(place)
         if taken and word in self._texts.queried:
             yield Op(c.RMW_XCHG, f"{word} is locked", place=shadow, imm=1, order="acquire")
-        if isinstance(one, a.SpinTrylock):
-            if one.register is not None:
-                yield from self._set(one.register, int(taken), ())
+        if isinstance(one, a.SpinTrylock) and one.register is not None:
+            yield from self._set(one.register, int(taken), ())
 
     def _atomic(self, one: a.Rmw | a.Cmpxchg | a.AddUnless, control: tuple[str, ...]) -> Steps:
         place, word = yield from self._weak_place(one.address)

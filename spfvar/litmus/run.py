@@ -33,9 +33,10 @@ Outcome = Literal["never", "sometimes", "always", "unordered", "incomplete", "un
 class Judged:
     """What the model says of a test.
 
-    ``verdict``: "never", "sometimes" and "always" as LKMM's; "unordered": no execution that was seen satisfies
-    the clause (or none fails to), but some store might have come earlier in its word's order than the model
-    lets it; "incomplete": a history or the search was full; "unsupported".  The last three say ``why``.
+    ``verdict``: "never", "sometimes" and "always" as LKMM's; "unordered": no execution that was seen
+    satisfies the clause (or none fails to), but some store might have come earlier in its word's order than
+    the model lets it; "incomplete": a history or the search was full; "unsupported".  The last three say
+    ``why``.
     ``states``: stored states of the search.
     """
 

@@ -113,7 +113,7 @@ RANGE_DOWNGRADE: Final = 104
 NAMES: Final[dict[int, str]] = {
     value: name for name, value in dict(globals()).items() if name.isupper() and isinstance(value, int)
 }
-# --- what only a run under --memory lkmm executes; a text yields none of them (spfvar.automata.weaken) ---------
+# --- what only a run under --memory lkmm executes; a text yields none of them (automata.weaken) ---------
 #: Added to the code of an op on a word of memory that is weak.
 WEAK: Final = 100
 FENCE: Final = 110

@@ -1,4 +1,4 @@
-"""Histories and views of weak words: how many there are of each, which the layout and the kernels have to know."""
+"""Histories and views of weak words: what the layout and the kernels have to know of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ V_REGISTERS: Final = 8  # from here on, a row for each register that a weak load
 
 
 def message_words(words: int) -> int:
-    """State words of a message, where there are so many weak words: its value, what it brings, and its past."""
+    """State words of a message, among so many weak words: its value, what it brings, its past."""
     return 1 + 2 * words
 
 

@@ -1,7 +1,7 @@
 """What a primitive orders, as the kernel's names say it, and the barriers.
 
-Under sequential consistency, the default, nothing can be reordered: an order changes nothing, and a barrier is
-work that touches nothing.  Under ``--memory lkmm`` they are what keeps a load of a weak word from seeing an
+Under sequential consistency, the default, nothing can be reordered: an order changes nothing, and a
+barrier is work that touches nothing.  Under ``--memory lkmm`` they are what keeps a load of a weak word from seeing an
 older store (docs/weak-memory.md).
 """
 
@@ -45,7 +45,7 @@ def smp_mb() -> Op:
     return _fence(MB, "atomic")
 
 
-def smp_mb__after_atomic() -> Op:  # noqa: N802  (the kernel's name)
+def smp_mb__after_atomic() -> Op:
     """The same behind an atomic that orders nothing, which on x86 needs no instruction."""
     return Op(codes.NOP, "smp_mb__after_atomic()", order=MB)
 

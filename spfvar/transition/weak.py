@@ -1,14 +1,14 @@
 """Weak words: the transition function of the Linux kernel memory model, without load buffering.
 
-A weak word has a history: the stores (*messages*) that somebody may still read, oldest first, the newest of which
-is also in the word itself.  A *view* has a position in the history of every weak word.  Each thread has some
-(V_*): where its next load of a word may begin, what it has read, has written, and sends along with a plain store;
-each message has one, of what was sent along with it; so have locks, RCU and the full barrier.  A load is an open
-choice among the messages from its floor on, 0 being the newest; a store appends.  Only what the barriers of the
-text order raises a floor.
+A weak word has a history: the stores (*messages*) that somebody may still read, oldest first, the newest of
+which is also in the word itself.  A *view* has a position in the history of every weak word.  Each thread has
+some (V_*): where its next load of a word may begin, what it has read, has written, and sends along with a
+plain store; each message has one, of what was sent along with it; so have locks, RCU and the full barrier.  A
+load is an open choice among the messages from its floor on, 0 being the newest; a store appends.  Only what
+the barriers of the text order raises a floor.
 
-What does not fit is noted in ``seen``, never dropped: a store that another one might have to follow in the word's
-order although it came first (SEEN_UNORDERED), and a history that is full (SEEN_FULL).
+What does not fit is noted in ``seen``, never dropped: a store that might have to come before another one in
+the word's order although it came later (SEEN_UNORDERED), and a history that is full (SEEN_FULL).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from spfvar.ops import codes as c
-from spfvar.ops.codes import BLOCKED, C_A_BASE, C_A_REG, C_A_STRIDE, C_DST, C_IMM, C_IMM2, C_OP, C_SRC, C_SUCC
+from spfvar.ops.codes import BLOCKED, C_A_REG, C_DST, C_IMM, C_IMM2, C_OP, C_SRC, C_SUCC
 from spfvar.ops.histories import (
     ACQUIRE,
     CHAINED,
@@ -187,8 +187,8 @@ def floor_of(s, w, pc, tv, x):
 def note_order(s, w, pc, tv, x, order):
     """Note it if a store might come earlier in its word's order than at the end.
 
-    It might if an earlier store is in its past, for then no interleaving has it before that one, and neither does
-    anything that the thread knows order the two.
+    It might if an earlier store is in its past, for then no interleaving has it before that one, and nothing
+    that the thread knows orders the two.
     """
     n = w.constants[K_WORDS]
     known = max(floor_of(s, w, pc, tv, x), s[tv + V_BRANCHED * n + x])
@@ -242,7 +242,7 @@ def branch(s, w, tv, row):
 
 @inlined
 def weak_load(s, p, g, w, pc, tb, tv, x, choice):
-    """A load of a weak word, of the message that is ``choice`` older than the newest; BLOCKED: no such one."""
+    """A load of a weak word, of the message ``choice`` before the newest; BLOCKED: there is none."""
     op = p[pc, C_OP] - c.WEAK
     order = w.nodes[pc, N_ORDER]
     n = w.constants[K_WORDS]
@@ -335,9 +335,8 @@ def weak_atomic(s, p, g, w, pc, tb, tv, x):
         outcome = 1 if value == 0 else 0
         if p[pc, C_DST] >= 0:
             s[tb + p[pc, C_DST]] = value
-    elif op > c.LAST_WEAK or op < c.FIRST_WEAK:
-        if p[pc, C_DST] >= 0:
-            s[tb + p[pc, C_DST]] = old
+    elif op >= c.RMW_ADD and op <= c.RMW_ADD_UNLESS and p[pc, C_DST] >= 0:
+        s[tb + p[pc, C_DST]] = old
     if op <= c.LAST_WEAK and op >= c.FIRST_WEAK and op != c.WEAK + c.ADD:
         raise_to(s, tv + V_BRANCHED * n, message_of(w, ring, newest) + 1, n)
         s[tv + V_BRANCHED * n + x] = s[ring] - 1
@@ -455,9 +454,14 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested):
     if lock >= 0:
         lock += index
         tries = op == c.DOWN_READ_TRYLOCK or op == c.TRYLOCK or (op == c.DOWN_WRITE and p[pc, C_IMM] != 0)
-        if op == c.UP_READ or op == c.UP_WRITE or op == c.UNLOCK or op == c.DOWNGRADE_WRITE:
-            unlocked(s, w, tv, lock)
-        elif op == c.RANGE_UNLOCK or op == c.RANGE_DOWNGRADE:
+        if (
+            op == c.UP_READ
+            or op == c.UP_WRITE
+            or op == c.UNLOCK
+            or op == c.DOWNGRADE_WRITE
+            or op == c.RANGE_UNLOCK
+            or op == c.RANGE_DOWNGRADE
+        ):
             unlocked(s, w, tv, lock)
         elif (not tries and op != c.RANGE_TRYLOCK) or outcome == 1:
             locked(s, w, tv, lock)
@@ -584,7 +588,7 @@ def drop(s, g, w, x, ring, low):
 @inlined
 def single(s, w):
     """Has every history one message?  Then there is nothing to forget in them."""
+    longest = 1
     for x in range(w.constants[K_WORDS]):
-        if s[ring_of(w, x)] != 1:
-            return False
-    return True
+        longest = max(longest, s[ring_of(w, x)])
+    return longest == 1

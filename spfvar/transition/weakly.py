@@ -1,7 +1,7 @@
 """One step under either memory model, chosen when a kernel is compiled.
 
-``weak`` is None under sequential consistency: numba then prunes the other branch before it compiles anything, so
-that such a kernel consists of the same code as if there were no weak words.
+``weak`` is None under sequential consistency: numba then prunes the other branch before it compiles anything,
+so that such a kernel consists of the same code as if there were no weak words.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def step_of(weak, s, p, g, tid, choice, out):
     """The next primitive of a thread, as `spfvar.transition.step.step`."""
     if weak is None:
         return step(s, p, g, tid, choice, out)
-    else:  # noqa: RET505  (two branches, so that one of them is pruned)
+    else:
         return weak_step(s, p, g, weak, tid, choice, out)
 
 
@@ -28,10 +28,10 @@ def ways_of(weak, p, node):
     choices = 1
     if p[node, c.C_OP] == c.CHOOSE:
         choices += p[node, c.C_IMM] - 1
-    if weak is not None:
-        if p[node, c.C_OP] in LOADS:
-            choices = HISTORY
-    return choices
+    if weak is None:
+        return choices
+    else:
+        return HISTORY if p[node, c.C_OP] in LOADS else choices
 
 
 @inlined
@@ -39,7 +39,7 @@ def most_ways(weak):
     """A thread has at most so many choices."""
     if weak is None:
         return c.MAX_OUTCOMES
-    else:  # noqa: RET505
+    else:
         return HISTORY
 
 
@@ -48,7 +48,7 @@ def settled(weak, s, g):
     """With weak words: bring the state into its canonical form.  Did that do anything?"""
     if weak is None:
         return False
-    else:  # noqa: RET505
+    else:
         if single(s, weak):
             return False
         settle(s, g, weak)
