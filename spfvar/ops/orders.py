@@ -1,7 +1,7 @@
 """What a primitive orders, as the kernel's names say it, and the barriers.
 
 Under sequential consistency, the default, nothing can be reordered: an order changes nothing, and a
-barrier is work that touches nothing.  Under ``--memory lkmm`` they are what keeps a load of a weak word from seeing an
+barrier is work that touches nothing.  Under ``--memory lkmm`` they keep a load of a weak word from seeing an
 older store (docs/weak-memory.md).
 """
 
