@@ -272,13 +272,15 @@ class _Text:
             depends = self._depends(one.address)
             into = self._write(one.register, self._texts.values[word])
             order = "acquire" if one.order == "acquire" else ""
-            yield _depending(replace(p.load(place, into), order=order), depends)
+            yield _depending(replace(p.load(place, into), order=order, name=f"load of {word}"), depends)
         elif isinstance(one, a.Store):
-            place, _ = yield from self._weak_place(one.address)
+            place, word = yield from self._weak_place(one.address)
             value = yield from self._value(one.value)
             order = "release" if one.order == "release" else ""
             depends = (*self._depends(one.address, one.value), *control)
-            yield _depending(replace(p.store(place, value), order=order), depends)
+            yield _depending(
+                replace(p.store(place, value), order=order, name=f"store {value} to {word}"), depends
+            )
         elif isinstance(one, a.Rmw | a.Cmpxchg | a.AddUnless):
             yield from self._atomic(one, control)
         elif isinstance(one, a.Fence):
