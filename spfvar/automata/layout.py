@@ -161,7 +161,7 @@ class Layout:
         for field in self.field_offset:
             if field.width > 1:
                 self.locks[field], locks = locks, locks + self.sizes.count(field.cls)
-        self.shared_rows = weak.S_LOCKS + 2 * locks + threads
+        self.shared_rows = weak.S_LOCKS + weak.LOCK_ROWS * locks + threads
         self.shared_views, here = here, here + self.shared_rows * words
         self.sync, here = here, here + threads
         return here

@@ -178,6 +178,8 @@ def footprint(op: Op, deferred: Iterable[ObjectClass], weak: bool = False) -> Fo
     ``weak``: the run has weak words, so that some ops are full barriers besides.
     """
     found = Footprint()
+    if weak and op.code == c.ALLOC:  # which stores to weak words of the object
+        found.unknown = True
     if weak and op.code in _BARRIERS:
         found.writes.add(FULL)
         found.unknown = op.code == c.IPI_SEND

@@ -116,7 +116,7 @@ def _rows(layout: Layout, program: Program) -> Ints:
     interrupts = any(op.code == c.IPI_SEND for op in program.ops)
     ahead = _ahead(program, [_looked_at(op) for op in program.ops])
     if interrupts:  # an interrupted CPU tells what it has read and written, wherever it is
-        ahead |= 1 << h.V_READ | 1 << h.V_WRITTEN | 1 << h.V_SENT
+        ahead |= 1 << h.V_READ | 1 << h.V_WRITTEN | 1 << h.V_SENT | 1 << h.V_PAST
     live = live_at(program.table, int(layout.g[c.G_R_ADDR]))
     for node, registers in enumerate(live):
         for register, row in layout.viewed.items():
@@ -133,9 +133,9 @@ def _looked_at(op: Op) -> int:
         if op.code not in t.LOADS:
             found |= 1 << h.V_SENT | 1 << h.V_BRANCHED | 1 << h.V_PAST
         if op.order:
-            found |= 1 << h.V_READ | 1 << h.V_WRITTEN | 1 << h.V_SENT
+            found |= 1 << h.V_READ | 1 << h.V_WRITTEN | 1 << h.V_SENT | 1 << h.V_PAST
     if op.code in _TELLING:
-        found |= 1 << h.V_READ | 1 << h.V_WRITTEN | 1 << h.V_SENT
+        found |= 1 << h.V_READ | 1 << h.V_WRITTEN | 1 << h.V_SENT | 1 << h.V_PAST
     if op.code in _LOCKING:
         found |= 1 << h.V_UNLOCKED | 1 << h.V_UNLOCKED_STORES
     return found

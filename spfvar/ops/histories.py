@@ -33,9 +33,10 @@ def history_words(words: int) -> int:
 S_FULL: Final = 0  # what came before some full barrier
 S_GRACE: Final = 1  # what came before the start of some grace period
 S_READERS: Final = 2  # what came before the end of some RCU section
-S_LOCKS: Final = (
-    3  # for each lock: read and written before its last release; written; then one per thread (sync)
-)
+S_PAST: Final = 3  # how much further down the past (V_PAST) is that goes with each of these
+S_LOCKS: Final = 6  # for each lock: read and written before its last release; written; past
+LOCK_ROWS: Final = 3
+# Behind them: for each thread, what its synchronize_rcu() has learned from the sections that it waits for.
 
 # --- orders of an op, as bits ---------------------------------------------------------------------------
 ACQUIRE: Final = 1

@@ -22,6 +22,7 @@ from spfvar.ops.histories import (
     CHAINED,
     FULL,
     HISTORY,
+    LOCK_ROWS,
     MB,
     QUIET,
     RELEASE,
@@ -29,6 +30,7 @@ from spfvar.ops.histories import (
     S_FULL,
     S_GRACE,
     S_LOCKS,
+    S_PAST,
     S_READERS,
     V_BRANCHED,
     V_FLOOR,
@@ -103,6 +105,17 @@ def copy_view(s, row, by, words):
 
 
 @inlined
+def share_past(s, w, tv, shared, gives, takes):
+    """Join a thread's past into that of a shared view, or the other way round, or both."""
+    n = w.constants[K_WORDS]
+    row = w.constants[K_SHARED] + (shared + S_PAST) * n
+    if gives:
+        raise_to(s, row, tv + V_PAST * n, n)
+    if takes:
+        raise_to(s, tv + V_PAST * n, row, n)
+
+
+@inlined
 def full_fence(s, w, tv):
     """smp_mb() of the thread whose views begin at ``tv``."""
     n = w.constants[K_WORDS]
@@ -111,6 +124,8 @@ def full_fence(s, w, tv):
     raise_to(s, tv + V_SENT * n, tv + V_WRITTEN * n, n)
     raise_to(s, shared, tv + V_SENT * n, n)
     raise_to(s, tv + V_FLOOR * n, shared, n)
+    share_past(s, w, tv, S_FULL, True, True)
+    raise_to(s, tv + V_SENT * n, shared, n)  # whoever reads a store behind a full barrier comes after it, too
 
 
 @inlined
@@ -370,11 +385,12 @@ def weak_word(s, p, g, w, pc, tb, tv, choice):
 def locked(s, w, tv, lock):
     """A lock was taken: what came before its last release, and before the thread's last unlock, is known."""
     n = w.constants[K_WORDS]
-    row = w.constants[K_SHARED] + (S_LOCKS + 2 * lock) * n
+    row = w.constants[K_SHARED] + (S_LOCKS + LOCK_ROWS * lock) * n
     raise_to(s, tv + V_READ * n, row, n)
     raise_to(s, tv + V_FLOOR * n, row, n)
     raise_to(s, tv + V_FLOOR * n, tv + V_UNLOCKED * n, n)
     raise_to(s, tv + V_SENT * n, row + n, n)
+    raise_to(s, tv + V_PAST * n, row + 2 * n, n)
     raise_to(s, tv + V_SENT * n, tv + V_UNLOCKED_STORES * n, n)
 
 
@@ -382,13 +398,14 @@ def locked(s, w, tv, lock):
 def unlocked(s, w, tv, lock):
     """A lock was released."""
     n = w.constants[K_WORDS]
-    row = w.constants[K_SHARED] + (S_LOCKS + 2 * lock) * n
+    row = w.constants[K_SHARED] + (S_LOCKS + LOCK_ROWS * lock) * n
     raise_to(s, tv + V_UNLOCKED * n, tv + V_READ * n, n)
     raise_to(s, tv + V_UNLOCKED * n, tv + V_WRITTEN * n, n)
     raise_to(s, tv + V_UNLOCKED_STORES * n, tv + V_WRITTEN * n, n)
     raise_to(s, tv + V_UNLOCKED_STORES * n, tv + V_SENT * n, n)
     raise_to(s, row, tv + V_UNLOCKED * n, n)
     raise_to(s, row + n, tv + V_UNLOCKED_STORES * n, n)
+    raise_to(s, row + 2 * n, tv + V_PAST * n, n)
 
 
 @inlined
@@ -398,6 +415,7 @@ def leave_section(s, g, w, tid, tv):
     done = w.constants[K_SHARED] + S_READERS * n
     raise_to(s, done, tv + V_READ * n, n)
     raise_to(s, done, tv + V_WRITTEN * n, n)
+    share_past(s, w, tv, S_READERS, True, False)
     threads = g[c.G_THREADS]
     for waiter in range(threads):
         mask = w.constants[K_SYNC] + waiter
@@ -414,6 +432,7 @@ def start_grace(s, w, tv):
     n = w.constants[K_WORDS]
     full_fence(s, w, tv)
     raise_to(s, w.constants[K_SHARED] + S_GRACE * n, w.constants[K_SHARED] + S_FULL * n, n)
+    share_past(s, w, tv, S_GRACE, True, False)
 
 
 @inlined
@@ -421,6 +440,7 @@ def end_grace(s, w, tv, row):
     """A grace period ends: what came before the end of the sections it waited for is known."""
     n = w.constants[K_WORDS]
     raise_to(s, tv + V_READ * n, row, n)
+    share_past(s, w, tv, S_READERS, False, True)
     full_fence(s, w, tv)
 
 
@@ -468,6 +488,7 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested):
     elif op == c.RCU_READ_LOCK or op == c.IRQ_DISABLE:
         if nested == 0:
             raise_to(s, tv + V_FLOOR * n, w.constants[K_SHARED] + S_GRACE * n, n)
+            share_past(s, w, tv, S_GRACE, False, True)
     elif op == c.RCU_READ_UNLOCK or op == c.IRQ_ENABLE:
         if op == c.IRQ_ENABLE:
             full_fence(s, w, tv)
@@ -495,6 +516,18 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested):
 
 
 @inlined
+def zeroed(s, w, pc, tv):
+    """An allocation has cleared weak words: these are stores, too."""
+    n = w.constants[K_WORDS]
+    for x in range(n):
+        ring = ring_of(w, x)
+        if s[message_of(w, ring, s[ring] - 1)] != s[w.home[x]]:
+            value = s[w.home[x]]
+            s[tv + V_FLOOR * n + x] = s[ring] - 1  # the memory is this thread's alone: nothing is unordered
+            append(s, w, pc, tv, x, value, 0, False)
+
+
+@inlined
 def weak_step(s, p, g, w, tid, choice, out):
     """Execute the next primitive of a thread in a run with weak words; see `spfvar.transition.step.step`."""
     tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
@@ -506,6 +539,8 @@ def weak_step(s, p, g, w, tid, choice, out):
         index = pointer(s, g, tb + p[pc, C_A_REG]) if p[pc, C_A_REG] >= 0 else 0
         outcome = execute(s, p, g, pc, tid, tb, choice, out)
         if outcome >= 0:
+            if op == c.ALLOC:
+                zeroed(s, w, pc, tv)
             learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested)
         return outcome
     if op == c.FENCE:
@@ -527,68 +562,3 @@ def weak_step(s, p, g, w, tid, choice, out):
     s[g[c.G_VIOLATION] + 1] = tid
     s[g[c.G_VIOLATION] + 2] = pc
     return c.VIOLATED
-
-
-# --- the canonical form of a state -------------------------------------------------------------------------
-
-
-@inlined
-def lower_row(s, row, x, low):
-    """A view's position in a history whose first ``low`` messages are gone."""
-    s[row + x] = max(s[row + x] - low, 0)
-
-
-@inlined
-def settle(s, g, w):
-    """Forget the messages that nobody can read any more, and the views that nobody will look at."""
-    n = w.constants[K_WORDS]
-    threads = g[c.G_THREADS]
-    rows = w.constants[K_ROWS]
-    for tid in range(threads):
-        tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
-        keep = w.rows[s[tb]]
-        for row in range(rows):
-            if keep >> row & 1 == 0:
-                copy_view(s, tb + w.constants[K_VIEWS] + row * n, -1, n)
-    for x in range(n):
-        ring = ring_of(w, x)
-        low = s[ring] - 1
-        if low == 0:
-            continue
-        for tid in range(threads):
-            tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
-            if w.ahead[s[tb]] >> x & 1:
-                low = min(low, s[tb + w.constants[K_VIEWS] + V_FLOOR * n + x])
-        if low > 0:
-            drop(s, g, w, x, ring, low)
-
-
-@inlined
-def drop(s, g, w, x, ring, low):
-    """Forget the first ``low`` messages of a word."""
-    n = w.constants[K_WORDS]
-    length = s[ring] - low
-    for i in range(HISTORY):
-        message = message_of(w, ring, i)
-        for word in range(1 + 2 * n):
-            s[message + word] = s[message_of(w, ring, i + low) + word] if i < length else 0
-    s[ring] = length
-    for other in range(n):
-        for i in range(s[ring_of(w, other)]):
-            lower_row(s, message_of(w, ring_of(w, other), i) + 1, x, low)
-            lower_row(s, message_of(w, ring_of(w, other), i) + 1 + n, x, low)
-    for tid in range(g[c.G_THREADS]):
-        tv = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE] + w.constants[K_VIEWS]
-        for row in range(w.constants[K_ROWS]):
-            lower_row(s, tv + row * n, x, low)
-    for row in range(w.constants[K_SHARED_ROWS]):
-        lower_row(s, w.constants[K_SHARED] + row * n, x, low)
-
-
-@inlined
-def single(s, w):
-    """Has every history one message?  Then there is nothing to forget in them."""
-    longest = 1
-    for x in range(w.constants[K_WORDS]):
-        longest = max(longest, s[ring_of(w, x)])
-    return longest == 1

@@ -9,8 +9,9 @@ from __future__ import annotations
 from spfvar.ops import codes as c
 from spfvar.ops.histories import HISTORY
 from spfvar.transition.jit import inlined
+from spfvar.transition.settle import settle, single
 from spfvar.transition.step import step
-from spfvar.transition.weak import LOADS, settle, single, weak_step
+from spfvar.transition.weak import LOADS, weak_step
 
 
 @inlined

@@ -95,7 +95,8 @@ def test_what_the_model_lacks_is_said() -> None:
         "WRITE_ONCE(*x, 1); srcu_read_unlock(s, r0); }\nexists (x=0)\n"
     )
     judged = judge(section)
-    assert judged.verdict == "unsupported" and "SrcuLock" in judged.why
+    assert judged.verdict == "unsupported"
+    assert "SrcuLock" in judged.why
 
 
 def test_a_history_that_is_full_is_no_verdict() -> None:
@@ -105,7 +106,8 @@ def test_a_history_that_is_full_is_no_verdict() -> None:
         f"C long\n{{ }}\nP0(int *x) {{ {stores} }}\nP1(int *x) {{ int r0; r0 = READ_ONCE(*x); }}\nexists (1:r0=77)\n"
     )
     judged = judge(test)
-    assert judged.verdict == "incomplete" and judged.why.startswith("history full")
+    assert judged.verdict == "incomplete"
+    assert judged.why.startswith("history full")
 
 
 def buffers_loads(cycle: Cycle) -> bool:
