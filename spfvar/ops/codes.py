@@ -113,25 +113,6 @@ RANGE_DOWNGRADE: Final = 104
 NAMES: Final[dict[int, str]] = {
     value: name for name, value in dict(globals()).items() if name.isupper() and isinstance(value, int)
 }
-# --- what only a run under --memory lkmm executes; a text yields none of them (automata.weaken) ---------
-#: Added to the code of an op on a word of memory that is weak.
-WEAK: Final = 100
-FENCE: Final = 110
-SYNC_START: Final = 111
-SYNC_WAIT: Final = 112
-DEPEND: Final = 113
-RMW_ADD: Final = 114
-RMW_AND: Final = 115
-RMW_OR: Final = 116
-RMW_XOR: Final = 117
-RMW_XCHG: Final = 118
-RMW_CMPXCHG: Final = 119  # imm if it was imm2
-RMW_ADD_UNLESS: Final = 120  # it was imm2
-FIRST_WEAK: Final = WEAK + LOAD
-LAST_WEAK: Final = WEAK + STORE_REF
-#: The last opcode that runs under sequential consistency.
-LAST_STRONG: Final = RANGE_DOWNGRADE
-
 # --- columns of the program table (one row per node, 32-bit integers) --------------------------
 C_OP: Final = 0
 C_A_REG: Final = 1  # thread word that holds the object's index
@@ -181,6 +162,25 @@ LAST_TREE: Final = VMA_CONTAINS
 LAST_TABLE: Final = PMD_KEEP
 LAST_FOLIO: Final = REMOVE_MAPPING
 LAST_PAGE: Final = ENTRY_FOLIO
+
+# --- what only a run under --memory lkmm executes; a text yields none of them (automata.weaken) ---------
+#: Added to the code of an op on a word of memory that is weak.
+WEAK: Final = 100
+FENCE: Final = 110
+SYNC_START: Final = 111
+SYNC_WAIT: Final = 112
+DEPEND: Final = 113
+RMW_ADD: Final = 114
+RMW_AND: Final = 115
+RMW_OR: Final = 116
+RMW_XOR: Final = 117
+RMW_XCHG: Final = 118
+RMW_CMPXCHG: Final = 119  # imm if it was imm2
+RMW_ADD_UNLESS: Final = 120  # it was imm2
+FIRST_WEAK: Final = WEAK + LOAD
+LAST_WEAK: Final = WEAK + STORE_REF
+#: The last opcode that runs under sequential consistency.
+LAST_STRONG: Final = RANGE_DOWNGRADE
 
 # --- results of a step that are no outcome -----------------------------------------------------
 BLOCKED: Final = -1
