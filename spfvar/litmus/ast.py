@@ -116,9 +116,9 @@ class Store:
 class Rmw:
     """An atomic change of a word that always happens: ``atomic_add()``, ``xchg()``, ``atomic_fetch_or()``.
 
-    `returns` says what goes to `register`: the "old" value, the "new" one (of + and - only), or "nothing".  The
-    kernel orders nothing by a change that returns nothing, not even its load for `smp_rmb()`; its `order` is
-    then "once" and its `register` None.  The latter is also a result that nobody takes.
+    `returns` says what goes to `register`: the "old" value, the "new" one (of + and - only), or "nothing".
+    The kernel orders nothing by a change that returns nothing, not even its load for `smp_rmb()`; its `order`
+    is then "once" and its `register` None.  The latter is also a result that nobody takes.
     """
 
     register: str | None

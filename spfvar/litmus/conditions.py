@@ -19,7 +19,7 @@ from spfvar.litmus.ast import (
     Value,
 )
 from spfvar.litmus.cursor import Cursor
-from spfvar.litmus.threads import number
+from spfvar.litmus.tokens import number
 
 _DEEPEST: Final = 60
 Place = FinalWord | FinalRegister
@@ -121,7 +121,7 @@ def _place(cursor: Cursor) -> Place:
         return FinalWord(word.text)
     cursor.accept("*")
     if cursor.token.kind == "number":
-        thread = number(cursor.take())
+        thread = number(cursor.take().text)
         cursor.expect(":", '":" and a register, as in 0:r1')
         return FinalRegister(thread, cursor.expect_kind("name", "the name of a register").text)
     return FinalWord(cursor.expect_kind("name", "a shared word such as x, or a register such as 0:r1").text)
@@ -137,7 +137,7 @@ def _value(cursor: Cursor) -> Value:
         return value
     sign = -1 if cursor.accept("-") else 1
     if cursor.token.kind == "number":
-        return Number(sign * number(cursor.take()))
+        return Number(sign * number(cursor.take().text))
     if cursor.at("{"):
         raise cursor.unsupported("a structure or an array")
     cursor.accept("&")

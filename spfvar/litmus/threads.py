@@ -31,10 +31,11 @@ from spfvar.litmus.ast import (
 )
 from spfvar.litmus.cursor import Cursor
 from spfvar.litmus.functions import FUNCTIONS, Function, tested
-from spfvar.litmus.tokens import Token
+from spfvar.litmus.tokens import Token, number
 
 #: Nested expressions and statements; far beyond any test, and within Python's stack.
 _DEEPEST: Final = 60
+_MOST_OPERATORS: Final = 100
 _TYPES: Final = (
     "int", "long", "short", "char", "void", "bool", "unsigned", "signed", "volatile", "const", "struct",
     "intptr_t", "uintptr_t", "size_t", "atomic_t", "spinlock_t", "u32", "u64",
@@ -52,12 +53,6 @@ def thread(cursor: Cursor, initial: set[str]) -> tuple[Thread, set[str]]:
     return _Reader(cursor, initial).thread()
 
 
-def number(token: Token) -> int:
-    """The value of a number's token."""
-    digits = token.text.rstrip("uUlL")
-    return int(digits, 16) if digits[:2] in ("0x", "0X") else int(digits)
-
-
 class _Reader:
     """The state of reading one thread."""
 
@@ -68,6 +63,7 @@ class _Reader:
         self.statements: list[Statement] = []  # where statements go: the thread's body, or an arm
         self.spare = 0  # registers of the reader's own
         self.depth = 0
+        self.operators = 0  # of this statement so far
 
     def thread(self) -> tuple[Thread, set[str]]:
         self.cursor.expect("(")
@@ -124,6 +120,7 @@ class _Reader:
     def statement(self) -> None:
         cursor, token = self.cursor, self.cursor.token
         self.deeper()
+        self.operators = 0
         if cursor.accept(";"):
             pass
         elif cursor.at("{"):
@@ -227,6 +224,9 @@ class _Reader:
         left = self.unary()
         while (token := cursor.token).kind == "mark" and _ROWS.get(token.text, -1) >= row:
             cursor.take()
+            self.operators += 1
+            if self.operators > _MOST_OPERATORS:
+                raise cursor.wrong("the statement is too long", token, f"at most {_MOST_OPERATORS} operators")
             before = len(self.statements)
             right = self.expression(_ROWS[token.text] + 1)
             if token.text in ("&&", "||") and len(self.statements) != before:
@@ -249,14 +249,15 @@ class _Reader:
             raise cursor.unsupported("an address taken in a thread", token)
         elif cursor.at("-") and cursor.ahead(1).kind == "number":
             cursor.take()
-            value = Number(-number(cursor.take()))
+            value = Number(-number(cursor.take().text))
         elif token.kind == "mark" and token.text in UNARY:
             cursor.accept(*UNARY)
             value = Unary(token.text, self.unary())
         elif cursor.at("(") and cursor.ahead(1).text in _TYPES:
             cursor.take()
-            while not cursor.accept(")"):
-                cursor.take() if cursor.token.kind == "name" or cursor.at("*") else cursor.expect(")")
+            while cursor.token.kind == "name" or cursor.at("*"):
+                cursor.take()
+            cursor.expect(")")
             value = self.unary()
         elif cursor.accept("("):
             value = self.expression()
@@ -270,7 +271,7 @@ class _Reader:
         """A number, a name or a call."""
         cursor = self.cursor
         if cursor.token.kind == "number":
-            return Number(number(cursor.take()))
+            return Number(number(cursor.take().text))
         token = cursor.expect_kind("name", "a value")
         if cursor.at("("):
             return self.call(token)

@@ -23,7 +23,6 @@ _MARK = re.compile(
     r"/\\|\\/|->|\+\+|--|\+=|-=|\|=|&=|\^=|\*=|<<|>>|==|!=|<=|>=|=>|&&|\|\||[][(){};:,=<>+\-*/%&|^!~?.]"
 )
 _THREAD = re.compile(r"P[0-9]+$")
-_LONGEST_NUMBER = 20
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,18 @@ def _token(text: str, place: int, line: int, file: str | None) -> tuple[Token, i
     )  # fmt: skip
     for kind, pattern in patterns:
         if match := pattern.match(text, place):
-            if kind == "number" and len(match.group()) > _LONGEST_NUMBER:
-                raise InputError("this number is too long", file=file, line=line, expected="64 bits")
+            if kind == "number" and not _is_word(match.group(1)):
+                raise InputError("this number is too large", file=file, line=line, expected="less than 2**63")
             return Token(kind, match.group(), line), match.end()
     raise InputError(f"found the character {quote(text[place])}", file=file, line=line)
+
+
+def _is_word(digits: str) -> bool:
+    """Whether a number fits a signed word of 64 bits."""
+    return len(digits) <= len(str(1 << 63)) and number(digits) < 1 << 63
+
+
+def number(digits: str) -> int:
+    """The value of a number as it is written in C: decimal or hexadecimal, with or without a suffix."""
+    digits = digits.rstrip("uUlL")
+    return int(digits, 16) if digits[:2] in ("0x", "0X") else int(digits)

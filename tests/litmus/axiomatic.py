@@ -12,10 +12,11 @@ model's own.  Small tests only: all is enumerated.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from spfvar.litmus.ast import FinalRegister, FinalWord, Test, Verdict, terms
-from tests.litmus.candidates import INITIAL, Execution, Finals, executions, holds
+from tests.litmus.candidates import INITIAL, Execution, Finals, Ways, executions, holds
 from tests.litmus.relations import (
     Relation,
     acyclic,
@@ -48,7 +49,7 @@ def verdict(test: Test, model: Model | None = None) -> Verdict | None:
         return answer is None or answer not in found
 
     for execution in executions(test, worth):
-        answer = holds(test.clause, execution.ways, execution.finals)
+        answer = holds(test.clause, execution.ways.traces, execution.finals)
         if answer is not None and answer not in found and (model or lkmm)(execution):
             found.add(answer)
         if len(found) == 2:
@@ -79,7 +80,7 @@ def states(test: Test, model: Model | None = None) -> frozenset[State]:
     for execution in executions(
         test, lambda ways, finals: finals is None or state(ways, finals) not in found
     ):
-        end = state(execution.ways, execution.finals)
+        end = state(execution.ways.traces, execution.finals)
         if end not in found and (model or lkmm)(execution):
             found.add(end)
     return frozenset(found)
@@ -88,7 +89,13 @@ def states(test: Test, model: Model | None = None) -> frozenset[State]:
 def sequential(execution: Execution) -> bool:
     """Sequential consistency: some order of all events explains everything.  Grace periods mean nothing here."""
     rf, co, fr = _communication(execution)
-    return acyclic(union(_program_order(execution.thread), rf, co, fr))
+    return acyclic(union(_program_order(execution.ways.thread), rf, co, fr))
+
+
+def without_load_buffering(execution: Execution) -> bool:
+    """What LKMM allows without a cycle of program order and reads-from: no load is satisfied by its own future."""
+    rf, _, _ = _communication(execution)
+    return acyclic(union(_program_order(execution.ways.thread), rf)) and lkmm(execution)
 
 
 def _program_order(thread: list[int]) -> Relation:
@@ -98,7 +105,7 @@ def _program_order(thread: list[int]) -> Relation:
 
 def _communication(execution: Execution) -> tuple[Relation, Relation, Relation]:
     """``rf``, ``co`` and ``fr`` without initial stores: a load from one of these is before each store to the word."""
-    events, size = execution.events, len(execution.events)
+    events, size = execution.ways.events, len(execution.ways.events)
     rf = of_pairs(size, ((store, load) for load, store in execution.rf.items() if store != INITIAL))
     co = of_pairs(
         size, ((a, b) for order in execution.orders for n, a in enumerate(order) for b in order[n + 1 :])
@@ -127,9 +134,10 @@ class Fixed(NamedTuple):
     after_unlock_lock: Relation  # from what is before such a fence to what is behind
 
 
-def _fixed(execution: Execution) -> Fixed:
-    events, size = execution.events, len(execution.events)
-    po = _program_order(execution.thread)
+@lru_cache(maxsize=1)
+def _fixed(ways: Ways) -> Fixed:
+    events, size = ways.events, len(ways.events)
+    po = _program_order(ways.thread)
 
     def which(kind: str, *tags: str) -> int:
         return sum(1 << n for n, e in enumerate(events) if e.kind in kind and (not tags or e.tag in tags))
@@ -137,7 +145,7 @@ def _fixed(execution: Execution) -> Fixed:
     def dependency(name: str) -> Relation:
         pairs = []
         base = 0
-        for way in execution.ways:
+        for way in ways.traces:
             for number, event in enumerate(way.events):
                 reads: Reads = getattr(event, name)
                 pairs += [(base + read, base + number) for read in reads]
@@ -184,8 +192,8 @@ def _fixed(execution: Execution) -> Fixed:
 
 def lkmm(execution: Execution) -> bool:
     """Whether the kernel's memory model allows an execution, coherent and atomic as it is."""
-    fixed = _fixed(execution)
-    events, size = execution.events, len(execution.events)
+    fixed = _fixed(execution.ways)
+    events, size = execution.ways.events, len(execution.ways.events)
     po, internal = fixed.po, fixed.internal
     rf, co, fr = _communication(execution)
     rfe, rfi = minus(rf, internal), both(rf, internal)
@@ -220,7 +228,7 @@ def lkmm(execution: Execution) -> bool:
 
 def _rcu(execution: Execution, po: Relation, prop: Relation, hb_pb: Relation) -> bool:
     """The axiom of grace periods; `hb_pb` is ``hb* ; pb*``."""
-    events, size = execution.events, len(execution.events)
+    events, size = execution.ways.events, len(execution.ways.events)
     periods = [
         n for n, event in enumerate(events) if event.tag in ("sync-rcu", "sync-srcu") and event.kind == "F"
     ]
@@ -252,7 +260,7 @@ def _rcu(execution: Execution, po: Relation, prop: Relation, hb_pb: Relation) ->
 def _sections(execution: Execution, flavour: str) -> Iterator[tuple[int, int]]:
     """Each lock with the unlock that matches it, innermost first."""
     open_locks: dict[tuple[int, Value], list[int]] = {}
-    for number, (event, thread) in enumerate(zip(execution.events, execution.thread, strict=True)):
+    for number, (event, thread) in enumerate(zip(execution.ways.events, execution.ways.thread, strict=True)):
         locks = open_locks.setdefault((thread, event.place), [])
         if event.kind == "F" and event.tag == f"{flavour}-lock":
             locks.append(number)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import permutations, product
+from itertools import product
 
 from spfvar.litmus.ast import (
     Address,
@@ -32,13 +32,20 @@ Finals = dict[Value, Value]
 Order = tuple[int, ...]  # the stores to a word, oldest first
 
 
-@dataclass(frozen=True)
-class Execution:
-    """Events of all threads, numbered one thread after the other; where loads read from; coherence orders."""
+@dataclass(frozen=True, eq=False)
+class Ways:
+    """One way through each thread: the events of all, numbered one thread after the other, and their threads."""
 
-    ways: tuple[Trace, ...]
+    traces: tuple[Trace, ...]
     events: list[Event]
     thread: list[int]
+
+
+@dataclass(frozen=True, eq=False)
+class Execution:
+    """Ways through the threads, where loads read from, coherence orders, and what words hold at the end."""
+
+    ways: Ways
     rf: dict[int, int]
     orders: list[Order]
     finals: Finals
@@ -50,21 +57,28 @@ def executions(test: Test, worth: Callable[[tuple[Trace, ...], Finals | None], b
     `worth` is asked about each way through the threads first, with None for the final values of words.
     """
     start = initial_values(test)
-    for ways in product(*traces(test)):
-        if not worth(ways, None) or (test.filter is not None and holds(test.filter, ways, None) is False):
+    found = traces(test)
+    known = {event.place for ways in found for trace in ways for event in trace.events}
+    initial = {(place, start.get(place, 0)) for place in known}
+    for chosen in product(*found):
+        if not worth(chosen, None) or (test.filter is not None and holds(test.filter, chosen, None) is False):
             continue
-        events = [event for way in ways for event in way.events]
-        thread = [number for number, way in enumerate(ways) for _ in way.events]
+        written = initial.union(*(trace.written for trace in chosen))
+        if not all(trace.read <= written for trace in chosen):
+            continue
+        events = [event for trace in chosen for event in trace.events]
+        thread = [number for number, trace in enumerate(chosen) for _ in trace.events]
+        ways = Ways(chosen, events, thread)
         places = list(dict.fromkeys(event.place for event in events if event.kind != "F"))
-        choices = [list(_orders(events, thread, place, start.get(place, 0))) for place in places]
+        choices = [list(_orders(ways, place, start.get(place, 0))) for place in places]
         for choice in product(*choices):
             finals = dict(start)
             finals.update((events[order[-1]].place, events[order[-1]].value) for _, order in choice if order)
-            if test.filter is not None and not holds(test.filter, ways, finals):
+            if test.filter is not None and not holds(test.filter, chosen, finals):
                 continue
-            if worth(ways, finals):
+            if worth(chosen, finals):
                 rf = {load: store for reads, _ in choice for load, store in reads.items()}
-                yield Execution(ways, events, thread, rf, [order for _, order in choice], finals)
+                yield Execution(ways, rf, [order for _, order in choice], finals)
 
 
 def holds(clause: Clause, ways: tuple[Trace, ...], finals: Finals | None) -> bool | None:
@@ -96,13 +110,12 @@ def _term(term: Term, ways: tuple[Trace, ...], finals: Finals | None) -> Value |
             return None if finals is None else finals.get(word, 0)
 
 
-def _orders(
-    events: list[Event], thread: list[int], place: Value, initial: Value
-) -> Iterator[tuple[dict[int, int], Order]]:
+def _orders(ways: Ways, place: Value, initial: Value) -> Iterator[tuple[dict[int, int], Order]]:
     """Each reads-from and coherence order of one word that is coherent and atomic."""
+    events, thread = ways.events, ways.thread
     here = [index for index, event in enumerate(events) if event.kind != "F" and event.place == place]
-    loads = [index for index in here if events[index].kind == "R"]
     stores = [index for index in here if events[index].kind == "W"]
+    loads = [index for index in here if events[index].kind == "R" and not events[index].rmw]
     sources = []
     for load in loads:
         fit = [
@@ -113,23 +126,37 @@ def _orders(
         sources.append(fit + [INITIAL] * (initial == events[load].value))
     if not all(sources):
         return
-    for order in permutations(stores):
+    queues: dict[int, Order] = {}
+    for store in stores:
+        queues[thread[store]] = (*queues.get(thread[store], ()), store)
+    for order in _merges(events, list(queues.values()), initial):
         when = {INITIAL: -1} | {store: position for position, store in enumerate(order)}
-        if all(thread[a] != thread[b] or a < b for n, a in enumerate(order) for b in order[n + 1 :]):
-            for choice in product(*sources):
-                rf = dict(zip(loads, choice, strict=True))
-                if _coherent(events, thread, here, when, rf):
-                    yield rf, order
+        before = dict(zip(order, (INITIAL, *order), strict=False))
+        changes = {store - 1: before[store] for store in order if events[store].rmw}
+        for choice in product(*sources):
+            rf = dict(zip(loads, choice, strict=True)) | changes
+            if _coherent(ways, here, when, rf):
+                yield rf, order
 
 
-def _coherent(
-    events: list[Event], thread: list[int], here: list[int], when: dict[int, int], rf: dict[int, int]
-) -> bool:
-    """Whether `po-loc | rf | co | fr` has no cycle and no store comes between the halves of an atomic change."""
+def _merges(events: list[Event], queues: list[Order], value: Value) -> Iterator[Order]:
+    """Every order of all stores in which threads keep theirs, and an atomic change finds the value that it read."""
+    if not queues:
+        yield ()
+    for number, (store, *rest) in enumerate(queues):
+        if events[store].rmw and events[store - 1].value != value:
+            continue
+        others = [*queues[:number], *([tuple(rest)] if rest else []), *queues[number + 1 :]]
+        for order in _merges(events, others, events[store].value):
+            yield (store, *order)
+
+
+def _coherent(ways: Ways, here: list[int], when: dict[int, int], rf: dict[int, int]) -> bool:
+    """Whether `po-loc | rf | co | fr` of one word has no cycle."""
+    events, thread = ways.events, ways.thread
     for first, second in ((a, b) for a in here for b in here if a < b and thread[a] == thread[b]):
         before = when[rf[first]] if events[first].kind == "R" else when[first]
         after = when[rf[second]] if events[second].kind == "R" else when[second]
         if after < before or (after == before and events[second].kind == "W"):
             return False
-    changes = [(load, load + 1) for load in rf if events[load].rmw]
-    return all(when[store] == when[rf[load]] + 1 for load, store in changes)
+    return True

@@ -51,7 +51,7 @@ Access = Load | Store
 Build = Callable[[Access, Access], tuple[Statement, ...]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Link:
     """What is between two accesses of a thread: `build` makes the thread's statements of them.
 
@@ -62,8 +62,11 @@ class Link:
     kinds: tuple[str, ...]
     build: Build
 
+    def __repr__(self) -> str:
+        return self.name
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Segment:
     """A thread's part of a cycle: two accesses with a link between, or, with none, one store."""
 
@@ -74,6 +77,9 @@ class Segment:
     @property
     def name(self) -> str:
         return self.first if self.link is None else f"{self.first}-{self.link.name}-{self.last}"
+
+    def __repr__(self) -> str:
+        return self.name
 
 
 Cycle = tuple[Segment, ...]
@@ -92,12 +98,15 @@ def _change(kind: FenceKind, *, fence_first: bool) -> Build:
     return lambda first, last: (first, *(middle if fence_first else middle[::-1]), last)
 
 
+OTHER = Address("other")  # `to_test` gives each thread one of its own
+
+
 def _atomic_inc() -> Statement:
-    return Rmw(None, Address("other"), "+", Number(1), "nothing", "once")
+    return Rmw(None, OTHER, "+", Number(1), "nothing", "once")
 
 
 def _full_change(first: Access, last: Access) -> tuple[Statement, ...]:
-    return first, Rmw(None, Address("other"), "+", Number(1), "new", "full"), last
+    return first, Rmw(None, OTHER, "+", Number(1), "new", "full"), last
 
 
 def _acquire(first: Access, last: Access) -> tuple[Statement, ...]:
@@ -128,6 +137,23 @@ def _control(first: Access, last: Access) -> tuple[Statement, ...]:
     """`to_test` puts the value that the cycle needs in the condition."""
     assert isinstance(first, Load)
     return first, If(Register(first.register), (last,))
+
+
+def _xchg(first: Access, last: Access) -> tuple[Statement, ...]:
+    """The first store is an exchange, in full order."""
+    assert isinstance(first, Store)
+    return Rmw(None, first.address, "xchg", first.value, "old", "full"), last
+
+
+def _xchg_release(first: Access, last: Access) -> tuple[Statement, ...]:
+    assert isinstance(last, Store)
+    return first, Rmw(None, last.address, "xchg", last.value, "old", "release")
+
+
+def _fetch_acquire(first: Access, last: Access) -> tuple[Statement, ...]:
+    """The first load is an atomic change that leaves what it reads."""
+    assert isinstance(first, Load)
+    return Rmw(first.register, first.address, "+", Number(0), "old", "acquire"), last
 
 
 def _two_locks(*middle: Statement) -> Build:
@@ -164,9 +190,12 @@ ONE_LOCK = Link("lock", ANY, _one_lock)
 BEFORE_ATOMIC = Link("before-atomic", ANY, _change("before-atomic", fence_first=True))
 AFTER_ATOMIC = Link("after-atomic", ANY, _change("after-atomic", fence_first=False))
 FULL_CHANGE = Link("full-rmw", ANY, _full_change)
+XCHG = Link("xchg", ("WR", "WW"), _xchg)
+XCHG_RELEASE = Link("xchg-release", ("RW", "WW"), _xchg_release)
+FETCH_ACQUIRE = Link("fetch-acquire", ("RR", "RW"), _fetch_acquire)
 LINKS = (
     PO, MB, RMB, WMB, ACQUIRE, RELEASE, ADDRESS, DATA, CONTROL, SYNC, READER, TWO_LOCKS, TWO_LOCKS_MB, SPINLOCK_MB,
-    ONE_LOCK, BEFORE_ATOMIC, AFTER_ATOMIC, FULL_CHANGE,
+    ONE_LOCK, BEFORE_ATOMIC, AFTER_ATOMIC, FULL_CHANGE, XCHG, XCHG_RELEASE, FETCH_ACQUIRE,
 )  # fmt: skip
 
 # -- Cycles ----------------------------------------------------------------------------------------------------
@@ -233,6 +262,14 @@ def name(cycle: Cycle) -> str:
     return "+".join(segment.name for segment in cycle)
 
 
+def by_name(text: str) -> Cycle:
+    """The cycle of that `name`."""
+    found = {segment.name: segment for segment in segments()}
+    cycle = tuple(found[part] for part in text.split("+"))
+    assert is_cycle(cycle), text
+    return cycle
+
+
 def to_test(cycle: Cycle) -> Test:
     """The litmus test of a cycle; its clause says that the cycle closed.
 
@@ -275,7 +312,14 @@ def to_test(cycle: Cycle) -> Test:
         body = segment.link.build(*accesses) if segment.link is not None else tuple(accesses)
         if segment.link is CONTROL:
             body = _with_condition(body, _value(*values[number, False], target))
-        threads.append(_thread(body))
+        own = Address(f"other{number}")
+        threads.append(
+            _thread(
+                tuple(
+                    replace(s, address=own) if isinstance(s, Rmw) and s.address == OTHER else s for s in body
+                )
+            )
+        )
     return Test(name(cycle), tuple(initial), tuple(threads), "exists", And(tuple(clauses)))
 
 
@@ -305,7 +349,9 @@ def _words(statement: Statement) -> Iterator[str]:
         for inner in statement.then:
             yield from _words(inner)
         return
-    parts: list[Expression] = [getattr(statement, part, Number(0)) for part in ("address", "value")]
+    parts: list[Expression] = [
+        getattr(statement, part, Number(0)) for part in ("address", "value", "operand")
+    ]
     while parts:
         part = parts.pop(0)
         if isinstance(part, Address):

@@ -262,6 +262,12 @@ def test_filter_and_locations() -> None:
             6,
             "nested too deeply; expected at most 60 levels",
         ),
+        (
+            whole("r0 = 1" + " + 1" * 101 + ";"),
+            6,
+            "the statement is too long; expected at most 100 operators",
+        ),
+        (whole("r0 = 9223372036854775808;"), 6, "this number is too large; expected less than 2**63"),
         (whole("", "0:r1=1"), 8, "unknown register of P0 'r1'; known: r0"),
         (whole("", "0:r0"), 8, 'found ")"; expected "=" and a value'),
         (whole("", "~" * 100 + "x=1"), 8, "nested too deeply; expected at most 60 levels"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 from spfvar.litmus.ast import (
@@ -77,6 +78,16 @@ class Trace:
     events: tuple[Event, ...] = ()
     registers: dict[str, Value] = field(default_factory=dict)
     sources: dict[str, Reads] = field(default_factory=dict)  # the loads that a register's value comes from
+
+    @cached_property
+    def read(self) -> frozenset[tuple[Value, Value]]:
+        """The places that its loads read, each with the value."""
+        return frozenset((event.place, event.value) for event in self.events if event.kind == "R")
+
+    @cached_property
+    def written(self) -> frozenset[tuple[Value, Value]]:
+        """The places that its stores write, each with the value."""
+        return frozenset((event.place, event.value) for event in self.events if event.kind == "W")
 
     def with_event(self, event: Event) -> Trace:
         return replace(self, events=(*self.events, event))
