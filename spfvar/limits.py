@@ -28,9 +28,11 @@ class Limit:
 WEAK_MEMORY = Limit(
     "both",
     "Weak memory.",
-    "Memory is sequentially consistent: a store is seen by all at once, in program order. Bugs that "
-    "need less, such as V6 (a missing acquire or release of `mm_lock_seq`) and R4 (a read lock that "
-    "is taken without acquire), cannot be found, and no verdict says anything about barriers.",
+    "Memory is sequentially consistent unless `check --memory lkmm` is asked for, and then only the "
+    "words that a text declares weak are not ([weak memory](weak-memory.md)): a store is seen by all at "
+    "once, in program order. No shipped design declares any yet, so bugs that need less, such as V6 (a "
+    "missing acquire or release of `mm_lock_seq`) and R4 (a read lock that is taken without acquire), are "
+    "not found, and no verdict on them says anything about barriers. Load buffering is not explored at all.",
     "Memory is sequentially consistent in the model: bugs that need weak memory (such as V6, a "
     "missing acquire or release of mm_lock_seq, and R4, a read lock taken without acquire) cannot be "
     "found.",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from spfvar.automata.automaton import Automaton
 from spfvar.ops import codes as c
+from spfvar.ops import histories as weak
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
 from spfvar.ops.places import Field, ObjectClass, Register
@@ -68,7 +70,15 @@ class Layout:
         self.sizes = sizes
         ops = [op for automaton in automata for op in automaton.ops()]
         self.registers = _place_registers(ops)
-        self.thread_stride = _rounded(c.T_FIXED + len(self.registers), sizes.align)
+        self.weak_fields = tuple(
+            dict.fromkeys(op.place.field for op in ops if is_weak(op) and op.place is not None)
+        )
+        self.weak_words = sum(sizes.count(field.cls) for field in self.weak_fields)
+        self.viewed = _viewed(ops) if self.weak_words else {}
+        self.views = c.T_FIXED + len(self.registers)
+        self.view_rows = weak.V_REGISTERS + len(self.viewed)
+        rows = self.view_rows if self.weak_words else 0
+        self.thread_stride = _rounded(self.views + rows * self.weak_words, sizes.align)
         self.field_offset: dict[Field, int] = {}
         self.class_stride: dict[ObjectClass, int] = {}
         self.class_kept: dict[ObjectClass, int] = {}
@@ -141,6 +151,8 @@ class Layout:
         g[c.G_EXCLUSIVE] = self.field_offset.get(o.PAGE_EXCLUSIVE, 0)
         if c.PAGE_DMA in codes and sizes.anon_pages:
             g[c.G_PINNED], here = here, here + sizes.pages
+        if self.weak_words:
+            here = self._place_histories(here)
         here = _rounded(here, sizes.align)
         g[c.G_T_BASE], g[c.G_T_STRIDE] = here, self.thread_stride
         here += sizes.threads * self.thread_stride
@@ -148,6 +160,20 @@ class Layout:
         g[c.G_FOLIO_MASK] = sizes.folio_pages - 1
         g[c.G_SEQ_MASK] = (1 << sizes.seq_bits) - 1
         g[c.G_R_ADDR] = self.registers[o.address]
+        return here
+
+    def _place_histories(self, here: int) -> int:
+        """Histories and shared views of a run with weak words (spfvar.transition.weak)."""
+        words, threads = self.weak_words, self.sizes.threads
+        self.rings, here = here, here + words * weak.history_words(words)
+        self.locks: dict[Field, int] = {}
+        locks = 0
+        for field in self.field_offset:
+            if field.width > 1:
+                self.locks[field], locks = locks, locks + self.sizes.count(field.cls)
+        self.shared_rows = weak.S_LOCKS + weak.LOCK_ROWS * locks + threads
+        self.shared_views, here = here, here + self.shared_rows * words
+        self.sync, here = here, here + threads
         return here
 
     # --- addresses -------------------------------------------------------------------------------
@@ -200,6 +226,19 @@ class Layout:
             if field.cls == cls and field.width == 1:
                 state[self.word(field, index)] = field.initial
 
+    def weak_number(self, field: Field) -> int:
+        """The number of a weak field's word in object 0; those of the other objects follow."""
+        before = self.weak_fields[: self.weak_fields.index(field)]
+        return sum(self.sizes.count(other.cls) for other in before)
+
+    def begin_histories(self, state: npt.NDArray[Any]) -> None:
+        """Give each weak word a history of one message: what the word holds."""
+        step = weak.history_words(self.weak_words)
+        for field in self.weak_fields:
+            for index in range(self.sizes.count(field.cls)):
+                ring = self.rings + (self.weak_number(field) + index) * step
+                state[ring], state[ring + 1] = 1, state[self.word(field, index)]
+
     def _free_list(self, state: Words, k: int) -> None:
         base, stride, count = (int(self.g[k + i]) for i in (c.K_BASE, c.K_STRIDE, c.K_COUNT))
         if count == 0:
@@ -213,6 +252,22 @@ class Layout:
 
 def _rounded(number: int, multiple: int) -> int:
     return -(-number // multiple) * multiple
+
+
+def is_weak(op: Op) -> bool:
+    """Does an op act on a weak word?  (`spfvar.automata.weaken` has said so.)"""
+    return c.FIRST_WEAK <= op.code <= c.LAST_WEAK or c.RMW_ADD <= op.code <= c.RMW_ADD_UNLESS
+
+
+def _viewed(ops: list[Op]) -> dict[Register, int]:
+    """The registers that hold what came from a weak load, with the rows of their views."""
+    found = {op.dst: 0 for op in ops if is_weak(op) and op.dst is not None}
+    copies = [op for op in ops if op.code in (c.ADD_REG, c.ADD_REGS)]
+    size = -1
+    while size < len(found):
+        size = len(found)
+        found |= {op.dst: 0 for op in copies if op.dst is not None and (op.src in found or op.src2 in found)}
+    return {register: weak.V_REGISTERS + i for i, register in enumerate(found)}
 
 
 def registers_of(ops: Iterable[Op]) -> dict[Register, None]:

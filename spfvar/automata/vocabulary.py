@@ -6,6 +6,7 @@ types, and a wrong operand would be noticed by nobody, or much later.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from spfvar.ops import codes as c
@@ -53,7 +54,9 @@ _WORD: Final = 1 << 31
 class Vocabulary:
     """The words of one stack's texts: a name stands for one register, and for one field of a class."""
 
-    def __init__(self) -> None:
+    def __init__(self, more: Collection[int] = ()) -> None:
+        """``more``: opcodes that these texts may yield besides those of every text."""
+        self._codes = {*c.NAMES, *more} - {c.END}
         self._right: set[Op] = set()
         self._registers = {one.name: one for one in vars(o).values() if isinstance(one, Register)}
         self._fields: dict[tuple[ObjectClass, str], Field] = {
@@ -73,7 +76,7 @@ class Vocabulary:
         return wrong
 
     def _wrong_op(self, op: Op) -> str | None:
-        if op.code not in c.NAMES or op.code == c.END:
+        if op.code not in self._codes:
             return f"{op.name}: there is no opcode {op.code!r} that a text may yield"
         if not all(isinstance(text, str) for text in (op.name, op.cost, op.event, op.function)):
             return f"a primitive's name, cost or event is no string: {(op.name, op.cost, op.event)!r}"

@@ -13,23 +13,43 @@ from spfvar.errors import InputError
 from spfvar.explore.options import MAX_STATES
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
+    from spfvar.automata.weaken import Memory
     from spfvar.explore.options import Options
 
 
 def bound_options(command: Command) -> Command:
-    """--max-states, --memory and --timeout of each search, as `search_options` takes them."""
+    """--max-states, --max-memory and --timeout of each search, as `search_options` takes them."""
     states = click.option(
         "--max-states", type=int, default=MAX_STATES, show_default=True, metavar="N",
         help="Bound of each search.",
     )  # fmt: skip
     memory = click.option(
-        "--memory", metavar="SIZE", help="Another bound of each search, such as 2GiB.  [default: none]"
-    )
+        "--max-memory", "memory", metavar="SIZE",
+        help="Another bound of each search, such as 2GiB.  [default: none]",
+    )  # fmt: skip
     timeout = click.option(
         "--timeout", metavar="DURATION",
         help="Another bound, such as 60s: then the machine decides what is found.  [default: none]",
     )  # fmt: skip
     return states(memory(timeout(command)))
+
+
+memory_option = click.option(
+    "--memory", "model", metavar="MODEL", default="sc", show_default=True,
+    help="Memory model: sc (sequential consistency) or lkmm (the kernel's; see docs/weak-memory.md).",
+)  # fmt: skip
+
+
+def memory_of(text: str) -> Memory:
+    """The memory model of a name.  InputError for what is none."""
+    from spfvar.automata.weaken import MEMORIES
+
+    for known in MEMORIES:
+        if text == known:
+            return known
+    raise InputError(
+        f'"{text}" is no memory model', key="--memory", expected="sc or lkmm (a bound is --max-memory)"
+    )
 
 
 def search_options(max_states: int, memory: str | None, timeout: str | None) -> Options:
@@ -38,7 +58,7 @@ def search_options(max_states: int, memory: str | None, timeout: str | None) -> 
 
     if max_states < 1:
         raise InputError(f"{max_states} states", key="--max-states", expected="1 or more")
-    with blame("--memory"):
+    with blame("--max-memory"):
         most = None if memory is None else units.parse_size(memory)
     if timeout is not None and timeout.isdigit():  # elsewhere it would be nanoseconds
         raise InputError(

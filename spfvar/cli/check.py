@@ -14,7 +14,7 @@ import click
 
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
-from spfvar.cli.bounds import bound_options, search_options
+from spfvar.cli.bounds import bound_options, memory_of, memory_option, search_options
 from spfvar.cli.command import Command
 from spfvar.cli.options import (
     format_option,
@@ -53,6 +53,7 @@ FORMS = ("table", "markdown", "mail", "json", "github")
 @click.option("--all", "every", is_flag=True, help="Every violated property of a race, not only the first.")
 @click.option("--all-traces", is_flag=True, help="A trace of each race that breaks, not one for each cause.")
 @bound_options
+@memory_option
 @click.option("--no-reductions", is_flag=True, help="The plain search: every state, one primitive at a time.")
 @jobs_option("Searches")
 @format_option(FORMS)
@@ -67,7 +68,7 @@ FORMS = ("table", "markdown", "mail", "json", "github")
 def command(
     variants: tuple[str, ...], races: tuple[str, ...], twins: bool, walk: int | None, seed: int | None,
     counts: tuple[str, ...], every: bool, all_traces: bool, max_states: int, memory: str | None,
-    timeout: str | None, no_reductions: bool, jobs: int | None, form: str, output: str | None,
+    timeout: str | None, model: str, no_reductions: bool, jobs: int | None, form: str, output: str | None,
     save: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Explore every interleaving of races under variants; print verdicts and counterexamples.
@@ -84,6 +85,7 @@ def command(
       spfvar check spf-posted --all-traces     every trace, not one for each cause
       spfvar check --twins
       spfvar check my-idea --plugin my_idea.py --format github
+      spfvar check per-vma-6.12 --memory lkmm      with the kernel's memory model
       spfvar check --walk 100000 --race three-faults-munmap --count fault=9
 
     Exit codes: 0 all safe (with --twins: all as expected); 1 a violation (with --twins: a miss or a false
@@ -113,9 +115,11 @@ def command(
     search = replace(search_options(max_states, memory, timeout), first=not every)
     if no_reductions:
         search = with_reductions(search, REDUCTIONS, False)
+    if walk is not None and memory_of(model) != "sc":
+        raise InputError("random walks under weak memory", key="--walk", expected="a search, without --walk")
     walks = walk_options(walk, seed, search) if walk is not None or seed is not None else None
     with _progress("states" if walk is None else "primitives") as progress:
-        results = run_checks(cases, walks or search, jobs, progress, stacks)
+        results = run_checks(cases, walks or search, jobs, progress, stacks, memory_of(model))
     where = terminal.place(output, form)
     if form == "github":
         from spfvar.report import github

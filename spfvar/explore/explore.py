@@ -17,6 +17,7 @@ from spfvar.explore.parts import Keys, Store, refill_keys, refill_parts
 from spfvar.explore.rules import Followed, rules_of
 from spfvar.explore.world import LANE, RaceWorld
 from spfvar.ops import codes as c
+from spfvar.ops.histories import HISTORY
 
 _FIRST_STATES = 1 << 12  # powers of 2, and more than a batch
 _FIRST_PARTS = 1 << 9
@@ -154,9 +155,9 @@ class Search:
         if self.states >= self.options.max_states:
             return "max-states"
         full = [name for name in ("threads", "memories") if self._is_full(getattr(space, name), self.margin)]
-        keys_full = self._is_full(space.keys, k.BATCH + self.threads * c.MAX_OUTCOMES)
+        ways = k.BATCH + self.threads * (c.MAX_OUTCOMES if self.rules.weak is None else HISTORY)
+        keys_full = self._is_full(space.keys, ways)
         growing = [getattr(space, name) for name in full] + ([space.keys] if keys_full else [])
-        ways = k.BATCH + self.threads * c.MAX_OUTCOMES
         edges_full = bool(self.options.livelock and space.edges.used[0] + ways > len(space.edges.source))
         growing += [space.edges] if edges_full else []
         more = sum(2 * array.nbytes for store in growing for array in store)

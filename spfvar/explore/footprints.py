@@ -23,6 +23,7 @@ import numpy.typing as npt
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
+from spfvar.ops.orders import MB
 from spfvar.ops.places import ObjectClass
 
 #: Resources that are no field.
@@ -40,6 +41,7 @@ GRACE_PERIOD: Final = "RCU grace period"
 IPI: Final = "interrupts"
 EPOCH: Final = "epochs"
 PINNED: Final = "what is pinned where"
+FULL: Final = "full barriers"
 
 #: The last bit of a mask, which stands for every resource that has none of its own.
 REST: Final = 61
@@ -72,9 +74,10 @@ class Footprint:
 
 _LOCAL = {
     c.NOP, c.COUNT, c.SET_REG, c.ADD_REG, c.NEXT_ADDR, c.CHOOSE, c.MARK, c.TEST_REG, c.NEXT_TABLE, c.WINDOW,
-    c.REG_EQUAL, c.ADD_REGS, c.END, c.PAGE_OF, c.BUG,
+    c.REG_EQUAL, c.ADD_REGS, c.END, c.PAGE_OF, c.BUG, c.DEPEND,
 }  # fmt: skip
 _FIELD_READS = {c.LOAD, c.LOAD_TEST, c.LOAD_ODD, c.LOAD_REF, c.EQUALS, c.EQUALS_REG, c.WAIT_EQUALS}
+_WEAK_READS = {c.WEAK + code for code in _FIELD_READS}
 _FIELD_WRITES = {
     c.STORE, c.STORE_REG, c.STORE_REF, c.INC_NOT_ZERO, c.DEC_AND_TEST, c.DOWN_READ, c.DOWN_READ_TRYLOCK,
     c.UP_READ, c.DOWN_WRITE, c.UP_WRITE, c.DOWNGRADE_WRITE, c.LOCK, c.TRYLOCK, c.UNLOCK,
@@ -96,6 +99,8 @@ _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tup
     c.VMA_CONTAINS: ((o.VM_START, o.VM_END), (), ()),
     c.TOUCH: ((PMD, PTE), (), (TLB, WRITES, o.PAGE_DATA)),
     c.OWN_SET_PTE: ((), (), (TLB,)),
+    c.SYNC_START: ((), (PHASE, READERS, FULL), ()),
+    c.SYNC_WAIT: ((), (READERS, FULL), ()),
     c.PMD_KEEP: ((), (), ()),
     c.SET_LOADED_MM: ((), (TLB,), ()),
     c.IS_LOADED_MM: ((TLB,), (), ()),
@@ -135,6 +140,12 @@ _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tup
         (o.FILE_FOLIO0, o.VM_LINKED, o.VM_FILE, o.VM_START, o.VM_PGOFF, o.VM_END, life_of(o.VMA)), (), (),
     ),
 }  # fmt: skip
+_WEAK_WRITES = {
+    c.WEAK + c.STORE, c.WEAK + c.STORE_REG, c.WEAK + c.STORE_REF, c.WEAK + c.ADD, c.WEAK + c.INC_NOT_ZERO,
+    c.WEAK + c.DEC_AND_TEST, *range(c.RMW_ADD, c.RMW_ADD_UNLESS + 1),
+}  # fmt: skip
+#: Ops that are full barriers in a run with weak words, besides what they do.
+_BARRIERS = {c.RCU_GP_START, c.RCU_GP_WAIT, c.IRQ_ENABLE, c.IPI_SEND, c.IPI_WAIT}
 #: Ops that may find that they have to wait.
 WAITING: Final = frozenset(
     (
@@ -149,15 +160,18 @@ WAITING: Final = frozenset(
         c.RANGE_LOCK,  # for itself, if it is taken twice
         c.RANGE_TRYLOCK,
         c.RANGE_WAIT,
+        c.WEAK + c.WAIT_EQUALS,
+        c.SYNC_WAIT,
         c.FOLIO_CREATE,  # while somebody holds the page's former folio
     )
 )
 #: Ops that look at no thread but their own (memory is another matter).
 ALONE: Final = frozenset(
-    {*_LOCAL, *_FIELD_READS, *_FIXED, c.STORE, c.STORE_REG, c.STORE_REF, c.ADD, c.INC_NOT_ZERO,
+    {*_LOCAL, *_FIELD_READS, *_FIXED, *_WEAK_READS, *_WEAK_WRITES, c.FENCE, c.DEPEND,
+     c.STORE, c.STORE_REG, c.STORE_REF, c.ADD, c.INC_NOT_ZERO,
      c.DEC_AND_TEST, c.DOWN_READ_TRYLOCK, c.TRYLOCK, c.ALLOC, c.CALL_RCU, c.RCU_GP_START,
      c.RCU_GP_WAIT}
-    - {c.IPI_SEND, c.IRQ_ENABLE, c.PAGE_PUT, c.PAGES_PUT}
+    - {c.SYNC_START, c.IPI_SEND, c.IRQ_ENABLE, c.PAGE_PUT, c.PAGES_PUT}
 )  # fmt: skip
 #: Ops that, besides, hand a lock over or queue for it: then another thread's words change with it.
 QUEUEING: Final = frozenset(
@@ -165,9 +179,17 @@ QUEUEING: Final = frozenset(
 )
 
 
-def footprint(op: Op, deferred: Iterable[ObjectClass]) -> Footprint:
-    """What an op touches in a run that defers the freeing of some classes to a grace period."""
+def footprint(op: Op, deferred: Iterable[ObjectClass], weak: bool = False) -> Footprint:
+    """What an op touches in a run that defers the freeing of some classes to a grace period.
+
+    ``weak``: the run has weak words, so that some ops are full barriers besides.
+    """
     found = Footprint()
+    if weak and op.code == c.ALLOC:  # which stores to weak words of the object
+        found.unknown = True
+    if weak and op.code in _BARRIERS:
+        found.writes.add(FULL)
+        found.unknown = op.code == c.IPI_SEND
     operands = [r for r in (op.dst, op.src, op.src2, op.src3) if r is not None]
     if op.place is not None:
         operands.append(op.place.register)
@@ -191,6 +213,14 @@ def footprint(op: Op, deferred: Iterable[ObjectClass]) -> Footprint:
         found.writes.add(GRACE_PERIOD)
         for cls in deferred:
             _freed(cls, found)
+    elif op.code in _WEAK_READS:
+        found.reads.add(place)
+    elif op.code in _WEAK_WRITES:
+        found.writes.add(place)
+        if "full" in op.order:
+            found.writes.add(FULL)
+    elif op.code == c.FENCE:
+        found.writes |= {FULL} if op.order == MB else set()
     elif op.code in _FIXED:
         for have, more in zip((found.reads, found.writes, found.adds), _FIXED[op.code], strict=True):
             have.update(more)
@@ -231,13 +261,15 @@ def deferred_by(ops: Iterable[Op]) -> set[ObjectClass]:
     return {op.place.field.cls for op in ops if op.code == c.CALL_RCU and op.place is not None}
 
 
-def masks_of(ops: Sequence[Op], deferred: Iterable[ObjectClass]) -> tuple[Masks, tuple[Hashable, ...]]:
+def masks_of(
+    ops: Sequence[Op], deferred: Iterable[ObjectClass], weak: bool = False
+) -> tuple[Masks, tuple[Hashable, ...]]:
     """Bit masks of resources by node (columns READ, WRITE, ADD), and the resource of each bit.
 
     Resources behind the last one that is returned have no bit of their own: they share bit `REST`.
     """
     classes = sorted(deferred, key=o.CLASSES.index)
-    footprints = [footprint(op, classes) for op in ops]
+    footprints = [footprint(op, classes, weak) for op in ops]
     bits: dict[Hashable, int] = {}
     for found in footprints:
         for resource in sorted(found.every(), key=str):

@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from spfvar.explore.onestep import take, wrong
 from spfvar.explore.search import WAYS
+from spfvar.explore.views import is_load
 from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
+from spfvar.ops.histories import HISTORY
 from spfvar.ops.op import Op
 
 State = npt.NDArray[np.int16]
@@ -56,6 +58,8 @@ class Walker:
     def choices(self, thread: int) -> int:
         """How many open outcomes the thread's next primitive has."""
         op = self.op_of(thread)
+        if self.world.weak is not None and is_load(op):
+            return HISTORY
         return len(op.outcomes) if op.code == c.CHOOSE else 1
 
     def is_private(self, thread: int) -> bool:
@@ -69,7 +73,9 @@ class Walker:
         node = self.node_of(thread)
         before = self.state.copy()
         world = self.world
-        outcome = int(take(self.state, world.program.table, world.layout.g, thread, choice, self._out))
+        outcome = int(
+            take(world.weak, self.state, world.program.table, world.layout.g, thread, choice, self._out)
+        )
         return Move(thread, node, outcome, before, self.state.copy())
 
     def can_move(self, thread: int) -> bool:

@@ -7,14 +7,17 @@ from typing import Any
 from spfvar.ops import codes as c
 from spfvar.transition.jit import compiled
 from spfvar.transition.quiescent import wrong_at_rest
-from spfvar.transition.step import step
+from spfvar.transition.weakly import settled, step_of
 
 
 @compiled
-def take(s: Any, table: Any, g: Any, tid: int, choice: int, out: Any) -> int:
+def take(weak: Any, s: Any, table: Any, g: Any, tid: int, choice: int, out: Any) -> int:
     """One primitive of one thread; its outcome, BLOCKED or VIOLATED."""
     out[c.OUT_WOKEN] = 0
-    return step(s, table, g, tid, choice, out)  # type: ignore[no-any-return]
+    outcome = step_of(weak, s, table, g, tid, choice, out)
+    if outcome >= 0:
+        settled(weak, s, g)
+    return outcome  # type: ignore[no-any-return]
 
 
 @compiled

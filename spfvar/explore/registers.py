@@ -21,7 +21,8 @@ Row = Sequence[int]
 _OVERWRITE = frozenset(
     (c.SET_REG, c.ADD_REG, c.ADD_REGS, c.LOAD, c.LOAD_TEST, c.LOAD_ODD, c.LOAD_REF, c.ALLOC, c.FIND_VMA,
      c.READ_PMD, c.READ_PTE, c.PMD_TAKE, c.PTE_TAKE, c.FOLIO_GET, c.FOLIO_CREATE,
-     c.NEXT_CANDIDATE, c.PAGE_ALLOC, c.WINDOW)
+     c.NEXT_CANDIDATE, c.PAGE_ALLOC, c.WINDOW, c.WEAK + c.LOAD, c.WEAK + c.LOAD_TEST, c.WEAK + c.LOAD_ODD,
+     c.WEAK + c.LOAD_REF, *range(c.RMW_ADD, c.RMW_ADD_UNLESS + 1))
 )  # fmt: skip
 _OPERANDS = (c.C_DST, c.C_SRC, c.C_SRC2, c.C_SRC3, c.C_A_REG)
 #: Columns that hold no register although they could: an allocation's place is what it allocates.

@@ -31,10 +31,13 @@ from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
 from spfvar.ops.op import Op
 from spfvar.ops.places import RANGE_WORDS, RWSEM_WORDS, SPIN_WORDS, ObjectClass
+from spfvar.transition.weak import LOADS
 
 Ints = npt.NDArray[np.int64]
 _SUCCESSORS = slice(c.C_SUCC, c.C_SUCC + c.MAX_OUTCOMES)
 _FUTURE = 3
+#: Ops whose outcome, or message, is an open choice.
+OPEN = (c.CHOOSE, *LOADS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ def piece_of(
 ) -> Piece:
     """A program's piece, in a run that defers the freeing of some classes to a grace period."""
     op = table[:, c.C_OP]
-    masks, resources = masks_of(ops, deferred)
+    masks, resources = masks_of(ops, deferred, layout.weak_words > 0)
     address = int(layout.g[c.G_R_ADDR])
     live = live_at(table, address)
     dying, forgotten = dying_at(table, live)
@@ -82,7 +85,7 @@ def piece_of(
         table,
         (op == c.END) | (op == c.RCU_GP_START),
         np.array([_kind(code) for code in op.tolist()], dtype=np.int64),
-        np.array([code not in WAITING and code != c.CHOOSE for code in op.tolist()]),
+        np.array([code not in WAITING and code not in OPEN for code in op.tolist()]),
         np.hstack([masks, futures_of(masks, table)]),
         resources,
         dying,
@@ -157,6 +160,7 @@ def join(
         options.forget,
         options.partial_order,
         options.first,
+        world.weak,
     )
     return Followed(rules, _dead_words(world, pieces) if options.forget else [])
 

@@ -20,7 +20,7 @@ from spfvar.explore.symmetry import rename, sort_threads
 from spfvar.ops import codes as c
 from spfvar.transition.jit import compiled, inlined
 from spfvar.transition.quiescent import wrong_at_rest
-from spfvar.transition.step import step
+from spfvar.transition.weakly import most_ways, settled, step_of, ways_of
 
 # --- counters ----------------------------------------------------------------------------------------
 N_HEAD: Final = 0  # the next state to expand
@@ -107,6 +107,7 @@ class Rules(NamedTuple):
     forget: Any  # forget dead registers
     partial: Any  # run primitives in one go that nothing still to come can conflict with
     first: Any  # stop at the first violation
+    weak: Any  # weak.Weak of a run with weak words; None: a kernel is compiled that has never heard of them
 
 
 class Work(NamedTuple):
@@ -226,7 +227,7 @@ def execute(space, work, rules, tid, choice):
     node = node_of(space, work.parts[tid])
     work.out[c.OUT_WOKEN] = 0
     work.counters[N_STEPS] += 1
-    outcome = step(work.s, rules.table, rules.g, tid, choice, work.out)
+    outcome = step_of(rules.weak, work.s, rules.table, rules.g, tid, choice, work.out)
     if outcome == c.VIOLATED:
         for i in range(threads + 1):
             work.loaded[i] = -1
@@ -300,6 +301,24 @@ def advance(space, work, rules, tid, choice):
         choice = 0
     work.counters[N_TRAIL] = number
     return outcome
+
+
+@inlined
+def settle(weak, space, work, rules):
+    """With weak words: make ``work.parts`` those of the canonical form of the state."""
+    if weak is None:
+        return
+    load(space, work, rules)
+    if not settled(weak, work.s, rules.g):
+        return
+    threads = work.order.shape[0]
+    width = space.threads.rows.shape[1]
+    memory = space.memories.rows.shape[1]
+    for i in range(threads):
+        work.parts[i] = changed_part(space.threads, work.lanes, memory + i * width, work.parts[i])
+        work.loaded[i] = work.parts[i]
+    work.parts[threads] = changed_part(space.memories, work.lanes, 0, work.parts[threads])
+    work.loaded[threads] = work.parts[threads]
 
 
 @inlined
@@ -417,7 +436,7 @@ def search(space, found, work, rules, budget, only):
     g = rules.g
     counters = work.counters
     threads = work.order.shape[0]  # a 64-bit integer, unlike g[G_THREADS]: one version of each callee
-    ways = threads * c.MAX_OUTCOMES
+    ways = threads * most_ways(rules.weak)
     while True:
         if counters[N_BATCH] + ways > BATCH or counters[N_HEAD] >= counters[N_LEVEL_END] or budget <= 0:
             enter_batch(space, work)
@@ -438,9 +457,7 @@ def search(space, found, work, rules, budget, only):
         violated = False
         for tid in range(threads):
             node = node_of(space, work.head[tid])
-            choices = 1
-            if p[node, c.C_OP] == c.CHOOSE:
-                choices += p[node, c.C_IMM] - 1
+            choices = ways_of(rules.weak, p, node)
             for choice in range(choices):
                 way = tid * WAYS + choice
                 if only >= 0 and way != only:
@@ -465,6 +482,7 @@ def search(space, found, work, rules, budget, only):
                     if not (room(space.threads, threads) and room(space.memories, threads)):
                         enter_batch(space, work)
                         return FULL
+                    settle(rules.weak, space, work, rules)
                     order_threads(space, work, rules)
                     if only < 0:
                         add_to_batch(space, work, rules, head, way)

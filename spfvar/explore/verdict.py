@@ -17,6 +17,7 @@ from spfvar.explore.tokens import token_of
 from spfvar.explore.trace import Trace, record
 from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
+from spfvar.transition.weak import SEEN_FULL, SEEN_UNORDERED
 
 SAFE = "safe"
 VIOLATION = "violation"
@@ -98,19 +99,41 @@ def judge(
     found = explore(world, options, progress)
     found, seconds = _shortest(world, options, found, progress)
     limits = [v for v in found.violations if v.code == c.V_NO_MEMORY]
-    real = [v for v in found.violations if v.code != c.V_NO_MEMORY]
+    unreal = {c.V_NO_MEMORY} | ({c.V_DEADLOCK, c.V_LIVELOCK} if history_full(world) else set())
+    real = [v for v in found.violations if v.code not in unreal]
     findings = tuple(
         finding_of(world, variant, race, violation.code, found.ways_of(violation), violation.node)
         for violation in real
     )
-    verdict = VIOLATION if findings else SAFE if found.complete and not limits else INCOMPLETE
+    beyond = beyond_model(world)
+    whole = found.complete and not limits and not beyond
+    verdict = VIOLATION if findings else SAFE if whole else INCOMPLETE
     why = ""
-    if verdict == INCOMPLETE:
+    if verdict == INCOMPLETE and beyond:
+        why = beyond
+    elif verdict == INCOMPLETE:
         why = f"out of objects: {world.program.ops[limits[0].node].name}" if limits else found.why
     vacuous = tuple(never_reached(world, found.covered)) if verdict == SAFE else ()
     return Verdict(
         variant, race, verdict, found.states, found.transitions, found.depth, seconds, findings, vacuous, why
     )  # fmt: skip
+
+
+def history_full(world: RaceWorld) -> bool:
+    """Was there a store for which a weak word's history had no room?  Then its thread could not go on."""
+    return world.weak is not None and bool(world.weak.seen[SEEN_FULL])
+
+
+def beyond_model(world: RaceWorld) -> str:
+    """What a search of weak memory met that the model does not have, so that it is incomplete; or nothing."""
+    if world.weak is None:
+        return ""
+    for seen, text in ((SEEN_FULL, "history full"), (SEEN_UNORDERED, "unordered stores")):
+        noted = int(world.weak.seen[seen])
+        if noted:
+            op = world.program.ops[noted - 1]
+            return f"{text}: {op.name} in {op.function}" if op.function else f"{text}: {op.name}"
+    return ""
 
 
 def _shortest(

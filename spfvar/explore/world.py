@@ -14,6 +14,8 @@ from spfvar.automata.automaton import Automaton
 from spfvar.automata.layout import Layout, Sizes, Words
 from spfvar.automata.link import Program, link
 from spfvar.automata.lower import lower
+from spfvar.automata.weaken import Memory, weaken
+from spfvar.explore.views import weak_of
 from spfvar.mm.grace_period import gp_kthread
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
@@ -22,6 +24,7 @@ from spfvar.plugins.variant import Stack
 from spfvar.scenario.actors import actor_text
 from spfvar.scenario.race import MAX_ANON_PAGES, Race, RaceVma
 from spfvar.scenario.verbs import ACCESSES, PINNING
+from spfvar.transition.weak import Weak
 
 KTHREAD = "rcu_gp_kthread"
 LANE = 4  # 16-bit words per 64-bit word
@@ -33,7 +36,8 @@ class RaceWorld:
 
     ``start`` is the start state, padded to whole 64-bit words; ``locks`` the words that are 0 in a free lock,
     ``sequences`` those that are even at rest, each with the word of its object's life; ``names`` the threads'
-    names, ``groups`` the number of each thread's actor.
+    names, ``groups`` the number of each thread's actor.  ``weak`` is what a run under ``--memory lkmm`` needs
+    besides, if it has weak words (spfvar.explore.views).
     """
 
     race: Race
@@ -45,6 +49,7 @@ class RaceWorld:
     sequences: npt.NDArray[np.int64]
     names: tuple[str, ...]
     groups: tuple[int, ...]
+    weak: Weak | None = None
 
     @property
     def threads(self) -> int:
@@ -52,9 +57,9 @@ class RaceWorld:
         return len(self.names)
 
 
-def build_race(race: Race, stack: Stack) -> RaceWorld:
+def build_race(race: Race, stack: Stack, memory: Memory = "sc") -> RaceWorld:
     """Extract, lay out and link a race under a variant.  Raises StrategyError."""
-    return build_world(race, extract_race(race, stack))
+    return build_world(race, extract_race(race, stack), memory=memory)
 
 
 def extract_race(race: Race, stack: Stack, callers: bool = False) -> dict[str, Automaton]:
@@ -71,18 +76,26 @@ def extract_race(race: Race, stack: Stack, callers: bool = False) -> dict[str, A
     return automata
 
 
-def build_world(race: Race, automata: dict[str, Automaton], sizes: Sizes | None = None) -> RaceWorld:
-    """Lay out and link a race's automata.  ``sizes``: as large as they say, not as the race needs."""
+def build_world(
+    race: Race, automata: dict[str, Automaton], sizes: Sizes | None = None, memory: Memory = "sc"
+) -> RaceWorld:
+    """Lay out and link a race's automata.  ``sizes``: as large as they say, not as the race needs.
+
+    ``memory``: the memory model; "sc" is sequential consistency, "lkmm" the kernel's (docs/weak-memory.md).
+    """
     with_rcu = KTHREAD in automata
     sizes = sizes or sizes_of(race, automata)
     automata = lower(automata, sizes)
+    if memory == "lkmm":
+        automata = weaken(automata)
     layout = Layout(sizes, automata.values())
     program = link(automata, layout, lifetimes=True)
     start = start_state(race, layout, program)
     names, groups = names_of_threads(race, with_rcu)
     return RaceWorld(
-        race, layout, program, automata, start, lock_words(layout), sequence_words(layout), names, groups
-    )
+        race, layout, program, automata, start, lock_words(layout), sequence_words(layout), names, groups,
+        weak_of(layout, program),
+    )  # fmt: skip
 
 
 def start_state(race: Race, layout: Layout, program: Program) -> npt.NDArray[np.int16]:
@@ -90,6 +103,7 @@ def start_state(race: Race, layout: Layout, program: Program) -> npt.NDArray[np.
     state = memory_of(race, layout)
     entries = [program.entry[actor.name] for actor in race.actor for _ in range(actor.count)]
     begin(race, layout, state, [*entries, *([program.entry[KTHREAD]] if KTHREAD in program.entry else [])])
+    layout.begin_histories(state)
     return state
 
 

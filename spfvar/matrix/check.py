@@ -9,6 +9,7 @@ from threading import Event, Lock
 from typing import Any
 
 from spfvar.automata.extract import StrategyError
+from spfvar.automata.weaken import Memory
 from spfvar.cpus import available_cpus
 from spfvar.errors import InputError
 from spfvar.explore.options import Options
@@ -90,17 +91,19 @@ def run_checks(
     jobs: int | None = None,
     progress: Progress | None = None,
     stacks: Stacks | None = None,
+    memory: Memory = "sc",
 ) -> list[Checked]:
     """Explore every case, or walk through it at random.
 
     The bounds are those of each search, so that no verdict depends on ``jobs``.  The same race under the
     same variant is explored once.  ``stacks``: those of `prepared`, which is called here without them.
+    ``memory``: the memory model of the searches; walks have none but "sc".
     Raises StrategyError for a variant whose texts cannot be extracted.
     """
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
     workers = min(jobs or available_cpus(), max(1, len(cases)))
-    runner = _Runner(options, len(cases), progress, prepared(cases) if stacks is None else stacks)
+    runner = _Runner(options, len(cases), progress, prepared(cases) if stacks is None else stacks, memory)
     todo: dict[tuple[str, str], Case] = {}
     for case in cases:
         todo.setdefault((case.variant.name, case.race_name), case)
@@ -131,9 +134,11 @@ class _StoppedError(Exception):
 
 class _Runner:
     def __init__(
-        self, options: Options | WalkOptions, total: int, progress: Progress | None, stacks: Stacks
-    ) -> None:
+        self, options: Options | WalkOptions, total: int, progress: Progress | None, stacks: Stacks,
+        memory: Memory = "sc",
+    ) -> None:  # fmt: skip
         self.options = options
+        self._memory: Memory = memory
         self.total = total
         self.stop = Event()
         self._progress = progress
@@ -159,7 +164,7 @@ class _Runner:
                 stack = self._stacks[case.variant.name]
                 if isinstance(stack, StrategyError):
                     raise stack
-                world = build_race(case.race, stack)
+                world = build_race(case.race, stack, self._memory)
             verdict = self._judge(world, case, self.options, report)
             if verdict.property and case.expected not in ("", SAFE, verdict.property):
                 verdict = self._judge(world, case, replace(self.options, first=False), report)

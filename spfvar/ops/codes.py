@@ -171,6 +171,25 @@ LAST_FOLIO: Final = REMOVE_MAPPING
 LAST_PAGE: Final = PAGE_DMA
 LAST_RANGE: Final = RANGE_DOWNGRADE
 
+# --- what only a run under --memory lkmm executes; a text yields none of them (automata.weaken) ---------
+#: Added to the code of an op on a word of memory that is weak.
+WEAK: Final = 110
+FENCE: Final = 120
+SYNC_START: Final = 121
+SYNC_WAIT: Final = 122
+DEPEND: Final = 123
+RMW_ADD: Final = 124
+RMW_AND: Final = 125
+RMW_OR: Final = 126
+RMW_XOR: Final = 127
+RMW_XCHG: Final = 128
+RMW_CMPXCHG: Final = 129  # imm if it was imm2
+RMW_ADD_UNLESS: Final = 130  # it was imm2
+FIRST_WEAK: Final = WEAK + LOAD
+LAST_WEAK: Final = WEAK + STORE_REF
+#: The last opcode that runs under sequential consistency.
+LAST_STRONG: Final = WRITE_CR3
+
 # --- results of a step that are no outcome -----------------------------------------------------
 BLOCKED: Final = -1
 VIOLATED: Final = -2

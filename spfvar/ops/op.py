@@ -40,7 +40,9 @@ class Op:
     ``outcomes`` are the values that the strategy is sent back, in the order in which the transition
     function numbers them.  ``cost`` names a cost class of the hardware profile (local work),
     ``line`` the cache line that the primitive moves.  A ``typesafe`` op may look at an object that was freed
-    or recycled, inside an RCU section (SLAB_TYPESAFE_BY_RCU).  Extraction fills in ``function``, the hook
+    or recycled, inside an RCU section (SLAB_TYPESAFE_BY_RCU).  ``order`` is what the primitive orders
+    (spfvar.ops.orders), which matters under ``--memory lkmm`` only; "": nothing.
+    Extraction fills in ``function``, the hook
     point or function whose text yields it, and ``where``, that text's file and line; if it is asked for, also
     ``caller``, the call of that function.
     """
@@ -61,6 +63,7 @@ class Op:
     event: str = ""
     function: str = ""
     typesafe: bool = False
+    order: str = ""
     caller: CallSite | None = None
     where: str = field(default="", compare=False)
 

@@ -69,6 +69,8 @@ class Field:
     exist when a run starts; later ones start with zeroes, except for fields that are ``kept``: those an
     allocation leaves as the freed object had them (SLAB_TYPESAFE_BY_RCU with a constructor).
     ``sequence``: it is a sequence count, odd inside a write section: at rest every one in use is even (P14).
+    ``weak``: it is read or written without a lock that orders it, so that under ``--memory lkmm`` a load may
+    see an older store.
     """
 
     cls: ObjectClass
@@ -78,8 +80,11 @@ class Field:
     initial: int = 0
     kept: bool = False
     sequence: bool = False
+    weak: bool = False
 
     def __post_init__(self) -> None:
+        if self.weak and self.width != 1:
+            raise TypeError(f"{self} cannot be weak: it has {self.width} words, expected 1")
         if self.sequence and (self.width != 1 or self.initial % 2 or not self.cls.lifetime):
             raise TypeError(
                 f"{self} is no sequence count: that is one word of an object that is freed, even at the start"

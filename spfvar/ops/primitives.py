@@ -12,6 +12,7 @@ from dataclasses import replace
 from spfvar.ops import codes
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
+from spfvar.ops.orders import LOAD_ORDERS, RMW_ORDERS, STORE_ORDERS, ordered
 from spfvar.ops.places import Field, Line, Place, Register
 from spfvar.ops.properties import ASSERTION, PROPERTIES, Property
 
@@ -35,6 +36,11 @@ def _on(code: int, place: Place, mode: str, name: str, **more: object) -> Op:
         raise TypeError(f"{name} takes a place, such as at(register, FIELD), not {place!r}")
     more.setdefault("cost", "local" if mode == "read" else "atomic")
     return Op(code, f"{name}({place})", place=place, line=line_of(place, mode), **more)  # type: ignore[arg-type]
+
+
+def _ordered(op: Op, order: str, allowed: tuple[str, ...]) -> Op:
+    """The op with the order that the kernel's primitive has (spfvar.ops.orders)."""
+    return replace(op, order=ordered(op.name, order, allowed)) if order != "once" else op
 
 
 # --- local work ----------------------------------------------------------------------------------
@@ -222,34 +228,37 @@ def range_downgrade(place: Place, name: str = "range_downgrade") -> Op:
 # --- words of memory -----------------------------------------------------------------------------
 
 
-def load(place: Place, into: Register) -> Op:
+def load(place: Place, into: Register, order: str = "once") -> Op:
     """``into = READ_ONCE(place)``."""
-    return _on(codes.LOAD, place, "read", "load", dst=into)
+    return _ordered(_on(codes.LOAD, place, "read", "load", dst=into), order, LOAD_ORDERS)
 
 
-def load_nonzero(place: Place, into: Register) -> Op:
+def load_nonzero(place: Place, into: Register, order: str = "once") -> Op:
     """``into = READ_ONCE(place)``; outcome: is it non-zero?"""
-    return _on(codes.LOAD_TEST, place, "read", "load", dst=into, outcomes=BOOL)
+    return _ordered(_on(codes.LOAD_TEST, place, "read", "load", dst=into, outcomes=BOOL), order, LOAD_ORDERS)
 
 
-def load_odd(place: Place, into: Register, name: str = "read_seqcount") -> Op:
+def load_odd(place: Place, into: Register, name: str = "read_seqcount", order: str = "once") -> Op:
     """``into = READ_ONCE(place)``; outcome: is it odd?  (``raw_read_seqcount``)"""
-    return _on(codes.LOAD_ODD, place, "read", name, dst=into, outcomes=BOOL)
+    return _ordered(_on(codes.LOAD_ODD, place, "read", name, dst=into, outcomes=BOOL), order, LOAD_ORDERS)
 
 
-def load_ref(place: Place, into: Register) -> Op:
+def load_ref(place: Place, into: Register, order: str = "once") -> Op:
     """``into = READ_ONCE(place)``, a reference to an object."""
-    return _on(codes.LOAD_REF, place, "read", "load", dst=into)
+    return _ordered(_on(codes.LOAD_REF, place, "read", "load", dst=into), order, LOAD_ORDERS)
 
 
-def load_ref_nonnull(place: Place, into: Register) -> Op:
+def load_ref_nonnull(place: Place, into: Register, order: str = "once") -> Op:
     """``into = READ_ONCE(place)``, a reference; outcome: is it not null?"""
-    return _on(codes.LOAD_REF, place, "read", "load", dst=into, imm=1, outcomes=BOOL)
+    return _ordered(
+        _on(codes.LOAD_REF, place, "read", "load", dst=into, imm=1, outcomes=BOOL), order, LOAD_ORDERS
+    )
 
 
-def store_ref(place: Place, value: Register) -> Op:
+def store_ref(place: Place, value: Register, order: str = "once") -> Op:
     """``WRITE_ONCE(place, value)``, a reference to an object or null."""
-    return _on(codes.STORE_REF, place, "rmw", f"store {value.name}", src=value, cost="local")
+    op = _on(codes.STORE_REF, place, "rmw", f"store {value.name}", src=value, cost="local")
+    return _ordered(op, order, STORE_ORDERS)
 
 
 def is_null(register: Register) -> Op:
@@ -262,37 +271,41 @@ def set_null(register: Register) -> Op:
     return Op(codes.SET_REG, f"{register.name} = NULL", dst=register, imm=-1, cost="free")
 
 
-def store(place: Place, value: int) -> Op:
+def store(place: Place, value: int, order: str = "once") -> Op:
     """``WRITE_ONCE(place, value)``."""
-    return _on(codes.STORE, place, "rmw", f"store {value}", imm=value, cost="local")
+    op = _on(codes.STORE, place, "rmw", f"store {value}", imm=value, cost="local")
+    return _ordered(op, order, STORE_ORDERS)
 
 
-def store_register(place: Place, value: Register) -> Op:
+def store_register(place: Place, value: Register, order: str = "once") -> Op:
     """``WRITE_ONCE(place, value)``."""
-    return _on(codes.STORE_REG, place, "rmw", f"store {value.name}", src=value, cost="local")
+    op = _on(codes.STORE_REG, place, "rmw", f"store {value.name}", src=value, cost="local")
+    return _ordered(op, order, STORE_ORDERS)
 
 
-def add(place: Place, amount: int, name: str = "add") -> Op:
+def add(place: Place, amount: int, name: str = "add", order: str = "once") -> Op:
     """``place += amount``: an atomic, or a plain update by the only writer; wraps like a sequence."""
-    return _on(codes.ADD, place, "rmw", name, imm=amount)
+    return _ordered(_on(codes.ADD, place, "rmw", name, imm=amount), order, RMW_ORDERS)
 
 
-def equals(place: Place, value: int, name: str = "test") -> Op:
+def equals(place: Place, value: int, name: str = "test", order: str = "once") -> Op:
     """Outcome: does the word hold ``value``?"""
-    return _on(codes.EQUALS, place, "read", name, imm=value, outcomes=BOOL)
+    return _ordered(_on(codes.EQUALS, place, "read", name, imm=value, outcomes=BOOL), order, LOAD_ORDERS)
 
 
-def equals_register(place: Place, value: Register, name: str = "compare") -> Op:
+def equals_register(place: Place, value: Register, name: str = "compare", order: str = "once") -> Op:
     """Outcome: does the word hold what the register holds?"""
-    return _on(codes.EQUALS_REG, place, "read", name, src=value, outcomes=BOOL)
+    op = _on(codes.EQUALS_REG, place, "read", name, src=value, outcomes=BOOL)
+    return _ordered(op, order, LOAD_ORDERS)
 
 
-def inc_not_zero(place: Place, maximum: int = (1 << 20)) -> Op:
+def inc_not_zero(place: Place, maximum: int = (1 << 20), order: str = "once") -> Op:
     """``refcount_inc_not_zero_limited``; outcome: "ok", "zero" or "limit"."""
-    return _on(
+    op = _on(
         codes.INC_NOT_ZERO, place, "rmw", "inc_not_zero",
         imm=maximum, imm2=1, outcomes=("ok", "zero", "limit"),
     )  # fmt: skip
+    return _ordered(op, order, RMW_ORDERS)
 
 
 def add_not_zero(place: Place, amount: int) -> Op:
@@ -303,9 +316,12 @@ def add_not_zero(place: Place, amount: int) -> Op:
     )  # fmt: skip
 
 
-def dec_and_test(place: Place, name: str = "dec_and_test", left: Register | None = None) -> Op:
+def dec_and_test(
+    place: Place, name: str = "dec_and_test", left: Register | None = None, order: str = "once"
+) -> Op:
     """Decrement; outcome: did it reach zero?  What is left goes to a register, if one is given."""
-    return _on(codes.DEC_AND_TEST, place, "rmw", name, dst=left, outcomes=BOOL)
+    op = _on(codes.DEC_AND_TEST, place, "rmw", name, dst=left, outcomes=BOOL)
+    return _ordered(op, order, RMW_ORDERS)
 
 
 def wait_equals(place: Place, value: int) -> Op:

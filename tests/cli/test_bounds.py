@@ -50,7 +50,7 @@ def test_python_has_the_same_bounds() -> None:
     assert [parameters[name].default for name in names] == [MAX_STATES, None, math.inf]
 
 
-@pytest.mark.parametrize("bound", [["--max-states", "3000"], ["--memory", "2MiB"]])
+@pytest.mark.parametrize("bound", [["--max-states", "3000"], ["--max-memory", "2MiB"]])
 def test_a_bound_is_hit_at_the_same_state_whatever_runs_side_by_side(bound: list[str]) -> None:
     """Verdict, reason and counts of two searches, one of which hits the bound, on one core and on two."""
     command = ["check", "spf-anon", "mmap-lock", "--race", "fork-cow", *bound, "--format", "json"]

@@ -37,7 +37,7 @@ def entries(*arguments: str) -> list[dict[str, Any]]:
         (["check", "--race", "nothing-*"], "no race matches"),
         (["check", "--race", "nowhere.toml"], "nowhere.toml"),
         (["check", "--max-states", "0"], "expected 1 or more"),
-        (["check", "--memory", "much"], "is not a size"),
+        (["check", "--max-memory", "much"], "is not a size"),
         (["check", "--timeout", "soon"], "is not a duration"),
         (["check", "--jobs", "0"], "expected 1 or more"),
         (["check", "--plugin", "nowhere.py"], "there is no plugin file"),
@@ -79,7 +79,7 @@ def test_exit_codes_say_what_was_found() -> None:
 
 def test_memory_and_timeout_make_a_search_incomplete() -> None:
     """Hitting a bound is a verdict of its own, with the bound's name."""
-    for bound in (["--memory", "100KiB"], ["--timeout", "1us"]):
+    for bound in (["--max-memory", "100KiB"], ["--timeout", "1us"]):
         [entry] = entries("check", "spf-anon", "--race", "fork-cow", *bound)
         assert (entry["verdict"], entry["property"], entry["trace"]) == ("incomplete", None, [])
         assert entry["why"] in ("memory", "timeout")

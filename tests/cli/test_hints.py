@@ -35,7 +35,7 @@ def answer(*arguments: str) -> str:
         (["compare", "--metric", "rate"], "--metric: unknown metric 'rate'"),
         (["compare", "--fail-on", "5%"], '--fail-on: "5%" is not a fail-on condition; expected "worse>5%"'),
         (["check", "--timeout", "5"], '--timeout: 5 has no unit; expected a duration (did you mean "5s"?)'),
-        (["check", "--memory", "2G"], '--memory: "2G" has an unknown unit'),
+        (["check", "--max-memory", "2G"], '--max-memory: "2G" has an unknown unit'),
         (["show"], "Missing argument 'NAME'; see spfvar show --help"),
         (["list", "variant"], "Invalid value for 'KIND': 'variant' is not one of 'variants', 'series',"),
         (["list"], "Missing argument 'KIND'. Choose from: variants, series, scenarios,"),

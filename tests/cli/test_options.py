@@ -43,6 +43,7 @@ SHARED = (
     "--hardware",
     "--set",
     "--seeds",
+    "--max-memory",
     "--memory",
     "--format",
     "--plugin",

@@ -30,7 +30,7 @@ LINES = (
      "--hardware", "skylake-2s56c", "--baseline", "mmap-lock", "--metric", "all", "--format", "csv", "--fail-on",
      "worse>5%", "--plugin", "own.py", "--save", "saved", "-o", "out"),
     ("compare", "--load", "own.jsonl", "--threads", "1", "--set", "hit_rate=0.5", "--format", "json"),
-    ("check", "mmap-lock", "--race", "munmap-file", "--max-states", "100", "--memory", "1GiB", "--timeout", "1s",
+    ("check", "mmap-lock", "--race", "munmap-file", "--max-states", "100", "--max-memory", "1GiB", "--timeout", "1s",
      "--jobs", "1", "--count", "fault=1", "--format", "json", "--save", "saved", "-o", "out", "--plugin", "own.py"),
     ("check", "mmap-lock", "--race", "munmap-file", "--walk", "1", "--seed", "1", "--jobs", "1"),
     ("export", "--promela", "mmap-lock", "munmap-file", "-o", "out"),

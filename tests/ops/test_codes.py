@@ -72,3 +72,16 @@ def test_opcodes_lie_in_the_ranges_that_step_dispatches_on() -> None:
         first for first, _ in groups[1:]
     ]
     assert (in_order[0], in_order[-1]) == (groups[0][0], groups[-1][1])
+
+
+def test_codes_of_weak_memory_are_no_opcode_of_a_text() -> None:
+    """Ops on weak words have the code of the op + WEAK; no text may yield one, and none has another's number."""
+    own = [
+        value
+        for name, value in vars(c).items()
+        if name.startswith(("RMW_", "SYNC_")) or name in ("FENCE", "DEPEND")
+    ]
+    shifted = [code + c.WEAK for code in range(c.LOAD, c.STORE_REF + 1)]
+    assert len({*own, *shifted}) == len(own) + len(shifted)
+    assert not set(own + shifted) & set(c.NAMES)
+    assert min(own + shifted) > c.LAST_STRONG == max(c.NAMES)

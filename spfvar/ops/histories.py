@@ -1,0 +1,60 @@
+"""Histories and views of weak words: what the layout and the kernels have to know of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: Messages of a history: no more than a way has numbers for choices (spfvar.explore.search.WAYS).
+HISTORY: Final = 8
+
+# --- a thread's views, each a row of positions -----------------------------------------------------------
+V_FLOOR: Final = 0  # the oldest message of each word that a load may still see
+V_READ: Final = 1  # what came with everything that it read
+V_WRITTEN: Final = 2
+V_SENT: Final = 3  # what goes along with a plain store
+V_BRANCHED: Final = 4  # what the way here was chosen by
+V_UNLOCKED: Final = 5  # read and written before its last unlock
+V_UNLOCKED_STORES: Final = 6
+V_PAST: Final = 7  # the stores that came before in program order, by being read, or in a word's order
+V_REGISTERS: Final = 8  # from here on, a row for each register that a weak load fills
+
+
+def message_words(words: int) -> int:
+    """State words of a message, among so many weak words: its value, what it brings, its past."""
+    return 1 + 2 * words
+
+
+def history_words(words: int) -> int:
+    """State words of a history: its length, and its messages."""
+    return 1 + HISTORY * message_words(words)
+
+
+# --- shared views ---------------------------------------------------------------------------------------
+S_FULL: Final = 0  # what came before some full barrier
+S_GRACE: Final = 1  # what came before the start of some grace period
+S_READERS: Final = 2  # what came before the end of some RCU section
+S_PAST: Final = 3  # how much further down the past (V_PAST) is that goes with each of these
+S_LOCKS: Final = 6  # for each lock: read and written before its last release; written; past
+LOCK_ROWS: Final = 3
+# Behind them: for each thread, what its synchronize_rcu() has learned from the sections that it waits for.
+
+# --- orders of an op, as bits ---------------------------------------------------------------------------
+ACQUIRE: Final = 1
+RELEASE: Final = 2
+FULL: Final = 4
+QUIET: Final = 8  # an atomic that returns nothing: its load is not ordered by smp_rmb
+RMB: Final = 16
+WMB: Final = 32
+MB: Final = 64
+CHAINED: Final = 128  # an atomic on a word that nothing else stores to: what comes before it is what it reads
+BITS: Final = {
+    "": 0,
+    "value": 0,
+    "acquire": ACQUIRE,
+    "release": RELEASE,
+    "full": FULL,
+    "quiet": QUIET,
+    "rmb": RMB,
+    "wmb": WMB,
+    "mb": MB,
+}

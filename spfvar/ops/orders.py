@@ -1,0 +1,54 @@
+"""What a primitive orders, as the kernel's names say it, and the barriers.
+
+Under sequential consistency, the default, nothing can be reordered: an order changes nothing, and a
+barrier is work that touches nothing.  Under ``--memory lkmm`` they keep a load of a weak word from seeing an
+older store (docs/weak-memory.md).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from spfvar.ops import codes
+from spfvar.ops.op import Op
+
+#: Of a load: none, or what it read holds for everything behind it.
+LOAD_ORDERS: Final = ("once", "acquire")
+#: Of a store: none, or everything before it is seen by whoever reads it and acquires.
+STORE_ORDERS: Final = ("once", "release")
+#: Of an atomic read-modify-write; full: as if between two `smp_mb`.
+RMW_ORDERS: Final = ("once", "acquire", "release", "full")
+#: What the barriers order.
+RMB, WMB, MB = "rmb", "wmb", "mb"
+FENCES: Final = (RMB, WMB, MB)
+
+
+def ordered(name: str, order: str, allowed: tuple[str, ...]) -> str:
+    """The order of a primitive, as its op has it.  Raises TypeError for one that it cannot have."""
+    if order not in allowed:
+        raise TypeError(f"{name} has the order {order!r}, expected {', '.join(allowed)}")
+    return "" if order == "once" else order
+
+
+def smp_rmb() -> Op:
+    """Loads before it come before loads behind it."""
+    return _fence(RMB)
+
+
+def smp_wmb() -> Op:
+    """Stores before it are seen before stores behind it."""
+    return _fence(WMB)
+
+
+def smp_mb() -> Op:
+    """Everything before it comes before everything behind it, for every CPU."""
+    return _fence(MB, "atomic")
+
+
+def smp_mb__after_atomic() -> Op:
+    """The same behind an atomic that orders nothing, which on x86 needs no instruction."""
+    return Op(codes.NOP, "smp_mb__after_atomic()", order=MB)
+
+
+def _fence(kind: str, cost: str = "local") -> Op:
+    return Op(codes.NOP, f"smp_{kind}()", order=kind, cost=cost)

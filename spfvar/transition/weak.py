@@ -1,0 +1,564 @@
+"""Weak words: the transition function of the Linux kernel memory model, without load buffering.
+
+A weak word has a history: the stores (*messages*) that somebody may still read, oldest first, the newest of
+which is also in the word itself.  A *view* has a position in the history of every weak word.  Each thread has
+some (V_*): where its next load of a word may begin, what it has read, has written, and sends along with a
+plain store; each message has one, of what was sent along with it; so have locks, RCU and the full barrier.  A
+load is an open choice among the messages from its floor on, 0 being the newest; a store appends.  Only what
+the barriers of the text order raises a floor.
+
+What does not fit is noted in ``seen``, never dropped: a store that might have to come before another one in
+the word's order although it came later (SEEN_UNORDERED), and a history that is full (SEEN_FULL).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from spfvar.ops import codes as c
+from spfvar.ops.codes import BLOCKED, C_A_REG, C_DST, C_IMM, C_IMM2, C_OP, C_SRC, C_SUCC
+from spfvar.ops.histories import (
+    ACQUIRE,
+    CHAINED,
+    FULL,
+    HISTORY,
+    LOCK_ROWS,
+    MB,
+    QUIET,
+    RELEASE,
+    RMB,
+    S_FULL,
+    S_GRACE,
+    S_LOCKS,
+    S_PAST,
+    S_READERS,
+    V_BRANCHED,
+    V_FLOOR,
+    V_PAST,
+    V_READ,
+    V_SENT,
+    V_UNLOCKED,
+    V_UNLOCKED_STORES,
+    V_WRITTEN,
+    WMB,
+)
+from spfvar.transition.jit import inlined
+from spfvar.transition.step import execute, pointer, violation_of
+
+# --- constants -------------------------------------------------------------------------------------------
+K_WORDS: Final = 0  # weak words
+K_RING: Final = 1  # state word of the first history: length, then value and two views by message
+K_VIEWS: Final = 2  # thread word of the first view
+K_ROWS: Final = 3  # views of a thread
+K_SHARED: Final = 4  # state word of the first shared view; of which there are K_VIEWS_SHARED
+K_SHARED_ROWS: Final = 5
+K_SYNC: Final = 6  # state word: by thread, the readers that its synchronize_rcu() waits for
+CONSTANTS: Final = 7
+
+# --- columns of ``nodes`` --------------------------------------------------------------------------------
+N_WORD: Final = 0  # weak number of the word in object 0, or -1
+N_LOCK: Final = 1  # number of the lock in object 0, or -1
+N_ORDER: Final = 2
+N_DST: Final = 3  # row of the register's view, or -1
+N_SRC: Final = 4
+N_SRC2: Final = 5
+N_SRC3: Final = 6
+N_PLACE: Final = 7
+NODE_COLUMNS: Final = 8
+
+#: Ops with a choice among messages.
+LOADS: Final = (
+    c.WEAK + c.LOAD, c.WEAK + c.LOAD_TEST, c.WEAK + c.LOAD_ODD, c.WEAK + c.EQUALS_REG, c.WEAK + c.EQUALS,
+    c.WEAK + c.WAIT_EQUALS, c.WEAK + c.LOAD_REF,
+)  # fmt: skip
+#: Stores that are no atomics.
+STORES: Final = (c.WEAK + c.STORE, c.WEAK + c.STORE_REG, c.WEAK + c.STORE_REF)
+
+SEEN_UNORDERED: Final = 0
+SEEN_FULL: Final = 1
+
+
+class Weak(NamedTuple):
+    """What a run with weak words knows besides the program table."""
+
+    constants: Any  # K_*
+    home: Any  # by weak word, the state word that holds the newest value
+    nodes: Any  # (nodes, NODE_COLUMNS)
+    ahead: Any  # by node: weak words that the thread may still load, or store in any order, a bit each
+    rows: Any  # by node: views of registers that somebody may still look at, a bit each; -1: and all others
+    seen: Any  # SEEN_*: 1 + the first node where that was noted
+
+
+@inlined
+def raise_to(s, row, by, words):
+    """Join a view into another."""
+    for x in range(words):
+        if s[by + x] > s[row + x]:
+            s[row + x] = s[by + x]
+
+
+@inlined
+def copy_view(s, row, by, words):
+    """Replace a view by another, or by nothing if ``by`` is negative."""
+    for x in range(words):
+        s[row + x] = s[by + x] if by >= 0 else 0
+
+
+@inlined
+def share_past(s, w, tv, shared, gives, takes):
+    """Join a thread's past into that of a shared view, or the other way round, or both."""
+    n = w.constants[K_WORDS]
+    row = w.constants[K_SHARED] + (shared + S_PAST) * n
+    if gives:
+        raise_to(s, row, tv + V_PAST * n, n)
+    if takes:
+        raise_to(s, tv + V_PAST * n, row, n)
+
+
+@inlined
+def full_fence(s, w, tv):
+    """smp_mb() of the thread whose views begin at ``tv``."""
+    n = w.constants[K_WORDS]
+    shared = w.constants[K_SHARED] + S_FULL * n
+    raise_to(s, tv + V_SENT * n, tv + V_READ * n, n)
+    raise_to(s, tv + V_SENT * n, tv + V_WRITTEN * n, n)
+    raise_to(s, shared, tv + V_SENT * n, n)
+    raise_to(s, tv + V_FLOOR * n, shared, n)
+    share_past(s, w, tv, S_FULL, True, True)
+    raise_to(s, tv + V_SENT * n, shared, n)  # whoever reads a store behind a full barrier comes after it, too
+
+
+@inlined
+def fence(s, w, tv, order):
+    """A barrier of some kind."""
+    n = w.constants[K_WORDS]
+    if order & MB:
+        full_fence(s, w, tv)
+    if order & RMB:
+        raise_to(s, tv + V_FLOOR * n, tv + V_READ * n, n)
+    if order & WMB:
+        raise_to(s, tv + V_SENT * n, tv + V_WRITTEN * n, n)
+        raise_to(s, tv + V_FLOOR * n, tv + V_WRITTEN * n, n)
+
+
+@inlined
+def ring_of(w, x):
+    """State word of the length of a word's history."""
+    return w.constants[K_RING] + x * (1 + HISTORY * (1 + 2 * w.constants[K_WORDS]))
+
+
+@inlined
+def message_of(w, ring, i):
+    """State word of a message's value; behind it are what it brings along, and its past."""
+    return ring + 1 + i * (1 + 2 * w.constants[K_WORDS])
+
+
+@inlined
+def row_of(w, tv, row):
+    """State word of a thread's view, or -1."""
+    return tv + row * w.constants[K_WORDS] if row >= 0 else -1
+
+
+@inlined
+def take_message(s, w, pc, tv, x, i, order):
+    """Read message ``i`` of a word: what it brings along becomes known as far as ``order`` says."""
+    n = w.constants[K_WORDS]
+    content = message_of(w, ring_of(w, x), i) + 1
+    s[tv + V_FLOOR * n + x] = max(s[tv + V_FLOOR * n + x], i)
+    raise_to(s, tv + V_PAST * n, content + n, n)
+    s[tv + V_PAST * n + x] = max(s[tv + V_PAST * n + x], i)
+    if order & QUIET == 0:
+        raise_to(s, tv + V_READ * n, content, n)
+        s[tv + V_READ * n + x] = max(s[tv + V_READ * n + x], i)
+    if order & ACQUIRE:
+        raise_to(s, tv + V_FLOOR * n, content, n)
+    if w.nodes[pc, N_DST] >= 0:
+        row = row_of(w, tv, w.nodes[pc, N_DST])
+        old = -1
+        for column in (N_SRC, N_SRC2, N_SRC3, N_PLACE):
+            if w.nodes[pc, column] == w.nodes[pc, N_DST]:
+                old = row  # the register was part of the address: what it brought still holds
+        if old < 0:
+            copy_view(s, row, -1, n)
+        for column in (N_SRC, N_SRC2, N_SRC3, N_PLACE):
+            if w.nodes[pc, column] >= 0:
+                raise_to(s, row, row_of(w, tv, w.nodes[pc, column]), n)
+        raise_to(s, row, content, n)
+        s[row + x] = max(s[row + x], i)
+
+
+@inlined
+def floor_of(s, w, pc, tv, x):
+    """The oldest message that a load may see, by what the thread knows and by its address's dependencies."""
+    n = w.constants[K_WORDS]
+    floor = s[tv + V_FLOOR * n + x]
+    for column in (N_SRC, N_SRC2, N_SRC3, N_PLACE):
+        if w.nodes[pc, column] >= 0:
+            floor = max(floor, s[row_of(w, tv, w.nodes[pc, column]) + x])
+    return floor
+
+
+@inlined
+def note_order(s, w, pc, tv, x, order):
+    """Note it if a store might come earlier in its word's order than at the end.
+
+    It might if an earlier store is in its past, for then no interleaving has it before that one, and nothing
+    that the thread knows orders the two.
+    """
+    n = w.constants[K_WORDS]
+    known = max(floor_of(s, w, pc, tv, x), s[tv + V_BRANCHED * n + x])
+    if order & (RELEASE | FULL):
+        known = max(known, s[tv + V_READ * n + x], s[tv + V_WRITTEN * n + x])
+    if known < s[tv + V_PAST * n + x] and order & CHAINED == 0:
+        w.seen[SEEN_UNORDERED] = pc + 1
+
+
+@inlined
+def append(s, w, pc, tv, x, value, order, atomic):
+    """Store to a word: the newest message.  Outcome 0, or BLOCKED if the history is full.
+
+    ``atomic``: it belongs to a read-modify-write, and carries what the message before it carried.
+    """
+    n = w.constants[K_WORDS]
+    ring = ring_of(w, x)
+    length = s[ring]
+    if length == HISTORY:
+        w.seen[SEEN_FULL] = pc + 1
+        return BLOCKED
+    if not atomic:
+        note_order(s, w, pc, tv, x, order)
+    message = message_of(w, ring, length)
+    s[message] = value
+    copy_view(s, message + 1, tv + V_SENT * n, n)
+    if order & RELEASE:
+        raise_to(s, message + 1, tv + V_READ * n, n)
+        raise_to(s, message + 1, tv + V_WRITTEN * n, n)
+    before = message_of(w, ring, length - 1) + 1
+    raise_to(s, tv + V_PAST * n, before + n, n)
+    s[tv + V_PAST * n + x] = length
+    copy_view(s, message + 1 + n, tv + V_PAST * n, n)
+    if atomic:
+        raise_to(s, message + 1, before, n)
+    s[message + 1 + x] = length
+    s[ring] = length + 1
+    s[w.home[x]] = value
+    s[tv + V_FLOOR * n + x] = length
+    s[tv + V_WRITTEN * n + x] = length
+    return 0
+
+
+@inlined
+def branch(s, w, tv, row):
+    """The way from here on depends on a register."""
+    n = w.constants[K_WORDS]
+    if row >= 0:
+        raise_to(s, tv + V_BRANCHED * n, row_of(w, tv, row), n)
+
+
+@inlined
+def weak_load(s, p, g, w, pc, tb, tv, x, choice):
+    """A load of a weak word, of the message ``choice`` before the newest; BLOCKED: there is none."""
+    op = p[pc, C_OP] - c.WEAK
+    order = w.nodes[pc, N_ORDER]
+    n = w.constants[K_WORDS]
+    ring = ring_of(w, x)
+    i = s[ring] - 1 - choice
+    if i < floor_of(s, w, pc, tv, x):
+        return BLOCKED
+    value = s[message_of(w, ring, i)]
+    if op == c.WAIT_EQUALS and value != p[pc, C_IMM]:
+        return BLOCKED
+    outcome = 0
+    if op == c.LOAD_TEST:
+        outcome = 1 if value != 0 else 0
+    elif op == c.LOAD_ODD:
+        outcome = value & 1
+    elif op == c.EQUALS:
+        outcome = 1 if value == p[pc, C_IMM] else 0
+    elif op == c.EQUALS_REG:
+        outcome = 1 if value == s[tb + p[pc, C_SRC]] else 0
+    elif op == c.LOAD_REF:
+        outcome = 1 if p[pc, C_IMM] != 0 and value != 0 else 0
+    take_message(s, w, pc, tv, x, i, order)
+    if op == c.LOAD_REF:
+        s[tb + p[pc, C_DST]] = value - 1
+    elif p[pc, C_DST] >= 0:
+        s[tb + p[pc, C_DST]] = value
+    if op != c.LOAD:
+        raise_to(s, tv + V_BRANCHED * n, message_of(w, ring, i) + 1, n)
+        s[tv + V_BRANCHED * n + x] = max(s[tv + V_BRANCHED * n + x], i)
+        branch(s, w, tv, w.nodes[pc, N_SRC])
+    return outcome
+
+
+@inlined
+def changed_value(s, p, g, pc, old):
+    """What an atomic makes of a value; and does it store at all?"""
+    op = p[pc, C_OP]
+    imm = p[pc, C_IMM]
+    if op == c.WEAK + c.ADD:
+        return (old + imm) & g[c.G_SEQ_MASK], True
+    if op == c.WEAK + c.INC_NOT_ZERO:
+        return old + p[pc, C_IMM2], old != 0 and old < imm
+    if op == c.WEAK + c.DEC_AND_TEST:
+        return old - 1, True
+    if op == c.RMW_ADD:
+        return old + imm, True
+    if op == c.RMW_AND:
+        return old & imm, True
+    if op == c.RMW_OR:
+        return old | imm, True
+    if op == c.RMW_XOR:
+        return old ^ imm, True
+    if op == c.RMW_XCHG:
+        return imm, True
+    if op == c.RMW_CMPXCHG:
+        return imm, old == p[pc, C_IMM2]
+    return old + imm, old != p[pc, C_IMM2]  # RMW_ADD_UNLESS
+
+
+@inlined
+def weak_atomic(s, p, g, w, pc, tb, tv, x):
+    """A read-modify-write of a weak word: it reads the newest message, and nothing comes between."""
+    n = w.constants[K_WORDS]
+    op = p[pc, C_OP]
+    ring = ring_of(w, x)
+    newest = s[ring] - 1
+    old = s[message_of(w, ring, newest)]
+    if op == c.WEAK + c.DEC_AND_TEST and old <= 0:
+        return -2 - c.V_REFCOUNT
+    value, stores = changed_value(s, p, g, pc, old)
+    order = w.nodes[pc, N_ORDER] if stores else w.nodes[pc, N_ORDER] & QUIET
+    if stores and newest + 1 == HISTORY:
+        w.seen[SEEN_FULL] = pc + 1
+        return BLOCKED
+    if order & FULL:
+        full_fence(s, w, tv)
+    if stores:
+        note_order(s, w, pc, tv, x, order)
+    take_message(s, w, pc, tv, x, newest, order | (ACQUIRE if order & FULL else 0))
+    if stores:
+        append(s, w, pc, tv, x, value, order, True)
+    if order & FULL:
+        full_fence(s, w, tv)
+    outcome = 0
+    if op == c.WEAK + c.INC_NOT_ZERO:
+        outcome = 0 if stores else (1 if old == 0 else 2)
+        if stores and s[tb + p[pc, C_A_REG]] >= g[c.G_STALE]:
+            s[tb + p[pc, C_A_REG]] -= g[c.G_STALE]
+    elif op == c.WEAK + c.DEC_AND_TEST:
+        outcome = 1 if value == 0 else 0
+        if p[pc, C_DST] >= 0:
+            s[tb + p[pc, C_DST]] = value
+    elif op >= c.RMW_ADD and op <= c.RMW_ADD_UNLESS and p[pc, C_DST] >= 0:
+        s[tb + p[pc, C_DST]] = old
+    if op <= c.LAST_WEAK and op >= c.FIRST_WEAK and op != c.WEAK + c.ADD:
+        raise_to(s, tv + V_BRANCHED * n, message_of(w, ring, newest) + 1, n)
+        s[tv + V_BRANCHED * n + x] = s[ring] - 1
+    return outcome
+
+
+@inlined
+def weak_word(s, p, g, w, pc, tb, tv, choice):
+    """An op on a weak word."""
+    wrong = violation_of(s, p, g, pc, tb)
+    if wrong != 0:
+        return -2 - wrong
+    index = pointer(s, g, tb + p[pc, C_A_REG])
+    x = w.nodes[pc, N_WORD] + index
+    op = p[pc, C_OP]
+    order = w.nodes[pc, N_ORDER]
+    if op == c.WEAK + c.STORE:
+        return append(s, w, pc, tv, x, p[pc, C_IMM], order, False)
+    if op == c.WEAK + c.STORE_REG:
+        return append(s, w, pc, tv, x, s[tb + p[pc, C_SRC]], order, False)
+    if op == c.WEAK + c.STORE_REF:
+        return append(s, w, pc, tv, x, pointer(s, g, tb + p[pc, C_SRC]) + 1, order, False)
+    if op >= c.RMW_ADD and op <= c.RMW_ADD_UNLESS:
+        return weak_atomic(s, p, g, w, pc, tb, tv, x)
+    if op == c.WEAK + c.ADD or op == c.WEAK + c.INC_NOT_ZERO or op == c.WEAK + c.DEC_AND_TEST:
+        return weak_atomic(s, p, g, w, pc, tb, tv, x)
+    return weak_load(s, p, g, w, pc, tb, tv, x, choice)
+
+
+@inlined
+def locked(s, w, tv, lock):
+    """A lock was taken: what came before its last release, and before the thread's last unlock, is known."""
+    n = w.constants[K_WORDS]
+    row = w.constants[K_SHARED] + (S_LOCKS + LOCK_ROWS * lock) * n
+    raise_to(s, tv + V_READ * n, row, n)
+    raise_to(s, tv + V_FLOOR * n, row, n)
+    raise_to(s, tv + V_FLOOR * n, tv + V_UNLOCKED * n, n)
+    raise_to(s, tv + V_SENT * n, row + n, n)
+    raise_to(s, tv + V_PAST * n, row + 2 * n, n)
+    raise_to(s, tv + V_SENT * n, tv + V_UNLOCKED_STORES * n, n)
+
+
+@inlined
+def unlocked(s, w, tv, lock):
+    """A lock was released."""
+    n = w.constants[K_WORDS]
+    row = w.constants[K_SHARED] + (S_LOCKS + LOCK_ROWS * lock) * n
+    raise_to(s, tv + V_UNLOCKED * n, tv + V_READ * n, n)
+    raise_to(s, tv + V_UNLOCKED * n, tv + V_WRITTEN * n, n)
+    raise_to(s, tv + V_UNLOCKED_STORES * n, tv + V_WRITTEN * n, n)
+    raise_to(s, tv + V_UNLOCKED_STORES * n, tv + V_SENT * n, n)
+    raise_to(s, row, tv + V_UNLOCKED * n, n)
+    raise_to(s, row + n, tv + V_UNLOCKED_STORES * n, n)
+    raise_to(s, row + 2 * n, tv + V_PAST * n, n)
+
+
+@inlined
+def leave_section(s, g, w, tid, tv):
+    """An RCU section ends: what came before it is known behind every grace period that waits for it."""
+    n = w.constants[K_WORDS]
+    done = w.constants[K_SHARED] + S_READERS * n
+    raise_to(s, done, tv + V_READ * n, n)
+    raise_to(s, done, tv + V_WRITTEN * n, n)
+    share_past(s, w, tv, S_READERS, True, False)
+    threads = g[c.G_THREADS]
+    for waiter in range(threads):
+        mask = w.constants[K_SYNC] + waiter
+        if s[mask] >> tid & 1:
+            s[mask] &= ~(1 << tid)
+            row = w.constants[K_SHARED] + (w.constants[K_SHARED_ROWS] - threads + waiter) * n
+            raise_to(s, row, tv + V_READ * n, n)
+            raise_to(s, row, tv + V_WRITTEN * n, n)
+
+
+@inlined
+def start_grace(s, w, tv):
+    """A grace period starts: sections that begin from now on know what came before it."""
+    n = w.constants[K_WORDS]
+    full_fence(s, w, tv)
+    raise_to(s, w.constants[K_SHARED] + S_GRACE * n, w.constants[K_SHARED] + S_FULL * n, n)
+    share_past(s, w, tv, S_GRACE, True, False)
+
+
+@inlined
+def end_grace(s, w, tv, row):
+    """A grace period ends: what came before the end of the sections it waited for is known."""
+    n = w.constants[K_WORDS]
+    raise_to(s, tv + V_READ * n, row, n)
+    share_past(s, w, tv, S_READERS, False, True)
+    full_fence(s, w, tv)
+
+
+@inlined
+def synchronize(s, p, g, w, pc, tid, tv):
+    """synchronize_rcu() in a thread: SYNC_START, SYNC_WAIT."""
+    n = w.constants[K_WORDS]
+    threads = g[c.G_THREADS]
+    mask = w.constants[K_SYNC] + tid
+    row = w.constants[K_SHARED] + (w.constants[K_SHARED_ROWS] - threads + tid) * n
+    if p[pc, C_OP] == c.SYNC_WAIT:
+        if s[mask] != 0:
+            return BLOCKED
+        end_grace(s, w, tv, row)
+        copy_view(s, row, -1, n)
+        return 0
+    for thread in range(threads):
+        if s[g[c.G_T_BASE] + thread * g[c.G_T_STRIDE] + c.T_RCU_NEST] != 0:
+            s[mask] |= 1 << thread
+    copy_view(s, row, w.constants[K_SHARED] + S_READERS * n, n)
+    start_grace(s, w, tv)
+    return 0
+
+
+@inlined
+def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested):
+    """What an op that is not on a weak word does to views: locks, RCU, interrupts, registers."""
+    n = w.constants[K_WORDS]
+    op = p[pc, C_OP]
+    lock = w.nodes[pc, N_LOCK]
+    if lock >= 0:
+        lock += index
+        tries = op == c.DOWN_READ_TRYLOCK or op == c.TRYLOCK or (op == c.DOWN_WRITE and p[pc, C_IMM] != 0)
+        if (
+            op == c.UP_READ
+            or op == c.UP_WRITE
+            or op == c.UNLOCK
+            or op == c.DOWNGRADE_WRITE
+            or op == c.RANGE_UNLOCK
+            or op == c.RANGE_DOWNGRADE
+        ):
+            unlocked(s, w, tv, lock)
+        elif (not tries and op != c.RANGE_TRYLOCK) or outcome == 1:
+            locked(s, w, tv, lock)
+    elif op == c.RCU_READ_LOCK or op == c.IRQ_DISABLE:
+        if nested == 0:
+            raise_to(s, tv + V_FLOOR * n, w.constants[K_SHARED] + S_GRACE * n, n)
+            share_past(s, w, tv, S_GRACE, False, True)
+    elif op == c.RCU_READ_UNLOCK or op == c.IRQ_ENABLE:
+        if op == c.IRQ_ENABLE:
+            full_fence(s, w, tv)
+        if nested == 1:
+            leave_section(s, g, w, tid, tv)
+    elif op == c.RCU_GP_START:
+        start_grace(s, w, tv)
+    elif op == c.RCU_GP_WAIT:
+        end_grace(s, w, tv, w.constants[K_SHARED] + S_READERS * n)
+    elif op == c.IPI_SEND:
+        for other in range(g[c.G_THREADS]):
+            full_fence(s, w, g[c.G_T_BASE] + other * g[c.G_T_STRIDE] + w.constants[K_VIEWS])
+        full_fence(s, w, tv)
+    elif op == c.IPI_WAIT:
+        full_fence(s, w, tv)
+    elif op == c.TEST_REG or op == c.REG_EQUAL:
+        branch(s, w, tv, w.nodes[pc, N_SRC])
+        branch(s, w, tv, w.nodes[pc, N_SRC2])
+    elif w.nodes[pc, N_DST] >= 0:
+        row = row_of(w, tv, w.nodes[pc, N_DST])
+        copies = op == c.ADD_REG or op == c.ADD_REGS
+        copy_view(s, row, row_of(w, tv, w.nodes[pc, N_SRC]) if copies else -1, n)
+        if op == c.ADD_REGS and w.nodes[pc, N_SRC2] >= 0:
+            raise_to(s, row, row_of(w, tv, w.nodes[pc, N_SRC2]), n)
+
+
+@inlined
+def zeroed(s, w, pc, tv):
+    """An allocation has cleared weak words: these are stores, too."""
+    n = w.constants[K_WORDS]
+    for x in range(n):
+        ring = ring_of(w, x)
+        if s[message_of(w, ring, s[ring] - 1)] != s[w.home[x]]:
+            value = s[w.home[x]]
+            s[tv + V_FLOOR * n + x] = s[ring] - 1  # the memory is this thread's alone: nothing is unordered
+            append(s, w, pc, tv, x, value, 0, False)
+
+
+@inlined
+def weak_step(s, p, g, w, tid, choice, out):
+    """Execute the next primitive of a thread in a run with weak words; see `spfvar.transition.step.step`."""
+    tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
+    tv = tb + w.constants[K_VIEWS]
+    pc = s[tb + c.T_PC]
+    op = p[pc, C_OP]
+    if op <= c.LAST_STRONG:
+        nested = s[tb + c.T_RCU_NEST]
+        index = pointer(s, g, tb + p[pc, C_A_REG]) if p[pc, C_A_REG] >= 0 else 0
+        outcome = execute(s, p, g, pc, tid, tb, choice, out)
+        if outcome >= 0:
+            if op == c.ALLOC:
+                zeroed(s, w, pc, tv)
+            learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested)
+        return outcome
+    if op == c.FENCE:
+        fence(s, w, tv, w.nodes[pc, N_ORDER])
+        outcome = 0
+    elif op == c.DEPEND:
+        branch(s, w, tv, w.nodes[pc, N_SRC])
+        outcome = 0
+    elif op == c.SYNC_START or op == c.SYNC_WAIT:
+        outcome = synchronize(s, p, g, w, pc, tid, tv)
+    else:
+        outcome = weak_word(s, p, g, w, pc, tb, tv, choice)
+    if outcome >= 0:
+        s[tb + c.T_PC] = p[pc, C_SUCC + outcome]
+        return outcome
+    if outcome == BLOCKED:
+        return BLOCKED
+    s[g[c.G_VIOLATION]] = -2 - outcome
+    s[g[c.G_VIOLATION] + 1] = tid
+    s[g[c.G_VIOLATION] + 2] = pc
+    return c.VIOLATED

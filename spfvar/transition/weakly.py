@@ -1,0 +1,56 @@
+"""One step under either memory model, chosen when a kernel is compiled.
+
+``weak`` is None under sequential consistency: numba then prunes the other branch before it compiles anything,
+so that such a kernel consists of the same code as if there were no weak words.
+"""
+
+from __future__ import annotations
+
+from spfvar.ops import codes as c
+from spfvar.ops.histories import HISTORY
+from spfvar.transition.jit import inlined
+from spfvar.transition.settle import settle, single
+from spfvar.transition.step import step
+from spfvar.transition.weak import LOADS, weak_step
+
+
+@inlined
+def step_of(weak, s, p, g, tid, choice, out):
+    """The next primitive of a thread, as `spfvar.transition.step.step`."""
+    if weak is None:
+        return step(s, p, g, tid, choice, out)
+    else:
+        return weak_step(s, p, g, weak, tid, choice, out)
+
+
+@inlined
+def ways_of(weak, p, node):
+    """How many choices a thread has at a node."""
+    choices = 1
+    if p[node, c.C_OP] == c.CHOOSE:
+        choices += p[node, c.C_IMM] - 1
+    if weak is None:
+        return choices
+    else:
+        return HISTORY if p[node, c.C_OP] in LOADS else choices
+
+
+@inlined
+def most_ways(weak):
+    """A thread has at most so many choices."""
+    if weak is None:
+        return c.MAX_OUTCOMES
+    else:
+        return HISTORY
+
+
+@inlined
+def settled(weak, s, g):
+    """With weak words: bring the state into its canonical form.  Did that do anything?"""
+    if weak is None:
+        return False
+    else:
+        if single(s, weak):
+            return False
+        settle(s, g, weak)
+        return True
