@@ -63,6 +63,9 @@ from spfvar.mm.hooking import PROJECT as PROJECT
 from spfvar.mm.hooking import hook_point as hook_point
 from spfvar.mm.hooking import hookimpl as hookimpl
 from spfvar.mm.hooking import hookspec as hookspec
+from spfvar.mm.proc_hookspecs import show_map as show_map
+from spfvar.mm.proc_hookspecs import show_smap as show_smap
+from spfvar.mm.proc_hookspecs import smaps_pte_range as smaps_pte_range
 from spfvar.mm.switch_hookspecs import context_switch as context_switch
 from spfvar.mm.switch_hookspecs import switch_mm_irqs_off as switch_mm_irqs_off
 from spfvar.mm.vmf import Mapping, VmFault
@@ -581,22 +584,4 @@ def mbind() -> Steps:
 @hook_point
 def mpol_free(policy: Register) -> Steps:
     """Free a memory policy that no VMA refers to (mm/mempolicy.c: __mpol_put)."""
-    raise AssertionError
-
-
-@hook_point
-def show_map() -> Steps:
-    """Read of /proc/pid/maps, ``range_start .. range_end`` (fs/proc/task_mmu.c)."""
-    raise AssertionError
-
-
-@hook_point
-def show_smap(mapping: Mapping) -> Steps:
-    """Read of /proc/pid/smaps: every entry of ``range_start .. range_end`` (fs/proc/task_mmu.c)."""
-    raise AssertionError
-
-
-@hook_point
-def smaps_pte_range(mapping: Mapping) -> Steps:
-    """Account for the page of one entry, at ``cursor`` (fs/proc/task_mmu.c)."""
     raise AssertionError
