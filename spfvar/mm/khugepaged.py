@@ -195,22 +195,30 @@ class RetractUnderRmapLock:
 
     @hookimpl
     def retract_page_tables(self) -> Steps:
-        yield from first_folio()
-        yield down_read(I_MMAP, "i_mmap_lock_read")
-        yield set_register(o.rmap_cursor, 0)
-        yield loop("vma_interval_tree_foreach")
-        if (yield rmap_walk_next(o.mapped_file)):
-            yield from retract_under_table_locks()
-            yield again("vma_interval_tree_foreach")
-        yield up_read(I_MMAP, "i_mmap_unlock_read")
+        return retract_under_rmap_lock(check_pmd=False)
 
 
-def retract_under_table_locks() -> Steps:
+def retract_under_rmap_lock(check_pmd: bool) -> Steps:
+    """The tables of all VMAs that map the file's first page; ``check_pmd``: they may go by themselves."""
+    yield from first_folio()
+    yield down_read(I_MMAP, "i_mmap_lock_read")
+    yield set_register(o.rmap_cursor, 0)
+    yield loop("vma_interval_tree_foreach")
+    if (yield rmap_walk_next(o.mapped_file)):
+        yield from retract_under_table_locks(check_pmd)
+        yield again("vma_interval_tree_foreach")
+    yield up_read(I_MMAP, "i_mmap_unlock_read")
+
+
+def retract_under_table_locks(check_pmd: bool) -> Steps:
     """Unlink the table of one VMA under the locks of its entry and of itself; RCU frees it."""
     if (yield from has_anon_vma()) or not (yield read_pmd(key=o.cursor)):
         return
     yield spin_lock(PMD_LOCK)
-    yield read_pmd(key=o.cursor)
+    there = yield read_pmd(key=o.cursor)
+    if check_pmd and not there:
+        yield spin_unlock(PMD_LOCK)
+        return
     yield spin_lock(PTL)
     there = not (yield from has_anon_vma()) and (yield from hooks.pmdp_collapse_flush(o.cursor))
     yield spin_unlock(PTL)

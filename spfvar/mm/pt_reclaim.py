@@ -16,6 +16,7 @@ from collections.abc import Generator
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import PMD_LOCK, PTL
 from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.khugepaged import retract_under_rmap_lock
 from spfvar.mm.vmf import Mapping
 from spfvar.mm.writers import flush_tlb, over_range
 from spfvar.ops import objects as o
@@ -47,7 +48,15 @@ entry = Register("entry_address")  # of a look at every entry
 
 
 class PtReclaim:
-    """MADV_DONTNEED of whole page tables frees those that it finds empty."""
+    """MADV_DONTNEED of whole page tables frees those that it finds empty.
+
+    khugepaged, which retracts tables without mmap_lock, looks again whether there is one, once it has the
+    lock of the entry (check_pmd_state in retract_page_tables, in the kernel since the same release).
+    """
+
+    @hookimpl
+    def retract_page_tables(self) -> Steps:
+        return retract_under_rmap_lock(check_pmd=True)
 
     @hookimpl(wrapper=True)
     def madvise_dontneed_single_vma(self, mapping: Mapping) -> Generator[None, Steps, Steps]:

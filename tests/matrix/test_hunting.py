@@ -9,10 +9,17 @@ import pytest
 from spfvar.hunt.programs import Family
 from spfvar.hunt.run import Hunter
 from spfvar.matrix.hunting import Plan, run_hunt
+from spfvar.mm.khugepaged import RetractUnderRmapLock
 from spfvar.plugins.registry import load_registry
-from spfvar.plugins.variant import Stack
+from spfvar.plugins.variant import Stack, Variant
 
 REGISTRY = load_registry()
+
+
+class RetractOnce(RetractUnderRmapLock):
+    """khugepaged as it was before v6.14, stacked on what came later."""
+
+
 #: A part of the memories, which takes a few seconds for each design; `spfvar hunt` takes all.
 MEMORIES = ("closed-file", "heap", "neighbours", "second-mm")
 VERBS = ("load", "store", "mmap", "munmap", "mprotect", "shrink", "grow", "merge", "maps", "exit", "truncate")
@@ -78,6 +85,17 @@ def test_writeback_ends_for_a_page_that_truncation_has_taken_away() -> None:
     outcomes = list(Hunter(Stack(REGISTRY["mmap-lock"])).run(waits))
     assert outcomes
     assert not any(outcome.cause for outcome in outcomes)
+
+
+def test_khugepaged_looks_again_for_a_table_that_madvise_may_free() -> None:
+    """Since v6.14 a table may go between its first look and the lock of the entry: a walk over none, P4."""
+    plan = Plan(2, verbs=("madvise", "retract"))
+    assert run_hunt(REGISTRY["per-vma-6.17"], plan).findings == ()
+    before = Variant(
+        name="no-recheck", title="without the second look", kernel="v6.14", source="none",
+        patches=(*REGISTRY["per-vma-6.17"].patches, RetractOnce),
+    )  # fmt: skip
+    assert {finding.cause.property for finding in run_hunt(before, plan, jobs=1).findings} == {"P4"}
 
 
 def test_a_cause_is_told_once_by_its_smallest_race() -> None:
