@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import click
 
 from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
+from spfvar.cli.bounds import bound_options, search_options
 from spfvar.cli.command import Command
 from spfvar.cli.options import format_option, output_option
 from spfvar.errors import InputError
@@ -21,12 +23,13 @@ INCOMPLETE = 3
 @click.command(name="litmus", cls=Command)
 @click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=completing.files)
 @click.option("--suite", metavar="DIR", help="Every *.litmus below a directory too.")
-@click.option("--max-states", type=int, metavar="N", help="Bound of each search.  [default: 2000000]")
+@bound_options
 @format_option(("table", "json"))
 @output_option
 def command(
-    files: tuple[str, ...], suite: str | None, max_states: int | None, form: str, output: str | None
-) -> int:
+    files: tuple[str, ...], suite: str | None, max_states: int, memory: str | None, timeout: str | None,
+    form: str, output: str | None,
+) -> int:  # fmt: skip
     """Run litmus tests of the kernel's memory model through spfvar's own explorer.
 
     Tests are in the C format of the kernel's tools/memory-model.  The verdict is never, sometimes or
@@ -43,17 +46,21 @@ def command(
     Exit codes: 0 every verdict is definite and none contradicts its header; 1 some does; 3 none does, but
     some are not definite; 2 bad input.
     """
-    from spfvar.litmus.run import MAX_STATES
     from spfvar.litmus.suite import DEFINITE, files_of, run_file, table
 
     if output is not None:
         check_writable(output)
-    if max_states is not None and max_states < 1:
-        raise InputError(f"{max_states} states", key="--max-states", expected="1 or more")
+    bounds = search_options(max_states, memory, timeout)
     every = [*files, *(files_of(suite) if suite is not None else [])]
     if not every:
         raise InputError("no litmus test given", key="litmus", expected="files, or --suite DIR")
-    results = [run_file(file, max_states or MAX_STATES) for file in every]
+    results = []
+    for number, file in enumerate(every):
+        if sys.stderr.isatty():
+            terminal.progress(f"{number} of {len(every)}: {file}")
+        results.append(run_file(file, bounds))
+    if sys.stderr.isatty():
+        terminal.progress()
     if form == "json":
         text = json.dumps([result.as_dict() for result in results], indent=2) + "\n"
     else:

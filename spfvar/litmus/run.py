@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,7 +25,6 @@ from spfvar.ops.places import Register
 from spfvar.scenario.race import Race
 from spfvar.transition.weak import SEEN_FULL, SEEN_UNORDERED
 
-MAX_STATES: Final = 2_000_000
 Outcome = Literal["never", "sometimes", "always", "unordered", "incomplete", "unsupported"]
 
 
@@ -45,7 +44,7 @@ class Judged:
     why: str = ""
 
 
-def judge(test: a.Test, max_states: int = MAX_STATES) -> Judged:
+def judge(test: a.Test, bounds: Options = Options()) -> Judged:  # noqa: B008
     """Explore a litmus test.  Never raises for a test that was read: what is not covered is "unsupported"."""
     try:
         texts = Texts(test)
@@ -54,7 +53,7 @@ def judge(test: a.Test, max_states: int = MAX_STATES) -> Judged:
         return Judged("unsupported", why=error.why)
     except StrategyError as error:
         return Judged("unsupported", why=str(error))
-    options = Options(first=False, livelock=False, forget=False, symmetry=False, max_states=max_states)
+    options = replace(bounds, first=False, livelock=False, forget=False, symmetry=False)
     found = explore(world, options)
     return _verdict(texts, world, found)
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from spfvar.errors import InputError
+from spfvar.explore.options import Options
 from spfvar.litmus.cursor import UnsupportedTest
 from spfvar.litmus.parse import read
-from spfvar.litmus.run import MAX_STATES, Judged, judge
+from spfvar.litmus.run import Judged, judge
 
 #: Verdicts of LKMM's; the others say that the model cannot tell.
 DEFINITE: Final = ("never", "sometimes", "always")
@@ -61,13 +62,13 @@ def files_of(directory: str) -> list[str]:
     return found
 
 
-def run_file(file: str, max_states: int = MAX_STATES) -> Result:
+def run_file(file: str, bounds: Options = Options()) -> Result:  # noqa: B008
     """Read a test and run it.  Raises InputError for a file that is no litmus test."""
     try:
         test = read(file)
     except UnsupportedTest as error:
         return Result(file, Path(file).stem, Judged("unsupported", why=error.why), "")
-    return Result(file, test.name, judge(test, max_states), test.result or "")
+    return Result(file, test.name, judge(test, bounds), test.result or "")
 
 
 def table(results: Sequence[Result]) -> str:

@@ -18,7 +18,7 @@ from spfvar.explore.walk import WalkOptions
 from tests.cli.running import spfvar
 
 BOUNDS = {"max_states": MAX_STATES, "memory": None, "timeout": None}
-SEARCH = {"check", "ablate", "bisect", "report", "check-plugin"}
+SEARCH = {"check", "ablate", "bisect", "report", "check-plugin", "litmus"}
 
 
 @pytest.mark.parametrize("name", sorted(SEARCH))
