@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
@@ -17,7 +18,10 @@ from unittest import mock
 import pytest
 
 from spfvar.cli.main import main
+from spfvar.mm import hooking
+from spfvar.ops import properties
 
+ROOT = Path(__file__).parents[2]
 #: The command line as a process of its own, which takes a second to start.
 COMMAND = [sys.executable, "-c", "from spfvar.cli.main import main; main()"]
 #: What colours go by, and a test must not have from whoever started it.
@@ -53,6 +57,7 @@ def spfvar(
     kept = {name: value for name, value in os.environ.items() if name not in _COLOURS}
     settings = {**kept, "TERM": "xterm", "COLUMNS": str(columns or 80), **(environment or {})}
     with (
+        _as_a_process(),
         contextlib.chdir(cwd or "."),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
@@ -64,6 +69,25 @@ def spfvar(
         main()
     assert isinstance(stop.value.code, int)
     return Answer(stop.value.code, out.getvalue(), err.getvalue())
+
+
+@contextlib.contextmanager
+def _as_a_process() -> Iterator[None]:
+    """What plugins' files declare ends with the run that executes them: the next one may have them elsewhere."""
+    before = _declaring()
+    try:
+        yield
+    finally:
+        for file in _declaring() - before:
+            if not file.startswith(str(ROOT)):  # what is shipped is imported once
+                hooking.forget(file)
+                properties.forget(file)
+
+
+def _declaring() -> set[str]:
+    """The files that have declared hook points or properties."""
+    hooks = {inspect.unwrap(specification).__code__.co_filename for specification in hooking.HOOKS.values()}
+    return hooks | set(properties._FILES.values())
 
 
 def interrupted(folder: Path, *arguments: str, after: float = 1.0) -> Answer:
