@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from spfvar.transition.jit import cache_directory
+from tests.warm import PARTS
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -21,5 +22,5 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if not any(cache_directory().rglob("*.nbi")):
         command = [sys.executable, "-m", "tests.warm"]
         root = Path(__file__).parents[1]
-        programs = [subprocess.Popen([*command, part], cwd=root) for part in ("search", "simulation")]
-        assert [program.wait() for program in programs] == [0, 0]
+        programs = [subprocess.Popen([*command, part], cwd=root) for part in PARTS]
+        assert [program.wait() for program in programs] == [0] * len(programs)
