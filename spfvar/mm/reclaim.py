@@ -66,6 +66,7 @@ class Reclaim:
             yield from try_to_unmap()
             # Whoever else holds a reference, a fault for instance, keeps the folio.
             if (yield remove_mapping()):
+                yield folio_unlock()  # a fault may wait for it, at a migration entry that it has read
                 return
         yield folio_unlock()
         yield folio_put()
