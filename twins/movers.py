@@ -6,10 +6,10 @@ from collections.abc import Generator
 
 from spfvar.variants import spf_patches as spf
 
+from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import PTL
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.mremap import (
-    NEW_PTL,
     PMD_LOCK,
     flush_extent,
     lock_both_tables,
@@ -46,7 +46,7 @@ class FlushAfterUnlock:
         if not (yield from lock_both_tables()):
             return False
         yield from take_and_set_ptes()
-        yield spin_unlock(NEW_PTL)
+        yield from hooks.unlock_new_table()
         yield spin_unlock(PTL)
         yield from flush_extent()
         return True

@@ -13,7 +13,7 @@ from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.proc import show_map_vma
 from spfvar.mm.vmf import Mapping
-from spfvar.mm.writers import over_range
+from spfvar.mm.writers import end_with_vma, over_range
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.places import Register
@@ -139,16 +139,16 @@ class DontneedByVma(RefcntLock):
     @hookimpl
     def madvise_dontneed(self, mapping: Mapping) -> Steps:
         yield work("syscall", "madvise")
-        locked = yield from self.try_vma_read_lock(mapping)
-        if not locked:
-            yield count("madvise_mmap_lock")
-            yield from hooks.mmap_read_lock(o.range_start, o.range_end)
-        if locked or (yield find_vma(key=o.range_start)):
+        if (yield from self.try_vma_read_lock(mapping)):
             yield from hooks.madvise_dontneed_single_vma(mapping)
-        if locked:
             yield from self.vma_refcount_put()
-        else:
-            yield from hooks.mmap_read_unlock()
+            return
+        yield count("madvise_mmap_lock")
+        yield from hooks.mmap_read_lock(o.range_start, o.range_end)
+        if (yield find_vma(key=o.range_start)):
+            yield from end_with_vma()
+            yield from hooks.madvise_dontneed_single_vma(mapping)
+        yield from hooks.mmap_read_unlock()
 
     def try_vma_read_lock(self, mapping: Mapping) -> Steps:
         """Returns whether the VMA that covers the range is locked."""

@@ -22,7 +22,7 @@ _TRIES = {c.DOWN_READ_TRYLOCK: " for reading", c.DOWN_WRITE: " for writing", c.T
 _GIVES = {c.UP_READ: " for reading", c.UP_WRITE: " for writing", c.UNLOCK: ""}
 _SECTIONS = {c.RCU_READ_LOCK: (RCU, 1), c.RCU_READ_UNLOCK: (RCU, -1), c.IRQ_DISABLE: (IRQ, 1),
              c.IRQ_ENABLE: (IRQ, -1)}  # fmt: skip
-#: Primitives that lock the folio they find; REMOVE_MAPPING takes the lock away with the folio.
+#: Primitives that lock the folio they find.
 _FINDS_LOCKED = (c.NEXT_CANDIDATE, c.FOLIO_CREATE)
 
 _NOT_HELD = "take it on this path too, or do not give it back"
@@ -111,8 +111,6 @@ class Sections:
             return [(f"{op.place} for {('reading', 'writing')[op.imm]}", -1)]
         if op.code in _FINDS_LOCKED and outcome == 1 and op.dst is not None:
             return [(f"{op.dst.name}->{o.FOLIO_LOCK.name}", 1)]
-        if op.code == c.REMOVE_MAPPING and outcome == 1 and op.place is not None:
-            return [(f"{op.place.register.name}->{o.FOLIO_LOCK.name}", -1)]
         return []
 
     def _lock(self, op: Op, mode: str) -> str:

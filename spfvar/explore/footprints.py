@@ -126,7 +126,7 @@ _FIXED: Final[Mapping[int, tuple[tuple[Hashable, ...], tuple[Hashable, ...], tup
     c.FOLIO_CREATE: ((o.FILE_FOLIO0,), (o.CACHED, o.UPTODATE, o.FOLIO_LOCK, o.REFCOUNT), ()),
     c.NEXT_CANDIDATE: ((o.FILE_FOLIO0, o.CACHED, o.UPTODATE), (o.FOLIO_LOCK,), (o.REFCOUNT,)),
     c.INSIDE_SIZE: ((o.I_SIZE,), (), ()),
-    c.REMOVE_MAPPING: ((), (o.REFCOUNT, o.FOLIO_LOCK, o.CACHED), ()),
+    c.REMOVE_MAPPING: ((), (o.REFCOUNT, o.CACHED), ()),
     c.FOLIO_DELETE: ((), (o.CACHED, o.UPTODATE), ()),
     c.PAGE_ALLOC: ((), (life_of(o.PAGE),), ()),
     c.PAGE_GET: ((), (), (o.PAGE_REFS,)),
@@ -162,7 +162,7 @@ WAITING: Final = frozenset(
         c.RANGE_WAIT,
         c.WEAK + c.WAIT_EQUALS,
         c.SYNC_WAIT,
-        c.FOLIO_CREATE,  # while somebody holds the page's former folio
+        c.FOLIO_CREATE,  # while somebody holds the page's former folio, or its lock
     )
 )
 #: Ops that look at no thread but their own (memory is another matter).

@@ -193,8 +193,8 @@ class _Without:
                     for outcome, s in enumerate(node.successors)
                 ),
             )
-        if op.code == c.REMOVE_MAPPING and section.is_of(op):
-            return self.removed(node, at, section)
+        if op.code == c.REMOVE_MAPPING and section.kind == REFERENCE and section.is_of(op):
+            raise _UnendedError  # whether the folio goes depends on the references
         return self.kept(node, at)
 
     def end(self, node: Node, at: _At) -> Node:
@@ -203,15 +203,6 @@ class _Without:
             return self.kept(node, replace(at, depth=at.depth - 1))
         # Of a dec_and_test, "not yet zero": what is not counted is not the last.
         return Node(nothing(node.op), (self.number(_At(node.successors[0])),))
-
-    def removed(self, node: Node, at: _At, section: Section) -> Node:
-        """A folio that is freed takes its lock along; whether it is depends on the references."""
-        if section.kind == REFERENCE:
-            raise _UnendedError
-        return Node(
-            node.op,
-            (self.number(replace(at, number=node.successors[0])), self.number(_At(node.successors[1]))),
-        )
 
 
 def first_bumps(automaton: Automaton, sequences: Collection[Field]) -> set[int]:

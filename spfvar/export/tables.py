@@ -266,7 +266,7 @@ def filemap_get_folio(x: Operands) -> Step:
 def filemap_add_folio(x: Operands) -> Step:
     """A new folio, locked, unless another was faster; a reference either way.
 
-    The model has one object for each page of a file: it waits until nobody holds a former folio.
+    The model has one object for each page of a file: it waits until nobody holds a former folio, or its lock.
     """
     folio = _folio(x, x.src2)
     number = f"{x.dst} = {folio} + 1"
@@ -311,17 +311,13 @@ def filemap_remove_folio(x: Operands) -> Step:
 
 @template(c.REMOVE_MAPPING)
 def remove_mapping(x: Operands) -> Step:
-    """Free the folio, with its lock, if the caller has the only reference."""
+    """Free the folio if the caller has the only reference; it is still locked."""
     return Step(
         (
             Way(f"folio_refcount[{x.index}] != 1"),
             Way(
                 f"folio_refcount[{x.index}] == 1",
-                (
-                    f"folio_refcount[{x.index}] = 0",
-                    f"folio_lock_owner[{x.index}] = 0",
-                    f"folio_cached[{x.index}] = 0",
-                ),
+                (f"folio_refcount[{x.index}] = 0", f"folio_cached[{x.index}] = 0"),
             ),
         )
     )

@@ -561,8 +561,14 @@ def move_ptes(mapping: Mapping) -> Steps:
 def lock_new_table() -> Steps:
     """Lock ``new_table``, that of ``new_cursor``, inside another one's lock (mm/mremap.c: move_ptes).
 
-    Returns whether it is there.
+    Returns whether it is there; if so, it is so until unlock_new_table.
     """
+    raise AssertionError
+
+
+@hook_point
+def unlock_new_table() -> Steps:
+    """Unlock ``new_table``, and let go what has kept it (mm/mremap.c: move_ptes)."""
     raise AssertionError
 
 

@@ -13,7 +13,7 @@ from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.reclaim import try_to_unmap
 from spfvar.mm.truncate import I_MMAP, find_get_page, first_folio, over_pages
 from spfvar.ops import objects as o
-from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.op import Op, Steps, again, loop
 from spfvar.ops.paging import folio_put, pmd_populate, pmd_take, pte_none, read_pmd, rmap_walk_next
 from spfvar.ops.places import Register
 from spfvar.ops.primitives import (
@@ -29,6 +29,7 @@ from spfvar.ops.primitives import (
     free,
     ipi_send,
     ipi_wait,
+    load_ref,
     load_ref_nonnull,
     next_address,
     registers_equal,
@@ -41,6 +42,28 @@ from spfvar.ops.primitives import (
 )
 
 PMD_LOCK = at(o.mm, o.PMD_LOCK)
+own_mm = Register("khugepaged_mm", o.MM)  # while it is in those of others
+
+
+def in_each_vma(retract: Steps) -> Steps:
+    """``retract`` in each VMA that maps ``folio``, of whichever address space."""
+    yield copy_register(own_mm, o.mm)
+    yield set_register(o.rmap_cursor, 0)
+    yield loop("vma_interval_tree_foreach")
+    if (yield rmap_walk_next(o.mapped_file)):
+        yield from retract
+        yield again("vma_interval_tree_foreach")
+    yield copy_register(o.mm, own_mm)
+
+
+def enter_mm() -> Steps:
+    """``mm`` is that of the walk's VMA, which keeps it for as long as it is in the file's tree."""
+    yield load_ref(at(o.rmap_vma, o.VM_MM), o.mm)
+
+
+def hpage_collapse_test_exit() -> Op:
+    """Has the last user of ``mm`` gone?"""
+    return equals(at(o.mm, o.MM_USERS), 0, "hpage_collapse_test_exit")
 
 
 def has_anon_vma() -> Steps:
@@ -144,21 +167,18 @@ def retract_under_mmap_lock(check_again: bool, lock_table: bool = False) -> Step
     """
     yield from first_folio()
     yield from hooks.i_mmap_lock_write(o.mapped_file)
-    yield set_register(o.rmap_cursor, 0)
-    yield loop("vma_interval_tree_foreach")
-    if (yield rmap_walk_next(o.mapped_file)):
-        yield from retract_one(check_again, lock_table)
-        yield again("vma_interval_tree_foreach")
+    yield from in_each_vma(retract_one(check_again, lock_table))
     yield up_write(I_MMAP, "i_mmap_unlock_write")
 
 
 def retract_one(check_again: bool, lock_table: bool) -> Steps:
     """Free the table of one VMA with mmap_lock held for writing."""
-    if (yield from has_anon_vma()) or not (yield read_pmd(key=o.cursor)):
+    if (yield from has_anon_vma()):
         return
-    if not (yield from hooks.mmap_write_trylock(o.cursor, None)):
+    yield from enter_mm()
+    if not (yield read_pmd(key=o.cursor)) or not (yield from hooks.mmap_write_trylock(o.cursor, None)):
         return
-    if not (check_again and (yield from has_anon_vma())):
+    if not (check_again and (yield from has_anon_vma())) and not (yield hpage_collapse_test_exit()):
         yield from collapse_and_free_pmd(lock_table)
     yield from hooks.mmap_write_unlock()
 
@@ -202,17 +222,16 @@ def retract_under_rmap_lock(check_pmd: bool) -> Steps:
     """The tables of all VMAs that map the file's first page; ``check_pmd``: they may go by themselves."""
     yield from first_folio()
     yield down_read(I_MMAP, "i_mmap_lock_read")
-    yield set_register(o.rmap_cursor, 0)
-    yield loop("vma_interval_tree_foreach")
-    if (yield rmap_walk_next(o.mapped_file)):
-        yield from retract_under_table_locks(check_pmd)
-        yield again("vma_interval_tree_foreach")
+    yield from in_each_vma(retract_under_table_locks(check_pmd))
     yield up_read(I_MMAP, "i_mmap_unlock_read")
 
 
 def retract_under_table_locks(check_pmd: bool) -> Steps:
     """Unlink the table of one VMA under the locks of its entry and of itself; RCU frees it."""
-    if (yield from has_anon_vma()) or not (yield read_pmd(key=o.cursor)):
+    if (yield from has_anon_vma()):
+        return
+    yield from enter_mm()
+    if not (yield read_pmd(key=o.cursor)) or (yield hpage_collapse_test_exit()):
         return
     yield spin_lock(PMD_LOCK)
     there = yield read_pmd(key=o.cursor)

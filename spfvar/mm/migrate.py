@@ -12,11 +12,12 @@ from __future__ import annotations
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import PTL
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.truncate import I_MMAP, find_get_page, over_pages
+from spfvar.mm.rmap import clear_and_flush, rmap_walk_file
+from spfvar.mm.truncate import find_get_page, over_pages
 from spfvar.mm.vmf import VMA_COPY, VMFault, VmFault
 from spfvar.ops import codes
 from spfvar.ops import objects as o
-from spfvar.ops.op import Op, Steps, again, loop
+from spfvar.ops.op import Op, Steps
 from spfvar.ops.paging import (
     folio_get,
     folio_put,
@@ -24,24 +25,16 @@ from spfvar.ops.paging import (
     pfn_swap_entry_to_page,
     read_pte,
     remove_migration_pte,
-    rmap_walk_next,
     set_migration_pte,
-    zap_ptes,
 )
 from spfvar.ops.places import Register
 from spfvar.ops.primitives import (
     at,
-    copy_register,
-    down_read,
     equals,
     folio_lock,
     folio_unlock,
-    ipi_send,
-    ipi_wait,
-    set_register,
     spin_unlock,
     test_register,
-    up_read,
     work,
 )
 
@@ -58,37 +51,18 @@ def is_migration_entry() -> Op:
     return test_register(o.orig_pte, codes.PTE_MIGRATION, "is_migration_entry")
 
 
-def try_to_migrate() -> Steps:
-    """Replace the entries that map ``folio``, each flushed under its table's lock, by migration entries."""
-    yield down_read(I_MMAP, "i_mmap_lock_read")
-    yield set_register(o.rmap_cursor, 0)
-    yield loop("try_to_migrate_one")
-    if (yield rmap_walk_next(o.mapped_file)):
-        yield copy_register(o.limit, o.cursor, 1)
-        if (yield from hooks.pte_offset_map_lock(o.cursor)):
-            if (yield zap_ptes(even_cows=False, report=True)):
-                yield ipi_send("ptep_clear_flush", o.cursor)
-                yield ipi_wait()
-                yield set_migration_pte(o.cursor)
-            yield spin_unlock(PTL)
-        yield again("try_to_migrate_one")
-    yield up_read(I_MMAP, "i_mmap_unlock_read")
+def try_to_migrate_one() -> Steps:
+    """Replace the entry of ``cursor``, if it maps ``folio``, by a migration entry."""
+    if (yield from clear_and_flush()):
+        yield set_migration_pte(o.cursor)
 
 
-def remove_migration_ptes() -> Steps:
-    """Map the folio again where an entry still waits for it."""
-    yield down_read(I_MMAP, "i_mmap_lock_read")
-    yield set_register(o.rmap_cursor, 0)
-    yield loop("remove_migration_pte")
-    if (yield rmap_walk_next(o.mapped_file)):
-        if (yield from hooks.pte_offset_map_lock(o.cursor)):
-            if (yield from read_migration_entry(o.cursor)):
-                yield folio_get()
-                yield page_add_file_rmap()
-                yield remove_migration_pte(o.cursor)
-            yield spin_unlock(PTL)
-        yield again("remove_migration_pte")
-    yield up_read(I_MMAP, "i_mmap_unlock_read")
+def remove_migration_pte_one() -> Steps:
+    """Map the folio at ``cursor`` again, if an entry there still waits for it."""
+    if (yield from read_migration_entry(o.cursor)):
+        yield folio_get()
+        yield page_add_file_rmap()
+        yield remove_migration_pte(o.cursor)
 
 
 class Migration:
@@ -101,9 +75,9 @@ class Migration:
             return
         yield folio_lock()
         if (yield equals(at(o.folio, o.CACHED), 1, "folio->mapping")):
-            yield from try_to_migrate()
+            yield from rmap_walk_file(try_to_migrate_one)
             yield work("copy_page", "migrate_folio")
-            yield from remove_migration_ptes()
+            yield from rmap_walk_file(remove_migration_pte_one)
         yield folio_unlock()
         yield folio_put()
 

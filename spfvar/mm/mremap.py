@@ -201,7 +201,7 @@ class Mremap:
         yield from take_and_set_ptes()
         # Before the new entries can be zapped: a CPU may still write to the page at its old address.
         yield from flush_extent()
-        yield spin_unlock(NEW_PTL)
+        yield from hooks.unlock_new_table()
         yield spin_unlock(PTL)
         return True
 
@@ -209,6 +209,10 @@ class Mremap:
     def lock_new_table(self) -> Steps:
         yield spin_lock(NEW_PTL)
         return True
+
+    @hookimpl
+    def unlock_new_table(self) -> Steps:
+        yield spin_unlock(NEW_PTL)
 
     @hookimpl
     def move_normal_pmd(self, mapping: Mapping) -> Steps:

@@ -14,7 +14,7 @@ from spfvar.mm import hookspecs as hooks
 from spfvar.mm.exit import MMF_OOM_SKIP, mmdrop
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import Mapping
-from spfvar.mm.writers import flush_tlb, over_range, zap_range
+from spfvar.mm.writers import end_with_vma, flush_tlb, over_range, zap_range
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.paging import free_gathered_pages
@@ -61,7 +61,7 @@ def oom_reap_task_mm(mapping: Mapping) -> Steps:
     """Clear the entries of private mappings, as madvise does; the VMA stays."""
     if (yield find_vma(key=o.range_start, name="for_each_vma")) and not mapping.shared:
         yield load(at(o.vma, o.VM_START), o.vm_start)
-        yield load(at(o.vma, o.VM_END), o.vm_end)
+        yield from end_with_vma()
         yield from zap_range()
         yield from flush_tlb()
         yield free_gathered_pages()

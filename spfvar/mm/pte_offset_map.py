@@ -10,12 +10,13 @@ from collections.abc import Generator
 
 from spfvar.mm.fault import PTL
 from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.mremap import NEW_PTL
 from spfvar.mm.vmf import VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.paging import pmd_same, read_pmd
 from spfvar.ops.places import Register
-from spfvar.ops.primitives import at, rcu_read_lock, rcu_read_unlock, spin_lock, spin_unlock
+from spfvar.ops.primitives import rcu_read_lock, rcu_read_unlock, spin_lock, spin_unlock
 
 
 class PteOffsetMapLock:
@@ -50,12 +51,21 @@ class PteOffsetMapLock:
     @hookimpl
     def lock_new_table(self) -> Steps:
         # No second look under the lock: if the table is retracted, the collapse has unmapped what would move.
+        # So its lock does not keep it: RCU does until it is unlocked (pte_offset_map_nolock, pte_unmap).
         yield rcu_read_lock()
-        there = yield read_pmd(o.new_table, o.new_cursor)
-        if there:
-            yield spin_lock(at(o.new_table, o.PTL))
+        if not (yield read_pmd(o.new_table, o.new_cursor)):
+            yield rcu_read_unlock()
+            return False
+        yield spin_lock(NEW_PTL)
+        return True
+
+    @hookimpl(wrapper=True)
+    def unlock_new_table(self) -> Generator[None, Steps, Steps]:
+        return self._unlock((yield))
+
+    def _unlock(self, spin_unlock_table: Steps) -> Steps:
+        yield from spin_unlock_table
         yield rcu_read_unlock()
-        return there
 
     @hookimpl(wrapper=True)
     def pte_map_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:

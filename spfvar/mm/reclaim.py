@@ -6,28 +6,21 @@ mpage_prepare_extent_to_map.  Nothing is swapped out: reclaim leaves anonymous p
 
 from __future__ import annotations
 
-from spfvar.mm import hookspecs as hooks
-from spfvar.mm.fault import PTL
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.truncate import I_MMAP, find_get_page, first_folio, over_pages
+from spfvar.mm.rmap import clear_and_flush, rmap_walk_file
+from spfvar.mm.truncate import find_get_page, first_folio, over_pages
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
-from spfvar.ops.paging import folio_put, remove_mapping, rmap_walk_next, zap_ptes
+from spfvar.ops.paging import folio_put, remove_mapping
 from spfvar.ops.primitives import (
     at,
     copy_register,
-    down_read,
     equals,
     folio_lock,
     folio_trylock,
     folio_unlock,
-    ipi_send,
-    ipi_wait,
     next_address,
-    set_register,
-    spin_unlock,
     store,
-    up_read,
     work,
 )
 
@@ -36,19 +29,7 @@ WRITEBACK = at(o.folio, o.WRITEBACK)
 
 def try_to_unmap() -> Steps:
     """Clear the entries that map ``folio``, each flushed under its table's lock."""
-    yield down_read(I_MMAP, "i_mmap_lock_read")
-    yield set_register(o.rmap_cursor, 0)
-    yield loop("rmap_walk_file")
-    if (yield rmap_walk_next(o.mapped_file)):
-        yield copy_register(o.limit, o.cursor, 1)
-        if (yield from hooks.pte_offset_map_lock(o.cursor)):
-            # page_vma_mapped_walk() passes over what is not mapped: nothing is cleared, nobody interrupted.
-            if (yield zap_ptes(even_cows=False, report=True)):
-                yield ipi_send("ptep_clear_flush", o.cursor)
-                yield ipi_wait()
-            yield spin_unlock(PTL)
-        yield again("rmap_walk_file")
-    yield up_read(I_MMAP, "i_mmap_unlock_read")
+    yield from rmap_walk_file(clear_and_flush)
 
 
 class Reclaim:
@@ -66,6 +47,7 @@ class Reclaim:
             yield from try_to_unmap()
             # Whoever else holds a reference, a fault for instance, keeps the folio.
             if (yield remove_mapping()):
+                yield folio_unlock()  # a fault may wait for it, at a migration entry that it has read
                 return
         yield folio_unlock()
         yield folio_put()

@@ -112,6 +112,7 @@ class DirectSwap:
             yield swap_write()
             yield store(at(o.folio, o.UPTODATE), 1)
             if (yield remove_mapping()):
+                yield folio_unlock()
                 return
         # Else a fault has found the folio, and maps it once it is unlocked.
         yield folio_unlock()

@@ -35,6 +35,7 @@ from spfvar.ops.primitives import (
     load,
     load_ref,
     load_ref_nonnull,
+    next_address,
     set_null,
     set_register,
     spin_lock,
@@ -160,6 +161,14 @@ def vm_area_alloc(vma: Register) -> Steps:
     yield store_ref(at(vma, o.VM_MM), o.mm).untimed()
     yield store_register(at(vma, o.VM_START), o.range_start)
     yield store_register(at(vma, o.VM_END), o.range_end)
+
+
+def end_with_vma() -> Steps:
+    """The range ends where the VMA does (madvise_walk_vmas): brk may have cut that off meanwhile."""
+    yield load(at(o.vma, o.VM_END), o.vm_end).untimed()
+    yield copy_register(o.scratch, o.vm_end)
+    if (yield next_address(o.scratch, o.range_end, 0)):
+        yield copy_register(o.range_end, o.vm_end)
 
 
 class MmapLockWriters:
@@ -316,6 +325,7 @@ class MmapLockWriters:
         yield work("syscall", "madvise")
         yield from hooks.mmap_read_lock(o.range_start, o.range_end)
         if (yield find_vma(key=o.range_start)):
+            yield from end_with_vma()
             yield from hooks.madvise_dontneed_single_vma(mapping)
         yield from hooks.mmap_read_unlock()
 

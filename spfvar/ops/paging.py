@@ -293,7 +293,8 @@ def filemap_remove_folio(register: Register = o.folio) -> Op:
 def remove_mapping(register: Register = o.folio) -> Op:
     """Free the folio if only the caller refers to it (folio_ref_freeze in __remove_mapping); outcome: freed?
 
-    A freed folio takes its lock and the caller's reference with it.
+    The caller's reference is gone then.  The lock is not, for others may wait for it: the caller unlocks the
+    folio in any case (shrink_folio_list), and before that nobody adds a new one for the page (FOLIO_CREATE).
     """
     place = at(register, o.CACHED)
     return Op(

@@ -231,7 +231,7 @@ def folio_get(s, g, folio):
 def folio_create(s, g, folio, tid):
     """Outcome 1 if we added it (locked, not uptodate); takes a reference either way.
 
-    BLOCKED while somebody still holds the page's former folio.
+    BLOCKED while somebody still holds the page's former folio, or its lock.
     """
     word = folio_word(g, folio)
     if s[word + FOLIO_CACHED] != 0:
@@ -248,11 +248,10 @@ def folio_create(s, g, folio, tid):
 
 @inlined
 def remove_mapping(s, word):
-    """Outcome 1 if the caller's was the only reference: the folio is gone, with reference and lock."""
+    """Outcome 1 if the caller's was the only reference: folio and reference are gone.  It stays locked."""
     if s[word + FOLIO_REFS] != 1:
         return 0
     s[word + FOLIO_REFS] = 0
-    s[word + FOLIO_LOCK] = 0
     s[word + FOLIO_CACHED] = 0
     return 1
 

@@ -14,9 +14,12 @@ from pathlib import Path
 import pytest
 
 from spfvar.explore.explore import Exploration, explore
+from spfvar.explore.footprints import QUEUEING, footprint
 from spfvar.explore.options import Options
 from spfvar.explore.search import AT_REST
 from spfvar.explore.world import RaceWorld, build_race
+from spfvar.ops import codes as c
+from spfvar.ops.places import RWSEM_WORDS, SPIN_WORDS, Field
 from spfvar.plugins.registry import load_registry
 from spfvar.scenario.race import Race
 from spfvar.toml_input import load_toml
@@ -158,8 +161,22 @@ def test_footprints_own_up_to_every_word(variant: str) -> None:
 
 def test_the_shipped_races_meet_every_kind_of_primitive() -> None:
     """No op of a shipped race is unknown to the footprints: it would conflict with everything."""
-    from spfvar.explore.footprints import footprint
-
     worlds = [world(variant, race) for variant in DESIGNS for race in RACES]
     ops = set(chain.from_iterable(w.program.ops for w in worlds))
     assert [op.name for op in ops if footprint(op, ()).unknown] == []
+
+
+def test_only_an_unlock_lets_a_lock_go() -> None:
+    """Any other primitive that clears a lock's word would leave those who queue for it waiting.
+
+    Two more write such words: they lock the folio that they find, or add.
+    """
+    locks = {c.DOWN_READ_TRYLOCK, c.DOWNGRADE_WRITE, c.TRYLOCK, *QUEUEING}
+    ops = set(chain.from_iterable(world("mmap-lock", race).program.ops for race in RACES))
+    writers = {
+        op.code
+        for op in ops
+        for resource in footprint(op, ()).writes
+        if isinstance(resource, Field) and resource.width in (SPIN_WORDS, RWSEM_WORDS)
+    }
+    assert {c.NAMES[code] for code in writers - locks} == {"FOLIO_CREATE", "NEXT_CANDIDATE"}

@@ -110,3 +110,27 @@ def test_the_series_locks_a_table_that_khugepaged_unlinks() -> None:
     without = RaceRun(RETRACT % "false").thread()
     after_zap = [names[names.index("zap_pte_range") :] for names in (with_lock, without)]
     assert ["spin_lock(pmd_pgtable->ptl)" in names for names in after_zap] == [True, False]
+
+
+def test_a_table_of_another_process_goes_under_the_locks_of_that_one() -> None:
+    """retract_page_tables: mm = vma->vm_mm. A fault there waits, and finds no table then; one here does not wait."""
+    theirs = RETRACT.replace("start = 0", "start = 0\nmm = 1") % "false"
+    here = '[[vma]]\nname = "here"\nstart = 1\n[[actor]]\nname = "h"\nprogram = [{ load = "here" }]\n'
+    run = RaceRun(theirs + FAULT + here)
+    run.thread(0, until="pmdp_get_and_clear")
+    assert run.thread(1)[-1] == "blocked"
+    assert run.walker.op_of(1).name == "mmap_read_lock(mm->mmap_lock)"
+    assert run.thread(2)[-1] != "blocked"
+    run.thread(0)
+    assert "pte_alloc_one" in run.thread(1)
+
+
+@pytest.mark.parametrize("variant", ["mmap-lock", "per-vma-6.12", "per-vma-6.17"])
+def test_tables_of_an_address_space_that_ends_are_left_to_it(variant: str) -> None:
+    """hpage_collapse_test_exit: the last user has gone, and exit_mmap has not begun."""
+    leaves = '[[actor]]\nname = "e"\nprogram = [{ exit = "map" }]\n'
+    run = RaceRun(RETRACT.replace("start = 0", "start = 0\nmm = 1") % "false" + leaves, variant)
+    run.thread(1, until="mmap_write_lock")
+    names = short(run.thread(0))
+    assert "zap_pte_range" in names  # it came by the VMA
+    assert "pmdp_get_and_clear" not in names

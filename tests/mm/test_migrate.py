@@ -74,3 +74,29 @@ def test_smaps_looks_up_a_page_on_its_way_with_the_table_locked() -> None:
     run.thread(0, AWAY)
     wanted = ["mmap_read_lock", "spin_lock", "pfn_swap_entry_to_page", "spin_unlock", "mmap_read_unlock"]
     assert in_order(short(run.thread(1)), wanted)
+
+
+def test_reclaim_unlocks_what_it_frees_for_those_who_wait() -> None:
+    """shrink_folio_list: a fault holds no reference to the page that it waits for, which goes meanwhile."""
+    reclaims = MAPPED.replace('{ migrate = "data" }', '{ migrate = "data" }, { reclaim = "data" }')
+    run = RaceRun(reclaims + FAULT)
+    run.thread(0, AWAY)
+    run.thread(1, "folio_lock")
+    run.thread(0, "__remove_mapping")
+    assert run.thread(1) == ["blocked"]
+    assert short(run.thread(0)) == ["__remove_mapping", "folio_unlock"]
+    names = run.thread(1)
+    assert short(names)[:2] == ["folio_lock", "folio_unlock"]
+    assert any(name.startswith("set_pte_at") for name in names)  # of a folio that is read from storage anew
+
+
+def test_a_page_is_not_read_anew_before_its_former_folio_is_unlocked() -> None:
+    """The model has one object for both, so filemap_add_folio waits; for nobody who waits for it."""
+    run = RaceRun(MAPPED.replace("migrate", "reclaim") + FAULT)
+    run.thread(0, "folio_unlock")
+    names = run.thread(1)
+    assert names[-1] == "blocked"
+    assert run.walker.op_of(1).name == "filemap_add_folio"
+    run.thread(0)
+    run.thread(1)
+    assert run.entry(0) & c.PTE_PRESENT

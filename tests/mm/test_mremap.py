@@ -38,6 +38,16 @@ def test_entries_move_under_both_locks_and_the_flush_comes_before_they_are_dropp
     ]  # fmt: skip
 
 
+def test_rcu_keeps_the_new_table_until_it_is_unlocked() -> None:
+    """Since v6.5 (pte_offset_map_nolock to pte_unmap): nobody looks again whether the table is linked still."""
+    names = RaceRun(SLOW, "per-vma-6.12").thread()
+    first = names.index("spin_lock(new_table->ptl)")
+    assert names[first - 2 : first] == ["rcu_read_lock()", "pmd"]
+    last = names.index("spin_unlock(new_table->ptl)")
+    assert not any(name.startswith("rcu_read") for name in names[first:last])
+    assert names[last + 1 : last + 3] == ["rcu_read_unlock()", "spin_unlock(pmd_pgtable->ptl)"]
+
+
 def test_the_new_vma_is_found_before_the_old_one_goes_and_the_lock_is_held_throughout() -> None:
     """copy_vma, move_page_tables, do_munmap without a downgrade."""
     names = RaceRun(SLOW).thread()

@@ -22,7 +22,7 @@ def test_the_walk_is_an_rcu_section_and_tables_are_freed_by_rcu() -> None:
     fault = [line.strip() for s in sections(Stack(VARIANT), FAULTS["anon-write"]) for line in s.lines]
     assert "local_irq_disable()" not in fault
     assert lines_of(FAULTS["anon-write"], "speculative_page_walk_begin") == ["rcu_read_lock()"]
-    assert lines_of(WRITERS["munmap"], "tlb_remove_table") == ["__tlb_remove_table: call_rcu"]
+    assert lines_of(WRITERS["munmap"], "tlb_free_table") == ["__tlb_remove_table: call_rcu"]
 
 
 def test_only_anonymous_memory_speculates() -> None:
