@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -197,7 +198,7 @@ class RaceStatement(_Strict):
             raise InputError(f"a statement has {found}", expected=f"exactly one of {', '.join(VERBS)}")
         return self
 
-    @property
+    @cached_property
     def verb(self) -> str:
         """The statement's verb."""
         return next(verb for verb in VERBS if getattr(self, verb) is not None)
