@@ -39,6 +39,7 @@ from spfvar.mm.stack import ExpandStack
 from spfvar.mm.swap import Swap
 from spfvar.mm.swap_out import DirectSwap
 from spfvar.mm.truncate import Truncation
+from spfvar.mm.userfault import UserfaultMonitor
 from spfvar.mm.vmf import spell
 from spfvar.mm.writers import MmapLockWriters
 from spfvar.ops.op import Call, Op, Steps
@@ -77,6 +78,7 @@ CORE = (
     GetUserPages,
     Ksm,
     ContextSwitch,
+    UserfaultMonitor,
 )
 
 

@@ -38,6 +38,7 @@ def check_sense(race: Race) -> None:
     _check_unfinished(race, places)
     _check_order(race)
     _check_pins(race, places)
+    _check_monitors(race, places)
     _check_beside(race, places)
 
 
@@ -226,6 +227,19 @@ def _check_pins(race: Race, places: list[_Place]) -> None:
             )  # fmt: skip
         if pin in ("takes", "drops"):
             held[place.number] = statement.target if pin == "takes" else ""
+
+
+def _check_monitors(race: Race, places: list[_Place]) -> None:
+    """A monitor that misses a page would wait for itself."""
+    monitors = {place.number for place in places if VERBS[place.statement.verb].monitors}
+    for place in places:
+        statement = place.statement
+        faults = statement.verb in (*ACCESSES, "mkyoung", "pin", "poke")
+        if place.number in monitors and faults and race.vma_named(statement.target).userfault:
+            raise InputError(
+                f"actor {place.actor.name!r}, a monitor, may miss a page of vma {statement.target!r}",
+                key=f"{place.key}.{statement.verb}", expected="another actor",
+            )  # fmt: skip
 
 
 def _check_beside(race: Race, places: list[_Place]) -> None:
