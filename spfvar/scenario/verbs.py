@@ -56,6 +56,7 @@ class Verb:
     ``outside``: its thread is no user of the address space, whose mm_struct it has kept (mm_count) since
     before the race, and gives up in the end.  ``unfinished``: it makes an address space of its own that is
     never finished; ``finds``: so one may be found by it.
+    ``looks``: it means no VMA of one kind, or looks which kind it has found.
     ``tries``: what it would take may not be free; then it fails, and what the program has behind it is not
     run.
     ``pin``: it "takes" a pin of a page, which its program has until it is dropped, "uses" it, or "drops" it.
@@ -74,6 +75,7 @@ class Verb:
     claims: tuple[Role, ...] = ()
     over: bool = False
     tries: bool = False
+    looks: bool = False
     whole: bool = False
     reshapes: bool = False
     lasting: bool = False
@@ -423,7 +425,7 @@ VERBS: Final[dict[str, Verb]] = {
             unfinished=True,
         ),
         Verb("mbind", "mbind: another memory policy for the VMA", needs=(COVERED,), whole=True),
-        Verb("maps", "a read of /proc/pid/maps over the VMA's range", absent=True),
+        Verb("maps", "a read of /proc/pid/maps over the VMA's range", absent=True, looks=True),
         Verb("smaps", "a read of /proc/pid/smaps: every entry of the VMA's range", absent=True),
         Verb(
             "ksm",
@@ -574,6 +576,7 @@ VERBS: Final[dict[str, Verb]] = {
             "a userfaultfd monitor fills page ``page``, if it is missing (UFFDIO_COPY)",
             extras=("page",),
             needs=(REGISTERED, NOT_SWAPPED, COVERED),
+            looks=True,
             monitors=True,
         ),
         Verb(
