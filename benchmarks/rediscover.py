@@ -30,7 +30,7 @@ from pathlib import Path
 from spfvar.atomic import write_atomically
 from spfvar.explore.explore import explore
 from spfvar.explore.world import build_race
-from spfvar.hunt.focus import Focus, Reach
+from spfvar.hunt.focus import Focus, Reach, promising
 from spfvar.hunt.programs import Group
 from spfvar.hunt.run import BOUNDS, Cause, Hunter, cause_of
 from spfvar.matrix import catalogue
@@ -148,7 +148,8 @@ def hunt(name: str, plan: Plan, alone: bool) -> Row:
     began, races = time.process_time(), 0
     causes: set[Cause] = set()
     others: set[str] = set()
-    for outcome in Hunter(stack, focus=None if alone else Focus(stack, fixed)).run(_within(plan)):
+    order = plan.groups() if alone else promising(plan.families(), Focus(stack, fixed), plan.seed or 1)
+    for outcome in Hunter(stack).run(_within(order, plan.seconds)):
         races += 1
         cause, race = outcome.cause, outcome.race
         if cause is not None and race is not None:
@@ -164,11 +165,11 @@ def hunt(name: str, plan: Plan, alone: bool) -> Row:
     return Row(name, twin.prop, races, spent, "", (0, 0), tuple(sorted(others)), written)
 
 
-def _within(plan: Plan) -> Iterator[Group]:
-    """The plan's groups, as long as there is time."""
+def _within(groups: Iterator[Group], seconds: float) -> Iterator[Group]:
+    """The groups, as long as there is time."""
     began = time.process_time()
-    for group in plan.groups():
-        if time.process_time() - began > plan.seconds:
+    for group in groups:
+        if time.process_time() - began > seconds:
             return
         yield group
 
