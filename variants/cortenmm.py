@@ -101,6 +101,16 @@ class FaultTransaction:
         yield spin_unlock(TABLE_LOCK)
 
     @hookimpl
+    def uffd_mfill_lock(self, vmf: VmFault) -> Steps:
+        # A transaction on one page, as a fault is, which links the page table if there is none.
+        if not (yield from hooks.lock_mm_and_find_vma(vmf)):
+            return False
+        if (yield from hooks.anon_vma_prepare(vmf)):
+            yield from hooks.release_fault_lock(vmf)
+            return False
+        return vmf
+
+    @hookimpl
     def faultin_page(self, vmf: VmFault) -> Steps:
         # A fault is a transaction of its own: get_user_pages ends its one first, and begins it anew.
         yield from hooks.mmap_read_unlock()

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.vmf import Mapping
+from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.mm.writers import link_in_file, over_range, tlb_finish_mmu, unlink_anon_vmas
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
@@ -227,6 +227,17 @@ class WiderRanges:
     @hookimpl(wrapper=True)
     def copy_vma(self, mapping: Mapping) -> Generator[None, Steps, Steps]:
         return self._then(link_new_tables(), (yield))
+
+    @hookimpl(wrapper=True)
+    def uffd_move_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        return self._with_new_tables((yield))
+
+    def _with_new_tables(self, lock: Steps) -> Steps:
+        yield from ask_for_both()
+        locked = yield from lock
+        if locked:
+            yield from link_new_tables()
+        return locked
 
     @hookimpl
     def move_normal_pmd(self, mapping: Mapping) -> Steps:

@@ -22,6 +22,7 @@ from spfvar.ops.primitives import (
     at,
     call_rcu,
     count,
+    down_read,
     down_read_trylock,
     down_write,
     equals,
@@ -70,6 +71,10 @@ class PerVmaReader(VmaLockFault):
             yield up_read(at(o.vma, VM_LOCK), "vma_end_read")
             return (yield from self.abort("moved"))
         yield rcu_read_unlock()
+        return True
+
+    def vma_start_read_locked(self) -> Steps:
+        yield down_read(at(o.vma, VM_LOCK), "vma_start_read_locked")
         return True
 
     def vma_start_read(self, vmf: VmFault) -> Steps:

@@ -140,6 +140,9 @@ class RefcntReader(RefcntLock, VmaLockFault):
     def vma_end_read(self) -> Steps:
         yield from self.vma_refcount_put()
 
+    def vma_start_read_locked(self) -> Steps:
+        return (yield inc_not_zero(at(o.vma, VM_REFCNT), VMA_REF_LIMIT)) == "ok"
+
     def lock_vma_under_rcu(self, vmf: VmFault) -> Steps:
         got = yield from self.lock_vma_at(o.address)
         if got == "locked":

@@ -60,6 +60,18 @@ class AnonVmaAtLookup(PerVmaReader):
         yield up_read(at(o.vma, VM_LOCK), "vma_end_read")
         return (yield from self.abort(reason))
 
+    # Until v6.9 a userfaultfd's monitor takes mmap_lock.
+
+    def _uffd_lock_vma(self, vmf: VmFault, under_mmap_lock: Steps) -> Steps:
+        return under_mmap_lock
+
+    def _uffd_lock_vmas(self, vmf: VmFault, under_mmap_lock: Steps) -> Steps:
+        return under_mmap_lock
+
+    @hookimpl
+    def uffd_move_unlock(self, vmf: VmFault) -> Steps:
+        yield from hooks.mmap_read_unlock()
+
     def bad_access(self, vmf: VmFault) -> Steps:
         yield count("vma_lock_abort")
         yield count("vma_lock_abort_access")

@@ -13,11 +13,12 @@ from typing import Any
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import access_error
 from spfvar.mm.hookspecs import hook_point, hookimpl
+from spfvar.mm.userfault import maps_file
 from spfvar.mm.vmf import TRIED, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
 from spfvar.ops.places import Field, Register, behind
-from spfvar.ops.primitives import at, count, load_ref_nonnull, rcu_read_unlock
+from spfvar.ops.primitives import at, copy_register, count, load_ref_nonnull, rcu_read_unlock
 from spfvar.plugins.variant import Event
 
 VMA_LOCK = "VMA_LOCK"
@@ -121,6 +122,64 @@ class VmaLockFault:
         ret = yield from prepare
         yield from hooks.mmap_read_unlock()
         return ret
+
+    def vma_start_read_locked(self) -> Steps:
+        """Lock ``vma`` for reading under mmap_lock.  Returns whether the lock was had."""
+        raise NotImplementedError
+
+    @hookimpl(wrapper=True)
+    def uffd_mfill_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        return self._uffd_lock_vma(vmf, (yield))
+
+    def _uffd_lock_vma(self, vmf: VmFault, under_mmap_lock: Steps) -> Steps:
+        """v6.9 and later: the VMA's lock, which mmap_lock is taken for only if it is not had at once."""
+        if (yield from self.lock_vma_under_rcu(vmf)):
+            if (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)) or (yield from maps_file()):
+                return vmf.set(VMA_LOCK)
+            yield from self.vma_end_read()
+        if (yield from under_mmap_lock) is False:
+            return False
+        locked = yield from self.vma_start_read_locked()
+        yield from hooks.mmap_read_unlock()
+        return vmf.set(VMA_LOCK) if locked else False
+
+    @hookimpl(wrapper=True)
+    def uffd_move_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        return self._uffd_lock_vmas(vmf, (yield))
+
+    def _uffd_lock_vmas(self, vmf: VmFault, under_mmap_lock: Steps) -> Steps:
+        """The source is not waited for with the destination locked, for who writes to it may want that."""
+        yield copy_register(o.address, o.new_start)
+        if (yield from hooks.uffd_mfill_lock(vmf)) is False:
+            return False
+        yield copy_register(o.new_vma, o.vma)
+        yield copy_register(o.address, o.range_start)
+        if (yield from self.lock_vma_under_rcu(vmf)):
+            return True
+        yield copy_register(o.vma, o.new_vma)
+        yield from self.vma_end_read()
+        if not (yield from under_mmap_lock):
+            return False
+        locked = yield from self._lock_both()
+        yield from hooks.mmap_read_unlock()
+        return locked
+
+    def _lock_both(self) -> Steps:
+        if not (yield from self.vma_start_read_locked()):
+            return False
+        yield copy_register(o.near, o.vma)
+        yield copy_register(o.vma, o.new_vma)
+        locked = yield from self.vma_start_read_locked()
+        yield copy_register(o.vma, o.near)
+        if not locked:
+            yield from self.vma_end_read()
+        return locked
+
+    @hookimpl
+    def uffd_move_unlock(self, vmf: VmFault) -> Steps:
+        yield from self.vma_end_read()
+        yield copy_register(o.vma, o.new_vma)
+        yield from self.vma_end_read()
 
     @hookimpl(wrapper=True)
     def vmf_can_call_fault(self, vmf: VmFault) -> Generator[None, Steps, Steps]:

@@ -136,23 +136,11 @@ class Extractor:
 
         Raises StrategyError as `automaton` does.
         """
-        function = self._call(call, call.name)
-        found: dict[tuple[Any, tuple[Any, ...]], Call] = {}
-        seen: set[int] = set()
-        ahead = [function.root]
-        while ahead:
-            index = ahead.pop()
-            if index in seen:
-                continue
-            seen.add(index)
-            node = function.nodes[index]
-            if isinstance(node, _Head):
-                ahead.append(node.body)
-            elif isinstance(node, _Branch):
-                if isinstance(node.item, Call):
-                    found.setdefault((node.item.target, node.item.args), node.item)
-                ahead += [child for _, child in reversed(node.children)]
-        return list(found.values())
+        return _callees(self._call(call, call.name))
+
+    def called_by(self, text: Callable[[], Steps]) -> list[Call]:
+        """The same of a thread's text, which is not remembered."""
+        return _callees(self._extract("text", text))
 
     def steps(self, call: Call, spell: Spell = spell_outcome) -> tuple[list[Step], int]:
         """One function's own text as steps, calls not spliced, and the entry (see `spfvar.automata.outline`).
@@ -208,6 +196,25 @@ class Extractor:
         run = _Run(self, function, text)
         function.root = run.explore([], [])
         return function
+
+
+def _callees(function: _Function) -> list[Call]:
+    found: dict[tuple[Any, tuple[Any, ...]], Call] = {}
+    seen: set[int] = set()
+    ahead = [function.root]
+    while ahead:
+        index = ahead.pop()
+        if index in seen:
+            continue
+        seen.add(index)
+        node = function.nodes[index]
+        if isinstance(node, _Head):
+            ahead.append(node.body)
+        elif isinstance(node, _Branch):
+            if isinstance(node.item, Call):
+                found.setdefault((node.item.target, node.item.args), node.item)
+            ahead += [child for _, child in reversed(node.children)]
+    return list(found.values())
 
 
 @dataclass(slots=True)

@@ -174,6 +174,20 @@ MEMORIES: Final[dict[str, Memory]] = {
             "stack", "a stack that may grow by a page", (_vma("map", 0, pages=2, growsdown=True),), used=_MAP
         ),
         Memory("userfault", "a VMA of a userfaultfd", (_vma("map", 0, userfault=True),), used=_MAP),
+        Memory(
+            "userfault-over",
+            "a VMA of a userfaultfd, and a shared mapping of a file over its place",
+            (_vma("map", 0, userfault=True), _place("over", 0, file="data", sharing="shared")),
+            _FILE,
+            used=_both("map", "over"),
+        ),
+        Memory(
+            "userfault-move",
+            "an anonymous VMA, and one of a userfaultfd, each in a page table of its own",
+            (_vma("from", 0), _vma("map", 2, userfault=True)),
+            varied=("from", "map"),
+            used=_both("from", "map"),
+        ),
         Memory("numa", "anonymous pages that may be NUMA hints", (_vma("map", 0, numa=True),), used=_MAP),
         Memory("policy", "an anonymous VMA with a memory policy", (_vma("map", 0, policy=True),), used=_MAP),
         Memory(

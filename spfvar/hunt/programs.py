@@ -133,6 +133,12 @@ def _why_not(race: Race, statement: RaceStatement) -> str:
     return ""
 
 
+def statement_numbers(memory: Memory, role: str = "") -> list[int]:
+    """The statements that the memory allows, by number; with a ``role``, those that so treat a pin."""
+    known = _known(memory.name)
+    return [n for n, one in enumerate(known) if not role or VERBS[one.statement.verb].pin == role]
+
+
 def _uses_pin(program: Sequence[RaceStatement]) -> bool:
     """Does it use a page that it pins, if it pins one?"""
     roles = {VERBS[statement.verb].pin for statement in program}
@@ -188,6 +194,15 @@ class Family:
         except InputError:
             return None
         return group
+
+    def has(self, number: int, wanted: Collection[int]) -> bool:
+        """Is one of these statements, by its number, in the group of that number, if there is one?"""
+        count = len(self._numbers)
+        for _ in range(sum(self.shape)):
+            number, digit = divmod(number, count)
+            if self._numbers[digit] in wanted:
+                return True
+        return False
 
     def _programs(self, number: int) -> list[Program]:
         """The first actor's first statement is the most significant digit."""

@@ -13,6 +13,7 @@ from spfvar.explore.explore import Exploration, Search, run
 from spfvar.explore.options import Options
 from spfvar.explore.properties import property_of
 from spfvar.explore.world import RaceWorld
+from spfvar.hunt.focus import Focus
 from spfvar.hunt.ground import Ground, Joint
 from spfvar.hunt.programs import Group
 from spfvar.ops import codes as c
@@ -59,12 +60,14 @@ class Outcome:
 class Hunter:
     """Runs groups of races under one design, and what it cannot tell apart once.
 
-    ``generated`` counts the races of all groups so far.  ``steps``: the design's primitives in them, as
+    ``focus``: only those that can tell the design from another one.  ``generated`` counts the races of all
+    groups so far.  ``steps``: the design's primitives in them, as
     "function: primitive", of which ``reached`` were executed.
     """
 
     stack: Stack
     options: Options = BOUNDS
+    focus: Focus | None = None
     generated: int = 0
     steps: set[str] = field(default_factory=set)
     reached: set[str] = field(default_factory=set)
@@ -78,6 +81,9 @@ class Hunter:
 
     def _run(self, group: Group) -> Iterator[Outcome]:
         memory = group.memory
+        if self.focus is not None and not self.focus.differs(group):
+            self.generated += len(memory.starts)
+            return
         if memory.name not in self._grounds:
             self._grounds[memory.name] = Ground(self.stack, memory, self.options)
         ground = self._grounds[memory.name]

@@ -18,6 +18,7 @@ from spfvar.cpus import available_cpus
 from spfvar.explore.explore import explore
 from spfvar.explore.world import build_race
 from spfvar.hunt.findings import Finding, finding_of
+from spfvar.hunt.focus import Focus, Reach
 from spfvar.hunt.memories import MEMORIES
 from spfvar.hunt.programs import Family, Group, shapes
 from spfvar.hunt.run import BOUNDS, Hunter, Outcome, cause_of
@@ -110,7 +111,7 @@ class Hunted:
     ``complete``: every race was run, none hit a bound; of a ``sample``, as many as were asked for.
     ``unreached``: the design's primitives, as "function: primitive", that were in the races' programs and
     that none executed.  ``vacuous``: what the shipped races want to see at least once and no generated one
-    did.  ``known``: findings that the design it was run against has, too.
+    did.  ``against``: the design it was run against, ``known``: findings that that one has, too.
     """
 
     variant: str
@@ -126,6 +127,7 @@ class Hunted:
     findings: tuple[Finding, ...]
     known: int = 0
     sample: bool = False
+    against: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """One entry of the JSON list."""
@@ -157,8 +159,10 @@ class _Chunk:
 class _Worker:
     """Runs slices under a design, in this process or in one of its own."""
 
-    def __init__(self, variant: Variant) -> None:
-        self._hunter = Hunter(Stack(variant))
+    def __init__(self, variant: Variant, against: Variant | None) -> None:
+        stack = Stack(variant)
+        focus = Focus(stack, Reach(Stack(against))) if against is not None else None
+        self._hunter = Hunter(stack, focus=focus)
 
     def run(self, some: Slice) -> _Chunk:
         """One slice of the plan."""
@@ -183,10 +187,10 @@ def run_hunt(
 ) -> Hunted:
     """Hunt in one design.
 
-    ``against``: leave out what breaks that one, too.  ``jobs`` processes (default: one for each CPU), which
-    load ``plugins`` for themselves, run slices of the plan; the result does not depend on them.  ``tally``:
-    what was done before; ``save`` is given it now and then, and whenever the hunt ends.  Raises
-    StrategyError.
+    ``against``: leave out what breaks that one, too, and races that are the same in both.  ``jobs``
+    processes (default: one for each CPU), which load ``plugins`` for themselves, run slices of the plan; the
+    result does not depend on them.  ``tally``: what was done before; ``save`` is given it now and then, and
+    whenever the hunt ends.  Raises StrategyError.
     """
     tally = tally or Tally()
     try:
@@ -194,7 +198,7 @@ def run_hunt(
     finally:
         if save is not None:
             save(tally)
-    return _hunted(variant, plan, tally)
+    return _hunted(variant, plan, tally, against.name if against is not None else "")
 
 
 def _go_on(
@@ -210,7 +214,7 @@ def _go_on(
     few = total - tally.numbers < _SLICE * _WORTH_PROCESSES
     if len(tally.keys) >= plan.races:
         return
-    with _running(variant, slices, 1 if few else jobs, plugins) as chunks:
+    with _running(variant, against, slices, 1 if few else jobs, plugins) as chunks:
         for chunk in chunks:
             for outcome in chunk.outcomes:
                 tally.add(outcome, lambda race: fixed is not None and _breaks(race, fixed))
@@ -230,7 +234,7 @@ def _go_on(
                 break
 
 
-def _hunted(variant: Variant, plan: Plan, tally: Tally) -> Hunted:
+def _hunted(variant: Variant, plan: Plan, tally: Tally, against: str) -> Hunted:
     """What there is to be told; the findings made smaller."""
     stack, taken = Stack(variant), set[str]()
     findings = tuple(
@@ -242,7 +246,7 @@ def _hunted(variant: Variant, plan: Plan, tally: Tally) -> Hunted:
     return Hunted(
         variant.name, len(tally.keys), tally.generated - len(tally.keys), tally.states, tally.seconds,
         done and not tally.open, tuple(tally.open), plan.size, tuple(sorted(tally.steps - tally.reached)),
-        tuple(_vacuous(tally.reached)), findings, tally.known, done and not whole,
+        tuple(_vacuous(tally.reached)), findings, tally.known, done and not whole, against,
     )  # fmt: skip
 
 
@@ -264,15 +268,18 @@ def _breaks(race: Race, stack: Stack) -> bool:
 
 @contextmanager
 def _running(
-    variant: Variant, slices: Iterator[Slice], jobs: int, plugins: Sequence[str]
+    variant: Variant, against: Variant | None, slices: Iterator[Slice], jobs: int, plugins: Sequence[str]
 ) -> Iterator[Iterator[_Chunk]]:
     """The chunks in the plan's order."""
     if jobs == 1:
-        worker = _Worker(variant)
+        worker = _Worker(variant, against)
         yield map(worker.run, slices)
         return
     pool = ProcessPoolExecutor(
-        jobs, multiprocessing.get_context("spawn"), _begin, (variant.name, tuple(plugins))
+        jobs,
+        multiprocessing.get_context("spawn"),
+        _begin,
+        (variant.name, against.name if against is not None else "", tuple(plugins)),
     )
     try:
         yield _ahead(pool, slices, jobs * _AHEAD)
@@ -291,10 +298,11 @@ def _ahead(pool: ProcessPoolExecutor, slices: Iterator[Slice], most: int) -> Ite
 _worker: _Worker | None = None
 
 
-def _begin(name: str, plugins: Sequence[str]) -> None:
+def _begin(name: str, against: str, plugins: Sequence[str]) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and ends its workers
-    _worker = _Worker(load_registry(plugins).any_variant(name))
+    registry = load_registry(plugins)
+    _worker = _Worker(registry.any_variant(name), registry.any_variant(against) if against else None)
 
 
 def _run(some: Slice) -> _Chunk:

@@ -10,6 +10,7 @@ from typing import Any
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.userfault_wait import must_ask, wait_for_monitor
 from spfvar.mm.vmf import FORCE, PMD_NONE, TRIED, UNSHARE, VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
@@ -239,6 +240,8 @@ class MmapLockFault:
 
     @hookimpl
     def handle_userfault(self, vmf: VmFault) -> Steps:
+        if vmf.mapping.monitors:
+            return (yield from wait_for_monitor(vmf))
         # The monitor fills the page; the second pass, with TRIED, finds it or takes what it may.
         yield from hooks.release_fault_lock(vmf)
         yield sleep_for("io", "handle_userfault: schedule")
@@ -293,7 +296,7 @@ class MmapLockFault:
             if vmf.write:
                 yield free_page()
             return VMFault.NONE
-        if vmf.mapping.userfault and not vmf.has(TRIED):
+        if (yield from must_ask(vmf)):
             yield from hooks.pte_unmap_unlock(vmf)
             if vmf.write:
                 yield free_page()
@@ -308,6 +311,8 @@ class MmapLockFault:
 
     @hookimpl
     def do_wp_page(self, vmf: VmFault) -> Steps:
+        if vmf.mapping.write_protects:
+            yield from hooks.flush_if_pending(vmf)
         if vmf.mapping.shared or (yield from reuses_page(vmf.mapping)):
             if (yield from maybe_mkwrite(vmf)):
                 yield pte_mkwrite()

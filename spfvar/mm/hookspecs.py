@@ -68,6 +68,15 @@ from spfvar.mm.proc_hookspecs import show_smap as show_smap
 from spfvar.mm.proc_hookspecs import smaps_pte_range as smaps_pte_range
 from spfvar.mm.switch_hookspecs import context_switch as context_switch
 from spfvar.mm.switch_hookspecs import switch_mm_irqs_off as switch_mm_irqs_off
+from spfvar.mm.userfault_hookspecs import flush_if_pending as flush_if_pending
+from spfvar.mm.userfault_hookspecs import mfill_atomic as mfill_atomic
+from spfvar.mm.userfault_hookspecs import move_pages as move_pages
+from spfvar.mm.userfault_hookspecs import move_pages_pte as move_pages_pte
+from spfvar.mm.userfault_hookspecs import mwriteprotect_range as mwriteprotect_range
+from spfvar.mm.userfault_hookspecs import uffd_mfill_lock as uffd_mfill_lock
+from spfvar.mm.userfault_hookspecs import uffd_move_lock as uffd_move_lock
+from spfvar.mm.userfault_hookspecs import uffd_move_unlock as uffd_move_unlock
+from spfvar.mm.userfault_hookspecs import validate_dst_vma as validate_dst_vma
 from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.ops.op import Steps
 from spfvar.ops.places import Register

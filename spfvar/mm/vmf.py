@@ -40,8 +40,9 @@ class Mapping:
     something else may be mapped at its place (then mmap, and a stack that grows, look before they take it),
     ``whole_tables`` whether calls on the VMA zap whole page tables, that may be left empty, ``migrates``
     whether its pages may be migrated, ``offset`` whether it may begin behind its file's first page,
-    ``reaped`` whether somebody may reap it while its process ends, ``pinned`` whether get_user_pages may pin
-    its pages (only then is PG_anon_exclusive looked at).
+    ``monitors`` how many threads fill its missing pages (0: not looked at), ``write_protects`` whether they
+    write-protect pages, ``reaped`` whether somebody may reap it while its process ends, ``pinned`` whether
+    get_user_pages may pin its pages (only then is PG_anon_exclusive looked at).
 
     ``swapped``: an absent entry of a page table is a swap entry; ``synchronous``: only one that says so, for
     the swap device is synchronous, and pages come and go.  ``numa``: a present entry may be a NUMA hint,
@@ -66,6 +67,8 @@ class Mapping:
     migrates: bool = False
     offset: bool = False
     reaped: bool = False
+    monitors: int = 0
+    write_protects: bool = False
     pinned: bool = False
     swapped: bool = False
     synchronous: bool = False

@@ -81,9 +81,9 @@ def pte_same() -> Op:
     return _entry(codes.PTE_SAME, "pte_same", "read", outcomes=BOOL, src2=o.orig_pte)
 
 
-def pte_none(key: Register = o.address) -> Op:
+def pte_none(key: Register = o.address, table: Register = o.table) -> Op:
     """Outcome: is the entry empty?"""
-    return _entry(codes.PTE_NONE, "pte_none", "read", outcomes=BOOL, src=key)
+    return _entry(codes.PTE_NONE, "pte_none", "read", table=table, outcomes=BOOL, src=key)
 
 
 def set_pte_anon(write: bool = True) -> Op:

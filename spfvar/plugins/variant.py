@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from threading import Lock
@@ -39,6 +39,7 @@ from spfvar.mm.stack import ExpandStack
 from spfvar.mm.swap import Swap
 from spfvar.mm.swap_out import DirectSwap
 from spfvar.mm.truncate import Truncation
+from spfvar.mm.userfault import UserfaultMonitor
 from spfvar.mm.vmf import spell
 from spfvar.mm.writers import MmapLockWriters
 from spfvar.ops.op import Call, Op, Steps
@@ -77,6 +78,7 @@ CORE = (
     GetUserPages,
     Ksm,
     ContextSwitch,
+    UserfaultMonitor,
 )
 
 
@@ -285,6 +287,27 @@ class Stack:
                     found[here] = None
                     ahead += reversed(self._extractor.callees(here))
         return list(found)
+
+    def hooks_reached(self, text: Callable[[], Steps], known: dict[Call, frozenset[str]]) -> frozenset[str]:
+        """The hook points that a thread's text comes to.
+
+        ``known`` remembers those of calls, for other texts under this stack.  Raises StrategyError.
+        """
+        with self._extracting():
+            return frozenset().union(*(self._below(call, known) for call in self._extractor.called_by(text)))
+
+    def _below(self, call: Call, known: dict[Call, frozenset[str]]) -> frozenset[str]:
+        if call not in known:
+            names = {call.target} if isinstance(call.target, str) else set()
+            known[call] = frozenset(names).union(
+                *(self._below(callee, known) for callee in self._extractor.callees(call))
+            )
+        return known[call]
+
+    def patches_of(self, hook: str) -> tuple[type, ...]:
+        """The patches that implement a hook point, in the order in which they were stacked."""
+        caller = getattr(self._manager.hook, hook, None)
+        return () if caller is None else tuple(type(one.plugin) for one in caller.get_hookimpls())
 
     def outline(self, call: Call) -> list[str]:
         """The text of a hook point under this stack, for the call's facts, as lines (`automata.outline`).

@@ -15,6 +15,7 @@ from spfvar.ops.places import Field, Register
 from spfvar.ops.primitives import add, at, set_register, wait_equals
 from spfvar.scenario.calls import about, call_text
 from spfvar.scenario.file_actors import FILE_STATEMENTS, anon_rmap, collapse, map_over, mkyoung, swapout
+from spfvar.scenario.monitor_actors import MONITOR_STATEMENTS, close_userfaultfd
 from spfvar.scenario.outside_actors import OUTSIDE_STATEMENTS
 from spfvar.scenario.pin_actors import ksm_merge, pin, poke, unpin, use_pin
 from spfvar.scenario.race import Actor, Race, RaceStatement, RaceVma
@@ -51,6 +52,7 @@ def _program(race: Race, actor: Actor) -> Steps:
     yield from _statements(race, actor)
     if any(statement.verb == "pin" for statement in actor.program):
         yield from unpin()
+    yield from close_userfaultfd(race, actor)
 
 
 def _statements(race: Race, actor: Actor) -> Steps:
@@ -221,6 +223,7 @@ _STATEMENTS: dict[str, Callable[[Race, RaceVma, RaceStatement], Steps]] = {
     "mkyoung": mkyoung,
     "swapout": swapout,
     **OUTSIDE_STATEMENTS,
+    **MONITOR_STATEMENTS,
     "pin": pin,
     "poke": poke,
     "ksm_merge": ksm_merge,

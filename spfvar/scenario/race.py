@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -13,7 +14,7 @@ from spfvar.mm.vmf import Mapping
 from spfvar.ops.properties import PROPERTIES
 from spfvar.scenario.calls import check_call
 from spfvar.scenario.sense import check_sense, is_contested
-from spfvar.scenario.verbs import FILE_VERBS, PINNING, VERBS
+from spfvar.scenario.verbs import FILE_VERBS, MONITORING, PINNING, VERBS
 
 #: Bounds of a race's memory: every word of a state has 16 bits, and sets of pages or CPUs are bit masks.
 MAX_PAGES = 32
@@ -133,6 +134,8 @@ class RaceStatement(_Strict):
     gives it back; ``poke`` is a debugger's write, ``ksm_merge`` write-protects a page to share it.  ``ksm``,
     ``mrelease``, ``unuse`` (swapoff) and ``monitor`` (of a userfaultfd) look at an address space from
     outside, and may come when it has ended; the last two may find the child of a fork that fails.
+    ``uffd_copy``, ``uffd_move`` and ``uffd_wp`` are a userfaultfd monitor's: with them in a race, who misses
+    a page of a VMA with ``userfault`` waits for them, until the last monitor's program ends.
     ``get_user`` and ``put_user`` are the kernel's accesses on behalf of its user.  ``call`` runs a hook
     point, with the registers of the VMA or file ``on`` set (its address from ``page``), the facts of that VMA
     (a VmFault of a ``write``) for arguments, and the rest from ``args``; a Register by its name.
@@ -178,6 +181,9 @@ class RaceStatement(_Strict):
     retract: str | None = None
     get_user: str | None = None
     put_user: str | None = None
+    uffd_copy: str | None = None
+    uffd_move: str | None = None
+    uffd_wp: str | None = None
     call: str | None = None
 
     to: str = ""
@@ -197,7 +203,7 @@ class RaceStatement(_Strict):
             raise InputError(f"a statement has {found}", expected=f"exactly one of {', '.join(VERBS)}")
         return self
 
-    @property
+    @cached_property
     def verb(self) -> str:
         """The statement's verb."""
         return next(verb for verb in VERBS if getattr(self, verb) is not None)
@@ -490,6 +496,14 @@ class Race(_Strict):
             self._mm_of(statement) == mm and VERBS[statement.verb].outside for statement in actor.program
         )
 
+    def _monitors(self, vma: RaceVma) -> int:
+        """Threads that fill missing pages of the VMA's address space."""
+        return sum(
+            actor.count
+            for actor in self.actor
+            if any(one.verb in MONITORING and self._mm_of(one) == vma.mm for one in actor.program)
+        )
+
     def _mm_of(self, statement: RaceStatement) -> int:
         if statement.verb in FILE_VERBS:
             return 0
@@ -553,6 +567,8 @@ class Race(_Strict):
             migrates="migrate" in verbs and bool(vma.file),
             offset=any(other.pgoff for other in self.vma if other.file and other.file == vma.file),
             reaped="mrelease" in verbs,
+            monitors=self._monitors(vma) if vma.userfault else 0,
+            write_protects=vma.userfault and "uffd_wp" in verbs,
             pinned=vma.sharing == "private" and not verbs.isdisjoint(PINNING),
             whole_tables="madvise" in verbs and vma.in_whole_tables(self.table_pages),
             swapped=vma.swap != "no",

@@ -35,9 +35,11 @@ def check_sense(race: Race) -> None:
     """
     places = _places(race)
     _check_mapped(race, places)
+    _check_kinds(race, places)
     _check_unfinished(race, places)
     _check_order(race)
     _check_pins(race, places)
+    _check_monitors(race, places)
     _check_beside(race, places)
 
 
@@ -157,6 +159,44 @@ def _check_mapped(race: Race, places: list[_Place]) -> None:
             )  # fmt: skip
 
 
+def _check_kinds(race: Race, places: list[_Place]) -> None:
+    """Who means a file's VMA does not come by anonymous memory, nor the other way round, unless it looks."""
+    for place in places:
+        verb = VERBS[place.statement.verb]
+        if verb.of != "vma" or verb.looks or verb.over:
+            continue
+        vma = race.vma_named(place.statement.target)
+        unlike = {one.name for one in race.overlapping(vma) if one.backed != vma.backed}
+        if not unlike:
+            continue
+        theirs = {name for other in _beside(race, place) for name in _mapped_by(other)}
+        if unlike & theirs or (vma.name in theirs) or unlike & _there_before(race, place):
+            raise InputError(
+                f"where vma {vma.name!r} is meant, {min(unlike)!r} may be, and only one of them maps a file",
+                key=f"{place.key}.{verb.name}", expected="vmas of one kind",
+            )  # fmt: skip
+
+
+def _mapped_by(place: _Place) -> set[str]:
+    """The VMAs that a statement maps, by name."""
+    statement = place.statement
+    return {statement.to if role == "to" else statement.target for role in VERBS[statement.verb].maps}
+
+
+def _there_before(race: Race, place: _Place) -> set[str]:
+    """The VMAs that are mapped before a statement if its actor and those before that one run alone."""
+    there = {vma.name for vma in race.vma if vma.mapped}
+    for actor in (*race.before(place.actor), place.actor):
+        for other in _places(race):
+            if other.key == place.key:
+                return there
+            if other.actor is actor:
+                gone = pages_of(race, other.statement, VERBS[other.statement.verb].unmaps)
+                there = {name for name in there if not _pages(race.vma_named(name)) & gone}
+                there |= _mapped_by(other)
+    return there
+
+
 def _check_unfinished(race: Race, places: list[_Place]) -> None:
     """Nobody has anything to do with an address space that is never finished, but who finds it meanwhile."""
     for place in places:
@@ -226,6 +266,19 @@ def _check_pins(race: Race, places: list[_Place]) -> None:
             )  # fmt: skip
         if pin in ("takes", "drops"):
             held[place.number] = statement.target if pin == "takes" else ""
+
+
+def _check_monitors(race: Race, places: list[_Place]) -> None:
+    """A monitor that misses a page would wait for itself."""
+    monitors = {place.number for place in places if VERBS[place.statement.verb].monitors}
+    for place in places:
+        statement = place.statement
+        faults = statement.verb in (*ACCESSES, "mkyoung", "pin", "poke")
+        if place.number in monitors and faults and race.vma_named(statement.target).userfault:
+            raise InputError(
+                f"actor {place.actor.name!r}, a monitor, may miss a page of vma {statement.target!r}",
+                key=f"{place.key}.{statement.verb}", expected="another actor",
+            )  # fmt: skip
 
 
 def _check_beside(race: Race, places: list[_Place]) -> None:

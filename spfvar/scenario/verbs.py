@@ -56,9 +56,12 @@ class Verb:
     ``outside``: its thread is no user of the address space, whose mm_struct it has kept (mm_count) since
     before the race, and gives up in the end.  ``unfinished``: it makes an address space of its own that is
     never finished; ``finds``: so one may be found by it.
+    ``looks``: it means no VMA of one kind, or looks which kind it has found.
     ``tries``: what it would take may not be free; then it fails, and what the program has behind it is not
     run.
     ``pin``: it "takes" a pin of a page, which its program has until it is dropped, "uses" it, or "drops" it.
+    ``monitors``: its thread is a monitor of the mm's userfaultfd, for which who misses a page waits until the
+    last such thread has ended; so it must not miss one itself.
     ``generated``: is it in the programs of a hunt?  Not, if nothing is known of what it does.
     """
 
@@ -72,6 +75,7 @@ class Verb:
     claims: tuple[Role, ...] = ()
     over: bool = False
     tries: bool = False
+    looks: bool = False
     whole: bool = False
     reshapes: bool = False
     lasting: bool = False
@@ -80,6 +84,7 @@ class Verb:
     unfinished: bool = False
     finds: bool = False
     pin: Literal["", "takes", "uses", "drops"] = ""
+    monitors: bool = False
     generated: bool = True
 
 
@@ -292,6 +297,24 @@ SECOND: Final = Need(
 MONITORED: Final = Need(
     "a vma with userfault = true", _if(lambda vma: not vma.userfault, "nobody monitors vma {name!r}")
 )
+REGISTERED: Final = Need(
+    "an anonymous vma with userfault = true",
+    _if(lambda vma: not vma.userfault or bool(vma.file), "no monitor fills vma {name!r}"),
+)
+
+
+def _nowhere_to(race: Race, statement: RaceStatement) -> str:
+    to = race.vma_named(statement.to)
+    fits = to.mapped and to.userfault and not to.file and to.swap == "no" and statement.page < to.pages
+    fits = fits and to.name != statement.target
+    return "" if fits else f"no monitor fills page {statement.page} of vma {to.name!r}"
+
+
+DESTINATION: Final = Need(
+    "another anonymous vma with userfault = true that is mapped at the start and has the page",
+    _nowhere_to,
+    "to",
+)
 SAME_MM: Final = Need("a place in the same mm", _wrong_mm(other=False), "to")
 OTHER_MM: Final = Need("a place in the other mm", _wrong_mm(other=True), "to")
 
@@ -402,7 +425,7 @@ VERBS: Final[dict[str, Verb]] = {
             unfinished=True,
         ),
         Verb("mbind", "mbind: another memory policy for the VMA", needs=(COVERED,), whole=True),
-        Verb("maps", "a read of /proc/pid/maps over the VMA's range", absent=True),
+        Verb("maps", "a read of /proc/pid/maps over the VMA's range", absent=True, looks=True),
         Verb("smaps", "a read of /proc/pid/smaps: every entry of the VMA's range", absent=True),
         Verb(
             "ksm",
@@ -549,6 +572,30 @@ VERBS: Final[dict[str, Verb]] = {
             "retract", "khugepaged on the file's pages", of="file", needs=(OPEN, SMALL_FOLIOS, AT_FIRST_PAGE)
         ),
         Verb(
+            "uffd_copy",
+            "a userfaultfd monitor fills page ``page``, if it is missing (UFFDIO_COPY)",
+            extras=("page",),
+            needs=(REGISTERED, NOT_SWAPPED, COVERED),
+            looks=True,
+            monitors=True,
+        ),
+        Verb(
+            "uffd_move",
+            "a userfaultfd monitor moves page ``page``, if it is the VMA's alone, to that page of ``to`` "
+            "(UFFDIO_MOVE)",
+            extras=("page", "to"),
+            needs=(ANONYMOUS, NOT_SWAPPED, COVERED, DESTINATION, SAME_MM),
+            whole=True,
+            monitors=True,
+        ),
+        Verb(
+            "uffd_wp",
+            "a userfaultfd monitor write-protects the VMA, and lets who writes go (UFFDIO_WRITEPROTECT)",
+            needs=(REGISTERED, NOT_SWAPPED, COVERED),
+            whole=True,
+            monitors=True,
+        ),
+        Verb(
             "call",
             "a hook point, such as one that a plugin declares for an actor of its own; ``on``: the VMA or "
             "file that it is about, ``args``: its other arguments",
@@ -563,4 +610,6 @@ VERBS: Final[dict[str, Verb]] = {
 ACCESSES: Final = ("load", "store", "get_user", "put_user")
 #: With one of these in a race, PG_anon_exclusive says which pages are a process's own.
 PINNING: Final = ("pin", "poke", "ksm_merge")
+#: The calls of a userfaultfd's monitor.
+MONITORING: Final = tuple(name for name, verb in VERBS.items() if verb.monitors)
 FILE_VERBS: Final = tuple(name for name, verb in VERBS.items() if verb.of == "file")

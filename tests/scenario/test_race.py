@@ -115,8 +115,8 @@ def test_an_error_is_told_with_its_place(
 
 
 def test_ranges_that_are_not_mapped_at_the_start_may_overlap() -> None:
-    """A place for a mapping that an actor makes once another is gone."""
-    text = GOOD.replace("start = 4", "start = 1\nmapped = false")
+    """A place for a mapping of the same kind that an actor makes once another is gone."""
+    text = GOOD.replace("start = 4", "start = 1\nmapped = false").replace('file = "data"\n', "")
     assert parse_toml(text, "r.toml", Race).vma_named("map").start == 1
 
 
@@ -153,6 +153,7 @@ MEMORY: dict[str, Any] = {
         {"name": "ours", "start": 6, "pages": 2, "mm": 1},
         {"name": "child", "start": 8, "pages": 2, "mm": 1, "mapped": False},
         {"name": "slots", "start": 10, "pages": 2, "swap": "synchronous"},
+        {"name": "monitored", "start": 12, "pages": 2, "userfault": True},
     ],
 }
 #: Where the second address space is a place for a child, and nothing else.
@@ -182,6 +183,9 @@ PROGRAMS: dict[str, list[dict[str, Any]]] = {
     "dontunmap": [{"dontunmap": "a", "to": "free"}],
     "fork": [{"fork": "a", "to": "child"}],
     "map_over": [{"map_over": "over"}],
+    "uffd_copy": [{"uffd_copy": "monitored"}],
+    "uffd_move": [{"uffd_move": "a", "to": "monitored"}],
+    "uffd_wp": [{"uffd_wp": "monitored"}],
     "call": [{"call": "munmap", "on": "a"}],
 }
 
