@@ -115,8 +115,6 @@ def command(
     search = replace(search_options(max_states, memory, timeout), first=not every)
     if no_reductions:
         search = with_reductions(search, REDUCTIONS, False)
-    if walk is not None and memory_of(model) != "sc":
-        raise InputError("random walks under weak memory", key="--walk", expected="a search, without --walk")
     walks = walk_options(walk, seed, search) if walk is not None or seed is not None else None
     with _progress("states" if walk is None else "primitives") as progress:
         results = run_checks(cases, walks or search, jobs, progress, stacks, memory_of(model))

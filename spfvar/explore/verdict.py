@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,16 @@ VIOLATION = "violation"
 INCOMPLETE = "incomplete"
 
 Progress = Callable[[int, int, float], None]
+
+
+class _Coded(Protocol):
+    """A violation, of a search or of a walk."""
+
+    @property
+    def code(self) -> int: ...
+
+
+V = TypeVar("V", bound=_Coded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +109,9 @@ def judge(
     found = explore(world, options, progress)
     found, seconds = _shortest(world, options, found, progress)
     limits = [v for v in found.violations if v.code == c.V_NO_MEMORY]
-    unreal = {c.V_NO_MEMORY} | ({c.V_DEADLOCK, c.V_LIVELOCK} if history_full(world) else set())
-    real = [v for v in found.violations if v.code not in unreal]
     findings = tuple(
         finding_of(world, variant, race, violation.code, found.ways_of(violation), violation.node)
-        for violation in real
+        for violation in real_violations(world, found.violations)
     )
     beyond = beyond_model(world)
     whole = found.complete and not limits and not beyond
@@ -117,6 +125,12 @@ def judge(
     return Verdict(
         variant, race, verdict, found.states, found.transitions, found.depth, seconds, findings, vacuous, why
     )  # fmt: skip
+
+
+def real_violations(world: RaceWorld, found: Sequence[V]) -> list[V]:
+    """Those that are no bound of the model: no objects left, or a history with no room for a store."""
+    unreal = {c.V_NO_MEMORY} | ({c.V_DEADLOCK, c.V_LIVELOCK} if history_full(world) else set())
+    return [violation for violation in found if violation.code not in unreal]
 
 
 def history_full(world: RaceWorld) -> bool:

@@ -63,6 +63,7 @@ def weak_of(layout: Layout, program: Program) -> t.Weak | None:
         ahead,
         _rows(layout, program),
         np.zeros(2, dtype=np.int64),
+        np.zeros(len(program.ops), dtype=np.uint8),
     )
 
 

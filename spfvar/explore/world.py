@@ -52,6 +52,11 @@ class RaceWorld:
     weak: Weak | None = None
 
     @property
+    def memory(self) -> Memory:
+        """The memory model that it runs under; without weak words there is no difference, and it is "sc"."""
+        return "sc" if self.weak is None else "lkmm"
+
+    @property
     def threads(self) -> int:
         """Threads of all actors, and the grace-period kthread if there is one."""
         return len(self.names)

@@ -97,7 +97,7 @@ def run_checks(
 
     The bounds are those of each search, so that no verdict depends on ``jobs``.  The same race under the
     same variant is explored once.  ``stacks``: those of `prepared`, which is called here without them.
-    ``memory``: the memory model of the searches; walks have none but "sc".
+    ``memory``: the memory model of searches and walks.
     Raises StrategyError for a variant whose texts cannot be extracted.
     """
     if jobs is not None and jobs < 1:

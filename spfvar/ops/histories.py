@@ -47,6 +47,7 @@ RMB: Final = 16
 WMB: Final = 32
 MB: Final = 64
 CHAINED: Final = 128  # an atomic on a word that nothing else stores to: what comes before it is what it reads
+CUT: Final = 256  # a load of a pointer on which nothing depends, as if its value had been guessed
 BITS: Final = {
     "": 0,
     "value": 0,
@@ -57,4 +58,5 @@ BITS: Final = {
     "rmb": RMB,
     "wmb": WMB,
     "mb": MB,
+    "cut": CUT,
 }

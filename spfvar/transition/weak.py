@@ -20,6 +20,7 @@ from spfvar.ops.codes import BLOCKED, C_A_REG, C_DST, C_IMM, C_IMM2, C_OP, C_SRC
 from spfvar.ops.histories import (
     ACQUIRE,
     CHAINED,
+    CUT,
     FULL,
     HISTORY,
     LOCK_ROWS,
@@ -87,6 +88,7 @@ class Weak(NamedTuple):
     ahead: Any  # by node: weak words that the thread may still load, or store in any order, a bit each
     rows: Any  # by node: views of registers that somebody may still look at, a bit each; -1: and all others
     seen: Any  # SEEN_*: 1 + the first node where that was noted
+    stale: Any  # by node: did a load there ever return a message that was not the newest?
 
 
 @inlined
@@ -183,8 +185,9 @@ def take_message(s, w, pc, tv, x, i, order):
         for column in (N_SRC, N_SRC2, N_SRC3, N_PLACE):
             if w.nodes[pc, column] >= 0:
                 raise_to(s, row, row_of(w, tv, w.nodes[pc, column]), n)
-        raise_to(s, row, content, n)
-        s[row + x] = max(s[row + x], i)
+        if order & CUT == 0:
+            raise_to(s, row, content, n)
+            s[row + x] = max(s[row + x], i)
 
 
 @inlined
@@ -268,6 +271,8 @@ def weak_load(s, p, g, w, pc, tb, tv, x, choice):
     value = s[message_of(w, ring, i)]
     if op == c.WAIT_EQUALS and value != p[pc, C_IMM]:
         return BLOCKED
+    if choice > 0:
+        w.stale[pc] = 1
     outcome = 0
     if op == c.LOAD_TEST:
         outcome = 1 if value != 0 else 0
