@@ -254,4 +254,9 @@ LIMITS = (
 SENTENCES = tuple(limit.sentence for limit in LIMITS if limit.sentence)
 #: What every verdict of races is worth, and the same where room is scarce.
 OF_VERDICTS = f"{WEAK_MEMORY.sentence} {SIZE.sentence}"
+#: The same of searches under ``--memory lkmm``.
+OF_WEAK_VERDICTS = (
+    "Memory is the kernel's model (LKMM) for the words that a design declares weak, without load buffering; "
+    f"the others are sequentially consistent (docs/weak-memory.md). {SIZE.sentence}"
+)
 OF_VERDICTS_SHORT = "Races: memory is sequentially consistent, and a safe one says nothing of larger ones."

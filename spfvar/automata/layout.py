@@ -78,7 +78,7 @@ class Layout:
         self.views = c.T_FIXED + len(self.registers)
         self.view_rows = weak.V_REGISTERS + len(self.viewed)
         rows = self.view_rows if self.weak_words else 0
-        self.thread_stride = _rounded(self.views + rows * self.weak_words, sizes.align)
+        self.thread_stride = _rounded(self.views + rows * weak.view_words(self.weak_words), sizes.align)
         self.field_offset: dict[Field, int] = {}
         self.class_stride: dict[ObjectClass, int] = {}
         self.class_kept: dict[ObjectClass, int] = {}
@@ -172,7 +172,7 @@ class Layout:
             if field.width > 1:
                 self.locks[field], locks = locks, locks + self.sizes.count(field.cls)
         self.shared_rows = weak.S_LOCKS + weak.LOCK_ROWS * locks + threads
-        self.shared_views, here = here, here + self.shared_rows * words
+        self.shared_views, here = here, here + self.shared_rows * weak.view_words(words)
         self.sync, here = here, here + threads
         return here
 

@@ -24,8 +24,7 @@ OWN: Final = (c.DEPEND, c.SYNC_START, c.SYNC_WAIT, *range(c.RMW_ADD, c.RMW_ADD_U
 
 def weaken(automata: Mapping[str, Automaton]) -> dict[str, Automaton]:
     """The automata as a run with weak words executes them; without a weak field, they stay as they are."""
-    ops = [op for automaton in automata.values() for op in automaton.ops()]
-    if not any(op.place is not None and op.place.field.weak for op in ops):
+    if not has_weak(automata):
         return dict(automata)
     return {
         name: Automaton(name, tuple(Node(weakened(node.op), node.successors) for node in automaton.nodes))
@@ -33,9 +32,19 @@ def weaken(automata: Mapping[str, Automaton]) -> dict[str, Automaton]:
     }
 
 
+def has_weak(automata: Mapping[str, Automaton]) -> bool:
+    """Does any of them mention a weak field?"""
+    ops = (op for automaton in automata.values() for op in automaton.ops())
+    return any(op.place is not None and op.place.field.weak for op in ops)
+
+
+def acts_weakly(op: Op) -> bool:
+    """Does an op of a text act on a weak word?"""
+    return op.place is not None and op.place.field.weak and c.LOAD <= op.code <= c.STORE_REF
+
+
 def weakened(op: Op) -> Op:
     """One op."""
     if op.code == c.NOP and op.order in FENCES:
         return replace(op, code=c.FENCE)
-    acts = op.place is not None and op.place.field.weak and c.LOAD <= op.code <= c.STORE_REF
-    return replace(op, code=op.code + c.WEAK) if acts else op
+    return replace(op, code=op.code + c.WEAK) if acts_weakly(op) else op

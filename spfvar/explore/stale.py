@@ -10,6 +10,7 @@ from spfvar.explore.words import Words
 from spfvar.ops import codes as c
 from spfvar.ops.histories import ACQUIRE, FULL, MB, RMB, history_words, message_words
 from spfvar.ops.op import Op
+from spfvar.transition import views as v
 from spfvar.transition import weak as t
 
 #: Ops on weak words that store, if they have the outcome 0.
@@ -94,14 +95,14 @@ class Histories:
             self._dropped.append(0)
 
     @property
-    def _weak(self) -> t.Weak:
+    def _weak(self) -> v.Weak:
         weak = self.words.world.weak
         assert weak is not None
         return weak
 
     @property
     def _words(self) -> int:
-        return int(self._weak.constants[t.K_WORDS])
+        return int(self._weak.constants[v.K_WORDS])
 
     def note(self, move: Move, op: Op, step: int) -> Old | None:
         """Follow a primitive; what it missed, if it is a load of an old value."""
@@ -122,7 +123,7 @@ class Histories:
 
     def _word_of(self, move: Move) -> int:
         """The number of the weak word that a primitive acts on, or -1."""
-        first = int(self._weak.nodes[move.node, t.N_WORD])
+        first = int(self._weak.nodes[move.node, v.N_WORD])
         if first < 0:
             return -1
         world = self.words.world
@@ -167,13 +168,13 @@ class Histories:
         n = self._words
         layout = self.words.world.layout
         content = layout.rings + x * history_words(n) + 1 + i * message_words(n) + 1
-        brings = tuple(self._dropped[y] + int(move.before[content + y]) for y in range(n))
+        brings = tuple(self._dropped[y] + int(v.position(move.before, content, y)) for y in range(n))
         read = _Read(self._label(x), self._stores[x][i], step, brings)
         self._reads.setdefault(move.thread, []).append(read)
 
     def _orders(self, move: Move, op: Op, x: int, step: int) -> None:
         """Note what orders the thread's later loads."""
-        order = int(self._weak.nodes[move.node, t.N_ORDER])
+        order = int(self._weak.nodes[move.node, v.N_ORDER])
         thread = self.words.world.names[move.thread]
         if x >= 0 and order & (ACQUIRE | FULL) and self._reads.get(move.thread):
             store = self._reads[move.thread][-1].store

@@ -17,7 +17,7 @@ from spfvar.explore.tokens import token_of
 from spfvar.explore.trace import Trace, record
 from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
-from spfvar.transition.weak import SEEN_FULL, SEEN_UNORDERED
+from spfvar.transition.views import SEEN_FULL, SEEN_UNORDERED
 
 SAFE = "safe"
 VIOLATION = "violation"

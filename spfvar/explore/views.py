@@ -17,6 +17,7 @@ from spfvar.ops import histories as h
 from spfvar.ops.op import Op
 from spfvar.ops.places import Field, Register
 from spfvar.transition import weak as t
+from spfvar.transition.views import Weak
 
 Ints = npt.NDArray[np.int64]
 
@@ -32,7 +33,7 @@ _TELLING: Final = (
 )  # fmt: skip
 
 
-def weak_of(layout: Layout, program: Program) -> t.Weak | None:
+def weak_of(layout: Layout, program: Program) -> Weak | None:
     """What a run needs to know of its weak words; None if it has none.
 
     Raises InputError if there are more weak words, or registers filled from them, than a mask has bits.
@@ -47,7 +48,7 @@ def weak_of(layout: Layout, program: Program) -> t.Weak | None:
         )
     constants = [
         words, layout.rings, layout.views, layout.view_rows, layout.shared_views,
-        layout.shared_rows, layout.sync,
+        layout.shared_rows, layout.sync, h.view_words(words),
     ]  # fmt: skip
     home = [
         layout.word(field, index)
@@ -56,7 +57,7 @@ def weak_of(layout: Layout, program: Program) -> t.Weak | None:
     ]
     plain = {op.place.field for op in program.ops if op.code in t.STORES and op.place is not None}
     ahead = _ahead(program, [_accessed(op, layout) for op in program.ops])
-    return t.Weak(
+    return Weak(
         np.array(constants, dtype=np.int64),
         np.array(home, dtype=np.int64),
         np.array([_node(op, layout, plain) for op in program.ops], dtype=np.int64),

@@ -24,7 +24,7 @@ from spfvar.plugins.variant import Stack
 from spfvar.scenario.actors import actor_text
 from spfvar.scenario.race import MAX_ANON_PAGES, Race, RaceVma
 from spfvar.scenario.verbs import ACCESSES, PINNING
-from spfvar.transition.weak import Weak
+from spfvar.transition.views import Weak
 
 KTHREAD = "rcu_gp_kthread"
 LANE = 4  # 16-bit words per 64-bit word

@@ -6,6 +6,10 @@ from typing import Final
 
 #: Messages of a history: no more than a way has numbers for choices (spfvar.explore.search.WAYS).
 HISTORY: Final = 8
+#: A position in one has so many bits; the last one; so many fit into a state word of 16 bits, sign apart.
+BITS_EACH: Final = 3
+LAST: Final = HISTORY - 1
+PACKED: Final = 15 // BITS_EACH
 
 # --- a thread's views, each a row of positions -----------------------------------------------------------
 V_FLOOR: Final = 0  # the oldest message of each word that a load may still see
@@ -19,9 +23,14 @@ V_PAST: Final = 7  # the stores that came before in program order, by being read
 V_REGISTERS: Final = 8  # from here on, a row for each register that a weak load fills
 
 
+def view_words(words: int) -> int:
+    """State words of a view of so many weak words."""
+    return -(-words // PACKED)
+
+
 def message_words(words: int) -> int:
     """State words of a message, among so many weak words: its value, what it brings, its past."""
-    return 1 + 2 * words
+    return 1 + 2 * view_words(words)
 
 
 def history_words(words: int) -> int:

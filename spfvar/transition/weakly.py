@@ -11,7 +11,8 @@ from spfvar.ops.histories import HISTORY
 from spfvar.transition.jit import inlined
 from spfvar.transition.settle import settle, single
 from spfvar.transition.step import pointer, step
-from spfvar.transition.weak import K_VIEWS, LOADS, N_WORD, floor_of, ring_of, weak_step
+from spfvar.transition.views import K_VIEWS, N_WORD, ring_of
+from spfvar.transition.weak import LOADS, floor_of, weak_step
 
 
 @inlined
