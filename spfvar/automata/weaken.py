@@ -26,10 +26,7 @@ def weaken(automata: Mapping[str, Automaton]) -> dict[str, Automaton]:
     """The automata as a run with weak words executes them; without a weak field, they stay as they are."""
     if not has_weak(automata):
         return dict(automata)
-    return {
-        name: Automaton(name, tuple(Node(weakened(node.op), node.successors) for node in automaton.nodes))
-        for name, automaton in automata.items()
-    }
+    return {name: weaken_each(automaton) for name, automaton in automata.items()}
 
 
 def has_weak(automata: Mapping[str, Automaton]) -> bool:
@@ -41,6 +38,24 @@ def has_weak(automata: Mapping[str, Automaton]) -> bool:
 def acts_weakly(op: Op) -> bool:
     """Does an op of a text act on a weak word?"""
     return op.place is not None and op.place.field.weak and c.LOAD <= op.code <= c.STORE_REF
+
+
+def without_fences(automaton: Automaton) -> Automaton:
+    """A weakened automaton for a run in which no word is weak."""
+    return Automaton(
+        automaton.name,
+        tuple(
+            Node(replace(node.op, code=c.NOP) if node.op.code == c.FENCE else node.op, node.successors)
+            for node in automaton.nodes
+        ),
+    )
+
+
+def weaken_each(automaton: Automaton) -> Automaton:
+    """One automaton of a run that may have weak words, whichever automata come with it."""
+    return Automaton(
+        automaton.name, tuple(Node(weakened(node.op), node.successors) for node in automaton.nodes)
+    )
 
 
 def weakened(op: Op) -> Op:

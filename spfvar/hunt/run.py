@@ -9,9 +9,11 @@ from itertools import compress
 import numpy as np
 import numpy.typing as npt
 
+from spfvar.automata.weaken import Memory
 from spfvar.explore.explore import Exploration, Search, run
 from spfvar.explore.options import Options
 from spfvar.explore.properties import property_of
+from spfvar.explore.verdict import beyond_model, real_violations
 from spfvar.explore.world import RaceWorld
 from spfvar.hunt.ground import Ground, Joint
 from spfvar.hunt.programs import Group
@@ -60,11 +62,12 @@ class Hunter:
     """Runs groups of races under one design, and what it cannot tell apart once.
 
     ``generated`` counts the races of all groups so far.  ``steps``: the design's primitives in them, as
-    "function: primitive", of which ``reached`` were executed.
+    "function: primitive", of which ``reached`` were executed.  ``model`` is the memory model.
     """
 
     stack: Stack
     options: Options = BOUNDS
+    model: Memory = "sc"
     generated: int = 0
     steps: set[str] = field(default_factory=set)
     reached: set[str] = field(default_factory=set)
@@ -79,7 +82,7 @@ class Hunter:
     def _run(self, group: Group) -> Iterator[Outcome]:
         memory = group.memory
         if memory.name not in self._grounds:
-            self._grounds[memory.name] = Ground(self.stack, memory, self.options)
+            self._grounds[memory.name] = Ground(self.stack, memory, self.options, self.model)
         ground = self._grounds[memory.name]
         joint = ground.joint(group)
         world = joint.world
@@ -117,6 +120,8 @@ def _outcome(world: RaceWorld, found: Exploration, outcome: Outcome, race: Race)
     cause = cause_of(world, found)
     if cause is not None:
         return replace(outcome, cause=cause, race=race)
+    if beyond := beyond_model(world):
+        return replace(outcome, why=beyond)
     if not found.complete or found.violations:
         # Where a search notices its bound depends on the room that it had.
         states = min(outcome.states, BOUNDS.max_states)
@@ -125,8 +130,8 @@ def _outcome(world: RaceWorld, found: Exploration, outcome: Outcome, race: Race)
 
 
 def cause_of(world: RaceWorld, found: Exploration) -> Cause | None:
-    """Why a search broke; None if it found nothing, or only that the model's objects ran out."""
-    real = [violation for violation in found.violations if violation.code != c.V_NO_MEMORY]
+    """Why a search broke; None if it found nothing, or only that the model's objects, or histories, ran out."""
+    real = real_violations(world, found.violations)
     if not real:
         return None
     op: Op | None = world.program.ops[real[0].node] if real[0].node >= 0 else None

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from spfvar.automata.weaken import Memory
 from spfvar.cpus import available_cpus
 from spfvar.explore.explore import explore
 from spfvar.explore.world import build_race
@@ -50,6 +51,7 @@ class Plan:
     ``size``: statements in all, up to which; ``actors``: how many threads; ``memories``, ``verbs``: which.
     ``seconds``: the time for each design; ``races``: how many races of each are enough (infinite: all of
     them).  ``seed``: a random order, for a budget: each shape of programs on each memory gets its turn.
+    ``model``: the memory model of the searches.
     """
 
     size: int
@@ -59,6 +61,7 @@ class Plan:
     seconds: float = float("inf")
     seed: int | None = None
     races: float = float("inf")
+    model: Memory = "sc"
 
     def families(self) -> Iterator[Family]:
         """All of them, smallest first."""
@@ -157,8 +160,8 @@ class _Chunk:
 class _Worker:
     """Runs slices under a design, in this process or in one of its own."""
 
-    def __init__(self, variant: Variant) -> None:
-        self._hunter = Hunter(Stack(variant))
+    def __init__(self, variant: Variant, model: Memory) -> None:
+        self._hunter = Hunter(Stack(variant), model=model)
 
     def run(self, some: Slice) -> _Chunk:
         """One slice of the plan."""
@@ -210,10 +213,10 @@ def _go_on(
     few = total - tally.numbers < _SLICE * _WORTH_PROCESSES
     if len(tally.keys) >= plan.races:
         return
-    with _running(variant, slices, 1 if few else jobs, plugins) as chunks:
+    with _running(variant, slices, 1 if few else jobs, plugins, plan.model) as chunks:
         for chunk in chunks:
             for outcome in chunk.outcomes:
-                tally.add(outcome, lambda race: fixed is not None and _breaks(race, fixed))
+                tally.add(outcome, lambda race: fixed is not None and _breaks(race, fixed, plan.model))
             tally.slices += 1
             tally.numbers += chunk.numbers
             tally.generated += chunk.generated
@@ -234,7 +237,7 @@ def _hunted(variant: Variant, plan: Plan, tally: Tally) -> Hunted:
     """What there is to be told; the findings made smaller."""
     stack, taken = Stack(variant), set[str]()
     findings = tuple(
-        finding_of(stack, race, cause, tally.count[cause], BOUNDS, taken)
+        finding_of(stack, race, cause, tally.count[cause], BOUNDS, taken, plan.model)
         for cause, race in tally.first.items()
     )
     whole = tally.numbers == plan.numbers
@@ -257,22 +260,22 @@ def _vacuous(reached: set[str]) -> list[str]:
     )
 
 
-def _breaks(race: Race, stack: Stack) -> bool:
-    world = build_race(race, stack)
+def _breaks(race: Race, stack: Stack, model: Memory) -> bool:
+    world = build_race(race, stack, model)
     return cause_of(world, explore(world, BOUNDS)) is not None
 
 
 @contextmanager
 def _running(
-    variant: Variant, slices: Iterator[Slice], jobs: int, plugins: Sequence[str]
+    variant: Variant, slices: Iterator[Slice], jobs: int, plugins: Sequence[str], model: Memory
 ) -> Iterator[Iterator[_Chunk]]:
     """The chunks in the plan's order."""
     if jobs == 1:
-        worker = _Worker(variant)
+        worker = _Worker(variant, model)
         yield map(worker.run, slices)
         return
     pool = ProcessPoolExecutor(
-        jobs, multiprocessing.get_context("spawn"), _begin, (variant.name, tuple(plugins))
+        jobs, multiprocessing.get_context("spawn"), _begin, (variant.name, tuple(plugins), model)
     )
     try:
         yield _ahead(pool, slices, jobs * _AHEAD)
@@ -291,10 +294,10 @@ def _ahead(pool: ProcessPoolExecutor, slices: Iterator[Slice], most: int) -> Ite
 _worker: _Worker | None = None
 
 
-def _begin(name: str, plugins: Sequence[str]) -> None:
+def _begin(name: str, plugins: Sequence[str], model: Memory) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and ends its workers
-    _worker = _Worker(load_registry(plugins).any_variant(name))
+    _worker = _Worker(load_registry(plugins).any_variant(name), model)
 
 
 def _run(some: Slice) -> _Chunk:
