@@ -130,7 +130,7 @@ def _outcome(world: RaceWorld, found: Exploration, outcome: Outcome, race: Race)
 
 
 def cause_of(world: RaceWorld, found: Exploration) -> Cause | None:
-    """Why a search broke; None if it found nothing, or only that the model's objects, or histories, ran out."""
+    """Why a search broke; None if it found nothing, or only that objects or histories ran out."""
     real = real_violations(world, found.violations)
     if not real:
         return None
