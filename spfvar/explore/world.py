@@ -14,7 +14,7 @@ from spfvar.automata.automaton import Automaton
 from spfvar.automata.layout import Layout, Sizes, Words
 from spfvar.automata.link import Program, link
 from spfvar.automata.lower import lower
-from spfvar.automata.weaken import Memory, weaken
+from spfvar.automata.weaken import Memory, strengthen, weaken
 from spfvar.explore.views import weak_of
 from spfvar.mm.grace_period import gp_kthread
 from spfvar.ops import codes as c
@@ -86,8 +86,7 @@ def build_world(
     with_rcu = KTHREAD in automata
     sizes = sizes or sizes_of(race, automata)
     automata = lower(automata, sizes)
-    if memory == "lkmm":
-        automata = weaken(automata)
+    automata = weaken(automata) if memory == "lkmm" else strengthen(automata)
     layout = Layout(sizes, automata.values())
     program = link(automata, layout, lifetimes=True)
     start = start_state(race, layout, program)

@@ -21,6 +21,7 @@ from spfvar.automata.automaton import Automaton
 from spfvar.automata.layout import Layout, Sizes, registers_of
 from spfvar.automata.link import Program, link
 from spfvar.automata.lower import lower, resizes
+from spfvar.automata.weaken import strengthen
 from spfvar.explore.footprints import deferred_by
 from spfvar.explore.options import Options
 from spfvar.explore.rules import Followed, Piece, join, moved, piece_of
@@ -195,7 +196,7 @@ class Ground:
         key = (id(text), resized, sizes.policies == 0)
         if key not in self._lowered:
             name = text.automaton.name
-            self._lowered[key] = self._needs(lower({name: text.automaton}, sizes, resized)[name])
+            self._lowered[key] = self._needs(strengthen(lower({name: text.automaton}, sizes, resized))[name])
         return self._lowered[key]
 
     def _needs(self, automaton: Automaton) -> _Lowered:
