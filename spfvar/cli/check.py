@@ -75,8 +75,8 @@ AUDIT_FORMS = FORMS[:-1]
 def command(
     variants: tuple[str, ...], races: tuple[str, ...], twins: bool, walk: int | None, seed: int | None,
     counts: tuple[str, ...], every: bool, all_traces: bool, max_states: int, memory: str | None,
-    timeout: str | None, model: str, audit: bool, no_reductions: bool, jobs: int | None, form: str, output: str | None,
-    save: str | None, plugins: tuple[str, ...],
+    timeout: str | None, model: str, audit: bool, no_reductions: bool, jobs: int | None, form: str,
+    output: str | None, save: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Explore every interleaving of races under variants; print verdicts and counterexamples.
 

@@ -199,7 +199,7 @@ class _Words:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """The newest store to a word: whose, which of that thread's, what it brings along, and by which primitive."""
+    """The newest store to a word: whose, which of that thread's, what it brings along, by which primitive."""
 
     thread: int
     number: int

@@ -12,7 +12,7 @@ from spfvar.explore.sections import nothing
 from spfvar.ops import codes as c
 from spfvar.ops.op import Op
 from spfvar.ops.orders import FENCES
-from spfvar.ops.places import Register
+from spfvar.ops.places import Field, Register
 
 FENCE: Final = "fence"
 ACQUIRE: Final = "acquire"
@@ -30,16 +30,20 @@ _KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "acquire": (ACQUIRE,),
     "release": (RELEASE,),
     "full": (FULL, NOT_ACQUIRE, NOT_RELEASE),
+    "plain release": (RELEASE,),
 }
 
 
-def kinds_of(op: Op, dependents: Collection[Register]) -> Iterator[str]:
-    """The kinds of barriers that a primitive is, in a text that finds weak words through ``dependents``."""
+def kinds_of(op: Op, dependents: Collection[Register], weak: Collection[Field]) -> Iterator[str]:
+    """The kinds of barriers that a primitive is, in a run with these weak fields.
+
+    Orders count on strong words, too.  ``dependents``: the registers that its text finds weak words through.
+    """
     if is_fence(op):
         yield FENCE
-    elif acts_weakly(op):
+    elif op.place is not None and c.LOAD <= op.code <= c.STORE_REF:
         yield from _KINDS.get(op.order, ())
-        if op.code == c.LOAD_REF and not op.order and op.dst in dependents:
+        if acts_weakly(op, weak) and op.code == c.LOAD_REF and not op.order and op.dst in dependents:
             yield DEPENDENCY
 
 
@@ -48,13 +52,18 @@ def is_fence(op: Op) -> bool:
     return op.code == c.NOP and op.order in FENCES
 
 
-def dependents_of(automaton: Automaton) -> set[Register]:
+def dependents_of(automaton: Automaton, weak: Collection[Field]) -> set[Register]:
     """The registers that an automaton reaches weak words through."""
-    return {op.place.register for op in automaton.ops() if op.place is not None and acts_weakly(op)}
+    return {op.place.register for op in automaton.ops() if op.place is not None and acts_weakly(op, weak)}
 
 
 def _without(node: Node, _: int) -> Node:
     return Node(nothing(node.op), node.successors)
+
+
+def _once(node: Node, _: int) -> Node:
+    order = "plain" if node.op.order.startswith("plain") else ""
+    return Node(replace(node.op, order=order), node.successors)
 
 
 def _made(order: str) -> Callable[[Node, int], Node]:
@@ -67,9 +76,9 @@ def _made(order: str) -> Callable[[Node, int], Node]:
 #: What stands in the place of each kind.
 REPLACED: Final[Mapping[str, Callable[[Node, int], Node]]] = {
     FENCE: _without,
-    ACQUIRE: _made(""),
-    RELEASE: _made(""),
-    FULL: _made(""),
+    ACQUIRE: _once,
+    RELEASE: _once,
+    FULL: _once,
     NOT_ACQUIRE: _made("acquire"),
     NOT_RELEASE: _made("release"),
     DEPENDENCY: _made("cut"),

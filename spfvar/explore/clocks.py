@@ -2,8 +2,7 @@
 
 A clock has a number for each thread: so many of its stores are known.  The rules are those of
 `spfvar.transition.weak`, for every word: strong ones with an order count like weak ones, and what is found in
-the VMA tree or in page tables comes with what its writer had done before, for that is how the kernel publishes
-it.
+the VMA tree or in page tables comes with what its writer had done before, as the kernel publishes it.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ looks at that mark: so each op with a register of a class reads the life of that
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,7 +24,7 @@ from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
 from spfvar.ops.orders import MB
-from spfvar.ops.places import ObjectClass
+from spfvar.ops.places import Field, ObjectClass
 
 #: Resources that are no field.
 TREE: Final = "VMA tree"
@@ -77,7 +77,7 @@ _LOCAL = {
     c.REG_EQUAL, c.ADD_REGS, c.END, c.PAGE_OF, c.BUG, c.DEPEND,
 }  # fmt: skip
 _FIELD_READS = {c.LOAD, c.LOAD_TEST, c.LOAD_ODD, c.LOAD_REF, c.EQUALS, c.EQUALS_REG, c.WAIT_EQUALS}
-_WEAK_READS = {c.WEAK + code for code in _FIELD_READS}
+_WEAK_READS = {*(c.WEAK + code for code in _FIELD_READS), c.AT_MOST, c.ABOVE}
 _FIELD_WRITES = {
     c.STORE, c.STORE_REG, c.STORE_REF, c.INC_NOT_ZERO, c.DEC_AND_TEST, c.DOWN_READ, c.DOWN_READ_TRYLOCK,
     c.UP_READ, c.DOWN_WRITE, c.UP_WRITE, c.DOWNGRADE_WRITE, c.LOCK, c.TRYLOCK, c.UNLOCK,
@@ -145,7 +145,9 @@ _WEAK_WRITES = {
     c.WEAK + c.DEC_AND_TEST, *range(c.RMW_ADD, c.RMW_ADD_UNLESS + 1),
 }  # fmt: skip
 #: Ops that are full barriers in a run with weak words, besides what they do.
-_BARRIERS = {c.RCU_GP_START, c.RCU_GP_WAIT, c.IRQ_ENABLE, c.IPI_SEND, c.IPI_WAIT}
+_BARRIERS = {
+    c.RCU_GP_START, c.RCU_GP_WAIT, c.IRQ_ENABLE, c.IPI_SEND, c.IPI_WAIT, c.SRCU_READ_LOCK, c.SRCU_READ_UNLOCK,
+}  # fmt: skip
 #: Ops that may find that they have to wait.
 WAITING: Final = frozenset(
     (
@@ -179,15 +181,15 @@ QUEUEING: Final = frozenset(
 )
 
 
-def footprint(op: Op, deferred: Iterable[ObjectClass], weak: bool = False) -> Footprint:
+def footprint(op: Op, deferred: Iterable[ObjectClass], weak: Collection[Field] = ()) -> Footprint:
     """What an op touches in a run that defers the freeing of some classes to a grace period.
 
-    ``weak``: the run has weak words, so that some ops are full barriers besides.
+    ``weak``: the run's weak fields; if it has any, some ops are full barriers besides.
     """
     found = Footprint()
-    if weak and op.code == c.ALLOC:  # which stores to weak words of the object
-        found.unknown = True
-    if weak and op.code in _BARRIERS:
+    if op.code == c.ALLOC and op.place is not None:  # which stores to weak words of the object
+        found.writes |= {field for field in weak if field.cls == op.place.field.cls}
+    if weak and (op.code in _BARRIERS or "full" in op.order):
         found.writes.add(FULL)
         found.unknown = op.code == c.IPI_SEND
     operands = [r for r in (op.dst, op.src, op.src2, op.src3) if r is not None]
@@ -217,8 +219,6 @@ def footprint(op: Op, deferred: Iterable[ObjectClass], weak: bool = False) -> Fo
         found.reads.add(place)
     elif op.code in _WEAK_WRITES:
         found.writes.add(place)
-        if "full" in op.order:
-            found.writes.add(FULL)
     elif op.code == c.FENCE:
         found.writes |= {FULL} if op.order == MB else set()
     elif op.code in _FIXED:
@@ -262,7 +262,7 @@ def deferred_by(ops: Iterable[Op]) -> set[ObjectClass]:
 
 
 def masks_of(
-    ops: Sequence[Op], deferred: Iterable[ObjectClass], weak: bool = False
+    ops: Sequence[Op], deferred: Iterable[ObjectClass], weak: Collection[Field] = ()
 ) -> tuple[Masks, tuple[Hashable, ...]]:
     """Bit masks of resources by node (columns READ, WRITE, ADD), and the resource of each bit.
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from spfvar.automata.automaton import Automaton, Node, minimise
-from spfvar.automata.weaken import Memory, has_weak
+from spfvar.automata.weaken import Memory, weak_fields
 from spfvar.explore import barriers
 from spfvar.explore.sections import BUMP, begun_by, first_bumps, nothing, without_sections
 from spfvar.ops import codes as c
@@ -117,7 +117,8 @@ class Guards:
         wanted: Callable[[Op], bool] = lambda _: True,
         memory: Memory = "sc",
     ) -> None:
-        self._weak = memory == "lkmm" and has_weak(automata)
+        ops = (op for automaton in automata.values() for op in automaton.ops())
+        self._weak = weak_fields(ops) if memory == "lkmm" else frozenset[Field]()
         self._compared = {
             op.place.field
             for automaton in automata.values()
@@ -196,7 +197,7 @@ class Guards:
             if without is None:
                 return None
             changed[name] = without
-        if all(_alike(automaton, self._plain[name], self._weak) for name, automaton in changed.items()):
+        if all(_alike(automaton, self._plain[name], bool(self._weak)) for name, automaton in changed.items()):
             return Removal(guard, None, ALIKE)
         return Removal(guard, changed)
 
@@ -264,10 +265,13 @@ def _outcomes(covered: Collection[tuple[int, int]], node: int) -> set[int]:
 
 
 def _guards_of(
-    automaton: Automaton, compared: Collection[Field], wanted: Callable[[Op], bool], weak: bool
+    automaton: Automaton,
+    compared: Collection[Field],
+    wanted: Callable[[Op], bool],
+    weak: Collection[Field],
 ) -> Iterator[tuple[int, Guard]]:
-    """Nodes, and what they may be a guard of.  ``weak``: barriers are guards, too."""
-    dependents = barriers.dependents_of(automaton) if weak else ()
+    """Nodes, and what they may be a guard of.  With ``weak`` fields barriers are guards, too."""
+    dependents = barriers.dependents_of(automaton, weak) if weak else ()
     bumps = first_bumps(automaton, compared)
     loaded = _loaded(automaton)
     for number, node in enumerate(automaton.nodes):
@@ -287,7 +291,7 @@ def _guards_of(
         if op.code in _SKIPPED:
             yield number, _guard(op, _SKIPPED[op.code])
         if weak:
-            yield from ((number, _guard(op, kind)) for kind in barriers.kinds_of(op, dependents))
+            yield from ((number, _guard(op, kind)) for kind in barriers.kinds_of(op, dependents, weak))
         marks = op.code == c.STORE or (op.code == c.STORE_REG and op.src in loaded)
         if marks and op.place is not None and op.place.field in compared:
             yield number, _guard(op, STORE)

@@ -77,7 +77,7 @@ def piece_of(
 ) -> Piece:
     """A program's piece, in a run that defers the freeing of some classes to a grace period."""
     op = table[:, c.C_OP]
-    masks, resources = masks_of(ops, deferred, layout.weak_words > 0)
+    masks, resources = masks_of(ops, deferred, layout.weak_fields)
     address = int(layout.g[c.G_R_ADDR])
     live = live_at(table, address)
     dying, forgotten = dying_at(table, live)

@@ -15,6 +15,7 @@ from spfvar.explore.registers import live_at
 from spfvar.ops import codes as c
 from spfvar.ops import histories as h
 from spfvar.ops.op import Op
+from spfvar.ops.orders import PLAIN_ORDERS
 from spfvar.ops.places import Field, Register
 from spfvar.transition import weak as t
 from spfvar.transition.views import Weak
@@ -26,10 +27,11 @@ _MOST: Final = 62
 _LOCKING: Final = (c.DOWN_READ, c.DOWN_READ_TRYLOCK, c.DOWN_WRITE, c.LOCK, c.TRYLOCK, c.RANGE_LOCK,
                    c.RANGE_TRYLOCK, c.RANGE_WAIT)  # fmt: skip
 _UNLOCKING: Final = (c.UP_READ, c.UP_WRITE, c.DOWNGRADE_WRITE, c.UNLOCK, c.RANGE_UNLOCK, c.RANGE_DOWNGRADE)
+_ON_LOCKS: Final = (*_LOCKING, *_UNLOCKING, *range(c.LOAD, c.STORE_REF + 1))
 #: Ops that pass on what the thread has read and written.
 _TELLING: Final = (
     *_UNLOCKING, c.FENCE, c.RCU_READ_UNLOCK, c.IRQ_ENABLE, c.RCU_GP_START, c.RCU_GP_WAIT, c.IPI_SEND,
-    c.IPI_WAIT, c.SYNC_START, c.SYNC_WAIT,
+    c.IPI_WAIT, c.SYNC_START, c.SYNC_WAIT, c.SRCU_READ_LOCK, c.SRCU_READ_UNLOCK, c.TREE_STORE,
 )  # fmt: skip
 
 
@@ -55,7 +57,10 @@ def weak_of(layout: Layout, program: Program) -> Weak | None:
         for field in layout.weak_fields
         for index in range(layout.sizes.count(field.cls))
     ]
-    plain = {op.place.field for op in program.ops if op.code in t.STORES and op.place is not None}
+    plain = {
+        op.place.field for op in program.ops
+        if op.place is not None and (op.code in t.STORES or op.order in PLAIN_ORDERS.values())
+    }  # fmt: skip
     ahead = _ahead(program, [_accessed(op, layout) for op in program.ops])
     return Weak(
         np.array(constants, dtype=np.int64),
@@ -78,7 +83,7 @@ def _node(op: Op, layout: Layout, plain: Collection[Field]) -> list[int]:
     word = lock = -1
     if op.place is not None and is_weak(op):
         word = layout.weak_number(op.place.field)
-    elif op.place is not None and op.code in (*_LOCKING, *_UNLOCKING):
+    elif op.place is not None and op.place.field in layout.locks and op.code in _ON_LOCKS:
         lock = layout.locks[op.place.field]
     place = op.place.register if op.place is not None else None
     operands = (op.dst, op.src, op.src2, op.src3, place) if op.order != "value" else (None,) * 5
@@ -134,8 +139,8 @@ def _looked_at(op: Op) -> int:
         found |= 1 << h.V_FLOOR
         if op.code not in t.LOADS:
             found |= 1 << h.V_SENT | 1 << h.V_BRANCHED | 1 << h.V_PAST
-        if op.order:
-            found |= 1 << h.V_READ | 1 << h.V_WRITTEN | 1 << h.V_SENT | 1 << h.V_PAST
+    if op.order:
+        found |= 1 << h.V_READ | 1 << h.V_WRITTEN | 1 << h.V_SENT | 1 << h.V_PAST
     if op.code in _TELLING:
         found |= 1 << h.V_READ | 1 << h.V_WRITTEN | 1 << h.V_SENT | 1 << h.V_PAST
     if op.code in _LOCKING:

@@ -22,7 +22,7 @@ from spfvar.automata.layout import Layout, Sizes, registers_of
 from spfvar.automata.link import Program, link
 from spfvar.automata.lower import lower, resizes
 from spfvar.automata.weaken import Memory as Model
-from spfvar.automata.weaken import weaken_each, without_fences
+from spfvar.automata.weaken import strengthen, weaken_each, without_fences
 from spfvar.explore.footprints import deferred_by
 from spfvar.explore.options import Options
 from spfvar.explore.rules import Followed, Piece, join, moved, piece_of
@@ -201,8 +201,11 @@ class Ground:
         key = (id(text), resized, sizes.policies == 0)
         if key not in self._lowered:
             name = text.automaton.name
-            lowered = lower({name: text.automaton}, sizes, resized)[name]
-            self._lowered[key] = self._needs(weaken_each(lowered) if self._model == "lkmm" else lowered)
+            lowered = lower({name: text.automaton}, sizes, resized)
+            weak = self._model == "lkmm"
+            self._lowered[key] = self._needs(
+                weaken_each(lowered[name]) if weak else strengthen(lowered)[name]
+            )
         return self._lowered[key]
 
     def _needs(self, automaton: Automaton) -> _Lowered:

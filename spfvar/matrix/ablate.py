@@ -351,7 +351,7 @@ def _survey(
     memory: Memory,
 ) -> _Survey:  # fmt: skip
     """Explore a race as it is, and each of its actors alone; guards in ``shared`` texts are left alone."""
-    automata = extract_race(race, stack, callers=True)
+    automata = extract_race(race, stack, callers=True, memory=memory)
     world = build_world(race, automata, memory=memory)
     found = explore(world, options, watch)
     real = real_violations(world, found.violations)

@@ -43,7 +43,9 @@ S_FULL: Final = 0  # what came before some full barrier
 S_GRACE: Final = 1  # what came before the start of some grace period
 S_READERS: Final = 2  # what came before the end of some RCU section
 S_PAST: Final = 3  # how much further down the past (V_PAST) is that goes with each of these
-S_LOCKS: Final = 6  # for each lock: read and written before its last release; written; past
+S_TREE: Final = 6  # what came before some store to the VMA tree
+#: For each lock, and each strong word with an order: read and written before its last release; written; past.
+S_LOCKS: Final = 7
 LOCK_ROWS: Final = 3
 # Behind them: for each thread, what its synchronize_rcu() has learned from the sections that it waits for.
 
@@ -56,7 +58,9 @@ RMB: Final = 16
 WMB: Final = 32
 MB: Final = 64
 CHAINED: Final = 128  # an atomic on a word that nothing else stores to: what comes before it is what it reads
-CUT: Final = 256  # a load of a pointer on which nothing depends, as if its value had been guessed
+PLAIN: Final = 256  # no atomic: a load and a store
+UNORDERED: Final = 512  # of a lock: whoever takes it knows nothing of who had it
+CUT: Final = 1024  # a load of a pointer on which nothing depends, as if its value had been guessed
 BITS: Final = {
     "": 0,
     "value": 0,
@@ -64,6 +68,9 @@ BITS: Final = {
     "release": RELEASE,
     "full": FULL,
     "quiet": QUIET,
+    "plain": PLAIN,
+    "plain release": PLAIN | RELEASE,
+    "unordered": UNORDERED,
     "rmb": RMB,
     "wmb": WMB,
     "mb": MB,

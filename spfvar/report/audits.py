@@ -12,7 +12,7 @@ from spfvar.report.mail import to_ascii
 from spfvar.report.paint import Paint
 
 FOOT = (
-    "Racy: in some walk the word was read by a thread that, by locks, RCU, interrupts, barriers and orders of "
+    "Racy: in some walk a thread read the word that, by locks, RCU, interrupts, barriers and orders of "
     "its texts, need not know the newest store to it; under --memory lkmm it has to be weak (Field(..., "
     "weak=True)), or verdicts take for granted that it is seen at once. What is not listed was not met in "
     "these walks, which proves nothing. Atomics read the newest store anyway. docs/weak-memory.md says more."
@@ -39,7 +39,7 @@ def render_text(audits: Sequence[Audited], reproduce: str, width: int = 80, pain
 
 
 def title_of(audited: Audited) -> str:
-    """ "per-vma-6.12: 3 racy words in 51 races, 200 walks each; 4 of 5 loads of strong words were executed"."""
+    """ "per-vma-6.12: 3 racy words in 51 races, 200 walks each; 4 of 5 loads of strong words were run"."""
     number = len(audited.words)
     each = audited.walks // max(1, audited.races)
     races = f"{audited.races} race{'s' * (audited.races != 1)}"

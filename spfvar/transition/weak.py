@@ -24,12 +24,15 @@ from spfvar.ops.histories import (
     FULL,
     HISTORY,
     LOCK_ROWS,
+    PLAIN,
     QUIET,
     RELEASE,
     S_FULL,
     S_GRACE,
     S_LOCKS,
     S_READERS,
+    S_TREE,
+    UNORDERED,
     V_BRANCHED,
     V_FLOOR,
     V_PAST,
@@ -74,7 +77,7 @@ from spfvar.transition.views import (
 #: Ops with a choice among messages.
 LOADS: Final = (
     c.WEAK + c.LOAD, c.WEAK + c.LOAD_TEST, c.WEAK + c.LOAD_ODD, c.WEAK + c.EQUALS_REG, c.WEAK + c.EQUALS,
-    c.WEAK + c.WAIT_EQUALS, c.WEAK + c.LOAD_REF,
+    c.WEAK + c.WAIT_EQUALS, c.WEAK + c.LOAD_REF, c.AT_MOST, c.ABOVE,
 )  # fmt: skip
 #: Stores that are no atomics.
 STORES: Final = (c.WEAK + c.STORE, c.WEAK + c.STORE_REG, c.WEAK + c.STORE_REF)
@@ -203,6 +206,10 @@ def weak_load(s, p, g, w, pc, tb, tv, x, choice):
         outcome = 1 if value == s[tb + p[pc, C_SRC]] else 0
     elif op == c.LOAD_REF:
         outcome = 1 if p[pc, C_IMM] != 0 and value != 0 else 0
+    elif op == c.AT_MOST - c.WEAK:
+        outcome = 1 if value <= s[tb + p[pc, C_SRC]] else 0
+    elif op == c.ABOVE - c.WEAK:
+        outcome = 1 if value > s[tb + p[pc, C_SRC]] else 0
     take_message(s, w, pc, tv, x, i, order)
     if op == c.LOAD_REF:
         s[tb + p[pc, C_DST]] = value - 1
@@ -262,7 +269,7 @@ def weak_atomic(s, p, g, w, pc, tb, tv, x):
         note_order(s, w, pc, tv, x, order)
     take_message(s, w, pc, tv, x, newest, order | (ACQUIRE if order & FULL else 0))
     if stores:
-        append(s, w, pc, tv, x, value, order, True)
+        append(s, w, pc, tv, x, value, order, order & PLAIN == 0)
     if order & FULL:
         full_fence(s, w, tv)
     outcome = 0
@@ -272,6 +279,8 @@ def weak_atomic(s, p, g, w, pc, tb, tv, x):
             s[tb + p[pc, C_A_REG]] -= g[c.G_STALE]
     elif op == c.WEAK + c.DEC_AND_TEST:
         outcome = 1 if value == 0 else 0
+        if outcome == 1 and order & RELEASE:  # refcount_dec_and_test()
+            raise_to(s, tv + V_FLOOR * n, message_of(w, ring, newest) + 1, n)
         if p[pc, C_DST] >= 0:
             s[tb + p[pc, C_DST]] = value
     elif op >= c.RMW_ADD and op <= c.RMW_ADD_UNLESS and p[pc, C_DST] >= 0:
@@ -330,6 +339,27 @@ def unlocked(s, w, tv, lock):
     raise_to(s, row, tv + V_UNLOCKED * n, n)
     raise_to(s, row + n, tv + V_UNLOCKED_STORES * n, n)
     raise_to(s, row + 2 * n, tv + V_PAST * n, n)
+
+
+@inlined
+def order_strong(s, w, tv, lock, order, op, outcome):
+    """An op on a strong word with orders: whoever acquires it knows what came before its releases."""
+    n = w.constants[K_WIDTH]
+    if op == c.INC_NOT_ZERO and outcome != 0:
+        return  # a failed one orders nothing
+    row = w.constants[K_SHARED] + (S_LOCKS + LOCK_ROWS * lock) * n
+    if order & FULL:
+        full_fence(s, w, tv)
+    if order & (RELEASE | FULL):
+        raise_to(s, row, tv + V_READ * n, n)
+        raise_to(s, row, tv + V_WRITTEN * n, n)
+        raise_to(s, row + 2 * n, tv + V_PAST * n, n)
+    raise_to(s, tv + V_READ * n, row, n)
+    raise_to(s, tv + V_PAST * n, row + 2 * n, n)
+    if order & (ACQUIRE | FULL):
+        raise_to(s, tv + V_FLOOR * n, row, n)
+    if order & FULL:
+        full_fence(s, w, tv)
 
 
 @inlined
@@ -395,7 +425,9 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested):
     n = w.constants[K_WIDTH]
     op = p[pc, C_OP]
     lock = w.nodes[pc, N_LOCK]
-    if lock >= 0:
+    if lock >= 0 and op >= c.LOAD and op <= c.STORE_REF:
+        order_strong(s, w, tv, lock + index, w.nodes[pc, N_ORDER], op, outcome)
+    elif lock >= 0:
         lock += index
         tries = op == c.DOWN_READ_TRYLOCK or op == c.TRYLOCK or (op == c.DOWN_WRITE and p[pc, C_IMM] != 0)
         if (
@@ -407,7 +439,9 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested):
             or op == c.RANGE_DOWNGRADE
         ):
             unlocked(s, w, tv, lock)
-        elif (not tries and op != c.RANGE_TRYLOCK) or outcome == 1:
+        elif w.nodes[pc, N_ORDER] & UNORDERED == 0 and (
+            (not tries and op != c.RANGE_TRYLOCK) or outcome == 1
+        ):
             locked(s, w, tv, lock)
     elif op == c.RCU_READ_LOCK or op == c.IRQ_DISABLE:
         if nested == 0:
@@ -426,8 +460,15 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested):
         for other in range(g[c.G_THREADS]):
             full_fence(s, w, g[c.G_T_BASE] + other * g[c.G_T_STRIDE] + w.constants[K_VIEWS])
         full_fence(s, w, tv)
-    elif op == c.IPI_WAIT:
+    elif op == c.IPI_WAIT or op == c.SRCU_READ_LOCK or op == c.SRCU_READ_UNLOCK:
         full_fence(s, w, tv)
+    elif op == c.TREE_STORE:  # rcu_assign_pointer()
+        row = w.constants[K_SHARED] + S_TREE * n
+        raise_to(s, row, tv + V_READ * n, n)
+        raise_to(s, row, tv + V_WRITTEN * n, n)
+    elif op == c.FIND_VMA:  # rcu_dereference()
+        if w.nodes[pc, N_DST] >= 0:
+            copy_view(s, row_of(w, tv, w.nodes[pc, N_DST]), w.constants[K_SHARED] + S_TREE * n, n)
     elif op == c.TEST_REG or op == c.REG_EQUAL:
         branch(s, w, tv, w.nodes[pc, N_SRC])
         branch(s, w, tv, w.nodes[pc, N_SRC2])
