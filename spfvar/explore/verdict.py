@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from spfvar.automata.weaken import Memory
 from spfvar.explore.explore import Exploration, explore
 from spfvar.explore.moves import way_round
 from spfvar.explore.options import Options
@@ -53,7 +54,7 @@ class Verdict:
     ``verdict`` is safe (every state was seen), violation or incomplete (``why`` names the bound).
     ``vacuous`` names what the race wants to see at least once and none did: then "safe" says little.
     ``findings`` are shortest first.  Of random walks there were ``walks``: they have ``transitions``, and no
-    states.
+    states.  ``memory``: the memory model; without weak words it is "sc" in any case.
     """
 
     variant: str
@@ -67,6 +68,7 @@ class Verdict:
     vacuous: tuple[str, ...] = ()
     why: str = ""
     walks: int = 0
+    memory: Memory = "sc"
 
     @property
     def property(self) -> str:
@@ -91,6 +93,8 @@ class Verdict:
             "why": self.why or None,
             "token": first.token if first else None,
         }
+        if self.memory != "sc":
+            entry["memory"] = self.memory
         if self.walks:
             entry["walks"] = self.walks
         if len(self.findings) > 1:
@@ -123,7 +127,8 @@ def judge(
         why = f"out of objects: {world.program.ops[limits[0].node].name}" if limits else found.why
     vacuous = tuple(never_reached(world, found.covered)) if verdict == SAFE else ()
     return Verdict(
-        variant, race, verdict, found.states, found.transitions, found.depth, seconds, findings, vacuous, why
+        variant, race, verdict, found.states, found.transitions, found.depth, seconds, findings, vacuous, why,
+        memory=world.memory,
     )  # fmt: skip
 
 

@@ -55,7 +55,7 @@ def judge_walks(
     why = "" if findings else tally.why(options)
     return Verdict(
         variant, race, VIOLATION if findings else INCOMPLETE, 0, tally.steps, 0, time.perf_counter() - began,
-        findings, vacuous, why, tally.walks,
+        findings, vacuous, why, tally.walks, world.memory,
     )  # fmt: skip
 
 
