@@ -25,7 +25,7 @@ _FENCE = "fence"
 class Use:
     """A barrier, or an access that is ordered or weak: the races that have it, and those that reach it.
 
-    ``stale``: those where a load returned a value that was not the newest; None for what is no load of a weak word.
+    ``stale``: those where a load returned what was not the newest; None for all but loads of weak words.
     """
 
     function: str
@@ -45,7 +45,7 @@ class Use:
 
 @dataclass(slots=True)
 class BarrierCoverage:
-    """A variant's: of so many ``races`` ``weak`` have weak words; ``open``: which were incomplete, and why."""
+    """A variant's: of so many ``races`` ``weak`` have weak words; ``open``: those left open, and why."""
 
     variant: str
     races: int = 0
@@ -104,7 +104,7 @@ def _note(uses: dict[tuple[str, str, str, str], Use], op: Op, race: str, reached
 
 
 def kind_of(op: Op) -> str:
-    """What a primitive of a run with weak words orders; "" for one that orders nothing, and is no weak load."""
+    """What a primitive of a run with weak words orders; "" if nothing, and it is no weak load."""
     if op.code == c.FENCE:
         return _FENCE
     if op.place is not None and op.place.field.width == 1 and op.order not in ("", "plain"):

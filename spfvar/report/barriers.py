@@ -32,8 +32,8 @@ def title_of(found: BarrierCoverage) -> str:
     reached = sum(bool(use.reached) for use in found.uses)
     return (
         f"{found.variant}: {len(found.uses)} barriers, orders and weak loads, {reached} of them reached; "
-        f"{len(stale)} of {len(loads)} loads returned old values; {found.weak} of {found.races} races have weak "
-        "words"
+        f"{len(stale)} of {len(loads)} loads returned old values; {found.weak} of {found.races} races have "
+        "weak words"
     )
 
 

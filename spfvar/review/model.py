@@ -12,8 +12,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from spfvar.comparison.metrics import Metric
 from spfvar.automata.weaken import Memory
+from spfvar.comparison.metrics import Metric
 from spfvar.explore.trace import Trace
 from spfvar.matrix.ablate import Break
 from spfvar.report.charts import Curve

@@ -92,6 +92,15 @@ class Orders:
         yield store(FLAG, 1, order="release")
 
 
+class NoRelease(Orders):
+    """The writer has no order."""
+
+    @hookimpl
+    def munmap(self, mapping: object) -> Steps:
+        yield store(DATA, 1)
+        yield store(FLAG, 1)
+
+
 class Both(Orders):
     """The reader has two orders, of which one is enough."""
 
@@ -129,6 +138,17 @@ class Buffers:
         yield smp_mb()
         if not (yield load_nonzero(DATA, o.counter)):
             yield from missed()
+
+
+class NoBarrier(Buffers):
+    """The same without the one of the fault."""
+
+    @hookimpl
+    def do_user_addr_fault(self, vmf: VmFault) -> Steps:
+        yield store(DATA, 1)
+        if not (yield load_nonzero(FLAG, o.counter)):
+            yield from missed()
+        return VMFault.ERROR
 
 
 def missed() -> Steps:
@@ -225,6 +245,8 @@ VARIANTS = [
     design("no-wmb", NoFence),
     design("no-rmb", NoReadFence),
     design("orders", Orders),
+    design("no-release", NoRelease),
+    design("no-mb", NoBarrier),
     design("both", Both),
     design("counts", Counts),
     design("buffers", Buffers),
