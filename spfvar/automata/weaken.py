@@ -14,7 +14,7 @@ from spfvar.automata.automaton import Automaton, Node, minimise
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
-from spfvar.ops.orders import FENCES
+from spfvar.ops.orders import is_fence
 from spfvar.ops.places import Field, Place
 
 Memory = Literal["sc", "lkmm"]
@@ -43,10 +43,7 @@ def _strong(automaton: Automaton) -> Automaton:
         Node(replace(node.op, order="") if node.op.order else node.op, node.successors)
         for node in automaton.nodes
     ]
-    dropped = [
-        node.op.code == c.NOP and node.op.order in FENCES and node.op.cost == "free"
-        for node in automaton.nodes
-    ]
+    dropped = [is_fence(node.op) and node.op.cost == "free" for node in automaton.nodes]
 
     def behind(number: int) -> int:
         while dropped[number]:
@@ -116,7 +113,7 @@ def _used(ops: Iterable[Op]) -> set[Field]:
 
 def weakened(op: Op, weak: Collection[Field]) -> Op:
     """One op, in a run with these weak fields."""
-    if op.code == c.NOP and op.order in FENCES:
+    if is_fence(op):
         return replace(op, code=c.FENCE)
     return replace(op, code=op.code + c.WEAK) if acts_weakly(op, weak) else op
 

@@ -34,6 +34,11 @@ def ordered(name: str, order: str, allowed: tuple[str, ...]) -> str:
     return "" if order == "once" else order
 
 
+def is_fence(op: Op) -> bool:
+    """Is it a barrier by itself?"""
+    return op.code == codes.NOP and op.order in FENCES
+
+
 def smp_rmb() -> Op:
     """Loads before it come before loads behind it; on x86 without an instruction."""
     return _fence(RMB)
