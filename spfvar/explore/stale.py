@@ -180,17 +180,20 @@ class Histories:
             store = self._reads[move.thread][-1].store
             of = f"of step {store.step}" if store.thread else "of the start"
             self._last[move.thread] = f"last thing {thread} acquired: {self._label(x)} {of}"
+        elif x < 0 and op.place is not None and op.place.field.width == 1 and order & (ACQUIRE | FULL):
+            name = self._place_name(move, op)
+            self._last[move.thread] = f"last thing {thread} acquired: {name}, at step {step}"
         elif op.code == c.FENCE and order & (RMB | MB):
             self._last[move.thread] = f"last barrier for loads of {thread}: {op.name} at step {step}"
         elif op.place is not None and op.code in _LOCKS and self._takes(move, op):
-            name = self._lock_name(move, op)
+            name = self._place_name(move, op)
             self._last[move.thread] = f"last thing {thread} acquired: {name}, taken at step {step}"
 
     @staticmethod
     def _takes(move: Move, op: Op) -> bool:
         return len(op.outcomes) == 1 or move.outcome == 1
 
-    def _lock_name(self, move: Move, op: Op) -> str:
+    def _place_name(self, move: Move, op: Op) -> str:
         assert op.place is not None
         layout = self.words.world.layout
         index = int(move.before[layout.thread_base(move.thread) + layout.registers[op.place.register]])

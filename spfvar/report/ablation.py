@@ -30,6 +30,11 @@ OF_SC = (
 )
 OPEN = "Left open: the search hit a bound, so it says nothing; --max-states widens it."
 
+OPEN_WEAK = (
+    "Left open: the search hit a bound, which --max-states widens, or met what the model does not have: "
+    "unordered stores, or a history that is full. So it says nothing."
+)
+
 
 def shown(ablated: Ablated, every: bool) -> list[Ablation]:
     """The guards to list: those of the variant's own texts, then with ``every`` the core's.
@@ -158,7 +163,8 @@ def notes(ablated: Ablated, listed: Sequence[Ablation]) -> list[str]:
     rest = rest_of(ablated, listed)
     broken = ", ".join(f"{race} ({name})" for race, name in ablated.broken.items())
     left_out = [f"Left out, for they break with every guard in place: {broken}."] if broken else []
-    left_open = [OPEN] if any(a.incomplete for a in (*ablated.guards, *ablated.uses)) else []
+    open_text = OPEN if ablated.memory == "sc" else OPEN_WEAK
+    left_open = [open_text] if any(a.incomplete for a in (*ablated.guards, *ablated.uses)) else []
     said = [*([rest] if rest else []), *left_out, *left_open, *_of_hunt(ablated.hunt), FOOT]
     return [*said, OF_VERDICTS] if ablated.memory == "sc" else [*said, OF_SC, OF_WEAK_VERDICTS]
 
