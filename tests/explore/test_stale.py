@@ -10,6 +10,7 @@ from spfvar.explore.stale import Old
 from spfvar.explore.trace import Step
 from spfvar.explore.verdict import SAFE, VIOLATION
 from spfvar.report.columns import trace_lines
+from spfvar.review.html import columns
 from tests.explore.weakworlds import verdict
 
 
@@ -77,6 +78,8 @@ def test_it_has_a_line_of_its_own_and_an_entry_in_json() -> None:
     trace = verdict("no-rmb").findings[0].trace
     lines = [line for line in trace_lines(trace, 80) if "OLD:" in line]
     assert len(lines) == 1
+    cells = [text for _, row in columns(trace) for cell in row for _, text in cell if text.startswith("OLD:")]
+    assert cells == [str(old_step("no-rmb")[1])]  # of the page
     entries = json.loads(json.dumps(verdict("no-rmb").as_dict()))["trace"]
     (entry,) = [entry for entry in entries if "old" in entry]
     _, old = old_step("no-rmb")
