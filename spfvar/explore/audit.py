@@ -1,4 +1,4 @@
-"""An audit of strong words: which of them are read by a thread that need not know their newest store?
+"""An audit of strong words: those that are read by a thread that need not know their newest store.
 
 Random walks, as `spfvar.explore.walk` takes them, with the clocks of `spfvar.explore.clocks` beside them.  A
 word that is never read in such a way may be sequentially consistent: whoever reads it knows its newest store

@@ -39,7 +39,7 @@ def render_text(audits: Sequence[Audited], reproduce: str, width: int = 80, pain
 
 
 def title_of(audited: Audited) -> str:
-    """ "per-vma-6.12: 3 racy words in 51 races, 200 walks each; 4 of 5 loads of strong words were run"."""
+    """ "my-idea: 3 racy words in 51 races, 200 walks each; 4 of 5 loads of strong words were run"."""
     number = len(audited.words)
     each = audited.walks // max(1, audited.races)
     races = f"{audited.races} race{'s' * (audited.races != 1)}"

@@ -26,7 +26,7 @@ def render_barriers(found: Sequence[BarrierCoverage], form: str, reproduce: str,
 
 
 def title_of(found: BarrierCoverage) -> str:
-    """ "per-vma-6.12: 12 barriers, orders and weak loads, 11 of them reached; 3 of 7 loads ..."."""
+    """ "my-idea: 12 barriers, orders and weak loads, 11 of them reached; 3 of 7 loads ..."."""
     loads = [use for use in found.uses if use.stale is not None]
     stale = [use for use in loads if use.stale]
     reached = sum(bool(use.reached) for use in found.uses)

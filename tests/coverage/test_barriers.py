@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from spfvar.coverage.barriers import BarrierCoverage, barrier_coverage
 from spfvar.explore.options import Options
@@ -12,7 +13,7 @@ from spfvar.report.barriers import render_barriers
 from tests.explore.weakworlds import RACE, registry
 
 
-def coverage_of(name: str, *races: str, **bounds: int) -> BarrierCoverage:
+def coverage_of(name: str, *races: str, **bounds: Any) -> BarrierCoverage:
     """A design's, in some races."""
     chosen = {race: catalogue.races()[race] for race in races or (RACE,)}
     stack = Stack(registry().any_variant(f"weak-{name}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ WRITER, READER = "munmap", "do_user_addr_fault"
 
 @cache
 def ablated(
-    name: str, race: str = RACE, memory: Memory = "lkmm", barriers: bool = True, **bounds: int
+    name: str, race: str = RACE, memory: Memory = "lkmm", barriers: bool = True, **bounds: Any
 ) -> Ablated:
     """A variant without each of its guards in a race."""
     variant = registry().any_variant(name)
