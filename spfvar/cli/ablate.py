@@ -91,7 +91,7 @@ def command(
       spfvar ablate mmap-lock                the guards of the core itself
       spfvar ablate per-vma-6.12 --hunt --start neighbours --save found
       spfvar ablate my-idea --plugin my_idea.py
-      spfvar ablate my-idea --plugin my_idea.py --memory lkmm --barriers     what each barrier is for
+      spfvar ablate per-vma-6.12 --memory lkmm --barriers    what each one is for
 
     Exit codes: 0 every search was complete; 1 a race breaks with every guard in place; 3 a search was
     incomplete; 2 bad input; 130 interrupted.

@@ -93,7 +93,7 @@ def command(
       spfvar check --twins
       spfvar check my-idea --plugin my_idea.py --format github
       spfvar check per-vma-6.12 --memory lkmm      with the kernel's memory model
-      spfvar check per-vma-6.12 --memory lkmm --audit      words that should be weak, by random walks
+      spfvar check per-vma-6.12 --memory lkmm --audit    words that should be weak
       spfvar check --walk 100000 --race three-faults-munmap --count fault=9
 
     Exit codes: 0 all safe (with --twins: all as expected; with --audit: nothing met); 1 a violation (with

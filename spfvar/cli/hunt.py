@@ -82,7 +82,7 @@ def command(
       spfvar hunt spf-anon --size 3 --actors 2,3 --verbs load,store,munmap
       spfvar hunt my-idea --plugin my_idea.py --size 4 --seed 1 --races 5000
       spfvar hunt my-idea --plugin my_idea.py --size 4 --seed 1 --resume mine.hunt
-      spfvar hunt my-idea --plugin my_idea.py --memory lkmm      with the kernel's memory model
+      spfvar hunt my-idea --plugin my_idea.py --memory lkmm
 
     Exit codes: 0 nothing broke, and every race was searched, or as many as --races wants; 1 a violation;
     3 nothing broke, but time or memory ran out; 2 bad input; 130 interrupted.

@@ -107,7 +107,7 @@ def command(
       spfvar report my-idea --plugin my_idea.py --against per-vma-6.12
       b4 am -o- MESSAGE-ID | spfvar report spf-do-fault --patch - --number 24
       spfvar report spf-do-fault --scenario 'file-*' --race 'munmap-*'
-      spfvar report per-vma-6.12 --memory lkmm     its races with the kernel's memory model
+      spfvar report per-vma-6.12 --memory lkmm     races under the kernel's model
 
     Exit codes: 0 written, whatever the verdict; 1 something could not be run; 2 bad input; 130 interrupted.
     """
