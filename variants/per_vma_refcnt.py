@@ -52,7 +52,7 @@ KERNEL = (*KERNEL_OF_V6_12, PtReclaim)
 VMA_LOCK_OFFSET = 1 << 9
 VMA_REF_LIMIT = VMA_LOCK_OFFSET - 1
 #: Cache-aligned: readers write it, and nothing that they read is behind it.
-VM_REFCNT = Field(o.VMA, "vm_refcnt", where=behind("vm_policy", 4, align=64), initial=1, kept=True, weak=True)
+VM_REFCNT = Field(o.VMA, "vm_refcnt", where=behind("vm_policy", 4, align=64), initial=1, kept=True)
 VMA_WRITER_WAIT = Field(o.MM, "vma_writer_wait", where=behind("mmlist"))
 vma_mm = Register("vma_mm", o.MM)  # vma->vm_mm
 refcnt = Register("refcnt")

@@ -42,6 +42,7 @@ IPI: Final = "interrupts"
 EPOCH: Final = "epochs"
 PINNED: Final = "what is pinned where"
 FULL: Final = "full barriers"
+VIEWS: Final = "what threads know of weak words"
 
 #: The last bit of a mask, which stands for every resource that has none of its own.
 REST: Final = 61
@@ -148,6 +149,12 @@ _WEAK_WRITES = {
 _BARRIERS = {
     c.RCU_GP_START, c.RCU_GP_WAIT, c.IRQ_ENABLE, c.IPI_SEND, c.IPI_WAIT, c.SRCU_READ_LOCK, c.SRCU_READ_UNLOCK,
 }  # fmt: skip
+#: Ops that change what their thread knows, in a run with weak words.
+_KNOWING = {
+    *_WEAK_READS, *_WEAK_WRITES, *_BARRIERS, *range(c.DOWN_READ, c.UNLOCK + 1),
+    *range(c.RANGE_LOCK, c.RANGE_DOWNGRADE + 1), c.FENCE, c.SYNC_START, c.SYNC_WAIT, c.TREE_STORE, c.FIND_VMA,
+    c.ALLOC, c.FREE, c.RCU_READ_LOCK, c.RCU_READ_UNLOCK, c.IRQ_DISABLE,
+}  # fmt: skip
 #: Ops that may find that they have to wait.
 WAITING: Final = frozenset(
     (
@@ -191,7 +198,10 @@ def footprint(op: Op, deferred: Iterable[ObjectClass], weak: Collection[Field] =
         found.writes |= {field for field in weak if field.cls == op.place.field.cls}
     if weak and (op.code in _BARRIERS or "full" in op.order):
         found.writes.add(FULL)
-        found.unknown = op.code == c.IPI_SEND
+    if weak and op.code == c.IPI_SEND:  # a full barrier on every other CPU
+        found.writes.add(VIEWS)
+    elif weak and (op.order or op.code in _KNOWING):
+        found.adds.add(VIEWS)
     operands = [r for r in (op.dst, op.src, op.src2, op.src3) if r is not None]
     if op.place is not None:
         operands.append(op.place.register)

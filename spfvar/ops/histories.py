@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from spfvar.ops.objects import CLASSES
+
 #: Messages of a history: no more than a way has numbers for choices (spfvar.explore.search.WAYS).
 HISTORY: Final = 8
 #: A position in one has so many bits; the last one; so many fit into a state word of 16 bits, sign apart.
@@ -44,8 +46,9 @@ S_GRACE: Final = 1  # what came before the start of some grace period
 S_READERS: Final = 2  # what came before the end of some RCU section
 S_PAST: Final = 3  # how much further down the past (V_PAST) is that goes with each of these
 S_TREE: Final = 6  # what came before some store to the VMA tree
+S_SLAB: Final = 7  # by class of objects: what came before one of them was freed
 #: For each lock, and each strong word with an order: read and written before its last release; written; past.
-S_LOCKS: Final = 7
+S_LOCKS: Final = S_SLAB + len(CLASSES)
 LOCK_ROWS: Final = 3
 # Behind them: for each thread, what its synchronize_rcu() has learned from the sections that it waits for.
 

@@ -12,7 +12,14 @@ from dataclasses import replace
 from spfvar.ops import codes
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
-from spfvar.ops.orders import LOAD_ORDERS, LOCK_ORDERS, PLAIN_ORDERS, RMW_ORDERS, STORE_ORDERS, ordered
+from spfvar.ops.orders import (
+    LOAD_ORDERS,
+    LOCK_ORDERS,
+    PLAIN_ORDERS,
+    RMW_ORDERS,
+    STORE_ORDERS,
+    ordered,
+)
 from spfvar.ops.places import Field, Line, Place, Register
 from spfvar.ops.properties import ASSERTION, PROPERTIES, Property
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spfvar.ops import codes as c
-from spfvar.ops.histories import HISTORY, V_FLOOR
+from spfvar.ops.histories import HISTORY, V_BRANCHED, V_FLOOR
 from spfvar.transition.jit import inlined
 from spfvar.transition.views import (
     K_ROWS,
@@ -40,6 +40,10 @@ def settle(s, g, w):
         for row in range(rows):
             if keep >> row & 1 == 0:
                 copy_view(s, tb + w.constants[K_VIEWS] + row * n, -1, n)
+        for x in range(w.constants[K_WORDS]):
+            if w.ahead[s[tb]] >> x & 1 == 0:
+                put(s, tb + w.constants[K_VIEWS] + V_FLOOR * n, x, 0)
+                put(s, tb + w.constants[K_VIEWS] + V_BRANCHED * n, x, 0)
     for x in range(w.constants[K_WORDS]):
         ring = ring_of(w, x)
         low = s[ring] - 1

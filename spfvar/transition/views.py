@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from spfvar.ops import codes as c
 from spfvar.ops.histories import (
     BITS_EACH,
     HISTORY,
@@ -37,7 +38,7 @@ K_WIDTH: Final = 7  # state words of a view
 CONSTANTS: Final = 8
 
 # --- columns of ``nodes`` --------------------------------------------------------------------------------
-N_WORD: Final = 0  # weak number of the word in object 0, or -1
+N_WORD: Final = 0  # weak number of the word in object 0, or -1; of an allocation: do histories go on (0, 1)?
 N_LOCK: Final = 1  # number of the lock in object 0, or -1
 N_ORDER: Final = 2
 N_DST: Final = 3  # row of the register's view, or -1
@@ -45,7 +46,8 @@ N_SRC: Final = 4
 N_SRC2: Final = 5
 N_SRC3: Final = 6
 N_PLACE: Final = 7
-NODE_COLUMNS: Final = 8
+N_LOAD: Final = 8  # 1: a load of a weak word
+NODE_COLUMNS: Final = 9
 
 SEEN_UNORDERED: Final = 0
 SEEN_FULL: Final = 1
@@ -153,6 +155,27 @@ def ring_of(w, x):
 def message_of(w, ring, i):
     """State word of a message's value; behind it are what it brings along, and its past."""
     return ring + 1 + i * (1 + 2 * w.constants[K_WIDTH])
+
+
+@inlined
+def begin_anew(s, g, w, x):
+    """Give a word a history of one message, of which nobody knows anything yet."""
+    n = w.constants[K_WIDTH]
+    ring = ring_of(w, x)
+    for word in range(ring, ring + 1 + HISTORY * (1 + 2 * n)):
+        s[word] = 0
+    s[ring] = 1
+    s[ring + 1] = s[w.home[x]]
+    for other in range(w.constants[K_WORDS]):
+        for i in range(s[ring_of(w, other)]):
+            put(s, message_of(w, ring_of(w, other), i) + 1, x, 0)
+            put(s, message_of(w, ring_of(w, other), i) + 1 + n, x, 0)
+    for tid in range(g[c.G_THREADS]):
+        views = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE] + w.constants[K_VIEWS]
+        for row in range(w.constants[K_ROWS]):
+            put(s, views + row * n, x, 0)
+    for row in range(w.constants[K_SHARED_ROWS]):
+        put(s, w.constants[K_SHARED] + row * n, x, 0)
 
 
 @inlined

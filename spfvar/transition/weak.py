@@ -31,6 +31,7 @@ from spfvar.ops.histories import (
     S_GRACE,
     S_LOCKS,
     S_READERS,
+    S_SLAB,
     S_TREE,
     UNORDERED,
     V_BRANCHED,
@@ -61,6 +62,7 @@ from spfvar.transition.views import (
     N_WORD,
     SEEN_FULL,
     SEEN_UNORDERED,
+    begin_anew,
     copy_view,
     fence,
     full_fence,
@@ -356,7 +358,7 @@ def order_strong(s, w, tv, lock, order, op, outcome):
         raise_to(s, row + 2 * n, tv + V_PAST * n, n)
     raise_to(s, tv + V_READ * n, row, n)
     raise_to(s, tv + V_PAST * n, row + 2 * n, n)
-    if order & (ACQUIRE | FULL):
+    if order & (ACQUIRE | FULL) or (op == c.DEC_AND_TEST and outcome == 1 and order & RELEASE):
         raise_to(s, tv + V_FLOOR * n, row, n)
     if order & FULL:
         full_fence(s, w, tv)
@@ -466,6 +468,10 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested):
         row = w.constants[K_SHARED] + S_TREE * n
         raise_to(s, row, tv + V_READ * n, n)
         raise_to(s, row, tv + V_WRITTEN * n, n)
+    elif op == c.FREE:
+        row = w.constants[K_SHARED] + slab_of(p[pc, C_IMM]) * n
+        raise_to(s, row, tv + V_READ * n, n)
+        raise_to(s, row, tv + V_WRITTEN * n, n)
     elif op == c.FIND_VMA:  # rcu_dereference()
         if w.nodes[pc, N_DST] >= 0:
             copy_view(s, row_of(w, tv, w.nodes[pc, N_DST]), w.constants[K_SHARED] + S_TREE * n, n)
@@ -481,10 +487,30 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested):
 
 
 @inlined
-def zeroed(s, w, pc, tv):
-    """An allocation has cleared weak words: these are stores, too."""
+def slab_of(k):
+    """The shared view of the allocator of a class, whose constants begin at ``k``: it passes objects on."""
+    return S_SLAB + (k - c.G_CLASS0) // c.CLASS_WORDS
+
+
+@inlined
+def allocated(s, p, g, w, pc, tb, tv):
+    """An object was allocated, and its words cleared.
+
+    Nobody has a reference to it that was not freed behind his back: its words' histories begin anew.  Memory
+    that stays of its type may still be looked at: there the zeroes are stores like others.
+    """
     n = w.constants[K_WIDTH]
+    k = p[pc, C_IMM]
+    slab = w.constants[K_SHARED] + slab_of(k) * n
+    raise_to(s, tv + V_READ * n, slab, n)
+    raise_to(s, tv + V_FLOOR * n, slab, n)
+    first = g[k + c.K_BASE] + s[tb + p[pc, C_DST]] * g[k + c.K_STRIDE]
     for x in range(w.constants[K_WORDS]):
+        if w.home[x] < first or w.home[x] >= first + g[k + c.K_STRIDE]:
+            continue
+        if w.nodes[pc, N_WORD] == 0:
+            begin_anew(s, g, w, x)
+            continue
         ring = ring_of(w, x)
         if s[message_of(w, ring, s[ring] - 1)] != s[w.home[x]]:
             value = s[w.home[x]]
@@ -507,7 +533,7 @@ def weak_step(s, p, g, w, tid, choice, out):
         outcome = execute(s, p, g, pc, tid, tb, choice, out)
         if outcome >= 0:
             if op == c.ALLOC:
-                zeroed(s, w, pc, tv)
+                allocated(s, p, g, w, pc, tb, tv)
             learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested)
         return outcome
     if op == c.FENCE:
