@@ -244,7 +244,7 @@ class Mutants:
         stack = Stack(self.variant)
         found = []
         for done, (name, race) in enumerate(self.races.items(), 1):
-            subject = Subject(name, race, extract_race(race, stack, callers=True), self.searches)
+            subject = Subject(name, race, extract_race(race, stack, callers=True, memory="sc"), self.searches)
             if subject.verdict == HOLDS:
                 found.append(subject)
             self.progress("races", done, len(self.races))

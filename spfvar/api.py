@@ -157,9 +157,10 @@ def check(
 def replay_token(
     token: Token, registry: Registry, races: catalogue.Catalogue[Race], recorded: Sequence[str] = ()
 ) -> Replay:
-    """Walk a token's path under today's variant and race."""
+    """Walk a token's path under today's variant and race, and its own memory model."""
     variant = registry.tried(token.variant)
-    return replay(build_race(race_of(races, token.race), Stack(variant)), token, recorded)
+    world = build_race(race_of(races, token.race), Stack(variant), token.memory)
+    return replay(world, token, recorded)
 
 
 def as_frame(comparison: Comparison) -> pd.DataFrame:

@@ -252,6 +252,15 @@ LIMITS = (
 
 #: What a report says at its end.
 SENTENCES = tuple(limit.sentence for limit in LIMITS if limit.sentence)
+WEAK_SENTENCE = (
+    "Memory is the kernel's model (LKMM) for the words that a design declares weak, without load buffering; "
+    "the others are sequentially consistent (docs/weak-memory.md)."
+)
+#: The same of races that were searched under ``--memory lkmm``.
+WEAK_SENTENCES = (WEAK_SENTENCE, *(text for text in SENTENCES if text != WEAK_MEMORY.sentence))
 #: What every verdict of races is worth, and the same where room is scarce.
 OF_VERDICTS = f"{WEAK_MEMORY.sentence} {SIZE.sentence}"
+#: The same of searches under ``--memory lkmm``.
+OF_WEAK_VERDICTS = f"{WEAK_SENTENCE} {SIZE.sentence}"
 OF_VERDICTS_SHORT = "Races: memory is sequentially consistent, and a safe one says nothing of larger ones."
+OF_WEAK_VERDICTS_SHORT = "Races: memory is LKMM's for weak words, and a safe one says nothing of larger ones."

@@ -42,13 +42,15 @@ from spfvar.plugins.variant import Variant
 from .vma_lock import EVENTS, MM_LOCK_SEQ, VM_LOCK_SEQ, VmaLockFault, vm_lock_seq
 
 VM_LOCK = Field(o.VMA, "vm_lock", RWSEM_WORDS, apart("vma_lock"))  # a pointer to it is in the VMA
-DETACHED = Field(o.VMA, "detached", where=behind("vm_flags", 1))
+DETACHED = Field(o.VMA, "detached", where=behind("vm_flags", 1), weak=True)
 
 
 class PerVmaReader(VmaLockFault):
     """The VMA's rwsem is tried, and its number compared."""
 
     sequence: ClassVar[Field] = MM_LOCK_SEQ
+    #: Of the look at ``mm_lock_seq`` that counts: whoever sees a write section ended sees what it wrote.
+    sequence_order: ClassVar[str] = "acquire"
 
     def vma_end_read(self) -> Steps:
         yield rcu_read_lock()
@@ -78,14 +80,21 @@ class PerVmaReader(VmaLockFault):
         return True
 
     def vma_start_read(self, vmf: VmFault) -> Steps:
-        """Returns whether the lock was had; if not, the RCU section has ended."""
+        """Returns whether the lock was had; if not, the RCU section has ended.
+
+        The first look at ``mm_lock_seq`` need not be right; the second acquires since v6.5 (b1f02b95758d).
+        """
         yield load(at(o.vma, VM_LOCK_SEQ), vm_lock_seq)
         if (yield equals_register(at(o.mm, self.sequence), vm_lock_seq, "write-locked")):
             return (yield from self.abort("write_locked"))
         if not (yield down_read_trylock(at(o.vma, VM_LOCK), "vma_start_read")):
             return (yield from self.abort("contended"))
         yield load(at(o.vma, VM_LOCK_SEQ), vm_lock_seq)
-        if (yield equals_register(at(o.mm, self.sequence), vm_lock_seq, "write-locked")):
+        if (
+            yield equals_register(
+                at(o.mm, self.sequence), vm_lock_seq, "write-locked", order=self.sequence_order
+            )
+        ):
             yield up_read(at(o.vma, VM_LOCK), "vma_end_read")
             return (yield from self.abort("write_locked"))
         return True

@@ -10,13 +10,15 @@ Left out: a waiting writer looks at the count whenever it changes, so a lost wak
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from spfvar.mm.exit import mmdrop, mmgrab
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.pt_reclaim import PtReclaim
 from spfvar.mm.sequence import WriteSequence
 from spfvar.mm.vmf import VmFault
 from spfvar.ops import objects as o
-from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.op import Op, Steps, again, loop
 from spfvar.ops.places import Field, Register, behind
 from spfvar.ops.primitives import (
     add,
@@ -60,6 +62,9 @@ waiter = Register("waiter")
 class RefcntLock:
     """The read lock: a reference is taken if there is one already, and only then the VMA is looked at."""
 
+    #: Of the look at ``mm_lock_seq`` that counts: ``raw_read_seqcount``.
+    sequence_order: ClassVar[str] = "acquire"
+
     def lock_vma_at(self, key: Register) -> Steps:
         """The VMA at the address in ``key``, locked for reading (lock_vma_under_rcu).
 
@@ -94,18 +99,23 @@ class RefcntLock:
         if (yield equals_register(at(o.mm, MM_LOCK_SEQ), vm_lock_seq, "write-locked")):
             yield rcu_read_unlock()
             return "write_locked"
-        got = yield inc_not_zero(at(o.vma, VM_REFCNT), VMA_REF_LIMIT).on_typesafe_memory()
+        got = yield self.get_reference().on_typesafe_memory()
         if got != "ok":
             yield rcu_read_unlock()
             return "detached" if got == "zero" else "contended"
         if not (yield from self.same_mm()):
             return "recycled"
         yield load(at(o.vma, VM_LOCK_SEQ), vm_lock_seq)
-        if (yield equals_register(at(o.mm, MM_LOCK_SEQ), vm_lock_seq, "write-locked")):
+        order = self.sequence_order
+        if (yield equals_register(at(o.mm, MM_LOCK_SEQ), vm_lock_seq, "write-locked", order)):
             yield from self.vma_refcount_put()
             yield rcu_read_unlock()
             return "write_locked"
         return "locked"
+
+    def get_reference(self) -> Op:
+        """``__refcount_inc_not_zero_limited_acquire``: nothing of a former VMA is seen behind it."""
+        return inc_not_zero(at(o.vma, VM_REFCNT), VMA_REF_LIMIT, order="acquire")
 
     def same_mm(self) -> Steps:
         """Is it still a VMA of ours?  If not, the reference is given back and the RCU section has ended."""
@@ -125,7 +135,7 @@ class RefcntLock:
     def vma_refcount_put(self) -> Steps:
         """Drop the reference; the last reader tells a writer that waits, of the mm that the VMA had."""
         yield load_ref(at(o.vma, o.VM_MM), vma_mm)
-        if (yield dec_and_test(at(o.vma, VM_REFCNT), "vma_refcount_put", refcnt)):
+        if (yield dec_and_test(at(o.vma, VM_REFCNT), "vma_refcount_put", refcnt, order="release")):
             return
         if not (yield test_register(refcnt, VMA_LOCK_OFFSET, "is_vma_writer_only")):
             return
@@ -168,11 +178,11 @@ class RefcntWriter(WriteSequence):
 
     @hookimpl
     def vma_mark_attached(self, vma: Register) -> Steps:
-        yield store(at(vma, VM_REFCNT), 1)
+        yield store(at(vma, VM_REFCNT), 1, order="release")  # refcount_set_release
 
     @hookimpl
     def vma_mark_detached(self, vma: Register) -> Steps:
-        if (yield dec_and_test(at(vma, VM_REFCNT), "vma_mark_detached")):
+        if (yield dec_and_test(at(vma, VM_REFCNT), "vma_mark_detached", order="release")):
             return
         # Readers that have not yet seen that the VMA is write-locked.
         if (yield from self.exclude_readers(vma, attached=0)):
@@ -186,6 +196,8 @@ class RefcntWriter(WriteSequence):
         """__vma_enter_locked: keep new readers out and wait for the others.
 
         ``attached`` is what then is left of the count.  Returns whether there was a count at all.
+
+        Neither its atomic nor the look that ends it has an order (refcount_add_not_zero, refcount_read).
         """
         if (yield add_not_zero(at(vma, VM_REFCNT), VMA_LOCK_OFFSET)) == "zero":
             return False  # detached: nobody can be inside
@@ -195,8 +207,8 @@ class RefcntWriter(WriteSequence):
         return True
 
     def admit_readers(self, vma: Register) -> Steps:
-        """__vma_exit_locked."""
-        yield add(at(vma, VM_REFCNT), -VMA_LOCK_OFFSET, "__vma_exit_locked")
+        """__vma_exit_locked: refcount_sub_and_test."""
+        yield add(at(vma, VM_REFCNT), -VMA_LOCK_OFFSET, "__vma_exit_locked", order="release")
 
 
 REFCNT_EVENTS = (

@@ -12,6 +12,7 @@ sets FAULT_FLAG_TRIED when it is sent to mmap_lock.  Twins put the bugs back.
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import ClassVar
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hookimpl
@@ -21,26 +22,31 @@ from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
 from spfvar.ops.places import Field, behind
-from spfvar.ops.primitives import at, count, load_ref_nonnull, up_read
+from spfvar.ops.primitives import add, at, count, load_ref_nonnull, up_read
 from spfvar.plugins.variant import Event, Variant
 
 from .per_vma import VM_LOCK, FaultCompleted, MapPagesUnderRcu, PerVmaReader, PerVmaWriter
 from .vma_lock import EVENTS, VMA_LOCK
 
 #: ``mm_lock_seq`` as a mere count; v6.13 made it a sequence count.
-MM_LOCK_COUNT = Field(o.MM, "mm_lock_seq", where=behind("mmlist", 4), initial=2)
+MM_LOCK_COUNT = Field(o.MM, "mm_lock_seq", where=behind("mmlist", 4), initial=2, weak=True)
 
 
 class CountedAtEnd(PerVmaWriter):
     """Until v6.13 ``mm_lock_seq`` is counted only where a write section ends."""
 
     sequence = MM_LOCK_COUNT
+    #: Of ending all write locks: ``smp_store_release(&mm->mm_lock_seq, ...)`` in vma_end_write_all of v6.4.
+    end_order: ClassVar[str] = "release"
 
     def _then_begin(self, lock: Steps) -> Steps:
         return lock
 
     def _begin_if(self, trylock: Steps) -> Steps:
         return trylock
+
+    def write_seqcount_end(self) -> Steps:
+        yield add(at(o.mm, self.sequence), 1, "write_seqcount_end", order=self.end_order, atomic=False)
 
 
 class AnonVmaAtLookup(PerVmaReader):

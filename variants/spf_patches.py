@@ -18,6 +18,7 @@ from spfvar.mm.sequence import WriteSequence
 from spfvar.mm.vmf import VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
+from spfvar.ops.orders import smp_rmb
 from spfvar.ops.paging import filemap_get_folio, folio_put, inside_i_size, pmd_same, read_pmd, read_pte
 from spfvar.ops.places import Field, Register, behind
 from spfvar.ops.primitives import (
@@ -46,7 +47,7 @@ from spfvar.ops.primitives import (
 )
 
 SPECULATIVE = "SPECULATIVE"
-MMAP_SEQ = Field(o.MM, "mmap_seq", where=behind("mmap_lock"), sequence=True)  # patch 9
+MMAP_SEQ = Field(o.MM, "mmap_seq", where=behind("mmap_lock"), sequence=True, weak=True)  # patch 9
 seq = Register("seq")
 PTL = at(o.table, o.PTL)
 
@@ -121,12 +122,17 @@ class DoHandleMmFault:
 
 
 class MmapSeq(WriteSequence):
-    """9/37: a per-mm sequence count, odd while mmap_lock is held for writing."""
+    """9/37: a per-mm sequence count, odd while mmap_lock is held for writing.
+
+    Its four barriers are those of a seqcount: behind and before the writer's increments (`WriteSequence`),
+    behind the reader's first look and before each of its others.
+    """
 
     sequence = MMAP_SEQ
 
     @hookimpl
     def mmap_seq_read_check(self) -> Steps:
+        yield smp_rmb()
         return (yield equals_register(at(o.mm, MMAP_SEQ), seq, "mmap_seq_read_check"))
 
 
@@ -158,7 +164,7 @@ class SpeculativeEntry:
         return (yield from locked)
 
     def _speculate(self, vmf: VmFault) -> Steps:
-        if (yield load_odd(at(o.mm, MMAP_SEQ), seq, "mmap_seq_read_start")):
+        if (yield from self.mmap_seq_read_start()):
             return (yield from abort("odd"))
         yield rcu_read_lock()
         if not (yield find_vma()):
@@ -174,6 +180,12 @@ class SpeculativeEntry:
         if vmf.write and not (yield test_register(o.vm_page_prot, 1, "access_error")):
             return (yield from abort("access_error"))
         return (yield from hooks.handle_mm_fault(vmf))
+
+    def mmap_seq_read_start(self) -> Steps:
+        """Returns whether a writer is at work (patch 9)."""
+        odd = yield load_odd(at(o.mm, MMAP_SEQ), seq, "mmap_seq_read_start")
+        yield smp_rmb()
+        return odd
 
     def _copy_vma(self, vmf: VmFault) -> Steps:
         yield load(at(o.vma, o.VM_WRITE), o.vm_page_prot).costing("vma_copy")

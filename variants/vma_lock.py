@@ -22,9 +22,9 @@ from spfvar.ops.primitives import at, copy_register, count, load_ref_nonnull, rc
 from spfvar.plugins.variant import Event
 
 VMA_LOCK = "VMA_LOCK"
-VM_LOCK_SEQ = Field(o.VMA, "vm_lock_seq", where=behind("vm_flags", 4))
+VM_LOCK_SEQ = Field(o.VMA, "vm_lock_seq", where=behind("vm_flags", 4), weak=True)
 # Starts at 2: a VMA's own count starts at 0 and must differ.
-MM_LOCK_SEQ = Field(o.MM, "mm_lock_seq", where=behind("mmlist", 4), initial=2, sequence=True)
+MM_LOCK_SEQ = Field(o.MM, "mm_lock_seq", where=behind("mmlist", 4), initial=2, sequence=True, weak=True)
 vm_lock_seq = Register("vm_lock_seq")
 
 

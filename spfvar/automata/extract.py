@@ -17,6 +17,7 @@ from spfvar.automata.text import StrategyError as StrategyError
 from spfvar.automata.text import abandon, advance, leave, location, shown, start
 from spfvar.automata.vocabulary import Vocabulary
 from spfvar.ops.op import Again, Call, CallSite, Loop, Op, Steps
+from spfvar.ops.orders import is_fence
 from spfvar.ops.primitives import end_thread
 
 #: Ops and branches on one path of one function, and paths of one function, beyond which it "never ends".
@@ -85,8 +86,11 @@ class _Function:
         return self.index[node]
 
     def is_one_op(self) -> bool:
-        """Does the function consist of a single primitive?"""
-        items = [node.item for node in self.nodes if isinstance(node, _Branch)]
+        """Does the function consist of a single primitive, barriers apart?"""
+        items = [
+            node.item for node in self.nodes
+            if isinstance(node, _Branch) and not (isinstance(node.item, Op) and is_fence(node.item))
+        ]  # fmt: skip
         return len(items) == 1 and isinstance(items[0], Op)
 
     def returns(self) -> list[Hashable]:

@@ -73,12 +73,17 @@ class Layout:
         self.weak_fields = tuple(
             dict.fromkeys(op.place.field for op in ops if is_weak(op) and op.place is not None)
         )
+        #: Strong words whose accesses have orders: whoever acquires one knows what came before its releases.
+        self._ordered_fields = {
+            op.place.field for op in ops
+            if op.order and op.place is not None and not is_weak(op) and op.place.field.width == 1
+        }  # fmt: skip
         self.weak_words = sum(sizes.count(field.cls) for field in self.weak_fields)
         self.viewed = _viewed(ops) if self.weak_words else {}
         self.views = c.T_FIXED + len(self.registers)
         self.view_rows = weak.V_REGISTERS + len(self.viewed)
         rows = self.view_rows if self.weak_words else 0
-        self.thread_stride = _rounded(self.views + rows * self.weak_words, sizes.align)
+        self.thread_stride = _rounded(self.views + rows * weak.view_words(self.weak_words), sizes.align)
         self.field_offset: dict[Field, int] = {}
         self.class_stride: dict[ObjectClass, int] = {}
         self.class_kept: dict[ObjectClass, int] = {}
@@ -169,10 +174,10 @@ class Layout:
         self.locks: dict[Field, int] = {}
         locks = 0
         for field in self.field_offset:
-            if field.width > 1:
+            if field.width > 1 or field in self._ordered_fields:
                 self.locks[field], locks = locks, locks + self.sizes.count(field.cls)
         self.shared_rows = weak.S_LOCKS + weak.LOCK_ROWS * locks + threads
-        self.shared_views, here = here, here + self.shared_rows * words
+        self.shared_views, here = here, here + self.shared_rows * weak.view_words(words)
         self.sync, here = here, here + threads
         return here
 
@@ -261,7 +266,7 @@ def is_weak(op: Op) -> bool:
 
 def _viewed(ops: list[Op]) -> dict[Register, int]:
     """The registers that hold what came from a weak load, with the rows of their views."""
-    found = {op.dst: 0 for op in ops if is_weak(op) and op.dst is not None}
+    found = {op.dst: 0 for op in ops if (is_weak(op) or op.code == c.FIND_VMA) and op.dst is not None}
     copies = [op for op in ops if op.code in (c.ADD_REG, c.ADD_REGS)]
     size = -1
     while size < len(found):

@@ -13,7 +13,7 @@ import click
 
 from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
-from spfvar.cli.bounds import bound_options, search_options
+from spfvar.cli.bounds import bound_options, memory_of, memory_option, search_options
 from spfvar.cli.check import INCOMPLETE
 from spfvar.cli.command import Command
 from spfvar.cli.hunt import plan_of, save_races
@@ -61,6 +61,10 @@ BROKEN = 1
     help="Write those that a guard is needed in there.",
 )
 @bound_options
+@memory_option
+@click.option(
+    "--barriers", is_flag=True, help="With --memory lkmm: barriers, orders and dependencies, no other guards."
+)
 @jobs_option("Searches")
 @format_option(FORMS)
 @output_option
@@ -68,15 +72,16 @@ BROKEN = 1
 def command(
     variant: str, races: tuple[str, ...], core: bool, every: bool, hunt: bool, size: int | None,
     actors: str | None, verbs: str | None, memories: tuple[str, ...], seconds: float | None, seed: int | None,
-    save: str | None, max_states: int, memory: str | None, timeout: str | None, jobs: int | None, form: str,
-    output: str | None, plugins: tuple[str, ...],
+    save: str | None, max_states: int, memory: str | None, timeout: str | None, model: str, barriers: bool,
+    jobs: int | None, form: str, output: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Take every guard of a VARIANT out in turn; say which race breaks without it.
 
     Guards are sections (RCU, interrupts off, locks, references, writers' counts), checks of what others
     may have changed, trylocks, grace periods, IPIs, waits, and what writers leave for readers.  Each is taken
     out everywhere, and in one of its function's callers at a time.  Listed are those of the variant's own
-    texts; JSON has all.  --hunt goes on with the races of spfvar hunt.
+    texts; JSON has all.  --hunt goes on with the races of spfvar hunt.  With --memory lkmm, smp_rmb and the
+    like, acquire, release and full orders, and address dependencies are guards, too.
 
     \b
     Examples:
@@ -86,12 +91,22 @@ def command(
       spfvar ablate mmap-lock                the guards of the core itself
       spfvar ablate per-vma-6.12 --hunt --start neighbours --save found
       spfvar ablate my-idea --plugin my_idea.py
+      spfvar ablate per-vma-6.12 --memory lkmm --barriers    what each one is for
 
     Exit codes: 0 every search was complete; 1 a race breaks with every guard in place; 3 a search was
     incomplete; 2 bad input; 130 interrupted.
     """
     if output is not None:
         check_writable(output)
+    weak = memory_of(model)
+    if barriers and weak == "sc":
+        raise InputError("barriers guard nothing there", key="--barriers", expected="--memory lkmm with it")
+    if hunt and weak != "sc":
+        raise InputError(
+            "generated races without a guard, under weak memory",
+            key="--hunt",
+            expected="--memory sc, or no --hunt",
+        )
     plan = None
     if hunt:
         plan = plan_of(2 if size is None else size, actors or "2", verbs, memories, seconds, seed)
@@ -106,7 +121,7 @@ def command(
 
     options = search_options(max_states, memory, timeout)
     with _progress() as progress:
-        found = ablate(subject, chosen, core, options, jobs, progress)
+        found = ablate(subject, chosen, core, options, jobs, progress, weak, barriers)
         if plan is not None:
             from spfvar.matrix.guard_hunt import hunt_guards
 

@@ -35,12 +35,16 @@ from spfvar.matrix.scopes import base_name
 if TYPE_CHECKING:  # completion must not wait for the explorer
     from spfvar.explore.options import Options
     from spfvar.explore.walk import WalkOptions
+    from spfvar.matrix.cases import Case
     from spfvar.matrix.check import Checked
+    from spfvar.plugins.registry import Registry
+    from spfvar.plugins.variant import Stacks
     from spfvar.scenario.race import Race
 
 #: Exit code if nothing is violated, but not everything that was asked for could be searched.
 INCOMPLETE = 3
 FORMS = ("table", "markdown", "mail", "json", "github")
+AUDIT_FORMS = FORMS[:-1]
 
 
 @click.command(name="check", cls=Command)
@@ -54,6 +58,9 @@ FORMS = ("table", "markdown", "mail", "json", "github")
 @click.option("--all-traces", is_flag=True, help="A trace of each race that breaks, not one for each cause.")
 @bound_options
 @memory_option
+@click.option(
+    "--audit", is_flag=True, help="With --memory lkmm: which words are read unordered, and not declared weak?"
+)
 @click.option("--no-reductions", is_flag=True, help="The plain search: every state, one primitive at a time.")
 @jobs_option("Searches")
 @format_option(FORMS)
@@ -68,8 +75,8 @@ FORMS = ("table", "markdown", "mail", "json", "github")
 def command(
     variants: tuple[str, ...], races: tuple[str, ...], twins: bool, walk: int | None, seed: int | None,
     counts: tuple[str, ...], every: bool, all_traces: bool, max_states: int, memory: str | None,
-    timeout: str | None, model: str, no_reductions: bool, jobs: int | None, form: str, output: str | None,
-    save: str | None, plugins: tuple[str, ...],
+    timeout: str | None, model: str, audit: bool, no_reductions: bool, jobs: int | None, form: str,
+    output: str | None, save: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Explore every interleaving of races under variants; print verdicts and counterexamples.
 
@@ -86,11 +93,13 @@ def command(
       spfvar check --twins
       spfvar check my-idea --plugin my_idea.py --format github
       spfvar check per-vma-6.12 --memory lkmm      with the kernel's memory model
+      spfvar check per-vma-6.12 --memory lkmm --audit    words that should be weak
       spfvar check --walk 100000 --race three-faults-munmap --count fault=9
 
-    Exit codes: 0 all safe (with --twins: all as expected); 1 a violation (with --twins: a miss or a false
-    alarm); 3 nothing violated but a search was incomplete, as random walks always are; 2 bad input, such as
-    a plugin that cannot be used or an error in its text, whatever the rest gave; 130 interrupted.
+    Exit codes: 0 all safe (with --twins: all as expected; with --audit: nothing met); 1 a violation (with
+    --twins: a miss or a false alarm; with --audit: a racy word); 3 nothing violated but a search was
+    incomplete, as random walks always are; 2 bad input, such as a plugin that cannot be used or an error in
+    its text, whatever the rest gave; 130 interrupted.
     """
     from spfvar.matrix.cases import make_cases
     from spfvar.matrix.scopes import parse_counts
@@ -112,11 +121,12 @@ def command(
 
     cases, stacks = runnable(cases, registry)
     tell_problems(registry)
+    if audit:
+        _refuse_with_audit(model, form, save, every=every, twins=twins)
+        return _audit(cases, stacks, walk, seed, form, output, registry)
     search = replace(search_options(max_states, memory, timeout), first=not every)
     if no_reductions:
         search = with_reductions(search, REDUCTIONS, False)
-    if walk is not None and memory_of(model) != "sc":
-        raise InputError("random walks under weak memory", key="--walk", expected="a search, without --walk")
     walks = walk_options(walk, seed, search) if walk is not None or seed is not None else None
     with _progress("states" if walk is None else "primitives") as progress:
         results = run_checks(cases, walks or search, jobs, progress, stacks, memory_of(model))
@@ -136,6 +146,61 @@ def command(
 
         write_atomically(save, saved_text(results, save))
     return plugins_code(exit_code(results), registry.problems)
+
+
+#: Walks through each race of an audit, unless --walk says how many.
+AUDIT_WALKS = 200
+
+
+def _refuse_with_audit(model: str, form: str, save: str | None, **flags: bool) -> None:
+    """What makes no sense with --audit.  Raises InputError."""
+    if memory_of(model) == "sc":
+        raise InputError(
+            "there a word that is read is known", key="--audit", expected="--memory lkmm with it"
+        )
+    if form == "github":
+        raise InputError("an audit is no list of verdicts", key="--format", expected=", ".join(AUDIT_FORMS))
+    if save is not None:
+        raise InputError("an audit has no tokens", key="--save", expected="a search, without --audit")
+    for name, given in flags.items():
+        if given:
+            raise InputError(
+                "an audit has no verdicts", key=f"--{name}", expected="a search, without --audit"
+            )
+
+
+def _audit(
+    cases: Sequence[Case], stacks: Stacks, walk: int | None, seed: int | None, form: str, output: str | None,
+    registry: Registry,
+) -> int:  # fmt: skip
+    """Walk through the races, and tell the racy words.  1: there are some; 0: none was met."""
+    from spfvar.matrix.audit import run_audit
+    from spfvar.report import audits as report
+    from spfvar.report.paint import judged
+
+    walks = AUDIT_WALKS if walk is None else walk
+    if walks < 1:
+        raise InputError(f"{walks} walks", key="--walk", expected="1 or more")
+
+    def told(done: int, total: int) -> None:
+        terminal.progress(f"walking {done}/{total}")
+
+    shown = sys.stderr.isatty()
+    found = run_audit(cases, walks, 1 if seed is None else seed, stacks, told if shown else None)
+    if shown:
+        terminal.progress()
+    where = terminal.place(output, form)
+    line = reproduce(sys.argv[1:])
+    if form == "json":
+        text = report.render_json(found)
+    elif form == "markdown":
+        text = report.render_markdown(found, line)
+    elif form == "mail":
+        text = report.render_mail(found, line)
+    else:
+        text = report.render_text(found, line, where.width, judged if where.colour else str)
+    where.put(text)
+    return plugins_code(1 if any(one.words for one in found) else 0, registry.problems)
 
 
 def walk_options(walk: int | None, seed: int | None, options: Options) -> WalkOptions:

@@ -11,13 +11,18 @@ import click
 
 from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
+from spfvar.cli.bounds import memory_of, memory_option
 from spfvar.cli.command import Command
-from spfvar.cli.options import format_option, output_option, plugin_option, reproduce
+from spfvar.cli.options import format_option, output_option, plugin_option, race_option, reproduce
+from spfvar.cli.own_files import tell_own
 from spfvar.cli.plugins import exit_code, load, tell_problems
 from spfvar.cli.waiting import doing
+from spfvar.errors import InputError
+from spfvar.matrix import catalogue
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
     from spfvar.plugins.variant import Variant
+    from spfvar.scenario.race import Race
 
 FORMS = ("table", "markdown", "json")
 #: Exit code if a plugin could not be used.
@@ -27,16 +32,20 @@ INCOMPLETE = 3
 @click.command(name="coverage", cls=Command)
 @click.argument("variants", nargs=-1, metavar="[VARIANT]...", shell_complete=completing.checkable)
 @click.option("--writers", is_flag=True, help="What writers do to each design, instead of its faults.")
+@memory_option
+@race_option("all; with --memory lkmm")
 @format_option(FORMS)
 @output_option
 @plugin_option
 def command(
-    variants: tuple[str, ...], writers: bool, form: str, output: str | None, plugins: tuple[str, ...]
-) -> int:
+    variants: tuple[str, ...], writers: bool, model: str, races: tuple[str, ...], form: str,
+    output: str | None, plugins: tuple[str, ...],
+) -> int:  # fmt: skip
     """Which kinds of faults a design handles without mmap_lock, and which fall back to it, and why.
 
     Read from runs of the variants' automata: each fault alone.  With --writers: what each writer does to
-    faults of the VMA that it works on, and to faults elsewhere.  Without arguments: all variants.
+    faults of the VMA that it works on, and to faults elsewhere.  Without arguments: all variants.  With
+    --memory lkmm: what races execute of barriers and orders, and which loads ever return an old value.
 
     \b
     Examples:
@@ -44,17 +53,30 @@ def command(
       spfvar coverage spf-do-fault per-vma-6.12 --format markdown
       spfvar coverage --writers per-vma-6.12
       spfvar coverage my-idea --plugin my_idea.py
+      spfvar coverage per-vma-6.12 --memory lkmm --race 'munmap-*'
     """
     from spfvar.plugins.chosen import usable
 
     if output is not None:
         check_writable(output)
+    weak = memory_of(model) != "sc"
+    if weak and writers:
+        raise InputError("writers are looked at one by one", key="--memory", expected="sc with --writers")
+    if races and not weak:
+        raise InputError("no race is run", key="--race", expected="--memory lkmm with it")
     registry = load(plugins)
     chosen = [registry.any_variant(name) for name in usable(registry, variants)]
     tell_problems(registry)
     line = reproduce(sys.argv[1:])
-    with _progress(len(chosen)) as done:
-        text = _writers(chosen, form, line, done) if writers else _faults(chosen, form, line, done)
+    if weak:
+        known = catalogue.races()
+        some = {name: known[name] for name in known.select(races)}
+        tell_own(known, races, "--race")
+        with _progress(len(chosen) * len(some), "races") as done:
+            text = _barriers(chosen, some, form, line, done)
+    else:
+        with _progress(len(chosen)) as done:
+            text = _writers(chosen, form, line, done) if writers else _faults(chosen, form, line, done)
     terminal.place(output, form).put(text)
     return exit_code(0, registry.problems)
 
@@ -73,6 +95,19 @@ def _faults(variants: Sequence[Variant], form: str, line: str, done: Callable[[]
     return render_faults(found, form, line)
 
 
+def _barriers(
+    variants: Sequence[Variant], races: dict[str, Race], form: str, line: str, done: Callable[[], None]
+) -> str:
+    from spfvar.coverage.barriers import barrier_coverage
+    from spfvar.explore.options import Options
+    from spfvar.plugins.variant import Stack
+    from spfvar.report.barriers import render_barriers
+
+    bounds = Options(first=False, livelock=False)
+    found = [barrier_coverage(one.name, Stack(one), races, bounds, done) for one in variants]
+    return render_barriers(found, form, line)
+
+
 def _writers(variants: Sequence[Variant], form: str, line: str, done: Callable[[], None]) -> str:
     from spfvar.coverage.writers import WRITERS, overlay_of
     from spfvar.plugins.variant import Stack
@@ -87,8 +122,8 @@ def _writers(variants: Sequence[Variant], form: str, line: str, done: Callable[[
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """Finished variants, on a terminal only."""
+def _progress(total: int, things: str = "variants") -> Iterator[Callable[[], None]]:
+    """Finished variants, or races, on a terminal only."""
     shown = sys.stderr.isatty()
     finished = 0
 
@@ -96,10 +131,10 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
         nonlocal finished
         finished += 1
         if shown:
-            terminal.progress(f"variants {finished}/{total}")
+            terminal.progress(f"{things} {finished}/{total}")
 
     if shown:
-        terminal.progress(doing("variants", "explore"))
+        terminal.progress(doing(things, "explore"))
     try:
         yield done
     finally:

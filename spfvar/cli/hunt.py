@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ import click
 from spfvar import units
 from spfvar.atomic import write_atomically
 from spfvar.cli import completing, terminal
+from spfvar.cli.bounds import memory_of, memory_option
 from spfvar.cli.command import Command
 from spfvar.cli.options import blame, format_option, jobs_option, output_option, plugin_option, reproduce
 from spfvar.cli.plugins import load, tell_problems
@@ -55,6 +57,7 @@ MOST_ACTORS = 4
     shell_complete=completing.files,
     help="Keep what has been done there, and go on where it ends.",
 )
+@memory_option
 @jobs_option("Processes")
 @format_option(FORMS)
 @output_option
@@ -62,7 +65,8 @@ MOST_ACTORS = 4
 def command(
     variants: tuple[str, ...], size: int, actors: str, verbs: str | None, memories: tuple[str, ...],
     seconds: float | None, races: int | None, seed: int | None, against: str | None, save: str | None,
-    resume: str | None, jobs: int | None, form: str, output: str | None, plugins: tuple[str, ...],
+    resume: str | None, model: str, jobs: int | None, form: str, output: str | None,
+    plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Generate small races, smallest first, and explore each: what breaks that no race here is about?
 
@@ -78,6 +82,7 @@ def command(
       spfvar hunt spf-anon --size 3 --actors 2,3 --verbs load,store,munmap
       spfvar hunt my-idea --plugin my_idea.py --size 4 --seed 1 --races 5000
       spfvar hunt my-idea --plugin my_idea.py --size 4 --seed 1 --resume mine.hunt
+      spfvar hunt my-idea --plugin my_idea.py --memory lkmm
 
     Exit codes: 0 nothing broke, and every race was searched, or as many as --races wants; 1 a violation;
     3 nothing broke, but time or memory ran out; 2 bad input; 130 interrupted.
@@ -91,7 +96,7 @@ def command(
     registry = load(plugins)
     names = usable(registry, variants)
     fixed = registry.tried(against) if against is not None else None
-    plan = plan_of(size, actors, verbs, memories, seconds, seed, races)
+    plan = replace(plan_of(size, actors, verbs, memories, seconds, seed, races), model=memory_of(model))
     tell_problems(registry)
     kept = None
     if resume is not None:

@@ -9,15 +9,18 @@ import click
 
 from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
+from spfvar.cli.bounds import memory_of
 from spfvar.cli.command import Command
 from spfvar.cli.options import format_option, output_option, plugin_option
 from spfvar.cli.plugins import load
+from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 from spfvar.plugins.registry import Registry
 from spfvar.scenario.race import Race
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
     from spfvar.explore.replay import Replay
+    from spfvar.explore.tokens import Token
 
 
 @click.command(name="replay", cls=Command)
@@ -30,16 +33,20 @@ if TYPE_CHECKING:  # completion must not wait for the explorer
     shell_complete=completing.files,
     help="A race of your own; repeatable.",
 )
+@click.option(
+    "--memory", "model", metavar="MODEL", help="Refuse a token of another memory model: sc or lkmm."
+)
 @format_option(("table", "markdown", "mail", "json"))
 @output_option
 @plugin_option
 def command(
-    token: str, files: tuple[str, ...], form: str, output: str | None, plugins: tuple[str, ...]
-) -> int:
+    token: str, files: tuple[str, ...], model: str | None, form: str, output: str | None,
+    plugins: tuple[str, ...],
+) -> int:  # fmt: skip
     """Walk a counterexample step by step, with the state beside it.
 
     TOKEN is what check prints with a violation.  FILE is what check --save wrote: all its tokens are
-    replayed, a line for each.
+    replayed, a line for each.  A token is replayed under the memory model that it was found under.
 
     \b
     Examples:
@@ -58,22 +65,34 @@ def command(
 
     if output is not None:
         check_writable(output)
+    if model is not None:
+        memory_of(model)
     where = terminal.place(output, form)
     races = catalogue.races()
     for file in files:
         races.add_file(file)
     if token.endswith((".toml", ".json")) or os.path.isfile(token):
-        replays, text = _replay_file(token, load(plugins), races, where)
+        replays, text = _replay_file(token, model, load(plugins), races, where)
     else:
         parsed = parse(token)
+        _refuse_other(parsed, model)
         replays = [replay_token(parsed, load(plugins), races)]
         text = render_replay(replays[0], form, where.width, judged if where.colour else str)
     where.put(text)
     return 0 if all(replay.outcome == REPRODUCED for replay in replays) else 1
 
 
+def _refuse_other(token: Token, model: str | None) -> None:
+    """Raises InputError for a token of another memory model than the one that is asked for."""
+    if model is not None and token.memory != model:
+        raise InputError(
+            f"{token.variant}:{token.race} was found under {token.memory}: its path is none of {model}",
+            key="--memory", expected=f"{token.memory}, or no --memory: a token has its own",
+        )  # fmt: skip
+
+
 def _replay_file(
-    path: str, registry: Registry, races: catalogue.Catalogue[Race], where: terminal.Place
+    path: str, model: str | None, registry: Registry, races: catalogue.Catalogue[Race], where: terminal.Place
 ) -> tuple[list[Replay], str]:
     from spfvar.api import replay_token
     from spfvar.explore.replay import REPRODUCED
@@ -86,7 +105,9 @@ def _replay_file(
     replays = []
     for case in saved.case:
         if case.token:
-            replays.append(replay_token(parse(case.token), registry, races, case.steps))
+            parsed = parse(case.token)
+            _refuse_other(parsed, model)
+            replays.append(replay_token(parsed, registry, races, case.steps))
     paint = judged if where.colour else str
     lines = [paint(verdict_line(replay)) for replay in replays]
     still = sum(replay.outcome == REPRODUCED for replay in replays)

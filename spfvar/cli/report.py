@@ -12,7 +12,7 @@ import click
 
 from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
-from spfvar.cli.bounds import bound_options, search_options
+from spfvar.cli.bounds import bound_options, memory_of, memory_option, search_options
 from spfvar.cli.command import Command
 from spfvar.cli.options import (
     format_option,
@@ -33,6 +33,7 @@ from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
+    from spfvar.automata.weaken import Memory
     from spfvar.explore.options import Options
     from spfvar.plugins.registry import Registry
     from spfvar.review.build import Progress
@@ -82,6 +83,7 @@ SOMETHING_FAILED = 1
 @set_option
 @seed_options
 @bound_options
+@memory_option
 @jobs_option("Searches and cells")
 @plugin_option
 def command(
@@ -89,7 +91,7 @@ def command(
     short: bool, output: str | None, scenarios: tuple[str, ...], races: tuple[str, ...],
     questions: tuple[str, ...], generated: int, threads: list[int], hardware: str,
     settings: dict[str, list[str]], seeds: int, seed: int, max_states: int, memory: str | None,
-    timeout: str | None, jobs: int | None, plugins: tuple[str, ...],
+    timeout: str | None, model: str, jobs: int | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Review a VARIANT, and the patch that it models: is it safe, where is it worth it, who pays?
 
@@ -105,6 +107,7 @@ def command(
       spfvar report my-idea --plugin my_idea.py --against per-vma-6.12
       b4 am -o- MESSAGE-ID | spfvar report spf-do-fault --patch - --number 24
       spfvar report spf-do-fault --scenario 'file-*' --race 'munmap-*'
+      spfvar report per-vma-6.12 --memory lkmm     races under the kernel's model
 
     Exit codes: 0 written, whatever the verdict; 1 something could not be run; 2 bad input; 130 interrupted.
     """
@@ -115,6 +118,7 @@ def command(
     if generated < 0:
         raise InputError(f"{generated} races", key="--generated", expected="0 or more")
     bounds = search_options(max_states, memory, timeout)
+    weak = memory_of(model)
     if output is not None:
         check_writable(output)
     if number is not None and patch_file is None:
@@ -124,6 +128,7 @@ def command(
         review = review_of(
             registry, variant, against, patch_file, number, scenarios, races, questions, generated, threads,
             hardware, settings, seeds, seed, bounds, jobs, reproduce(sys.argv[1:]), progress, plugins,
+            weak,
         )  # fmt: skip
     text = render(review, form, short)
     terminal.Place(output).put(text)
@@ -150,7 +155,7 @@ def review_of(
     scenarios: Sequence[str], races: Sequence[str], questions: Sequence[str], generated: int,
     threads: Sequence[int], hardware: str, settings: Mapping[str, Sequence[str]], seeds: int, seed: int,
     bounds: Options, jobs: int | None, line: str, progress: Progress | None = None,
-    plugins: Sequence[str] = (),
+    plugins: Sequence[str] = (), memory: Memory = "sc",
 ) -> Review:  # fmt: skip
     """The review that these options ask for, of one of the patches or of their stack.
 
@@ -178,7 +183,7 @@ def review_of(
     scope = make_scope(
         registry, variant, against=[name for name in against if name in wanted], patch=patch,
         loads=scenarios, races=races, asked=questions, threads=threads, hardware=hardware, settings=settings,
-        seeds=seeds, seed=seed, bounds=bounds, generated=generated, plugins=plugins,
+        seeds=seeds, seed=seed, bounds=bounds, generated=generated, plugins=plugins, memory=memory,
     )  # fmt: skip
     return make_review(registry, scope, line, jobs, progress)
 

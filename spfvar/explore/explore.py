@@ -134,6 +134,10 @@ class Search:
         work.covered[:] = 0
         work.counters[:] = 0
         work.s[:] = start
+        weak = self.rules.weak
+        if weak is not None and weak.seen.any():  # what is remembered would not be noted again
+            weak.seen[:] = 0
+            space.memo[:] = 0
         self._begin()
 
     @property

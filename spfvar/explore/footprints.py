@@ -13,7 +13,7 @@ looks at that mark: so each op with a register of a class reads the life of that
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,7 +24,7 @@ from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
 from spfvar.ops.orders import MB
-from spfvar.ops.places import ObjectClass
+from spfvar.ops.places import Field, ObjectClass
 
 #: Resources that are no field.
 TREE: Final = "VMA tree"
@@ -42,6 +42,7 @@ IPI: Final = "interrupts"
 EPOCH: Final = "epochs"
 PINNED: Final = "what is pinned where"
 FULL: Final = "full barriers"
+VIEWS: Final = "what threads know of weak words"
 
 #: The last bit of a mask, which stands for every resource that has none of its own.
 REST: Final = 61
@@ -77,7 +78,7 @@ _LOCAL = {
     c.REG_EQUAL, c.ADD_REGS, c.END, c.PAGE_OF, c.BUG, c.DEPEND,
 }  # fmt: skip
 _FIELD_READS = {c.LOAD, c.LOAD_TEST, c.LOAD_ODD, c.LOAD_REF, c.EQUALS, c.EQUALS_REG, c.WAIT_EQUALS}
-_WEAK_READS = {c.WEAK + code for code in _FIELD_READS}
+_WEAK_READS = {*(c.WEAK + code for code in _FIELD_READS), c.AT_MOST, c.ABOVE}
 _FIELD_WRITES = {
     c.STORE, c.STORE_REG, c.STORE_REF, c.INC_NOT_ZERO, c.DEC_AND_TEST, c.DOWN_READ, c.DOWN_READ_TRYLOCK,
     c.UP_READ, c.DOWN_WRITE, c.UP_WRITE, c.DOWNGRADE_WRITE, c.LOCK, c.TRYLOCK, c.UNLOCK,
@@ -145,7 +146,15 @@ _WEAK_WRITES = {
     c.WEAK + c.DEC_AND_TEST, *range(c.RMW_ADD, c.RMW_ADD_UNLESS + 1),
 }  # fmt: skip
 #: Ops that are full barriers in a run with weak words, besides what they do.
-_BARRIERS = {c.RCU_GP_START, c.RCU_GP_WAIT, c.IRQ_ENABLE, c.IPI_SEND, c.IPI_WAIT}
+_BARRIERS = {
+    c.RCU_GP_START, c.RCU_GP_WAIT, c.IRQ_ENABLE, c.IPI_SEND, c.IPI_WAIT, c.SRCU_READ_LOCK, c.SRCU_READ_UNLOCK,
+}  # fmt: skip
+#: Ops that change what their thread knows, in a run with weak words.
+_KNOWING = {
+    *_WEAK_READS, *_WEAK_WRITES, *_BARRIERS, *range(c.DOWN_READ, c.UNLOCK + 1),
+    *range(c.RANGE_LOCK, c.RANGE_DOWNGRADE + 1), c.FENCE, c.SYNC_START, c.SYNC_WAIT, c.TREE_STORE, c.FIND_VMA,
+    c.ALLOC, c.FREE, c.RCU_READ_LOCK, c.RCU_READ_UNLOCK, c.IRQ_DISABLE,
+}  # fmt: skip
 #: Ops that may find that they have to wait.
 WAITING: Final = frozenset(
     (
@@ -179,17 +188,20 @@ QUEUEING: Final = frozenset(
 )
 
 
-def footprint(op: Op, deferred: Iterable[ObjectClass], weak: bool = False) -> Footprint:
+def footprint(op: Op, deferred: Iterable[ObjectClass], weak: Collection[Field] = ()) -> Footprint:
     """What an op touches in a run that defers the freeing of some classes to a grace period.
 
-    ``weak``: the run has weak words, so that some ops are full barriers besides.
+    ``weak``: the run's weak fields; if it has any, some ops are full barriers besides.
     """
     found = Footprint()
-    if weak and op.code == c.ALLOC:  # which stores to weak words of the object
-        found.unknown = True
-    if weak and op.code in _BARRIERS:
+    if op.code == c.ALLOC and op.place is not None:  # which stores to weak words of the object
+        found.writes |= {field for field in weak if field.cls == op.place.field.cls}
+    if weak and (op.code in _BARRIERS or "full" in op.order):
         found.writes.add(FULL)
-        found.unknown = op.code == c.IPI_SEND
+    if weak and op.code == c.IPI_SEND:  # a full barrier on every other CPU
+        found.writes.add(VIEWS)
+    elif weak and (op.order or op.code in _KNOWING):
+        found.adds.add(VIEWS)
     operands = [r for r in (op.dst, op.src, op.src2, op.src3) if r is not None]
     if op.place is not None:
         operands.append(op.place.register)
@@ -217,8 +229,6 @@ def footprint(op: Op, deferred: Iterable[ObjectClass], weak: bool = False) -> Fo
         found.reads.add(place)
     elif op.code in _WEAK_WRITES:
         found.writes.add(place)
-        if "full" in op.order:
-            found.writes.add(FULL)
     elif op.code == c.FENCE:
         found.writes |= {FULL} if op.order == MB else set()
     elif op.code in _FIXED:
@@ -262,7 +272,7 @@ def deferred_by(ops: Iterable[Op]) -> set[ObjectClass]:
 
 
 def masks_of(
-    ops: Sequence[Op], deferred: Iterable[ObjectClass], weak: bool = False
+    ops: Sequence[Op], deferred: Iterable[ObjectClass], weak: Collection[Field] = ()
 ) -> tuple[Masks, tuple[Hashable, ...]]:
     """Bit masks of resources by node (columns READ, WRITE, ADD), and the resource of each bit.
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from spfvar.automata.automaton import Automaton, Node, minimise
+from spfvar.automata.weaken import Memory, weak_fields
+from spfvar.explore import barriers
 from spfvar.explore.sections import BUMP, begun_by, first_bumps, nothing, without_sections
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
@@ -106,11 +108,17 @@ class Guards:
     """What may be a guard in the automata of a race, among ``wanted`` primitives, and where.
 
     ``found`` has each guard as a whole, and at every call of its function, in the order of the text.
+    ``memory``: the memory model; barriers are guards under "lkmm", where the race has weak words.
     """
 
     def __init__(
-        self, automata: Mapping[str, Automaton], wanted: Callable[[Op], bool] = lambda _: True
+        self,
+        automata: Mapping[str, Automaton],
+        wanted: Callable[[Op], bool] = lambda _: True,
+        memory: Memory = "sc",
     ) -> None:
+        ops = (op for automaton in automata.values() for op in automaton.ops())
+        self._weak = weak_fields(ops) if memory == "lkmm" else frozenset[Field]()
         self._compared = {
             op.place.field
             for automaton in automata.values()
@@ -119,7 +127,7 @@ class Guards:
         }
         nodes: dict[Guard, dict[str, list[int]]] = {}
         for name, automaton in automata.items():
-            for number, guard in _guards_of(automaton, self._compared, wanted):
+            for number, guard in _guards_of(automaton, self._compared, wanted, self._weak):
                 for key in {guard.everywhere, guard}:
                     nodes.setdefault(key, {}).setdefault(name, []).append(number)
         self._automata = automata
@@ -189,7 +197,7 @@ class Guards:
             if without is None:
                 return None
             changed[name] = without
-        if all(_alike(automaton, self._plain[name]) for name, automaton in changed.items()):
+        if all(_alike(automaton, self._plain[name], bool(self._weak)) for name, automaton in changed.items()):
             return Removal(guard, None, ALIKE)
         return Removal(guard, changed)
 
@@ -199,6 +207,7 @@ def find_guards(
     alone: Covered,
     reached: Covered,
     wanted: Callable[[Op], bool] = lambda _: True,
+    memory: Memory = "sc",
 ) -> list[Removal]:
     """Every guard that the race comes by, among ``wanted`` primitives.
 
@@ -206,7 +215,7 @@ def find_guards(
     one outcome, and without it the protocol goes on as if it had that one.  ``reached``: what occurs in the
     race.
     """
-    guards = Guards(automata, wanted)
+    guards = Guards(automata, wanted, memory)
     removals = []
     for guard in guards.found:
         here = guards.outcomes(guard, reached)
@@ -224,18 +233,20 @@ def _unmarked(automaton: Automaton) -> Automaton:
     return Automaton(automaton.name, tuple(nodes))
 
 
-def _alike(one: Automaton, other: Automaton) -> bool:
-    """Do two automata behave alike, but for steps that do nothing?"""
+def _alike(one: Automaton, other: Automaton, weak: bool) -> bool:
+    """Do two automata behave alike, but for steps that do nothing?  ``weak``: barriers do something."""
     if one is other:
         return True
-    mine, theirs = ({n.op for n in automaton.nodes if not _does_nothing(n)} for automaton in (one, other))
-    return mine == theirs and _contracted(one) == _contracted(other)
+    mine, theirs = (
+        {n.op for n in automaton.nodes if not _does_nothing(n, weak)} for automaton in (one, other)
+    )
+    return mine == theirs and _contracted(one, weak) == _contracted(other, weak)
 
 
-def _contracted(automaton: Automaton) -> Automaton:
+def _contracted(automaton: Automaton, weak: bool) -> Automaton:
     def behind(number: int) -> int:
         seen: set[int] = set()
-        while _does_nothing(automaton.nodes[number]) and number not in seen:
+        while _does_nothing(automaton.nodes[number], weak) and number not in seen:
             seen.add(number)
             (number,) = automaton.nodes[number].successors
         return number
@@ -244,8 +255,9 @@ def _contracted(automaton: Automaton) -> Automaton:
     return minimise(automaton.name, nodes, behind(0))
 
 
-def _does_nothing(node: Node) -> bool:
-    return node.op.code == c.NOP and not node.op.sleeps and len(node.successors) == 1
+def _does_nothing(node: Node, weak: bool) -> bool:
+    nothing = node.op.code == c.NOP and not node.op.sleeps and len(node.successors) == 1
+    return nothing and not (weak and barriers.is_fence(node.op))
 
 
 def _outcomes(covered: Collection[tuple[int, int]], node: int) -> set[int]:
@@ -253,9 +265,13 @@ def _outcomes(covered: Collection[tuple[int, int]], node: int) -> set[int]:
 
 
 def _guards_of(
-    automaton: Automaton, compared: Collection[Field], wanted: Callable[[Op], bool]
+    automaton: Automaton,
+    compared: Collection[Field],
+    wanted: Callable[[Op], bool],
+    weak: Collection[Field],
 ) -> Iterator[tuple[int, Guard]]:
-    """Nodes, and what they may be a guard of."""
+    """Nodes, and what they may be a guard of.  With ``weak`` fields barriers are guards, too."""
+    dependents = barriers.dependents_of(automaton, weak) if weak else ()
     bumps = first_bumps(automaton, compared)
     loaded = _loaded(automaton)
     for number, node in enumerate(automaton.nodes):
@@ -274,6 +290,8 @@ def _guards_of(
             yield number, _guard(op, GRACE_PERIOD)
         if op.code in _SKIPPED:
             yield number, _guard(op, _SKIPPED[op.code])
+        if weak:
+            yield from ((number, _guard(op, kind)) for kind in barriers.kinds_of(op, dependents, weak))
         marks = op.code == c.STORE or (op.code == c.STORE_REG and op.src in loaded)
         if marks and op.place is not None and op.place.field in compared:
             yield number, _guard(op, STORE)
@@ -336,4 +354,5 @@ _REPLACED: Mapping[str, Callable[[Node, int], Node]] = {
     IPI: _skips,
     WAIT: _skips,
     STORE: _skips,
+    **barriers.REPLACED,
 }

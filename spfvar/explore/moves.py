@@ -22,7 +22,7 @@ State = npt.NDArray[np.int16]
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One primitive that was executed: by whom, its node and outcome, the state on both sides.
+    """One primitive that was executed: by whom, its node and outcome, the state on both sides, its choice.
 
     ``outcome`` is BLOCKED for a thread that has to wait and VIOLATED for the primitive to blame.
     """
@@ -32,6 +32,7 @@ class Move:
     outcome: int
     before: State
     after: State
+    choice: int = 0
 
     @property
     def idle(self) -> bool:
@@ -76,14 +77,18 @@ class Walker:
         outcome = int(
             take(world.weak, self.state, world.program.table, world.layout.g, thread, choice, self._out)
         )
-        return Move(thread, node, outcome, before, self.state.copy())
+        return Move(thread, node, outcome, before, self.state.copy(), choice)
 
     def can_move(self, thread: int) -> bool:
         """Would the thread's next primitive change anything?"""
-        state = self.state.copy()
-        move = self.go(thread * WAYS)
-        self.state = state
-        return not move.idle
+        state = self.state
+        for choice in range(self.choices(thread)):
+            self.state = state.copy()
+            move = self.go(thread * WAYS + choice)
+            self.state = state
+            if not move.idle:
+                return True
+        return False
 
     def at_rest(self) -> bool:
         """Can nobody move?"""

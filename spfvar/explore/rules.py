@@ -31,13 +31,12 @@ from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
 from spfvar.ops.op import Op
 from spfvar.ops.places import RANGE_WORDS, RWSEM_WORDS, SPIN_WORDS, ObjectClass
-from spfvar.transition.weak import LOADS
 
 Ints = npt.NDArray[np.int64]
 _SUCCESSORS = slice(c.C_SUCC, c.C_SUCC + c.MAX_OUTCOMES)
 _FUTURE = 3
-#: Ops whose outcome, or message, is an open choice.
-OPEN = (c.CHOOSE, *LOADS)
+#: Ops whose outcome is an open choice.  A load of a weak word is one where it has several messages to read.
+OPEN = (c.CHOOSE,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +76,14 @@ def piece_of(
 ) -> Piece:
     """A program's piece, in a run that defers the freeing of some classes to a grace period."""
     op = table[:, c.C_OP]
-    masks, resources = masks_of(ops, deferred, layout.weak_words > 0)
+    masks, resources = masks_of(ops, deferred, layout.weak_fields)
     address = int(layout.g[c.G_R_ADDR])
     live = live_at(table, address)
     dying, forgotten = dying_at(table, live)
     return Piece(
         table,
         (op == c.END) | (op == c.RCU_GP_START),
-        np.array([_kind(code) for code in op.tolist()], dtype=np.int64),
+        np.array([_kind(code, layout.weak_words > 0) for code in op.tolist()], dtype=np.int64),
         np.array([code not in WAITING and code not in OPEN for code in op.tolist()]),
         np.hstack([masks, futures_of(masks, table)]),
         resources,
@@ -94,7 +93,9 @@ def piece_of(
     )
 
 
-def _kind(code: int) -> int:
+def _kind(code: int, weak: bool) -> int:
+    if weak and code == c.ALLOC:  # whoever knew something of the memory's former words knows it no more
+        return k.ANY
     return k.ALONE if code in ALONE else k.QUEUEING if code in QUEUEING else k.ANY
 
 

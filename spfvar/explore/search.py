@@ -20,6 +20,7 @@ from spfvar.explore.symmetry import rename, sort_threads
 from spfvar.ops import codes as c
 from spfvar.transition.jit import compiled, inlined
 from spfvar.transition.quiescent import wrong_at_rest
+from spfvar.transition.sole import one_message
 from spfvar.transition.weakly import most_ways, settled, step_of, ways_of
 
 # --- counters ----------------------------------------------------------------------------------------
@@ -139,11 +140,27 @@ def node_of(space, part):
 
 
 @inlined
+def has_one_way(space, work, rules, tid, node):
+    """May the thread do one thing only at the node that it is about to execute?"""
+    memory = work.parts[work.order.shape[0]]
+    return one_message(
+        rules.weak,
+        rules.table,
+        rules.g,
+        space.threads.rows,
+        work.parts[tid],
+        space.memories.rows,
+        memory,
+        node,
+    )
+
+
+@inlined
 def independent(space, work, rules, tid):
     """Is the next primitive of a thread one that nothing the others may still do conflicts with?"""
     m = rules.masks
     node = node_of(space, work.parts[tid])
-    if not rules.runs[node]:
+    if not rules.runs[node] or not has_one_way(space, work, rules, tid, node):
         return False
     reads = 0
     writes = 0
@@ -164,7 +181,8 @@ def independent(space, work, rules, tid):
 @inlined
 def next_runner(space, work, rules, tid):
     """The thread that goes on at once after a primitive of ``tid``, or -1: then the state is stored."""
-    if rules.merge and rules.private[node_of(space, work.parts[tid])]:
+    node = node_of(space, work.parts[tid])
+    if rules.merge and rules.private[node] and has_one_way(space, work, rules, tid, node):
         return tid
     if rules.partial:
         threads = work.order.shape[0]

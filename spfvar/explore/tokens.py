@@ -3,6 +3,7 @@
 ``VARIANT:RACE:PAYLOAD``.  The payload, in URL-safe base64, holds a version, a digest of variant and race (so
 that a changed model is noticed), the violation's code, the path as runs of primitives of one thread, and for
 each primitive half a byte of all executed so far (so that a replay knows where a changed model leaves it).
+The version says under which memory model the path was found.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from spfvar.automata.weaken import Memory
 from spfvar.errors import InputError, shorten
 from spfvar.explore.search import WAYS
 from spfvar.explore.trace import Step
@@ -20,7 +22,8 @@ from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
 from spfvar.scenario.race import race_hash
 
-_VERSION = 1
+#: By memory model.
+_VERSIONS: dict[Memory, int] = {"sc": 1, "lkmm": 2}
 _DIGEST = 3
 _HEAD = 1 + _DIGEST + 1
 #: Longer paths are no counterexamples that anybody would replay; it bounds what a damaged token can ask for.
@@ -29,7 +32,10 @@ _LONGEST = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A path: ``ways`` from the start, one primitive each, ``sums`` behind each; what its end violates."""
+    """A path: ``ways`` from the start, one primitive each, ``sums`` behind each; what its end violates.
+
+    ``memory`` is the memory model of the run.
+    """
 
     variant: str
     race: str
@@ -37,6 +43,7 @@ class Token:
     code: int
     ways: tuple[int, ...]
     sums: tuple[int, ...]
+    memory: Memory = "sc"
 
     def __str__(self) -> str:
         """The text that `parse` reads."""
@@ -44,7 +51,7 @@ class Token:
         path = _number(len(runs)) + b"".join(bytes([way]) + _number(more) for way, more in runs)
         pairs = zip(self.sums[::2], [*self.sums[1::2], 0], strict=False)
         sums = bytes(low | high << 4 for low, high in pairs)
-        payload = bytes([_VERSION]) + self.digest + bytes([self.code]) + path + sums
+        payload = bytes([_VERSIONS[self.memory]]) + self.digest + bytes([self.code]) + path + sums
         text = base64.urlsafe_b64encode(payload).decode("ascii").rstrip("=")
         return f"{self.variant}:{self.race}:{text}"
 
@@ -56,6 +63,8 @@ def model_digest(world: RaceWorld) -> bytes:
     digest.update(world.start.tobytes())
     for op in world.program.ops:
         digest.update(f"{op.function}/{op.name}\n".encode())
+    if world.weak is not None:  # and what orders what
+        digest.update(world.weak.nodes.tobytes())
     return digest.digest()[:_DIGEST]
 
 
@@ -77,7 +86,7 @@ def token_of(
     """The token of a path that was recorded as these primitives."""
     summing = Summing()
     sums = tuple(summing.add(step) for step in steps)
-    return str(Token(variant, race, model_digest(world), code, tuple(ways), sums))
+    return str(Token(variant, race, model_digest(world), code, tuple(ways), sums, world.memory))
 
 
 def parse(text: str) -> Token:
@@ -93,8 +102,9 @@ def parse(text: str) -> Token:
         raise _bad("its last part is damaged", text) from None
     if len(data) <= _HEAD:
         raise _bad("its last part is cut off", text)
-    if data[0] != _VERSION:
-        raise _bad(f"its version is {data[0]}, not {_VERSION}", text)
+    memory = next((name for name, version in _VERSIONS.items() if version == data[0]), None)
+    if memory is None:
+        raise _bad(f"its version is {data[0]}, not {' or '.join(map(str, _VERSIONS.values()))}", text)
     code = data[_HEAD - 1]
     if not 0 < code < len(c.VIOLATIONS):
         raise _bad("it names no violation", text)
@@ -102,7 +112,7 @@ def parse(text: str) -> Token:
     sums = [half for byte in data[rest_at:] for half in (byte & 15, byte >> 4)]
     if len(sums) != len(ways) + len(ways) % 2:
         raise _bad("its last part is cut off", text)
-    return Token(variant, race, data[1 : 1 + _DIGEST], code, tuple(ways), tuple(sums[: len(ways)]))
+    return Token(variant, race, data[1 : 1 + _DIGEST], code, tuple(ways), tuple(sums[: len(ways)]), memory)
 
 
 def _path(data: bytes, text: str) -> tuple[list[int], int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from spfvar.explore.moves import Move, Walker
 from spfvar.explore.search import WAYS
+from spfvar.explore.stale import Histories, Old
 from spfvar.explore.words import Words
 from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
@@ -31,6 +32,7 @@ class Step:
 
     ``number`` counts from 1 and is shared by primitives that nobody could come between; ``outcome`` is empty
     for a primitive that has only one; ``changes`` are sentences such as "pmd[0]: page_table 0 -> NULL".
+    ``old``: it is a load that returned an old value; the last change says so.
     """
 
     number: int
@@ -39,6 +41,7 @@ class Step:
     name: str
     outcome: str
     changes: tuple[str, ...]
+    old: Old | None = None
 
     @property
     def is_work(self) -> bool:
@@ -61,10 +64,11 @@ class Step:
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
-        return {
+        entry: dict[str, object] = {
             "step": self.number, "thread": self.thread, "function": self.function,
             "primitive": self.name, "outcome": self.outcome, "changes": list(self.changes),
         }  # fmt: skip
+        return entry if self.old is None else entry | {"old": self.old.as_dict()}
 
 
 @dataclass(slots=True)
@@ -148,6 +152,7 @@ class Recorder:
         self.world = world
         self.words = Words(world)
         self.locks = Locks(self.words)
+        self.histories = Histories(self.words) if world.weak is not None else None
         self.number = 0
         self._thread = -1
 
@@ -164,9 +169,11 @@ class Recorder:
         changes = self.locks.note(move, op)
         changes += self.words.changes(move.before, move.after, move.thread)
         changes += self._handed_over(move)
+        old = self.histories.note(move, op, self.number) if self.histories is not None else None
+        changes += [str(old)] if old is not None else []
         return Step(
             self.number, self.world.names[move.thread], op.function, op.name, outcome_text(op, move.outcome),
-            tuple(changes),
+            tuple(changes), old,
         )  # fmt: skip
 
     def _handed_over(self, move: Move) -> list[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from spfvar.automata.weaken import Memory
 from spfvar.explore.explore import Exploration, explore
 from spfvar.explore.moves import way_round
 from spfvar.explore.options import Options
@@ -17,13 +18,23 @@ from spfvar.explore.tokens import token_of
 from spfvar.explore.trace import Trace, record
 from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
-from spfvar.transition.weak import SEEN_FULL, SEEN_UNORDERED
+from spfvar.transition.views import SEEN_FULL, SEEN_UNORDERED
 
 SAFE = "safe"
 VIOLATION = "violation"
 INCOMPLETE = "incomplete"
 
 Progress = Callable[[int, int, float], None]
+
+
+class _Coded(Protocol):
+    """A violation, of a search or of a walk."""
+
+    @property
+    def code(self) -> int: ...
+
+
+V = TypeVar("V", bound=_Coded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,7 @@ class Verdict:
     ``verdict`` is safe (every state was seen), violation or incomplete (``why`` names the bound).
     ``vacuous`` names what the race wants to see at least once and none did: then "safe" says little.
     ``findings`` are shortest first.  Of random walks there were ``walks``: they have ``transitions``, and no
-    states.
+    states.  ``memory``: the memory model; without weak words it is "sc" in any case.
     """
 
     variant: str
@@ -57,6 +68,7 @@ class Verdict:
     vacuous: tuple[str, ...] = ()
     why: str = ""
     walks: int = 0
+    memory: Memory = "sc"
 
     @property
     def property(self) -> str:
@@ -81,6 +93,8 @@ class Verdict:
             "why": self.why or None,
             "token": first.token if first else None,
         }
+        if self.memory != "sc":
+            entry["memory"] = self.memory
         if self.walks:
             entry["walks"] = self.walks
         if len(self.findings) > 1:
@@ -99,11 +113,9 @@ def judge(
     found = explore(world, options, progress)
     found, seconds = _shortest(world, options, found, progress)
     limits = [v for v in found.violations if v.code == c.V_NO_MEMORY]
-    unreal = {c.V_NO_MEMORY} | ({c.V_DEADLOCK, c.V_LIVELOCK} if history_full(world) else set())
-    real = [v for v in found.violations if v.code not in unreal]
     findings = tuple(
         finding_of(world, variant, race, violation.code, found.ways_of(violation), violation.node)
-        for violation in real
+        for violation in real_violations(world, found.violations)
     )
     beyond = beyond_model(world)
     whole = found.complete and not limits and not beyond
@@ -115,8 +127,15 @@ def judge(
         why = f"out of objects: {world.program.ops[limits[0].node].name}" if limits else found.why
     vacuous = tuple(never_reached(world, found.covered)) if verdict == SAFE else ()
     return Verdict(
-        variant, race, verdict, found.states, found.transitions, found.depth, seconds, findings, vacuous, why
+        variant, race, verdict, found.states, found.transitions, found.depth, seconds, findings, vacuous, why,
+        memory=world.memory,
     )  # fmt: skip
+
+
+def real_violations(world: RaceWorld, found: Sequence[V]) -> list[V]:
+    """Those that are no bound of the model: no objects left, or a history with no room for a store."""
+    unreal = {c.V_NO_MEMORY} | ({c.V_DEADLOCK, c.V_LIVELOCK} if history_full(world) else set())
+    return [violation for violation in found if violation.code not in unreal]
 
 
 def history_full(world: RaceWorld) -> bool:

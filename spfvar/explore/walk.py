@@ -3,7 +3,8 @@
 A walk lets threads drawn at random execute one primitive each, over the same transition function.  How
 readily it leaves a thread that could go on is drawn for each walk, from "after every primitive" to "hardly
 ever": some races need many switches, and some a long run of one thread at the right place.  A walk proves
-nothing: it finds violations, or it does not.
+nothing: it finds violations, or it does not.  A load of a weak word returns one of the messages that it may
+see, each as likely as the others.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
 from spfvar.transition.jit import compiled, inlined
 from spfvar.transition.quiescent import wrong_at_rest
-from spfvar.transition.step import step
+from spfvar.transition.weakly import readable, settled, step_of
 
 #: Of ten thousand: how likely a walk's last thread goes on.
 STAYS: Final = (0, 5_000, 8_000, 9_300, 9_800, 9_950)
@@ -123,7 +124,8 @@ def at_rest(s, table, g, locks, sequences):
 
 @compiled
 def walk(
-    s, start, table, g, locks, sequences, seeds, stays, limit, random, out, blocked, trail, covered, counters
+    weak, s, start, table, g, locks, sequences, seeds, stays, limit, random, out, blocked, trail, covered,
+    counters,
 ):  # fmt: skip
     """Walk until something is violated or the seeds are used up; returns its code, or CUT."""
     threads = g[c.G_THREADS]
@@ -153,7 +155,16 @@ def walk(
                 choice = draw(random, table[node, c.C_IMM])
             waited = s[tb + c.T_WAIT]
             out[c.OUT_WOKEN] = 0
-            outcome = step(s, table, g, tid, choice, out)
+            messages = readable(weak, s, table, g, tid)
+            if messages > 1:
+                choice = draw(random, messages)
+            tries = 0
+            outcome = c.BLOCKED
+            while outcome == c.BLOCKED and tries < messages:  # a wait may end by another message
+                if tries > 0:
+                    choice = choice + 1 if choice + 1 < messages else 0
+                outcome = step_of(weak, s, table, g, tid, choice, out)
+                tries += 1
             if outcome == c.BLOCKED:
                 blocked[tid] = True
                 if s[tb + c.T_WAIT] == waited:
@@ -166,6 +177,7 @@ def walk(
                 counters[N_AT_REST] = 0
                 break
             if outcome >= 0:
+                settled(weak, s, g)
                 covered[node * c.MAX_OUTCOMES + outcome] = 1
                 for thread in range(threads):
                     blocked[thread] = False
@@ -205,7 +217,7 @@ def walks(
         until = min(options.walks, int(counters[N_WALKS]) + _CHUNK)
         code = int(
             walk(
-                s, world.start, world.program.table, world.layout.g, world.locks, world.sequences,
+                world.weak, s, world.start, world.program.table, world.layout.g, world.locks, world.sequences,
                 seeds[:until], stays, options.steps, *work,
             )
         )  # fmt: skip

@@ -9,7 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from spfvar.explore.shorten import Path, shortened
-from spfvar.explore.verdict import INCOMPLETE, VIOLATION, Progress, Verdict, finding_of, never_reached
+from spfvar.explore.verdict import (
+    INCOMPLETE,
+    VIOLATION,
+    Progress,
+    Verdict,
+    beyond_model,
+    finding_of,
+    never_reached,
+    real_violations,
+)
 from spfvar.explore.walk import Walked, WalkOptions, walks
 from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
@@ -46,7 +55,7 @@ def judge_walks(
     why = "" if findings else tally.why(options)
     return Verdict(
         variant, race, VIOLATION if findings else INCOMPLETE, 0, tally.steps, 0, time.perf_counter() - began,
-        findings, vacuous, why, tally.walks,
+        findings, vacuous, why, tally.walks, world.memory,
     )  # fmt: skip
 
 
@@ -81,7 +90,7 @@ class _Tally:
         for violation in found.violations:
             if violation.code == c.V_NO_MEMORY:
                 self.wanting = self.world.program.ops[violation.node].name
-            elif violation.code not in self.paths:
+            elif violation.code not in self.paths and real_violations(self.world, [violation]):
                 self.paths[violation.code] = shortened(self.world, violation.ways, violation.code)
 
     def shortest_first(self) -> list[tuple[int, Path]]:
@@ -97,4 +106,6 @@ class _Tally:
             parts.append(f"{self.endless} of them were cut after {options.steps} primitives")
         if self.wanting:
             parts.append(f"some of them ran out of objects: {self.wanting}")
+        if beyond := beyond_model(self.world):
+            parts.append(beyond)
         return "; ".join(parts)

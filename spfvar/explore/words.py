@@ -68,7 +68,8 @@ class Words:
         for op in world.program.ops:
             if op.place is None:
                 continue
-            register = {c.STORE_REF: op.src, c.LOAD_REF: op.dst}.get(op.code)
+            code = op.code - c.WEAK if c.FIRST_WEAK <= op.code <= c.LAST_WEAK else op.code
+            register = {c.STORE_REF: op.src, c.LOAD_REF: op.dst}.get(code)
             if register is not None and register.cls is not None:
                 self._references[op.place.field] = register.cls
         self.label: dict[int, str] = {}

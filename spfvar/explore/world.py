@@ -14,7 +14,7 @@ from spfvar.automata.automaton import Automaton
 from spfvar.automata.layout import Layout, Sizes, Words
 from spfvar.automata.link import Program, link
 from spfvar.automata.lower import lower
-from spfvar.automata.weaken import Memory, weaken
+from spfvar.automata.weaken import Memory, strengthen, weak_fields, weaken
 from spfvar.explore.views import weak_of
 from spfvar.mm.grace_period import gp_kthread
 from spfvar.ops import codes as c
@@ -24,7 +24,7 @@ from spfvar.plugins.variant import Stack
 from spfvar.scenario.actors import actor_text
 from spfvar.scenario.race import MAX_ANON_PAGES, Race, RaceVma
 from spfvar.scenario.verbs import ACCESSES, PINNING
-from spfvar.transition.weak import Weak
+from spfvar.transition.views import Weak
 
 KTHREAD = "rcu_gp_kthread"
 LANE = 4  # 16-bit words per 64-bit word
@@ -52,6 +52,11 @@ class RaceWorld:
     weak: Weak | None = None
 
     @property
+    def memory(self) -> Memory:
+        """The memory model that it runs under; without weak words there is no difference, and it is "sc"."""
+        return "sc" if self.weak is None else "lkmm"
+
+    @property
     def threads(self) -> int:
         """Threads of all actors, and the grace-period kthread if there is one."""
         return len(self.names)
@@ -62,10 +67,13 @@ def build_race(race: Race, stack: Stack, memory: Memory = "sc") -> RaceWorld:
     return build_world(race, extract_race(race, stack), memory=memory)
 
 
-def extract_race(race: Race, stack: Stack, callers: bool = False) -> dict[str, Automaton]:
+def extract_race(
+    race: Race, stack: Stack, callers: bool = False, memory: Memory | None = None
+) -> dict[str, Automaton]:
     """The automaton of each actor, and of the grace-period kthread if anything is freed by RCU.
 
-    ``callers``: the calls of a function are kept apart.
+    ``callers``: the calls of a function are kept apart.  ``memory``: with the nodes of a world under that
+    memory model; None: whichever it will be.
     """
     automata = {
         actor.name: stack.automaton(actor.name, actor_text(race, actor), callers) for actor in race.actor
@@ -73,7 +81,13 @@ def extract_race(race: Race, stack: Stack, callers: bool = False) -> dict[str, A
     kthread = gp_kthread(automata.values())
     if kthread is not None:
         automata[KTHREAD] = stack.automaton(KTHREAD, kthread)
-    return automata
+    return automata if memory is None else with_nodes_of(automata, memory)
+
+
+def with_nodes_of(automata: dict[str, Automaton], memory: Memory) -> dict[str, Automaton]:
+    """Automata of texts with the nodes, and their numbers, that they have in a world under a memory model."""
+    ops = (op for automaton in automata.values() for op in automaton.ops())
+    return automata if memory == "lkmm" and weak_fields(ops) else strengthen(automata)
 
 
 def build_world(
@@ -86,8 +100,7 @@ def build_world(
     with_rcu = KTHREAD in automata
     sizes = sizes or sizes_of(race, automata)
     automata = lower(automata, sizes)
-    if memory == "lkmm":
-        automata = weaken(automata)
+    automata = weaken(automata) if memory == "lkmm" else strengthen(automata)
     layout = Layout(sizes, automata.values())
     program = link(automata, layout, lifetimes=True)
     start = start_state(race, layout, program)

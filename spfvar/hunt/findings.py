@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from spfvar.automata.weaken import Memory
 from spfvar.explore.explore import explore
 from spfvar.explore.options import Options
 from spfvar.explore.verdict import Finding as Broken
@@ -59,15 +60,16 @@ def program_of(race: Race) -> list[str]:
 
 
 def finding_of(
-    stack: Stack, broke: Race, cause: Cause, races: int, options: Options, taken: set[str]
-) -> Finding:
+    stack: Stack, broke: Race, cause: Cause, races: int, options: Options, taken: set[str],
+    model: Memory = "sc",
+) -> Finding:  # fmt: skip
     """Reduce a race that broke, name it, and get its shortest trace.
 
-    ``taken`` holds names that are in use, and gets the new one.
+    ``taken`` holds names that are in use, and gets the new one.  ``model`` is the memory model.
     """
 
     def breaks(race: Race) -> bool:
-        world = build_race(race, stack)
+        world = build_race(race, stack, model)
         found = cause_of(world, explore(world, options))
         return found is not None and same_cause(found, cause)
 
@@ -77,11 +79,11 @@ def finding_of(
     race = race.model_copy(
         update={
             "title": title,
-            "source": f"spfvar hunt {stack.variant.name}",
+            "source": f"spfvar hunt {stack.variant.name}{' --memory lkmm' * (model == 'lkmm')}",
             "properties": [cause.property],
         }
     )
-    verdict = judge(build_race(race, stack), stack.variant.name, name, options)
+    verdict = judge(build_race(race, stack, model), stack.variant.name, name, options)
     return Finding(name, race, cause, verdict.findings[0], verdict.states, races)
 
 

@@ -21,9 +21,12 @@ from spfvar.automata.automaton import Automaton
 from spfvar.automata.layout import Layout, Sizes, registers_of
 from spfvar.automata.link import Program, link
 from spfvar.automata.lower import lower, resizes
+from spfvar.automata.weaken import Memory as Model
+from spfvar.automata.weaken import strengthen, weaken_each, without_fences
 from spfvar.explore.footprints import deferred_by
 from spfvar.explore.options import Options
 from spfvar.explore.rules import Followed, Piece, join, moved, piece_of
+from spfvar.explore.views import weak_of
 from spfvar.explore.world import (
     KTHREAD,
     RaceWorld,
@@ -107,9 +110,10 @@ class Joint:
 
 
 class Ground:
-    """Makes the races of a memory ready, under one design."""
+    """Makes the races of a memory ready, under one design and a memory model."""
 
-    def __init__(self, stack: Stack, memory: Memory, options: Options) -> None:
+    def __init__(self, stack: Stack, memory: Memory, options: Options, model: Model = "sc") -> None:
+        self._model: Model = model
         self._stack = stack
         self._memory = memory
         self._options = options
@@ -154,6 +158,8 @@ class Ground:
             plot.memories[number] = memory_of(race, layout)
         state = plot.memories[number].copy()
         begin(race, layout, state, joint.entries)
+        if layout.weak_words:
+            layout.begin_histories(state)
         return state
 
     def key(self, number: int, joint: Joint, start: State) -> bytes:
@@ -195,7 +201,11 @@ class Ground:
         key = (id(text), resized, sizes.policies == 0)
         if key not in self._lowered:
             name = text.automaton.name
-            self._lowered[key] = self._needs(lower({name: text.automaton}, sizes, resized)[name])
+            lowered = lower({name: text.automaton}, sizes, resized)
+            weak = self._model == "lkmm"
+            self._lowered[key] = self._needs(
+                weaken_each(lowered[name]) if weak else strengthen(lowered)[name]
+            )
         return self._lowered[key]
 
     def _needs(self, automaton: Automaton) -> _Lowered:
@@ -232,7 +242,10 @@ class Ground:
         automata = {name: one.automaton for name, one in lowered.items()}
         start = np.zeros(layout.words + -layout.words % 4, dtype=np.int16)
         begin(race, layout, start, entries)
-        world = RaceWorld(race, layout, program, automata, start, plot.locks, plot.sequences, names, groups)
+        world = RaceWorld(
+            race, layout, program, automata, start, plot.locks, plot.sequences, names, groups,
+            weak_of(layout, program) if self._model == "lkmm" else None,
+        )  # fmt: skip
         followed = join(world, {name: one.piece for name, one in linked.items()}, self._options, plot.bits)
         digest = hashlib.sha256(repr((race.table_pages, layout.sizes.pages, race.mms)).encode())
         for group in groups:
@@ -280,7 +293,8 @@ class _Plot:
         name = program.automaton.name
         key = (id(program), deferred if name == KTHREAD else None)
         if key not in self._linked:
-            linked = link({name: program.automaton}, self.layout, lifetimes=True)
+            automaton = program.automaton if self.layout.weak_words else without_fences(program.automaton)
+            linked = link({name: automaton}, self.layout, lifetimes=True)
             piece = piece_of(linked.ops, linked.table, self.layout, deferred)
             steps = tuple(_step_text(op) for op in linked.ops)
             self._linked[key] = Linked(linked.ops, piece, steps)

@@ -75,7 +75,7 @@ class GuardHunter:
             self._run(list(group.races()))
 
     def _run(self, races: list[Race]) -> None:
-        automata = extract_race(races[0], self.stack, callers=True)
+        automata = extract_race(races[0], self.stack, callers=True, memory="sc")
         guards = Guards(automata, self.wanted(races[0]))
         if not self._looked_for(guards):
             self.races += len(races)
@@ -174,7 +174,7 @@ def without_guard(
     race: Race, stack: Stack, guard: Guard, wanted: Wanted, options: Options
 ) -> RaceWorld | None:
     """A race without the guard; None if it does not come by it, breaks anyway, or is the same without."""
-    automata = extract_race(race, stack, callers=True)
+    automata = extract_race(race, stack, callers=True, memory="sc")
     world = build_world(race, automata)
     found = explore(world, options)
     if found.violations or not found.complete:

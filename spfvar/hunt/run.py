@@ -9,9 +9,11 @@ from itertools import compress
 import numpy as np
 import numpy.typing as npt
 
+from spfvar.automata.weaken import Memory
 from spfvar.explore.explore import Exploration, Search, run
 from spfvar.explore.options import Options
 from spfvar.explore.properties import property_of
+from spfvar.explore.verdict import beyond_model, real_violations
 from spfvar.explore.world import RaceWorld
 from spfvar.hunt.focus import Focus
 from spfvar.hunt.ground import Ground, Joint
@@ -60,14 +62,15 @@ class Outcome:
 class Hunter:
     """Runs groups of races under one design, and what it cannot tell apart once.
 
-    ``focus``: only those that can tell the design from another one.  ``generated`` counts the races of all
-    groups so far.  ``steps``: the design's primitives in them, as
+    ``focus``: only those that can tell the design from another one.  ``model`` is the memory model.
+    ``generated`` counts the races of all groups so far.  ``steps``: the design's primitives in them, as
     "function: primitive", of which ``reached`` were executed.
     """
 
     stack: Stack
     options: Options = BOUNDS
     focus: Focus | None = None
+    model: Memory = "sc"
     generated: int = 0
     steps: set[str] = field(default_factory=set)
     reached: set[str] = field(default_factory=set)
@@ -85,7 +88,7 @@ class Hunter:
             self.generated += len(memory.starts)
             return
         if memory.name not in self._grounds:
-            self._grounds[memory.name] = Ground(self.stack, memory, self.options)
+            self._grounds[memory.name] = Ground(self.stack, memory, self.options, self.model)
         ground = self._grounds[memory.name]
         joint = ground.joint(group)
         world = joint.world
@@ -123,6 +126,8 @@ def _outcome(world: RaceWorld, found: Exploration, outcome: Outcome, race: Race)
     cause = cause_of(world, found)
     if cause is not None:
         return replace(outcome, cause=cause, race=race)
+    if beyond := beyond_model(world):
+        return replace(outcome, why=beyond)
     if not found.complete or found.violations:
         # Where a search notices its bound depends on the room that it had.
         states = min(outcome.states, BOUNDS.max_states)
@@ -131,8 +136,8 @@ def _outcome(world: RaceWorld, found: Exploration, outcome: Outcome, race: Race)
 
 
 def cause_of(world: RaceWorld, found: Exploration) -> Cause | None:
-    """Why a search broke; None if it found nothing, or only that the model's objects ran out."""
-    real = [violation for violation in found.violations if violation.code != c.V_NO_MEMORY]
+    """Why a search broke; None if it found nothing, or only that objects or histories ran out."""
+    real = real_violations(world, found.violations)
     if not real:
         return None
     op: Op | None = world.program.ops[real[0].node] if real[0].node >= 0 else None

@@ -23,7 +23,7 @@ from spfvar.litmus.cursor import UnsupportedTest
 from spfvar.ops import codes as c
 from spfvar.ops.places import Register
 from spfvar.scenario.race import Race
-from spfvar.transition.weak import SEEN_FULL, SEEN_UNORDERED
+from spfvar.transition.views import SEEN_FULL, SEEN_UNORDERED
 
 Outcome = Literal["never", "sometimes", "always", "unordered", "incomplete", "unsupported"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,16 +13,26 @@ from typing import TypeVar
 import spfvar.mm
 import spfvar.scenario
 from spfvar.automata.automaton import Automaton
+from spfvar.automata.weaken import Memory
 from spfvar.cpus import available_cpus
 from spfvar.explore.alone import alone, covered
+from spfvar.explore.barriers import BARRIERS
 from spfvar.explore.explore import explore
 from spfvar.explore.guards import NEVER_FAILS, Guard, Removal, find_guards
 from spfvar.explore.options import Options
 from spfvar.explore.properties import property_of
-from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION, Verdict, judge
+from spfvar.explore.verdict import (
+    INCOMPLETE,
+    SAFE,
+    VIOLATION,
+    Verdict,
+    beyond_model,
+    judge,
+    real_violations,
+)
 from spfvar.explore.world import KTHREAD, build_world, extract_race
 from spfvar.hunt.guards import Needed
-from spfvar.ops import codes as c
+from spfvar.matrix.either import Either, candidates, sets_that_break, soonest
 from spfvar.ops.op import Op
 from spfvar.plugins.variant import Stack, Variant
 from spfvar.scenario.race import Race
@@ -42,12 +52,16 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, order=True, slots=True)
 class Break:
-    """A race that a guard was needed in: what breaks without it, and how soon."""
+    """A race that a guard was needed in: what breaks without it, and how soon.
+
+    ``sc``: under weak memory, the verdict without it under sequential consistency; else "".
+    """
 
     steps: int
     race: str
     property: str
     what: str
+    sc: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +84,8 @@ class Ablation:
     ``idle`` are those of the races that hold in which the guard is a check that never fails, ``alike`` those
     in which its threads do the same without it.  ``core``: it is in a text that comes with spfvar, such as a
     newer kernel's khugepaged, not in the variant's own.  ``calls``: the same for each call of its function;
-    of one that is needed, not all races.
+    of one that is needed, not all races.  ``either``: barriers that do what this one does, of which one is
+    needed.
     """
 
     guard: Guard
@@ -82,6 +97,7 @@ class Ablation:
     alike: list[str] = field(default_factory=list)
     hunted: HuntedGuard | None = None
     calls: list[Ablation] = field(default_factory=list)
+    either: list[Either] = field(default_factory=list)
 
     @property
     def needed(self) -> bool:
@@ -118,12 +134,14 @@ class Ablated:
 
     ``races`` is how many were explored; ``broken`` are those among them that break with every guard in place
     (and the property), which say nothing about guards.  ``hunt``: the generated races that followed.
+    ``memory`` is the memory model.
     """
 
     guards: tuple[Ablation, ...]
     races: int
     broken: Mapping[str, str]
     hunt: GuardHunt | None = None
+    memory: Memory = "sc"
 
     @property
     def needed(self) -> int:
@@ -144,13 +162,19 @@ class Ablated:
 
 @dataclass(frozen=True, slots=True)
 class _Survey:
-    """A race with every guard in place: its verdict, and what can be taken out."""
+    """A race with every guard in place: its verdict, and what can be taken out.
+
+    ``sc``: under weak memory, what it says under sequential consistency; "" if it has no weak words.
+    ``automata``: with the calls of functions apart.
+    """
 
     name: str
     race: Race
     verdict: str
     property: str
     removals: Sequence[Removal]
+    sc: str = ""
+    automata: Mapping[str, Automaton] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +185,11 @@ class _Case:
     race: Race
     guards: list[Guard]
     automata: Mapping[str, Automaton]
+    sc: str = ""
+
+
+#: A verdict, and the one under sequential consistency.
+_Judged = tuple[Verdict, str]
 
 
 def ablate(
@@ -170,10 +199,14 @@ def ablate(
     options: Options = Options(),  # noqa: B008
     jobs: int | None = None,
     progress: Progress | None = None,
+    memory: Memory = "sc",
+    barriers: bool = False,
 ) -> Ablated:
     """Every guard of the variant's patches (``core``: and of the paths that they stand on), by function.
 
     A variant without patches is its core.  The bounds of ``options`` are those of each search.
+    ``memory``: the memory model; under "lkmm" what breaks is also searched under sequential consistency, and
+    barriers that are not needed alone are taken out together.  ``barriers``: no other guards.
     Raises StrategyError.
     """
     workers = jobs or available_cpus()
@@ -188,17 +221,34 @@ def ablate(
 
     def surveyed(item: tuple[str, Race]) -> _Survey:
         watch()
-        return _survey(*item, stack, shared, bounded, watch)
+        survey = _survey(*item, stack, shared, bounded, watch, memory)
+        if barriers:
+            kept = [removal for removal in survey.removals if removal.guard.kind in BARRIERS]
+            return replace(survey, removals=kept)
+        return survey
 
-    def judged(case: _Case) -> Verdict:
+    def verdict_of(
+        race: Race, name: str, automata: Mapping[str, Automaton], memory: Memory = memory
+    ) -> Verdict:
         watch()
-        return judge(build_world(case.race, dict(case.automata)), variant.name, case.name, bounded, watch)
+        world = build_world(race, dict(automata), memory=memory)
+        return judge(world, variant.name, name, bounded, watch)
 
-    def until_broken(cases: Sequence[_Case]) -> list[tuple[_Case, Verdict]]:
+    def judged(case: _Case) -> _Judged:
+        verdict = verdict_of(case.race, case.name, case.automata)
+        if memory == "sc" or verdict.verdict != VIOLATION:
+            return verdict, ""
+        if case.guards[0].kind in BARRIERS:  # which under sequential consistency order nothing
+            return verdict, case.sc
+        return verdict, verdict_of(
+            case.race, case.name, case.automata, "sc"
+        ).verdict if case.sc else VIOLATION
+
+    def until_broken(cases: Sequence[_Case]) -> list[tuple[_Case, _Judged]]:
         done = []
         for case in cases:
             done.append((case, judged(case)))
-            if done[-1][1].verdict == VIOLATION:
+            if done[-1][1][0].verdict == VIOLATION:
                 break
         return done
 
@@ -214,12 +264,51 @@ def ablate(
             for some in _all(pool, until_broken, calls, "exploring call by call", progress):
                 for case, verdict in some:
                     _enter(found[case.guards[0]], case.name, verdict)
+            if memory != "sc":
+                wanted = _wanted(shared)
+                unneeded = candidates([guard for guard, a in found.items() if a.holds and not a.breaks])
+                known: set[frozenset[Guard]] = set()
+                for done, survey in enumerate(surveys, 1):
+                    _try_together(survey, unneeded, found, wanted, verdict_of, known)
+                    if progress is not None:
+                        progress("exploring without several barriers", done, len(surveys))
         except BaseException:
             stop.set()
             pool.shutdown(cancel_futures=True)
             raise
     broken = {s.name: s.property for s in surveys if s.verdict == VIOLATION}
-    return Ablated(by_guard(found, variant), len(surveys), broken)
+    return Ablated(by_guard(found, variant), len(surveys), broken, memory=memory)
+
+
+def _wanted(shared: Collection[Text]) -> Callable[[Op], bool]:
+    return lambda op: text_of(op) not in shared
+
+
+def _try_together(
+    survey: _Survey,
+    unneeded: Sequence[Guard],
+    found: Mapping[Guard, Ablation],
+    wanted: Callable[[Op], bool],
+    verdict_of: Callable[[Race, str, Mapping[str, Automaton]], Verdict],
+    known: set[frozenset[Guard]],
+) -> None:
+    """Take barriers that are not needed alone out of a race together; ``known`` gets those that break it."""
+    here = {removal.guard for removal in survey.removals if removal.automata is not None}
+    among = [guard for guard in unneeded if guard in here]
+    if survey.verdict != SAFE:
+        return
+
+    def judged(automata: Mapping[str, Automaton]) -> Verdict:
+        return verdict_of(survey.race, survey.name, automata)
+
+    for guards, verdict in sets_that_break(survey.automata, among, wanted, judged, known):
+        known.add(guards)
+        first = verdict.findings[0]
+        for guard in guards:
+            others = tuple(sorted(guards - {guard}, key=lambda other: other.order))
+            found[guard].either.append(
+                Either(others, first.trace.length, survey.name, first.property, first.text, survey.sc)
+            )
 
 
 def by_guard(found: Mapping[Guard, Ablation], variant: Variant) -> tuple[Ablation, ...]:
@@ -231,6 +320,7 @@ def by_guard(found: Mapping[Guard, Ablation], variant: Variant) -> tuple[Ablatio
         file = guard.where.rpartition(":")[0]
         ablation.core = file not in own and Path(file).parent in _CORE_TEXTS
         ablation.breaks.sort()
+        ablation.either.sort(key=soonest)
         for names in (ablation.holds, ablation.idle, ablation.alike, ablation.incomplete):
             names.sort()
         if guard.caller is not None:
@@ -257,13 +347,14 @@ def _all(
 
 
 def _survey(
-    name: str, race: Race, stack: Stack, shared: set[Text], options: Options, watch: Callable[..., None]
-) -> _Survey:
+    name: str, race: Race, stack: Stack, shared: set[Text], options: Options, watch: Callable[..., None],
+    memory: Memory,
+) -> _Survey:  # fmt: skip
     """Explore a race as it is, and each of its actors alone; guards in ``shared`` texts are left alone."""
-    automata = extract_race(race, stack, callers=True)
-    world = build_world(race, automata)
+    automata = extract_race(race, stack, callers=True, memory=memory)
+    world = build_world(race, automata, memory=memory)
     found = explore(world, options, watch)
-    real = [violation for violation in found.violations if violation.code != c.V_NO_MEMORY]
+    real = real_violations(world, found.violations)
     if real:
         op = world.program.ops[real[0].node] if real[0].node >= 0 else None
         return _Survey(name, race, VIOLATION, property_of(real[0].code, op), ())
@@ -271,10 +362,15 @@ def _survey(
         automata,
         {actor.name: alone(race, automata, actor.name, watch) for actor in race.actor},
         {actor: covered(world, found, actor) for actor in automata if actor != KTHREAD},
-        lambda op: text_of(op) not in shared,
+        _wanted(shared),
+        memory,
     )
-    verdict = SAFE if found.complete and not found.violations else INCOMPLETE
-    return _Survey(name, race, verdict, "", removals)
+    whole = found.complete and not found.violations and not beyond_model(world)
+    if world.weak is None:
+        return _Survey(name, race, SAFE if whole else INCOMPLETE, "", removals)
+    strong = explore(build_world(race, automata), options, watch)
+    sc = VIOLATION if strong.violations else SAFE if strong.complete else INCOMPLETE
+    return _Survey(name, race, SAFE if whole else INCOMPLETE, "", removals, sc, automata)
 
 
 def has_all(variant: Variant, core: bool) -> bool:
@@ -318,7 +414,7 @@ def _sorted_out(surveys: Sequence[_Survey]) -> tuple[dict[Guard, Ablation], list
             elif id(removal.automata) in same:  # such as a guard, and the one call of it in this race
                 same[id(removal.automata)].guards.append(removal.guard)
             else:
-                case = _Case(survey.name, survey.race, [removal.guard], removal.automata)
+                case = _Case(survey.name, survey.race, [removal.guard], removal.automata, survey.sc)
                 same[id(removal.automata)] = case
                 cases.append(case)
     return found, cases
@@ -343,10 +439,11 @@ def _by_call(cases: Sequence[_Case], found: Mapping[Guard, Ablation]) -> list[li
     return [sorted(some, key=soonest) for some in by_call.values()]
 
 
-def _enter(ablation: Ablation, race: str, verdict: Verdict) -> None:
+def _enter(ablation: Ablation, race: str, judged: _Judged) -> None:
+    verdict, sc = judged
     if verdict.verdict == VIOLATION:
         first = verdict.findings[0]
-        ablation.breaks.append(Break(first.trace.length, race, first.property, first.text))
+        ablation.breaks.append(Break(first.trace.length, race, first.property, first.text, sc))
     elif verdict.verdict == SAFE:
         ablation.holds.append(race)
     else:

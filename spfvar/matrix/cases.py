@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from spfvar.automata.extract import StrategyError
+from spfvar.automata.weaken import Memory
 from spfvar.errors import InputError, unknown
 from spfvar.matrix.catalogue import Catalogue
 from spfvar.matrix.scopes import scaled
@@ -22,13 +23,18 @@ SAFE: Final = "safe"
 
 @dataclass(frozen=True)
 class Case:
-    """A cell of the matrix.  A run of the twins sets ``twin`` and ``expected``: a property, or "safe"."""
+    """A cell of the matrix.
+
+    A run of the twins sets ``twin`` and ``expected``: a property, or "safe"; and ``memory``, if it takes that
+    memory model to see the twin's bug.
+    """
 
     variant: Variant
     race_name: str
     race: Race
     twin: str = ""
     expected: str = ""
+    memory: Memory = "sc"
 
 
 def make_cases(
@@ -93,8 +99,8 @@ def _twin_cases(
     scopes = scaled({name: races[name] for _, name, _, _ in found}, counts or {})
     return [
         case for twin, name, broken, fixed in found
-        for case in (Case(broken, *scopes[name], twin.name, twin.prop or SAFE),
-                     Case(fixed, *scopes[name], twin.name, SAFE))
+        for case in (Case(broken, *scopes[name], twin.name, twin.prop or SAFE, twin.memory),
+                     Case(fixed, *scopes[name], twin.name, SAFE, twin.memory))
     ]  # fmt: skip
 
 

@@ -97,18 +97,18 @@ def run_checks(
 
     The bounds are those of each search, so that no verdict depends on ``jobs``.  The same race under the
     same variant is explored once.  ``stacks``: those of `prepared`, which is called here without them.
-    ``memory``: the memory model of the searches; walks have none but "sc".
+    ``memory``: the memory model of searches and walks.
     Raises StrategyError for a variant whose texts cannot be extracted.
     """
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
     workers = min(jobs or available_cpus(), max(1, len(cases)))
-    runner = _Runner(options, len(cases), progress, prepared(cases) if stacks is None else stacks, memory)
-    todo: dict[tuple[str, str], Case] = {}
+    runner = _Runner(options, len(cases), progress, prepared(cases) if stacks is None else stacks)
+    todo: dict[_Key, Case] = {}
     for case in cases:
-        todo.setdefault((case.variant.name, case.race_name), case)
+        todo.setdefault(_key(case, memory), case)
     runner.total = len(todo)
-    verdicts: dict[tuple[str, str], Verdict] = {}
+    verdicts: dict[_Key, Verdict] = {}
     with ThreadPoolExecutor(max_workers=workers) as pool:
         try:
             futures = {pool.submit(runner.case, key, case): key for key, case in todo.items()}
@@ -119,7 +119,16 @@ def run_checks(
             runner.stop.set()
             pool.shutdown(cancel_futures=True)
             raise
-    return [Checked(case, verdicts[case.variant.name, case.race_name]) for case in cases]
+    return [Checked(case, verdicts[_key(case, memory)]) for case in cases]
+
+
+#: Variant, race and memory model of a search.
+_Key = tuple[str, str, Memory]
+
+
+def _key(case: Case, memory: Memory) -> _Key:
+    """A twin may need a memory model that was not asked for."""
+    return case.variant.name, case.race_name, case.memory if memory == "sc" else memory
 
 
 def _with_first(verdict: Verdict, wanted: str) -> Verdict:
@@ -134,20 +143,18 @@ class _StoppedError(Exception):
 
 class _Runner:
     def __init__(
-        self, options: Options | WalkOptions, total: int, progress: Progress | None, stacks: Stacks,
-        memory: Memory = "sc",
-    ) -> None:  # fmt: skip
+        self, options: Options | WalkOptions, total: int, progress: Progress | None, stacks: Stacks
+    ) -> None:
         self.options = options
-        self._memory: Memory = memory
         self.total = total
         self.stop = Event()
         self._progress = progress
         self._done = 0
         self._stacks = stacks
-        self._rates: dict[tuple[str, str], float] = {}
+        self._rates: dict[_Key, float] = {}
         self._lock = Lock()
 
-    def case(self, key: tuple[str, str], case: Case) -> Verdict:
+    def case(self, key: _Key, case: Case) -> Verdict:
         """Explore one case."""
 
         def report(states: int, _transitions: int, seconds: float) -> None:
@@ -164,7 +171,7 @@ class _Runner:
                 stack = self._stacks[case.variant.name]
                 if isinstance(stack, StrategyError):
                     raise stack
-                world = build_race(case.race, stack, self._memory)
+                world = build_race(case.race, stack, key[2])
             verdict = self._judge(world, case, self.options, report)
             if verdict.property and case.expected not in ("", SAFE, verdict.property):
                 verdict = self._judge(world, case, replace(self.options, first=False), report)

@@ -92,6 +92,8 @@ class HuntFile:
             "variants": self._designs,
             "against": {} if against is None else {against.name: digest_of(against)},
         }  # fmt: skip
+        if plan.model != "sc":
+            self._hunts["memory model"] = plan.model
         self._tallies: dict[str, Tally] = {}
         if Path(path).exists():
             self._read(plan)
@@ -129,10 +131,14 @@ class HuntFile:
 
     def _check_same(self, theirs: dict[str, Any]) -> None:
         """Refuse the file of another hunt, with the first thing that differs."""
-        for key, mine in self._hunts.items():
-            if theirs.get(key) != mine:
+        models = [hunt.get("memory model", "sc") for hunt in (theirs, self._hunts)]
+        compared = [
+            (key, theirs.get(key), mine) for key, mine in self._hunts.items() if key != "memory model"
+        ]
+        for key, other, mine in [("memory model", *models), *compared]:
+            if other != mine:
                 raise InputError(
-                    f"it is of another hunt, whose {key} is {_short(theirs.get(key))}, not {_short(mine)}",
+                    f"it is of another hunt, whose {key} is {_short(other)}, not {_short(mine)}",
                     file=self._path, expected="the command that wrote it, or another file",
                 )  # fmt: skip
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from spfvar.automata.weaken import Memory
 from spfvar.cpus import available_cpus
 from spfvar.explore.explore import explore
 from spfvar.explore.world import build_race
@@ -51,6 +52,7 @@ class Plan:
     ``size``: statements in all, up to which; ``actors``: how many threads; ``memories``, ``verbs``: which.
     ``seconds``: the time for each design; ``races``: how many races of each are enough (infinite: all of
     them).  ``seed``: a random order, for a budget: each shape of programs on each memory gets its turn.
+    ``model``: the memory model of the searches.
     """
 
     size: int
@@ -60,6 +62,7 @@ class Plan:
     seconds: float = float("inf")
     seed: int | None = None
     races: float = float("inf")
+    model: Memory = "sc"
 
     def families(self) -> Iterator[Family]:
         """All of them, smallest first."""
@@ -159,10 +162,10 @@ class _Chunk:
 class _Worker:
     """Runs slices under a design, in this process or in one of its own."""
 
-    def __init__(self, variant: Variant, against: Variant | None) -> None:
+    def __init__(self, variant: Variant, against: Variant | None, model: Memory) -> None:
         stack = Stack(variant)
         focus = Focus(stack, Reach(Stack(against))) if against is not None else None
-        self._hunter = Hunter(stack, focus=focus)
+        self._hunter = Hunter(stack, focus=focus, model=model)
 
     def run(self, some: Slice) -> _Chunk:
         """One slice of the plan."""
@@ -214,10 +217,10 @@ def _go_on(
     few = total - tally.numbers < _SLICE * _WORTH_PROCESSES
     if len(tally.keys) >= plan.races:
         return
-    with _running(variant, against, slices, 1 if few else jobs, plugins) as chunks:
+    with _running(variant, against, slices, 1 if few else jobs, plugins, plan.model) as chunks:
         for chunk in chunks:
             for outcome in chunk.outcomes:
-                tally.add(outcome, lambda race: fixed is not None and _breaks(race, fixed))
+                tally.add(outcome, lambda race: fixed is not None and _breaks(race, fixed, plan.model))
             tally.slices += 1
             tally.numbers += chunk.numbers
             tally.generated += chunk.generated
@@ -238,7 +241,7 @@ def _hunted(variant: Variant, plan: Plan, tally: Tally, against: str) -> Hunted:
     """What there is to be told; the findings made smaller."""
     stack, taken = Stack(variant), set[str]()
     findings = tuple(
-        finding_of(stack, race, cause, tally.count[cause], BOUNDS, taken)
+        finding_of(stack, race, cause, tally.count[cause], BOUNDS, taken, plan.model)
         for cause, race in tally.first.items()
     )
     whole = tally.numbers == plan.numbers
@@ -261,25 +264,26 @@ def _vacuous(reached: set[str]) -> list[str]:
     )
 
 
-def _breaks(race: Race, stack: Stack) -> bool:
-    world = build_race(race, stack)
+def _breaks(race: Race, stack: Stack, model: Memory) -> bool:
+    world = build_race(race, stack, model)
     return cause_of(world, explore(world, BOUNDS)) is not None
 
 
 @contextmanager
 def _running(
-    variant: Variant, against: Variant | None, slices: Iterator[Slice], jobs: int, plugins: Sequence[str]
-) -> Iterator[Iterator[_Chunk]]:
+    variant: Variant, against: Variant | None, slices: Iterator[Slice], jobs: int, plugins: Sequence[str],
+    model: Memory,
+) -> Iterator[Iterator[_Chunk]]:  # fmt: skip
     """The chunks in the plan's order."""
     if jobs == 1:
-        worker = _Worker(variant, against)
+        worker = _Worker(variant, against, model)
         yield map(worker.run, slices)
         return
     pool = ProcessPoolExecutor(
         jobs,
         multiprocessing.get_context("spawn"),
         _begin,
-        (variant.name, against.name if against is not None else "", tuple(plugins)),
+        (variant.name, against.name if against is not None else "", tuple(plugins), model),
     )
     try:
         yield _ahead(pool, slices, jobs * _AHEAD)
@@ -298,11 +302,11 @@ def _ahead(pool: ProcessPoolExecutor, slices: Iterator[Slice], most: int) -> Ite
 _worker: _Worker | None = None
 
 
-def _begin(name: str, against: str, plugins: Sequence[str]) -> None:
+def _begin(name: str, against: str, plugins: Sequence[str], model: Memory) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and ends its workers
     registry = load_registry(plugins)
-    _worker = _Worker(registry.any_variant(name), registry.any_variant(against) if against else None)
+    _worker = _Worker(registry.any_variant(name), registry.any_variant(against) if against else None, model)
 
 
 def _run(some: Slice) -> _Chunk:

@@ -12,6 +12,7 @@ from typing import ClassVar
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
+from spfvar.ops.orders import smp_wmb
 from spfvar.ops.places import Field
 from spfvar.ops.primitives import add, at
 
@@ -39,14 +40,24 @@ class WriteSequence:
 
     def _then_begin(self, lock: Steps) -> Steps:
         yield from lock
-        yield add(at(o.mm, self.sequence), 1, "write_seqcount_begin")
+        yield from self.write_seqcount_begin()
 
     def _begin_if(self, trylock: Steps) -> Steps:
         if not (yield from trylock):
             return False
-        yield add(at(o.mm, self.sequence), 1, "write_seqcount_begin")
+        yield from self.write_seqcount_begin()
         return True
 
     def _end_then(self, unlock: Steps) -> Steps:
-        yield add(at(o.mm, self.sequence), 1, "write_seqcount_end")
+        yield from self.write_seqcount_end()
         yield from unlock
+
+    def write_seqcount_begin(self) -> Steps:
+        """The count is odd, and stores of the section are behind it (do_raw_write_seqcount_begin)."""
+        yield add(at(o.mm, self.sequence), 1, "write_seqcount_begin", atomic=False)
+        yield smp_wmb()
+
+    def write_seqcount_end(self) -> Steps:
+        """Even again: stores of the section are before it (do_raw_write_seqcount_end)."""
+        yield smp_wmb()
+        yield add(at(o.mm, self.sequence), 1, "write_seqcount_end", atomic=False)

@@ -185,8 +185,10 @@ RMW_XOR: Final = 127
 RMW_XCHG: Final = 128
 RMW_CMPXCHG: Final = 129  # imm if it was imm2
 RMW_ADD_UNLESS: Final = 130  # it was imm2
+AT_MOST: Final = 145  # what VMA_CONTAINS asks of vm_start
+ABOVE: Final = 146  # and of vm_end
 FIRST_WEAK: Final = WEAK + LOAD
-LAST_WEAK: Final = WEAK + STORE_REF
+LAST_WEAK: Final = ABOVE
 #: The last opcode that runs under sequential consistency.
 LAST_STRONG: Final = WRITE_CR3
 

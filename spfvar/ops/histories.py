@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from spfvar.ops.objects import CLASSES
+
 #: Messages of a history: no more than a way has numbers for choices (spfvar.explore.search.WAYS).
 HISTORY: Final = 8
+#: A position in one has so many bits; the last one; so many fit into a state word of 16 bits, sign apart.
+BITS_EACH: Final = 3
+LAST: Final = HISTORY - 1
+PACKED: Final = 15 // BITS_EACH
 
 # --- a thread's views, each a row of positions -----------------------------------------------------------
 V_FLOOR: Final = 0  # the oldest message of each word that a load may still see
@@ -19,9 +25,14 @@ V_PAST: Final = 7  # the stores that came before in program order, by being read
 V_REGISTERS: Final = 8  # from here on, a row for each register that a weak load fills
 
 
+def view_words(words: int) -> int:
+    """State words of a view of so many weak words."""
+    return -(-words // PACKED)
+
+
 def message_words(words: int) -> int:
     """State words of a message, among so many weak words: its value, what it brings, its past."""
-    return 1 + 2 * words
+    return 1 + 2 * view_words(words)
 
 
 def history_words(words: int) -> int:
@@ -34,7 +45,10 @@ S_FULL: Final = 0  # what came before some full barrier
 S_GRACE: Final = 1  # what came before the start of some grace period
 S_READERS: Final = 2  # what came before the end of some RCU section
 S_PAST: Final = 3  # how much further down the past (V_PAST) is that goes with each of these
-S_LOCKS: Final = 6  # for each lock: read and written before its last release; written; past
+S_TREE: Final = 6  # what came before some store to the VMA tree
+S_SLAB: Final = 7  # by class of objects: what came before one of them was freed
+#: For each lock, and each strong word with an order: read and written before its last release; written; past.
+S_LOCKS: Final = S_SLAB + len(CLASSES)
 LOCK_ROWS: Final = 3
 # Behind them: for each thread, what its synchronize_rcu() has learned from the sections that it waits for.
 
@@ -47,6 +61,9 @@ RMB: Final = 16
 WMB: Final = 32
 MB: Final = 64
 CHAINED: Final = 128  # an atomic on a word that nothing else stores to: what comes before it is what it reads
+PLAIN: Final = 256  # no atomic: a load and a store
+UNORDERED: Final = 512  # of a lock: whoever takes it knows nothing of who had it
+CUT: Final = 1024  # a load of a pointer on which nothing depends, as if its value had been guessed
 BITS: Final = {
     "": 0,
     "value": 0,
@@ -54,7 +71,11 @@ BITS: Final = {
     "release": RELEASE,
     "full": FULL,
     "quiet": QUIET,
+    "plain": PLAIN,
+    "plain release": PLAIN | RELEASE,
+    "unordered": UNORDERED,
     "rmb": RMB,
     "wmb": WMB,
     "mb": MB,
+    "cut": CUT,
 }

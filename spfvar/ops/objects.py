@@ -37,17 +37,17 @@ MM_MT: Final = Field(MM, "mm_mt", 0, apart("nodes of the VMA tree"))
 MA_ROOT: Final = Field(MM, "ma_root", where=member("mm_mt"))  # the node that a walk of the tree begins with
 
 # vm_area_struct (these offsets are fixed); a reference in memory is the object's number + 1, or 0
-VM_START: Final = Field(VMA, "vm_start")
-VM_END: Final = Field(VMA, "vm_end")
+VM_START: Final = Field(VMA, "vm_start", weak=True)
+VM_END: Final = Field(VMA, "vm_end", weak=True)
 #: The file whose last reference the freeing of the VMA drops.
 VM_FPUT: Final = Field(VMA, "vm_fput", where=member("vm_file"))
-VM_WRITE: Final = Field(VMA, "vm_page_prot")  # 1: writable
+VM_WRITE: Final = Field(VMA, "vm_page_prot", weak=True)  # 1: writable
 VM_ANON_VMA: Final = Field(VMA, "anon_vma")
 VM_FILE: Final = Field(VMA, "vm_file")
 VM_LINKED: Final = Field(VMA, "shared.rb")  # 1: in the interval tree of its file
 VM_PGOFF: Final = Field(VMA, "vm_pgoff")  # counted from the VMA's first start
 #: Not at a fixed offset: only designs whose VMAs may change their mm read it.
-VM_MM: Final = Field(VMA, "vm_mm", initial=1)
+VM_MM: Final = Field(VMA, "vm_mm", initial=1, weak=True)
 VM_POLICY: Final = Field(VMA, "vm_policy")
 
 # page table page

@@ -18,6 +18,10 @@ LOAD_ORDERS: Final = ("once", "acquire")
 STORE_ORDERS: Final = ("once", "release")
 #: Of an atomic read-modify-write; full: as if between two `smp_mb`.
 RMW_ORDERS: Final = ("once", "acquire", "release", "full")
+#: What an update by the only writer, which is no atomic, orders; and its op's order.
+PLAIN_ORDERS: Final = {"once": "plain", "release": "plain release"}
+#: Of taking a lock: everything before its last release, or nothing.
+LOCK_ORDERS: Final = ("acquire", "once")
 #: What the barriers order.
 RMB, WMB, MB = "rmb", "wmb", "mb"
 FENCES: Final = (RMB, WMB, MB)
@@ -30,13 +34,18 @@ def ordered(name: str, order: str, allowed: tuple[str, ...]) -> str:
     return "" if order == "once" else order
 
 
+def is_fence(op: Op) -> bool:
+    """Is it a barrier by itself?"""
+    return op.code == codes.NOP and op.order in FENCES
+
+
 def smp_rmb() -> Op:
-    """Loads before it come before loads behind it."""
+    """Loads before it come before loads behind it; on x86 without an instruction."""
     return _fence(RMB)
 
 
 def smp_wmb() -> Op:
-    """Stores before it are seen before stores behind it."""
+    """Stores before it are seen before stores behind it; on x86 without an instruction."""
     return _fence(WMB)
 
 
@@ -47,8 +56,8 @@ def smp_mb() -> Op:
 
 def smp_mb__after_atomic() -> Op:
     """The same behind an atomic that orders nothing, which on x86 needs no instruction."""
-    return Op(codes.NOP, "smp_mb__after_atomic()", order=MB)
+    return Op(codes.NOP, "smp_mb__after_atomic()", order=MB, cost="free")
 
 
-def _fence(kind: str, cost: str = "local") -> Op:
+def _fence(kind: str, cost: str = "free") -> Op:
     return Op(codes.NOP, f"smp_{kind}()", order=kind, cost=cost)

@@ -12,7 +12,14 @@ from dataclasses import replace
 from spfvar.ops import codes
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
-from spfvar.ops.orders import LOAD_ORDERS, RMW_ORDERS, STORE_ORDERS, ordered
+from spfvar.ops.orders import (
+    LOAD_ORDERS,
+    LOCK_ORDERS,
+    PLAIN_ORDERS,
+    RMW_ORDERS,
+    STORE_ORDERS,
+    ordered,
+)
 from spfvar.ops.places import Field, Line, Place, Register
 from spfvar.ops.properties import ASSERTION, PROPERTIES, Property
 
@@ -118,9 +125,13 @@ def end_thread() -> Op:
 # atomic, which then finds the line fetched.
 
 
-def down_read(place: Place, name: str = "down_read") -> Op:
-    """Take a rwsem for reading; waits behind a writer and behind queued waiters (FIFO)."""
-    return _on(codes.DOWN_READ, place, "rmw+store", name, sleeps=True)
+def down_read(place: Place, name: str = "down_read", order: str = "acquire") -> Op:
+    """Take a rwsem for reading; waits behind a writer and behind queued waiters (FIFO).
+
+    ``order``: "once" for a lock that is not told what was done under it before.
+    """
+    op = _on(codes.DOWN_READ, place, "rmw+store", name, sleeps=True)
+    return replace(op, order="unordered") if ordered(op.name, order, LOCK_ORDERS) == "" else op
 
 
 def down_read_trylock(place: Place, name: str = "down_read_trylock") -> Op:
@@ -283,9 +294,13 @@ def store_register(place: Place, value: Register, order: str = "once") -> Op:
     return _ordered(op, order, STORE_ORDERS)
 
 
-def add(place: Place, amount: int, name: str = "add", order: str = "once") -> Op:
-    """``place += amount``: an atomic, or a plain update by the only writer; wraps like a sequence."""
-    return _ordered(_on(codes.ADD, place, "rmw", name, imm=amount), order, RMW_ORDERS)
+def add(place: Place, amount: int, name: str = "add", order: str = "once", atomic: bool = True) -> Op:
+    """``place += amount``, an atomic; or a load and a store of the only writer's.  Wraps like a sequence."""
+    op = _on(codes.ADD, place, "rmw", name, imm=amount)
+    if atomic:
+        return _ordered(op, order, RMW_ORDERS)
+    ordered(op.name, order, tuple(PLAIN_ORDERS))
+    return replace(op, order=PLAIN_ORDERS[order])
 
 
 def equals(place: Place, value: int, name: str = "test", order: str = "once") -> Op:
@@ -308,25 +323,31 @@ def inc_not_zero(place: Place, maximum: int = (1 << 20), order: str = "once") ->
     return _ordered(op, order, RMW_ORDERS)
 
 
-def add_not_zero(place: Place, amount: int) -> Op:
+def add_not_zero(place: Place, amount: int, order: str = "once") -> Op:
     """``refcount_add_not_zero``; outcome: "ok" or "zero"."""
-    return _on(
+    op = _on(
         codes.INC_NOT_ZERO, place, "rmw", f"add_not_zero {amount}",
         imm=NULL, imm2=amount, outcomes=("ok", "zero"),
     )  # fmt: skip
+    return _ordered(op, order, RMW_ORDERS)
 
 
 def dec_and_test(
     place: Place, name: str = "dec_and_test", left: Register | None = None, order: str = "once"
 ) -> Op:
-    """Decrement; outcome: did it reach zero?  What is left goes to a register, if one is given."""
+    """Decrement; outcome: did it reach zero?  What is left goes to a register, if one is given.
+
+    ``order``: "full" as ``atomic_dec_and_test``; "release" as ``refcount_dec_and_test``, which besides
+    acquires if zero was reached.
+    """
     op = _on(codes.DEC_AND_TEST, place, "rmw", name, dst=left, outcomes=BOOL)
     return _ordered(op, order, RMW_ORDERS)
 
 
-def wait_equals(place: Place, value: int) -> Op:
+def wait_equals(place: Place, value: int, order: str = "once") -> Op:
     """Sleep until the word holds ``value`` (``rcuwait_wait_event``)."""
-    return _on(codes.WAIT_EQUALS, place, "read", f"wait until {value}", imm=value, sleeps=True)
+    op = _on(codes.WAIT_EQUALS, place, "read", f"wait until {value}", imm=value, sleeps=True)
+    return _ordered(op, order, LOAD_ORDERS)
 
 
 # --- assertions ----------------------------------------------------------------------------------

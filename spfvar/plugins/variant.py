@@ -14,6 +14,7 @@ import pluggy
 from spfvar.automata.automaton import Automaton
 from spfvar.automata.extract import Extractor, StrategyError
 from spfvar.automata.outline import outline
+from spfvar.automata.weaken import MEMORIES, Memory
 from spfvar.errors import InputError, unknown
 from spfvar.mm import hookspecs
 from spfvar.mm.context_switch import ContextSwitch
@@ -49,7 +50,8 @@ from spfvar.plugins.bounds import CutOffError, bounded
 from spfvar.plugins.fields import AsTuple, Costs, Line, Name, Names, Patches, Role, Text
 from spfvar.plugins.patches import register
 from spfvar.plugins.repairs import Repair, check_repairs, posted_stack
-from spfvar.structs.lines import CacheLines, Memory, touched_fields
+from spfvar.structs.lines import CacheLines, touched_fields
+from spfvar.structs.lines import Memory as MemoryOfStructs
 from spfvar.structs.shipped import layout_named, name_for
 
 #: What every stack stands on: the paths of v5.12 under mmap_lock.
@@ -153,10 +155,10 @@ class Variant:
         )
 
     @property
-    def memory(self) -> Memory:
+    def memory(self) -> MemoryOfStructs:
         """Where the members of structs lie.  Raises InputError for a layout or member that does not exist."""
         name = self.layout or name_for(self.kernel)
-        memory = Memory(name, layout_named(name), frozenset(self.apart))
+        memory = MemoryOfStructs(name, layout_named(name), frozenset(self.apart))
         memory.check()
         return memory
 
@@ -177,7 +179,9 @@ class Twin:
     ``bug`` is the bug's number in the documentation, ``fixed`` the name of the variant that does not have
     it; ``patches`` are stacked on that variant's, of which ``without`` are left out.  ``race`` has to show
     it as a violation of ``prop`` ("": a control, which has to be found safe).  ``race`` is a name, or the
-    path of a TOML file, from the plugin's folder.  Raises InputError for fields of other types.
+    path of a TOML file, from the plugin's folder.  ``memory`` is the memory model that it takes to see the
+    bug ("lkmm": a barrier is missing, and a machine that reorders nothing would be safe).  Raises InputError
+    for fields of other types.
     """
 
     bug: Name
@@ -189,10 +193,13 @@ class Twin:
     patches: Patches = ()
     without: Patches = ()
     description: Text = ""
+    memory: Memory = "sc"
     origin: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         fields.check(self)
+        if self.memory not in MEMORIES:
+            raise unknown("memory model", self.memory, MEMORIES, key="Twin.memory")
         if self.prop and self.prop not in PROPERTIES:
             raise unknown("property", self.prop, PROPERTIES, key="Twin.prop")
 

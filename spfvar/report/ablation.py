@@ -7,20 +7,33 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from spfvar.limits import OF_VERDICTS
-from spfvar.matrix.ablate import Ablated, Ablation, GuardHunt, HuntedGuard
+from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION
+from spfvar.limits import OF_VERDICTS, OF_WEAK_VERDICTS
+from spfvar.matrix.ablate import Ablated, Ablation, Break, GuardHunt, HuntedGuard
+from spfvar.matrix.either import Either
 from spfvar.ops.op import CallSite
 from spfvar.ops.properties import PROPERTIES, order
 from spfvar.report.mail import to_ascii
 from spfvar.report.paint import Paint
 from spfvar.report.verdicts import MAIL_WIDTH, WIDTH
 
+_SC = {SAFE: "safe", VIOLATION: "broken", INCOMPLETE: "left open"}
 FOOT = (
     "A guard that no race here needs is redundant, or guards against a race that is not in the matrix. "
     "Where a check is taken out, the protocol goes on as if it had passed. Below a guard whose function "
     "several functions call: what it is there for in each of them alone."
 )
+OF_SC = (
+    "SC: the same under sequential consistency, where no store is seen late. If it holds there, what is "
+    "needed is the order; if it breaks there too, what the primitive does. Either it or another one: none of "
+    "them is needed alone, and one of them is."
+)
 OPEN = "Left open: the search hit a bound, so it says nothing; --max-states widens it."
+
+OPEN_WEAK = (
+    "Left open: the search hit a bound, which --max-states widens, or met what the model does not have: "
+    "unordered stores, or a history that is full. So it says nothing."
+)
 
 
 def shown(ablated: Ablated, every: bool) -> list[Ablation]:
@@ -53,7 +66,8 @@ def title_of(variant: str, ablated: Ablated) -> str:
     by_call = f"; call by call, {needed} of {len(uses)}" if len(uses) > guards else ""
     hunt = ablated.hunt
     more = f" and {hunt.races} generated ones of up to {hunt.size} statements" if hunt is not None else ""
-    return f"{variant}: {counted} in {races} race{'s' * (races != 1)}{more}{by_call}"
+    memory = " under --memory lkmm" if ablated.memory == "lkmm" else ""
+    return f"{variant}: {counted} in {races} race{'s' * (races != 1)}{more}{by_call}{memory}"
 
 
 def name_of(ablation: Ablation) -> str:
@@ -68,6 +82,7 @@ def use_of(ablation: Ablation) -> str:
     if ablation.breaks:
         first = ablation.breaks[0]
         parts.append(f"{first.property} in {first.race}, {first.steps} steps: {first.what}")
+        parts += _sc_of(ablation.breaks)
         also: dict[str, list[str]] = {}
         for other in ablation.breaks[1:]:
             also.setdefault(other.property, []).append(other.race)
@@ -80,9 +95,26 @@ def use_of(ablation: Ablation) -> str:
             parts.append("without it every thread does the same")
     if ablation.incomplete:
         parts.append(f"left open: {', '.join(ablation.incomplete)}")
+    parts += map(_either_of, ablation.either)
     if ablation.hunted is not None:
         parts.append(_hunted(ablation.hunted))
     return "; ".join(parts)
+
+
+def _sc_of(breaks: Sequence[Break]) -> list[str]:
+    """What the races that break say under sequential consistency: "SC: safe", if all of them do."""
+    found = dict.fromkeys(one.sc for one in breaks if one.sc)
+    if len(found) > 1:
+        safe = [one.race for one in breaks if one.sc == SAFE]
+        return [f"SC: safe in {', '.join(safe)}, broken in the others"] if safe else ["SC: broken or open"]
+    return [f"SC: {_SC[one]}" for one in found]
+
+
+def _either_of(either: Either) -> str:
+    """One of several is needed: which, and where."""
+    others = " or ".join(f"{g.kind}: {g.name} ({g.place[0]}:{g.place[1]})" for g in either.others)
+    broken = f"{either.property} in {either.race}, {either.steps} steps"
+    return f"either it or {others}: {broken}; SC: {_SC[either.sc]}"
 
 
 def _hunted(hunted: HuntedGuard) -> str:
@@ -112,7 +144,7 @@ def place_of(caller: CallSite) -> str:
 def _short_use_of(call: Ablation) -> str:
     if not call.breaks:
         return use_of(call)
-    return f"{call.breaks[0].property} in {call.breaks[0].race}"
+    return "; ".join([f"{call.breaks[0].property} in {call.breaks[0].race}", *_sc_of(call.breaks[:1])])
 
 
 def _shown_calls(ablation: Ablation) -> list[Ablation]:
@@ -131,8 +163,10 @@ def notes(ablated: Ablated, listed: Sequence[Ablation]) -> list[str]:
     rest = rest_of(ablated, listed)
     broken = ", ".join(f"{race} ({name})" for race, name in ablated.broken.items())
     left_out = [f"Left out, for they break with every guard in place: {broken}."] if broken else []
-    left_open = [OPEN] if any(a.incomplete for a in (*ablated.guards, *ablated.uses)) else []
-    return [*([rest] if rest else []), *left_out, *left_open, *_of_hunt(ablated.hunt), FOOT, OF_VERDICTS]
+    open_text = OPEN if ablated.memory == "sc" else OPEN_WEAK
+    left_open = [open_text] if any(a.incomplete for a in (*ablated.guards, *ablated.uses)) else []
+    said = [*([rest] if rest else []), *left_out, *left_open, *_of_hunt(ablated.hunt), FOOT]
+    return [*said, OF_VERDICTS] if ablated.memory == "sc" else [*said, OF_SC, OF_WEAK_VERDICTS]
 
 
 def _of_hunt(hunt: GuardHunt | None) -> list[str]:
@@ -219,6 +253,7 @@ def render_json(variant: str, ablated: Ablated) -> str:
             "where": ":".join(map(str, a.guard.place)),
             "core": a.core,
             **_results(a),
+            **({} if ablated.memory == "sc" else {"either": [_either_entry(either) for either in a.either]}),
             "calls": [
                 {"caller": call.guard.caller.function, "where": place_of(call.guard.caller), **_results(call)}
                 for call in a.calls
@@ -230,10 +265,23 @@ def render_json(variant: str, ablated: Ablated) -> str:
     return json.dumps(entries, indent=2) + "\n"
 
 
+def _either_entry(either: Either) -> dict[str, Any]:
+    others = [
+        {"function": g.function, "kind": g.kind, "guard": g.name, "where": ":".join(map(str, g.place))}
+        for g in either.others
+    ]
+    return {
+        "others": others, "race": either.race, "property": either.property, "steps": either.steps,
+        "what": either.what, "sc": either.sc,
+    }  # fmt: skip
+
+
 def _results(a: Ablation) -> dict[str, Any]:
     return {
         "breaks": [
-            {"race": b.race, "property": b.property, "steps": b.steps, "what": b.what} for b in a.breaks
+            {"race": b.race, "property": b.property, "steps": b.steps, "what": b.what}
+            | ({"sc": b.sc} if b.sc else {})
+            for b in a.breaks
         ],
         "holds": a.holds,
         "never_fails": a.idle,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from spfvar.explore.properties import PROPERTIES
 from spfvar.explore.verdict import INCOMPLETE, VIOLATION, Finding, Verdict
-from spfvar.limits import OF_VERDICTS
+from spfvar.limits import OF_VERDICTS, OF_WEAK_VERDICTS
 from spfvar.matrix.check import Checked
 from spfvar.plugins.series import posted_name
 from spfvar.report.blocks import Block, Cell, Row
@@ -126,7 +126,7 @@ def render_text(
         parts.append(_trace_part(cause.first, replay, width, paint))
         if cause.others:
             parts.append(_others_part(cause, replay, width))
-    parts.append(_fill(OF_VERDICTS, width))
+    parts.append(_fill(_worth(results), width))
     parts.append(_fill(f"Reproduce: {reproduce}", width))
     parts.append([paint(text) for line in summary(results) for text in _fill(line, width)])
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
@@ -192,7 +192,7 @@ def render_markdown(
                 for result, finding in cause.others
             ]
             parts.append("\n".join([also_of(cause), "", *races]))
-    return "\n\n".join([*parts, OF_VERDICTS, f"Reproduce: `{reproduce}`", *summary(results)]) + "\n"
+    return "\n\n".join([*parts, _worth(results), f"Reproduce: `{reproduce}`", *summary(results)]) + "\n"
 
 
 def render_json(results: Sequence[Checked]) -> str:
@@ -216,6 +216,12 @@ def _table_lines(results: Sequence[Checked], width: int) -> list[str]:
 
 def _fill(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def _worth(results: Sequence[Checked]) -> str:
+    """What the verdicts are worth."""
+    weak = any(result.verdict.memory == "lkmm" for result in results)
+    return OF_WEAK_VERDICTS if weak else OF_VERDICTS
 
 
 def _replay(token: str, options: str) -> str:

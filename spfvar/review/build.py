@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import spfvar
 from spfvar import limits
 from spfvar.automata.text import StrategyError
+from spfvar.automata.weaken import Memory
 from spfvar.errors import InputError
 from spfvar.explore.options import Options
 from spfvar.matrix import catalogue
@@ -67,6 +68,7 @@ class Scope:
     asked: Sequence[str] = ()
     generated: int = 0
     plugins: Sequence[str] = ()
+    memory: Memory = "sc"
 
 
 def make_scope(
@@ -86,14 +88,15 @@ def make_scope(
     asked: Sequence[str] = (),
     generated: int = 0,
     plugins: Sequence[str] = (),
+    memory: Memory = "sc",
 ) -> Scope:
     """Resolve names.  ``against``: the rivals beside the baseline (none: those that the variant names).
 
     The baseline is the first rival without patches, or the kernel's.  No ``loads``, ``races`` or ``threads``
     means all; of all loads, those that no comparison has unasked are run at their most threads.  ``asked``:
     files of questions beside the shipped ones.  ``generated``: how many generated races are enough; 0: there
-    are none.  ``plugins``: where processes that run these load the variant from.  Raises InputError for what
-    makes no sense.
+    are none.  ``plugins``: where processes that run these load the variant from.  ``memory``: the memory
+    model of all races.  Raises InputError for what makes no sense.
     """
     subject = registry[variant]
     wanted = [name for name in against or subject.rivals if against or name in registry.variants]
@@ -116,6 +119,7 @@ def make_scope(
         registry.as_posted(subject) if subject.repairs else None, plan, once,
         {name: every[name] for name in every.select(races)}, patch,
         tuple(threads), scenarios, profiles, bounds, tuple(asked), generated, tuple(plugins),
+        memory,
     )  # fmt: skip
 
 
@@ -172,9 +176,10 @@ def make_review(
     return Review(
         subject, tuple(map(subject_of, scope.rivals)), posted, patch,
         make_verdict(safety, speed, subject, posted.name if posted else ""), safety, speed, sensitivity,
-        answer_all(questions(), results, scope.asked), limits.SENTENCES, machine_of(plan),
+        answer_all(questions(), results, scope.asked),
+        limits.SENTENCES if scope.memory == "sc" else limits.WEAK_SENTENCES, machine_of(plan),
         (*_not_run(comparison), *unheard), _notes(plan, variant.name, scope.once, left_out),
-        _provenance(scope, reproduce),
+        _provenance(scope, reproduce), scope.memory,
     )  # fmt: skip
 
 
@@ -182,7 +187,7 @@ def check(scope: Scope, jobs: int | None, progress: Callable[..., None] | None) 
     """Every race under the variant and its rivals."""
     variants = [scope.variant, *scope.rivals, *([scope.posted] if scope.posted is not None else [])]
     cases = [Case(variant, name, race) for name, race in scope.races.items() for variant in variants]
-    return run_checks(cases, scope.bounds, jobs, progress)
+    return run_checks(cases, scope.bounds, jobs, progress, memory=scope.memory)
 
 
 def hunt(scope: Scope, jobs: int | None, progress: Progress | None) -> tuple[Hunted | None, tuple[str, ...]]:
@@ -194,7 +199,7 @@ def hunt(scope: Scope, jobs: int | None, progress: Progress | None) -> tuple[Hun
         if progress is not None:
             progress(PHASES[2], min(races, scope.generated), scope.generated)
 
-    plan = replace(HUNT, races=scope.generated)
+    plan = replace(HUNT, races=scope.generated, model=scope.memory)
     try:
         hunted = run_hunt(scope.variant, plan, progress=told, jobs=jobs, plugins=scope.plugins)
     except StrategyError as error:
@@ -210,7 +215,8 @@ def take_out(
     large = {name: count for name, count in states.items() if count > GUARD_RACE_STATES}
     races = {name: race for name, race in scope.races.items() if name not in large}
     told = None if progress is None else lambda _what, done, total: progress(done, total)
-    return ablate(scope.variant, races, False, scope.bounds, jobs, told).guards, large
+    found = ablate(scope.variant, races, False, scope.bounds, jobs, told, scope.memory)
+    return found.guards, large
 
 
 def flips(

@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from spfvar.limits import OF_VERDICTS_SHORT
+from spfvar.limits import OF_VERDICTS_SHORT, OF_WEAK_VERDICTS_SHORT
 from spfvar.report.columns import trace_lines
 from spfvar.report.mail import WIDTH, to_ascii
 from spfvar.report.text import block_lines, command_lines
@@ -48,7 +48,8 @@ def render_short(review: Review) -> str:
     command = _command(Command("Reproduce:", review.provenance.reproduce))
     must = [*_text(headline(review)), *_subject(review), *_text(against(review))]
     must += _items(verdict_items(review))
-    fine = _text(f"Times: {review.machine.fidelity} {OF_VERDICTS_SHORT}")
+    races = OF_VERDICTS_SHORT if review.memory == "sc" else OF_WEAK_VERDICTS_SHORT
+    fine = _text(f"Times: {review.machine.fidelity} {races}")
     guards = [_short_use(guard) for guard in own_guards(review)]
     flips = [f"{item.label} {item.text}" for item in shown_flips(review.sensitivity)]
     lists = {"Guards, and what breaks without them:": guards, f"Flips{flips_against(review)}:": flips}

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from spfvar.automata.weaken import Memory
 from spfvar.comparison.metrics import Metric
 from spfvar.explore.trace import Trace
 from spfvar.matrix.ablate import Break
@@ -352,7 +353,8 @@ class Review:
     ``posted`` is the variant without its repairs; None if it has none.  ``patch`` is None where none was
     given.  ``sensitivity`` has an entry per axis of each load and rival that
     was looked at.  ``limits`` are what the model leaves out, a sentence each (`spfvar.limits`);
-    ``not_run`` the cells that could not be run, ``notes`` what was made smaller.
+    ``not_run`` the cells that could not be run, ``notes`` what was made smaller.  ``memory`` is the memory
+    model of its races.
     """
 
     variant: Subject
@@ -369,3 +371,4 @@ class Review:
     not_run: tuple[str, ...]
     notes: tuple[str, ...]
     provenance: Provenance
+    memory: Memory = "sc"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spfvar.automata.lower import lower
+from spfvar.automata.weaken import strengthen
 from spfvar.ops.places import Field, ObjectClass
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.load import Load
@@ -19,7 +20,7 @@ def written_lines(load: Load, stack: Stack, memory: Memory) -> frozenset[Line]:
     Lines of one member are left out: to them it makes no difference where it lies.  Raises StrategyError.
     """
     programs = extract_programs(load, stack)
-    automata = lower(programs, sizes_of(load, programs.values()))
+    automata = strengthen(lower(programs, sizes_of(load, programs.values())))
     ops = [op for automaton in automata.values() for op in automaton.ops()]
     lines = CacheLines(memory, touched_fields(ops))
     members: dict[tuple[ObjectClass, LineKey], set[str]] = {}

@@ -13,6 +13,7 @@ from spfvar.automata.automaton import Automaton
 from spfvar.automata.layout import Layout, Sizes, Words
 from spfvar.automata.link import Program, link
 from spfvar.automata.lower import lower
+from spfvar.automata.weaken import strengthen
 from spfvar.errors import SpfvarError
 from spfvar.mm.grace_period import gp_kthread, rcu_gp_kthread
 from spfvar.ops import codes as c
@@ -69,7 +70,7 @@ def build_world(
     """
     programs = extract_programs(load, stack)
     sizes = sizes_of(load, programs.values())
-    automata = lower(programs, sizes)
+    automata = strengthen(lower(programs, sizes))
     layout = Layout(sizes, automata.values())
     ops = (op for automaton in automata.values() for op in automaton.ops())
     lines = CacheLines(memory or stack.memory, touched_fields(ops))

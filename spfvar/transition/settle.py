@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from spfvar.ops import codes as c
-from spfvar.ops.histories import HISTORY, V_FLOOR
+from spfvar.ops.histories import HISTORY, V_BRANCHED, V_FLOOR
 from spfvar.transition.jit import inlined
-from spfvar.transition.weak import (
+from spfvar.transition.views import (
     K_ROWS,
     K_SHARED,
     K_SHARED_ROWS,
     K_VIEWS,
+    K_WIDTH,
     K_WORDS,
     copy_view,
     message_of,
+    position,
+    put,
     ring_of,
 )
 
@@ -20,13 +23,15 @@ from spfvar.transition.weak import (
 @inlined
 def lower_row(s, row, x, low):
     """A view's position in a history whose first ``low`` messages are gone."""
-    s[row + x] = max(s[row + x] - low, 0)
+    old = position(s, row, x)
+    if old != 0:
+        put(s, row, x, max(old - low, 0))
 
 
 @inlined
 def settle(s, g, w):
     """Forget the messages that nobody can read any more, and the views that nobody will look at."""
-    n = w.constants[K_WORDS]
+    n = w.constants[K_WIDTH]
     threads = g[c.G_THREADS]
     rows = w.constants[K_ROWS]
     for tid in range(threads):
@@ -35,7 +40,11 @@ def settle(s, g, w):
         for row in range(rows):
             if keep >> row & 1 == 0:
                 copy_view(s, tb + w.constants[K_VIEWS] + row * n, -1, n)
-    for x in range(n):
+        for x in range(w.constants[K_WORDS]):
+            if w.ahead[s[tb]] >> x & 1 == 0:
+                put(s, tb + w.constants[K_VIEWS] + V_FLOOR * n, x, 0)
+                put(s, tb + w.constants[K_VIEWS] + V_BRANCHED * n, x, 0)
+    for x in range(w.constants[K_WORDS]):
         ring = ring_of(w, x)
         low = s[ring] - 1
         if low == 0:
@@ -43,7 +52,7 @@ def settle(s, g, w):
         for tid in range(threads):
             tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
             if w.ahead[s[tb]] >> x & 1:
-                low = min(low, s[tb + w.constants[K_VIEWS] + V_FLOOR * n + x])
+                low = min(low, position(s, tb + w.constants[K_VIEWS] + V_FLOOR * n, x))
         if low > 0:
             drop(s, g, w, x, ring, low)
 
@@ -51,14 +60,14 @@ def settle(s, g, w):
 @inlined
 def drop(s, g, w, x, ring, low):
     """Forget the first ``low`` messages of a word."""
-    n = w.constants[K_WORDS]
+    n = w.constants[K_WIDTH]
     length = s[ring] - low
     for i in range(HISTORY):
         message = message_of(w, ring, i)
         for word in range(1 + 2 * n):
             s[message + word] = s[message_of(w, ring, i + low) + word] if i < length else 0
     s[ring] = length
-    for other in range(n):
+    for other in range(w.constants[K_WORDS]):
         for i in range(s[ring_of(w, other)]):
             lower_row(s, message_of(w, ring_of(w, other), i) + 1, x, low)
             lower_row(s, message_of(w, ring_of(w, other), i) + 1 + n, x, low)

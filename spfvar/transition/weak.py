@@ -13,25 +13,27 @@ the word's order although it came later (SEEN_UNORDERED), and a history that is 
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from spfvar.ops import codes as c
 from spfvar.ops.codes import BLOCKED, C_A_REG, C_DST, C_IMM, C_IMM2, C_OP, C_SRC, C_SUCC
 from spfvar.ops.histories import (
     ACQUIRE,
     CHAINED,
+    CUT,
     FULL,
     HISTORY,
     LOCK_ROWS,
-    MB,
+    PLAIN,
     QUIET,
     RELEASE,
-    RMB,
     S_FULL,
     S_GRACE,
     S_LOCKS,
-    S_PAST,
     S_READERS,
+    S_SLAB,
+    S_TREE,
+    UNORDERED,
     V_BRANCHED,
     V_FLOOR,
     V_PAST,
@@ -40,136 +42,60 @@ from spfvar.ops.histories import (
     V_UNLOCKED,
     V_UNLOCKED_STORES,
     V_WRITTEN,
-    WMB,
 )
 from spfvar.transition.jit import inlined
 from spfvar.transition.step import execute, pointer, violation_of
-
-# --- constants -------------------------------------------------------------------------------------------
-K_WORDS: Final = 0  # weak words
-K_RING: Final = 1  # state word of the first history: length, then value and two views by message
-K_VIEWS: Final = 2  # thread word of the first view
-K_ROWS: Final = 3  # views of a thread
-K_SHARED: Final = 4  # state word of the first shared view; of which there are K_VIEWS_SHARED
-K_SHARED_ROWS: Final = 5
-K_SYNC: Final = 6  # state word: by thread, the readers that its synchronize_rcu() waits for
-CONSTANTS: Final = 7
-
-# --- columns of ``nodes`` --------------------------------------------------------------------------------
-N_WORD: Final = 0  # weak number of the word in object 0, or -1
-N_LOCK: Final = 1  # number of the lock in object 0, or -1
-N_ORDER: Final = 2
-N_DST: Final = 3  # row of the register's view, or -1
-N_SRC: Final = 4
-N_SRC2: Final = 5
-N_SRC3: Final = 6
-N_PLACE: Final = 7
-NODE_COLUMNS: Final = 8
+from spfvar.transition.views import (
+    K_SHARED,
+    K_SHARED_ROWS,
+    K_SYNC,
+    K_VIEWS,
+    K_WIDTH,
+    K_WORDS,
+    N_DST,
+    N_LOCK,
+    N_ORDER,
+    N_PLACE,
+    N_SRC,
+    N_SRC2,
+    N_SRC3,
+    N_WORD,
+    SEEN_FULL,
+    SEEN_UNORDERED,
+    begin_anew,
+    copy_view,
+    fence,
+    full_fence,
+    lift,
+    message_of,
+    position,
+    put,
+    raise_to,
+    ring_of,
+    row_of,
+    share_past,
+)
 
 #: Ops with a choice among messages.
 LOADS: Final = (
     c.WEAK + c.LOAD, c.WEAK + c.LOAD_TEST, c.WEAK + c.LOAD_ODD, c.WEAK + c.EQUALS_REG, c.WEAK + c.EQUALS,
-    c.WEAK + c.WAIT_EQUALS, c.WEAK + c.LOAD_REF,
+    c.WEAK + c.WAIT_EQUALS, c.WEAK + c.LOAD_REF, c.AT_MOST, c.ABOVE,
 )  # fmt: skip
 #: Stores that are no atomics.
 STORES: Final = (c.WEAK + c.STORE, c.WEAK + c.STORE_REG, c.WEAK + c.STORE_REF)
-
-SEEN_UNORDERED: Final = 0
-SEEN_FULL: Final = 1
-
-
-class Weak(NamedTuple):
-    """What a run with weak words knows besides the program table."""
-
-    constants: Any  # K_*
-    home: Any  # by weak word, the state word that holds the newest value
-    nodes: Any  # (nodes, NODE_COLUMNS)
-    ahead: Any  # by node: weak words that the thread may still load, or store in any order, a bit each
-    rows: Any  # by node: views of registers that somebody may still look at, a bit each; -1: and all others
-    seen: Any  # SEEN_*: 1 + the first node where that was noted
-
-
-@inlined
-def raise_to(s, row, by, words):
-    """Join a view into another."""
-    for x in range(words):
-        if s[by + x] > s[row + x]:
-            s[row + x] = s[by + x]
-
-
-@inlined
-def copy_view(s, row, by, words):
-    """Replace a view by another, or by nothing if ``by`` is negative."""
-    for x in range(words):
-        s[row + x] = s[by + x] if by >= 0 else 0
-
-
-@inlined
-def share_past(s, w, tv, shared, gives, takes):
-    """Join a thread's past into that of a shared view, or the other way round, or both."""
-    n = w.constants[K_WORDS]
-    row = w.constants[K_SHARED] + (shared + S_PAST) * n
-    if gives:
-        raise_to(s, row, tv + V_PAST * n, n)
-    if takes:
-        raise_to(s, tv + V_PAST * n, row, n)
-
-
-@inlined
-def full_fence(s, w, tv):
-    """smp_mb() of the thread whose views begin at ``tv``."""
-    n = w.constants[K_WORDS]
-    shared = w.constants[K_SHARED] + S_FULL * n
-    raise_to(s, tv + V_SENT * n, tv + V_READ * n, n)
-    raise_to(s, tv + V_SENT * n, tv + V_WRITTEN * n, n)
-    raise_to(s, shared, tv + V_SENT * n, n)
-    raise_to(s, tv + V_FLOOR * n, shared, n)
-    share_past(s, w, tv, S_FULL, True, True)
-    raise_to(s, tv + V_SENT * n, shared, n)  # whoever reads a store behind a full barrier comes after it, too
-
-
-@inlined
-def fence(s, w, tv, order):
-    """A barrier of some kind."""
-    n = w.constants[K_WORDS]
-    if order & MB:
-        full_fence(s, w, tv)
-    if order & RMB:
-        raise_to(s, tv + V_FLOOR * n, tv + V_READ * n, n)
-    if order & WMB:
-        raise_to(s, tv + V_SENT * n, tv + V_WRITTEN * n, n)
-        raise_to(s, tv + V_FLOOR * n, tv + V_WRITTEN * n, n)
-
-
-@inlined
-def ring_of(w, x):
-    """State word of the length of a word's history."""
-    return w.constants[K_RING] + x * (1 + HISTORY * (1 + 2 * w.constants[K_WORDS]))
-
-
-@inlined
-def message_of(w, ring, i):
-    """State word of a message's value; behind it are what it brings along, and its past."""
-    return ring + 1 + i * (1 + 2 * w.constants[K_WORDS])
-
-
-@inlined
-def row_of(w, tv, row):
-    """State word of a thread's view, or -1."""
-    return tv + row * w.constants[K_WORDS] if row >= 0 else -1
 
 
 @inlined
 def take_message(s, w, pc, tv, x, i, order):
     """Read message ``i`` of a word: what it brings along becomes known as far as ``order`` says."""
-    n = w.constants[K_WORDS]
+    n = w.constants[K_WIDTH]
     content = message_of(w, ring_of(w, x), i) + 1
-    s[tv + V_FLOOR * n + x] = max(s[tv + V_FLOOR * n + x], i)
+    lift(s, tv + V_FLOOR * n, x, i)
     raise_to(s, tv + V_PAST * n, content + n, n)
-    s[tv + V_PAST * n + x] = max(s[tv + V_PAST * n + x], i)
+    lift(s, tv + V_PAST * n, x, i)
     if order & QUIET == 0:
         raise_to(s, tv + V_READ * n, content, n)
-        s[tv + V_READ * n + x] = max(s[tv + V_READ * n + x], i)
+        lift(s, tv + V_READ * n, x, i)
     if order & ACQUIRE:
         raise_to(s, tv + V_FLOOR * n, content, n)
     if w.nodes[pc, N_DST] >= 0:
@@ -183,18 +109,19 @@ def take_message(s, w, pc, tv, x, i, order):
         for column in (N_SRC, N_SRC2, N_SRC3, N_PLACE):
             if w.nodes[pc, column] >= 0:
                 raise_to(s, row, row_of(w, tv, w.nodes[pc, column]), n)
-        raise_to(s, row, content, n)
-        s[row + x] = max(s[row + x], i)
+        if order & CUT == 0:
+            raise_to(s, row, content, n)
+            lift(s, row, x, i)
 
 
 @inlined
 def floor_of(s, w, pc, tv, x):
     """The oldest message that a load may see, by what the thread knows and by its address's dependencies."""
-    n = w.constants[K_WORDS]
-    floor = s[tv + V_FLOOR * n + x]
+    n = w.constants[K_WIDTH]
+    floor = position(s, tv + V_FLOOR * n, x)
     for column in (N_SRC, N_SRC2, N_SRC3, N_PLACE):
         if w.nodes[pc, column] >= 0:
-            floor = max(floor, s[row_of(w, tv, w.nodes[pc, column]) + x])
+            floor = max(floor, position(s, row_of(w, tv, w.nodes[pc, column]), x))
     return floor
 
 
@@ -205,11 +132,11 @@ def note_order(s, w, pc, tv, x, order):
     It might if an earlier store is in its past, for then no interleaving has it before that one, and nothing
     that the thread knows orders the two.
     """
-    n = w.constants[K_WORDS]
-    known = max(floor_of(s, w, pc, tv, x), s[tv + V_BRANCHED * n + x])
+    n = w.constants[K_WIDTH]
+    known = max(floor_of(s, w, pc, tv, x), position(s, tv + V_BRANCHED * n, x))
     if order & (RELEASE | FULL):
-        known = max(known, s[tv + V_READ * n + x], s[tv + V_WRITTEN * n + x])
-    if known < s[tv + V_PAST * n + x] and order & CHAINED == 0:
+        known = max(known, position(s, tv + V_READ * n, x), position(s, tv + V_WRITTEN * n, x))
+    if known < position(s, tv + V_PAST * n, x) and order & CHAINED == 0:
         w.seen[SEEN_UNORDERED] = pc + 1
 
 
@@ -219,7 +146,7 @@ def append(s, w, pc, tv, x, value, order, atomic):
 
     ``atomic``: it belongs to a read-modify-write, and carries what the message before it carried.
     """
-    n = w.constants[K_WORDS]
+    n = w.constants[K_WIDTH]
     ring = ring_of(w, x)
     length = s[ring]
     if length == HISTORY:
@@ -235,22 +162,22 @@ def append(s, w, pc, tv, x, value, order, atomic):
         raise_to(s, message + 1, tv + V_WRITTEN * n, n)
     before = message_of(w, ring, length - 1) + 1
     raise_to(s, tv + V_PAST * n, before + n, n)
-    s[tv + V_PAST * n + x] = length
+    put(s, tv + V_PAST * n, x, length)
     copy_view(s, message + 1 + n, tv + V_PAST * n, n)
     if atomic:
         raise_to(s, message + 1, before, n)
-    s[message + 1 + x] = length
+    put(s, message + 1, x, length)
     s[ring] = length + 1
     s[w.home[x]] = value
-    s[tv + V_FLOOR * n + x] = length
-    s[tv + V_WRITTEN * n + x] = length
+    put(s, tv + V_FLOOR * n, x, length)
+    put(s, tv + V_WRITTEN * n, x, length)
     return 0
 
 
 @inlined
 def branch(s, w, tv, row):
     """The way from here on depends on a register."""
-    n = w.constants[K_WORDS]
+    n = w.constants[K_WIDTH]
     if row >= 0:
         raise_to(s, tv + V_BRANCHED * n, row_of(w, tv, row), n)
 
@@ -260,7 +187,7 @@ def weak_load(s, p, g, w, pc, tb, tv, x, choice):
     """A load of a weak word, of the message ``choice`` before the newest; BLOCKED: there is none."""
     op = p[pc, C_OP] - c.WEAK
     order = w.nodes[pc, N_ORDER]
-    n = w.constants[K_WORDS]
+    n = w.constants[K_WIDTH]
     ring = ring_of(w, x)
     i = s[ring] - 1 - choice
     if i < floor_of(s, w, pc, tv, x):
@@ -268,6 +195,8 @@ def weak_load(s, p, g, w, pc, tb, tv, x, choice):
     value = s[message_of(w, ring, i)]
     if op == c.WAIT_EQUALS and value != p[pc, C_IMM]:
         return BLOCKED
+    if choice > 0:
+        w.stale[pc] = 1
     outcome = 0
     if op == c.LOAD_TEST:
         outcome = 1 if value != 0 else 0
@@ -279,6 +208,10 @@ def weak_load(s, p, g, w, pc, tb, tv, x, choice):
         outcome = 1 if value == s[tb + p[pc, C_SRC]] else 0
     elif op == c.LOAD_REF:
         outcome = 1 if p[pc, C_IMM] != 0 and value != 0 else 0
+    elif op == c.AT_MOST - c.WEAK:
+        outcome = 1 if value <= s[tb + p[pc, C_SRC]] else 0
+    elif op == c.ABOVE - c.WEAK:
+        outcome = 1 if value > s[tb + p[pc, C_SRC]] else 0
     take_message(s, w, pc, tv, x, i, order)
     if op == c.LOAD_REF:
         s[tb + p[pc, C_DST]] = value - 1
@@ -286,7 +219,7 @@ def weak_load(s, p, g, w, pc, tb, tv, x, choice):
         s[tb + p[pc, C_DST]] = value
     if op != c.LOAD:
         raise_to(s, tv + V_BRANCHED * n, message_of(w, ring, i) + 1, n)
-        s[tv + V_BRANCHED * n + x] = max(s[tv + V_BRANCHED * n + x], i)
+        lift(s, tv + V_BRANCHED * n, x, i)
         branch(s, w, tv, w.nodes[pc, N_SRC])
     return outcome
 
@@ -320,7 +253,7 @@ def changed_value(s, p, g, pc, old):
 @inlined
 def weak_atomic(s, p, g, w, pc, tb, tv, x):
     """A read-modify-write of a weak word: it reads the newest message, and nothing comes between."""
-    n = w.constants[K_WORDS]
+    n = w.constants[K_WIDTH]
     op = p[pc, C_OP]
     ring = ring_of(w, x)
     newest = s[ring] - 1
@@ -338,7 +271,7 @@ def weak_atomic(s, p, g, w, pc, tb, tv, x):
         note_order(s, w, pc, tv, x, order)
     take_message(s, w, pc, tv, x, newest, order | (ACQUIRE if order & FULL else 0))
     if stores:
-        append(s, w, pc, tv, x, value, order, True)
+        append(s, w, pc, tv, x, value, order, order & PLAIN == 0)
     if order & FULL:
         full_fence(s, w, tv)
     outcome = 0
@@ -348,13 +281,15 @@ def weak_atomic(s, p, g, w, pc, tb, tv, x):
             s[tb + p[pc, C_A_REG]] -= g[c.G_STALE]
     elif op == c.WEAK + c.DEC_AND_TEST:
         outcome = 1 if value == 0 else 0
+        if outcome == 1 and order & RELEASE:  # refcount_dec_and_test()
+            raise_to(s, tv + V_FLOOR * n, message_of(w, ring, newest) + 1, n)
         if p[pc, C_DST] >= 0:
             s[tb + p[pc, C_DST]] = value
     elif op >= c.RMW_ADD and op <= c.RMW_ADD_UNLESS and p[pc, C_DST] >= 0:
         s[tb + p[pc, C_DST]] = old
     if op <= c.LAST_WEAK and op >= c.FIRST_WEAK and op != c.WEAK + c.ADD:
         raise_to(s, tv + V_BRANCHED * n, message_of(w, ring, newest) + 1, n)
-        s[tv + V_BRANCHED * n + x] = s[ring] - 1
+        put(s, tv + V_BRANCHED * n, x, s[ring] - 1)
     return outcome
 
 
@@ -384,7 +319,7 @@ def weak_word(s, p, g, w, pc, tb, tv, choice):
 @inlined
 def locked(s, w, tv, lock):
     """A lock was taken: what came before its last release, and before the thread's last unlock, is known."""
-    n = w.constants[K_WORDS]
+    n = w.constants[K_WIDTH]
     row = w.constants[K_SHARED] + (S_LOCKS + LOCK_ROWS * lock) * n
     raise_to(s, tv + V_READ * n, row, n)
     raise_to(s, tv + V_FLOOR * n, row, n)
@@ -397,7 +332,7 @@ def locked(s, w, tv, lock):
 @inlined
 def unlocked(s, w, tv, lock):
     """A lock was released."""
-    n = w.constants[K_WORDS]
+    n = w.constants[K_WIDTH]
     row = w.constants[K_SHARED] + (S_LOCKS + LOCK_ROWS * lock) * n
     raise_to(s, tv + V_UNLOCKED * n, tv + V_READ * n, n)
     raise_to(s, tv + V_UNLOCKED * n, tv + V_WRITTEN * n, n)
@@ -409,9 +344,30 @@ def unlocked(s, w, tv, lock):
 
 
 @inlined
+def order_strong(s, w, tv, lock, order, op, outcome):
+    """An op on a strong word with orders: whoever acquires it knows what came before its releases."""
+    n = w.constants[K_WIDTH]
+    if op == c.INC_NOT_ZERO and outcome != 0:
+        return  # a failed one orders nothing
+    row = w.constants[K_SHARED] + (S_LOCKS + LOCK_ROWS * lock) * n
+    if order & FULL:
+        full_fence(s, w, tv)
+    if order & (RELEASE | FULL):
+        raise_to(s, row, tv + V_READ * n, n)
+        raise_to(s, row, tv + V_WRITTEN * n, n)
+        raise_to(s, row + 2 * n, tv + V_PAST * n, n)
+    raise_to(s, tv + V_READ * n, row, n)
+    raise_to(s, tv + V_PAST * n, row + 2 * n, n)
+    if order & (ACQUIRE | FULL) or (op == c.DEC_AND_TEST and outcome == 1 and order & RELEASE):
+        raise_to(s, tv + V_FLOOR * n, row, n)
+    if order & FULL:
+        full_fence(s, w, tv)
+
+
+@inlined
 def leave_section(s, g, w, tid, tv):
     """An RCU section ends: what came before it is known behind every grace period that waits for it."""
-    n = w.constants[K_WORDS]
+    n = w.constants[K_WIDTH]
     done = w.constants[K_SHARED] + S_READERS * n
     raise_to(s, done, tv + V_READ * n, n)
     raise_to(s, done, tv + V_WRITTEN * n, n)
@@ -429,7 +385,7 @@ def leave_section(s, g, w, tid, tv):
 @inlined
 def start_grace(s, w, tv):
     """A grace period starts: sections that begin from now on know what came before it."""
-    n = w.constants[K_WORDS]
+    n = w.constants[K_WIDTH]
     full_fence(s, w, tv)
     raise_to(s, w.constants[K_SHARED] + S_GRACE * n, w.constants[K_SHARED] + S_FULL * n, n)
     share_past(s, w, tv, S_GRACE, True, False)
@@ -438,7 +394,7 @@ def start_grace(s, w, tv):
 @inlined
 def end_grace(s, w, tv, row):
     """A grace period ends: what came before the end of the sections it waited for is known."""
-    n = w.constants[K_WORDS]
+    n = w.constants[K_WIDTH]
     raise_to(s, tv + V_READ * n, row, n)
     share_past(s, w, tv, S_READERS, False, True)
     full_fence(s, w, tv)
@@ -447,7 +403,7 @@ def end_grace(s, w, tv, row):
 @inlined
 def synchronize(s, p, g, w, pc, tid, tv):
     """synchronize_rcu() in a thread: SYNC_START, SYNC_WAIT."""
-    n = w.constants[K_WORDS]
+    n = w.constants[K_WIDTH]
     threads = g[c.G_THREADS]
     mask = w.constants[K_SYNC] + tid
     row = w.constants[K_SHARED] + (w.constants[K_SHARED_ROWS] - threads + tid) * n
@@ -468,10 +424,12 @@ def synchronize(s, p, g, w, pc, tid, tv):
 @inlined
 def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested):
     """What an op that is not on a weak word does to views: locks, RCU, interrupts, registers."""
-    n = w.constants[K_WORDS]
+    n = w.constants[K_WIDTH]
     op = p[pc, C_OP]
     lock = w.nodes[pc, N_LOCK]
-    if lock >= 0:
+    if lock >= 0 and op >= c.LOAD and op <= c.STORE_REF:
+        order_strong(s, w, tv, lock + index, w.nodes[pc, N_ORDER], op, outcome)
+    elif lock >= 0:
         lock += index
         tries = op == c.DOWN_READ_TRYLOCK or op == c.TRYLOCK or (op == c.DOWN_WRITE and p[pc, C_IMM] != 0)
         if (
@@ -483,7 +441,9 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested):
             or op == c.RANGE_DOWNGRADE
         ):
             unlocked(s, w, tv, lock)
-        elif (not tries and op != c.RANGE_TRYLOCK) or outcome == 1:
+        elif w.nodes[pc, N_ORDER] & UNORDERED == 0 and (
+            (not tries and op != c.RANGE_TRYLOCK) or outcome == 1
+        ):
             locked(s, w, tv, lock)
     elif op == c.RCU_READ_LOCK or op == c.IRQ_DISABLE:
         if nested == 0:
@@ -502,8 +462,19 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested):
         for other in range(g[c.G_THREADS]):
             full_fence(s, w, g[c.G_T_BASE] + other * g[c.G_T_STRIDE] + w.constants[K_VIEWS])
         full_fence(s, w, tv)
-    elif op == c.IPI_WAIT:
+    elif op == c.IPI_WAIT or op == c.SRCU_READ_LOCK or op == c.SRCU_READ_UNLOCK:
         full_fence(s, w, tv)
+    elif op == c.TREE_STORE:  # rcu_assign_pointer()
+        row = w.constants[K_SHARED] + S_TREE * n
+        raise_to(s, row, tv + V_READ * n, n)
+        raise_to(s, row, tv + V_WRITTEN * n, n)
+    elif op == c.FREE:
+        row = w.constants[K_SHARED] + slab_of(p[pc, C_IMM]) * n
+        raise_to(s, row, tv + V_READ * n, n)
+        raise_to(s, row, tv + V_WRITTEN * n, n)
+    elif op == c.FIND_VMA:  # rcu_dereference()
+        if w.nodes[pc, N_DST] >= 0:
+            copy_view(s, row_of(w, tv, w.nodes[pc, N_DST]), w.constants[K_SHARED] + S_TREE * n, n)
     elif op == c.TEST_REG or op == c.REG_EQUAL:
         branch(s, w, tv, w.nodes[pc, N_SRC])
         branch(s, w, tv, w.nodes[pc, N_SRC2])
@@ -516,14 +487,36 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested):
 
 
 @inlined
-def zeroed(s, w, pc, tv):
-    """An allocation has cleared weak words: these are stores, too."""
-    n = w.constants[K_WORDS]
-    for x in range(n):
+def slab_of(k):
+    """The shared view of the allocator of a class, whose constants begin at ``k``: it passes objects on."""
+    return S_SLAB + (k - c.G_CLASS0) // c.CLASS_WORDS
+
+
+@inlined
+def allocated(s, p, g, w, pc, tb, tv):
+    """An object was allocated, and its words cleared.
+
+    Nobody has a reference to it that was not freed behind his back: its words' histories begin anew.  Memory
+    that stays of its type may still be looked at: there the zeroes are stores like others.
+    """
+    n = w.constants[K_WIDTH]
+    k = p[pc, C_IMM]
+    slab = w.constants[K_SHARED] + slab_of(k) * n
+    raise_to(s, tv + V_READ * n, slab, n)
+    raise_to(s, tv + V_FLOOR * n, slab, n)
+    first = g[k + c.K_BASE] + s[tb + p[pc, C_DST]] * g[k + c.K_STRIDE]
+    for x in range(w.constants[K_WORDS]):
+        if w.home[x] < first or w.home[x] >= first + g[k + c.K_STRIDE]:
+            continue
+        if w.nodes[pc, N_WORD] == 0:
+            begin_anew(s, g, w, x)
+            continue
         ring = ring_of(w, x)
         if s[message_of(w, ring, s[ring] - 1)] != s[w.home[x]]:
             value = s[w.home[x]]
-            s[tv + V_FLOOR * n + x] = s[ring] - 1  # the memory is this thread's alone: nothing is unordered
+            put(
+                s, tv + V_FLOOR * n, x, s[ring] - 1
+            )  # the memory is this thread's alone: nothing is unordered
             append(s, w, pc, tv, x, value, 0, False)
 
 
@@ -540,7 +533,7 @@ def weak_step(s, p, g, w, tid, choice, out):
         outcome = execute(s, p, g, pc, tid, tb, choice, out)
         if outcome >= 0:
             if op == c.ALLOC:
-                zeroed(s, w, pc, tv)
+                allocated(s, p, g, w, pc, tb, tv)
             learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested)
         return outcome
     if op == c.FENCE:

@@ -10,8 +10,9 @@ from spfvar.ops import codes as c
 from spfvar.ops.histories import HISTORY
 from spfvar.transition.jit import inlined
 from spfvar.transition.settle import settle, single
-from spfvar.transition.step import step
-from spfvar.transition.weak import LOADS, weak_step
+from spfvar.transition.step import pointer, step
+from spfvar.transition.views import K_VIEWS, N_WORD, ring_of
+from spfvar.transition.weak import LOADS, floor_of, weak_step
 
 
 @inlined
@@ -33,6 +34,20 @@ def ways_of(weak, p, node):
         return choices
     else:
         return HISTORY if p[node, c.C_OP] in LOADS else choices
+
+
+@inlined
+def readable(weak, s, p, g, tid):
+    """How many messages a thread's load may return now; 1 for what is no weak load."""
+    if weak is None:
+        return 1
+    else:
+        tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
+        node = s[tb]
+        if p[node, c.C_OP] not in LOADS or s[tb + p[node, c.C_A_REG]] < 0:
+            return 1
+        x = weak.nodes[node, N_WORD] + pointer(s, g, tb + p[node, c.C_A_REG])
+        return s[ring_of(weak, x)] - floor_of(s, weak, node, tb + weak.constants[K_VIEWS], x)
 
 
 @inlined

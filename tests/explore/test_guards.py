@@ -48,7 +48,7 @@ CASES = [
 def parts(variant: str, name: str, callers: bool = False) -> tuple[Race, dict[str, Automaton], list[Removal]]:
     """A race, its automata, and every guard in them; with ``callers``, also at each call of its function."""
     race = catalogue.races()[name]
-    automata = extract_race(race, Stack(registry().any_variant(variant)), callers)
+    automata = extract_race(race, Stack(registry().any_variant(variant)), callers, "sc")
     everything = {key: {(n, o) for n in range(len(a)) for o in range(4)} for key, a in automata.items()}
     own = {actor.name: alone(race, automata, actor.name) for actor in race.actor}
     return race, automata, find_guards(automata, own, everything)

@@ -1,0 +1,184 @@
+"""Views of weak words: where they lie in the state, how they are joined, what barriers do to them.
+
+A view is a row of positions, one for each weak word, packed: `PACKED` of them to a state word of 16 bits.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from spfvar.ops import codes as c
+from spfvar.ops.histories import (
+    BITS_EACH,
+    HISTORY,
+    LAST,
+    MB,
+    PACKED,
+    RMB,
+    S_FULL,
+    S_PAST,
+    V_FLOOR,
+    V_PAST,
+    V_READ,
+    V_SENT,
+    V_WRITTEN,
+    WMB,
+)
+from spfvar.transition.jit import inlined
+
+# --- constants -------------------------------------------------------------------------------------------
+K_WORDS: Final = 0  # weak words
+K_RING: Final = 1  # state word of the first history: length, then value and two views by message
+K_VIEWS: Final = 2  # thread word of the first view
+K_ROWS: Final = 3  # views of a thread
+K_SHARED: Final = 4  # state word of the first shared view; of which there are K_SHARED_ROWS
+K_SHARED_ROWS: Final = 5
+K_SYNC: Final = 6  # state word: by thread, the readers that its synchronize_rcu() waits for
+K_WIDTH: Final = 7  # state words of a view
+CONSTANTS: Final = 8
+
+# --- columns of ``nodes`` --------------------------------------------------------------------------------
+N_WORD: Final = 0  # weak number of the word in object 0, or -1; of an allocation: do histories go on (0, 1)?
+N_LOCK: Final = 1  # number of the lock in object 0, or -1
+N_ORDER: Final = 2
+N_DST: Final = 3  # row of the register's view, or -1
+N_SRC: Final = 4
+N_SRC2: Final = 5
+N_SRC3: Final = 6
+N_PLACE: Final = 7
+N_LOAD: Final = 8  # 1: a load of a weak word
+NODE_COLUMNS: Final = 9
+
+SEEN_UNORDERED: Final = 0
+SEEN_FULL: Final = 1
+
+
+class Weak(NamedTuple):
+    """What a run with weak words knows besides the program table."""
+
+    constants: Any  # K_*
+    home: Any  # by weak word, the state word that holds the newest value
+    nodes: Any  # (nodes, NODE_COLUMNS)
+    ahead: Any  # by node: weak words that the thread may still load, or store in any order, a bit each
+    rows: Any  # by node: views of registers that somebody may still look at, a bit each; -1: and all others
+    seen: Any  # SEEN_*: 1 + the first node where that was noted
+    stale: Any  # by node: did a load there ever return a message that was not the newest?
+
+
+@inlined
+def position(s, row, x):
+    """A view's position in the history of word ``x``."""
+    return s[row + x // PACKED] >> BITS_EACH * (x % PACKED) & LAST
+
+
+@inlined
+def put(s, row, x, i):
+    """Set a view's position in one history."""
+    shift = BITS_EACH * (x % PACKED)
+    s[row + x // PACKED] = s[row + x // PACKED] & ~(LAST << shift) | i << shift
+
+
+@inlined
+def lift(s, row, x, i):
+    """Raise a view's position in one history."""
+    if position(s, row, x) < i:
+        put(s, row, x, i)
+
+
+@inlined
+def raise_to(s, row, by, width):
+    """Join a view into another."""
+    for word in range(width):
+        mine = s[row + word]
+        other = s[by + word]
+        if mine == 0:
+            s[row + word] = other
+        elif other != 0 and mine != other:
+            joined = 0
+            for lane in range(PACKED):
+                lanes = LAST << BITS_EACH * lane
+                joined |= max(mine & lanes, other & lanes)
+            s[row + word] = joined
+
+
+@inlined
+def copy_view(s, row, by, width):
+    """Replace a view by another, or by nothing if ``by`` is negative."""
+    for word in range(width):
+        s[row + word] = s[by + word] if by >= 0 else 0
+
+
+@inlined
+def share_past(s, w, tv, shared, gives, takes):
+    """Join a thread's past into that of a shared view, or the other way round, or both."""
+    n = w.constants[K_WIDTH]
+    row = w.constants[K_SHARED] + (shared + S_PAST) * n
+    if gives:
+        raise_to(s, row, tv + V_PAST * n, n)
+    if takes:
+        raise_to(s, tv + V_PAST * n, row, n)
+
+
+@inlined
+def full_fence(s, w, tv):
+    """smp_mb() of the thread whose views begin at ``tv``."""
+    n = w.constants[K_WIDTH]
+    shared = w.constants[K_SHARED] + S_FULL * n
+    raise_to(s, tv + V_SENT * n, tv + V_READ * n, n)
+    raise_to(s, tv + V_SENT * n, tv + V_WRITTEN * n, n)
+    raise_to(s, shared, tv + V_SENT * n, n)
+    raise_to(s, tv + V_FLOOR * n, shared, n)
+    share_past(s, w, tv, S_FULL, True, True)
+    raise_to(s, tv + V_SENT * n, shared, n)  # whoever reads a store behind a full barrier comes after it, too
+
+
+@inlined
+def fence(s, w, tv, order):
+    """A barrier of some kind."""
+    n = w.constants[K_WIDTH]
+    if order & MB:
+        full_fence(s, w, tv)
+    if order & RMB:
+        raise_to(s, tv + V_FLOOR * n, tv + V_READ * n, n)
+    if order & WMB:
+        raise_to(s, tv + V_SENT * n, tv + V_WRITTEN * n, n)
+        raise_to(s, tv + V_FLOOR * n, tv + V_WRITTEN * n, n)
+
+
+@inlined
+def ring_of(w, x):
+    """State word of the length of a word's history."""
+    return w.constants[K_RING] + x * (1 + HISTORY * (1 + 2 * w.constants[K_WIDTH]))
+
+
+@inlined
+def message_of(w, ring, i):
+    """State word of a message's value; behind it are what it brings along, and its past."""
+    return ring + 1 + i * (1 + 2 * w.constants[K_WIDTH])
+
+
+@inlined
+def begin_anew(s, g, w, x):
+    """Give a word a history of one message, of which nobody knows anything yet."""
+    n = w.constants[K_WIDTH]
+    ring = ring_of(w, x)
+    for word in range(ring, ring + 1 + HISTORY * (1 + 2 * n)):
+        s[word] = 0
+    s[ring] = 1
+    s[ring + 1] = s[w.home[x]]
+    for other in range(w.constants[K_WORDS]):
+        for i in range(s[ring_of(w, other)]):
+            put(s, message_of(w, ring_of(w, other), i) + 1, x, 0)
+            put(s, message_of(w, ring_of(w, other), i) + 1 + n, x, 0)
+    for tid in range(g[c.G_THREADS]):
+        views = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE] + w.constants[K_VIEWS]
+        for row in range(w.constants[K_ROWS]):
+            put(s, views + row * n, x, 0)
+    for row in range(w.constants[K_SHARED_ROWS]):
+        put(s, w.constants[K_SHARED] + row * n, x, 0)
+
+
+@inlined
+def row_of(w, tv, row):
+    """State word of a thread's view, or -1."""
+    return tv + row * w.constants[K_WIDTH] if row >= 0 else -1
