@@ -1,0 +1,189 @@
+"""What a recording says in the model's terms: letters.
+
+Both sides speak them.  A letter is a primitive on a class of locks (``spin_lock ptl``, ``down_read_trylock
+vm_lock = 1``), a bare primitive (``rcu_read_lock``, ``alloc_page``), or a hook point that begins
+(``do_wp_page()``).  Which function or probe of a kernel shows which letter is data: ``letters/*.toml``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from spfvar.errors import InputError
+from spfvar.kernel.recording import Event, Segment
+from spfvar.toml_input import load_toml
+
+#: A probe on a primitive of locking, and the letter that it begins.
+LOCK_PROBES: Final[Mapping[str, str]] = {
+    "down_read": "down_read",
+    "down_read_killable": "down_read",
+    "down_read_trylock": "down_read_trylock",
+    "up_read": "up_read",
+    "down_write": "down_write",
+    "down_write_killable": "down_write",
+    "up_write": "up_write",
+    "downgrade_write": "downgrade_write",
+    "_raw_spin_lock": "spin_lock",
+    "_raw_spin_trylock": "spin_trylock",
+    "_raw_spin_unlock": "spin_unlock",
+}
+RCU_PROBES: Final[Mapping[str, str]] = {
+    "__rcu_read_lock": "rcu_read_lock",
+    "__rcu_read_unlock": "rcu_read_unlock",
+}
+TRYLOCK: Final = "down_read_trylock"
+MMAP_LOCK: Final = "mmap_lock"
+PAGE_TABLE_LOCK: Final = "page_table_lock"
+PMD_LOCK: Final = "pmd_lock"
+PTL: Final = "ptl"
+
+#: An address lies in an mm_struct if it is at most so many bytes behind its begin.
+_MM_BYTES: Final = 1 << 12
+#: Addresses of struct page that are alike in what is above these bits belong to one memory map.
+_MEMMAP_BITS: Final = 40
+
+
+class Letters(BaseModel):
+    """What the kernels of a release line show."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kernels: list[str]
+    hooks: list[str]
+    hook_names: dict[str, str] = Field(default_factory=dict)
+    rcu: list[str]
+    locks: dict[str, list[str]]
+    calls: dict[str, str]
+
+    @property
+    def visible_hooks(self) -> frozenset[str]:
+        """Hook points of the model whose begin is seen."""
+        return frozenset((*self.hooks, *self.hook_names.values()))
+
+    @property
+    def lock_classes(self) -> frozenset[str]:
+        """The classes of locks that are told apart."""
+        return frozenset((*self.locks, MMAP_LOCK, PAGE_TABLE_LOCK, PTL))
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter, and the line of the recording that shows it."""
+
+    text: str
+    line: int
+    by: str
+
+
+def letters_for(kernel: str) -> Letters:
+    """The table for a kernel's release, such as "6.12.117".  Raises InputError if there is none."""
+    folder = resources.files("spfvar.kernel") / "letters"
+    known = []
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".toml"):
+            table = load_toml(file, Letters)
+            known += table.kernels
+            if any(kernel == line or kernel.startswith(f"{line}.") for line in table.kernels):
+                return table
+    raise InputError(
+        f"nothing says what a kernel {kernel} shows", expected=f"one of {', '.join(known)}"
+    )
+
+
+class Projection:
+    """Turns what was recorded into letters; knows each lock by its address."""
+
+    def __init__(self, table: Letters, recorded: Sequence[Segment]) -> None:
+        self._table = table
+        self._by = {function: name for name, functions in table.locks.items() for function in functions}
+        self._rcu = frozenset(table.rcu)
+        self._hooks = {name: name for name in table.hooks} | table.hook_names
+        everything = [event for segment in recorded for event in segment.events]
+        self._mms = sorted({mm for event in everything if (mm := _mm_of(event)) is not None})
+        self._mmap_lock = self._offset_of_mmap_lock(everything)
+        self._classes: dict[int, str] = {}
+        self._memmaps = set()
+        for event in everything:
+            address = event.number("lock")
+            if event.kind == "probe" and address is not None and event.by in self._by:
+                self._classes[address] = self._by[event.by]
+                if self._by[event.by] == PMD_LOCK:
+                    self._memmaps.add(address >> _MEMMAP_BITS)
+
+    def _offset_of_mmap_lock(self, everything: Iterable[Event]) -> int | None:
+        """Where in mm_struct it is: the rwsem in one that is taken most often."""
+        found = Counter(
+            offset
+            for event in everything
+            if event.kind == "probe" and event.name in LOCK_PROBES and not event.name.startswith("_raw")
+            if (address := event.number("lock")) is not None
+            if (offset := self._in_mm(address)) is not None
+        )
+        return min(found, key=lambda offset: (-found[offset], offset)) if found else None
+
+    def _in_mm(self, address: int) -> int | None:
+        for mm in self._mms:
+            if 0 <= address - mm < _MM_BYTES:
+                return address - mm
+        return None
+
+    def class_of(self, event: Event) -> str | None:
+        """The class of the lock that a probe names; None for a lock that the model does not have."""
+        address = event.number("lock")
+        if address is None:
+            return None
+        offset = self._in_mm(address)
+        if event.name.startswith("_raw"):
+            if offset is not None:
+                return PAGE_TABLE_LOCK
+            known = self._classes.get(address)
+            return known or (PTL if address >> _MEMMAP_BITS in self._memmaps else None)
+        if offset is not None and offset == self._mmap_lock:
+            return MMAP_LOCK
+        return self._classes.get(address)
+
+    def letters(self, segment: Segment) -> list[Letter]:
+        """What a task did, in letters."""
+        word: list[Letter] = []
+        for number, event in enumerate(segment.events):
+            text = self._letter(event, segment.events[number + 1 :])
+            if text:
+                word.append(Letter(text, event.line, event.by))
+        return word
+
+    def _letter(self, event: Event, ahead: Sequence[Event]) -> str | None:
+        if event.kind == "call":
+            if event.name in self._hooks:
+                return f"{self._hooks[event.name]}()"
+            return self._table.calls.get(event.name)
+        if event.kind != "probe":
+            return None
+        if event.name in RCU_PROBES:
+            return RCU_PROBES[event.name] if event.by in self._rcu else None
+        name = LOCK_PROBES.get(event.name)
+        lock = self.class_of(event) if name else None
+        if name is None or lock is None:
+            return None
+        if name == TRYLOCK:
+            return f"{name} {lock} = {_result(ahead)}"
+        return f"{name} {lock}"
+
+
+def _mm_of(event: Event) -> int | None:
+    return event.number("mm") if event.kind == "probe" and event.name.startswith("mmap_lock_") else None
+
+
+def _result(ahead: Sequence[Event]) -> int:
+    """What the trylock returned; 1 where that is not recorded."""
+    for event in ahead:
+        if event.kind == "return" and event.name == TRYLOCK:
+            return int(bool(event.number("ret")))
+        if event.kind == "probe" and event.name == TRYLOCK:
+            break
+    return 1

@@ -1,0 +1,180 @@
+"""A design's text as an acceptor of letters: which words of a recording are paths of its automaton.
+
+The steps of the text that a kernel does not show are silent.  The rest is subset construction: the set of places
+in which the text may be, one letter further each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from spfvar.automata.automaton import Automaton
+from spfvar.kernel.letters import Letters
+from spfvar.ops import codes as c
+from spfvar.ops.op import Op, Steps
+from spfvar.ops.primitives import work
+from spfvar.plugins.variant import Stack
+
+#: A step that marks where a hook point begins.
+BEGINS: Final = "begins: "
+#: What an opcode is called as a letter, in front of its lock's class.
+_LOCKS: Final = {
+    c.DOWN_READ: "down_read",
+    c.UP_READ: "up_read",
+    c.DOWN_WRITE: "down_write",
+    c.UP_WRITE: "up_write",
+    c.DOWNGRADE_WRITE: "downgrade_write",
+    c.LOCK: "spin_lock",
+    c.UNLOCK: "spin_unlock",
+}
+_RCU: Final = {c.RCU_READ_LOCK: "rcu_read_lock", c.RCU_READ_UNLOCK: "rcu_read_unlock"}
+
+
+class Marked(Stack):
+    """A variant's hook points, each with a step of its own at its begin."""
+
+    def _resolve(self, name: str, args: tuple[Any, ...]) -> Steps:
+        return _marked(name, super()._resolve(name, args))
+
+
+def _marked(name: str, steps: Steps) -> Steps:
+    yield work("free", f"{BEGINS}{name}")
+    return (yield from steps)
+
+
+def letter_of(op: Op, outcome: Hashable, table: Letters) -> str | None:
+    """What a kernel shows of a primitive that came out so; None if it shows nothing."""
+    if op.name.startswith(BEGINS):
+        hook = op.name.removeprefix(BEGINS)
+        return f"{hook}()" if hook in table.visible_hooks else None
+    if op.code in _RCU:
+        return _RCU[op.code]
+    lock = op.place.field.name if op.place is not None else ""
+    if lock in table.lock_classes:
+        if op.code in _LOCKS:
+            return f"{_LOCKS[op.code]} {lock}"
+        if op.code == c.DOWN_READ_TRYLOCK:
+            return f"down_read_trylock {lock} = {int(bool(outcome))}"
+    name = op.name.partition("(")[0]
+    return name if name in table.calls.values() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A visible step: the letter, where it leads, and the text's line."""
+
+    letter: str
+    to: int
+    function: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """The first letter of a word that no path of the text has.
+
+    ``at``: its number, the word's length if the word ends too early; ``expected``: the steps that the text
+    would have had, each letter once.
+    """
+
+    at: int
+    expected: tuple[Edge, ...]
+
+
+class Acceptor:
+    """The automata of a text, any one of which a word may be a path of."""
+
+    def __init__(self, automata: Iterable[Automaton], table: Letters) -> None:
+        self._edges: list[list[Edge]] = []
+        self._silent: list[list[int]] = []
+        self._ends: list[bool] = []
+        self._starts: list[int] = []
+        self._closures: dict[int, frozenset[int]] = {}
+        for automaton in automata:
+            self._add(automaton, table)
+        self.letters = frozenset(edge.letter for edges in self._edges for edge in edges)
+
+    def _add(self, automaton: Automaton, table: Letters) -> None:
+        base = len(self._edges)
+        self._starts.append(base)
+        for node in automaton.nodes:
+            edges, silent = [], []
+            for outcome, successor in zip(node.op.outcomes, node.successors, strict=False):
+                letter = letter_of(node.op, outcome, table)
+                if letter is None:
+                    silent.append(base + successor)
+                else:
+                    edges.append(Edge(letter, base + successor, node.op.function, node.op.where))
+            self._edges.append(edges)
+            self._silent.append(silent)
+            self._ends.append(node.op.code == c.END)
+
+    def _closure(self, nodes: Iterable[int]) -> frozenset[int]:
+        """These places and all that silent steps lead to."""
+        return frozenset().union(*map(self._reach, nodes))
+
+    def _reach(self, node: int) -> frozenset[int]:
+        if node not in self._closures:
+            seen, ahead = {node}, [node]
+            while ahead:
+                for successor in self._silent[ahead.pop()]:
+                    if successor not in seen:
+                        seen.add(successor)
+                        ahead.append(successor)
+            self._closures[node] = frozenset(n for n in seen if self._edges[n] or self._ends[n])
+        return self._closures[node]
+
+    def misfit(
+        self, word: Iterable[str], skipped: Collection[str] = (), seen: Callable[[Edge], None] | None = None
+    ) -> Misfit | None:
+        """None if the word is a path; ``skipped`` letters are stepped over where the text has none.
+
+        ``seen`` is told each step that a path of the word may have taken, once the word is known to be one.
+        """
+        layers = [self._closure(self._starts)]
+        taken: list[tuple[frozenset[int], str]] = []
+        number = -1
+        for number, letter in enumerate(word):
+            here = layers[-1]
+            there = {edge.to for node in here for edge in self._edges[node] if edge.letter == letter}
+            if not there:
+                if letter in skipped:
+                    continue
+                return Misfit(number, self._expected(here))
+            taken.append((here, letter))
+            layers.append(self._closure(there))
+        ends = frozenset(node for node in layers[-1] if self._ends[node])
+        if not ends:
+            return Misfit(number + 1, self._expected(layers[-1]))
+        if seen is not None:
+            self._tell(layers, taken, ends, seen)
+        return None
+
+    def _tell(
+        self, layers: list[frozenset[int]], taken: list[tuple[frozenset[int], str]], ends: frozenset[int],
+        seen: Callable[[Edge], None],
+    ) -> None:  # fmt: skip
+        """Backwards: only what leads to an end was a path."""
+        alive = ends
+        for here, letter in reversed(taken):
+            before = set()
+            for node in here:
+                for edge in self._edges[node]:
+                    if edge.letter == letter and not alive.isdisjoint(self._reach(edge.to)):
+                        seen(edge)
+                        before.add(node)
+            alive = frozenset(before)
+
+    def _expected(self, here: Iterable[int]) -> tuple[Edge, ...]:
+        found: dict[str, Edge] = {}
+        for node in sorted(here):
+            for edge in self._edges[node]:
+                found.setdefault(edge.letter, edge)
+        return tuple(found.values())
+
+    def visible(self) -> list[Edge]:
+        """Every visible step, each line of the text once."""
+        found = {(edge.letter, edge.where): edge for edges in self._edges for edge in edges}
+        return [found[key] for key in sorted(found)]
