@@ -60,6 +60,7 @@ class Letters(BaseModel):
     rcu: list[str]
     locks: dict[str, list[str]]
     calls: dict[str, str]
+    texts: dict[str, str] = Field(default_factory=dict)
 
     @property
     def visible_hooks(self) -> frozenset[str]:
@@ -107,14 +108,39 @@ class Projection:
         everything = [event for segment in recorded for event in segment.events]
         self._mms = sorted({mm for event in everything if (mm := _mm_of(event)) is not None})
         self._mmap_lock = self._offset_of_mmap_lock(everything)
-        self._classes: dict[int, str] = {}
-        self._memmaps = set()
-        for event in everything:
+        #: The class of the lock that an event's line names.
+        self._classes = self._follow(everything)
+
+    def _follow(self, everything: Sequence[Event]) -> dict[int, str]:
+        """Each lock's class where it is taken and released.
+
+        It is what whoever took it last makes of it, for a page of memory may hold a table of one level now
+        and of another later; what nobody of the table took and lies where page tables' locks do is a ptl.
+        """
+        probes = [event for event in everything if event.kind == "probe" and event.number("lock") is not None]
+        memmaps = {
+            address >> _MEMMAP_BITS
+            for event in probes
+            if self._by.get(event.by) == PMD_LOCK and (address := event.number("lock")) is not None
+        }
+        known: dict[int, str] = {}
+        classes: dict[int, str] = {}
+        for event in sorted(probes, key=lambda event: event.line):
             address = event.number("lock")
-            if event.kind == "probe" and address is not None and event.by in self._by:
-                self._classes[address] = self._by[event.by]
-                if self._by[event.by] == PMD_LOCK:
-                    self._memmaps.add(address >> _MEMMAP_BITS)
+            assert address is not None
+            offset = self._in_mm(address)
+            spins = event.name.startswith("_raw")
+            if event.by in self._by and (event.by != "__anon_vma_prepare" or not spins):
+                known[address] = self._by[event.by]
+            elif spins and event.name != "_raw_spin_unlock" and address >> _MEMMAP_BITS in memmaps:
+                known[address] = PTL
+            if offset is not None and spins:
+                classes[event.line] = PAGE_TABLE_LOCK
+            elif offset is not None and offset == self._mmap_lock:
+                classes[event.line] = MMAP_LOCK
+            elif address in known:
+                classes[event.line] = known[address]
+        return classes
 
     def _offset_of_mmap_lock(self, everything: Iterable[Event]) -> int | None:
         """Where in mm_struct it is: the rwsem in one that is taken most often."""
@@ -132,21 +158,6 @@ class Projection:
             if 0 <= address - mm < _MM_BYTES:
                 return address - mm
         return None
-
-    def class_of(self, event: Event) -> str | None:
-        """The class of the lock that a probe names; None for a lock that the model does not have."""
-        address = event.number("lock")
-        if address is None:
-            return None
-        offset = self._in_mm(address)
-        if event.name.startswith("_raw"):
-            if offset is not None:
-                return PAGE_TABLE_LOCK
-            known = self._classes.get(address)
-            return known or (PTL if address >> _MEMMAP_BITS in self._memmaps else None)
-        if offset is not None and offset == self._mmap_lock:
-            return MMAP_LOCK
-        return self._classes.get(address)
 
     def letters(self, segment: Segment) -> list[Letter]:
         """What a task did, in letters."""
@@ -167,7 +178,7 @@ class Projection:
         if event.name in RCU_PROBES:
             return RCU_PROBES[event.name] if event.by in self._rcu else None
         name = LOCK_PROBES.get(event.name)
-        lock = self.class_of(event) if name else None
+        lock = self._classes.get(event.line) if name else None
         if name is None or lock is None:
             return None
         if name == TRYLOCK:

@@ -58,6 +58,7 @@ def letter_of(op: Op, outcome: Hashable, table: Letters) -> str | None:
         if op.code == c.DOWN_READ_TRYLOCK:
             return f"down_read_trylock {lock} = {int(bool(outcome))}"
     name = op.name.partition("(")[0]
+    name = table.texts.get(name, name)
     return name if name in table.calls.values() else None
 
 

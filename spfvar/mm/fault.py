@@ -131,6 +131,15 @@ def get_old_page() -> Steps:
         yield folio_get()
 
 
+def unmap_old_page() -> Steps:
+    """The page that was copied is not mapped here any more, whatever it was."""
+    kind = yield vm_normal_page()
+    if kind == "anonymous":
+        yield page_remove_rmap(o.old_page)
+    elif kind == "file":
+        yield page_remove_rmap()
+
+
 def put_old_page(unmapped: bool) -> Steps:
     """Let the copied page go, and if it was ``unmapped``, the mapping's reference too."""
     kind = yield vm_normal_page()
@@ -141,7 +150,6 @@ def put_old_page(unmapped: bool) -> Steps:
         yield put_page(o.old_page)
     elif kind == "file":
         if unmapped:
-            yield page_remove_rmap()
             yield folio_put()
         yield folio_put()
 
@@ -338,10 +346,11 @@ class MmapLockFault:
             yield from put_old_page(unmapped=False)
             return VMFault.NONE
         yield ptep_clear()
-        yield ipi_send("ptep_clear_flush", o.address)
+        yield ipi_send("flush_tlb_page", o.address)
         yield ipi_wait()
         yield from add_anon_page()
         yield set_pte_anon(vmf.write)
+        yield from unmap_old_page()
         yield from hooks.pte_unmap_unlock(vmf)
         yield from put_old_page(unmapped=True)
         return VMFault.NONE

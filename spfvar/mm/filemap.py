@@ -41,6 +41,8 @@ from spfvar.ops.primitives import (
     load,
     load_ref,
     next_address,
+    rcu_read_lock,
+    rcu_read_unlock,
     registers_equal,
     set_register,
     sleep_for,
@@ -172,20 +174,10 @@ class FilemapFault:
 
     @hookimpl
     def map_pages(self, vmf: VmFault) -> Steps:
-        if not (yield from next_map_page()):
-            return VMFault.NONE, vmf
-        if vmf.has(PMD_NONE):
-            yield from pmd_install()
-            vmf = vmf.clear(PMD_NONE)
-        yield from load_protection(vmf)
-        if not (yield from hooks.pte_map_lock(vmf)):
-            yield folio_unlock()
-            yield folio_put()
-            return (VMFault.RETRY if vmf.has(VMA_COPY) else VMFault.NONE), vmf
-        yield from map_window(vmf.mapping)
-        mapped = yield test_register(o.counter, 1, "mapped the faulting page")
-        yield from hooks.pte_unmap_unlock(vmf)
-        return (VMFault.NOPAGE if mapped else VMFault.NONE), vmf
+        yield rcu_read_lock()
+        result = yield from map_cached_pages(vmf)
+        yield rcu_read_unlock()
+        return result
 
     @hookimpl
     def filemap_map_folio_range(self) -> Steps:
@@ -259,6 +251,24 @@ class FilemapFault:
         yield add(at(o.vm_file, o.F_COUNT), 1, "get_file")
         yield from hooks.release_fault_lock(vmf)
         return True
+
+
+def map_cached_pages(vmf: VmFault) -> Steps:
+    """filemap_map_pages, inside its RCU section.  Returns as do_fault_around."""
+    if not (yield from next_map_page()):
+        return VMFault.NONE, vmf
+    if vmf.has(PMD_NONE):
+        yield from pmd_install()
+        vmf = vmf.clear(PMD_NONE)
+    yield from load_protection(vmf)
+    if not (yield from hooks.pte_map_lock(vmf)):
+        yield folio_unlock()
+        yield folio_put()
+        return (VMFault.RETRY if vmf.has(VMA_COPY) else VMFault.NONE), vmf
+    yield from map_window(vmf.mapping)
+    mapped = yield test_register(o.counter, 1, "mapped the faulting page")
+    yield from hooks.pte_unmap_unlock(vmf)
+    return (VMFault.NOPAGE if mapped else VMFault.NONE), vmf
 
 
 def next_map_page() -> Steps:
