@@ -9,23 +9,36 @@ from spfvar.coverage.runs import Facts, fault_text, small_race
 from spfvar.ops.op import Steps
 from spfvar.scenario.race import RaceFile, RaceVma
 
-#: What the kernel does anywhere, and the model only where something asks for it.
-_ALWAYS: Final = (("neighbours", True), ("protected", True))
+_Vma = dict[str, Any]
+_Extra = tuple[tuple[str, bool], ...]
 
-_ANONYMOUS: Final[tuple[dict[str, Any], ...]] = ({}, {"growsdown": True}, {"userfault": True}, {"swap": "device"})
-_FILES: Final[tuple[dict[str, Any], ...]] = tuple(
-    {"file": "data", "sharing": sharing, "fault_around": window}
-    for sharing in ("private", "shared")
-    for window in (1, 2)
+#: What the kernel does anywhere, and the model only where something asks for it.
+_ALWAYS: Final[_Extra] = (("neighbours", True), ("protected", True))
+#: A file system that has a page_mkwrite, which no race's statement writes to.
+_NOTIFIES: Final[_Extra] = (("write_notify", True),)
+
+_ANONYMOUS: Final[tuple[_Vma, ...]] = ({}, {"growsdown": True}, {"userfault": True}, {"swap": "device"})
+_FILES: Final[tuple[tuple[_Vma, _Extra], ...]] = (
+    ({"sharing": "private"}, ()),
+    ({"sharing": "shared"}, ()),
+    ({"sharing": "shared"}, _NOTIFIES),
 )
+
+
+def _mappings() -> Iterator[tuple[_Vma, _Extra]]:
+    for anonymous in _ANONYMOUS:
+        yield anonymous, ()
+    for of_file, extra in _FILES:
+        for window in (1, 2):
+            yield {"file": "data", "fault_around": window, **of_file}, extra
 
 
 def fault_texts() -> Iterator[tuple[bool, bool, Callable[[], Steps]]]:
     """Each fault's text, with whether it is a write and whether user mode's."""
-    for of_vma in (*_ANONYMOUS, *_FILES):
+    for of_vma, extra in _mappings():
         vma = RaceVma.model_validate({"name": "map", "start": 0, "pages": 2, **of_vma})
         files = [RaceFile.model_validate({"name": "data", "pages": 2, "cached": "none"})] if vma.file else []
         for write in (False, True):
             for user in (False, True):
-                facts = Facts("map", write=write, user=user, extra=_ALWAYS)
+                facts = Facts("map", write=write, user=user, extra=_ALWAYS + extra)
                 yield write, user, fault_text(small_race(files, [vma], facts), facts)

@@ -49,18 +49,43 @@ _MM_BYTES: Final = 1 << 12
 _MEMMAP_BITS: Final = 40
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter, and the line of the recording that shows it."""
+
+    text: str
+    line: int
+    by: str
+
+
+class Abstraction(BaseModel):
+    """Letters that no text has a step for, of some functions only if ``by`` says so, and why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    letters: list[str]
+    by: list[str] = Field(default_factory=list)
+    why: str
+
+    def covers(self, letter: Letter) -> bool:
+        """Is it one of these?"""
+        return letter.text in self.letters and (not self.by or letter.by in self.by)
+
+
 class Letters(BaseModel):
     """What the kernels of a release line show."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kernels: list[str]
+    fault_roots: list[str]
     hooks: list[str]
     hook_names: dict[str, str] = Field(default_factory=dict)
     rcu: list[str]
     locks: dict[str, list[str]]
     calls: dict[str, str]
     texts: dict[str, str] = Field(default_factory=dict)
+    abstracted: list[Abstraction] = Field(default_factory=list)
 
     @property
     def visible_hooks(self) -> frozenset[str]:
@@ -72,14 +97,9 @@ class Letters(BaseModel):
         """The classes of locks that are told apart."""
         return frozenset((*self.locks, MMAP_LOCK, PAGE_TABLE_LOCK, PTL))
 
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A letter, and the line of the recording that shows it."""
-
-    text: str
-    line: int
-    by: str
+    def is_abstracted(self, letter: Letter) -> bool:
+        """May a text lack a step for it?"""
+        return any(entry.covers(letter) for entry in self.abstracted)
 
 
 def letters_for(kernel: str) -> Letters:

@@ -8,7 +8,7 @@ its caller is traced too: then the graph says which function that is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -20,6 +20,14 @@ TRAMPOLINES: Final = frozenset({"arch_rethook_trampoline", "return_to_handler"})
 FAULTS: Final = ("page_fault_user", "page_fault_kernel")
 #: A segment of a writer's system call is marked so.
 SYSCALL: Final = "sys-"
+
+#: Probes on primitives of rwsems.
+RWSEM_PROBES: Final = frozenset(
+    {
+        "down_read", "down_read_killable", "down_read_trylock", "up_read", "down_write", "down_write_killable",
+        "up_write", "downgrade_write",
+    }
+)  # fmt: skip
 
 _LINE = re.compile(
     r"\s*(\d+)\)\s+(?:(\S.*?-\d+)\s+\|)?(?:[-+!*#@$\s]*[\d.]+ us\s+\||\s+\|)?(\s.*)$"
@@ -38,13 +46,15 @@ class Event:
     """Something that one task did.
 
     ``name`` is the function's, probe's or tracepoint's, ``by`` the function that did it, ``line`` counts
-    from 1.  "return" is that of a function of the graph, and of a probed one if it has a ``ret``.
+    from 1, ``depth`` traced functions are around it.  "return" is that of a function of the graph, and of a
+    probed one if it has a ``ret``.
     """
 
     kind: Literal["call", "return", "probe", "mark"]
     name: str
     by: str
     line: int
+    depth: int = 0
     fields: tuple[tuple[str, str], ...] = ()
 
     def number(self, name: str) -> int | None:
@@ -112,59 +122,79 @@ def _event(text: str, task: _Task, number: int) -> Event | None:
         return _note(note[1], task, number)
     enter = _ENTER.match(text)
     if enter is not None:
+        depth = len(task.graph)
         by = task.graph[-1] if task.graph else ""
         if enter[2] != ";":
             task.graph.append(enter[1])
-        return Event("call", enter[1], by, number)
+        return Event("call", enter[1], by, number, depth)
     leave = _LEAVE.match(text)
     if leave is not None:
         name = leave[1] or (task.graph[-1] if task.graph else "")
         if name in task.graph:  # a return that was lost takes the ones inside it with it
             while task.graph.pop() != name:
                 pass
-        return Event("return", name, task.graph[-1] if task.graph else "", number)
+        return Event("return", name, task.graph[-1] if task.graph else "", number, len(task.graph))
     return None
 
 
 def _note(text: str, task: _Task, number: int) -> Event | None:
     word, _, rest = text.partition(" ")
     if word in ("BEGIN", "END"):
-        return Event("mark", word, "", number, (("kind", rest.split(" ")[0]),))
+        return Event("mark", word, "", number, len(task.graph), (("kind", rest.split(" ")[0]),))
     probe = _PROBE.match(text)
     if probe is None:
         return None
-    fields = tuple(_FIELD.findall(probe[2]))
+    fields, depth = tuple(_FIELD.findall(probe[2])), len(task.graph)
     inside = task.graph[-1] if task.graph else ""
     returned = _RETURN.search(probe[2])
     if returned is not None:
         by = inside if returned[1] in TRAMPOLINES else returned[1]
-        return Event("return", returned[2], by, number, fields)
+        return Event("return", returned[2], by, number, depth, fields)
     caller = dict(fields).get("by", "").partition("+")[0].partition(".")[0]
-    return Event("probe", probe[1], inside if not caller or caller in TRAMPOLINES else caller, number, fields)
+    by = inside if not caller or caller in TRAMPOLINES else caller
+    return Event("probe", probe[1], by, number, depth, fields)
 
 
-def segments(found: Iterable[tuple[str, Event]]) -> list[Segment]:
-    """What was recorded, cut into faults and marked system calls, each of one task, in the order of begin."""
+def _elsewhere(event: Event, fault_roots: Collection[str]) -> bool:
+    """Is an event outside all traced functions none of the exception handler's?
+
+    Interrupts come at any time; they enter no traced function and take no rwsem.
+    """
+    if event.kind == "call":
+        return event.name not in fault_roots
+    return event.kind == "probe" and event.name in RWSEM_PROBES and event.by not in fault_roots
+
+
+def segments(found: Iterable[tuple[str, Event]], fault_roots: Collection[str]) -> list[Segment]:
+    """What was recorded, cut into faults and marked system calls, each of one task, in the order of begin.
+
+    A fault ends with its mark, with the next fault, or where its task enters anything but ``fault_roots``, the
+    functions that the exception handler calls.  One that the recording cuts off is left out.
+    """
     kinds: dict[str, str] = {}
-    open_: dict[str, list[Event]] = {}
-    done: list[tuple[int, Segment]] = []
+    running: dict[str, list[Event]] = {}
+    done: list[Segment] = []
 
     def close(task: str) -> None:
-        whole = open_.pop(task, None)
+        whole = running.pop(task, None)
         if whole:
-            done.append((whole[0].line, Segment(kinds.get(task, ""), task, tuple(whole))))
+            done.append(Segment(kinds.get(task, ""), task, tuple(whole)))
 
     for task, event in found:
+        kind = kinds.get(task, "")
         if event.kind == "mark":
             close(task)
             kinds[task] = dict(event.fields)["kind"] if event.name == "BEGIN" else ""
             if kinds[task].startswith(SYSCALL):
-                open_[task] = []
-        elif event.name in FAULTS and not kinds.get(task, "").startswith(SYSCALL):
+                running[task] = []
+        elif kind.startswith(SYSCALL):
+            running[task].append(event)
+        elif event.name in FAULTS:
             close(task)
-            open_[task] = [event]
-        elif task in open_:
-            open_[task].append(event)
-    for task in list(open_):
-        close(task)
-    return [segment for _, segment in sorted(done, key=lambda pair: pair[0])]
+            running[task] = [event]
+        elif task in running:
+            if event.depth <= running[task][0].depth and _elsewhere(event, fault_roots):
+                close(task)
+            else:
+                running[task].append(event)
+    return sorted(done, key=lambda segment: segment.events[0].line)

@@ -6,7 +6,7 @@ in which the text may be, one letter further each time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -64,12 +64,17 @@ def letter_of(op: Op, outcome: Hashable, table: Letters) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A visible step: the letter, where it leads, and the text's line."""
+    """A visible step: the letter, where it leads, and the text's line ("": a hook point begins)."""
 
     letter: str
     to: int
     function: str
     where: str
+
+    @property
+    def told(self) -> str:
+        """The letter, with the text's function and line."""
+        return f"{self.letter} ({self.function}, {self.where})" if self.where else self.letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,14 @@ class Misfit:
 
     at: int
     expected: tuple[Edge, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A word that is a path: the steps that it may have taken, and the numbers of letters stepped over."""
+
+    steps: frozenset[Edge]
+    skipped: tuple[int, ...]
 
 
 class Acceptor:
@@ -107,7 +120,8 @@ class Acceptor:
                 if letter is None:
                     silent.append(base + successor)
                 else:
-                    edges.append(Edge(letter, base + successor, node.op.function, node.op.where))
+                    where = "" if node.op.name.startswith(BEGINS) else node.op.where
+                    edges.append(Edge(letter, base + successor, node.op.function, where))
             self._edges.append(edges)
             self._silent.append(silent)
             self._ends.append(node.op.code == c.END)
@@ -127,46 +141,41 @@ class Acceptor:
             self._closures[node] = frozenset(n for n in seen if self._edges[n] or self._ends[n])
         return self._closures[node]
 
-    def misfit(
-        self, word: Iterable[str], skipped: Collection[str] = (), seen: Callable[[Edge], None] | None = None
-    ) -> Misfit | None:
-        """None if the word is a path; ``skipped`` letters are stepped over where the text has none.
+    def read(self, word: Sequence[str], skippable: Container[int] = ()) -> Misfit | Way:
+        """How the word is a path, or why it is none.
 
-        ``seen`` is told each step that a path of the word may have taken, once the word is known to be one.
+        Letters at the numbers in ``skippable`` are stepped over where the text has no such step.
         """
         layers = [self._closure(self._starts)]
         taken: list[tuple[frozenset[int], str]] = []
-        number = -1
+        skipped: list[int] = []
         for number, letter in enumerate(word):
             here = layers[-1]
             there = {edge.to for node in here for edge in self._edges[node] if edge.letter == letter}
-            if not there:
-                if letter in skipped:
-                    continue
+            if there:
+                taken.append((here, letter))
+                layers.append(self._closure(there))
+            elif number in skippable:
+                skipped.append(number)
+            else:
                 return Misfit(number, self._expected(here))
-            taken.append((here, letter))
-            layers.append(self._closure(there))
         ends = frozenset(node for node in layers[-1] if self._ends[node])
         if not ends:
-            return Misfit(number + 1, self._expected(layers[-1]))
-        if seen is not None:
-            self._tell(layers, taken, ends, seen)
-        return None
+            return Misfit(len(word), self._expected(layers[-1]))
+        return Way(frozenset(self._backwards(taken, ends)), tuple(skipped))
 
-    def _tell(
-        self, layers: list[frozenset[int]], taken: list[tuple[frozenset[int], str]], ends: frozenset[int],
-        seen: Callable[[Edge], None],
-    ) -> None:  # fmt: skip
-        """Backwards: only what leads to an end was a path."""
+    def _backwards(self, taken: list[tuple[frozenset[int], str]], ends: frozenset[int]) -> Iterator[Edge]:
+        """The steps that led to the end; some places were dead ends."""
         alive = ends
         for here, letter in reversed(taken):
-            before = set()
-            for node in here:
-                for edge in self._edges[node]:
-                    if edge.letter == letter and not alive.isdisjoint(self._reach(edge.to)):
-                        seen(edge)
-                        before.add(node)
-            alive = frozenset(before)
+            edges = [
+                (node, edge)
+                for node in here
+                for edge in self._edges[node]
+                if edge.letter == letter and not alive.isdisjoint(self._reach(edge.to))
+            ]
+            yield from (edge for _, edge in edges)
+            alive = frozenset(node for node, _ in edges)
 
     def _expected(self, here: Iterable[int]) -> tuple[Edge, ...]:
         found: dict[str, Edge] = {}

@@ -10,6 +10,7 @@ from typing import Any
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.page_mkwrite import wp_page_shared
 from spfvar.mm.vmf import FORCE, PMD_NONE, TRIED, UNSHARE, VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
@@ -316,6 +317,8 @@ class MmapLockFault:
 
     @hookimpl
     def do_wp_page(self, vmf: VmFault) -> Steps:
+        if vmf.mapping.shared and vmf.mapping.write_notify:
+            return (yield from wp_page_shared(vmf))
         if vmf.mapping.shared or (yield from reuses_page(vmf.mapping)):
             if (yield from maybe_mkwrite(vmf)):
                 yield pte_mkwrite()

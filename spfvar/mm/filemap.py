@@ -9,6 +9,7 @@ from __future__ import annotations
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import add_anon_page, load_index, load_protection, pmd_install
 from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.page_mkwrite import dirty_and_drop, do_page_mkwrite
 from spfvar.mm.vmf import PMD_NONE, TRIED, VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
@@ -125,7 +126,7 @@ def do_cow_fault(vmf: VmFault) -> Steps:
 
 
 def do_shared_fault(vmf: VmFault) -> Steps:
-    """Shared write fault on a file without ``page_mkwrite`` (tmpfs): map writable, mark dirty."""
+    """Shared write fault: map writable and mark dirty, once the file system agrees if it wants to be asked."""
     yield from load_file_fields(vmf)
     ret = yield from hooks.vmf_can_call_fault(vmf)
     if ret:
@@ -135,18 +136,19 @@ def do_shared_fault(vmf: VmFault) -> Steps:
     if ret & NO_PAGE:
         yield from hooks.free_preallocated_pte(vmf)
         return ret & ~VMFault.NOPAGE
+    if vmf.mapping.write_notify:
+        yield folio_unlock()
+        ret = yield from do_page_mkwrite()
+        if ret & NO_PAGE:
+            yield folio_put()
+            yield from hooks.free_preallocated_pte(vmf)
+            return ret & ~VMFault.NOPAGE
     ret = yield from hooks.finish_fault(vmf)
     if ret & NO_PAGE:
         yield folio_unlock()
         yield folio_put()
         return ret & ~VMFault.NOPAGE
-    yield work("set_page_dirty")
-    yield folio_unlock()
-    # A freshly dirtied page: the lock is dropped around balance_dirty_pages (nothing to do on tmpfs).
-    if (yield from hooks.maybe_unlock_mmap_for_io(vmf)):
-        yield add(at(o.vm_file, o.F_COUNT), -1, "fput")
-        return (yield from hooks.fault_dirty_shared_page(vmf))
-    return ret
+    return (yield from dirty_and_drop(vmf))
 
 
 class FilemapFault:
