@@ -22,6 +22,7 @@ _FILES: Final[tuple[tuple[_Vma, _Extra], ...]] = (
     ({"sharing": "private"}, ()),
     ({"sharing": "shared"}, ()),
     ({"sharing": "shared"}, _NOTIFIES),
+    ({"map_pages": False, "speculative": False}, ()),
 )
 
 

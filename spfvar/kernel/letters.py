@@ -7,6 +7,7 @@ vm_lock = 1``), a bare primitive (``rcu_read_lock``, ``alloc_page``), or a hook 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from spfvar.errors import InputError
-from spfvar.kernel.recording import Event, Segment
+from spfvar.kernel.recording import RWSEM_PROBES, Event, Segment
 from spfvar.toml_input import load_toml
 
 #: A probe on a primitive of locking, and the letter that it begins.
@@ -59,17 +60,19 @@ class Letter:
 
 
 class Abstraction(BaseModel):
-    """Letters that no text has a step for, of some functions only if ``by`` says so, and why."""
+    """Letters that no text has a step for, and why; only of these functions (``by``) or ``kinds`` if it says so."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     letters: list[str]
     by: list[str] = Field(default_factory=list)
+    kinds: list[str] = Field(default_factory=list)
     why: str
 
-    def covers(self, letter: Letter) -> bool:
+    def covers(self, letter: Letter, kind: str) -> bool:
         """Is it one of these?"""
-        return letter.text in self.letters and (not self.by or letter.by in self.by)
+        by, of = not self.by or letter.by in self.by, not self.kinds or kind in self.kinds
+        return letter.text in self.letters and by and of
 
 
 class Letters(BaseModel):
@@ -84,6 +87,7 @@ class Letters(BaseModel):
     rcu: list[str]
     locks: dict[str, list[str]]
     calls: dict[str, str]
+    traced: list[str] = Field(default_factory=list)
     texts: dict[str, str] = Field(default_factory=dict)
     abstracted: list[Abstraction] = Field(default_factory=list)
 
@@ -97,9 +101,9 @@ class Letters(BaseModel):
         """The classes of locks that are told apart."""
         return frozenset((*self.locks, MMAP_LOCK, PAGE_TABLE_LOCK, PTL))
 
-    def is_abstracted(self, letter: Letter) -> bool:
-        """May a text lack a step for it?"""
-        return any(entry.covers(letter) for entry in self.abstracted)
+    def why(self, letter: Letter, kind: str) -> str | None:
+        """Why a text may lack a step for it; None if it may not."""
+        return next((entry.why for entry in self.abstracted if entry.covers(letter, kind)), None)
 
 
 def letters_for(kernel: str) -> Letters:
@@ -112,9 +116,7 @@ def letters_for(kernel: str) -> Letters:
             known += table.kernels
             if any(kernel == line or kernel.startswith(f"{line}.") for line in table.kernels):
                 return table
-    raise InputError(
-        f"nothing says what a kernel {kernel} shows", expected=f"one of {', '.join(known)}"
-    )
+    raise InputError(f"nothing says what a kernel {kernel} shows", expected=f"one of {', '.join(known)}")
 
 
 class Projection:
@@ -127,7 +129,7 @@ class Projection:
         self._hooks = {name: name for name in table.hooks} | table.hook_names
         everything = [event for segment in recorded for event in segment.events]
         self._mms = sorted({mm for event in everything if (mm := _mm_of(event)) is not None})
-        self._mmap_lock = self._offset_of_mmap_lock(everything)
+        self._mmap_lock = self._offset_of_mmap_lock(recorded)
         #: The class of the lock that an event's line names.
         self._classes = self._follow(everything)
 
@@ -162,22 +164,25 @@ class Projection:
                 classes[event.line] = known[address]
         return classes
 
-    def _offset_of_mmap_lock(self, everything: Iterable[Event]) -> int | None:
-        """Where in mm_struct it is: the rwsem in one that is taken most often."""
-        found = Counter(
-            offset
-            for event in everything
-            if event.kind == "probe" and event.name in LOCK_PROBES and not event.name.startswith("_raw")
-            if (address := event.number("lock")) is not None
-            if (offset := self._in_mm(address)) is not None
-        )
+    def _offset_of_mmap_lock(self, recorded: Iterable[Segment]) -> int | None:
+        """Where in mm_struct it is: what is taken, or was just released, where a tracepoint names the mm."""
+        found: Counter[int] = Counter()
+        for segment in recorded:
+            mm = None
+            for event in segment.events:
+                mm = _mm_of(event) or mm
+                address = event.number("lock")
+                if mm is not None and event.name in RWSEM_PROBES and address is not None:
+                    if 0 <= address - mm < _MM_BYTES:
+                        found[address - mm] += 1
+                    mm = None
         return min(found, key=lambda offset: (-found[offset], offset)) if found else None
 
     def _in_mm(self, address: int) -> int | None:
-        for mm in self._mms:
-            if 0 <= address - mm < _MM_BYTES:
-                return address - mm
-        return None
+        """How far behind the begin of a known mm_struct it lies; None if in none."""
+        below = bisect_right(self._mms, address)
+        offset = address - self._mms[below - 1] if below else _MM_BYTES
+        return offset if offset < _MM_BYTES else None
 
     def letters(self, segment: Segment) -> list[Letter]:
         """What a task did, in letters."""

@@ -29,9 +29,7 @@ RWSEM_PROBES: Final = frozenset(
     }
 )  # fmt: skip
 
-_LINE = re.compile(
-    r"\s*(\d+)\)\s+(?:(\S.*?-\d+)\s+\|)?(?:[-+!*#@$\s]*[\d.]+ us\s+\||\s+\|)?(\s.*)$"
-)
+_LINE = re.compile(r"\s*(\d+)\)\s+(?:(\S.*?-\d+)\s+\|)?(?:[-+!*#@$\s]*[\d.]+ us\s+\||\s+\|)?(\s.*)$")
 _SWITCH = re.compile(r"\s*(\d+)\)\s+\S.*?-\d+\s+=>\s+(\S.*?-\d+)\s*$")
 _ENTER = re.compile(r"\s*([\w.]+)\(\)( \{|;)")
 _LEAVE = re.compile(r"\s*\}(?: /\* ([\w.]+) \*/)?")

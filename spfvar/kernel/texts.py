@@ -6,8 +6,9 @@ in which the text may be, one letter further each time.
 
 from __future__ import annotations
 
-from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Hashable, Iterable, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from spfvar.automata.automaton import Automaton
@@ -57,6 +58,8 @@ def letter_of(op: Op, outcome: Hashable, table: Letters) -> str | None:
             return f"{_LOCKS[op.code]} {lock}"
         if op.code == c.DOWN_READ_TRYLOCK:
             return f"down_read_trylock {lock} = {int(bool(outcome))}"
+    if op.cost == "free":  # bookkeeping of the model
+        return None
     name = op.name.partition("(")[0]
     name = table.texts.get(name, name)
     return name if name in table.calls.values() else None
@@ -70,6 +73,11 @@ class Edge:
     to: int
     function: str
     where: str
+
+    @property
+    def step(self) -> tuple[str, str]:
+        """Which step of the text it is: line and letter, wherever it leads."""
+        return self.where, self.letter
 
     @property
     def told(self) -> str:
@@ -147,35 +155,47 @@ class Acceptor:
         Letters at the numbers in ``skippable`` are stepped over where the text has no such step.
         """
         layers = [self._closure(self._starts)]
-        taken: list[tuple[frozenset[int], str]] = []
-        skipped: list[int] = []
         for number, letter in enumerate(word):
             here = layers[-1]
-            there = {edge.to for node in here for edge in self._edges[node] if edge.letter == letter}
-            if there:
-                taken.append((here, letter))
-                layers.append(self._closure(there))
-            elif number in skippable:
-                skipped.append(number)
-            else:
+            there = self._closure(
+                edge.to for node in here for edge in self._edges[node] if edge.letter == letter
+            )
+            if number in skippable:
+                there |= here
+            if not there:
                 return Misfit(number, self._expected(here))
+            layers.append(there)
         ends = frozenset(node for node in layers[-1] if self._ends[node])
         if not ends:
             return Misfit(len(word), self._expected(layers[-1]))
-        return Way(frozenset(self._backwards(taken, ends)), tuple(skipped))
+        return self._way(word, skippable, layers, ends)
 
-    def _backwards(self, taken: list[tuple[frozenset[int], str]], ends: frozenset[int]) -> Iterator[Edge]:
-        """The steps that led to the end; some places were dead ends."""
+    def _way(
+        self,
+        word: Sequence[str],
+        skippable: Container[int],
+        layers: Sequence[frozenset[int]],
+        ends: frozenset[int],
+    ) -> Way:
+        """From the end back to the begin: only what leads to an end was a way."""
         alive = ends
-        for here, letter in reversed(taken):
-            edges = [
+        steps: set[Edge] = set()
+        skipped: list[int] = []
+        for number in range(len(word) - 1, -1, -1):
+            taken = [
                 (node, edge)
-                for node in here
+                for node in layers[number]
                 for edge in self._edges[node]
-                if edge.letter == letter and not alive.isdisjoint(self._reach(edge.to))
+                if edge.letter == word[number] and not alive.isdisjoint(self._reach(edge.to))
             ]
-            yield from (edge for _, edge in edges)
-            alive = frozenset(node for node, _ in edges)
+            steps.update(edge for _, edge in taken)
+            before = frozenset(node for node, _ in taken)
+            if number in skippable:
+                before |= alive & layers[number]
+                if not taken:
+                    skipped.append(number)
+            alive = before
+        return Way(frozenset(steps), tuple(reversed(skipped)))
 
     def _expected(self, here: Iterable[int]) -> tuple[Edge, ...]:
         found: dict[str, Edge] = {}
@@ -186,5 +206,41 @@ class Acceptor:
 
     def visible(self) -> list[Edge]:
         """Every visible step, each line of the text once."""
-        found = {(edge.letter, edge.where): edge for edges in self._edges for edge in edges}
+        found = {edge.step: edge for edges in self._edges for edge in edges}
         return [found[key] for key in sorted(found)]
+
+    def without(self, step: tuple[str, str]) -> Acceptor:
+        """The text with a step left out."""
+        changed = copy(self)
+        changed._closures = {}
+        changed._edges = [[edge for edge in edges if edge.step != step] for edges in self._edges]
+        changed._silent = [
+            silent + [edge.to for edge in edges if edge.step == step]
+            for silent, edges in zip(self._silent, self._edges, strict=True)
+        ]
+        return changed
+
+    def swapped(self, step: tuple[str, str]) -> Acceptor | None:
+        """The text with a step behind the visible steps that follow it; None if none of another letter does."""
+        changed = copy(self)
+        changed._closures = {}
+        changed._edges = [list(edges) for edges in self._edges]
+        changed._silent = list(self._silent)
+        changed._ends = list(self._ends)
+        found = False
+        for node, edges in enumerate(self._edges):
+            for edge in edges:
+                if edge.step != step:
+                    continue
+                changed._edges[node].remove(edge)
+                for following in self._following(edge):
+                    found = found or following.letter != edge.letter
+                    between = len(changed._edges)
+                    changed._edges.append([replace(edge, to=following.to)])
+                    changed._silent.append([])
+                    changed._ends.append(False)
+                    changed._edges[node].append(replace(following, to=between))
+        return changed if found else None
+
+    def _following(self, edge: Edge) -> list[Edge]:
+        return [after for node in sorted(self._reach(edge.to)) for after in self._edges[node]]

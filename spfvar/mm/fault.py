@@ -135,10 +135,8 @@ def get_old_page() -> Steps:
 def unmap_old_page() -> Steps:
     """The page that was copied is not mapped here any more, whatever it was."""
     kind = yield vm_normal_page()
-    if kind == "anonymous":
-        yield page_remove_rmap(o.old_page)
-    elif kind == "file":
-        yield page_remove_rmap()
+    if kind != "zero page":
+        yield page_remove_rmap(o.old_page if kind == "anonymous" else o.folio)
 
 
 def put_old_page(unmapped: bool) -> Steps:

@@ -79,15 +79,21 @@ def page_of_file(vmf: VmFault) -> Register:
 def do_read_fault(vmf: VmFault) -> Steps:
     """Read fault: fault-around first, ``->fault`` if it did not map the page."""
     yield from load_file_fields(vmf)
-    yield from hooks.preallocate_pte(vmf)
-    if vmf.mapping.map_pages and vmf.mapping.fault_around > 1:
+    around = vmf.mapping.map_pages and vmf.mapping.fault_around > 1
+    if around:
+        yield from hooks.preallocate_pte(vmf)
         ret, vmf = yield from hooks.do_fault_around(vmf)
         if ret:
             yield from hooks.free_preallocated_pte(vmf)
             return ret & ~VMFault.NOPAGE
     ret = yield from hooks.vmf_can_call_fault(vmf)
-    if not ret:
-        ret = yield from hooks.do_fault(vmf)
+    if ret:
+        if around:
+            yield from hooks.free_preallocated_pte(vmf)
+        return ret
+    if not around:
+        yield from hooks.preallocate_pte(vmf)
+    ret = yield from hooks.do_fault(vmf)
     if ret & NO_PAGE:
         yield from hooks.free_preallocated_pte(vmf)
         return ret & ~VMFault.NOPAGE
@@ -338,8 +344,8 @@ def read_missing_folio(vmf: VmFault) -> Steps:
         yield count("io_retry")
     if (yield filemap_create_folio(page_of_file(vmf))):
         yield work("alloc_page", "filemap_alloc_folio")
-        yield work("memcg_charge")
-        yield work("lru_add")
+        yield work("memcg_charge", "filemap_add_folio: charge")
+        yield work("lru_add", "filemap_add_folio: lru")
         yield sleep_for("io", "filemap_read_folio")
         yield store(at(o.folio, o.UPTODATE), 1)
     else:
