@@ -1,4 +1,4 @@
-"""Are the recorded faults paths of a design's text?
+"""What a kernel was recorded to do, beside a design's text.
 
 Three answers, never one alone.  *Paths*: how many recorded faults are, of which kinds, and where the first letter
 is that does not fit.  *Witnessed*: which visible steps of the text occurred at all; a text is accepted by the kernel
@@ -172,7 +172,9 @@ class Text:
     def read(self, word: Word) -> Way | Misfit:
         """How a fault is a path of the text, or why it is none."""
         acceptor = self.acceptors[word.write, word.user]
-        skippable = {number for number, letter in enumerate(word.letters) if self.table.why(letter, word.kind)}
+        skippable = {
+            number for number, letter in enumerate(word.letters) if self.table.why(letter, word.kind)
+        }
         return acceptor.read([letter.text for letter in word.letters], skippable)
 
     def changed(self, change: Callable[[Acceptor], Acceptor | None]) -> Text | None:

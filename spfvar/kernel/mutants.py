@@ -14,7 +14,6 @@ from spfvar.kernel.conform import Recording, Text, Word
 from spfvar.kernel.texts import Edge, Misfit, Way
 from spfvar.plugins.variant import Variant
 
-
 LEFT_OUT: Final = "left out"
 SWAPPED: Final = "swapped with the next"
 
