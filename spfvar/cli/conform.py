@@ -41,16 +41,16 @@ def command(
 ) -> int:  # fmt: skip
     """Are the faults of a booted kernel paths of a variant's text?
 
-    Function tracer and kprobes have recorded what kernels do with every kind of fault.  Each recorded fault is, or
-    is not, a path of the variant's automaton, as far as that kernel shows it.  Where one leaves the text, both
-    sides are told.  docs/conform.md says how to read it, and how to record.
+    Function tracer and kprobes have recorded what kernels do with every kind of fault.  Each recorded fault
+    is, or is not, a path of the variant's automaton, as far as that kernel shows it.  Where one leaves the
+    text, both sides are told.  docs/conform.md says how to read it, and how to record.
 
     \b
     Examples:
       spfvar conform per-vma-6.12
       spfvar conform my-idea --plugin my_idea.py --kernel 6.12.117
       spfvar conform per-vma-6.12 --mutants
-      spfvar conform per-vma-6.12 --boot linux-image-6.12.117+deb12-amd64.deb --save mine.json
+      spfvar conform per-vma-6.12 --boot linux-image-6.12.deb --save mine.json
       spfvar conform --print-tracer > tracer.sh
       spfvar conform my-idea --plugin my_idea.py --trace recording --kernel 6.12
 

@@ -1,7 +1,10 @@
-"""Boot a kernel package under emulation and record what it does: QEMU without KVM, a small C program, the tracer.
+"""Boot a kernel package under emulation and record what it does.
 
-Nothing is installed and nothing needs root: the package is unpacked, and the guest has an initramfs of busybox,
-a few modules, and the program, and three disks: one to map files of, one to swap to, one for the recording.
+QEMU without KVM, a small C program, the function tracer.
+
+Nothing is installed and nothing needs root: the package is unpacked, and the guest has an initramfs of
+busybox, a few modules, and the program, and three disks: one to map files of, one to swap to, one for the
+recording.
 """
 
 from __future__ import annotations
@@ -44,17 +47,18 @@ _PROBES: Final = (
 )  # fmt: skip
 #: Functions that tell a reader of a drift where he is.
 _CONTEXT: Final = (
-    "__handle_mm_fault", "do_fault", "__do_fault", "set_pte_range", "do_set_pte", "pmd_install", "__pte_alloc",
-    "__anon_vma_prepare", "__vmf_anon_prepare", "anon_vma_clone", "anon_vma_fork", "unlink_anon_vmas",
-    "unlink_file_vma", "pte_offset_map_nolock", "__pte_offset_map", "__pte_offset_map_lock", "do_page_mkwrite",
-    "fault_dirty_shared_page", "unmap_region", "unmap_vmas", "free_pgtables", "unmap_page_range", "tlb_finish_mmu",
-    "tlb_flush_mmu", "flush_tlb_mm_range", "change_protection", "mprotect_fixup", "move_vma", "move_page_tables",
-    "copy_vma", "copy_page_range", "dup_mmap", "vm_area_dup", "vm_area_free", "vma_link", "vma_expand",
-    "vma_merge", "__split_vma", "mmap_region", "do_vmi_align_munmap", "vms_gather_munmap_vmas",
-    "vms_complete_munmap_vmas", "do_mas_align_munmap", "exit_mmap", "do_madvise", "zap_page_range_single",
-    "unmap_mapping_range", "unmap_mapping_pages", "truncate_pagecache", "shrink_folio_list", "try_to_unmap",
-    "do_swap_page", "swapin_readahead", "swap_cache_get_folio", "folio_lock_anon_vma_read", "rmap_walk_anon",
-    "call_rcu", "mfill_atomic", "mcopy_atomic", "mwriteprotect_range", "userfaultfd_register",
+    "__handle_mm_fault", "do_fault", "__do_fault", "set_pte_range", "do_set_pte", "pmd_install",
+    "__pte_alloc", "__anon_vma_prepare", "__vmf_anon_prepare", "anon_vma_clone", "anon_vma_fork",
+    "unlink_anon_vmas", "unlink_file_vma", "pte_offset_map_nolock", "__pte_offset_map",
+    "__pte_offset_map_lock", "do_page_mkwrite", "fault_dirty_shared_page", "unmap_region", "unmap_vmas",
+    "free_pgtables", "unmap_page_range", "tlb_finish_mmu", "tlb_flush_mmu", "flush_tlb_mm_range",
+    "change_protection", "mprotect_fixup", "move_vma", "move_page_tables", "copy_vma", "copy_page_range",
+    "dup_mmap", "vm_area_dup", "vm_area_free", "vma_link", "vma_expand", "vma_merge", "__split_vma",
+    "mmap_region", "do_vmi_align_munmap", "vms_gather_munmap_vmas", "vms_complete_munmap_vmas",
+    "do_mas_align_munmap", "exit_mmap", "do_madvise", "zap_page_range_single", "unmap_mapping_range",
+    "unmap_mapping_pages", "truncate_pagecache", "shrink_folio_list", "try_to_unmap", "do_swap_page",
+    "swapin_readahead", "swap_cache_get_folio", "folio_lock_anon_vma_read", "rmap_walk_anon", "call_rcu",
+    "mfill_atomic", "mcopy_atomic", "mwriteprotect_range", "userfaultfd_register",
 )  # fmt: skip
 
 
@@ -131,8 +135,8 @@ def record(
         return _result(disks[-1], console, _version(package))
 
 
-def _run(command: Sequence[str | Path], **options: object) -> None:
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **options)  # type: ignore[call-overload]
+def _run(command: Sequence[str | Path]) -> None:
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise BootError(f"{Path(str(command[0])).name} fails: {said[-1] if said else done.returncode}")
@@ -232,8 +236,8 @@ def _disks(work: Path) -> list[Path]:
 
 def _boot(kernel: Path, initramfs: Path, disks: Sequence[Path]) -> str:
     command = [
-        "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024", "-nographic", "-no-reboot",
-        "-nic", "none", "-kernel", str(kernel), "-initrd", str(initramfs),
+        "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024",
+        "-nographic", "-no-reboot", "-nic", "none", "-kernel", str(kernel), "-initrd", str(initramfs),
         "-append", "console=ttyS0 quiet panic=-1 random.trust_cpu=on mitigations=off",
     ]  # fmt: skip
     for disk in disks:

@@ -1,9 +1,9 @@
 """What a kernel was recorded to do, beside a design's text.
 
-Three answers, never one alone.  *Paths*: how many recorded faults are, of which kinds, and where the first letter
-is that does not fit.  *Witnessed*: which visible steps of the text occurred at all; a text is accepted by the kernel
-it is not of if its own steps may always fail, so a design's own have to occur.  *Abstracted*: what the kernel did
-that no text has a step for, each with a reason.
+Three answers, never one alone.  *Paths*: how many recorded faults are, of which kinds, and where the first
+letter is that does not fit.  *Witnessed*: which visible steps of the text occurred at all; a text is
+accepted by the kernel it is not of if its own steps may always fail, so a design's own have to occur.
+*Abstracted*: what the kernel did that no text has a step for, each with a reason.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Drift:
 class Conformity:
     """A design beside a recording.
 
-    ``kinds``: faults of each kind that are paths, and that are not; ``abstracted``: letter, reason, how often.
+    ``kinds``: faults of each kind that are paths, and that are not; ``abstracted``: letter, reason, times.
     """
 
     variant: str
@@ -135,7 +135,7 @@ class Conformity:
 
 
 def make_recording(kernel: str, table: Letters, recorded: Sequence[Segment], file: str) -> Recording:
-    """The faults of a recording, in letters; the marked ones if any are.  Raises InputError if there are none."""
+    """The faults of a recording, in letters; the marked ones if any are.  InputError if there are none."""
     projection = Projection(table, recorded)
     words = []
     marked = any(segment.kind for segment in recorded)
@@ -151,7 +151,7 @@ def make_recording(kernel: str, table: Letters, recorded: Sequence[Segment], fil
 
 
 class Text:
-    """A design's faults as acceptors, by what the recording says of each: read or write, user or kernel mode."""
+    """A design's faults as acceptors, by what recordings say of each: write or read, user's or not."""
 
     def __init__(self, variant: Variant, table: Letters) -> None:
         self.variant = variant

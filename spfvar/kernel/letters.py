@@ -60,7 +60,7 @@ class Letter:
 
 
 class Abstraction(BaseModel):
-    """Letters that no text has a step for, and why; only of these functions (``by``) or ``kinds`` if it says so."""
+    """Letters that no text has a step for, and why; only of some functions or kinds if it says so."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

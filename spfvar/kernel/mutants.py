@@ -44,7 +44,7 @@ class Tried:
 def try_mutants(
     variant: Variant, recording: Recording, told: Callable[[int, int], None] = lambda done, total: None
 ) -> Tried:
-    """Try each witnessed line of the text, left out and swapped with what follows it.  Raises StrategyError."""
+    """Try each witnessed step of the text, left out and behind what follows it.  Raises StrategyError."""
     text = Text(variant, recording.table)
     users: dict[tuple[str, str], list[Word]] = defaultdict(list)
     lines: dict[tuple[str, str], Edge] = {}

@@ -24,8 +24,8 @@ SYSCALL: Final = "sys-"
 #: Probes on primitives of rwsems.
 RWSEM_PROBES: Final = frozenset(
     {
-        "down_read", "down_read_killable", "down_read_trylock", "up_read", "down_write", "down_write_killable",
-        "up_write", "downgrade_write",
+        "down_read", "down_read_killable", "down_read_trylock", "up_read", "down_write",
+        "down_write_killable", "up_write", "downgrade_write",
     }
 )  # fmt: skip
 
@@ -108,8 +108,9 @@ def events(lines: Iterable[str], file: str) -> Iterator[tuple[str, Event]]:
             found += 1
             yield name, event
     if not found:
+        last = f"; the last one is {shorten(line.strip())!r}" if line.strip() else ""
         raise InputError(
-            f"no line is an event{f'; the last one is {shorten(line.strip())!r}' if line.strip() else ''}", file=file,
+            f"no line is an event{last}", file=file,
             expected="what the function_graph tracer prints, such as ' 0)  pf-162  |  handle_mm_fault() {'",
         )  # fmt: skip
 
@@ -166,8 +167,8 @@ def _elsewhere(event: Event, fault_roots: Collection[str]) -> bool:
 def segments(found: Iterable[tuple[str, Event]], fault_roots: Collection[str]) -> list[Segment]:
     """What was recorded, cut into faults and marked system calls, each of one task, in the order of begin.
 
-    A fault ends with its mark, with the next fault, or where its task enters anything but ``fault_roots``, the
-    functions that the exception handler calls.  One that the recording cuts off is left out.
+    A fault ends with its mark, with the next fault, or where its task enters anything but ``fault_roots``,
+    the functions that the exception handler calls.  One that the recording cuts off is left out.
     """
     kinds: dict[str, str] = {}
     running: dict[str, list[Event]] = {}

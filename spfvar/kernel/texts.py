@@ -1,7 +1,7 @@
 """A design's text as an acceptor of letters: which words of a recording are paths of its automaton.
 
-The steps of the text that a kernel does not show are silent.  The rest is subset construction: the set of places
-in which the text may be, one letter further each time.
+The steps of the text that a kernel does not show are silent.  The rest is subset construction: the set of
+places in which the text may be, one letter further each time.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ class Acceptor:
         return changed
 
     def swapped(self, step: tuple[str, str]) -> Acceptor | None:
-        """The text with a step behind the visible steps that follow it; None if none of another letter does."""
+        """The text with a step behind the visible ones that follow it; None if none of another letter do."""
         changed = copy(self)
         changed._closures = {}
         changed._edges = [list(edges) for edges in self._edges]

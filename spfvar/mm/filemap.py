@@ -132,7 +132,7 @@ def do_cow_fault(vmf: VmFault) -> Steps:
 
 
 def do_shared_fault(vmf: VmFault) -> Steps:
-    """Shared write fault: map writable and mark dirty, once the file system agrees if it wants to be asked."""
+    """Shared write fault: map writable and mark dirty, once a file system that is to be asked agrees."""
     yield from load_file_fields(vmf)
     ret = yield from hooks.vmf_can_call_fault(vmf)
     if ret:

@@ -13,8 +13,8 @@ from spfvar.report.text import WIDTH, wrapped
 #: Kinds of faults, steps and drifts of a table, each.
 _SOME = 12
 CLAIM = (
-    "Of single threads' paths that occurred on this kernel, as it was configured and compiled.  Plain reads and "
-    "writes do not show in a recording, and nothing is said of barriers."
+    "Of single threads' paths that occurred on this kernel, as it was configured and compiled.  Plain reads "
+    "and writes do not show in a recording, and nothing is said of barriers."
 )
 
 
@@ -61,8 +61,8 @@ def render_mutants(tried: Tried, form: str, reproduce: str) -> str:
         f"{100 * tried.noticed / len(tried.mutants):.0f} %" if tried.mutants else "none of its steps is seen"
     )
     head = (
-        f"{tried.variant} beside {tried.kernel}: {tried.noticed} of {len(tried.mutants)} mutants of witnessed "
-        f"steps are noticed ({share})"
+        f"{tried.variant} beside {tried.kernel}: {tried.noticed} of {len(tried.mutants)} mutants of "
+        f"witnessed steps are noticed ({share})"
     )
     lines = wrapped(head, WIDTH, "")
     unnoticed = [mutant for mutant in tried.mutants if not mutant.noticed]
@@ -97,8 +97,8 @@ def _witnessed(found: Conformity) -> list[str]:
     lines = [f"witnessed: {len(found.witnessed)} of {total} visible steps of the text"]
     if found.unseen:
         lines += wrapped(
-            f"UNSEEN: none of the {found.own_steps} that are {found.variant}'s own. The kernel looks like one "
-            "where they always fail: this says nothing of the design.", WIDTH, "  ",
+            f"UNSEEN: none of the {found.own_steps} that are {found.variant}'s own. The kernel looks like "
+            "one where they always fail: this says nothing of the design.", WIDTH, "  ",
         )  # fmt: skip
     lines += _never(found.never)
     return lines

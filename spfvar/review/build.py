@@ -173,7 +173,8 @@ def make_review(
     posted = subject_of(scope.posted) if scope.posted is not None else None
     return Review(
         subject, tuple(map(subject_of, scope.rivals)), posted, patch,
-        make_verdict(safety, speed, subject, posted.name if posted else "", text_line(compared(variant))), safety, speed, sensitivity,
+        make_verdict(safety, speed, subject, posted.name if posted else "", text_line(compared(variant))),
+        safety, speed, sensitivity,
         answer_all(questions(), results, scope.asked), limits.SENTENCES, machine_of(plan),
         (*_not_run(comparison), *unheard), _notes(plan, variant.name, scope.once, left_out),
         _provenance(scope, reproduce),

@@ -45,7 +45,7 @@ def make_verdict(safety: Safety, speed: Speed, variant: Subject, posted: str = "
 
 
 def text_line(found: Conformity | None) -> str:
-    """ "4058 of 4058 faults recorded on 6.12.117 are paths of it; 8 abstracted"; None: there is no recording."""
+    """ "4058 of 4058 faults recorded on 6.12.117 are paths of it; 8 abstracted"; None: there are none."""
     if found is None:
         return "never compared with a booted kernel"
     letters = len(found.abstracted)
