@@ -25,7 +25,7 @@ LAYERS: list[set[str]] = [
     {"plugins", "scenario"},
     {"simulate", "explore"},
     {"export", "coverage", "hunt", "litmus"},
-    {"matrix"},
+    {"matrix", "kernel"},
     {"conformance", "scaffold"},
     {"report"},
     {"review"},

@@ -21,7 +21,7 @@ from spfvar.mm.map_fixed import over_old_vma
 from spfvar.mm.pte_offset_map import PteOffsetMapLock
 from spfvar.mm.rcu_tables import RcuTableFree
 from spfvar.mm.truncate import find_get_page, first_folio, over_pages, unmap_mapping
-from spfvar.mm.vmf import PMD_NONE, Mapping, VMFault, VmFault
+from spfvar.mm.vmf import PMD_NONE, PTE_MAPPED, Mapping, VMFault, VmFault
 from spfvar.mm.writers import insert_vma, load_vm_file, remove_vma, unmap_region
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
@@ -196,10 +196,23 @@ class TableBatchFails:
             yield free(table, "__tlb_remove_table", "free_table")
 
 
-class EveryFaultRechecksPmd(PteOffsetMapLock):
+class LockedFaultsRecheckPmd(PteOffsetMapLock):
+    """v6.5's pte_offset_map_lock, which the series' own pte_map_lock does not use."""
+
+    def maps(self, vmf: VmFault) -> bool:
+        return not vmf.has(spf.SPECULATIVE)
+
+
+class EveryFaultRechecksPmd(LockedFaultsRecheckPmd):
     """Speculating or not, look at the pmd again once the page table is locked."""
 
-    def _lock(self, lock: Steps) -> Steps:
+    @hookimpl(wrapper=True)
+    def pte_map_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        lock = yield
+        mapped = self.maps(vmf) and vmf.has(PTE_MAPPED)
+        return lock if mapped else self._recheck(lock) if vmf.has(spf.SPECULATIVE) else self._lock(lock)
+
+    def _recheck(self, lock: Steps) -> Steps:
         yield rcu_read_lock()
         if not (yield pmd_same()):
             yield rcu_read_unlock()
@@ -210,15 +223,6 @@ class EveryFaultRechecksPmd(PteOffsetMapLock):
             yield spin_unlock(PTL)
         yield rcu_read_unlock()
         return same
-
-
-class LockedFaultsRecheckPmd(PteOffsetMapLock):
-    """v6.5's pte_offset_map_lock, which the series' own pte_map_lock does not use."""
-
-    @hookimpl(wrapper=True)
-    def pte_map_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
-        lock = yield
-        return lock if vmf.has(spf.SPECULATIVE) else self._lock(lock)
 
 
 COVER = "20210407014502.24091-1-michel@lespinasse.org"

@@ -53,6 +53,13 @@ VM_DELETED = Field(o.VMA, "vm_deleted", where=behind("vm_userfaultfd_ctx", 1))
 PMD_LOCK = at(o.mm, o.PMD_LOCK)
 
 
+class LockedPteOffsetMap(PteOffsetMapLock):
+    """Faults under mmap_lock look at page tables as v6.5's do; the others have a section of their own."""
+
+    def maps(self, vmf: VmFault) -> bool:
+        return not vmf.has(SPECULATIVE)
+
+
 def deleted() -> Steps:
     """Has a writer marked the VMA, or moved its bounds past the address?"""
     if (yield equals(at(o.vma, VM_DELETED), 1, "deleted")):
@@ -202,7 +209,7 @@ VARIANTS = [
         kernel="v2.6.37 + Bonsai",
         source="10.1145/2150976.2150998",
         patches=(
-            PteOffsetMapLock, RetractUnderRmapLock, RcuTableFree, LockedTableFree, RcuVmaFree, RcuFilePut,
+            LockedPteOffsetMap, RetractUnderRmapLock, RcuTableFree, LockedTableFree, RcuVmaFree, RcuFilePut,
             DeletedMark, LockFreeFault, SpeculativeFilemapFault, NoPolicyOnVma, NoTableMove,
         ),
         events=(

@@ -7,6 +7,8 @@ from spfvar.mm.vmf import VmFault
 from spfvar.ops.op import Steps
 from spfvar.plugins.variant import Variant
 
+from .per_vma import FaultCompleted
+
 
 class HoldAcrossIo:
     """A fault waits for storage, and for the lock of a page, with its own lock held."""
@@ -23,6 +25,17 @@ VARIANTS = [
         title="mmap_lock for every fault",
         kernel="v5.12",
         source="arch/x86/mm/fault.c and mm/ as of v5.12",
+    ),
+    Variant(
+        name="mmap-lock-6.1",
+        title="mmap_lock for every fault, as in v6.1",
+        kernel="v6.1",
+        source="arch/x86/mm/fault.c and mm/ as of v6.1; d92725256b4f (v6.0)",
+        description="The paths of v5.12, but for shared writes that dropped the lock: they are done, and not "
+        "tried again.  Its faults are paths that Debian's 6.1.176 was seen to take.",
+        patches=(FaultCompleted,),
+        rivals=("mmap-lock",),
+        compared=False,
     ),
     Variant(
         name="mmap-lock-2010",

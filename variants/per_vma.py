@@ -127,12 +127,12 @@ class MapPagesUnderRcu:
     """v6.6 and later: fault-around runs in an RCU section."""
 
     @hookimpl(wrapper=True)
-    def map_pages(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+    def do_fault_around(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
         return self._in_section((yield))
 
-    def _in_section(self, map_pages: Steps) -> Steps:
+    def _in_section(self, fault_around: Steps) -> Steps:
         yield rcu_read_lock()
-        result = yield from map_pages
+        result = yield from fault_around
         yield rcu_read_unlock()
         return result
 

@@ -11,7 +11,7 @@ from spfvar.mm.fault import PMD_LOCK, load_protection
 from spfvar.mm.filemap import do_cow_fault, do_read_fault, do_shared_fault
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.migrate import is_migration_entry
-from spfvar.mm.vmf import PMD_NONE, VMA_COPY, VMFault, VmFault
+from spfvar.mm.vmf import PMD_NONE, PTE_MAPPED, VMA_COPY, VMFault, VmFault
 from spfvar.ops.op import Steps
 from spfvar.ops.paging import pte_same, read_pmd, read_pte
 from spfvar.ops.primitives import choose, spin_lock, spin_unlock, work
@@ -77,8 +77,8 @@ class HandleFault:
         if pte == "swap":
             return (yield from hooks.do_swap_page(vmf))
         if pte == "protnone":
-            return (yield from hooks.do_numa_page(vmf))
-        if not (yield from hooks.pte_map_lock(vmf)):
+            return (yield from hooks.do_numa_page(vmf.set(PTE_MAPPED)))
+        if not (yield from hooks.pte_map_lock(vmf.set(PTE_MAPPED))):
             return VMFault.RETRY if vmf.has(VMA_COPY) else VMFault.NONE
         if not (yield pte_same()):
             yield from hooks.pte_unmap_unlock(vmf)

@@ -10,6 +10,7 @@ from typing import Any
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.page_mkwrite import wp_page_shared
 from spfvar.mm.userfault_wait import must_ask, wait_for_monitor
 from spfvar.mm.vmf import FORCE, PMD_NONE, TRIED, UNSHARE, VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
@@ -132,6 +133,13 @@ def get_old_page() -> Steps:
         yield folio_get()
 
 
+def unmap_old_page() -> Steps:
+    """The page that was copied is not mapped here any more, whatever it was."""
+    kind = yield vm_normal_page()
+    if kind != "zero page":
+        yield page_remove_rmap(o.old_page if kind == "anonymous" else o.folio)
+
+
 def put_old_page(unmapped: bool) -> Steps:
     """Let the copied page go, and if it was ``unmapped``, the mapping's reference too."""
     kind = yield vm_normal_page()
@@ -142,7 +150,6 @@ def put_old_page(unmapped: bool) -> Steps:
         yield put_page(o.old_page)
     elif kind == "file":
         if unmapped:
-            yield page_remove_rmap()
             yield folio_put()
         yield folio_put()
 
@@ -313,6 +320,8 @@ class MmapLockFault:
     def do_wp_page(self, vmf: VmFault) -> Steps:
         if vmf.mapping.write_protects:
             yield from hooks.flush_if_pending(vmf)
+        if vmf.mapping.shared and vmf.mapping.write_notify:
+            return (yield from wp_page_shared(vmf))
         if vmf.mapping.shared or (yield from reuses_page(vmf.mapping)):
             if (yield from maybe_mkwrite(vmf)):
                 yield pte_mkwrite()
@@ -343,10 +352,11 @@ class MmapLockFault:
             yield from put_old_page(unmapped=False)
             return VMFault.NONE
         yield ptep_clear()
-        yield ipi_send("ptep_clear_flush", o.address)
+        yield ipi_send("flush_tlb_page", o.address)
         yield ipi_wait()
         yield from add_anon_page()
         yield set_pte_anon(vmf.write)
+        yield from unmap_old_page()
         yield from hooks.pte_unmap_unlock(vmf)
         yield from put_old_page(unmapped=True)
         return VMFault.NONE

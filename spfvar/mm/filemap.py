@@ -9,6 +9,7 @@ from __future__ import annotations
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import add_anon_page, load_index, load_protection, pmd_install
 from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.page_mkwrite import dirty_and_drop, do_page_mkwrite
 from spfvar.mm.vmf import PMD_NONE, TRIED, VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
@@ -41,6 +42,8 @@ from spfvar.ops.primitives import (
     load,
     load_ref,
     next_address,
+    rcu_read_lock,
+    rcu_read_unlock,
     registers_equal,
     set_register,
     sleep_for,
@@ -76,15 +79,21 @@ def page_of_file(vmf: VmFault) -> Register:
 def do_read_fault(vmf: VmFault) -> Steps:
     """Read fault: fault-around first, ``->fault`` if it did not map the page."""
     yield from load_file_fields(vmf)
-    yield from hooks.preallocate_pte(vmf)
-    if vmf.mapping.map_pages and vmf.mapping.fault_around > 1:
+    around = vmf.mapping.map_pages and vmf.mapping.fault_around > 1
+    if around:
+        yield from hooks.preallocate_pte(vmf)
         ret, vmf = yield from hooks.do_fault_around(vmf)
         if ret:
             yield from hooks.free_preallocated_pte(vmf)
             return ret & ~VMFault.NOPAGE
     ret = yield from hooks.vmf_can_call_fault(vmf)
-    if not ret:
-        ret = yield from hooks.do_fault(vmf)
+    if ret:
+        if around:
+            yield from hooks.free_preallocated_pte(vmf)
+        return ret
+    if not around:
+        yield from hooks.preallocate_pte(vmf)
+    ret = yield from hooks.do_fault(vmf)
     if ret & NO_PAGE:
         yield from hooks.free_preallocated_pte(vmf)
         return ret & ~VMFault.NOPAGE
@@ -123,7 +132,7 @@ def do_cow_fault(vmf: VmFault) -> Steps:
 
 
 def do_shared_fault(vmf: VmFault) -> Steps:
-    """Shared write fault on a file without ``page_mkwrite`` (tmpfs): map writable, mark dirty."""
+    """Shared write fault: map writable and mark dirty, once a file system that is to be asked agrees."""
     yield from load_file_fields(vmf)
     ret = yield from hooks.vmf_can_call_fault(vmf)
     if ret:
@@ -133,18 +142,19 @@ def do_shared_fault(vmf: VmFault) -> Steps:
     if ret & NO_PAGE:
         yield from hooks.free_preallocated_pte(vmf)
         return ret & ~VMFault.NOPAGE
+    if vmf.mapping.write_notify:
+        yield folio_unlock()
+        ret = yield from do_page_mkwrite()
+        if ret & NO_PAGE:
+            yield folio_put()
+            yield from hooks.free_preallocated_pte(vmf)
+            return ret & ~VMFault.NOPAGE
     ret = yield from hooks.finish_fault(vmf)
     if ret & NO_PAGE:
         yield folio_unlock()
         yield folio_put()
         return ret & ~VMFault.NOPAGE
-    yield work("set_page_dirty")
-    yield folio_unlock()
-    # A freshly dirtied page: the lock is dropped around balance_dirty_pages (nothing to do on tmpfs).
-    if (yield from hooks.maybe_unlock_mmap_for_io(vmf)):
-        yield add(at(o.vm_file, o.F_COUNT), -1, "fput")
-        return (yield from hooks.fault_dirty_shared_page(vmf))
-    return ret
+    return (yield from dirty_and_drop(vmf))
 
 
 class FilemapFault:
@@ -172,20 +182,10 @@ class FilemapFault:
 
     @hookimpl
     def map_pages(self, vmf: VmFault) -> Steps:
-        if not (yield from next_map_page()):
-            return VMFault.NONE, vmf
-        if vmf.has(PMD_NONE):
-            yield from pmd_install()
-            vmf = vmf.clear(PMD_NONE)
-        yield from load_protection(vmf)
-        if not (yield from hooks.pte_map_lock(vmf)):
-            yield folio_unlock()
-            yield folio_put()
-            return (VMFault.RETRY if vmf.has(VMA_COPY) else VMFault.NONE), vmf
-        yield from map_window(vmf.mapping)
-        mapped = yield test_register(o.counter, 1, "mapped the faulting page")
-        yield from hooks.pte_unmap_unlock(vmf)
-        return (VMFault.NOPAGE if mapped else VMFault.NONE), vmf
+        yield rcu_read_lock()
+        result = yield from map_cached_pages(vmf)
+        yield rcu_read_unlock()
+        return result
 
     @hookimpl
     def filemap_map_folio_range(self) -> Steps:
@@ -261,6 +261,24 @@ class FilemapFault:
         return True
 
 
+def map_cached_pages(vmf: VmFault) -> Steps:
+    """filemap_map_pages, inside its RCU section.  Returns as do_fault_around."""
+    if not (yield from next_map_page()):
+        return VMFault.NONE, vmf
+    if vmf.has(PMD_NONE):
+        yield from pmd_install()
+        vmf = vmf.clear(PMD_NONE)
+    yield from load_protection(vmf)
+    if not (yield from hooks.pte_map_lock(vmf)):
+        yield folio_unlock()
+        yield folio_put()
+        return (VMFault.RETRY if vmf.has(VMA_COPY) else VMFault.NONE), vmf
+    yield from map_window(vmf.mapping)
+    mapped = yield test_register(o.counter, 1, "mapped the faulting page")
+    yield from hooks.pte_unmap_unlock(vmf)
+    return (VMFault.NOPAGE if mapped else VMFault.NONE), vmf
+
+
 def next_map_page() -> Steps:
     """The next folio of the window, referenced and locked.  Returns whether there is one inside the file."""
     if not (yield next_uptodate_folio()):
@@ -326,8 +344,8 @@ def read_missing_folio(vmf: VmFault) -> Steps:
         yield count("io_retry")
     if (yield filemap_create_folio(page_of_file(vmf))):
         yield work("alloc_page", "filemap_alloc_folio")
-        yield work("memcg_charge")
-        yield work("lru_add")
+        yield work("memcg_charge", "filemap_add_folio: charge")
+        yield work("lru_add", "filemap_add_folio: lru")
         yield sleep_for("io", "filemap_read_folio")
         yield store(at(o.folio, o.UPTODATE), 1)
     else:

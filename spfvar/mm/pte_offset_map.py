@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from spfvar.mm.dispatch import pmd_trans_huge
 from spfvar.mm.fault import PTL
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.mremap import NEW_PTL
-from spfvar.mm.vmf import VmFault
+from spfvar.mm.vmf import PTE_MAPPED, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
-from spfvar.ops.paging import pmd_same, read_pmd
+from spfvar.ops.paging import pmd_same, read_pmd, read_pte
 from spfvar.ops.places import Register
 from spfvar.ops.primitives import rcu_read_lock, rcu_read_unlock, spin_lock, spin_unlock
 
@@ -22,15 +23,35 @@ from spfvar.ops.primitives import rcu_read_lock, rcu_read_unlock, spin_lock, spi
 class PteOffsetMapLock:
     """v6.5 and later: the page table is found under RCU and checked again once locked."""
 
+    def maps(self, vmf: VmFault) -> bool:
+        """Does this fault look at page tables so?  Not one that a design handles in its own way."""
+        return True
+
     @hookimpl(wrapper=True)
     def walk_page_tables(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
-        return self._walk((yield))
+        walk = yield
+        return self._walk(vmf) if self.maps(vmf) else walk
 
-    def _walk(self, walk: Steps) -> Steps:
+    def _walk(self, vmf: VmFault) -> Steps:
+        if (yield from pmd_trans_huge(vmf)):
+            return "huge"
+        if not (yield read_pmd()):
+            return "no table"
+        # pte_offset_map_nolock: the section lasts as long as the entry is mapped.
         yield rcu_read_lock()
-        pte = yield from walk
-        yield rcu_read_unlock()
-        return pte
+        if not (yield read_pmd()):
+            yield rcu_read_unlock()
+            return VMFault.NONE
+        return (yield read_pte(vmf.breaks_cow))
+
+    @hookimpl(wrapper=True)
+    def handle_pte_fault(self, vmf: VmFault, pte: str) -> Generator[None, Steps, Steps]:
+        handle = yield
+        return self._unmapped_first(handle) if pte in ("none", "swap") and self.maps(vmf) else handle
+
+    def _unmapped_first(self, handle: Steps) -> Steps:
+        yield rcu_read_unlock()  # pte_unmap; of a swap entry in pte_unmap_same
+        return (yield from handle)
 
     @hookimpl
     def pte_offset_map_lock(self, key: Register) -> Steps:
@@ -69,17 +90,28 @@ class PteOffsetMapLock:
 
     @hookimpl(wrapper=True)
     def pte_map_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
-        return self._lock((yield))
+        spin_lock_table = yield
+        return self._lock(spin_lock_table) if self.maps(vmf) and not vmf.has(PTE_MAPPED) else spin_lock_table
 
     def _lock(self, spin_lock_table: Steps) -> Steps:
+        # __pte_offset_map_lock takes whatever table is there now.
+        yield loop("again")
         yield rcu_read_lock()
-        if not (yield pmd_same()):
+        if not (yield read_pmd()):
             yield rcu_read_unlock()
             return False
         yield from spin_lock_table
-        if not (yield pmd_same()):
-            yield spin_unlock(PTL)
-            yield rcu_read_unlock()
-            return False
+        if (yield pmd_same()):
+            return True
+        yield spin_unlock(PTL)
         yield rcu_read_unlock()
-        return True
+        yield again("again")
+
+    @hookimpl(wrapper=True)
+    def pte_unmap_unlock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        unlock = yield
+        return self._unmap(unlock) if self.maps(vmf) else unlock
+
+    def _unmap(self, unlock: Steps) -> Steps:
+        yield from unlock
+        yield rcu_read_unlock()

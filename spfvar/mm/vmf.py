@@ -112,6 +112,7 @@ class VmFault:
 #: Flags that the core itself knows.
 TRIED = "TRIED"  # the lock was dropped once; it may not be dropped again
 PMD_NONE = "PMD_NONE"  # the walk found no page table
+PTE_MAPPED = "PTE_MAPPED"  # vmf->pte is the entry that the walk found: its own table's lock is taken
 FORCE = "FORCE"  # FOLL_FORCE: whoever looks at the memory as a debugger may write where the process may not
 UNSHARE = "UNSHARE"  # FAULT_FLAG_UNSHARE: a read that wants a page of the process's own, to pin it
 VMA_COPY = "VMA_COPY"  # the VMA's fields were copied into registers; the VMA itself is not read

@@ -255,9 +255,10 @@ def folio_get(register: Register = o.folio) -> Op:
     return add(at(register, o.REFCOUNT), 1, "folio_get")
 
 
-def page_remove_rmap() -> Op:
-    """Unmap a folio: its map count, an atomic on the folio's line."""
-    return Op(codes.NOP, "page_remove_rmap", line=Line(o.folio, o.REFCOUNT, "rmw"), cost="file_rmap")
+def page_remove_rmap(register: Register = o.folio) -> Op:
+    """Unmap a folio, or an anonymous page: its map count, an atomic on its line."""
+    count = o.REFCOUNT if register.cls is o.FOLIO else o.PAGE_REFS
+    return Op(codes.NOP, "page_remove_rmap", line=Line(register, count, "rmw"), cost="file_rmap")
 
 
 def folio_put(register: Register = o.folio) -> Op:

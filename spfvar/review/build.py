@@ -12,6 +12,8 @@ from spfvar.automata.text import StrategyError
 from spfvar.automata.weaken import Memory
 from spfvar.errors import InputError
 from spfvar.explore.options import Options
+from spfvar.kernel.conform import Conformity, conform
+from spfvar.kernel.fixtures import release_of, shipped
 from spfvar.matrix import catalogue
 from spfvar.matrix.ablate import Ablation, ablate
 from spfvar.matrix.cases import Case
@@ -30,7 +32,7 @@ from spfvar.review.questions import Results, answer_all, questions
 from spfvar.review.safety import layer_of, make_safety
 from spfvar.review.sensitivity import CHEAP_THREADS, Sensitivity, find_flips
 from spfvar.review.speed import make_speed
-from spfvar.review.verdict import make_verdict
+from spfvar.review.verdict import make_verdict, text_line
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.race import Race, race_hash
 from spfvar.scenario.schema import Scenario
@@ -175,12 +177,18 @@ def make_review(
     posted = subject_of(scope.posted) if scope.posted is not None else None
     return Review(
         subject, tuple(map(subject_of, scope.rivals)), posted, patch,
-        make_verdict(safety, speed, subject, posted.name if posted else ""), safety, speed, sensitivity,
-        answer_all(questions(), results, scope.asked),
+        make_verdict(safety, speed, subject, posted.name if posted else "", text_line(compared(variant))),
+        safety, speed, sensitivity, answer_all(questions(), results, scope.asked),
         limits.SENTENCES if scope.memory == "sc" else limits.WEAK_SENTENCES, machine_of(plan),
         (*_not_run(comparison), *unheard), _notes(plan, variant.name, scope.once, left_out),
         _provenance(scope, reproduce), scope.memory,
     )  # fmt: skip
+
+
+def compared(variant: Variant) -> Conformity | None:
+    """The variant beside what its kernel was recorded to do; None if nobody has recorded that."""
+    release = release_of(variant.kernel)
+    return conform(variant, shipped(release)) if release is not None else None
 
 
 def check(scope: Scope, jobs: int | None, progress: Callable[..., None] | None) -> list[Checked]:

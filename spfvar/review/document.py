@@ -92,6 +92,7 @@ def verdict_items(review: Review) -> Items:
     lines = [
         Item("Safe:", verdict.safe),
         *([Item("Generated:", verdict.generated)] if verdict.generated else []),
+        *([Item("Text:", verdict.text)] if verdict.text else []),
         Item("Worth it:", verdict.worth),
         Item("Who pays:", verdict.pays),
         *(Item("Beside:", f"{rival}: {text}") for rival, text in verdict.beside),

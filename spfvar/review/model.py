@@ -79,14 +79,16 @@ class Verdict:
 
     ``is_safe``: every race was searched to the end and no property is violated; None: nothing is violated,
     but not every search came to its end.  Of a variant with repairs it is about the posted form.
-    ``generated``: what came of generated races, "" without any.  ``safe``, ``worth`` (it where?) and (who)
-    ``pays`` are against the baseline; ``beside`` has a line for each other rival: (its name, where it is
-    better or worse than that).
+    ``generated``: what came of generated races, "" without any.  ``text``: how the variant's text compares
+    with what a booted kernel was recorded to do.  ``safe``, ``worth`` (it where?) and (who) ``pays`` are
+    against the baseline; ``beside`` has a line for each other rival: (its name, where it is better or worse
+    than that).
     """
 
     is_safe: bool | None
     safe: str
     generated: str
+    text: str
     worth: str
     pays: str
     beside: tuple[tuple[str, str], ...]

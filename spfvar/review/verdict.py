@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from spfvar.explore.verdict import INCOMPLETE, VIOLATION
+from spfvar.kernel.conform import Conformity
 from spfvar.report.verdicts import count_text
 from spfvar.review.model import (
     HELPS,
@@ -25,20 +26,33 @@ from spfvar.review.speed import THROUGHPUT
 from spfvar.review.words import fitting, fitting_with, plural, range_of, ratio_of
 
 
-def make_verdict(safety: Safety, speed: Speed, variant: Subject, posted: str = "") -> Verdict:
+def make_verdict(safety: Safety, speed: Speed, variant: Subject, posted: str = "", text: str = "") -> Verdict:
     """The three lines against the baseline (the first rival), and one line for each other rival.
+
+    ``text``: how the variant's text compares with a booted kernel (`text_line`).
 
     ``posted`` names the form without the variant's repairs, if it has some: what it is comes first.
     """
     is_safe, safe = _as_posted(safety, variant, posted) if posted else _safe(safety, variant.name)
     generated = _of_generated(safety.generated) if safety.generated is not None else ""
     if not speed.duels:
-        return Verdict(is_safe, safe, generated, "not known: nothing could be run", "not known", ())
+        return Verdict(is_safe, safe, generated, text, "not known: nothing could be run", "not known", ())
     first, *others = speed.duels
     return Verdict(
-        is_safe, safe, generated, _worth(first), _pays(first),
+        is_safe, safe, generated, text, _worth(first), _pays(first),
         tuple((duel.rival, _beside(duel)) for duel in others),
     )  # fmt: skip
+
+
+def text_line(found: Conformity | None) -> str:
+    """ "4058 of 4058 faults recorded on 6.12.117 are paths of it; 8 abstracted"; None: there are none."""
+    if found is None:
+        return "never compared with a booted kernel"
+    letters = len(found.abstracted)
+    return (
+        f"{found.paths} of {found.faults} faults recorded on {found.kernel} are paths of it"
+        f"{f'; {letters} abstracted' if letters else ''}"
+    )
 
 
 def _safe(safety: Safety, variant: str) -> tuple[bool | None, str]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from spfvar.kernel.conform import Conformity
 from spfvar.review.model import (
     HELPS,
     HURTS,
@@ -20,7 +21,7 @@ from spfvar.review.model import (
     Speed,
     Violation,
 )
-from spfvar.review.verdict import make_verdict
+from spfvar.review.verdict import make_verdict, text_line
 from tests.review.made_up import duel, effect, load, outcome, repaired, subject, trace
 
 
@@ -181,3 +182,11 @@ def test_each_line_fits_however_much_there_is_to_say(duels: Sequence[Duel]) -> N
     for line, lines in ((verdict.safe, 1), (verdict.worth, 1), (verdict.pays, 2)):
         assert 0 < len(line) <= lines * VERDICT_WIDTH
     assert "more" in verdict.safe
+
+
+def test_the_text_is_said_to_be_compared_with_a_kernel_or_never() -> None:
+    """Three numbers that are never one alone; without a recording, that there is none."""
+    found = Conformity("mine", "6.1.176", {"a": (3, 1)}, (), (), (), (("find_vma", "why", 2),), 0, 0, 2)
+    assert text_line(found) == "3 of 4 faults recorded on 6.1.176 are paths of it; 1 abstracted"
+    assert text_line(None) == "never compared with a booted kernel"
+    assert make_verdict(SAFE, speed(), subject("mine"), text=text_line(found)).text == text_line(found)

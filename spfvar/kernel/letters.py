@@ -1,0 +1,225 @@
+"""What a recording says in the model's terms: letters.
+
+Both sides speak them.  A letter is a primitive on a class of locks (``spin_lock ptl``, ``down_read_trylock
+vm_lock = 1``), a bare primitive (``rcu_read_lock``, ``alloc_page``), or a hook point that begins
+(``do_wp_page()``).  Which function or probe of a kernel shows which letter is data: ``letters/*.toml``.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from spfvar.errors import InputError
+from spfvar.kernel.recording import RWSEM_PROBES, Event, Segment
+from spfvar.toml_input import load_toml
+
+#: A probe on a primitive of locking, and the letter that it begins.
+LOCK_PROBES: Final[Mapping[str, str]] = {
+    "down_read": "down_read",
+    "down_read_killable": "down_read",
+    "down_read_trylock": "down_read_trylock",
+    "up_read": "up_read",
+    "down_write": "down_write",
+    "down_write_killable": "down_write",
+    "up_write": "up_write",
+    "downgrade_write": "downgrade_write",
+    "_raw_spin_lock": "spin_lock",
+    "_raw_spin_trylock": "spin_trylock",
+    "_raw_spin_unlock": "spin_unlock",
+}
+RCU_PROBES: Final[Mapping[str, str]] = {
+    "__rcu_read_lock": "rcu_read_lock",
+    "__rcu_read_unlock": "rcu_read_unlock",
+}
+TRYLOCK: Final = "down_read_trylock"
+MMAP_LOCK: Final = "mmap_lock"
+PAGE_TABLE_LOCK: Final = "page_table_lock"
+PMD_LOCK: Final = "pmd_lock"
+PTL: Final = "ptl"
+
+#: An address lies in an mm_struct if it is at most so many bytes behind its begin.
+_MM_BYTES: Final = 1 << 12
+#: Addresses of struct page that are alike in what is above these bits belong to one memory map.
+_MEMMAP_BITS: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter, and the line of the recording that shows it."""
+
+    text: str
+    line: int
+    by: str
+
+
+class Abstraction(BaseModel):
+    """Letters that no text has a step for, and why; only of some functions or kinds if it says so."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    letters: list[str]
+    by: list[str] = Field(default_factory=list)
+    kinds: list[str] = Field(default_factory=list)
+    why: str
+
+    def covers(self, letter: Letter, kind: str) -> bool:
+        """Is it one of these?"""
+        by, of = not self.by or letter.by in self.by, not self.kinds or kind in self.kinds
+        return letter.text in self.letters and by and of
+
+
+class Letters(BaseModel):
+    """What the kernels of a release line show."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kernels: list[str]
+    fault_roots: list[str]
+    hooks: list[str]
+    hook_names: dict[str, str] = Field(default_factory=dict)
+    rcu: list[str]
+    locks: dict[str, list[str]]
+    calls: dict[str, str]
+    traced: list[str] = Field(default_factory=list)
+    texts: dict[str, str] = Field(default_factory=dict)
+    abstracted: list[Abstraction] = Field(default_factory=list)
+
+    @property
+    def visible_hooks(self) -> frozenset[str]:
+        """Hook points of the model whose begin is seen."""
+        return frozenset((*self.hooks, *self.hook_names.values()))
+
+    @property
+    def lock_classes(self) -> frozenset[str]:
+        """The classes of locks that are told apart."""
+        return frozenset((*self.locks, MMAP_LOCK, PAGE_TABLE_LOCK, PTL))
+
+    def why(self, letter: Letter, kind: str) -> str | None:
+        """Why a text may lack a step for it; None if it may not."""
+        return next((entry.why for entry in self.abstracted if entry.covers(letter, kind)), None)
+
+
+def letters_for(kernel: str) -> Letters:
+    """The table for a kernel's release, such as "6.12.117".  Raises InputError if there is none."""
+    folder = resources.files("spfvar.kernel") / "letters"
+    known = []
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".toml"):
+            table = load_toml(file, Letters)
+            known += table.kernels
+            if any(kernel == line or kernel.startswith(f"{line}.") for line in table.kernels):
+                return table
+    raise InputError(f"nothing says what a kernel {kernel} shows", expected=f"one of {', '.join(known)}")
+
+
+class Projection:
+    """Turns what was recorded into letters; knows each lock by its address."""
+
+    def __init__(self, table: Letters, recorded: Sequence[Segment]) -> None:
+        self._table = table
+        self._by = {function: name for name, functions in table.locks.items() for function in functions}
+        self._rcu = frozenset(table.rcu)
+        self._hooks = {name: name for name in table.hooks} | table.hook_names
+        everything = [event for segment in recorded for event in segment.events]
+        self._mms = sorted({mm for event in everything if (mm := _mm_of(event)) is not None})
+        self._mmap_lock = self._offset_of_mmap_lock(recorded)
+        #: The class of the lock that an event's line names.
+        self._classes = self._follow(everything)
+
+    def _follow(self, everything: Sequence[Event]) -> dict[int, str]:
+        """Each lock's class where it is taken and released.
+
+        It is what whoever took it last makes of it, for a page of memory may hold a table of one level now
+        and of another later; what nobody of the table took and lies where page tables' locks do is a ptl.
+        """
+        probes = [event for event in everything if event.kind == "probe" and event.number("lock") is not None]
+        memmaps = {
+            address >> _MEMMAP_BITS
+            for event in probes
+            if self._by.get(event.by) == PMD_LOCK and (address := event.number("lock")) is not None
+        }
+        known: dict[int, str] = {}
+        classes: dict[int, str] = {}
+        for event in sorted(probes, key=lambda event: event.line):
+            address = event.number("lock")
+            assert address is not None
+            offset = self._in_mm(address)
+            spins = event.name.startswith("_raw")
+            if event.by in self._by and (event.by != "__anon_vma_prepare" or not spins):
+                known[address] = self._by[event.by]
+            elif spins and event.name != "_raw_spin_unlock" and address >> _MEMMAP_BITS in memmaps:
+                known[address] = PTL
+            if offset is not None and spins:
+                classes[event.line] = PAGE_TABLE_LOCK
+            elif offset is not None and offset == self._mmap_lock:
+                classes[event.line] = MMAP_LOCK
+            elif address in known:
+                classes[event.line] = known[address]
+        return classes
+
+    def _offset_of_mmap_lock(self, recorded: Iterable[Segment]) -> int | None:
+        """Where in mm_struct it is: what is taken, or was just released, where a tracepoint names the mm."""
+        found: Counter[int] = Counter()
+        for segment in recorded:
+            mm = None
+            for event in segment.events:
+                mm = _mm_of(event) or mm
+                address = event.number("lock")
+                if mm is not None and event.name in RWSEM_PROBES and address is not None:
+                    if 0 <= address - mm < _MM_BYTES:
+                        found[address - mm] += 1
+                    mm = None
+        return min(found, key=lambda offset: (-found[offset], offset)) if found else None
+
+    def _in_mm(self, address: int) -> int | None:
+        """How far behind the begin of a known mm_struct it lies; None if in none."""
+        below = bisect_right(self._mms, address)
+        offset = address - self._mms[below - 1] if below else _MM_BYTES
+        return offset if offset < _MM_BYTES else None
+
+    def letters(self, segment: Segment) -> list[Letter]:
+        """What a task did, in letters."""
+        word: list[Letter] = []
+        for number, event in enumerate(segment.events):
+            text = self._letter(event, segment.events[number + 1 :])
+            if text:
+                word.append(Letter(text, event.line, event.by))
+        return word
+
+    def _letter(self, event: Event, ahead: Sequence[Event]) -> str | None:
+        if event.kind == "call":
+            if event.name in self._hooks:
+                return f"{self._hooks[event.name]}()"
+            return self._table.calls.get(event.name)
+        if event.kind != "probe":
+            return None
+        if event.name in RCU_PROBES:
+            return RCU_PROBES[event.name] if event.by in self._rcu else None
+        name = LOCK_PROBES.get(event.name)
+        lock = self._classes.get(event.line) if name else None
+        if name is None or lock is None:
+            return None
+        if name == TRYLOCK:
+            return f"{name} {lock} = {_result(ahead)}"
+        return f"{name} {lock}"
+
+
+def _mm_of(event: Event) -> int | None:
+    return event.number("mm") if event.kind == "probe" and event.name.startswith("mmap_lock_") else None
+
+
+def _result(ahead: Sequence[Event]) -> int:
+    """What the trylock returned; 1 where that is not recorded."""
+    for event in ahead:
+        if event.kind == "return" and event.name == TRYLOCK:
+            return int(bool(event.number("ret")))
+        if event.kind == "probe" and event.name == TRYLOCK:
+            break
+    return 1
