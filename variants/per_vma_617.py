@@ -139,16 +139,19 @@ class DontneedByVma(RefcntLock):
     @hookimpl
     def madvise_dontneed(self, mapping: Mapping) -> Steps:
         yield work("syscall", "madvise")
-        if (yield from self.try_vma_read_lock(mapping)):
+        locked = there = yield from self.try_vma_read_lock(mapping)
+        if not locked:
+            yield count("madvise_mmap_lock")
+            yield from hooks.mmap_read_lock(o.range_start, o.range_end)
+            there = yield find_vma(key=o.range_start)
+            if there:
+                yield from end_with_vma()
+        if there:
             yield from hooks.madvise_dontneed_single_vma(mapping)
+        if locked:
             yield from self.vma_refcount_put()
-            return
-        yield count("madvise_mmap_lock")
-        yield from hooks.mmap_read_lock(o.range_start, o.range_end)
-        if (yield find_vma(key=o.range_start)):
-            yield from end_with_vma()
-            yield from hooks.madvise_dontneed_single_vma(mapping)
-        yield from hooks.mmap_read_unlock()
+        else:
+            yield from hooks.mmap_read_unlock()
 
     def try_vma_read_lock(self, mapping: Mapping) -> Steps:
         """Returns whether the VMA that covers the range is locked."""
