@@ -171,7 +171,9 @@ class _Runner:
                 stack = self._stacks[case.variant.name]
                 if isinstance(stack, StrategyError):
                     raise stack
-                world = build_race(case.race, stack, key[2])
+                world = build_race(
+                    case.race, stack, "sc" if isinstance(self.options, WalkOptions) else key[2]
+                )
             verdict = self._judge(world, case, self.options, report)
             if verdict.property and case.expected not in ("", SAFE, verdict.property):
                 verdict = self._judge(world, case, replace(self.options, first=False), report)
