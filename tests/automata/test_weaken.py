@@ -23,7 +23,7 @@ def automaton(*ops: Op) -> Automaton:
 
     def text() -> Steps:
         for op in ops:
-            yield op  # noqa: UP028
+            _ = yield op
 
     return Extractor(lambda name, args: text()).automaton("text", text)
 
