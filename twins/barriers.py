@@ -6,6 +6,7 @@ Under sequential consistency all of these are safe: it takes the kernel's memory
 
 from __future__ import annotations
 
+from spfvar.variants.bonsai import VM_DELETED, DeletedMark
 from spfvar.variants.per_vma import PerVmaReader, PerVmaWriter
 from spfvar.variants.per_vma_refcnt import VM_REFCNT, VMA_REF_LIMIT, RefcntReader, RefcntWriter
 from spfvar.variants.per_vma_releases import CountedAtEnd, MapPagesOnly
@@ -97,6 +98,13 @@ class AttachesUnordered(RefcntWriter):
     @hookimpl
     def vma_mark_attached(self, vma: Register) -> Steps:
         yield store(at(vma, VM_REFCNT), 1)
+
+
+class MarkSeenLate(DeletedMark):
+    """The mark is set without a full barrier behind it."""
+
+    def begin_write(self, vma: Register) -> Steps:
+        yield store(at(vma, VM_DELETED), 1)
 
 
 class SlowPathUnordered:
@@ -226,6 +234,18 @@ TWINS = [
         race="mprotect",
         prop="P10",
         patches=(SlowPathUnordered,),
+        memory="lkmm",
+    ),
+    Twin(
+        bug="B-mark",
+        title="a fault that locks a page table once the VMA is marked misses the mark (hypothetical)",
+        source="10.1145/2150976.2150998",
+        fixed="bonsai",
+        race="merge-out-of-memory",
+        prop="P2",
+        patches=(MarkSeenLate,),
+        without=(DeletedMark,),
+        description="Store buffering.  x86 has the barriers in its locked instructions, as the design expects.",
         memory="lkmm",
     ),
 ]

@@ -55,7 +55,7 @@ PMD_LOCK = at(o.mm, o.PMD_LOCK)
 
 
 def deleted() -> Steps:
-    """Has a writer marked the VMA, or moved its bounds past the address?  The caller has just locked a table."""
+    """Has a writer marked the VMA, or moved its bounds past the address?  A page table was just locked."""
     yield smp_mb().untimed()  # smp_mb__after_spinlock(): on x86 the lock was one
     if (yield equals(at(o.vma, VM_DELETED), 1, "deleted", order="acquire")):
         return True
