@@ -28,14 +28,14 @@ class Limit:
 WEAK_MEMORY = Limit(
     "both",
     "Weak memory.",
-    "Memory is sequentially consistent unless `check --memory lkmm` is asked for, and then only the "
-    "words that a text declares weak are not ([weak memory](weak-memory.md)): a store is seen by all at "
-    "once, in program order. No shipped design declares any yet, so bugs that need less, such as V6 (a "
-    "missing acquire or release of `mm_lock_seq`) and R4 (a read lock that is taken without acquire), are "
-    "not found, and no verdict on them says anything about barriers. Load buffering is not explored at all.",
-    "Memory is sequentially consistent in the model: bugs that need weak memory (such as V6, a "
-    "missing acquire or release of mm_lock_seq, and R4, a read lock taken without acquire) cannot be "
-    "found.",
+    "Memory is sequentially consistent unless `check --memory lkmm` is asked for: a store is seen by all at "
+    "once, in program order. Bugs that need less, such as V6 (a missing acquire or release of `mm_lock_seq`) "
+    "and R4 (a read lock that is taken without acquire), are not found without the option; with it, only the "
+    "words that a text declares weak are ([weak memory](weak-memory.md)): not page-table entries, the VMA "
+    "tree or folios. Load buffering is not explored at all.",
+    "Memory is sequentially consistent unless --memory lkmm is asked for: without it, bugs that need weak "
+    "memory (such as V6, a missing acquire or release of mm_lock_seq, and R4, a read lock taken without "
+    "acquire) cannot be found.",
 )
 SIZE = Limit(
     "checking",

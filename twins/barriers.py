@@ -6,6 +6,7 @@ Under sequential consistency all of these are safe: it takes the kernel's memory
 
 from __future__ import annotations
 
+from spfvar.variants.bonsai import VM_DELETED, DeletedMark
 from spfvar.variants.per_vma import PerVmaReader, PerVmaWriter
 from spfvar.variants.per_vma_refcnt import VM_REFCNT, VMA_REF_LIMIT, RefcntReader, RefcntWriter
 from spfvar.variants.per_vma_releases import CountedAtEnd, MapPagesOnly
@@ -99,6 +100,13 @@ class AttachesUnordered(RefcntWriter):
         yield store(at(vma, VM_REFCNT), 1)
 
 
+class MarkSeenLate(DeletedMark):
+    """The mark is set without a full barrier behind it."""
+
+    def begin_write(self, vma: Register) -> Steps:
+        yield store(at(vma, VM_DELETED), 1)
+
+
 class SlowPathUnordered:
     """Whoever gets mmap_lock for reading in the slow path is not told what was done under it before."""
 
@@ -157,7 +165,7 @@ TWINS = [
         title="the write section begins before the sequence count is seen odd (hypothetical)",
         source="20210407014502.24091-10-michel@lespinasse.org",
         fixed="spf-do-fault",
-        race="remap-cow",
+        race="stack-growth",
         prop="P10",
         patches=(BeginsUnordered,),
         without=(MmapSeq,),
@@ -168,7 +176,7 @@ TWINS = [
         title="the sequence count is seen even before the write section has ended (hypothetical)",
         source="20210407014502.24091-10-michel@lespinasse.org",
         fixed="spf-do-fault",
-        race="remap-cow",
+        race="stack-growth",
         prop="P10",
         patches=(MmapSeqEndsUnordered,),
         without=(MmapSeq,),
@@ -179,7 +187,7 @@ TWINS = [
         title="a speculative fault copies the VMA before it reads the sequence count (hypothetical)",
         source="20210407014502.24091-10-michel@lespinasse.org",
         fixed="spf-do-fault",
-        race="remap-cow",
+        race="mprotect",
         prop="P10",
         patches=(CopiesBeforeItLooks,),
         without=(SpeculativeEntry,),
@@ -190,7 +198,7 @@ TWINS = [
         title="a speculative fault reads the sequence count again before it copied the VMA (hypothetical)",
         source="20210407014502.24091-10-michel@lespinasse.org",
         fixed="spf-do-fault",
-        race="remap-cow",
+        race="stack-growth",
         prop="P10",
         patches=(LooksBeforeItCopied,),
         without=(MmapSeq,),
@@ -201,8 +209,8 @@ TWINS = [
         title="a reference to a recycled VMA is taken, and its former values are read (hypothetical)",
         source="7f8ceea0c580",
         fixed="per-vma-refcnt",
-        race="recycled-vma",
-        prop="P1",
+        race="userfault",
+        prop="P3",
         patches=(TakesUnordered,),
         without=(RefcntReader,),
         memory="lkmm",
@@ -212,8 +220,8 @@ TWINS = [
         title="a VMA can be locked before what it became is seen (hypothetical)",
         source="7f8ceea0c580",
         fixed="per-vma-refcnt",
-        race="recycled-vma",
-        prop="P1",
+        race="userfault",
+        prop="P3",
         patches=(AttachesUnordered,),
         without=(RefcntWriter,),
         memory="lkmm",
@@ -226,6 +234,18 @@ TWINS = [
         race="mprotect",
         prop="P10",
         patches=(SlowPathUnordered,),
+        memory="lkmm",
+    ),
+    Twin(
+        bug="B-mark",
+        title="a fault that locks a page table once the VMA is marked misses the mark (hypothetical)",
+        source="10.1145/2150976.2150998",
+        fixed="bonsai",
+        race="merge-out-of-memory",
+        prop="P2",
+        patches=(MarkSeenLate,),
+        without=(DeletedMark,),
+        description="Store buffering.  x86 has the barriers in its locked instructions, as the design expects.",
         memory="lkmm",
     ),
 ]

@@ -25,6 +25,7 @@ from spfvar.mm.vmf import Mapping, VMFault, VmFault
 from spfvar.mm.writers import link_in_file, over_range, unlink_anon_vmas
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.orders import smp_mb
 from spfvar.ops.paging import next_table, pmd_clear, pmd_populate, pmd_same, read_pmd, read_pte
 from spfvar.ops.places import Field, Register, behind
 from spfvar.ops.primitives import (
@@ -49,7 +50,7 @@ from spfvar.plugins.variant import Event, Variant
 from .spf_patches import SPECULATIVE, NoTableMove, RcuFilePut, RcuVmaFree, SpeculativeFilemapFault, abort
 from .vma_sequence import MarkWrittenVmas, NoPolicyOnVma, SpeculateOnVma, vma_may_speculate
 
-VM_DELETED = Field(o.VMA, "vm_deleted", where=behind("vm_userfaultfd_ctx", 1))
+VM_DELETED = Field(o.VMA, "vm_deleted", where=behind("vm_userfaultfd_ctx", 1), weak=True)
 PMD_LOCK = at(o.mm, o.PMD_LOCK)
 
 
@@ -61,20 +62,27 @@ class LockedPteOffsetMap(PteOffsetMapLock):
 
 
 def deleted() -> Steps:
-    """Has a writer marked the VMA, or moved its bounds past the address?"""
-    if (yield equals(at(o.vma, VM_DELETED), 1, "deleted")):
+    """Has a writer marked the VMA, or moved its bounds past the address?  A page table was just locked."""
+    yield smp_mb().untimed()  # smp_mb__after_spinlock(): on x86 the lock was one
+    if (yield equals(at(o.vma, VM_DELETED), 1, "deleted", order="acquire")):
         return True
     return not (yield vma_contains())
 
 
 class DeletedMark(MarkWrittenVmas):
-    """A VMA is marked before its entries are cleared, and stays so once it has left the tree."""
+    """A VMA is marked before its entries are cleared, and stays so once it has left the tree.
+
+    Where no lock is taken by both, a fault that locked the table after the mark was set must see it: full
+    barriers on either side, and a release where the mark is taken away.  x86, for which the design was made,
+    has them in its locked instructions.
+    """
 
     def begin_write(self, vma: Register) -> Steps:
         yield store(at(vma, VM_DELETED), 1)
+        yield smp_mb().untimed()  # on x86 the next lock is one
 
     def end_write(self, vma: Register) -> Steps:
-        yield store(at(vma, VM_DELETED), 0)
+        yield store(at(vma, VM_DELETED), 0, order="release")
 
     @hookimpl
     def vma_mark_detached(self, vma: Register) -> Steps:

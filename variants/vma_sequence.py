@@ -16,6 +16,7 @@ from spfvar.mm.hookspecs import hook_point, hookimpl
 from spfvar.mm.vmf import VMA_COPY, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.orders import smp_rmb, smp_wmb
 from spfvar.ops.paging import pmd_same
 from spfvar.ops.places import Field, Register, behind, member
 from spfvar.ops.primitives import (
@@ -45,7 +46,7 @@ from spfvar.plugins.variant import Event
 from .spf_patches import PTL, SPECULATIVE, abort, seq
 
 #: The end of the struct, away from most of what a fault reads of the VMA.
-VM_SEQUENCE = Field(o.VMA, "vm_sequence", where=behind("vm_userfaultfd_ctx", 4), sequence=True)
+VM_SEQUENCE = Field(o.VMA, "vm_sequence", where=behind("vm_userfaultfd_ctx", 4), sequence=True, weak=True)
 #: RB_EMPTY_NODE(&vma->vm_rb): the VMA has left the tree.
 RB_EMPTY = Field(o.VMA, "vm_rb_empty", where=member("vm_rb"))
 #: What a walk may find; anything else (swap, migration, hints) is left to mmap_lock.
@@ -110,13 +111,18 @@ class MarkWrittenVmas:
 
 
 class VmSequenceWriter(MarkWrittenVmas):
-    """vm_write_begin and vm_write_end: the count of a VMA is odd while it is being changed."""
+    """vm_write_begin and vm_write_end: the count of a VMA is odd while it is being changed.
+
+    They are write_seqcount_begin and write_seqcount_end, with the barriers of these.
+    """
 
     def begin_write(self, vma: Register) -> Steps:
-        yield add(at(vma, VM_SEQUENCE), 1, "vm_write_begin")
+        yield add(at(vma, VM_SEQUENCE), 1, "vm_write_begin", atomic=False)
+        yield smp_wmb()
 
     def end_write(self, vma: Register) -> Steps:
-        yield add(at(vma, VM_SEQUENCE), 1, "vm_write_end")
+        yield smp_wmb()
+        yield add(at(vma, VM_SEQUENCE), 1, "vm_write_end", atomic=False)
 
     @hookimpl
     def vma_mark_detached(self, vma: Register) -> Steps:
@@ -127,6 +133,7 @@ def vma_has_changed() -> Steps:
     """Has the VMA left the tree, or has a writer begun, since its count was read?"""
     if (yield equals(at(o.vma, RB_EMPTY), 1, "RB_EMPTY_NODE")):
         return True
+    yield smp_rmb()
     return not (yield equals_register(at(o.vma, VM_SEQUENCE), seq, "read_seqcount_retry"))
 
 
@@ -188,7 +195,9 @@ class SpeculateOnSequence(SpeculateOnVma):
     """The fault reads the VMA's count first, and looks at it again before it looks at the entry."""
 
     def on_vma(self, vmf: VmFault) -> Steps:
-        if (yield load_odd(at(o.vma, VM_SEQUENCE), seq)):
+        odd = yield load_odd(at(o.vma, VM_SEQUENCE), seq)
+        yield smp_rmb()
+        if odd:
             return (yield from abort("odd"))
         ret = yield from vma_may_speculate(vmf)
         if ret:

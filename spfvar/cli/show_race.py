@@ -52,6 +52,7 @@ def twin_lines(twin: Twin, plugins: Sequence[str] = ()) -> list[str]:
         "",
         f"Fixed in: {twin.fixed}",
         f"Race: {twin.race}",
+        *([f"Memory model: {twin.memory}"] if twin.memory != "sc" else []),
         f"Breaks: {expected or 'nothing (a control)'}",
     ]
     for word, patches in (("Adds", twin.patches), ("Leaves out", twin.without)):

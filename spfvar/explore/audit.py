@@ -268,7 +268,8 @@ class _Follower:
             clocks.has_read(thread, brings, order)
         if op.dst is not None:
             published = op.code in (c.FIND_VMA, *_DIRECTORY, *_ENTRIES) or (words and op.code in _LOADS)
-            clocks.depends(thread, op.dst, brings if published else None)
+            copied = clocks.through(thread, op.src) if op.code == c.ADD_REG else None
+            clocks.depends(thread, op.dst, brings if published else copied)
         if op.code in _ATOMICS and place >= 0:
             return self._read_atomic(move, op, place, order)
         return None

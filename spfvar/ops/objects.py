@@ -42,10 +42,10 @@ VM_END: Final = Field(VMA, "vm_end", weak=True)
 #: The file whose last reference the freeing of the VMA drops.
 VM_FPUT: Final = Field(VMA, "vm_fput", where=member("vm_file"))
 VM_WRITE: Final = Field(VMA, "vm_page_prot", weak=True)  # 1: writable
-VM_ANON_VMA: Final = Field(VMA, "anon_vma")
+VM_ANON_VMA: Final = Field(VMA, "anon_vma", weak=True)
 VM_FILE: Final = Field(VMA, "vm_file")
 VM_LINKED: Final = Field(VMA, "shared.rb")  # 1: in the interval tree of its file
-VM_PGOFF: Final = Field(VMA, "vm_pgoff")  # counted from the VMA's first start
+VM_PGOFF: Final = Field(VMA, "vm_pgoff", weak=True)  # counted from the VMA's first start
 #: Not at a fixed offset: only designs whose VMAs may change their mm read it.
 VM_MM: Final = Field(VMA, "vm_mm", initial=1, weak=True)
 VM_POLICY: Final = Field(VMA, "vm_policy")

@@ -24,6 +24,7 @@ def words(found: Audit) -> set[str]:
         ("racy", {"mm->plain"}),  # read before the lock is taken; mm->count is read under it
         ("ordered", set()),  # whoever acquired the flag knows the store before its release
         ("unordered", {"mm->plain"}),  # without the release he need not
+        ("copies", set()),  # nor does a pointer that was published lose by being copied
         ("fences", set()),  # all its words are declared weak
         ("buffers", set()),  # of its two threads, only one comes to count
     ],

@@ -80,7 +80,10 @@ def test_it_has_a_line_of_its_own_and_an_entry_in_json() -> None:
     assert len(lines) == 1
     cells = [text for _, row in columns(trace) for cell in row for _, text in cell if text.startswith("OLD:")]
     assert cells == [str(old_step("no-rmb")[1])]  # of the page
-    entries = json.loads(json.dumps(verdict("no-rmb").as_dict()))["trace"]
+    told = json.loads(json.dumps(verdict("no-rmb").as_dict()))
+    assert told["memory"] == "lkmm"
+    assert "memory" not in verdict("no-rmb", "sc").as_dict()
+    entries = told["trace"]
     (entry,) = [entry for entry in entries if "old" in entry]
     _, old = old_step("no-rmb")
     assert entry["old"]["missed"] == {"thread": "munmap", "step": old.step, "value": "1"}

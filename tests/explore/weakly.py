@@ -7,11 +7,12 @@ from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
 from spfvar.ops.orders import smp_mb, smp_rmb, smp_wmb
-from spfvar.ops.places import Field
+from spfvar.ops.places import Field, Register
 from spfvar.ops.primitives import (
     add,
     at,
     bug_on,
+    copy_register,
     dec_and_test,
     equals,
     find_vma,
@@ -28,6 +29,8 @@ from spfvar.plugins.variant import Variant
 
 DATA = at(o.mm, Field(o.MM, "data", weak=True))
 FLAG = at(o.mm, Field(o.MM, "flag", weak=True))
+STRONG = Field(o.VMA, "strong")
+COPIED = Register("copied", o.VMA)
 NEW = Field(o.VMA, "new", weak=True)
 SHOWN = at(o.mm, Field(o.MM, "shown", weak=True))
 #: Strong words: an unordered read of them is what the audit is for.
@@ -177,6 +180,24 @@ class Publishes:
         yield store_ref(SHOWN, o.vma, order="release")
 
 
+class Copies:
+    """A pointer that is published, copied, and followed to a strong word."""
+
+    @hookimpl
+    def do_user_addr_fault(self, vmf: VmFault) -> Steps:
+        yield load_ref(SHOWN, o.vma)
+        if not (yield is_null(o.vma)):
+            yield copy_register(COPIED, o.vma)
+            yield load(at(COPIED, STRONG), o.scratch)
+        return VMFault.ERROR
+
+    @hookimpl
+    def munmap(self, mapping: object) -> Steps:
+        yield find_vma(o.vma, o.range_start)
+        yield store(at(o.vma, STRONG), 1)
+        yield store_ref(SHOWN, o.vma, order="release")
+
+
 class Racy:
     """Message passing as it should be, but for a word that is declared strong, and one that needs not be weak."""
 
@@ -251,6 +272,7 @@ VARIANTS = [
     design("counts", Counts),
     design("buffers", Buffers),
     design("publishes", Publishes),
+    design("copies", Copies),
     design("racy", Racy),
     design("ordered", Ordered),
     design("unordered", Unordered),

@@ -1,0 +1,78 @@
+"""Weak words in whole designs: reductions lose nothing, and where nothing can be stale nothing is different."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from spfvar.automata.weaken import Memory
+from spfvar.explore.explore import Exploration, explore
+from spfvar.explore.options import Options
+from spfvar.explore.verdict import with_reductions
+from spfvar.explore.world import RaceWorld, build_race
+from spfvar.matrix.catalogue import races
+from spfvar.ops import codes as c
+from spfvar.plugins.registry import load_registry
+from spfvar.plugins.variant import Stack
+
+REGISTRY = load_registry()
+
+#: Two threads; a grace-period kthread; interrupts (a TLB is flushed); range locks; twins that break.
+RACES = [
+    ("mmap-lock", "munmap-file"),
+    ("per-vma-6.12", "munmap-file"),
+    ("spf-anon", "munmap-file"),
+    ("per-vma-6.12", "mprotect"),
+    ("per-vma-refcnt", "mprotect"),
+    ("range-lock", "mprotect"),
+    ("bonsai", "mprotect"),
+    ("v6-acquire@per-vma-6.6", "mprotect"),
+    ("r4@mmap-lock", "mprotect"),
+]
+
+
+@cache
+def world(variant: str, race: str, memory: Memory = "lkmm") -> RaceWorld:
+    """A race under a variant or twin."""
+    return build_race(races()[race], Stack(REGISTRY.any_variant(variant)), memory)
+
+
+def explored(variant: str, race: str, *reductions: str) -> Exploration:
+    """Every violation, by a search with these reductions."""
+    plain = Options.plain(first=False, max_states=400_000)
+    return explore(world(variant, race), with_reductions(plain, reductions, True))
+
+
+@pytest.mark.parametrize(("variant", "race"), RACES)
+@pytest.mark.parametrize(
+    "reductions", [("merge", "forget"), ("partial_order",), ("merge", "forget", "symmetry", "partial_order")],
+    ids="+".join,
+)  # fmt: skip
+def test_the_reductions_lose_no_violation(variant: str, race: str, reductions: tuple[str, ...]) -> None:
+    """Nor a primitive's outcome; the search of every interleaving is the oracle."""
+    whole = explored(variant, race)
+    assert whole.complete
+    found = explored(variant, race, *reductions)
+    assert found.complete
+    assert {v.code for v in found.violations} == {v.code for v in whole.violations}
+    assert found.states <= whole.states
+    if not whole.violations:
+        assert found.covered.tobytes() == whole.covered.tobytes()
+
+
+@pytest.mark.parametrize("variant", ["mmap-lock", "per-vma-6.12", "spf-do-fault", "per-vma-6.17"])
+def test_a_race_in_which_no_weak_word_changes_has_the_same_states(variant: str) -> None:
+    """madvise write-locks nothing and stores to no field of a VMA."""
+    strong, weak = (explore(world(variant, "madvise", memory), Options()) for memory in ("sc", "lkmm"))
+    assert world(variant, "madvise").weak is None
+    assert (weak.states, weak.transitions) == (strong.states, strong.transitions)
+
+
+@pytest.mark.parametrize(("variant", "race"), RACES[1:5])
+def test_no_text_has_an_order_under_sequential_consistency(variant: str, race: str) -> None:
+    """So its table is that of a text without any."""
+    assert {op.order for op in world(variant, race, "sc").program.ops} == {""}
+    assert {op.order for op in world(variant, race).program.ops} > {""}
+    codes = {op.code for op in world(variant, race, "sc").program.ops}
+    assert not codes & {c.FENCE, *range(c.FIRST_WEAK, c.LAST_WEAK + 1)}

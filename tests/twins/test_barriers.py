@@ -1,0 +1,40 @@
+"""Missing barriers: each bug is seen under the kernel's memory model, and only there."""
+
+from __future__ import annotations
+
+import pytest
+from spfvar.twins import barriers
+
+from spfvar.automata.weaken import Memory
+from spfvar.explore.options import Options
+from spfvar.explore.verdict import SAFE, Verdict, judge
+from spfvar.explore.world import build_race
+from spfvar.matrix.catalogue import races
+from spfvar.plugins.registry import load_registry
+from spfvar.plugins.variant import Stack, Twin, Variant
+
+REGISTRY = load_registry()
+
+
+def verdict_of(variant: Variant, race: str, memory: Memory) -> Verdict:
+    """The verdict on a variant in a shipped race."""
+    return judge(build_race(races()[race], Stack(variant), memory), variant.name, race, Options())
+
+
+@pytest.mark.parametrize("twin", barriers.TWINS, ids=lambda twin: twin.name)
+def test_a_missing_barrier_is_seen_under_lkmm_alone(twin: Twin) -> None:
+    """Without the barrier the property breaks, with it nothing does; nor does it where nothing is reordered."""
+    assert twin.memory == "lkmm"
+    fixed = REGISTRY[twin.fixed]
+    broken = twin.variant(fixed)
+    assert verdict_of(broken, twin.race, "lkmm").property == twin.prop
+    assert verdict_of(fixed, twin.race, "lkmm").verdict == SAFE
+    assert verdict_of(broken, twin.race, "sc").verdict == SAFE
+
+
+@pytest.mark.parametrize("twin", barriers.TWINS, ids=lambda twin: twin.name)
+def test_taking_a_barrier_out_changes_nothing_under_sequential_consistency(twin: Twin) -> None:
+    """The same states, one by one: orders and barriers are no part of what it executes."""
+    fixed = REGISTRY[twin.fixed]
+    with_it, without = (verdict_of(variant, twin.race, "sc") for variant in (fixed, twin.variant(fixed)))
+    assert (without.states, without.transitions) == (with_it.states, with_it.transitions)
