@@ -245,7 +245,7 @@ TWINS = [
         prop="P2",
         patches=(MarkSeenLate,),
         without=(DeletedMark,),
-        description="Store buffering.  x86 has the barriers in its locked instructions, as the design expects.",
+        description="Store buffering; x86 has the barriers in its locked instructions, on which it relies.",
         memory="lkmm",
     ),
 ]

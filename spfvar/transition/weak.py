@@ -43,6 +43,7 @@ from spfvar.ops.histories import (
     V_UNLOCKED_STORES,
     V_WRITTEN,
 )
+from spfvar.transition import lifetime
 from spfvar.transition.jit import inlined
 from spfvar.transition.step import execute, pointer, violation_of
 from spfvar.transition.views import (
@@ -422,8 +423,11 @@ def synchronize(s, p, g, w, pc, tid, tv):
 
 
 @inlined
-def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested):
-    """What an op that is not on a weak word does to views: locks, RCU, interrupts, registers."""
+def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted):
+    """What an op that is not on a weak word does to views: locks, RCU, interrupts, registers.
+
+    ``nested``: RCU sections that the thread was in; ``interrupted``: an interrupt that waited is taken.
+    """
     n = w.constants[K_WIDTH]
     op = p[pc, C_OP]
     lock = w.nodes[pc, N_LOCK]
@@ -450,7 +454,7 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested):
             raise_to(s, tv + V_FLOOR * n, w.constants[K_SHARED] + S_GRACE * n, n)
             share_past(s, w, tv, S_GRACE, False, True)
     elif op == c.RCU_READ_UNLOCK or op == c.IRQ_ENABLE:
-        if op == c.IRQ_ENABLE:
+        if interrupted:
             full_fence(s, w, tv)
         if nested == 1:
             leave_section(s, g, w, tid, tv)
@@ -530,11 +534,12 @@ def weak_step(s, p, g, w, tid, choice, out):
     if op <= c.LAST_STRONG:
         nested = s[tb + c.T_RCU_NEST]
         index = pointer(s, g, tb + p[pc, C_A_REG]) if p[pc, C_A_REG] >= 0 else 0
+        interrupted = op == c.IRQ_ENABLE and lifetime.is_interrupted(s, g, tid)
         outcome = execute(s, p, g, pc, tid, tb, choice, out)
         if outcome >= 0:
             if op == c.ALLOC:
                 allocated(s, p, g, w, pc, tb, tv)
-            learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested)
+            learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted)
         return outcome
     if op == c.FENCE:
         fence(s, w, tv, w.nodes[pc, N_ORDER])
