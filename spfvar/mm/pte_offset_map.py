@@ -61,13 +61,15 @@ class PteOffsetMapLock:
             yield rcu_read_unlock()
             return False
         yield spin_lock(PTL)
-        same = yield pmd_same(key=key)
-        if not same:
-            yield spin_unlock(PTL)
+        if (yield pmd_same(key=key)):
+            return True
+        yield spin_unlock(PTL)
         yield rcu_read_unlock()
-        if not same:
-            yield again("again")
-        return True
+        yield again("again")
+
+    @hookimpl
+    def pte_unmap(self) -> Steps:
+        yield rcu_read_unlock()
 
     @hookimpl
     def lock_new_table(self) -> Steps:
