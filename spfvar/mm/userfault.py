@@ -114,7 +114,7 @@ class UserfaultMonitor:
         yield from hooks.release_fault_lock(kept)
 
     def _install_pte(self, vmf: VmFault) -> Steps:
-        if (yield from hooks.walk_page_tables(vmf)) == "no table":
+        if not (yield read_pmd()):
             vmf = vmf.set(PMD_NONE)
         yield from hooks.pte_alloc(vmf)
         yield from load_index(vmf)
