@@ -55,6 +55,9 @@ class PteOffsetMapLock:
 
     @hookimpl
     def pte_offset_map_lock(self, key: Register) -> Steps:
+        # Whoever walks there passes over an entry without a table (zap_pmd_range, page_vma_mapped_walk, ...).
+        if not (yield read_pmd(key=key)):
+            return False
         yield loop("again")
         yield rcu_read_lock()
         if not (yield read_pmd(key=key)):
