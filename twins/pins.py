@@ -6,16 +6,16 @@ from collections.abc import Generator
 from dataclasses import replace
 
 from spfvar.mm import hookspecs as hooks
-from spfvar.mm.fault import PTL
 from spfvar.mm.gup import GetUserPages, folio_maybe_dma_pinned
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.ksm import Ksm, clear_and_flush
+from spfvar.mm.unmap_unlock import pte_unmap_unlock
 from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
 from spfvar.ops.paging import pte_put_back, read_pte, vm_normal_page
 from spfvar.ops.pinning import page_anon_exclusive, set_page_anon_exclusive
-from spfvar.ops.primitives import at, load, spin_unlock, test_register
+from spfvar.ops.primitives import at, load, test_register
 from spfvar.plugins.variant import Twin
 
 
@@ -50,7 +50,7 @@ def copy_is_there() -> Steps:
     if not (yield from hooks.pte_offset_map_lock(o.address)):
         return False
     there = (yield read_pte(False)) != "none" and (yield vm_normal_page()) == "anonymous"
-    yield spin_unlock(PTL)
+    yield from pte_unmap_unlock()
     return there
 
 

@@ -19,8 +19,9 @@ from typing import Final
 from spfvar.errors import InputError
 from spfvar.kernel.faults import fault_texts
 from spfvar.kernel.letters import Letter, Letters, Projection
-from spfvar.kernel.recording import Segment
+from spfvar.kernel.recording import SYSCALL, Segment
 from spfvar.kernel.texts import Acceptor, Edge, Marked, Misfit, Way
+from spfvar.kernel.writers import CALLS, writer_texts
 from spfvar.plugins.variant import Variant
 
 #: What is said of a fault without a mark.
@@ -33,11 +34,16 @@ _CORE: Final = Path(__file__).parents[1] / "mm"
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A recorded fault in letters."""
+    """A recorded fault, or system call, in letters."""
 
     kind: str
     error_code: int
     letters: tuple[Letter, ...]
+
+    @property
+    def is_call(self) -> bool:
+        """Is it a system call?"""
+        return self.kind.startswith(SYSCALL)
 
     @property
     def write(self) -> bool:
@@ -101,12 +107,18 @@ class Conformity:
     @cached_property
     def faults(self) -> int:
         """How many were recorded."""
-        return sum(ok + bad for ok, bad in self.kinds.values())
+        return sum(ok + bad for kind, (ok, bad) in self.kinds.items() if not kind.startswith(SYSCALL))
 
     @cached_property
     def paths(self) -> int:
         """How many of them are paths of the text."""
-        return sum(ok for ok, _ in self.kinds.values())
+        return sum(ok for kind, (ok, _) in self.kinds.items() if not kind.startswith(SYSCALL))
+
+    @cached_property
+    def calls(self) -> tuple[int, int]:
+        """How many recorded system calls are paths of the text, and how many there are."""
+        found = [counts for kind, counts in self.kinds.items() if kind.startswith(SYSCALL)]
+        return sum(ok for ok, _ in found), sum(ok + bad for ok, bad in found)
 
     @property
     def unseen(self) -> bool:
@@ -126,6 +138,7 @@ class Conformity:
             "kernel": self.kernel,
             "faults": self.faults,
             "paths": self.paths,
+            "calls": list(self.calls),
             "kinds": {kind: list(counts) for kind, counts in self.kinds.items()},
             "drift": [drift.as_dict() for drift in self.drift],
             "witnessed": [len(self.witnessed), len(self.witnessed) + len(self.never)],
@@ -140,10 +153,12 @@ def make_recording(kernel: str, table: Letters, recorded: Sequence[Segment], fil
     words = []
     marked = any(segment.kind for segment in recorded)
     for segment in recorded:
-        if not segment.is_writer and (segment.kind or not marked):
+        if segment.kind in CALLS:
+            words.append(Word(segment.kind, 0, tuple(projection.letters(segment))))
+        elif not segment.is_writer and (segment.kind or not marked):
             code = segment.events[0].number("error_code") or 0
             words.append(Word(segment.kind or UNMARKED, code, tuple(projection.letters(segment))))
-    if not words:
+    if all(word.is_call for word in words):
         raise InputError(
             "no page fault in it", file=file, expected="events page_fault_user with what follows each"
         )
@@ -160,9 +175,12 @@ class Text:
         automata = defaultdict(list)
         for write, user, text in fault_texts():
             automata[write, user].append(stack.automaton("fault", text))
-        self.acceptors: dict[tuple[bool, bool], Acceptor] = {
+        self.acceptors: dict[tuple[bool, bool] | str, Acceptor] = {
             facts: Acceptor(found, table) for facts, found in automata.items()
         }
+        for call in CALLS:
+            found = [stack.automaton(call, text) for text in writer_texts(call)]
+            self.acceptors[call] = Acceptor(found, table.of_writers())
 
     def visible(self) -> list[Edge]:
         """The visible steps of all faults, each line of the text once."""
@@ -171,7 +189,7 @@ class Text:
 
     def read(self, word: Word) -> Way | Misfit:
         """How a fault is a path of the text, or why it is none."""
-        acceptor = self.acceptors[word.write, word.user]
+        acceptor = self.acceptors[word.kind if word.is_call else (word.write, word.user)]
         skippable = {
             number for number, letter in enumerate(word.letters) if self.table.why(letter, word.kind)
         }

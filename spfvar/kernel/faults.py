@@ -17,7 +17,15 @@ _ALWAYS: Final[_Extra] = (("neighbours", True), ("protected", True))
 #: A file system that has a page_mkwrite, which no race's statement writes to.
 _NOTIFIES: Final[_Extra] = (("write_notify", True),)
 
-_ANONYMOUS: Final[tuple[_Vma, ...]] = ({}, {"growsdown": True}, {"userfault": True}, {"swap": "device"})
+#: Entries that are write-protected for a userfaultfd's monitor.
+_PROTECTS: Final[_Extra] = (("uffd_wp", True),)
+
+_ANONYMOUS: Final[tuple[tuple[_Vma, _Extra], ...]] = (
+    ({}, ()),
+    ({"growsdown": True}, ()),
+    ({"userfault": True}, _PROTECTS),
+    ({"swap": "device"}, ()),
+)
 _FILES: Final[tuple[tuple[_Vma, _Extra], ...]] = (
     ({"sharing": "private"}, ()),
     ({"sharing": "shared"}, ()),
@@ -27,8 +35,7 @@ _FILES: Final[tuple[tuple[_Vma, _Extra], ...]] = (
 
 
 def _mappings() -> Iterator[tuple[_Vma, _Extra]]:
-    for anonymous in _ANONYMOUS:
-        yield anonymous, ()
+    yield from _ANONYMOUS
     for of_file, extra in _FILES:
         for window in (1, 2):
             yield {"file": "data", "fault_around": window, **of_file}, extra

@@ -43,6 +43,8 @@ MMAP_LOCK: Final = "mmap_lock"
 PAGE_TABLE_LOCK: Final = "page_table_lock"
 PMD_LOCK: Final = "pmd_lock"
 PTL: Final = "ptl"
+#: Classes of spinlocks; the others are rwsems.
+SPINLOCKS: Final = frozenset({PMD_LOCK, PTL, PAGE_TABLE_LOCK})
 
 #: An address lies in an mm_struct if it is at most so many bytes behind its begin.
 _MM_BYTES: Final = 1 << 12
@@ -75,6 +77,15 @@ class Abstraction(BaseModel):
         return letter.text in self.letters and by and of
 
 
+class Writers(BaseModel):
+    """What system calls show: whose RCU sections are theirs, and who takes which locks besides."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rcu: list[str]
+    locks: dict[str, list[str]]
+
+
 class Letters(BaseModel):
     """What the kernels of a release line show."""
 
@@ -90,6 +101,7 @@ class Letters(BaseModel):
     traced: list[str] = Field(default_factory=list)
     texts: dict[str, str] = Field(default_factory=dict)
     abstracted: list[Abstraction] = Field(default_factory=list)
+    writers: Writers
 
     @property
     def visible_hooks(self) -> frozenset[str]:
@@ -100,6 +112,16 @@ class Letters(BaseModel):
     def lock_classes(self) -> frozenset[str]:
         """The classes of locks that are told apart."""
         return frozenset((*self.locks, MMAP_LOCK, PAGE_TABLE_LOCK, PTL))
+
+    def of_writers(self) -> Letters:
+        """The table for system calls: locks and sections alone."""
+        more = {name: [*self.locks.get(name, []), *by] for name, by in self.writers.locks.items()}
+        return self.model_copy(
+            update={
+                "hooks": [], "hook_names": {}, "calls": {}, "rcu": self.writers.rcu,
+                "locks": self.locks | more,
+            }
+        )  # fmt: skip
 
     def why(self, letter: Letter, kind: str) -> str | None:
         """Why a text may lack a step for it; None if it may not."""
@@ -123,9 +145,10 @@ class Projection:
     """Turns what was recorded into letters; knows each lock by its address."""
 
     def __init__(self, table: Letters, recorded: Sequence[Segment]) -> None:
-        self._table = table
-        self._by = {function: name for name, functions in table.locks.items() for function in functions}
-        self._rcu = frozenset(table.rcu)
+        self._tables = {False: table, True: table.of_writers()}
+        self._rcu = {writer: frozenset(found.rcu) for writer, found in self._tables.items()}
+        locks = self._tables[True].locks
+        self._by = {function: name for name, functions in locks.items() for function in functions}
         self._hooks = {name: name for name in table.hooks} | table.hook_names
         everything = [event for segment in recorded for event in segment.events]
         self._mms = sorted({mm for event in everything if (mm := _mm_of(event)) is not None})
@@ -152,10 +175,11 @@ class Projection:
             assert address is not None
             offset = self._in_mm(address)
             spins = event.name.startswith("_raw")
-            if event.by in self._by and (event.by != "__anon_vma_prepare" or not spins):
-                known[address] = self._by[event.by]
-            elif spins and event.name != "_raw_spin_unlock" and address >> _MEMMAP_BITS in memmaps:
-                known[address] = PTL
+            by = self._by.get(event.by)
+            if by is not None and (by in SPINLOCKS) == spins:
+                known[address] = by
+            elif spins and address >> _MEMMAP_BITS in memmaps:
+                known.setdefault(address, PTL)
             if offset is not None and spins:
                 classes[event.line] = PAGE_TABLE_LOCK
             elif offset is not None and offset == self._mmap_lock:
@@ -188,20 +212,22 @@ class Projection:
         """What a task did, in letters."""
         word: list[Letter] = []
         for number, event in enumerate(segment.events):
-            text = self._letter(event, segment.events[number + 1 :])
+            text = self._letter(event, segment.events[number + 1 :], segment.is_writer)
             if text:
                 word.append(Letter(text, event.line, event.by))
         return word
 
-    def _letter(self, event: Event, ahead: Sequence[Event]) -> str | None:
+    def _letter(self, event: Event, ahead: Sequence[Event], writer: bool) -> str | None:
         if event.kind == "call":
+            if writer:
+                return None
             if event.name in self._hooks:
                 return f"{self._hooks[event.name]}()"
-            return self._table.calls.get(event.name)
+            return self._tables[False].calls.get(event.name)
         if event.kind != "probe":
             return None
         if event.name in RCU_PROBES:
-            return RCU_PROBES[event.name] if event.by in self._rcu else None
+            return RCU_PROBES[event.name] if event.by in self._rcu[writer] else None
         name = LOCK_PROBES.get(event.name)
         lock = self._classes.get(event.line) if name else None
         if name is None or lock is None:

@@ -1,5 +1,7 @@
 """How much would a recording notice?  Texts with one witnessed step left out, or swapped with the next.
 
+A step is a primitive in a function of the text, at however many lines: those of two arms may look the same.
+
 A mutant is noticed if a fault that was a path is none any more.
 """
 
@@ -53,16 +55,16 @@ def try_mutants(
         if isinstance(way, Way):
             for edge in way.steps:
                 if edge.where:
-                    users[edge.step].append(word)
-                    lines[edge.step] = edge
+                    users[edge.kind].append(word)
+                    lines.setdefault(edge.kind, edge)
     mutants = []
-    for number, step in enumerate(sorted(users)):
+    for number, kind in enumerate(sorted(users)):
         told(number, len(users))
-        without = text.changed(lambda acceptor, step=step: acceptor.without(step))  # type: ignore[misc]
-        swapped = text.changed(lambda acceptor, step=step: acceptor.swapped(step))  # type: ignore[misc]
+        without = text.changed(lambda acceptor, kind=kind: acceptor.without(kind))  # type: ignore[misc]
+        swapped = text.changed(lambda acceptor, kind=kind: acceptor.swapped(kind))  # type: ignore[misc]
         for how, changed in ((LEFT_OUT, without), (SWAPPED, swapped)):
             if changed is not None:
-                noticed = any(isinstance(changed.read(word), Misfit) for word in users[step])
-                mutants.append(Mutant(how, lines[step], noticed))
+                noticed = any(isinstance(changed.read(word), Misfit) for word in users[kind])
+                mutants.append(Mutant(how, lines[kind], noticed))
     told(len(users), len(users))
     return Tried(variant.name, recording.kernel, tuple(mutants))

@@ -80,6 +80,11 @@ class Edge:
         return self.where, self.letter
 
     @property
+    def kind(self) -> tuple[str, str]:
+        """What a reader takes for one step: a letter in a function, at however many lines."""
+        return self.function, self.letter
+
+    @property
     def told(self) -> str:
         """The letter, with the text's function and line."""
         return f"{self.letter} ({self.function}, {self.where})" if self.where else self.letter
@@ -209,19 +214,19 @@ class Acceptor:
         found = {edge.step: edge for edges in self._edges for edge in edges}
         return [found[key] for key in sorted(found)]
 
-    def without(self, step: tuple[str, str]) -> Acceptor:
-        """The text with a step left out."""
+    def without(self, kind: tuple[str, str]) -> Acceptor:
+        """The text with a kind of step left out."""
         changed = copy(self)
         changed._closures = {}
-        changed._edges = [[edge for edge in edges if edge.step != step] for edges in self._edges]
+        changed._edges = [[edge for edge in edges if edge.kind != kind] for edges in self._edges]
         changed._silent = [
-            silent + [edge.to for edge in edges if edge.step == step]
+            silent + [edge.to for edge in edges if edge.kind == kind]
             for silent, edges in zip(self._silent, self._edges, strict=True)
         ]
         return changed
 
-    def swapped(self, step: tuple[str, str]) -> Acceptor | None:
-        """The text with a step behind the visible ones that follow it; None if none of another letter do."""
+    def swapped(self, kind: tuple[str, str]) -> Acceptor | None:
+        """The text with a kind of step behind what is visible next; None if nothing of another letter is."""
         changed = copy(self)
         changed._closures = {}
         changed._edges = [list(edges) for edges in self._edges]
@@ -230,7 +235,7 @@ class Acceptor:
         found = False
         for node, edges in enumerate(self._edges):
             for edge in edges:
-                if edge.step != step:
+                if edge.kind != kind:
                     continue
                 changed._edges[node].remove(edge)
                 for following in self._following(edge):

@@ -318,6 +318,9 @@ class MmapLockFault:
 
     @hookimpl
     def do_wp_page(self, vmf: VmFault) -> Steps:
+        if vmf.mapping.uffd_wp and not vmf.has(TRIED) and (yield choose("userfaultfd_pte_wp", False, True)):
+            yield from hooks.pte_unmap_unlock(vmf)
+            return (yield from hooks.handle_userfault(vmf))
         if vmf.mapping.write_protects:
             yield from hooks.flush_if_pending(vmf)
         if vmf.mapping.shared and vmf.mapping.write_notify:

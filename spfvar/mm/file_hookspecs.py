@@ -24,8 +24,14 @@ def mmap_fixed(mapping: Mapping, old: Mapping) -> Steps:
 def pte_offset_map_lock(key: Register) -> Steps:
     """Find the page table of the address in ``key`` and lock it (mm/pgtable-generic.c).
 
-    Returns whether there is one.
+    Returns whether there is one; then ``pte_unmap`` follows, once it is unlocked.
     """
+    raise AssertionError
+
+
+@hook_point
+def pte_unmap() -> Steps:
+    """Let go what has kept the page table that is no longer looked at (include/linux/pgtable.h of v6.5)."""
     raise AssertionError
 
 

@@ -15,8 +15,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from spfvar.mm import hookspecs as hooks
-from spfvar.mm.fault import PTL, access_error
+from spfvar.mm.fault import access_error
 from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.unmap_unlock import pte_unmap_unlock
 from spfvar.mm.vmf import FORCE, TRIED, UNSHARE, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
@@ -42,7 +43,6 @@ from spfvar.ops.primitives import (
     load_odd,
     local_irq_disable,
     local_irq_enable,
-    spin_unlock,
     test_register,
 )
 from spfvar.ops.properties import PROPERTIES
@@ -169,7 +169,7 @@ class GetUserPages:
         if not (yield from hooks.pte_offset_map_lock(o.address)):
             return "none"
         page = yield from followed(vmf)
-        yield spin_unlock(PTL)
+        yield from pte_unmap_unlock()
         return page
 
     @hookimpl

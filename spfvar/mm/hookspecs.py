@@ -25,6 +25,7 @@ from spfvar.mm.file_hookspecs import mmap_fixed as mmap_fixed
 from spfvar.mm.file_hookspecs import pmdp_collapse_flush as pmdp_collapse_flush
 from spfvar.mm.file_hookspecs import pte_free_retracted as pte_free_retracted
 from spfvar.mm.file_hookspecs import pte_offset_map_lock as pte_offset_map_lock
+from spfvar.mm.file_hookspecs import pte_unmap as pte_unmap
 from spfvar.mm.file_hookspecs import retract_page_tables as retract_page_tables
 from spfvar.mm.file_hookspecs import shrink_folio_list as shrink_folio_list
 from spfvar.mm.file_hookspecs import swap_out as swap_out

@@ -12,6 +12,7 @@ from spfvar.mm.fault import PTL
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.reclaim import try_to_unmap
 from spfvar.mm.truncate import I_MMAP, find_get_page, first_folio, over_pages
+from spfvar.mm.unmap_unlock import pte_unmap_unlock
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps, again, loop
 from spfvar.ops.paging import folio_put, pmd_populate, pmd_take, pte_none, read_pmd, rmap_walk_next
@@ -207,7 +208,7 @@ def rmap_walk_anon() -> Steps:
         return
     if (yield from hooks.pte_offset_map_lock(o.cursor)):
         yield pte_none(o.cursor)
-        yield spin_unlock(PTL)
+        yield from pte_unmap_unlock()
 
 
 class RetractUnderRmapLock:

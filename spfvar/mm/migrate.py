@@ -10,10 +10,10 @@ Anonymous pages are not migrated.
 from __future__ import annotations
 
 from spfvar.mm import hookspecs as hooks
-from spfvar.mm.fault import PTL
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.rmap import clear_and_flush, rmap_walk_file
 from spfvar.mm.truncate import find_get_page, over_pages
+from spfvar.mm.unmap_unlock import pte_unmap_unlock
 from spfvar.mm.vmf import VMA_COPY, VMFault, VmFault
 from spfvar.ops import codes
 from spfvar.ops import objects as o
@@ -33,7 +33,6 @@ from spfvar.ops.primitives import (
     equals,
     folio_lock,
     folio_unlock,
-    spin_unlock,
     test_register,
     work,
 )
@@ -88,10 +87,10 @@ class Migration:
         if not (yield from hooks.pte_offset_map_lock(o.address)):
             return VMFault.NONE
         if not (yield from read_migration_entry(o.address)):
-            yield spin_unlock(PTL)
+            yield from pte_unmap_unlock()
             return VMFault.NONE
         yield pfn_swap_entry_to_page()
-        yield spin_unlock(PTL)
+        yield from pte_unmap_unlock()
         yield folio_lock()  # migration_entry_wait_on_locked
         yield folio_unlock()
         return VMFault.NONE

@@ -9,8 +9,8 @@ go to one table.  The lock of the anon_vma is left out: no actor walks anonymous
 from __future__ import annotations
 
 from spfvar.mm import hookspecs as hooks
-from spfvar.mm.fault import PTL
 from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.unmap_unlock import pte_unmap_unlock
 from spfvar.mm.vmf import Mapping
 from spfvar.mm.writers import link_in_file, over_range, remove_vma, unmap_region
 from spfvar.ops import objects as o
@@ -121,7 +121,7 @@ def lock_both_tables() -> Steps:
     if not (yield from hooks.pte_offset_map_lock(o.cursor)):
         return False
     if not (yield from hooks.lock_new_table()):
-        yield spin_unlock(PTL)
+        yield from pte_unmap_unlock()
         return False
     return True
 
@@ -202,7 +202,7 @@ class Mremap:
         # Before the new entries can be zapped: a CPU may still write to the page at its old address.
         yield from flush_extent()
         yield from hooks.unlock_new_table()
-        yield spin_unlock(PTL)
+        yield from pte_unmap_unlock()
         return True
 
     @hookimpl

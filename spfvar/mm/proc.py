@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from spfvar.mm import hookspecs as hooks
-from spfvar.mm.fault import PTL
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.migrate import is_migration_entry
+from spfvar.mm.unmap_unlock import pte_unmap_unlock
 from spfvar.mm.vmf import Mapping
 from spfvar.mm.writers import over_range
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.paging import pfn_swap_entry_to_page, read_pte, vm_normal_page
-from spfvar.ops.primitives import at, copy_register, find_vma, load, next_address, spin_unlock, work
+from spfvar.ops.primitives import at, copy_register, find_vma, load, next_address, work
 
 
 def show_map_vma() -> Steps:
@@ -57,7 +57,7 @@ class ProcMaps:
     def smaps_pte_range(self, mapping: Mapping) -> Steps:
         if (yield from hooks.pte_offset_map_lock(o.cursor)):
             yield from smaps_pte_entry(mapping)
-            yield spin_unlock(PTL)
+            yield from pte_unmap_unlock()
 
 
 def smaps_pte_entry(mapping: Mapping) -> Steps:

@@ -17,6 +17,7 @@ from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import PMD_LOCK, PTL
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.khugepaged import retract_under_rmap_lock
+from spfvar.mm.unmap_unlock import pte_unmap_unlock
 from spfvar.mm.vmf import Mapping
 from spfvar.mm.writers import flush_tlb, over_range
 from spfvar.ops import objects as o
@@ -91,17 +92,17 @@ class PtReclaim:
             yield copy_register(o.limit, o.range_end)
             if (yield next_address(o.cursor, o.extent_end)):
                 yield from self.lock_is_dropped()
-                yield spin_unlock(PTL)
+                yield from pte_unmap_unlock()
                 yield again("retry")
         else:
             yield zap_ptes()
         if (yield test_register(direct_reclaim, 1, "direct_reclaim")) and (yield spin_trylock(PMD_LOCK)):
             yield pmd_take(table_start, name="pmd_clear(empty table)")
             yield spin_unlock(PMD_LOCK)
-            yield spin_unlock(PTL)
+            yield from pte_unmap_unlock()
             yield from free_pte()
         else:
-            yield spin_unlock(PTL)
+            yield from pte_unmap_unlock()
             yield from try_to_free_pte()
 
     def lock_is_dropped(self) -> Steps:
@@ -119,20 +120,19 @@ def try_to_free_pte() -> Steps:
     """Unlink the table of ``table_start`` if, under both locks, each of its entries is none."""
     yield spin_lock(PMD_LOCK)
     yield rcu_read_lock()
-    there = yield read_pmd(key=table_start)
-    if there:
+    if not (yield read_pmd(key=table_start)):
+        yield rcu_read_unlock()
+        yield spin_unlock(PMD_LOCK)
+    else:
         yield spin_lock(PTL)
-    yield rcu_read_unlock()
-    if there:
         empty = yield from is_empty()
         if empty:
             yield pmd_take(table_start, name="pmd_clear(empty table)")
         yield spin_unlock(PTL)
+        yield rcu_read_unlock()
         yield spin_unlock(PMD_LOCK)
         if empty:
             yield from free_pte()
-    else:
-        yield spin_unlock(PMD_LOCK)
 
 
 def is_empty() -> Steps:

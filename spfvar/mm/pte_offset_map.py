@@ -55,19 +55,24 @@ class PteOffsetMapLock:
 
     @hookimpl
     def pte_offset_map_lock(self, key: Register) -> Steps:
+        # Whoever walks there passes over an entry without a table (zap_pmd_range, page_vma_mapped_walk, ...).
+        if not (yield read_pmd(key=key)):
+            return False
         yield loop("again")
         yield rcu_read_lock()
         if not (yield read_pmd(key=key)):
             yield rcu_read_unlock()
             return False
         yield spin_lock(PTL)
-        same = yield pmd_same(key=key)
-        if not same:
-            yield spin_unlock(PTL)
+        if (yield pmd_same(key=key)):
+            return True
+        yield spin_unlock(PTL)
         yield rcu_read_unlock()
-        if not same:
-            yield again("again")
-        return True
+        yield again("again")
+
+    @hookimpl
+    def pte_unmap(self) -> Steps:
+        yield rcu_read_unlock()
 
     @hookimpl
     def lock_new_table(self) -> Steps:

@@ -8,8 +8,8 @@ one thread at a time works on a file, and page faults that read a page are not k
 from __future__ import annotations
 
 from spfvar.mm import hookspecs as hooks
-from spfvar.mm.fault import PTL
 from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.unmap_unlock import pte_unmap_unlock
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.paging import (
@@ -34,7 +34,6 @@ from spfvar.ops.primitives import (
     load,
     next_address,
     set_register,
-    spin_unlock,
     store_register,
     test_register,
     up_read,
@@ -71,7 +70,7 @@ def zap_page_range_single(even_cows: bool) -> Steps:
     if (yield from hooks.pte_offset_map_lock(o.cursor)):
         if (yield zap_ptes(even_cows, report=True)):
             yield set_register(o.counter, 1)
-        yield spin_unlock(PTL)
+        yield from pte_unmap_unlock()
     if (yield next_table()):
         yield again("zap_pmd_range")
     # tlb_finish_mmu() does nothing where nothing was cleared: an entry that moved on is not flushed here.

@@ -26,6 +26,7 @@ from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import PTL, add_anon_page, load_index, load_protection
 from spfvar.mm.gup import folio_maybe_dma_pinned
 from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.unmap_unlock import pte_unmap_unlock
 from spfvar.mm.vmf import PMD_NONE, Mapping, VmFault
 from spfvar.mm.writers import flush_tlb, over_range
 from spfvar.ops import objects as o
@@ -113,7 +114,7 @@ class UserfaultMonitor:
         yield from hooks.release_fault_lock(kept)
 
     def _install_pte(self, vmf: VmFault) -> Steps:
-        if (yield from hooks.walk_page_tables(vmf)) == "no table":
+        if not (yield read_pmd()):
             vmf = vmf.set(PMD_NONE)
         yield from hooks.pte_alloc(vmf)
         yield from load_index(vmf)
@@ -200,7 +201,7 @@ class UserfaultMonitor:
                 page = "none"
             if page == "anonymous":
                 yield get_page(o.old_page)
-        yield spin_unlock(PTL)
+        yield from pte_unmap_unlock()
         return "none" if page == "file" else page
 
     def _own(self, vmf: VmFault, references: int) -> Steps:
@@ -239,7 +240,7 @@ class UserfaultMonitor:
             if (yield from hooks.pte_offset_map_lock(o.cursor)):
                 if (yield read_pte(False, o.cursor)) != "none":
                     yield pte_wrprotect(o.cursor)
-                yield spin_unlock(PTL)
+                yield from pte_unmap_unlock()
             if (yield next_address(o.cursor, o.limit)):
                 yield again("change_pte_range")
             yield from flush_tlb()

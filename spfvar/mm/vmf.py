@@ -45,9 +45,10 @@ class Mapping:
     get_user_pages may pin its pages (only then is PG_anon_exclusive looked at).
 
     ``swapped``: an absent entry of a page table is a swap entry; ``synchronous``: only one that says so, for
-    the swap device is synchronous, and pages come and go.  ``numa``: a present entry may be a NUMA hint,
-    ``huge``: the entry of the page table may map a huge page; these two are open outcomes of the walk, for
-    the entries themselves have no place in the state.  ``folio_pages``: pages of each folio of its file.
+    the swap device is synchronous, and pages come and go. ``numa``: a present entry may be a NUMA hint,
+    ``huge``: the entry of the page table may map a huge page, ``uffd_wp``: a write-protected one may be so
+    for a userfaultfd's monitor; these three are open outcomes, for the entries themselves have no place in
+    the state. ``folio_pages``: pages of each folio of its file.
     """
 
     anonymous: bool = True
@@ -74,6 +75,7 @@ class Mapping:
     synchronous: bool = False
     numa: bool = False
     huge: bool = False
+    uffd_wp: bool = False
     folio_pages: int = 1
 
 

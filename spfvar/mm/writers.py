@@ -9,6 +9,7 @@ from __future__ import annotations
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import MMAP_LOCK, PTL
 from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.unmap_unlock import pte_unmap_unlock
 from spfvar.mm.vmf import Mapping
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
@@ -39,7 +40,6 @@ from spfvar.ops.primitives import (
     set_null,
     set_register,
     spin_lock,
-    spin_unlock,
     store,
     store_ref,
     store_register,
@@ -82,7 +82,7 @@ def zap_range() -> Steps:
     yield loop("zap_pmd_range")
     if (yield from hooks.pte_offset_map_lock(o.cursor)):
         yield zap_ptes()
-        yield spin_unlock(PTL)
+        yield from pte_unmap_unlock()
     if (yield next_table()):
         yield again("zap_pmd_range")
 
@@ -262,6 +262,11 @@ class MmapLockWriters:
         return True
 
     @hookimpl
+    def pte_unmap(self) -> Steps:
+        return
+        yield
+
+    @hookimpl
     def tlb_remove_table(self, table: Register) -> Steps:
         # Bare x86: tables ride in the gather's batch and are freed right after the flush's IPIs; only
         # paravirtual guests (KVM with PV TLB flush, Hyper-V, Xen) free them by RCU.
@@ -314,7 +319,7 @@ class MmapLockWriters:
         yield loop("change_pmd_range")
         if (yield from hooks.pte_offset_map_lock(o.cursor)):
             yield change_ptes()
-            yield spin_unlock(PTL)
+            yield from pte_unmap_unlock()
         if (yield next_table()):
             yield again("change_pmd_range")
         yield from flush_tlb()

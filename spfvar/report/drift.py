@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from spfvar.kernel.conform import Conformity, Drift
 from spfvar.kernel.mutants import Tried
+from spfvar.kernel.recording import SYSCALL
 from spfvar.kernel.texts import Edge
 from spfvar.report.text import WIDTH, wrapped
 
@@ -28,10 +29,11 @@ def render(found: Conformity, form: str, reproduce: str) -> str:
 def headline(found: Conformity) -> str:
     """One sentence."""
     every = "all" if found.paths == found.faults else f"{found.paths:,} of"
-    return (
-        f"{found.variant} beside {found.kernel}: {every} {found.faults:,} recorded faults "
-        f"({found.words} different) are paths of the text"
-    )
+    faults = f"{found.variant} beside {found.kernel}: {every} {found.faults:,} recorded faults"
+    paths, calls = found.calls
+    if calls:
+        faults += f" and {'all' if paths == calls else f'{paths} of'} {calls} system calls"
+    return f"{faults} ({found.words} different) are paths of the text"
 
 
 def _lines(found: Conformity) -> list[str]:
@@ -74,7 +76,8 @@ def render_mutants(tried: Tried, form: str, reproduce: str) -> str:
 
 
 def _drift(drift: Drift) -> list[str]:
-    times = "1 fault" if drift.faults == 1 else f"{drift.faults:,} faults"
+    what = "call" if all(kind.startswith(SYSCALL) for kind in drift.kinds) else "fault"
+    times = f"1 {what}" if drift.faults == 1 else f"{drift.faults:,} {what}s"
     kinds = ", ".join(drift.kinds[:_SOME]) + (", ..." if len(drift.kinds) > _SOME else "")
     lines = wrapped(f"DRIFT in {times}: {kinds}", WIDTH, "")
     at = f", line {drift.line}" if drift.line else ""

@@ -12,6 +12,7 @@ from spfvar.kernel.fixtures import shipped
 from spfvar.kernel.letters import letters_for
 from spfvar.kernel.mutants import try_mutants
 from spfvar.kernel.recording import events, segments
+from spfvar.kernel.writers import CALLS
 from tests.explore.checking import registry
 from tests.kernel import traces as t
 
@@ -26,11 +27,11 @@ def beside(variant: str, kernel: str) -> Conformity:
 
 @pytest.mark.parametrize(("variant", "kernel"), OWN.items())
 def test_every_fault_of_a_kernel_is_a_path_of_its_design(variant: str, kernel: str) -> None:
-    """Of each kind; what is not, the model has not (write protection by userfaultfd) and is one fault."""
+    """Of each kind, and so is every system call that is compared."""
     found = beside(variant, kernel)
-    assert [drift.kinds for drift in found.drift] in ([], [("userfault-wp",)])
-    assert found.faults - found.paths == sum(drift.faults for drift in found.drift)
-    assert found.faults > 1000
+    assert found.drift == ()
+    assert found.paths == found.faults > 1000
+    assert found.calls == (len(CALLS), len(CALLS))
     assert len(found.kinds) > 50
     assert not found.unseen
 
@@ -75,7 +76,8 @@ def test_v512_does_a_shared_write_again_and_v61_does_not() -> None:
     """VM_FAULT_COMPLETED came with v6.0: the one drift between the two texts and that kernel."""
     found = beside("mmap-lock", "6.1.176")
     kinds = {kind for drift in found.drift for kind in drift.kinds}
-    assert {kind for kind in kinds if "shared-write" in kind} == kinds - {"userfault-wp"}
+    assert kinds
+    assert all("shared-write" in kind for kind in kinds)
 
 
 def test_a_recording_without_a_fault_is_refused() -> None:
@@ -91,3 +93,10 @@ def test_marked_faults_are_taken_if_there_are_any() -> None:
     lines = [*t.read_of_present_page(), *t.marked("one", t.read_of_present_page())]
     found = make_recording("6.1", table, segments(events(lines, "trace"), table.fault_roots), "trace")
     assert [(word.kind, times) for word, times in found.words] == [("one", 1)]
+
+
+def test_a_writer_that_leaves_a_vma_unlocked_is_no_path() -> None:
+    """munmap without vma_start_write (V1): the recording has the lock, the twin's text has not."""
+    found = conform(registry().any_variant("v1@per-vma-6.12"), shipped("6.12.117"))
+    assert found.calls[0] < found.calls[1]
+    assert any("sys-" in kind and "vm_lock" in drift.letter for drift in found.drift for kind in drift.kinds)

@@ -78,7 +78,7 @@ def test_steps_are_witnessed_only_if_they_led_to_the_end() -> None:
 
 def test_a_text_without_a_step_has_its_words_without_that_letter() -> None:
     """And no longer those with it."""
-    [step] = [edge.step for edge in ACCEPTOR.visible() if edge.letter == UNLOCK]
+    [step] = [edge.kind for edge in ACCEPTOR.visible() if edge.letter == UNLOCK]
     mutant = ACCEPTOR.without(step)
     assert isinstance(mutant.read([HAD, LOCK, UP]), Way)
     assert isinstance(mutant.read([HAD, LOCK, UNLOCK, UP]), Misfit)
@@ -87,12 +87,12 @@ def test_a_text_without_a_step_has_its_words_without_that_letter() -> None:
 
 def test_a_text_with_two_steps_swapped_has_its_words_so() -> None:
     """The lock of the table and its release, the wrong way round; what ends the text has nothing behind it."""
-    [step] = [edge.step for edge in ACCEPTOR.visible() if edge.letter == LOCK]
+    [step] = [edge.kind for edge in ACCEPTOR.visible() if edge.letter == LOCK]
     mutant = ACCEPTOR.swapped(step)
     assert mutant is not None
     assert isinstance(mutant.read([HAD, UNLOCK, LOCK, UP]), Way)
     assert isinstance(mutant.read([HAD, LOCK, UNLOCK, UP]), Misfit)
-    [last] = [edge.step for edge in ACCEPTOR.visible() if edge.letter == UP]
+    [last] = [edge.kind for edge in ACCEPTOR.visible() if edge.letter == UP]
     assert ACCEPTOR.swapped(last) is None
 
 

@@ -1,0 +1,14 @@
+"""The other half of ``hooks.pte_offset_map_lock``, for whoever is no fault."""
+
+from __future__ import annotations
+
+from spfvar.mm import hookspecs as hooks
+from spfvar.mm.fault import PTL
+from spfvar.ops.op import Steps
+from spfvar.ops.primitives import spin_unlock
+
+
+def pte_unmap_unlock() -> Steps:
+    """Unlock the page table and let it go (include/linux/mm.h)."""
+    yield spin_unlock(PTL)
+    yield from hooks.pte_unmap()
