@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 
 from spfvar.ops.op import Op
 
@@ -44,10 +45,9 @@ def minimise(name: str, nodes: list[Node], entry: int) -> Automaton:
         return Automaton(name, ())
     classes = _number([node.op for node in nodes])
     count = 0
+    ahead = [itemgetter(*node.successors) if node.successors else None for node in nodes]
     while True:
-        refined = _number(
-            [(classes[i], tuple(classes[s] for s in node.successors)) for i, node in enumerate(nodes)]
-        )
+        refined = _number([(own, get and get(classes)) for own, get in zip(classes, ahead, strict=True)])
         new_count = max(refined) + 1
         classes = refined
         if new_count == count:

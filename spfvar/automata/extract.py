@@ -16,7 +16,7 @@ from spfvar.automata.outline import Spell, Step, spell_outcome
 from spfvar.automata.text import StrategyError as StrategyError
 from spfvar.automata.text import abandon, advance, leave, location, shown, start
 from spfvar.automata.vocabulary import Vocabulary
-from spfvar.ops.op import Again, Call, CallSite, Loop, Op, Steps
+from spfvar.ops.op import Again, Call, CallSite, Loop, Op, Steps, at_line, is_again
 from spfvar.ops.orders import is_fence
 from spfvar.ops.primitives import end_thread
 
@@ -221,6 +221,10 @@ def _callees(function: _Function) -> list[Call]:
     return list(found.values())
 
 
+#: What a text yields next, or the value that it returns, in a tuple.
+_Ahead = tuple[Any, tuple[Hashable] | None]
+
+
 @dataclass(slots=True)
 class _Run:
     """Depth-first exploration of one function's outcomes by replaying prefixes."""
@@ -234,20 +238,28 @@ class _Run:
         """The shared tree behind a prefix: ``sent`` outcomes, at which ``seen`` items were yielded."""
         steps = start(self.function.name, self.text)
         try:
-            trail, node = self._follow(steps, sent, seen)
+            ahead = self._replay(steps, sent, seen)
+        except BaseException:
+            abandon(steps)
+            raise
+        return self._go_on(steps, ahead, sent, seen)
+
+    def _go_on(self, steps: Steps, ahead: _Ahead, sent: list[Hashable], seen: list[Any]) -> int:
+        """The same, for a text that has come there."""
+        try:
+            trail, node = self._follow(steps, ahead, sent, seen)
         except BaseException:
             abandon(steps)
             raise
         if not isinstance(node, int):
-            leave(self.function.name, steps)
-            node = self._branch(*node, sent, [*seen, *trail])
+            node = self._branch(steps, *node, sent, [*seen, *trail])
         return self._wrap(trail, node)
 
     def _follow(
-        self, steps: Steps, sent: list[Hashable], seen: list[Any]
+        self, steps: Steps, ahead: _Ahead, sent: list[Hashable], seen: list[Any]
     ) -> tuple[list[Any], int | tuple[Op | Call, tuple[Hashable, ...]]]:
         """What is yielded behind a prefix, up to the end of the text, or to an item of several outcomes."""
-        item, returned = self._replay(steps, sent, seen)
+        item, returned = ahead
         trail: list[Any] = []
         while True:
             if len(seen) + len(trail) > MAX_PATH or len(sent) > MAX_BRANCHES:
@@ -271,7 +283,7 @@ class _Run:
                 continue
             self._check(item, steps)
             outcomes = self._outcomes(item, steps)
-            item = replace(item, where=location(steps))
+            item = self._at(item, location(steps))
             if len(outcomes) != 1:
                 if self.paths + len(outcomes) > MAX_PATHS:
                     raise StrategyError(
@@ -300,22 +312,39 @@ class _Run:
                 node = self.function.add(_Head(item.name, node))
             else:
                 outcome = self._outcomes(item, None)[0]
-                node = self.function.add(_Branch(self._named(item), ((outcome, node),)))
+                node = self.function.add(_Branch(item, ((outcome, node),)))
         return node
 
     def _branch(
-        self, item: Op | Call, outcomes: tuple[Hashable, ...], sent: list[Hashable], seen: list[Any]
+        self,
+        steps: Steps,
+        item: Op | Call,
+        outcomes: tuple[Hashable, ...],
+        sent: list[Hashable],
+        seen: list[Any],
     ) -> int:
+        """The text goes on with the first outcome; it is run afresh, and compared, for each of the others."""
+        if not outcomes:
+            leave(self.function.name, steps)
         children = []
-        for outcome in outcomes:
+        for number, outcome in enumerate(outcomes):
             self.paths += 1
-            children.append((outcome, self.explore([*sent, outcome], [*seen, item])))
-        return self.function.add(_Branch(self._named(item), tuple(children)))
+            further = [*sent, outcome], [*seen, item]
+            if number == 0:
+                try:
+                    ahead = advance(self.function.name, steps, outcome)
+                except BaseException:
+                    abandon(steps)
+                    raise
+                children.append((outcome, self._go_on(steps, ahead, *further)))
+            else:
+                children.append((outcome, self.explore(*further)))
+        return self.function.add(_Branch(item, tuple(children)))
 
-    def _named(self, item: Op | Call) -> Op | Call:
-        if isinstance(item, Op) and not item.function:
-            return replace(item, function=self.function.name)
-        return item
+    def _at(self, item: Op | Call, where: str) -> Op | Call:
+        if isinstance(item, Op):
+            return at_line(item, self.function.name, where)
+        return replace(item, where=where)
 
     def _outcomes(self, item: Op | Call, steps: Steps | None) -> tuple[Hashable, ...]:
         if isinstance(item, Op):
@@ -323,9 +352,7 @@ class _Run:
         where = location(steps) if steps is not None else self.function.name
         return tuple(self.extractor._call(item, where).returns())  # none: what follows is unreachable
 
-    def _replay(
-        self, steps: Steps, sent: list[Hashable], seen: list[Any]
-    ) -> tuple[Any, tuple[Hashable] | None]:
+    def _replay(self, steps: Steps, sent: list[Hashable], seen: list[Any]) -> _Ahead:
         item, returned = advance(self.function.name, steps, None)
         choices = iter(sent)
         for before in seen:
@@ -345,7 +372,9 @@ class _Run:
 
 
 def _same(item: Any, before: Any) -> bool:
-    return type(item) is type(before) and item == before
+    if type(item) is not type(before):
+        return False
+    return is_again(item, before) if isinstance(item, Op) else bool(item == before)
 
 
 # --- a function's text to read -------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from spfvar.automata.extract import Extractor, StrategyError
-from spfvar.ops.op import Call, NotYieldedError, Steps
+from spfvar.ops.op import Call, NotYieldedError, Steps, again, loop
 from spfvar.ops.primitives import choose, find_vma, work
 
 
@@ -41,24 +41,40 @@ def test_an_interrupt_is_the_users() -> None:
 
 
 def test_a_text_has_to_let_itself_be_left() -> None:
-    """It is left at each branch: nothing more may be yielded then, and nothing raised."""
+    """It is left where it goes round: nothing more may be yielded then, and nothing raised."""
 
     def yields() -> Steps:
+        yield loop("again")
         try:
-            yield choose("x", 1, 2)
+            yield again("again")
         finally:
             yield work("local")
 
     def raises() -> Steps:
+        yield loop("again")
         try:
-            yield choose("x", 1, 2)
+            yield again("again")
         finally:
             raise ValueError("no")
 
     for text in (yields, raises):
-        assert f"{__file__}:{text.__code__.co_firstlineno + 2}: t goes on when it is left here" in failure(
+        assert f"{__file__}:{text.__code__.co_firstlineno + 3}: t goes on when it is left here" in failure(
             text
         )
+
+
+def test_what_a_text_does_at_its_end_is_part_of_it() -> None:
+    """A ``finally`` that is come to by itself is text like any other."""
+
+    def text() -> Steps:
+        try:
+            if (yield choose("x", False, True)):
+                yield work("local", "inside")
+        finally:
+            yield work("local", "at the end")
+
+    automaton = Extractor(lambda name, args: text()).automaton("t", text)
+    assert [op.name for op in automaton.ops()] == ["x", "at the end", "inside", "exit"]
 
 
 def test_what_was_not_yielded_has_no_outcome() -> None:
