@@ -153,7 +153,7 @@ def hunt(name: str, plan: Plan, alone: bool) -> Row:
         races += 1
         cause, race = outcome.cause, outcome.race
         if cause is not None and race is not None:
-            if cause.property == twin.prop:
+            if cause.property == twin.prop and not _breaks(race, fixed.stack):
                 spent = time.process_time() - began
                 return Row(
                     name, twin.prop, races, spent, outcome.group, _needs(race), tuple(sorted(others)), written

@@ -23,7 +23,7 @@ from spfvar.ops.places import Field, ObjectClass
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.actors import actor_text
 from spfvar.scenario.race import MAX_ANON_PAGES, Race, RaceVma
-from spfvar.scenario.verbs import ACCESSES, PINNING
+from spfvar.scenario.verbs import ACCESSES, MONITORING, PINNING
 from spfvar.transition.views import Weak
 
 KTHREAD = "rcu_gp_kthread"
@@ -212,7 +212,8 @@ def sizes_for(
 
     vmas = sum(vma.mapped for vma in race.vma) + min(allocated_of(o.VMA), 4)
     statements = [(actor.count, statement) for actor in race.actor for statement in actor.program]
-    accesses = sum(count for count, statement in statements if statement.verb in (*ACCESSES, *PINNING))
+    faulting = (*ACCESSES, *PINNING, *MONITORING)
+    accesses = sum(count for count, statement in statements if statement.verb in faulting)
     # What is pinned, fork copies.
     copied = sum(
         count * race.vma_named(statement.target).pages

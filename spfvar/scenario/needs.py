@@ -1,6 +1,6 @@
-"""What verbs of a race need of the memory that they work on, each in words and as a test.
+"""Conditions on the statements of a race: what their verbs need of the memory, in words and as checks.
 
-The table of verbs (`spfvar.scenario.verbs`) says which verb needs what.
+See `spfvar.scenario.verbs`, which says of each verb which of them it has.
 """
 
 from __future__ import annotations

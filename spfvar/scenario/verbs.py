@@ -8,7 +8,7 @@ without a text, or a text without a verb here, does not load.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from spfvar.scenario.needs import (
     ALIKE,
@@ -42,9 +42,6 @@ from spfvar.scenario.needs import (
     WITHIN_FOLIO,
     Need,
 )
-
-if TYPE_CHECKING:
-    pass
 
 #: Keys that a statement may have besides its verb.
 Extra = Literal["page", "prot", "to", "at", "fast", "on", "write", "args"]
