@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from spfvar.atomic import write_atomically
-from spfvar.cli.bounds import search_options
+from spfvar.cli.bounds import memory_of, search_options
 from spfvar.cli.report import command, review_of
 from spfvar.plugins.registry import load_registry
 from spfvar.review.html import render_html
@@ -23,7 +23,7 @@ FOLDER = Path(__file__).parents[1] / "reports"
 #: Loads on which the patch helps, does nothing, and hurts, so that the tests can afford to run it again.
 COMMAND = (
     "spfvar report spf-do-fault --patch reports/spf-24-37.patch --threads 1,16,56 --scenario 'file-[cr]*' "
-    "--scenario page-fault3"
+    "--scenario page-fault3 --generated 300"
 )
 #: By file: what is added to the command, and what draws it.
 FORMS = {
@@ -41,6 +41,7 @@ def example() -> Review:
     for name in ("form", "short", "output", "plugins"):
         del options[name]
     bounds = search_options(options.pop("max_states"), options.pop("memory"), options.pop("timeout"))
+    options["memory"] = memory_of(options.pop("model"))
     return review_of(load_registry(), line=COMMAND, bounds=bounds, **options)
 
 
