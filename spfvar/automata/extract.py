@@ -16,7 +16,7 @@ from spfvar.automata.outline import Spell, Step, spell_outcome
 from spfvar.automata.text import StrategyError as StrategyError
 from spfvar.automata.text import abandon, advance, leave, location, shown, start
 from spfvar.automata.vocabulary import Vocabulary
-from spfvar.ops.op import Again, Call, CallSite, Loop, Op, Steps, at_line, is_again
+from spfvar.ops.op import Again, Call, CallSite, Loop, Op, Steps
 from spfvar.ops.orders import is_fence
 from spfvar.ops.primitives import end_thread
 
@@ -343,7 +343,7 @@ class _Run:
 
     def _at(self, item: Op | Call, where: str) -> Op | Call:
         if isinstance(item, Op):
-            return at_line(item, self.function.name, where)
+            return item.at_line(self.function.name, where)
         return replace(item, where=where)
 
     def _outcomes(self, item: Op | Call, steps: Steps | None) -> tuple[Hashable, ...]:
@@ -374,7 +374,7 @@ class _Run:
 def _same(item: Any, before: Any) -> bool:
     if type(item) is not type(before):
         return False
-    return is_again(item, before) if isinstance(item, Op) else bool(item == before)
+    return item.is_again(before) if isinstance(item, Op) else bool(item == before)
 
 
 # --- a function's text to read -------------------------------------------------------------------

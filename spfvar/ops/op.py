@@ -79,6 +79,20 @@ class Op:
         """The same primitive as bookkeeping of the model: no cache line, no time."""
         return replace(self, cost="free", line=None)
 
+    def at_line(self, function: str, where: str) -> Op:
+        """The same primitive as a function's text yields it at a line: as `dataclasses.replace`, but fast."""
+        placed = object.__new__(Op)
+        for read, write in _SLOTS:
+            write(placed, read(self))
+        object.__setattr__(placed, "where", where)
+        if not self.function:
+            object.__setattr__(placed, "function", function)
+        return placed
+
+    def is_again(self, before: Op) -> bool:
+        """Is it, as it was yielded, what `at_line` had before?"""
+        return bool(_yielded(self) == _yielded(before)) and self.function in ("", before.function)
+
     def __eq__(self, other: object) -> bool:
         if other.__class__ is Op:
             return _content(self) == _content(other)
@@ -96,24 +110,6 @@ class Op:
 _content = attrgetter(*(one.name for one in fields(Op) if one.compare))
 _yielded = attrgetter(*(one.name for one in fields(Op) if one.compare and one.name != "function"))
 _SLOTS = [(vars(Op)[one.name].__get__, vars(Op)[one.name].__set__) for one in fields(Op)]
-
-
-def at_line(op: Op, function: str, where: str) -> Op:
-    """The primitive as a function's text yields it at a line: as `dataclasses.replace`, but fast."""
-    placed = object.__new__(Op)
-    for read, write in _SLOTS:
-        write(placed, read(op))
-    object.__setattr__(placed, "where", where)
-    if not op.function:
-        object.__setattr__(placed, "function", function)
-    return placed
-
-
-def is_again(op: Op, before: Op) -> bool:
-    """Is a primitive, as it was yielded, what `at_line` had before?"""
-    return bool(_yielded(op) == _yielded(before)) and op.function in ("", before.function)
-
-
 _YIELD = "an outcome is what (yield ...) gives"
 
 
