@@ -147,7 +147,7 @@ def _boot(package: str) -> Recording:
     finally:
         terminal.progress()
     for line in done.said.splitlines():
-        click.echo(f"recording: {line}", err=True)
+        terminal.say(f"recording: {line}", error=True)
     return _make(done.trace, done.kernel, package)
 
 

@@ -138,7 +138,6 @@ class Conformity:
             "kernel": self.kernel,
             "faults": self.faults,
             "paths": self.paths,
-            "calls": list(self.calls),
             "kinds": {kind: list(counts) for kind, counts in self.kinds.items()},
             "drift": [drift.as_dict() for drift in self.drift],
             "witnessed": [len(self.witnessed), len(self.witnessed) + len(self.never)],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import add_anon_page, load_index, load_protection, pmd_install
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.page_mkwrite import dirty_and_drop, do_page_mkwrite
+from spfvar.mm.page_mkwrite import dirty_and_drop, do_page_mkwrite, fput
 from spfvar.mm.vmf import PMD_NONE, TRIED, VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
@@ -213,7 +213,7 @@ class FilemapFault:
         if (yield from hooks.lock_folio_maybe_drop_mmap(vmf)):
             yield folio_unlock()
             yield folio_put()
-            yield add(at(o.vm_file, o.F_COUNT), -1, "fput")
+            yield from fput()
             return VMFault.RETRY
         if not (yield equals(at(o.folio, o.CACHED), 1, "folio->mapping")):
             yield folio_unlock()
@@ -353,6 +353,6 @@ def read_missing_folio(vmf: VmFault) -> Steps:
     yield folio_unlock()
     yield folio_put()
     if dropped:
-        yield add(at(o.vm_file, o.F_COUNT), -1, "fput")
+        yield from fput()
         return VMFault.RETRY | VMFault.MAJOR
     return VMFault.NONE

@@ -11,9 +11,15 @@ from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
 from spfvar.ops.paging import folio_get, folio_put, pte_mkwrite, pte_same
-from spfvar.ops.primitives import add, at, equals, folio_lock, folio_unlock, work
+from spfvar.ops.primitives import at, dec_and_test, equals, folio_lock, folio_unlock, free, work
 
 _FAILED = VMFault.ERROR | VMFault.NOPAGE | VMFault.RETRY
+
+
+def fput() -> Steps:
+    """A fault that has waited without its lock gives its reference to the file back, maybe the last one."""
+    if (yield dec_and_test(at(o.vm_file, o.F_COUNT), "fput")):
+        yield free(o.vm_file, "__fput")
 
 
 def do_page_mkwrite() -> Steps:
@@ -32,7 +38,7 @@ def dirty_and_drop(vmf: VmFault) -> Steps:
     yield folio_unlock()
     # On tmpfs there is nothing to balance, but the lock is dropped all the same.
     if (yield from hooks.maybe_unlock_mmap_for_io(vmf)):
-        yield add(at(o.vm_file, o.F_COUNT), -1, "fput")
+        yield from fput()
         return (yield from hooks.fault_dirty_shared_page(vmf))
     return VMFault.NONE
 

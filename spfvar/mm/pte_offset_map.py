@@ -14,10 +14,15 @@ from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.mremap import NEW_PTL
 from spfvar.mm.vmf import PTE_MAPPED, VMFault, VmFault
 from spfvar.ops import objects as o
-from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.op import Op, Steps, again, loop
 from spfvar.ops.paging import pmd_same, read_pmd, read_pte
 from spfvar.ops.places import Register
 from spfvar.ops.primitives import rcu_read_lock, rcu_read_unlock, spin_lock, spin_unlock
+
+
+def pmdp_get_lockless(key: Register = o.address) -> Op:
+    """Another look at the entry that a walk has come to: no walk, so it takes no time of its own."""
+    return read_pmd(key=key).costing("local")
 
 
 class PteOffsetMapLock:
@@ -39,7 +44,7 @@ class PteOffsetMapLock:
             return "no table"
         # pte_offset_map_nolock: the section lasts as long as the entry is mapped.
         yield rcu_read_lock()
-        if not (yield read_pmd()):
+        if not (yield pmdp_get_lockless()):
             yield rcu_read_unlock()
             return VMFault.NONE
         return (yield read_pte(vmf.breaks_cow))
@@ -60,7 +65,7 @@ class PteOffsetMapLock:
             return False
         yield loop("again")
         yield rcu_read_lock()
-        if not (yield read_pmd(key=key)):
+        if not (yield pmdp_get_lockless(key)):
             yield rcu_read_unlock()
             return False
         yield spin_lock(PTL)
@@ -102,7 +107,7 @@ class PteOffsetMapLock:
         # __pte_offset_map_lock takes whatever table is there now.
         yield loop("again")
         yield rcu_read_lock()
-        if not (yield read_pmd()):
+        if not (yield pmdp_get_lockless()):
             yield rcu_read_unlock()
             return False
         yield from spin_lock_table

@@ -50,7 +50,7 @@ def test_names_come_from_the_catalogues() -> None:
     assert offered("export", "mmap-lock", "munmap-f") == beginning(catalogue.races().names(), "munmap-f")
     assert sorted(offered("show", "pte_")) == sorted(beginning([*HOOKS, *constructors()], "pte_"))
     assert offered("show", "pft") == ["pft"]
-    assert offered("co") == ["compare", "completion", "coverage"]
+    assert offered("co") == ["compare", "completion", "coverage", "conform"]
 
 
 def test_axes_are_those_of_the_scenarios_chosen() -> None:

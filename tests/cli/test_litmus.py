@@ -60,11 +60,11 @@ def test_bad_input_says_what_was_expected(tmp_path: Path) -> None:
         assert text in answer.err
 
 
-def test_walks_have_no_weak_memory_and_a_model_has_a_name() -> None:
-    """check --memory takes sc and lkmm, with a search."""
+def test_a_model_has_a_name_and_walks_have_one() -> None:
+    """check --memory takes sc and lkmm; walks prove nothing (exit code 3)."""
     answer = spfvar("check", "mmap-lock", "--race", "munmap-file", "--memory", "2GiB")
     assert answer.code == 2
     assert "expected sc or lkmm" in answer.err
     answer = spfvar("check", "mmap-lock", "--race", "munmap-file", "--memory", "lkmm", "--walk", "5")
-    assert answer.code == 2
-    assert "--walk" in answer.err
+    assert answer.code == 3, answer.err
+    assert "none in 5 walks" in answer.out

@@ -243,7 +243,7 @@ _BODIES = {
     "raises StopIteration": "yield work('local')\nraise StopIteration(3)",
     "raises what cannot be shown": "class E(Exception):\n    def __str__(self): raise RuntimeError\nyield work('local')\nraise E",
     "raises in finally": "try:\n    yield choose('x', 1, 2)\nfinally:\n    raise ValueError",
-    "yields in finally": "try:\n    yield choose('x', 1, 2)\nfinally:\n    yield work('local')",
+    "yields in finally": "yield loop('l')\ntry:\n    yield again('l')\nfinally:\n    yield work('local')",
     "catches GeneratorExit": "while True:\n    try:\n        yield choose('x', 1, 2)\n    except GeneratorExit: pass",
     "hangs": "while True: pass\nyield",
     "hangs in C": "sum(iter(int, 1))\nyield",

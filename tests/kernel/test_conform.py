@@ -96,7 +96,7 @@ def test_marked_faults_are_taken_if_there_are_any() -> None:
 
 
 def test_a_writer_that_leaves_a_vma_unlocked_is_no_path() -> None:
-    """munmap without vma_start_write (V1): the recording has the lock, the twin's text has not."""
-    found = conform(registry().any_variant("v1@per-vma-6.12"), shipped("6.12.117"))
+    """V10: munmap, mprotect and mremap lock the VMA in the recording, and not in the twin's text."""
+    found = conform(registry().any_variant("v10@per-vma-6.12"), shipped("6.12.117"))
     assert found.calls[0] < found.calls[1]
     assert any("sys-" in kind and "vm_lock" in drift.letter for drift in found.drift for kind in drift.kinds)

@@ -39,7 +39,7 @@ def test_a_fault_maps_every_page_of_the_folio_under_one_lock() -> None:
         "index < i_size",
         "pte_none", "page_add_file_rmap", "folio_get(folio->refcount)", "set_pte_at(file)",
         "folio_unlock(folio->lock)", "folio_put(folio->refcount)", "mapped the faulting page",
-        "spin_unlock(pmd_pgtable->ptl)", "mmap_read_unlock(mm->mmap_lock)", "load",
+        "spin_unlock(pmd_pgtable->ptl)", "rcu_read_unlock()", "mmap_read_unlock(mm->mmap_lock)", "load",
     ]  # fmt: skip
     assert pages(run) == [0, 1]
     assert (run.word(o.REFCOUNT, 0), run.word(o.REFCOUNT, 1)) == (2, 0)

@@ -198,7 +198,7 @@ def test_a_hook_point_that_only_the_patch_brings_has_no_steps_before() -> None:
     (found,) = review_hunks(patch, core, SERIES, texts=[text])
     (hook,) = found.main
     assert hook.before == ()
-    assert hook.after == ("return mmap_seq_read_check(mm->mmap_seq)",)
+    assert hook.after == ("smp_rmb()", "return mmap_seq_read_check(mm->mmap_seq)")
 
 
 def test_what_the_model_has_no_place_for_touches_nothing() -> None:
