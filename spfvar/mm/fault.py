@@ -323,7 +323,7 @@ class MmapLockFault:
             return (yield from hooks.handle_userfault(vmf))
         if vmf.mapping.write_protects:
             yield from hooks.flush_if_pending(vmf)
-        if vmf.mapping.shared and vmf.mapping.write_notify:
+        if vmf.write and vmf.mapping.shared and vmf.mapping.write_notify:
             return (yield from wp_page_shared(vmf))
         if vmf.mapping.shared or (yield from reuses_page(vmf.mapping)):
             if (yield from maybe_mkwrite(vmf)):
