@@ -12,6 +12,9 @@ import pytest
 from spfvar.transition.jit import cache_directory
 from tests.warm import PARTS
 
+# Nothing that was computed before, in this run or another: tests are about what is computed.
+os.environ["SPFVAR_STORE"] = "off"
+
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """With several workers and an empty cache; a single process compiles what it needs when it needs it."""

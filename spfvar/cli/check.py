@@ -27,6 +27,7 @@ from spfvar.cli.options import (
 from spfvar.cli.own_files import tell_own
 from spfvar.cli.plugins import exit_code as plugins_code
 from spfvar.cli.plugins import load, tell_problems
+from spfvar.cli.storing import no_store_option, store_for
 from spfvar.cli.waiting import doing
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
@@ -71,12 +72,13 @@ AUDIT_FORMS = FORMS[:-1]
     shell_complete=completing.files,
     help="Write verdicts and tokens there, for spfvar replay.",
 )
+@no_store_option
 @plugin_option
 def command(
     variants: tuple[str, ...], races: tuple[str, ...], twins: bool, walk: int | None, seed: int | None,
     counts: tuple[str, ...], every: bool, all_traces: bool, max_states: int, memory: str | None,
     timeout: str | None, model: str, audit: bool, no_reductions: bool, jobs: int | None, form: str,
-    output: str | None, save: str | None, plugins: tuple[str, ...],
+    output: str | None, save: str | None, no_store: bool, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Explore every interleaving of races under variants; print verdicts and counterexamples.
 
@@ -128,8 +130,9 @@ def command(
     if no_reductions:
         search = with_reductions(search, REDUCTIONS, False)
     walks = walk_options(walk, seed, search) if walk is not None or seed is not None else None
-    with _progress("states" if walk is None else "primitives") as progress:
-        results = run_checks(cases, walks or search, jobs, progress, stacks, memory_of(model))
+    things = "states" if walk is None else "primitives"
+    with store_for("verdicts", no_store) as store, _progress(things) as progress:
+        results = run_checks(cases, walks or search, jobs, progress, stacks, memory_of(model), store)
     where = terminal.place(output, form)
     if form == "github":
         from spfvar.report import github

@@ -29,6 +29,7 @@ from spfvar.cli.options import (
 )
 from spfvar.cli.own_files import tell_own
 from spfvar.cli.plugins import exit_code, load, tell_problems
+from spfvar.cli.storing import no_store_option, store_for
 from spfvar.cli.waiting import doing
 from spfvar.comparison.metrics import METRICS, Metric, select
 from spfvar.errors import InputError
@@ -41,6 +42,7 @@ FORMS = ("table", "markdown", "mail", "csv", "json", "github")
 #: Parameters that say how cells are run, which --load does not do.
 _OF_RUNS = {
     "hardware": "--hardware", "seeds": "--seeds", "seed": "--seed", "jobs": "--jobs", "plugins": "--plugin",
+    "no_store": "--no-store",
 }  # fmt: skip
 
 
@@ -88,12 +90,13 @@ _OF_RUNS = {
     shell_complete=completing.files,
     help="Show a saved run instead of computing one; repeatable, runs are merged.",
 )
+@no_store_option
 @plugin_option
 def command(
     variants: tuple[str, ...], scenarios: tuple[str, ...], threads: list[int], hardware: str,
     baseline: str | None, seeds: int, seed: int, settings: dict[str, list[str]], metrics: tuple[str, ...],
     jobs: int | None, form: str, output: str | None, fail_on: str | None, save: str | None,
-    loads: tuple[str, ...], plugins: tuple[str, ...], every: bool,
+    loads: tuple[str, ...], plugins: tuple[str, ...], every: bool, no_store: bool,
 ) -> int:  # fmt: skip
     """Simulate variants over scenarios and print comparison tables.
 
@@ -141,8 +144,8 @@ def command(
     else:
         plan, stacks = sound_plan(names, registry, make)
         tell_problems(registry)
-        with _progress() as progress:
-            comparison, run = comparing.simulated(plan, stacks, registry, jobs, progress, sys.argv[1:])
+        with store_for("runs", no_store) as store, _progress() as progress:
+            comparison, run = comparing.simulated(plan, stacks, registry, jobs, progress, store, sys.argv[1:])
     for failure in comparison.failures:
         terminal.say(f"spfvar: not run: {failure.message} {failure.axes}", error=True)
     if save is not None:

@@ -29,6 +29,7 @@ from spfvar.report.summary import places, summary_blocks
 from spfvar.report.tables import build_blocks, events_blocks
 from spfvar.report.text import WIDTH, render_table
 from spfvar.scenario.schema import Scenario
+from spfvar.store.database import Store
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,10 @@ class View:
 
 def simulated(
     plan: Plan, stacks: Stacks, registry: Registry, jobs: int | None, progress: Progress | None,
-    arguments: Sequence[str],
+    store: Store | None, arguments: Sequence[str],
 ) -> tuple[Comparison, Run]:  # fmt: skip
     """Run a plan, which the arguments of the command line ask for."""
-    comparison = run_comparison(plan, registry, jobs, progress, stacks)
+    comparison = run_comparison(plan, registry, jobs, progress, stacks, store)
     return comparison, run_of(plan, comparison.samples, what_decides(arguments))
 
 

@@ -36,6 +36,7 @@ COMMANDS = {
     "export": ("spfvar.cli.export", "Write a race under a variant as a model for SPIN."),
     "conform": ("spfvar.cli.conform", "Are the faults of a booted kernel paths of a variant's text?"),
     "litmus": ("spfvar.cli.litmus", "Run litmus tests of the kernel's memory model through the explorer."),
+    "store": ("spfvar.cli.store", "Results that were computed once: list, prune, verify."),
     "new": ("spfvar.cli.new", "Write a variant, a load, a race or a package to start from."),
     "check-plugin": ("spfvar.cli.check_plugin", "Check that a plugin's variants are well made."),
 }

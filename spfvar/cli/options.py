@@ -178,7 +178,7 @@ def blame(option: str) -> Iterator[None]:
 
 #: Options that say where results go and how fast, not what they are.
 _PLACES = ("-o", "--output", "--save", "--jobs")
-_FLAGS = ("-v", "--verbose")
+_FLAGS = ("-v", "--verbose", "--no-store")
 #: Options that say how a comparison is shown, not which runs it has.
 _VIEWS = ("--format", "--metric", "--fail-on")
 

@@ -57,6 +57,11 @@ class Token:
 
 
 def model_digest(world: RaceWorld) -> bytes:
+    """The part of `whole_digest` that tokens have."""
+    return whole_digest(world)[:_DIGEST]
+
+
+def whole_digest(world: RaceWorld) -> bytes:
     """Changes whenever the race, or what the variant does in it, changes."""
     digest = hashlib.sha256(race_hash(world.race).encode())
     digest.update(world.program.table.tobytes())
@@ -65,7 +70,7 @@ def model_digest(world: RaceWorld) -> bytes:
         digest.update(f"{op.function}/{op.name}\n".encode())
     if world.weak is not None:  # and what orders what
         digest.update(world.weak.nodes.tobytes())
-    return digest.digest()[:_DIGEST]
+    return digest.digest()
 
 
 class Summing:

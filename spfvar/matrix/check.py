@@ -17,10 +17,12 @@ from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION, Verdict, judge
 from spfvar.explore.verdict import Progress as Report
 from spfvar.explore.walk import WalkOptions
 from spfvar.explore.walked import judge_walks
-from spfvar.explore.world import RaceWorld, build_race, extract_race
+from spfvar.explore.world import build_race, extract_race
 from spfvar.matrix.cases import Case
+from spfvar.matrix.kept import KeptVerdicts
 from spfvar.plugins.registry import Problem, Registry
 from spfvar.plugins.variant import Stack, Stacks
+from spfvar.store.database import Store
 
 #: Told finished cells, all cells, and the states (of walks: primitives) per second of those that run.
 Progress = Callable[[int, int, float], None]
@@ -92,18 +94,21 @@ def run_checks(
     progress: Progress | None = None,
     stacks: Stacks | None = None,
     memory: Memory = "sc",
+    store: Store | None = None,
 ) -> list[Checked]:
     """Explore every case, or walk through it at random.
 
     The bounds are those of each search, so that no verdict depends on ``jobs``.  The same race under the
     same variant is explored once.  ``stacks``: those of `prepared`, which is called here without them.
-    ``memory``: the memory model of searches and walks.
+    ``memory``: the memory model of searches and walks.  Verdicts that the ``store`` has are
+    taken from it, the others are kept there.
     Raises StrategyError for a variant whose texts cannot be extracted.
     """
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
     workers = min(jobs or available_cpus(), max(1, len(cases)))
-    runner = _Runner(options, len(cases), progress, prepared(cases) if stacks is None else stacks)
+    stacks = prepared(cases) if stacks is None else stacks
+    runner = _Runner(options, len(cases), progress, stacks, KeptVerdicts(store))
     todo: dict[_Key, Case] = {}
     for case in cases:
         todo.setdefault(_key(case, memory), case)
@@ -143,8 +148,14 @@ class _StoppedError(Exception):
 
 class _Runner:
     def __init__(
-        self, options: Options | WalkOptions, total: int, progress: Progress | None, stacks: Stacks
+        self,
+        options: Options | WalkOptions,
+        total: int,
+        progress: Progress | None,
+        stacks: Stacks,
+        kept: KeptVerdicts,
     ) -> None:
+        self.kept = kept
         self.options = options
         self.total = total
         self.stop = Event()
@@ -167,25 +178,32 @@ class _Runner:
         if self.stop.is_set():
             raise _StoppedError
         try:
-            with self._lock:
-                stack = self._stacks[case.variant.name]
-                if isinstance(stack, StrategyError):
-                    raise stack
-                world = build_race(case.race, stack, key[2])
-            verdict = self._judge(world, case, self.options, report)
+            verdict = self._judge(key, case, self.options, report)
             if verdict.property and case.expected not in ("", SAFE, verdict.property):
-                verdict = self._judge(world, case, replace(self.options, first=False), report)
+                verdict = self._judge(key, case, replace(self.options, first=False), report)
                 return _with_first(verdict, case.expected)
             return verdict
         finally:
             with self._lock:
                 self._rates.pop(key, None)
 
-    def _judge(self, world: RaceWorld, case: Case, options: Options | WalkOptions, report: Report) -> Verdict:
-        names = case.variant.name, case.race_name
-        if isinstance(options, WalkOptions):
-            return judge_walks(world, *names, options, report)
-        return judge(world, *names, options, report)
+    def _judge(self, key: _Key, case: Case, options: Options | WalkOptions, report: Report) -> Verdict:
+        """The verdict, if it was kept; else the search or the walks, whose verdict then is."""
+        found = self.kept.by_text(case, key[2], options)
+        if found is not None:
+            return found
+        with self._lock:
+            stack = self._stacks[case.variant.name]
+            if isinstance(stack, StrategyError):
+                raise stack
+            world = build_race(case.race, stack, key[2])
+        found = self.kept.by_program(case, world, options)
+        if found is None:
+            names = case.variant.name, case.race_name
+            judged = judge_walks if isinstance(options, WalkOptions) else judge
+            found = judged(world, *names, options, report)  # type: ignore[arg-type]
+            self.kept.keep(case, world, options, found)
+        return found
 
     def finished(self) -> None:
         """Count a finished case."""

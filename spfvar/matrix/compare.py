@@ -15,6 +15,7 @@ from spfvar.matrix.run import prepare, run_plan
 from spfvar.matrix.samples import Failure, Samples
 from spfvar.plugins.registry import Problem, Registry
 from spfvar.plugins.variant import Stacks
+from spfvar.store.database import Store
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,10 @@ def run_comparison(
     jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     stacks: Stacks | None = None,
+    store: Store | None = None,
 ) -> Comparison:
     """Run a plan and evaluate it; ``stacks`` are those of `sound_plan`.  InputError if no cell ran."""
-    return evaluate(plan, run_plan(plan, jobs, progress, stacks), registry.problems)
+    return evaluate(plan, run_plan(plan, jobs, progress, stacks, store), registry.problems)
 
 
 def sound_plan(

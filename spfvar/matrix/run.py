@@ -10,19 +10,25 @@ from threading import Event, Lock
 from spfvar.automata.extract import StrategyError
 from spfvar.cpus import available_cpus
 from spfvar.errors import InputError
+from spfvar.matrix.kept import KeptRuns
 from spfvar.matrix.plan import CellSpec, Plan
 from spfvar.matrix.samples import Failure, Sample, Samples, gather, place_of
 from spfvar.plugins.variant import Stack, Stacks
 from spfvar.simulate.machine import check_costs
 from spfvar.simulate.runner import Result, SimulationError, seed_sequence, simulate, what_decides
-from spfvar.simulate.world import build_world, compute_times, extract_programs
+from spfvar.simulate.world import World, build_world, compute_times, extract_programs
+from spfvar.store.database import Store
 
 #: Called with the number of finished cells and of all cells.
 Progress = Callable[[int, int], None]
 
 
 def run_plan(
-    plan: Plan, jobs: int | None = None, progress: Progress | None = None, stacks: Stacks | None = None
+    plan: Plan,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    stacks: Stacks | None = None,
+    store: Store | None = None,
 ) -> Samples:
     """Run every cell with every seed.
 
@@ -30,13 +36,14 @@ def run_plan(
     in the simulator; the result does not depend on them.  Variants whose programs are the same in a load
     (a patch for file faults, where there are none) are run once.  Cells that fail are reported, not raised.
     KeyboardInterrupt stops the running cells after their current seed.  ``stacks`` keeps what was extracted,
-    for several plans over the same variants (see `prepare`, which is called here).
+    for several plans over the same variants (see `prepare`, which is called here).  Runs that the ``store``
+    has are taken from it, the others are kept there.
     """
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} jobs", key="--jobs", expected="1 or more")
     stacks = {} if stacks is None else stacks
     prepare(plan, stacks)
-    runner = _Runner(plan, stacks)
+    runner = _Runner(plan, stacks, KeptRuns(store, plan))
     workers = jobs or available_cpus()
     results: dict[int, list[Result] | Failure | int] = {}
     with ThreadPoolExecutor(max_workers=workers) as pool:
@@ -76,8 +83,9 @@ def prepare(plan: Plan, stacks: Stacks) -> None:
 
 
 class _Runner:
-    def __init__(self, plan: Plan, stacks: Stacks) -> None:
+    def __init__(self, plan: Plan, stacks: Stacks, kept: KeptRuns) -> None:
         self.plan = plan
+        self.kept = kept
         self.stop = Event()
         self._stacks = stacks
         self._lock = Lock()
@@ -99,20 +107,32 @@ class _Runner:
         """Every seed of a cell, or the number of another that gives the same."""
         cell = self.plan.cells[number]
         try:
+            found = self.kept.all_of(cell)
+            if found is not None:
+                return found
             world = build_world(cell.load, self._stack(cell), cell.memory, cell.costs)
+            program = what_decides(world, cell.variant)
+            self.kept.link(cell, program)
             with self._lock:
-                first = self._first.setdefault(what_decides(world, cell.variant), number)
+                first = self._first.setdefault(program, number)
             if first != number:
                 return first
             results = []
             for index in range(self.plan.seeds):
                 if self.stop.is_set():
                     break
-                seeds = seed_sequence(self.plan.seed, index, cell.load.scenario, cell.load.threads)
-                results.append(simulate(world, cell.variant, self.plan.profile, seeds))
+                results.append(self._run(cell, world, program, index))
             return results
         except (StrategyError, SimulationError) as error:
             return Failure(*place_of(cell), str(error))
+
+    def _run(self, cell: CellSpec, world: World, program: str, index: int) -> Result:
+        found = self.kept.one(cell, program, index)
+        if found is None:
+            seeds = seed_sequence(self.plan.seed, index, cell.load.scenario, cell.load.threads)
+            found = simulate(world, cell.variant, self.plan.profile, seeds)
+            self.kept.keep(cell, program, index, found)
+        return found
 
 
 def _samples(

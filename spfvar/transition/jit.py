@@ -14,6 +14,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from spfvar.caches import cache_root
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: Packages whose modules are compiled, and so enter the digest.
@@ -35,8 +37,7 @@ def _digest() -> str:
 
 def cache_directory() -> Path:
     """Where compiled code is kept: ``$NUMBA_CACHE_DIR``, or below ``$XDG_CACHE_HOME``."""
-    root = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(root) / "spfvar" / _digest()
+    return cache_root() / _digest()
 
 
 os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_directory()))
