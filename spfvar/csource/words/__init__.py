@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any, Final, Literal
 
@@ -38,6 +38,7 @@ class WordsFile(BaseModel):
     hooks: dict[str, str] = Field(default_factory=dict)
     conditions: dict[str, str] = Field(default_factory=dict)
     stores: dict[str, str] = Field(default_factory=dict)
+    stable: list[str] = Field(default_factory=list)
     python: dict[str, str] = Field(default_factory=dict)
     texts: dict[str, str] = Field(default_factory=dict)
     silent: dict[str, list[str]] = Field(default_factory=dict)
@@ -75,6 +76,16 @@ class Words:
     def options(self) -> frozenset[str]:
         """Options of the kernel's configuration that are on."""
         return frozenset(self.table.options)
+
+    @cached_property
+    def alphabet(self) -> frozenset[str]:
+        """Every letter that some C may be, without outcomes; hook points not among them."""
+        table = self.table
+        given = [*table.conditions.values(), *table.stores.values()]
+        for letters in table.calls.values():
+            given += [letters] if isinstance(letters, str) else letters
+        given += [f"{verb} {lock}" for verb in table.locks.values() for lock in table.lock_classes.values()]
+        return frozenset(letter.removeprefix(NOT) for letter in given)
 
     def classify(self, name: str, args: Sequence[str] = ()) -> Word:
         """What a call is, by its function's name as it is written and by its arguments."""
