@@ -16,7 +16,7 @@ from spfvar.csource.machine import Machine
 from spfvar.csource.nfa import END, Comparison, Edge, Gap
 from spfvar.csource.parse import CFunction, CSource, parse
 from spfvar.csource.texts import Texts
-from spfvar.csource.units import Exception_, Unit, Units, units_for
+from spfvar.csource.units import Exemption, Unit, Units, units_for
 from spfvar.csource.words import Words, words_for
 from spfvar.errors import InputError, nearest, unknown
 from spfvar.plugins.variant import Variant
@@ -81,6 +81,7 @@ class Difference:
     line: int
     instead: tuple[Edge, ...]
     guard: bool
+    behind: bool
 
     @property
     def letter(self) -> str:
@@ -133,8 +134,8 @@ class Audit:
     kernel: str
     compared: tuple[Compared, ...]
     untold: tuple[str, ...]
-    used: tuple[Exception_, ...]
-    stale: tuple[Exception_, ...]
+    used: tuple[Exemption, ...]
+    stale: tuple[Exemption, ...]
     lines: int
 
     @cached_property
@@ -171,9 +172,10 @@ class Auditor:
 
     def find(self, name: str) -> CFunction | None:
         """A function that is read as if it stood where it is called."""
+        name = self._units.aliases.get(name, name)
         return self.tree.function(name) if name in self._inline else None
 
-    def compare(self, unit: Unit, exceptions: Sequence[Exception_], used: set[Exception_]) -> Compared | None:
+    def compare(self, unit: Unit, exceptions: Sequence[Exemption], used: set[Exemption]) -> Compared | None:
         """A function beside its hook point; None if the design has no such hook point's text, or the tree no function."""
         function = self.tree.function(unit.c)
         if function is None:
@@ -196,7 +198,7 @@ def _difference(unit: Unit, function: CFunction, gap: Gap, tests: frozenset[str]
     guard = last.letter.partition(" = ")[0] in tests
     path = tuple(edge.letter for edge in gap.word)
     return Difference(
-        unit.c, unit.text, direction, path, last.function, last.where, function.line, gap.instead, guard
+        unit.c, unit.text, direction, path, last.function, last.where, function.line, gap.instead, guard, gap.behind
     )
 
 
@@ -220,12 +222,12 @@ def audit_with(
     told: Callable[[int, int], None] = lambda done, total: None,
 ) -> Audit:  # fmt: skip
     """The same with an auditor that is there."""
-    exceptions = tuple(units.exception)
+    exceptions = units.exemptions
     chosen = _chosen(auditor, units, functions)
     compared, needed, untold = [], [], []
     for number, unit in enumerate(chosen):
         told(number, len(chosen))
-        used: set[Exception_] = set()
+        used: set[Exemption] = set()
         one = auditor.compare(unit, exceptions, used)
         if one is None:
             untold.append(unit.c)
@@ -244,7 +246,7 @@ def audit_with(
     return Audit(name, release, tuple(compared), tuple(untold), tuple(used_ones), tuple(stale), len(lines))
 
 
-def _needs(auditor: Auditor, unit: Unit, exceptions: Iterable[Exception_], entry: Exception_) -> bool:
+def _needs(auditor: Auditor, unit: Unit, exceptions: Iterable[Exemption], entry: Exemption) -> bool:
     """Is there a difference more without the exception?"""
     rest = [one for one in exceptions if one is not entry]
     before, after = auditor.compare(unit, tuple(exceptions), set()), auditor.compare(unit, rest, set())

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _TRANSPARENT: Final = frozenset(
     ("likely", "unlikely", "READ_ONCE", "data_race", "__cond_lock", "WARN_ON", "WARN_ON_ONCE", "rcu_dereference")
 )
+#: Macros that a kernel without CONFIG_DEBUG_VM and lockdep does not evaluate.
+_IGNORED: Final = re.compile(r"VM_(?:BUG|WARN)_ON|lockdep_|ASSERT_EXCLUSIVE")
+#: Macros that write their second argument to their first.
+_STORES: Final = frozenset(("WRITE_ONCE", "smp_store_release", "rcu_assign_pointer"))
 _FALSE: Final = frozenset(("0", "false", "NULL", "FALSE"))
 _TRUE: Final = frozenset(("1", "true", "TRUE"))
 
@@ -216,7 +220,10 @@ class _Builder:
         if value.type == "conditional_expression":
             yes = self._returned(_child(value, "consequence"), line)
             return self._condition(_child(value, "condition"), yes, self._returned(_child(value, "alternative"), line))
-        if value.type == "call_expression" or _is_logical(value) or value.type == "assignment_expression":
+        if self._is_word(self._text(value)) or _is_not(value) or _is_logical(value):
+            yes = self._add(Return("1", line))
+            return self._condition(value, yes, self._add(Return("0", line)))
+        if value.type == "call_expression" or value.type == "assignment_expression":
             end = self._add(Return("<returned>", line))
             return self._value(value, "<returned>", end)
         end = self._add(Return(self._text(value), line))
@@ -287,6 +294,11 @@ class _Builder:
             if inner is not None:
                 return self._value(inner, into, after)
             call = call_of(self._function, node)
+            if call.name in _STORES and len(call.args) == 2:
+                target = call.args[0].lstrip("&")
+                return self._value(_child(node, "arguments").named_children[-1], target, after)
+            if _IGNORED.match(call.name):
+                return after
             run = self._add(Run(call, into, after))
             return self._arguments(node, run)
         if kind == "assignment_expression":
@@ -385,13 +397,15 @@ class _Builder:
         left, right, operator = _child(node, "left"), _child(node, "right"), self._field(node, "operator")
         if operator in ("==", "!="):
             equal, different = (yes, no) if operator == "==" else (no, yes)
+            text = f"{self._text(left)} == {self._text(right)}"
+            if self._is_word(text):
+                return self._parts(node, self._add(Test(text, None, _line(node), equal, different)))
             for one, other in ((left, right), (right, left)):
                 if self._text(other) in _FALSE:
                     return self._condition(one, different, equal)
                 if self._text(other) in _TRUE and _unwrapped(one).type == "call_expression":
                     return self._condition(one, equal, different)
-            text = f"{self._text(left)} == {self._text(right)}"
-            if self._is_word(text) or operator == "!=":
+            if operator == "!=":
                 return self._parts(node, self._add(Test(text, None, _line(node), equal, different)))
         return self._parts(node, self._add(Test(self._text(node), None, _line(node), yes, no)))
 

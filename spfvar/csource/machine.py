@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
 from spfvar.csource.flow import Assign, Choice, Graph, GraphNode, Jump, Return, Run, Test, graph_of, successors
 from spfvar.csource.nfa import Edge, Nfa, build
 from spfvar.csource.parse import CCall, CFunction
-from spfvar.csource.units import Exception_
+from spfvar.csource.units import Exemption
 from spfvar.csource.words import Word, Words
 from spfvar.errors import InputError
 
@@ -85,14 +85,14 @@ class Machine:
     """Follows functions of a tree; ``find`` gives a function that is read as if it stood where it is called."""
 
     def __init__(
-        self, words: Words, find: Callable[[str], CFunction | None], exceptions: Iterable[Exception_] = ()
+        self, words: Words, find: Callable[[str], CFunction | None], exceptions: Iterable[Exemption] = ()
     ) -> None:
         self._words = words
         self._find = find
         self._exceptions = tuple(exceptions)
         self._prepared: dict[str, Prepared] = {}
         #: Exceptions that were of use, calls that no word is known of, and functions that were read.
-        self.used: set[Exception_] = set()
+        self.used: set[Exemption] = set()
         self.unknown: dict[str, str] = {}
         self.entered: dict[str, CFunction] = {}
 
@@ -129,7 +129,9 @@ class Machine:
     def _step(self, stack: _Stack) -> Iterator[_Way]:
         frame = stack[-1]
         node = self._prepared[frame.function].graph.nodes[frame.node]
-        if isinstance(node, Return):
+        if isinstance(node, Run | Test) and node.call is not None and self._is_cut(frame.function, node.call.name):
+            yield (), stack  # for ever: no end is reached
+        elif isinstance(node, Return):
             yield from self._return(stack, node)
         elif isinstance(node, Jump):
             yield (), self._at(stack, node.next)
@@ -158,15 +160,36 @@ class Machine:
     def _edges(self, stack: _Stack, word: Word, line: int) -> tuple[Edge, ...]:
         return tuple(self._edge(stack, letter, line) for letter in word.letters)
 
+    def _forgotten(self, stack: _Stack, into: str) -> _Stack:
+        """Who is called writes through a pointer: its callers do not know any more what is there."""
+        if "->" not in into:
+            return stack
+        below = tuple(replace(frame, facts=self._written(frame.facts, into, None)) for frame in stack[:-1])
+        return (*below, stack[-1])
+
     def _assign(self, stack: _Stack, node: Assign) -> Iterator[_Way]:
         facts = self._written(stack[-1].facts, node.into, None if node.value is None else self._value(stack, node.value))
-        yield self._edges(stack, self._words.store(node.into), node.line), self._at(stack, node.next, facts)
+        yield self._edges(stack, self._words.store(node.into), node.line), self._at(
+            self._forgotten(stack, node.into), node.next, facts
+        )
 
     def _return(self, stack: _Stack, node: Return) -> Iterator[_Way]:
         if len(stack) == 1:
             return
         value = dict(stack[-1].facts).get(RETURNED) if node.value == RETURNED else self._value(stack, node.value)
-        yield from self._came_back(stack[:-1], value)
+        yield from self._came_back(self._learned(stack), value)
+
+    def _learned(self, stack: _Stack) -> _Stack:
+        """The caller's frame, with what the callee has found out about variables that it was given."""
+        caller, callee = stack[-2], stack[-1]
+        node = self._prepared[caller.function].graph.nodes[caller.node]
+        assert isinstance(node, Run | Test)
+        assert node.call is not None
+        facts, found = caller.facts, dict(callee.facts)
+        for parameter, arg in zip(self.entered[callee.function].parameters, node.call.args, strict=False):
+            if parameter in found and arg.isidentifier() and not arg.isupper():
+                facts = frozenset(fact for fact in facts if fact[0] != arg) | {(arg, found[parameter])}
+        return (*stack[:-2], replace(caller, facts=facts))
 
     def _came_back(self, stack: _Stack, value: Value | None) -> Iterator[_Way]:
         """The caller goes on with a result."""
@@ -181,7 +204,9 @@ class Machine:
 
     def _resulted(self, stack: _Stack, node: Run, value: Value | None) -> Iterator[_Way]:
         facts = self._written(stack[-1].facts, node.into, value) if node.into else stack[-1].facts
-        yield self._edges(stack, self._words.store(node.into), node.call.line), self._at(stack, node.next, facts)
+        yield self._edges(stack, self._words.store(node.into), node.call.line), self._at(
+            self._forgotten(stack, node.into), node.next, facts
+        )
 
     # --- calls -----------------------------------------------------------------------------------
 
@@ -192,7 +217,7 @@ class Machine:
             yield (), self._called(stack, call, callee)
             return
         word = self._classified(function, call)
-        assumed = self._assumed_result(function, call.name)
+        assumed = self._assumed(function, f"{call.name}()")
         after = self._after_call(stack, call, word)
         if word.tested:
             for outcome in (True, False):
@@ -209,18 +234,23 @@ class Machine:
         function = stack[-1].function
         assumed = self._assumed(function, node.text)
         if assumed is None:
-            assumed = self._assumed_result(function, call.name)
+            assumed = self._assumed(function, f"{call.name}()")
         callee = self._callee(call, stack) if assumed is None else None
         if callee is not None:
             yield (), self._called(stack, call, callee)
             return
         word = self._classified(function, call)
         if word.tested:
+            once = word.letters[0] in self._words.table.once
+            if once and assumed is None and node.text in dict(stack[-1].facts):
+                yield from self._either(stack, node, bool(dict(stack[-1].facts)[node.text]), None)
+                return
             for outcome in (True, False):
                 value = outcome != word.negated
                 if assumed is None or assumed == value:
                     shown = self._edge(stack, f"{word.letters[0]} = {int(outcome)}", call.line)
-                    yield (shown,), self._at(stack, node.yes if value else node.no)
+                    for _, further in self._either(stack, node, value, node.text if once else None):
+                        yield (shown,), further
             return
         if word.letters:
             for _, further in self._either(self._after_call(stack, call, word), node, assumed, None):
@@ -289,7 +319,7 @@ class Machine:
         prepared = self._prepared[callee.name]
         entry = prepared.graph.entry
         known = frozenset(fact for fact in facts if fact[0] in prepared.live[entry])
-        after = self._after_call(stack, call, Word("hook"))
+        after = self._after_call(stack, call, Word("unknown"))
         return (*after, _Frame(callee.name, entry, known))
 
     def _after_call(self, stack: _Stack, call: CCall, word: Word) -> _Stack:
@@ -336,17 +366,22 @@ class Machine:
     # --- exceptions ------------------------------------------------------------------------------
 
     def _assumed(self, function: str, text: str) -> bool | None:
-        return self._use(function, lambda entry: entry.condition == text)
-
-    def _assumed_result(self, function: str, name: str) -> bool | None:
-        return self._use(function, lambda entry: entry.call == name)
-
-    def _use(self, function: str, fits: Callable[[Exception_], bool]) -> bool | None:
+        """What a condition is taken to be, or what a call gives ("name()")."""
+        known = self._words.table.results.get(text.removesuffix("()"))
+        if known is not None:
+            return known
         for entry in self._exceptions:
-            if entry.concerns(function) and fits(entry):
+            if entry.kind in ("always", "never") and entry.what == text and entry.concerns(function):
                 self.used.add(entry)
-                return entry.is_
+                return entry.kind == "always"
         return None
+
+    def _is_cut(self, function: str, name: str) -> bool:
+        for entry in self._exceptions:
+            if entry.kind == "cut" and entry.what == name and entry.concerns(function):
+                self.used.add(entry)
+                return True
+        return False
 
     def _hidden(self, function: str, letter: str) -> bool:
         for entry in self._exceptions:
@@ -358,7 +393,8 @@ class Machine:
 
 def _live(graph: Graph) -> tuple[frozenset[str], ...]:
     """Which facts somebody may still ask for, from each node on."""
-    uses = [_uses(node) for node in graph.nodes]
+    tested = {node.text for node in graph.nodes if isinstance(node, Test)} & set(graph.function.parameters)
+    uses = [_uses(node) | (tested if isinstance(node, Return) else set()) for node in graph.nodes]
     live = [set(used) for used in uses]
     before: list[list[int]] = [[] for _ in graph.nodes]
     for number, node in enumerate(graph.nodes):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 N = TypeVar("N", bound=Hashable)
 
@@ -143,12 +143,13 @@ class Gap:
 
     ``left``: the first graph has it; ``word`` is a shortest way there, each letter with a step of the graph that has
     it, and its last letter is the one that the other graph lacks ("end": it goes on instead); ``instead`` are the
-    steps that the other graph has there.
+    steps that the other graph has there; ``behind``: another gap is on the way.
     """
 
     left: bool
     word: tuple[Edge, ...]
     instead: tuple[Edge, ...]
+    behind: bool = False
 
     @property
     def letter(self) -> str:
@@ -156,7 +157,20 @@ class Gap:
         return self.word[-1].letter
 
 
-class Comparison(Generic[N]):
+#: The states that the two graphs may be in.
+_Pair = tuple[frozenset[int], frozenset[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the two graphs are, by which steps of each, and whether a gap is on the way."""
+
+    pair: _Pair
+    ways: tuple[tuple[Edge, ...], tuple[Edge, ...]]
+    behind: bool = False
+
+
+class Comparison:
     """Two graphs side by side."""
 
     def __init__(self, left: Nfa, right: Nfa) -> None:
@@ -171,43 +185,60 @@ class Comparison(Generic[N]):
         found: dict[tuple[bool, str, str], Gap] = {}
         start = (one.start, other.start)
         seen = {start}
-        ahead: deque[tuple[tuple[frozenset[int], frozenset[int]], tuple[tuple[Edge, ...], tuple[Edge, ...]]]]
-        ahead = deque([(start, ((), ()))])
-        behind: deque[tuple[tuple[frozenset[int], frozenset[int]], tuple[tuple[Edge, ...], tuple[Edge, ...]]]] = deque()
-        while ahead or behind:
-            (here, there), ways = (ahead or behind).popleft()
-            steps = one.steps(here), other.steps(there)
-            ends = one.may_end(here), other.may_end(there)
-            for letter in steps[0]:
-                if letter in steps[1]:
-                    (to, edge), (to_other, edge_other) = steps[0][letter], steps[1][letter]
-                    if (to, to_other) not in seen:
-                        seen.add((to, to_other))
-                        ahead.append(((to, to_other), ((*ways[0], edge), (*ways[1], edge_other))))
+        ahead = deque([_Place(start, ((), ()))])
+        later: deque[_Place] = deque()  # what is reached through a gap comes behind all that is not
+        while ahead or later:
+            place = (ahead or later).popleft()
+            to_later = later if place.behind else ahead
+            for letter, pair, edges in self._common(place.pair):
+                if pair not in seen:
+                    seen.add(pair)
+                    ways = (*place.ways[0], edges[0]), (*place.ways[1], edges[1])
+                    to_later.append(_Place(pair, ways, place.behind))
             for side in (0, 1):
-                lacks = [letter for letter in steps[side] if letter not in steps[1 - side]]
-                for letter in lacks:
-                    to, edge = steps[side][letter]
-                    pair = (to, there) if side == 0 else (here, to)
-                    if self._explained(side, letter, (here, there)):
-                        continue
-                    key = (side == 0, letter, edge.function)
-                    instead = tuple(step for _, step in steps[1 - side].values())
-                    if ends[1 - side]:
-                        instead = (*instead, Edge(END, -1, "", ""))
-                    found.setdefault(key, Gap(side == 0, (*ways[side], edge), instead))
-                    if pair not in seen:
+                for gap, pair in self._lacking(place, side):
+                    last = gap.word[-1]
+                    key = (gap.left, gap.letter, last.where if gap.letter == END else last.function)
+                    found.setdefault(key, gap)
+                    if pair is not None and pair not in seen and self._meet(pair):
                         seen.add(pair)
-                        further = (*ways[side], edge)
-                        behind.append((pair, (further, ways[1]) if side == 0 else (ways[0], further)))
-                if ends[side] and not ends[1 - side] and not lacks and not self._explained_end(1 - side, (here, there)):
-                    last = ways[side][-1] if ways[side] else Edge("begin", -1, "", "")
-                    key = (side == 0, END, last.where)
-                    instead = tuple(step for _, step in steps[1 - side].values())
-                    found.setdefault(
-                        key, Gap(side == 0, (*ways[side], Edge(END, -1, last.function, last.where)), instead)
-                    )
+                        ways = (gap.word, place.ways[1]) if side == 0 else (place.ways[0], gap.word)
+                        later.append(_Place(pair, ways, True))
         return list(found.values())
+
+    def _common(self, pair: _Pair) -> Iterator[tuple[str, _Pair, tuple[Edge, Edge]]]:
+        one, other = self._sides
+        there = other.steps(pair[1])
+        for letter, (to, edge) in one.steps(pair[0]).items():
+            if letter in there:
+                to_other, edge_other = there[letter]
+                yield letter, (to, to_other), (edge, edge_other)
+
+    def _lacking(self, place: _Place, side: int) -> Iterator[tuple[Gap, _Pair | None]]:
+        """What one side has here and the other lacks, and where both are behind it."""
+        mine, yours = self._sides[side], self._sides[1 - side]
+        here, there = place.pair[side], place.pair[1 - side]
+        steps, others = mine.steps(here), yours.steps(there)
+        instead = tuple(step for _, step in others.values())
+        if yours.may_end(there):
+            instead = (*instead, Edge(END, -1, "", ""))
+        lacks = [letter for letter in steps if letter not in others]
+        for letter in lacks:
+            to, edge = steps[letter]
+            if not self._explained(side, letter, place.pair):
+                pair = (to, there) if side == 0 else (there, to)
+                yield Gap(side == 0, (*place.ways[side], edge), instead, place.behind), pair
+        if mine.may_end(here) and not yours.may_end(there) and not lacks:
+            if not self._explained_end(1 - side, place.pair):
+                last = place.ways[side][-1] if place.ways[side] else Edge("begin", -1, "", "")
+                word = (*place.ways[side], Edge(END, -1, last.function, last.where))
+                yield Gap(side == 0, word, instead, place.behind), None
+
+    def _meet(self, pair: tuple[frozenset[int], frozenset[int]]) -> bool:
+        """Have both sides something in common here?  If not, there is nothing to go on with."""
+        one, other = self._sides
+        common = not one.steps(pair[0]).keys().isdisjoint(other.steps(pair[1]))
+        return common or (one.may_end(pair[0]) and other.may_end(pair[1]))
 
     def _explained(self, side: int, letter: str, pair: tuple[frozenset[int], frozenset[int]]) -> bool:
         """Does the other side have the letter right behind one that this side lacks?  Then that one is the gap."""

@@ -5,20 +5,23 @@ A call of a hook point that the kernel has a function for is one letter; what it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, Final
 
 from spfvar.automata.automaton import Automaton
-from spfvar.csource.nfa import Edge, Nfa
-from spfvar.csource.units import Exception_
+from spfvar.automata.extract import StrategyError
+from spfvar.csource.nfa import Edge, Nfa, build
+from spfvar.csource.units import Exemption
 from spfvar.csource.words import Words
-from spfvar.kernel.faults import fault_texts
+from spfvar.kernel.faults import NOTIFIES, fault_texts
 from spfvar.kernel.writers import CALLS, writer_texts
 from spfvar.ops import codes as c
 from spfvar.ops.op import Call, Op, Steps
 from spfvar.ops.primitives import choose, work
 from spfvar.plugins.variant import Stack, Variant
 
+#: More states than a hook point has that is worth comparing.
+MAX_STATES: Final = 200_000
 #: A step that stands for a call of a hook point.
 CALLS_HOOK: Final = "calls: "
 _RWSEM: Final = {
@@ -29,6 +32,15 @@ _RWSEM: Final = {
     c.UP_WRITE: "up_write",
     c.DOWNGRADE_WRITE: "downgrade_write",
 }
+#: What the C does anywhere, and the model only where something asks for it.
+_ALWAYS: Final = (("neighbours", True), ("protected", True), ("pinned", True), ("numa", True), ("huge", True))
+#: Mappings of files: entries of shared ones are write-protected only where the file system wants to be asked.
+_FILES: Final = (
+    ({"sharing": "private"}, ()),
+    ({"sharing": "shared"}, NOTIFIES),
+    ({"sharing": "private", "map_pages": False, "speculative": False}, ()),
+    ({"sharing": "shared", "map_pages": False, "speculative": False}, NOTIFIES),
+)
 #: Bookkeeping of the model, whatever it is called.
 _NEVER: Final = frozenset(
     (c.COUNT, c.SET_REG, c.ADD_REG, c.ADD_REGS, c.MARK, c.WINDOW, c.NEXT_ADDR, c.NEXT_TABLE, c.REG_EQUAL, c.END)
@@ -43,12 +55,13 @@ class Texts(Stack):
         self._words = words
         self._opaque = frozenset(words.table.hooks.values())
         self._whole = Stack(variant)
-        for _, _, text in fault_texts():
+        for _, _, text in fault_texts(_ALWAYS, _FILES):
             self._whole.automaton("fault", text)
         for call in CALLS:
             for text in writer_texts(call):
                 self._whole.automaton(call, text)
         self._calls = self._whole.calls()
+        self._automata: dict[str, list[Automaton]] = {}
 
     def _resolve(self, name: str, args: tuple[Any, ...]) -> Steps:
         if name in self._opaque:
@@ -65,12 +78,13 @@ class Texts(Stack):
 
     def automata(self, hook: str) -> list[Automaton]:
         """The automata of a hook point, one per list of arguments that some fault or writer calls it with."""
-        found = []
-        for call in self._calls:
-            if call.target == hook:
-                text = self._text_of(call)
-                found.append(self.automaton(hook, text, keep=False))
-        return found
+        if hook not in self._automata:
+            self._automata[hook] = [
+                self.automaton(hook, self._text_of(call), keep=False)
+                for call in self._calls
+                if call.target == hook
+            ]
+        return self._automata[hook]
 
     def _text_of(self, call: Call) -> Callable[[], Steps]:
         def text() -> Steps:
@@ -79,41 +93,58 @@ class Texts(Stack):
 
         return text
 
-    def nfa(self, hook: str, exceptions: Iterable[Exception_], used: set[Exception_]) -> Nfa | None:
+    def nfa(self, hook: str, exceptions: Iterable[Exemption], used: set[Exemption]) -> Nfa | None:
         """The hook point's graph of letters; None if nothing calls it.  ``used`` gets exceptions of use."""
         automata = self.automata(hook)
         if not automata:
             return None
-        hiding = [entry for entry in exceptions if entry.concerns(hook) and entry.text]
-        made = Nfa()
-        for automaton in automata:
-            self._add(made, automaton, hiding, used)
+        hiding = [entry for entry in exceptions if entry.kind in ("text", "both") and entry.concerns(hook)]
+        follow = _Follow(automata, self._words, hiding, used)
+        made = build([(number, 0, frozenset()) for number in range(len(automata))], follow, MAX_STATES)
+        if made is None:
+            raise StrategyError(f"{hook} has more than {MAX_STATES} states")
         return made
-
-    def _add(self, made: Nfa, automaton: Automaton, hiding: list[Exception_], used: set[Exception_]) -> None:
-        base = len(made.edges)
-        made.starts.append(base)
-        for _ in automaton.nodes:
-            made.add()
-        for number, node in enumerate(automaton.nodes):
-            if node.op.code == c.END:
-                made.ends.add(base + number)
-                continue
-            for outcome, successor in zip(node.op.outcomes, node.successors, strict=False):
-                letter = letter_of(node.op, outcome, self._words)
-                hidden = [entry for entry in hiding if letter is not None and entry.hides(letter, "text")]
-                used.update(hidden[:1])
-                if letter is None or hidden:
-                    made.silent[base + number].append(base + successor)
-                else:
-                    edge = Edge(letter, base + successor, node.op.function, node.op.where)
-                    made.edges[base + number].append(edge)
 
     def lines(self, hook: str) -> frozenset[str]:
         """The lines of the hook point's own text that yield a primitive or a call, as ``file:line``."""
         return frozenset(
             op.where for automaton in self.automata(hook) for op in automaton.ops() if op.where and op.code != c.END
         )
+
+
+#: Which automaton, which node, and the outcomes of steady primitives that the path has had.
+_State = tuple[int, int, frozenset[tuple[str, Hashable]]]
+
+
+class _Follow:
+    """Follows automata, with what is known on a path: a steady primitive comes out as it did before."""
+
+    def __init__(
+        self, automata: list[Automaton], words: Words, hiding: list[Exemption], used: set[Exemption]
+    ) -> None:
+        self._automata = automata
+        self._words = words
+        self._hiding = hiding
+        self._used = used
+
+    def __call__(self, state: _State) -> Iterator[tuple[Edge | None, _State]]:
+        number, at, facts = state
+        node = self._automata[number].nodes[at]
+        if node.op.code == c.END:
+            return
+        steady = node.op.name in self._words.table.steady
+        known = dict(facts)
+        for outcome, successor in zip(node.op.outcomes, node.successors, strict=False):
+            if steady and known.get(node.op.name, outcome) != outcome:
+                continue
+            further = facts | {(node.op.name, outcome)} if steady else facts
+            letter = letter_of(node.op, outcome, self._words)
+            hidden = [entry for entry in self._hiding if letter is not None and entry.hides(letter, "text")]
+            self._used.update(hidden[:1])
+            edge = None
+            if letter is not None and not hidden:
+                edge = Edge(letter, -1, node.op.function, node.op.where)
+            yield edge, (number, successor, further)
 
 
 def letter_of(op: Op, outcome: Hashable, words: Words) -> str | None:
@@ -123,9 +154,10 @@ def letter_of(op: Op, outcome: Hashable, words: Words) -> str | None:
     if op.code in _NEVER:
         return None
     letter = _letter(op, words)
-    if not letter or (op.cost == "free" and letter not in words.alphabet):
+    tested = words.is_tested(letter)
+    if not letter or (op.cost == "free" and letter not in words.alphabet) or (tested and len(op.outcomes) < 2):
         return None
-    return f"{letter} = {int(bool(outcome))}" if words.is_tested(letter) else letter
+    return f"{letter} = {int(bool(outcome))}" if tested else letter
 
 
 def _letter(op: Op, words: Words) -> str:

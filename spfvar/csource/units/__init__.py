@@ -6,9 +6,10 @@ next difference.
 
 from __future__ import annotations
 
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from importlib import resources
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -25,39 +26,37 @@ class Unit(BaseModel):
     text: str
 
 
-class Exception_(BaseModel):
-    """What a text leaves out, or has besides.
+#: What an exception may say: a condition (or a call's result) that always, or never, holds; a call of C behind which
+#: nothing is compared; a letter that only the C or only the text has; one that both have, but not at the same place.
+Kind = Literal["always", "never", "cut", "c", "text", "both"]
+KINDS: Final[tuple[Kind, ...]] = ("always", "never", "cut", "c", "text", "both")
 
-    One of: ``condition`` is always ``is``; a ``call`` always gives ``is``; letters that only the ``c`` has; letters
-    that only the ``text`` has.  ``functions``: of the kernel (of the text's hook point, for ``text``); none: everywhere.
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """One thing that a text leaves out, or has besides, and why.
+
+    ``what`` is a condition as C has it, a call's result ("pte_alloc()"), or a letter.  ``functions``: of the kernel,
+    or the text's hook points; none: everywhere.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-    functions: tuple[str, ...] = ()
-    condition: str | None = None
-    call: str | None = None
-    is_: bool = Field(default=False, alias="is")
-    c: tuple[str, ...] = ()
-    text: tuple[str, ...] = ()
+    kind: Kind
+    what: str
+    functions: tuple[str, ...]
     why: str
-
-    @model_validator(mode="after")
-    def _one_of_them(self) -> Self:
-        given = [bool(self.condition), bool(self.call), bool(self.c), bool(self.text)]
-        if sum(given) != 1:
-            raise InputError(
-                "an exception says one thing", key="exception", expected="one of condition, call, c and text"
-            )
-        return self
 
     @property
     def told(self) -> str:
         """What is excepted, in a few words."""
-        if self.condition or self.call:
-            what = self.condition or f"{self.call}()"
-            return f"{what} is {'true' if self.is_ else 'false'}"
-        return ", ".join((*self.c, *self.text)) + (" in the C" if self.c else " in the text")
+        ways = {
+            "always": f"{self.what} always holds",
+            "never": f"{self.what} never holds",
+            "cut": f"{self.what}() is not followed",
+            "c": f"{self.what} is only in the C",
+            "text": f"{self.what} is only in the text",
+            "both": f"{self.what} is at another place",
+        }
+        return ways[self.kind] + (f" ({', '.join(self.functions)})" if self.functions else "")
 
     def concerns(self, function: str) -> bool:
         """Is it about this function?"""
@@ -65,14 +64,43 @@ class Exception_(BaseModel):
 
     def hides(self, letter: str, side: Literal["c", "text"]) -> bool:
         """Is a letter, whatever comes of it, left out on a side?"""
-        hidden = self.c if side == "c" else self.text
-        return letter in hidden or letter.partition(" = ")[0] in hidden
+        return self.kind in (side, "both") and self.what in (letter, letter.partition(" = ")[0])
+
+
+class ExceptionEntry(BaseModel):
+    """What a text leaves out for one reason."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    functions: tuple[str, ...] = ()
+    always: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+    cut: tuple[str, ...] = ()
+    c: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
+    both: tuple[str, ...] = ()
+    why: str
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not any(getattr(self, kind) for kind in KINDS):
+            raise InputError(
+                "an exception that says nothing", key="exception", expected=f"one of {', '.join(KINDS)}"
+            )
+        return self
+
+    def exemptions(self) -> list[Exemption]:
+        """Each thing that is excepted."""
+        return [
+            Exemption(kind, what, self.functions, self.why) for kind in KINDS for what in getattr(self, kind)
+        ]
 
 
 class Units(BaseModel):
     """What is compared for a release line; ``files`` in the order in which a function is looked for.
 
-    ``inline``: functions that are read as if they stood where they are called.
+    ``inline``: functions that are read as if they stood where they are called; ``aliases``: calls by another name
+    that are such a function, as a pointer to it is.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -80,8 +108,15 @@ class Units(BaseModel):
     kernels: list[str]
     files: list[str]
     inline: list[str] = Field(default_factory=list)
+    aliases: dict[str, str] = Field(default_factory=dict)
     unit: list[Unit]
-    exception: list[Exception_] = Field(default_factory=list)
+    exception: list[ExceptionEntry] = Field(default_factory=list)
+
+
+    @cached_property
+    def exemptions(self) -> tuple[Exemption, ...]:
+        """Everything that is excepted, one by one."""
+        return tuple(one for entry in self.exception for one in entry.exemptions())
 
 
 @cache

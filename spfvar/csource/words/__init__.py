@@ -38,9 +38,12 @@ class WordsFile(BaseModel):
     hooks: dict[str, str] = Field(default_factory=dict)
     conditions: dict[str, str] = Field(default_factory=dict)
     stores: dict[str, str] = Field(default_factory=dict)
+    once: list[str] = Field(default_factory=list)
+    steady: list[str] = Field(default_factory=list)
     stable: list[str] = Field(default_factory=list)
     python: dict[str, str] = Field(default_factory=dict)
     texts: dict[str, str] = Field(default_factory=dict)
+    results: dict[str, bool] = Field(default_factory=dict)
     silent: dict[str, list[str]] = Field(default_factory=dict)
 
     def on(self, common: WordsFile) -> WordsFile:
@@ -87,9 +90,15 @@ class Words:
         given += [f"{verb} {lock}" for verb in table.locks.values() for lock in table.lock_classes.values()]
         return frozenset(letter.removeprefix(NOT) for letter in given)
 
+    @cached_property
+    def _silent(self) -> frozenset[str]:
+        return frozenset(name for names in self.table.silent.values() for name in names)
+
     def classify(self, name: str, args: Sequence[str] = ()) -> Word:
         """What a call is, by its function's name as it is written and by its arguments."""
         table = self.table
+        whole = f"{name}({', '.join(args)})"
+        name = whole if whole in table.calls or whole in self._silent else name
         if name in table.hooks:
             return Word("hook", (f"{table.hooks[name]}()",))
         if name in table.locks:
@@ -98,7 +107,7 @@ class Words:
         if name in table.calls:
             letters = table.calls[name]
             return self._primitive(*([letters] if isinstance(letters, str) else letters))
-        if any(name in names for names in table.silent.values()):
+        if name in self._silent:
             return Word("silent")
         return Word("unknown")
 
