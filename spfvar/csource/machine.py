@@ -79,6 +79,7 @@ class Prepared:
 
     graph: Graph
     live: tuple[frozenset[str], ...]
+    locks: Mapping[str, str]
 
 
 class Machine:
@@ -109,7 +110,7 @@ class Machine:
     def _enter(self, function: CFunction) -> None:
         if function.name not in self._prepared:
             graph = graph_of(function, self._is_word, self._words.options)
-            self._prepared[function.name] = Prepared(graph, _live(graph))
+            self._prepared[function.name] = Prepared(graph, _live(graph), _locks(graph, self._words))
             self.entered[function.name] = function
 
     def _is_word(self, text: str) -> bool:
@@ -123,13 +124,13 @@ class Machine:
             yield pending[0], (stack, pending[1:])
             return
         for edges, further in self._step(stack):
-            shown = tuple(edge for edge in edges if not self._hidden(edge.function, edge.letter))
+            shown = tuple(edge for edge in edges if not self._hidden(stack, edge.letter))
             yield (shown[0], (further, shown[1:])) if shown else (None, (further, ()))
 
     def _step(self, stack: _Stack) -> Iterator[_Way]:
         frame = stack[-1]
         node = self._prepared[frame.function].graph.nodes[frame.node]
-        if isinstance(node, Run | Test) and node.call is not None and self._is_cut(frame.function, node.call.name):
+        if isinstance(node, Run | Test) and node.call is not None and self._is_cut(stack, node.call.name):
             yield (), stack  # for ever: no end is reached
         elif isinstance(node, Return):
             yield from self._return(stack, node)
@@ -217,7 +218,7 @@ class Machine:
             yield (), self._called(stack, call, callee)
             return
         word = self._classified(function, call)
-        assumed = self._assumed(function, f"{call.name}()")
+        assumed = self._assumed(stack, f"{call.name}()")
         after = self._after_call(stack, call, word)
         if word.tested:
             for outcome in (True, False):
@@ -232,9 +233,9 @@ class Machine:
 
     def _test_of_call(self, stack: _Stack, node: Test, call: CCall) -> Iterator[_Way]:
         function = stack[-1].function
-        assumed = self._assumed(function, node.text)
+        assumed = self._assumed(stack, node.text)
         if assumed is None:
-            assumed = self._assumed(function, f"{call.name}()")
+            assumed = self._assumed(stack, f"{call.name}()")
         callee = self._callee(call, stack) if assumed is None else None
         if callee is not None:
             yield (), self._called(stack, call, callee)
@@ -271,7 +272,7 @@ class Machine:
 
     def _test(self, stack: _Stack, node: Test) -> Iterator[_Way]:
         function = stack[-1].function
-        assumed = self._assumed(function, node.text)
+        assumed = self._assumed(stack, node.text)
         word = self._words.condition(node.text)
         if word.letters:
             for outcome in (True, False):
@@ -291,7 +292,8 @@ class Machine:
         yield from self._either(stack, node, known, fact)
 
     def _classified(self, function: str, call: CCall) -> Word:
-        word = self._words.classify(call.name, call.args)
+        classes = self._prepared[function].locks
+        word = self._words.classify(call.name, [classes.get(arg, arg) for arg in call.args])
         if word.kind == "unknown":
             self.unknown.setdefault(call.name, f"{self.entered[function].file}:{call.line}")
         return word
@@ -341,6 +343,8 @@ class Machine:
     def _value(self, stack: _Stack, text: str) -> Value | None:
         """What is known of an expression."""
         fixed = constant(text)
+        if fixed is None:
+            fixed = self._assumed(stack, text)
         if fixed is not None:
             return fixed
         facts = dict(stack[-1].facts)
@@ -365,30 +369,46 @@ class Machine:
 
     # --- exceptions ------------------------------------------------------------------------------
 
-    def _assumed(self, function: str, text: str) -> bool | None:
+    def _assumed(self, stack: _Stack, text: str) -> bool | None:
         """What a condition is taken to be, or what a call gives ("name()")."""
         known = self._words.table.results.get(text.removesuffix("()"))
         if known is not None:
             return known
         for entry in self._exceptions:
-            if entry.kind in ("always", "never") and entry.what == text and entry.concerns(function):
+            if entry.kind in ("always", "never") and entry.what == text and entry.concerns(*_names(stack)):
                 self.used.add(entry)
                 return entry.kind == "always"
         return None
 
-    def _is_cut(self, function: str, name: str) -> bool:
+    def _is_cut(self, stack: _Stack, name: str) -> bool:
         for entry in self._exceptions:
-            if entry.kind == "cut" and entry.what == name and entry.concerns(function):
+            if entry.kind == "cut" and entry.what == name and entry.concerns(*_names(stack)):
                 self.used.add(entry)
                 return True
         return False
 
-    def _hidden(self, function: str, letter: str) -> bool:
+    def _hidden(self, stack: _Stack, letter: str) -> bool:
         for entry in self._exceptions:
-            if entry.concerns(function) and entry.hides(letter, "c"):
+            if entry.hides(letter, "c") and entry.concerns(*_names(stack)):
                 self.used.add(entry)
                 return True
         return False
+
+
+def _locks(graph: Graph, words: Words) -> dict[str, str]:
+    """Variables that hold a lock, by the call that gave it: its class."""
+    makers = words.table.lock_makers
+    return {
+        node.into: makers[node.call.name]
+        for node in graph.nodes
+        if isinstance(node, Run) and node.into and node.call.name in makers
+    }
+
+
+def _names(stack: _Stack) -> tuple[str, ...]:
+    """What an exception may call the place: the function, or with who calls it ("callee<caller")."""
+    function = stack[-1].function
+    return (function, f"{function}<{stack[-2].function}") if len(stack) > 1 else (function,)
 
 
 def _live(graph: Graph) -> tuple[frozenset[str], ...]:

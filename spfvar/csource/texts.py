@@ -98,7 +98,7 @@ class Texts(Stack):
         automata = self.automata(hook)
         if not automata:
             return None
-        hiding = [entry for entry in exceptions if entry.kind in ("text", "both") and entry.concerns(hook)]
+        hiding = [entry for entry in exceptions if entry.kind in ("text", "both", "cut") and entry.concerns(hook)]
         follow = _Follow(automata, self._words, hiding, used)
         made = build([(number, 0, frozenset()) for number in range(len(automata))], follow, MAX_STATES)
         if made is None:
@@ -141,6 +141,11 @@ class _Follow:
             letter = letter_of(node.op, outcome, self._words)
             hidden = [entry for entry in self._hiding if letter is not None and entry.hides(letter, "text")]
             self._used.update(hidden[:1])
+            cut = [entry for entry in self._hiding if entry.kind == "cut" and entry.what == letter]
+            if cut:
+                self._used.update(cut)
+                yield None, state  # for ever: no end is reached
+                continue
             edge = None
             if letter is not None and not hidden:
                 edge = Edge(letter, -1, node.op.function, node.op.where)

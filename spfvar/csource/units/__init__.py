@@ -37,7 +37,7 @@ class Exemption:
     """One thing that a text leaves out, or has besides, and why.
 
     ``what`` is a condition as C has it, a call's result ("pte_alloc()"), or a letter.  ``functions``: of the kernel,
-    or the text's hook points; none: everywhere.
+    or the text's hook points, or one of the kernel where another calls it ("callee<caller"); none: everywhere.
     """
 
     kind: Kind
@@ -58,9 +58,9 @@ class Exemption:
         }
         return ways[self.kind] + (f" ({', '.join(self.functions)})" if self.functions else "")
 
-    def concerns(self, function: str) -> bool:
-        """Is it about this function?"""
-        return not self.functions or function in self.functions
+    def concerns(self, *names: str) -> bool:
+        """Is it about this function, by any of its names?"""
+        return not self.functions or not set(names).isdisjoint(self.functions)
 
     def hides(self, letter: str, side: Literal["c", "text"]) -> bool:
         """Is a letter, whatever comes of it, left out on a side?"""

@@ -34,6 +34,7 @@ class WordsFile(BaseModel):
     tested: list[str] = Field(default_factory=list)
     calls: dict[str, str | list[str]] = Field(default_factory=dict)
     locks: dict[str, str] = Field(default_factory=dict)
+    lock_makers: dict[str, str] = Field(default_factory=dict)
     lock_classes: dict[str, str] = Field(default_factory=dict)
     hooks: dict[str, str] = Field(default_factory=dict)
     conditions: dict[str, str] = Field(default_factory=dict)
