@@ -47,8 +47,13 @@ class Tree:
         if file not in self._parsed:
             path = self.root / file
             text = read_file(str(path), MAX_FILE).decode("utf-8", errors="replace") if path.is_file() else None
-            self._parsed[file] = None if text is None else parse(text, file, self._words.options)
+            self._parsed[file] = None if text is None else parse(self._same(text), file, self._words.options)
         return self._parsed[file]
+
+    def _same(self, text: str) -> str:
+        for one, other in self._words.table.same.items():
+            text = text.replace(f"{one}->", f"{other}->")
+        return text
 
     def function(self, name: str) -> CFunction | None:
         """A function of the tree, from the first file that defines it."""
@@ -167,7 +172,7 @@ class Auditor:
         self.tree = tree
         self._words = words
         self._units = units
-        self.texts = Texts(variant, words)
+        self.texts = Texts(variant, words, units.opaque)
         self._inline = frozenset(units.inline)
 
     def find(self, name: str) -> CFunction | None:
@@ -180,7 +185,7 @@ class Auditor:
         function = self.tree.function(unit.c)
         if function is None:
             return None
-        text = self.texts.nfa(unit.text, exceptions, used)
+        text = self.texts.nfa(unit, exceptions, used)
         if text is None:
             return None
         machine = Machine(self._words, self.find, exceptions)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _TRANSPARENT: Final = frozenset(
     ("likely", "unlikely", "READ_ONCE", "data_race", "__cond_lock", "WARN_ON", "WARN_ON_ONCE", "rcu_dereference")
 )
-#: Macros that a kernel without CONFIG_DEBUG_VM and lockdep does not evaluate.
-_IGNORED: Final = re.compile(r"VM_(?:BUG|WARN)_ON|lockdep_|ASSERT_EXCLUSIVE")
+#: Macros that say what holds anyway.
+_IGNORED: Final = re.compile(r"(?:VM_)?BUG_ON|VM_WARN_ON|lockdep_|ASSERT_EXCLUSIVE")
 #: Macros that write their second argument to their first.
 _STORES: Final = frozenset(("WRITE_ONCE", "smp_store_release", "rcu_assign_pointer"))
 _FALSE: Final = frozenset(("0", "false", "NULL", "FALSE"))

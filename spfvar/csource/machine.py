@@ -32,6 +32,8 @@ Facts = frozenset[tuple[str, Value]]
 
 _FLAGS: Final = re.compile(r"VM_FAULT_\w+(?: ?\| ?VM_FAULT_\w+)*")
 _MASKED: Final = re.compile(r"(\w+) & \(?(VM_FAULT_\w+(?: ?\| ?VM_FAULT_\w+)*)\)?")
+#: A variable that a longer condition asks first.
+_ALSO: Final = re.compile(r"(\w+) && ")
 _ADDED: Final = re.compile(r"(\w+) \|= (VM_FAULT_\w+(?: ?\| ?VM_FAULT_\w+)*)")
 _WORDS: Final = re.compile(r"[A-Za-z_]\w*(?:(?:->|\.)\w+)*")
 #: Flags that stand for several.
@@ -92,6 +94,7 @@ class Machine:
         self._find = find
         self._exceptions = tuple(exceptions)
         self._prepared: dict[str, Prepared] = {}
+        self._lasting: dict[str, bool] = {}
         #: Exceptions that were of use, calls that no word is known of, and functions that were read.
         self.used: set[Exemption] = set()
         self.unknown: dict[str, str] = {}
@@ -124,6 +127,9 @@ class Machine:
             yield pending[0], (stack, pending[1:])
             return
         for edges, further in self._step(stack):
+            if any(self._is_cut(stack, edge.letter) for edge in edges):
+                yield None, state  # for ever: no end is reached
+                continue
             shown = tuple(edge for edge in edges if not self._hidden(stack, edge.letter))
             yield (shown[0], (further, shown[1:])) if shown else (None, (further, ()))
 
@@ -152,7 +158,16 @@ class Machine:
         frame = stack[-1]
         live = self._prepared[frame.function].live[node]
         known = frame.facts if facts is None else facts
-        return (*stack[:-1], _Frame(frame.function, node, frozenset(fact for fact in known if fact[0] in live)))
+        kept = frozenset(fact for fact in known if fact[0] in live or self._lasts(fact[0]))
+        return (*stack[:-1], _Frame(frame.function, node, kept))
+
+    def _lasts(self, text: str) -> bool:
+        """Is it about what no function of a fault changes, so that another one may ask again?"""
+        if text not in self._lasting:
+            table = self._words.table
+            stable = any(name in text for name in table.stable)
+            self._lasting[text] = stable and _variables(text) <= frozenset(table.context)
+        return self._lasting[text]
 
     def _edge(self, stack: _Stack, letter: str, line: int) -> Edge:
         function = self.entered[stack[-1].function]
@@ -160,6 +175,13 @@ class Machine:
 
     def _edges(self, stack: _Stack, word: Word, line: int) -> tuple[Edge, ...]:
         return tuple(self._edge(stack, letter, line) for letter in word.letters)
+
+    def _know(self, stack: _Stack, text: str, value: Value) -> _Stack:
+        """With one fact more, if anybody may still ask for it."""
+        frame = stack[-1]
+        if text not in self._prepared[frame.function].live[frame.node]:
+            return stack
+        return (*stack[:-1], replace(frame, facts=frame.facts | {(text, value)}))
 
     def _forgotten(self, stack: _Stack, into: str) -> _Stack:
         """Who is called writes through a pointer: its callers do not know any more what is there."""
@@ -169,6 +191,9 @@ class Machine:
         return (*below, stack[-1])
 
     def _assign(self, stack: _Stack, node: Assign) -> Iterator[_Way]:
+        if node.value is not None and self._words.table.same.get(node.value) == node.into:
+            yield (), self._at(stack, node.next)  # it is that anyway
+            return
         facts = self._written(stack[-1].facts, node.into, None if node.value is None else self._value(stack, node.value))
         yield self._edges(stack, self._words.store(node.into), node.line), self._at(
             self._forgotten(stack, node.into), node.next, facts
@@ -190,6 +215,9 @@ class Machine:
         for parameter, arg in zip(self.entered[callee.function].parameters, node.call.args, strict=False):
             if parameter in found and arg.isidentifier() and not arg.isupper():
                 facts = frozenset(fact for fact in facts if fact[0] != arg) | {(arg, found[parameter])}
+        for text, known in found.items():
+            if self._lasts(text):
+                facts = frozenset(fact for fact in facts if fact[0] != text) | {(text, known)}
         return (*stack[:-2], replace(caller, facts=facts))
 
     def _came_back(self, stack: _Stack, value: Value | None) -> Iterator[_Way]:
@@ -226,7 +254,7 @@ class Machine:
                 if assumed is None or bool(assumed) == value:
                     shown = self._edge(stack, f"{word.letters[0]} = {int(outcome)}", call.line)
                     for stores, further in self._resulted(after, node, value):
-                        yield (shown, *stores), further
+                        yield (shown, *stores), self._know(further, f"IS_ERR({node.into})", not value)
             return
         for stores, further in self._resulted(after, node, assumed):
             yield (*self._edges(stack, word, call.line), *stores), further
@@ -279,7 +307,9 @@ class Machine:
                 value = outcome != word.negated
                 if assumed is None or assumed == value:
                     shown = self._edge(stack, f"{word.letters[0]} = {int(outcome)}", node.line)
-                    yield (shown,), self._at(stack, node.yes if value else node.no)
+                    further = self._at(stack, node.yes if value else node.no)
+                    asked = _ALSO.match(node.text)
+                    yield (shown,), self._know(further, asked[1], True) if asked and value else further
             return
         known = assumed
         if known is None:
@@ -314,13 +344,12 @@ class Machine:
             if parameter == arg:
                 same.add(parameter)
         for text, value in stack[-1].facts:  # what is known of something that has the same name there
-            names = {name.partition("->")[0].partition(".")[0] for name in _WORDS.findall(text)}
-            names = {name for name in names if name.islower() and f"{name}(" not in text}
-            if names and names <= same:
+            names = _variables(text)
+            if names and names <= same | frozenset(self._words.table.context):
                 facts.add((text, value))
         prepared = self._prepared[callee.name]
         entry = prepared.graph.entry
-        known = frozenset(fact for fact in facts if fact[0] in prepared.live[entry])
+        known = frozenset(fact for fact in facts if fact[0] in prepared.live[entry] or self._lasts(fact[0]))
         after = self._after_call(stack, call, Word("unknown"))
         return (*after, _Frame(callee.name, entry, known))
 
@@ -393,6 +422,12 @@ class Machine:
                 self.used.add(entry)
                 return True
         return False
+
+
+def _variables(text: str) -> set[str]:
+    """The variables that an expression begins from."""
+    names = {name.partition("->")[0].partition(".")[0] for name in _WORDS.findall(text)}
+    return {name for name in names if name.islower() and f"{name}(" not in text}
 
 
 def _locks(graph: Graph, words: Words) -> dict[str, str]:

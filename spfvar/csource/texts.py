@@ -11,10 +11,11 @@ from typing import Any, Final
 from spfvar.automata.automaton import Automaton
 from spfvar.automata.extract import StrategyError
 from spfvar.csource.nfa import Edge, Nfa, build
-from spfvar.csource.units import Exemption
+from spfvar.csource.units import Exemption, Unit
 from spfvar.csource.words import Words
 from spfvar.kernel.faults import NOTIFIES, fault_texts
 from spfvar.kernel.writers import CALLS, writer_texts
+from spfvar.mm.vmf import VmFault
 from spfvar.ops import codes as c
 from spfvar.ops.op import Call, Op, Steps
 from spfvar.ops.primitives import choose, work
@@ -50,18 +51,18 @@ _NEVER: Final = frozenset(
 class Texts(Stack):
     """A variant's hook points, of which some are one step where another one calls them."""
 
-    def __init__(self, variant: Variant, words: Words) -> None:
+    def __init__(self, variant: Variant, words: Words, opaque: Iterable[str] = ()) -> None:
         super().__init__(variant)
         self._words = words
-        self._opaque = frozenset(words.table.hooks.values())
+        self._opaque = frozenset((*words.table.hooks.values(), *opaque))
         self._whole = Stack(variant)
-        for _, _, text in fault_texts(_ALWAYS, _FILES):
+        for _, _, text in fault_texts(_ALWAYS, _FILES, anywhere=True):
             self._whole.automaton("fault", text)
         for call in CALLS:
             for text in writer_texts(call):
                 self._whole.automaton(call, text)
         self._calls = self._whole.calls()
-        self._automata: dict[str, list[Automaton]] = {}
+        self._automata: dict[tuple[str, bool], list[Automaton]] = {}
 
     def _resolve(self, name: str, args: tuple[Any, ...]) -> Steps:
         if name in self._opaque:
@@ -76,15 +77,16 @@ class Texts(Stack):
                 return value
         return last
 
-    def automata(self, hook: str) -> list[Automaton]:
+    def automata(self, hook: str, writes: bool = False) -> list[Automaton]:
         """The automata of a hook point, one per list of arguments that some fault or writer calls it with."""
-        if hook not in self._automata:
-            self._automata[hook] = [
+        key = (hook, writes)
+        if key not in self._automata:
+            self._automata[key] = [
                 self.automaton(hook, self._text_of(call), keep=False)
                 for call in self._calls
-                if call.target == hook
+                if call.target == hook and not (writes and any(_reads(arg) for arg in call.args))
             ]
-        return self._automata[hook]
+        return self._automata[key]
 
     def _text_of(self, call: Call) -> Callable[[], Steps]:
         def text() -> Steps:
@@ -93,9 +95,12 @@ class Texts(Stack):
 
         return text
 
-    def nfa(self, hook: str, exceptions: Iterable[Exemption], used: set[Exemption]) -> Nfa | None:
+    def nfa(
+        self, unit: Unit, exceptions: Iterable[Exemption], used: set[Exemption]
+    ) -> Nfa | None:
         """The hook point's graph of letters; None if nothing calls it.  ``used`` gets exceptions of use."""
-        automata = self.automata(hook)
+        hook = unit.text
+        automata = self.automata(hook, unit.writes)
         if not automata:
             return None
         hiding = [entry for entry in exceptions if entry.kind in ("text", "both", "cut") and entry.concerns(hook)]
@@ -110,6 +115,10 @@ class Texts(Stack):
         return frozenset(
             op.where for automaton in self.automata(hook) for op in automaton.ops() if op.where and op.code != c.END
         )
+
+
+def _reads(arg: object) -> bool:
+    return isinstance(arg, VmFault) and not arg.write
 
 
 #: Which automaton, which node, and the outcomes of steady primitives that the path has had.

@@ -45,18 +45,18 @@ def _mappings(files: Sequence[tuple[Vma, Extra]]) -> Iterator[tuple[Vma, Extra]]
 
 
 def fault_texts(
-    always: Extra = ALWAYS, files: Sequence[tuple[Vma, Extra]] = FILES
+    always: Extra = ALWAYS, files: Sequence[tuple[Vma, Extra]] = FILES, anywhere: bool = False
 ) -> Iterator[tuple[bool, bool, Callable[[], Steps]]]:
     """Each fault's text, with whether it is a write and whether user mode's.
 
     The kernel itself reads and writes plain mappings only.  ``always``: facts of every mapping;
-    ``files``: the mappings of files.
+    ``files``: the mappings of files; ``anywhere``: the kernel reads and writes the others, too.
     """
     for of_vma, extra in _mappings(files):
         vma = RaceVma.model_validate({"name": "map", "start": 0, "pages": 2, **of_vma})
         of_race = [RaceFile.model_validate({"name": "data", "pages": 2, "cached": "none"})] if vma.file else []
         special = extra or set(of_vma) - {"file", "fault_around", "sharing"}
         for write in (False, True):
-            for user in (True,) if special else (True, False):
+            for user in (True,) if special and not anywhere else (True, False):
                 facts = Facts("map", write=write, user=user, extra=always + extra)
                 yield write, user, fault_text(small_race(of_race, [vma], facts), facts)

@@ -18,12 +18,13 @@ from spfvar.toml_input import load_toml
 
 
 class Unit(BaseModel):
-    """A function of the kernel beside a hook point; ``writer``: hook points of writers, not of faults."""
+    """A function of the kernel beside a hook point; ``writes``: only as faults that write call it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     c: str
     text: str
+    writes: bool = False
 
 
 #: What an exception may say: a condition (or a call's result) that always, or never, holds; a call of C behind which
@@ -100,7 +101,7 @@ class Units(BaseModel):
     """What is compared for a release line; ``files`` in the order in which a function is looked for.
 
     ``inline``: functions that are read as if they stood where they are called; ``aliases``: calls by another name
-    that are such a function, as a pointer to it is.
+    that are such a function, as a pointer to it is; ``opaque``: hook points of texts alone that are one step.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -108,6 +109,7 @@ class Units(BaseModel):
     kernels: list[str]
     files: list[str]
     inline: list[str] = Field(default_factory=list)
+    opaque: list[str] = Field(default_factory=list)
     aliases: dict[str, str] = Field(default_factory=dict)
     unit: list[Unit]
     exception: list[ExceptionEntry] = Field(default_factory=list)

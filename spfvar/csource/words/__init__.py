@@ -41,6 +41,8 @@ class WordsFile(BaseModel):
     stores: dict[str, str] = Field(default_factory=dict)
     once: list[str] = Field(default_factory=list)
     steady: list[str] = Field(default_factory=list)
+    context: list[str] = Field(default_factory=list)
+    same: dict[str, str] = Field(default_factory=dict)
     stable: list[str] = Field(default_factory=list)
     python: dict[str, str] = Field(default_factory=dict)
     texts: dict[str, str] = Field(default_factory=dict)
