@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Literal
 
 from spfvar.csource.machine import Machine
-from spfvar.csource.nfa import END, Comparison, Edge, Gap
+from spfvar.csource.nfa import Comparison, Edge, Gap, Nfa
 from spfvar.csource.parse import CFunction, CSource, parse
 from spfvar.csource.texts import Texts
-from spfvar.csource.units import Exemption, Unit, Units, units_for
+from spfvar.csource.units import TEXT_KINDS, Exemption, Unit, Units, units_for
 from spfvar.csource.words import Words, words_for
-from spfvar.errors import InputError, nearest, unknown
+from spfvar.errors import InputError, unknown
 from spfvar.plugins.variant import Variant
 from spfvar.reading import read_file
 
@@ -165,6 +165,16 @@ class Audit:
         return not self.differences and not self.stale
 
 
+@dataclass(frozen=True, slots=True)
+class _Code:
+    """A function's graph, with what was of use for it."""
+
+    nfa: Nfa
+    used: frozenset[Exemption]
+    read: tuple[str, ...]
+    unknown: dict[str, str]
+
+
 class Auditor:
     """Compares functions of a tree with a design's texts."""
 
@@ -174,6 +184,8 @@ class Auditor:
         self._units = units
         self.texts = Texts(variant, words, units.opaque)
         self._inline = frozenset(units.inline)
+        self._codes: dict[tuple[Unit, frozenset[Exemption]], _Code] = {}
+        self._text_graphs: dict[tuple[Unit, frozenset[Exemption]], tuple[Nfa | None, frozenset[Exemption]]] = {}
 
     def find(self, name: str) -> CFunction | None:
         """A function that is read as if it stood where it is called."""
@@ -185,16 +197,33 @@ class Auditor:
         function = self.tree.function(unit.c)
         if function is None:
             return None
-        text = self.texts.nfa(unit, exceptions, used)
+        text, of_text = self._text(unit, frozenset(one for one in exceptions if one.kind in TEXT_KINDS))
         if text is None:
             return None
-        machine = Machine(self._words, self.find, exceptions)
-        code = machine.nfa(function)
-        used |= machine.used
-        gaps = Comparison(code, text).gaps()
+        code = self._code(unit, function, frozenset(one for one in exceptions if one.kind != "text"))
+        used |= of_text | code.used
         tests = frozenset(self._words.table.tested)
+        gaps = Comparison(code.nfa, text).gaps()
         found = tuple(_difference(unit, function, gap, tests) for gap in gaps)
-        return Compared(unit, function, found, tuple(machine.entered), machine.unknown)
+        return Compared(unit, function, found, code.read, code.unknown)
+
+    def _text(
+        self, unit: Unit, exceptions: frozenset[Exemption]
+    ) -> tuple[Nfa | None, frozenset[Exemption]]:
+        key = (unit, exceptions)
+        if key not in self._text_graphs:
+            used: set[Exemption] = set()
+            made = self.texts.nfa(unit, exceptions, used)
+            self._text_graphs[key] = made, frozenset(used)
+        return self._text_graphs[key]
+
+    def _code(self, unit: Unit, function: CFunction, exceptions: frozenset[Exemption]) -> _Code:
+        key = (unit, exceptions)
+        if key not in self._codes:
+            machine = Machine(self._words, self.find, sorted(exceptions, key=str))
+            nfa = machine.nfa(function)
+            self._codes[key] = _Code(nfa, frozenset(machine.used), tuple(machine.entered), machine.unknown)
+        return self._codes[key]
 
 
 def _difference(unit: Unit, function: CFunction, gap: Gap, tests: frozenset[str]) -> Difference:
@@ -242,22 +271,20 @@ def audit_with(
     told(len(chosen), len(chosen))
     used_ones, stale = [], []
     for entry in exceptions:
-        places = [one.unit for one, used in zip(compared, needed, strict=True) if entry in used]
-        if any(_needs(auditor, unit, exceptions, entry) for unit in places):
+        places = [one for one, used in zip(compared, needed, strict=True) if entry in used]
+        if any(_needs(auditor, one, exceptions, entry) for one in places):
             used_ones.append(entry)
         elif not functions:
             stale.append(entry)
-    lines = frozenset().union(*(auditor.texts.lines(one.unit.text) for one in compared))
+    lines = frozenset().union(*(auditor.texts.lines(one.unit) for one in compared))
     return Audit(name, release, tuple(compared), tuple(untold), tuple(used_ones), tuple(stale), len(lines))
 
 
-def _needs(auditor: Auditor, unit: Unit, exceptions: Iterable[Exemption], entry: Exemption) -> bool:
+def _needs(auditor: Auditor, one: Compared, exceptions: Iterable[Exemption], entry: Exemption) -> bool:
     """Is there a difference more without the exception?"""
-    rest = [one for one in exceptions if one is not entry]
-    before, after = auditor.compare(unit, tuple(exceptions), set()), auditor.compare(unit, rest, set())
-    assert before is not None
+    after = auditor.compare(one.unit, [other for other in exceptions if other is not entry], set())
     assert after is not None
-    return {(d.direction, d.letter) for d in after.differences} != {(d.direction, d.letter) for d in before.differences}
+    return {(d.direction, d.letter) for d in after.differences} != {(d.direction, d.letter) for d in one.differences}
 
 
 def _chosen(auditor: Auditor, units: Units, functions: Sequence[str]) -> list[Unit]:

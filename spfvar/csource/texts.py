@@ -110,10 +110,14 @@ class Texts(Stack):
             raise StrategyError(f"{hook} has more than {MAX_STATES} states")
         return made
 
-    def lines(self, hook: str) -> frozenset[str]:
+    def lines(self, unit: Unit) -> frozenset[str]:
         """The lines of the hook point's own text that yield a primitive or a call, as ``file:line``."""
+        automata = self.automata(unit.text, unit.writes)
         return frozenset(
-            op.where for automaton in self.automata(hook) for op in automaton.ops() if op.where and op.code != c.END
+            op.where
+            for automaton in automata
+            for op in automaton.ops()
+            if op.where and op.where.partition(":")[0] != __file__ and op.code != c.END
         )
 
 

@@ -33,6 +33,10 @@ Kind = Literal["always", "never", "cut", "c", "text", "both"]
 KINDS: Final[tuple[Kind, ...]] = ("always", "never", "cut", "c", "text", "both")
 
 
+#: Those that a text's graph depends on.
+TEXT_KINDS: Final = frozenset(("text", "both", "cut"))
+
+
 @dataclass(frozen=True, slots=True)
 class Exemption:
     """One thing that a text leaves out, or has besides, and why.
