@@ -136,7 +136,7 @@ class Extractor:
         return [Call(target, args) for target, args in self._functions]
 
     def returns(self, call: Call) -> tuple[Hashable, ...]:
-        """Every value that a call may return, in order of appearance.  Raises StrategyError as `automaton`."""
+        """Every value that a call may return, in order of appearance.  Raises StrategyError."""
         return tuple(dict.fromkeys(self._call(call, call.name).returns()))
 
     def callees(self, call: Call) -> list[Call]:

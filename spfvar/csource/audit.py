@@ -1,7 +1,7 @@
 """The C of a kernel tree beside a design's text, function by function.
 
-For each function that a hook point is the text of: the shortest path of letters that one side has and the other
-lacks, in both directions.  What a text leaves out is excepted by name; an exception without use is told, too.
+For each function that a hook point is the text of: the shortest path of letters that one side has and the
+other lacks, in both directions.  What a text leaves out is excepted by name; an exception without use is told.
 """
 
 from __future__ import annotations
@@ -33,20 +33,27 @@ class Tree:
     def __init__(self, root: str | Path, words: Words, units: Units) -> None:
         self.root = Path(root)
         if not self.root.is_dir():
-            raise InputError("no such directory", file=str(root), key="--tree", expected="a kernel's source tree")
+            raise InputError(
+                "no such directory", file=str(root), key="--tree", expected="a kernel's source tree"
+            )
         self._words = words
         self._units = units
         self._parsed: dict[str, CSource | None] = {}
         if not any((self.root / file).is_file() for file in units.files):
             raise InputError(
-                "this is no kernel's source tree", file=str(root), key="--tree", expected=f"{units.files[0]} in it"
+                "this is no kernel's source tree",
+                file=str(root),
+                key="--tree",
+                expected=f"{units.files[0]} in it",
             )
 
     def source(self, file: str) -> CSource | None:
         """A file's functions; None if the tree has no such file."""
         if file not in self._parsed:
             path = self.root / file
-            text = read_file(str(path), MAX_FILE).decode("utf-8", errors="replace") if path.is_file() else None
+            text = (
+                read_file(str(path), MAX_FILE).decode("utf-8", errors="replace") if path.is_file() else None
+            )
             self._parsed[file] = None if text is None else parse(self._same(text), file, self._words.options)
         return self._parsed[file]
 
@@ -73,8 +80,9 @@ class Tree:
 class Difference:
     """A letter that one side has and the other lacks.
 
-    ``function`` (of the kernel) and ``hook`` are compared; ``path`` are the letters to it, the last is the one;
-    ``where`` is its ``file:line``, ``at`` the function it stands in; ``instead`` what the other side has there.
+    ``function`` (of the kernel) and ``hook`` are compared; ``path`` are the letters to it, the last is the
+    one; ``where`` is its ``file:line``, ``at`` the function it stands in; ``instead`` what the other side has
+    there; ``guard``: it is a test; ``behind``: another difference is on the way.
     """
 
     function: str
@@ -111,8 +119,9 @@ class Difference:
         """One entry of the JSON list."""
         file, _, line = self.c_line.rpartition(":")
         return {
-            "function": self.function, "hook": self.hook, "at": self.at, "file": file, "line": int(line) if line else self.line,
-            "text_line": self.text_line, "direction": self.direction, "letters": list(self.path),
+            "function": self.function, "hook": self.hook, "at": self.at,
+            "file": file, "line": int(line) if line else self.line, "text_line": self.text_line,
+            "direction": self.direction, "letters": list(self.path),
             "instead": [edge.letter for edge in self.instead], "guard": self.guard, "exception": None,
         }  # fmt: skip
 
@@ -132,7 +141,7 @@ class Compared:
 class Audit:
     """A design beside a tree.
 
-    ``used``: exceptions that are needed; ``stale``: those that are not; ``lines``: lines of the text that yield.
+    ``used``: exceptions that are needed; ``stale``: those that are not; ``lines``: of the text, that yield.
     """
 
     variant: str
@@ -185,7 +194,9 @@ class Auditor:
         self.texts = Texts(variant, words, units.opaque)
         self._inline = frozenset(units.inline)
         self._codes: dict[tuple[Unit, frozenset[Exemption]], _Code] = {}
-        self._text_graphs: dict[tuple[Unit, frozenset[Exemption]], tuple[Nfa | None, frozenset[Exemption]]] = {}
+        self._text_graphs: dict[
+            tuple[Unit, frozenset[Exemption]], tuple[Nfa | None, frozenset[Exemption]]
+        ] = {}
 
     def find(self, name: str) -> CFunction | None:
         """A function that is read as if it stood where it is called."""
@@ -193,7 +204,7 @@ class Auditor:
         return self.tree.function(name) if name in self._inline else None
 
     def compare(self, unit: Unit, exceptions: Sequence[Exemption], used: set[Exemption]) -> Compared | None:
-        """A function beside its hook point; None if the design has no such hook point's text, or the tree no function."""
+        """A function beside its hook point; None if the design, or the tree, has no such one."""
         function = self.tree.function(unit.c)
         if function is None:
             return None
@@ -207,9 +218,7 @@ class Auditor:
         found = tuple(_difference(unit, function, gap, tests) for gap in gaps)
         return Compared(unit, function, found, code.read, code.unknown)
 
-    def _text(
-        self, unit: Unit, exceptions: frozenset[Exemption]
-    ) -> tuple[Nfa | None, frozenset[Exemption]]:
+    def _text(self, unit: Unit, exceptions: frozenset[Exemption]) -> tuple[Nfa | None, frozenset[Exemption]]:
         key = (unit, exceptions)
         if key not in self._text_graphs:
             used: set[Exemption] = set()
@@ -232,7 +241,16 @@ def _difference(unit: Unit, function: CFunction, gap: Gap, tests: frozenset[str]
     guard = last.letter.partition(" = ")[0] in tests
     path = tuple(edge.letter for edge in gap.word)
     return Difference(
-        unit.c, unit.text, direction, path, last.function, last.where, function.line, gap.instead, guard, gap.behind
+        unit.c,
+        unit.text,
+        direction,
+        path,
+        last.function,
+        last.where,
+        function.line,
+        gap.instead,
+        guard,
+        gap.behind,
     )
 
 
@@ -284,7 +302,9 @@ def _needs(auditor: Auditor, one: Compared, exceptions: Iterable[Exemption], ent
     """Is there a difference more without the exception?"""
     after = auditor.compare(one.unit, [other for other in exceptions if other is not entry], set())
     assert after is not None
-    return {(d.direction, d.letter) for d in after.differences} != {(d.direction, d.letter) for d in one.differences}
+    return {(d.direction, d.letter) for d in after.differences} != {
+        (d.direction, d.letter) for d in one.differences
+    }
 
 
 def _chosen(auditor: Auditor, units: Units, functions: Sequence[str]) -> list[Unit]:

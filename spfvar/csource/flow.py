@@ -1,7 +1,7 @@
 """A C function as a graph: calls, assignments, tests and returns, in the order in which C evaluates them.
 
-goto, loops, switch, ``&&`` and ``||``, the conditional operator and assignments in conditions are resolved; what is
-left in a node is one call, or one expression without any.
+goto, loops, switch, ``&&`` and ``||``, the conditional operator and assignments in conditions are resolved;
+what is left in a node is one call, or one expression without any.
 """
 
 from __future__ import annotations
@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
 #: Macros that give the value of their last argument.
 _TRANSPARENT: Final = frozenset(
-    ("likely", "unlikely", "READ_ONCE", "data_race", "__cond_lock", "WARN_ON", "WARN_ON_ONCE", "rcu_dereference")
+    (
+        "likely",
+        "unlikely",
+        "READ_ONCE",
+        "data_race",
+        "__cond_lock",
+        "WARN_ON",
+        "WARN_ON_ONCE",
+        "rcu_dereference",
+    )
 )
 #: Macros that say what holds anyway.
 _IGNORED: Final = re.compile(r"(?:VM_)?BUG_ON|VM_WARN_ON|lockdep_|ASSERT_EXCLUSIVE")
@@ -103,7 +112,9 @@ def successors(node: GraphNode) -> tuple[int, ...]:
 
 
 def graph_of(
-    function: CFunction, is_word: Callable[[str], bool] = lambda text: False, options: frozenset[str] = frozenset()
+    function: CFunction,
+    is_word: Callable[[str], bool] = lambda text: False,
+    options: frozenset[str] = frozenset(),
 ) -> Graph:
     """The graph of a function.
 
@@ -219,7 +230,9 @@ class _Builder:
         value = _unwrapped(value)
         if value.type == "conditional_expression":
             yes = self._returned(_child(value, "consequence"), line)
-            return self._condition(_child(value, "condition"), yes, self._returned(_child(value, "alternative"), line))
+            return self._condition(
+                _child(value, "condition"), yes, self._returned(_child(value, "alternative"), line)
+            )
         if self._is_word(self._text(value)) or _is_not(value) or _is_logical(value):
             yes = self._add(Return("1", line))
             return self._condition(value, yes, self._add(Return("0", line)))
@@ -231,7 +244,11 @@ class _Builder:
 
     def _if_statement(self, node: Node, after: int, inside: _Inside) -> int:
         alternative = node.child_by_field_name("alternative")
-        no = self._compound_like(alternative.named_children, after, inside) if alternative is not None else after
+        no = (
+            self._compound_like(alternative.named_children, after, inside)
+            if alternative is not None
+            else after
+        )
         yes = self._statement(node.child_by_field_name("consequence"), after, inside)
         return self._condition(_child(node, "condition"), yes, no)
 

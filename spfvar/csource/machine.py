@@ -1,7 +1,8 @@
 """A C function as a graph of letters: what a path through it does, in the model's words.
 
-Paths are followed with what is known on them: a variable that was set to a constant or tested, a condition that was
-tested before.  So a path that tests the same thing twice does not go both ways.  What is not known goes either way.
+Paths are followed with what is known on them: a variable that was set to a constant or tested, a condition
+that was tested before.  So a path that tests the same thing twice does not go both ways.  What is not known
+goes either way.
 """
 
 from __future__ import annotations
@@ -9,10 +10,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Final
 
-from spfvar.csource.flow import Assign, Choice, Graph, GraphNode, Jump, Return, Run, Test, graph_of, successors
+from spfvar.csource.flow import (
+    Assign,
+    Choice,
+    Graph,
+    GraphNode,
+    Jump,
+    Return,
+    Run,
+    Test,
+    graph_of,
+    successors,
+)
 from spfvar.csource.nfa import Edge, Nfa, build
 from spfvar.csource.parse import CCall, CFunction
 from spfvar.csource.units import Exemption
@@ -39,7 +50,14 @@ _WORDS: Final = re.compile(r"[A-Za-z_]\w*(?:(?:->|\.)\w+)*")
 #: Flags that stand for several.
 _ALL: Final[Mapping[str, frozenset[str]]] = {
     "VM_FAULT_ERROR": frozenset(
-        "VM_FAULT_OOM VM_FAULT_SIGBUS VM_FAULT_SIGSEGV VM_FAULT_HWPOISON VM_FAULT_HWPOISON_LARGE VM_FAULT_FALLBACK".split()
+        (
+            "VM_FAULT_OOM",
+            "VM_FAULT_SIGBUS",
+            "VM_FAULT_SIGSEGV",
+            "VM_FAULT_HWPOISON",
+            "VM_FAULT_HWPOISON_LARGE",
+            "VM_FAULT_FALLBACK",
+        )
     )
 }
 
@@ -54,7 +72,11 @@ def constant(text: str) -> Value | None:
     """What a text that is a constant is worth; None if it is none."""
     if text in ("0", "false", "NULL"):
         return False
-    if text == "true" or (text.isdigit() and int(text) > 0) or re.fullmatch(r"-E[A-Z]+|ERR_PTR\(-E[A-Z]+\)|&\w+", text):
+    if (
+        text == "true"
+        or (text.isdigit() and int(text) > 0)
+        or re.fullmatch(r"-E[A-Z]+|ERR_PTR\(-E[A-Z]+\)|&\w+", text)
+    ):
         return True
     return flags_of(text) if _FLAGS.fullmatch(text) else None
 
@@ -85,7 +107,7 @@ class Prepared:
 
 
 class Machine:
-    """Follows functions of a tree; ``find`` gives a function that is read as if it stood where it is called."""
+    """Follows functions of a tree; ``find`` gives those that are read as if they stood where they are called."""
 
     def __init__(
         self, words: Words, find: Callable[[str], CFunction | None], exceptions: Iterable[Exemption] = ()
@@ -107,7 +129,9 @@ class Machine:
         start: _State = ((_Frame(function.name, entry, frozenset()),), ())
         made = build([start], self._expand, MAX_STATES)
         if made is None:
-            raise InputError(f"{function.name} has more than {MAX_STATES} states", file=function.file, line=function.line)
+            raise InputError(
+                f"{function.name} has more than {MAX_STATES} states", file=function.file, line=function.line
+            )
         return made
 
     def _enter(self, function: CFunction) -> None:
@@ -194,15 +218,20 @@ class Machine:
         if node.value is not None and self._words.table.same.get(node.value) == node.into:
             yield (), self._at(stack, node.next)  # it is that anyway
             return
-        facts = self._written(stack[-1].facts, node.into, None if node.value is None else self._value(stack, node.value))
-        yield self._edges(stack, self._words.store(node.into), node.line), self._at(
-            self._forgotten(stack, node.into), node.next, facts
+        facts = self._written(
+            stack[-1].facts, node.into, None if node.value is None else self._value(stack, node.value)
+        )
+        yield (
+            self._edges(stack, self._words.store(node.into), node.line),
+            self._at(self._forgotten(stack, node.into), node.next, facts),
         )
 
     def _return(self, stack: _Stack, node: Return) -> Iterator[_Way]:
         if len(stack) == 1:
             return
-        value = dict(stack[-1].facts).get(RETURNED) if node.value == RETURNED else self._value(stack, node.value)
+        value = (
+            dict(stack[-1].facts).get(RETURNED) if node.value == RETURNED else self._value(stack, node.value)
+        )
         yield from self._came_back(self._learned(stack), value)
 
     def _learned(self, stack: _Stack) -> _Stack:
@@ -233,8 +262,9 @@ class Machine:
 
     def _resulted(self, stack: _Stack, node: Run, value: Value | None) -> Iterator[_Way]:
         facts = self._written(stack[-1].facts, node.into, value) if node.into else stack[-1].facts
-        yield self._edges(stack, self._words.store(node.into), node.call.line), self._at(
-            self._forgotten(stack, node.into), node.next, facts
+        yield (
+            self._edges(stack, self._words.store(node.into), node.call.line),
+            self._at(self._forgotten(stack, node.into), node.next, facts),
         )
 
     # --- calls -----------------------------------------------------------------------------------
@@ -288,9 +318,7 @@ class Machine:
             known = assumed if assumed is not None else dict(stack[-1].facts).get(node.text)
             yield from self._either(stack, node, None if known is None else bool(known), node.text)
 
-    def _either(
-        self, stack: _Stack, node: Test, known: bool | None, fact: str | None
-    ) -> Iterator[_Way]:
+    def _either(self, stack: _Stack, node: Test, known: bool | None, fact: str | None) -> Iterator[_Way]:
         for value, to in ((True, node.yes), (False, node.no)):
             if known is None or known == value:
                 facts = stack[-1].facts
@@ -299,7 +327,6 @@ class Machine:
                 yield (), self._at(stack, to, facts)
 
     def _test(self, stack: _Stack, node: Test) -> Iterator[_Way]:
-        function = stack[-1].function
         assumed = self._assumed(stack, node.text)
         word = self._words.condition(node.text)
         if word.letters:
@@ -476,9 +503,7 @@ def _uses(node: GraphNode) -> set[str]:
         masked = _MASKED.fullmatch(node.text)
         if masked is not None:
             found.add(masked[1])
-    elif isinstance(node, Return):
-        found.add(node.value)
-    elif isinstance(node, Assign) and node.value is not None:
+    elif isinstance(node, Return | Assign) and node.value is not None:
         found.add(node.value)
     call = node.call if isinstance(node, Run | Test) else None
     if call is not None:

@@ -15,7 +15,7 @@ END = "end"
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A step that shows: its letter, where it leads, and at which ``file:line`` of which function it stands."""
+    """A step that shows: its letter, where it leads, and the function and ``file:line`` where it stands."""
 
     letter: str
     to: int
@@ -62,7 +62,9 @@ class Nfa:
         )
 
 
-def build(start: Iterable[N], expand: Callable[[N], Iterator[tuple[Edge | None, N]]], limit: int) -> Nfa | None:
+def build(
+    start: Iterable[N], expand: Callable[[N], Iterator[tuple[Edge | None, N]]], limit: int
+) -> Nfa | None:
     """The graph of what ``expand`` gives of each state: (a step that shows or None, the next state).
 
     A state that gives nothing is an end.  The edges' own ``to`` is filled in.  None if it has more than
@@ -120,7 +122,7 @@ class Subsets:
         return self._closures[state]
 
     def steps(self, here: frozenset[int]) -> dict[str, tuple[frozenset[int], Edge]]:
-        """What may come next: each letter, where it leads, and a step that shows it (of several, the first)."""
+        """What may come next: each letter, where it leads, and a step that shows it."""
         if here not in self._steps:
             found: dict[str, list[Edge]] = {}
             for state in sorted(here):
@@ -141,9 +143,9 @@ class Subsets:
 class Gap:
     """What one graph has and the other lacks.
 
-    ``left``: the first graph has it; ``word`` is a shortest way there, each letter with a step of the graph that has
-    it, and its last letter is the one that the other graph lacks ("end": it goes on instead); ``instead`` are the
-    steps that the other graph has there; ``behind``: another gap is on the way.
+    ``left``: the first graph has it; ``word`` is a shortest way there, each letter with a step of the graph
+    that has it, and its last letter is the one that the other graph lacks ("end": it goes on instead);
+    ``instead`` are the steps that the other graph has there; ``behind``: another gap is on the way.
     """
 
     left: bool
@@ -179,7 +181,7 @@ class Comparison:
     def gaps(self) -> list[Gap]:
         """Every letter that a graph has where the other lacks it, each once, by a shortest way to it.
 
-        Behind a gap both go on, as if the letter were no letter there, so that one gap does not hide the next.
+        Behind a gap both go on, as if the letter were none there, so that one gap does not hide the next.
         """
         one, other = self._sides
         found: dict[tuple[bool, str, str], Gap] = {}
@@ -190,29 +192,29 @@ class Comparison:
         while ahead or later:
             place = (ahead or later).popleft()
             to_later = later if place.behind else ahead
-            for letter, pair, edges in self._common(place.pair):
+            for pair, edges in self._common(place.pair):
                 if pair not in seen:
                     seen.add(pair)
                     ways = (*place.ways[0], edges[0]), (*place.ways[1], edges[1])
                     to_later.append(_Place(pair, ways, place.behind))
             for side in (0, 1):
-                for gap, pair in self._lacking(place, side):
+                for gap, behind in self._lacking(place, side):
                     last = gap.word[-1]
                     key = (gap.left, gap.letter, last.where if gap.letter == END else last.function)
                     found.setdefault(key, gap)
-                    if pair is not None and pair not in seen and self._meet(pair):
-                        seen.add(pair)
+                    if behind is not None and behind not in seen and self._meet(behind):
+                        seen.add(behind)
                         ways = (gap.word, place.ways[1]) if side == 0 else (place.ways[0], gap.word)
-                        later.append(_Place(pair, ways, True))
+                        later.append(_Place(behind, ways, True))
         return list(found.values())
 
-    def _common(self, pair: _Pair) -> Iterator[tuple[str, _Pair, tuple[Edge, Edge]]]:
+    def _common(self, pair: _Pair) -> Iterator[tuple[_Pair, tuple[Edge, Edge]]]:
         one, other = self._sides
         there = other.steps(pair[1])
         for letter, (to, edge) in one.steps(pair[0]).items():
             if letter in there:
                 to_other, edge_other = there[letter]
-                yield letter, (to, to_other), (edge, edge_other)
+                yield (to, to_other), (edge, edge_other)
 
     def _lacking(self, place: _Place, side: int) -> Iterator[tuple[Gap, _Pair | None]]:
         """What one side has here and the other lacks, and where both are behind it."""
@@ -228,11 +230,11 @@ class Comparison:
             if not self._explained(side, letter, place.pair):
                 pair = (to, there) if side == 0 else (there, to)
                 yield Gap(side == 0, (*place.ways[side], edge), instead, place.behind), pair
-        if mine.may_end(here) and not yours.may_end(there) and not lacks:
-            if not self._explained_end(1 - side, place.pair):
-                last = place.ways[side][-1] if place.ways[side] else Edge("begin", -1, "", "")
-                word = (*place.ways[side], Edge(END, -1, last.function, last.where))
-                yield Gap(side == 0, word, instead, place.behind), None
+        ends = mine.may_end(here) and not yours.may_end(there) and not lacks
+        if ends and not self._explained_end(1 - side, place.pair):
+            last = place.ways[side][-1] if place.ways[side] else Edge("begin", -1, "", "")
+            word = (*place.ways[side], Edge(END, -1, last.function, last.where))
+            yield Gap(side == 0, word, instead, place.behind), None
 
     def _meet(self, pair: tuple[frozenset[int], frozenset[int]]) -> bool:
         """Have both sides something in common here?  If not, there is nothing to go on with."""
@@ -241,7 +243,7 @@ class Comparison:
         return common or (one.may_end(pair[0]) and other.may_end(pair[1]))
 
     def _explained(self, side: int, letter: str, pair: tuple[frozenset[int], frozenset[int]]) -> bool:
-        """Does the other side have the letter right behind one that this side lacks?  Then that one is the gap."""
+        """Has the other side the letter right behind one that this side lacks?  Then that one is the gap."""
         mine, yours = self._sides[side], self._sides[1 - side]
         here, there = pair[side], pair[1 - side]
         steps = mine.steps(here)
@@ -254,11 +256,9 @@ class Comparison:
         return False
 
     def _explained_end(self, side: int, pair: tuple[frozenset[int], frozenset[int]]) -> bool:
-        """May the side that goes on end behind a letter that the other lacks?  Then that letter is the gap."""
+        """May the side that goes on end behind a letter that the other lacks?  Then that is the gap."""
         mine = self._sides[side]
         steps = self._sides[1 - side].steps(pair[1 - side])
         return any(
             letter not in steps and mine.may_end(to) for letter, (to, _) in mine.steps(pair[side]).items()
         )
-
-

@@ -44,7 +44,18 @@ _FILES: Final = (
 )
 #: Bookkeeping of the model, whatever it is called.
 _NEVER: Final = frozenset(
-    (c.COUNT, c.SET_REG, c.ADD_REG, c.ADD_REGS, c.MARK, c.WINDOW, c.NEXT_ADDR, c.NEXT_TABLE, c.REG_EQUAL, c.END)
+    (
+        c.COUNT,
+        c.SET_REG,
+        c.ADD_REG,
+        c.ADD_REGS,
+        c.MARK,
+        c.WINDOW,
+        c.NEXT_ADDR,
+        c.NEXT_TABLE,
+        c.REG_EQUAL,
+        c.END,
+    )
 )
 
 
@@ -95,17 +106,18 @@ class Texts(Stack):
 
         return text
 
-    def nfa(
-        self, unit: Unit, exceptions: Iterable[Exemption], used: set[Exemption]
-    ) -> Nfa | None:
+    def nfa(self, unit: Unit, exceptions: Iterable[Exemption], used: set[Exemption]) -> Nfa | None:
         """The hook point's graph of letters; None if nothing calls it.  ``used`` gets exceptions of use."""
         hook = unit.text
         automata = self.automata(hook, unit.writes)
         if not automata:
             return None
-        hiding = [entry for entry in exceptions if entry.kind in ("text", "both", "cut") and entry.concerns(hook)]
+        hiding = [
+            entry for entry in exceptions if entry.kind in ("text", "both", "cut") and entry.concerns(hook)
+        ]
         follow = _Follow(automata, self._words, hiding, used)
-        made = build([(number, 0, frozenset()) for number in range(len(automata))], follow, MAX_STATES)
+        starts: list[_State] = [(number, 0, frozenset()) for number in range(len(automata))]
+        made = build(starts, follow, MAX_STATES)
         if made is None:
             raise StrategyError(f"{hook} has more than {MAX_STATES} states")
         return made
@@ -173,7 +185,11 @@ def letter_of(op: Op, outcome: Hashable, words: Words) -> str | None:
         return None
     letter = _letter(op, words)
     tested = words.is_tested(letter)
-    if not letter or (op.cost == "free" and letter not in words.alphabet) or (tested and len(op.outcomes) < 2):
+    if (
+        not letter
+        or (op.cost == "free" and letter not in words.alphabet)
+        or (tested and len(op.outcomes) < 2)
+    ):
         return None
     return f"{letter} = {int(bool(outcome))}" if tested else letter
 

@@ -54,7 +54,9 @@ def fault_texts(
     """
     for of_vma, extra in _mappings(files):
         vma = RaceVma.model_validate({"name": "map", "start": 0, "pages": 2, **of_vma})
-        of_race = [RaceFile.model_validate({"name": "data", "pages": 2, "cached": "none"})] if vma.file else []
+        of_race = (
+            [RaceFile.model_validate({"name": "data", "pages": 2, "cached": "none"})] if vma.file else []
+        )
         special = extra or set(of_vma) - {"file", "fault_around", "sharing"}
         for write in (False, True):
             for user in (True,) if special and not anywhere else (True, False):

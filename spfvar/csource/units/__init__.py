@@ -1,7 +1,7 @@
-"""Which function of a kernel is which text, and what the text leaves out: exceptions by name, each with a reason.
+"""Which function of a kernel is which text, and what the text leaves out: exceptions, each with a reason.
 
-They are data beside the words of a release.  An exception that is not needed any more is an error: it would hide the
-next difference.
+They are data beside the words of a release.  An exception that is not needed any more is an error: it would
+hide the next difference.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ class Unit(BaseModel):
     writes: bool = False
 
 
-#: What an exception may say: a condition (or a call's result) that always, or never, holds; a call of C behind which
-#: nothing is compared; a letter that only the C or only the text has; one that both have, but not at the same place.
+#: What an exception may say: a condition (or a call's result) that always, or never, holds; a call of C, or a
+#: letter, whose paths are not compared; a letter that only the C or only the text has; one that both have, but
+#: not at the same place.
 Kind = Literal["always", "never", "cut", "c", "text", "both"]
 KINDS: Final[tuple[Kind, ...]] = ("always", "never", "cut", "c", "text", "both")
 
@@ -41,8 +42,9 @@ TEXT_KINDS: Final = frozenset(("text", "both", "cut"))
 class Exemption:
     """One thing that a text leaves out, or has besides, and why.
 
-    ``what`` is a condition as C has it, a call's result ("pte_alloc()"), or a letter.  ``functions``: of the kernel,
-    or the text's hook points, or one of the kernel where another calls it ("callee<caller"); none: everywhere.
+    ``what`` is a condition as C has it, a call's result ("pte_alloc()"), or a letter.  ``functions``: of the
+    kernel, or the text's hook points, or one of the kernel where another calls it ("callee<caller"); none:
+    everywhere.
     """
 
     kind: Kind
@@ -104,8 +106,9 @@ class ExceptionEntry(BaseModel):
 class Units(BaseModel):
     """What is compared for a release line; ``files`` in the order in which a function is looked for.
 
-    ``inline``: functions that are read as if they stood where they are called; ``aliases``: calls by another name
-    that are such a function, as a pointer to it is; ``opaque``: hook points of texts alone that are one step.
+    ``inline``: functions that are read as if they stood where they are called; ``aliases``: calls by another
+    name that are such a function, as a pointer to it is; ``opaque``: hook points of texts alone that are one
+    step.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -117,7 +120,6 @@ class Units(BaseModel):
     aliases: dict[str, str] = Field(default_factory=dict)
     unit: list[Unit]
     exception: list[ExceptionEntry] = Field(default_factory=list)
-
 
     @cached_property
     def exemptions(self) -> tuple[Exemption, ...]:
@@ -138,4 +140,6 @@ def units_for(kernel: str) -> Units:
     for line, units in _all_units().items():
         if release == line or release.startswith((f"{line}.", f"{line}-")):
             return units
-    raise InputError(f"no text is compared with the C of {kernel}", expected=f"one of {', '.join(_all_units())}")
+    raise InputError(
+        f"no text is compared with the C of {kernel}", expected=f"one of {', '.join(_all_units())}"
+    )
