@@ -1,7 +1,7 @@
 """The C of a kernel tree beside a design's text, function by function.
 
 For each function that a hook point is the text of: the shortest path of letters that one side has and the
-other lacks, in both directions.  What a text leaves out is excepted by name; an exception without use is told.
+other lacks, in both directions.  What a text leaves out is excepted by name; one without use is told.
 """
 
 from __future__ import annotations
@@ -266,17 +266,17 @@ def audit(
     release = kernel or variant.kernel
     words, units = words_for(release), units_for(release)
     auditor = Auditor(variant, Tree(root, words, units), words, units)
-    return audit_with(auditor, variant.name, release, units, functions, told)
+    return audit_with(auditor, variant.name, release, units, functions, told=told)
 
 
 def audit_with(
-    auditor: Auditor, name: str, release: str, units: Units, functions: Sequence[str] = (),
+    auditor: Auditor, name: str, release: str, units: Units, functions: Sequence[str] = (), needed: bool = True,
     told: Callable[[int, int], None] = lambda done, total: None,
 ) -> Audit:  # fmt: skip
-    """The same with an auditor that is there."""
+    """The same with an auditor that is there; ``needed``: are the exceptions looked at, each, for its need?"""
     exceptions = units.exemptions
     chosen = _chosen(auditor, units, functions)
-    compared, needed, untold = [], [], []
+    compared, of_use, untold = [], [], []
     for number, unit in enumerate(chosen):
         told(number, len(chosen))
         used: set[Exemption] = set()
@@ -285,12 +285,12 @@ def audit_with(
             untold.append(unit.c)
             continue
         compared.append(one)
-        needed.append(used)
+        of_use.append(used)
     told(len(chosen), len(chosen))
     used_ones, stale = [], []
     for entry in exceptions:
-        places = [one for one, used in zip(compared, needed, strict=True) if entry in used]
-        if any(_needs(auditor, one, exceptions, entry) for one in places):
+        places = [one for one, used in zip(compared, of_use, strict=True) if entry in used]
+        if places and (not needed or any(_needs(auditor, one, exceptions, entry) for one in places)):
             used_ones.append(entry)
         elif not functions:
             stale.append(entry)

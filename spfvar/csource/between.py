@@ -22,8 +22,8 @@ class Touched:
     """A function that a text is compared with, and what became of it.
 
     ``how``: it is "gone", it is "new", its "letters" are others, or its "source" alone is.  ``changed``:
-    functions that were read for it and are written otherwise.  ``gaps``: letters that one tree has and the other lacks.
-    ``calls``: calls without a word that only the second tree has.
+    functions that were read for it and are written otherwise.  ``gaps``: letters that one tree has and the
+    other lacks.  ``calls``: calls without a word that only the second tree has.
     """
 
     unit: Unit

@@ -107,7 +107,7 @@ class Prepared:
 
 
 class Machine:
-    """Follows functions of a tree; ``find`` gives those that are read as if they stood where they are called."""
+    """Follows functions of a tree; ``find`` gives those that are read as if they stood where called."""
 
     def __init__(
         self, words: Words, find: Callable[[str], CFunction | None], exceptions: Iterable[Exemption] = ()

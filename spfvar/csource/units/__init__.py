@@ -28,8 +28,8 @@ class Unit(BaseModel):
 
 
 #: What an exception may say: a condition (or a call's result) that always, or never, holds; a call of C, or a
-#: letter, whose paths are not compared; a letter that only the C or only the text has; one that both have, but
-#: not at the same place.
+#: letter, whose paths are not compared; a letter that only the C or only the text has; one that both have,
+#: but not at the same place.
 Kind = Literal["always", "never", "cut", "c", "text", "both"]
 KINDS: Final[tuple[Kind, ...]] = ("always", "never", "cut", "c", "text", "both")
 
