@@ -2,10 +2,10 @@
 
     python -m benchmarks.noticed --design mmap-lock 6.1 ~/linux-6.1 --design per-vma-6.12 6.12 ~/linux-6.12
 
-A row for each twin of a design: whether recorded faults or calls that are paths of the design's text are none of
-the twin's, and whether the audit finds a difference in the twin's text that the design's does not have.  Without
-a tree, recordings alone; without a recording of that release, the C alone.  A twin that neither notices
-differs in what no table has a letter for, or in a function that is not compared.
+A row for each twin of a design: whether recorded faults or calls that are paths of the design's text are none
+of the twin's, and whether the audit finds a difference in the twin's text that the design's does not have.
+Without a tree, recordings alone; without a recording of that release, the C alone.  A twin that neither
+notices differs in what no table has a letter for, or in a function that is not compared.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from spfvar.plugins.variant import Twin, Variant
 
 @dataclass(frozen=True)
 class Row:
-    """A twin, and who notices it: words that are paths no more, functions that differ (None: not looked at)."""
+    """A twin, and who notices it: words that are no paths, functions that differ (None: not looked at)."""
 
     design: str
     twin: str

@@ -505,6 +505,9 @@ def _uses(node: GraphNode) -> set[str]:
             found.add(masked[1])
     elif isinstance(node, Return | Assign) and node.value is not None:
         found.add(node.value)
+        more = _ADDED.fullmatch(node.value)
+        if more is not None:
+            found.add(more[1])
     call = node.call if isinstance(node, Run | Test) else None
     if call is not None:
         found |= set(call.args)
