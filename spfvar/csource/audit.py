@@ -7,6 +7,7 @@ other lacks, in both directions.  What a text leaves out is excepted by name; on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -198,6 +199,15 @@ class Auditor:
             tuple[Unit, frozenset[Exemption]], tuple[Nfa | None, frozenset[Exemption]]
         ] = {}
 
+    def on(self, tree: Tree, units: Units | None = None) -> Auditor:
+        """The same texts beside another tree, or with other exceptions."""
+        other = copy(self)
+        other.tree = tree
+        other._units = units or self._units
+        other._inline = frozenset(other._units.inline)
+        other._codes, other._text_graphs = {}, {}
+        return other
+
     def find(self, name: str) -> CFunction | None:
         """A function that is read as if it stood where it is called."""
         name = self._units.aliases.get(name, name)
@@ -270,10 +280,10 @@ def audit(
 
 
 def audit_with(
-    auditor: Auditor, name: str, release: str, units: Units, functions: Sequence[str] = (), needed: bool = True,
-    told: Callable[[int, int], None] = lambda done, total: None,
+    auditor: Auditor, name: str, release: str, units: Units, functions: Sequence[str] = (),
+    needed: bool = True, told: Callable[[int, int], None] = lambda done, total: None,
 ) -> Audit:  # fmt: skip
-    """The same with an auditor that is there; ``needed``: are the exceptions looked at, each, for its need?"""
+    """The same with an auditor that is there; ``needed``: is each exception looked at for its need?"""
     exceptions = units.exemptions
     chosen = _chosen(auditor, units, functions)
     compared, of_use, untold = [], [], []
