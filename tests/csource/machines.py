@@ -24,7 +24,7 @@ def machine(
 def words_up_to(nfa: Nfa, length: int) -> set[tuple[str, ...]]:
     """Every word of at most so many letters that ends."""
     found: set[tuple[str, ...]] = set()
-    seen = {((), state) for state in nfa.starts}
+    seen: set[tuple[tuple[str, ...], int]] = {((), state) for state in nfa.starts}
     ahead: list[tuple[tuple[str, ...], int]] = list(seen)
     while ahead:
         word, state = ahead.pop()

@@ -58,7 +58,7 @@ class Exemption:
         ways = {
             "always": f"{self.what} always holds",
             "never": f"{self.what} never holds",
-            "cut": f"{self.what}() is not followed",
+            "cut": f"{self.what} is not followed",
             "c": f"{self.what} is only in the C",
             "text": f"{self.what} is only in the text",
             "both": f"{self.what} is at another place",
