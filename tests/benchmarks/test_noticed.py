@@ -39,8 +39,7 @@ def test_twins_are_those_of_a_design_and_of_any_machine() -> None:
 
 
 def test_a_twin_is_beside_what_the_design_differs_in_itself(tmp_path: Path) -> None:
-    """F1 leaves a check out of filemap_fault, which this tree has no more than the design's other functions."""
-    (found,) = rows(registry(), "mmap-lock", "6.1", str(tree(tmp_path)), ["f1@*"])
+    """H3 grows a stack under mmap_lock for reading; this tree has two functions, which are the design's."""
+    (found,) = rows(registry(), "mmap-lock", "6.1", str(tree(tmp_path)), ["h3@*"])
     assert found.words
-    assert found.functions is not None
-    assert "finish_fault" not in found.functions
+    assert found.functions == ()
