@@ -26,6 +26,7 @@ LAYERS: list[set[str]] = [
     {"simulate", "explore"},
     {"export", "coverage", "hunt", "litmus"},
     {"matrix", "kernel"},
+    {"csource"},
     {"conformance", "scaffold"},
     {"report"},
     {"review"},
