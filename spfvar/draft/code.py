@@ -1,0 +1,122 @@
+"""The Python of a draft, before it is text: lines and branches, each with its line in the patch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+#: As wide as the usual formatters have it.
+WIDTH = 88
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A statement."""
+
+    text: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    """A branch."""
+
+    test: str
+    then: tuple[Node, ...]
+    orelse: tuple[Node, ...]
+    at: int
+
+
+Node = Line | If
+
+
+def negated(test: str) -> str:
+    """The other way round."""
+    if test.startswith("not ") and _is_one(test[4:]):
+        return test[4:]
+    return f"not {test}" if _is_one(test) else f"not ({test})"
+
+
+def joined(left: str, word: str, right: str) -> str:
+    """Two tests with "and" or "or" between them."""
+    other = " or " if word == "and" else " and "
+    parts = [f"({part})" if other in _outside(part) else part for part in (left, right)]
+    return f" {word} ".join(parts)
+
+
+def _is_one(test: str) -> bool:
+    """Does no operator stand outside of parentheses?"""
+    return not any(word in _outside(test) for word in (" and ", " or ", " & ", " == ", " if ", "not "))
+
+
+def _outside(text: str) -> str:
+    """What of an expression is outside of all parentheses."""
+    depth, found = 0, ""
+    for sign in text:
+        depth += (sign in "([") - (sign in ")]")
+        found += sign if depth == 0 else " " if sign == " " and depth == 0 else ""
+    return found
+
+
+def leaves(nodes: Sequence[Node]) -> bool:
+    """Does every way through end with a return?"""
+    if not nodes:
+        return False
+    last = nodes[-1]
+    if isinstance(last, If):
+        return leaves(last.then) and leaves(last.orelse)
+    return last.text.startswith("return")
+
+
+def rendered(nodes: Sequence[Node], depth: int) -> Iterator[str]:
+    """The lines of a body, indented by four blanks per level; comments are lines of the patch."""
+    blank = "    " * depth
+    for node in nodes:
+        if isinstance(node, Line):
+            yield with_comment(blank + node.text, node.at)
+            continue
+        test, then, orelse = node.test, node.then, node.orelse
+        if not then:
+            test, then, orelse = negated(test), orelse, ()
+        yield with_comment(f"{blank}if {test}:", node.at)
+        yield from rendered(then, depth + 1)
+        if not orelse:
+            continue
+        if leaves(then):
+            yield from rendered(orelse, depth)
+        elif len(orelse) == 1 and isinstance(orelse[0], If):
+            first, *rest = rendered(orelse, depth)
+            yield first.replace("if ", "elif ", 1)
+            yield from rest
+        else:
+            yield f"{blank}else:"
+            yield from rendered(orelse, depth + 1)
+
+
+def with_comment(text: str, at: int) -> str:
+    """A line with its line in the patch behind it, if there is room; a TODO's text is cut if there is none."""
+    text = _fitting(text)
+    commented = f"{text}  # {at}"
+    return commented if at and len(commented) <= WIDTH else text
+
+
+def _fitting(text: str) -> str:
+    """A line without what is too much of its TODOs' texts."""
+    while len(text) > WIDTH:
+        begin = text.rfind('todo("')
+        longest, at = 0, -1
+        while begin >= 0:
+            end = text.find('"', begin + 6)
+            if end - begin > longest:
+                longest, at = end - begin, begin
+            begin = text.rfind('todo("', 0, begin)
+        end = text.find('"', at + 6)
+        inner = text[at + 6 : end].removesuffix("...")
+        if at < 0 or len(inner) < 12:
+            return text
+        over = len(text) - WIDTH
+        kept = inner[: max(8, len(inner) - over - 3)].rstrip()
+        if len(kept) + 3 >= len(inner):
+            return text
+        text = f"{text[: at + 6]}{kept}...{text[end:]}"
+    return text
