@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+#: The end of a text that leaves the rest to what it is stacked on.
+BELOW = "return (yield from below)"
 #: As wide as the usual formatters have it.
 WIDTH = 88
 
@@ -66,6 +68,30 @@ def leaves(nodes: Sequence[Node]) -> bool:
     if isinstance(last, If):
         return leaves(last.then) and leaves(last.orelse)
     return last.text.startswith("return")
+
+
+def simplified(nodes: Sequence[Node]) -> list[Node]:
+    """The same with a result returned where it is set, and without branches that go where all go."""
+    found: list[Node] = []
+    for node in nodes:
+        if isinstance(node, If):
+            node = If(node.test, tuple(simplified(node.then)), tuple(simplified(node.orelse)), node.at)
+        last = found[-1] if found else None
+        if isinstance(node, Line) and isinstance(last, Line) and node.text == f"return {last.text.partition(' = ')[0]}":
+            value = last.text.partition(" = ")[2]
+            value = f"({value})" if value.startswith("yield") else value
+            found[-1] = Line(f"return {value}", last.at)
+            continue
+        if isinstance(node, Line) and node.text == BELOW:
+            while isinstance(last, If) and "yield" not in last.test and not last.orelse and _is_below(last.then):
+                found.pop()
+                last = found[-1] if found else None
+        found.append(node)
+    return found
+
+
+def _is_below(nodes: Sequence[Node]) -> bool:
+    return len(nodes) == 1 and isinstance(nodes[0], Line) and nodes[0].text == BELOW
 
 
 def rendered(nodes: Sequence[Node], depth: int) -> Iterator[str]:

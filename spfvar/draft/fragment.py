@@ -14,7 +14,9 @@ _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'')
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """Statements as text, and where each of its lines is; ``begins``: they begin where the function does.
+    """Statements as text, and where each of its lines is.
+
+    ``begins``: they begin where the function does, ``ends``: they end where it does.
 
     ``at`` has the number of each line in the patch, ``changed`` whether it is one that the patch changes.
     """
@@ -23,6 +25,7 @@ class Fragment:
     at: tuple[int, ...]
     changed: tuple[bool, ...]
     begins: bool
+    ends: bool = False
 
 
 def fragment(lines: Sequence[PieceLine]) -> Fragment:
@@ -30,7 +33,7 @@ def fragment(lines: Sequence[PieceLine]) -> Fragment:
     texts = without_comments([line.text for line in lines])
     first = next((i + 1 for i, text in enumerate(texts) if text.startswith("{")), 0)
     last = next((i for i, text in enumerate(texts) if i >= first and text.startswith("}")), len(texts))
-    begins = first > 0
+    begins, end = first > 0, last < len(texts)
     if not begins:
         first = min(last, _cut_begin(texts[:last]))
     last = max(first, _cut_end(texts, first, last))
@@ -40,8 +43,9 @@ def fragment(lines: Sequence[PieceLine]) -> Fragment:
     text = "if (1) {" * closed + "\n".join(kept) + "\n;" + " ".join(ends)
     shown = lines[first:last]
     return Fragment(
-        text, tuple(line.at for line in shown), tuple(line.kind != " " for line in shown), begins
-    )
+        text, tuple(line.at for line in shown), tuple(line.kind != " " for line in shown), begins,
+        end,
+    )  # fmt: skip
 
 
 def without_comments(texts: Sequence[str]) -> list[str]:

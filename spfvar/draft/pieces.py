@@ -25,7 +25,7 @@ class PieceLine:
 class Piece:
     """What a hunk has of one function ("" outside of any): ``whole`` if it defines that function anew.
 
-    ``known``: the file's lines can be told (`PieceLine.at`).
+    ``known``: the file's lines can be told (`PieceLine.at`).  ``hunk``: where the hunk begins in the new source.
     """
 
     file: str
@@ -34,6 +34,7 @@ class Piece:
     lines: tuple[PieceLine, ...]
     whole: bool
     known: bool
+    hunk: int = 0
 
     @property
     def place(self) -> str:
@@ -111,13 +112,18 @@ def _cut(hunk: Hunk) -> Iterator[Piece]:
         number = by_at[line.at]
         found = defined_function(line.text)
         if found and here and not _same_definition(here, line.kind):
-            yield Piece(hunk.file, name, begun, tuple(here), whole, hunk.at is not None)
+            yield Piece(hunk.file, name, begun, tuple(here), whole and _ends(here), hunk.at is not None, hunk.new_start)
             here, whole, begun = [], False, number
         if found and (line.kind != "-" or not whole):
             name, whole = found, line.kind == "+"
         here.append(line)
     if here:
-        yield Piece(hunk.file, name, begun, tuple(here), whole, hunk.at is not None)
+        yield Piece(hunk.file, name, begun, tuple(here), whole and _ends(here), hunk.at is not None, hunk.new_start)
+
+
+def _ends(lines: Sequence[PieceLine]) -> bool:
+    """Does the function's last line come into it?"""
+    return any(line.text.startswith("}") for line in lines if line.kind != "-")
 
 
 def _same_definition(here: Sequence[PieceLine], kind: Kind) -> bool:
@@ -130,6 +136,12 @@ def _same_definition(here: Sequence[PieceLine], kind: Kind) -> bool:
         if line.kind == "-" and defined_function(line.text):
             return True
     return False
+
+
+def defined_in(patch: Patch) -> frozenset[str]:
+    """The functions whose first line a patch shows, in what there is with it."""
+    lines = (line for hunk in patch.hunks for line in hunk.lines if line.kind != "-")
+    return frozenset(name for line in lines if (name := defined_function(line.text)))
 
 
 def _renamed(pieces: Sequence[Piece]) -> dict[str, str]:
@@ -153,4 +165,4 @@ def _defines(line: PieceLine) -> str:
 def _with_name(piece: Piece, name: str) -> Piece:
     if name == piece.function:
         return piece
-    return Piece(piece.file, name, piece.line, piece.lines, whole=False, known=piece.known)
+    return replace(piece, function=name, whole=False)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from spfvar.draft.changes import Change, changes
 from spfvar.draft.code import If, Line, Node
 from spfvar.draft.fragment import fragment
 from spfvar.draft.known import Hook, Known
-from spfvar.draft.pieces import Piece, pieces_of
-from spfvar.draft.translate import RESULTS, Found, Role, State, Translator
+from spfvar.draft.pieces import Piece, defined_in, pieces_of
+from spfvar.draft.translate import RESULTS, Found, Role, Translator
 from spfvar.draft.tree import Expression, Statement, statements_of
 from spfvar.draft.words import normal
 from spfvar.plugins.variant import Variant
@@ -75,15 +75,16 @@ def sketch(patch: Patch, base: Variant) -> Sketch:
     defined = {
         name: frozenset(call.name for one in body for call in one.calls()) for name, body in bodies.items()
     }
+    shown = defined_in(patch)
     helpers = {
         piece.function: bodies[piece.function]
         for piece in pieces
-        if piece.whole and _hook_of_definition(known, piece, defined) is None
+        if piece.whole and _hook_of(known, piece, defined, shown) is None
     }
     parts: list[Part] = []
     rows: list[Row] = []
     for piece in pieces:
-        found, row = _Drafter(known, piece, defined, helpers).drafted()
+        found, row = _Drafter(known, piece, _hook_of(known, piece, defined, shown), helpers).drafted()
         for part in found:
             if part.plain and any(one.plain and one.hook == part.hook for one in parts):
                 row = replace(row, notes=(*row.notes, f"{piece.function} is defined a second time: left out"))
@@ -97,16 +98,18 @@ def _body(piece: Piece) -> tuple[Statement, ...]:
     return statements_of(fragment(piece.after()))
 
 
-def _hook_of_definition(known: Known, piece: Piece, defined: Mapping[str, frozenset[str]]) -> str | None:
-    """The hook point that a new function is.
+def _hook_of(
+    known: Known, piece: Piece, defined: Mapping[str, frozenset[str]], shown: frozenset[str]
+) -> str | None:
+    """The hook point that a function is, or is part of.
 
     A helper beside the function of that name is none, unless it is all that this one calls.  ``defined``: what
-    each function calls that the patch defines.
+    each function calls that the patch defines; ``shown``: the functions that it shows the begin of.
     """
     name = piece.function
     hook = known.hook_of(name) if name else None
-    if hook is not None and hook in defined and name != hook and name.lstrip("_") == hook:
-        return hook if name in defined[hook] else None
+    if hook is not None and hook in shown and name != hook and name.lstrip("_") == hook:
+        return hook if name in defined.get(hook, ()) else None
     return hook
 
 
@@ -116,27 +119,27 @@ class _Drafter:
 
     known: Known
     piece: Piece
-    defined: Mapping[str, frozenset[str]]
+    name: str | None
     helpers: dict[str, tuple[Statement, ...]]
 
     def drafted(self) -> tuple[list[Part], Row]:
         piece = self.piece
         before, after = fragment(piece.before()), fragment(piece.after())
         old, new = statements_of(before), statements_of(after)
-        name = _hook_of_definition(self.known, piece, self.defined) if piece.whole else None
-        if name is None and piece.function:
-            name = None if piece.whole else self.known.hook_of(piece.function)
         if piece.whole:
-            return self._whole(name, new)
-        self.begins = after.begins
-        self.hook = self.known.hook(name) if name is not None else None
+            return self._whole(self.name, new)
+        self.begins, self.ends = after.begins, after.ends
+        self.hook = self.known.hook(self.name) if self.name is not None else None
         parts: list[Part] = []
         found: list[Found] = []
         notes: list[str] = []
         hooks: dict[str, None] = {}
         lost = 0
         for change in changes(old, new):
-            change = _more_tests(self._pruned(change))
+            change, known = self._what_is_new(_more_tests(self._pruned(change)))
+            if known:
+                hooks[self.hook.name if self.hook is not None else ""] = None
+                found += [Found(one.at, one.text, "translated") for one in _leaves(known)]
             if not self._does_something(change):
                 found += self._silent(change)
                 continue
@@ -195,7 +198,8 @@ class _Drafter:
             translator = self._translator(role)
             nodes = translator.text(change.added)
             part = Part(hook, tuple(nodes), change.at, self.piece.function, plain=False)
-            return part, list(translator.found.values()), ""
+            note = f"line {change.at} of the patch: for every call of {hook.name}, not for {self.piece.function}'s alone"
+            return part, list(translator.found.values()), note
         return self._in_function(change) if self.hook is not None else None
 
     def _is_there_already(self, change: Change) -> bool:
@@ -205,9 +209,20 @@ class _Drafter:
             return False
         if _skeleton(change.removed) == _skeleton(change.added):
             return True
-        tests = [one.value for outer in change.added for one in outer.below() if one.kind == "if"]
+        kept = _without_failures(change.added, self._called_in)
+        tests = [one.value for outer in kept for one in outer.below() if one.kind == "if"]
         only = all(test is not None and self._called_in(test) in new for test in tests)
         return only and set(new) <= self.known.mentioned(self.hook.name)
+
+    def _what_is_new(self, change: Change) -> tuple[Change, tuple[Statement, ...]]:
+        """A change without the end of it, if that calls what was called there before; and that end."""
+        removed, added = change.removed, change.added
+        for i in range(len(removed)):
+            for j in range(len(added)):
+                ends = replace(change, removed=removed[i:], added=added[j:])
+                if (i or j) and self._is_there_already(ends):
+                    return replace(change, removed=removed[:i], added=added[:j]), ends.added
+        return change, ()
 
     def _called_in(self, test: Expression) -> str | None:
         """The hook point whose outcome a test is."""
@@ -276,11 +291,16 @@ class _Drafter:
         uses = self._uses(change.added, role)
         role = replace(role, replaces=bool(removed) and uses)
         translator = self._translator(role)
+        result = self._is_last(change)
+        if result:
+            nodes = translator.behind(change.added, result)
+            part = Part(self.hook, tuple(nodes), change.at, self.piece.function, plain=False)
+            return part, list(translator.found.values()), ""
         nodes = translator.text(change.added)
+        note = ""
         if removed and not uses:
             nodes = [self._removed(translator, removed), *nodes]
-        note = ""
-        if not self._is_first(change):
+        if len(nodes) > 1 + bool(removed and not uses) and not self._is_first(change):
             line = f"line {change.at} of the patch is in the middle of {self.piece.function}"
             if uses:
                 note = f"{line}: taken as its begin"
@@ -317,9 +337,23 @@ class _Drafter:
         declared = any(one.kind == "declaration" for one in change.earlier)
         return (declared or self.begins) and self._is_silent(change.earlier)
 
+    def _is_last(self, change: Change) -> str:
+        """C's variable for the result, or "ret", if the change is the last that a function does; else ""."""
+        if not self.ends or change.guards or change.removed or self._is_first(change):
+            return ""
+        *silent, end = change.later or (None,)
+        if any(one is not None and not self._is_silent((one,)) for one in silent):
+            return ""
+        if end is None or (end.kind != "return" and self._is_silent((end,))):
+            return "ret"
+        value = end.value.text if end.kind == "return" and end.value is not None else ""
+        return value if value.isidentifier() else ""
+
     def _does_something(self, change: Change) -> bool:
-        both_leave = [one.kind for one in change.removed] == [one.kind for one in change.added] == ["goto"]
-        return not both_leave and not (self._is_silent(change.removed) and self._is_silent(change.added))
+        kinds = [one.kind for one in change.removed], [one.kind for one in change.added]
+        if kinds == (["goto"], ["goto"]) or (kinds == (["return"], ["return"]) and _is_name(change.added[0])):
+            return False  # a label or a result has another name
+        return not (self._is_silent(change.removed) and self._is_silent(change.added))
 
     def _is_silent(self, statements: Sequence[Statement]) -> bool:
         """Do statements nothing but to compute?"""
@@ -331,8 +365,7 @@ class _Drafter:
     def _steps(self, statements: tuple[Statement, ...]) -> list[Node]:
         """What statements do, as the text of whatever hook point there is."""
         hook = getattr(self, "hook", None) or self.known.hook("handle_mm_fault")
-        translator = self._translator(Role(hook, alone=True))
-        return translator._sequence(statements, State(), lambda _: [], {})
+        return self._translator(Role(hook, alone=True)).steps(statements)
 
     def _silent(self, change: Change) -> tuple[Found, ...]:
         return tuple(
@@ -348,9 +381,9 @@ class _Drafter:
         return self.known.words.classify(call.name, [part.text for part in call.parts]).kind == "silent"
 
     def _hooks_in(self, statements: Sequence[Statement]) -> list[str]:
-        """The hook points and unknown functions that statements call, in order."""
+        """The hook points and unknown functions that statements call, in order, but for what a failure does."""
         found = []
-        for statement in statements:
+        for statement in _without_failures(statements, self._called_in):
             for call in statement.calls():
                 if self._is_silent_call(call):
                     continue
@@ -380,6 +413,22 @@ class _Drafter:
 
     def _translator(self, role: Role) -> Translator:
         return Translator(self.known, role, self.piece.function, self.helpers)
+
+
+def _without_failures(
+    statements: Sequence[Statement], called: Callable[[Expression], str | None]
+) -> list[Statement]:
+    """Statements without what is done, before the function ends, where a hook point says no."""
+    found = []
+    for one in statements:
+        ends = one.body and one.body[-1].kind in ("return", "goto")
+        fails = one.kind == "if" and one.value is not None and called(one.value) is not None
+        found.append(replace(one, body=()) if fails and ends else one)
+    return found
+
+
+def _is_name(statement: Statement) -> bool:
+    return statement.value is not None and statement.value.text.isidentifier()
 
 
 def _skeleton(statements: Sequence[Statement]) -> list[tuple[str, tuple[str, ...]]]:
@@ -444,11 +493,17 @@ def _more_tests(change: Change) -> Change:
     old, new = change.removed[0], change.added[0]
     if old.kind != "if" or new.kind != "if" or old.value is None or new.value is None:
         return change
-    if new.value.kind != "or" or new.value.parts[0].text != old.value.text:
+    if new.value.kind != "or":
         return change
     if [one.text for one in (*old.body, *old.orelse)] != [one.text for one in (*new.body, *new.orelse)]:
         return change
-    return replace(change, removed=(), added=(replace(new, value=new.value.parts[1]),))
+    left, right = new.value.parts
+    added = (replace(new, value=right),)
+    if left.text == old.value.text:
+        return replace(change, removed=(), added=added)
+    if old.value.kind == "or" and old.value.parts[0].text == left.text:
+        return replace(change, removed=(replace(old, value=old.value.parts[1]),), added=added)
+    return change
 
 
 def _called_by(statement: Statement) -> Expression | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from spfvar.draft.code import If, Line, Node, joined, negated
+from spfvar.draft.code import If, Line, Node, joined, negated, simplified
 from spfvar.draft.known import Hook, Known
 from spfvar.draft.tree import Expression, Statement
 from spfvar.draft.words import normal
@@ -90,8 +90,24 @@ class Translator:
 
     def text(self, statements: Sequence[Statement]) -> list[Node]:
         """The body of the method."""
-        nodes = self._sequence(tuple(statements), State(), self._falls_off, {})
-        return nodes
+        return simplified(self._sequence(tuple(statements), State(), self._falls_off, {}))
+
+    def steps(self, statements: Sequence[Statement]) -> list[Node]:
+        """What statements do, without what follows them."""
+        return self._sequence(tuple(statements), State(), lambda _: [], {})
+
+    def behind(self, statements: Sequence[Statement], result: str) -> list[Node]:
+        """The body of a method that runs the text below first; ``result``: C's variable for what that returns."""
+        if self.role.hook.kind == "nothing":
+            ran = State(ran=True)
+            return [Line("yield from below", 0), *self._sequence(tuple(statements), ran, lambda _: [], {})]
+        pair = ", vmf" if self.role.hook.kind == "pair" else ""
+        ran = State(True, result, frozenset({result}))
+        end: Node = Line(f"return {result}{pair}", 0)
+        return [
+            Line(f"{result}{pair} = yield from below", 0),
+            *self._sequence(tuple(statements), ran, lambda _: [], {}), end,
+        ]  # fmt: skip
 
     # --- statements ------------------------------------------------------------------------------
 
@@ -199,9 +215,10 @@ class Translator:
             self._going.pop()
             self._note(statement, statement.text, "translated")
             return nodes
-        if state.result:
+        result = state.result or next((name for name in RESULTS if name in state.names), "")
+        if result:
             self._note(statement, statement.text, "translated")
-            return [self._return_result(statement.at, state)]
+            return [self._return_result(statement.at, replace(state, result=result))]
         return [self._todo(statement, "where does it go on"), *self._falls_off(state)]
 
     def _loop(self, statement: Statement, state: State, go_on: Tail, labels: Labels) -> list[Node]:
@@ -336,7 +353,7 @@ class Translator:
             return nodes, replace(state, names=state.names - {name})
         self._note(statement, statement.text, "translated")
         plain = python[1:-1] if python.startswith("(yield") and python.endswith(")") else python
-        is_result = python.startswith("VMFault.") or name in (self.role.value, *RESULTS)
+        is_result = statement.kind != "declaration" and name in (self.role.value, *RESULTS)
         after = replace(
             state, names=state.names | {name}, result=name if is_result and python else state.result
         )
@@ -481,8 +498,8 @@ class Translator:
         flag = _FLAG.match(text)
         if flag is not None:
             return self._flag(flag[1])
-        if text in table.facts:
-            fact = table.facts[text]
+        fact = table.facts.get(text) or (table.facts.get(value.name) if value.kind == "call" else None)
+        if fact is not None:
             return fact if self._usable(fact) or fact in ("True", "False") else None
         if text in table.conditions:
             python = self._filled(table.conditions[text])
