@@ -9,6 +9,8 @@ from dataclasses import dataclass
 BELOW = "return (yield from below)"
 #: As wide as the usual formatters have it.
 WIDTH = 88
+#: Tests that are longer together stay apart.
+LONGEST_TEST = 72
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +73,48 @@ def leaves(nodes: Sequence[Node]) -> bool:
 
 
 def simplified(nodes: Sequence[Node]) -> list[Node]:
-    """The same with a result returned where it is set, and without branches that go where all go."""
+    """The same, shorter: results returned where they are set, branches in one, no branch that goes where all go."""
     found: list[Node] = []
-    for node in nodes:
-        if isinstance(node, If):
-            node = If(node.test, tuple(simplified(node.then)), tuple(simplified(node.orelse)), node.at)
-        last = found[-1] if found else None
-        if isinstance(node, Line) and isinstance(last, Line) and node.text == f"return {last.text.partition(' = ')[0]}":
-            value = last.text.partition(" = ")[2]
-            value = f"({value})" if value.startswith("yield") else value
-            found[-1] = Line(f"return {value}", last.at)
-            continue
-        if isinstance(node, Line) and node.text == BELOW:
-            while isinstance(last, If) and "yield" not in last.test and not last.orelse and _is_below(last.then):
-                found.pop()
-                last = found[-1] if found else None
+    for one in nodes:
+        node = _one_branch(one) if isinstance(one, If) else one
+        if isinstance(node, Line):
+            node = _shortened(found, node)
         found.append(node)
     return found
+
+
+def _one_branch(node: If) -> If:
+    """A branch in a branch as one."""
+    then, orelse = simplified(node.then), simplified(node.orelse)
+    inner = then[0] if len(then) == 1 and not orelse else None
+    if isinstance(inner, If) and not inner.orelse:
+        test = joined(node.test, "and", inner.test)
+        if len(test) <= LONGEST_TEST:
+            return If(test, inner.then, (), node.at)
+    return If(node.test, tuple(then), tuple(orelse), node.at)
+
+
+def _shortened(found: list[Node], node: Line) -> Line:
+    """A line that follows others, of which it makes the last superfluous."""
+    last = found[-1] if found else None
+    if isinstance(last, Line) and node.text == f"return {last.text.partition(' = ')[0]}":
+        found.pop()
+        value = last.text.partition(" = ")[2]
+        return Line(f"return ({value})" if value.startswith("yield") else f"return {value}", last.at)
+    while node.text == BELOW and isinstance(last, If) and "yield" not in last.test and not last.orelse:
+        if not _is_below(last.then):
+            break
+        found.pop()
+        last = found[-1] if found else None
+    if isinstance(last, If) and not last.orelse and len(last.then) == 1 and isinstance(last.then[0], Line):
+        both = last.then[0].text, node.text
+        if both == ("return True", "return False"):
+            found.pop()
+            return Line(f"return {last.test}", last.at)
+        if both == ("return False", "return True"):
+            found.pop()
+            return Line(f"return {negated(last.test)}", last.at)
+    return node
 
 
 def _is_below(nodes: Sequence[Node]) -> bool:

@@ -81,10 +81,10 @@ def _imports(body: str, base: Base | None, known: Known) -> list[str]:
 
 def _is_used(name: str, text: str) -> bool:
     """Is a name called or read, and no local variable, parameter, method or keyword?"""
-    if re.search(rf"(?:def|for|class) {name}\b|(?:^|\s){name}(?:, \w+)? = ", text):
-        return False
     if name in hookspecs.HOOKS:
         return re.search(rf"yield from {name}\(", text) is not None
+    if re.search(rf"(?:def|for|class) {name}\b|(?:^|\s){name}(?:, \w+)? = ", text):
+        return False
     return re.search(rf"(?<![.\w]){name}\(", text) is not None or name.isupper()
 
 
@@ -127,6 +127,8 @@ def _wrapped(text: str, depth: int) -> list[str]:
         return [blank + text]
     inner = text.removeprefix('"""').removesuffix('"""')
     first, *rest = textwrap.wrap(inner, _WIDTH - len(blank) - 3)
+    if not rest and len(blank) + len(inner) + 3 <= _WIDTH:
+        return [f'{blank}"""{inner}"""']  # as formatters have it, though the quotes are beyond
     return [f'{blank}"""{first}', *(f"{blank}{line}" for line in textwrap.wrap(" ".join(rest), _WIDTH - len(blank))), f'{blank}"""']
 
 
@@ -134,41 +136,34 @@ def _methods(parts: Sequence[Part]) -> Iterator[str]:
     hook = parts[0].hook
     plain = [part for part in parts if part.plain]
     wrappers = [part for part in parts if not part.plain]
+    if plain and not wrappers:
+        yield "    @hookimpl"
+        yield from _signature(f"    def {hook.name}({_parameters(hook)}) -> Steps:")
+        yield from _body(plain[0])
+        return
+    own = f"_{hook.name}_{plain[0].at}" if plain else ""
     if plain:
         yield "    @hookimpl"
-        yield f"    def {hook.name}({_parameters(hook)}) -> Steps:"
-        if not wrappers:
-            yield from _body(plain[0])
-            return
-        inner = f"self._{hook.name}_{plain[0].at}({_arguments(hook)})"
-        yield f"        return {_nested(wrappers, hook, inner)}"
-        yield ""
-        yield f"    def _{hook.name}_{plain[0].at}({_parameters(hook)}) -> Steps:"
-        yield from _body(plain[0])
+        yield from _signature(f"    def {hook.name}({_parameters(hook)}) -> Steps:")
+        yield f"        below = self.{own}({_arguments(hook)})"
     else:
         yield "    @hookimpl(wrapper=True)"
-        yield f"    def {hook.name}({_parameters(hook)}) -> Generator[None, Steps, Steps]:"
+        yield from _signature(f"    def {hook.name}({_parameters(hook)}) -> Generator[None, Steps, Steps]:")
         yield "        below = yield"
-        yield from _returned(_nested(wrappers, hook, "below"))
+    given = f"{_arguments(hook)}, below" if hook.parameters else "below"
+    for part in reversed(wrappers[1:]):  # the first change of a function is the outermost text
+        yield f"        below = self.{_name(part, wrappers)}({given})"
+    yield f"        return self.{_name(wrappers[0], wrappers)}({given})"
+    if plain:
+        yield ""
+        yield from _signature(f"    def {own}({_parameters(hook)}) -> Steps:")
+        yield from _body(plain[0])
     for part in wrappers:
         yield ""
-        name = _name(part, wrappers)
-        yield from _signature(f"    def {name}({_parameters(hook)}, below: Steps) -> Steps:")
+        yield from _signature(
+            f"    def {_name(part, wrappers)}({_parameters(hook)}, below: Steps) -> Steps:"
+        )
         yield from _body(part)
-
-
-def _returned(call: str) -> list[str]:
-    line = f"        return {call}"
-    if len(line) <= _WIDTH:
-        return [line]
-    calls = call.split("(")
-    found, blank = [], "        "
-    *heads, last = re.split(r"(?<=, )(?=self\.)", call.replace("vmf, self.", "vmf, self."))
-    for depth, head in enumerate(heads):
-        found.append(f"{blank}{'return ' if depth == 0 else '    ' * depth}{head.rstrip()}")
-    found.append(f"{blank}{'    ' * len(heads)}{last}")
-    del calls
-    return found
 
 
 def _signature(line: str) -> list[str]:
@@ -181,14 +176,6 @@ def _signature(line: str) -> list[str]:
 
 def _name(part: Part, parts: Sequence[Part]) -> str:
     return f"_{part.hook.name}" if len(parts) == 1 else f"_{part.hook.name}_{part.at}"
-
-
-def _nested(parts: Sequence[Part], hook: Hook, inner: str) -> str:
-    """The first change of a function is the outermost text."""
-    arguments = _arguments(hook)
-    for part in reversed(parts):
-        inner = f"self.{_name(part, parts)}({arguments}, {inner})" if arguments else f"self.{_name(part, parts)}({inner})"
-    return inner
 
 
 def _parameters(hook: Hook) -> str:
@@ -252,6 +239,7 @@ def _variant(module: Module, known: Known) -> Iterator[str]:
 
 def _plain(text: str) -> str:
     """Text that may stand in a string or docstring."""
-    return "".join(sign for sign in " ".join(text.split()) if sign.isprintable() and sign not in '"\\').strip()
+    plain = "".join(sign for sign in " ".join(text.split()) if sign.isprintable() and sign not in '"\\')
+    return plain.strip(" .")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from spfvar.draft.changes import Change, changes
-from spfvar.draft.code import If, Line, Node
+from spfvar.draft.code import If, Line, Node, simplified
 from spfvar.draft.fragment import fragment
 from spfvar.draft.known import Hook, Known
 from spfvar.draft.pieces import Piece, defined_in, pieces_of
@@ -306,19 +306,19 @@ class _Drafter:
                 note = f"{line}: taken as its begin"
             elif change.added:
                 nodes = self._if_reached(translator, change, nodes)
-        part = Part(self.hook, tuple(nodes), change.at, self.piece.function, plain=False)
+        part = Part(self.hook, tuple(simplified(nodes)), change.at, self.piece.function, plain=False)
         return part, list(translator.found.values()), note
 
     def _removed(self, translator: Translator, removed: Sequence[Statement]) -> Line:
         """What is taken away cannot be taken out of the text below."""
         first = removed[0]
-        text = f"without line {first.at} of the patch"
+        text = f"without line {first.at}"
         translator.found[first.at, text] = Found(first.at, first.text, "TODO", "removed: the text below has it")
-        return Line(f'yield todo("{text}: {self.piece.function}")', first.at)
+        return Line(f'yield todo("{text}")', first.at)
 
     def _if_reached(self, translator: Translator, change: Change, nodes: list[Node]) -> list[Node]:
         """Statements in the middle of a function: whether it gets there is open."""
-        text = f"does {self.piece.function} get to line {change.at}"
+        text = f"reaches line {change.at}"
         translator.found[change.at, text] = Found(change.at, text, "TODO", "in the middle of the function")
         test = f'(yield todo("{text}", False, True))'
         end = _below_of(self.hook)

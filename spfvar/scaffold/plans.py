@@ -43,13 +43,13 @@ class Base:
     @property
     def imported(self) -> str:
         """What is imported from the module."""
-        return "SERIES" if self.series else "VARIANTS as BASES"
+        return "SERIES as STACKS" if self.series else "VARIANTS as BASES"
 
     @property
     def expression(self) -> str:
         """The variant in Python."""
         if self.series:
-            return f'next(one for one in SERIES if one.name == "{self.series}").variant("{self.name}")'
+            return f'next(one for one in STACKS if one.name == "{self.series}").variant("{self.name}")'
         found = f'next(variant for variant in BASES if variant.name == "{self.posted or self.name}")'
         return f'{found}.as_posted("{self.name}")' if self.posted else found
 
