@@ -51,9 +51,9 @@ def command() -> None:
 def variant(name: str, base: str | None, patch_file: str | None, directory: str) -> None:
     """A plugin file with a variant of one patch, its test, and a README.
 
-    With --from-patch the file is a draft of that patch: what its hunks do to functions that are hook points, as
-    far as a table of words knows the C.  What it does not know is a TODO that runs: an unknown test comes out
-    either way, an unknown statement does nothing.  The patch is only read.
+    With --from-patch the file is a draft of that patch: what its hunks do to functions that are hook points,
+    as far as a table of words knows the C.  What it does not know is a TODO that runs: an unknown test comes
+    out either way, an unknown statement does nothing.  The patch is only read.
 
     \b
     Examples:

@@ -10,7 +10,7 @@ BELOW = "return (yield from below)"
 #: As wide as the usual formatters have it.
 WIDTH = 88
 #: Tests that are longer together stay apart.
-LONGEST_TEST = 72
+LONGEST_TEST = 76
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def leaves(nodes: Sequence[Node]) -> bool:
 
 
 def simplified(nodes: Sequence[Node]) -> list[Node]:
-    """The same, shorter: results returned where they are set, branches in one, no branch that goes where all go."""
+    """The same, shorter: results returned where they are set, branches in one, none without a use."""
     found: list[Node] = []
     for one in nodes:
         node = _one_branch(one) if isinstance(one, If) else one
@@ -81,6 +81,31 @@ def simplified(nodes: Sequence[Node]) -> list[Node]:
             node = _shortened(found, node)
         found.append(node)
     return found
+
+
+def ending(nodes: Sequence[Node]) -> list[Node]:
+    """The same, with no second VM_FAULT_RETRY by an open test: the fault would be done again for ever."""
+    found: list[Node] = []
+    for node in nodes:
+        if isinstance(node, If):
+            test = node.test
+            if "vmf.has(" in test:
+                found.append(node)  # under a flag that some pass does not have
+                continue
+            if "todo(" in test and (_retries(node.then) or _retries(node.orelse)):
+                test = joined("not vmf.has(TRIED)", "and", test)
+            node = If(test, tuple(ending(node.then)), tuple(ending(node.orelse)), node.at)
+        found.append(node)
+    return found
+
+
+def _retries(nodes: Sequence[Node]) -> bool:
+    return any(
+        "VMFault.RETRY" in node.text
+        if isinstance(node, Line)
+        else _retries(node.then) or _retries(node.orelse)
+        for node in nodes
+    )
 
 
 def _one_branch(node: If) -> If:
@@ -147,7 +172,7 @@ def rendered(nodes: Sequence[Node], depth: int) -> Iterator[str]:
 
 
 def with_comment(text: str, at: int) -> str:
-    """A line with its line in the patch behind it, if there is room; a TODO's text is cut if there is none."""
+    """A line with its line in the patch behind it, if there is room; else a TODO's text is cut."""
     text = _fitting(text)
     commented = f"{text}  # {at}"
     return commented if at and len(commented) <= WIDTH else text

@@ -1,4 +1,4 @@
-"""The lines of a function that a hunk shows, as C that can be parsed: whole statements, as many ends as begins."""
+"""The lines of a function that a hunk shows, as C that can be parsed: whole statements, blocks that end."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def without_comments(texts: Sequence[str]) -> list[str]:
 
 
 def _cut_begin(texts: Sequence[str]) -> int:
-    """Behind the last line at which more parentheses have ended than begun: its statement's begin is missing."""
+    """Behind the last line at which more parentheses have ended than begun: its begin is missing."""
     depth, first = 0, 0
     for number, text in enumerate(texts):
         plain = _STRING.sub("", text)

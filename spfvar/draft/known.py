@@ -20,9 +20,9 @@ Kind = Literal["fault", "pair", "truth", "entry", "nothing"]
 
 #: Where the names in texts come from; the first that has a name counts.
 SOURCES: Final = (
-    "spfvar.ops.primitives", "spfvar.ops.paging", "spfvar.ops.swapping", "spfvar.ops.pinning", "spfvar.ops.orders",
-    "spfvar.ops.todo", "spfvar.mm.vmf", "spfvar.mm.fault", "spfvar.mm.filemap", "spfvar.mm.dispatch",
-    "spfvar.mm.drafted", "spfvar.mm.page_mkwrite",
+    "spfvar.ops.primitives", "spfvar.ops.paging", "spfvar.ops.swapping", "spfvar.ops.pinning",
+    "spfvar.ops.orders", "spfvar.ops.todo", "spfvar.mm.vmf", "spfvar.mm.fault", "spfvar.mm.filemap",
+    "spfvar.mm.dispatch", "spfvar.mm.drafted", "spfvar.mm.page_mkwrite",
 )  # fmt: skip
 _CORE: Final = "spfvar.mm."
 _FLAG = re.compile(r"[A-Z][A-Z0-9_]*\Z")
@@ -109,12 +109,12 @@ class Known:
     def flags(self) -> dict[str, tuple[str, str]]:
         """FAULT_FLAG_* that texts of the stack know, without the prefix: the constant and its module."""
         modules = dict.fromkeys(["spfvar.mm.vmf", *(cls.__module__ for cls in self._classes)])
-        return {
-            value: (name, module)
-            for module in modules
-            for name, value in vars(sys.modules[module]).items()
-            if isinstance(value, str) and _FLAG.match(name) and name == value
-        }
+        found: dict[str, tuple[str, str]] = {}
+        for module in modules:
+            for name, value in vars(sys.modules[module]).items():
+                if isinstance(value, str) and _FLAG.match(name) and name == value:
+                    found.setdefault(value, (name, module))
+        return found
 
     def source_of(self, name: str) -> str | None:
         """The module that a name in a text is imported from; None: no such name."""

@@ -19,7 +19,8 @@ _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 #: Where the types of hook points' parameters come from.
 _TYPES: Final = {
     "VmFault": "spfvar.mm.vmf", "Mapping": "spfvar.mm.vmf", "Register": "spfvar.ops.places", "Any": "typing",
-    "Steps": "spfvar.ops.op", "Generator": "collections.abc", "loop": "spfvar.ops.op", "again": "spfvar.ops.op",
+    "Steps": "spfvar.ops.op", "Generator": "collections.abc", "loop": "spfvar.ops.op",
+    "again": "spfvar.ops.op",
     "Variant": "spfvar.plugins.variant", "hookimpl": "spfvar.mm.hookspecs", "VMFault": "spfvar.mm.vmf",
 }  # fmt: skip
 _WIDTH: Final = 88
@@ -27,7 +28,7 @@ _WIDTH: Final = 88
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """What a module is made from: the variant's name, the class of each patch, the file that it comes from."""
+    """What a module is made from: the variant's name, the class of each patch, the file it comes from."""
 
     name: str
     classes: tuple[tuple[str, Sketch], ...]
@@ -43,13 +44,15 @@ def module_text(module: Module, known: Known) -> str:
 
 
 def _head(module: Module, body: str, known: Known) -> Iterator[str]:
-    titles = "; ".join(dict.fromkeys(_plain(sketch.patch.title) for _, sketch in module.classes if sketch.patch.title))
+    titles = "; ".join(
+        dict.fromkeys(_plain(sketch.patch.title) for _, sketch in module.classes if sketch.patch.title)
+    )
     yield from textwrap.wrap(f'"""{module.name}: a draft of {titles or module.file}.', _WIDTH)
     yield ""
     told = (
-        f"Drafted from {module.file}, whose lines the numbers in comments are. A `todo` is what was not translated: "
-        "a test that may come out either way, a statement without effect. Read each text beside the patch, write what "
-        "is missing, then delete `draft=` below."
+        f"Drafted from {module.file}, whose lines the numbers in comments are. A `todo` is what was not "
+        "translated: a test that may come out either way, a statement without effect. Read each text beside "
+        "the patch, write what is missing, then delete `draft=` below."
     )
     yield from textwrap.wrap(told, _WIDTH)
     yield '"""'
@@ -74,8 +77,15 @@ def _imports(body: str, base: Base | None, known: Known) -> list[str]:
             modules.setdefault(source, set()).add(name)
     if base is not None:
         modules.setdefault(base.module, set()).add(base.imported)
-    lines = [line for module in sorted(modules) if not module.startswith("spfvar") for line in _import(module, modules)]
-    own = [line for module in sorted(modules) if module.startswith("spfvar") for line in _import(module, modules)]
+    lines = [
+        line
+        for module in sorted(modules)
+        if not module.startswith("spfvar")
+        for line in _import(module, modules)
+    ]
+    own = [
+        line for module in sorted(modules) if module.startswith("spfvar") for line in _import(module, modules)
+    ]
     return [*lines, *([""] if lines and own else []), *own, *_base(base)]
 
 
@@ -129,7 +139,11 @@ def _wrapped(text: str, depth: int) -> list[str]:
     first, *rest = textwrap.wrap(inner, _WIDTH - len(blank) - 3)
     if not rest and len(blank) + len(inner) + 3 <= _WIDTH:
         return [f'{blank}"""{inner}"""']  # as formatters have it, though the quotes are beyond
-    return [f'{blank}"""{first}', *(f"{blank}{line}" for line in textwrap.wrap(" ".join(rest), _WIDTH - len(blank))), f'{blank}"""']
+    return [
+        f'{blank}"""{first}',
+        *(f"{blank}{line}" for line in textwrap.wrap(" ".join(rest), _WIDTH - len(blank))),
+        f'{blank}"""',
+    ]
 
 
 def _methods(parts: Sequence[Part]) -> Iterator[str]:
@@ -160,9 +174,7 @@ def _methods(parts: Sequence[Part]) -> Iterator[str]:
         yield from _body(plain[0])
     for part in wrappers:
         yield ""
-        yield from _signature(
-            f"    def {_name(part, wrappers)}({_parameters(hook)}, below: Steps) -> Steps:"
-        )
+        yield from _signature(f"    def {_name(part, wrappers)}({_parameters(hook)}, below: Steps) -> Steps:")
         yield from _body(part)
 
 
@@ -187,12 +199,13 @@ def _arguments(hook: Hook) -> str:
 
 
 def _body(part: Part) -> Iterator[str]:
-    lines = list(rendered(part.nodes, 2))
+    nodes = part.body()
+    lines = list(rendered(nodes, 2))
     text = "\n".join(lines)
     found = [line for line in lines if not _is_idle(line, text)]
     yield from (_without_target(line, text) for line in found)
     if not re.search(r"\byield\b", _STRING.sub("", text)):
-        if not leaves(part.nodes):
+        if not leaves(nodes):
             yield "        return"
         yield "        yield  # never reached: it makes the method a generator"
 
@@ -241,5 +254,3 @@ def _plain(text: str) -> str:
     """Text that may stand in a string or docstring."""
     plain = "".join(sign for sign in " ".join(text.split()) if sign.isprintable() and sign not in '"\\')
     return plain.strip(" .")
-
-

@@ -25,7 +25,7 @@ class PieceLine:
 class Piece:
     """What a hunk has of one function ("" outside of any): ``whole`` if it defines that function anew.
 
-    ``known``: the file's lines can be told (`PieceLine.at`).  ``hunk``: where the hunk begins in the new source.
+    ``known``: the file's lines can be told (`PieceLine.at`).  ``hunk``: where that begins in the new source.
     """
 
     file: str
@@ -59,7 +59,9 @@ def pieces_of(patch: Patch) -> list[Piece]:
 
 def hunk_pieces(hunk: Hunk) -> list[Piece]:
     """The parts of one hunk; every line of it belongs to one, but those of functions that it leaves alone."""
-    return [piece for piece in _cut(hunk) if any(line.kind != " " and line.text.strip() for line in piece.lines)]
+    return [
+        piece for piece in _cut(hunk) if any(line.kind != " " and line.text.strip() for line in piece.lines)
+    ]
 
 
 #: Options of the configuration that a hunk asks for: a draft is of what it does where they are on.
@@ -112,13 +114,23 @@ def _cut(hunk: Hunk) -> Iterator[Piece]:
         number = by_at[line.at]
         found = defined_function(line.text)
         if found and here and not _same_definition(here, line.kind):
-            yield Piece(hunk.file, name, begun, tuple(here), whole and _ends(here), hunk.at is not None, hunk.new_start)
+            yield Piece(
+                hunk.file,
+                name,
+                begun,
+                tuple(here),
+                whole and _ends(here),
+                hunk.at is not None,
+                hunk.new_start,
+            )
             here, whole, begun = [], False, number
         if found and (line.kind != "-" or not whole):
             name, whole = found, line.kind == "+"
         here.append(line)
     if here:
-        yield Piece(hunk.file, name, begun, tuple(here), whole and _ends(here), hunk.at is not None, hunk.new_start)
+        yield Piece(
+            hunk.file, name, begun, tuple(here), whole and _ends(here), hunk.at is not None, hunk.new_start
+        )
 
 
 def _ends(lines: Sequence[PieceLine]) -> bool:

@@ -125,7 +125,9 @@ def _table(rows: Sequence[Row]) -> Iterator[str]:
     cells = [("function", "hook point", "translated", "no effect", "TODO")]
     for row in shown:
         hooks = ", ".join(row.hooks) or _NONE
-        counts = [str(row.count(came)) for came in ("translated", "silent", "TODO")] if row.hooks else [_NONE] * 3
+        counts = (
+            [str(row.count(came)) for came in ("translated", "silent", "TODO")] if row.hooks else [_NONE] * 3
+        )
         cells.append((f"{row.piece.place} {row.piece.function}", hooks, counts[0], counts[1], counts[2]))
     if len(cells) == 1:
         return

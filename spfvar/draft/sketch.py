@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from spfvar.draft.changes import Change, changes
-from spfvar.draft.code import If, Line, Node, simplified
+from spfvar.draft.code import If, Line, Node, ending, simplified
 from spfvar.draft.fragment import fragment
 from spfvar.draft.known import Hook, Known
 from spfvar.draft.pieces import Piece, defined_in, pieces_of
@@ -15,6 +15,7 @@ from spfvar.draft.tree import Expression, Statement, statements_of
 from spfvar.draft.words import normal
 from spfvar.plugins.variant import Variant
 from spfvar.review.patchmail import Patch
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -29,13 +30,17 @@ class Part:
     function: str
     plain: bool
 
+    def body(self) -> list[Node]:
+        """What it is made of, in a form in which every fault ends."""
+        return ending(self.nodes) if self.hook.has("vmf") else list(self.nodes)
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """What came of one function's part of a hunk.
 
-    ``hooks`` are the hook points that it changes, () with ``why`` if none.  ``note`` says what the draft takes
-    for granted.
+    ``hooks`` are the hook points that it changes, () with ``why`` if none.  ``notes`` say what the draft
+    takes for granted.
     """
 
     piece: Piece
@@ -103,8 +108,8 @@ def _hook_of(
 ) -> str | None:
     """The hook point that a function is, or is part of.
 
-    A helper beside the function of that name is none, unless it is all that this one calls.  ``defined``: what
-    each function calls that the patch defines; ``shown``: the functions that it shows the begin of.
+    A helper beside the function of that name is none, unless it is all that this one calls.  ``defined``:
+    what each function calls that the patch defines; ``shown``: the functions that it shows the begin of.
     """
     name = piece.function
     hook = known.hook_of(name) if name else None
@@ -172,7 +177,10 @@ class _Drafter:
         effects = self._steps(body)
         if len(effects) == 1 and calls and calls[-1] == name:
             return [], Row(piece, (), self._silent(Change((), body)), f"another name of {name}")
-        if not any(isinstance(node, If) or "yield" in node.text for node in effects) and piece.function != name:
+        if (
+            not any(isinstance(node, If) or "yield" in node.text for node in effects)
+            and piece.function != name
+        ):
             return [], Row(piece, (), self._silent(Change((), body)), "nothing that the model has")
         translator = self._translator(Role(hook, alone=True))
         nodes = translator.text(body)
@@ -198,7 +206,8 @@ class _Drafter:
             translator = self._translator(role)
             nodes = translator.text(change.added)
             part = Part(hook, tuple(nodes), change.at, self.piece.function, plain=False)
-            note = f"line {change.at} of the patch: for every call of {hook.name}, not for {self.piece.function}'s alone"
+            function = self.piece.function
+            note = f"line {change.at} of the patch: for every call of {hook.name}, not for {function}'s alone"
             return part, list(translator.found.values()), note
         return self._in_function(change) if self.hook is not None else None
 
@@ -313,7 +322,9 @@ class _Drafter:
         """What is taken away cannot be taken out of the text below."""
         first = removed[0]
         text = f"without line {first.at}"
-        translator.found[first.at, text] = Found(first.at, first.text, "TODO", "removed: the text below has it")
+        translator.found[first.at, text] = Found(
+            first.at, first.text, "TODO", "removed: the text below has it"
+        )
         return Line(f'yield todo("{text}")', first.at)
 
     def _if_reached(self, translator: Translator, change: Change, nodes: list[Node]) -> list[Node]:
@@ -358,7 +369,9 @@ class _Drafter:
     def _is_silent(self, statements: Sequence[Statement]) -> bool:
         """Do statements nothing but to compute?"""
         return all(
-            isinstance(node, Line) and not node.text.startswith(("yield", "return")) and "= yield" not in node.text
+            isinstance(node, Line)
+            and not node.text.startswith(("yield", "return"))
+            and "= yield" not in node.text
             for node in self._steps(tuple(statements))
         )
 
@@ -381,7 +394,7 @@ class _Drafter:
         return self.known.words.classify(call.name, [part.text for part in call.parts]).kind == "silent"
 
     def _hooks_in(self, statements: Sequence[Statement]) -> list[str]:
-        """The hook points and unknown functions that statements call, in order, but for what a failure does."""
+        """The hook points and unknown functions that statements call, in order; without what failures do."""
         found = []
         for statement in _without_failures(statements, self._called_in):
             for call in statement.calls():

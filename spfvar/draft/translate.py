@@ -1,4 +1,4 @@
-"""Statements of C as the text of a hook point, by the table of words; what is in none of it is a TODO that runs."""
+"""Statements of C as the text of a hook point, by tables of words; what is in none is a TODO that runs."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class Role:
 
     ``hook``: the hook point that it implements.  ``below``: the statements whose place the text below it
     takes, and ``call`` the one call that they make ("": none); ``calls``: functions that are the text below.
-    ``value`` is the variable that such a call's value goes to.  ``alone``: there is nothing below, the text is
-    all of the function.  ``around``: it stands around a call of the hook point, so a value is that call's.
+    ``value`` is the variable that such a call's value goes to.  ``alone``: there is nothing below, the text
+    is all of the function.  ``around``: it stands around a call of the hook point, so a value is that call's.
     ``replaces``: a way through that does not come to the text below is without it.
     """
 
@@ -97,7 +97,7 @@ class Translator:
         return self._sequence(tuple(statements), State(), lambda _: [], {})
 
     def behind(self, statements: Sequence[Statement], result: str) -> list[Node]:
-        """The body of a method that runs the text below first; ``result``: C's variable for what that returns."""
+        """The body of a method that runs the text below first; ``result``: C's variable for its result."""
         if self.role.hook.kind == "nothing":
             ran = State(ran=True)
             return [Line("yield from below", 0), *self._sequence(tuple(statements), ran, lambda _: [], {})]
@@ -398,7 +398,9 @@ class Translator:
             return "VMFault.NONE" if self.role.hook.kind in ("fault", "pair", "entry") else "False"
         if not all(names):
             return None
-        found = [f"VMFault.{name[1]}" for name in names if name is not None and name[1] in VMFault.__members__]
+        found = [
+            f"VMFault.{name[1]}" for name in names if name is not None and name[1] in VMFault.__members__
+        ]
         return " | ".join(found) if found else None
 
     def _call(
@@ -430,7 +432,11 @@ class Translator:
     def _filled(self, python: str) -> str:
         if self.role.hook.has("vma"):
             return python.replace("{vma}", "vma")
-        return python.replace("({vma})", "()").replace("{vma}", "o.vma") if "find" in python else python.replace("{vma}", "o.vma")
+        return (
+            python.replace("({vma})", "()").replace("{vma}", "o.vma")
+            if "find" in python
+            else python.replace("{vma}", "o.vma")
+        )
 
     def _usable(self, python: str) -> bool:
         """Can this be written here: are its names known, and is there a fault if it takes one?"""
@@ -447,10 +453,14 @@ class Translator:
         wanted = [name for name, _ in self.known.hook(hook).parameters]
         if not all(self.role.hook.has(name) for name in wanted):
             return None
-        added = [self._flag(flag) for arg in args if "|" in arg for flag in re.findall(r"FAULT_FLAG_(\w+)", arg)]
+        added = [
+            self._flag(flag) for arg in args if "|" in arg for flag in re.findall(r"FAULT_FLAG_(\w+)", arg)
+        ]
         if not all(flag is not None and flag.startswith("vmf.has(") for flag in added):
             return None
-        flags = ", ".join(flag.removeprefix("vmf.has(").removesuffix(")") for flag in added if flag is not None)
+        flags = ", ".join(
+            flag.removeprefix("vmf.has(").removesuffix(")") for flag in added if flag is not None
+        )
         given = [f"vmf.set({flags})" if name == "vmf" and flags else name for name in wanted]
         return f"from {self.known.hook_call(hook)}({', '.join(given)})"
 
@@ -466,9 +476,7 @@ class Translator:
 
     # --- tests -----------------------------------------------------------------------------------
 
-    def _test(
-        self, statement: Statement, value: Expression, state: State
-    ) -> tuple[list[Node], str, State]:
+    def _test(self, statement: Statement, value: Expression, state: State) -> tuple[list[Node], str, State]:
         """A condition in Python, each of its parts noted for itself."""
         if value.kind == "not":
             nodes, test, state = self._test(statement, value.parts[0], state)
@@ -485,10 +493,10 @@ class Translator:
             if right == neutral:
                 return [*nodes, *more], left, state
             return [*nodes, *more], joined(left, word, right), state
-        test = self._atom(statement, value, state)
-        if test is not None:
+        atom = self._atom(statement, value, state)
+        if atom is not None:
             self._note(statement, value.text, "translated")
-            return [], test, state
+            return [], atom, state
         self._note(statement, value.text, "TODO", "test")
         return [], f'(yield todo("{_short(value.text)}", False, True))', state
 
@@ -500,7 +508,7 @@ class Translator:
             return self._flag(flag[1])
         fact = table.facts.get(text) or (table.facts.get(value.name) if value.kind == "call" else None)
         if fact is not None:
-            return fact if self._usable(fact) or fact in ("True", "False") else None
+            return fact if self._usable(fact) else None
         if text in table.conditions:
             python = self._filled(table.conditions[text])
             return python if self._usable(python) else None
@@ -511,9 +519,10 @@ class Translator:
         if value.kind == "compare" and len(value.parts) == 2:
             return self._compared(statement, value, state)
         if value.kind == "call":
-            _, python, _, came = self._call(statement, value, state)
-            is_fact = python is not None and not python.startswith("from ") and not self._is_told(value)
-            return None if came != "translated" or python is None or is_fact else f"(yield {python})"
+            _, called, _, came = self._call(statement, value, state)
+            if came != "translated" or called is None:
+                return None
+            return f"(yield {called})" if called.startswith("from ") or self._is_told(value) else None
         word = self.known.words.condition(text)
         if word.kind == "primitive":
             python = self.known.words.python(word.letters[0])

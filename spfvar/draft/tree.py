@@ -12,7 +12,9 @@ from spfvar.draft.fragment import Fragment
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-StatementKind = Literal["if", "loop", "switch", "return", "goto", "label", "expression", "declaration", "other"]
+StatementKind = Literal[
+    "if", "loop", "switch", "return", "goto", "label", "expression", "declaration", "other"
+]
 ExpressionKind = Literal["call", "not", "and", "or", "assign", "choice", "compare", "update", "other"]
 
 

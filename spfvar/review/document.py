@@ -28,6 +28,7 @@ from spfvar.review.model import (
     Reason,
     Review,
     Safety,
+    Subject,
     Violation,
 )
 from spfvar.review.parts import Beside, Command, Item, Items, Part, Section, Table, Text, TracePart
@@ -111,7 +112,9 @@ def draft_line(variant: Subject) -> str:
     origin = f"drafted from {variant.draft}" if variant.draft else "not finished"
     if not variant.todos:
         return f"{origin}, 0 TODOs; nobody has read it beside the patch yet"
-    return f"{origin}, {plural(variant.todos, 'TODO')}: where a test is open, it does more than the patch will"
+    return (
+        f"{origin}, {plural(variant.todos, 'TODO')}: where a test is open, it does more than the patch will"
+    )
 
 
 def against(review: Review) -> str:

@@ -48,8 +48,8 @@ class Mended:
 class Subject:
     """A variant that takes part.  ``source`` is a message id, a commit or a URL.
 
-    ``repairs`` are what it has unlike what was posted.  ``draft``: the patch that it was drafted from, and that
-    nobody has read it beside ("": none, or read); ``todos``: how many places of its texts are to be written.
+    ``repairs`` are what it has unlike what was posted.  ``draft``: the patch that it was drafted from, and
+    that nobody has read it beside ("": none); ``todos``: how many places of its texts are to be written.
     """
 
     name: str

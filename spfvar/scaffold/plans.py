@@ -66,7 +66,11 @@ def find_base(registry: Registry, name: str) -> Base:
     if name in registry.variants:
         return Base(name, module)
     series = split_name(name)[0]
-    return Base(name, module, series) if series in registry.series else Base(name, module, "", repaired_name(name) or "")
+    return (
+        Base(name, module, series)
+        if series in registry.series
+        else Base(name, module, "", repaired_name(name) or "")
+    )
 
 
 def variant(name: str, base: Base | None, directory: Path, registry: Registry) -> Plan:
