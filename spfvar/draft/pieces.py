@@ -69,13 +69,17 @@ _OPTION = re.compile(r"\bCONFIG_\w+")
 
 
 def _numbered(hunk: Hunk) -> list[PieceLine]:
-    """The lines of a hunk with their numbers in the patch."""
+    """The lines of a hunk with their numbers in the patch.
+
+    Where an archive has stripped them, the begin of a line does not tell a function's end from a block's.
+    """
     found = []
     number, at = hunk.new_start, hunk.at
     for line in hunk.lines:
         number = number if line.new is None else line.new
         at = None if at is None else at + 1
-        found.append(PieceLine(line.kind, line.text, number if at is None else at))
+        text = f"\t{line.text}" if hunk.mangled and line.text.startswith("}") else line.text
+        found.append(PieceLine(line.kind, text, number if at is None else at))
         if at is not None and not line.newline:
             at += 1
     return found
