@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -156,19 +157,81 @@ def rendered(nodes: Sequence[Node], depth: int) -> Iterator[str]:
         test, then, orelse = node.test, node.then, node.orelse
         if not then:
             test, then, orelse = negated(test), orelse, ()
-        yield with_comment(f"{blank}if {test}:", node.at)
+        yield from _branch(blank, test, node.at)
         yield from rendered(then, depth + 1)
         if not orelse:
             continue
         if leaves(then):
             yield from rendered(orelse, depth)
-        elif len(orelse) == 1 and isinstance(orelse[0], If):
+        elif len(orelse) == 1 and isinstance(orelse[0], If) and orelse[0].then:
             first, *rest = rendered(orelse, depth)
             yield first.replace("if ", "elif ", 1)
             yield from rest
         else:
             yield f"{blank}else:"
             yield from rendered(orelse, depth + 1)
+
+
+def _branch(blank: str, test: str, at: int) -> Iterator[str]:
+    """The line of a branch, or several if its test is long, as formatters have them."""
+    line = f"{blank}if {test}:"
+    word = " or " if " or " in _outside(test) else " and "
+    parts = _split(test, word)
+    if len(line) <= WIDTH or len(parts) == 1:
+        yield with_comment(line, at)
+        return
+    yield with_comment(f"{blank}if (", at)
+    yield f"{blank}    {_fitting(parts[0])}"
+    yield from (_fitting(f"{blank}    {word.strip()} {part}") for part in parts[1:])
+    yield f"{blank}):"
+
+
+def _split(text: str, word: str) -> list[str]:
+    """A test at an operator that is outside of all parentheses and strings."""
+    found, depth, begin, quoted = list[str](), 0, 0, False
+    for at, sign in enumerate(text):
+        quoted ^= sign == '"'
+        depth += 0 if quoted else (sign in "([") - (sign in ")]")
+        if depth == 0 and not quoted and text.startswith(word, at):
+            found.append(text[begin:at])
+            begin = at + len(word)
+    return [*found, text[begin:]]
+
+
+def unwrapped(python: str) -> str:
+    """An expression without the parentheses around all of it."""
+    return python[1:-1] if python.startswith("(") and python.endswith(")") else python
+
+
+def without_idle(nodes: Sequence[Node]) -> list[Node]:
+    """The same without variables that nothing reads, nor branches that are empty then."""
+    return list(_with_read(nodes, "\n".join(_texts(nodes))))
+
+
+def _texts(nodes: Sequence[Node]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, Line):
+            yield node.text
+        else:
+            yield node.test
+            yield from _texts(node.then)
+            yield from _texts(node.orelse)
+
+
+def _with_read(nodes: Sequence[Node], text: str) -> Iterator[Node]:
+    for node in nodes:
+        if isinstance(node, Line):
+            target = re.match(r"(\w+) = (.*)", node.text)
+            if target is None or len(re.findall(rf"(?<![.\w\"]){target[1]}\b", text)) > 1:
+                yield node
+            elif target[2].startswith("yield"):
+                yield Line(target[2], node.at)
+            continue
+        then, orelse = tuple(_with_read(node.then, text)), tuple(_with_read(node.orelse, text))
+        if then or orelse:
+            yield If(node.test, then, orelse, node.at)
+        elif "yield" in node.test.replace("yield todo(", ""):
+            yield If(node.test, (Line("pass", 0),), (), node.at)
 
 
 def with_comment(text: str, at: int) -> str:

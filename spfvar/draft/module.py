@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from spfvar.draft.code import leaves, rendered
+from spfvar.draft.code import leaves, rendered, without_idle
 from spfvar.draft.known import Hook, Known
 from spfvar.draft.sketch import Part, Sketch
 from spfvar.mm import hookspecs
@@ -199,30 +199,14 @@ def _arguments(hook: Hook) -> str:
 
 
 def _body(part: Part) -> Iterator[str]:
-    nodes = part.body()
+    nodes = without_idle(part.body())
     lines = list(rendered(nodes, 2))
     text = "\n".join(lines)
-    found = [line for line in lines if not _is_idle(line, text)]
-    yield from (_without_target(line, text) for line in found)
+    yield from lines
     if not re.search(r"\byield\b", _STRING.sub("", text)):
         if not leaves(nodes):
             yield "        return"
         yield "        yield  # never reached: it makes the method a generator"
-
-
-def _is_idle(line: str, text: str) -> bool:
-    """Is it an assignment of a constant that nothing reads?"""
-    found = re.match(r"\s+(\w+) = (?!\(?yield)", line)
-    return found is not None and len(re.findall(rf"\b{found[1]}\b", _STRING.sub("", text))) == 1
-
-
-def _without_target(line: str, text: str) -> str:
-    """A step without the variable for its outcome, if nothing reads that."""
-    found = re.match(r"(\s+)(\w+) = (yield .*)", line)
-    plain = re.sub(r"#.*", "", _STRING.sub("", text))
-    if found is None or len(re.findall(rf"(?<![.\w]){found[2]}\b", plain)) != 1:
-        return line
-    return found[1] + found[3]
 
 
 # --- the variant ---------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from spfvar.draft.code import If, Line, Node, joined, negated, simplified
+from spfvar.draft.code import If, Line, Node, joined, negated, simplified, unwrapped
 from spfvar.draft.known import Hook, Known
 from spfvar.draft.tree import Expression, Statement
 from spfvar.draft.words import normal
@@ -187,7 +187,7 @@ class Translator:
             self.found = before | {k: v for k, v in self.found.items() if v.came == "silent"}
             self._note(statement, statement.value.text, "silent")
             if _HAS_EFFECT.search(test) and "todo(" not in test:
-                nodes.append(Line(test.removeprefix("not ").strip("()"), statement.at))
+                nodes.append(If(test, (Line("pass", 0),), (), statement.at))
             return nodes + go_on(self._met(ends) or state)
         if not ends:
             return [*nodes, If(test, tuple(then), tuple(orelse), statement.at)]
@@ -343,7 +343,7 @@ class Translator:
             came: Came = "silent" if _OWN.match(target) else "TODO"
             if "yield" in python:
                 self._note(statement, statement.text, "translated")
-                return [*nodes, Line(python.strip("()"), statement.at)], state
+                return [*nodes, Line(unwrapped(python), statement.at)], state
             if came == "TODO":
                 return [*nodes, self._todo(statement)], state
             self._note(statement, statement.text, came)
@@ -352,7 +352,7 @@ class Translator:
             self._note(statement, statement.text, "silent")
             return nodes, replace(state, names=state.names - {name})
         self._note(statement, statement.text, "translated")
-        plain = python[1:-1] if python.startswith("(yield") and python.endswith(")") else python
+        plain = unwrapped(python) if python.startswith("(yield") else python
         is_result = statement.kind != "declaration" and name in (self.role.value, *RESULTS)
         after = replace(
             state, names=state.names | {name}, result=name if is_result and python else state.result
