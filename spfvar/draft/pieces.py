@@ -96,7 +96,7 @@ def _compiled(lines: Sequence[PieceLine]) -> list[PieceLine]:
     for side, other in (("-", "+"), ("+", "-")):
         kept = [i for i, line in enumerate(lines) if line.kind != other]
         plain = prepared("\n".join(lines[i].text for i in kept), options).split("\n")
-        texts[side] = dict(zip(kept, plain, strict=True))
+        texts[side] = dict(zip(kept, plain, strict=False))  # no lines are one line without text
     found = []
     for i, line in enumerate(lines):
         old, new = texts["-"].get(i), texts["+"].get(i)

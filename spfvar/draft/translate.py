@@ -265,6 +265,8 @@ class Translator:
     def _as_result(self, python: str) -> str:
         """A value as the hook point returns it."""
         kind = self.role.hook.kind
+        if self._is_pair(python):
+            return python if kind == "pair" else f"{python}[0]"
         if kind == "pair":
             return f"({python}), vmf" if " " in python and not python.startswith("(") else f"{python}, vmf"
         if kind == "truth":
@@ -357,7 +359,8 @@ class Translator:
         after = replace(
             state, names=state.names | {name}, result=name if is_result and python else state.result
         )
-        return [*nodes, Line(f"{name} = {plain}", statement.at)], after
+        both = f"{name}, vmf" if self._is_pair(plain) else name
+        return [*nodes, Line(f"{both} = {plain}", statement.at)], after
 
     # --- values ----------------------------------------------------------------------------------
 
@@ -463,6 +466,11 @@ class Translator:
         )
         given = [f"vmf.set({flags})" if name == "vmf" and flags else name for name in wanted]
         return f"from {self.known.hook_call(hook)}({', '.join(given)})"
+
+    def _is_pair(self, python: str) -> bool:
+        """Does a call of a hook point return the fault, too?"""
+        called = re.search(r"yield from hooks\.(\w+)\(", python)
+        return called is not None and self.known.hook(called[1]).kind == "pair"
 
     def _calls_below(self, value: Expression) -> bool:
         """Is this a call of what the text below is in the place of?"""

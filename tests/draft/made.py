@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from spfvar.automata.automaton import Automaton, Node, minimise
@@ -72,9 +73,10 @@ def in_place_of(old: type, new: type, variant: Variant) -> Variant:
     """A stack with one class for another."""
     assert old in variant.patches
     patches = tuple(new if patch is old else patch for patch in variant.patches)
-    return replace(variant, name=f"{variant.name} with {new.__name__}", patches=patches, repairs=())
+    return replace(variant, name=f"{variant.name}-{new.__name__}", patches=patches, repairs=())
 
 
+@cache
 def uncounted(variant: Variant) -> dict[str, Automaton]:
     """The automata of all kinds of faults and writers, without what counts events."""
     stack = Stack(variant)
