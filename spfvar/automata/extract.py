@@ -135,6 +135,10 @@ class Extractor:
         """Every call that the automata so far consist of: which functions, with which arguments."""
         return [Call(target, args) for target, args in self._functions]
 
+    def returns(self, call: Call) -> tuple[Hashable, ...]:
+        """Every value that a call may return, in order of appearance.  Raises StrategyError."""
+        return tuple(dict.fromkeys(self._call(call, call.name).returns()))
+
     def callees(self, call: Call) -> list[Call]:
         """The calls in one function's own text, each once, in the order of a reader's eye.
 

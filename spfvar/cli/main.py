@@ -35,6 +35,7 @@ COMMANDS = {
     "coverage": ("spfvar.cli.coverage", "Which faults need no mmap_lock, and what writers do to them."),
     "export": ("spfvar.cli.export", "Write a race under a variant as a model for SPIN."),
     "conform": ("spfvar.cli.conform", "Are the faults of a booted kernel paths of a variant's text?"),
+    "audit": ("spfvar.cli.audit", "Is a variant's text what a kernel's C says, function by function?"),
     "litmus": ("spfvar.cli.litmus", "Run litmus tests of the kernel's memory model through the explorer."),
     "new": ("spfvar.cli.new", "Write a variant, a load, a race or a package to start from."),
     "check-plugin": ("spfvar.cli.check_plugin", "Check that a plugin's variants are well made."),

@@ -2,55 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from spfvar.coverage.runs import Facts, fault_text, small_race
 from spfvar.ops.op import Steps
 from spfvar.scenario.race import RaceFile, RaceVma
 
-_Vma = dict[str, Any]
-_Extra = tuple[tuple[str, bool], ...]
+#: Keys of a race's VMA.
+Vma = dict[str, Any]
+#: Facts of a mapping that no race file has.
+Extra = tuple[tuple[str, bool], ...]
 
 #: What the kernel does anywhere, and the model only where something asks for it.
-_ALWAYS: Final[_Extra] = (("neighbours", True), ("protected", True))
+ALWAYS: Final[Extra] = (("neighbours", True), ("protected", True))
 #: A file system that has a page_mkwrite, which no race's statement writes to.
-_NOTIFIES: Final[_Extra] = (("write_notify", True),)
+NOTIFIES: Final[Extra] = (("write_notify", True),)
 
 #: Entries that are write-protected for a userfaultfd's monitor.
-_PROTECTS: Final[_Extra] = (("uffd_wp", True),)
+_PROTECTS: Final[Extra] = (("uffd_wp", True),)
 
-_ANONYMOUS: Final[tuple[tuple[_Vma, _Extra], ...]] = (
+_ANONYMOUS: Final[tuple[tuple[Vma, Extra], ...]] = (
     ({}, ()),
     ({"growsdown": True}, ()),
     ({"userfault": True}, _PROTECTS),
     ({"swap": "device"}, ()),
 )
-_FILES: Final[tuple[tuple[_Vma, _Extra], ...]] = (
+#: Mappings of a file.
+FILES: Final[tuple[tuple[Vma, Extra], ...]] = (
     ({"sharing": "private"}, ()),
     ({"sharing": "shared"}, ()),
-    ({"sharing": "shared"}, _NOTIFIES),
+    ({"sharing": "shared"}, NOTIFIES),
     ({"map_pages": False, "speculative": False}, ()),
 )
 
 
-def _mappings() -> Iterator[tuple[_Vma, _Extra]]:
+def _mappings(files: Sequence[tuple[Vma, Extra]]) -> Iterator[tuple[Vma, Extra]]:
     yield from _ANONYMOUS
-    for of_file, extra in _FILES:
+    for of_file, extra in files:
         for window in (1, 2):
             yield {"file": "data", "fault_around": window, **of_file}, extra
 
 
-def fault_texts() -> Iterator[tuple[bool, bool, Callable[[], Steps]]]:
+def fault_texts(
+    always: Extra = ALWAYS, files: Sequence[tuple[Vma, Extra]] = FILES, anywhere: bool = False
+) -> Iterator[tuple[bool, bool, Callable[[], Steps]]]:
     """Each fault's text, with whether it is a write and whether user mode's.
 
-    The kernel itself reads and writes plain mappings only.
+    The kernel itself reads and writes plain mappings only.  ``always``: facts of every mapping;
+    ``files``: the mappings of files; ``anywhere``: the kernel reads and writes the others, too.
     """
-    for of_vma, extra in _mappings():
+    for of_vma, extra in _mappings(files):
         vma = RaceVma.model_validate({"name": "map", "start": 0, "pages": 2, **of_vma})
-        files = [RaceFile.model_validate({"name": "data", "pages": 2, "cached": "none"})] if vma.file else []
+        of_race = (
+            [RaceFile.model_validate({"name": "data", "pages": 2, "cached": "none"})] if vma.file else []
+        )
         special = extra or set(of_vma) - {"file", "fault_around", "sharing"}
         for write in (False, True):
-            for user in (True,) if special else (True, False):
-                facts = Facts("map", write=write, user=user, extra=_ALWAYS + extra)
-                yield write, user, fault_text(small_race(files, [vma], facts), facts)
+            for user in (True,) if special and not anywhere else (True, False):
+                facts = Facts("map", write=write, user=user, extra=always + extra)
+                yield write, user, fault_text(small_race(of_race, [vma], facts), facts)

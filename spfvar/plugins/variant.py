@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from threading import Lock
@@ -283,6 +283,11 @@ class Stack:
         """Every call of a hook point in what was extracted so far: which facts it may get as arguments."""
         with self._lock:
             return [call for call in self._extractor.calls() if isinstance(call.target, str)]
+
+    def returns(self, call: Call) -> tuple[Hashable, ...]:
+        """Every value that a call of a hook point may return.  Raises StrategyError."""
+        with self._extracting():
+            return self._extractor.returns(call)
 
     def reached(self, call: Call) -> list[Call]:
         """Every call that a call leads to, itself first: callees behind the text that calls them.

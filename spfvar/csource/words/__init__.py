@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any, Final, Literal
 
@@ -34,12 +34,19 @@ class WordsFile(BaseModel):
     tested: list[str] = Field(default_factory=list)
     calls: dict[str, str | list[str]] = Field(default_factory=dict)
     locks: dict[str, str] = Field(default_factory=dict)
+    lock_makers: dict[str, str] = Field(default_factory=dict)
     lock_classes: dict[str, str] = Field(default_factory=dict)
     hooks: dict[str, str] = Field(default_factory=dict)
     conditions: dict[str, str] = Field(default_factory=dict)
     stores: dict[str, str] = Field(default_factory=dict)
+    once: list[str] = Field(default_factory=list)
+    steady: list[str] = Field(default_factory=list)
+    context: list[str] = Field(default_factory=list)
+    same: dict[str, str] = Field(default_factory=dict)
+    stable: list[str] = Field(default_factory=list)
     python: dict[str, str] = Field(default_factory=dict)
     texts: dict[str, str] = Field(default_factory=dict)
+    results: dict[str, bool] = Field(default_factory=dict)
     silent: dict[str, list[str]] = Field(default_factory=dict)
 
     def on(self, common: WordsFile) -> WordsFile:
@@ -76,9 +83,25 @@ class Words:
         """Options of the kernel's configuration that are on."""
         return frozenset(self.table.options)
 
+    @cached_property
+    def alphabet(self) -> frozenset[str]:
+        """Every letter that some C may be, without outcomes; hook points not among them."""
+        table = self.table
+        given = [*table.conditions.values(), *table.stores.values()]
+        for letters in table.calls.values():
+            given += [letters] if isinstance(letters, str) else letters
+        given += [f"{verb} {lock}" for verb in table.locks.values() for lock in table.lock_classes.values()]
+        return frozenset(letter.removeprefix(NOT) for letter in given)
+
+    @cached_property
+    def _silent(self) -> frozenset[str]:
+        return frozenset(name for names in self.table.silent.values() for name in names)
+
     def classify(self, name: str, args: Sequence[str] = ()) -> Word:
         """What a call is, by its function's name as it is written and by its arguments."""
         table = self.table
+        whole = f"{name}({', '.join(args)})"
+        name = whole if whole in table.calls or whole in self._silent else name
         if name in table.hooks:
             return Word("hook", (f"{table.hooks[name]}()",))
         if name in table.locks:
@@ -87,7 +110,7 @@ class Words:
         if name in table.calls:
             letters = table.calls[name]
             return self._primitive(*([letters] if isinstance(letters, str) else letters))
-        if any(name in names for names in table.silent.values()):
+        if name in self._silent:
             return Word("silent")
         return Word("unknown")
 

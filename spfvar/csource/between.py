@@ -1,0 +1,118 @@
+"""Two trees beside each other: which texts a new release touches, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from spfvar.csource.audit import Tree
+from spfvar.csource.machine import Machine
+from spfvar.csource.nfa import Comparison, Gap
+from spfvar.csource.parse import CFunction, squeezed
+from spfvar.csource.units import Unit, Units, units_for
+from spfvar.csource.words import Words, words_for
+
+How = Literal["gone", "new", "letters", "source"]
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A function that a text is compared with, and what became of it.
+
+    ``how``: it is "gone", it is "new", its "letters" are others, or its "source" alone is.  ``changed``:
+    functions that were read for it and are written otherwise.  ``gaps``: letters that one tree has and the
+    other lacks.  ``calls``: calls without a word that only the second tree has.
+    """
+
+    unit: Unit
+    how: How
+    changed: tuple[str, ...]
+    gaps: tuple[Gap, ...]
+    calls: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """One entry of the JSON list."""
+        return {
+            "function": self.unit.c,
+            "hook": self.unit.text,
+            "how": self.how,
+            "changed": list(self.changed),
+            "letters": [
+                {
+                    "only_in": "first" if gap.left else "second",
+                    "letters": [edge.letter for edge in gap.word],
+                    "at": gap.word[-1].where,
+                }
+                for gap in self.gaps
+            ],
+            "calls": list(self.calls),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """What two trees differ in, as far as texts are concerned; ``compared``: how many functions."""
+
+    kernel: str
+    first: str
+    second: str
+    compared: int
+    touched: tuple[Touched, ...]
+
+
+def between(
+    first: str | Path,
+    second: str | Path,
+    kernel: str,
+    told: Callable[[int, int], None] = lambda done, total: None,
+) -> Between:
+    """Compare the functions of two trees, in the words of one release line.  Raises InputError."""
+    words, units = words_for(kernel), units_for(kernel)
+    trees = (Tree(first, words, units), Tree(second, words, units))
+    touched = []
+    for number, unit in enumerate(units.unit):
+        told(number, len(units.unit))
+        one = _touched(unit, trees, words, units)
+        if one is not None:
+            touched.append(one)
+    told(len(units.unit), len(units.unit))
+    return Between(kernel, str(first), str(second), len(units.unit), tuple(touched))
+
+
+def _touched(unit: Unit, trees: tuple[Tree, Tree], words: Words, units: Units) -> Touched | None:
+    before, after = (tree.function(unit.c) for tree in trees)
+    if before is None or after is None:
+        if before is after:
+            return None
+        return Touched(unit, "new" if before is None else "gone", (), (), ())
+    machines = [_machine(tree, words, units) for tree in trees]
+    graphs = [machine.nfa(function) for machine, function in zip(machines, (before, after), strict=True)]
+    read = [machine.entered for machine in machines]
+    changed = tuple(
+        sorted(
+            name for name in {*read[0], *read[1]} if _source(read[0].get(name)) != _source(read[1].get(name))
+        )
+    )
+    gaps = tuple(gap for gap in Comparison(*graphs).gaps() if not gap.behind)
+    calls = tuple(sorted(machines[1].unknown.keys() - machines[0].unknown.keys()))
+    if not changed and not gaps:
+        return None
+    return Touched(unit, "letters" if gaps else "source", changed, gaps, calls)
+
+
+def _machine(tree: Tree, words: Words, units: Units) -> Machine:
+    inline = frozenset(units.inline)
+
+    def find(name: str) -> CFunction | None:
+        name = units.aliases.get(name, name)
+        return tree.function(name) if name in inline else None
+
+    return Machine(words, find)
+
+
+def _source(function: CFunction | None) -> str | None:
+    if function is None:
+        return None
+    return squeezed(function.source[function.body.start_byte : function.body.end_byte].decode())

@@ -1,0 +1,514 @@
+"""A C function as a graph of letters: what a path through it does, in the model's words.
+
+Paths are followed with what is known on them: a variable that was set to a constant or tested, a condition
+that was tested before.  So a path that tests the same thing twice does not go both ways.  What is not known
+goes either way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from spfvar.csource.flow import (
+    Assign,
+    Choice,
+    Graph,
+    GraphNode,
+    Jump,
+    Return,
+    Run,
+    Test,
+    graph_of,
+    successors,
+)
+from spfvar.csource.nfa import Edge, Nfa, build
+from spfvar.csource.parse import CCall, CFunction
+from spfvar.csource.units import Exemption
+from spfvar.csource.words import Word, Words
+from spfvar.errors import InputError
+
+#: More states than a function has that is worth comparing.
+MAX_STATES: Final = 200_000
+#: Nested calls of functions that are read as if they stood there.
+MAX_DEPTH: Final = 12
+#: Where a function's result is kept until its caller looks at it.
+RETURNED: Final = "<returned>"
+
+#: What is known of a value: false or true, or which VM_FAULT_* flags it has (none: zero).
+Value = bool | frozenset[str]
+Facts = frozenset[tuple[str, Value]]
+
+_FLAGS: Final = re.compile(r"VM_FAULT_\w+(?: ?\| ?VM_FAULT_\w+)*")
+_MASKED: Final = re.compile(r"(\w+) & \(?(VM_FAULT_\w+(?: ?\| ?VM_FAULT_\w+)*)\)?")
+#: A variable that a longer condition asks first.
+_ALSO: Final = re.compile(r"(\w+) && ")
+_ADDED: Final = re.compile(r"(\w+) \|= (VM_FAULT_\w+(?: ?\| ?VM_FAULT_\w+)*)")
+_WORDS: Final = re.compile(r"[A-Za-z_]\w*(?:(?:->|\.)\w+)*")
+#: Flags that stand for several.
+_ALL: Final[Mapping[str, frozenset[str]]] = {
+    "VM_FAULT_ERROR": frozenset(
+        (
+            "VM_FAULT_OOM",
+            "VM_FAULT_SIGBUS",
+            "VM_FAULT_SIGSEGV",
+            "VM_FAULT_HWPOISON",
+            "VM_FAULT_HWPOISON_LARGE",
+            "VM_FAULT_FALLBACK",
+        )
+    )
+}
+
+
+def flags_of(text: str) -> frozenset[str]:
+    """VM_FAULT_* flags that a text names."""
+    names = [name.strip() for name in text.split("|")]
+    return frozenset().union(*(_ALL.get(name, frozenset((name,))) for name in names))
+
+
+def constant(text: str) -> Value | None:
+    """What a text that is a constant is worth; None if it is none."""
+    if text in ("0", "false", "NULL"):
+        return False
+    if (
+        text == "true"
+        or (text.isdigit() and int(text) > 0)
+        or re.fullmatch(r"-E[A-Z]+|ERR_PTR\(-E[A-Z]+\)|&\w+", text)
+    ):
+        return True
+    return flags_of(text) if _FLAGS.fullmatch(text) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """A function that is being followed: where, what is known, and where its result goes in its caller."""
+
+    function: str
+    node: int
+    facts: Facts
+
+
+_Stack = tuple[_Frame, ...]
+#: Functions that are being followed, and steps that are still to be shown before they go on.
+_State = tuple[_Stack, tuple[Edge, ...]]
+#: What a node shows, and where it leads.
+_Way = tuple[tuple[Edge, ...], _Stack]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A function's graph, and which facts matter from each node on."""
+
+    graph: Graph
+    live: tuple[frozenset[str], ...]
+    locks: Mapping[str, str]
+
+
+class Machine:
+    """Follows functions of a tree; ``find`` gives those that are read as if they stood where called."""
+
+    def __init__(
+        self, words: Words, find: Callable[[str], CFunction | None], exceptions: Iterable[Exemption] = ()
+    ) -> None:
+        self._words = words
+        self._find = find
+        self._exceptions = tuple(exceptions)
+        self._prepared: dict[str, Prepared] = {}
+        self._lasting: dict[str, bool] = {}
+        #: Exceptions that were of use, calls that no word is known of, and functions that were read.
+        self.used: set[Exemption] = set()
+        self.unknown: dict[str, str] = {}
+        self.entered: dict[str, CFunction] = {}
+
+    def nfa(self, function: CFunction) -> Nfa:
+        """The function's graph of letters.  Raises InputError if it is too large."""
+        self._enter(function)
+        entry = self._prepared[function.name].graph.entry
+        start: _State = ((_Frame(function.name, entry, frozenset()),), ())
+        made = build([start], self._expand, MAX_STATES)
+        if made is None:
+            raise InputError(
+                f"{function.name} has more than {MAX_STATES} states", file=function.file, line=function.line
+            )
+        return made
+
+    def _enter(self, function: CFunction) -> None:
+        if function.name not in self._prepared:
+            graph = graph_of(function, self._is_word, self._words.options)
+            self._prepared[function.name] = Prepared(graph, _live(graph), _locks(graph, self._words))
+            self.entered[function.name] = function
+
+    def _is_word(self, text: str) -> bool:
+        return self._words.condition(text).kind == "primitive"
+
+    # --- one step --------------------------------------------------------------------------------
+
+    def _expand(self, state: _State) -> Iterator[tuple[Edge | None, _State]]:
+        stack, pending = state
+        if pending:
+            yield pending[0], (stack, pending[1:])
+            return
+        for edges, further in self._step(stack):
+            if any(self._is_cut(stack, edge.letter) for edge in edges):
+                yield None, state  # for ever: no end is reached
+                continue
+            shown = tuple(edge for edge in edges if not self._hidden(stack, edge.letter))
+            yield (shown[0], (further, shown[1:])) if shown else (None, (further, ()))
+
+    def _step(self, stack: _Stack) -> Iterator[_Way]:
+        frame = stack[-1]
+        node = self._prepared[frame.function].graph.nodes[frame.node]
+        if isinstance(node, Run | Test) and node.call is not None and self._is_cut(stack, node.call.name):
+            yield (), stack  # for ever: no end is reached
+        elif isinstance(node, Return):
+            yield from self._return(stack, node)
+        elif isinstance(node, Jump):
+            yield (), self._at(stack, node.next)
+        elif isinstance(node, Choice):
+            for way in node.ways:
+                yield (), self._at(stack, way)
+        elif isinstance(node, Assign):
+            yield from self._assign(stack, node)
+        elif isinstance(node, Run):
+            yield from self._run(stack, node.call, node)
+        elif node.call is not None:
+            yield from self._test_of_call(stack, node, node.call)
+        else:
+            yield from self._test(stack, node)
+
+    def _at(self, stack: _Stack, node: int, facts: Facts | None = None) -> _Stack:
+        frame = stack[-1]
+        live = self._prepared[frame.function].live[node]
+        known = frame.facts if facts is None else facts
+        kept = frozenset(fact for fact in known if fact[0] in live or self._lasts(fact[0]))
+        return (*stack[:-1], _Frame(frame.function, node, kept))
+
+    def _lasts(self, text: str) -> bool:
+        """Is it about what no function of a fault changes, so that another one may ask again?"""
+        if text not in self._lasting:
+            table = self._words.table
+            stable = any(name in text for name in table.stable)
+            self._lasting[text] = stable and _variables(text) <= frozenset(table.context)
+        return self._lasting[text]
+
+    def _edge(self, stack: _Stack, letter: str, line: int) -> Edge:
+        function = self.entered[stack[-1].function]
+        return Edge(letter, -1, function.name, f"{function.file}:{line}")
+
+    def _edges(self, stack: _Stack, word: Word, line: int) -> tuple[Edge, ...]:
+        return tuple(self._edge(stack, letter, line) for letter in word.letters)
+
+    def _know(self, stack: _Stack, text: str, value: Value) -> _Stack:
+        """With one fact more, if anybody may still ask for it."""
+        frame = stack[-1]
+        if text not in self._prepared[frame.function].live[frame.node]:
+            return stack
+        return (*stack[:-1], replace(frame, facts=frame.facts | {(text, value)}))
+
+    def _forgotten(self, stack: _Stack, into: str) -> _Stack:
+        """Who is called writes through a pointer: its callers do not know any more what is there."""
+        if "->" not in into:
+            return stack
+        below = tuple(replace(frame, facts=self._written(frame.facts, into, None)) for frame in stack[:-1])
+        return (*below, stack[-1])
+
+    def _assign(self, stack: _Stack, node: Assign) -> Iterator[_Way]:
+        if node.value is not None and self._words.table.same.get(node.value) == node.into:
+            yield (), self._at(stack, node.next)  # it is that anyway
+            return
+        facts = self._written(
+            stack[-1].facts, node.into, None if node.value is None else self._value(stack, node.value)
+        )
+        yield (
+            self._edges(stack, self._words.store(node.into), node.line),
+            self._at(self._forgotten(stack, node.into), node.next, facts),
+        )
+
+    def _return(self, stack: _Stack, node: Return) -> Iterator[_Way]:
+        if len(stack) == 1:
+            return
+        value = (
+            dict(stack[-1].facts).get(RETURNED) if node.value == RETURNED else self._value(stack, node.value)
+        )
+        yield from self._came_back(self._learned(stack), value)
+
+    def _learned(self, stack: _Stack) -> _Stack:
+        """The caller's frame, with what the callee has found out about variables that it was given."""
+        caller, callee = stack[-2], stack[-1]
+        node = self._prepared[caller.function].graph.nodes[caller.node]
+        assert isinstance(node, Run | Test)
+        assert node.call is not None
+        facts, found = caller.facts, dict(callee.facts)
+        for parameter, arg in zip(self.entered[callee.function].parameters, node.call.args, strict=False):
+            if parameter in found and arg.isidentifier() and not arg.isupper():
+                facts = frozenset(fact for fact in facts if fact[0] != arg) | {(arg, found[parameter])}
+        for text, known in found.items():
+            if self._lasts(text):
+                facts = frozenset(fact for fact in facts if fact[0] != text) | {(text, known)}
+        return (*stack[:-2], replace(caller, facts=facts))
+
+    def _came_back(self, stack: _Stack, value: Value | None) -> Iterator[_Way]:
+        """The caller goes on with a result."""
+        node = self._prepared[stack[-1].function].graph.nodes[stack[-1].node]
+        if isinstance(node, Run):
+            yield from self._resulted(stack, node, value)
+        elif isinstance(node, Test):
+            if value is None or value:
+                yield (), self._at(stack, node.yes)
+            if not value:
+                yield (), self._at(stack, node.no)
+
+    def _resulted(self, stack: _Stack, node: Run, value: Value | None) -> Iterator[_Way]:
+        facts = self._written(stack[-1].facts, node.into, value) if node.into else stack[-1].facts
+        yield (
+            self._edges(stack, self._words.store(node.into), node.call.line),
+            self._at(self._forgotten(stack, node.into), node.next, facts),
+        )
+
+    # --- calls -----------------------------------------------------------------------------------
+
+    def _run(self, stack: _Stack, call: CCall, node: Run) -> Iterator[_Way]:
+        function = stack[-1].function
+        callee = self._callee(call, stack)
+        if callee is not None:
+            yield (), self._called(stack, call, callee)
+            return
+        word = self._classified(function, call)
+        assumed = self._assumed(stack, f"{call.name}()")
+        after = self._after_call(stack, call, word)
+        if word.tested:
+            for outcome in (True, False):
+                value = outcome != word.negated
+                if assumed is None or bool(assumed) == value:
+                    shown = self._edge(stack, f"{word.letters[0]} = {int(outcome)}", call.line)
+                    for stores, further in self._resulted(after, node, value):
+                        yield (shown, *stores), self._know(further, f"IS_ERR({node.into})", not value)
+            return
+        for stores, further in self._resulted(after, node, assumed):
+            yield (*self._edges(stack, word, call.line), *stores), further
+
+    def _test_of_call(self, stack: _Stack, node: Test, call: CCall) -> Iterator[_Way]:
+        function = stack[-1].function
+        assumed = self._assumed(stack, node.text)
+        if assumed is None:
+            assumed = self._assumed(stack, f"{call.name}()")
+        callee = self._callee(call, stack) if assumed is None else None
+        if callee is not None:
+            yield (), self._called(stack, call, callee)
+            return
+        word = self._classified(function, call)
+        if word.tested:
+            once = word.letters[0] in self._words.table.once
+            if once and assumed is None and node.text in dict(stack[-1].facts):
+                yield from self._either(stack, node, bool(dict(stack[-1].facts)[node.text]), None)
+                return
+            for outcome in (True, False):
+                value = outcome != word.negated
+                if assumed is None or assumed == value:
+                    shown = self._edge(stack, f"{word.letters[0]} = {int(outcome)}", call.line)
+                    for _, further in self._either(stack, node, value, node.text if once else None):
+                        yield (shown,), further
+            return
+        if word.letters:
+            for _, further in self._either(self._after_call(stack, call, word), node, assumed, None):
+                yield self._edges(stack, word, call.line), further
+        else:
+            known = assumed if assumed is not None else dict(stack[-1].facts).get(node.text)
+            yield from self._either(stack, node, None if known is None else bool(known), node.text)
+
+    def _either(self, stack: _Stack, node: Test, known: bool | None, fact: str | None) -> Iterator[_Way]:
+        for value, to in ((True, node.yes), (False, node.no)):
+            if known is None or known == value:
+                facts = stack[-1].facts
+                if fact is not None:
+                    facts = frozenset(one for one in facts if one[0] != fact) | {(fact, value)}
+                yield (), self._at(stack, to, facts)
+
+    def _test(self, stack: _Stack, node: Test) -> Iterator[_Way]:
+        assumed = self._assumed(stack, node.text)
+        word = self._words.condition(node.text)
+        if word.letters:
+            for outcome in (True, False):
+                value = outcome != word.negated
+                if assumed is None or assumed == value:
+                    shown = self._edge(stack, f"{word.letters[0]} = {int(outcome)}", node.line)
+                    further = self._at(stack, node.yes if value else node.no)
+                    asked = _ALSO.match(node.text)
+                    yield (shown,), self._know(further, asked[1], True) if asked and value else further
+            return
+        known = assumed
+        if known is None:
+            value_of = self._value(stack, node.text)
+            known = None if value_of is None else bool(value_of)
+        fact = node.text
+        if known is not None and dict(stack[-1].facts).get(fact):
+            yield (), self._at(stack, node.yes if known else node.no)  # what is known in more detail stays so
+            return
+        yield from self._either(stack, node, known, fact)
+
+    def _classified(self, function: str, call: CCall) -> Word:
+        classes = self._prepared[function].locks
+        word = self._words.classify(call.name, [classes.get(arg, arg) for arg in call.args])
+        if word.kind == "unknown":
+            self.unknown.setdefault(call.name, f"{self.entered[function].file}:{call.line}")
+        return word
+
+    def _callee(self, call: CCall, stack: _Stack) -> CFunction | None:
+        if any(frame.function == call.name for frame in stack) or len(stack) >= MAX_DEPTH:
+            return None
+        return self._find(call.name)
+
+    def _called(self, stack: _Stack, call: CCall, callee: CFunction) -> _Stack:
+        self._enter(callee)
+        facts: set[tuple[str, Value]] = set()
+        same = set()
+        for parameter, arg in zip(callee.parameters, call.args, strict=False):
+            value = self._value(stack, arg)
+            if value is not None and parameter:
+                facts.add((parameter, value))
+            if parameter == arg:
+                same.add(parameter)
+        for text, value in stack[-1].facts:  # what is known of something that has the same name there
+            names = _variables(text)
+            if names and names <= same | frozenset(self._words.table.context):
+                facts.add((text, value))
+        prepared = self._prepared[callee.name]
+        entry = prepared.graph.entry
+        known = frozenset(fact for fact in facts if fact[0] in prepared.live[entry] or self._lasts(fact[0]))
+        after = self._after_call(stack, call, Word("unknown"))
+        return (*after, _Frame(callee.name, entry, known))
+
+    def _after_call(self, stack: _Stack, call: CCall, word: Word) -> _Stack:
+        """What a call may have changed is not known any more: what its arguments point to."""
+        facts = stack[-1].facts
+        for arg in call.args:
+            if arg.startswith("&"):
+                facts = self._written(facts, arg[1:], None)
+            elif word.kind == "hook" and arg.isidentifier():
+                stable = self._words.table.stable
+                facts = frozenset(
+                    (text, value) for text, value in facts
+                    if f"{arg}->" not in text or any(name in text for name in stable)
+                )  # fmt: skip
+        return (*stack[:-1], _Frame(stack[-1].function, stack[-1].node, facts))
+
+    # --- facts -----------------------------------------------------------------------------------
+
+    def _value(self, stack: _Stack, text: str) -> Value | None:
+        """What is known of an expression."""
+        fixed = constant(text)
+        if fixed is None:
+            fixed = self._assumed(stack, text)
+        if fixed is not None:
+            return fixed
+        facts = dict(stack[-1].facts)
+        if text in facts:
+            return facts[text]
+        more = _ADDED.fullmatch(text)
+        if more is not None and (before := facts.get(more[1])) is not None and before is not True:
+            return flags_of(more[2]) | (before or frozenset())
+        masked = _MASKED.fullmatch(text)
+        if masked is not None and masked[1] in facts:
+            value = facts[masked[1]]
+            if isinstance(value, frozenset):
+                return bool(value & flags_of(masked[2]))
+            return None if value else False
+        return None
+
+    @staticmethod
+    def _written(facts: Facts, into: str, value: Value | None) -> Facts:
+        pattern = re.compile(rf"(?<![\w>.]){re.escape(into)}(?!\w)")
+        kept = {(text, known) for text, known in facts if not pattern.search(text)}
+        return frozenset(kept if value is None else kept | {(into, value)})
+
+    # --- exceptions ------------------------------------------------------------------------------
+
+    def _assumed(self, stack: _Stack, text: str) -> bool | None:
+        """What a condition is taken to be, or what a call gives ("name()")."""
+        known = self._words.table.results.get(text.removesuffix("()"))
+        if known is not None:
+            return known
+        for entry in self._exceptions:
+            if entry.kind in ("always", "never") and entry.what == text and entry.concerns(*_names(stack)):
+                self.used.add(entry)
+                return entry.kind == "always"
+        return None
+
+    def _is_cut(self, stack: _Stack, name: str) -> bool:
+        for entry in self._exceptions:
+            if entry.kind == "cut" and entry.what == name and entry.concerns(*_names(stack)):
+                self.used.add(entry)
+                return True
+        return False
+
+    def _hidden(self, stack: _Stack, letter: str) -> bool:
+        for entry in self._exceptions:
+            if entry.hides(letter, "c") and entry.concerns(*_names(stack)):
+                self.used.add(entry)
+                return True
+        return False
+
+
+def _variables(text: str) -> set[str]:
+    """The variables that an expression begins from."""
+    names = {name.partition("->")[0].partition(".")[0] for name in _WORDS.findall(text)}
+    return {name for name in names if name.islower() and f"{name}(" not in text}
+
+
+def _locks(graph: Graph, words: Words) -> dict[str, str]:
+    """Variables that hold a lock, by the call that gave it: its class."""
+    makers = words.table.lock_makers
+    return {
+        node.into: makers[node.call.name]
+        for node in graph.nodes
+        if isinstance(node, Run) and node.into and node.call.name in makers
+    }
+
+
+def _names(stack: _Stack) -> tuple[str, ...]:
+    """What an exception may call the place: the function, or with who calls it ("callee<caller")."""
+    function = stack[-1].function
+    return (function, f"{function}<{stack[-2].function}") if len(stack) > 1 else (function,)
+
+
+def _live(graph: Graph) -> tuple[frozenset[str], ...]:
+    """Which facts somebody may still ask for, from each node on."""
+    tested = {node.text for node in graph.nodes if isinstance(node, Test)} & set(graph.function.parameters)
+    uses = [_uses(node) | (tested if isinstance(node, Return) else set()) for node in graph.nodes]
+    live = [set(used) for used in uses]
+    before: list[list[int]] = [[] for _ in graph.nodes]
+    for number, node in enumerate(graph.nodes):
+        for to in successors(node):
+            before[to].append(number)
+    ahead = list(range(len(graph.nodes)))
+    while ahead:
+        number = ahead.pop()
+        for earlier in before[number]:
+            node = graph.nodes[earlier]
+            killed = node.into if isinstance(node, Assign | Run) else ""
+            more = {text for text in live[number] if text != killed} - live[earlier]
+            if more:
+                live[earlier] |= more
+                ahead.append(earlier)
+    return tuple(frozenset(texts) for texts in live)
+
+
+def _uses(node: GraphNode) -> set[str]:
+    """The texts whose value a node asks for."""
+    found: set[str] = set()
+    if isinstance(node, Test):
+        found.add(node.text)
+        masked = _MASKED.fullmatch(node.text)
+        if masked is not None:
+            found.add(masked[1])
+    elif isinstance(node, Return | Assign) and node.value is not None:
+        found.add(node.value)
+        more = _ADDED.fullmatch(node.value)
+        if more is not None:
+            found.add(more[1])
+    call = node.call if isinstance(node, Run | Test) else None
+    if call is not None:
+        found |= set(call.args)
+    return found

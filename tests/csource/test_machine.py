@@ -1,0 +1,155 @@
+"""What is known on a path decides where it goes; exceptions take paths and letters out, and say that they did."""
+
+from __future__ import annotations
+
+import pytest
+
+from spfvar.csource.units import Exemption, Kind
+from spfvar.csource.words import WordsFile
+from tests.csource.machines import machine, words_up_to
+
+WORDS = WordsFile(
+    calls={
+        "lock": "lock",
+        "unlock": "unlock",
+        "same": "same",
+        "not_same": "!same",
+        "get": "get",
+        "both": ["lock", "get"],
+    },
+    tested=["same", "field"],
+    hooks={"hook": "hook"},
+    conditions={"vma->field": "field", "vma->field == x": "!field"},
+    stores={"field": "store field"},
+    stable=["->flags"],
+    context=["vmf"],
+    results={"never_null": True},
+    once=["same"],
+    lock_makers={"pmd_lock": "pmd_lock"},
+    lock_classes={"pmd_lock": "pmd_lock", "ptl": "ptl"},
+    locks={"spin_lock": "spin_lock", "spin_unlock": "spin_unlock"},
+)
+
+
+def paths(
+    body: str, *more: str, inline: tuple[str, ...] = (), exceptions: tuple[Exemption, ...] = ()
+) -> set[str]:
+    """The words of a function with this body; ``more`` are other functions."""
+    text = "\n".join([*more, f"int f(struct vm_fault *vmf, int a, int b) {{ {body} }}"])
+    _, nfa = machine(text, WORDS, inline, exceptions)
+    return {", ".join(word) for word in words_up_to(nfa, 8)}
+
+
+def exempt(kind: Kind, what: str, *functions: str) -> Exemption:
+    """An exception, with a reason."""
+    return Exemption(kind, what, functions, "a test")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        # A test that decides is told with its outcome; "!" turns it round.
+        ("if (same()) lock();", {"same = 1, lock", "same = 0"}),
+        ("if (!not_same()) lock();", {"same = 1, lock", "same = 0"}),
+        ("int r = same(); get(); if (r) lock();", {"same = 1, get, lock", "same = 0, get"}),
+        # The same test twice does not go both ways, unless what it asks was written in between.
+        ("if (a) lock(); if (a) unlock();", {"lock, unlock", ""}),
+        ("if (a) lock(); a = b; if (a) unlock();", {"lock, unlock", "lock", "unlock", ""}),
+        ("if (a == b) lock(); if (a != b) get();", {"lock", "get"}),
+        ("if (other(a)) lock(); if (other(a)) unlock();", {"lock, unlock", ""}),
+        # Constants and flags.
+        ("a = 0; if (a) lock();", {""}),
+        ("int ret = VM_FAULT_RETRY; if (ret & (VM_FAULT_ERROR | VM_FAULT_RETRY)) lock();", {"lock"}),
+        ("int ret = VM_FAULT_OOM; if (ret & VM_FAULT_ERROR) lock();", {"lock"}),
+        ("int ret = VM_FAULT_NOPAGE; ret |= VM_FAULT_MAJOR; if (ret & VM_FAULT_MAJOR) lock();", {"lock"}),
+        ("int ret = VM_FAULT_NOPAGE; if (ret & VM_FAULT_RETRY) lock();", {""}),
+        # What a hook point, or a pointer, may have changed is not known any more; flags are nobody's to change.
+        ("if (vmf->pte) lock(); hook(vmf); if (vmf->pte) unlock();",
+         {"lock, hook(), unlock", "lock, hook()", "hook(), unlock", "hook()"}),
+        ("if (vmf->flags & A) lock(); hook(vmf); if (vmf->flags & A) unlock();", {"lock, hook(), unlock", "hook()"}),
+        ("if (a) lock(); fill(&a); if (a) unlock();", {"lock, unlock", "lock", "unlock", ""}),
+        # Reads and writes that are no calls.
+        ("if (vma->field) lock(); else vma->field = a;", {"field = 1, lock", "field = 0, store field"}),
+        ("if (vma->field != x) lock();", {"field = 1, lock", "field = 0"}),
+        ("WRITE_ONCE(vma->field, a);", {"store field"}),
+        # Several letters of one call; a lock by who gave it; a call that always gives something.
+        ("both();", {"lock, get"}),
+        ("spinlock_t *l = pmd_lock(a); spin_unlock(l); spin_lock(vmf->ptl);", {"spin_unlock pmd_lock, spin_lock ptl"}),
+        ("a = never_null(); if (!a) lock();", {""}),
+        # Asked again, it says the same.
+        ("if (same(a)) lock(); if (same(a)) unlock();", {"same = 1, lock, unlock", "same = 0"}),
+        # An error as a pointer.
+        ("page = same(); if (IS_ERR(page)) lock();", {"same = 1", "same = 0, lock"}),
+        ("return same() && vma->field;", {"same = 0", "same = 1, field = 0", "same = 1, field = 1"}),
+    ],
+)  # fmt: skip
+def test_paths_go_by_what_is_known(body: str, expected: set[str]) -> None:
+    """Words of the body, read off it."""
+    assert paths(body) == expected
+
+
+HELPER = "static bool helper(struct vm_fault *vmf, bool p) { if (p) { lock(); return true; } return false; }"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("if (helper(vmf, a)) get();", {"lock, get", ""}),
+        ("if (helper(vmf, 0)) get();", {""}),
+        (
+            "helper(vmf, a); if (a) unlock();",
+            {"lock, unlock", ""},
+        ),  # what it found out of its argument is known
+        ("if (a) get(); helper(vmf, a);", {"get, lock", ""}),
+        ("b = helper(vmf, true); if (b) get();", {"lock, get"}),
+    ],
+)
+def test_helpers_are_read_where_they_are_called(body: str, expected: set[str]) -> None:
+    """With their arguments, and what they return."""
+    assert paths(body, HELPER, inline=("helper",)) == expected
+    assert not any("lock" in word.split(", ") for word in paths(body, HELPER))
+
+
+def test_a_helper_that_calls_itself_is_not_followed_for_ever() -> None:
+    """Its inner call is a call like any other."""
+    helper = "static void helper(int p) { lock(); if (p) helper(p - 1); unlock(); }"
+    assert paths("helper(a);", helper, inline=("helper",)) == {"lock, unlock"}
+
+
+@pytest.mark.parametrize(
+    ("exception", "expected"),
+    [
+        (exempt("always", "a"), {"lock, get"}),
+        (exempt("never", "a"), {"get"}),
+        (exempt("never", "a", "f"), {"get"}),
+        (exempt("never", "a", "another"), {"lock, get", "get"}),
+        (exempt("always", "a", "f<another"), {"lock, get", "get"}),
+        (exempt("c", "lock"), {"get"}),
+        (exempt("both", "get"), {"lock", ""}),
+        (exempt("text", "lock"), {"lock, get", "get"}),
+        (exempt("cut", "lock"), {"get"}),
+    ],
+)
+def test_exceptions_take_out_what_they_say_and_nothing_else(exception: Exemption, expected: set[str]) -> None:
+    """Of ``if (a) lock(); get();``."""
+    assert paths("if (a) lock(); get();", exceptions=(exception,)) == expected
+
+
+def test_an_exception_of_a_helper_may_be_of_one_caller_alone() -> None:
+    """Named "callee<caller"."""
+    hides = (exempt("c", "lock", "helper<f"),)
+    assert paths("helper(vmf, true); lock();", HELPER, inline=("helper",), exceptions=hides) == {"lock"}
+
+
+def test_a_machine_says_what_it_met() -> None:
+    """Exceptions of use, calls without a word, functions that were read."""
+    used, unused = exempt("never", "a"), exempt("never", "b")
+    made, _ = machine(
+        f"{HELPER} int f(int a) {{ if (a) lock(); mystery(); helper(0, 0); }}",
+        WORDS,
+        ("helper",),
+        (used, unused),
+    )
+    assert made.used == {used}
+    assert made.unknown == {"mystery": "f.c:1"}
+    assert set(made.entered) == {"f", "helper"}
