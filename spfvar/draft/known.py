@@ -6,11 +6,13 @@ import importlib
 import inspect
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
 
-from spfvar.draft.words import draft_words, words_near
+from spfvar.csource.words import Word
+from spfvar.draft.words import draft_words, normal, words_near
 from spfvar.mm import hookspecs
 from spfvar.plugins.variant import CORE, Variant
 from spfvar.review.hunks import KernelNames
@@ -60,6 +62,10 @@ class Known:
         )
         return Hook(name, parameters, _kind(inspect.getdoc(specification) or ""))
 
+    def word(self, name: str, args: Sequence[str] = ()) -> Word:
+        """What the tables that audits share say of a call."""
+        return self.words.classify(normal(name), args)
+
     def implemented(self, hook: str) -> bool:
         """Does the stack have a text for a hook point?"""
         return any(hasattr(cls, hook) for cls in self._classes)
@@ -97,7 +103,7 @@ class Known:
         """The hook point that a call is, if the stack has a text for it."""
         found = self.table.hooks.get(function)
         if found is None:
-            word = self.words.classify(function)
+            word = self.word(function)
             found = word.letters[0].removesuffix("()") if word.kind == "hook" else None
         if found is None and function in hookspecs.HOOKS:
             found = function

@@ -52,7 +52,7 @@ def draft(
     if not made:
         nothing = "The stack's texts do all of that already: there is nothing to write."
         return Draft(Plan({}, (nothing,)), sketches, told)
-    classes = tuple((_class_name(name, one, len(made)), one) for one in made)
+    classes = tuple(zip(_class_names(name, made), made, strict=True))
     text = module_text(Module(name, classes, short, base), Known(variant))
     path = directory / f"{module}.py"
     steps = (
@@ -74,11 +74,14 @@ def _in_order(patches: Sequence[Patch]) -> list[Patch]:
     return found
 
 
-def _class_name(name: str, one: Sketch, count: int) -> str:
-    if count == 1:
-        return class_name(name)
-    number = one.patch.position[0] if one.patch.position is not None else 0
-    return f"{class_name(name)}{number}" if number else class_name(f"{name}-{one.patch.title[:24]}")
+def _class_names(name: str, made: Sequence[Sketch]) -> list[str]:
+    """A class for each patch, by its place in the series or in the file."""
+    if len(made) == 1:
+        return [class_name(name)]
+    places = [one.patch.position[0] if one.patch.position is not None else 0 for one in made]
+    if 0 in places or len(set(places)) < len(places):
+        places = list(range(1, len(made) + 1))
+    return [class_name(f"{name}{place}") for place in places]
 
 
 def _check(sketches: Sequence[Sketch], file: str) -> None:

@@ -391,7 +391,7 @@ class _Drafter:
         table = self.known.table
         if any(call.name in names for names in table.silent.values()):
             return True
-        return self.known.words.classify(call.name, [part.text for part in call.parts]).kind == "silent"
+        return self.known.word(call.name, [part.text for part in call.parts]).kind == "silent"
 
     def _hooks_in(self, statements: Sequence[Statement]) -> list[str]:
         """The hook points and unknown functions that statements call, in order; without what failures do."""
@@ -402,7 +402,7 @@ class _Drafter:
                     continue
                 hook = self.known.hook_called(call.name)
                 if hook is None:
-                    word = self.known.words.classify(call.name, [part.text for part in call.parts])
+                    word = self.known.word(call.name, [part.text for part in call.parts])
                     letter = word.letters[0] if word.letters else call.name
                     hook = self.known.table.letters.get(letter, letter)
                 found.append(hook)

@@ -423,7 +423,7 @@ class Translator:
         if hook is not None and hook != self.role.hook.name:
             call = self._hook_call(hook, args)
             return inner, call, state, "TODO" if call is None else "translated"
-        word = self.known.words.classify(name, args)
+        word = self.known.word(name, args)
         if word.kind == "silent":
             return inner, None, state, "silent"
         if word.kind == "primitive" and len(word.letters) == 1:
@@ -541,7 +541,7 @@ class Translator:
         """Has a call an outcome that decides?"""
         if any(value.name in names for names in self.known.table.told.values()):
             return True
-        return self.known.words.classify(value.name, [part.text for part in value.parts]).tested
+        return self.known.word(value.name, [part.text for part in value.parts]).tested
 
     def _compared(self, statement: Statement, value: Expression, state: State) -> str | None:
         left, right = value.parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -30,7 +31,10 @@ What it is for.
 
 def hunk(function: str, body: str, file: str = "mm/memory.c", start: int = 100) -> str:
     """A file's diff with one hunk, whose counts are those of its lines."""
-    lines = [line if line else " " for line in body.strip("\n").split("\n")]
+    lines = body.strip("\n").split("\n")
+    if body.startswith("\n"):  # indented like the test that it stands in
+        lines = [line[:1] + "\t" + line[1:] for line in textwrap.dedent(body).strip("\n").split("\n")]
+    lines = [line if line.strip() else " " for line in lines]
     old = sum(line[0] in " -" for line in lines)
     new = sum(line[0] in " +" for line in lines)
     head = f"diff --git a/{file} b/{file}\n--- a/{file}\n+++ b/{file}\n"
@@ -53,7 +57,9 @@ def sketched(*hunks: str, on: str = "spf@23") -> Sketch:
     return sketch(patch_of(*hunks), REGISTRY[on])
 
 
-def drafted(patches: Sequence[Patch], folder: Path, on: str | None = "spf@23", name: str = "drafted") -> Draft:
+def drafted(
+    patches: Sequence[Patch], folder: Path, on: str | None = "spf@23", name: str = "drafted"
+) -> Draft:
     """A draft, written to a folder."""
     base = find_base(REGISTRY, on) if on is not None else None
     made = draft(name, patches, "made.patch", base, folder, REGISTRY)

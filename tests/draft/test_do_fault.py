@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from spfvar.variants.spf_patches import SpeculativeDoFault
 
 from spfvar.review.patchmail import load_patches
-from spfvar.variants.spf_patches import SpeculativeDoFault
 from tests.draft.made import REGISTRY, drafted, hunk, in_place_of, loaded, patch_of, uncounted
 from tests.draft.posted import posted
 
@@ -15,28 +15,28 @@ from tests.draft.posted import posted
 DO_FAULT = hunk(
     "static vm_fault_t __do_fault(struct vm_fault *vmf)",
     """
- 	vm_fault_t ret;
+     vm_fault_t ret;
 
--	if (pmd_none(*vmf->pmd)) {
--		vmf->prealloc_pte = pte_alloc_one(vmf->vma->vm_mm);
--	}
--	ret = vmf->vma->vm_ops->fault(vmf);
-+	if (!(vmf->flags & FAULT_FLAG_SPECULATIVE)) {
-+		if (pmd_none(*vmf->pmd)) {
-+			vmf->prealloc_pte = pte_alloc_one(vmf->vma->vm_mm);
-+		}
-+		ret = vmf->vma->vm_ops->fault(vmf);
-+	} else {
-+		rcu_read_lock();
-+		if (likely(mmap_seq_read_check(vmf->vma->vm_mm, vmf->seq)))
-+			ret = vmf->vma->vm_ops->fault(vmf);
-+		else
-+			ret = VM_FAULT_RETRY;
-+		rcu_read_unlock();
-+	}
- 	if (ret & VM_FAULT_ERROR)
- 		return ret;
-""",
+    -if (pmd_none(*vmf->pmd)) {
+    -    vmf->prealloc_pte = pte_alloc_one(vmf->vma->vm_mm);
+    -}
+    -ret = vmf->vma->vm_ops->fault(vmf);
+    +if (!(vmf->flags & FAULT_FLAG_SPECULATIVE)) {
+    +    if (pmd_none(*vmf->pmd)) {
+    +        vmf->prealloc_pte = pte_alloc_one(vmf->vma->vm_mm);
+    +    }
+    +    ret = vmf->vma->vm_ops->fault(vmf);
+    +} else {
+    +    rcu_read_lock();
+    +    if (likely(mmap_seq_read_check(vmf->vma->vm_mm, vmf->seq)))
+    +        ret = vmf->vma->vm_ops->fault(vmf);
+    +    else
+    +        ret = VM_FAULT_RETRY;
+    +    rcu_read_unlock();
+    +}
+     if (ret & VM_FAULT_ERROR)
+         return ret;
+    """,
 )
 
 
@@ -57,9 +57,9 @@ def test_the_same_protocol_in_other_words_is_the_shipped_text(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("+		rcu_read_lock();\n", "+		barrier();\n"),
+        ("rcu_read_lock();", "barrier();"),
         ("if (likely(mmap_seq_read_check(vmf->vma->vm_mm, vmf->seq)))", "if (likely(!mmap_seq_read_check(mm, seq)))"),
-        ("+			ret = VM_FAULT_RETRY;", "+			ret = VM_FAULT_SIGBUS;"),
+        ("ret = VM_FAULT_RETRY;", "ret = VM_FAULT_SIGBUS;"),
     ],
 )  # fmt: skip
 def test_a_patch_that_does_something_else_is_not(tmp_path: Path, old: str, new: str) -> None:

@@ -99,7 +99,11 @@ def test_an_option_that_a_hunk_asks_for_is_on() -> None:
             )
         )
     )
-    assert [statement.text for statement in statements_of(fragment(piece.after()))] == ["a();", "b();", "d();"]
+    assert [statement.text for statement in statements_of(fragment(piece.after()))] == [
+        "a();",
+        "b();",
+        "d();",
+    ]
 
 
 def test_a_renamed_function_keeps_its_old_hook_point() -> None:
@@ -118,5 +122,7 @@ def test_a_renamed_function_keeps_its_old_hook_point() -> None:
 def test_comments_that_a_hunk_cuts_off_are_no_statements() -> None:
     """Their first or last lines may be missing."""
     body = " * the end of a comment\n */\n \ta();\n+\t/* one\n+\t * of b(); */\n+\tb();\n \t/* the begin\n \t * of c();"
-    [piece] = pieces_of(patch_of(hunk("int finish_fault(struct vm_fault *vmf)", body.replace("\n */", "\n  */"))))
+    [piece] = pieces_of(
+        patch_of(hunk("int finish_fault(struct vm_fault *vmf)", body.replace("\n */", "\n  */")))
+    )
     assert [one.text for one in statements_of(fragment(piece.after()))] == ["a();", "b();"]

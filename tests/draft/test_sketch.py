@@ -141,14 +141,19 @@ def test_the_last_statement_of_a_function_comes_behind_what_is_below() -> None:
 def test_an_unknown_statement_is_a_step_without_effect() -> None:
     """It says what it stands for."""
     made = sketched(
-        hunk("vm_fault_t do_swap_page(struct vm_fault *vmf)", " \tint x;\n \n+\tfrobnicate(vmf);\n \tnext(vmf);")
+        hunk(
+            "vm_fault_t do_swap_page(struct vm_fault *vmf)",
+            " \tint x;\n \n+\tfrobnicate(vmf);\n \tnext(vmf);",
+        )
     )
     assert only(made)[0] == 'yield todo("frobnicate(vmf)")'
 
 
 def test_a_function_without_a_hook_point_is_told_and_is_no_error() -> None:
     """Its statements are none of the draft's."""
-    made = sketched(hunk("int frobnicate(struct vm_fault *vmf)", " \tint x;\n+\tspin_lock(vmf->ptl);\n \tnext();"))
+    made = sketched(
+        hunk("int frobnicate(struct vm_fault *vmf)", " \tint x;\n+\tspin_lock(vmf->ptl);\n \tnext();")
+    )
     [row] = made.rows
     assert (row.hooks, row.why, made.parts) == ((), "no hook point for frobnicate", ())
 
@@ -156,7 +161,10 @@ def test_a_function_without_a_hook_point_is_told_and_is_no_error() -> None:
 def test_lines_of_the_patch_are_those_that_comments_have() -> None:
     """The mail's head has 8 lines, the diff's 4, and it is the third of the hunk's."""
     made = sketched(
-        hunk("vm_fault_t do_swap_page(struct vm_fault *vmf)", " \tint x;\n \n+\tfrobnicate(vmf);\n \tnext(vmf);")
+        hunk(
+            "vm_fault_t do_swap_page(struct vm_fault *vmf)",
+            " \tint x;\n \n+\tfrobnicate(vmf);\n \tnext(vmf);",
+        )
     )
     [part] = made.parts
     first = part.nodes[0]
@@ -166,7 +174,21 @@ def test_lines_of_the_patch_are_those_that_comments_have() -> None:
 
 @pytest.mark.parametrize(
     ("number", "todos"),
-    [(10, 0), (13, 0), (14, 0), (15, 0), (17, 0), (19, 0), (24, 0), (25, 0), (26, 0), (27, 0), (34, 0), (21, 2), (11, 3)],
+    [
+        (10, 0),
+        (13, 0),
+        (14, 0),
+        (15, 0),
+        (17, 0),
+        (19, 0),
+        (24, 0),
+        (25, 0),
+        (26, 0),
+        (27, 0),
+        (34, 0),
+        (21, 2),
+        (11, 3),
+    ],
 )
 def test_posted_patches_have_no_more_todos_than_are_documented(number: int, todos: int) -> None:
     """docs/drafts.md has the table."""
