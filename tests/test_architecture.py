@@ -30,7 +30,7 @@ LAYERS: list[set[str]] = [
     {"conformance", "scaffold"},
     {"report"},
     {"review"},
-    {"api", "diagnosis"},
+    {"api", "diagnosis", "draft"},
     {"cli", "testing"},
 ]
 #: Parts whose docstrings are the user's help, with examples that name variants.

@@ -41,7 +41,8 @@ def command(
 ) -> int:  # fmt: skip
     """Check that a plugin's variants and twins are well made: is it fit to be compared and passed on?
 
-    Checks, cheap ones first: loads, documented, hooks, automata, sections, references, events, safe, runs.
+    Checks, cheap ones first: loads, documented, finished, hooks, automata, sections, references, events,
+    safe, runs.  finished counts the TODOs of a draft (spfvar new variant --from-patch).
     docs/check-plugin.md says what each looks at.  The last two explore the races and run the loads.
     A twin has hooks, automata, and twin: does its race show the bug?
 

@@ -14,7 +14,8 @@ from spfvar.cli.command import Group
 from spfvar.errors import InputError
 
 if TYPE_CHECKING:
-    from spfvar.scaffold.plans import Plan
+    from spfvar.plugins.registry import Registry
+    from spfvar.scaffold.plans import Base, Plan
 
 directory_option = click.option(
     "--directory", default=".", metavar="DIR", help="Write there.  [default: the current one]"
@@ -35,6 +36,7 @@ def command() -> None:
     Examples:
       spfvar new variant my-idea                    my_idea.py, its test, README
       spfvar new variant my-idea --on per-vma-6.12  on top of its patches
+      spfvar new variant my-idea --from-patch 1.patch  a draft of that patch
       spfvar new scenario my-load                   scenarios/my-load.toml
       spfvar new race my-race                       races/my-race.toml
       spfvar new package my-idea                    an installable project
@@ -44,20 +46,32 @@ def command() -> None:
 @command.command(short_help="A plugin file with a variant, its test, and a README.")
 @click.argument("name")
 @on_option
+@click.option("--from-patch", "patch_file", metavar="FILE|-", help="Draft it from a mail, an mbox or a diff.")
 @directory_option
-def variant(name: str, base: str | None, directory: str) -> None:
+def variant(name: str, base: str | None, patch_file: str | None, directory: str) -> None:
     """A plugin file with a variant of one patch, its test, and a README.
+
+    With --from-patch the file is a draft of that patch: what its hunks do to functions that are hook points,
+    as far as a table of words knows the C.  What it does not know is a TODO that runs: an unknown test comes
+    out either way, an unknown statement does nothing.  The patch is only read.
 
     \b
     Examples:
       spfvar new variant my-idea
       spfvar new variant my-idea --on spf-do-fault --directory ideas
+      spfvar new variant my-idea --from-patch 0024.patch --on spf@23
+      b4 am -o- MESSAGE-ID | spfvar new variant my-idea --from-patch -
+
+    Exit codes: 0 written; 2 bad input, or nothing of the patch is in the model.
     """
     from spfvar.plugins.registry import load_registry
     from spfvar.scaffold import plans
 
     registry = load_registry()
     found = plans.find_base(registry, base) if base is not None else None
+    if patch_file is not None:
+        _draft(name, patch_file, found, directory, registry)
+        return
     _write(directory, lambda folder: plans.variant(name, found, folder, registry))
 
 
@@ -114,14 +128,31 @@ def race(name: str, directory: str) -> None:
     _write(directory, lambda folder: plans.race(name, folder, registry))
 
 
-def _write(directory: str, plan: Callable[[Path], Plan]) -> None:
-    from spfvar.scaffold.files import write_new
+def _draft(name: str, file: str, base: Base | None, directory: str, registry: Registry) -> None:
+    from spfvar.cli.report import patches_in
+    from spfvar.draft.plan import draft
 
+    made = draft(name, patches_in(file), file, base, _folder(directory), registry)
+    for line in made.told:
+        terminal.say(line)
+    _put(made.plan)
+
+
+def _write(directory: str, plan: Callable[[Path], Plan]) -> None:
+    _put(plan(_folder(directory)), "\n")
+
+
+def _folder(directory: str) -> Path:
     folder = Path(directory)
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise InputError("is no directory", file=directory, key="--directory")
-    found = plan(folder)
+    return folder
+
+
+def _put(found: Plan, before: str = "") -> None:
+    from spfvar.scaffold.files import write_new
+
     write_new(found.files)
     for path in found.files:
         terminal.say(f"wrote {path}")
-    terminal.say("\n" + "\n".join(found.next))
+    terminal.say(before + "\n".join(found.next))

@@ -165,7 +165,7 @@ def review_of(
     from spfvar.plugins.series import split_name
     from spfvar.review.stack import chosen
 
-    patches = _patches(patch_file)
+    patches = patches_in(patch_file) if patch_file is not None else ()
     tell_own(catalogue.scenarios(), scenarios, "--scenario")
     tell_own(catalogue.races(), races, "--race")
     tell_own(catalogue.hardware(), [hardware], "--hardware")
@@ -188,9 +188,8 @@ def review_of(
     return make_review(registry, scope, line, jobs, progress)
 
 
-def _patches(file: str | None) -> tuple[Patch, ...]:
-    if file is None:
-        return ()
+def patches_in(file: str) -> tuple[Patch, ...]:
+    """The patches of a file, or of standard input ("-").  Raises InputError."""
     from spfvar.review.messages import MAX_BYTES
     from spfvar.review.patchmail import load_patches, parse_patches
 

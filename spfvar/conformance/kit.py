@@ -41,6 +41,7 @@ CHECKS = {
     for check in (
         Check("documented", "title, source, kernel version, patches and events are told",
               _static(static.documented)),
+        Check("finished", "no TODO is left, and a draft has been read", _static(static.finished)),
         Check("hooks", "hook implementations have the names and arguments of hook points",
               _static(static.hook_points)),
         Check("automata", "every text ends and is the same when it is extracted twice",

@@ -18,6 +18,7 @@ from spfvar.errors import nearest
 from spfvar.mm import hookspecs as hooks
 from spfvar.ops import codes as c
 from spfvar.ops.op import Op
+from spfvar.plugins.todos import todos_of
 from spfvar.plugins.variant import Stack, Variant
 
 #: What a check says: what it looked at, and what is wrong.
@@ -66,6 +67,21 @@ def documented(subject: Subject) -> Said:
 def _meant(rival: str, subject: Subject) -> str:
     close = nearest(rival, subject.registry.variants)
     return f"did you mean {close}?" if close else "spfvar list variants has the names"
+
+
+def finished(subject: Subject) -> Said:
+    """No text has a `todo`, and somebody has read what was drafted."""
+    variant = subject.variant
+    found = todos_of(variant)
+    wrong = [
+        Trouble(f"TODO: {todo.what}", "write what the patch does there, or delete it if that is nothing here",
+                short_place(todo.where))
+        for todo in found
+    ]  # fmt: skip
+    if variant.draft:
+        do = "read the texts beside the patch, then delete draft="
+        wrong.append(Trouble(f"drafted from {variant.draft}, with {number(len(found), 'TODO')}", do))
+    return "nothing is left to do", wrong
 
 
 def hook_points(subject: Subject) -> Said:

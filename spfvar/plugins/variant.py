@@ -114,6 +114,9 @@ class Variant:
     ``costs`` are cost classes of its own, in nanoseconds of local work at one active core's frequency: what
     the machines' profiles do not have.  A class of theirs cannot be given another time.
 
+    ``draft`` names the patch that the texts were drafted from; it goes when somebody has read them beside it.
+    Until then, and as long as there is a `todo` in them, reports say DRAFT.
+
     The registry sets where it came from (``origin``) and the origin of the variant whose name it took
     (``replaces``).  Raises InputError for fields of other types, and ValueError for repairs that are none of
     this stack.
@@ -132,6 +135,7 @@ class Variant:
     layout: Line = ""
     apart: Names = ()
     costs: Costs = field(default_factory=dict, hash=False)
+    draft: Line = ""
     origin: str = field(default="", compare=False)
     replaces: str = field(default="", compare=False)
 

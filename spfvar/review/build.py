@@ -23,6 +23,7 @@ from spfvar.matrix.hunting import Hunted, run_hunt
 from spfvar.matrix.hunting import Plan as Hunt
 from spfvar.matrix.plan import DEFAULT_HARDWARE, CellSpec, Plan, make_plan
 from spfvar.plugins.registry import Registry
+from spfvar.plugins.todos import todos_of
 from spfvar.plugins.variant import Variant
 from spfvar.report.verdicts import count_text
 from spfvar.review.hunks import patches_of, review_hunks, without
@@ -262,6 +263,7 @@ def subject_of(variant: Variant) -> Subject:
         variant.name, variant.title, variant.kernel, variant.source, variant.description,
         tuple(map(layer_of, variant.patches)),
         tuple(Mended(repair.bugs, repair.what, repair.means) for repair in variant.repairs),
+        variant.draft, len(todos_of(variant)),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from spfvar.errors import InputError, quote
@@ -56,6 +56,7 @@ class Hunk:
     ``function`` is what follows the second ``@@``: the line where git thinks that a function begins.
     ``whole`` is False if the text has other lines than the ``@@`` line counts.  ``mangled``: context lines
     have lost their leading blank, so a context line that begins with a sign may be taken for a change.
+    ``at`` is the number of the ``@@`` line in the patch's file, None where that is not known.
     """
 
     file: str
@@ -67,6 +68,7 @@ class Hunk:
     lines: tuple[Line, ...]
     whole: bool = True
     mangled: bool = False
+    at: int | None = field(default=None, compare=False)
 
     @property
     def added(self) -> int:
@@ -250,7 +252,7 @@ class _Reader:
             self._warn(self.at, f"the hunk of {path} goes on after the lines that its @@ line counts")
         return Hunk(
             path, (match[5] or "").strip(), old_start, old_count, new_start, new_count,
-            tuple(body.lines), whole, body.mangled,
+            tuple(body.lines), whole, body.mangled, self._number(start),
         )  # fmt: skip
 
     def _ends_here(self) -> bool:

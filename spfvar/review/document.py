@@ -28,6 +28,7 @@ from spfvar.review.model import (
     Reason,
     Review,
     Safety,
+    Subject,
     Violation,
 )
 from spfvar.review.parts import Beside, Command, Item, Items, Part, Section, Table, Text, TracePart
@@ -79,8 +80,9 @@ def sections(review: Review, narrow: bool) -> tuple[Section, ...]:
 
 
 def headline(review: Review) -> str:
-    """The first line: it says SIMULATED."""
-    return (
+    """The first line: it says SIMULATED, and before that DRAFT if the variant is one."""
+    draft = f"DRAFT with {plural(review.variant.todos, 'TODO')}. " if review.variant.is_draft else ""
+    return draft + (
         f"SIMULATED review of {review.variant.name} on a model of {review.machine.name}: no kernel was "
         "booted, no time was measured."
     )
@@ -90,6 +92,7 @@ def verdict_items(review: Review) -> Items:
     """The verdict in three lines, and one for each further rival."""
     verdict = review.verdict
     lines = [
+        *([Item("DRAFT:", draft_line(review.variant))] if review.variant.is_draft else []),
         Item("Safe:", verdict.safe),
         *([Item("Generated:", verdict.generated)] if verdict.generated else []),
         *([Item("Text:", verdict.text)] if verdict.text else []),
@@ -102,6 +105,16 @@ def verdict_items(review: Review) -> Items:
     if review.variant.repairs:
         lines.append(Item("Repairs:", repairs_line(review.variant)))
     return Items(tuple(lines))
+
+
+def draft_line(variant: Subject) -> str:
+    """What a draft is worth."""
+    origin = f"drafted from {variant.draft}" if variant.draft else "not finished"
+    if not variant.todos:
+        return f"{origin}, 0 TODOs; nobody has read it beside the patch yet"
+    return (
+        f"{origin}, {plural(variant.todos, 'TODO')}: where a test is open, it does more than the patch will"
+    )
 
 
 def against(review: Review) -> str:

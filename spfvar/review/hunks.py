@@ -136,10 +136,10 @@ def hunk_functions(hunk: Hunk) -> tuple[str, ...]:
 
     The first is the one that the hunk's header names; a definition in the hunk begins the next.
     """
-    current = _defined(hunk.function) or _first_call(hunk.function)
+    current = defined_function(hunk.function) or first_called(hunk.function)
     found: dict[str, None] = {}
     for line in hunk.lines:
-        current = _defined(line.text) or current
+        current = defined_function(line.text) or current
         if line.kind != " " and line.text.strip() and current:
             found[current] = None
     return tuple(found)
@@ -150,12 +150,12 @@ def called_functions(hunk: Hunk) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for line in hunk.lines:
         text = line.text.split("/*")[0].strip()
-        if line.kind != " " and not text.startswith(("*", "//")) and not _defined(line.text):
+        if line.kind != " " and not text.startswith(("*", "//")) and not defined_function(line.text):
             found |= dict.fromkeys(n for n in _CALL.findall(text) if n not in _KEYWORDS)
     return tuple(found)
 
 
-def _defined(text: str) -> str:
+def defined_function(text: str) -> str:
     """The function that a line of C defines, "" if it does not look like that."""
     if (match := _SYSCALL.match(text)) is not None:
         return match[1]
@@ -165,7 +165,8 @@ def _defined(text: str) -> str:
     return match[1]
 
 
-def _first_call(text: str) -> str:
+def first_called(text: str) -> str:
+    """The first function that a line of C calls or declares, "" for none."""
     return next((name for name in _CALL.findall(text[:200]) if name not in _KEYWORDS), "")
 
 
@@ -242,7 +243,7 @@ class KernelNames:
 
     def _below(self, text: str) -> list[str]:
         """The hook points that a function of a text calls, itself or through other functions."""
-        return [name for name in self._mentioned(self._plain[text]) if name in hookspecs.HOOKS]
+        return [name for name in self.mentioned_by(self._plain[text]) if name in hookspecs.HOOKS]
 
     def _around(self, text: str) -> list[str]:
         """The hook points whose implementations reach a function of a text without a call of a hook point."""
@@ -251,11 +252,11 @@ class KernelNames:
                 name
                 for patch in self._classes
                 for name, member in inspect.getmembers(patch, inspect.isfunction)
-                if name in hookspecs.HOOKS and text in self._mentioned(member)
+                if name in hookspecs.HOOKS and text in self.mentioned_by(member)
             )
         )
 
-    def _mentioned(self, function: FunctionType) -> dict[str, None]:
+    def mentioned_by(self, function: FunctionType) -> dict[str, None]:
         """Names in a function's code, and in that of the functions among them."""
         found: dict[str, None] = {}
         queue: list[CodeType] = [function.__code__]

@@ -48,7 +48,8 @@ class Mended:
 class Subject:
     """A variant that takes part.  ``source`` is a message id, a commit or a URL.
 
-    ``repairs`` are what it has unlike what was posted.
+    ``repairs`` are what it has unlike what was posted.  ``draft``: the patch that it was drafted from, and
+    that nobody has read it beside ("": none); ``todos``: how many places of its texts are to be written.
     """
 
     name: str
@@ -58,6 +59,13 @@ class Subject:
     description: str
     layers: tuple[Layer, ...]
     repairs: tuple[Mended, ...] = ()
+    draft: str = ""
+    todos: int = 0
+
+    @property
+    def is_draft(self) -> bool:
+        """Has nobody finished it, or said so?"""
+        return bool(self.draft or self.todos)
 
 
 @dataclass(frozen=True, slots=True)

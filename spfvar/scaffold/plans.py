@@ -12,11 +12,12 @@ from typing import Any
 
 from spfvar.errors import InputError
 from spfvar.plugins.registry import Registry
+from spfvar.plugins.series import repaired_name, split_name
 from spfvar.scaffold.names import check_name, module_name
 
 README = "README.md"
 #: Names that the written module imports: its class needs another one.
-_IMPORTED = ("Event", "Generator", "Steps", "Variant", "VmFault")
+_IMPORTED = ("Any", "Event", "Generator", "Mapping", "Register", "Steps", "Variant", "VmFault")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,28 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A variant to stack on, and the module whose VARIANTS it is in."""
+    """A variant to stack on, and the module whose VARIANTS it is in, or whose SERIES has its ``series``.
+
+    ``posted``: it is the form without repairs of the variant of that name.
+    """
 
     name: str
     module: str
+    series: str = ""
+    posted: str = ""
+
+    @property
+    def imported(self) -> str:
+        """What is imported from the module."""
+        return "SERIES as STACKS" if self.series else "VARIANTS as BASES"
+
+    @property
+    def expression(self) -> str:
+        """The variant in Python."""
+        if self.series:
+            return f'next(one for one in STACKS if one.name == "{self.series}").variant("{self.name}")'
+        found = f'next(variant for variant in BASES if variant.name == "{self.posted or self.name}")'
+        return f'{found}.as_posted("{self.name}")' if self.posted else found
 
 
 def find_base(registry: Registry, name: str) -> Base:
@@ -44,7 +63,14 @@ def find_base(registry: Registry, name: str) -> Base:
             expected="a variant of spfvar or of an installed package",
         )  # fmt: skip
     module = str(getattr(registry.modules[origin], "__name__", origin))
-    return Base(name, module)
+    if name in registry.variants:
+        return Base(name, module)
+    series = split_name(name)[0]
+    return (
+        Base(name, module, series)
+        if series in registry.series
+        else Base(name, module, "", repaired_name(name) or "")
+    )
 
 
 def variant(name: str, base: Base | None, directory: Path, registry: Registry) -> Plan:
@@ -73,7 +99,7 @@ def variant(name: str, base: Base | None, directory: Path, registry: Registry) -
         (f"spfvar check {name} --plugin {file}", "every race"),
         (f"python -m pytest test_{file}", "the conformance kit too"),
     )
-    return Plan(files, (*notes, *_steps(directory, steps)))
+    return Plan(files, (*notes, *next_steps(directory, steps)))
 
 
 def package(name: str, base: Base | None, directory: Path, registry: Registry) -> Plan:
@@ -101,7 +127,7 @@ def package(name: str, base: Base | None, directory: Path, registry: Registry) -
         (f"spfvar compare {name} --scenario pft", "found without --plugin"),
         (f"edit src/{module}/__init__.py", "spfvar list hooks: what a patch can override"),
     )
-    return Plan(files, _steps(root, steps))
+    return Plan(files, next_steps(root, steps))
 
 
 def scenario(name: str, directory: Path, registry: Registry) -> Plan:
@@ -113,7 +139,7 @@ def scenario(name: str, directory: Path, registry: Registry) -> Plan:
         (f"spfvar show {name}", "what it means, in words"),
         (f"spfvar compare --scenario {name}", "every variant, on this load"),
     )
-    return Plan({directory / file: render("scenario.toml", name=name)}, _steps(directory, steps))
+    return Plan({directory / file: render("scenario.toml", name=name)}, next_steps(directory, steps))
 
 
 def race(name: str, directory: Path, registry: Registry) -> Plan:
@@ -125,7 +151,7 @@ def race(name: str, directory: Path, registry: Registry) -> Plan:
         (f"spfvar show {name}", "what it means, in words"),
         (f"spfvar check --race {name}", "every variant, in this race"),
     )
-    return Plan({directory / file: render("race.toml", name=name)}, _steps(directory, steps))
+    return Plan({directory / file: render("race.toml", name=name)}, next_steps(directory, steps))
 
 
 def render(template: str, **values: object) -> str:
@@ -143,14 +169,19 @@ def _environment() -> Any:
     )  # fmt: skip
 
 
-def _values(name: str, module: str, base: Base | None) -> dict[str, object]:
+def class_name(name: str) -> str:
+    """The class of a variant's own patch."""
     patch = "".join(word.capitalize() for word in name.split("-"))
-    if patch in _IMPORTED:
-        patch += "Patch"
+    return f"{patch}Patch" if patch in _IMPORTED else patch
+
+
+def _values(name: str, module: str, base: Base | None) -> dict[str, object]:
+    patch = class_name(name)
     return {"name": name, "module": module, "patch": patch, "event": f"{module}_write", "base": base}
 
 
-def _steps(directory: Path, steps: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+def next_steps(directory: Path, steps: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    """What to do next, as lines: commands, each with what it is for."""
     return ("Next:", *(f"  {line}" for line in _lines(directory, steps)))
 
 

@@ -41,8 +41,8 @@ def test_a_written_variant_passes_its_tests_and_can_be_compared_and_checked(tmp_
     assert printed.startswith("wrote my_idea.py\nwrote test_my_idea.py\nwrote README.md\n\nNext:\n")
     tests = run(PYTEST, tmp_path)
     assert tests.returncode == 0, tests.stdout
-    # Loading, eight checks of the kit, and the patch's own test for reads and for writes.
-    assert "11 passed" in tests.stdout
+    # Loading, nine checks of the kit, and the patch's own test for reads and for writes.
+    assert "12 passed" in tests.stdout
     compared = spfvar("compare my-idea --plugin my_idea.py --scenario pft --threads 2 --seeds 1", tmp_path)
     assert compared.returncode == 0
     assert "my_idea_write" in compared.stdout
@@ -59,7 +59,7 @@ def test_a_written_package_is_installed_and_passes_its_tests(tmp_path: Path) -> 
     assert installed.returncode == 0, installed.stderr
     tests = run([*PYTEST, "-k", "not safe and not runs"], tmp_path / "my-idea", target)
     assert tests.returncode == 0, tests.stdout
-    assert "10 passed" in tests.stdout
+    assert "11 passed" in tests.stdout
     shown = spfvar("show my-idea", tmp_path, target)
     assert "MyIdea: Counts write faults" in shown.stdout
 

@@ -1,0 +1,1 @@
+"""From a patch to a plugin: what `spfvar new variant --from-patch` writes."""
