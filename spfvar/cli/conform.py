@@ -135,7 +135,7 @@ def _make(text: str, kernel: str, file: str) -> Recording:
     from spfvar.kernel.recording import events, segments
 
     table = letters_for(kernel)
-    recorded = segments(events(text.splitlines(), file), table.fault_roots)
+    recorded = segments(events(text.splitlines(), file), table.fault_roots, table.user_roots)
     return make_recording(kernel, table, recorded, file)
 
 

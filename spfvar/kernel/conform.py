@@ -9,9 +9,9 @@ accepted by the kernel it is not of if its own steps may always fail, so a desig
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -19,9 +19,9 @@ from typing import Final
 from spfvar.errors import InputError
 from spfvar.kernel.faults import fault_texts
 from spfvar.kernel.letters import Letter, Letters, Projection
-from spfvar.kernel.recording import SYSCALL, Segment
+from spfvar.kernel.recording import SYSCALL, Event, Segment
 from spfvar.kernel.texts import Acceptor, Edge, Marked, Misfit, Way
-from spfvar.kernel.writers import CALLS, writer_texts
+from spfvar.kernel.writers import CALLS, writer_automata
 from spfvar.plugins.variant import Variant
 
 #: What is said of a fault without a mark.
@@ -151,7 +151,7 @@ def make_recording(kernel: str, table: Letters, recorded: Sequence[Segment], fil
     projection = Projection(table, recorded)
     words = []
     marked = any(segment.kind for segment in recorded)
-    for segment in recorded:
+    for segment in (*recorded, *_parts(table, recorded)):
         if segment.kind in CALLS:
             words.append(Word(segment.kind, 0, tuple(projection.letters(segment))))
         elif not segment.is_writer and (segment.kind or not marked):
@@ -162,6 +162,21 @@ def make_recording(kernel: str, table: Letters, recorded: Sequence[Segment], fil
             "no page fault in it", file=file, expected="events page_fault_user with what follows each"
         )
     return Recording(kernel, table, tuple(_distinct(words)))
+
+
+def _parts(table: Letters, recorded: Iterable[Segment]) -> Iterator[Segment]:
+    """What a call does in some functions, where the whole call is compared with nothing."""
+    for segment in recorded:
+        if not segment.is_writer or segment.kind in CALLS:
+            continue
+        inside: list[Event] = []
+        for event in segment.events:
+            if not inside and not (event.kind == "call" and event.name in table.writers.parts):
+                continue
+            inside.append(event)
+            if event.kind == "return" and (event.name, event.depth) == (inside[0].name, inside[0].depth):
+                yield Segment(table.writers.parts[inside[0].name], segment.task, tuple(inside))
+                inside = []
 
 
 class Text:
@@ -178,8 +193,7 @@ class Text:
             facts: Acceptor(found, table) for facts, found in automata.items()
         }
         for call in CALLS:
-            found = [stack.automaton(call, text) for text in writer_texts(call)]
-            self.acceptors[call] = Acceptor(found, table.of_writers())
+            self.acceptors[call] = Acceptor(writer_automata(call, variant), table.of_writers())
 
     def visible(self) -> list[Edge]:
         """The visible steps of all faults, each line of the text once."""
@@ -192,7 +206,15 @@ class Text:
         skippable = {
             number for number, letter in enumerate(word.letters) if self.table.why(letter, word.kind)
         }
-        return acceptor.read([letter.text for letter in word.letters], skippable)
+        spelled = [letter.text for letter in word.letters]
+        way = acceptor.read(spelled, skippable)
+        if isinstance(way, Misfit):
+            for surplus in self.table.surplus:
+                if word.kind in surplus.kinds:
+                    more = acceptor.tolerant(surplus.letters).read(spelled, skippable)
+                    if isinstance(more, Way):
+                        return replace(more, without=surplus.letters[0], why=surplus.why)
+        return way
 
     def changed(self, change: Callable[[Acceptor], Acceptor | None]) -> Text | None:
         """The text with each of its acceptors changed; None if none of them can be."""
@@ -222,6 +244,8 @@ def conform(variant: Variant, recording: Recording) -> Conformity:
             continue
         counts[0] += times
         seen |= {edge.step for edge in way.steps}
+        if way.without:
+            skipped[way.why, f"no {way.without}"] += times
         for number in way.skipped:
             letter = word.letters[number]
             skipped[recording.table.why(letter, word.kind) or "", letter.text] += times
