@@ -33,7 +33,8 @@ VARIANTS = [
         kernel="v6.1",
         source="arch/x86/mm/fault.c and mm/ as of v6.1; d92725256b4f (v6.0)",
         description="The paths of v5.12, but for shared writes that dropped the lock, which are done and not "
-        "tried again, and for exit, which clears entries under the read lock.  Its faults are paths that Debian's 6.1.176 was seen to take.",
+        "tried again, and for exit, which clears entries under the read lock.  Its faults are paths that "
+        "Debian's 6.1.176 was seen to take.",
         patches=(ExitInTwoSteps, FaultCompleted),
         rivals=("mmap-lock",),
         compared=False,

@@ -96,9 +96,9 @@ class Writers(BaseModel):
     """What system calls show: whose RCU sections are theirs, and who takes which locks besides.
 
     ``hooks``, ``calls`` and ``texts`` are as those of faults.  ``of_new_vmas``: who locks a VMA that
-    ``vm_area_dup`` has just made, and other rwsems; ``either``: who takes rwsems of more than one class, which
-    whoever takes the same one next tells apart.  ``parts``: calls of which single functions are compared, and
-    which.
+    ``vm_area_dup`` has just made, and other rwsems; ``either``: who takes rwsems of more than one class,
+    which whoever takes the same one next tells apart.  ``parts``: functions in calls that are compared with
+    nothing as a whole, and what they are compared with.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -226,7 +226,7 @@ class Projection:
         return classes | dict.fromkeys(self._of_new_vmas(recorded), NEW_VMA_LOCK)
 
     def _ahead(self, probes: Sequence[Event]) -> dict[int, str]:
-        """What the rwsems are, by event, of those who take several: what the next who takes each makes of it."""
+        """What rwsems are, by event, of those who take several: what the next who takes each makes of it."""
         either = self._tables[True].writers.either
         found: dict[int, str] = {}
         following: dict[int, str] = {}

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from spfvar.automata.automaton import Automaton
 from spfvar.kernel.letters import Letters
-from spfvar.ops import codes as c
 from spfvar.mm.vmf import Mapping as VmaFacts
+from spfvar.ops import codes as c
 from spfvar.ops.op import Op, Steps, again, loop
 from spfvar.ops.primitives import choose, work
 from spfvar.plugins.variant import Stack, Variant
@@ -38,8 +38,8 @@ class Marked(Stack):
     """A variant's hook points, each with a step of its own at its begin.
 
     ``either``: hook points whose argument, what a VMA is, may be any of these at each of its calls;
-    ``repeated``: those that may follow upon themselves, where the kernel does for each VMA what the model does
-    for one.
+    ``repeated``: those that may follow upon themselves, where the kernel does for each VMA what the model
+    does for one.
     """
 
     def __init__(

@@ -152,7 +152,7 @@ def map_read_page(vmf: VmFault) -> Steps:
         yield swap_free()
         yield page_add_new_anon_rmap()
         yield set_pte_anon(vmf.write)
-    yield from hooks.unmap_then_unlock(vmf)
+    yield from hooks.pte_unmap_unlock(vmf)
     if not same:
         yield free_page()
         return VMFault.NONE
