@@ -98,7 +98,7 @@ class PteOffsetMapLock:
         yield from spin_unlock_table
         yield rcu_read_unlock()
 
-    # Neither table is looked at again.  None is retracted: who is copied has an anon_vma, and so has the copy.
+    # Neither table is looked at again, nor retracted: who is copied has an anon_vma, and so has the copy.
 
     @hookimpl
     def copy_pte_lock(self) -> Steps:

@@ -102,8 +102,8 @@ def truncate_inode_pages() -> Steps:
     if (yield from find_get_page()):
         yield folio_lock()
         if (yield equals(at(o.folio, o.CACHED), 1, "folio->mapping")):
-            # Who maps it has a reference, as the page cache and we do.  Others may: then nothing is found.
-            if not (yield equals(at(o.folio, o.REFCOUNT), 2, "!folio_mapped")):
+            # Who maps it has a reference, as we do.  Others may have one: then nothing is found.
+            if not (yield equals(at(o.folio, o.REFCOUNT), 1, "!folio_mapped")):
                 yield from unmap_mapping(even_cows=False, to_the_end=False)
             yield filemap_remove_folio()
         yield folio_unlock()
