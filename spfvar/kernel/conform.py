@@ -21,7 +21,7 @@ from spfvar.kernel.faults import fault_texts
 from spfvar.kernel.letters import Letter, Letters, Projection
 from spfvar.kernel.recording import SYSCALL, Event, Segment
 from spfvar.kernel.texts import Acceptor, Edge, Marked, Misfit, Way
-from spfvar.kernel.writers import CALLS, writer_automata
+from spfvar.kernel.writers import CALLS, WriterTexts
 from spfvar.plugins.variant import Variant
 
 #: What is said of a fault without a mark.
@@ -156,7 +156,10 @@ def make_recording(kernel: str, table: Letters, recorded: Sequence[Segment], fil
             words.append(Word(segment.kind, 0, tuple(projection.letters(segment))))
         elif not segment.is_writer and (segment.kind or not marked):
             code = segment.events[0].number("error_code") or 0
-            words.append(Word(segment.kind or UNMARKED, code, tuple(projection.letters(segment))))
+            letters = tuple(projection.letters(segment))
+            # With page faults disabled nobody handles one: whoever accesses is told.
+            if letters or code & _USER:
+                words.append(Word(segment.kind or UNMARKED, code, letters))
     if all(word.is_call for word in words):
         raise InputError(
             "no page fault in it", file=file, expected="events page_fault_user with what follows each"
@@ -192,8 +195,9 @@ class Text:
         self.acceptors: dict[tuple[bool, bool] | str, Acceptor] = {
             facts: Acceptor(found, table) for facts, found in automata.items()
         }
+        writers = WriterTexts(variant)
         for call in CALLS:
-            self.acceptors[call] = Acceptor(writer_automata(call, variant), table.of_writers())
+            self.acceptors[call] = Acceptor(writers.automata(call), table.of_writers())
 
     def visible(self) -> list[Edge]:
         """The visible steps of all faults, each line of the text once."""
@@ -203,9 +207,7 @@ class Text:
     def read(self, word: Word) -> Way | Misfit:
         """How a fault is a path of the text, or why it is none."""
         acceptor = self.acceptors[word.kind if word.is_call else (word.write, word.user)]
-        skippable = {
-            number for number, letter in enumerate(word.letters) if self.table.why(letter, word.kind)
-        }
+        skippable = self.table.reasons(word.letters, word.kind)
         spelled = [letter.text for letter in word.letters]
         way = acceptor.read(spelled, skippable)
         if isinstance(way, Misfit):
@@ -246,9 +248,9 @@ def conform(variant: Variant, recording: Recording) -> Conformity:
         seen |= {edge.step for edge in way.steps}
         if way.without:
             skipped[way.why, f"no {way.without}"] += times
+        reasons = recording.table.reasons(word.letters, word.kind) if way.skipped else {}
         for number in way.skipped:
-            letter = word.letters[number]
-            skipped[recording.table.why(letter, word.kind) or "", letter.text] += times
+            skipped[reasons[number], word.letters[number].text] += times
     visible = text.visible()
     own = [edge for edge in visible if edge.where and not _is_core(edge)]
     return Conformity(

@@ -19,12 +19,15 @@ _NOTIFIES: Final[_Extra] = (("write_notify", True),)
 
 #: Entries that are write-protected for a userfaultfd's monitor.
 _PROTECTS: Final[_Extra] = (("uffd_wp", True),)
+#: A page table's entry may map a huge page.
+_HUGE: Final[_Extra] = (("huge", True),)
 
 _ANONYMOUS: Final[tuple[tuple[_Vma, _Extra], ...]] = (
     ({}, ()),
     ({"growsdown": True}, ()),
     ({"userfault": True}, _PROTECTS),
     ({"swap": "device"}, ()),
+    ({"numa": True}, _HUGE),
 )
 _FILES: Final[tuple[tuple[_Vma, _Extra], ...]] = (
     ({"sharing": "private"}, ()),
@@ -34,11 +37,18 @@ _FILES: Final[tuple[tuple[_Vma, _Extra], ...]] = (
 )
 
 
-def _mappings() -> Iterator[tuple[_Vma, _Extra]]:
-    yield from _ANONYMOUS
+_READ_OR_WRITE: Final = (False, True)
+
+
+def _mappings() -> Iterator[tuple[_Vma, _Extra, tuple[bool, ...]]]:
+    """Each mapping, and which of read and write is unlike that of those before it."""
+    for anonymous, extra in _ANONYMOUS:
+        yield anonymous, extra, _READ_OR_WRITE
     for of_file, extra in _FILES:
-        for window in (1, 2):
-            yield {"file": "data", "fault_around": window, **of_file}, extra
+        # Only reads are mapped around, and only writes ask a file system.
+        yield {"file": "data", "fault_around": 1, **of_file}, extra, (True,) if extra else _READ_OR_WRITE
+        if not extra and of_file.get("map_pages", True):
+            yield {"file": "data", "fault_around": 2, **of_file}, extra, (False,)
 
 
 def fault_texts() -> Iterator[tuple[bool, bool, Callable[[], Steps]]]:
@@ -46,11 +56,11 @@ def fault_texts() -> Iterator[tuple[bool, bool, Callable[[], Steps]]]:
 
     The kernel itself reads and writes plain mappings only.
     """
-    for of_vma, extra in _mappings():
+    for of_vma, extra, accesses in _mappings():
         vma = RaceVma.model_validate({"name": "map", "start": 0, "pages": 2, **of_vma})
         files = [RaceFile.model_validate({"name": "data", "pages": 2, "cached": "none"})] if vma.file else []
         special = extra or set(of_vma) - {"file", "fault_around", "sharing"}
-        for write in (False, True):
+        for write in accesses:
             for user in (True,) if special else (True, False):
                 facts = Facts("map", write=write, user=user, extra=_ALWAYS + extra)
                 yield write, user, fault_text(small_race(files, [vma], facts), facts)

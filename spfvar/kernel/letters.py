@@ -67,19 +67,24 @@ class Letter:
 
 
 class Abstraction(BaseModel):
-    """Letters that no text has a step for, and why; only of some functions or kinds if it says so."""
+    """Letters that no text has a step for, and why.
+
+    Only of some functions (``by``), in some hook points (``inside``: the last that has begun) or some kinds
+    of faults and calls, if it says so.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     letters: list[str]
     by: list[str] = Field(default_factory=list)
+    inside: list[str] = Field(default_factory=list)
     kinds: list[str] = Field(default_factory=list)
     why: str
 
-    def covers(self, letter: Letter, kind: str) -> bool:
+    def covers(self, letter: Letter, inside: str, kind: str) -> bool:
         """Is it one of these?"""
-        by, of = not self.by or letter.by in self.by, not self.kinds or kind in self.kinds
-        return letter.text in self.letters and by and of
+        facts = ((self.by, letter.by), (self.inside, inside), (self.kinds, kind))
+        return letter.text in self.letters and all(not some or fact in some for some, fact in facts)
 
 
 class Surplus(BaseModel):
@@ -156,9 +161,19 @@ class Letters(BaseModel):
             }
         )  # fmt: skip
 
-    def why(self, letter: Letter, kind: str) -> str | None:
+    def why(self, letter: Letter, inside: str, kind: str) -> str | None:
         """Why a text may lack a step for it; None if it may not."""
-        return next((entry.why for entry in self.abstracted if entry.covers(letter, kind)), None)
+        return next((entry.why for entry in self.abstracted if entry.covers(letter, inside, kind)), None)
+
+    def reasons(self, letters: Sequence[Letter], kind: str) -> dict[int, str]:
+        """Which letters of a fault or call a text may lack, by number, and why."""
+        found, inside = {}, ""
+        for number, letter in enumerate(letters):
+            inside = letter.text.removesuffix("()") if letter.text.endswith("()") else inside
+            why = self.why(letter, inside, kind)
+            if why is not None:
+                found[number] = why
+        return found
 
 
 def letters_for(kernel: str) -> Letters:
@@ -202,7 +217,7 @@ class Projection:
             (event for segment in recorded for event in segment.events if event.number("lock") is not None),
             key=lambda event: event.line,
         )
-        memmaps = {_lock(event) >> _MEMMAP_BITS for event in probes if self._by.get(event.by) == PMD_LOCK}
+        memmaps = {_lock(event) >> _MEMMAP_BITS for event in probes if self._is_pmd_lock(event)}
         ahead = self._ahead(probes)
         known: dict[int, str] = {}
         classes: dict[int, str] = {}
@@ -224,6 +239,9 @@ class Projection:
             elif address in known:
                 classes[event.line] = known[address]
         return classes | dict.fromkeys(self._of_new_vmas(recorded), NEW_VMA_LOCK)
+
+    def _is_pmd_lock(self, event: Event) -> bool:
+        return self._by.get(event.by) == PMD_LOCK and event.name not in RWSEM_PROBES
 
     def _ahead(self, probes: Sequence[Event]) -> dict[int, str]:
         """What rwsems are, by event, of those who take several: what the next who takes each makes of it."""

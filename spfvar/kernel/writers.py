@@ -90,6 +90,11 @@ def _punch() -> Steps:
     return _race((vma,), (file,), "punch", "data")()
 
 
+def _collapse() -> Steps:
+    yield from _range()
+    yield from hooks.collapse_huge_page()
+
+
 def _merge() -> Steps:
     yield from _range()
     yield set_register(o.limit, 4)
@@ -114,6 +119,7 @@ CALLS: Final[Mapping[str, Compared]] = {
     "sys-uffd-copy": Compared(texts=(_uffd_copy,)),
     "sys-uffd-protect": Compared(texts=(_uffd_protect,)),
     "sys-try-to-unmap": Compared(texts=(_try_to_unmap,)),
+    "sys-collapse-huge-page": Compared(texts=(_collapse,)),
 }
 #: What is recorded and has no text, and why.
 UNCOMPARED: Final[Mapping[str, str]] = {
@@ -121,6 +127,8 @@ UNCOMPARED: Final[Mapping[str, str]] = {
     "sys-munmap-part": "the model unmaps whole VMAs, or the tail of a heap",
     "sys-uffd-register": "that a VMA is registered is a fact in the model, and stays",
     "sys-uffd-unprotect": "in the model what was write-protected is let go at once",
+    "sys-uffd-move": "the model looks once before it locks both tables, the kernel again and again",
+    "sys-collapse": "the model collapses what was chosen; that part is compared",
     "sys-pageout": "the model reclaims one page at a time; each unmapping of one is compared",
 }
 _WRITERS = {writer.name: writer for writer in WRITERS}
@@ -136,8 +144,18 @@ def _texts(compared: Compared) -> Iterator[Text]:
     yield from compared.texts
 
 
-def writer_automata(call: str, variant: Variant) -> list[Automaton]:
-    """What a call may be under a design.  Raises StrategyError."""
-    compared = CALLS[call]
-    stack = Marked(variant, dict.fromkeys(compared.either, _EACH), compared.repeated)
-    return [stack.automaton(call, text) for text in _texts(compared)]
+class WriterTexts:
+    """The calls of a design."""
+
+    def __init__(self, variant: Variant) -> None:
+        self._variant = variant
+        self._stacks: dict[tuple[tuple[str, ...], tuple[str, ...]], Marked] = {}
+
+    def automata(self, call: str) -> list[Automaton]:
+        """What a call may be.  Raises StrategyError."""
+        compared = CALLS[call]
+        key = (compared.either, compared.repeated)
+        if key not in self._stacks:
+            either = dict.fromkeys(compared.either, _EACH)
+            self._stacks[key] = Marked(self._variant, either, compared.repeated)
+        return [self._stacks[key].automaton(call, text) for text in _texts(compared)]
