@@ -75,11 +75,21 @@ class Drift:
     expected: tuple[Edge, ...]
     kinds: tuple[str, ...]
     faults: int
+    site: str = ""
+    source: str = ""
+
+    @property
+    def at(self) -> str:
+        """The kernel's side: the letter, where it was seen, and its source if that is known."""
+        if not self.letter:
+            return "the fault is done"
+        place = f"{self.letter} at {self.site}" if self.site else f"{self.letter} by {self.by}"
+        return f"{place} ({self.source})" if self.source else place
 
     def as_dict(self) -> dict[str, object]:
         """One entry of the JSON list."""
         return {
-            "kernel": f"{self.letter} by {self.by}" if self.letter else "the fault is done",
+            "kernel": self.at,
             "text": [edge.told for edge in self.expected],
             "kinds": list(self.kinds),
             "faults": self.faults,
@@ -228,8 +238,13 @@ class Text:
         return other
 
 
-def conform(variant: Variant, recording: Recording) -> Conformity:
-    """Read every recorded fault against the design's text.  Raises StrategyError."""
+def conform(
+    variant: Variant, recording: Recording, source_of: Callable[[str], str] = lambda site: ""
+) -> Conformity:
+    """Read every recorded fault against the design's text.  Raises StrategyError.
+
+    ``source_of``: file and line of a site in the kernel, "" where that is not known.
+    """
     text = Text(variant, recording.table)
     kinds: dict[str, list[int]] = {}
     drifts: dict[tuple[str, str, tuple[str, ...]], list[tuple[Word, Misfit, int]]] = defaultdict(list)
@@ -251,13 +266,14 @@ def conform(variant: Variant, recording: Recording) -> Conformity:
         reasons = recording.table.reasons(word.letters, word.kind) if way.skipped else {}
         for number in way.skipped:
             skipped[reasons[number], word.letters[number].text] += times
+    told = [_drift(key, found, source_of) for key, found in drifts.items()]
     visible = text.visible()
     own = [edge for edge in visible if edge.where and not _is_core(edge)]
     return Conformity(
         variant.name,
         recording.kernel,
         {kind: (counts[0], counts[1]) for kind, counts in sorted(kinds.items())},
-        tuple(sorted((_drift(key, found) for key, found in drifts.items()), key=lambda d: -d.faults)),
+        tuple(sorted(told, key=lambda drift: -drift.faults)),
         tuple(edge for edge in visible if edge.step in seen),
         tuple(edge for edge in visible if edge.step not in seen),
         tuple((letter, why, times) for (why, letter), times in sorted(skipped.items())),
@@ -282,8 +298,13 @@ def _distinct(words: Iterable[Word]) -> list[tuple[Word, int]]:
     return [(word, times[key]) for key, word in first.items()]
 
 
-def _drift(key: tuple[str, str, tuple[str, ...]], found: Sequence[tuple[Word, Misfit, int]]) -> Drift:
+def _drift(
+    key: tuple[str, str, tuple[str, ...]], found: Sequence[tuple[Word, Misfit, int]],
+    source_of: Callable[[str], str],
+) -> Drift:  # fmt: skip
     word, misfit, _ = found[0]
-    line = word.letters[misfit.at].line if misfit.at < len(word.letters) else 0
+    letter = word.letters[misfit.at] if misfit.at < len(word.letters) else Letter("", 0, "")
     kinds = tuple(sorted({word.kind for word, _, _ in found}))
-    return Drift(key[0], key[1], line, misfit.expected, kinds, sum(times for _, _, times in found))
+    faults = sum(times for _, _, times in found)
+    source = source_of(letter.site) if letter.site else ""
+    return Drift(key[0], key[1], letter.line, misfit.expected, kinds, faults, letter.site, source)

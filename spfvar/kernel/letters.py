@@ -59,11 +59,15 @@ _MEMMAP_BITS: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A letter, and the line of the recording that shows it."""
+    """A letter, the line of the recording that shows it, and whose it is.
+
+    ``site``: where that function called, as far as it is known: "__handle_mm_fault+0x572".
+    """
 
     text: str
     line: int
     by: str
+    site: str = ""
 
 
 class Abstraction(BaseModel):
@@ -298,7 +302,7 @@ class Projection:
         for number, event in enumerate(segment.events):
             text = self._letter(event, segment.events[number + 1 :], segment.is_writer)
             if text:
-                word.append(Letter(text, event.line, event.by))
+                word.append(Letter(text, event.line, event.by, _site(event)))
         return word
 
     def _letter(self, event: Event, ahead: Sequence[Event], writer: bool) -> str | None:
@@ -317,6 +321,12 @@ class Projection:
         if name == TRYLOCK:
             return f"{name} {lock} = {_result(ahead)}"
         return f"{name} {lock}"
+
+
+def _site(event: Event) -> str:
+    """Where a probed primitive was called; "" if its return address was a tracer's."""
+    site = dict(event.fields).get("by", "").partition("/")[0] if event.kind == "probe" else ""
+    return site if event.by and site.partition("+")[0].partition(".")[0] == event.by else ""
 
 
 def _lock(event: Event) -> int:

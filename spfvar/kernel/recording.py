@@ -152,18 +152,20 @@ def _note(text: str, task: _Task, number: int) -> Event | None:
         by = inside if returned[1] in TRAMPOLINES else returned[1]
         return Event("return", returned[2], by, number, depth, fields)
     caller = dict(fields).get("by", "").partition("+")[0].partition(".")[0]
-    by = inside if not caller or caller in TRAMPOLINES else caller
+    unknown = not caller or caller in TRAMPOLINES or caller.startswith("0x")  # perf prints no symbols
+    by = inside if unknown else caller
     return Event("probe", probe[1], by, number, depth, fields)
 
 
 def _elsewhere(event: Event, fault_roots: Collection[str]) -> bool:
     """Is an event outside all traced functions none of the exception handler's?
 
-    Interrupts come at any time; they enter no traced function and take no rwsem.
+    Interrupts come at any time; they enter no traced function and take no rwsem.  Of a rwsem whose taker is
+    not known, nothing is said.
     """
     if event.kind == "call":
         return event.name not in fault_roots
-    return event.kind == "probe" and event.name in RWSEM_PROBES and event.by not in fault_roots
+    return event.kind == "probe" and event.name in RWSEM_PROBES and event.by not in ("", *fault_roots)
 
 
 def segments(

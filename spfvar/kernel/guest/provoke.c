@@ -218,14 +218,17 @@ static void special_faults(void)
 static void huge_pages(void)
 {
 	char *map = anonymous(2 * TABLE);
+	pid_t child;
 
 	if (set("/sys/kernel/mm/transparent_hugepage/enabled", "madvise"))
 		return;
 	prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
 	madvise(map, TABLE, MADV_HUGEPAGE);
 	map[0] = 1;
-	mprotect(map, TABLE, PROT_READ);
-	mprotect(map, TABLE, PROT_READ | PROT_WRITE);
+	child = fork();
+	if (!child)
+		_exit(0);
+	waitpid(child, NULL, 0);
 	fault("", "huge-write", map + 8 * PAGE, 1);
 	map[TABLE] = 1;
 	madvise(map + TABLE, TABLE, MADV_HUGEPAGE);
