@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import ClassVar
 
+from spfvar.mm.exit import ExitInTwoSteps
 from spfvar.mm.fork_fails import TreeDuplicated
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.khugepaged import RetractUnderRmapLock
@@ -66,11 +67,11 @@ class PerVmaReader(VmaLockFault):
         if not locked:
             return False
         if (yield equals(at(o.vma, DETACHED), 1, "detached")):
-            yield up_read(at(o.vma, VM_LOCK), "vma_end_read")
+            yield from self.vma_end_read()
             yield count("vma_lock_miss")
             yield again("retry")
         if not (yield vma_contains()):
-            yield up_read(at(o.vma, VM_LOCK), "vma_end_read")
+            yield from self.vma_end_read()
             return (yield from self.abort("moved"))
         yield rcu_read_unlock()
         return True
@@ -148,6 +149,7 @@ class FaultCompleted:
 
 #: What v6.12 does unlike v5.12 besides its locks.
 KERNEL = (
+    ExitInTwoSteps,
     FaultCompleted,
     MapPagesUnderRcu,
     PteOffsetMapLock,

@@ -12,6 +12,7 @@ from __future__ import annotations
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.proc import show_map_vma
+from spfvar.mm.stack import ExpandUnderMmapLock
 from spfvar.mm.vmf import Mapping
 from spfvar.mm.writers import end_with_vma, over_range
 from spfvar.ops import objects as o
@@ -170,7 +171,7 @@ VARIANTS = [
         title="per-VMA lock, also for /proc/pid/maps",
         kernel="v6.17",
         source="20250716030557.1547501-1-surenb@google.com",
-        patches=(*KERNEL, RefcntWriter, RefcntReader, MapsByVma, DontneedByVma),
+        patches=(*KERNEL, ExpandUnderMmapLock, RefcntWriter, RefcntReader, MapsByVma, DontneedByVma),
         events=(
             *REFCNT_EVENTS,
             Event("maps_mmap_lock", "reason", "/proc/pid/maps took mmap_lock to find and lock a VMA"),

@@ -15,6 +15,7 @@ from collections.abc import Generator
 from typing import ClassVar
 
 from spfvar.mm import hookspecs as hooks
+from spfvar.mm.exit import ExitInTwoSteps
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.khugepaged import RetractUnderRmapLock
 from spfvar.mm.pte_offset_map import PteOffsetMapLock
@@ -139,7 +140,7 @@ RELEASE_EVENTS = (
 )
 
 #: What v6.6 to v6.11 do unlike v5.12 besides their locks.
-KERNEL_6_6 = (FaultCompleted, MapPagesUnderRcu, PteOffsetMapLock, RetractUnderRmapLock)
+KERNEL_6_6 = (ExitInTwoSteps, FaultCompleted, MapPagesUnderRcu, PteOffsetMapLock, RetractUnderRmapLock)
 
 VARIANTS = [
     Variant(
@@ -147,7 +148,7 @@ VARIANTS = [
         title="per-VMA lock, anonymous memory only",
         kernel="v6.4 + later fixes",
         source="20230227173632.3292573-1-surenb@google.com",
-        patches=(FaultCompleted, CountedAtEnd, AnonymousOnly),
+        patches=(ExitInTwoSteps, FaultCompleted, CountedAtEnd, AnonymousOnly),
         events=RELEASE_EVENTS,
         rivals=("per-vma-6.6",),
         compared=False,

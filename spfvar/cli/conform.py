@@ -30,6 +30,7 @@ DRIFT, UNSEEN = 1, 3
 @click.option("--trace", metavar="FILE", help="Another recording, that the script of --print-tracer made.")
 @click.option("--boot", metavar="DEB", help="Record anew: boot a package linux-image-*.deb in QEMU.")
 @click.option("--save", metavar="FILE", help="Keep the recording, as letters; --trace reads it again.")
+@click.option("--vmlinux", metavar="FILE", help="The kernel with debug information: says source lines.")
 @click.option("--print-tracer", is_flag=True, help="Print the script that records on a machine of your own.")
 @click.option("--mutants", is_flag=True, help="How much of the text would this recording notice?")
 @format_option(("table", "json"))
@@ -37,7 +38,8 @@ DRIFT, UNSEEN = 1, 3
 @plugin_option
 def command(
     variant: str | None, kernel: str | None, trace: str | None, boot: str | None, save: str | None,
-    print_tracer: bool, mutants: bool, form: str, output: str | None, plugins: tuple[str, ...],
+    vmlinux: str | None, print_tracer: bool, mutants: bool, form: str, output: str | None,
+    plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Are the faults of a booted kernel paths of a variant's text?
 
@@ -60,6 +62,7 @@ def command(
     from spfvar.kernel.conform import conform
     from spfvar.kernel.fixtures import render as render_recording
     from spfvar.kernel.mutants import try_mutants
+    from spfvar.kernel.symbols import Vmlinux
     from spfvar.report import drift
 
     if print_tracer:
@@ -83,7 +86,7 @@ def command(
         tried = try_mutants(chosen, recording, _progress)
         terminal.place(output, form).put(drift.render_mutants(tried, form, line))
         return exit_code(0, registry.problems)
-    found = conform(chosen, recording)
+    found = conform(chosen, recording, Vmlinux(vmlinux).line_of) if vmlinux else conform(chosen, recording)
     terminal.place(output, form).put(drift.render(found, form, line))
     code = DRIFT if found.drift else UNSEEN if found.unseen else 0
     return exit_code(code, registry.problems)
@@ -131,11 +134,13 @@ MAX_RECORDING = 1 << 29
 
 def _make(text: str, kernel: str, file: str) -> Recording:
     from spfvar.kernel.conform import make_recording
-    from spfvar.kernel.letters import letters_for
+    from spfvar.kernel.layouts import as_graph
+    from spfvar.kernel.letters import LOCK_PROBES, RCU_PROBES, letters_for
     from spfvar.kernel.recording import events, segments
 
     table = letters_for(kernel)
-    recorded = segments(events(text.splitlines(), file), table.fault_roots)
+    lines = as_graph(text.splitlines(), frozenset({*LOCK_PROBES, *RCU_PROBES}), file)
+    recorded = segments(events(lines, file), table.fault_roots, table.user_roots)
     return make_recording(kernel, table, recorded, file)
 
 

@@ -36,6 +36,15 @@ TOOLS: Final = {
 }
 #: Modules that the guest's disks need; what they depend on comes before them.
 _MODULES: Final = ("virtio_pci", "virtio_blk", "crc32c_generic", "ext4")
+#: Two NUMA nodes, so that the scheduler has something to balance.
+_NODES: Final = tuple(
+    part
+    for node in ("0", "1")
+    for part in (
+        "-object", f"memory-backend-ram,id=memory{node},size=512M",
+        "-numa", f"node,nodeid={node},cpus={node},memdev=memory{node}",
+    )
+)  # fmt: skip
 #: Accesses of the faulting thread in the races of two threads.
 ITERATIONS: Final = 4000
 #: Seconds after which a guest that is not done never will be.
@@ -58,7 +67,11 @@ _CONTEXT: Final = (
     "do_mas_align_munmap", "exit_mmap", "do_madvise", "zap_page_range_single", "unmap_mapping_range",
     "unmap_mapping_pages", "truncate_pagecache", "shrink_folio_list", "try_to_unmap", "do_swap_page",
     "swapin_readahead", "swap_cache_get_folio", "folio_lock_anon_vma_read", "rmap_walk_anon", "call_rcu",
-    "mfill_atomic", "mcopy_atomic", "mwriteprotect_range", "userfaultfd_register",
+    "mfill_atomic", "mcopy_atomic", "move_pages", "collapse_huge_page", "collapse_file",
+    "retract_page_tables", "collapse_pte_mapped_thp", "hpage_collapse_scan_pmd", "folio_mkclean",
+    "rmap_walk_file", "do_huge_pmd_wp_page", "huge_pmd_set_accessed", "do_numa_page", "task_numa_work",
+    "special_mapping_fault", "pmdp_set_access_flags", "expand_downwards", "expand_stack_locked",
+    "acct_collect", "mwriteprotect_range", "userfaultfd_register",
 )  # fmt: skip
 
 
@@ -236,9 +249,9 @@ def _disks(work: Path) -> list[Path]:
 
 def _boot(kernel: Path, initramfs: Path, disks: Sequence[Path]) -> str:
     command = [
-        "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024",
+        "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024", *_NODES,
         "-nographic", "-no-reboot", "-nic", "none", "-kernel", str(kernel), "-initrd", str(initramfs),
-        "-append", "console=ttyS0 quiet panic=-1 random.trust_cpu=on mitigations=off",
+        "-append", "console=ttyS0 quiet panic=-1 no_timer_check random.trust_cpu=on mitigations=off",
     ]  # fmt: skip
     for disk in disks:
         command += ["-drive", f"file={disk},format=raw,if=virtio,cache=unsafe"]

@@ -9,9 +9,9 @@ accepted by the kernel it is not of if its own steps may always fail, so a desig
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -19,9 +19,9 @@ from typing import Final
 from spfvar.errors import InputError
 from spfvar.kernel.faults import fault_texts
 from spfvar.kernel.letters import Letter, Letters, Projection
-from spfvar.kernel.recording import SYSCALL, Segment
+from spfvar.kernel.recording import SYSCALL, Event, Segment
 from spfvar.kernel.texts import Acceptor, Edge, Marked, Misfit, Way
-from spfvar.kernel.writers import CALLS, writer_texts
+from spfvar.kernel.writers import CALLS, WriterTexts
 from spfvar.plugins.variant import Variant
 
 #: What is said of a fault without a mark.
@@ -75,11 +75,21 @@ class Drift:
     expected: tuple[Edge, ...]
     kinds: tuple[str, ...]
     faults: int
+    site: str = ""
+    source: str = ""
+
+    @property
+    def at(self) -> str:
+        """The kernel's side: the letter, where it was seen, and its source if that is known."""
+        if not self.letter:
+            return "the fault is done"
+        place = f"{self.letter} at {self.site}" if self.site else f"{self.letter} by {self.by}"
+        return f"{place} ({self.source})" if self.source else place
 
     def as_dict(self) -> dict[str, object]:
         """One entry of the JSON list."""
         return {
-            "kernel": f"{self.letter} by {self.by}" if self.letter else "the fault is done",
+            "kernel": self.at,
             "text": [edge.told for edge in self.expected],
             "kinds": list(self.kinds),
             "faults": self.faults,
@@ -151,17 +161,35 @@ def make_recording(kernel: str, table: Letters, recorded: Sequence[Segment], fil
     projection = Projection(table, recorded)
     words = []
     marked = any(segment.kind for segment in recorded)
-    for segment in recorded:
+    for segment in (*recorded, *_parts(table, recorded)):
         if segment.kind in CALLS:
             words.append(Word(segment.kind, 0, tuple(projection.letters(segment))))
         elif not segment.is_writer and (segment.kind or not marked):
             code = segment.events[0].number("error_code") or 0
-            words.append(Word(segment.kind or UNMARKED, code, tuple(projection.letters(segment))))
+            letters = tuple(projection.letters(segment))
+            # With page faults disabled nobody handles one: whoever accesses is told.
+            if letters or code & _USER:
+                words.append(Word(segment.kind or UNMARKED, code, letters))
     if all(word.is_call for word in words):
         raise InputError(
             "no page fault in it", file=file, expected="events page_fault_user with what follows each"
         )
     return Recording(kernel, table, tuple(_distinct(words)))
+
+
+def _parts(table: Letters, recorded: Iterable[Segment]) -> Iterator[Segment]:
+    """What a call does in some functions, where the whole call is compared with nothing."""
+    for segment in recorded:
+        if not segment.is_writer or segment.kind in CALLS:
+            continue
+        inside: list[Event] = []
+        for event in segment.events:
+            if not inside and not (event.kind == "call" and event.name in table.writers.parts):
+                continue
+            inside.append(event)
+            if event.kind == "return" and (event.name, event.depth) == (inside[0].name, inside[0].depth):
+                yield Segment(table.writers.parts[inside[0].name], segment.task, tuple(inside))
+                inside = []
 
 
 class Text:
@@ -177,9 +205,9 @@ class Text:
         self.acceptors: dict[tuple[bool, bool] | str, Acceptor] = {
             facts: Acceptor(found, table) for facts, found in automata.items()
         }
+        writers = WriterTexts(variant)
         for call in CALLS:
-            found = [stack.automaton(call, text) for text in writer_texts(call)]
-            self.acceptors[call] = Acceptor(found, table.of_writers())
+            self.acceptors[call] = Acceptor(writers.automata(call), table.of_writers())
 
     def visible(self) -> list[Edge]:
         """The visible steps of all faults, each line of the text once."""
@@ -189,10 +217,16 @@ class Text:
     def read(self, word: Word) -> Way | Misfit:
         """How a fault is a path of the text, or why it is none."""
         acceptor = self.acceptors[word.kind if word.is_call else (word.write, word.user)]
-        skippable = {
-            number for number, letter in enumerate(word.letters) if self.table.why(letter, word.kind)
-        }
-        return acceptor.read([letter.text for letter in word.letters], skippable)
+        skippable = self.table.reasons(word.letters, word.kind)
+        spelled = [letter.text for letter in word.letters]
+        way = acceptor.read(spelled, skippable)
+        if isinstance(way, Misfit):
+            for surplus in self.table.surplus:
+                if word.kind in surplus.kinds:
+                    more = acceptor.tolerant(surplus.letters).read(spelled, skippable)
+                    if isinstance(more, Way):
+                        return replace(more, without=surplus.letters[0], why=surplus.why)
+        return way
 
     def changed(self, change: Callable[[Acceptor], Acceptor | None]) -> Text | None:
         """The text with each of its acceptors changed; None if none of them can be."""
@@ -204,8 +238,13 @@ class Text:
         return other
 
 
-def conform(variant: Variant, recording: Recording) -> Conformity:
-    """Read every recorded fault against the design's text.  Raises StrategyError."""
+def conform(
+    variant: Variant, recording: Recording, source_of: Callable[[str], str] = lambda site: ""
+) -> Conformity:
+    """Read every recorded fault against the design's text.  Raises StrategyError.
+
+    ``source_of``: file and line of a site in the kernel, "" where that is not known.
+    """
     text = Text(variant, recording.table)
     kinds: dict[str, list[int]] = {}
     drifts: dict[tuple[str, str, tuple[str, ...]], list[tuple[Word, Misfit, int]]] = defaultdict(list)
@@ -222,16 +261,19 @@ def conform(variant: Variant, recording: Recording) -> Conformity:
             continue
         counts[0] += times
         seen |= {edge.step for edge in way.steps}
+        if way.without:
+            skipped[way.why, f"no {way.without}"] += times
+        reasons = recording.table.reasons(word.letters, word.kind) if way.skipped else {}
         for number in way.skipped:
-            letter = word.letters[number]
-            skipped[recording.table.why(letter, word.kind) or "", letter.text] += times
+            skipped[reasons[number], word.letters[number].text] += times
+    told = [_drift(key, found, source_of) for key, found in drifts.items()]
     visible = text.visible()
     own = [edge for edge in visible if edge.where and not _is_core(edge)]
     return Conformity(
         variant.name,
         recording.kernel,
         {kind: (counts[0], counts[1]) for kind, counts in sorted(kinds.items())},
-        tuple(sorted((_drift(key, found) for key, found in drifts.items()), key=lambda d: -d.faults)),
+        tuple(sorted(told, key=lambda drift: -drift.faults)),
         tuple(edge for edge in visible if edge.step in seen),
         tuple(edge for edge in visible if edge.step not in seen),
         tuple((letter, why, times) for (why, letter), times in sorted(skipped.items())),
@@ -256,8 +298,13 @@ def _distinct(words: Iterable[Word]) -> list[tuple[Word, int]]:
     return [(word, times[key]) for key, word in first.items()]
 
 
-def _drift(key: tuple[str, str, tuple[str, ...]], found: Sequence[tuple[Word, Misfit, int]]) -> Drift:
+def _drift(
+    key: tuple[str, str, tuple[str, ...]], found: Sequence[tuple[Word, Misfit, int]],
+    source_of: Callable[[str], str],
+) -> Drift:  # fmt: skip
     word, misfit, _ = found[0]
-    line = word.letters[misfit.at].line if misfit.at < len(word.letters) else 0
+    letter = word.letters[misfit.at] if misfit.at < len(word.letters) else Letter("", 0, "")
     kinds = tuple(sorted({word.kind for word, _, _ in found}))
-    return Drift(key[0], key[1], line, misfit.expected, kinds, sum(times for _, _, times in found))
+    faults = sum(times for _, _, times in found)
+    source = source_of(letter.site) if letter.site else ""
+    return Drift(key[0], key[1], letter.line, misfit.expected, kinds, faults, letter.site, source)

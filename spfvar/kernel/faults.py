@@ -21,12 +21,15 @@ NOTIFIES: Final[Extra] = (("write_notify", True),)
 
 #: Entries that are write-protected for a userfaultfd's monitor.
 _PROTECTS: Final[Extra] = (("uffd_wp", True),)
+#: A page table's entry may map a huge page.
+_HUGE: Final[Extra] = (("huge", True),)
 
 _ANONYMOUS: Final[tuple[tuple[Vma, Extra], ...]] = (
     ({}, ()),
     ({"growsdown": True}, ()),
     ({"userfault": True}, _PROTECTS),
     ({"swap": "device"}, ()),
+    ({"numa": True}, _HUGE),
 )
 #: Mappings of a file.
 FILES: Final[tuple[tuple[Vma, Extra], ...]] = (
@@ -37,11 +40,22 @@ FILES: Final[tuple[tuple[Vma, Extra], ...]] = (
 )
 
 
-def _mappings(files: Sequence[tuple[Vma, Extra]]) -> Iterator[tuple[Vma, Extra]]:
-    yield from _ANONYMOUS
+_READ_OR_WRITE: Final = (False, True)
+
+
+def _mappings(
+    files: Sequence[tuple[Vma, Extra]], every: bool
+) -> Iterator[tuple[Vma, Extra, tuple[bool, ...]]]:
+    """Each mapping, and which of read and write is unlike that of those before it; or ``every`` one."""
+    for anonymous, extra in _ANONYMOUS:
+        yield anonymous, extra, _READ_OR_WRITE
     for of_file, extra in files:
-        for window in (1, 2):
-            yield {"file": "data", "fault_around": window, **of_file}, extra
+        # Only reads are mapped around, and only writes ask a file system.
+        alone = (True,) if extra and not every else _READ_OR_WRITE
+        yield {"file": "data", "fault_around": 1, **of_file}, extra, alone
+        if every or (not extra and of_file.get("map_pages", True)):
+            around = _READ_OR_WRITE if every else (False,)
+            yield {"file": "data", "fault_around": 2, **of_file}, extra, around
 
 
 def fault_texts(
@@ -52,13 +66,13 @@ def fault_texts(
     The kernel itself reads and writes plain mappings only.  ``always``: facts of every mapping;
     ``files``: the mappings of files; ``anywhere``: the kernel reads and writes the others, too.
     """
-    for of_vma, extra in _mappings(files):
+    for of_vma, extra, accesses in _mappings(files, anywhere):
         vma = RaceVma.model_validate({"name": "map", "start": 0, "pages": 2, **of_vma})
         of_race = (
             [RaceFile.model_validate({"name": "data", "pages": 2, "cached": "none"})] if vma.file else []
         )
         special = extra or set(of_vma) - {"file", "fault_around", "sharing"}
-        for write in (False, True):
+        for write in accesses:
             for user in (True,) if special and not anywhere else (True, False):
                 facts = Facts("map", write=write, user=user, extra=always + extra)
                 yield write, user, fault_text(small_race(of_race, [vma], facts), facts)

@@ -1,6 +1,7 @@
 """Recordings as letters, in a file: what ships with spfvar, and what ``spfvar conform --save`` writes.
 
-A JSON document: the release, every letter with the function that it is of, and each different fault as
+A JSON document: the release, every letter with the function that it is of (and the site, if known), and each
+different fault as
 ``[kind, error code, times, [letter, ...]]``.  A change of the letters' tables needs a new recording.
 """
 
@@ -22,16 +23,16 @@ class _Document(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kernel: str
-    letters: list[tuple[str, str]]
+    letters: list[tuple[str, str] | tuple[str, str, str]]
     faults: list[tuple[str, int, int, list[int]]]
 
 
 def render(recording: Recording) -> str:
     """The file's text; a line for each fault."""
-    numbers: dict[tuple[str, str], int] = {}
+    numbers: dict[tuple[str, ...], int] = {}
     faults = []
     for word, times in recording.words:
-        spelled = [numbers.setdefault((letter.text, letter.by), len(numbers)) for letter in word.letters]
+        spelled = [numbers.setdefault(_spelled(letter), len(numbers)) for letter in word.letters]
         faults.append(json.dumps([word.kind, word.error_code, times, spelled], separators=(",", ":")))
     letters = json.dumps([list(letter) for letter in numbers])
     return (
@@ -41,11 +42,15 @@ def render(recording: Recording) -> str:
     )
 
 
+def _spelled(letter: Letter) -> tuple[str, ...]:
+    return (letter.text, letter.by, letter.site) if letter.site else (letter.text, letter.by)
+
+
 def parse(text: str, file: str) -> Recording:
     """Read such a file.  Raises InputError."""
     try:
         document = _Document.model_validate_json(text)
-        letters = [Letter(name, 0, by) for name, by in document.letters]
+        letters = [Letter(name, 0, by, *site) for name, by, *site in document.letters]
         words = tuple(
             (Word(kind, code, tuple(letters[number] for number in spelled)), times)
             for kind, code, times, spelled in document.faults

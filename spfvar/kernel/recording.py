@@ -20,6 +20,8 @@ TRAMPOLINES: Final = frozenset({"arch_rethook_trampoline", "return_to_handler"})
 FAULTS: Final = ("page_fault_user", "page_fault_kernel")
 #: A segment of a writer's system call is marked so.
 SYSCALL: Final = "sys-"
+#: The call that nobody comes back from: it ends where its task does.
+LAST: Final = "sys-exit"
 
 #: Probes on primitives of rwsems.
 RWSEM_PROBES: Final = frozenset(
@@ -150,50 +152,84 @@ def _note(text: str, task: _Task, number: int) -> Event | None:
         by = inside if returned[1] in TRAMPOLINES else returned[1]
         return Event("return", returned[2], by, number, depth, fields)
     caller = dict(fields).get("by", "").partition("+")[0].partition(".")[0]
-    by = inside if not caller or caller in TRAMPOLINES else caller
+    unknown = not caller or caller in TRAMPOLINES or caller.startswith("0x")  # perf prints no symbols
+    by = inside if unknown else caller
     return Event("probe", probe[1], by, number, depth, fields)
 
 
 def _elsewhere(event: Event, fault_roots: Collection[str]) -> bool:
     """Is an event outside all traced functions none of the exception handler's?
 
-    Interrupts come at any time; they enter no traced function and take no rwsem.
+    Interrupts come at any time; they enter no traced function and take no rwsem.  Of a rwsem whose taker is
+    not known, nothing is said.
     """
     if event.kind == "call":
         return event.name not in fault_roots
-    return event.kind == "probe" and event.name in RWSEM_PROBES and event.by not in fault_roots
+    return event.kind == "probe" and event.name in RWSEM_PROBES and event.by not in ("", *fault_roots)
 
 
-def segments(found: Iterable[tuple[str, Event]], fault_roots: Collection[str]) -> list[Segment]:
+def segments(
+    found: Iterable[tuple[str, Event]], fault_roots: Collection[str], user_roots: Collection[str] = ()
+) -> list[Segment]:
     """What was recorded, cut into faults and marked system calls, each of one task, in the order of begin.
 
     A fault ends with its mark, with the next fault, or where its task enters anything but ``fault_roots``,
-    the functions that the exception handler calls.  One that the recording cuts off is left out.
+    the functions that the exception handler calls (``user_roots``: for a fault of user mode only); a call in
+    which it happened goes on there.  What the recording cuts off is left out.
     """
-    kinds: dict[str, str] = {}
-    running: dict[str, list[Event]] = {}
-    done: list[Segment] = []
+    cutter = _Cutter(fault_roots, user_roots)
+    for task, event in found:
+        cutter.take(task, event)
+    return cutter.result()
 
-    def close(task: str) -> None:
+
+class _Cutter:
+    """The segments so far: done, and of each task the fault and the call that it is in."""
+
+    def __init__(self, fault_roots: Collection[str], user_roots: Collection[str]) -> None:
+        self._roots = {FAULTS[0]: frozenset(fault_roots), FAULTS[1]: frozenset(fault_roots) - set(user_roots)}
+        self._kinds: dict[str, str] = {}
+        self._faults: dict[str, list[Event]] = {}
+        self._calls: dict[str, list[Event]] = {}
+        self._done: list[Segment] = []
+
+    def _close(self, running: dict[str, list[Event]], task: str, kind: str) -> None:
         whole = running.pop(task, None)
         if whole:
-            done.append(Segment(kinds.get(task, ""), task, tuple(whole)))
+            self._done.append(Segment(kind, task, tuple(whole)))
 
-    for task, event in found:
-        kind = kinds.get(task, "")
+    def take(self, task: str, event: Event) -> None:
+        """The next event of the recording."""
+        kind = self._kinds.get(task, "")
         if event.kind == "mark":
-            close(task)
-            kinds[task] = dict(event.fields)["kind"] if event.name == "BEGIN" else ""
-            if kinds[task].startswith(SYSCALL):
-                running[task] = []
-        elif kind.startswith(SYSCALL):
-            running[task].append(event)
+            self._mark(task, event, kind)
         elif event.name in FAULTS:
-            close(task)
-            running[task] = [event]
-        elif task in running:
-            if event.depth <= running[task][0].depth and _elsewhere(event, fault_roots):
-                close(task)
-            else:
-                running[task].append(event)
-    return sorted(done, key=lambda segment: segment.events[0].line)
+            self._close(self._faults, task, self._of_fault(kind))
+            self._faults[task] = [event]
+        elif task in self._faults and not self._behind(event, self._faults[task][0]):
+            self._faults[task].append(event)
+        else:
+            self._close(self._faults, task, self._of_fault(kind))
+            if task in self._calls:
+                self._calls[task].append(event)
+
+    def _behind(self, event: Event, fault: Event) -> bool:
+        return event.depth <= fault.depth and _elsewhere(event, self._roots[fault.name])
+
+    def _of_fault(self, kind: str) -> str:
+        """A fault in a call is none that was marked."""
+        return "" if kind.startswith(SYSCALL) else kind
+
+    def _mark(self, task: str, mark: Event, kind: str) -> None:
+        self._close(self._faults, task, self._of_fault(kind))
+        self._close(self._calls, task, kind)
+        begins = dict(mark.fields)["kind"] if mark.name == "BEGIN" else ""
+        self._kinds[task] = begins
+        if begins.startswith(SYSCALL):
+            self._calls[task] = []
+
+    def result(self) -> list[Segment]:
+        """In the order of begin."""
+        for task in [task for task in self._calls if self._kinds[task] == LAST]:
+            self._close(self._calls, task, LAST)
+        return sorted(self._done, key=lambda segment: segment.events[0].line)

@@ -6,17 +6,18 @@ places in which the text may be, one letter further each time.
 
 from __future__ import annotations
 
-from collections.abc import Container, Hashable, Iterable, Sequence
+from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from spfvar.automata.automaton import Automaton
 from spfvar.kernel.letters import Letters
+from spfvar.mm.vmf import Mapping as VmaFacts
 from spfvar.ops import codes as c
-from spfvar.ops.op import Op, Steps
-from spfvar.ops.primitives import work
-from spfvar.plugins.variant import Stack
+from spfvar.ops.op import Op, Steps, again, loop
+from spfvar.ops.primitives import choose, work
+from spfvar.plugins.variant import Stack, Variant
 
 #: A step that marks where a hook point begins.
 BEGINS: Final = "begins: "
@@ -34,10 +35,41 @@ _RCU: Final = {c.RCU_READ_LOCK: "rcu_read_lock", c.RCU_READ_UNLOCK: "rcu_read_un
 
 
 class Marked(Stack):
-    """A variant's hook points, each with a step of its own at its begin."""
+    """A variant's hook points, each with a step of its own at its begin.
+
+    ``either``: hook points whose argument, what a VMA is, may be any of these at each of its calls;
+    ``repeated``: those that may follow upon themselves, where the kernel does for each VMA what the model
+    does for one.
+    """
+
+    def __init__(
+        self, variant: Variant, either: Mapping[str, Sequence[VmaFacts]] | None = None,
+        repeated: Container[str] = (),
+    ) -> None:  # fmt: skip
+        super().__init__(variant)
+        self._either = either or {}
+        self._repeated = repeated
 
     def _resolve(self, name: str, args: tuple[Any, ...]) -> Steps:
-        return _marked(name, super()._resolve(name, args))
+        steps = self._once(name, args)
+        return self._again(name, args, steps) if name in self._repeated else steps
+
+    def _once(self, name: str, args: tuple[Any, ...]) -> Steps:
+        either = name in self._either
+        return _marked(name, self._any_of(name, args) if either else super()._resolve(name, args))
+
+    def _any_of(self, name: str, args: tuple[Any, ...]) -> Steps:
+        kinds = self._either[name]
+        kind = yield choose("what the VMA is", *range(len(kinds)))
+        chosen = tuple(kinds[kind] if isinstance(arg, VmaFacts) else arg for arg in args)
+        return (yield from super()._resolve(name, chosen))
+
+    def _again(self, name: str, args: tuple[Any, ...], first: Steps) -> Steps:
+        yield from first
+        yield loop("each VMA")
+        if (yield choose("another VMA", False, True)):
+            yield from self._once(name, args)
+            yield again("each VMA")
 
 
 def _marked(name: str, steps: Steps) -> Steps:
@@ -104,10 +136,15 @@ class Misfit:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A word that is a path: the steps that it may have taken, and the numbers of letters stepped over."""
+    """A word that is a path: the steps that it may have taken, and the numbers of letters stepped over.
+
+    ``without``: a letter of the text that it lacks, and ``why`` it may.
+    """
 
     steps: frozenset[Edge]
     skipped: tuple[int, ...]
+    without: str = ""
+    why: str = ""
 
 
 class Acceptor:
@@ -213,6 +250,16 @@ class Acceptor:
         """Every visible step, each line of the text once."""
         found = {edge.step: edge for edges in self._edges for edge in edges}
         return [found[key] for key in sorted(found)]
+
+    def tolerant(self, letters: Container[str]) -> Acceptor:
+        """The text in which steps of these letters may be left out."""
+        changed = copy(self)
+        changed._closures = {}
+        changed._silent = [
+            silent + [edge.to for edge in edges if edge.letter in letters]
+            for silent, edges in zip(self._silent, self._edges, strict=True)
+        ]
+        return changed
 
     def without(self, kind: tuple[str, str]) -> Acceptor:
         """The text with a kind of step left out."""

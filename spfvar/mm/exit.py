@@ -1,8 +1,8 @@
 """The end of an address space: the last user gives it up, and the last reference frees it.
 
 Sources: kernel/fork.c mmput, mmdrop; mm/mmap.c exit_mmap.  The address space has at most one VMA left,
-which is unmapped with mmap_lock held for writing throughout (the kernel clears the entries under the read
-lock: nobody is left who could fault).  Its tree is destroyed, and what is left of it leads to freed memory:
+which is unmapped with mmap_lock held for writing throughout, or, as later kernels do, cleared under the read
+lock first (`ExitInTwoSteps`).  Its tree is destroyed, and what is left of it leads to freed memory:
 up to v5.17 a list of freed VMAs, with the maple tree one that no iterator may start in.  Who still holds the
 mm_struct has to ask before looking (spfvar.mm.outsiders).
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import Mapping
-from spfvar.mm.writers import remove_vma, unmap_region
+from spfvar.mm.writers import load_vm_file, remove_vma, tlb_finish_mmu, unmap_region, zap_range
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
 from spfvar.ops.places import Field, Register
@@ -22,9 +22,10 @@ from spfvar.ops.primitives import (
     dec_and_test,
     find_vma,
     free,
-    load_ref,
     mt_destroy,
+    set_null,
     store,
+    work,
 )
 
 #: The entries have gone, or are about to: whoever reaps has nothing to do.
@@ -53,13 +54,16 @@ class Exit:
     """exit_mmap."""
 
     @hookimpl
+    def exit_free_pgtables(self, vma: Register, mapping: Mapping) -> Steps:
+        yield from hooks.free_pgtables(vma, mapping)
+
+    @hookimpl
     def exit_mmap(self, mapping: Mapping) -> Steps:
         if mapping.reaped:
             yield from self.skip_oom()
         yield from hooks.mmap_write_lock(None, None)
         if (yield find_vma(key=o.range_start)):
-            if not mapping.anonymous:
-                yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
+            yield from load_vm_file(mapping)
             yield from hooks.vma_start_write(o.vma)
             yield from self.destroy_tree()
             yield from unmap_region(o.vma, mapping)
@@ -74,3 +78,37 @@ class Exit:
     def destroy_tree(self) -> Steps:
         """Nobody who holds the lock can tell that the tree goes before the VMAs."""
         yield mt_destroy()
+
+
+class ExitInTwoSteps(Exit):
+    """v6.1 and later: entries go under the read lock, page tables and VMAs under the write lock.
+
+    Source: mm/mmap.c exit_mmap (6.1.176, 6.12.117).  Between the two MMF_OOM_SKIP is set: who comes then has
+    nothing to do.
+    """
+
+    @hookimpl
+    def exit_mmap(self, mapping: Mapping) -> Steps:
+        yield from hooks.mmap_read_lock(o.range_start, o.range_end)
+        there = yield find_vma(key=o.range_start)
+        if there:
+            yield work("lru_add_drain")
+            yield from zap_range()
+        yield from hooks.mmap_read_unlock()
+        if mapping.reaped:
+            yield from self.skip_oom()
+        yield from hooks.mmap_write_lock(None, None)
+        if there:
+            yield set_null(o.gathered)
+            yield from hooks.exit_free_pgtables(o.vma, mapping)
+            yield from tlb_finish_mmu()
+            yield from hooks.vma_mark_detached(o.vma)
+            yield from self.destroy_tree()
+            yield from remove_vma(o.vma, mapping)
+        yield from hooks.mmap_write_unlock()
+
+    @hookimpl
+    def exit_free_pgtables(self, vma: Register, mapping: Mapping) -> Steps:
+        yield from hooks.vma_start_write(vma)
+        yield from load_vm_file(mapping)
+        yield from hooks.free_pgtables(vma, mapping)

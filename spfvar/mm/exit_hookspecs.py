@@ -5,6 +5,7 @@ from __future__ import annotations
 from spfvar.mm.hooking import hook_point
 from spfvar.mm.vmf import Mapping
 from spfvar.ops.op import Steps
+from spfvar.ops.places import Register
 
 
 @hook_point
@@ -13,6 +14,12 @@ def exit_mmap(mapping: Mapping) -> Steps:
 
     ``range_start .. range_end`` is where its VMA is, if it has one.
     """
+    raise AssertionError
+
+
+@hook_point
+def exit_free_pgtables(vma: Register, mapping: Mapping) -> Steps:
+    """What exit_mmap does with each VMA once its entries are gone (mm/memory.c: free_pgtables)."""
     raise AssertionError
 
 

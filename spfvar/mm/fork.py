@@ -214,24 +214,33 @@ class Fork:
         if (yield read_pmd(key=o.cursor)):
             yield from find_extent()
             yield from pte_alloc_at(o.child_mm, o.new_cursor)
-            yield spin_lock(NEW_PTL)
-            yield spin_lock(PTL)
+            yield from hooks.copy_pte_lock()
             yield copy_register(o.address, o.cursor)
-            yield loop("copy_pte_range")
-            if (yield read_pte(False)) != "none" and (yield from copy_present_pte(mapping)):
-                yield spin_unlock(PTL)
-                yield spin_unlock(NEW_PTL)
-                yield alloc_page()  # page_copy_prealloc
-                yield spin_lock(NEW_PTL)
-                yield spin_lock(PTL)
-                yield again("copy_pte_range")  # with the same entry
-            if (yield next_address(o.address, o.extent_end)):
-                yield again("copy_pte_range")
-            yield spin_unlock(PTL)
-            yield spin_unlock(NEW_PTL)
+            yield from self._copy_ptes(mapping)
+            yield from hooks.copy_pte_unlock()
         if (yield next_table()):
             yield again("copy_pmd_range")
         if mapping.pinned:
             yield add(WRITE_PROTECT_SEQ, 1, "raw_write_seqcount_end")
             if not (yield is_null(o.page)):
                 yield free_page()
+
+    def _copy_ptes(self, mapping: Mapping) -> Steps:
+        yield loop("copy_pte_range")
+        if (yield read_pte(False)) != "none" and (yield from copy_present_pte(mapping)):
+            yield from hooks.copy_pte_unlock()
+            yield alloc_page()  # page_copy_prealloc
+            yield from hooks.copy_pte_lock()
+            yield again("copy_pte_range")  # with the same entry
+        if (yield next_address(o.address, o.extent_end)):
+            yield again("copy_pte_range")
+
+    @hookimpl
+    def copy_pte_lock(self) -> Steps:
+        yield spin_lock(NEW_PTL)
+        yield spin_lock(PTL)
+
+    @hookimpl
+    def copy_pte_unlock(self) -> Steps:
+        yield spin_unlock(PTL)
+        yield spin_unlock(NEW_PTL)

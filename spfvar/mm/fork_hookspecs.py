@@ -57,6 +57,18 @@ def copy_page_range(mapping: Mapping) -> Steps:
 
 
 @hook_point
+def copy_pte_lock() -> Steps:
+    """Lock ``new_table`` of the child and, inside, the table of ``cursor`` (mm/memory.c: copy_pte_range)."""
+    raise AssertionError
+
+
+@hook_point
+def copy_pte_unlock() -> Steps:
+    """Unlock both (mm/memory.c: copy_pte_range)."""
+    raise AssertionError
+
+
+@hook_point
 def fork_fails(mapping: Mapping) -> Steps:
     """fork(2) of the VMA at ``range_start .. range_end`` and the one behind it, for which there is no memory.
 

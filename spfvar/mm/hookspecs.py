@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from spfvar.mm.exit_hookspecs import exit_free_pgtables as exit_free_pgtables
 from spfvar.mm.exit_hookspecs import exit_mmap as exit_mmap
 from spfvar.mm.exit_hookspecs import process_mrelease as process_mrelease
 from spfvar.mm.exit_hookspecs import resolve_userfault_fork as resolve_userfault_fork
@@ -39,6 +40,8 @@ from spfvar.mm.file_hookspecs import writepages as writepages
 from spfvar.mm.fork_hookspecs import child_mmap_write_lock as child_mmap_write_lock
 from spfvar.mm.fork_hookspecs import child_mmap_write_unlock as child_mmap_write_unlock
 from spfvar.mm.fork_hookspecs import copy_page_range as copy_page_range
+from spfvar.mm.fork_hookspecs import copy_pte_lock as copy_pte_lock
+from spfvar.mm.fork_hookspecs import copy_pte_unlock as copy_pte_unlock
 from spfvar.mm.fork_hookspecs import dup_mmap_lock_child as dup_mmap_lock_child
 from spfvar.mm.fork_hookspecs import dup_mmap_nomem as dup_mmap_nomem
 from spfvar.mm.fork_hookspecs import dup_mmap_start_write as dup_mmap_start_write

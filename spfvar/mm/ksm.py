@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.unmap_unlock import pte_unmap_unlock
+from spfvar.mm.unmap_unlock import unmap_then_unlock
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
 from spfvar.ops.paging import pte_put_back, pte_take, read_pte, vm_normal_page
@@ -25,7 +25,7 @@ class Ksm:
             present = (yield read_pte(False, o.cursor)) == "present"
             if present and (yield vm_normal_page()) == "anonymous":
                 yield from self.share()
-            yield from pte_unmap_unlock()
+            yield from unmap_then_unlock()
         yield from hooks.mmap_read_unlock()
 
     def share(self) -> Steps:

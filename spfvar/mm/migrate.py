@@ -13,7 +13,7 @@ from spfvar.mm import hookspecs as hooks
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.rmap import clear_and_flush, rmap_walk_file
 from spfvar.mm.truncate import find_get_page, over_pages
-from spfvar.mm.unmap_unlock import pte_unmap_unlock
+from spfvar.mm.unmap_unlock import unmap_then_unlock
 from spfvar.mm.vmf import VMA_COPY, VMFault, VmFault
 from spfvar.ops import codes
 from spfvar.ops import objects as o
@@ -87,10 +87,10 @@ class Migration:
         if not (yield from hooks.pte_offset_map_lock(o.address)):
             return VMFault.NONE
         if not (yield from read_migration_entry(o.address)):
-            yield from pte_unmap_unlock()
+            yield from unmap_then_unlock()
             return VMFault.NONE
         yield pfn_swap_entry_to_page()
-        yield from pte_unmap_unlock()
+        yield from unmap_then_unlock()
         yield folio_lock()  # migration_entry_wait_on_locked
         yield folio_unlock()
         return VMFault.NONE

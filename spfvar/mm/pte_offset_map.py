@@ -98,6 +98,22 @@ class PteOffsetMapLock:
         yield from spin_unlock_table
         yield rcu_read_unlock()
 
+    # Neither table is looked at again, nor retracted: who is copied has an anon_vma, and so has the copy.
+
+    @hookimpl
+    def copy_pte_lock(self) -> Steps:
+        yield rcu_read_lock()
+        yield spin_lock(NEW_PTL)
+        yield rcu_read_lock()
+        yield spin_lock(PTL)
+
+    @hookimpl
+    def copy_pte_unlock(self) -> Steps:
+        yield spin_unlock(PTL)
+        yield rcu_read_unlock()
+        yield spin_unlock(NEW_PTL)
+        yield rcu_read_unlock()
+
     @hookimpl(wrapper=True)
     def pte_map_lock(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
         spin_lock_table = yield

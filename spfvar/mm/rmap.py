@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.truncate import I_MMAP
-from spfvar.mm.unmap_unlock import pte_unmap_unlock
+from spfvar.mm.unmap_unlock import unmap_then_unlock
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.paging import rmap_walk_next, zap_ptes
@@ -32,7 +32,7 @@ def rmap_walk_file(rmap_one: Callable[[], Steps]) -> Steps:
         yield copy_register(o.limit, o.cursor, 1)
         if (yield from hooks.pte_offset_map_lock(o.cursor)):
             yield from rmap_one()
-            yield from pte_unmap_unlock()
+            yield from unmap_then_unlock()
         yield again("rmap_walk_file")
     yield up_read(I_MMAP, "i_mmap_unlock_read")
 

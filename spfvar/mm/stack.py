@@ -32,13 +32,18 @@ PAGE_TABLE_LOCK = at(o.mm, o.PAGE_TABLE_LOCK)
 def expand_downwards(mas_store: Callable[[], Steps] | None = None) -> Steps:
     """Let ``vma`` begin at ``address``, unless another fault was faster; ``mas_store``: with a new node."""
     yield spin_lock(PAGE_TABLE_LOCK)
+    yield from extend(mas_store)
+    yield spin_unlock(PAGE_TABLE_LOCK)
+
+
+def extend(mas_store: Callable[[], Steps] | None = None) -> Steps:
+    """What it does to the VMA and the tree."""
     if not (yield equals_register(at(o.vma, o.VM_START), o.address, "already expanded")):
         yield store_register(at(o.vma, o.VM_START), o.address)
         yield tree_store(o.vma)  # what the tree finds follows from vm_start
         if mas_store is not None:
             yield from mas_store()
         yield add(at(o.vma, o.VM_PGOFF), -1, "vm_pgoff -= grow")
-    yield spin_unlock(PAGE_TABLE_LOCK)
 
 
 def in_the_way(vmf: VmFault) -> Steps:
@@ -70,3 +75,10 @@ class ExpandStack:
     def expand_downwards(self) -> Steps:
         """Change the VMA, and the tree."""
         yield from expand_downwards()
+
+
+class ExpandUnderMmapLock(ExpandStack):
+    """v6.17: mmap_lock for writing is enough (mm/vma.c expand_downwards; seen in 6.17.13)."""
+
+    def expand_downwards(self) -> Steps:
+        yield from extend()

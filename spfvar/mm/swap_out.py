@@ -13,7 +13,7 @@ from __future__ import annotations
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.fault import load_index, load_protection
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.unmap_unlock import pte_unmap_unlock
+from spfvar.mm.unmap_unlock import unmap_then_unlock
 from spfvar.mm.vmf import VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
@@ -129,14 +129,14 @@ class DirectSwap:
             yield ipi_wait()
             if mapping.pinned and not (yield from hooks.page_try_share_anon_rmap()):
                 yield pte_put_back(o.cursor)
-                yield from pte_unmap_unlock()
+                yield from unmap_then_unlock()
                 return False
             # Nobody can write to the page any more: what it holds is what pageout() will write.
             yield page_read(o.old_page).untimed()
             yield swap_duplicate()
             yield set_pte_swap(o.cursor)
             yield put_page(o.old_page)
-        yield from pte_unmap_unlock()
+        yield from unmap_then_unlock()
         return mapped
 
 

@@ -102,7 +102,9 @@ def truncate_inode_pages() -> Steps:
     if (yield from find_get_page()):
         yield folio_lock()
         if (yield equals(at(o.folio, o.CACHED), 1, "folio->mapping")):
-            yield from unmap_mapping(even_cows=False, to_the_end=False)
+            # Who maps it has a reference, as we do.  Others may have one: then nothing is found.
+            if not (yield equals(at(o.folio, o.REFCOUNT), 1, "!folio_mapped")):
+                yield from unmap_mapping(even_cows=False, to_the_end=False)
             yield filemap_remove_folio()
         yield folio_unlock()
         yield folio_put()

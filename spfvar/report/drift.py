@@ -81,8 +81,7 @@ def _drift(drift: Drift) -> list[str]:
     kinds = ", ".join(drift.kinds[:_SOME]) + (", ..." if len(drift.kinds) > _SOME else "")
     lines = wrapped(f"DRIFT in {times}: {kinds}", WIDTH, "")
     at = f", line {drift.line}" if drift.line else ""
-    kernel = f"{drift.letter} by {drift.by}{at}" if drift.letter else "the fault is done"
-    lines += wrapped(f"kernel  {kernel}", WIDTH, "  ")
+    lines += wrapped(f"kernel  {drift.at}{at}", WIDTH, "  ")
     expected = [_short(edge) for edge in drift.expected[:4]]
     more = len(drift.expected) - len(expected)
     text = ", or ".join(expected) or "the fault is done"

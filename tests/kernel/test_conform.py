@@ -16,7 +16,9 @@ from spfvar.kernel.writers import CALLS
 from tests.explore.checking import registry
 from tests.kernel import traces as t
 
-OWN = {"mmap-lock-6.1": "6.1.176", "per-vma-6.12": "6.12.117"}
+OWN = {"mmap-lock-6.1": "6.1.176", "per-vma-6.12": "6.12.117", "per-vma-6.17": "6.17.13"}
+#: Those whose mutants are tried, which takes a while.
+TRIED = ("mmap-lock-6.1", "per-vma-6.12")
 
 
 @cache
@@ -31,7 +33,8 @@ def test_every_fault_of_a_kernel_is_a_path_of_its_design(variant: str, kernel: s
     found = beside(variant, kernel)
     assert found.drift == ()
     assert found.paths == found.faults > 1000
-    assert found.calls == (len(CALLS), len(CALLS))
+    assert found.calls[0] == found.calls[1]
+    assert {kind for kind in found.kinds if kind.startswith("sys-")} == set(CALLS)
     assert len(found.kinds) > 50
     assert not found.unseen
 
@@ -65,19 +68,20 @@ def test_a_design_none_of_whose_own_steps_was_seen_is_told_of() -> None:
     assert not beside("mmap-lock", "6.1.176").unseen  # it has no step of its own
 
 
-@pytest.mark.parametrize(("variant", "kernel"), OWN.items())
-def test_the_recordings_notice_most_mutants_of_the_text(variant: str, kernel: str) -> None:
-    """A fixture that notices less than 85 % of them is too weak."""
-    tried = try_mutants(registry().any_variant(variant), shipped(kernel))
-    assert tried.noticed >= 0.85 * len(tried.mutants)
+@pytest.mark.parametrize("variant", TRIED)
+def test_the_recordings_notice_most_mutants_of_the_text(variant: str) -> None:
+    """A fixture that notices less than 95 % of them is weaker than those that ship."""
+    tried = try_mutants(registry().any_variant(variant), shipped(OWN[variant]))
+    assert tried.noticed >= 0.95 * len(tried.mutants)
 
 
-def test_v512_does_a_shared_write_again_and_v61_does_not() -> None:
-    """VM_FAULT_COMPLETED came with v6.0: the one drift between the two texts and that kernel."""
+def test_v512_does_a_shared_write_again_and_exits_under_one_lock_and_v61_does_not() -> None:
+    """VM_FAULT_COMPLETED came with v6.0; entries go under the read lock: all that is between text and kernel."""
     found = beside("mmap-lock", "6.1.176")
     kinds = {kind for drift in found.drift for kind in drift.kinds}
-    assert kinds
-    assert all("shared-write" in kind for kind in kinds)
+    assert "sys-exit" in kinds
+    assert len(kinds) > 1
+    assert all("shared-write" in kind for kind in kinds - {"sys-exit"})
 
 
 def test_a_recording_without_a_fault_is_refused() -> None:

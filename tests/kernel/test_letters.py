@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spfvar.errors import InputError
-from spfvar.kernel.letters import Projection, letters_for
+from spfvar.kernel.letters import Letter, Projection, letters_for
 from spfvar.kernel.recording import events, segments
 from tests.kernel import traces as t
 
@@ -67,7 +67,7 @@ def test_a_vma_lock_is_what_lock_vma_under_rcu_has_tried() -> None:
 
 def test_a_kernel_nobody_has_a_table_for_is_refused() -> None:
     """With those there are."""
-    assert letters_for("6.12").kernels == ["6.12"]
+    assert letters_for("6.12").kernels == ["6.12", "6.17"]
     with pytest.raises(InputError, match=r"nothing says what a kernel 5\.10 shows.*6\.1"):
         letters_for("5.10")
     with pytest.raises(InputError):
@@ -77,9 +77,25 @@ def test_a_kernel_nobody_has_a_table_for_is_refused() -> None:
 @pytest.mark.parametrize("table", [V61, V612], ids=["6.1", "6.12"])
 def test_every_abstraction_has_a_reason_and_letters_that_the_kernel_has(table: object) -> None:
     """A list that hides what cannot occur would hide more later."""
-    for entry in table.abstracted:  # type: ignore[attr-defined]
+    tables = [table, table.of_writers()]  # type: ignore[attr-defined]
+    locks = {name for one in tables for name in one.lock_classes}
+    calls = {name for one in tables for name in one.calls.values()}
+    for entry in (*table.abstracted, *table.surplus):  # type: ignore[attr-defined]
         assert entry.why
         for letter in entry.letters:
-            name, _, lock = letter.partition(" ")
-            known = {*table.calls.values(), "rcu_read_lock", "rcu_read_unlock"}  # type: ignore[attr-defined]
-            assert lock in table.lock_classes if lock else name in known  # type: ignore[attr-defined]
+            name, _, lock = letter.partition(" = ")[0].partition(" ")
+            assert lock in locks if lock else name in {*calls, "rcu_read_lock", "rcu_read_unlock"}
+
+
+@pytest.mark.parametrize("table", [V61, V612], ids=["6.1", "6.12"])
+def test_an_abstraction_says_where_it_applies(table: object) -> None:
+    """One that holds anywhere would hide a lock that a text lacks elsewhere."""
+    assert all(entry.by or entry.kinds for entry in table.abstracted)  # type: ignore[attr-defined]
+
+
+def test_a_letter_is_abstracted_only_where_its_hook_point_is_the_last_that_began() -> None:
+    """userfaultfd_must_wait maps the entry once more; who maps it otherwise has a section of his own."""
+    begin = Letter("handle_userfault()", 0, "do_anonymous_page")
+    section = Letter("rcu_read_lock", 0, "__pte_offset_map")
+    wait = [section, begin, section, Letter("handle_mm_fault()", 0, ""), section]
+    assert sorted(V612.reasons(wait, "userfault")) == [2]

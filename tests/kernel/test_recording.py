@@ -85,10 +85,33 @@ def test_a_fault_that_the_recording_cuts_off_is_left_out() -> None:
     assert len(segments(events(lines, "trace"), ROOTS)) == 1
 
 
-def test_a_marked_system_call_is_a_segment_and_faults_in_it_are_its_own() -> None:
-    """A writer that touches the user's memory."""
-    found = segments(events(t.marked("sys-munmap", t.read_of_present_page()), "trace"), ROOTS)
-    assert [(segment.kind, segment.is_writer) for segment in found] == [("sys-munmap", True)]
+def test_a_fault_in_a_marked_system_call_is_cut_out_of_it() -> None:
+    """A monitor whose source page is missing: the call goes on where the fault ends."""
+    call = [t.line("mcopy_atomic();"), *t.read_of_present_page(), t.line("tlb_finish_mmu();")]
+    fault, copy = sorted(
+        segments(events(t.marked("sys-uffd-copy", call), "trace"), ROOTS), key=lambda found: found.is_writer
+    )
+    assert (fault.kind, fault.events[0].name) == ("", "page_fault_user")
+    assert copy.kind == "sys-uffd-copy"
+    assert [event.name for event in copy.events] == ["mcopy_atomic", "tlb_finish_mmu"]
+
+
+def test_a_fault_of_the_kernels_own_mode_ends_where_only_the_users_would_begin() -> None:
+    """lock_vma_under_rcu is the call's own look for its VMA, behind the fault."""
+    call = [*t.read_of_present_page(), t.line("lock_vma_under_rcu();")]
+    roots = ROOTS | {"lock_vma_under_rcu"}
+    for where, inside in (("kernel", []), ("user", ["lock_vma_under_rcu"])):
+        lines = t.marked("sys-uffd-copy", [t.fault(where=where), *call[1:]])
+        found = segments(events(lines, "trace"), roots, {"lock_vma_under_rcu"})
+        faults = [event.name for segment in found if not segment.is_writer for event in segment.events]
+        assert [name for name in faults if name == "lock_vma_under_rcu"] == inside
+
+
+def test_the_call_that_nobody_comes_back_from_ends_with_the_recording() -> None:
+    """Another one that is cut off is left out."""
+    for kind, segments_found in (("sys-exit", 1), ("sys-munmap", 0)):
+        lines = [t.line(f"/* BEGIN {kind} 0 */"), t.line("exit_mmap();")]
+        assert len(segments(events(lines, "trace"), ROOTS)) == segments_found
 
 
 def test_what_is_no_recording_is_refused_with_its_last_line() -> None:

@@ -41,10 +41,11 @@ def in_order(names: list[str], wanted: list[str]) -> bool:
 
 
 def test_truncation_sets_the_size_then_unmaps_removes_and_unmaps_again() -> None:
-    """i_size, zap, then per page: lock, zap once more, remove, unlock; and a last zap for private copies."""
+    """i_size, zap, then per page: lock, is it mapped, remove, unlock; and a last zap for private copies."""
     names = short(run_of('{ truncate = "data" }').thread())
-    page = ["folio_lock", "folio->mapping", "zap_pte_range", "filemap_remove_folio", "folio_unlock"]
+    page = ["folio_lock", "folio->mapping", "!folio_mapped", "filemap_remove_folio", "folio_unlock"]
     assert in_order(names, ["store file_start", "zap_pte_range", *page, *page, "zap_pte_range"])
+    assert names.count("zap_pte_range") == 2  # alone, nobody maps a page that was just unmapped
     assert names[:2] == ["ftruncate", "store file_start"]
 
 

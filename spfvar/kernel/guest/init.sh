@@ -13,6 +13,7 @@ mkdir -p /dev/shm
 mount -t tmpfs shm /dev/shm
 while read -r module; do insmod /modules/$module; done < /modules/order
 mount -t ext4 /dev/vda /disk || mount -t tmpfs disk /disk
+echo 0 > /proc/sys/kernel/numa_balancing
 mkswap /dev/vdb > /dev/null && swapon /dev/vdb
 echo "BOOTED $(cut -d' ' -f1 /proc/uptime)"
 cd /tmp

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -17,16 +18,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT 21
 #endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+#define BIND 2 /* MPOL_BIND */
 #define PAGE 4096UL
 #define TABLE (2UL << 20)
 
@@ -135,9 +143,10 @@ static void __attribute__((noinline)) grow_stack(void)
 	fault("", "stack-growth", (char *)((unsigned long)below & ~(PAGE - 1)), 1);
 }
 
-static void kernel_mode_faults(int fd)
+static void kernel_mode_faults(int fd, int other)
 {
 	char *map = anonymous(TABLE);
+	char *file = room(TABLE, MAP_PRIVATE, other, PROT_READ | PROT_WRITE);
 
 	map[0] = 1;
 	mark("BEGIN kernel-anon-write %p", map + PAGE);
@@ -148,7 +157,163 @@ static void kernel_mode_faults(int fd)
 	if (pwrite(fd, map + 2 * PAGE, 16, 0) < 0)
 		failed("write");
 	mark("END kernel-anon-read");
+	mark("BEGIN kernel-file-read %p", file);
+	if (pwrite(fd, file, 16, 0) < 0)
+		failed("write");
+	mark("END kernel-file-read");
+	mark("BEGIN kernel-file-cow %p", file + 64 * PAGE);
+	if (pread(fd, file + 64 * PAGE, 16, 0) < 0)
+		failed("read");
+	mark("END kernel-file-cow");
+	munmap(file, TABLE);
 	munmap(map, TABLE);
+}
+
+/* 0: it could be written. */
+static int set(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY);
+	int done = fd >= 0 && write(fd, value, strlen(value)) >= 0;
+
+	if (!done)
+		failed(path);
+	if (fd >= 0)
+		close(fd);
+	return !done;
+}
+
+static void policy_faults(void)
+{
+	char *map = anonymous(TABLE);
+	unsigned long nodes = 1;
+
+	if (syscall(SYS_mbind, map, TABLE, BIND, &nodes, 8 * sizeof(nodes), 0))
+		failed("mbind");
+	else {
+		fault("", "policy-write-no-table", map, 1);
+		fault("", "policy-write", map + PAGE, 1);
+	}
+	munmap(map, TABLE);
+}
+
+/* The vdso is a driver's mapping, as far as faults are concerned; a child has to map its pages anew. */
+static void special_faults(void)
+{
+	char *vdso = (char *)getauxval(AT_SYSINFO_EHDR);
+	pid_t child;
+
+	if (!vdso) {
+		errno = ENOENT;
+		failed("vdso");
+		return;
+	}
+	child = fork();
+	if (!child) {
+		fault("", "special-read", vdso, 0);
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
+}
+
+static void huge_pages(void)
+{
+	char *map = anonymous(2 * TABLE);
+	pid_t child;
+
+	if (set("/sys/kernel/mm/transparent_hugepage/enabled", "madvise"))
+		return;
+	prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+	madvise(map, TABLE, MADV_HUGEPAGE);
+	map[0] = 1;
+	child = fork();
+	if (!child)
+		_exit(0);
+	waitpid(child, NULL, 0);
+	fault("", "huge-write", map + 8 * PAGE, 1);
+	map[TABLE] = 1;
+	madvise(map + TABLE, TABLE, MADV_HUGEPAGE);
+	mark("BEGIN sys-collapse %p", map + TABLE);
+	if (madvise(map + TABLE, TABLE, MADV_COLLAPSE))
+		failed("MADV_COLLAPSE");
+	mark("END sys-collapse");
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	munmap(map, 2 * TABLE);
+}
+
+static long faults_so_far(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt;
+}
+
+static void *idle(void *data)
+{
+	pause();
+	return data;
+}
+
+/*
+ * The scheduler makes entries inaccessible now and then, to see who uses which pages; not those of a single thread
+ * on the node that it runs on.
+ */
+static void numa_hints(const char *kind, int write_it)
+{
+	volatile char *map = anonymous(TABLE);
+	struct timeval start, now;
+	long before, last = 0, done = 0;
+	unsigned long nearest = 1, others = 2;
+	cpu_set_t first, old;
+	pthread_t thread;
+	int page;
+
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	sched_getaffinity(0, sizeof(old), &old);
+	sched_setaffinity(0, sizeof(first), &first);
+	pthread_create(&thread, NULL, idle, NULL);
+	for (page = 0; page < 64; page++)
+		map[page * PAGE] = 1;
+	gettimeofday(&start, NULL);
+	/* What else the process has may lie elsewhere, and would come nearer. */
+	if (syscall(SYS_migrate_pages, 0, 64, &others, &nearest) < 0)
+		failed("migrate_pages");
+	before = faults_so_far();
+	mark("BEGIN %s %p", kind, map);
+	do {
+		for (page = 0; page < 64; page++)
+			if (write_it)
+				map[page * PAGE] = 1;
+			else
+				(void)map[page * PAGE];
+		gettimeofday(&now, NULL);
+		if (now.tv_usec / 100000 != last) { /* seldom, for it is recorded, too */
+			last = now.tv_usec / 100000;
+			done = faults_so_far() - before;
+		}
+	} while (now.tv_sec < start.tv_sec + 5 && done < 8);
+	mark("END %s", kind);
+	if (!done) {
+		errno = ETIME;
+		failed(kind);
+	}
+	sched_setaffinity(0, sizeof(old), &old);
+	pthread_cancel(thread);
+	pthread_join(thread, NULL);
+	munmap((char *)map, TABLE);
+}
+
+static void numa_faults(void)
+{
+	if (set("/proc/sys/kernel/numa_balancing", "1"))
+		return;
+	set("/sys/kernel/debug/sched/numa_balancing/scan_delay_ms", "10");
+	set("/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms", "20");
+	set("/sys/kernel/debug/sched/numa_balancing/scan_period_max_ms", "50");
+	numa_hints("numa-read", 0);
+	numa_hints("numa-write", 1);
+	set("/proc/sys/kernel/numa_balancing", "0");
 }
 
 static int make_file(const char *directory, const char *name, unsigned long bytes)
@@ -263,6 +428,8 @@ static void swapped_pages(void)
 		failed("MADV_PAGEOUT");
 	mark("END sys-pageout");
 	fault("", "swap-read", map, 0);
+	fault("", "swap-cache-read", map + PAGE, 0);
+	fault("", "swap-cache-write", map + 2 * PAGE, 1);
 	fault("", "swap-write", map + 4 * PAGE, 1);
 	munmap(map, TABLE);
 }
@@ -295,6 +462,21 @@ static void *monitor(void *data)
 	return NULL;
 }
 
+/* v6.8 and later: a page moves from one place to another. */
+static void move_page(int fd, char *map)
+{
+	struct {
+		unsigned long long dst, src, len, mode;
+		long long move;
+	} move = {(unsigned long)map + 8 * PAGE, (unsigned long)map + 512 * PAGE, PAGE, 0, 0};
+
+	*(volatile char *)move.src = 1;
+	mark("BEGIN sys-uffd-move %llx", move.dst);
+	if (ioctl(fd, _IOWR(UFFDIO, 5, move), &move))
+		failed("UFFDIO_MOVE");
+	mark("END sys-uffd-move");
+}
+
 static void userfaults(void)
 {
 	struct uffdio_api api = {.api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP};
@@ -305,11 +487,21 @@ static void userfaults(void)
 	char *map;
 
 	fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api)) {
+	api.features |= 1 << 16; /* UFFD_FEATURE_MOVE */
+	if (fd >= 0 && ioctl(fd, UFFDIO_API, &api)) {
+		close(fd);
+		fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+		api = (struct uffdio_api){.api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP};
+		if (fd >= 0 && ioctl(fd, UFFDIO_API, &api)) {
+			close(fd);
+			fd = -1;
+		}
+	}
+	if (fd < 0) {
 		failed("userfaultfd");
 		return;
 	}
-	map = anonymous(TABLE);
+	map = anonymous(2 * TABLE);
 	range.range.start = protect.range.start = (unsigned long)map;
 	range.range.len = TABLE;
 	protect.range.len = PAGE;
@@ -325,10 +517,11 @@ static void userfaults(void)
 		failed("UFFDIO_WRITEPROTECT");
 	mark("END sys-uffd-protect");
 	fault("", "userfault-wp", map, 1);
+	move_page(fd, map);
 	pthread_cancel(thread);
 	pthread_join(thread, NULL);
 	close(fd);
-	munmap(map, TABLE);
+	munmap(map, 2 * TABLE);
 }
 
 #define CALL(kind, at, call)                                                                                     \
@@ -463,7 +656,7 @@ int main(int argc, char **argv)
 {
 	struct sigaction action = {.sa_handler = caught};
 	struct stat shm;
-	int fd;
+	int fd, other;
 
 	if (argc < 2) {
 		fprintf(stderr, "usage: provoke DIRECTORY [ITERATIONS]\n");
@@ -487,11 +680,16 @@ int main(int argc, char **argv)
 		file_faults("shmem-", "/dev/shm");
 	missing_pages(argv[1]);
 	fd = make_file(argv[1], "small", PAGE);
-	if (fd >= 0)
-		kernel_mode_faults(fd);
+	other = make_file(argv[1], "other", TABLE);
+	if (fd >= 0 && other >= 0)
+		kernel_mode_faults(fd, other);
+	policy_faults();
+	special_faults();
+	huge_pages();
 	swapped_pages();
 	userfaults();
 	writers(argv[1]);
+	numa_faults();
 	races(argc > 2 ? atoi(argv[2]) : 0);
 	return 0;
 }
