@@ -1,8 +1,9 @@
 """Drawing races that can tell a design from another one, rather than looking for them among all.
 
-Of the races of four statements a few in ten thousand have a statement whose automaton differs, in a program
-that makes sense.  Here a statement that differs is put down first, and others around it.  Verbs are drawn, and
-then statements: one with many ways to be said (a pin of each page, for writing or not) is no more likely.
+Of the races of four statements a few in ten thousand have a statement whose automaton differs, in a
+program that makes sense.  Here a statement that differs is put down first, and others around it.  Verbs are
+drawn, and then statements: one with many ways to be said (a pin of each page, for writing or not) is no more
+likely.
 """
 
 from __future__ import annotations
@@ -111,9 +112,9 @@ class Drawn:
         whole = len(self._deck.memory.starts) <= STARTS
         for looked, number in enumerate(self.family.shuffled(self._seed)):
             group = self.family.group(number)
-            if group is not None and not (whole and group.programs in self._seen):
-                if self._focus.differs(group):
-                    some.append(group)
+            new = group is not None and not (whole and group.programs in self._seen)
+            if group is not None and new and self._focus.differs(group):
+                some.append(group)
             if len(some) == most or looked % _DRAWS == _DRAWS - 1:
                 yield some
                 some = []

@@ -1,15 +1,15 @@
 """Growing races from smaller ones that went wrong without anybody noticing.
 
-A race whose statements differ between two designs, and that can end as it never does in the other one, has met
-the difference: what it left may break something yet.  So statements are put behind it.  Larger races are found
-this way of which far too few could be drawn.
+A race whose statements differ between two designs, and that can end as it never does in the other one, has
+met the difference: what it left may break something yet.  So statements are put behind it.  Larger races are
+found this way of which far too few could be drawn.
 """
 
 from __future__ import annotations
 
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -26,17 +26,23 @@ from spfvar.plugins.variant import Stack
 
 #: Larger races of a turn; draws for them, at most.
 _GROWN, _DRAWS = 4, 40
-#: Races that broke at rest in one way, from which larger ones are grown; starts of a race that are gone on with.
+#: Races that broke at rest in one way, from which larger ones are grown; starts of one that are gone on with.
 _ALIKE, _STARTS = 8, 3
+#: Rounds that a memory sits out, at most.
+_LONGEST_REST: Final = 3
 #: A search of more states takes too long to be made twice.
 _STATES: Final = 60_000
 
 
 class Growth:
-    """Finds out which races of a hunter went wrong, and makes larger ones of them."""
+    """Finds out which races of a hunter went wrong, and makes larger ones of them.
+
+    ``wrong`` counts them, by memory.
+    """
 
     def __init__(self, hunter: Hunter, fixed: Stack, families: Iterable[Family], seed: int) -> None:
         hunter.notice = self._notice
+        self.wrong: Counter[str] = Counter()
         self._hunter = hunter
         self._fixed = fixed
         every = list(families)
@@ -48,7 +54,8 @@ class Growth:
         self._noticed: dict[int, tuple[Outcome, Ends | None]] = {}
         self._left: set[Memory] = set()
         self._alike: Counter[Cause] = Counter()
-        self._bases: deque[Group] = deque()
+        #: By memory, each of which gets its turn.
+        self._bases: dict[str, deque[Group]] = {}
         self._seen: set[tuple[str, tuple[Program, ...], tuple[int, ...]]] = set()
 
     def run(self, group: Group) -> Iterator[Outcome]:
@@ -56,14 +63,18 @@ class Growth:
         self._noticed.clear()
         yield from self._hunter.run([group])
         if group.size < self._size and (wrong := list(self._went_wrong(group))):
-            self._bases.appendleft(replace(group, only=tuple(wrong[:_STARTS])))
+            self.wrong[group.memory.name] += 1
+            bases = self._bases.setdefault(group.memory.name, deque())
+            bases.appendleft(replace(group, only=tuple(wrong[:_STARTS])))
 
     def turn(self) -> Iterator[Group]:
-        """Some larger groups of a race that went wrong; then it is the next one's turn."""
+        """Some larger groups of a race that went wrong; then it is the turn of those of another memory."""
         if not self._bases:
             return
-        base = self._bases.popleft()
-        self._bases.append(base)
+        memory = next(iter(self._bases))
+        bases = self._bases[memory] = self._bases.pop(memory)
+        base = bases.popleft()
+        bases.append(base)
         found = 0
         for _ in range(_DRAWS):
             group = self._larger(base)
@@ -125,24 +136,51 @@ class Growth:
         return ends_of(search, world) if found.complete and not found.violations else None
 
 
+class _Rests:
+    """Which memories sit out a round: those of whose races none went wrong, for a while that gets longer."""
+
+    def __init__(self) -> None:
+        self._left: Counter[str] = Counter()
+        self._last: Counter[str] = Counter()
+
+    def sits_out(self, memory: str) -> bool:
+        """Does it have no turn in this round?"""
+        return self._left[memory] > 0
+
+    def end_round(self, memories: Iterable[str], wrong: Collection[str]) -> None:
+        """``wrong``: the memories of races that went wrong in it."""
+        every = set(memories)
+        for memory in every:
+            if self._left[memory]:
+                self._left[memory] -= 1
+                continue
+            self._last[memory] = 0 if memory in wrong else min(self._last[memory] + 1, _LONGEST_REST)
+            self._left[memory] = self._last[memory]
+        soonest = min((self._left[memory] for memory in every), default=0)
+        self._left.subtract(dict.fromkeys(every, soonest))
+
+
 def hunted(
     families: Iterable[Family], focus: Focus, hunter: Hunter, seed: int, go_on: Callable[[], bool]
 ) -> Iterator[Outcome]:
-    """Outcomes of races that can tell the designs of ``focus`` apart, drawn and grown, as long as ``go_on()``.
+    """Outcomes of races that tell the designs of ``focus`` apart, drawn and grown, as long as ``go_on()``.
 
-    Each family gets its turn, the smallest first, of which smaller ones have more groups.
+    Each family gets its turn, the smallest first, of which smaller ones have more groups; but for those of
+    memories that seem to be safe.
     """
     every = [family for family in families if len(family)]
-    growth = Growth(hunter, focus.reach.stack, every, seed)
-    order = random.Random(seed)
-    order.shuffle(every)
+    growth, rests = Growth(hunter, focus.reach.stack, every, seed), _Rests()
+    random.Random(seed).shuffle(every)
     every.sort(key=lambda family: sum(family.shape))
-    turns = [Drawn(family, focus, seed).turns(most_of(family)) for family in every]
+    turns = [(family.memory, Drawn(family, focus, seed).turns(most_of(family))) for family in every]
     while turns:
-        for turn in list(turns):
+        before = growth.wrong.copy()
+        for memory, turn in list(turns):
+            if rests.sits_out(memory):
+                continue
             some = next(turn, None)
             if some is None:
-                turns.remove(turn)
+                turns.remove((memory, turn))
                 continue
             for group in some:
                 yield from growth.run(group)
@@ -150,6 +188,7 @@ def hunted(
                 yield from growth.run(group)
             if not go_on():
                 return
+        rests.end_round((memory for memory, _ in turns), growth.wrong - before)
 
 
 def most_of(family: Family) -> int:
