@@ -22,7 +22,7 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import takewhile
@@ -122,13 +122,14 @@ def twins(registry: Registry, names: Sequence[str]) -> list[Twin]:
 
 
 def hunted(found: Sequence[Twin], plan: Plan, alone: bool, jobs: int) -> Iterator[Row]:
-    """A row for each twin, in their order."""
+    """A row for each twin, in their order; of several processes, as they come."""
     names = [twin.name for twin in found]
     if jobs == 1:
         yield from (hunt(name, plan, alone) for name in names)
         return
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(hunt, names, [plan] * len(names), [alone] * len(names))
+        for done in as_completed([pool.submit(hunt, name, plan, alone) for name in names]):
+            yield done.result()
 
 
 @cache
