@@ -55,7 +55,7 @@ def ends_of(search: Search, world: RaceWorld) -> Ends | None:
     for at, first, ones in threads:
         nodes = search.space.threads.rows[(keys[:, at] >> first) & ones, 0] & 0x7FFF
         ended &= search.rules.idle[nodes]
-    found = np.unique((keys[ended, word] >> bit) & mask)
+    found = np.unique((keys[ended, word] >> bit) & mask) - 1  # of memory, a key has the number + 1
     if len(found) > _MOST:
         return None
     rows = search.space.memories.rows[found].view(np.int16)

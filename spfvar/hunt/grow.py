@@ -1,8 +1,8 @@
 """Growing races from smaller ones that went wrong without anybody noticing.
 
-A race whose statements differ between two designs, and that can end as it never does in the other one, has
-met the difference: what it left may break something yet.  So statements are put behind it.  Larger races are
-found this way of which far too few could be drawn.
+A race that can end as it never does in the other design has met what is different: what it left may break
+something yet.  One that ends alike, but has more states or less there, has come by the difference, at least.
+So statements are put behind both, and larger races are found of which far too few could be drawn.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from spfvar.hunt.ends import Ends, Memory, ends_of
 from spfvar.hunt.focus import Focus
 from spfvar.hunt.ground import Ground
 from spfvar.hunt.memories import MEMORIES
-from spfvar.hunt.programs import LONGEST, Family, Group, Program, group_of
+from spfvar.hunt.programs import LONGEST, Family, Group, Program, group_of, verbs_of
 from spfvar.hunt.run import Cause, Hunter, Outcome
 from spfvar.plugins.variant import Stack
 
@@ -54,27 +54,32 @@ class Growth:
         self._noticed: dict[int, tuple[Outcome, Ends | None]] = {}
         self._left: set[Memory] = set()
         self._alike: Counter[Cause] = Counter()
-        #: By memory, each of which gets its turn.
-        self._bases: dict[str, deque[Group]] = {}
+        self._came_by: set[tuple[str, tuple[str, ...]]] = set()
+        #: Races that ended in a new way, and those that only came by the difference; by memory, in turns.
+        self._bases: tuple[dict[str, deque[Group]], dict[str, deque[Group]]] = ({}, {})
+        self._turns = 0
         self._seen: set[tuple[str, tuple[Program, ...], tuple[int, ...]]] = set()
 
     def run(self, group: Group) -> Iterator[Outcome]:
         """The group's outcomes in the hunter; if any went wrong, there will be larger races of it."""
         self._noticed.clear()
         yield from self._hunter.run([group])
-        if group.size < self._size and (wrong := list(self._went_wrong(group))):
-            self.wrong[group.memory.name] += 1
-            bases = self._bases.setdefault(group.memory.name, deque())
-            bases.appendleft(replace(group, only=tuple(wrong[:_STARTS])))
+        if group.size == self._size:
+            return
+        wrong, near = self._looked_at(group)
+        for found, bases in zip((wrong, near), self._bases, strict=True):
+            if found:
+                self.wrong[group.memory.name] += 1
+                base = replace(group, only=tuple(sorted(found[:_STARTS])))
+                bases.setdefault(group.memory.name, deque()).appendleft(base)
 
     def turn(self) -> Iterator[Group]:
-        """Some larger groups of a race that went wrong; then it is the turn of those of another memory."""
-        if not self._bases:
+        """Some larger groups of a race; then it is the turn of those of another memory."""
+        some = [bases for bases in self._bases if bases]
+        if not some:
             return
-        memory = next(iter(self._bases))
-        bases = self._bases[memory] = self._bases.pop(memory)
-        base = bases.popleft()
-        bases.append(base)
+        self._turns += 1
+        base = _next(some[self._turns % len(some)])
         found = 0
         for _ in range(_DRAWS):
             group = self._larger(base)
@@ -106,25 +111,37 @@ class Growth:
         whole = outcome.cause is None and not outcome.why and outcome.states <= _STATES
         self._noticed[number] = (outcome, ends_of(search, world) if whole else None)
 
-    def _went_wrong(self, group: Group) -> Iterator[int]:
-        """The starts from which the race ends in a way that is new, or broke at rest."""
+    def _looked_at(self, group: Group) -> tuple[list[int], list[int]]:
+        """The starts from which the race ends in a way that is new, or broke at rest; and other ones.
+
+        The others have more states than in the other design, or less; those that differ most come first.
+        """
+        wrong: list[int] = []
+        near: dict[int, float] = {}
         for number, (outcome, ends) in self._noticed.items():
             if outcome.cause is not None and not outcome.cause.op:
                 self._alike[outcome.cause] += 1
                 if self._alike[outcome.cause] <= _ALIKE:
-                    yield number
-            elif ends is not None and self._are_new(ends, self._ends(group, number)):
-                yield number
+                    wrong.append(number)
+            elif ends is not None:
+                states, fixed = self._fixed_ends(group, number)
+                if fixed is not None and self._are_new(ends, fixed):
+                    wrong.append(number)
+                elif states != outcome.states:
+                    near[number] = abs(states - outcome.states) / (states + outcome.states)
+        kind = group.memory.name, tuple(sorted({verb.name for verb in verbs_of(group)}))
+        if wrong or not near or kind in self._came_by:
+            return wrong, []
+        self._came_by.add(kind)
+        return [], sorted(near, key=lambda number: -near[number])
 
-    def _are_new(self, ends: Ends, fixed: Ends | None) -> bool:
-        if fixed is None:
-            return False
+    def _are_new(self, ends: Ends, fixed: Ends) -> bool:
         new = ends.not_in(fixed) - self._left
         self._left |= new
         return bool(new)
 
-    def _ends(self, group: Group, number: int) -> Ends | None:
-        """The same race's in the other design; None if they are not known."""
+    def _fixed_ends(self, group: Group, number: int) -> tuple[int, Ends | None]:
+        """States and ends of the same race in the other design; None if those are not known."""
         name = group.memory.name
         if name not in self._grounds:
             self._grounds[name] = Ground(self._fixed, group.memory, self._hunter.options, self._hunter.model)
@@ -133,7 +150,16 @@ class Growth:
         world = replace(joint.world, start=ground.start(number, joint))
         search = Search(world, self._hunter.options, joint.followed)
         found = run(search)
-        return ends_of(search, world) if found.complete and not found.violations else None
+        whole = found.complete and not found.violations
+        return found.states, ends_of(search, world) if whole else None
+
+
+def _next(bases: dict[str, deque[Group]]) -> Group:
+    """A race of the memory whose turn it is; both come last then."""
+    memory = next(iter(bases))
+    some = bases[memory] = bases.pop(memory)
+    some.append(some.popleft())
+    return some[-1]
 
 
 class _Rests:

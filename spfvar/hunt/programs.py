@@ -181,6 +181,11 @@ def verb_of(memory: Memory, number: int) -> Verb:
     return VERBS[_known(memory.name)[number].statement.verb]
 
 
+def verbs_of(group: Group) -> list[Verb]:
+    """The verbs of all its statements."""
+    return [verb_of(group.memory, number) for program in group.programs for number in program]
+
+
 # --- families of groups --------------------------------------------------------------------------
 
 
