@@ -32,6 +32,7 @@ from spfvar.atomic import write_atomically
 from spfvar.explore.explore import explore
 from spfvar.explore.world import build_race
 from spfvar.hunt.focus import Focus, Reach
+from spfvar.hunt.grow import QUICK
 from spfvar.hunt.grow import hunted as hunted_against
 from spfvar.hunt.run import BOUNDS, Cause, Hunter, cause_of
 from spfvar.matrix import catalogue
@@ -150,7 +151,7 @@ def hunt(name: str, plan: Plan, alone: bool) -> Row:
     began, races = time.process_time(), 0
     causes: set[Cause] = set()
     others: set[str] = set()
-    hunter = Hunter(stack)
+    hunter = Hunter(stack, BOUNDS if alone else QUICK)
 
     def go_on() -> bool:
         return time.process_time() - began <= plan.seconds

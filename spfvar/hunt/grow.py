@@ -21,7 +21,7 @@ from spfvar.hunt.focus import Focus
 from spfvar.hunt.ground import Ground
 from spfvar.hunt.memories import MEMORIES
 from spfvar.hunt.programs import LONGEST, Family, Group, Program, group_of, verbs_of
-from spfvar.hunt.run import Cause, Hunter, Outcome
+from spfvar.hunt.run import BOUNDS, Cause, Hunter, Outcome
 from spfvar.plugins.variant import Stack
 
 #: Larger races of a turn; draws for them, at most.
@@ -30,8 +30,8 @@ _GROWN, _DRAWS = 4, 40
 _ALIKE, _STARTS = 8, 3
 #: Rounds that a memory sits out, at most.
 _LONGEST_REST: Final = 3
-#: A search of more states takes too long to be made twice.
-_STATES: Final = 60_000
+#: A search of more states is cut off: a hundred other races are run meanwhile.
+QUICK: Final = replace(BOUNDS, max_states=50_000)
 
 
 class Growth:
@@ -108,7 +108,7 @@ class Growth:
 
     def _notice(self, number: int, outcome: Outcome, world: RaceWorld, search: Search) -> None:
         """Before the search is used again."""
-        whole = outcome.cause is None and not outcome.why and outcome.states <= _STATES
+        whole = outcome.cause is None and not outcome.why
         self._noticed[number] = (outcome, ends_of(search, world) if whole else None)
 
     def _looked_at(self, group: Group) -> tuple[list[int], list[int]]:

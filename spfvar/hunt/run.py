@@ -110,7 +110,9 @@ class Hunter:
             found = run(search)
             covered |= found.covered.reshape(-1, c.MAX_OUTCOMES).any(axis=1)
             race = world.race.model_copy(update={"vma": list(memory.starts[number])})
-            outcome = _outcome(world, found, Outcome(key, str(group), group.size, found.states), race)
+            # Where a search notices its bound depends on the room that it had.
+            states = min(found.states, self.options.max_states)
+            outcome = _outcome(world, found, Outcome(key, str(group), group.size, states), race)
             if self.notice is not None:
                 self.notice(number, outcome, world, search)
             yield outcome
@@ -134,9 +136,7 @@ def _outcome(world: RaceWorld, found: Exploration, outcome: Outcome, race: Race)
     if beyond := beyond_model(world):
         return replace(outcome, why=beyond)
     if not found.complete or found.violations:
-        # Where a search notices its bound depends on the room that it had.
-        states = min(outcome.states, BOUNDS.max_states)
-        return replace(outcome, states=states, why=found.why or "out of objects")
+        return replace(outcome, why=found.why or "out of objects")
     return outcome
 
 
