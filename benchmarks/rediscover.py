@@ -22,16 +22,18 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 from spfvar.atomic import write_atomically
 from spfvar.explore.explore import explore
 from spfvar.explore.world import build_race
-from spfvar.hunt.focus import Focus, Reach, promising
-from spfvar.hunt.programs import Group
+from spfvar.hunt.focus import Focus, Reach
+from spfvar.hunt.grow import QUICK
+from spfvar.hunt.grow import hunted as hunted_against
 from spfvar.hunt.run import BOUNDS, Cause, Hunter, cause_of
 from spfvar.matrix import catalogue
 from spfvar.matrix.hunting import Plan
@@ -121,13 +123,14 @@ def twins(registry: Registry, names: Sequence[str]) -> list[Twin]:
 
 
 def hunted(found: Sequence[Twin], plan: Plan, alone: bool, jobs: int) -> Iterator[Row]:
-    """A row for each twin, in their order."""
+    """A row for each twin, in their order; of several processes, as they come."""
     names = [twin.name for twin in found]
     if jobs == 1:
         yield from (hunt(name, plan, alone) for name in names)
         return
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(hunt, names, [plan] * len(names), [alone] * len(names))
+        for done in as_completed([pool.submit(hunt, name, plan, alone) for name in names]):
+            yield done.result()
 
 
 @cache
@@ -148,8 +151,16 @@ def hunt(name: str, plan: Plan, alone: bool) -> Row:
     began, races = time.process_time(), 0
     causes: set[Cause] = set()
     others: set[str] = set()
-    order = plan.groups() if alone else promising(plan.families(), Focus(stack, fixed), plan.seed or 1)
-    for outcome in Hunter(stack).run(_within(order, plan.seconds)):
+    hunter = Hunter(stack, BOUNDS if alone else QUICK)
+
+    def go_on() -> bool:
+        return time.process_time() - began <= plan.seconds
+
+    if alone:
+        outcomes = hunter.run(takewhile(lambda _: go_on(), plan.groups()))
+    else:
+        outcomes = hunted_against(plan.families(), Focus(stack, fixed), hunter, plan.seed or 1, go_on)
+    for outcome in outcomes:
         races += 1
         cause, race = outcome.cause, outcome.race
         if cause is not None and race is not None:
@@ -163,15 +174,6 @@ def hunt(name: str, plan: Plan, alone: bool) -> Row:
             causes.add(cause)
     spent = time.process_time() - began
     return Row(name, twin.prop, races, spent, "", (0, 0), tuple(sorted(others)), written)
-
-
-def _within(groups: Iterator[Group], seconds: float) -> Iterator[Group]:
-    """The groups, as long as there is time."""
-    began = time.process_time()
-    for group in groups:
-        if time.process_time() - began > seconds:
-            return
-        yield group
 
 
 def _needs(race: Race) -> tuple[int, int]:

@@ -7,13 +7,12 @@ patches, that need not be looked at.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from spfvar.automata.automaton import Automaton
-from spfvar.hunt.memories import MEMORIES, Memory
-from spfvar.hunt.programs import Family, Group, statement_numbers
+from spfvar.hunt.memories import Memory
+from spfvar.hunt.programs import Group, statement_numbers
 from spfvar.mm import hookspecs
 from spfvar.mm.vmf import Mapping as MappedFacts
 from spfvar.ops.op import Call
@@ -21,9 +20,6 @@ from spfvar.plugins.variant import Stack
 from spfvar.scenario.actors import actor_text
 from spfvar.scenario.race import Actor, Race, RaceStatement
 from spfvar.scenario.verbs import VERBS
-
-#: Groups of a turn; numbers of groups that are looked at for them, at most.
-_GROUPS, _NUMBERS, _REST = 4, 2000, 8
 
 #: A memory, the numbers of some statements, and the facts of each VMA that their text may branch on.
 _Key = tuple[str, tuple[int, ...], tuple[MappedFacts, ...]]
@@ -99,42 +95,6 @@ class Focus:
                 _automaton(self.stack, race, actor) != _automaton(self.reach.stack, race, actor)
             )
         return self._known[key]
-
-
-def promising(families: Iterable[Family], focus: Focus, seed: int) -> Iterator[Group]:
-    """The groups of the families that can tell the designs apart, in the order of a seed.
-
-    Each family gets its turn twice: for groups of a statement that differs by itself, of which a turn has a
-    few, however far apart they lie; and for the others.  Whose statements are all the same has few turns.
-    """
-    turns = [
-        _turns(family, focus, seed, first) for family in families for first in (True, False) if len(family)
-    ]
-    random.Random(seed).shuffle(turns)
-    while turns:
-        for turn in list(turns):
-            some = next(turn, None)
-            if some is None:
-                turns.remove(turn)
-            else:
-                yield from some
-
-
-def _turns(family: Family, focus: Focus, seed: int, first: bool) -> Iterator[list[Group]]:
-    """A list for each turn."""
-    wanted = focus.statements(MEMORIES[family.memory])
-    some: list[Group] = []
-    looked = 0
-    for number in family.shuffled(seed):
-        looked += 1
-        if family.has(number, wanted) == first:
-            group = family.group(number)
-            if group is not None and focus.differs(group):
-                some.append(group)
-        if len(some) == _GROUPS or looked == (_NUMBERS if first else _REST):
-            yield some
-            some, looked = [], 0
-    yield some
 
 
 def _automaton(stack: Stack, race: Race, actor: Actor) -> Automaton:

@@ -171,6 +171,13 @@ MEMORIES: Final[dict[str, Memory]] = {
         ),
         Memory("heap", "an anonymous VMA of two pages", (_vma("map", 0, pages=2),), used=_MAP),
         Memory(
+            "heap-tables",
+            "an anonymous VMA of two pages, each in a page table of its own",
+            (_vma("map", 0, pages=2),),
+            table_pages=1,
+            used=_MAP,
+        ),
+        Memory(
             "stack", "a stack that may grow by a page", (_vma("map", 0, pages=2, growsdown=True),), used=_MAP
         ),
         Memory("userfault", "a VMA of a userfaultfd", (_vma("map", 0, userfault=True),), used=_MAP),
@@ -318,6 +325,13 @@ MEMORIES: Final[dict[str, Memory]] = {
             "an anonymous VMA, and another process that maps one",
             (_vma("map", 0), _place("theirs", 2, mm=1)),
             used=_both("map", "theirs"),
+        ),
+        Memory(
+            "two-mms",
+            "a private mapping of a file that another process maps, too",
+            (_vma("map", 0, file="data"), _vma("theirs", 2, mm=1, file="data", present="file")),
+            _FILE,
+            used=frozenset({"data"}),
         ),
     )
 }

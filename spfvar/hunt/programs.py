@@ -29,11 +29,23 @@ class Group:
     """Races with the same actors on the same memory, which differ only in how its VMAs are found.
 
     ``actors``: how many threads run each program.  ``size``: statements in all, each thread's counted.
+    ``only``: the memory's starts that it is about, by number; none: every one.
     """
 
     memory: Memory
     actors: tuple[tuple[int, Program], ...]
     size: int
+    only: tuple[int, ...] = ()
+
+    @property
+    def starts(self) -> Sequence[int]:
+        """The numbers of its races' starts."""
+        return self.only or range(len(self.memory.starts))
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """Each thread's."""
+        return tuple(program for count, program in self.actors for _ in range(count))
 
     def race(self) -> Race:
         """The race with the emptiest start; what its memory and its statements say has been looked at."""
@@ -53,8 +65,8 @@ class Group:
     def races(self) -> Iterator[Race]:
         """The races, the emptiest start first."""
         race = self.race()
-        for vmas in self.memory.starts:
-            yield race.model_copy(update={"vma": list(vmas)})
+        for number in self.starts:
+            yield race.model_copy(update={"vma": list(self.memory.starts[number])})
 
     def __str__(self) -> str:
         known = _known(self.memory.name)
@@ -145,6 +157,35 @@ def _uses_pin(program: Sequence[RaceStatement]) -> bool:
     return "takes" not in roles or "uses" in roles
 
 
+def group_of(memory: Memory, programs: Sequence[Program]) -> Group | None:
+    """The group of threads that run these programs, those of one length in order; None if it makes no sense.
+
+    Nor is there one of what a smaller memory or a smaller race is enough for.
+    """
+    known = _known(memory.name)
+    if not all(_uses_pin([known[one].statement for one in program]) for program in programs):
+        return None  # what is pinned for nothing is pinned in a larger race for something
+    if not memory.used <= frozenset().union(*(known[one].names for one in sum(programs, ()))):
+        return None  # a smaller memory would do
+    actors = tuple((programs.count(program), program) for program in dict.fromkeys(programs))
+    group = Group(memory, actors, sum(map(len, programs)))
+    try:
+        check_sense(group.race())
+    except InputError:
+        return None
+    return group
+
+
+def verb_of(memory: Memory, number: int) -> Verb:
+    """The verb of a memory's statement."""
+    return VERBS[_known(memory.name)[number].statement.verb]
+
+
+def verbs_of(group: Group) -> list[Verb]:
+    """The verbs of all its statements."""
+    return [verb_of(group.memory, number) for program in group.programs for number in program]
+
+
 # --- families of groups --------------------------------------------------------------------------
 
 
@@ -168,12 +209,12 @@ class Family:
     verbs: tuple[str, ...] = tuple(VERBS)
 
     @cached_property
-    def _numbers(self) -> list[int]:
-        """The statements of its verbs."""
+    def statements(self) -> list[int]:
+        """The statements of its verbs, by number."""
         return [n for n, one in enumerate(_known(self.memory)) if one.statement.verb in self.verbs]
 
     def __len__(self) -> int:
-        return prod(len(self._numbers) ** length for length in self.shape)
+        return prod(len(self.statements) ** length for length in self.shape)
 
     def group(self, number: int) -> Group | None:
         """The group of that number, if there is one."""
@@ -181,35 +222,14 @@ class Family:
         pairs = zip(self.shape, programs, self.shape[1:], programs[1:], strict=False)
         if any(one == other and first > second for one, first, other, second in pairs):
             return None  # actors of one length are in order, for their order does not matter
-        known = _known(self.memory)
-        if not all(_uses_pin([known[one].statement for one in program]) for program in programs):
-            return None  # what is pinned for nothing is pinned in a larger race for something
-        memory = MEMORIES[self.memory]
-        if not memory.used <= frozenset().union(*(known[one].names for one in sum(programs, ()))):
-            return None  # a smaller memory would do
-        actors = tuple((programs.count(program), program) for program in dict.fromkeys(programs))
-        group = Group(memory, actors, sum(self.shape))
-        try:
-            check_sense(group.race())
-        except InputError:
-            return None
-        return group
-
-    def has(self, number: int, wanted: Collection[int]) -> bool:
-        """Is one of these statements, by its number, in the group of that number, if there is one?"""
-        count = len(self._numbers)
-        for _ in range(sum(self.shape)):
-            number, digit = divmod(number, count)
-            if self._numbers[digit] in wanted:
-                return True
-        return False
+        return group_of(MEMORIES[self.memory], programs)
 
     def _programs(self, number: int) -> list[Program]:
         """The first actor's first statement is the most significant digit."""
         digits = []
         for _ in range(sum(self.shape)):
-            number, digit = divmod(number, len(self._numbers))
-            digits.append(self._numbers[digit])
+            number, digit = divmod(number, len(self.statements))
+            digits.append(self.statements[digit])
         return [tuple(digits.pop() for _ in range(length)) for length in self.shape]
 
     def in_order(self) -> Iterator[int]:

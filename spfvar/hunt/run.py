@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import compress
 
@@ -63,6 +63,7 @@ class Hunter:
     """Runs groups of races under one design, and what it cannot tell apart once.
 
     ``focus``: only those that can tell the design from another one.  ``model`` is the memory model.
+    ``notice`` is told of each race: the number of its start, its outcome, its world and the search.
     ``generated`` counts the races of all groups so far.  ``steps``: the design's primitives in them, as
     "function: primitive", of which ``reached`` were executed.
     """
@@ -71,6 +72,7 @@ class Hunter:
     options: Options = BOUNDS
     focus: Focus | None = None
     model: Memory = "sc"
+    notice: Callable[[int, Outcome, RaceWorld, Search], None] | None = None
     generated: int = 0
     steps: set[str] = field(default_factory=set)
     reached: set[str] = field(default_factory=set)
@@ -85,17 +87,17 @@ class Hunter:
     def _run(self, group: Group) -> Iterator[Outcome]:
         memory = group.memory
         if self.focus is not None and not self.focus.differs(group):
-            self.generated += len(memory.starts)
+            self.generated += len(group.starts)
             return
         if memory.name not in self._grounds:
             self._grounds[memory.name] = Ground(self.stack, memory, self.options, self.model)
         ground = self._grounds[memory.name]
         joint = ground.joint(group)
         world = joint.world
-        self.generated += len(memory.starts)
+        self.generated += len(group.starts)
         search: Search | None = None
         covered = np.zeros(len(world.program.table), dtype=np.bool_)
-        for number, vmas in enumerate(memory.starts):
+        for number in group.starts:
             start = ground.start(number, joint)
             key = ground.key(number, joint, start)
             if key in self._keys:
@@ -107,8 +109,13 @@ class Hunter:
                 search.restart(start)
             found = run(search)
             covered |= found.covered.reshape(-1, c.MAX_OUTCOMES).any(axis=1)
-            race = world.race.model_copy(update={"vma": list(vmas)})
-            yield _outcome(world, found, Outcome(key, str(group), group.size, found.states), race)
+            race = world.race.model_copy(update={"vma": list(memory.starts[number])})
+            # Where a search notices its bound depends on the room that it had.
+            states = min(found.states, self.options.max_states)
+            outcome = _outcome(world, found, Outcome(key, str(group), group.size, states), race)
+            if self.notice is not None:
+                self.notice(number, outcome, world, search)
+            yield outcome
         self._count(joint, covered)
 
     def _count(self, joint: Joint, covered: npt.NDArray[np.bool_]) -> None:
@@ -129,9 +136,7 @@ def _outcome(world: RaceWorld, found: Exploration, outcome: Outcome, race: Race)
     if beyond := beyond_model(world):
         return replace(outcome, why=beyond)
     if not found.complete or found.violations:
-        # Where a search notices its bound depends on the room that it had.
-        states = min(outcome.states, BOUNDS.max_states)
-        return replace(outcome, states=states, why=found.why or "out of objects")
+        return replace(outcome, why=found.why or "out of objects")
     return outcome
 
 

@@ -7,7 +7,7 @@ from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.migrate import is_migration_entry
 from spfvar.mm.unmap_unlock import pte_unmap_unlock
 from spfvar.mm.vmf import Mapping
-from spfvar.mm.writers import over_range
+from spfvar.mm.writers import end_with_vma, over_range
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.paging import pfn_swap_entry_to_page, read_pte, vm_normal_page
@@ -46,6 +46,7 @@ class ProcMaps:
         yield work("syscall", "read")
         yield from hooks.mmap_read_lock(o.range_start, o.range_end)
         if (yield find_vma(key=o.range_start, name="m_next")):
+            yield from end_with_vma()
             yield from over_range()
             yield loop("walk_page_vma")
             yield from hooks.smaps_pte_range(mapping)

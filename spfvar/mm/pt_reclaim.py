@@ -72,7 +72,13 @@ class PtReclaim:
         yield copy_register(table_start, o.cursor)
         yield copy_register(o.extent_end, o.cursor)
         yield next_table(o.extent_end)
-        yield from self.zap_pte_range()
+        yield copy_register(o.scratch, o.range_end)
+        if (yield next_address(o.scratch, o.extent_end, 0)):  # brk has cut the VMA off: no whole table
+            if (yield from hooks.pte_offset_map_lock(o.cursor)):
+                yield zap_ptes()
+                yield from pte_unmap_unlock()
+        else:
+            yield from self.zap_pte_range()
         yield copy_register(o.cursor, table_start)
         if (yield next_table()):
             yield again("zap_pmd_range")

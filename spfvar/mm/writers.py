@@ -164,7 +164,7 @@ def vm_area_alloc(vma: Register) -> Steps:
 
 
 def end_with_vma() -> Steps:
-    """The range ends where the VMA does (madvise_walk_vmas): brk may have cut that off meanwhile."""
+    """The range ends where the VMA does (madvise_walk_vmas, walk_page_vma): brk may have cut that off."""
     yield load(at(o.vma, o.VM_END), o.vm_end).untimed()
     yield copy_register(o.scratch, o.vm_end)
     if (yield next_address(o.scratch, o.range_end, 0)):

@@ -136,18 +136,24 @@ def _check_mapped(race: Race, places: list[_Place]) -> None:
     """Who works on a VMA finds one there, at least at times; and a child is nobody's before it is born."""
     there = set(_mapped_at_start(race))
     born: dict[int, str] = {}
-    for place in places:
+    forks: dict[int, _Place] = {}
+    for number, place in enumerate(places):
         there |= pages_of(race, place.statement, VERBS[place.statement.verb].maps)
         if place.statement.verb == "fork":
             born[race.vma_named(place.statement.to).mm] = place.actor.name
-    for place in places:
+            forks[number] = place
+    for number, place in enumerate(places):
         statement = place.statement
         verb = VERBS[statement.verb]
         if verb.of != "vma":
             continue
         earlier = [actor.name for actor in race.before(place.actor)]
         mm = race.vma_named(statement.target).mm
-        if born.get(mm, place.actor.name) not in (place.actor.name, *earlier):
+        before = any(
+            fork.actor is place.actor and later > number and race.vma_named(fork.statement.to).mm == mm
+            for later, fork in forks.items()
+        )
+        if before or born.get(mm, place.actor.name) not in (place.actor.name, *earlier):
             raise InputError(
                 f"vma {statement.target!r} is there only once actor {born[mm]!r} has forked",
                 key=f"{place.key}.{statement.verb}", expected="another vma",

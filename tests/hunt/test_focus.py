@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from spfvar.hunt.focus import Focus, Reach, promising
+from spfvar.hunt.focus import Focus, Reach
 from spfvar.hunt.memories import MEMORIES
-from spfvar.hunt.programs import Family, Group, groups, statement_text, statements
+from spfvar.hunt.programs import Group, groups, statement_text, statements
 from spfvar.hunt.run import Hunter, Outcome
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
@@ -79,17 +79,6 @@ def test_a_design_differs_from_itself_in_nothing() -> None:
     """However often its patches are made."""
     focus = Focus(stack("per-vma-6.12"), Reach(stack("per-vma-6.12")))
     assert not any(focus.differs(group) for group in groups(MEMORIES["file"], 2, [2], VERBS))
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-def test_what_promises_most_comes_first_and_nothing_twice(seed: int) -> None:
-    """All groups that differ, and no others; those of statements that differ by themselves among the first."""
-    focus = Focus(stack("b1@bonsai"), Reach(stack("bonsai")))
-    families = [Family("anon", (1, 1), VERBS), Family("anon", (2, 1), ("store", "munmap", "mprotect"))]
-    found = [str(group) for group in promising(families, focus, seed)]
-    every = [group for family in families for group in map(family.group, range(len(family))) if group]
-    assert sorted(found) == sorted(str(group) for group in every if focus.differs(group))
-    assert len(set(found)) == len(found) > 0
 
 
 def test_statements_that_differ_by_themselves() -> None:

@@ -153,7 +153,7 @@ def test_starts_are_found_once_and_the_emptiest_first(memory: Memory) -> None:
     dumps = [tuple(vma.model_dump_json() for vma in start) for start in starts]
     assert len(set(dumps)) == len(dumps) > 0
     if memory.varied:
-        assert all(vma.present == "no" for vma in starts[0])
+        assert all(vma.present == "no" for vma in starts[0] if vma.name in memory.varied)
 
 
 @given(st.sampled_from(sorted(MEMORIES)), st.sampled_from([(1, 1), (2, 1), (1, 1, 1)]), st.integers(0, 99))

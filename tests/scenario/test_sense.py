@@ -95,6 +95,7 @@ LOAD = {"load": "map"}
         ([[{"anon_rmap": "map"}], [{"munmap": "map"}]], "actor 'a1' unmaps vma 'map'", "actor[0].program[0].anon_rmap"),
         ([[{"munmap": "map"}, {"anon_rmap": "map"}]], "actor 'a0' has unmapped vma 'map'", "actor[0].program[1].anon_rmap"),
         ([[{"fork": "map", "to": "child"}], [{"load": "child"}]], "is there only once actor 'a0' has forked", "actor[1].program[0].load"),
+        ([[{"exit": "child"}, {"fork": "map", "to": "child"}]], "is there only once actor 'a0' has forked", "actor[0].program[0].exit"),
         ([[{"fork": "map", "to": "child"}], [{"load": "theirs"}]], "is there only once actor 'a0' has forked", "actor[1].program[0].load"),
         ([[{"exit": "theirs"}, {"load": "theirs"}]], "actor 'a0' has left its mm", "actor[0].program[1].load"),
         ([[{"dma": "map"}]], "actor 'a0' has pinned no page of vma 'map'", "actor[0].program[0].dma"),
