@@ -26,7 +26,7 @@ LAYERS: list[set[str]] = [
     {"simulate", "explore"},
     {"export", "coverage", "hunt", "litmus"},
     {"matrix", "kernel"},
-    {"conformance", "scaffold"},
+    {"conformance", "scaffold", "validation"},
     {"report"},
     {"review"},
     {"api", "diagnosis"},
