@@ -69,18 +69,16 @@ def command(
         check_writable(output)
     registry = load(plugins)
     from spfvar.validation.points import load_rows
-    from spfvar.validation.run import run_rows
+    from spfvar.validation.run import discrepancies, run_rows
     from spfvar.validation.scores import score
 
-    known = catalogue.published()
+    known, profiles = catalogue.published(), catalogue.hardware()
     chosen = load_rows(known, files, rows)
     tell_problems(registry)
     with counting(doing("simulating", "simulate")) as progress:
-        found = run_rows(
-            chosen, known, registry, catalogue.scenarios(), catalogue.hardware(), seeds, jobs, progress
-        )
+        found = run_rows(chosen, known, registry, catalogue.scenarios(), profiles, seeds, jobs, progress)
     where = terminal.place(output, form)
-    where.put(_render(chosen, score(chosen, found), form, where))
+    where.put(_render(chosen, score(chosen, found, discrepancies(chosen, profiles)), form, where))
     return exit_code(DONE, registry.problems)
 
 

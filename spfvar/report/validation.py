@@ -21,7 +21,7 @@ K = TypeVar("K")
 
 WIDTH = 80
 _LABEL = 14
-_COLUMN = 7
+_COLUMN = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,8 @@ def render_text(
 
 INTRODUCTION = (
     "SIMULATED beside published. Ratios are b / a; multiples are of one thread's rate; rates are faults/s. "
-    "low and high: 95 % of an ensemble of the machine's figures, or the seeds' range where it has none."
+    "low and high: where 95 % would be by the machine's ensemble of figures and by what its fit left; the "
+    "seeds' range where it has no ensemble."
 )
 
 
@@ -96,7 +97,9 @@ def footer(rows: Rows, results: Sequence[Scored]) -> list[str]:
     by_draws = {one.point.file for one in results if one.by_draws}
     names = {rows.machine(one.point.file).profile for one in results if one.point.file not in by_draws}
     if names:
-        lines.append(f"No ensemble, so seeds only, which say nothing of the model's error: {', '.join(sorted(names))}.")
+        lines.append(
+            f"No ensemble, so seeds only, which say nothing of the model's error: {', '.join(sorted(names))}."
+        )
     return lines
 
 
@@ -224,7 +227,8 @@ def _lines(results: Sequence[Scored]) -> list[str]:
         ("off, %", _off),
     ]
     return [
-        f"    {name:<{_LABEL - 2}}" + "".join(f"{cell(one):>{_COLUMN}}" for one in results) for name, cell in rows
+        f"    {name:<{_LABEL - 2}}" + "".join(f"{cell(one):>{_COLUMN}}" for one in results)
+        for name, cell in rows
     ]
 
 

@@ -113,11 +113,13 @@ class Kernel(_Strict):
 class Draws(_Strict):
     """An ensemble: what a machine's figures may be, too, as factors on those of its profile.
 
-    ``figures`` are names such as "latency_ns.remote"; "cost_ns" stands for all local costs.  Each of ``factors`` has
-    one factor per figure.  ``command`` made them.
+    ``figures`` are names such as "latency_ns.remote"; "cost_ns" stands for all local costs.  Each of
+    ``factors`` has one factor per figure.  ``discrepancy`` is what a fit left: the standard deviation of
+    log(model / published). ``command`` made them.
     """
 
     command: str
+    discrepancy: float = Field(ge=0, le=3)
     figures: list[str] = Field(min_length=1)
     factors: list[list[Annotated[float, Field(gt=0, le=100)]]] = Field(min_length=1, max_length=1000)
 
@@ -126,7 +128,9 @@ class Draws(_Strict):
         for i, factors in enumerate(self.factors):
             if len(factors) != len(self.figures):
                 raise InputError(
-                    f"{len(factors)} factors", key=f"factors[{i}]", expected=f"{len(self.figures)}, as figures"
+                    f"{len(factors)} factors",
+                    key=f"factors[{i}]",
+                    expected=f"{len(self.figures)}, as figures",
                 )
         return self
 
@@ -146,6 +150,8 @@ def scaled(raw: dict[str, Any], figures: Sequence[str], factors: Sequence[float]
                 raise unknown("figure", name, sorted(_figures(copy)), key="draws.figures")
             place[one] *= factor
     latency, queue = copy["latency_ns"], copy["queue"]
+    if copy.get("clusters_per_socket", 1) == 1:  # nothing is as far as that
+        latency["socket"] = min(latency["socket"], latency["remote"])
     for near, far in pairwise(("core", "cluster", "socket", "remote")):
         latency[far] = max(latency[far], latency[near])
     for share in ("growth", "locality", "read_hold", "late_store"):

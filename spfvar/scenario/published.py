@@ -1,4 +1,5 @@
-"""Published measurements: tables of rates or times by design and threads, on a machine that a profile stands for.
+"""Published measurements: tables of rates or times by design and threads, on a machine that a profile stands
+for.
 
 A file holds what one source says of one machine.  No table names a test or a verdict: what the model makes of
 it is computed (`spfvar.validation`).
@@ -78,8 +79,9 @@ class Table(_Strict):
 
     ``values`` are in ``unit``: a time of fixed work counts as the reciprocal of a rate where the metric is a
     rate.  Where there is one design, or the machine is a relative's, a column that begins with one thread is
-    held against multiples of that.  ``results`` names files of a benchmark instead (`spfvar.validation.readers`).
-    ``compares``: "sign" where the load has something else in it than what was measured.
+    held against multiples of that.  ``results`` names files of a benchmark instead
+    (`spfvar.validation.readers`). ``compares``: "sign" where the load has something else in it than what was
+    measured.
     """
 
     row: Text
@@ -103,7 +105,9 @@ class Table(_Strict):
             both = "values and results" if self.values else "neither values nor results"
             raise InputError(both, expected="[table.values], or format and [table.results]")
         if self.results and (self.format is None or self.metric != RATE):
-            raise InputError("results need a format, and are rates", key="results", expected=f"format, {RATE}")
+            raise InputError(
+                "results need a format, and are rates", key="results", expected=f"format, {RATE}"
+            )
         if self.threads != sorted(set(self.threads)):
             raise InputError("thread counts are not in order, each once", key="threads")
         if self.values:
@@ -155,7 +159,9 @@ class Published(_Strict):
         if not self.table and not self.left_out:
             raise InputError("no rows", expected="[[table]] or [[left_out]]")
         if self.table and (self.machine is None or not self.source or not self.kernel):
-            raise InputError("tables need a machine, a source and a kernel", expected="[machine], source, kernel")
+            raise InputError(
+                "tables need a machine, a source and a kernel", expected="[machine], source, kernel"
+            )
         return self
 
 

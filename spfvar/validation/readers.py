@@ -1,9 +1,10 @@
 """Results of benchmarks as columns of a published table: rates by number of threads.
 
-will-it-scale: the CSV that its runtest.py prints (column ``threads``: operations per second of all of them, a page
-fault each in page_fault1 to 3).  pft: what the program prints, or a log of mmtests with several runs of it; the
-column fault/wsec is averaged harmonically.  mmtests: what its comparison prints of one kernel, rows
-such as ``Hmean faults/sec-12``.  perf-stat: ``perf stat -x,`` with page-faults and duration_time; a file per number of threads.
+will-it-scale: the CSV that its runtest.py prints (column ``threads``: operations per second of all of them, a
+page fault each in page_fault1 to 3).  pft: what the program prints, or a log of mmtests with several runs of
+it; the column fault/wsec is averaged harmonically.  mmtests: what its comparison prints of one kernel, rows
+such as ``Hmean faults/sec-12``.  perf-stat: ``perf stat -x,`` with page-faults and duration_time, a file per
+number of threads.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def read_results(table: Table, folder: Path | None) -> Table:
     missing = [n for n in wanted if n not in common]
     if missing or not wanted:
         raise InputError(
-            f"no results at {missing[0]} threads" if missing else "no number of threads that all designs have",
+            f"no results at {missing[0]} threads" if missing else "no number of threads in all files",
             expected=f"of those in all files: {', '.join(map(str, common)) or 'none'}",
         )  # fmt: skip
     values = {design: [column[n] for n in wanted] for design, column in columns.items()}
@@ -54,14 +55,18 @@ def read_results(table: Table, folder: Path | None) -> Table:
 def _read(table: Table, path: Path) -> dict[int, float]:
     if table.format == "perf-stat" or THREADS_MARK in path.name:
         if THREADS_MARK not in path.name or not table.threads:
-            raise InputError("a file per number of threads", expected=f"threads, and {THREADS_MARK} in the name")
+            raise InputError(
+                "a file per number of threads", expected=f"threads, and {THREADS_MARK} in the name"
+            )
         found: dict[int, float] = {}
         for n in table.threads:
             one = path.with_name(path.name.replace(THREADS_MARK, str(n)))
             if table.format == "perf-stat":
                 found[n] = perf_stat(_text(one), str(one))
             else:
-                found |= {k: v for k, v in _READERS[str(table.format)](_text(one), str(one)).items() if k == n}
+                found |= {
+                    k: v for k, v in _READERS[str(table.format)](_text(one), str(one)).items() if k == n
+                }
         return found
     if table.format == "will-it-scale":
         testcase = next((name for name in _TESTCASES if name in path.name), None)
@@ -130,7 +135,9 @@ def mmtests(text: str, name: str) -> dict[int, float]:
     found: dict[int, float] = {}
     for line, raw in enumerate(text.splitlines(), 1):
         fields = re.sub(r"\(\s*-?[0-9.]+\s*%\)", " ", raw.replace(",", " ")).split()
-        place = next((i for i, field in enumerate(fields) if re.fullmatch(r"faults/sec-[0-9]{1,9}", field)), None)
+        place = next(
+            (i for i, field in enumerate(fields) if re.fullmatch(r"faults/sec-[0-9]{1,9}", field)), None
+        )
         if place is None or fields[:place] not in ([], ["Hmean"], ["Amean"]):
             continue
         figures = fields[place + 1 :]
@@ -150,13 +157,17 @@ def perf_stat(text: str, name: str) -> float:
         if not fields[0].strip() or fields[0].lstrip().startswith("#"):
             continue
         if len(fields) < 3:
-            raise InputError(f"{len(fields)} columns", file=name, line=line, expected="what perf stat -x, prints")
+            raise InputError(
+                f"{len(fields)} columns", file=name, line=line, expected="what perf stat -x, prints"
+            )
         event = fields[2].strip().partition(":")[0]
         if event in ("page-faults", "faults", "duration_time"):
             events["faults" if event != "duration_time" else event] = _number(fields[0], name, line)
     faults, took = events.get("faults", 0.0), events.get("duration_time", 0.0)
     if faults <= 0 or took <= 0:
-        raise InputError("no page-faults and duration_time", file=name, expected="perf stat -x, with both events")
+        raise InputError(
+            "no page-faults and duration_time", file=name, expected="perf stat -x, with both events"
+        )
     return _bounded(faults / took * 1e9, name, None)
 
 

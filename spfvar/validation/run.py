@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float64]
 #: Called with the number of finished groups of cells and of all.
 Progress = Callable[[int, int], None]
 #: A cell of many threads takes longer by as much: it gets fewer of a profile's draws.
-MOST_DRAWS, LEAST_DRAWS, THREAD_DRAWS = 24, 6, 1200
+MOST_DRAWS, LEAST_DRAWS, THREAD_DRAWS = 12, 4, 600
 
 
 @dataclass(frozen=True)
@@ -165,6 +165,15 @@ def run_rows(
             stop.set()
             pool.shutdown(cancel_futures=True)
             raise
+    return found
+
+
+def discrepancies(rows: Rows, profiles: Catalogue[Profile]) -> dict[str, float]:
+    """By file: what the fit of the machine's profile left, as a standard deviation of logarithms."""
+    found = {}
+    for file in rows.files:
+        draws = profiles[rows.machine(file).profile].draws
+        found[file] = 0.0 if draws is None else draws.discrepancy
     return found
 
 

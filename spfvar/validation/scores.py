@@ -59,28 +59,36 @@ class Scored:
         return self.low <= self.point.published <= self.high
 
 
-def interval(draws: Sequence[float]) -> tuple[float, float]:
-    """Between which the next draw would be with `COVERAGE`, for positive numbers whose logarithms are normal.
+def interval(draws: Sequence[float], discrepancy: float = 0.0) -> tuple[float, float]:
+    """Where a published number would be with `COVERAGE`, for positive numbers whose logarithms are normal.
 
-    Student's t, for the mean and the variance are of the draws themselves.  NaN for too few.
+    The figures' part is of ``draws``: Student's t, for their mean and variance are their own.
+    ``discrepancy`` is the standard deviation, of logarithms, of what a model with the right figures still is
+    off.  NaN for too few.
     """
     if len(draws) < FEWEST_DRAWS:
         return math.nan, math.nan
     logs = np.log(draws)
     n = len(logs)
-    reach = student.ppf(0.5 + COVERAGE / 2, n - 1) * logs.std(ddof=1) * math.sqrt(1.0 + 1.0 / n)
-    return float(np.exp(logs.mean() - reach)), float(np.exp(logs.mean() + reach))
+    spread = math.hypot(float(logs.std(ddof=1)) * math.sqrt(1.0 + 1.0 / n), discrepancy)
+    reach = float(student.ppf(0.5 + COVERAGE / 2, n - 1)) * spread
+    return math.exp(float(logs.mean()) - reach), math.exp(float(logs.mean()) + reach)
 
 
-def score(rows: Rows, found: Mapping[Cell, Figures]) -> list[Scored]:
-    """Every point with the model's figure: a ratio of medians over seeds; in the order of the rows."""
+def score(rows: Rows, found: Mapping[Cell, Figures], left: Mapping[str, float]) -> list[Scored]:
+    """Every point with the model's figure: a ratio of medians over seeds; in the order of the rows.
+
+    ``left``: by file, what the fit of the machine left.  A ratio of two numbers has it twice.
+    """
     scored = []
     for point in rows.points:
         both = figures_of(found, point.a, point.b)
         model = float(np.median(found[point.b].seeds))
+        discrepancy = left.get(point.file, 0.0)
         if point.a is not None:
             model /= float(np.median(found[point.a].seeds))
-        low, high = interval(both.draws.tolist())
+            discrepancy *= math.sqrt(2.0)
+        low, high = interval(both.draws.tolist(), discrepancy)
         by_draws = math.isfinite(low)
         if not by_draws:
             low, high = float(both.seeds.min()), float(both.seeds.max())
@@ -92,7 +100,7 @@ def score(rows: Rows, found: Mapping[Cell, Figures]) -> list[Scored]:
 class Score:
     """Of a group of results: how many, how many near, with the right sign, and inside the interval; rms.
 
-    Rows that compare by sign only count there only.  ``rms`` is of logarithms of model / published; NaN: none.
+    Rows that compare by sign only count there alone.  ``rms``: of logarithms of model / published; NaN: none.
     """
 
     title: str
