@@ -86,9 +86,13 @@ def test_a_name_that_there_is_not_is_told_with_file_and_line(
     rows = rows_of(tmp_path, **given)
     known = catalogue.published()
     known.add_file(str(tmp_path / "mine.toml"))
-    with pytest.raises(InputError) as caught:
+
+    def look_up() -> None:
         machines_of(rows, known, catalogue.hardware())
         loads_of(rows, known, catalogue.scenarios(), load_registry())
+
+    with pytest.raises(InputError) as caught:
+        look_up()
     assert caught.value.file == str(tmp_path / "mine.toml")
     assert caught.value.line == line
     assert said in str(caught.value)
