@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: compare test lint types docs unit fuzz examples bench windows fit picture findings mutations limits reports clean lock
+.PHONY: compare test lint types docs unit fuzz examples bench windows fit fidelity picture findings mutations limits reports clean lock
 
 compare: $(VENV)/.run
 	$(BIN)/spfvar compare
@@ -48,6 +48,9 @@ windows: $(VENV)/.test
 
 fit: $(VENV)/.test
 	$(BIN)/python -m benchmarks.fit
+
+fidelity: $(VENV)/.test
+	$(BIN)/python -m benchmarks.fidelity
 
 picture: $(VENV)/.test
 	$(BIN)/python -m benchmarks.picture > docs/scaling.svg.new && mv docs/scaling.svg.new docs/scaling.svg

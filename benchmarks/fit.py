@@ -2,8 +2,10 @@
 
     python -m benchmarks.fit                     every curve, with errors
     python -m benchmarks.fit --refit skylake-2s56c
+    python -m benchmarks.fit --ensemble skylake-2s56c
 
-The fit minimises the squared logarithm of model / published over all points of a machine's curves.
+The curves are those of published/*.toml that say they were fitted.  The fit minimises the squared logarithm
+of model / published over all points of a machine's curves.
 """
 
 from __future__ import annotations
@@ -12,18 +14,17 @@ import argparse
 import dataclasses
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
-from copy import deepcopy
 from importlib import resources
 from typing import Any
 
 import numpy as np
 import toml
-from scipy.optimize import least_squares
+from scipy.optimize import OptimizeResult, least_squares
 
 from spfvar.matrix import catalogue
 from spfvar.plugins.registry import Registry, load_registry
 from spfvar.plugins.variant import Stack
-from spfvar.scenario.hardware import Profile
+from spfvar.scenario.hardware import Profile, scaled
 from spfvar.scenario.load import make_load
 from spfvar.simulate.runner import seed_sequence, simulate
 from spfvar.simulate.world import World, build_world
@@ -52,64 +53,27 @@ class Machine:
         return [(v, n, y) for one in self.series for v, curve in one.curves.items() for n, y in curve.items()]
 
 
-#: A. Rasmussen's reply to 20210407014502.24091-1-michel@lespinasse.org (pft, base pages, 30 runs);
-#: CAJuCfpF4CAzuX_YWfqpjK6xJmF3GguTC8cFoKkgY=VqNRBuSpA@mail.gmail.com (pft, separate vma_lock);
-#: 20250213224655.1680278-1-surenb@google.com (pft, separate vma_lock and count, the same author's 56 CPUs).
-MACHINES = {
-    "skylake-2s56c": Machine(
-        (
-            Series("reply to 20210407014502.24091-1-michel@lespinasse.org", {
-                "mmap-lock": {
-                    1: 0.573625, 4: 2.062801, 7: 3.169454, 12: 4.703127, 21: 4.569292, 30: 4.150170,
-                    48: 3.820861, 79: 3.772895, 110: 3.660475, 112: 3.627511,
-                },
-                "spf-anon": {
-                    1: 0.580978, 4: 2.099822, 7: 3.353176, 12: 5.359867, 21: 7.552176, 30: 6.994074,
-                    48: 6.456859, 79: 7.495920, 110: 8.546154, 112: 8.579053,
-                },
-            }),
-        ),
-        ("cost_ns", "latency_ns.socket", "latency_ns.remote", "queue.growth", "kernel.memcg_pages"),
-    ),
-    "rome-2s128c": Machine(
-        (
-            Series("reply to 20210407014502.24091-1-michel@lespinasse.org", {
-                "mmap-lock": {
-                    1: 1.331130, 4: 3.122836, 7: 3.518852, 12: 3.352668, 21: 3.559292, 30: 4.914003,
-                    48: 7.775728, 79: 6.533078, 110: 8.874888, 128: 10.121932,
-                },
-                "spf-anon": {
-                    1: 1.323121, 4: 4.163924, 7: 6.329056, 12: 5.504753, 21: 4.272312, 30: 5.492737,
-                    48: 7.751114, 79: 6.984747, 110: 8.302723, 128: 9.113201,
-                },
-            }),
-        ),
-        ("cost_ns", "latency_ns.socket", "latency_ns.remote", "queue.locality", "kernel.memcg_pages"),
-    ),
-    "broadwell-2s28c": Machine(
-        (
-            Series("CAJuCfpF4CAzuX_YWfqpjK6xJmF3GguTC8cFoKkgY=VqNRBuSpA@mail.gmail.com", {
-                "per-vma-6.12": {
-                    1: 0.470924, 12: 3.934168, 21: 3.736832, 30: 3.845187, 48: 4.712318, 56: 4.873234,
-                },
-            }),
-            Series("20250213224655.1680278-1-surenb@google.com", {
-                "per-vma-6.12": {
-                    1: 0.507566, 4: 1.880478, 7: 3.106394, 12: 4.061358, 21: 3.988619, 30: 3.909840,
-                    48: 4.761108, 56: 4.885561,
-                },
-                "per-vma-refcnt": {
-                    1: 0.506139, 4: 1.886796, 7: 3.140551, 12: 4.112477, 21: 4.577747, 30: 4.311052,
-                    48: 5.283791, 56: 5.415839,
-                },
-            }),
-        ),
-        (
-            "cost_ns", "latency_ns.cluster", "latency_ns.remote", "queue.growth", "queue.locality",
-            "queue.late_store",
-        ),
-    ),
-}  # fmt: skip
+def machines() -> dict[str, Machine]:
+    """Profiles that something was fitted of, with the published curves (published/*.toml) that it was fitted
+    to."""
+    known, profiles = catalogue.published(), catalogue.hardware()
+    found: dict[str, list[Series]] = {}
+    for name in known.select(()):
+        one = known[name]
+        for table in one.table:
+            if table.fitted and one.machine is not None:
+                curves = {
+                    design: dict(zip(table.threads, (value / 1e6 for value in column), strict=True))
+                    for design, column in table.values.items()
+                }
+                found.setdefault(one.machine.profile, []).append(Series(one.source, curves))
+    return {
+        name: Machine(tuple(series), tuple(figure.partition(" ")[0] for figure in profiles[name].fitted))
+        for name, series in found.items()
+    }
+
+
+MACHINES = machines()
 
 
 class Model:
@@ -154,22 +118,6 @@ def raw_profile(name: str) -> dict[str, Any]:
     return tomllib.loads((resources.files("spfvar.hardware") / f"{name}.toml").read_text())
 
 
-def scaled(raw: dict[str, Any], names: tuple[str, ...], factors: list[float]) -> dict[str, Any]:
-    """The profile with each named figure multiplied; ``cost_ns`` scales every local cost alike."""
-    copy = deepcopy(raw)
-    for name, factor in zip(names, factors, strict=True):
-        table, _, key = name.partition(".")
-        keys = [key] if key else list(copy[table])
-        for k in keys:
-            copy[table][k] = round(copy[table][k] * float(factor), 4)
-    latency, queue = copy["latency_ns"], copy["queue"]
-    latency["socket"] = max(latency["socket"], latency["cluster"])
-    latency["remote"] = max(latency["remote"], latency["socket"])
-    for share in ("locality", "late_store"):
-        queue[share] = min(1.0, queue.get(share, 0.0))
-    return copy
-
-
 def errors(model: Model, machine: Machine, profile: Profile) -> Vector:
     """Logarithm of model / published by point."""
     rates = model.rates(machine, profile)
@@ -181,12 +129,12 @@ def rms(found: Vector) -> float:
     return float(np.sqrt(np.mean(found**2)))
 
 
-def refit(name: str, model: Model) -> None:
-    """Fit a profile's figures, and print what they become.
+def best_factors(name: str, machine: Machine, model: Model) -> OptimizeResult:
+    """Fit a profile's figures to the points of a machine; ``x`` is 1 + the logarithm of each figure's factor.
 
-    The variables are 1 + the logarithm of a figure's factor: the solver's steps are relative to them.
+    So the solver's steps are relative to the figures.
     """
-    machine, raw = MACHINES[name], raw_profile(name)
+    raw = raw_profile(name)
 
     def residuals(variables: Vector) -> Vector:
         factors = list(np.exp(variables - 1.0))
@@ -194,11 +142,28 @@ def refit(name: str, model: Model) -> None:
 
     start = np.ones(len(machine.fitted))
     step = np.full(len(start), 0.05)
-    found = least_squares(residuals, start, bounds=(start - 1.0, start + 1.0), diff_step=step, max_nfev=15)
-    before = rms(residuals(start))
+    return least_squares(residuals, start, bounds=(start - 1.0, start + 1.0), diff_step=step, max_nfev=15)
+
+
+def refit(name: str, model: Model) -> None:
+    """Fit a profile's figures, and print what they become."""
+    machine, raw = MACHINES[name], raw_profile(name)
+    found = best_factors(name, machine, model)
+    before = rms(errors(model, machine, Profile.model_validate(raw)))
     print(f"{name}: rms {before:.3f} before, {rms(found.fun):.3f} now, {len(found.fun)} points")
-    best = scaled(raw, machine.fitted, list(np.exp(found.x - 1.0)))
+    best = rounded(scaled(raw, machine.fitted, list(np.exp(found.x - 1.0))))
     print(toml.dumps({table: best[table] for table in ("latency_ns", "queue", "kernel", "cost_ns")}))
+
+
+def rounded(raw: dict[str, Any]) -> dict[str, Any]:
+    """A profile's tables with four digits behind the point."""
+    return {
+        table: {
+            key: value if isinstance(value, int) else round(float(value), 4) for key, value in figures.items()
+        }
+        for table, figures in raw.items()
+        if table in ("latency_ns", "queue", "kernel", "cost_ns")
+    }
 
 
 def show(name: str, model: Model) -> None:
@@ -227,9 +192,17 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--refit", choices=list(MACHINES), help="fit this profile's figures again")
+    parser.add_argument(
+        "--ensemble", choices=catalogue.hardware().names(), help="draw this profile's figures"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
-    model = Model(load_registry(), 1 if options.refit else options.seeds)
+    model = Model(load_registry(), 1 if options.refit or options.ensemble else options.seeds)
+    if options.ensemble:
+        from benchmarks.ensemble import write
+
+        write(options.ensemble, model)
+        return
     if options.refit:
         refit(options.refit, model)
         return

@@ -27,7 +27,7 @@ LAYERS: list[set[str]] = [
     {"export", "coverage", "hunt", "litmus"},
     {"matrix", "kernel"},
     {"csource"},
-    {"conformance", "scaffold"},
+    {"conformance", "scaffold", "validation"},
     {"report"},
     {"review"},
     {"api", "diagnosis", "draft"},

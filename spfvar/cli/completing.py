@@ -108,6 +108,14 @@ def _hardware(_context: click.Context) -> Names:
     return _plain(catalogue.hardware().names())
 
 
+def _published(_context: click.Context) -> Names:
+    from spfvar.matrix import catalogue
+
+    known = catalogue.published()
+    every = [known[name] for name in known.select(())]
+    return [(table.row, one.title) for one in every for table in one.table]
+
+
 def _everything(context: click.Context) -> Names:
     from spfvar.cli.show_names import named
     from spfvar.mm.hookspecs import HOOKS
@@ -122,6 +130,7 @@ variants = names(_variants)
 checkable = names(_checkable)
 scenarios = names(_scenarios, or_files=True)
 races = names(_races, or_files=True)
+published = names(_published)
 hardware = names(_hardware, or_files=True)
 axes = names(_axes)
 metrics = names(_metrics)

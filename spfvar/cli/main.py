@@ -19,6 +19,7 @@ COMMANDS = {
     "report": ("spfvar.cli.report", "Review a variant and its patch: safe, worth it where, who pays?"),
     "check": ("spfvar.cli.check", "Explore every interleaving of races under variants."),
     "replay": ("spfvar.cli.replay", "Walk a counterexample step by step, with the state beside it."),
+    "validate": ("spfvar.cli.validate", "Hold the model against published measurements: how far is it off?"),
     "hunt": ("spfvar.cli.hunt", "Generate small races, smallest first: what breaks that no race is about?"),
     "list": (
         "spfvar.cli.listing",

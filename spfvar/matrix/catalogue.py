@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from spfvar.errors import InputError, unknown
 from spfvar.reading import read_file
 from spfvar.scenario.hardware import Profile
+from spfvar.scenario.published import Published
 from spfvar.scenario.race import Race
 from spfvar.scenario.schema import Scenario
 from spfvar.toml_input import MAX_FILE_BYTES, load_toml
@@ -170,6 +171,11 @@ def races() -> Catalogue[Race]:
 def hardware() -> Catalogue[Profile]:
     """The hardware profiles."""
     return Catalogue("hardware profile", "hardware", Profile)
+
+
+def published() -> Catalogue[Published]:
+    """The published measurements."""
+    return Catalogue("published measurement", "published", Published)
 
 
 def _config_home() -> Path:

@@ -5,12 +5,14 @@ Times are nanoseconds at the frequency of one active core.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import deepcopy
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from spfvar.errors import InputError
+from spfvar.errors import InputError, unknown
 
 #: The largest x86 and Arm machines have about 2000; arrays over pairs of CPUs stay small.
 MAX_CPUS = 4096
@@ -23,6 +25,7 @@ Period = Annotated[float, Field(ge=5e5, le=1e9)]  # from half the fastest tick t
 Gigahertz = Annotated[float, Field(ge=0.1, le=10)]
 Batch = Annotated[int, Field(ge=1, le=1_000_000)]
 Cpus = Annotated[int, Field(ge=1, le=MAX_CPUS)]
+Place = Literal["pack", "spread", "quarter"]
 
 
 class _Strict(BaseModel):
@@ -107,6 +110,68 @@ class Kernel(_Strict):
     context_switch_ns: Delay = 1500
 
 
+class Draws(_Strict):
+    """An ensemble: what a machine's figures may be, too, as factors on those of its profile.
+
+    ``figures`` are names such as "latency_ns.remote"; "cost_ns" stands for all local costs.  Each of
+    ``factors`` has one factor per figure.  ``discrepancy`` is what a fit left: the standard deviation of
+    log(model / published). ``command`` made them.
+    """
+
+    command: str
+    discrepancy: float = Field(ge=0, le=3)
+    figures: list[str] = Field(min_length=1)
+    factors: list[list[Annotated[float, Field(gt=0, le=100)]]] = Field(min_length=1, max_length=1000)
+
+    @model_validator(mode="after")
+    def _rectangular(self) -> Draws:
+        for i, factors in enumerate(self.factors):
+            if len(factors) != len(self.figures):
+                raise InputError(
+                    f"{len(factors)} factors",
+                    key=f"factors[{i}]",
+                    expected=f"{len(self.figures)}, as figures",
+                )
+        return self
+
+
+def scaled(raw: dict[str, Any], figures: Sequence[str], factors: Sequence[float]) -> dict[str, Any]:
+    """A profile's tables with figures multiplied, kept within their bounds; farther stays no faster.
+
+    Raises InputError for a figure that the profile does not have.
+    """
+    copy = deepcopy(raw)
+    for name, factor in zip(figures, factors, strict=True):
+        table, _, key = name.partition(".")
+        place = copy.get(table) if key or table in ("cost_ns", "latency_ns") else copy
+        names = [key] if key else list(place) if place is not copy and place else [table]
+        for one in names:
+            if not isinstance(place, dict) or not isinstance(place.get(one), int | float):
+                raise unknown("figure", name, sorted(_figures(copy)), key="draws.figures")
+            place[one] *= float(factor)
+    latency, queue = copy["latency_ns"], copy["queue"]
+    if copy.get("clusters_per_socket", 1) == 1:  # nothing is as far as that
+        latency["socket"] = min(latency["socket"], latency["remote"])
+    for near, far in pairwise(("core", "cluster", "socket", "remote")):
+        latency[far] = max(latency[far], latency[near])
+    for share in ("growth", "locality", "read_hold", "late_store"):
+        if share in queue:
+            queue[share] = min(1.0, queue[share])
+    if "smt_slowdown" in copy:
+        copy["smt_slowdown"] = max(1.0, copy["smt_slowdown"])
+    return copy
+
+
+def _figures(raw: dict[str, Any]) -> set[str]:
+    names = {"cost_ns", "latency_ns"}
+    for table, value in raw.items():
+        if isinstance(value, dict):
+            names |= {f"{table}.{key}" for key in value}
+        elif isinstance(value, float):
+            names.add(table)
+    return names
+
+
 class Profile(_Strict):
     """A machine, the costs of its primitives and of the kernel's common parts.
 
@@ -124,7 +189,7 @@ class Profile(_Strict):
     cores_per_cluster: Cpus
     smt: Cpus = 1
     smt_slowdown: float = Field(default=1.0, ge=1, le=16)
-    place: Literal["pack", "spread", "quarter"] = "spread"
+    place: Place = "spread"
     memory_gb_per_s: float = Field(ge=0.01, le=1e6)
     jitter: float = Field(default=0.1, ge=0, lt=1)
     io_spread: float = Field(default=0.5, ge=0, lt=1)
@@ -134,12 +199,33 @@ class Profile(_Strict):
     ipi: Ipi
     kernel: Kernel
     cost_ns: dict[str, Cost]
+    #: They decide no run's results, so no dump has them.
+    draws: Draws | None = Field(default=None, exclude=True)
 
     @model_validator(mode="after")
     def _fits(self) -> Profile:
         if self.cpus > MAX_CPUS:
             raise InputError(f"{self.cpus} CPUs in all", key="sockets", expected=f"at most {MAX_CPUS}")
+        if self.draws is not None:
+            scaled(self.model_dump(), self.draws.figures, self.draws.factors[0])
         return self
+
+    def drawn(self) -> tuple[Profile, ...]:
+        """The profile with each draw of its figures; none if it has no draws.
+
+        Raises InputError for a draw with a figure that no profile may have.
+        """
+        if self.draws is None:
+            return ()
+        raw, drawn = self.model_dump(), []
+        for i, factors in enumerate(self.draws.factors):
+            try:
+                drawn.append(Profile.model_validate(scaled(raw, self.draws.figures, factors)))
+            except ValidationError as error:
+                first = error.errors()[0]
+                place = ".".join(map(str, first["loc"]))
+                raise InputError(f"{place}: {first['msg']}", key=f"draws.factors.{i}") from error
+        return tuple(drawn)
 
     @property
     def cores(self) -> int:

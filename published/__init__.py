@@ -1,0 +1,1 @@
+"""Published measurements as data: what spfvar validate holds the model against."""
