@@ -115,8 +115,8 @@ class Extractor:
         """The automaton of a thread's whole text; where the text ends, the thread ends.
 
         ``callers``: each primitive says who called its function, so those of two calls stay apart; with
-        ``chains``, who called that one, and so on.  ``keep``: it is remembered, for other texts that are the same.  Raises StrategyError for a text that yields no
-        op, never ends, or is not repeatable.
+        ``chains``, who called that one, and so on.  ``keep``: it is remembered, for other texts that are the
+        same.  Raises StrategyError for a text that yields no op, never ends, or is not repeatable.
         """
         try:
             function = self._extract(name, text)

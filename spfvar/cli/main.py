@@ -20,6 +20,7 @@ COMMANDS = {
     "check": ("spfvar.cli.check", "Explore every interleaving of races under variants."),
     "replay": ("spfvar.cli.replay", "Walk a counterexample step by step, with the state beside it."),
     "hunt": ("spfvar.cli.hunt", "Generate small races, smallest first: what breaks that no race is about?"),
+    "why": ("spfvar.cli.why", "Where a fault's time goes: by step, cache line, lock and second try."),
     "list": (
         "spfvar.cli.listing",
         "List variants, scenarios, races, twins, hook points, metrics and more, by kind.",

@@ -146,8 +146,7 @@ def serve(machine, free, owner, node, cpu, t, hold, server, rec=None):
     cost = transfer(machine, last, cpu, start - t)
     owner[node] = cpu
     free[node] = start + cost + hold
-    if rec is not None:
-        r.served(rec, server, t, start, cost, start + cost + hold)
+    r.served(rec, server, t, start, cost, start + cost + hold)
     return start + cost + hold
 
 
@@ -186,8 +185,7 @@ def charge(machine, clock, cpu, t, rec=None):
         cost = transfer(machine, int(clock.charge[1]), cpu, start - t)
         clock.charge[0] = start + cost
         clock.charge[1] = cpu
-        if rec is not None:
-            r.served(rec, r.MEMCG, t, start, cost, start + cost)
+        r.served(rec, r.MEMCG, t, start, cost, start + cost)
         t = start + cost
     return t
 
@@ -239,8 +237,7 @@ def fill_page(machine, clock, cpu, t, rec=None):
     per_page = machine.parameters[m.P_PAGE_NS]
     start = max(t - MEMORY_BACKLOG * per_page, clock.memory_free[node])
     clock.memory_free[node] = start + per_page
-    if rec is not None:
-        r.served(rec, r.MEMORY, t, max(t, start), 0.0, max(t, start + per_page))
+    r.served(rec, r.MEMORY, t, max(t, start), 0.0, max(t, start + per_page))
     return max(t, start + per_page)
 
 

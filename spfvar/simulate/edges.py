@@ -34,7 +34,7 @@ RUN_AHEAD_NS: Final = 2000.0  # how far a thread may be ahead while it touches n
 
 #: Where on an edge the time of a folded node is: before the mark, behind it, or jittered.
 BEFORE, AFTER, JITTERED = 0, 1, 2
-#: By (node, outcome): the nodes that were folded into the edge, each with where its time is, and how much (ns).
+#: By (node, outcome): the nodes that were folded into the edge, each with where its time is, and its ns.
 #: Where the node has no flags, its own time is on its edges, too.
 Folded = dict[tuple[int, int], list[tuple[int, int, float]]]
 
@@ -66,13 +66,11 @@ _FOLDED = (c.NOP, c.COUNT, c.MARK)
 _LOCKS = (c.LOCK, c.TRYLOCK, c.UNLOCK)
 
 
-def fold(
-    program: Program, costs: m.Costs, keep_locks: bool = False, folded: Folded | None = None
-) -> Edges:
+def fold(program: Program, costs: m.Costs, keep_locks: bool = False, folded: Folded | None = None) -> Edges:
     """Fold the nodes of a program that only pass time or count.
 
-    ``keep_locks``: locks that no other thread can see stay nodes (a test executes them).  ``folded`` is filled
-    with whose time is on which edge.
+    ``keep_locks``: locks that no other thread can see stay nodes (a test executes them).  ``folded`` is
+    filled with whose time is on which edge.
     """
     folded = {} if folded is None else folded
     table = program.table.copy()
@@ -122,9 +120,9 @@ def fold(
     more = (edges.mark > 0) | (edges.jittered > 0.0) | (edges.event >= 0)
     flags[more.any(axis=1)] |= EDGE
     edges.work[flags == 0] += ns[flags == 0, None]
-    for node in np.flatnonzero(flags == 0):
+    for bare in np.flatnonzero(flags == 0):
         for outcome in range(c.MAX_OUTCOMES):
-            folded.setdefault((int(node), outcome), []).insert(0, (int(node), BEFORE, float(ns[node])))
+            folded.setdefault((int(bare), outcome), []).insert(0, (int(bare), BEFORE, float(ns[bare])))
     edges.following[:] = table[:, c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES]
     edges.ahead[:] = _ahead(flags, bool(np.any(kind == m.IPI)))
     return edges

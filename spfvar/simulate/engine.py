@@ -185,8 +185,7 @@ def wake_threads(machine, threads, meters, p, s, g, out, by, tid, t, oversubscri
             if writer:
                 x[X_STALLED] += stall
                 x[X_WORST_STALL] = max(x[X_WORST_STALL], stall)
-        if rec is not None:
-            r.woken(rec, s, p, g, by, tid, waiter, released, start)
+        r.woken(rec, s, p, g, by, tid, waiter, released, start)
         threads.running[waiter] = True
         if threads.cpu[waiter] < 0 and oversubscribed:
             take_cpu(threads, waiter, start)
@@ -223,18 +222,15 @@ def touch_line(p, s, pc, outcome, tb, machine, clock, cpu, t, rec=None):
     busy = clock.free[line]
     if mode == c.L_READ:
         owned = k.read_line(machine, clock, line, cpu, t)
-        if rec is not None:
-            r.moved(rec, pc, line, t, busy, owned, False)
+        r.moved(rec, pc, line, t, busy, owned, False)
         return owned
     owned = k.write_line(machine, clock, line, cpu, t)
-    if rec is not None:
-        r.moved(rec, pc, line, t, busy, owned, True)
+    r.moved(rec, pc, line, t, busy, owned, True)
     if mode == c.L_RMW_STORE and outcome >= 0 and p[pc, c.C_SUCC + outcome + 1] < 0:
         if p[pc, c.C_L_OWNER] >= 0:
             other = p[pc, c.C_L_OWNER] + index
             had = k.write_line(machine, clock, other, cpu, owned)  # the CPU goes on meanwhile
-            if rec is not None:
-                r.taken(rec, pc, other, had)
+            r.taken(rec, pc, other, had)
         elif busy > t:
             k.store_behind(machine, clock, line, busy, owned, t)
     return owned
@@ -281,8 +277,7 @@ def pass_edge(machine, edges, meters, pc, outcome, tid, t, speed, rng, rec):
     if edges.event[pc, outcome] >= 0:
         if in_window(meters.x, t):
             meters.events[edges.event[pc, outcome]] += 1
-        if rec is not None:
-            r.event(rec, edges.event[pc, outcome], tid, t)
+        r.event(rec, edges.event[pc, outcome], tid, t)
     t = r.through(rec, pc, outcome, e.AFTER, t, t + edges.after[pc, outcome] * speed)
     if edges.jittered[pc, outcome] > 0.0:
         jittered = edges.jittered[pc, outcome] * speed * k.jitter(machine, tid, rng)
@@ -371,7 +366,7 @@ def run(s, g, out, edges, machine, clock, threads, meters, window, cached, proba
     """Run until the ``window`` is over, or until every thread ended.
 
     Changes all arrays in place; returns DONE, STUCK, VIOLATION, or IDLE if the faults that are waited for do
-    not come.  ``rec``, a Record or None, is told where the time goes; compiled for None, there is nothing of it.
+    not come.  ``rec``, a Record or None, is told where the time goes; compiled for None, it is not there.
     """
     p = edges.table
     x = meters.x
@@ -409,8 +404,7 @@ def run(s, g, out, edges, machine, clock, threads, meters, window, cached, proba
         t += clock.stolen[tid]
         clock.stolen[tid] = 0.0
         pc = s[tb]
-        if rec is not None:
-            r.runs(rec, tid, pc, issued, t)
+        r.runs(rec, tid, pc, issued, t)
         while True:
             flags = edges.flags[pc]
             while flags == 0:
@@ -426,13 +420,11 @@ def run(s, g, out, edges, machine, clock, threads, meters, window, cached, proba
                 known = True
                 break
             if flags & e.PREEMPT and oversubscribed and preempted(machine, threads, tid, t):
-                if rec is not None:
-                    r.stops(rec, tid, r.CPU_WAIT, t)
+                r.stops(rec, tid, r.CPU_WAIT, t)
                 break
             steps += 1
             issued = t
-            if rec is not None:
-                rec.now[r.NOW_NODE] = pc
+            r.comes_to(rec, pc)
             if flags & e.PASSES:
                 outcome = 0
                 s[tb] = p[pc, c.C_SUCC]
@@ -447,8 +439,7 @@ def run(s, g, out, edges, machine, clock, threads, meters, window, cached, proba
                     if outcome == c.VIOLATED:
                         x[X_END] = t
                         return VIOLATION
-                    if rec is not None:
-                        r.blocks(rec, s, p, g, pc, tb, tid, t)
+                    r.blocks(rec, s, p, g, pc, tb, tid, t)
                     state = wait(machine, threads, meters, s, p, pc, tb, tid, t, kthread, oversubscribed)
                     if state != GOES_ON:
                         x[X_STEPS] = steps
@@ -456,13 +447,13 @@ def run(s, g, out, edges, machine, clock, threads, meters, window, cached, proba
                     break
             if flags & e.TIMED:
                 t = timed(
-                    machine, clock, threads, g, p, pc, edges.kind[pc], edges.ns[pc], cpu, tid, t, out, rng, rec,
+                    machine, clock, threads, g, p, pc, edges.kind[pc], edges.ns[pc], cpu, tid, t, out, rng,
+                    rec,
                 )  # fmt: skip
             else:
                 t = r.spent(rec, r.WORK, t, t + edges.ns[pc] * speed)
             if flags & (e.LOCK | e.METER):
-                if rec is not None and flags & e.LOCK:
-                    r.locks(rec, s, p, g, pc, tb, tid, outcome, t)
+                r.locks(rec, s, p, g, pc, tb, tid, outcome, t)
                 if flags & e.METER:
                     measure(s, p, g, pc, tb, tid, meters, cached, rng)
                 elif out[c.OUT_WOKEN] > 0:
@@ -471,15 +462,19 @@ def run(s, g, out, edges, machine, clock, threads, meters, window, cached, proba
             t = r.through(rec, pc, outcome, e.BEFORE, t, t + edges.work[pc, outcome] * speed)
             if flags & e.EDGE:
                 mark = edges.mark[pc, outcome]
-                if rec is not None and mark > 0:
-                    r.mark(rec, mark, tid, t)
+                r.mark(rec, mark, tid, t)
                 if mark > 0 and pass_mark(threads, meters, window, mark, tid, t):
                     set_key(threads, tid, t)
                     break
                 t = pass_edge(machine, edges, meters, pc, outcome, tid, t, speed, rng, rec)
             if flags & e.SLEEP and tid != kthread:
                 go_to_sleep(machine, threads, tid, issued, t, oversubscribed)
-                if rec is not None:
-                    r.stops(rec, tid, r.CPU_WAIT, t)
+                r.stops(rec, tid, r.CPU_WAIT, t)
                 break
             pc = successor(edges, pc, outcome)
+
+
+@compiled
+def run_recorded(s, g, out, edges, machine, clock, threads, meters, window, cached, probability, rng, rec):
+    """`run` with a record, compiled under a name of its own: so a progress line can tell whether it was."""
+    return run(s, g, out, edges, machine, clock, threads, meters, window, cached, probability, rng, rec)

@@ -1,11 +1,12 @@
 """Where a run's time goes: what the engine notes beside its meters, if it is asked to.
 
-`spfvar.simulate.engine.run` is compiled twice: without a `Record` (``rec`` is None, and numba drops every
-branch that asks for one), and with one.  Nothing here moves a clock.
+`spfvar.simulate.engine.run` is compiled twice: without a `Record` (``rec`` is None, and numba drops what
+stands behind every question for one), and with one.  Nothing here moves a clock.
 
-All times between the begin of a fault (or of a writer's call) and its end are entered in the thread's log, each under
-a *slot*: a node and a category, or a part of an edge (the work of the nodes that were folded into it).  If the meters
-count the fault, its log is added to the totals.  So the totals add up to what the meters measure.
+All times between the begin of a fault (or of a writer's call) and its end are entered in the thread's log,
+each under a *slot*: a node and a category, or a part of an edge (the work of the nodes that were folded into
+it).  If the meters count the fault, its log is added to the totals.  So the totals add up to what the meters
+measure.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ class Record(NamedTuple):
     nodes: Any  # (nodes, 2) int64
     roles: Any  # by event
     takers: Any  # (lines, 3): site that took it last, thread, when
-    pairs: Any  # (contexts, sites, sites + 1, 2): requests that had to wait or to fetch, ns; by taker's site + 1
+    pairs: Any  # (contexts, sites, sites + 1, 2): requests that took time, ns; by taker's site + 1
     servers: Any  # (contexts, SERVERS, 4)
     held: Any  # (threads, locks at once, 3): lock + 1, state word, since
     queued: Any  # by state word of a lock: threads in its queue
@@ -205,7 +206,7 @@ def enter(rec, slot, begin, end):
 
 @inlined
 def note(rec, category, begin, end):
-    """The node that is executed took from ``begin`` to ``end``; below zero, where an earlier time was too long."""
+    """The node that is executed took this time; less than none, where an earlier one was too long."""
     if end != begin:
         enter(rec, rec.now[NOW_NODE] * CATEGORIES + category, begin, end)
 
@@ -219,19 +220,19 @@ def spent(rec, category, begin, end):
 
 
 @inlined
-def passed(rec, pc, outcome, part, begin, end):
-    """A part of an edge was gone through."""
-    if end != begin:
+def through(rec, pc, outcome, part, begin, end):
+    """A part of an edge was gone through, if there is a record; returns ``end``."""
+    if rec is not None and end != begin:
         edge = pc * c.MAX_OUTCOMES + outcome
         enter(rec, rec.nodes.shape[0] * CATEGORIES + edge * PARTS + part, begin, end)
+    return end
 
 
 @inlined
-def through(rec, pc, outcome, part, begin, end):
-    """The same, if there is a record; returns ``end``."""
+def comes_to(rec, pc):
+    """The node that is executed."""
     if rec is not None:
-        passed(rec, pc, outcome, part, begin, end)
-    return end
+        rec.now[NOW_NODE] = pc
 
 
 # --- threads that run and do not --------------------------------------------------------------------
@@ -240,6 +241,8 @@ def through(rec, pc, outcome, part, begin, end):
 @inlined
 def runs(rec, tid, pc, key, t):
     """A thread's turn begins at ``key``, or at ``t``, for interrupts took the time between."""
+    if rec is None:
+        return
     rec.now[NOW_THREAD] = tid
     rec.now[NOW_NODE] = pc
     why = rec.heads[tid, H_WHY]
@@ -258,6 +261,8 @@ def runs(rec, tid, pc, key, t):
 @inlined
 def stops(rec, tid, why, t):
     """A thread does not go on at ``t``."""
+    if rec is None:
+        return
     rec.heads[tid, H_WHY] = why
     rec.times[tid, T_SINCE] = t
 
@@ -274,6 +279,8 @@ def word_of(p, s, g, pc, tb):
 @inlined
 def blocks(rec, s, p, g, pc, tb, tid, t):
     """A node makes its thread wait."""
+    if rec is None:
+        return
     if s[tb + c.T_WAIT] == 0:
         stops(rec, tid, SPIN, t)
         return
@@ -292,7 +299,9 @@ def blocks(rec, s, p, g, pc, tb, tid, t):
 
 @inlined
 def woken(rec, s, p, g, by, tid, waiter, granted, ready):
-    """The node ``by`` of thread ``tid`` hands a waiter its lock at ``granted``; it can run from ``ready`` on."""
+    """The node ``by`` of thread ``tid`` hands a waiter its lock at ``granted``; it runs from ``ready`` on."""
+    if rec is None:
+        return
     tb = g[c.G_T_BASE] + waiter * g[c.G_T_STRIDE]
     pc = s[tb]
     rec.times[waiter, T_GRANTED] = granted
@@ -317,6 +326,8 @@ def woken(rec, s, p, g, by, tid, waiter, granted, ready):
 @inlined
 def moved(rec, pc, line, t, busy, owned, writes):
     """A node asked for a line at ``t`` that was others' until ``busy``, and has it since ``owned``."""
+    if rec is None:
+        return
     tid = rec.now[NOW_THREAD]
     site = rec.nodes[pc, N_SITE]
     if owned > t:
@@ -338,6 +349,8 @@ def moved(rec, pc, line, t, busy, owned, writes):
 @inlined
 def taken(rec, pc, line, t):
     """A node has a line for itself now."""
+    if rec is None:
+        return
     rec.takers[line, 0] = rec.nodes[pc, N_SITE]
     rec.takers[line, 1] = rec.now[NOW_THREAD]
     rec.takers[line, 2] = t
@@ -345,7 +358,9 @@ def taken(rec, pc, line, t):
 
 @inlined
 def served(rec, server, t, start, cost, end):
-    """The thread that runs waited from ``t`` to ``start`` for a server, and passed through it until ``end``."""
+    """The thread that runs waited for a server from ``t`` to ``start``, and passed through until ``end``."""
+    if rec is None:
+        return
     note(rec, server, t, end)
     if in_window(rec.x, end) and rec.x[X_MEASURING] > 0.0:
         context = rec.heads[rec.now[NOW_THREAD], H_CONTEXT]
@@ -358,6 +373,8 @@ def served(rec, server, t, start, cost, end):
 @inlined
 def locks(rec, s, p, g, pc, tb, tid, outcome, t):
     """A node that acts on a lock came out at ``t``."""
+    if rec is None:
+        return
     lock = rec.nodes[pc, N_LOCK]
     if lock < 0:
         return
@@ -405,6 +422,8 @@ def commit(heads, log, totals, tid, context):
 @inlined
 def mark(rec, kind, tid, t):
     """A fault or a writer's call begins or ends; has to come before the meters hear of it."""
+    if rec is None:
+        return
     heads = rec.heads
     if kind == c.MARK_FAULT_BEGIN or kind == c.MARK_WRITER_BEGIN:
         heads[tid, H_CONTEXT] = IN_FAULT if kind == c.MARK_FAULT_BEGIN else IN_CALL
@@ -426,6 +445,8 @@ def mark(rec, kind, tid, t):
 @inlined
 def event(rec, number, tid, t):
     """A text counts something: a try may begin, be given up, or say why it is."""
+    if rec is None:
+        return
     role = rec.roles[number]
     heads = rec.heads
     if role == NO_ROLE or heads[tid, H_CONTEXT] == ELSEWHERE:

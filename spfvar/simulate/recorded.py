@@ -20,7 +20,6 @@ from spfvar.simulate import record as r
 from spfvar.simulate.runner import Result, Run, SimulationError, result_of, start
 from spfvar.simulate.world import World
 from spfvar.structs.lines import LineKey
-from spfvar.transition.jit import compiled
 
 LOG_ENTRIES = 1 << 14
 LOCKS_AT_ONCE = 16
@@ -43,14 +42,6 @@ class Recorded:
     folded: e.Folded
     sites: tuple[tuple[Op, LineKey], ...]
     locks: tuple[str, ...]
-
-
-@compiled
-def run_recorded(s, g, out, edges, machine, clock, threads, meters, window, cached, probability, rng, rec):
-    """`engine.run` with a record: its own compiled code, so that whoever asks knows whether there is one."""
-    return engine.run(
-        s, g, out, edges, machine, clock, threads, meters, window, cached, probability, rng, rec
-    )  # fmt: skip
 
 
 def record(
@@ -76,7 +67,7 @@ def record(
     rec = _new_record(world, variant, run, nodes, len(sites), len(locks))
     rec.window[:] = [*(window or (NEVER, -NEVER)), 0.0]
     rec = rec._replace(events=np.zeros((events, r.EVENT_COLUMNS)))
-    status = run_recorded(*run.arguments(), rec)
+    status = engine.run_recorded(*run.arguments(rec))
     result = result_of(run, status, world, variant)
     if rec.now[r.NOW_FULL]:
         where = f"{variant.name} in {world.load.scenario}"
@@ -103,7 +94,7 @@ def _sites(world: World) -> tuple[tuple[tuple[Op, LineKey], ...], npt.NDArray[np
 
 
 def _locks(world: World, flags: npt.NDArray[np.int64]) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-    """The locks that more than one thread can see, by the name of their field, and the number of each node's."""
+    """The locks that more than one thread can see, by their fields' names, and the number of each node's."""
     number = np.full(len(flags), -1, dtype=np.int64)
     names: dict[str, int] = {}
     for node, op in enumerate(world.program.ops):

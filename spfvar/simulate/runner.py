@@ -21,6 +21,7 @@ from spfvar.simulate.clock import Clock, new_clock
 from spfvar.simulate.edges import Edges, fold
 from spfvar.simulate.machine import Machine, build_machine, cost_table
 from spfvar.simulate.random import seeded
+from spfvar.simulate.record import Record
 from spfvar.simulate.world import World, draw_start
 
 
@@ -60,15 +61,15 @@ class Run:
     probability: npt.NDArray[np.float64]
     rng: npt.NDArray[np.int64]
 
-    def arguments(self) -> tuple[Any, ...]:
-        """The arguments, without the record."""
-        return tuple(getattr(self, name) for name in self.__slots__)
+    def arguments(self, record: Record | None = None) -> tuple[Any, ...]:
+        """The arguments."""
+        return *(getattr(self, name) for name in self.__slots__), record
 
 
 def simulate(world: World, variant: Variant, profile: Profile, seeds: np.random.SeedSequence) -> Result:
     """Simulate one seed.  Raises SimulationError if the protocol breaks or the run is stuck."""
     run = start(world, profile, seeds)
-    status = e.run(*run.arguments(), None)
+    status = e.run(*run.arguments())
     return result_of(run, status, world, variant)
 
 

@@ -1,0 +1,135 @@
+"""What two breakdowns differ in, by cause: cache lines, locks, servers, and the work of single steps.
+
+Each nanosecond of a fault has one cause, so the differences add up to the difference of the mean latencies.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from spfvar.timing.breakdown import SERVERS, Breakdown, Line, Part, Step, Taker
+
+Sort = Literal["line", "lock", "server", "work", "sleep", "other"]
+#: Below this share of the smaller latency a difference is not worth a line.
+NEGLIGIBLE = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What a time is spent on: a "line", "lock" or "server" by name, or the "work" or "sleep" of a step.
+
+    ``function`` is that of the step, ``name`` its primitive; "other" is what CPUs and interrupts take.
+    """
+
+    sort: Sort
+    name: str
+    function: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a cause costs in one breakdown (``ns``), in the other (``other_ns``), in ns a fault or call.
+
+    Of a line, ``taker`` is the step to which the difference owes most: in 100 faults or calls there are
+    ``transfers`` requests that took time, and before ``taken`` of them it was this step that had the line.
+    """
+
+    cause: Cause
+    ns: float
+    other_ns: float
+    taker: Taker | None = None
+    taken: float = 0.0
+    transfers: float = 0.0
+
+    @property
+    def change(self) -> float:
+        """How much longer it takes here."""
+        return self.ns - self.other_ns
+
+
+def causes(part: Part) -> dict[Cause, float]:
+    """The whole time of a part, by cause."""
+    found: dict[Cause, float] = defaultdict(float)
+    for step in part.steps:
+        for kind, ns in step.ns.items():
+            found[_cause(step, kind)] += ns
+    return dict(found)
+
+
+def _cause(step: Step, kind: str) -> Cause:
+    if kind in ("transfer", "line wait"):
+        return Cause("line", step.line)
+    if kind in ("lock wait", "wake-up") and step.lock:
+        return Cause("lock", step.lock)
+    if kind in SERVERS:
+        return Cause("server", kind)
+    if kind in ("interrupts", "CPU wait"):
+        return Cause("other", kind)
+    sort: Sort = "work" if kind in ("work", "flush", "waking") else "sleep"
+    return Cause(sort, step.name, step.function)
+
+
+def differences(part: Part, other: Part) -> list[Difference]:
+    """What ``part`` spends more, or less, time on than ``other``, by cause, the largest first."""
+    mine, theirs = causes(part), causes(other)
+    lines, other_lines = ({line.name: line for line in one.lines} for one in (part, other))
+    found = []
+    for cause in dict.fromkeys([*mine, *theirs]):
+        ns, other_ns = mine.get(cause, 0.0), theirs.get(cause, 0.0)
+        if cause.sort == "line":
+            found.append(_of_line(cause, ns, other_ns, lines.get(cause.name), other_lines.get(cause.name)))
+        else:
+            found.append(Difference(cause, ns, other_ns))
+    return sorted(found, key=_largest)
+
+
+def _largest(one: Difference) -> tuple[float, str, str, str]:
+    return -abs(one.change), one.cause.sort, one.cause.name, one.cause.function
+
+
+def _of_line(cause: Cause, ns: float, other_ns: float, line: Line | None, other: Line | None) -> Difference:
+    """The difference, and the step that had the line where it made the most of it."""
+    here, there = _by_step(line), _by_step(other)
+    sign = 1.0 if ns >= other_ns else -1.0
+    best: Taker | None = None
+    most = 0.0
+    for key in dict.fromkeys([*here, *there]):
+        change = sign * (_ns(here.get(key)) - _ns(there.get(key)))
+        if change > most:
+            best, most = here.get(key) if sign > 0 else there.get(key), change
+    if best is None:
+        return Difference(cause, ns, other_ns)
+    whole = line if sign > 0 else other
+    assert whole is not None
+    return Difference(
+        cause, ns, other_ns, best, 100 * best.transfers, 100 * sum(one.transfers for one in whole.takers)
+    )
+
+
+def _by_step(line: Line | None) -> dict[tuple[str, str], Taker]:
+    """Who had it, by member and function: which of its primitives does not matter."""
+    found: dict[tuple[str, str], Taker] = {}
+    for one in line.takers if line is not None else ():
+        key = one.member, one.function
+        before = found.get(key)
+        if before is not None:
+            one = replace(before, transfers=before.transfers + one.transfers, ns=before.ns + one.ns)
+        found[key] = one
+    return found
+
+
+def _ns(taker: Taker | None) -> float:
+    return taker.ns if taker is not None else 0.0
+
+
+def worth_telling(found: list[Difference], part: Part, other: Part) -> list[Difference]:
+    """Those that are not negligible beside the latencies."""
+    least = NEGLIGIBLE * min(part.mean, other.mean)
+    return [one for one in found if abs(one.change) >= least]
+
+
+def ratio(breakdown: Breakdown, other: Breakdown) -> float:
+    """Throughput beside the other's."""
+    return breakdown.faults_per_s / other.faults_per_s if other.faults_per_s else float("nan")
