@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import pandas as pd
+
 from spfvar.automata.extract import StrategyError
 from spfvar.errors import InputError
 from spfvar.matrix.catalogue import Catalogue
@@ -23,6 +25,7 @@ from spfvar.simulate.runner import seed_sequence
 from spfvar.simulate.world import build_world, compute_times, extract_programs
 from spfvar.timing.breakdown import Breakdown, break_down
 from spfvar.timing.differences import Difference, differences, ratio
+from spfvar.timing.frames import lines_frame, locks_frame, steps_frame
 from spfvar.timing.timeline import Timeline, timeline
 
 #: Events that a timeline may have.
@@ -53,6 +56,21 @@ class Why:
     def ratio(self) -> float:
         """Throughput beside the other's; NaN without one."""
         return ratio(self.breakdown, self.against) if self.against is not None else float("nan")
+
+    @property
+    def steps(self) -> pd.DataFrame:
+        """A row per step (`spfvar.timing.frames.steps_frame`)."""
+        return steps_frame(self.breakdown)
+
+    @property
+    def lines(self) -> pd.DataFrame:
+        """A row per cache line and who had it before (`spfvar.timing.frames.lines_frame`)."""
+        return lines_frame(self.breakdown)
+
+    @property
+    def locks(self) -> pd.DataFrame:
+        """A row per lock (`spfvar.timing.frames.locks_frame`)."""
+        return locks_frame(self.breakdown)
 
 
 def why_plan(

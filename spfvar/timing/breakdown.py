@@ -370,20 +370,20 @@ def shares(recorded: Recorded, slot: int) -> list[tuple[int, float]]:
 def line_names(recorded: Recorded) -> tuple[list[str], dict[str, tuple[str, ...]]]:
     """By site, what its line is called, and by that name the members that the run touches on it.
 
-    A line has the name of the lock on it, else of its first member, as "mm_struct.mmap_lock".
+    A line has the name of the lock on it, best of one that threads sleep for, else of its first member,
+    as "mm_struct.mmap_lock".
     """
     lines = recorded.world.lines
     assert lines is not None
-    touched: dict[tuple[str, LineKey], dict[str, tuple[bool, int, str]]] = defaultdict(dict)
+    touched: dict[tuple[str, LineKey], dict[str, tuple[int, int, str]]] = defaultdict(dict)
     for op, key in recorded.sites:
         assert op.line is not None
         field = op.line.field
         found = touched[field.cls.name, key]
-        is_lock = c.DOWN_READ <= op.code <= c.UNLOCK or c.RANGE_LOCK <= op.code <= c.RANGE_DOWNGRADE
         name = spelled(field)
         offset = lines.offset(field)
-        plain = not is_lock and found.get(name, (True,))[0]
-        found[name] = plain, -1 if offset is None else offset, name
+        rank = min(_rank(op.code), found.get(name, (_PLAIN,))[0])
+        found[name] = rank, -1 if offset is None else offset, name
     ordered = {place: [name for _, _, name in sorted(found.values())] for place, found in touched.items()}
     taken = Counter(names[0] for names in ordered.values())
     called = {
@@ -392,6 +392,16 @@ def line_names(recorded: Recorded) -> tuple[list[str], dict[str, tuple[str, ...]
     }
     by_site = [called[op.line.field.cls.name, key] for op, key in recorded.sites if op.line is not None]
     return by_site, {called[place]: tuple(names) for place, names in ordered.items()}
+
+
+_PLAIN = 2
+
+
+def _rank(code: int) -> int:
+    """Which member a line is called by: 0 a lock that threads sleep for, 1 a spinlock, 2 anything else."""
+    if c.DOWN_READ <= code < c.LOCK or c.RANGE_LOCK <= code <= c.RANGE_DOWNGRADE:
+        return 0
+    return 1 if c.LOCK <= code <= c.UNLOCK else _PLAIN
 
 
 def spelled(field: Field) -> str:

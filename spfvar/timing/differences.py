@@ -18,27 +18,27 @@ NEGLIGIBLE = 0.002
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What a time is spent on: a "line", "lock" or "server" by name, or the "work" or "sleep" of a step.
+    """What a time is spent on: a "line", "lock" or "server" by name, or the "work" or "sleep" of a primitive.
 
-    ``function`` is that of the step, ``name`` its primitive; "other" is what CPUs and interrupts take.
+    A primitive has the same name whichever function of a design has it.  "other": what CPUs and interrupts take.
     """
 
     sort: Sort
     name: str
-    function: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """What a cause costs in one breakdown (``ns``), in the other (``other_ns``), in ns a fault or call.
 
-    Of a line, ``taker`` is the step to which the difference owes most: in 100 faults or calls there are
+    ``function`` is where a primitive's difference is largest ("": of no primitive).  Of a line, ``taker`` is the step to which the difference owes most: in 100 faults or calls there are
     ``transfers`` requests that took time, and before ``taken`` of them it was this step that had the line.
     """
 
     cause: Cause
     ns: float
     other_ns: float
+    function: str = ""
     taker: Taker | None = None
     taken: float = 0.0
     transfers: float = 0.0
@@ -68,7 +68,7 @@ def _cause(step: Step, kind: str) -> Cause:
     if kind in ("interrupts", "CPU wait"):
         return Cause("other", kind)
     sort: Sort = "work" if kind in ("work", "flush", "waking") else "sleep"
-    return Cause(sort, step.name, step.function)
+    return Cause(sort, step.name)
 
 
 def differences(part: Part, other: Part) -> list[Difference]:
@@ -81,12 +81,23 @@ def differences(part: Part, other: Part) -> list[Difference]:
         if cause.sort == "line":
             found.append(_of_line(cause, ns, other_ns, lines.get(cause.name), other_lines.get(cause.name)))
         else:
-            found.append(Difference(cause, ns, other_ns))
+            function = _function(cause, part, other) if cause.sort in ("work", "sleep") else ""
+            found.append(Difference(cause, ns, other_ns, function))
     return sorted(found, key=_largest)
 
 
-def _largest(one: Difference) -> tuple[float, str, str, str]:
-    return -abs(one.change), one.cause.sort, one.cause.name, one.cause.function
+def _largest(one: Difference) -> tuple[float, str, str]:
+    return -abs(one.change), one.cause.sort, one.cause.name
+
+
+def _function(cause: Cause, part: Part, other: Part) -> str:
+    """Where a primitive takes more time, or less, by most."""
+    changes: dict[str, float] = defaultdict(float)
+    for one, sign in ((part, 1.0), (other, -1.0)):
+        for step in one.steps:
+            if step.name == cause.name:
+                changes[step.function] += sign * step.total
+    return max(sorted(changes), key=lambda name: abs(changes[name]))
 
 
 def _of_line(cause: Cause, ns: float, other_ns: float, line: Line | None, other: Line | None) -> Difference:
@@ -104,7 +115,7 @@ def _of_line(cause: Cause, ns: float, other_ns: float, line: Line | None, other:
     whole = line if sign > 0 else other
     assert whole is not None
     return Difference(
-        cause, ns, other_ns, best, 100 * best.transfers, 100 * sum(one.transfers for one in whole.takers)
+        cause, ns, other_ns, "", best, 100 * best.transfers, 100 * sum(one.transfers for one in whole.takers)
     )
 
 
