@@ -19,14 +19,13 @@ from spfvar.scenario.hardware import Profile
 from spfvar.scenario.schema import Scenario
 from spfvar.simulate.machine import check_costs
 from spfvar.simulate.meters import X_START
-from spfvar.simulate.record import W_COUNT
 from spfvar.simulate.recorded import Recorded, record
 from spfvar.simulate.runner import seed_sequence
 from spfvar.simulate.world import build_world, compute_times, extract_programs
 from spfvar.timing.breakdown import Breakdown, break_down
 from spfvar.timing.differences import Difference, differences, ratio
 from spfvar.timing.frames import lines_frame, locks_frame, steps_frame
-from spfvar.timing.timeline import Timeline, timeline
+from spfvar.timing.timeline import Timeline, known_until, timeline
 
 #: Events that a timeline may have.
 MOST_EVENTS = 500_000
@@ -147,9 +146,7 @@ def run_why(
         found.append(break_down(recorded))
         if number == 0 and span is not None:
             progress("recording the timeline")
-            begin = float(recorded.meters.x[X_START])
-            again = _record(plan, cell, stacks, (begin, begin + span))
-            shown = timeline(again, begin, begin + span, int(again.record.window[W_COUNT]) > MOST_EVENTS)
+            shown = _timeline(plan, cell, stacks, float(recorded.meters.x[X_START]), span)
     mine, other = found[0], found[1] if len(found) > 1 else None
     first = plan.cells[0]
     both_call = other is not None and mine.calls is not None and other.calls is not None
@@ -166,8 +163,22 @@ def run_why(
     )
 
 
+def _timeline(plan: Plan, cell: CellSpec, stacks: Stacks, begin: float, span: float) -> Timeline:
+    """Of the window if it has few enough events, else of as much of it as has."""
+    recorded = _record(plan, cell, stacks, (begin, begin + span), MOST_EVENTS)
+    until = known_until(recorded)
+    if until < begin + span:
+        ends = MOST_EVENTS + 64 * cell.load.threads  # of what has begun by then
+        recorded = _record(plan, cell, stacks, (begin, max(begin, until)), ends)
+    return timeline(recorded, span)
+
+
 def _record(
-    plan: Plan, cell: CellSpec, stacks: Stacks, window: tuple[float, float] | None = None
+    plan: Plan,
+    cell: CellSpec,
+    stacks: Stacks,
+    window: tuple[float, float] | None = None,
+    events: int = 0,
 ) -> Recorded:
     stack = stacks.get(cell.variant.name)
     if stack is None:
@@ -179,5 +190,4 @@ def _record(
         check_costs(automaton, plan.profile, compute_times(cell.load), costs)
     world = build_world(cell.load, stack, cell.memory, cell.costs, chains=True)
     seeds = seed_sequence(plan.seed, 0, cell.load.scenario, cell.load.threads)
-    events = MOST_EVENTS if window is not None else 0
     return record(world, cell.variant, plan.profile, seeds, window, events)

@@ -24,25 +24,25 @@ STEPS, TAKERS, NAMED = 12, 3, 3
 COLUMNS = {
     "work": ("work",),
     "fetch": ("transfer",),
-    "line wait": ("line wait",),
+    "wait": ("line wait",),
     "lock": ("lock wait", "wake-up"),
 }
 WORDS = {
     "work": "on the CPU, without waiting for anybody",
-    "transfer": "a cache line is on its way from another CPU or from memory",
+    "transfer": "a cache line is on its way, from a CPU or from memory",
     "line wait": "others have that line first",
     "lock wait": "in a lock's queue",
-    "wake-up": "from the lock's release until the thread runs, the waker's time with it",
+    "wake-up": "from the lock's release until the thread runs",
     "spin": "looks again and again, in no queue",
     "sleep": "storage",
     "CPU wait": "others have the CPU",
     "interrupts": "TLB flushes of others",
     "flush": "sends TLB flushes, and waits for the answers",
     "waking": "wakes others",
-    "zone lock": "a per-CPU list of pages is refilled or drained",
-    "LRU lock": "a batch of pages goes to the LRU, or leaves it",
-    "memcg counter": "charging pages: an atomic on a counter of all CPUs",
-    "memory channel": "pages are filled faster than memory takes them",
+    "zone lock": "refills and drains a per-CPU list of pages",
+    "LRU lock": "moves a batch of pages to the LRU, or from it",
+    "memcg counter": "charges pages: an atomic on a counter of all CPUs",
+    "memory channel": "fills pages faster than memory takes them",
 }
 
 
@@ -136,14 +136,14 @@ def _differences(why: Why, part: Part, other: Part, found: Sequence[Difference],
 
 def difference_text(one: Difference) -> str:
     """As "+112 ns on line mm_struct.mmap_lock, from mm_users in do_user_addr_fault (33/37)"."""
-    text = f"{one.change:+.0f} ns {cause_text(one.cause)}"
+    text = f"{one.change:+.0f} ns {cause_text(one.cause, one.function)}"
     if one.taker is not None:
         text += f", from {taker_text(one.taker)} ({one.taken:.0f}/{one.transfers:.0f})"
     return text
 
 
-def cause_text(cause: Cause) -> str:
-    """What a time is spent on, in words."""
+def cause_text(cause: Cause, function: str = "") -> str:
+    """What a time is spent on, in words; ``function``: where that is, of a primitive."""
     if cause.sort == "line":
         return f"on line {cause.name}"
     if cause.sort == "lock":
@@ -153,7 +153,7 @@ def cause_text(cause: Cause) -> str:
     if cause.sort == "other":
         return {"interrupts": "of others' interrupts", "CPU wait": "waiting for a CPU"}[cause.name]
     how = "in" if cause.sort == "work" else "waiting in"
-    return f"{how} {cause.function}: {cause.name}"
+    return f"{how} {function}: {cause.name}"
 
 
 def taker_text(taker: Taker) -> str:
@@ -168,11 +168,12 @@ def kinds_block(part: Part) -> Block:
     """The time by kind."""
     kinds = {kind: ns for kind, ns in part.kinds.items() if ns}
     shown = sorted(kinds, key=lambda kind: -kinds[kind])
-    rows = [Row((kind,), (_ns(kinds[kind]), Cell(units.percent(kinds[kind] / part.mean)), Cell(WORDS[kind])))
-            for kind in shown]  # fmt: skip
-    rows.append(Row(("all",), (_ns(part.mean), Cell("100%"), Cell(""))))
-    title = f"Where {_whose(part)} time goes"
-    return Block(title, "", ("",), ("ns", "share", ""), tuple(rows), align="left")
+    rows = [
+        Row((kind, WORDS[kind]), (_ns(kinds[kind]), Cell(units.percent(kinds[kind] / part.mean))))
+        for kind in shown
+    ]
+    rows.append(Row(("all", ""), (_ns(part.mean), Cell("100%"))))
+    return Block(f"Where {_whose(part)} time goes", "", ("kind", ""), ("ns", "share"), tuple(rows))
 
 
 def _whose(part: Part) -> str:
@@ -180,7 +181,9 @@ def _whose(part: Part) -> str:
 
 
 def _ns(value: float) -> Cell:
-    return Cell("" if math.isnan(value) else f"{value:.0f}" if abs(value) >= 10 else f"{value:.1f}")
+    if math.isnan(value) or abs(value) < 0.05:
+        return Cell("" if math.isnan(value) else "-")
+    return Cell(f"{value:.0f}" if abs(value) >= 10 else f"{value:.1f}")
 
 
 def steps_block(part: Part, every: bool = False) -> Block:
@@ -198,7 +201,7 @@ def steps_block(part: Part, every: bool = False) -> Block:
         rest = [step for key in order[len(shown) :] for step in groups[key]]
         rows.append(Row((f"{len(order) - len(shown)} more steps",), _step_cells(rest, lost)))
     rows.append(Row(("all",), _step_cells(list(part.steps), lost)))
-    direction = "fetch: lines on their way; lock: in its queue, and waking up" + (
+    direction = "fetch: lines on their way; wait: for lines; lock: in its queue, and waking up" + (
         "; lost: of all, in tries that were given up" if lost else ""
     )
     return Block(f"Steps of {_whose(part)[:-2]}, in ns", direction, ("step",), headers, tuple(rows),
@@ -209,7 +212,7 @@ def _step_cells(steps: Sequence[Step], lost: bool) -> tuple[Cell, ...]:
     whole = sum(step.total for step in steps)
     parts = [sum(step.ns.get(kind, 0.0) for step in steps for kind in kinds) for kinds in COLUMNS.values()]
     figures = [whole, *parts, whole - sum(parts), *([sum(step.lost for step in steps)] if lost else [])]
-    return tuple(_ns(value) if abs(value) >= 0.05 else Cell("-") for value in figures)
+    return tuple(map(_ns, figures))
 
 
 def lines_block(part: Part, every: bool = False) -> Block:
@@ -272,7 +275,7 @@ def servers_block(part: Part) -> Block:
     rows = tuple(
         Row(
             (one.name,),
-            (Cell(_count(100 * one.visits)), _ns(one.wait), _ns(one.transfer), _ns(abs(one.hold))),
+            (Cell(_count(100 * one.visits)), _ns(one.wait), _ns(one.transfer), _ns(one.hold)),
         )
         for one in part.servers
     )

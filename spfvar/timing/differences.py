@@ -20,7 +20,7 @@ NEGLIGIBLE = 0.002
 class Cause:
     """What a time is spent on: a "line", "lock" or "server" by name, or the "work" or "sleep" of a primitive.
 
-    A primitive has the same name whichever function of a design has it.  "other": what CPUs and interrupts take.
+    A primitive is the same in whichever function a design has it.  "other": what CPUs and interrupts take.
     """
 
     sort: Sort
@@ -31,8 +31,9 @@ class Cause:
 class Difference:
     """What a cause costs in one breakdown (``ns``), in the other (``other_ns``), in ns a fault or call.
 
-    ``function`` is where a primitive's difference is largest ("": of no primitive).  Of a line, ``taker`` is the step to which the difference owes most: in 100 faults or calls there are
-    ``transfers`` requests that took time, and before ``taken`` of them it was this step that had the line.
+    ``function`` is where a primitive's difference is largest ("": of no primitive).  Of a line, ``taker`` is
+    the step to which the difference owes most: in 100 faults or calls there are ``transfers`` requests that
+    took time, and before ``taken`` of them it was this step that had the line.
     """
 
     cause: Cause

@@ -89,18 +89,26 @@ class Timeline:
     handovers: tuple[Handover, ...]
 
 
-def timeline(recorded: Recorded, begin: float, end: float, full: bool = False) -> Timeline:
-    """The timeline of a run that was recorded with this window.
+def known_until(recorded: Recorded) -> float:
+    """Until when a run's record has every event: to the window's end, unless there were too many.
 
-    ``full``: events were lost; it ends where the first thread has no more.
+    Then until the first thread has no more.  What began before may lack its end, if that came later: it takes
+    another run, with this window, to have that.
     """
-    count = min(int(recorded.record.window[r.W_COUNT]), len(recorded.record.events))
-    events = recorded.record.events[:count]
-    asked = round(end - begin)
-    if full:
-        own = events[events[:, 0] == r.E_SLICE]
-        end = min(end, *(float(own[own[:, 1] == thread, 5].max()) for thread in np.unique(own[:, 1])))
-    return _Reader(recorded, events, begin, max(0, round(end - begin)), asked).read()
+    record = recorded.record
+    if record.window[r.W_COUNT] <= len(record.events):
+        return float(record.window[r.W_TO])
+    own = record.events[record.events[:, 0] == r.E_SLICE]
+    return min((float(own[own[:, 1] == thread, 5].max()) for thread in np.unique(own[:, 1])), default=0.0)
+
+
+def timeline(recorded: Recorded, asked: float | None = None) -> Timeline:
+    """The timeline of a run that was recorded with a window; ``asked``: how long it should have been (ns)."""
+    record = recorded.record
+    begin, end, count = (float(value) for value in record.window)
+    events = record.events[: min(int(count), len(record.events))]
+    span = max(0, round(end - begin))
+    return _Reader(recorded, events, begin, span, span if asked is None else round(asked)).read()
 
 
 #: Of a leaf: begin, end, and what is around it from the outside in, the last one itself.

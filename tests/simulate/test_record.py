@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -39,12 +40,18 @@ def missing(run: Recorded) -> list[float]:
     return [1.0 - totals[context, :last, 0].sum() / time for context, time in measured.items() if time]
 
 
-LOADS = {
+def colliding(name: str) -> Load:
+    """One of the loads in which threads share everything, 20 times through."""
+    load: Load = d.with_repeat(name, 20)
+    return load
+
+
+LOADS: dict[str, Callable[[], Load]] = {
     "collisions": lambda: finite(6, 4, 12, shared=True),
     "more threads than CPUs": lambda: finite(20, 3, 4, shared=True),
     "storage": lambda: reading_on(threads=3, backing="swap", cached=0.5),
-    "anon": lambda: d.with_repeat("anon", 20),
-    "file": lambda: d.with_repeat("file", 20),
+    "anon": lambda: colliding("anon"),
+    "file": lambda: colliding("file"),
 }
 
 

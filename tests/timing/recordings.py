@@ -37,7 +37,7 @@ def finite(threads: int, pages: int, passes: int, shared: bool = False, sized: b
 def reading_on(faults: int = 400, threads: int = 2, **region: Any) -> Load:
     """Threads that read on through memory, of which so many faults are counted."""
     table = {"name": "m", "size": "1GiB", "window": "64KiB", "mapped": True, **region}
-    load = d.small_load(
+    load: Load = d.small_load(
         [table], [{"name": "t", "threads": threads, "program": [{"touch": "m", "access": "read"}]}]
     )
     return replace(load, faults=faults)

@@ -7,17 +7,22 @@ from itertools import pairwise
 import pytest
 
 from spfvar.simulate.meters import X_END, X_START
-from spfvar.timing.timeline import Slice, Timeline, timeline
+from spfvar.simulate.recorded import Recorded
+from spfvar.timing.timeline import Slice, Timeline, known_until, timeline
 from tests.timing.recordings import churn, finite, recorded
 
 SPAN = 30_000.0
 
 
-def window_of(variant: str, events: int = 200_000, span: float = SPAN, full: bool = False) -> Timeline:
-    """The begin of the measured time of `churn`."""
+def of_window(variant: str, span: float, events: int = 200_000) -> Recorded:
+    """`churn` again, with the begin of its measured time as a window."""
     begin = float(churn(variant).meters.x[X_START])
-    again = recorded(variant, finite(6, 4, 12, shared=True), window=(begin, begin + span), events=events)
-    return timeline(again, begin, begin + span, full)
+    return recorded(variant, finite(6, 4, 12, shared=True), window=(begin, begin + span), events=events)
+
+
+def window_of(variant: str, span: float = SPAN) -> Timeline:
+    """The begin of the measured time of `churn`."""
+    return timeline(of_window(variant, span))
 
 
 @pytest.fixture(scope="module", params=["mmap-lock", "spf-do-fault", "per-vma-6.12"])
@@ -81,12 +86,15 @@ def test_aborts_have_their_reasons() -> None:
     assert all(a.reason.startswith("spf_abort_") for a in shown.aborts)
 
 
-def test_a_timeline_with_too_many_events_is_shorter_but_whole() -> None:
-    """It ends where the first thread has no more; until then it is that of a run with room for all."""
-    whole, short = window_of("mmap-lock"), window_of("mmap-lock", events=1500, full=True)
-    assert 0 < short.span < short.asked == SPAN
+def test_with_too_many_events_it_is_known_how_long_there_were_all() -> None:
+    """Until then the timeline is that of a run with room for all of them."""
+    assert known_until(of_window("mmap-lock", SPAN)) == SPAN
+    known = known_until(of_window("mmap-lock", SPAN, 150))
+    assert 0 < known < SPAN
+    whole, short = window_of("mmap-lock"), window_of("mmap-lock", known)
     begun = [(s.thread, s.begin, s.name, s.sort) for s in whole.slices if s.begin < short.span]
     assert [(s.thread, s.begin, s.name, s.sort) for s in short.slices] == begun
+    assert timeline(of_window("mmap-lock", known), SPAN).asked == SPAN
 
 
 def test_the_window_is_of_the_measured_time() -> None:
