@@ -163,6 +163,11 @@ def run_why(
     )
 
 
+def breakdown_of(plan: Plan, cell: CellSpec, stacks: Stacks) -> Breakdown:
+    """Where the time of one cell goes, with the plan's first seed.  Raises StrategyError, SimulationError."""
+    return break_down(_record(plan, cell, stacks))
+
+
 def _timeline(plan: Plan, cell: CellSpec, stacks: Stacks, begin: float, span: float) -> Timeline:
     """Of the window if it has few enough events, else of as much of it as has."""
     recorded = _record(plan, cell, stacks, (begin, begin + span), MOST_EVENTS)

@@ -13,9 +13,10 @@ import spfvar
 from spfvar.matrix.why import Why
 from spfvar.report import units
 from spfvar.report.blocks import Block, Cell, Footnote, Row
+from spfvar.report.charts import Stacked
 from spfvar.report.markdown import table_lines
 from spfvar.report.text import WIDTH, block_lines, command_lines, wrapped
-from spfvar.timing.breakdown import CALL, MEMORY, Line, Lock, Part, Step, Taker
+from spfvar.timing.breakdown import CALL, MEMORY, SERVERS, Breakdown, Line, Lock, Part, Step, Taker
 from spfvar.timing.differences import Cause, Difference, worth_telling
 
 #: Rows of a table, and takers of a line, unless everything is asked for.
@@ -135,8 +136,10 @@ def _differences(why: Why, part: Part, other: Part, found: Sequence[Difference],
 
 
 def difference_text(one: Difference) -> str:
-    """As "+112 ns on line mm_struct.mmap_lock, from mm_users in do_user_addr_fault (33/37)"."""
+    """As "+9 ns on line mm_struct.mmap_lock: +7 at mm_users in do_fault, from pgd in do_fault (3/4)"."""
     text = f"{one.change:+.0f} ns {cause_text(one.cause, one.function)}"
+    if one.member:
+        text += f": {one.at:+.0f} at {one.member} in {one.function}"
     if one.taker is not None:
         text += f", from {taker_text(one.taker)} ({one.taken:.0f}/{one.transfers:.0f})"
     return text
@@ -306,6 +309,25 @@ def locks_block(locks: Sequence[Lock]) -> Block:
         ("lock",), ("taken", "queued", "wait", "p99", "hold", "p99", "queue", "convoys"), rows, tuple(notes),
         panel_columns=8,
     )  # fmt: skip
+
+
+#: Parts of a bar, and the kinds of time in each.
+PARTS = {
+    "work": ("work",),
+    "cache lines": ("transfer", "line wait"),
+    "locks": ("lock wait", "wake-up", "waking", "spin"),
+    "pages": SERVERS,
+    "storage": ("sleep",),
+    "CPUs": ("CPU wait", "interrupts", "flush"),
+}
+
+
+def bar_of(breakdown: Breakdown) -> Stacked:
+    """A fault's mean latency as a bar: `PARTS` have every kind of time ("pages": the servers)."""
+    kinds = breakdown.faults.kinds
+    return Stacked(
+        breakdown.variant, tuple((name, sum(kinds[k] for k in own)) for name, own in PARTS.items())
+    )
 
 
 # --- JSON ---------------------------------------------------------------------------------------------------

@@ -274,14 +274,13 @@ def preempted(machine, threads, tid, t):
 @inlined
 def pass_edge(machine, edges, meters, pc, outcome, tid, t, speed, rng, rec):
     """What lies on the way behind the mark; returns when it is done."""
-    if edges.event[pc, outcome] >= 0:
-        if in_window(meters.x, t):
-            meters.events[edges.event[pc, outcome]] += 1
-        r.event(rec, edges.event[pc, outcome], tid, t)
+    if edges.event[pc, outcome] >= 0 and in_window(meters.x, t):
+        meters.events[edges.event[pc, outcome]] += 1
     t = r.through(rec, pc, outcome, e.AFTER, t, t + edges.after[pc, outcome] * speed)
     if edges.jittered[pc, outcome] > 0.0:
         jittered = edges.jittered[pc, outcome] * speed * k.jitter(machine, tid, rng)
         t = r.through(rec, pc, outcome, e.JITTERED, t, t + jittered)
+    r.event(rec, edges.event[pc, outcome], tid, t)
     return t
 
 

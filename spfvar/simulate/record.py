@@ -444,8 +444,13 @@ def mark(rec, kind, tid, t):
 
 @inlined
 def event(rec, number, tid, t):
-    """A text counts something: a try may begin, be given up, or say why it is."""
+    """A text counted something (-1: nothing): a try may begin, be given up, or say why it is.
+
+    Told at the end of the edge: a try does not begin before the exception, which is on the same one.
+    """
     if rec is None:
+        return
+    if number < 0:
         return
     role = rec.roles[number]
     heads = rec.heads

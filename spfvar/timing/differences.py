@@ -31,15 +31,18 @@ class Cause:
 class Difference:
     """What a cause costs in one breakdown (``ns``), in the other (``other_ns``), in ns a fault or call.
 
-    ``function`` is where a primitive's difference is largest ("": of no primitive).  Of a line, ``taker`` is
-    the step to which the difference owes most: in 100 faults or calls there are ``transfers`` requests that
-    took time, and before ``taken`` of them it was this step that had the line.
+    ``function`` is where the difference of a primitive or line is largest, ``member`` what is touched there
+    of the line, and ``at`` how much of the difference that is.  ``taker`` is the step that had the line
+    before, to which the difference owes most: in 100 faults or calls there are ``transfers`` requests that
+    took time, and before ``taken`` of them it was this step that had it.
     """
 
     cause: Cause
     ns: float
     other_ns: float
     function: str = ""
+    member: str = ""
+    at: float = 0.0
     taker: Taker | None = None
     taken: float = 0.0
     transfers: float = 0.0
@@ -80,10 +83,12 @@ def differences(part: Part, other: Part) -> list[Difference]:
     for cause in dict.fromkeys([*mine, *theirs]):
         ns, other_ns = mine.get(cause, 0.0), theirs.get(cause, 0.0)
         if cause.sort == "line":
-            found.append(_of_line(cause, ns, other_ns, lines.get(cause.name), other_lines.get(cause.name)))
+            asked = Difference(cause, ns, other_ns, *_place(cause, part, other, ns >= other_ns))
+            found.append(_with_taker(asked, lines.get(cause.name), other_lines.get(cause.name)))
+        elif cause.sort in ("work", "sleep"):
+            found.append(Difference(cause, ns, other_ns, *_place(cause, part, other, ns >= other_ns)))
         else:
-            function = _function(cause, part, other) if cause.sort in ("work", "sleep") else ""
-            found.append(Difference(cause, ns, other_ns, function))
+            found.append(Difference(cause, ns, other_ns))
     return sorted(found, key=_largest)
 
 
@@ -91,33 +96,35 @@ def _largest(one: Difference) -> tuple[float, str, str]:
     return -abs(one.change), one.cause.sort, one.cause.name
 
 
-def _function(cause: Cause, part: Part, other: Part) -> str:
-    """Where a primitive takes more time, or less, by most."""
-    changes: dict[str, float] = defaultdict(float)
+def _place(cause: Cause, part: Part, other: Part, is_more: bool) -> tuple[str, str, float]:
+    """Where most of the difference is: function, member and ns."""
+    changes: dict[tuple[str, str], float] = defaultdict(float)
     for one, sign in ((part, 1.0), (other, -1.0)):
         for step in one.steps:
-            if step.name == cause.name:
-                changes[step.function] += sign * step.total
-    return max(sorted(changes), key=lambda name: abs(changes[name]))
+            ns = sum(ns for kind, ns in step.ns.items() if _cause(step, kind) == cause)
+            if ns:
+                changes[step.function, step.member if cause.sort == "line" else ""] += sign * ns
+    if not changes:
+        return "", "", 0.0
+    place = max(sorted(changes), key=lambda key: changes[key] if is_more else -changes[key])
+    return *place, changes[place]
 
 
-def _of_line(cause: Cause, ns: float, other_ns: float, line: Line | None, other: Line | None) -> Difference:
+def _with_taker(found: Difference, line: Line | None, other: Line | None) -> Difference:
     """The difference, and the step that had the line where it made the most of it."""
     here, there = _by_step(line), _by_step(other)
-    sign = 1.0 if ns >= other_ns else -1.0
+    sign = 1.0 if found.change >= 0.0 else -1.0
     best: Taker | None = None
     most = 0.0
     for key in dict.fromkeys([*here, *there]):
         change = sign * (_ns(here.get(key)) - _ns(there.get(key)))
         if change > most:
             best, most = here.get(key) if sign > 0 else there.get(key), change
-    if best is None:
-        return Difference(cause, ns, other_ns)
     whole = line if sign > 0 else other
-    assert whole is not None
-    return Difference(
-        cause, ns, other_ns, "", best, 100 * best.transfers, 100 * sum(one.transfers for one in whole.takers)
-    )
+    if best is None or whole is None:
+        return found
+    requests = sum(one.transfers for one in whole.takers)
+    return replace(found, taker=best, taken=100 * best.transfers, transfers=100 * requests)
 
 
 def _by_step(line: Line | None) -> dict[tuple[str, str], Taker]:
