@@ -19,7 +19,9 @@ from spfvar.cli.options import (
     output_option,
     plugin_option,
     reproduce,
+    scenario_option,
     set_option,
+    threads_option,
 )
 from spfvar.cli.own_files import tell_own
 from spfvar.cli.plugins import exit_code, load, tell_problems
@@ -34,13 +36,8 @@ LONGEST_SPAN = 1_000_000.0
 
 @click.command(name="why", cls=Command)
 @click.argument("variant", shell_complete=completing.variants)
-@click.option(
-    "--scenario",
-    metavar="NAME|FILE.toml",
-    shell_complete=completing.scenarios,
-    help="The load; exactly one.  [required]",
-)
-@click.option("--threads", type=int, metavar="N", help="Threads.  [default: the load's most]")
+@scenario_option("none: exactly one has to be given")
+@threads_option
 @click.option(
     "--against",
     metavar="VARIANT",
@@ -75,28 +72,31 @@ LONGEST_SPAN = 1_000_000.0
 )
 @plugin_option
 def command(
-    variant: str, scenario: str | None, threads: int | None, against: str | None, hardware: str, seed: int,
-    settings: dict[str, list[str]], every: bool, form: str, output: str | None, folded: str | None,
-    trace: str | None, trace_us: float, plugins: tuple[str, ...],
+    variant: str, scenarios: tuple[str, ...], threads: list[int], against: str | None, hardware: str,
+    seed: int, settings: dict[str, list[str]], every: bool, form: str, output: str | None,
+    folded: str | None, trace: str | None, trace_us: float, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Where the time of a simulated fault goes: by step, cache line, lock and second try.
 
-    One load at one number of threads, one seed.  The times are means in ns, and add up to the mean latency.
-    With --against: what another variant's faults spend more or less time on.
+    One load at one number of threads (its most, unless given), one seed.  The times are means in ns, and add
+    up to the mean latency.  With --against: what another variant's faults spend more or less time on.
 
     \b
     Examples:
       spfvar why mmap-lock --scenario pft --threads 16
-      spfvar why spf-do-fault --scenario mmap-churn --threads 16 --against mmap-lock
-      spfvar why per-vma-6.12 --scenario file-cow --threads 48 --hardware rome-2s128c
+      spfvar why spf@23 --scenario file-cow --threads 16 --against mmap-lock
+      spfvar why per-vma-6.12 --scenario pft --hardware rome-2s128c
       spfvar why mmap-lock --scenario pft --threads 8 --folded pft.folded
-      spfvar why mmap-lock --scenario mmap-churn --threads 8 --trace out.json --trace-us 200
-      spfvar why my-idea --plugin my_idea.py --scenario pft --threads 16 --format json -o why.json
+      spfvar why mmap-lock --scenario mmap-churn --trace t.json --trace-us 200
+      spfvar why my-idea --plugin my_idea.py --scenario pft --format json
 
     Exit codes: 0 done; 1 the run broke; 2 bad input; 130 interrupted.
     """
-    if scenario is None:
-        raise InputError("no load is given", key="--scenario", expected="one of `spfvar list scenarios`")
+    if len(scenarios) != 1:
+        given = "no load is" if not scenarios else f"{len(scenarios)} loads are"
+        raise InputError(f"{given} given", key="--scenario", expected="one of `spfvar list scenarios`")
+    if len(threads) > 1:
+        raise InputError(f"{len(threads)} thread counts are given", key="--threads", expected="one")
     if not 0.0 < trace_us <= LONGEST_SPAN:
         raise InputError(
             f"{trace_us:g} us", key="--trace-us", expected=f"more than 0, at most {LONGEST_SPAN:.0f}"
@@ -104,12 +104,12 @@ def command(
     _check_places(output, folded, trace)
     known, profiles = catalogue.scenarios(), catalogue.hardware()
     with blame("--scenario"):
-        name = known.select([scenario])
+        names = known.select(scenarios)
     registry = load(plugins)
     for one in filter(None, [variant, against]):
         registry.any_variant(one)
     profiles.select([hardware])
-    tell_own(known, [scenario], "--scenario")
+    tell_own(known, scenarios, "--scenario")
     tell_own(profiles, [hardware], "--hardware")
     from spfvar.matrix.why import (
         run_why,
@@ -120,8 +120,9 @@ def command(
     from spfvar.report.why import render_why
 
     plan, stacks = why_plan(
-        registry, known, profiles, variant, name[0] if len(name) == 1 else scenario,
-        threads=threads, against=against, hardware=hardware, seed=seed, settings=settings,
+        registry, known, profiles, variant, names[0] if len(names) == 1 else scenarios[0],
+        threads=threads[0] if threads else None, against=against, hardware=hardware, seed=seed,
+        settings=settings,
     )  # fmt: skip
     tell_problems(registry)
     with _progress() as progress:

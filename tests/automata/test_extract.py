@@ -594,28 +594,6 @@ def test_callers_keep_the_calls_of_a_function_apart() -> None:
     assert all(op.caller is None for op in plain.ops())
 
 
-def test_chains_say_who_called_the_caller() -> None:
-    """A helper's helper: with callers, the call of it; with chains, how that came to be called, too."""
-
-    def text() -> Steps:
-        yield Call(called_twice, ())
-
-    def sites(chains: bool) -> set[tuple[str, ...]]:
-        marked = Extractor(no_hooks).automaton("text", text, callers=True, chains=chains)
-        found = set()
-        for op in marked.ops():
-            if op.name == "lock":
-                site, functions = op.caller, []
-                while site is not None:
-                    functions.append(site.function)
-                    site = site.caller
-                found.add(tuple(functions))
-        return found
-
-    assert sites(chains=False) == {("one",), ("other",)}
-    assert sites(chains=True) == {("one", "called_twice"), ("other", "called_twice")}
-
-
 def test_what_a_thread_begins_with_has_no_caller() -> None:
     """A system call is no use of a shared function; what it calls is."""
     marked = Extractor(no_hooks).automaton("text", called_twice, callers=True)

@@ -31,7 +31,8 @@ def test_the_table_fits_and_adds_up() -> None:
     assert last[0] == "all"
     assert sum(parts) == pytest.approx(whole, abs=3)  # each is rounded
     assert re.search(r"^x\d\.\d\d the faults/s of mmap-lock: a fault takes [+-]\d+ ns", text, re.MULTILINE)
-    assert re.search(r"ns on line mm_struct\.mmap_lock, from \w+ in\s+\w+\s+\(\d+/\d+\)", text)
+    line = r"ns on line mm_struct\.mmap_lock: [+-]\d+ at \w+ in \w+, from \w+ in \w+ \(\d+/\d+\)"
+    assert re.search(line, " ".join(text.split()))
 
 
 def test_a_cut_table_is_whole_with_all() -> None:
@@ -88,6 +89,8 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
         (("mmap-lok", *CELL), "did you mean 'mmap-lock'"),
         (("mmap-lock", "--scenario", "ptf"), "did you mean 'pft'"),
         (("mmap-lock", "--scenario", "file-*"), "--scenario: "),
+        (("mmap-lock", *CELL, "--scenario", "pft"), "--scenario: 2 loads are given; expected one"),
+        (("mmap-lock", "--scenario", "pft", "--threads", "1,2"), "--threads: 2 thread counts are given"),
         (("mmap-lock", *CELL, "--against", "mmap-lock"), "--against: mmap-lock is what is asked about"),
         (("mmap-lock", *CELL, "--trace-us", "0"), "--trace-us: 0 us; expected more than 0"),
         (("mmap-lock", *CELL, "--trace", "nowhere/x.json"), "nowhere"),
