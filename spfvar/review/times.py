@@ -31,14 +31,14 @@ def find_times(
     stacks = Stacks()
     found = []
     chosen = _chosen(duel, speed.reasons)
-    for number, reason in enumerate(chosen):
-        if progress is not None:
-            progress(number, len(chosen))
+    for done, reason in enumerate(chosen, 1):
         cells = {cell.variant.name: cell for cell in plan.cells
                  if cell.load.scenario == reason.scenario and cell.axes == dict(reason.axes)}  # fmt: skip
         pair = [_breakdown(plan, cells[name], stacks) for name in (variant, duel.rival) if name in cells]
         if len(pair) == 2 and pair[0] is not None and pair[1] is not None:
             found.append(_times(reason, pair[0], pair[1]))
+        if progress is not None:
+            progress(done, len(chosen))
     return tuple(found)
 
 
