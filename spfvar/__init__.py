@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from spfvar.matrix.why import Why
+
 __version__ = "0.1.0"
 #: Changes whenever the same scenario may give other numbers.
 MODEL_VERSION = "1"
 
-__all__ = ["MODEL_VERSION", "__version__", "check", "compare", "load"]
+__all__ = ["MODEL_VERSION", "__version__", "check", "compare", "load", "why"]
 
 
 def compare(*variants: str, **options: Any) -> pd.DataFrame:
@@ -33,3 +35,10 @@ def check(*variants: str, **options: Any) -> pd.DataFrame:
     from spfvar.api import check as run
 
     return run(*variants, **options)
+
+
+def why(variant: str, scenario: str, **options: Any) -> Why:
+    """Record one cell; see `spfvar.api.why` for the options and the answer."""
+    from spfvar.api import why as run
+
+    return run(variant, scenario, **options)

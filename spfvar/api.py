@@ -25,6 +25,7 @@ from spfvar.matrix.merged import merge, select
 from spfvar.matrix.plan import DEFAULT_HARDWARE, make_plan
 from spfvar.matrix.runfile import load_run
 from spfvar.matrix.scopes import race_of
+from spfvar.matrix.why import Why, run_why, why_plan
 from spfvar.plugins.chosen import compared, usable
 from spfvar.plugins.registry import Registry, load_registry
 from spfvar.plugins.variant import Stack
@@ -152,6 +153,37 @@ def check(
             one = {"property": finding.property, "token": finding.token} if finding is not None else {}
             rows.append(entry | one | {"trace": finding.trace if finding is not None else None})
     return pd.DataFrame(rows)
+
+
+def why(
+    variant: str,
+    scenario: str,
+    *,
+    threads: int | None = None,
+    against: str | None = None,
+    hardware: str = DEFAULT_HARDWARE,
+    seed: int = 1,
+    axes: Mapping[str, object] | None = None,
+    span: float | None = None,
+    plugins: Sequence[str] = (),
+) -> Why:
+    """Record one cell: where the time of its faults goes, and with ``against`` what is different there.
+
+    ``threads``: without it the load's most.  ``span``: so many ns of the measured time become a timeline.
+    Returns the answer: ``breakdown`` with faults and writers' calls by step, line, lock, server and given-up
+    try, ``differences``, and as frames ``steps``, ``lines`` and ``locks``.  Raises InputError for what makes
+    no sense.
+
+    >>> import spfvar  # doctest: +SKIP
+    >>> spfvar.why("mmap-lock", "pft", threads=16).steps.nlargest(5, "ns")  # doctest: +SKIP
+    """
+    registry = load_registry(plugins)
+    plan, stacks = why_plan(
+        registry, catalogue.scenarios(), catalogue.hardware(), variant, scenario, threads=threads,
+        against=against, hardware=hardware, seed=seed, settings=_settings(axes),
+    )  # fmt: skip
+    _warn(registry)
+    return run_why(plan, stacks, span)
 
 
 def replay_token(

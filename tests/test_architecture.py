@@ -24,7 +24,7 @@ LAYERS: list[set[str]] = [
     {"mm"},
     {"plugins", "scenario"},
     {"simulate", "explore"},
-    {"export", "coverage", "hunt", "litmus"},
+    {"export", "coverage", "hunt", "litmus", "timing"},
     {"matrix", "kernel"},
     {"csource"},
     {"conformance", "scaffold", "validation"},

@@ -104,25 +104,26 @@ class Extractor:
         self._resolve = resolve
         self._functions: dict[tuple[Any, tuple[Any, ...]], _Function] = {}
         self._active: list[tuple[Any, tuple[Any, ...]]] = []
-        self._automata: dict[tuple[str, bool, int, tuple[_Tree, ...]], Automaton] = {}
+        self._automata: dict[tuple[str, bool, bool, int, tuple[_Tree, ...]], Automaton] = {}
         #: What the primitives of all texts have to agree with.
         self.vocabulary = Vocabulary()
 
     def automaton(
-        self, name: str, text: Callable[[], Steps], callers: bool = False, keep: bool = True
-    ) -> Automaton:
+        self, name: str, text: Callable[[], Steps], callers: bool = False, keep: bool = True,
+        chains: bool = False,
+    ) -> Automaton:  # fmt: skip
         """The automaton of a thread's whole text; where the text ends, the thread ends.
 
-        ``callers``: each primitive says who called its function, so those of two calls stay apart.  ``keep``:
-        it is remembered, for other texts that are the same.  Raises StrategyError for a text that yields no
-        op, never ends, or is not repeatable.
+        ``callers``: each primitive says who called its function, so those of two calls stay apart; with
+        ``chains``, who called that one, and so on.  ``keep``: it is remembered, for other texts that are the
+        same.  Raises StrategyError for a text that yields no op, never ends, or is not repeatable.
         """
         try:
             function = self._extract(name, text)
-            key = (name, callers, function.root, tuple(function.nodes))
+            key = (name, callers, chains, function.root, tuple(function.nodes))
             if key in self._automata:  # loads that differ in numbers only have the same automata
                 return self._automata[key]
-            flat = _Flattener(self._callee, end_thread(), callers)
+            flat = _Flattener(self._callee, end_thread(), callers, chains)
             entry = flat.run(function)
             automaton = minimise(name, flat.nodes, entry)
         except RecursionError:
@@ -453,10 +454,13 @@ _Loops = tuple[tuple[str, int], ...]
 class _Flattener:
     """Splices callees behind their callers and resolves loops into edges; with ``callers``, says which."""
 
-    def __init__(self, callee: Callable[[Call], _Function], end: Op, callers: bool) -> None:
+    def __init__(
+        self, callee: Callable[[Call], _Function], end: Op, callers: bool, chains: bool = False
+    ) -> None:
         self.nodes: list[Node] = []
         self._callee = callee
         self._callers = callers
+        self._chains = chains
         self._thread: _Function | None = None
         self._memo: dict[tuple[int, int, _Exits, _Loops, tuple[str, ...], CallSite | None], int] = {}
         self._alias: dict[int, int] = {}
@@ -511,7 +515,7 @@ class _Flattener:
             if callee.is_one_op():  # shown as its caller's
                 site = (function.name, node.item.where)
             elif self._callers and function is not self._thread:  # what a thread begins with has no caller
-                inner = CallSite(function.name, node.item.where)
+                inner = CallSite(function.name, node.item.where, caller if self._chains else None)
             # The callee's own loops are its own: names do not leak through a call.
             behind = tuple(
                 (v, self._flatten(function, child, exits, loops, caller=caller)) for v, child in node.children

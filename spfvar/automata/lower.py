@@ -65,8 +65,9 @@ def _without_size(op: Op) -> Op:
 def _as_expected(op: Op) -> Op:
     """A test that always succeeds."""
     return Op(
-        c.REG_EQUAL, op.name, op.outcomes, src=o.address, src2=o.address, cost=op.cost, function=op.function
-    )
+        c.REG_EQUAL, op.name, op.outcomes, src=o.address, src2=o.address, cost=op.cost, function=op.function,
+        where=op.where, caller=op.caller,
+    )  # fmt: skip
 
 
 def _lowered(op: Op, absent: set[ObjectClass]) -> Op:
@@ -77,7 +78,10 @@ def _lowered(op: Op, absent: set[ObjectClass]) -> Op:
     if op.place is None or op.place.field.cls not in absent:
         return op
     if op.code == c.ALLOC:
-        return Op(c.SET_REG, op.name, dst=op.dst, cost=op.cost, function=op.function, where=op.where)
+        return Op(
+            c.SET_REG, op.name, dst=op.dst, cost=op.cost, function=op.function, where=op.where,
+            caller=op.caller,
+        )  # fmt: skip
     if op.code == c.EQUALS:  # what is not modelled is as expected
         return _as_expected(op)
     return replace(_work(op), line=None)  # nor has it cache lines
@@ -108,7 +112,7 @@ def _read(op: Op) -> Iterator[Register]:
 def _work(op: Op) -> Op:
     return Op(
         c.NOP, op.name, op.outcomes, line=op.line, cost=op.cost, sleeps=op.sleeps,
-        function=op.function, where=op.where,
+        function=op.function, where=op.where, caller=op.caller,
     )  # fmt: skip
 
 

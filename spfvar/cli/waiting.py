@@ -12,12 +12,17 @@ from pathlib import Path
 from spfvar.cli import terminal
 
 
-def doing(what: str, part: str) -> str:
-    """``what``, or that ``part`` of the model has to be compiled first, which takes up to a minute."""
+def doing(what: str, part: str, function: str = "") -> str:
+    """``what``, or that ``part`` of the model has to be compiled first, which takes up to a minute.
+
+    ``function``: that one of it, as "module.function"; ``""``: any.
+    """
     from spfvar.transition.jit import cache_directory
 
     cache = Path(os.environ.get("NUMBA_CACHE_DIR") or cache_directory())
-    compiled = any(cache.glob(f"{part}_*/*.nbi"))  # numba has a directory for each of ours, with an index
+    compiled = any(
+        cache.glob(f"{part}_*/{function}*.nbi")
+    )  # numba has a directory for each of ours, with an index
     return what if compiled else f"compiling (once), {what}"
 
 

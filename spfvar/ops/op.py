@@ -27,10 +27,14 @@ class NotYieldedError(TypeError):
 
 @dataclass(frozen=True, slots=True)
 class CallSite:
-    """Where a function is called: in which function, at which ``file:line``."""
+    """Where a function is called: in which function, at which ``file:line``, and how that came to be called.
+
+    ``caller`` is None where the text begins, and where extraction was asked for the last call only.
+    """
 
     function: str
     where: str
+    caller: CallSite | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,19 @@ class Bar:
     verdict: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Stacked:
+    """A time (ns) as a bar of its parts, which are the same, in the same order, for all bars of a chart."""
+
+    label: str
+    parts: tuple[tuple[str, float], ...]
+
+    @property
+    def whole(self) -> float:
+        """All parts; one below zero (a time that a later one takes back) counts as none."""
+        return sum(max(0.0, ns) for _, ns in self.parts)
+
+
 def scaling_chart(
     curves: Sequence[Curve], metric: Metric, *, title: str, ident: str, x_name: str = "threads"
 ) -> str:
@@ -147,6 +160,50 @@ def ratio_chart(bars: Sequence[Bar], *, title: str, ident: str) -> str:
     _label(svg, middle, height - 6, "x1", "middle")
     _label(svg, WIDTH - 4, height - 6, "more", "end")
     return _text_of(svg)
+
+
+def stacked_chart(bars: Sequence[Stacked], *, title: str, ident: str) -> str:
+    """Times as bars from 0 that are made of parts, on one scale; what the parts are is said below.
+
+    ``ident`` is unique on the page.  Returns an <svg> element.
+    """
+    scale = units.scale_for([bar.whole for bar in bars], "ns")
+    longest = max((bar.whole for bar in bars), default=0.0) or 1.0
+    names = [name for name, _ in bars[0].parts] if bars else []
+    names = [name for i, name in enumerate(names) if any(bar.parts[i][1] > 0 for bar in bars)]
+    legend = _legend_rows(names)
+    height = _BAR_ROW * len(bars) + _ROW * len(legend) + 16
+    said = [f"{bar.label}: {scale.text(bar.whole)} ({_parts_text(bar, scale)})" for bar in bars]
+    svg = _svg(ident, title, "; ".join(said), height)
+    room = WIDTH - 8
+    for index, bar in enumerate(bars):
+        top = 8.0 + _BAR_ROW * index
+        row = _child(svg, "g")
+        _label(row, 4, top + 11, shorten(bar.label, 45))
+        _label(row, WIDTH - 4, top + 11, scale.text(bar.whole), "end")
+        x = 4.0
+        for name, ns in bar.parts:
+            width = room * max(0.0, ns) / longest
+            if width > 0.0:
+                part = _child(
+                    row, "rect", x=x, y=top + 16, width=width, height=_BAR, stroke="currentColor",
+                    stroke_width=".5", style=f"fill:{_colour(names.index(name) + 1)}",
+                )  # fmt: skip
+                _child(part, "title").text = _clean(f"{bar.label}, {name}: {scale.text(ns)}")
+            x += width
+    for index, entries in enumerate(legend):
+        y = 16.0 + _BAR_ROW * len(bars) + _ROW * index
+        for x, number, name in entries:
+            _child(
+                svg, "rect", x=x, y=y - 8, width=20.0, height=10.0, stroke="currentColor", stroke_width=".5",
+                style=f"fill:{_colour(number + 1)}",
+            )  # fmt: skip
+            _label(svg, x + 26, y + 1, name)
+    return _text_of(svg)
+
+
+def _parts_text(bar: Stacked, scale: units.Scale) -> str:
+    return ", ".join(f"{name} {scale.text(ns)}" for name, ns in bar.parts if ns > 0)
 
 
 # --- pieces --------------------------------------------------------------------------------------

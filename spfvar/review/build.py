@@ -33,13 +33,14 @@ from spfvar.review.questions import Results, answer_all, questions
 from spfvar.review.safety import layer_of, make_safety
 from spfvar.review.sensitivity import CHEAP_THREADS, Sensitivity, find_flips
 from spfvar.review.speed import make_speed
+from spfvar.review.times import find_times
 from spfvar.review.verdict import make_verdict, text_line
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.race import Race, race_hash
 from spfvar.scenario.schema import Scenario
 
 #: The runs of a review, in order; ``Progress`` is told which one, what is done of it, and of how much.
-PHASES = ("simulating", "checking", "hunting", "taking guards out", "moving assumptions")
+PHASES = ("simulating", "checking", "hunting", "taking guards out", "moving assumptions", "recording")
 Progress = Callable[[str, int, int], None]
 
 #: Guards are taken out in races of at most so many states: a race with one guard less can have more.
@@ -173,6 +174,7 @@ def make_review(
     own = patches_of(scope.patch, variant) if scope.patch is not None else None
     safety = make_safety(checked, ablations, variant, own, hunted)
     speed = make_speed(comparison, variant, rivals, titles, once=scope.once)
+    speed = replace(speed, times=find_times(plan, speed, variant.name, told(PHASES[5])))
     results = Results(variant, scope.rivals, comparison.cells, comparison.events, speed, safety)
     subject = subject_of(variant)
     posted = subject_of(scope.posted) if scope.posted is not None else None

@@ -12,6 +12,7 @@ from spfvar.ops.properties import PROPERTIES, order
 from spfvar.report import units
 from spfvar.report.blocks import Block, Cell, Row
 from spfvar.report.verdicts import count_text
+from spfvar.report.why import difference_text
 from spfvar.review.hunks import Case, HunkSteps
 from spfvar.review.model import (
     HELPS,
@@ -66,6 +67,7 @@ def sections(review: Review, narrow: bool) -> tuple[Section, ...]:
             for number, duel in enumerate(review.speed.duels, 1)
         ),
         Section("why", "Speed: why", tuple(_why(review))),
+        Section("times", "Speed: where the time goes", tuple(_times(review))),
         Section("scaling", "Speed: scaling", tuple(_scaling(review))),
         Section(
             "sensitivity", f"Sensitivity{flips_against(review)}", tuple(_sensitivity(review.sensitivity))
@@ -446,6 +448,29 @@ def _aborts(reason: Reason) -> str:
     shown = [f"{units.digits(abort.per_1000)} {abort.doc}" for abort in reason.aborts[:ABORTS]]
     more = len(reason.aborts) - len(shown)
     return "; ".join(shown) + (f"; {plural(more, 'more reason')}" if more else "")
+
+
+def _times(review: Review) -> Iterator[Part]:
+    """The loads that change most: parts of the latency as a table, and what makes the difference."""
+    times = review.speed.times
+    if not times:
+        return
+    names = [name for name, _ in times[0].bars[0].parts]
+    rows = [
+        Row((f"{one.scenario} ({one.threads})", bar.label), (
+            Cell(f"{bar.whole:.0f}"), *(Cell(f"{ns:.0f}" if ns >= 0.5 else "-") for _, ns in bar.parts)))
+        for one in times for bar in one.bars
+    ]  # fmt: skip
+    yield Table(
+        Block(
+            "Mean latency of a fault by what it is spent on, in ns", "one seed; spfvar why has every step",
+            ("load", "variant"), ("ns", *names), tuple(rows), panel_columns=8,
+        )
+    )  # fmt: skip
+    yield Items(tuple(
+        Item(f"{one.scenario} ({units.ratio(one.ratio)}):", "; ".join(map(difference_text, one.differences)))
+        for one in times if one.differences
+    ))  # fmt: skip
 
 
 def _scaling(review: Review) -> Iterator[Part]:

@@ -16,10 +16,11 @@ from spfvar.automata.weaken import Memory
 from spfvar.comparison.metrics import Metric
 from spfvar.explore.trace import Trace
 from spfvar.matrix.ablate import Break
-from spfvar.report.charts import Curve
+from spfvar.report.charts import Curve, Stacked
 from spfvar.review.hunks import HunkSteps
 from spfvar.review.patchmail import Patch
 from spfvar.review.sensitivity import Sensitivity
+from spfvar.timing.differences import Difference
 
 Value = int | float | str
 
@@ -294,12 +295,30 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadTimes:
+    """Where the time of a load's faults goes: a bar for the baseline and one for the variant, one seed each.
+
+    ``ratio`` of their throughputs; ``differences`` are the largest.
+    """
+
+    scenario: str
+    threads: int
+    ratio: float
+    bars: tuple[Stacked, ...]
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Speed:
-    """Duels against the baseline and then the other rivals; reasons and charts in the order of the loads."""
+    """Duels against the baseline and then the other rivals; the rest in the order of the loads.
+
+    ``times`` are those of the loads that the variant changes most.
+    """
 
     duels: tuple[Duel, ...]
     reasons: tuple[Reason, ...]
     charts: tuple[Chart, ...]
+    times: tuple[LoadTimes, ...] = ()
 
     def against(self, rival: str) -> Duel:
         """The duel with a rival; KeyError if there is none."""

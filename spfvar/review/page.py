@@ -16,7 +16,7 @@ from spfvar.errors import shorten
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION
 from spfvar.report import units
 from spfvar.report.blocks import Block
-from spfvar.report.charts import Bar, ratio_chart, scaling_chart
+from spfvar.report.charts import Bar, ratio_chart, scaling_chart, stacked_chart
 from spfvar.review.diff import Hunk
 from spfvar.review.document import (
     KINDS,
@@ -143,6 +143,7 @@ def page_sections(review: Review) -> tuple[PageSection, ...]:
         "races": _races,
         "guards": _guards,
         "why": _why,
+        "times": _times,
         "scaling": _scaling,
         "sensitivity": _sensitivity,
     }
@@ -360,6 +361,19 @@ def _reason(reason: Reason, review: Review) -> tuple[Entry, ...]:
         for name in _WHY
     )
     return Entry(f"{reason.scenario} ({reason.axes['threads']})"), *changes
+
+
+def _times(review: Review, section: Section) -> Iterator[PagePart]:
+    """A chart per load, and what makes the difference; the numbers folded away."""
+    drawings = []
+    for number, one in enumerate(review.speed.times, 1):
+        title = f"{one.scenario}, {one.threads} threads: a fault's time"
+        svg = stacked_chart(one.bars, title=title, ident=f"times-{number}")
+        drawings.append(Drawing(svg, f"{title} by what it is spent on, {units.ratio(one.ratio)}"))
+    yield Drawings(tuple(drawings))
+    tables = [part for part in section.parts if isinstance(part, Table)]
+    yield from (part for part in section.parts if not isinstance(part, Table))
+    yield Fold("The same in numbers", tuple(grid_of(part.block) for part in tables))
 
 
 def _scaling(review: Review, section: Section) -> Iterator[PagePart]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from spfvar.ops.codes import OUT_TARGET0
 from spfvar.simulate import machine as m
+from spfvar.simulate import record as r
 from spfvar.simulate.random import uniform
 from spfvar.transition.jit import inlined
 
@@ -138,18 +139,19 @@ def read_line(machine, clock, line, cpu, t):
 
 
 @inlined
-def serve(machine, free, owner, node, cpu, t, hold):
+def serve(machine, free, owner, node, cpu, t, hold, server, rec=None):
     """Pass through a lock-protected section of known length; returns when it is over."""
     start = max(t, free[node])
     last = owner[node]
     cost = transfer(machine, last, cpu, start - t)
     owner[node] = cpu
     free[node] = start + cost + hold
+    r.served(rec, server, t, start, cost, start + cost + hold)
     return start + cost + hold
 
 
 @inlined
-def alloc_page(machine, clock, cpu, t):
+def alloc_page(machine, clock, cpu, t, rec=None):
     """A page from the per-CPU list; an empty list is refilled under the zone lock."""
     if clock.pcp[cpu] > 0:
         clock.pcp[cpu] -= 1
@@ -157,11 +159,12 @@ def alloc_page(machine, clock, cpu, t):
     par = machine.parameters
     clock.pcp[cpu] = int(par[m.P_PCP_BATCH]) - 1
     node = machine.node[cpu]
-    return serve(machine, clock.zone_free, clock.zone_owner, node, cpu, t, par[m.P_ZONE_NS])
+    hold = par[m.P_ZONE_NS]
+    return serve(machine, clock.zone_free, clock.zone_owner, node, cpu, t, hold, r.ZONE, rec)
 
 
 @inlined
-def lru_add(machine, clock, cpu, t):
+def lru_add(machine, clock, cpu, t, rec=None):
     """A page to the per-CPU LRU batch; a full batch is drained under the LRU lock."""
     par = machine.parameters
     clock.lru_count[cpu] += 1
@@ -169,11 +172,11 @@ def lru_add(machine, clock, cpu, t):
         return t
     clock.lru_count[cpu] = 0
     node = machine.node[cpu]
-    return serve(machine, clock.lru_free, clock.lru_owner, node, cpu, t, par[m.P_LRU_NS])
+    return serve(machine, clock.lru_free, clock.lru_owner, node, cpu, t, par[m.P_LRU_NS], r.LRU, rec)
 
 
 @inlined
-def charge(machine, clock, cpu, t):
+def charge(machine, clock, cpu, t, rec=None):
     """Charge a page, count it: every so often an atomic on a counter that all CPUs share."""
     clock.stock[cpu] -= 1.0
     while clock.stock[cpu] < 0.0:
@@ -182,6 +185,7 @@ def charge(machine, clock, cpu, t):
         cost = transfer(machine, int(clock.charge[1]), cpu, start - t)
         clock.charge[0] = start + cost
         clock.charge[1] = cpu
+        r.served(rec, r.MEMCG, t, start, cost, start + cost)
         t = start + cost
     return t
 
@@ -207,7 +211,7 @@ def server_due(machine, clock, kind, cpu, t, ahead):
 
 
 @inlined
-def free_pages(machine, clock, cpu, t, pages):
+def free_pages(machine, clock, cpu, t, pages, rec=None):
     """Anonymous pages leave the LRU and return to the zone, batch by batch."""
     par = machine.parameters
     node = machine.node[cpu]
@@ -216,22 +220,24 @@ def free_pages(machine, clock, cpu, t, pages):
     while left > 0.0:
         part = min(left, batch)
         hold = par[m.P_FREE_NS] * part
-        t = serve(machine, clock.lru_free, clock.lru_owner, node, cpu, t, hold)
+        t = serve(machine, clock.lru_free, clock.lru_owner, node, cpu, t, hold, r.LRU, rec)
         clock.pcp[cpu] += int(part)
         left -= part
     while clock.pcp[cpu] > 6 * batch:
         clock.pcp[cpu] -= int(batch)
-        t = serve(machine, clock.zone_free, clock.zone_owner, node, cpu, t, par[m.P_ZONE_NS])
+        hold = par[m.P_ZONE_NS]
+        t = serve(machine, clock.zone_free, clock.zone_owner, node, cpu, t, hold, r.ZONE, rec)
     return t
 
 
 @inlined
-def fill_page(machine, clock, cpu, t):
+def fill_page(machine, clock, cpu, t, rec=None):
     """A page's traffic through its node's memory channel: delays only when it is saturated."""
     node = machine.node[cpu]
     per_page = machine.parameters[m.P_PAGE_NS]
     start = max(t - MEMORY_BACKLOG * per_page, clock.memory_free[node])
     clock.memory_free[node] = start + per_page
+    r.served(rec, r.MEMORY, t, max(t, start), 0.0, max(t, start + per_page))
     return max(t, start + per_page)
 
 
@@ -260,21 +266,22 @@ def jitter(machine, tid, rng):
 
 
 @inlined
-def local_time(machine, clock, kind, ns, cpu, t, entries, anonymous, tid, rng):
+def local_time(machine, clock, kind, ns, cpu, t, entries, anonymous, tid, rng, rec=None):
     """When work of a cost class is done that begins at ``t``; IPIs and sleeps are the engine's."""
     if kind == m.JITTERED:
-        return t + ns * jitter(machine, tid, rng)
+        return r.spent(rec, r.WORK, t, t + ns * jitter(machine, tid, rng))
     if kind == m.FILL:
-        return fill_page(machine, clock, cpu, t + ns * jitter(machine, tid, rng))
+        t = r.spent(rec, r.WORK, t, t + ns * jitter(machine, tid, rng))
+        return fill_page(machine, clock, cpu, t, rec)
     if kind == m.ALLOC:
-        return alloc_page(machine, clock, cpu, t + ns)
+        return alloc_page(machine, clock, cpu, r.spent(rec, r.WORK, t, t + ns), rec)
     if kind == m.LRU:
-        return lru_add(machine, clock, cpu, t + ns)
+        return lru_add(machine, clock, cpu, r.spent(rec, r.WORK, t, t + ns), rec)
     if kind == m.CHARGE:
-        return charge(machine, clock, cpu, t + ns)
+        return charge(machine, clock, cpu, r.spent(rec, r.WORK, t, t + ns), rec)
     if kind == m.PER_ENTRY:
-        return t + ns * entries
+        return r.spent(rec, r.WORK, t, t + ns * entries)
     if kind == m.ZAP:
-        t += ns * entries
-        return free_pages(machine, clock, cpu, t, anonymous) if anonymous > 0 else t
-    return t + ns
+        t = r.spent(rec, r.WORK, t, t + ns * entries)
+        return free_pages(machine, clock, cpu, t, anonymous, rec) if anonymous > 0 else t
+    return r.spent(rec, r.WORK, t, t + ns)

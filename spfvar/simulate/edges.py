@@ -32,6 +32,13 @@ INFINITE: Final = 1e300
 RUN_AHEAD_NS: Final = 2000.0  # how far a thread may be ahead while it touches nothing shared
 
 
+#: Where on an edge the time of a folded node is: before the mark, behind it, or jittered.
+BEFORE, AFTER, JITTERED = 0, 1, 2
+#: By (node, outcome): the nodes that were folded into the edge, each with where its time is, and its ns.
+#: Where the node has no flags, its own time is on its edges, too.
+Folded = dict[tuple[int, int], list[tuple[int, int, float]]]
+
+
 class Edges(NamedTuple):
     """Per node: flags (FLAG_* and the above), kind and time of its cost, and how far ahead of the
     others its thread may execute it.
@@ -59,11 +66,13 @@ _FOLDED = (c.NOP, c.COUNT, c.MARK)
 _LOCKS = (c.LOCK, c.TRYLOCK, c.UNLOCK)
 
 
-def fold(program: Program, costs: m.Costs, keep_locks: bool = False) -> Edges:
+def fold(program: Program, costs: m.Costs, keep_locks: bool = False, folded: Folded | None = None) -> Edges:
     """Fold the nodes of a program that only pass time or count.
 
-    ``keep_locks``: locks that no other thread can see stay nodes (a test executes them).
+    ``keep_locks``: locks that no other thread can see stay nodes (a test executes them).  ``folded`` is
+    filled with whose time is on which edge.
     """
+    folded = {} if folded is None else folded
     table = program.table.copy()
     nodes = len(table)
     kind = costs.kind[table[:, c.C_COST]]
@@ -101,14 +110,19 @@ def fold(program: Program, costs: m.Costs, keep_locks: bool = False) -> Edges:
             target = int(table[node, c.C_SUCC + outcome])
             passed: set[int] = set()
             while target >= 0 and foldable[target] and target not in passed:
-                if not _absorb(edges, (node, outcome), unfolded[target], kind[target], ns[target]):
+                part = _absorb(edges, (node, outcome), unfolded[target], kind[target], ns[target])
+                if part is None:
                     break
+                folded.setdefault((node, outcome), []).append((target, part, float(ns[target])))
                 passed.add(target)
                 target = int(unfolded[target, c.C_SUCC])
             table[node, c.C_SUCC + outcome] = target
     more = (edges.mark > 0) | (edges.jittered > 0.0) | (edges.event >= 0)
     flags[more.any(axis=1)] |= EDGE
     edges.work[flags == 0] += ns[flags == 0, None]
+    for bare in np.flatnonzero(flags == 0):
+        for outcome in range(c.MAX_OUTCOMES):
+            folded.setdefault((int(bare), outcome), []).insert(0, (int(bare), BEFORE, float(ns[bare])))
     edges.following[:] = table[:, c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES]
     edges.ahead[:] = _ahead(flags, bool(np.any(kind == m.IPI)))
     return edges
@@ -125,20 +139,24 @@ def _ahead(flags: npt.NDArray[np.int64], interrupts: bool) -> m.Floats:
     return np.where(flags & c.FLAG_SHARED, 0.0, np.where(unbound, INFINITE, RUN_AHEAD_NS))
 
 
-def _absorb(edges: Edges, edge: tuple[int, int], row: Words, kind: int, ns: float) -> bool:
-    """Move a node's effect to an edge that leads to it; False if the edge's order has no place for it."""
+def _absorb(edges: Edges, edge: tuple[int, int], row: Words, kind: int, ns: float) -> int | None:
+    """Move a node's effect to an edge that leads to it; returns where its time is.
+
+    None: the edge's order has no place for it.
+    """
     if row[c.C_OP] == c.MARK:
         if edges.mark[edge] or edges.jittered[edge]:
-            return False
+            return None
         edges.mark[edge] = row[c.C_IMM]
     if row[c.C_OP] == c.COUNT:
         if edges.event[edge] >= 0:
-            return False
+            return None
         edges.event[edge] = row[c.C_IMM]
     if kind == m.JITTERED:
         edges.jittered[edge] += ns
-    elif edges.mark[edge]:
+        return JITTERED
+    if edges.mark[edge]:
         edges.after[edge] += ns
-    else:
-        edges.work[edge] += ns
-    return True
+        return AFTER
+    edges.work[edge] += ns
+    return BEFORE

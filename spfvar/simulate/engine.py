@@ -13,6 +13,7 @@ from spfvar.ops import codes as c
 from spfvar.simulate import clock as k
 from spfvar.simulate import edges as e
 from spfvar.simulate import machine as m
+from spfvar.simulate import record as r
 from spfvar.simulate.meters import (
     IDLE_STEPS,
     UNMEASURED,
@@ -158,7 +159,7 @@ def go_to_sleep(machine, threads, tid, t, until, oversubscribed):
 
 
 @inlined
-def wake_threads(machine, threads, meters, p, s, g, out, by, tid, t, oversubscribed):
+def wake_threads(machine, threads, meters, p, s, g, out, by, tid, t, oversubscribed, rec):
     """Let the threads that were handed a lock by the node ``by`` go on; returns the releaser's clock."""
     par = machine.parameters
     x = meters.x
@@ -168,12 +169,13 @@ def wake_threads(machine, threads, meters, p, s, g, out, by, tid, t, oversubscri
     for i in range(out[c.OUT_WOKEN]):
         waiter = out[c.OUT_WOKEN0 + i]
         pc = s[g[c.G_T_BASE] + waiter * g[c.G_T_STRIDE]]
+        released = t
         waited = t - threads.blocked[waiter]
         sleeps = p[pc, c.C_FLAGS] & c.FLAG_SLEEPS
         if p[pc, c.C_OP] == c.DOWN_WRITE and waited < par[m.P_SPIN]:
             sleeps = 0
         if sleeps:
-            t += par[m.P_WAKE]
+            t = r.spent(rec, r.WAKING, t, t + par[m.P_WAKE])
             start = t + par[m.P_WAKEUP]
         else:
             start = t + par[m.P_HANDOFF] if p[pc, c.C_OP] == c.DOWN_WRITE else t
@@ -183,6 +185,7 @@ def wake_threads(machine, threads, meters, p, s, g, out, by, tid, t, oversubscri
             if writer:
                 x[X_STALLED] += stall
                 x[X_WORST_STALL] = max(x[X_WORST_STALL], stall)
+        r.woken(rec, s, p, g, by, tid, waiter, released, start)
         threads.running[waiter] = True
         if threads.cpu[waiter] < 0 and oversubscribed:
             take_cpu(threads, waiter, start)
@@ -209,20 +212,25 @@ def redraw_folios(s, g, p, pc, tb, tid, cached, rng):
 
 
 @inlined
-def touch_line(p, s, pc, outcome, tb, machine, clock, cpu, t):
+def touch_line(p, s, pc, outcome, tb, machine, clock, cpu, t, rec=None):
     """Fetch the cache line of a node's object; returns when the CPU has it."""
     index = s[tb + p[pc, c.C_L_REG]]
     if index < 0 or index >= c.STALE:
         return t
     line = p[pc, c.C_L_BASE] + index
     mode = p[pc, c.C_L_MODE]
-    if mode == c.L_READ:
-        return k.read_line(machine, clock, line, cpu, t)
     busy = clock.free[line]
+    if mode == c.L_READ:
+        owned = k.read_line(machine, clock, line, cpu, t)
+        r.moved(rec, pc, line, t, busy, owned, False)
+        return owned
     owned = k.write_line(machine, clock, line, cpu, t)
+    r.moved(rec, pc, line, t, busy, owned, True)
     if mode == c.L_RMW_STORE and outcome >= 0 and p[pc, c.C_SUCC + outcome + 1] < 0:
         if p[pc, c.C_L_OWNER] >= 0:
-            k.write_line(machine, clock, p[pc, c.C_L_OWNER] + index, cpu, owned)  # the CPU goes on meanwhile
+            other = p[pc, c.C_L_OWNER] + index
+            had = k.write_line(machine, clock, other, cpu, owned)  # the CPU goes on meanwhile
+            r.taken(rec, pc, other, had)
         elif busy > t:
             k.store_behind(machine, clock, line, busy, owned, t)
     return owned
@@ -236,15 +244,17 @@ def sleep_time(machine, ns, tid, rng):
 
 
 @inlined
-def timed(machine, clock, threads, g, p, pc, kind, ns, cpu, tid, t, out, rng):
+def timed(machine, clock, threads, g, p, pc, kind, ns, cpu, tid, t, out, rng, rec):
     """When work that is more than plain is done."""
     if kind == m.IPI:
         targeted = g[c.G_OWN] != 0 and p[pc, c.C_SRC] >= 0
-        return k.interrupt_others(machine, clock, threads.running, threads.asleep, out, targeted, tid, t + ns)
+        sent = r.spent(rec, r.WORK, t, t + ns)
+        done = k.interrupt_others(machine, clock, threads.running, threads.asleep, out, targeted, tid, sent)
+        return r.spent(rec, r.FLUSH, sent, done)
     if kind == m.SLEEP:
-        return t + sleep_time(machine, ns, tid, rng)
+        return r.spent(rec, r.SLEEP, t, t + sleep_time(machine, ns, tid, rng))
     ns *= machine.speed[cpu]
-    return k.local_time(machine, clock, kind, ns, cpu, t, out[c.OUT_AMOUNT], out[c.OUT_ANON], tid, rng)
+    return k.local_time(machine, clock, kind, ns, cpu, t, out[c.OUT_AMOUNT], out[c.OUT_ANON], tid, rng, rec)
 
 
 @inlined
@@ -262,13 +272,15 @@ def preempted(machine, threads, tid, t):
 
 
 @inlined
-def pass_edge(machine, edges, meters, pc, outcome, tid, t, speed, rng):
+def pass_edge(machine, edges, meters, pc, outcome, tid, t, speed, rng, rec):
     """What lies on the way behind the mark; returns when it is done."""
     if edges.event[pc, outcome] >= 0 and in_window(meters.x, t):
         meters.events[edges.event[pc, outcome]] += 1
-    t += edges.after[pc, outcome] * speed
+    t = r.through(rec, pc, outcome, e.AFTER, t, t + edges.after[pc, outcome] * speed)
     if edges.jittered[pc, outcome] > 0.0:
-        t += edges.jittered[pc, outcome] * speed * k.jitter(machine, tid, rng)
+        jittered = edges.jittered[pc, outcome] * speed * k.jitter(machine, tid, rng)
+        t = r.through(rec, pc, outcome, e.JITTERED, t, t + jittered)
+    r.event(rec, edges.event[pc, outcome], tid, t)
     return t
 
 
@@ -349,11 +361,11 @@ def is_over(x, steps, t):
 
 
 @compiled
-def run(s, g, out, edges, machine, clock, threads, meters, window, cached, probability, rng):
+def run(s, g, out, edges, machine, clock, threads, meters, window, cached, probability, rng, rec):
     """Run until the ``window`` is over, or until every thread ended.
 
     Changes all arrays in place; returns DONE, STUCK, VIOLATION, or IDLE if the faults that are waited for do
-    not come.
+    not come.  ``rec``, a Record or None, is told where the time goes; compiled for None, it is not there.
     """
     p = edges.table
     x = meters.x
@@ -387,9 +399,11 @@ def run(s, g, out, edges, machine, clock, threads, meters, window, cached, proba
         speed = machine.speed[cpu]
         tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
         limit, rival = next_key(threads, tid)
+        issued = t
         t += clock.stolen[tid]
         clock.stolen[tid] = 0.0
         pc = s[tb]
+        r.runs(rec, tid, pc, issued, t)
         while True:
             flags = edges.flags[pc]
             while flags == 0:
@@ -397,7 +411,7 @@ def run(s, g, out, edges, machine, clock, threads, meters, window, cached, proba
                 if outcome < 0:
                     break
                 steps += 1
-                t += edges.work[pc, outcome] * speed
+                t = r.through(rec, pc, outcome, e.BEFORE, t, t + edges.work[pc, outcome] * speed)
                 pc = successor(edges, pc, outcome)
                 flags = edges.flags[pc]
             if t > limit and keeps_turn(machine, clock, edges, flags, pc, cpu, t, limit):
@@ -405,9 +419,11 @@ def run(s, g, out, edges, machine, clock, threads, meters, window, cached, proba
                 known = True
                 break
             if flags & e.PREEMPT and oversubscribed and preempted(machine, threads, tid, t):
+                r.stops(rec, tid, r.CPU_WAIT, t)
                 break
             steps += 1
             issued = t
+            r.comes_to(rec, pc)
             if flags & e.PASSES:
                 outcome = 0
                 s[tb] = p[pc, c.C_SUCC]
@@ -415,13 +431,14 @@ def run(s, g, out, edges, machine, clock, threads, meters, window, cached, proba
                 choice = draw(p, pc, probability, tid, rng) if flags & e.OPEN else 0
                 outcome = execute(s, p, g, pc, tid, tb, choice, out)
                 if flags & c.FLAG_LINE:
-                    t = touch_line(p, s, pc, outcome, tb, machine, clock, cpu, t)
+                    t = touch_line(p, s, pc, outcome, tb, machine, clock, cpu, t, rec)
                     if flags & e.LOCK and x[X_MEASURING] > 0.0:
                         x[X_LOCK_WAIT] += within(x, issued, t)
                 if outcome < 0:
                     if outcome == c.VIOLATED:
                         x[X_END] = t
                         return VIOLATION
+                    r.blocks(rec, s, p, g, pc, tb, tid, t)
                     state = wait(machine, threads, meters, s, p, pc, tb, tid, t, kthread, oversubscribed)
                     if state != GOES_ON:
                         x[X_STEPS] = steps
@@ -430,23 +447,33 @@ def run(s, g, out, edges, machine, clock, threads, meters, window, cached, proba
             if flags & e.TIMED:
                 t = timed(
                     machine, clock, threads, g, p, pc, edges.kind[pc], edges.ns[pc], cpu, tid, t, out, rng,
+                    rec,
                 )  # fmt: skip
             else:
-                t += edges.ns[pc] * speed
+                t = r.spent(rec, r.WORK, t, t + edges.ns[pc] * speed)
             if flags & (e.LOCK | e.METER):
+                r.locks(rec, s, p, g, pc, tb, tid, outcome, t)
                 if flags & e.METER:
                     measure(s, p, g, pc, tb, tid, meters, cached, rng)
                 elif out[c.OUT_WOKEN] > 0:
-                    t = wake_threads(machine, threads, meters, p, s, g, out, pc, tid, t, oversubscribed)
+                    t = wake_threads(machine, threads, meters, p, s, g, out, pc, tid, t, oversubscribed, rec)
                     limit, rival = next_key(threads, tid)
-            t += edges.work[pc, outcome] * speed
+            t = r.through(rec, pc, outcome, e.BEFORE, t, t + edges.work[pc, outcome] * speed)
             if flags & e.EDGE:
                 mark = edges.mark[pc, outcome]
+                r.mark(rec, mark, tid, t)
                 if mark > 0 and pass_mark(threads, meters, window, mark, tid, t):
                     set_key(threads, tid, t)
                     break
-                t = pass_edge(machine, edges, meters, pc, outcome, tid, t, speed, rng)
+                t = pass_edge(machine, edges, meters, pc, outcome, tid, t, speed, rng, rec)
             if flags & e.SLEEP and tid != kthread:
                 go_to_sleep(machine, threads, tid, issued, t, oversubscribed)
+                r.stops(rec, tid, r.CPU_WAIT, t)
                 break
             pc = successor(edges, pc, outcome)
+
+
+@compiled
+def run_recorded(s, g, out, edges, machine, clock, threads, meters, window, cached, probability, rng, rec):
+    """`run` with a record, compiled under a name of its own: so a progress line can tell whether it was."""
+    return run(s, g, out, edges, machine, clock, threads, meters, window, cached, probability, rng, rec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +17,11 @@ from spfvar.scenario.load import Load
 from spfvar.simulate import engine as e
 from spfvar.simulate import machine as m
 from spfvar.simulate import meters as w
-from spfvar.simulate.clock import new_clock
+from spfvar.simulate.clock import Clock, new_clock
 from spfvar.simulate.edges import Edges, fold
 from spfvar.simulate.machine import Machine, build_machine, cost_table
 from spfvar.simulate.random import seeded
+from spfvar.simulate.record import Record
 from spfvar.simulate.world import World, draw_start
 
 
@@ -42,8 +44,37 @@ def seed_sequence(seed: int, index: int, scenario: str, threads: int) -> np.rand
     return np.random.SeedSequence([seed, index, threads, *scenario.encode()])
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that can begin: what `engine.run` takes, in its order but for the record, which is last."""
+
+    state: npt.NDArray[np.int32]
+    g: npt.NDArray[np.int32]
+    out: npt.NDArray[np.int32]
+    edges: Edges
+    machine: Machine
+    clock: Clock
+    threads: e.Threads
+    meters: w.Meters
+    window: w.Window
+    cached: float
+    probability: npt.NDArray[np.float64]
+    rng: npt.NDArray[np.int64]
+
+    def arguments(self, record: Record | None = None) -> tuple[Any, ...]:
+        """The arguments."""
+        return *(getattr(self, name) for name in self.__slots__), record
+
+
 def simulate(world: World, variant: Variant, profile: Profile, seeds: np.random.SeedSequence) -> Result:
     """Simulate one seed.  Raises SimulationError if the protocol breaks or the run is stuck."""
+    run = start(world, profile, seeds)
+    status = e.run(*run.arguments())
+    return result_of(run, status, world, variant)
+
+
+def start(world: World, profile: Profile, seeds: np.random.SeedSequence) -> Run:
+    """The start of a run, as its seeds draw it."""
     load, program = world.load, world.program
     rng = np.random.Generator(np.random.PCG64(seeds))
     threads = load.threads + 1
@@ -62,13 +93,17 @@ def simulate(world: World, variant: Variant, profile: Profile, seeds: np.random.
     cached = min((r.cached for r in load.regions if r.has_folios), default=1.0)
     probability = np.zeros(max(1, len(program.probabilities)))
     out = np.zeros(c.OUT_WOKEN0 + threads, dtype=np.int32)
-    status = e.run(
-        state, world.layout.g, out, edges, machine, clock, timing, meters,
-        _window(load), cached, probability, seeded(seeds, threads),
+    return Run(
+        state, world.layout.g, out, edges, machine, clock, timing, meters, _window(load), cached, probability,
+        seeded(seeds, threads),
     )  # fmt: skip
+
+
+def result_of(run: Run, status: int, world: World, variant: Variant) -> Result:
+    """What a run that is over measured.  Raises SimulationError if it broke."""
     if status != e.DONE:
-        raise SimulationError(_what_broke(status, world, variant, state))
-    return _read(meters, world, variant)
+        raise SimulationError(_what_broke(status, world, variant, run.state))
+    return _read(run.meters, world, variant)
 
 
 def what_decides(world: World, variant: Variant) -> str:

@@ -18,6 +18,7 @@ from spfvar.errors import SpfvarError
 from spfvar.mm.grace_period import gp_kthread, rcu_gp_kthread
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
+from spfvar.ops.op import Op
 from spfvar.ops.places import Field, Register
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.load import PT_SHIFT, PT_SPAN, ConcreteGroup, ConcreteRegion, Load
@@ -35,7 +36,7 @@ from spfvar.scenario.program import (
     swap_start_of,
     thread_text,
 )
-from spfvar.structs.lines import CacheLines, Memory, touched_fields
+from spfvar.structs.lines import CacheLines, LineKey, Memory, touched_fields
 
 KTHREAD = "rcu_gp_kthread"
 #: VMAs that may wait for a grace period beside those in use.
@@ -58,17 +59,28 @@ class World:
     state: Words
     compute_ns: Dict[str, float]
     prepared: dict[int, tuple[Any, Any]] = field(default_factory=dict, compare=False)
+    lines: CacheLines | None = field(default=None, compare=False)
+
+    def line_of(self, op: Op) -> LineKey:
+        """The cache line that an op touches; it has to touch one."""
+        assert op.line is not None
+        assert self.lines is not None
+        return self.lines.key(op.line.field)
 
 
 def build_world(
-    load: Load, stack: Stack, memory: Memory | None = None, costs: Dict[str, float] | None = None
+    load: Load,
+    stack: Stack,
+    memory: Memory | None = None,
+    costs: Dict[str, float] | None = None,
+    chains: bool = False,
 ) -> World:
     """Extract, lay out and link a load under a variant.  Raises StrategyError.
 
     ``memory``: where the members of structs lie, ``costs``: its own cost classes, if not as the stack's
-    variant says.
+    variant says.  ``chains``: each primitive says by which calls it was come to; results stay as they are.
     """
-    programs = extract_programs(load, stack)
+    programs = extract_programs(load, stack, chains)
     sizes = sizes_of(load, programs.values())
     automata = strengthen(lower(programs, sizes))
     layout = Layout(sizes, automata.values())
@@ -78,13 +90,16 @@ def build_world(
     state = layout.empty_state()
     _Builder(load, layout, program, state).build()
     own = stack.variant.costs if costs is None else costs
-    return World(load, layout, program, state, {**own, **compute_times(load)})
+    return World(load, layout, program, state, {**own, **compute_times(load)}, lines=lines)
 
 
-def extract_programs(load: Load, stack: Stack) -> dict[str, Automaton]:
-    """The automaton of each group's threads, and of the grace-period kthread."""
+def extract_programs(load: Load, stack: Stack, chains: bool = False) -> dict[str, Automaton]:
+    """The automaton of each group's threads, and of the grace-period kthread; ``chains`` as `build_world`."""
     automata = {
-        group.group.name: stack.automaton(group.group.name, thread_text(load, group)) for group in load.groups
+        group.group.name: stack.automaton(
+            group.group.name, thread_text(load, group), callers=chains, chains=chains
+        )
+        for group in load.groups
     }
     automata[KTHREAD] = stack.automaton(KTHREAD, gp_kthread(automata.values()) or rcu_gp_kthread)
     return automata

@@ -18,6 +18,8 @@ def test_only_the_first_run_speaks_of_compiling(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "explore_0123" / "search.run-1.py311.nbi").touch()
     assert doing("checking", "explore") == "checking"
     assert doing("simulating", "simulate") == "compiling (once), simulating"
+    assert doing("checking", "explore", "search.run") == "checking"
+    assert doing("checking", "explore", "search.other") == "compiling (once), checking"
 
 
 def test_numba_names_its_directories_so(tmp_path: Path) -> None:
@@ -27,3 +29,4 @@ def test_numba_names_its_directories_so(tmp_path: Path) -> None:
 
     assert Path(spfvar.explore.search.__file__).parent.name == "explore"
     assert Path(spfvar.simulate.engine.__file__).parent.name == "simulate"
+    assert spfvar.simulate.engine.run_recorded.__name__ == "run_recorded"  # as spfvar why asks for it

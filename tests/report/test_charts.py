@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from spfvar.comparison.metrics import METRICS
 from spfvar.report import charts
-from spfvar.report.charts import Bar, Curve, Point, ratio_chart, scaling_chart
+from spfvar.report.charts import Bar, Curve, Point, Stacked, ratio_chart, scaling_chart, stacked_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
 RATE = METRICS["faults_per_s"]
@@ -87,6 +87,33 @@ TWO = [
     Curve("one", (Point(1, 1e6, 0.9e6, 1.1e6), Point(4, 2e6, 1.9e6, 2.1e6))),
     Curve("two", (Point(1, 1e6), Point(2, math.nan), Point(4, 4e6))),
 ]
+
+
+@given(
+    st.lists(NAMES, max_size=6, unique=True).flatmap(
+        lambda names: st.lists(
+            st.builds(
+                Stacked,
+                NAMES,
+                st.tuples(*(st.tuples(st.just(name), st.floats(-10.0, 1e9)) for name in names)),
+            ),
+            max_size=4,
+        )
+    )
+)
+def test_stacked_bars_are_drawn_inside_and_named(bars: list[Stacked]) -> None:
+    """Also without parts, and with one below zero, which a later time has taken back."""
+    check(stacked_chart(bars, title="t", ident="c"), [bar.label for bar in bars])
+
+
+def test_parts_are_as_long_as_their_share_and_have_one_colour_each() -> None:
+    """The longest bar is as wide as there is room for; a part has its colour in every bar and in the legend."""
+    bars = [Stacked("a", (("x", 300.0), ("y", 100.0))), Stacked("b", (("x", 0.0), ("y", 200.0)))]
+    svg = parsed(stacked_chart(bars, title="t", ident="c"))
+    drawn = [(float(r.attrib["width"]), r.attrib["style"]) for r in svg.iter(f"{SVG}rect")]
+    parts, legend = drawn[:3], drawn[3:]
+    assert [width for width, _ in parts] == pytest.approx([354.0, 118.0, 236.0], abs=0.1)
+    assert parts[1][1] == parts[2][1] == legend[1][1] != parts[0][1] == legend[0][1]
 
 
 def test_text_from_outside_is_escaped() -> None:

@@ -79,6 +79,22 @@ def test_walks_over_folded_and_unfolded_tables_take_the_same_time_and_count_the_
         assert marks == expected_marks
 
 
+@pytest.mark.parametrize("variant", ["mmap-lock", "spf-do-fault", "per-vma-6.12"])
+def test_it_is_known_whose_time_is_on_an_edge(variant: str) -> None:
+    """The times of the folded nodes are what the edge has, part by part; so are a node's own, without flags."""
+    world = d.variant_world(variant, d.with_repeat("file", 1))
+    costs = m.cost_table(world.program.costs, PROFILE, dict(world.compute_ns))
+    whose: e.Folded = {}
+    edges = fold(world.program, costs, folded=whose)
+    parts = {e.BEFORE: edges.work, e.AFTER: edges.after, e.JITTERED: edges.jittered}
+    own = costs.ns[world.program.table[:, c.C_COST]]
+    for part, times in parts.items():
+        for node, outcome in zip(*np.nonzero(times), strict=True):
+            there = [entry for entry in whose[int(node), int(outcome)] if entry[1] == part]
+            assert sum(ns for _, _, ns in there) == pytest.approx(times[node, outcome])
+            assert all(ns == own[folded] for folded, _, ns in there)
+
+
 def test_only_nodes_that_nobody_can_see_are_skipped() -> None:
     """Every op with an effect is still some node's successor, or an entry."""
     program, costs, edges = folded("spf-do-fault")
