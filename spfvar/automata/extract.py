@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from spfvar.automata.automaton import Automaton, Node, minimise
+from spfvar.automata.weaken import stripped
 from spfvar.automata.outline import Spell, Step, spell_outcome
 from spfvar.automata.text import StrategyError as StrategyError
 from spfvar.automata.text import abandon, advance, leave, location, shown, start
@@ -104,27 +105,34 @@ class Extractor:
         self._resolve = resolve
         self._functions: dict[tuple[Any, tuple[Any, ...]], _Function] = {}
         self._active: list[tuple[Any, tuple[Any, ...]]] = []
-        self._automata: dict[tuple[str, bool, int, tuple[_Tree, ...]], Automaton] = {}
+        self._automata: dict[tuple[str, bool, bool, int, tuple[_Tree, ...]], Automaton] = {}
         #: What the primitives of all texts have to agree with.
         self.vocabulary = Vocabulary()
 
     def automaton(
-        self, name: str, text: Callable[[], Steps], callers: bool = False, keep: bool = True
+        self,
+        name: str,
+        text: Callable[[], Steps],
+        callers: bool = False,
+        keep: bool = True,
+        strong: bool = False,
     ) -> Automaton:
         """The automaton of a thread's whole text; where the text ends, the thread ends.
 
         ``callers``: each primitive says who called its function, so those of two calls stay apart.  ``keep``:
-        it is remembered, for other texts that are the same.  Raises StrategyError for a text that yields no
+        it is remembered, for other texts that are the same.  ``strong``: without orders and barriers, as
+        `spfvar.automata.weaken.strengthen` makes it later.  Raises StrategyError for a text that yields no
         op, never ends, or is not repeatable.
         """
         try:
             function = self._extract(name, text)
-            key = (name, callers, function.root, tuple(function.nodes))
+            key = (name, callers, strong, function.root, tuple(function.nodes))
             if key in self._automata:  # loads that differ in numbers only have the same automata
                 return self._automata[key]
             flat = _Flattener(self._callee, end_thread(), callers)
             entry = flat.run(function)
-            automaton = minimise(name, flat.nodes, entry)
+            nodes, entry = stripped(flat.nodes, entry) if strong else (flat.nodes, entry)
+            automaton = minimise(name, nodes, entry)
         except RecursionError:
             raise StrategyError(f"{name} is too long: its calls and branches nest too deeply") from None
         if keep:

@@ -20,7 +20,7 @@ from spfvar.ops import histories as h
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
 from spfvar.ops.orders import MB, RMB, WMB
-from spfvar.ops.places import RWSEM_WORDS, SPIN_WORDS, Field
+from spfvar.ops.places import RWSEM_WORDS, SPIN_WORDS, Field, ObjectClass
 from spfvar.transition import weak as t
 from spfvar.transition.views import I_FULL, I_GRACE, I_LOCKS, I_READERS, I_SENDS, I_SLAB, I_TREE
 
@@ -63,8 +63,14 @@ class Matters(NamedTuple):
     locks: Ints  # by lock: its number in object 0, objects, state word of who has it alone (0: none), stride
 
 
-def matters(layout: Layout, program: Program, plain: Collection[Field]) -> Matters:
-    """What matters in a run.  ``plain``: fields that some op stores to which is no atomic."""
+def matters(
+    layout: Layout, program: Program, plain: Collection[Field], recycled: Collection[ObjectClass]
+) -> Matters:
+    """What matters in a run.
+
+    ``plain``: fields that some op stores to which is no atomic; ``recycled``: classes whose memory is looked
+    at whatever it has become.
+    """
 
     def stores(op: Op) -> bool:
         return op.code not in t.LOADS and op.place is not None and op.place.field in plain
@@ -74,7 +80,7 @@ def matters(layout: Layout, program: Program, plain: Collection[Field]) -> Matte
     return Matters(
         _needed(program, layout, lambda op: op.code in t.LOADS or stores(op)),
         _needed(program, layout, stores),
-        _ahead(program, [_touched(op, layout) for op in program.ops]),
+        _ahead(program, [_touched(op, layout, recycled) for op in program.ops]),
         _ahead(program, [own for own, _ in looked]) | registers,
         _ahead(program, [told for _, told in looked]),
         _ahead(program, [_taken(op, layout) for op in program.ops]),
@@ -88,7 +94,10 @@ def matters(layout: Layout, program: Program, plain: Collection[Field]) -> Matte
     )
 
 
-def _touched(op: Op, layout: Layout) -> int:
+def _touched(op: Op, layout: Layout, recycled: Collection[ObjectClass]) -> int:
+    """The weak words that an op accesses; where memory is looked at whatever it becomes, it is stored to."""
+    if op.place is not None and op.code == c.ALLOC and op.place.field.cls in recycled:
+        return sum(_words_of(layout, one) for one in layout.weak_fields if one.cls == op.place.field.cls)
     if op.place is None or not is_weak(op):
         return 0
     return _words_of(layout, op.place.field)

@@ -56,7 +56,7 @@ def weak_of(layout: Layout, program: Program) -> Weak | None:
         np.array(constants, dtype=np.int64),
         np.array(home, dtype=np.int64),
         np.array([_node(op, layout, plain, recycled) for op in program.ops], dtype=np.int64),
-        *matters(layout, program, plain),
+        *matters(layout, program, plain, recycled),
         np.zeros(2, dtype=np.int64),
         np.zeros(len(program.ops), dtype=np.uint8),
     )

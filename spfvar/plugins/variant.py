@@ -253,10 +253,12 @@ class Stack:
             raise StrategyError(f"no patch of {self.variant.name} implements {name}")
         return steps  # type: ignore[no-any-return]
 
-    def automaton(self, name: str, text: Any, callers: bool = False, keep: bool = True) -> Automaton:
+    def automaton(
+        self, name: str, text: Any, callers: bool = False, keep: bool = True, strong: bool = False
+    ) -> Automaton:
         """Extract a thread's text under this stack (`Extractor.automaton`); errors name the variant too."""
         with self._extracting():
-            found = self._extractor.automaton(name, text, callers, keep)
+            found = self._extractor.automaton(name, text, callers, keep, strong)
             CacheLines(self.memory, touched_fields(found.ops()))  # raises for a field that no struct has
             return found
 
