@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from spfvar.automata.automaton import Automaton, Node, minimise
-from spfvar.automata.weaken import stripped
 from spfvar.automata.outline import Spell, Step, spell_outcome
 from spfvar.automata.text import StrategyError as StrategyError
 from spfvar.automata.text import abandon, advance, leave, location, shown, start
 from spfvar.automata.vocabulary import Vocabulary
+from spfvar.automata.weaken import stripped
 from spfvar.ops.op import Again, Call, CallSite, Loop, Op, Steps
 from spfvar.ops.orders import is_fence
 from spfvar.ops.primitives import end_thread

@@ -1,7 +1,7 @@
 """What of the views a thread may still look at, or pass on, node by node: the rest is forgotten.
 
-A position of a view matters only if it can still reach a thread that loads the word, and that does not know as
-much already (spfvar.transition.settle).  Here is what is known of a node, whatever the others do.
+A position of a view matters only if it can still reach a thread that loads the word, and that does not know
+as much already (spfvar.transition.settle).  Here is what is known of a node, whatever the others do.
 """
 
 from __future__ import annotations
@@ -168,7 +168,15 @@ def lock_bit(layout: Layout, field: Field) -> int:
 
 def _shared(layout: Layout) -> Ints:
     """By shared view: its number I_*, or -1; is it a past?"""
-    found = [[I_FULL, 0], [I_GRACE, 0], [I_READERS, 0], [I_FULL, 1], [I_GRACE, 1], [I_READERS, 1], [I_TREE, 0]]
+    found = [
+        [I_FULL, 0],
+        [I_GRACE, 0],
+        [I_READERS, 0],
+        [I_FULL, 1],
+        [I_GRACE, 1],
+        [I_READERS, 1],
+        [I_TREE, 0],
+    ]
     found += [[I_SLAB, 0]] * (h.S_LOCKS - h.S_SLAB)
     for field in layout.locks:
         bit = I_LOCKS + lock_bit(layout, field)
@@ -189,7 +197,7 @@ def _locks(layout: Layout) -> Ints:
 
 
 def _sure(program: Program, layout: Layout, needs: Callable[[Op], bool]) -> Ints:
-    """By node and weak field: the locks, a bit each, that are taken on every way to an op that ``needs`` it."""
+    """By node and weak field: the locks, a bit each, taken on every way to an op that ``needs`` it."""
     fields = {field: number for number, field in enumerate(layout.weak_fields)}
     width = min(len(layout.locks), _MOST_LOCKS)
     every = (1 << width) - 1

@@ -1,8 +1,9 @@
 """The canonical form of a state with weak words: what makes no difference any more is forgotten.
 
 Messages that nobody can read; and positions of views.  A position of a word matters only as long as it can
-still reach a thread that may load the word and does not know as much yet: through the thread's own barriers, or
-through what others tell it.  (Of the past, V_PAST: a thread that stores where the order of stores counts.)
+still reach a thread that may load the word and does not know as much yet: through the thread's own barriers,
+or through what others tell it.  (Of the past, V_PAST: a thread that stores where the order of stores counts.)
+A thread that takes a lock on every way to its loads counts as if it knew already what the lock will tell it.
 """
 
 from __future__ import annotations
@@ -102,11 +103,15 @@ def will_know(s, g, w, tid, x, sure):
             for i in range(w.locks[lock, 1]):
                 row = w.constants[K_SHARED] + (S_LOCKS + LOCK_ROWS * (w.locks[lock, 0] + i)) * n
                 known = position(s, row, x)
-                if w.locks[lock, 2] != 0:  # whoever has it alone tells what it has written before others get it
+                if (
+                    w.locks[lock, 2] != 0
+                ):  # whoever has it alone tells what it has written before others get it
                     owner = s[w.locks[lock, 2] + i * w.locks[lock, 3]] - 1
                     if owner >= 0 and owner != tid:
                         tv = g[c.G_T_BASE] + owner * g[c.G_T_STRIDE] + w.constants[K_VIEWS]
-                        known = max(known, position(s, tv + V_READ * n, x), position(s, tv + V_WRITTEN * n, x))
+                        known = max(
+                            known, position(s, tv + V_READ * n, x), position(s, tv + V_WRITTEN * n, x)
+                        )
                 least = min(least, known)
             most = max(most, least)
     return most
