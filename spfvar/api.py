@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from spfvar.automata.weaken import MEMORIES, Memory
 from spfvar.comparison.stats import KEY
 from spfvar.errors import InputError
 from spfvar.explore.options import MAX_STATES, Options
@@ -113,8 +114,9 @@ def check(
     *variants: str,
     races: Sequence[str] = (),
     twins: bool = False,
+    memory: Memory = "sc",
     max_states: int = MAX_STATES,
-    memory: int | None = None,
+    max_memory: int | None = None,
     seconds: float = math.inf,
     every: bool = False,
     walk: int = 0,
@@ -127,24 +129,29 @@ def check(
 
     Returns a frame, one row per variant and race: verdict ("safe", "violation", "incomplete"), property,
     states, transitions, depth, seconds, why, vacuous, token, and trace (a `spfvar.explore.trace.Trace`, or
-    None); with ``twins`` also twin and expected.  ``every``: all violated properties, a row each.
-    ``max_states``, and if given ``memory`` (bytes) and ``seconds``, bound each search.  ``walk``: so many
-    random walks of ``seed`` instead, whose verdict is never "safe".  ``counts``: threads by actor.
+    None); with ``twins`` also twin and expected.  ``memory``: "sc", or "lkmm" for the kernel's memory model
+    (docs/weak-memory.md).  ``every``: all violated properties, a row each.  ``max_states``, and if given
+    ``max_memory`` (bytes) and ``seconds``, bound each search.  ``walk``: so many random walks of ``seed``
+    instead, whose verdict is never "safe".  ``counts``: threads by actor.  Raises InputError for what makes
+    no sense.
 
     >>> import spfvar  # doctest: +SKIP
     >>> spfvar.check("spf-do-fault", races=["munmap-file"])  # doctest: +SKIP
+    >>> spfvar.check("per-vma-6.12", races=["mprotect"], memory="lkmm")  # doctest: +SKIP
     """
+    if memory not in MEMORIES:
+        raise InputError(f"{memory!r} is no memory model", key="memory", expected=", ".join(MEMORIES))
     registry = load_registry(plugins)
     names = list(variants) if twins else usable(registry, variants)
     cases, stacks = runnable(make_cases(registry, catalogue.races(), names, races, twins, counts), registry)
     _warn(registry)
     options: Options | WalkOptions = Options(
-        max_states=max_states, max_bytes=memory, seconds=seconds, first=not every
+        max_states=max_states, max_bytes=max_memory, seconds=seconds, first=not every
     )
     if walk:
         options = WalkOptions(walk, LONGEST, seconds, seed, not every)
     rows = []
-    for result in run_checks(cases, options, jobs, stacks=stacks):
+    for result in run_checks(cases, options, jobs, stacks=stacks, memory=memory):
         entry = result.as_dict()
         for hidden in ("trace", "what", "more"):
             entry.pop(hidden, None)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import spfvar
+from spfvar.automata.weaken import MEMORIES
+from spfvar.errors import InputError
 from spfvar.explore.trace import Trace
 
 PLUGIN = str(Path(__file__).parent / "explore" / "broken.py")
@@ -34,3 +38,13 @@ def test_walks_and_larger_scopes() -> None:
     assert list(frame["verdict"]) == ["incomplete"]
     assert list(frame["race"]) == ["munmap-file,fault=2"]
     assert list(frame["walks"]) == [200]
+
+
+def test_the_kernels_memory_model_can_be_asked_for() -> None:
+    """V6's missing acquire breaks under it only; a model that does not exist is named."""
+    frames = [
+        spfvar.check("v6-acquire@per-vma-6.6", races=["userfault"], memory=memory) for memory in MEMORIES
+    ]
+    assert [list(frame["verdict"]) for frame in frames] == [["safe"], ["violation"]]
+    with pytest.raises(InputError, match="'tso' is no memory model"):
+        spfvar.check("mmap-lock", memory="tso")

@@ -16,6 +16,7 @@ from spfvar.automata.outline import Spell, Step, spell_outcome
 from spfvar.automata.text import StrategyError as StrategyError
 from spfvar.automata.text import abandon, advance, leave, location, shown, start
 from spfvar.automata.vocabulary import Vocabulary
+from spfvar.automata.weaken import stripped
 from spfvar.ops.op import Again, Call, CallSite, Loop, Op, Steps
 from spfvar.ops.orders import is_fence
 from spfvar.ops.primitives import end_thread
@@ -104,28 +105,30 @@ class Extractor:
         self._resolve = resolve
         self._functions: dict[tuple[Any, tuple[Any, ...]], _Function] = {}
         self._active: list[tuple[Any, tuple[Any, ...]]] = []
-        self._automata: dict[tuple[str, bool, bool, int, tuple[_Tree, ...]], Automaton] = {}
+        self._automata: dict[tuple[str, bool, bool, bool, int, tuple[_Tree, ...]], Automaton] = {}
         #: What the primitives of all texts have to agree with.
         self.vocabulary = Vocabulary()
 
     def automaton(
         self, name: str, text: Callable[[], Steps], callers: bool = False, keep: bool = True,
-        chains: bool = False,
+        chains: bool = False, strong: bool = False,
     ) -> Automaton:  # fmt: skip
         """The automaton of a thread's whole text; where the text ends, the thread ends.
 
         ``callers``: each primitive says who called its function, so those of two calls stay apart; with
         ``chains``, who called that one, and so on.  ``keep``: it is remembered, for other texts that are the
-        same.  Raises StrategyError for a text that yields no op, never ends, or is not repeatable.
+        same.  ``strong``: without orders and barriers, as `spfvar.automata.weaken.strengthen` makes it later.
+        Raises StrategyError for a text that yields no op, never ends, or is not repeatable.
         """
         try:
             function = self._extract(name, text)
-            key = (name, callers, chains, function.root, tuple(function.nodes))
+            key = (name, callers, chains, strong, function.root, tuple(function.nodes))
             if key in self._automata:  # loads that differ in numbers only have the same automata
                 return self._automata[key]
             flat = _Flattener(self._callee, end_thread(), callers, chains)
             entry = flat.run(function)
-            automaton = minimise(name, flat.nodes, entry)
+            nodes, entry = stripped(flat.nodes, entry) if strong else (flat.nodes, entry)
+            automaton = minimise(name, nodes, entry)
         except RecursionError:
             raise StrategyError(f"{name} is too long: its calls and branches nest too deeply") from None
         if keep:

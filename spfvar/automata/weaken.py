@@ -6,7 +6,7 @@ under sequential consistency its automaton is the one of a text that says nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -39,19 +39,26 @@ def strengthen(automata: Mapping[str, Automaton]) -> dict[str, Automaton]:
 def _strong(automaton: Automaton) -> Automaton:
     if not any(op.order for op in automaton.ops()):
         return automaton
-    nodes = [
-        Node(replace(node.op, order="") if node.op.order else node.op, node.successors)
-        for node in automaton.nodes
-    ]
-    dropped = [is_fence(node.op) and node.op.cost == "free" for node in automaton.nodes]
+    return minimise(automaton.name, *stripped(automaton.nodes, 0))
+
+
+def stripped(nodes: Sequence[Node], entry: int) -> tuple[list[Node], int]:
+    """Nodes without orders and barriers, which are to be minimised, and the entry."""
+    dropped = [is_fence(node.op) and node.op.cost == "free" for node in nodes]
 
     def behind(number: int) -> int:
         while dropped[number]:
             number = nodes[number].successors[0]
         return number
 
-    kept = [Node(node.op, tuple(behind(number) for number in node.successors)) for node in nodes]
-    return minimise(automaton.name, kept, behind(0))
+    kept = [
+        Node(
+            replace(node.op, order="") if node.op.order else node.op,
+            tuple(behind(number) for number in node.successors),
+        )
+        for node in nodes
+    ]
+    return kept, behind(entry)
 
 
 def unordered(automaton: Automaton) -> Automaton:

@@ -179,7 +179,8 @@ class Ground:
                 self._lowered.clear()
                 self._plots.clear()
             text = actor_text(race, race.actor[number])
-            self._texts[key] = _known_of(self._stack.automaton(race.actor[number].name, text, keep=False))
+            name, strong = race.actor[number].name, self._model == "sc"
+            self._texts[key] = _known_of(self._stack.automaton(name, text, keep=False, strong=strong))
         return self._texts[key]
 
     def _kthread(self, texts: Mapping[str, _Text]) -> _Text | None:

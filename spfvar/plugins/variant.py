@@ -258,11 +258,12 @@ class Stack:
         return steps  # type: ignore[no-any-return]
 
     def automaton(
-        self, name: str, text: Any, callers: bool = False, keep: bool = True, chains: bool = False
-    ) -> Automaton:
+        self, name: str, text: Any, callers: bool = False, keep: bool = True, chains: bool = False,
+        strong: bool = False,
+    ) -> Automaton:  # fmt: skip
         """Extract a thread's text under this stack (`Extractor.automaton`); errors name the variant too."""
         with self._extracting():
-            found = self._extractor.automaton(name, text, callers, keep, chains)
+            found = self._extractor.automaton(name, text, callers, keep, chains, strong)
             CacheLines(self.memory, touched_fields(found.ops()))  # raises for a field that no struct has
             return found
 

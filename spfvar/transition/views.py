@@ -49,6 +49,15 @@ N_PLACE: Final = 7
 N_LOAD: Final = 8  # 1: a load of a weak word
 NODE_COLUMNS: Final = 9
 
+# --- what a thread may take something from, or do: bits of ``taken`` ---------------------------------------
+I_FULL: Final = 0  # S_FULL, and so on
+I_GRACE: Final = 1
+I_READERS: Final = 2
+I_TREE: Final = 3
+I_SLAB: Final = 4
+I_SENDS: Final = 5  # it may interrupt other CPUs, which is a full barrier there
+I_LOCKS: Final = 6  # from here on, the fields of locks, and of strong words with orders
+
 SEEN_UNORDERED: Final = 0
 SEEN_FULL: Final = 1
 
@@ -59,8 +68,16 @@ class Weak(NamedTuple):
     constants: Any  # K_*
     home: Any  # by weak word, the state word that holds the newest value
     nodes: Any  # (nodes, NODE_COLUMNS)
-    ahead: Any  # by node: weak words that the thread may still load, or store in any order, a bit each
-    rows: Any  # by node: views of registers that somebody may still look at, a bit each; -1: and all others
+    loads: Any  # what of views still matters, by node: spfvar.explore.matters.Matters
+    stores: Any
+    touched: Any
+    own: Any
+    told: Any
+    taken: Any
+    shared: Any  # and by shared view
+    sure: Any
+    field: Any
+    locks: Any
     seen: Any  # SEEN_*: 1 + the first node where that was noted
     stale: Any  # by node: did a load there ever return a message that was not the newest?
 

@@ -1,0 +1,302 @@
+"""What of the views a thread may still look at, or pass on, node by node: the rest is forgotten.
+
+A position of a view matters only if it can still reach a thread that loads the word, and that does not know
+as much already (spfvar.transition.settle).  Here is what is known of a node, whatever the others do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from spfvar.automata.layout import Layout, is_weak
+from spfvar.automata.link import Program
+from spfvar.explore.registers import live_at
+from spfvar.ops import codes as c
+from spfvar.ops import histories as h
+from spfvar.ops import objects as o
+from spfvar.ops.op import Op
+from spfvar.ops.orders import MB, RMB, WMB
+from spfvar.ops.places import RWSEM_WORDS, SPIN_WORDS, Field, ObjectClass
+from spfvar.transition import weak as t
+from spfvar.transition.views import I_FULL, I_GRACE, I_LOCKS, I_READERS, I_SENDS, I_SLAB, I_TREE
+
+Ints = npt.NDArray[np.int64]
+
+LOCKING: Final = (c.DOWN_READ, c.DOWN_READ_TRYLOCK, c.DOWN_WRITE, c.LOCK, c.TRYLOCK, c.RANGE_LOCK,
+                  c.RANGE_TRYLOCK, c.RANGE_WAIT)  # fmt: skip
+UNLOCKING: Final = (c.UP_READ, c.UP_WRITE, c.DOWNGRADE_WRITE, c.UNLOCK, c.RANGE_UNLOCK, c.RANGE_DOWNGRADE)
+#: Ops that are full barriers besides what they do, or may be.
+_FULL: Final = (
+    c.RCU_GP_START, c.RCU_GP_WAIT, c.IRQ_ENABLE, c.IPI_SEND, c.IPI_WAIT, c.SYNC_START, c.SYNC_WAIT,
+    c.SRCU_READ_LOCK, c.SRCU_READ_UNLOCK,
+)  # fmt: skip
+#: What a full barrier looks at, of which a part comes back to the thread itself.
+_ALL: Final = 1 << h.V_READ | 1 << h.V_WRITTEN | 1 << h.V_SENT | 1 << h.V_PAST
+#: Orders that pass nothing on.
+_SILENT: Final = ("", "acquire", "value", "cut", "unordered", "quiet", "plain")
+
+
+_MOST_LOCKS: Final = 62 - I_LOCKS
+#: Which word of a lock has the number of the thread that has it alone, + 1, by the lock's width.
+_OWNER: Final = {RWSEM_WORDS: 1, SPIN_WORDS: 0}
+
+
+class Matters(NamedTuple):
+    """By node, what its thread may still do with views: a bit for each word, or row, or shared view.
+
+    And, by shared view, its number among those (-1: it always matters), and whether it is a past.
+    """
+
+    loads: Ints  # weak words of which it matters how much the thread knows: it loads, or stores
+    stores: Ints  # weak words that it stores to where the order of stores counts
+    touched: Ints  # weak words that it accesses, atomically or not
+    own: Ints  # views whose positions may still come to matter to the thread itself
+    told: Ints  # views whose positions it may still pass on
+    taken: Ints  # shared views that it may still take something from (I_*); I_SENDS: it may interrupt others
+    shared: Ints
+    sure: Ints  # by node and weak field: the locks that it takes before it looks at one of the field's words
+    field: Ints  # by weak word, the number of its field
+    locks: Ints  # by lock: its number in object 0, objects, state word of who has it alone (0: none), stride
+
+
+def matters(
+    layout: Layout, program: Program, plain: Collection[Field], recycled: Collection[ObjectClass]
+) -> Matters:
+    """What matters in a run.
+
+    ``plain``: fields that some op stores to which is no atomic; ``recycled``: classes whose memory is looked
+    at whatever it has become.
+    """
+
+    def stores(op: Op) -> bool:
+        return op.code not in t.LOADS and op.place is not None and op.place.field in plain
+
+    looked = [_looked_at(op) for op in program.ops]
+    registers = _registers(layout, program)
+    return Matters(
+        _needed(program, layout, lambda op: op.code in t.LOADS or stores(op)),
+        _needed(program, layout, stores),
+        _ahead(program, [_touched(op, layout, recycled) for op in program.ops]),
+        _ahead(program, [own for own, _ in looked]) | registers,
+        _ahead(program, [told for _, told in looked]),
+        _ahead(program, [_taken(op, layout) for op in program.ops]),
+        _shared(layout),
+        _sure(program, layout, lambda op: op.code in t.LOADS or stores(op)),
+        np.array(
+            [n for n, field in enumerate(layout.weak_fields) for _ in range(layout.sizes.count(field.cls))],
+            dtype=np.int64,
+        ),
+        _locks(layout),
+    )
+
+
+def _touched(op: Op, layout: Layout, recycled: Collection[ObjectClass]) -> int:
+    """The weak words that an op accesses; where memory is looked at whatever it becomes, it is stored to."""
+    if op.place is not None and op.code == c.ALLOC and op.place.field.cls in recycled:
+        return sum(_words_of(layout, one) for one in layout.weak_fields if one.cls == op.place.field.cls)
+    if op.place is None or not is_weak(op):
+        return 0
+    return _words_of(layout, op.place.field)
+
+
+def _words_of(layout: Layout, field: Field) -> int:
+    """A bit for each word of a weak field."""
+    return ((1 << layout.sizes.count(field.cls)) - 1) << layout.weak_number(field)
+
+
+def _looked_at(op: Op) -> tuple[int, int]:
+    """The views that an op looks at, registers' apart: for the thread itself, and to pass them on.
+
+    What a thread has written it knows.
+    """
+    own = told = 0
+    if is_weak(op):
+        own |= 1 << h.V_FLOOR
+        if op.code not in t.LOADS:
+            own |= 1 << h.V_BRANCHED | 1 << h.V_PAST
+            told |= 1 << h.V_SENT | 1 << h.V_PAST
+    if op.code in _FULL or op.order in ("full", MB):
+        own |= _ALL
+        told |= _ALL
+    elif op.order == RMB:
+        own |= 1 << h.V_READ
+    elif op.order == WMB:
+        told |= 1 << h.V_WRITTEN
+    elif op.order not in _SILENT:
+        own |= 1 << h.V_READ
+        told |= _ALL
+    if op.code in UNLOCKING:
+        own |= 1 << h.V_READ
+        told |= _ALL
+    if op.code in (c.RCU_READ_UNLOCK, c.TREE_STORE, c.FREE):
+        told |= _ALL
+    if op.code in LOCKING:
+        own |= 1 << h.V_UNLOCKED | 1 << h.V_UNLOCKED_STORES
+        told |= 1 << h.V_UNLOCKED_STORES
+    return own, told
+
+
+def _taken(op: Op, layout: Layout) -> int:
+    """The shared views that an op takes something from."""
+    found = 0
+    if op.code in _FULL or op.order in ("full", MB):
+        found |= 1 << I_FULL
+    if op.code == c.IPI_SEND:
+        found |= 1 << I_SENDS
+    if op.code in (c.RCU_READ_LOCK, c.IRQ_DISABLE):
+        found |= 1 << I_GRACE
+    if op.code in (c.RCU_GP_WAIT, c.SYNC_START, c.SYNC_WAIT):
+        found |= 1 << I_READERS
+    if op.code == c.FIND_VMA:
+        found |= 1 << I_TREE
+    if op.code == c.ALLOC:
+        found |= 1 << I_SLAB
+    on_lock = op.code in LOCKING or c.LOAD <= op.code <= c.STORE_REF
+    if op.place is not None and on_lock and op.place.field in layout.locks:
+        found |= 1 << I_LOCKS + lock_bit(layout, op.place.field)
+    return found
+
+
+def lock_bit(layout: Layout, field: Field) -> int:
+    """The number of a lock's field, or of a strong word's with an order; the last number is shared."""
+    return min(list(layout.locks).index(field), _MOST_LOCKS - 1)
+
+
+def _shared(layout: Layout) -> Ints:
+    """By shared view: its number I_*, or -1; is it a past?"""
+    found = [
+        [I_FULL, 0],
+        [I_GRACE, 0],
+        [I_READERS, 0],
+        [I_FULL, 1],
+        [I_GRACE, 1],
+        [I_READERS, 1],
+        [I_TREE, 0],
+    ]
+    found += [[I_SLAB, 0]] * (h.S_LOCKS - h.S_SLAB)
+    for field in layout.locks:
+        bit = I_LOCKS + lock_bit(layout, field)
+        found += [[bit, 0], [bit, 0], [bit, 1]] * layout.sizes.count(field.cls)
+    found += [[-1, 0]] * (layout.shared_rows - len(found))
+    return np.array(found, dtype=np.int64)
+
+
+def _locks(layout: Layout) -> Ints:
+    """By lock: see `Matters.locks`.  A folio's is taken and released by primitives that tell nobody."""
+    found = []
+    for field, first in list(layout.locks.items())[:_MOST_LOCKS]:
+        owner = 0
+        if field.width in _OWNER and field.cls != o.FOLIO:
+            owner = layout.word(field) + _OWNER[field.width]
+        found.append([first, layout.sizes.count(field.cls), owner, layout.class_stride[field.cls]])
+    return np.array(found, dtype=np.int64).reshape(-1, 4)
+
+
+def _sure(program: Program, layout: Layout, needs: Callable[[Op], bool]) -> Ints:
+    """By node and weak field: the locks, a bit each, taken on every way to an op that ``needs`` it."""
+    fields = {field: number for number, field in enumerate(layout.weak_fields)}
+    width = min(len(layout.locks), _MOST_LOCKS)
+    every = (1 << width) - 1
+    spread = sum(1 << width * number for number in range(len(fields)))  # a lock's bit in each field's part
+    gains = [
+        every << width * fields[op.place.field] if op.place is not None and is_weak(op) and needs(op) else 0
+        for op in program.ops
+    ]
+    edges = []
+    for op, row in zip(program.ops, program.table.tolist(), strict=True):
+        taken = 0
+        if op.place is not None and op.place.field in layout.locks and op.order != "unordered":
+            number = list(layout.locks).index(op.place.field)
+            taken = spread << number if op.code in LOCKING[:5] and number < width else 0
+        tries = op.code in (c.TRYLOCK, c.DOWN_READ_TRYLOCK) or (op.code == c.DOWN_WRITE and op.imm != 0)
+        successors = row[c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES]
+        edges.append(
+            [(there, taken if n == 1 or not tries else 0) for n, there in enumerate(successors) if there >= 0]
+        )
+    found = [every * spread] * len(gains)
+    changed = True
+    while changed:
+        changed = False
+        for node in range(len(found) - 1, -1, -1):
+            ahead = every * spread
+            for there, taken in edges[node]:
+                ahead &= found[there] | taken
+            ahead &= ~gains[node]
+            changed = changed or ahead != found[node]
+            found[node] = ahead
+    return np.array(
+        [[one >> width * number & every for number in range(len(fields))] for one in found], dtype=np.int64
+    ).reshape(len(found), -1)
+
+
+def _registers(layout: Layout, program: Program) -> Ints:
+    """By node: the views of registers that are still read, a bit each."""
+    live = live_at(program.table, int(layout.g[c.G_R_ADDR]))
+    rows = [(layout.registers[register], row) for register, row in layout.viewed.items()]
+    return np.array(
+        [sum(1 << row for slot, row in rows if registers >> slot & 1) for registers in live], dtype=np.int64
+    )
+
+
+def _needed(program: Program, layout: Layout, needs: Callable[[Op], bool]) -> Ints:
+    """By node: the weak words, a bit each, that an op ahead ``needs``.
+
+    Not if it is behind an atomic of the thread's on the same object, which has read the newest message.
+    """
+    fields = {field: number for number, field in enumerate(layout.weak_fields)}
+    registers = {register: number + 1 for number, register in enumerate(layout.registers)}
+    width = len(registers) + 1  # bits of a field: what is looked at through some register, and through each
+    some = sum(1 << width * number for number in fields.values())
+    gains, losses, renamed = [], [], []
+    for op in program.ops:
+        gain = loss = 0
+        if op.place is not None and is_weak(op):
+            bit = 1 << width * fields[op.place.field] + registers[op.place.register]
+            atomic = op.code not in t.LOADS and op.code not in t.STORES
+            gain, loss = (bit, 0) if needs(op) else (0, bit if atomic else 0)
+        gains.append(gain)
+        losses.append(loss)
+        renamed.append(registers[op.dst] if op.dst is not None and op.dst in registers else 0)
+    needed = list(gains)
+    successors = [
+        [there for there in row if there >= 0]
+        for row in program.table[:, c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES].tolist()
+    ]
+    changed = True
+    while changed:
+        changed = False
+        for node in range(len(needed) - 1, -1, -1):
+            ahead = 0
+            for there in successors[node]:
+                ahead |= needed[there]
+            if renamed[node]:  # before, it was whatever another register led to
+                through = ahead & some << renamed[node]
+                ahead = ahead & ~through | through >> renamed[node]
+            found = needed[node] | gains[node] | ahead & ~losses[node]
+            changed = changed or found != needed[node]
+            needed[node] = found
+    masks = []
+    for found in needed:
+        mask = 0
+        for field, number in fields.items():
+            if found >> width * number & ((1 << width) - 1):
+                mask |= _words_of(layout, field)
+        masks.append(mask)
+    return np.array(masks, dtype=np.int64)
+
+
+def _ahead(program: Program, own: Sequence[int]) -> Ints:
+    """By node: the union of a set of its own and of those of all nodes behind it."""
+    found = np.array(own, dtype=np.int64)
+    successors = program.table[:, c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES]
+    while True:
+        before = found.copy()
+        for column in successors.T:
+            there = column >= 0
+            found[there] |= found[column[there]]
+        if (before == found).all():
+            return found
