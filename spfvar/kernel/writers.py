@@ -134,8 +134,9 @@ UNCOMPARED: Final[Mapping[str, str]] = {
 _WRITERS = {writer.name: writer for writer in WRITERS}
 
 
-def _texts(compared: Compared) -> Iterator[Text]:
-    """The texts of a call, any of which it may be."""
+def writer_texts(call: str) -> Iterator[Text]:
+    """The texts of a marked call, any of which it may be."""
+    compared = CALLS[call]
     for name in compared.writers:
         writer = _WRITERS[name]
         place = writer.near or writer.far or Facts(writer.vmas[-1].name)
@@ -158,4 +159,4 @@ class WriterTexts:
         if key not in self._stacks:
             either = dict.fromkeys(compared.either, _EACH)
             self._stacks[key] = Marked(self._variant, either, compared.repeated)
-        return [self._stacks[key].automaton(call, text) for text in _texts(compared)]
+        return [self._stacks[key].automaton(call, text) for text in writer_texts(call)]
