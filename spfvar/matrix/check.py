@@ -19,7 +19,7 @@ from spfvar.explore.walk import WalkOptions
 from spfvar.explore.walked import judge_walks
 from spfvar.explore.world import build_race, extract_race
 from spfvar.matrix.cases import Case
-from spfvar.matrix.kept import KeptVerdicts
+from spfvar.matrix.kept_verdicts import KeptVerdicts
 from spfvar.plugins.registry import Problem, Registry
 from spfvar.plugins.variant import Stack, Stacks
 from spfvar.store.database import Store

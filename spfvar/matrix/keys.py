@@ -12,29 +12,26 @@ import ast
 import hashlib
 import inspect
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from functools import cache
-from importlib import import_module, resources
+from importlib import import_module, metadata, resources
 from importlib.resources.abc import Traversable
 from importlib.util import resolve_name
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import numba
 import numpy as np
 
-from spfvar.explore.options import Options
-from spfvar.explore.walk import WalkOptions
-from spfvar.matrix.cases import Case
 from spfvar.matrix.plan import CellSpec, Plan
 from spfvar.plugins.variant import CORE, Variant
-from spfvar.scenario.race import race_hash
 from spfvar.store.database import key_of
 
-#: Parts that are above the results: what they do with them is none of the results' business.
-PRESENTATION: Final = frozenset(
-    {"api", "cli", "conformance", "diagnosis", "report", "review", "scaffold", "testing"}
-)
+#: Parts that no run and no verdict comes from: they present it, or ask another question.
+OUTSIDE: Final = frozenset(
+    {
+        "api", "cli", "conformance", "coverage", "csource", "diagnosis", "draft", "export", "kernel",
+        "litmus", "report", "review", "scaffold", "testing", "validation",
+    }
+)  # fmt: skip
 #: Where shipped texts are, which have digests of their own; and lists of things that are keys themselves.
 _OWN: Final = ("spfvar.variants", "spfvar.twins")
 _TEXTS: Final = (".py", ".toml")
@@ -43,7 +40,8 @@ _TEXTS: Final = (".py", ".toml")
 @cache
 def code_digest() -> str:
     """Of the model's text, and of the libraries that compute with it."""
-    digest = hashlib.sha256(f"numpy {np.__version__} numba {numba.__version__}\n".encode())
+    libraries = f"numpy {np.__version__} numba {metadata.version('numba')}\n"
+    digest = hashlib.sha256(libraries.encode())
     for part in (*_below(resources.files("spfvar"), top=True), *_below(resources.files("spfvar.layouts"))):
         digest.update(part.name.encode())
         digest.update(part.read_bytes())
@@ -53,7 +51,7 @@ def code_digest() -> str:
 def _below(folder: Traversable, top: bool = False) -> Iterator[Traversable]:
     """The texts in a folder, in one order everywhere."""
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if top and entry.name.removesuffix(".py") in PRESENTATION:
+        if top and entry.name.removesuffix(".py") in OUTSIDE:
             continue
         if entry.is_dir():
             yield from _below(entry)
@@ -146,21 +144,3 @@ def run_key(plan: Plan, cell: CellSpec, program: str, index: int) -> str:
     profile = plan.profile.model_dump(mode="json")
     seeds = [plan.seed, index, cell.load.scenario, cell.load.threads]
     return key_of("run", code_digest(), program, profile, seeds)
-
-
-def verdict_key(case: Case, memory: str, options: Options | WalkOptions, program: str = "") -> str:
-    """Of a verdict on a design's text, or on a ``program`` that was extracted; "" if there is no text."""
-    text = program or text_digest(case.variant)
-    if not text:
-        return ""
-    names = [case.variant.name, case.race_name]
-    return key_of("verdict", code_digest(), text, names, race_hash(case.race), memory, _bounds(options))
-
-
-def _bounds(options: Options | WalkOptions) -> dict[str, Any]:
-    """What decides a search that no bound of time or memory ended."""
-    asked = asdict(options)
-    kind = type(options).__name__
-    return {name: value for name, value in asked.items() if name not in ("seconds", "max_bytes")} | {
-        "of": kind
-    }

@@ -10,7 +10,7 @@ from threading import Event, Lock
 from spfvar.automata.extract import StrategyError
 from spfvar.cpus import available_cpus
 from spfvar.errors import InputError
-from spfvar.matrix.kept import KeptRuns
+from spfvar.matrix.kept_runs import KeptRuns
 from spfvar.matrix.plan import CellSpec, Plan
 from spfvar.matrix.samples import Failure, Sample, Samples, gather, place_of
 from spfvar.plugins.variant import Stack, Stacks

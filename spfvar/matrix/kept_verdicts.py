@@ -1,7 +1,4 @@
-"""Runs and verdicts in the store: looked up before anything is computed, kept as soon as it is.
-
-So what was interrupted goes on where it stopped, and what two commands have in common is computed once.
-"""
+"""Verdicts in the store: looked up before anything is searched, kept as soon as they are."""
 
 from __future__ import annotations
 
@@ -18,60 +15,30 @@ from spfvar.explore.verdict import INCOMPLETE, Verdict
 from spfvar.explore.walk import WalkOptions
 from spfvar.explore.world import RaceWorld
 from spfvar.matrix.cases import Case
-from spfvar.matrix.keys import program_key, run_key, verdict_key
-from spfvar.matrix.plan import CellSpec, Plan
-from spfvar.simulate.runner import Result
-from spfvar.store.database import Store
+from spfvar.matrix.keys import code_digest, text_digest
+from spfvar.scenario.race import race_hash
+from spfvar.store.database import Store, key_of
 
-#: Kinds of entries.
-RUN: Final = "run"
-PROGRAM: Final = "program"
+#: The kind of entries.
 VERDICT: Final = "verdict"
 
 
-class KeptRuns:
-    """The runs of a plan."""
-
-    def __init__(self, store: Store | None, plan: Plan) -> None:
-        self._store = store
-        self._plan = plan
-
-    def all_of(self, cell: CellSpec) -> list[Result] | None:
-        """The runs with every seed of a shipped design's cell, if all of them were kept."""
-        key = program_key(cell) if self._store is not None else ""
-        program = self._store.get(key) if self._store is not None and key else None
-        if program is None:
-            return None
-        results = []
-        for index in range(self._plan.seeds):
-            found = self.one(cell, program, index)
-            if found is None:
-                return None
-            results.append(found)
-        return results
-
-    def link(self, cell: CellSpec, program: str) -> None:
-        """Remember the digest of a shipped design's program."""
-        key = program_key(cell) if self._store is not None else ""
-        if self._store is not None and key:
-            self._store.put(key, PROGRAM, _label(cell), program)
-
-    def one(self, cell: CellSpec, program: str, index: int) -> Result | None:
-        """A program's run with one of the plan's seeds."""
-        if self._store is None:
-            return None
-        found = self._store.get(run_key(self._plan, cell, program, index))
-        return None if found is None else Result(**found)
-
-    def keep(self, cell: CellSpec, program: str, index: int, result: Result) -> None:
-        """Keep it."""
-        if self._store is not None:
-            self._store.put(run_key(self._plan, cell, program, index), RUN, _label(cell), asdict(result))
+def verdict_key(case: Case, memory: str, options: Options | WalkOptions, program: str = "") -> str:
+    """Of a verdict on a design's text, or on a ``program`` that was extracted; "" if there is no text."""
+    text = program or text_digest(case.variant)
+    if not text:
+        return ""
+    names = [case.variant.name, case.race_name]
+    return key_of("verdict", code_digest(), text, names, race_hash(case.race), memory, _bounds(options))
 
 
-def _label(cell: CellSpec) -> str:
-    axes = "".join(f" {name}={value}" for name, value in cell.axes.items())
-    return f"{cell.variant.name} {cell.load.scenario}{axes}"
+def _bounds(options: Options | WalkOptions) -> dict[str, Any]:
+    """What decides a search that no bound of time or memory ended."""
+    asked = asdict(options)
+    kind = type(options).__name__
+    return {name: value for name, value in asked.items() if name not in ("seconds", "max_bytes")} | {
+        "of": kind
+    }
 
 
 class KeptVerdicts:

@@ -1,0 +1,63 @@
+"""Runs in the store: looked up before anything is simulated, kept as soon as they are.
+
+So what was interrupted goes on where it stopped, and what two commands have in common is computed once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Final
+
+from spfvar.matrix.keys import program_key, run_key
+from spfvar.matrix.plan import CellSpec, Plan
+from spfvar.simulate.runner import Result
+from spfvar.store.database import Store
+
+#: Kinds of entries.
+RUN: Final = "run"
+PROGRAM: Final = "program"
+
+
+class KeptRuns:
+    """The runs of a plan."""
+
+    def __init__(self, store: Store | None, plan: Plan) -> None:
+        self._store = store
+        self._plan = plan
+
+    def all_of(self, cell: CellSpec) -> list[Result] | None:
+        """The runs with every seed of a shipped design's cell, if all of them were kept."""
+        key = program_key(cell) if self._store is not None else ""
+        program = self._store.get(key) if self._store is not None and key else None
+        if program is None:
+            return None
+        results = []
+        for index in range(self._plan.seeds):
+            found = self.one(cell, program, index)
+            if found is None:
+                return None
+            results.append(found)
+        return results
+
+    def link(self, cell: CellSpec, program: str) -> None:
+        """Remember the digest of a shipped design's program."""
+        key = program_key(cell) if self._store is not None else ""
+        if self._store is not None and key:
+            self._store.put(key, PROGRAM, _label(cell), program)
+
+    def one(self, cell: CellSpec, program: str, index: int) -> Result | None:
+        """A program's run with one of the plan's seeds."""
+        if self._store is None:
+            return None
+        found = self._store.get(run_key(self._plan, cell, program, index))
+        return None if found is None else Result(**found)
+
+    def keep(self, cell: CellSpec, program: str, index: int, result: Result) -> None:
+        """Keep it."""
+        if self._store is not None:
+            self._store.put(run_key(self._plan, cell, program, index), RUN, _label(cell), asdict(result))
+
+
+def _label(cell: CellSpec) -> str:
+    axes = "".join(f" {name}={value}" for name, value in cell.axes.items())
+    return f"{cell.variant.name} {cell.load.scenario}{axes}"

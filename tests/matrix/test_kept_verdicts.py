@@ -1,0 +1,88 @@
+"""Kept verdicts are the computed ones, traces and all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from spfvar.explore.options import Options
+from spfvar.explore.verdict import INCOMPLETE
+from spfvar.explore.walk import WalkOptions
+from spfvar.matrix import catalogue
+from spfvar.matrix.cases import Case, make_cases
+from spfvar.matrix.check import run_checks
+from spfvar.matrix.kept_verdicts import verdict_key
+from spfvar.plugins.registry import load_registry
+from spfvar.store.database import Store
+
+REGISTRY = load_registry()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(tmp_path / "results.sqlite")
+    yield made
+    assert made.trouble == ""
+    made.close()
+
+
+def cases(*names: str, race: str = "munmap-file", twins: bool = False) -> list[Case]:
+    return make_cases(REGISTRY, catalogue.races(), names, [] if twins else [race], twins)
+
+
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A list that grows by one for each search."""
+    found: list[int] = []
+    module = import_module("spfvar.matrix.check")
+    judge = module.judge
+
+    def counted(*arguments: object) -> object:
+        found.append(1)
+        return judge(*arguments)
+
+    monkeypatch.setattr(module, "judge", counted)
+    return found
+
+
+def test_kept_verdicts_are_the_computed_ones(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With traces, tokens and causes; safe ones, and both of a twin."""
+    wanted = [*cases("mmap-lock"), *cases("f1@mmap-lock", twins=True)]
+    first = run_checks(wanted, Options(), store=store)
+    counted = searches(monkeypatch)
+    second = run_checks(wanted, Options(), store=store)
+    assert counted == []
+    assert [one.verdict for one in second] == [one.verdict for one in first]
+    assert any(one.verdict.findings and one.verdict.findings[0].trace.steps for one in second)
+
+
+def test_a_bound_that_another_machine_would_not_meet_is_not_kept(store: Store) -> None:
+    """A search that time ended is searched again; one that the number of states ended is the same everywhere."""
+    case = cases("mmap-lock", race="three-faults-munmap")
+    [one] = run_checks(case, Options(seconds=0.0), store=store)
+    assert one.verdict.verdict == INCOMPLETE
+    assert store.kinds() == []
+    [two] = run_checks(case, Options(max_states=10), store=store)
+    assert two.verdict.verdict == INCOMPLETE
+    [kind] = store.kinds()
+    assert kind.kind == "verdict"
+
+
+def test_another_search_is_another_key() -> None:
+    """Bounds, reductions, walks and their seeds, memory models, races and designs; not how long one may take."""
+    [case], [race], [variant] = cases("mmap-lock"), cases("mmap-lock", race="munmap-anon"), cases("spf-anon")
+    keys = [
+        verdict_key(case, "sc", Options()),
+        verdict_key(case, "lkmm", Options()),
+        verdict_key(race, "sc", Options()),
+        verdict_key(variant, "sc", Options()),
+        verdict_key(case, "sc", Options.plain()),
+        verdict_key(case, "sc", Options(max_states=5)),
+        verdict_key(case, "sc", WalkOptions(10)),
+        verdict_key(case, "sc", WalkOptions(10, seed=2)),
+        verdict_key(case, "sc", Options(), "a program"),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert verdict_key(case, "sc", Options(seconds=5.0)) == keys[0]
