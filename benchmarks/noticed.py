@@ -14,6 +14,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from spfvar.csource.audit import Auditor, Tree, audit_with
 from spfvar.csource.units import units_for
@@ -22,7 +23,7 @@ from spfvar.kernel.conform import Recording, Text
 from spfvar.kernel.fixtures import release_of, shipped
 from spfvar.kernel.texts import Way
 from spfvar.plugins.registry import Registry, load_registry
-from spfvar.plugins.variant import Twin, Variant
+from spfvar.plugins.variant import Variant
 
 
 @dataclass(frozen=True)
@@ -47,37 +48,45 @@ def paths(variant: Variant, recording: Recording) -> set[int]:
     return {number for number, (word, _) in enumerate(recording.words) if isinstance(text.read(word), Way)}
 
 
-def differences(variant: Variant, release: str, tree: str) -> set[tuple[str, str, str]]:
+def differences(auditor: Auditor, variant: Variant, release: str) -> set[tuple[str, str, str]]:
     """What the audit finds, with every exception taken as it is: function, direction, letter."""
-    words, units = words_for(release), units_for(release)
-    auditor = Auditor(variant, Tree(tree, words, units), words, units)
-    found = audit_with(auditor, variant.name, release, units, needed=False)
+    found = audit_with(auditor, variant.name, release, units_for(release), needed=False)
     missing = {(function, "not compared", "") for function in found.untold}
     return missing | {(one.function, one.direction, one.letter) for one in found.differences}
 
 
-def twins(registry: Registry, design: str) -> list[Twin]:
-    """A design's twins that break something on any machine: barriers do not show here."""
+def twins(registry: Registry, design: str, patterns: Sequence[str] = ("*",)) -> list[str]:
+    """A design's twins, controls too; not those of weak memory, for barriers do not show here."""
     return [
-        twin for twin in registry.twins.values() if twin.fixed == design and twin.prop and twin.memory == "sc"
+        name
+        for name, twin in registry.twins.items()
+        if twin.fixed == design
+        and twin.memory == "sc"
+        and any(fnmatchcase(name, pattern) for pattern in patterns)
     ]
 
 
-def rows(registry: Registry, design: str, release: str, tree: str | None) -> Iterator[Row]:
+def rows(
+    registry: Registry, design: str, release: str, tree: str | None, patterns: Sequence[str] = ("*",)
+) -> Iterator[Row]:
     """A row for each twin of a design, beside a release's recording and a tree."""
     recorded = release_of(release)
     recording = shipped(recorded) if recorded is not None else None
     fixed = registry.any_variant(design)
     before = paths(fixed, recording) if recording is not None else set()
-    known = differences(fixed, release, tree) if tree is not None else set()
-    for twin in twins(registry, design):
-        variant = registry.any_variant(twin.name)
+    auditor = None
+    if tree is not None:
+        words_of, units = words_for(release), units_for(release)
+        auditor = Auditor(fixed, Tree(tree, words_of, units), words_of, units)
+    known = differences(auditor, fixed, release) if auditor is not None else set()
+    for name in twins(registry, design, patterns):
+        variant = registry.any_variant(name)
         words = len(before - paths(variant, recording)) if recording is not None else None
         functions = None
-        if tree is not None:
-            more = differences(variant, release, tree) - known
+        if auditor is not None:
+            more = differences(auditor.of(variant), variant, release) - known
             functions = tuple(sorted({function for function, _, _ in more}))
-        yield Row(design, twin.name, twin.bug, words, functions)
+        yield Row(design, name, registry.twins[name].bug, words, functions)
 
 
 def line(row: Row) -> str:
@@ -105,10 +114,12 @@ def main() -> None:
     parser.add_argument(
         "--design", nargs="+", action="append", required=True, metavar=("VARIANT RELEASE", "TREE")
     )
+    parser.add_argument("--twin", action="append", metavar="PATTERN", help="only twins of such names")
+    given = parser.parse_args()
     registry = load_registry(())
     found = []
-    for design, release, *tree in parser.parse_args().design:
-        for row in rows(registry, design, release, tree[0] if tree else None):
+    for design, release, *tree in given.design:
+        for row in rows(registry, design, release, tree[0] if tree else None, given.twin or ("*",)):
             found.append(row)
             print(line(row))
             sys.stdout.flush()

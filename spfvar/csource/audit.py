@@ -199,6 +199,13 @@ class Auditor:
             tuple[Unit, frozenset[Exemption]], tuple[Nfa | None, frozenset[Exemption]]
         ] = {}
 
+    def of(self, variant: Variant) -> Auditor:
+        """The same tree beside another design's texts."""
+        other = copy(self)
+        other.texts = Texts(variant, self._words, self._units.opaque)
+        other._text_graphs = {}
+        return other
+
     def on(self, tree: Tree, units: Units | None = None) -> Auditor:
         """The same texts beside another tree, or with other exceptions."""
         other = copy(self)
