@@ -24,7 +24,7 @@ on_option = click.option(
     "--on",
     "base",
     metavar="VARIANT",
-    help="Stack the patch on that variant's.  [default: the unpatched kernel]",
+    help="Stack the patch on that variant's, or on a series' stack.  [default: the unpatched kernel]",
 )
 
 

@@ -11,6 +11,7 @@ from spfvar.ops.op import Steps
 from spfvar.plugins.lineage import lineage
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.series import posted_name
+from spfvar.plugins.todos import is_draft, todos_of
 from spfvar.plugins.variant import Stack, Variant
 from spfvar.report.dot import dot
 from spfvar.report.protocol import Section, call_named, own_sections, sections
@@ -35,6 +36,8 @@ def asked(faults: Sequence[str], writers: Sequence[str]) -> list[Asked]:
 def variant_lines(variant: Variant, registry: Registry) -> list[str]:
     """A variant: where it comes from, its patches in order, what it counts, and its protocol in short."""
     lines = [f"{variant.name}: {variant.title}", f"kernel: {variant.kernel}", f"source: {variant.source}"]
+    if is_draft(variant):
+        lines.append(f"DRAFT: from {variant.draft or 'no patch'}, TODOs: {len(todos_of(variant))}")
     lines += list(_family(variant, registry))
     if variant.description:
         lines += ["", variant.description]

@@ -64,6 +64,44 @@ def test_a_written_package_is_installed_and_passes_its_tests(tmp_path: Path) -> 
     assert "MyIdea: Counts write faults" in shown.stdout
 
 
+PATCH = """From: A. Developer <a@example.org>
+Subject: [PATCH] mm: a shared fault waits
+
+---
+diff --git a/mm/memory.c b/mm/memory.c
+--- a/mm/memory.c
++++ b/mm/memory.c
+@@ -100,3 +100,4 @@ vm_fault_t finish_fault(struct vm_fault *vmf)
+ \tint x;
++\tfrobnicate(vmf);
+ \tnext(vmf);
+ \tlast(vmf);
+"""
+
+
+def test_a_drafted_variant_can_be_checked_and_compared_and_is_told_to_be_a_draft(tmp_path: Path) -> None:
+    """At once, with its TODO; check-plugin counts it, and the report's first line says DRAFT."""
+    (tmp_path / "1.patch").write_text(PATCH)
+    printed = new(tmp_path, "variant", "my-idea", "--from-patch", "1.patch", "--on", "mmap-lock")
+    assert "TODO line 10: frobnicate(vmf); (statement)" in printed
+    assert "wrote my_idea.py\nNext:\n" in printed
+    checked = spfvar("check my-idea --plugin my_idea.py --race munmap-file", tmp_path)
+    assert checked.returncode == 0, checked.stdout
+    compared = spfvar("compare my-idea --plugin my_idea.py --scenario pft --threads 2 --seeds 1", tmp_path)
+    assert compared.returncode == 0, compared.stderr
+    counted = spfvar("check-plugin my_idea.py --check finished", tmp_path)
+    assert counted.returncode == 1
+    assert "TODO: frobnicate(vmf)" in counted.stdout
+    assert "drafted from 1.patch, with 1 TODO" in counted.stdout
+    line = "report my-idea --plugin my_idea.py --scenario pft --threads 2 --seeds 1 --race munmap-file"
+    report = spfvar(f"{line} --generated 0 --short", tmp_path)
+    assert report.stdout.startswith("DRAFT with 1 TODO. SIMULATED review of my-idea")
+    assert "DRAFT:    drafted from 1.patch, 1 TODO" in report.stdout
+    again = spfvar("new variant my-idea --from-patch 1.patch", tmp_path)
+    assert (again.returncode, again.stdout.count("wrote")) == (2, 0)
+    assert "is there already, so nothing was written" in again.stderr
+
+
 def test_a_written_scenario_and_a_written_race_run(tmp_path: Path) -> None:
     """They are found by their names, in the folder that they were written to."""
     new(tmp_path, "scenario", "my-load")
@@ -88,6 +126,12 @@ def test_a_written_scenario_and_a_written_race_run(tmp_path: Path) -> None:
         (["variant", "json"], "json cannot be its module"),
         (["variant", "taken"], "taken.py: is there already, so nothing was written"),
         (["race", "my-race", "--directory", "taken.py"], "taken.py: --directory: is no directory"),
+        (["variant", "my-idea", "--from-patch", "taken.py"], "there is no patch here: no diff was found"),
+        (["variant", "my-idea", "--from-patch", "gone.patch"], "gone.patch: cannot read"),
+        (
+            ["variant", "my-idea", "--from-patch", "x", "--on", "spf@230"],
+            "spf has no patch 230; expected 1 to 37",
+        ),
     ],
 )
 def test_bad_input_gets_one_message_and_writes_nothing(

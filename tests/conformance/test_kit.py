@@ -41,6 +41,7 @@ def check(folder: Path, text: str, names: list[str]) -> dict[str, Result]:
         ("", f'{GOOD}, events=(Event("e", "reason", ""),)', "documented", "event e is not explained", "a doc"),
         ("class P:\n    @hookimpl\n    def mmap(self):\n        yield work('x')\n", f"{GOOD}, (P,)",
          "documented", "patch P has no docstring", "what it changes"),
+        ("", f'{GOOD}, draft="1.patch"', "finished", "drafted from 1.patch, with 0 TODOs", "delete draft="),
         ("class P:\n    '''D.'''\n    @hookimpl\n    def do_falt(self, vmf):\n        yield work('x')\n",
          f"{GOOD}, (P,)", "hooks", "P implements do_falt, which is no hook point", "did you mean do_fault?"),
         ("class P:\n    '''D.'''\n    @hookimpl\n    def do_fault(self, pte):\n        yield work('x')\n",

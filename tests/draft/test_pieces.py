@@ -32,7 +32,7 @@ def blocks(draw: st.DrawFn, depth: int = 0) -> list[str]:
 @st.composite
 def functions(draw: st.DrawFn) -> list[tuple[str, list[tuple[str, str]]]]:
     """Functions, of each its name and its body's lines with the sign that a diff gives them."""
-    found = []
+    found: list[tuple[str, list[tuple[str, str]]]] = []
     for _ in range(draw(st.integers(1, 3))):
         name = f"{draw(NAMES)}_{len(found)}"
         found.append((name, [(draw(st.sampled_from(" +-")), line) for line in draw(blocks())]))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from spfvar.draft.code import Line, rendered
 from spfvar.draft.sketch import Part, Sketch
-from tests.draft.made import hunk, sketched
+from spfvar.plugins.registry import sample_texts
+from spfvar.plugins.variant import Stack
+from tests.draft.made import drafted, hunk, loaded, patch_of, sketched
 from tests.draft.posted import posted
 
 
@@ -198,3 +202,15 @@ def test_posted_patches_have_no_more_todos_than_are_documented(number: int, todo
 
     [patch] = load_patches(str(posted(number)))
     assert sketch(patch, REGISTRY[f"spf@{number - 1}"]).count("TODO") == todos
+
+
+def test_a_loop_has_any_number_of_passes_and_ends(tmp_path: Path) -> None:
+    """Its text can be extracted: the open test comes round again."""
+    body = " \tint x;\n \n+\twhile (more(vmf)) {\n+\t\tsmp_rmb();\n+\t\tstep(vmf);\n+\t}\n \tnext(vmf);"
+    made = sketched(hunk("vm_fault_t finish_fault(struct vm_fault *vmf)", body))
+    assert only(made)[:1] == ['yield loop("line_15")']
+    assert '    yield again("line_15")' in only(made)
+    drafted([patch_of(hunk("vm_fault_t finish_fault(struct vm_fault *vmf)", body))], tmp_path)
+    stack = Stack(loaded(tmp_path))
+    ops = [op for name, text in sample_texts() for op in stack.automaton(name, text).ops()]
+    assert any(op.name == "TODO: step(vmf)" for op in ops)

@@ -41,6 +41,17 @@ def test_it_begins_with_simulated_and_never_votes(which: str, form: str) -> None
     assert not re.search(r"(?i)\b(fixes|acked|cc):(\s|$)", text)
 
 
+@pytest.mark.parametrize(("todos", "said"), [(0, "DRAFT with 0 TODOs. "), (3, "DRAFT with 3 TODOs. ")])
+def test_a_draft_says_so_before_everything_else(todos: int, said: str) -> None:
+    """In the first line and in the verdict, with how much is to be done; in both lengths."""
+    plain = review()
+    found = replace(plain, variant=replace(plain.variant, draft="1.patch", todos=todos))
+    for text in (render_mail(found), render_short(found)):
+        assert text.startswith(f"{said}SIMULATED")
+        assert "DRAFT:    drafted from 1.patch, " in text
+    assert "DRAFT" not in render_mail(plain)
+
+
 @pytest.mark.parametrize("which", REVIEWS)
 def test_the_short_form_fits_into_25_lines_with_verdict_limits_and_command(which: str) -> None:
     """What is left out is the end of lists, never the verdict, the fine print or how to make it again."""
