@@ -64,5 +64,9 @@ def _times(reason: Reason, mine: Breakdown, other: Breakdown) -> LoadTimes:
     found = differences(mine.faults, other.faults)
     told = worth_telling(found, mine.faults, other.faults)[:TOLD]
     return LoadTimes(
-        reason.scenario, mine.threads, ratio(mine, other), (bar_of(other), bar_of(mine)), tuple(told)
+        reason.scenario,
+        int(reason.axes["threads"]),
+        ratio(mine, other),
+        (bar_of(other), bar_of(mine)),
+        tuple(told),
     )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +22,7 @@ from spfvar.simulate.recorded import Recorded
 from spfvar.simulate.runner import Result, SimulationError, seed_sequence, simulate
 from spfvar.simulate.world import build_world
 from tests.stacks import stack
-from tests.timing.recordings import PROFILE, REGISTRY, churn, finite, reading_on, recorded
+from tests.timing.recordings import PROFILE, REGISTRY, churn, digest, finite, reading_on, recorded
 from tests.transition import driver as d
 
 #: One of each kind of protocol: a rwsem, a sequence count, locks per VMA, a count per VMA, ranges, own tables.
@@ -110,6 +114,15 @@ def test_the_same_seed_gives_the_same_record() -> None:
     for name, one, two in zip(r.Record._fields, first.record, again.record, strict=True):
         np.testing.assert_array_equal(one, two, err_msg=name)
     assert not np.array_equal(first.record.totals, other.record.totals)
+
+
+def test_the_uncompiled_engine_records_the_same() -> None:
+    """The same functions as plain Python: to the byte, in every array."""
+    answer = subprocess.run(
+        [sys.executable, "-m", "tests.timing.recordings"], cwd=Path(__file__).parents[2], text=True, check=True,
+        capture_output=True, env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+    )  # fmt: skip
+    assert answer.stdout.split() == [digest()]
 
 
 def test_locks_are_taken_as_often_as_they_are_released() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -62,3 +63,16 @@ def churn(variant: str, threads: int = 6, passes: int = 12) -> Recorded:
 def broken_down(variant: str, threads: int = 6) -> Breakdown:
     """Its breakdown."""
     return break_down(churn(variant, threads))
+
+
+def digest() -> str:
+    """Of every array of the record of a small run with a timeline."""
+    found = hashlib.sha256()
+    run = recorded("spf-do-fault", finite(3, 2, 3, shared=True), window=(0.0, 20_000.0), events=2000)
+    for array in run.record:
+        found.update(array.tobytes())
+    return found.hexdigest()
+
+
+if __name__ == "__main__":
+    print(digest())
