@@ -7,11 +7,12 @@ threads, which one in order it was, after how many seconds of one core's time; o
 race is like that was written for it.  A bug may break another property first, in a race that the fixed design
 survives: that is said, and the hunt goes on.
 
-The hunt is that of ``spfvar hunt TWIN --against FIXED --size 4 --actors 2,3 --seed 1``; with ``--alone``,
-that without ``--against``.  Every twin is hunted by one process, which learns once what the statements of a
-fixed design come by: the first twin of a design takes up to half a minute longer than the others.  FILE has
-the rows of twins that are done: they are not hunted again.  It belongs to the options; another hunt's is
-refused.
+The races are those of ``spfvar hunt TWIN --against FIXED --size 4 --actors 2,3 --seed 1``, in the order of
+spfvar.hunt.grow; with ``--alone``, those without ``--against``, in that of the seed.  A twin that takes the
+kernel's memory model is hunted under it.  Every twin is hunted by one process, which learns once what the
+statements of a fixed design come by: the first twin of a design takes up to half a minute longer than the
+others.  FILE has the rows of twins that are done: they are not hunted again.  It belongs to the options;
+another hunt's is refused.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from spfvar.atomic import write_atomically
+from spfvar.automata.weaken import Memory
 from spfvar.explore.explore import explore
 from spfvar.explore.world import build_race
 from spfvar.hunt.focus import Focus, Reach
@@ -151,7 +153,7 @@ def hunt(name: str, plan: Plan, alone: bool) -> Row:
     began, races = time.process_time(), 0
     causes: set[Cause] = set()
     others: set[str] = set()
-    hunter = Hunter(stack, BOUNDS if alone else QUICK)
+    hunter = Hunter(stack, BOUNDS if alone else QUICK, model=twin.memory)
 
     def go_on() -> bool:
         return time.process_time() - began <= plan.seconds
@@ -164,12 +166,12 @@ def hunt(name: str, plan: Plan, alone: bool) -> Row:
         races += 1
         cause, race = outcome.cause, outcome.race
         if cause is not None and race is not None:
-            if cause.property == twin.prop and not _breaks(race, fixed.stack):
+            if cause.property == twin.prop and not _breaks(race, fixed.stack, twin.memory):
                 spent = time.process_time() - began
                 return Row(
                     name, twin.prop, races, spent, outcome.group, _needs(race), tuple(sorted(others)), written
                 )
-            if cause not in causes and not _breaks(race, fixed.stack):
+            if cause not in causes and not _breaks(race, fixed.stack, twin.memory):
                 others.add(cause.property)
             causes.add(cause)
     spent = time.process_time() - began
@@ -181,8 +183,8 @@ def _needs(race: Race) -> tuple[int, int]:
     return sum(actor.count * len(actor.program) for actor in race.actor), race.threads
 
 
-def _breaks(race: Race, stack: Stack) -> bool:
-    world = build_race(race, stack)
+def _breaks(race: Race, stack: Stack, model: Memory) -> bool:
+    world = build_race(race, stack, model)
     return cause_of(world, explore(world, BOUNDS)) is not None
 
 
