@@ -28,7 +28,7 @@ Text = Callable[[], Steps]
 
 #: What the VMAs of a process are.
 _EACH: Final = (VmaFacts(), VmaFacts(anonymous=False), VmaFacts(anonymous=False, shared=True))
-_REGISTERED: Final = VmaFacts(userfault=True, write_protects=True)
+_REGISTERED: Final = VmaFacts(userfault=True, write_protects=True, neighbours=True)
 
 
 @dataclass(frozen=True, slots=True)
