@@ -139,9 +139,7 @@ def join(
     ``bits`` are numbers of resources that are known already, and gets those that are new.
     """
     every = list(pieces.values())
-    masks = _masks(every, bits)
-    if VIEWS in bits and _tell_each_other(world):
-        masks &= ~(1 << bits[VIEWS])
+    masks = _masks(every, bits, _tell_each_other(world))
     runs = np.concatenate([piece.runs for piece in every])
     firsts = np.cumsum([0, *(len(piece.forgotten) for piece in every[:-1])])
     dying = [piece.dying[:-1] + first for piece, first in zip(every, firsts.tolist(), strict=True)]
@@ -184,15 +182,21 @@ def _tell_each_other(world: RaceWorld) -> bool:
     return sum(threads[name] for name in {*weak, *senders}) <= 2
 
 
-def _masks(pieces: Sequence[Piece], bits: dict[Hashable, int]) -> Ints:
-    """All masks, each resource of all pieces with the same bit; a bit of its own as long as there are any."""
+def _masks(pieces: Sequence[Piece], bits: dict[Hashable, int], views_apart: bool) -> Ints:
+    """All masks, each resource of all pieces with the same bit; a bit of its own as long as there are any.
+
+    ``views_apart``: that two ops change what threads know is no conflict.
+    """
     resources = dict.fromkeys(resource for piece in pieces for resource in piece.resources)
     if sum(resource not in bits for resource in resources) + len(bits) > REST:
         bits = {}
     for resource in resources:
         if resource not in bits and len(bits) < REST:
             bits[resource] = len(bits)
-    return np.ascontiguousarray(np.vstack([piece.masks_with(bits) for piece in pieces]))
+    masks = np.ascontiguousarray(np.vstack([piece.masks_with(bits) for piece in pieces]))
+    if views_apart and VIEWS in bits:
+        masks &= ~(1 << bits[VIEWS])
+    return masks
 
 
 def _programs(world: RaceWorld) -> list[str]:
