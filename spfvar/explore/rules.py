@@ -19,7 +19,6 @@ from spfvar.explore.footprints import (
     EVERYTHING,
     QUEUEING,
     REST,
-    VIEWS,
     WAITING,
     conflicts,
     deferred_by,
@@ -32,7 +31,6 @@ from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
 from spfvar.ops.op import Op
 from spfvar.ops.places import RANGE_WORDS, RWSEM_WORDS, SPIN_WORDS, ObjectClass
-from spfvar.transition.views import I_SENDS
 
 Ints = npt.NDArray[np.int64]
 _SUCCESSORS = slice(c.C_SUCC, c.C_SUCC + c.MAX_OUTCOMES)
@@ -139,7 +137,7 @@ def join(
     ``bits`` are numbers of resources that are known already, and gets those that are new.
     """
     every = list(pieces.values())
-    masks = _masks(every, bits, _tell_each_other(world))
+    masks = _masks(every, bits)
     runs = np.concatenate([piece.runs for piece in every])
     firsts = np.cumsum([0, *(len(piece.forgotten) for piece in every[:-1])])
     dying = [piece.dying[:-1] + first for piece, first in zip(every, firsts.tolist(), strict=True)]
@@ -168,35 +166,15 @@ def join(
     return Followed(rules, _dead_words(world, pieces) if options.forget else [])
 
 
-def _tell_each_other(world: RaceWorld) -> bool:
-    """Do no more than two threads access weak words, and interrupt other CPUs?
-
-    Then an interrupt commutes with all that changes what a thread knows: both know behind it what either knew
-    before, and nobody else's knowledge makes a difference.
-    """
-    if world.weak is None:
-        return False
-    weak = [name for name, first in world.program.entry.items() if world.weak.touched[first]]
-    senders = [name for name, first in world.program.entry.items() if world.weak.taken[first] >> I_SENDS & 1]
-    threads = Counter(_programs(world))
-    return sum(threads[name] for name in {*weak, *senders}) <= 2
-
-
-def _masks(pieces: Sequence[Piece], bits: dict[Hashable, int], views_apart: bool) -> Ints:
-    """All masks, each resource of all pieces with the same bit; a bit of its own as long as there are any.
-
-    ``views_apart``: that two ops change what threads know is no conflict.
-    """
+def _masks(pieces: Sequence[Piece], bits: dict[Hashable, int]) -> Ints:
+    """All masks, each resource of all pieces with the same bit; a bit of its own as long as there are any."""
     resources = dict.fromkeys(resource for piece in pieces for resource in piece.resources)
     if sum(resource not in bits for resource in resources) + len(bits) > REST:
         bits = {}
     for resource in resources:
         if resource not in bits and len(bits) < REST:
             bits[resource] = len(bits)
-    masks = np.ascontiguousarray(np.vstack([piece.masks_with(bits) for piece in pieces]))
-    if views_apart and VIEWS in bits:
-        masks &= ~(1 << bits[VIEWS])
-    return masks
+    return np.ascontiguousarray(np.vstack([piece.masks_with(bits) for piece in pieces]))
 
 
 def _programs(world: RaceWorld) -> list[str]:
