@@ -19,7 +19,6 @@ from spfvar.explore.footprints import (
     EVERYTHING,
     QUEUEING,
     REST,
-    VIEWS,
     WAITING,
     conflicts,
     deferred_by,
@@ -32,7 +31,6 @@ from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
 from spfvar.ops.op import Op
 from spfvar.ops.places import RANGE_WORDS, RWSEM_WORDS, SPIN_WORDS, ObjectClass
-from spfvar.transition.views import I_SENDS
 
 Ints = npt.NDArray[np.int64]
 _SUCCESSORS = slice(c.C_SUCC, c.C_SUCC + c.MAX_OUTCOMES)
@@ -140,8 +138,6 @@ def join(
     """
     every = list(pieces.values())
     masks = _masks(every, bits)
-    if VIEWS in bits and _tell_each_other(world):
-        masks &= ~(1 << bits[VIEWS])
     runs = np.concatenate([piece.runs for piece in every])
     firsts = np.cumsum([0, *(len(piece.forgotten) for piece in every[:-1])])
     dying = [piece.dying[:-1] + first for piece, first in zip(every, firsts.tolist(), strict=True)]
@@ -168,20 +164,6 @@ def join(
         world.weak,
     )
     return Followed(rules, _dead_words(world, pieces) if options.forget else [])
-
-
-def _tell_each_other(world: RaceWorld) -> bool:
-    """Do no more than two threads access weak words, and interrupt other CPUs?
-
-    Then an interrupt commutes with all that changes what a thread knows: both know behind it what either knew
-    before, and nobody else's knowledge makes a difference.
-    """
-    if world.weak is None:
-        return False
-    weak = [name for name, first in world.program.entry.items() if world.weak.touched[first]]
-    senders = [name for name, first in world.program.entry.items() if world.weak.taken[first] >> I_SENDS & 1]
-    threads = Counter(_programs(world))
-    return sum(threads[name] for name in {*weak, *senders}) <= 2
 
 
 def _masks(pieces: Sequence[Piece], bits: dict[Hashable, int]) -> Ints:

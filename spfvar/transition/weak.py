@@ -463,7 +463,6 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted):
     elif op == c.RCU_GP_WAIT:
         end_grace(s, w, tv, w.constants[K_SHARED] + S_READERS * n)
     elif op == c.IPI_SEND:
-        full_fence(s, w, tv)
         for other in range(g[c.G_THREADS]):
             full_fence(s, w, g[c.G_T_BASE] + other * g[c.G_T_STRIDE] + w.constants[K_VIEWS])
         full_fence(s, w, tv)
