@@ -1,7 +1,8 @@
 """What a primitive costs: cache lines, shared servers of the kernel, core-local work.
 
 A cache line is a server: a toucher waits until the line is free, then for its transfer from the
-last owner.  Locks that no protocol step can block under (zone lock, LRU lock, memory channel) are
+last owner.  Where a socket has several clusters, each with a cache of its own, a line that comes to one of them
+serves everybody who waits there before it leaves: a visit.  Locks that no protocol step can block under (zone lock, LRU lock, memory channel) are
 servers too: first come, first served, with a known time of service.
 """
 
@@ -19,19 +20,23 @@ from spfvar.transition.jit import inlined
 UNOWNED: Final = -1
 CPUS_PER_WORD: Final = 62  # of a sharer set
 MEMORY_BACKLOG: Final = 20.0  # pages by which a memory channel may lag before it delays anybody
+VISITED: Final = 1024  # lines for which visits are kept at once
 SHORT_BACKLOG: Final = 5.0  # up to here the order of the pages is not looked at
 
 
 class Clock(NamedTuple):
     """The timed state beside the logical one.
 
-    By cache line: ``owner`` CPU, ``free`` time, ``sharers`` bit sets (read-shared lines only).  By socket:
+    By cache line: ``owner`` CPU, ``free`` time, ``visits``, ``sharers`` bit sets (read-shared lines only).  By socket:
     the zone lock, the LRU lock, the memory channel.  By CPU: pages in the per-CPU list, the LRU batch,
     the memcg stock.  By thread: ``stolen`` time owed to interrupts.
     """
 
     owner: Any
     free: Any
+    visits: Any  # its row of ``leaves``; 0: nobody of two clusters ever waited for it
+    leaves: Any  # (VISITED, clusters): when the line leaves each cluster; row 1 is of ``charge``
+    rows: Any  # (1,): the row given last
     sharers: Any
     zone_free: Any
     zone_owner: Any
@@ -54,6 +59,9 @@ def new_clock(
     return Clock(
         np.full(lines, UNOWNED, dtype=np.int16),
         np.zeros(lines),
+        np.zeros(lines if par[m.P_VISITS] > 0.0 else 1, dtype=np.int16),
+        np.zeros((VISITED if par[m.P_VISITS] > 0.0 else 1, int(machine.cluster.max()) + 1)),
+        np.array([1]),
         np.zeros((max(read_lines, 1), -(-cpus // CPUS_PER_WORD)), dtype=np.int64),
         np.zeros(nodes),
         np.full(nodes, UNOWNED, dtype=np.int64),
@@ -86,8 +94,41 @@ def transfer(machine, owner, cpu, waited):
 
 
 @inlined
+def join(machine, clock, row, cpu, t, free):
+    """When a line is had that comes to the CPU's cluster, or is there, and has others to go to; or -1.
+
+    Who asks before the line leaves has it a transfer within the cluster later than the last who asked there.
+    """
+    leaves = clock.leaves[row, machine.cluster[cpu]]
+    if leaves <= t or leaves >= free or free <= t:
+        return -1.0
+    had = leaves + machine.latency[1]
+    clock.leaves[row, machine.cluster[cpu]] = had
+    return had
+
+
+@inlined
+def note_visit(machine, clock, line, owner, cpu, start, t, had):
+    """The line comes to the CPU's cluster; visits are kept once somebody has waited for it to leave another."""
+    row = clock.visits[line]
+    if row == 0:
+        there, here = machine.cluster[owner], machine.cluster[cpu]
+        if start <= t or there == here or clock.rows[0] + 1 >= VISITED:
+            return
+        clock.rows[0] += 1
+        row = clock.rows[0]
+        clock.visits[line] = row
+        clock.leaves[row, there] = start
+    clock.leaves[row, machine.cluster[cpu]] = had
+
+
+@inlined
 def write_line(machine, clock, line, cpu, t):
     """A read-modify-write: when the CPU owns the line."""
+    visits = machine.parameters[m.P_VISITS] > 0.0
+    had = -1.0
+    if visits and clock.visits[line] > 0:
+        had = join(machine, clock, clock.visits[line], cpu, t, clock.free[line])
     start = max(t, clock.free[line])
     owner = clock.owner[line]
     cost = transfer(machine, owner, cpu, start - t)
@@ -103,6 +144,11 @@ def write_line(machine, clock, line, cpu, t):
         if shared and owner == cpu:
             cost = machine.latency[2]  # the copies have to be invalidated
         clock.sharers[line, cpu // CPUS_PER_WORD] = 1 << (cpu % CPUS_PER_WORD)
+    if had > 0.0:
+        clock.free[line] += machine.latency[1]
+        return had
+    if visits and owner >= 0:
+        note_visit(machine, clock, line, owner, cpu, start, t, start + cost)
     clock.owner[line] = cpu
     clock.free[line] = start + cost
     return start + cost
@@ -117,6 +163,8 @@ def store_behind(machine, clock, line, busy, owned, t):
     line gets the expected time, so nothing is drawn.
     """
     par = machine.parameters
+    if owned < busy:  # it joined a visit; who waits elsewhere does not come between
+        return
     cost = owned - busy
     late = par[m.P_LATE_STORE] * min(busy - t, par[m.P_GROWTH_LIMIT] * cost)
     clock.free[line] = owned + min(late, cost)
@@ -132,6 +180,11 @@ def read_line(machine, clock, line, cpu, t):
     owner = clock.owner[line]
     cost = transfer(machine, owner, cpu, start - t)
     clock.sharers[line, cpu // CPUS_PER_WORD] |= bit
+    if machine.parameters[m.P_VISITS] > 0.0 and clock.visits[line] > 0:
+        had = join(machine, clock, clock.visits[line], cpu, t, clock.free[line])
+        if had > 0.0:
+            clock.free[line] += machine.latency[1] * machine.parameters[m.P_READ_HOLD]
+            return had
     if owner >= 0 and owner != cpu:
         clock.free[line] = start + cost * machine.parameters[m.P_READ_HOLD]
     return start + cost
@@ -178,11 +231,20 @@ def charge(machine, clock, cpu, t):
     clock.stock[cpu] -= 1.0
     while clock.stock[cpu] < 0.0:
         clock.stock[cpu] += machine.parameters[m.P_MEMCG_PAGES]
+        visits = machine.parameters[m.P_VISITS] > 0.0
+        if visits:
+            had = join(machine, clock, 1, cpu, t, clock.charge[0])
+            if had > 0.0:
+                clock.charge[0] += machine.latency[1]
+                t = had
+                continue
         start = max(t, clock.charge[0])
         cost = transfer(machine, int(clock.charge[1]), cpu, start - t)
         clock.charge[0] = start + cost
         clock.charge[1] = cpu
         t = start + cost
+        if visits:
+            clock.leaves[1, machine.cluster[cpu]] = t
     return t
 
 
