@@ -152,7 +152,7 @@ def refit(name: str, model: Model) -> None:
 def rounded(raw: dict[str, Any]) -> dict[str, Any]:
     """A profile's tables with four digits behind the point."""
     return {
-        table: {key: round(value, 4) for key, value in figures.items()}
+        table: {key: round(float(value), 4) for key, value in figures.items()}
         for table, figures in raw.items()
         if table in ("latency_ns", "queue", "kernel", "cost_ns")
     }

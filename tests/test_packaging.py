@@ -35,7 +35,7 @@ def test_a_wheel_carries_variants_scenarios_races_and_hardware(tmp_path: Path) -
         "print(spfvar.__file__, len(load_registry().variants), len(c.scenarios().names()), "
         "len(c.hardware().names()), "
         "len([p for p in files('spfvar.races').iterdir() if p.name.endswith('.toml')]), "
-        "len(questions().names()), len(environment().list_templates()))"
+        "len(questions().names()), len(c.published().names()), len(environment().list_templates()))"
     )
     environment = {**os.environ, "PYTHONPATH": str(target), "XDG_CONFIG_HOME": str(tmp_path)}
     result = subprocess.run(
@@ -50,7 +50,8 @@ def test_a_wheel_carries_variants_scenarios_races_and_hardware(tmp_path: Path) -
     assert Path(file).is_relative_to(target)
     # What the shipped directories hold: the variants, and every file of the others.
     files = [
-        len(list((ROOT / kind).glob("*.toml"))) for kind in ("scenarios", "hardware", "races", "questions")
+        len(list((ROOT / kind).glob("*.toml")))
+        for kind in ("scenarios", "hardware", "races", "questions", "published")
     ]
     assert min(files) > 0
     templates = len(list((ROOT / "spfvar/review/templates").iterdir()))

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from spfvar.report import units
 from spfvar.report.paint import Paint
+from spfvar.report.text import command_lines
 from spfvar.scenario.published import LeftOut
 from spfvar.validation.points import Rows
 from spfvar.validation.scores import NEAR, Score, Scored, scores
@@ -80,7 +81,7 @@ def render_text(
         parts.append("\n".join(_score_lines(scores(rows, results), width)))
         parts.append("\n".join(_fill(line, width) for line in footer(rows, results)))
     parts += [_left_out(rows.left_out, width)] if rows.left_out else []
-    parts.append(_fill(f"Reproduce: {reproduce}", width))
+    parts.append("\n".join(command_lines("Reproduce:", reproduce, width)))
     return "\n\n".join(parts) + "\n"
 
 

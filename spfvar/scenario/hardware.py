@@ -148,7 +148,7 @@ def scaled(raw: dict[str, Any], figures: Sequence[str], factors: Sequence[float]
         for one in names:
             if not isinstance(place, dict) or not isinstance(place.get(one), int | float):
                 raise unknown("figure", name, sorted(_figures(copy)), key="draws.figures")
-            place[one] *= factor
+            place[one] *= float(factor)
     latency, queue = copy["latency_ns"], copy["queue"]
     if copy.get("clusters_per_socket", 1) == 1:  # nothing is as far as that
         latency["socket"] = min(latency["socket"], latency["remote"])

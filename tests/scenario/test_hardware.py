@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 
 from spfvar.matrix.catalogue import hardware
 from spfvar.model_errors import explain
-from spfvar.scenario.hardware import MAX_CPUS, Profile, Turbo
+from spfvar.scenario.hardware import MAX_CPUS, Profile, Turbo, scaled
 
 TABLE: dict[str, Any] = hardware()["skylake-2s56c"].model_dump()
 
@@ -145,3 +146,40 @@ def test_as_many_cpus_as_there_may_be() -> None:
     assert profile(sockets=64, cores_per_cluster=32, smt=2).cpus == MAX_CPUS
     with pytest.raises(ValidationError, match="8192 CPUs in all"):
         profile(sockets=128, cores_per_cluster=32, smt=2)
+
+
+def test_draws_are_factors_that_keep_the_order_of_distances() -> None:
+    """remote x 2 doubles it; cluster x 2 = 180 ns is beyond remote (120 ns), which is then as far."""
+    draws = {"command": "c", "discrepancy": 0.1, "figures": ["latency_ns.remote"], "factors": [[2.0]]}
+    [one] = profile(draws=draws).drawn()
+    assert one.latency_ns.remote == 240.0
+    [one] = profile(draws={**draws, "figures": ["latency_ns.cluster"]}).drawn()
+    assert one.latency_ns.cluster == one.latency_ns.socket == one.latency_ns.remote == 180.0
+
+
+def test_a_factor_on_all_costs_scales_each() -> None:
+    """And a share stays one."""
+    one = profile(queue={**TABLE["queue"], "locality": 0.8})
+    raw = scaled(one.model_dump(), ["cost_ns", "queue.locality", "cost_ns.walk"], [2.0, 2.0, 3.0])
+    assert raw["queue"]["locality"] == 1.0
+    assert raw["cost_ns"]["walk"] == pytest.approx(6 * TABLE["cost_ns"]["walk"])
+    assert raw["cost_ns"]["exception"] == pytest.approx(2 * TABLE["cost_ns"]["exception"])
+
+
+@pytest.mark.parametrize("figure", ["latency_ns.far", "cost", "kernel", "place", "cost_ns.nothing"])
+def test_a_figure_to_draw_has_to_be_one(figure: str) -> None:
+    draws = {"command": "c", "discrepancy": 0.1, "figures": [figure], "factors": [[2.0]]}
+    with pytest.raises(ValidationError, match="unknown figure"):
+        profile(draws=draws)
+
+
+@pytest.mark.parametrize("name", hardware().names())
+def test_shipped_draws_centre_on_the_profile_and_decide_no_run(name: str) -> None:
+    """The mean of 24 logarithms is within 4 standard errors of 0 for each figure; dumps have no draws."""
+    one = hardware()[name]
+    assert one.draws is not None
+    logs = np.log(np.array(one.draws.factors))
+    assert logs.shape[0] == len(one.drawn()) == 24
+    error = logs.std(axis=0, ddof=1) / np.sqrt(24)
+    assert (np.abs(logs.mean(axis=0)) < 4 * error + 0.01).all()
+    assert "draws" not in one.model_dump()
