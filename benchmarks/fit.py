@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import toml
-from scipy.optimize import least_squares
+from scipy.optimize import OptimizeResult, least_squares
 
 from spfvar.matrix import catalogue
 from spfvar.plugins.registry import Registry, load_registry
@@ -129,12 +129,12 @@ def rms(found: Vector) -> float:
     return float(np.sqrt(np.mean(found**2)))
 
 
-def refit(name: str, model: Model) -> None:
-    """Fit a profile's figures, and print what they become.
+def best_factors(name: str, machine: Machine, model: Model) -> OptimizeResult:
+    """Fit a profile's figures to the points of a machine; ``x`` is 1 + the logarithm of each figure's factor.
 
-    The variables are 1 + the logarithm of a figure's factor: the solver's steps are relative to them.
+    So the solver's steps are relative to the figures.
     """
-    machine, raw = MACHINES[name], raw_profile(name)
+    raw = raw_profile(name)
 
     def residuals(variables: Vector) -> Vector:
         factors = list(np.exp(variables - 1.0))
@@ -142,8 +142,14 @@ def refit(name: str, model: Model) -> None:
 
     start = np.ones(len(machine.fitted))
     step = np.full(len(start), 0.05)
-    found = least_squares(residuals, start, bounds=(start - 1.0, start + 1.0), diff_step=step, max_nfev=15)
-    before = rms(residuals(start))
+    return least_squares(residuals, start, bounds=(start - 1.0, start + 1.0), diff_step=step, max_nfev=15)
+
+
+def refit(name: str, model: Model) -> None:
+    """Fit a profile's figures, and print what they become."""
+    machine, raw = MACHINES[name], raw_profile(name)
+    found = best_factors(name, machine, model)
+    before = rms(errors(model, machine, Profile.model_validate(raw)))
     print(f"{name}: rms {before:.3f} before, {rms(found.fun):.3f} now, {len(found.fun)} points")
     best = rounded(scaled(raw, machine.fitted, list(np.exp(found.x - 1.0))))
     print(toml.dumps({table: best[table] for table in ("latency_ns", "queue", "kernel", "cost_ns")}))
@@ -152,7 +158,9 @@ def refit(name: str, model: Model) -> None:
 def rounded(raw: dict[str, Any]) -> dict[str, Any]:
     """A profile's tables with four digits behind the point."""
     return {
-        table: {key: round(float(value), 4) for key, value in figures.items()}
+        table: {
+            key: value if isinstance(value, int) else round(float(value), 4) for key, value in figures.items()
+        }
         for table, figures in raw.items()
         if table in ("latency_ns", "queue", "kernel", "cost_ns")
     }

@@ -10,7 +10,7 @@ from copy import deepcopy
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from spfvar.errors import InputError, unknown
 
@@ -211,11 +211,21 @@ class Profile(_Strict):
         return self
 
     def drawn(self) -> tuple[Profile, ...]:
-        """The profile with each draw of its figures; none if it has no draws."""
+        """The profile with each draw of its figures; none if it has no draws.
+
+        Raises InputError for a draw with a figure that no profile may have.
+        """
         if self.draws is None:
             return ()
-        raw, figures = self.model_dump(), self.draws.figures
-        return tuple(Profile.model_validate(scaled(raw, figures, one)) for one in self.draws.factors)
+        raw, drawn = self.model_dump(), []
+        for i, factors in enumerate(self.draws.factors):
+            try:
+                drawn.append(Profile.model_validate(scaled(raw, self.draws.figures, factors)))
+            except ValidationError as error:
+                first = error.errors()[0]
+                place = ".".join(map(str, first["loc"]))
+                raise InputError(f"{place}: {first['msg']}", key=f"draws.factors.{i}") from error
+        return tuple(drawn)
 
     @property
     def cores(self) -> int:

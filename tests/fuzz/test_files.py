@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,19 @@ from hypothesis import strategies as st
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 from spfvar.matrix.plan import place_load
+from spfvar.plugins.registry import load_registry
 from spfvar.scenario.schema import Scenario
 from spfvar.toml_input import load_toml
+from spfvar.validation.points import load_rows
+from spfvar.validation.run import loads_of, machines_of
 from tests.fuzz.bounds import examples, tried
 from tests.fuzz.mutations import changed, data
 
 SCENARIOS = [catalogue.scenarios().text(name) for name in catalogue.scenarios().names()]
 RACES = [catalogue.races().text(name) for name in catalogue.races().names()]
 MACHINES = [catalogue.hardware().text(name) for name in catalogue.hardware().names()]
+REGISTRY = load_registry()
+PUBLISHED = [catalogue.published().text(name) for name in catalogue.published().names()]
 #: Loads that a second is enough for, whatever machine it is.
 FEW_FAULTS = 5000
 CHEAP = ("--threads", "1", "--seeds", "1", "--jobs", "1", "--metric", "all")
@@ -52,6 +58,18 @@ def test_scenarios(file: Path, text: str, form: str) -> None:
     tried("show", str(file))
     if is_quick(file):
         tried("compare", "mmap-lock", "--scenario", str(file), *CHEAP, "--format", form)
+
+
+@examples(30, 1500)
+@given(st.sampled_from(PUBLISHED).flatmap(changed))
+def test_published_rows(file: Path, text: str) -> None:
+    """Read, and every name in them looked up; nothing is run, for they may ask for any number of threads."""
+    file.write_bytes(data(text))
+    known = catalogue.published()
+    with contextlib.suppress(InputError):
+        rows = load_rows(known, [str(file)])
+        machines_of(rows, known, catalogue.hardware())
+        loads_of(rows, known, catalogue.scenarios(), REGISTRY)
 
 
 @examples(40, 2000)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from spfvar.errors import InputError
 from spfvar.matrix.catalogue import hardware
 from spfvar.model_errors import explain
 from spfvar.scenario.hardware import MAX_CPUS, Profile, Turbo, scaled
@@ -183,3 +184,11 @@ def test_shipped_draws_centre_on_the_profile_and_decide_no_run(name: str) -> Non
     error = logs.std(axis=0, ddof=1) / np.sqrt(24)
     assert (np.abs(logs.mean(axis=0)) < 4 * error + 0.01).all()
     assert "draws" not in one.model_dump()
+
+
+def test_a_draw_beyond_what_a_profile_may_have_is_refused() -> None:
+    """Costs are at most 1 ms; 415 us of one times 100 are not.  The second draw is named."""
+    draws = {"command": "c", "discrepancy": 0.1, "figures": ["cost_ns.walk"], "factors": [[1.0], [100.0]]}
+    one = profile(cost_ns={**TABLE["cost_ns"], "walk": 4.15e5}, draws=draws)
+    with pytest.raises(InputError, match=r"draws\.factors\.1: cost_ns\.walk"):
+        one.drawn()
