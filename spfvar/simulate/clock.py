@@ -34,8 +34,9 @@ class Clock(NamedTuple):
 
     owner: Any
     free: Any
-    visits: Any  # its row of ``leaves``; 0: nobody of two clusters ever waited for it
-    leaves: Any  # (VISITED, clusters): when the line leaves each cluster; row 1 is of ``charge``
+    visits: Any  # its row of ``comes``; 0: nobody of two clusters ever waited for it
+    comes: Any  # (VISITED, clusters): when the line comes to each cluster; row 1 is of ``charge``
+    leaves: Any  # and leaves it
     rows: Any  # (1,): the row given last
     sharers: Any
     zone_free: Any
@@ -56,11 +57,13 @@ def new_clock(
     """A clock at time 0; batches are part-used, so that CPUs do not refill in step."""
     cpus, nodes = len(machine.node), int(machine.node.max()) + 1
     par = machine.parameters
+    visited = (VISITED if par[m.P_VISITS] > 0.0 else 1, int(machine.cluster.max()) + 1)
     return Clock(
         np.full(lines, UNOWNED, dtype=np.int16),
         np.zeros(lines),
         np.zeros(lines if par[m.P_VISITS] > 0.0 else 1, dtype=np.int16),
-        np.zeros((VISITED if par[m.P_VISITS] > 0.0 else 1, int(machine.cluster.max()) + 1)),
+        np.zeros(visited),
+        np.zeros(visited),
         np.array([1]),
         np.zeros((max(read_lines, 1), -(-cpus // CPUS_PER_WORD)), dtype=np.int64),
         np.zeros(nodes),
@@ -95,31 +98,45 @@ def transfer(machine, owner, cpu, waited):
 
 @inlined
 def join(machine, clock, row, cpu, t, free):
-    """When a line is had that comes to the CPU's cluster, or is there, and has others to go to; or -1.
+    """When a line is had that will come to the CPU's cluster, and has others to go to behind; or -1.
 
-    Who asks before the line leaves has it a transfer within the cluster later than the last who asked there.
+    Who waits there when it comes has it a transfer within the cluster later than the last of them; clusters that
+    it goes to later get it later by as much.  Who asks once it is there waits for it to come back.
     """
-    leaves = clock.leaves[row, machine.cluster[cpu]]
-    if leaves <= t or leaves >= free or free <= t:
+    here = machine.cluster[cpu]
+    leaves = clock.leaves[row, here]
+    if clock.comes[row, here] < t or leaves >= free:
         return -1.0
-    had = leaves + machine.latency[1]
-    clock.leaves[row, machine.cluster[cpu]] = had
-    return had
+    more = machine.latency[1]
+    for cluster in range(clock.leaves.shape[1]):
+        if clock.leaves[row, cluster] > leaves:
+            clock.comes[row, cluster] += more
+            clock.leaves[row, cluster] += more
+    clock.leaves[row, here] = leaves + more
+    return leaves + more
 
 
 @inlined
-def note_visit(machine, clock, line, owner, cpu, start, t, had):
-    """The line comes to the CPU's cluster; visits are kept once somebody has waited for it to leave another."""
+def note_visit(machine, clock, row, owner, cpu, had):
+    """The line comes to the CPU's cluster, or stays there."""
+    here = machine.cluster[cpu]
+    if owner < 0 or machine.cluster[owner] != here:
+        clock.comes[row, here] = had
+    clock.leaves[row, here] = had
+
+
+@inlined
+def note_wait(machine, clock, line, owner, cpu, start, t, had):
+    """Keep a line's visits from when somebody first waits for it to leave another cluster."""
     row = clock.visits[line]
     if row == 0:
-        there, here = machine.cluster[owner], machine.cluster[cpu]
-        if start <= t or there == here or clock.rows[0] + 1 >= VISITED:
+        if start <= t or machine.cluster[owner] == machine.cluster[cpu] or clock.rows[0] + 1 >= VISITED:
             return
         clock.rows[0] += 1
         row = clock.rows[0]
         clock.visits[line] = row
-        clock.leaves[row, there] = start
-    clock.leaves[row, machine.cluster[cpu]] = had
+        note_visit(machine, clock, row, UNOWNED, owner, start)
+    note_visit(machine, clock, row, owner, cpu, had)
 
 
 @inlined
@@ -148,7 +165,7 @@ def write_line(machine, clock, line, cpu, t):
         clock.free[line] += machine.latency[1]
         return had
     if visits and owner >= 0:
-        note_visit(machine, clock, line, owner, cpu, start, t, start + cost)
+        note_wait(machine, clock, line, owner, cpu, start, t, start + cost)
     clock.owner[line] = cpu
     clock.free[line] = start + cost
     return start + cost
@@ -240,11 +257,11 @@ def charge(machine, clock, cpu, t):
                 continue
         start = max(t, clock.charge[0])
         cost = transfer(machine, int(clock.charge[1]), cpu, start - t)
-        clock.charge[0] = start + cost
-        clock.charge[1] = cpu
         t = start + cost
         if visits:
-            clock.leaves[1, machine.cluster[cpu]] = t
+            note_visit(machine, clock, 1, int(clock.charge[1]), cpu, t)
+        clock.charge[0] = t
+        clock.charge[1] = cpu
     return t
 
 
