@@ -1,9 +1,9 @@
 """What a primitive costs: cache lines, shared servers of the kernel, core-local work.
 
 A cache line is a server: a toucher waits until the line is free, then for its transfer from the
-last owner.  Where a socket has several clusters, each with a cache of its own, a line that comes to one of them
-serves everybody who waits there before it leaves: a visit.  Locks that no protocol step can block under (zone lock, LRU lock, memory channel) are
-servers too: first come, first served, with a known time of service.
+last owner.  Where a socket has several clusters, each with a cache of its own, a line that comes to one of
+them serves everybody who waits there before it leaves: a visit.  Locks that no protocol step can block under
+(zone lock, LRU lock, memory channel) are servers too: first come, first served, with a known time of service.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ SHORT_BACKLOG: Final = 5.0  # up to here the order of the pages is not looked at
 class Clock(NamedTuple):
     """The timed state beside the logical one.
 
-    By cache line: ``owner`` CPU, ``free`` time, ``visits``, ``sharers`` bit sets (read-shared lines only).  By socket:
-    the zone lock, the LRU lock, the memory channel.  By CPU: pages in the per-CPU list, the LRU batch,
-    the memcg stock.  By thread: ``stolen`` time owed to interrupts.
+    By cache line: ``owner`` CPU, ``free`` time, ``visits``, ``sharers`` bit sets (read-shared lines only).
+    By socket: the zone lock, the LRU lock, the memory channel.  By CPU: pages in the per-CPU list, the LRU
+    batch, the memcg stock.  By thread: ``stolen`` time owed to interrupts.
     """
 
     owner: Any
@@ -100,8 +100,8 @@ def transfer(machine, owner, cpu, waited):
 def join(machine, clock, row, cpu, t, free):
     """When a line is had that will come to the CPU's cluster, and has others to go to behind; or -1.
 
-    Who waits there when it comes has it a transfer within the cluster later than the last of them; clusters that
-    it goes to later get it later by as much.  Who asks once it is there waits for it to come back.
+    Who waits there when it comes has it a transfer within the cluster later than the last of them; clusters
+    that it goes to later get it later by as much.  Who asks once it is there waits for it to come back.
     """
     here = machine.cluster[cpu]
     leaves = clock.leaves[row, here]

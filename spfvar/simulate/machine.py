@@ -160,7 +160,8 @@ def _nearest(
 ) -> Floats:
     """Expected latency from a CPU to the nearest of q waiters, who are any of the run's other CPUs.
 
-    With ``visits`` those of its own cluster do not wait: they had their turn.  With a share f of the others within a distance, the nearest of q is within it with 1 - (1 - f)**q.
+    With ``visits`` those of its own cluster do not wait: they had their turn.  With a share f of the others
+    within a distance, the nearest of q is within it with 1 - (1 - f)**q.
     """
     users = np.unique(cpu_of)
     waiters = np.arange(limit + 1)
