@@ -1,8 +1,9 @@
 """What a primitive costs: cache lines, shared servers of the kernel, core-local work.
 
 A cache line is a server: a toucher waits until the line is free, then for its transfer from the
-last owner.  Locks that no protocol step can block under (zone lock, LRU lock, memory channel) are
-servers too: first come, first served, with a known time of service.
+last owner.  Where a socket has several clusters, each with a cache of its own, a line that comes to one of
+them serves everybody who waits there before it leaves: a visit.  Locks that no protocol step can block under
+(zone lock, LRU lock, memory channel) are servers too: first come, first served, with a known time of service.
 """
 
 from __future__ import annotations
@@ -20,19 +21,24 @@ from spfvar.transition.jit import inlined
 UNOWNED: Final = -1
 CPUS_PER_WORD: Final = 62  # of a sharer set
 MEMORY_BACKLOG: Final = 20.0  # pages by which a memory channel may lag before it delays anybody
+VISITED: Final = 1024  # lines for which visits are kept at once
 SHORT_BACKLOG: Final = 5.0  # up to here the order of the pages is not looked at
 
 
 class Clock(NamedTuple):
     """The timed state beside the logical one.
 
-    By cache line: ``owner`` CPU, ``free`` time, ``sharers`` bit sets (read-shared lines only).  By socket:
-    the zone lock, the LRU lock, the memory channel.  By CPU: pages in the per-CPU list, the LRU batch,
-    the memcg stock.  By thread: ``stolen`` time owed to interrupts.
+    By cache line: ``owner`` CPU, ``free`` time, ``visits``, ``sharers`` bit sets (read-shared lines only).
+    By socket: the zone lock, the LRU lock, the memory channel.  By CPU: pages in the per-CPU list, the LRU
+    batch, the memcg stock.  By thread: ``stolen`` time owed to interrupts.
     """
 
     owner: Any
     free: Any
+    visits: Any  # its row of ``comes``; 0: nobody of two clusters ever waited for it
+    comes: Any  # (VISITED, clusters): when the line comes to each cluster; row 1 is of ``charge``
+    leaves: Any  # and leaves it
+    rows: Any  # (1,): the row given last
     sharers: Any
     zone_free: Any
     zone_owner: Any
@@ -52,9 +58,14 @@ def new_clock(
     """A clock at time 0; batches are part-used, so that CPUs do not refill in step."""
     cpus, nodes = len(machine.node), int(machine.node.max()) + 1
     par = machine.parameters
+    visited = (VISITED if par[m.P_VISITS] > 0.0 else 1, int(machine.cluster.max()) + 1)
     return Clock(
         np.full(lines, UNOWNED, dtype=np.int16),
         np.zeros(lines),
+        np.zeros(lines if par[m.P_VISITS] > 0.0 else 1, dtype=np.int16),
+        np.zeros(visited),
+        np.zeros(visited),
+        np.array([1]),
         np.zeros((max(read_lines, 1), -(-cpus // CPUS_PER_WORD)), dtype=np.int64),
         np.zeros(nodes),
         np.full(nodes, UNOWNED, dtype=np.int64),
@@ -87,8 +98,55 @@ def transfer(machine, owner, cpu, waited):
 
 
 @inlined
+def join(machine, clock, row, cpu, t, free):
+    """When a line is had that will come to the CPU's cluster, and has others to go to behind; or -1.
+
+    Who waits there when it comes has it a transfer within the cluster later than the last of them; clusters
+    that it goes to later get it later by as much.  Who asks once it is there waits for it to come back.
+    """
+    here = machine.cluster[cpu]
+    leaves = clock.leaves[row, here]
+    if clock.comes[row, here] < t or leaves >= free:
+        return -1.0
+    more = machine.latency[1]
+    for cluster in range(clock.leaves.shape[1]):
+        if clock.leaves[row, cluster] > leaves:
+            clock.comes[row, cluster] += more
+            clock.leaves[row, cluster] += more
+    clock.leaves[row, here] = leaves + more
+    return leaves + more
+
+
+@inlined
+def note_visit(machine, clock, row, owner, cpu, had):
+    """The line comes to the CPU's cluster, or stays there."""
+    here = machine.cluster[cpu]
+    if owner < 0 or machine.cluster[owner] != here:
+        clock.comes[row, here] = had
+    clock.leaves[row, here] = had
+
+
+@inlined
+def note_wait(machine, clock, line, owner, cpu, start, t, had):
+    """Keep a line's visits from when somebody first waits for it to leave another cluster."""
+    row = clock.visits[line]
+    if row == 0:
+        if start <= t or machine.cluster[owner] == machine.cluster[cpu] or clock.rows[0] + 1 >= VISITED:
+            return
+        clock.rows[0] += 1
+        row = clock.rows[0]
+        clock.visits[line] = row
+        note_visit(machine, clock, row, UNOWNED, owner, start)
+    note_visit(machine, clock, row, owner, cpu, had)
+
+
+@inlined
 def write_line(machine, clock, line, cpu, t):
     """A read-modify-write: when the CPU owns the line."""
+    visits = machine.parameters[m.P_VISITS] > 0.0
+    had = -1.0
+    if visits and clock.visits[line] > 0:
+        had = join(machine, clock, clock.visits[line], cpu, t, clock.free[line])
     start = max(t, clock.free[line])
     owner = clock.owner[line]
     cost = transfer(machine, owner, cpu, start - t)
@@ -104,6 +162,11 @@ def write_line(machine, clock, line, cpu, t):
         if shared and owner == cpu:
             cost = machine.latency[2]  # the copies have to be invalidated
         clock.sharers[line, cpu // CPUS_PER_WORD] = 1 << (cpu % CPUS_PER_WORD)
+    if had > 0.0:
+        clock.free[line] += machine.latency[1]
+        return had
+    if visits and owner >= 0:
+        note_wait(machine, clock, line, owner, cpu, start, t, start + cost)
     clock.owner[line] = cpu
     clock.free[line] = start + cost
     return start + cost
@@ -118,6 +181,8 @@ def store_behind(machine, clock, line, busy, owned, t):
     line gets the expected time, so nothing is drawn.
     """
     par = machine.parameters
+    if owned < busy:  # it joined a visit; who waits elsewhere does not come between
+        return
     cost = owned - busy
     late = par[m.P_LATE_STORE] * min(busy - t, par[m.P_GROWTH_LIMIT] * cost)
     clock.free[line] = owned + min(late, cost)
@@ -133,6 +198,11 @@ def read_line(machine, clock, line, cpu, t):
     owner = clock.owner[line]
     cost = transfer(machine, owner, cpu, start - t)
     clock.sharers[line, cpu // CPUS_PER_WORD] |= bit
+    if machine.parameters[m.P_VISITS] > 0.0 and clock.visits[line] > 0:
+        had = join(machine, clock, clock.visits[line], cpu, t, clock.free[line])
+        if had > 0.0:
+            clock.free[line] += machine.latency[1] * machine.parameters[m.P_READ_HOLD]
+            return had
     if owner >= 0 and owner != cpu:
         clock.free[line] = start + cost * machine.parameters[m.P_READ_HOLD]
     return start + cost
@@ -181,12 +251,22 @@ def charge(machine, clock, cpu, t, rec=None):
     clock.stock[cpu] -= 1.0
     while clock.stock[cpu] < 0.0:
         clock.stock[cpu] += machine.parameters[m.P_MEMCG_PAGES]
+        visits = machine.parameters[m.P_VISITS] > 0.0
+        if visits:
+            had = join(machine, clock, 1, cpu, t, clock.charge[0])
+            if had > 0.0:
+                clock.charge[0] += machine.latency[1]
+                r.served(rec, r.MEMCG, t, had - machine.latency[1], machine.latency[1], had)
+                t = had
+                continue
         start = max(t, clock.charge[0])
         cost = transfer(machine, int(clock.charge[1]), cpu, start - t)
-        clock.charge[0] = start + cost
-        clock.charge[1] = cpu
         r.served(rec, r.MEMCG, t, start, cost, start + cost)
         t = start + cost
+        if visits:
+            note_visit(machine, clock, 1, int(clock.charge[1]), cpu, t)
+        clock.charge[0] = t
+        clock.charge[1] = cpu
     return t
 
 

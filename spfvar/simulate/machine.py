@@ -70,7 +70,8 @@ P_SPREAD: Final = 19  # sleep times are drawn from 1 - spread .. 1 + spread
 P_READ_HOLD: Final = 20  # share of a transfer for which a read keeps the line busy
 P_LOCALITY: Final = 21
 P_LATE_STORE: Final = 22  # a waiting request's chance to come before a store behind an atomic
-PARAMETERS: Final = 23
+P_VISITS: Final = 23  # 1: a line serves who waits in a cluster before it leaves that
+PARAMETERS: Final = 24
 
 
 class Machine(NamedTuple):
@@ -81,6 +82,7 @@ class Machine(NamedTuple):
     near: Any  # (cpus, limit + 1): expected latency to the nearest of so many waiters
     speed: Any  # factor on core-local work
     node: Any  # socket number
+    cluster: Any  # cluster number
     cpu_of: Any  # by thread: its CPU at the start
     parameters: Any  # P_*
 
@@ -144,25 +146,30 @@ def build_machine(profile: Profile, threads: int) -> Machine:
     return Machine(
         distance,
         latency,
-        _nearest(distance, latency, cpu_of, profile.queue.limit),
+        _nearest(distance, latency, cpu_of, profile.queue.limit, profile.clusters_per_socket > 1),
         _speed(profile, core, node, cpu_of),
         node,
+        cluster,
         cpu_of,
         _parameters(profile),
     )  # fmt: skip
 
 
-def _nearest(distance: npt.NDArray[np.int8], latency: Floats, cpu_of: Ints, limit: int) -> Floats:
+def _nearest(
+    distance: npt.NDArray[np.int8], latency: Floats, cpu_of: Ints, limit: int, visits: bool
+) -> Floats:
     """Expected latency from a CPU to the nearest of q waiters, who are any of the run's other CPUs.
 
-    With a share f of the others within a distance, the nearest of q is within it with 1 - (1 - f)**q.
+    With ``visits`` those of its own cluster do not wait: they had their turn.  With a share f of the others
+    within a distance, the nearest of q is within it with 1 - (1 - f)**q.
     """
     users = np.unique(cpu_of)
-    others = max(1, len(users) - 1)
     waiters = np.arange(limit + 1)
     near = np.zeros((len(distance), limit + 1))
     for cpu in users:
-        within = np.array([np.count_nonzero(distance[cpu, users] <= d) - 1 for d in range(4)]) / others
+        there = np.array([np.count_nonzero(distance[cpu, users] <= d) for d in range(4)])
+        there = np.maximum(0, there - (there[1] if visits else 1))
+        within = there / max(1, there[3])
         reached = 1.0 - (1.0 - np.minimum(within, 1.0)[:, None]) ** waiters
         near[cpu] = latency[3] + (np.diff(latency)[:, None] * -reached[:3]).sum(axis=0)
     return near
@@ -206,4 +213,5 @@ def _parameters(profile: Profile) -> Floats:
     table[P_READ_HOLD] = profile.queue.read_hold
     table[P_LOCALITY] = profile.queue.locality
     table[P_LATE_STORE] = profile.queue.late_store
+    table[P_VISITS] = float(profile.clusters_per_socket > 1)
     return table

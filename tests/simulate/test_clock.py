@@ -212,3 +212,95 @@ def test_a_list_that_overflows_is_drained_to_the_zone(machine: m.Machine, clock:
     clock.pcp[0] = 24
     k.free_pages(machine, clock, 0, 0.0, 4)
     assert clock.pcp[0] == 24
+
+
+@pytest.fixture
+def clusters() -> m.Machine:
+    """Two clusters of four CPUs in a socket: 40 ns within one, 80 ns to the other; nothing slows a queue."""
+    built = m.build_machine(hardware()["phone-8c"], 8)
+    parameters = np.zeros(m.PARAMETERS)
+    parameters[m.P_VISITS] = built.parameters[m.P_VISITS]
+    parameters[[m.P_READ_HOLD, m.P_MEMCG_PAGES, m.P_PCP_BATCH, m.P_LRU_BATCH]] = 0.5, 1.0, 63, 15
+    return built._replace(parameters=parameters)
+
+
+def lines(machine: m.Machine) -> Any:
+    """A clock with three lines, the first two of which are also read."""
+    return k.new_clock(machine, 3, 2, 8, np.random.default_rng(0))
+
+
+def test_a_line_serves_who_waits_in_a_cluster_before_it_leaves(clusters: m.Machine) -> None:
+    """CPU 4 of the other cluster has it at 100 + 80, so CPU 1, who asks meanwhile, at 260.
+
+    CPU 5 asks at 120, behind CPU 1, but the line comes to its cluster before: 180 + 40, and it is busy for 40 more.
+    CPU 2 asks before the line comes to its cluster, which is now at 260 + 40, and nobody waits behind: 300 + 40.  Who
+    asks in the other cluster once the line was there (at 180) waits for it to come back: 340 + 80.
+    """
+    clock = lines(clusters)
+    k.write_line(clusters, clock, WRITTEN, 0, 0.0)
+    assert k.write_line(clusters, clock, WRITTEN, 4, 100.0) == 180.0
+    assert k.write_line(clusters, clock, WRITTEN, 1, 110.0) == 260.0
+    assert k.write_line(clusters, clock, WRITTEN, 5, 120.0) == 220.0
+    assert clock.free[WRITTEN] == 300.0
+    assert k.write_line(clusters, clock, WRITTEN, 2, 130.0) == 340.0
+    assert k.write_line(clusters, clock, WRITTEN, 6, 190.0) == 420.0
+
+
+def test_without_clusters_within_a_socket_a_line_is_served_in_turn() -> None:
+    """Skylake's socket is one cluster: CPU 30 of the other socket waits for CPU 1, who asked before."""
+    machine = m.build_machine(hardware()["skylake-2s56c"], 56)
+    assert machine.parameters[m.P_VISITS] == 0.0
+    clock = k.new_clock(machine, 3, 2, 56, np.random.default_rng(0))
+    times = [
+        k.write_line(machine, clock, WRITTEN, cpu, t)
+        for cpu, t in ((0, 0.0), (28, 100.0), (1, 110.0), (30, 120.0))
+    ]
+    assert times == sorted(times)
+    assert not clock.visits.any()
+
+
+def test_a_reader_and_the_counter_of_pages_join_a_visit_too(clusters: m.Machine) -> None:
+    """The same times as of the writers; a read has the line busy for half its transfer of 40 ns."""
+    clock = lines(clusters)
+    k.write_line(clusters, clock, LINE, 0, 0.0)
+    for cpu, t in ((4, 100.0), (1, 110.0)):
+        k.write_line(clusters, clock, LINE, cpu, t)
+    assert k.read_line(clusters, clock, LINE, 5, 120.0) == 220.0
+    assert clock.free[LINE] == 280.0
+    clock.stock[:] = 0.0
+    assert k.charge(clusters, clock, 0, 0.0) == 15.0
+    assert [k.charge(clusters, clock, cpu, t) for cpu, t in ((4, 100.0), (1, 110.0), (5, 120.0))] == [
+        180.0,
+        260.0,
+        220.0,
+    ]
+
+
+def test_a_store_behind_one_who_joined_leaves_the_line_as_it_is(clusters: m.Machine) -> None:
+    """CPU 5 has the line at 220, before CPU 1 who asked first (260): nobody else's request comes between."""
+    clusters.parameters[[m.P_LATE_STORE, m.P_GROWTH_LIMIT]] = 1.0, 20.0
+    clusters.near[:] = 1e9
+    clock = lines(clusters)
+    for cpu, t in ((0, 0.0), (4, 100.0), (1, 110.0)):
+        k.write_line(clusters, clock, WRITTEN, cpu, t)
+    busy = float(clock.free[WRITTEN])
+    owned = float(k.write_line(clusters, clock, WRITTEN, 5, 120.0))
+    k.store_behind(clusters, clock, WRITTEN, busy, owned, 120.0)
+    assert (owned, clock.free[WRITTEN]) == (220.0, 300.0)
+
+
+def test_the_rate_of_a_line_grows_with_the_threads_in_a_cluster(clusters: m.Machine) -> None:
+    """Threads that ask again 10 ns after they had it: a visit of n costs 80 + (n - 1) * 40 and serves n.
+
+    So 80 ns a request for one thread in each cluster, 50 for four; in turn they would be nearer to each other.
+    """
+
+    def each(cpus: list[int]) -> float:
+        clock, due = lines(clusters), dict.fromkeys(cpus, 0.0)
+        for _ in range(4000):
+            cpu = min(due, key=lambda one: (due[one], one))
+            due[cpu] = float(k.write_line(clusters, clock, WRITTEN, cpu, due[cpu])) + 10.0
+        return max(due.values()) / 4000
+
+    assert each([0, 4]) == pytest.approx(80.0 + 10.0, rel=0.15)
+    assert each(list(range(8))) == pytest.approx(50.0, rel=0.1)
