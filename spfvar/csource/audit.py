@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Literal
 
 from spfvar.csource.machine import Machine
-from spfvar.csource.nfa import Comparison, Edge, Gap, Nfa
+from spfvar.csource.nfa import Comparison, Gap, Nfa
 from spfvar.csource.parse import CFunction, CSource, parse
 from spfvar.csource.texts import Texts
 from spfvar.csource.units import TEXT_KINDS, Exemption, Unit, Units, units_for
 from spfvar.csource.words import Words, words_for
 from spfvar.errors import InputError, unknown
+from spfvar.kernel.texts import Edge
 from spfvar.plugins.variant import Variant
 from spfvar.reading import read_file
 

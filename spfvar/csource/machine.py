@@ -24,11 +24,12 @@ from spfvar.csource.flow import (
     graph_of,
     successors,
 )
-from spfvar.csource.nfa import Edge, Nfa, build
+from spfvar.csource.nfa import Nfa, build
 from spfvar.csource.parse import CCall, CFunction
 from spfvar.csource.units import Exemption
 from spfvar.csource.words import Word, Words
 from spfvar.errors import InputError
+from spfvar.kernel.texts import Edge
 
 #: More states than a function has that is worth comparing.
 MAX_STATES: Final = 200_000

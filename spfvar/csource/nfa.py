@@ -7,20 +7,12 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from spfvar.kernel.texts import Edge
+
 N = TypeVar("N", bound=Hashable)
 
 #: A letter that says that the function is done.
 END = "end"
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """A step that shows: its letter, where it leads, and the function and ``file:line`` where it stands."""
-
-    letter: str
-    to: int
-    function: str
-    where: str
 
 
 @dataclass

@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from spfvar.automata.automaton import Automaton
 from spfvar.automata.extract import StrategyError
-from spfvar.csource.nfa import Edge, Nfa, build
+from spfvar.csource.nfa import Nfa, build
 from spfvar.csource.units import Exemption, Unit
 from spfvar.csource.words import Words
 from spfvar.kernel.faults import NOTIFIES, fault_texts
+from spfvar.kernel.texts import Edge
 from spfvar.kernel.writers import CALLS, writer_texts
 from spfvar.mm.vmf import VmFault
 from spfvar.ops import codes as c

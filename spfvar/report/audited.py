@@ -7,8 +7,8 @@ from collections import defaultdict
 
 from spfvar.csource.audit import Audit, Difference
 from spfvar.csource.between import Between, Touched
-from spfvar.csource.nfa import Edge
 from spfvar.csource.units import Exemption
+from spfvar.kernel.texts import Edge
 from spfvar.report.text import WIDTH, wrapped
 
 #: Letters of a path that are shown, from its end; steps that stand instead; letters of a touched function.

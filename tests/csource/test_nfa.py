@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spfvar.csource.nfa import END, Comparison, Edge, Nfa, build
+from spfvar.csource.nfa import END, Comparison, Nfa, build
+from spfvar.kernel.texts import Edge
 from tests.csource.machines import words_up_to
 
 

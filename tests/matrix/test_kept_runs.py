@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -17,14 +16,6 @@ from spfvar.simulate import runner
 from spfvar.store.database import Store
 
 REGISTRY = load_registry()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tmp_path / "results.sqlite")
-    yield made
-    assert made.trouble == ""
-    made.close()
 
 
 def plan(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 
@@ -19,14 +17,6 @@ from spfvar.plugins.registry import load_registry
 from spfvar.store.database import Store
 
 REGISTRY = load_registry()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tmp_path / "results.sqlite")
-    yield made
-    assert made.trouble == ""
-    made.close()
 
 
 def cases(*names: str, race: str = "munmap-file", twins: bool = False) -> list[Case]:
