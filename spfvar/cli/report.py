@@ -29,6 +29,7 @@ from spfvar.cli.options import (
 )
 from spfvar.cli.own_files import tell_own
 from spfvar.cli.plugins import exit_code, load, tell_problems
+from spfvar.cli.storing import no_store_option, store_for
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 
@@ -85,13 +86,14 @@ SOMETHING_FAILED = 1
 @bound_options
 @memory_option
 @jobs_option("Searches and cells")
+@no_store_option
 @plugin_option
 def command(
     variant: str, against: tuple[str, ...], patch_file: str | None, number: int | None, form: str,
     short: bool, output: str | None, scenarios: tuple[str, ...], races: tuple[str, ...],
     questions: tuple[str, ...], generated: int, threads: list[int], hardware: str,
     settings: dict[str, list[str]], seeds: int, seed: int, max_states: int, memory: str | None,
-    timeout: str | None, model: str, jobs: int | None, plugins: tuple[str, ...],
+    timeout: str | None, model: str, jobs: int | None, no_store: bool, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Review a VARIANT, and the patch that it models: is it safe, where is it worth it, who pays?
 
@@ -128,7 +130,7 @@ def command(
         review = review_of(
             registry, variant, against, patch_file, number, scenarios, races, questions, generated, threads,
             hardware, settings, seeds, seed, bounds, jobs, reproduce(sys.argv[1:]), progress, plugins,
-            weak,
+            weak, no_store,
         )  # fmt: skip
     text = render(review, form, short)
     terminal.Place(output).put(text)
@@ -155,7 +157,7 @@ def review_of(
     scenarios: Sequence[str], races: Sequence[str], questions: Sequence[str], generated: int,
     threads: Sequence[int], hardware: str, settings: Mapping[str, Sequence[str]], seeds: int, seed: int,
     bounds: Options, jobs: int | None, line: str, progress: Progress | None = None,
-    plugins: Sequence[str] = (), memory: Memory = "sc",
+    plugins: Sequence[str] = (), memory: Memory = "sc", no_store: bool = True,
 ) -> Review:  # fmt: skip
     """The review that these options ask for, of one of the patches or of their stack.
 
@@ -174,6 +176,7 @@ def review_of(
     if variant not in wanted:
         raise InputError(f"{variant} cannot be reviewed: its plugin has a problem")
     from spfvar.review.build import make_review, make_scope  # not before the names are known to be good
+    from spfvar.review.kept import kept_review
     from spfvar.review.questions import questions as question_files
 
     tell_own(question_files(), questions, "--questions")
@@ -185,7 +188,10 @@ def review_of(
         loads=scenarios, races=races, asked=questions, threads=threads, hardware=hardware, settings=settings,
         seeds=seeds, seed=seed, bounds=bounds, generated=generated, plugins=plugins, memory=memory,
     )  # fmt: skip
-    return make_review(registry, scope, line, jobs, progress)
+    with store_for("parts", no_store) as store:
+        return kept_review(
+            store, scope, line, lambda: make_review(registry, scope, line, jobs, progress, store)
+        )
 
 
 def patches_in(file: str) -> tuple[Patch, ...]:

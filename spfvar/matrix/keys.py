@@ -34,7 +34,9 @@ OUTSIDE: Final = frozenset(
 )  # fmt: skip
 #: Where shipped texts are, which have digests of their own; and lists of things that are keys themselves.
 _OWN: Final = ("spfvar.variants", "spfvar.twins")
-_TEXTS: Final = (".py", ".toml")
+_TEXTS: Final = (".py", ".toml", ".json", ".jinja", ".html", ".css", ".js")
+#: Packages beside the code.
+DATA: Final = ("variants", "twins", "scenarios", "races", "hardware", "published", "questions", "layouts")
 
 
 @cache
@@ -43,6 +45,17 @@ def code_digest() -> str:
     libraries = f"numpy {np.__version__} numba {metadata.version('numba')}\n"
     digest = hashlib.sha256(libraries.encode())
     for part in (*_below(resources.files("spfvar"), top=True), *_below(resources.files("spfvar.layouts"))):
+        digest.update(part.name.encode())
+        digest.update(part.read_bytes())
+    return digest.hexdigest()
+
+
+@cache
+def package_digest() -> str:
+    """Of everything that came with spfvar: code, designs, and data."""
+    digest = hashlib.sha256(code_digest().encode())
+    folders = ("spfvar", *(f"spfvar.{name}" for name in DATA))
+    for part in (part for folder in folders for part in _below(resources.files(folder))):
         digest.update(part.name.encode())
         digest.update(part.read_bytes())
     return digest.hexdigest()

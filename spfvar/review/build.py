@@ -38,6 +38,7 @@ from spfvar.review.verdict import make_verdict, text_line
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.race import Race, race_hash
 from spfvar.scenario.schema import Scenario
+from spfvar.store.database import Store
 
 #: The runs of a review, in order; ``Progress`` is told which one, what is done of it, and of how much.
 PHASES = ("simulating", "checking", "hunting", "taking guards out", "moving assumptions", "recording")
@@ -151,10 +152,12 @@ def make_review(
     reproduce: str,
     jobs: int | None = None,
     progress: Progress | None = None,
+    store: Store | None = None,
 ) -> Review:
     """Run everything and say what came of it.  The result does not depend on ``jobs``.
 
-    ``reproduce`` is the command line that makes the same review again.
+    ``reproduce`` is the command line that makes the same review again.  Runs and verdicts that the ``store``
+    has are taken from it.
     """
 
     def told(phase: str) -> Callable[..., None] | None:
@@ -164,8 +167,8 @@ def make_review(
 
     plan, variant = scope.plan, scope.variant
     patch = review_patch(scope)
-    comparison = run_comparison(plan, registry, jobs, told(PHASES[0]))
-    checked = check(scope, jobs, told(PHASES[1]))
+    comparison = run_comparison(plan, registry, jobs, told(PHASES[0]), store=store)
+    checked = check(scope, jobs, told(PHASES[1]), store)
     hunted, unheard = hunt(scope, jobs, progress)
     ablations, left_out = take_out(scope, checked, jobs, told(PHASES[3]))
     sensitivity = flips(registry, scope, jobs, told(PHASES[4]))
@@ -194,11 +197,13 @@ def compared(variant: Variant) -> Conformity | None:
     return conform(variant, shipped(release)) if release is not None else None
 
 
-def check(scope: Scope, jobs: int | None, progress: Callable[..., None] | None) -> list[Checked]:
+def check(
+    scope: Scope, jobs: int | None, progress: Callable[..., None] | None, store: Store | None = None
+) -> list[Checked]:
     """Every race under the variant and its rivals."""
     variants = [scope.variant, *scope.rivals, *([scope.posted] if scope.posted is not None else [])]
     cases = [Case(variant, name, race) for name, race in scope.races.items() for variant in variants]
-    return run_checks(cases, scope.bounds, jobs, progress, memory=scope.memory)
+    return run_checks(cases, scope.bounds, jobs, progress, memory=scope.memory, store=store)
 
 
 def hunt(scope: Scope, jobs: int | None, progress: Progress | None) -> tuple[Hunted | None, tuple[str, ...]]:

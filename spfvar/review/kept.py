@@ -1,0 +1,59 @@
+"""Whole reviews in the store: the second form of a review is drawn from what the first one was made of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from pydantic import TypeAdapter
+
+from spfvar.matrix.keys import package_digest
+from spfvar.review.build import Scope
+from spfvar.review.model import Review
+from spfvar.scenario.race import race_hash
+from spfvar.store.database import Store, key_of
+
+#: The kind of entries.
+REVIEW: Final = "review"
+
+
+def kept_review(store: Store | None, scope: Scope, line: str, make: Callable[[], Review]) -> Review:
+    """The review of a scope, from the store or by ``make``; only the ``line`` that makes it again is its own.
+
+    Reviews of plugins are made each time, for their texts may read whatever they like; so are those that a
+    bound of time or memory may have ended, or of which something could not be run.
+    """
+    key = review_key(scope) if store is not None else ""
+    if store is None or not key:
+        return make()
+    found = store.get(key)
+    if found is not None:
+        review = _reviews().validate_python(found)
+        return replace(review, provenance=replace(review.provenance, reproduce=line))
+    review = make()
+    if not review.not_run:
+        store.put(key, REVIEW, scope.variant.name, _reviews().dump_python(review, mode="json"))
+    return review
+
+
+def review_key(scope: Scope) -> str:
+    """Of all that a review depends on; "" for one that is not kept."""
+    variants = [scope.variant, *scope.rivals, *([scope.posted] if scope.posted is not None else [])]
+    bounded = math.isfinite(scope.bounds.seconds) or scope.bounds.max_bytes is not None
+    if bounded or scope.plugins or not all(variant.is_shipped for variant in variants):
+        return ""
+    files = {name: Path(name).read_text(encoding="utf-8") for name in scope.asked if Path(name).is_file()}
+    return key_of(
+        REVIEW, package_digest(), [variant.name for variant in variants], scope.plan.matrix_hash,
+        dict(scope.once), {name: race_hash(race) for name, race in scope.races.items()}, repr(scope.patch),
+        scope.threads, repr(asdict(scope.bounds)), list(scope.asked), files, scope.generated, scope.memory,
+    )  # fmt: skip
+
+
+@cache
+def _reviews() -> TypeAdapter[Review]:
+    return TypeAdapter(Review)
