@@ -63,7 +63,9 @@ def list_command(form: str) -> int:
 
 
 @command.command(name="prune", cls=Command)
-@click.option("--days", type=click.IntRange(min=0), metavar="N", help="What was not used for so many days.")
+@click.option(
+    "--days", type=click.IntRange(0, 100_000), metavar="N", help="What was not used for so many days."
+)
 @click.option("--size", metavar="SIZE", help="What was used least recently, until no more than that is left.")
 @click.option("--all", "every", is_flag=True, help="Everything.")
 def prune(days: int | None, size: str | None, every: bool) -> int:

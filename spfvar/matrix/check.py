@@ -19,7 +19,7 @@ from spfvar.explore.walk import WalkOptions
 from spfvar.explore.walked import judge_walks
 from spfvar.explore.world import build_race, extract_race
 from spfvar.matrix.cases import Case
-from spfvar.matrix.kept_verdicts import KeptVerdicts
+from spfvar.matrix.kept_verdicts import KeptVerdicts, verdict_key
 from spfvar.plugins.registry import Problem, Registry
 from spfvar.plugins.variant import Stack, Stacks
 from spfvar.store.database import Store
@@ -113,6 +113,9 @@ def run_checks(
     for case in cases:
         todo.setdefault(_key(case, memory), case)
     runner.total = len(todo)
+    if store is not None:  # now: who edits a text while this runs must not get the old one's verdicts
+        for case in todo.values():
+            verdict_key(case, memory, options)
     verdicts: dict[_Key, Verdict] = {}
     with ThreadPoolExecutor(max_workers=workers) as pool:
         try:

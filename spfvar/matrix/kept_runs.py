@@ -24,19 +24,25 @@ class KeptRuns:
     def __init__(self, store: Store | None, plan: Plan) -> None:
         self._store = store
         self._plan = plan
+        if store is not None:  # now: who edits a text while this runs must not get the old one's results
+            for cell in plan.cells:
+                program_key(cell)
 
     def all_of(self, cell: CellSpec) -> list[Result] | None:
         """The runs with every seed of a shipped design's cell, if all of them were kept."""
         key = program_key(cell) if self._store is not None else ""
-        program = self._store.get(key) if self._store is not None and key else None
+        if self._store is None or not key:
+            return None
+        program = self._store.get(key, counts=False)
         if program is None:
             return None
         results = []
         for index in range(self._plan.seeds):
-            found = self.one(cell, program, index)
+            found = self.one(cell, program, index, counts=False)
             if found is None:
                 return None
             results.append(found)
+        self._store.hits += len(results)
         return results
 
     def link(self, cell: CellSpec, program: str) -> None:
@@ -45,11 +51,11 @@ class KeptRuns:
         if self._store is not None and key:
             self._store.put(key, PROGRAM, _label(cell), program)
 
-    def one(self, cell: CellSpec, program: str, index: int) -> Result | None:
+    def one(self, cell: CellSpec, program: str, index: int, counts: bool = True) -> Result | None:
         """A program's run with one of the plan's seeds."""
         if self._store is None:
             return None
-        found = self._store.get(run_key(self._plan, cell, program, index))
+        found = self._store.get(run_key(self._plan, cell, program, index), counts)
         return None if found is None else Result(**found)
 
     def keep(self, cell: CellSpec, program: str, index: int, result: Result) -> None:

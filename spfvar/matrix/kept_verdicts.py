@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import asdict
 from functools import cache
@@ -11,7 +12,7 @@ from pydantic import TypeAdapter
 
 from spfvar.explore.options import Options
 from spfvar.explore.tokens import whole_digest
-from spfvar.explore.verdict import INCOMPLETE, Verdict
+from spfvar.explore.verdict import SAFE, Verdict
 from spfvar.explore.walk import WalkOptions
 from spfvar.explore.world import RaceWorld
 from spfvar.matrix.cases import Case
@@ -56,9 +57,9 @@ class KeptVerdicts:
         return self._get(_key(case, world, options)) if self._store is not None else None
 
     def keep(self, case: Case, world: RaceWorld, options: Options | WalkOptions, verdict: Verdict) -> None:
-        """Keep it; not if a bound ended it that another time, or machine, would not."""
-        asked = math.isfinite(options.seconds) or getattr(options, "max_bytes", None) is not None
-        if self._store is None or (asked and verdict.verdict == INCOMPLETE):
+        """Keep it; if it was bounded by what another time or machine would not meet, only if every state was seen."""
+        bounded = math.isfinite(options.seconds) or getattr(options, "max_bytes", None) is not None
+        if self._store is None or (bounded and verdict.verdict != SAFE):
             return
         content = _verdicts().dump_python(verdict, mode="json")
         self._store.put(_key(case, world, options), VERDICT, f"{case.variant.name} {case.race_name}", content)
@@ -71,7 +72,17 @@ class KeptVerdicts:
 def _key(case: Case, world: RaceWorld, options: Options | WalkOptions) -> str:
     """By the text, or else by the program."""
     text = verdict_key(case, world.memory, options)
-    return text or verdict_key(case, world.memory, options, whole_digest(world).hex())
+    return text or verdict_key(case, world.memory, options, _program(world))
+
+
+def _program(world: RaceWorld) -> str:
+    """A digest of all that a search looks at: also what fields are, which is not in the program's table."""
+    layout = world.layout
+    digest = hashlib.sha256(whole_digest(world))
+    digest.update(repr([layout.registers, layout.field_offset, world.names, world.groups]).encode())
+    for array in (layout.g, world.locks, world.sequences):
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 @cache

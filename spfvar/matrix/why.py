@@ -30,7 +30,6 @@ from spfvar.timing.timeline import Timeline, known_until, timeline
 #: Events that a timeline may have.
 MOST_EVENTS = 500_000
 #: How long a timeline is unless it is said (ns).
-SPAN_NS = 50_000.0
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def markdown_left_out(left: Sequence[LeftOut]) -> str:
 
 def render_json(rows: Rows, results: Sequence[Scored]) -> str:
     """A list with one entry per published number; ratios are b/a."""
-    return json.dumps([entry(rows, one) for one in results], indent=2) + "\n"
+    return json.dumps([entry(rows, one) for one in results], indent=2, allow_nan=False) + "\n"
 
 
 def entry(rows: Rows, one: Scored) -> dict[str, object]:

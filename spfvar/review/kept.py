@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 from pydantic import TypeAdapter
@@ -14,6 +13,7 @@ from pydantic import TypeAdapter
 from spfvar.matrix.keys import package_digest
 from spfvar.review.build import Scope
 from spfvar.review.model import Review
+from spfvar.review.questions import questions
 from spfvar.scenario.race import race_hash
 from spfvar.store.database import Store, key_of
 
@@ -46,7 +46,8 @@ def review_key(scope: Scope) -> str:
     bounded = math.isfinite(scope.bounds.seconds) or scope.bounds.max_bytes is not None
     if bounded or scope.plugins or not all(variant.is_shipped for variant in variants):
         return ""
-    files = {name: Path(name).read_text(encoding="utf-8") for name in scope.asked if Path(name).is_file()}
+    known = questions()
+    files = {name: known.text(name) for name in (known.select(scope.asked) if scope.asked else ())}
     return key_of(
         REVIEW, package_digest(), [variant.name for variant in variants], scope.plan.matrix_hash,
         dict(scope.once), {name: race_hash(race) for name, race in scope.races.items()}, repr(scope.patch),

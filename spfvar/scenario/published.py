@@ -7,7 +7,6 @@ it is computed (`spfvar.validation`).
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,8 +17,9 @@ from spfvar.scenario.hardware import Cpus, Place, Profile
 from spfvar.units import MAX_THREADS
 
 Threads = Annotated[int, Field(ge=1, le=MAX_THREADS)]
-#: No rate or time that anybody published is beyond; ratios of two do not overflow.
-Figure = Annotated[float, Field(gt=0, le=1e15)]
+#: No rate or time that anybody published is beyond; ratios of two neither overflow nor vanish.
+SMALLEST, LARGEST = 1e-9, 1e15
+Figure = Annotated[float, Field(ge=SMALLEST, le=LARGEST)]
 Text = Annotated[str, Field(min_length=1)]
 
 #: Of a unit, does less of it mean more faults per second?
@@ -70,6 +70,9 @@ class MeasuredOn(_Strict):
         try:
             return Profile.model_validate(raw)
         except ValidationError as error:
+            cause = error.errors()[0].get("ctx", {}).get("error")
+            if isinstance(cause, InputError):
+                raise cause.located(key=f"machine.{cause.key}") from error
             place = ".".join(map(str, error.errors()[0]["loc"]))
             raise InputError(error.errors()[0]["msg"], key=f"machine.{place}") from error
 
@@ -123,10 +126,11 @@ class Table(_Strict):
                     f"{len(column)} values", key=f"values.{design}",
                     expected=f"{len(self.threads)}, one per thread count",
                 )  # fmt: skip
-        if len(self.values) == 1 and (len(self.threads) == 1 or self.threads[0] != 1):
+        alone = len(self.threads) == 1 or self.threads[0] != 1 or self.metric != RATE
+        if len(self.values) == 1 and (alone or self.compares == "sign"):
             raise InputError(
-                "one design and no single thread: nothing to compare", key="values",
-                expected="two designs, or threads that begin with 1",
+                "one design and no rate of a single thread: nothing to compare", key="values",
+                expected="two designs, or rates at threads that begin with 1",
             )  # fmt: skip
 
     @property
@@ -163,11 +167,6 @@ class Published(_Strict):
                 "tables need a machine, a source and a kernel", expected="[machine], source, kernel"
             )
         return self
-
-
-def file_name(path: str) -> str:
-    """How a file's tables are told apart from others' in messages."""
-    return PurePath(path).name
 
 
 def _at(error: InputError, key: str) -> InputError:

@@ -222,10 +222,10 @@ def touch_line(p, s, pc, outcome, tb, machine, clock, cpu, t, rec=None):
     busy = clock.free[line]
     if mode == c.L_READ:
         owned = k.read_line(machine, clock, line, cpu, t)
-        r.moved(rec, pc, line, t, busy, owned, False)
+        r.moved(rec, pc, line, t, busy, owned, machine.latency[1], False)
         return owned
     owned = k.write_line(machine, clock, line, cpu, t)
-    r.moved(rec, pc, line, t, busy, owned, True)
+    r.moved(rec, pc, line, t, busy, owned, machine.latency[1], True)
     if mode == c.L_RMW_STORE and outcome >= 0 and p[pc, c.C_SUCC + outcome + 1] < 0:
         if p[pc, c.C_L_OWNER] >= 0:
             other = p[pc, c.C_L_OWNER] + index

@@ -324,7 +324,7 @@ def woken(rec, s, p, g, by, tid, waiter, granted, ready):
 
 
 @inlined
-def moved(rec, pc, line, t, busy, owned, writes):
+def moved(rec, pc, line, t, busy, owned, within, writes):
     """A node asked for a line at ``t`` that was others' until ``busy``, and has it since ``owned``."""
     if rec is None:
         return
@@ -332,6 +332,8 @@ def moved(rec, pc, line, t, busy, owned, writes):
     site = rec.nodes[pc, N_SITE]
     if owned > t:
         start = min(max(t, busy), owned)
+        if owned < busy:  # it joined a visit: the line came from within the cluster
+            start = max(t, owned - within)
         note(rec, LINE_WAIT, t, start)
         note(rec, TRANSFER, start, owned)
         if in_window(rec.x, owned) and rec.x[X_MEASURING] > 0.0:

@@ -106,8 +106,8 @@ class Store:
 
     # --- entries ---------------------------------------------------------------------------------
 
-    def get(self, key: str) -> Any:
-        """What was kept under a key; None if nothing was."""
+    def get(self, key: str, counts: bool = True) -> Any:
+        """What was kept under a key; None if nothing was.  ``counts``: it is one of the hits."""
 
         def fetch(connection: sqlite3.Connection) -> Any:
             found = connection.execute("SELECT content, checksum FROM entry WHERE key = ?", (key,)).fetchone()
@@ -118,7 +118,7 @@ class Store:
                 connection.execute("DELETE FROM entry WHERE key = ?", (key,))
                 self._tell(f"{self.path}: an entry is damaged (its checksum differs); it is computed again")
                 return None
-            self.hits += 1
+            self.hits += counts
             self._seen.add(key)
             return content
 
@@ -257,6 +257,11 @@ def _open(path: Path) -> sqlite3.Connection:
         path, timeout=_PATIENCE_MS / 1000, isolation_level=None, check_same_thread=False
     )
     try:
+        tables = {
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
+        if tables - {"entry"} or (tables and not _format(connection)):
+            raise sqlite3.OperationalError("is the database of another program")
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
         connection.execute("PRAGMA synchronous = NORMAL")

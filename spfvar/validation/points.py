@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from spfvar.errors import InputError, unknown
@@ -63,17 +64,16 @@ class Rows:
         assert machine is not None
         return machine
 
-    @property
-    def expressed(self) -> int:
-        """How many published rows have a point."""
-        return len({point.row for point in self.points})
-
 
 def load_rows(known: Catalogue[Published], own: Iterable[str] = (), patterns: Sequence[str] = ()) -> Rows:
     """The shipped rows, or those of a user's ``own`` files; of them those that names or globs stand for.
 
     Raises InputError for a file that cannot be used, with its line, and for a name that no row has.
     """
+    own = list(own)
+    for i, path in enumerate(own):
+        if Path(path).stem in [Path(other).stem for other in own[:i]]:
+            raise InputError("two files of that name", file=path, expected="files of different names")
     files = [known.add_file(path) for path in own] or known.select(())
     points: list[Point] = []
     left: list[LeftOut] = []

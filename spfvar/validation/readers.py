@@ -17,14 +17,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from pydantic import ValidationError
+
 from spfvar.errors import InputError, quote
 from spfvar.reading import read_file
-from spfvar.scenario.published import Table
+from spfvar.scenario.published import LARGEST, SMALLEST, Table
 from spfvar.units import MAX_THREADS
 
 #: A benchmark's result is far smaller.
 MAX_BYTES: Final = 1 << 24
-LARGEST: Final = 1e15
 #: Stands for the number of threads in the name of a file.
 THREADS_MARK: Final = "{threads}"
 
@@ -49,7 +50,12 @@ def read_results(table: Table, folder: Path | None) -> Table:
         )  # fmt: skip
     values = {design: [column[n] for n in wanted] for design, column in columns.items()}
     raw = table.model_dump() | {"threads": wanted, "values": values, "results": {}, "format": None}
-    return Table.model_validate(raw)
+    try:
+        return Table.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        cause = first.get("ctx", {}).get("error")
+        raise cause if isinstance(cause, InputError) else InputError(first["msg"]) from error
 
 
 def _read(table: Table, path: Path) -> dict[int, float]:
@@ -215,7 +221,7 @@ def _put(found: dict[int, float], count: float, rate: float, name: str, line: in
 
 
 def _bounded(rate: float, name: str, line: int | None) -> float:
-    if not 0 < rate <= LARGEST:
+    if not SMALLEST <= rate <= LARGEST:
         raise InputError(f"{rate:g} is no rate", file=name, line=line, expected="more than 0")
     return rate
 

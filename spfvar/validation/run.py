@@ -165,6 +165,14 @@ def run_rows(
             stop.set()
             pool.shutdown(cancel_futures=True)
             raise
+    for point in rows.points:
+        for cell in cells_of_point(point.a, point.b):
+            if not (np.concatenate([found[cell].seeds, found[cell].draws]) > 0).all():
+                error = InputError(
+                    f"{cell.design} has no {cell.metric} in {cell.load}",
+                    expected="a metric that is more than 0",
+                )
+                raise at_line(known, point.file, ("table", point.table, "metric"), error)
     return found
 
 

@@ -59,7 +59,7 @@ def test_every_form_of_a_kept_review_is_the_same(tmp_path: Path) -> None:
         {"generated": 5},
         {"memory": "lkmm"},
         {"bounds": Options(max_states=7)},
-        {"asked": ["somewhere.toml"]},
+        {"asked": ["speculative"]},
         {"hardware": "rome-2s128c"},
     ],
 )
