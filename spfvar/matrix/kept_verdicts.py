@@ -57,7 +57,7 @@ class KeptVerdicts:
         return self._get(_key(case, world, options)) if self._store is not None else None
 
     def keep(self, case: Case, world: RaceWorld, options: Options | WalkOptions, verdict: Verdict) -> None:
-        """Keep it; if it was bounded by what another time or machine would not meet, only if every state was seen."""
+        """Keep it; one that was bounded by time or memory only if it saw every state."""
         bounded = math.isfinite(options.seconds) or getattr(options, "max_bytes", None) is not None
         if self._store is None or (bounded and verdict.verdict != SAFE):
             return

@@ -29,7 +29,6 @@ from spfvar.timing.timeline import Timeline, known_until, timeline
 
 #: Events that a timeline may have.
 MOST_EVENTS = 500_000
-#: How long a timeline is unless it is said (ns).
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ CREATE TABLE entry (
 ) WITHOUT ROWID;
 CREATE INDEX entry_used ON entry (used);
 """
+_TABLES_THERE: Final = "SELECT name FROM sqlite_master WHERE type = 'table'"
 _INSERT: Final = "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 T = TypeVar("T")
