@@ -19,6 +19,7 @@ from fnmatch import fnmatchcase
 from spfvar.csource.audit import Auditor, Tree, audit_with
 from spfvar.csource.units import units_for
 from spfvar.csource.words import words_for
+from spfvar.errors import InputError
 from spfvar.kernel.conform import Recording, Text
 from spfvar.kernel.fixtures import release_of, shipped
 from spfvar.kernel.texts import Way
@@ -116,13 +117,19 @@ def main() -> None:
     )
     parser.add_argument("--twin", action="append", metavar="PATTERN", help="only twins of such names")
     given = parser.parse_args()
+    for one in given.design:
+        if len(one) not in (2, 3):
+            parser.error(f"--design {' '.join(one)}: expected VARIANT RELEASE, and a TREE if there is one")
     registry = load_registry(())
     found = []
-    for design, release, *tree in given.design:
-        for row in rows(registry, design, release, tree[0] if tree else None, given.twin or ("*",)):
-            found.append(row)
-            print(line(row))
-            sys.stdout.flush()
+    try:
+        for design, release, *tree in given.design:
+            for row in rows(registry, design, release, tree[0] if tree else None, given.twin or ("*",)):
+                found.append(row)
+                print(line(row))
+                sys.stdout.flush()
+    except InputError as error:
+        parser.error(str(error))
     print(summary(found))
 
 

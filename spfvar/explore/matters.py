@@ -134,6 +134,8 @@ def _looked_at(op: Op) -> tuple[int, int]:
         told |= _ALL
     if op.code in (c.RCU_READ_UNLOCK, c.TREE_STORE, c.FREE):
         told |= _ALL
+    if op.code == c.ALLOC:  # of memory that is recycled: its zeroes are stores
+        told |= 1 << h.V_SENT | 1 << h.V_PAST
     if op.code in LOCKING:
         own |= 1 << h.V_UNLOCKED | 1 << h.V_UNLOCKED_STORES
         told |= 1 << h.V_UNLOCKED_STORES

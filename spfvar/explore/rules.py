@@ -154,7 +154,7 @@ def join(
         masks,
         np.concatenate([*dying, last]),
         np.concatenate([*(piece.forgotten for piece in every), np.zeros(1, dtype=np.int32)]),
-        groups_of(world) if options.symmetry else np.zeros((0, 2), dtype=np.int64),
+        groups_of(world) if options.symmetry and not _ordered(world) else np.zeros((0, 2), dtype=np.int64),
         owners_of(world.layout),
         np.zeros((0, 3), dtype=np.int64),
         options.merge,
@@ -164,6 +164,11 @@ def join(
         world.weak,
     )
     return Followed(rules, _dead_words(world, pieces) if options.forget else [])
+
+
+def _ordered(world: RaceWorld) -> bool:
+    """Does the number of a thread matter?  An interrupt is a full barrier on one CPU after the other."""
+    return world.weak is not None and any(op.code == c.IPI_SEND for op in world.program.ops)
 
 
 def _masks(pieces: Sequence[Piece], bits: dict[Hashable, int]) -> Ints:

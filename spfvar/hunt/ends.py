@@ -87,8 +87,10 @@ def _words(
         if table := state[pmd + slot]:
             first = int(g[c.G_PTE]) + (table - 1 << shift)
             yield from _filled(f"pte {slot}", state, first, 1 << shift)
-    if sizes.tlbs:
-        yield from _filled("tlb", state, int(g[c.G_TLB]), threads * sizes.pages)
+    if sizes.tlbs:  # whose a TLB is makes no difference: threads of one actor are in any order
+        first, pages = int(g[c.G_TLB]), sizes.pages
+        rows = sorted(list(state[first + n * pages : first + (n + 1) * pages]) for n in range(threads))
+        yield from _filled("tlb", [word for row in rows for word in row], 0, threads * pages)
 
 
 def _filled(name: str, state: list[int], first: int, count: int) -> Iterator[tuple[str, int, int]]:

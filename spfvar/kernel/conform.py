@@ -184,10 +184,13 @@ def _parts(table: Letters, recorded: Iterable[Segment]) -> Iterator[Segment]:
             continue
         inside: list[Event] = []
         for event in segment.events:
+            same = bool(inside) and (event.name, event.depth) == (inside[0].name, inside[0].depth)
+            if same and event.kind == "call":
+                inside = []  # that was a leaf: it shows nothing
             if not inside and not (event.kind == "call" and event.name in table.writers.parts):
                 continue
             inside.append(event)
-            if event.kind == "return" and (event.name, event.depth) == (inside[0].name, inside[0].depth):
+            if same and event.kind == "return":
                 yield Segment(table.writers.parts[inside[0].name], segment.task, tuple(inside))
                 inside = []
 

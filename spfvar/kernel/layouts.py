@@ -31,6 +31,10 @@ _EVENT: Final = re.compile(
 _AT: Final = re.compile(r"^\((?:[0-9a-f]+|[\w.+/]+)\)\s*")
 _RETURNS: Final = re.compile(r"^\(([\w.+/]+) <- ([\w.+/]+)\)\s*")
 _HEX_FIELD: Final = re.compile(r"\b(lock|mm)=(?!0x)([0-9a-f]{9,16})\b")
+#: In front of a mark: the function that printed it, or its address.
+_MARK_OF: Final = re.compile(
+    r"^(?:tracing_mark_write|(?:0x)?[0-9a-f]+):?\s+(?=BEGIN |END )|^tracing_mark_write: "
+)
 _MARKS: Final = ("print", "tracing_mark_write", "bprint")
 #: Events that are no functions.
 _TRACEPOINTS: Final = ("page_fault_", "mmap_lock_")
@@ -70,7 +74,7 @@ def _text(event: str, rest: str, probes: frozenset[str], returning: set[str]) ->
     if event in ("funcgraph_entry", "funcgraph_exit"):
         return rest.partition("|")[2] if "|" in rest else rest
     if event in _MARKS:
-        return f"/* {rest.removeprefix('tracing_mark_write: ')} */"
+        return f"/* {_MARK_OF.sub('', rest)} */"
     name = event.removesuffix("__return")
     fields = _HEX_FIELD.sub(r"\1=0x\2", rest)
     returns = _RETURNS.match(rest)

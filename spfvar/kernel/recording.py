@@ -38,6 +38,8 @@ _LEAVE = re.compile(r"\s*\}(?: /\* ([\w.]+) \*/)?")
 _NOTE = re.compile(r"\s*/\* (.*?) \*/\s*$")
 _PROBE = re.compile(r"(\w+): ?(.*)$")
 _FIELD = re.compile(r"(\w+)=(\S+)")
+#: A return address where a tracer prints no symbol.
+_ADDRESS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{9,16}|\d{9,20}")
 _RETURN = re.compile(r"\(([\w.]+)\S* <- ([\w.]+)\)")
 
 
@@ -149,10 +151,10 @@ def _note(text: str, task: _Task, number: int) -> Event | None:
     inside = task.graph[-1] if task.graph else ""
     returned = _RETURN.search(probe[2])
     if returned is not None:
-        by = inside if returned[1] in TRAMPOLINES else returned[1]
+        by = inside if returned[1] in TRAMPOLINES or _ADDRESS.fullmatch(returned[1]) else returned[1]
         return Event("return", returned[2], by, number, depth, fields)
     caller = dict(fields).get("by", "").partition("+")[0].partition(".")[0]
-    unknown = not caller or caller in TRAMPOLINES or caller.startswith("0x")  # perf prints no symbols
+    unknown = not caller or caller in TRAMPOLINES or _ADDRESS.fullmatch(caller) is not None
     by = inside if unknown else caller
     return Event("probe", probe[1], by, number, depth, fields)
 

@@ -46,14 +46,14 @@ class Vmlinux:
             address, _, rest = line.partition(" ")
             kind, _, name = rest.partition(" ")
             if kind in ("T", "t", "W", "w") and address.strip():
-                found[name] = int(address, 16)
+                found[name] = int(address, 16) if name not in found else -1
         return found
 
     def line_of(self, site: str) -> str:
         """File and line of a call that returns to a site, "mm/memory.c:5798"; "" if that is not known."""
         match = _SITE.match(site)
         begin = self._symbols.get(match[1]) if match is not None else None
-        if match is None or begin is None:
+        if match is None or begin is None or begin < 0:  # none, or several of that name
             return ""
         # The byte before the return address is the call's.
         address = begin + int(match[2], 16) - 1

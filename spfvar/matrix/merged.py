@@ -167,7 +167,12 @@ def _both(a_name: str, a: Source, b_name: str, run: Run, baseline: str | None) -
 
     same(a.model, b.model, f"another model ({b.model}, not {a.model})", "runs of one model")
     same(a.hardware, b.hardware, f"other hardware ({b.hardware}, not {a.hardware})", "runs on the same")
-    same(a.profile, b.profile, f"another text of hardware profile {a.hardware}", "runs on the same")
+    same(
+        a.profile.model_dump(),
+        b.profile.model_dump(),
+        f"another text of hardware profile {a.hardware}",
+        "runs on the same",
+    )
     for name in (name for name in a.hashes if name in b.hashes):
         one, other = ((s.hashes[name], s.scenarios[name]) for s in (a, b))
         same(one, other, f"another text of scenario {name}", "the same, or another name")

@@ -84,7 +84,8 @@ class ExitInTwoSteps(Exit):
     """v6.1 and later: entries go under the read lock, page tables and VMAs under the write lock.
 
     Source: mm/mmap.c exit_mmap (6.1.176, 6.12.117).  Between the two MMF_OOM_SKIP is set: who comes then has
-    nothing to do.
+    nothing to do.  An mm without VMAs (dup_mmap failed) is left without the flag; v6.1 takes no write lock
+    for it.
     """
 
     @hookimpl
@@ -95,7 +96,7 @@ class ExitInTwoSteps(Exit):
             yield work("lru_add_drain")
             yield from zap_range()
         yield from hooks.mmap_read_unlock()
-        if mapping.reaped:
+        if there and mapping.reaped:
             yield from self.skip_oom()
         yield from hooks.mmap_write_lock(None, None)
         if there:

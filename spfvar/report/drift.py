@@ -47,7 +47,10 @@ def _lines(found: Conformity) -> list[str]:
         lines += ["", "abstracted: what the kernel did and no text has a step for"]
     for reason in dict.fromkeys(why for _, why, _ in found.abstracted):
         letters = [f"{letter} ({times})" for letter, why, times in found.abstracted if why == reason]
-        lines += [f"  {', '.join(letters)}", *(f"    {line}" for line in wrapped(reason, WIDTH - 4, ""))]
+        lines += [
+            *wrapped(f"  {', '.join(letters)}", WIDTH, "  "),
+            *(f"    {line}" for line in wrapped(reason, WIDTH - 4, "")),
+        ]
     return lines
 
 

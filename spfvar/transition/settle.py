@@ -103,9 +103,8 @@ def will_know(s, g, w, tid, x, sure):
             for i in range(w.locks[lock, 1]):
                 row = w.constants[K_SHARED] + (S_LOCKS + LOCK_ROWS * (w.locks[lock, 0] + i)) * n
                 known = position(s, row, x)
-                if (
-                    w.locks[lock, 2] != 0
-                ):  # whoever has it alone tells what it has written before others get it
+                # Whoever has it alone tells what it has written before others get it.
+                if w.locks[lock, 2] != 0:
                     owner = s[w.locks[lock, 2] + i * w.locks[lock, 3]] - 1
                     if owner >= 0 and owner != tid:
                         tv = g[c.G_T_BASE] + owner * g[c.G_T_STRIDE] + w.constants[K_VIEWS]
@@ -118,8 +117,8 @@ def will_know(s, g, w, tid, x, sure):
 
 
 @inlined
-def needed_from(s, g, w, x, past, but):
-    """The lowest position that some thread, ``but`` apart, knows of a word and may need to know better.
+def needed_from(s, g, w, x, past):
+    """The lowest position that some thread knows of a word and may need to know better.
 
     ``past``: for the order of its stores; else for its loads, too.  NEVER: there is none.
     """
@@ -128,7 +127,7 @@ def needed_from(s, g, w, x, past, but):
     for tid in range(g[c.G_THREADS]):
         tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
         ahead = w.stores[s[tb]] if past else w.loads[s[tb]]
-        if tid != but and ahead >> x & 1:
+        if ahead >> x & 1:
             low = min(low, position(s, tb + w.constants[K_VIEWS] + V_FLOOR * n, x))
     return low
 
@@ -148,8 +147,8 @@ def forget_positions(s, g, w, x, taken):
     """
     n = w.constants[K_WIDTH]
     threads = g[c.G_THREADS]
-    some = needed_from(s, g, w, x, False, -1)
-    some_past = needed_from(s, g, w, x, True, -1)
+    some = needed_from(s, g, w, x, False)
+    some_past = needed_from(s, g, w, x, True)
     for tid in range(threads):
         tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
         node = s[tb]
@@ -163,8 +162,6 @@ def forget_positions(s, g, w, x, taken):
         mine = position(s, tv + V_FLOOR * n, x)
         loads = mine if w.loads[node] >> x & 1 else NEVER
         stores = mine if w.stores[node] >> x & 1 else NEVER
-        others = needed_from(s, g, w, x, False, tid)
-        others_past = needed_from(s, g, w, x, True, tid)
         for row in range(V_FLOOR + 1, w.constants[K_ROWS]):
             if position(s, tv + row * n, x) == 0:
                 continue
@@ -173,7 +170,7 @@ def forget_positions(s, g, w, x, taken):
             if own >> row & 1:
                 low = stores if past or row == V_BRANCHED else loads
             if told >> row & 1:
-                low = min(low, others_past if past else others)
+                low = min(low, some_past if past else some)  # what is told may come back
             clip(s, tv + row * n, x, low)
     for row in range(w.constants[K_SHARED_ROWS]):
         view = w.constants[K_SHARED] + row * n

@@ -464,7 +464,8 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted):
         end_grace(s, w, tv, w.constants[K_SHARED] + S_READERS * n)
     elif op == c.IPI_SEND:
         for other in range(g[c.G_THREADS]):
-            full_fence(s, w, g[c.G_T_BASE] + other * g[c.G_T_STRIDE] + w.constants[K_VIEWS])
+            if other != tid:
+                full_fence(s, w, g[c.G_T_BASE] + other * g[c.G_T_STRIDE] + w.constants[K_VIEWS])
         full_fence(s, w, tv)
     elif op == c.IPI_WAIT or op == c.SRCU_READ_LOCK or op == c.SRCU_READ_UNLOCK:
         full_fence(s, w, tv)

@@ -46,7 +46,7 @@ def test_python_has_the_same_bounds() -> None:
     assert search_options(MAX_STATES, None, None) == options == Scope().options
     assert WalkOptions().seconds == math.inf
     parameters = inspect.signature(api.check).parameters
-    names = ("max_states", "memory", "seconds")
+    names = ("max_states", "max_memory", "seconds")
     assert [parameters[name].default for name in names] == [MAX_STATES, None, math.inf]
 
 

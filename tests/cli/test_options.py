@@ -144,7 +144,7 @@ def _single(command: click.Command) -> list[str]:
     return [
         max(p.opts, key=len)
         for p in command.params
-        if isinstance(p, click.Option) and not (p.multiple or p.is_flag)
+        if isinstance(p, click.Option) and not (p.multiple or p.is_flag) and p.nargs == 1
     ]
 
 

@@ -58,7 +58,7 @@ def test_a_table_has_published_and_model_side_by_side(mine: str) -> None:
     answer = spfvar("validate", "--rows", mine)
     assert answer.code == 0, answer.err
     lines = answer.out.splitlines()
-    assert max(map(len, lines)) <= 80
+    assert max(len(line) for line in lines if mine not in line) <= 80
     assert "X1: pft, vma=process; skylake-2s56c; v5.12; not fitted" in lines
     start = lines.index("  spf-anon / mmap-lock")
     assert lines[start + 2].split() == ["published", "1.00", "10.0"]

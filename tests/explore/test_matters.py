@@ -44,7 +44,8 @@ def remembering(world: RaceWorld) -> RaceWorld:
         name: np.full_like(getattr(world.weak, name), -1)
         for name in ("loads", "stores", "touched", "own", "told", "taken")
     }
-    return replace(world, weak=world.weak._replace(sure=np.zeros_like(world.weak.sure), **every))
+    own = {name: np.zeros_like(getattr(world.weak, name)) for name in ("sure", "seen", "stale")}
+    return replace(world, weak=world.weak._replace(**own, **every))
 
 
 def searched(world: RaceWorld) -> Exploration:
@@ -105,6 +106,12 @@ def test_what_is_forgotten_makes_no_difference(variant: str, race: str) -> None:
     assert less.states <= more.states
     assert {v.code for v in less.violations} == {v.code for v in more.violations}
     assert np.array_equal(less.covered, more.covered)
+    assert short.weak is not None
+    assert long.weak is not None
+    assert np.array_equal(
+        short.weak.seen != 0, long.weak.seen != 0
+    )  # unordered stores, and what is incomplete
+    assert np.array_equal(short.weak.stale, long.weak.stale)
     without, all_of_it = behaviours([(less, short), (more, long)])
     assert without == all_of_it
 

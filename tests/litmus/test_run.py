@@ -158,3 +158,37 @@ def test_the_reductions_lose_no_end(cycle: Cycle) -> None:
     bounds: dict[str, Any] = {"first": False, "livelock": False}
     reduced = Options(forget=False, symmetry=False, **bounds)
     assert ends_of(to_test(cycle), reduced) == ends_of(to_test(cycle), Options.plain(**bounds))
+
+
+#: What a thread tells comes back to it: through a grace period, and through a message of its own.
+RETURNS = {
+    "grace period": """C back
+{ }
+P0(int *x, int *y) { WRITE_ONCE(*x, 1); smp_wmb(); WRITE_ONCE(*y, 1); }
+P1(int *x, int *y, int *z, int *w) {
+    int r0; int r1; int r2; int r3;
+    rcu_read_lock(); r3 = READ_ONCE(*w); r0 = READ_ONCE(*y); rcu_read_unlock();
+    r1 = smp_load_acquire(z); r2 = READ_ONCE(*x);
+}
+P2(int *z, int *w) { WRITE_ONCE(*w, 1); synchronize_rcu(); WRITE_ONCE(*z, 1); }
+exists (1:r3=0 /\\ 1:r0=1 /\\ 1:r1=1 /\\ 1:r2=0)
+""",
+    "own message": """C sent
+{ }
+P0(int *x, int *a) { int r0; WRITE_ONCE(*x, 1); smp_mb(); r0 = READ_ONCE(*a); }
+P1(int *a, int *b, spinlock_t *l) {
+    WRITE_ONCE(*a, 1); smp_mb(); spin_lock(l); WRITE_ONCE(*b, 1); spin_unlock(l);
+}
+P2(int *x, int *y, int *b, spinlock_t *l) {
+    int r1; int r2; int r3;
+    spin_lock(l); r1 = READ_ONCE(*b); WRITE_ONCE(*y, 1); r2 = smp_load_acquire(y); r3 = READ_ONCE(*x); spin_unlock(l);
+}
+exists (0:r0=0 /\\ 2:r1=1 /\\ 2:r3=0)
+""",
+}
+
+
+@pytest.mark.parametrize("way", sorted(RETURNS))
+def test_what_a_thread_tells_may_come_back_to_it(way: str) -> None:
+    """Nothing may be forgotten of it because the teller itself does not look at it now."""
+    assert judge(parse(RETURNS[way])).verdict == "never"
