@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 
 import pytest
 
 from spfvar.explore.options import Options
+from spfvar.explore.tokens import whole_digest
 from spfvar.explore.verdict import INCOMPLETE
 from spfvar.explore.walk import WalkOptions
+from spfvar.explore.world import build_race
 from spfvar.matrix import catalogue
 from spfvar.matrix.cases import Case, make_cases
 from spfvar.matrix.check import run_checks
-from spfvar.matrix.kept_verdicts import verdict_key
+from spfvar.matrix.kept_verdicts import _program, verdict_key
 from spfvar.plugins.registry import load_registry
+from spfvar.plugins.variant import Stack
 from spfvar.store.database import Store
 
 REGISTRY = load_registry()
@@ -58,6 +62,25 @@ def test_a_bound_that_another_machine_would_not_meet_is_not_kept(store: Store) -
     assert two.verdict.verdict == INCOMPLETE
     [kind] = store.kinds()
     assert kind.kind == "verdict"
+
+
+def test_a_violation_that_time_may_have_cut_short_is_not_kept(store: Store) -> None:
+    """Another time there may be more of them, or a shorter way; a safe verdict has seen every state."""
+    broken, fixed = cases("f1@mmap-lock", twins=True)
+    [one, two] = run_checks([broken, fixed], Options(first=False, seconds=60.0), store=store)
+    assert one.verdict.findings
+    assert not two.verdict.findings
+    [kind] = store.kinds()
+    assert (kind.kind, kind.entries) == ("verdict", 1)
+
+
+def test_what_a_field_is_is_part_of_a_program() -> None:
+    """A count that must be even at rest is looked at after the search: no opcode says so."""
+    world = build_race(catalogue.races()["munmap-anon"], Stack(REGISTRY["spf-anon"]))
+    assert len(world.sequences) > 0
+    other = replace(world, sequences=world.sequences[:0])
+    assert whole_digest(other) == whole_digest(world)
+    assert _program(other) != _program(world)
 
 
 def test_another_search_is_another_key() -> None:

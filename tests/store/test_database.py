@@ -121,6 +121,20 @@ def test_a_file_that_is_no_database_is_put_aside(tmp_path: Path) -> None:
     assert (tmp_path / "results.sqlite.damaged").read_text() == "precious " * 1000
 
 
+def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    """Even if a table of its own has the name of ours."""
+    path = tmp_path / "theirs.sqlite"
+    with sqlite3.connect(path) as theirs:
+        theirs.execute("CREATE TABLE entry (precious TEXT)")
+        theirs.execute("INSERT INTO entry VALUES ('data')")
+    before = path.read_bytes()
+    store = Store(path)
+    store.put("a", "run", "label", 1)
+    assert store.get("a") is None
+    assert "is the database of another program" in store.trouble
+    assert path.read_bytes() == before
+
+
 def test_a_full_disk_costs_only_the_store(store: Store) -> None:
     """What was kept before is there the next time; nothing is raised."""
     store.put("a", "run", "label", 1)
