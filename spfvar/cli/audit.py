@@ -64,6 +64,14 @@ def command(
     if output is not None:
         check_writable(output)
     if between is not None:
+        ignored = {"--tree": tree, "--function": functions, "--exceptions": exceptions, "--plugin": plugins}
+        for option, given in ignored.items():
+            if given:
+                raise InputError(
+                    "two trees are compared, not a variant",
+                    key=option,
+                    expected="--between TREE1 TREE2 and --kernel",
+                )
         return _between(between, variant, kernel, form, output)
     if variant is None:
         raise InputError("no variant given", key="audit", expected="a variant, or --between TREE1 TREE2")

@@ -229,7 +229,8 @@ class _Builder:
     def _returned(self, value: Node, line: int) -> int:
         value = _unwrapped(value)
         if value.type == "conditional_expression":
-            yes = self._returned(_child(value, "consequence"), line)
+            given = value.child_by_field_name("consequence")  # none in "a ?: b"
+            yes = self._returned(given, line) if given is not None else self._add(Return("1", line))
             return self._condition(
                 _child(value, "condition"), yes, self._returned(_child(value, "alternative"), line)
             )
@@ -315,7 +316,7 @@ class _Builder:
                 target = call.args[0].lstrip("&")
                 return self._value(_child(node, "arguments").named_children[-1], target, after)
             if _IGNORED.match(call.name):
-                return after
+                return self._set(into, None, _line(node), after)
             run = self._add(Run(call, into, after))
             return self._arguments(node, run)
         if kind == "assignment_expression":
@@ -326,12 +327,17 @@ class _Builder:
                 return self._condition(node, yes, self._set(into, "0", _line(node), after))
             return after
         if kind == "conditional_expression":
-            yes = self._value(_child(node, "consequence"), into, after)
+            given = node.child_by_field_name("consequence")
+            if given is not None:
+                yes = self._value(given, into, after)
+            else:  # a ?: b: what it was is not evaluated again
+                yes = self._set(into, "1", _line(node), after)
             no = self._value(_child(node, "alternative"), into, after)
             return self._condition(_child(node, "condition"), yes, no)
         if kind == "comma_expression":
             return self._value(_child(node, "left"), "", self._value(_child(node, "right"), into, after))
         if kind == "update_expression":
+            after = self._set(into, None, _line(node), after)
             return self._add(Assign(self._field(node, "argument"), None, _line(node), after))
         if kind == "compound_statement":  # a statement that has a value
             return self._statement(node, self._set(into, None, _line(node), after), _Inside())
@@ -397,7 +403,8 @@ class _Builder:
             test = self._add(Test(self._field(node, "left"), None, _line(node), yes, no))
             return self._assigned(node, "", test)
         if node.type == "conditional_expression":
-            one = self._condition(_child(node, "consequence"), yes, no)
+            given = node.child_by_field_name("consequence")
+            one = self._condition(given, yes, no) if given is not None else yes
             other = self._condition(_child(node, "alternative"), yes, no)
             return self._condition(_child(node, "condition"), one, other)
         if node.type == "call_expression":
@@ -406,6 +413,8 @@ class _Builder:
                 return self._condition(inner, yes, no)
             test = self._add(Test(text, call_of(self._function, node), _line(node), yes, no))
             return self._arguments(node, test)
+        if node.type == "update_expression":
+            return self._value(node, "", self._add(Test(text, None, _line(node), yes, no)))
         if node.type == "binary_expression":
             return self._comparison(node, yes, no)
         return self._parts(node, self._add(Test(text, None, _line(node), yes, no)))

@@ -118,9 +118,11 @@ class Machine:
         self._exceptions = tuple(exceptions)
         self._prepared: dict[str, Prepared] = {}
         self._lasting: dict[str, bool] = {}
-        #: Exceptions that were of use, calls that no word is known of, and functions that were read.
+        #: Exceptions that were of use, calls that no word is known of, functions that are no C in part, and
+        #: functions that were read.
         self.used: set[Exemption] = set()
         self.unknown: dict[str, str] = {}
+        self.unread: dict[str, str] = {}
         self.entered: dict[str, CFunction] = {}
 
     def nfa(self, function: CFunction) -> Nfa:
@@ -140,6 +142,8 @@ class Machine:
             graph = graph_of(function, self._is_word, self._words.options)
             self._prepared[function.name] = Prepared(graph, _live(graph), _locks(graph, self._words))
             self.entered[function.name] = function
+            if function.body.has_error:
+                self.unread[function.name] = f"{function.file}:{function.line}"
 
     def _is_word(self, text: str) -> bool:
         return self._words.condition(text).kind == "primitive"
@@ -206,7 +210,8 @@ class Machine:
         frame = stack[-1]
         if text not in self._prepared[frame.function].live[frame.node]:
             return stack
-        return (*stack[:-1], replace(frame, facts=frame.facts | {(text, value)}))
+        facts = frozenset(fact for fact in frame.facts if fact[0] != text) | {(text, value)}
+        return (*stack[:-1], replace(frame, facts=facts))
 
     def _forgotten(self, stack: _Stack, into: str) -> _Stack:
         """Who is called writes through a pointer: its callers do not know any more what is there."""

@@ -8,7 +8,7 @@ Conditional compilation is decided by a set of options that are on; the rest is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -210,10 +210,19 @@ def _conditional(text: str, options: frozenset[str]) -> str:
         directive = continued or found is not None
         continued = directive and line.rstrip().endswith("\\")
         if found is not None:
-            _direct(found[1], found[2].strip(), stack, options)
+            _direct(found[1], _joined(found[2], lines[number + 1 :]), stack, options)
         if directive or not all(taken for taken, _ in stack):
             lines[number] = ""
     return "\n".join(lines)
+
+
+def _joined(rest: str, below: Iterable[str]) -> str:
+    """What stands behind a directive, with the lines that a backslash adds to it."""
+    for line in below:
+        if not rest.rstrip().endswith("\\"):
+            break
+        rest = f"{rest.rstrip()[:-1]} {line}"
+    return rest.strip()
 
 
 def _direct(word: str, rest: str, stack: list[tuple[bool, bool]], options: frozenset[str]) -> None:

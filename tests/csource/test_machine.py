@@ -57,6 +57,11 @@ def exempt(kind: Kind, what: str, *functions: str) -> Exemption:
         ("if (a) lock(); a = b; if (a) unlock();", {"lock, unlock", "lock", "unlock", ""}),
         ("if (a == b) lock(); if (a != b) get();", {"lock", "get"}),
         ("if (other(a)) lock(); if (other(a)) unlock();", {"lock, unlock", ""}),
+        # What is written from something that is not looked at is not known any more.
+        ("a = 0; a = b++; if (a) lock(); else get();", {"lock", "get"}),
+        ("a = 0; a = VM_WARN_ON_ONCE(b); if (a) lock(); else get();", {"lock", "get"}),
+        ("a = 0; if (b++) both(); if (a--) lock(); if (a) unlock(); else get();",
+         {f"{one}{two}{three}" for one in ("lock, get, ", "") for two in ("lock, ", "") for three in ("unlock", "get")}),
         # Constants and flags.
         ("a = 0; if (a) lock();", {""}),
         ("int ret = VM_FAULT_RETRY; if (ret & (VM_FAULT_ERROR | VM_FAULT_RETRY)) lock();", {"lock"}),
@@ -153,3 +158,11 @@ def test_a_machine_says_what_it_met() -> None:
     assert made.used == {used}
     assert made.unknown == {"mystery": "f.c:1"}
     assert set(made.entered) == {"f", "helper"}
+    assert made.unread == {}
+
+
+def test_what_could_not_be_read_is_said_with_its_function() -> None:
+    """Not only that of the function itself: that of one that is read into it, at the line where it begins."""
+    broken = "static void helper(void) { lock(); @@ get(; unlock(); }"
+    made, _ = machine(f"\n{broken}\nint f(void) {{ helper(); }}", WORDS, ("helper",))
+    assert made.unread == {"helper": "f.c:2"}
