@@ -100,11 +100,12 @@ _Way = tuple[tuple[Edge, ...], _Stack]
 
 @dataclass(frozen=True)
 class Prepared:
-    """A function's graph, and which facts matter from each node on."""
+    """A function's graph, which facts matter from each node on, and which variables it writes."""
 
     graph: Graph
     live: tuple[frozenset[str], ...]
     locks: Mapping[str, str]
+    written: frozenset[str]
 
 
 class Machine:
@@ -140,7 +141,9 @@ class Machine:
     def _enter(self, function: CFunction) -> None:
         if function.name not in self._prepared:
             graph = graph_of(function, self._is_word, self._words.options)
-            self._prepared[function.name] = Prepared(graph, _live(graph), _locks(graph, self._words))
+            self._prepared[function.name] = Prepared(
+                graph, _live(graph), _locks(graph, self._words), _written_in(graph)
+            )
             self.entered[function.name] = function
             if function.body.has_error:
                 self.unread[function.name] = f"{function.file}:{function.line}"
@@ -217,8 +220,25 @@ class Machine:
         """Who is called writes through a pointer: its callers do not know any more what is there."""
         if "->" not in into:
             return stack
-        below = tuple(replace(frame, facts=self._written(frame.facts, into, None)) for frame in stack[:-1])
-        return (*below, stack[-1])
+        frames, names = [stack[-1]], {into}
+        for caller, callee in zip(reversed(stack[:-1]), reversed(stack[1:]), strict=True):
+            given = self._given(caller, callee)
+            for name in tuple(names):
+                base, _, rest = name.partition("->")
+                if arg := given.get(base):
+                    names.add(f"{arg}->{rest}")
+            facts = caller.facts
+            for name in names:
+                facts = self._written(facts, name, None)
+            frames.append(replace(caller, facts=facts))
+        return tuple(reversed(frames))
+
+    def _given(self, caller: _Frame, callee: _Frame) -> dict[str, str]:
+        """The callee's parameters, and what its caller gave for each."""
+        node = self._prepared[caller.function].graph.nodes[caller.node]
+        assert isinstance(node, Run | Test)
+        assert node.call is not None
+        return dict(zip(self.entered[callee.function].parameters, node.call.args, strict=False))
 
     def _assign(self, stack: _Stack, node: Assign) -> Iterator[_Way]:
         if node.value is not None and self._words.table.same.get(node.value) == node.into:
@@ -243,15 +263,15 @@ class Machine:
     def _learned(self, stack: _Stack) -> _Stack:
         """The caller's frame, with what the callee has found out about variables that it was given."""
         caller, callee = stack[-2], stack[-1]
-        node = self._prepared[caller.function].graph.nodes[caller.node]
-        assert isinstance(node, Run | Test)
-        assert node.call is not None
+        given, written = self._given(caller, callee), self._prepared[callee.function].written
         facts, found = caller.facts, dict(callee.facts)
-        for parameter, arg in zip(self.entered[callee.function].parameters, node.call.args, strict=False):
-            if parameter in found and arg.isidentifier() and not arg.isupper():
+        for parameter, arg in given.items():
+            known_here = parameter in found and parameter not in written
+            if known_here and arg.isidentifier() and not arg.isupper():
                 facts = frozenset(fact for fact in facts if fact[0] != arg) | {(arg, found[parameter])}
+        others = {parameter for parameter, arg in given.items() if parameter != arg}  # as the caller has it
         for text, known in found.items():
-            if self._lasts(text):
+            if self._lasts(text) and _variables(text).isdisjoint(others):
                 facts = frozenset(fact for fact in facts if fact[0] != text) | {(text, known)}
         return (*stack[:-2], replace(caller, facts=facts))
 
@@ -376,9 +396,10 @@ class Machine:
                 facts.add((parameter, value))
             if parameter == arg:
                 same.add(parameter)
+        shared = same | (frozenset(self._words.table.context) - frozenset(callee.parameters))
         for text, value in stack[-1].facts:  # what is known of something that has the same name there
             names = _variables(text)
-            if names and names <= same | frozenset(self._words.table.context):
+            if names and names <= shared:
                 facts.add((text, value))
         prepared = self._prepared[callee.name]
         entry = prepared.graph.entry
@@ -471,6 +492,15 @@ def _locks(graph: Graph, words: Words) -> dict[str, str]:
         for node in graph.nodes
         if isinstance(node, Run) and node.into and node.call.name in makers
     }
+
+
+def _written_in(graph: Graph) -> frozenset[str]:
+    """What is written anywhere in a function, or given away to be written."""
+    found = {node.into for node in graph.nodes if isinstance(node, Assign | Run)}
+    for node in graph.nodes:
+        call = node.call if isinstance(node, Run | Test) else None
+        found.update(arg[1:] for arg in (call.args if call is not None else ()) if arg.startswith("&"))
+    return frozenset(found)
 
 
 def _names(stack: _Stack) -> tuple[str, ...]:

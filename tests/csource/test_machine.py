@@ -115,6 +115,37 @@ def test_helpers_are_read_where_they_are_called(body: str, expected: set[str]) -
     assert not any("lock" in word.split(", ") for word in paths(body, HELPER))
 
 
+SETS = "static int sets(int x) { if (!x) x = 1; return 0; }"
+FILLS = "static int fills(int x) { fill(&x); if (x) both(); return 0; }"
+LOOKS = "static void looks(struct vm_fault *vmf) { if (vmf->flags & A) get(); }"
+WRITES = "static void writes(struct s *q) { q->e = 1; }"
+PASSES = "static void passes(struct s *r) { writes(r); }"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        # A parameter is the helper's own: what it writes there is not in the caller's variable.
+        ("sets(a); if (a) get(); else lock();", {"get", "lock"}),
+        ("fills(a); if (a) get(); else lock();", {"lock, get, get", "lock, get, lock", "get", "lock"}),
+        # Its vmf is the caller's only if that one was given.
+        ("looks(vmf); if (vmf->flags & A) lock();", {"get, lock", ""}),
+        ("looks(b); if (vmf->flags & A) lock();", {"get, lock", "get", "lock", ""}),
+        ("if (vmf->flags & A) lock(); looks(vmf);", {"lock, get", ""}),
+        ("if (vmf->flags & A) lock(); looks(b);", {"lock, get", "lock", "get", ""}),
+        # What it writes through a pointer is written, whatever the pointer is called there.
+        ("p->e = 0; if (p->e) lock(); else get();", {"get"}),
+        ("p->e = 0; writes(p); if (p->e) lock(); else get();", {"lock", "get"}),
+        ("p->e = 0; passes(p); if (p->e) lock(); else get();", {"lock", "get"}),
+        ("p->e = 0; passes(b); if (p->e) lock(); else get();", {"get"}),
+    ],
+)
+def test_what_a_helper_does_to_its_own_variables_stays_there(body: str, expected: set[str]) -> None:
+    """And what it does to the caller's, does not; ``fill`` is any call that may write what it is given."""
+    helpers = (SETS, FILLS, LOOKS, WRITES, PASSES)
+    assert paths(body, *helpers, inline=("sets", "fills", "looks", "writes", "passes")) == expected
+
+
 def test_a_helper_that_calls_itself_is_not_followed_for_ever() -> None:
     """Its inner call is a call like any other."""
     helper = "static void helper(int p) { lock(); if (p) helper(p - 1); unlock(); }"
