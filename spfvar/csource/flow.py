@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from spfvar.csource.parse import CCall, CFunction, call_of
+from spfvar.csource.parse import LOOP_MARK, CCall, CFunction, call_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -69,7 +69,7 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A branch on something that is not looked at: the cases of a switch."""
+    """A branch on something that is not looked at: the cases of a switch, a macro that is a loop."""
 
     line: int
     ways: tuple[int, ...]
@@ -256,8 +256,21 @@ class _Builder:
     def _while_statement(self, node: Node, after: int, inside: _Inside) -> int:
         head = self._place()
         body = self._statement(node.child_by_field_name("body"), head, _Inside(after, head))
-        self.nodes[head] = Jump(self._condition(_child(node, "condition"), body, after))
+        condition = _child(node, "condition")
+        if any(child.type == "comment" and child.text == LOOP_MARK.encode() for child in node.children):
+            self.nodes[head] = Jump(self._round(condition, self._add(Choice(_line(node), (body, after)))))
+        else:
+            self.nodes[head] = Jump(self._condition(condition, body, after))
         return head
+
+    def _round(self, node: Node, after: int) -> int:
+        """A round of a macro that is a loop: it may write any variable that it is given."""
+        node = _unwrapped(node)
+        if node.type == "comma_expression":
+            return self._round(_child(node, "left"), self._round(_child(node, "right"), after))
+        if node.type == "identifier":
+            return self._set(self._text(node), None, _line(node), after)
+        return self._value(node, "", after)
 
     def _do_statement(self, node: Node, after: int, inside: _Inside) -> int:
         head = self._place()

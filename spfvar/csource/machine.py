@@ -48,6 +48,8 @@ _MASKED: Final = re.compile(r"(\w+) & \(?(VM_FAULT_\w+(?: ?\| ?VM_FAULT_\w+)*)\)
 _ALSO: Final = re.compile(r"(\w+) && ")
 _ADDED: Final = re.compile(r"(\w+) \|= (VM_FAULT_\w+(?: ?\| ?VM_FAULT_\w+)*)")
 _WORDS: Final = re.compile(r"[A-Za-z_]\w*(?:(?:->|\.)\w+)*")
+#: What is more than variables and constants: somebody else may change it, or a call say something else.
+_ELSEWHERE: Final = re.compile(r"->|\.|\[|\*|\b(?!IS_ERR\()\w+\(")
 #: Flags that stand for several.
 _ALL: Final[Mapping[str, frozenset[str]]] = {
     "VM_FAULT_ERROR": frozenset(
@@ -100,12 +102,16 @@ _Way = tuple[tuple[Edge, ...], _Stack]
 
 @dataclass(frozen=True)
 class Prepared:
-    """A function's graph, which facts matter from each node on, and which variables it writes."""
+    """A function's graph, which facts matter from each node on, and which variables it writes.
+
+    ``back``: steps that lead to where a loop begins.
+    """
 
     graph: Graph
     live: tuple[frozenset[str], ...]
     locks: Mapping[str, str]
     written: frozenset[str]
+    back: frozenset[tuple[int, int]]
 
 
 class Machine:
@@ -142,7 +148,7 @@ class Machine:
         if function.name not in self._prepared:
             graph = graph_of(function, self._is_word, self._words.options)
             self._prepared[function.name] = Prepared(
-                graph, _live(graph), _locks(graph, self._words), _written_in(graph)
+                graph, _live(graph), _locks(graph, self._words), _written_in(graph), _back(graph)
             )
             self.entered[function.name] = function
             if function.body.has_error:
@@ -190,6 +196,10 @@ class Machine:
         frame = stack[-1]
         live = self._prepared[frame.function].live[node]
         known = frame.facts if facts is None else facts
+        if (frame.node, node) in self._prepared[frame.function].back:  # the next round asks again
+            known = frozenset(
+                fact for fact in known if self._lasts(fact[0]) or not _ELSEWHERE.search(fact[0])
+            )
         kept = frozenset(fact for fact in known if fact[0] in live or self._lasts(fact[0]))
         return (*stack[:-1], _Frame(frame.function, node, kept))
 
@@ -500,6 +510,25 @@ def _written_in(graph: Graph) -> frozenset[str]:
     for node in graph.nodes:
         call = node.call if isinstance(node, Run | Test) else None
         found.update(arg[1:] for arg in (call.args if call is not None else ()) if arg.startswith("&"))
+    return frozenset(found)
+
+
+def _back(graph: Graph) -> frozenset[tuple[int, int]]:
+    """The steps that lead back to a node that is on the way to where they begin."""
+    found, seen, way = set(), {graph.entry}, {graph.entry}
+    ahead = [(graph.entry, iter(successors(graph.nodes[graph.entry])))]
+    while ahead:
+        number, further = ahead[-1]
+        to = next(further, None)
+        if to is None:
+            way.remove(number)
+            ahead.pop()
+        elif to in way:
+            found.add((number, to))
+        elif to not in seen:
+            seen.add(to)
+            way.add(to)
+            ahead.append((to, iter(successors(graph.nodes[to]))))
     return frozenset(found)
 
 

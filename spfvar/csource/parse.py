@@ -29,6 +29,8 @@ _ANNOTATIONS: Final = re.compile(
 _LOOPS: Final = re.compile(
     r"\b(?:for_each_\w+|\w+_for_each_\w+|\w+_for_each|\w+_foreach|list_for_each\w*|rbtree_postorder_for_each_\w+)(?=\s*\()"
 )
+#: What stands behind the ``while`` that such a macro is written as; the shortest of them has room for it.
+LOOP_MARK: Final = "/**/"
 _DIRECTIVE: Final = re.compile(r"^[ \t]*#[ \t]*(\w+)\b(.*)$")
 #: Statements that a file writes as calls at its top level, without a semicolon.
 _TOP_LEVEL_CALLS: Final = re.compile(
@@ -119,7 +121,7 @@ def prepared(text: str, options: frozenset[str] = frozenset()) -> str:
     text = _SYSCALL.sub(lambda found: _padded(f"int sys_{found[1]}(void)", found[0]), text)
     text = _TOP_LEVEL_CALLS.sub(lambda found: _blank(found[0]), text)
     text = _ANNOTATIONS.sub(lambda found: _blank(found[0]), text)
-    return _LOOPS.sub(lambda found: "while".ljust(len(found[0])), text)
+    return _LOOPS.sub(lambda found: f"while{LOOP_MARK}".ljust(len(found[0])), text)
 
 
 def calls_in(function: CFunction, node: Node) -> Iterator[CCall]:

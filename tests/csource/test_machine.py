@@ -93,6 +93,64 @@ def test_paths_go_by_what_is_known(body: str, expected: set[str]) -> None:
     assert paths(body) == expected
 
 
+def test_what_is_found_out_takes_the_place_of_what_was_known() -> None:
+    """A condition that asks a variable first came out true, so the variable is; eight, for a set has any order."""
+    names = [f"v{number}" for number in range(8)]
+    words = WORDS.model_copy(update={"conditions": {f"{name} && p->x": "field" for name in names}})
+    for name in names:
+        body = f"if ({name}) lock(); if ({name} && p->x) {{ if ({name}) get(); else unlock(); }}"
+        _, nfa = machine(f"void f(int {name}) {{ {body} }}", words)
+        assert not any("unlock" in word for word in words_up_to(nfa, 8)), name
+
+
+ROUND = "lock, get, "
+
+
+@pytest.mark.parametrize(
+    ("body", "rounds"),
+    [
+        ("while (mystery(a)) both(); unlock();", range(4)),
+        ("while (!empty(&p->list)) both(); unlock();", range(4)),
+        ("while (a--) both(); unlock();", range(4)),
+        ("for (;p->e;) both(); unlock();", range(4)),
+        ("do both(); while (p->e); unlock();", range(1, 4)),
+        ("again: both(); if (!mystery(a)) goto again; unlock();", range(1, 4)),
+        # What was known before it holds in its first round: p->e, so there is one.
+        ("p->e = 1; while (p->e) both(); unlock();", range(1, 4)),
+        # In one round a condition says the same twice.
+        ("while (mystery(a)) { if (p->e) lock(); if (p->e) get(); } unlock();", range(4)),
+        # A macro that is a loop, whatever is known of the variable that it writes.
+        ("for_each_vma(vmi, vma) both(); unlock();", range(4)),
+        ("if (a) vma_for_each(vmi, a) both(); unlock();", range(4)),
+        ("if (!a) for_each_vma(vmi, a) both(); unlock();", range(4)),
+        # Variables that nobody writes are what they were: for ever, which is no path to the end.
+        ("while (a) both(); unlock();", range(1)),
+    ],
+)
+def test_a_loop_goes_round_any_number_of_times(body: str, rounds: range) -> None:
+    """Words of at most eight letters: three rounds of two, and one letter behind."""
+    assert paths(body) == {f"{ROUND * number}unlock" for number in rounds}
+
+
+def test_what_nobody_changes_is_the_same_in_each_round() -> None:
+    """Flags of the fault, and a variable that the loop does not write: each round is of one kind."""
+    rounds = {f"{', '.join([letter] * number)}" for letter in ("lock", "get") for number in range(9)}
+    for condition in ("vmf->flags & A", "b"):
+        assert paths(f"while (mystery(a)) {{ if ({condition}) lock(); else get(); }}") == rounds
+    mixed = paths("while (mystery(a)) { if (p->e) lock(); else get(); }")
+    assert "lock, get" in mixed
+
+
+def test_a_macro_that_is_a_loop_forgets_what_it_writes() -> None:
+    """Behind it a variable may be what it was not before."""
+    assert paths("if (a) lock(); for_each_vma(vmi, a) c(); if (a) unlock();") == {
+        "lock, unlock",
+        "lock",
+        "unlock",
+        "",
+    }
+
+
 HELPER = "static bool helper(struct vm_fault *vmf, bool p) { if (p) { lock(); return true; } return false; }"
 
 
