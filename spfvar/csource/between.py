@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -56,7 +56,8 @@ class Touched:
 class Between:
     """What two trees differ in, as far as texts are concerned.
 
-    ``compared``: how many functions at least one of them has.
+    ``compared``: how many functions at least one of them has; ``unread``: functions of which a part could not
+    be read as C, and where they are.
     """
 
     kernel: str
@@ -64,6 +65,7 @@ class Between:
     second: str
     compared: int
     touched: tuple[Touched, ...]
+    unread: dict[str, str] = field(default_factory=dict, compare=False)
 
 
 def between(
@@ -83,22 +85,28 @@ def between(
             key="--between",
             expected=f"{units.unit[0].c} and others in {', '.join(units.files)}",
         )
-    touched = []
+    touched, unread = [], dict[str, str]()
     for number, unit in enumerate(there):
         told(number, len(there))
-        one = _touched(unit, trees, words, units)
+        one = _touched(unit, trees, words, units, unread)
         if one is not None:
             touched.append(one)
     told(len(there), len(there))
-    return Between(kernel, str(first), str(second), len(there), tuple(touched))
+    return Between(kernel, str(first), str(second), len(there), tuple(touched), unread)
 
 
-def _touched(unit: Unit, trees: tuple[Tree, ...], words: Words, units: Units) -> Touched | None:
+def _touched(
+    unit: Unit, trees: tuple[Tree, ...], words: Words, units: Units, unread: dict[str, str]
+) -> Touched | None:
+    """What became of a function, if anything did; ``unread`` gets what of it could not be read."""
     before, after = (tree.function(unit.c) for tree in trees)
     if before is None or after is None:
         return Touched(unit, "new" if before is None else "gone", (), (), ())
     machines = [_machine(tree, words, units) for tree in trees]
     graphs = [machine.nfa(function) for machine, function in zip(machines, (before, after), strict=True)]
+    for tree, machine in zip(trees, machines, strict=True):
+        for name, where in machine.unread.items():
+            unread.setdefault(name, f"{tree.root}/{where}")
     read = [machine.entered for machine in machines]
     changed = tuple(
         sorted(

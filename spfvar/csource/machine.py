@@ -15,17 +15,15 @@ from typing import Final
 from spfvar.csource.flow import (
     Assign,
     Choice,
-    Graph,
-    GraphNode,
     Jump,
     Return,
     Run,
     Test,
     graph_of,
-    successors,
 )
 from spfvar.csource.nfa import Nfa, build
 from spfvar.csource.parse import CCall, CFunction
+from spfvar.csource.prepared import ADDED, MASKED, Prepared, prepare
 from spfvar.csource.units import Exemption
 from spfvar.csource.words import Word, Words
 from spfvar.errors import InputError
@@ -43,10 +41,8 @@ Value = bool | frozenset[str]
 Facts = frozenset[tuple[str, Value]]
 
 _FLAGS: Final = re.compile(r"VM_FAULT_\w+(?: ?\| ?VM_FAULT_\w+)*")
-_MASKED: Final = re.compile(r"(\w+) & \(?(VM_FAULT_\w+(?: ?\| ?VM_FAULT_\w+)*)\)?")
 #: A variable that a longer condition asks first.
 _ALSO: Final = re.compile(r"(\w+) && ")
-_ADDED: Final = re.compile(r"(\w+) \|= (VM_FAULT_\w+(?: ?\| ?VM_FAULT_\w+)*)")
 _WORDS: Final = re.compile(r"[A-Za-z_]\w*(?:(?:->|\.)\w+)*")
 #: What is more than variables and constants: somebody else may change it, or a call say something else.
 _ELSEWHERE: Final = re.compile(r"->|\.|\[|\*|\b(?!IS_ERR\()\w+\(")
@@ -100,20 +96,6 @@ _State = tuple[_Stack, tuple[Edge, ...]]
 _Way = tuple[tuple[Edge, ...], _Stack]
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A function's graph, which facts matter from each node on, and which variables it writes.
-
-    ``back``: steps that lead to where a loop begins.
-    """
-
-    graph: Graph
-    live: tuple[frozenset[str], ...]
-    locks: Mapping[str, str]
-    written: frozenset[str]
-    back: frozenset[tuple[int, int]]
-
-
 class Machine:
     """Follows functions of a tree; ``find`` gives those that are read as if they stood where called."""
 
@@ -147,9 +129,7 @@ class Machine:
     def _enter(self, function: CFunction) -> None:
         if function.name not in self._prepared:
             graph = graph_of(function, self._is_word, self._words.options)
-            self._prepared[function.name] = Prepared(
-                graph, _live(graph), _locks(graph, self._words), _written_in(graph), _back(graph)
-            )
+            self._prepared[function.name] = prepare(graph, self._words)
             self.entered[function.name] = function
             if function.body.has_error:
                 self.unread[function.name] = f"{function.file}:{function.line}"
@@ -443,10 +423,10 @@ class Machine:
         facts = dict(stack[-1].facts)
         if text in facts:
             return facts[text]
-        more = _ADDED.fullmatch(text)
+        more = ADDED.fullmatch(text)
         if more is not None and (before := facts.get(more[1])) is not None and before is not True:
             return flags_of(more[2]) | (before or frozenset())
-        masked = _MASKED.fullmatch(text)
+        masked = MASKED.fullmatch(text)
         if masked is not None and masked[1] in facts:
             value = facts[masked[1]]
             if isinstance(value, frozenset):
@@ -494,86 +474,7 @@ def _variables(text: str) -> set[str]:
     return {name for name in names if name.islower() and f"{name}(" not in text}
 
 
-def _locks(graph: Graph, words: Words) -> dict[str, str]:
-    """Variables that hold a lock, by the call that gave it: its class."""
-    makers = words.table.lock_makers
-    return {
-        node.into: makers[node.call.name]
-        for node in graph.nodes
-        if isinstance(node, Run) and node.into and node.call.name in makers
-    }
-
-
-def _written_in(graph: Graph) -> frozenset[str]:
-    """What is written anywhere in a function, or given away to be written."""
-    found = {node.into for node in graph.nodes if isinstance(node, Assign | Run)}
-    for node in graph.nodes:
-        call = node.call if isinstance(node, Run | Test) else None
-        found.update(arg[1:] for arg in (call.args if call is not None else ()) if arg.startswith("&"))
-    return frozenset(found)
-
-
-def _back(graph: Graph) -> frozenset[tuple[int, int]]:
-    """The steps that lead back to a node that is on the way to where they begin."""
-    found, seen, way = set(), {graph.entry}, {graph.entry}
-    ahead = [(graph.entry, iter(successors(graph.nodes[graph.entry])))]
-    while ahead:
-        number, further = ahead[-1]
-        to = next(further, None)
-        if to is None:
-            way.remove(number)
-            ahead.pop()
-        elif to in way:
-            found.add((number, to))
-        elif to not in seen:
-            seen.add(to)
-            way.add(to)
-            ahead.append((to, iter(successors(graph.nodes[to]))))
-    return frozenset(found)
-
-
 def _names(stack: _Stack) -> tuple[str, ...]:
     """What an exception may call the place: the function, or with who calls it ("callee<caller")."""
     function = stack[-1].function
     return (function, f"{function}<{stack[-2].function}") if len(stack) > 1 else (function,)
-
-
-def _live(graph: Graph) -> tuple[frozenset[str], ...]:
-    """Which facts somebody may still ask for, from each node on."""
-    tested = {node.text for node in graph.nodes if isinstance(node, Test)} & set(graph.function.parameters)
-    uses = [_uses(node) | (tested if isinstance(node, Return) else set()) for node in graph.nodes]
-    live = [set(used) for used in uses]
-    before: list[list[int]] = [[] for _ in graph.nodes]
-    for number, node in enumerate(graph.nodes):
-        for to in successors(node):
-            before[to].append(number)
-    ahead = list(range(len(graph.nodes)))
-    while ahead:
-        number = ahead.pop()
-        for earlier in before[number]:
-            node = graph.nodes[earlier]
-            killed = node.into if isinstance(node, Assign | Run) else ""
-            more = {text for text in live[number] if text != killed} - live[earlier]
-            if more:
-                live[earlier] |= more
-                ahead.append(earlier)
-    return tuple(frozenset(texts) for texts in live)
-
-
-def _uses(node: GraphNode) -> set[str]:
-    """The texts whose value a node asks for."""
-    found: set[str] = set()
-    if isinstance(node, Test):
-        found.add(node.text)
-        masked = _MASKED.fullmatch(node.text)
-        if masked is not None:
-            found.add(masked[1])
-    elif isinstance(node, Return | Assign) and node.value is not None:
-        found.add(node.value)
-        more = _ADDED.fullmatch(node.value)
-        if more is not None:
-            found.add(more[1])
-    call = node.call if isinstance(node, Run | Test) else None
-    if call is not None:
-        found |= set(call.args)
-    return found

@@ -84,13 +84,16 @@ def _notes(found: Audit) -> list[str]:
     """What was not compared, or not as it stands."""
     notes = []
     if found.unread:
-        places = ", ".join(f"{name} ({where})" for name, where in found.unread.items())
-        notes.append(f"not all of it could be read: {places}")
+        notes.append(_unread(found.unread))
     if found.untold:
         notes.append(f"not compared: {', '.join(found.untold)}")
     if found.unknown:
         notes.append(f"calls without a word, taken as silent: {len(found.unknown)}")
     return notes
+
+
+def _unread(functions: dict[str, str]) -> str:
+    return f"not all of it could be read: {', '.join(f'{name} ({at})' for name, at in functions.items())}"
 
 
 def _difference(one: Difference) -> list[str]:
@@ -154,7 +157,8 @@ def render_between(found: Between, form: str, reproduce: str) -> str:
         return json.dumps(
             {
                 "kernel": found.kernel, "first": found.first, "second": found.second,
-                "touched": [one.as_dict() for one in found.touched], "counts": _counts(found),
+                "touched": [one.as_dict() for one in found.touched], "not_read": found.unread,
+                "counts": _counts(found),
             },
             indent=2,
         )  # fmt: skip
@@ -170,10 +174,12 @@ def render_between(found: Between, form: str, reproduce: str) -> str:
             f"| {one.unit.c} | {one.unit.text} | {one.how} | {', '.join(one.changed)} |"
             for one in found.touched
         ]
+        lines += ["", f"* {_unread(found.unread)}"] if found.unread else []
     else:
         lines = wrapped(head, WIDTH, "")
         for one in found.touched:
             lines += ["", *_touched(one)]
+        lines += ["", *wrapped(_unread(found.unread), WIDTH, "  ")] if found.unread else []
     return "\n".join([*lines, "", f"Reproduce: {reproduce}"])
 
 

@@ -89,6 +89,22 @@ def test_two_trees_need_no_variant(tmp_path: Path) -> None:
     assert "| lock_folio_maybe_drop_mmap | lock_folio_maybe_drop_mmap | source |" in marked.out
 
 
+def test_two_trees_that_cannot_be_read_are_not_the_same(tmp_path: Path) -> None:
+    """The same source twice, a part of which is no C: exit code 1, in each form."""
+    root = str(tree(tmp_path, UNLOCK.replace("return fpin;\n}", "@@ put(;\n\treturn fpin;\n}")))
+    for form in ("table", "markdown", "json"):
+        answer = spfvar("audit", "--between", root, root, "--kernel", "6.1", "--format", form)
+        assert answer.code == 1, answer.err
+        if form == "json":
+            assert json.loads(answer.out)["not_read"] == {
+                "maybe_unlock_mmap_for_io": f"{root}/mm/internal.h:1"
+            }
+        else:
+            assert "not all of it could be read: maybe_unlock_mmap_for_io (" in answer.out.replace(
+                "\n  ", " "
+            )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
