@@ -13,7 +13,7 @@ from spfvar.cli.options import format_option, output_option, plugin_option, repr
 from spfvar.cli.plugins import exit_code, load, tell_problems
 from spfvar.errors import InputError
 
-#: Exit code: a difference without an exception, or an exception without use.
+#: Exit code: a difference without an exception, an exception without use, or C that could not be read.
 DIFFERENCE = 1
 
 
@@ -58,12 +58,20 @@ def command(
       spfvar audit per-vma-6.12 --tree ~/linux-6.12 --exceptions --format markdown
       spfvar audit --between ~/linux-6.12 ~/linux-6.13 --kernel 6.12
 
-    Exit codes: 0 no difference but what is excepted; 1 a difference, or an exception that is not needed;
-    2 bad input.
+    Exit codes: 0 no difference but what is excepted; 1 a difference, an exception that is not needed, or C
+    that could not be read; 2 bad input.
     """
     if output is not None:
         check_writable(output)
     if between is not None:
+        ignored = {"--tree": tree, "--function": functions, "--exceptions": exceptions, "--plugin": plugins}
+        for option, given in ignored.items():
+            if given:
+                raise InputError(
+                    "two trees are compared, not a variant",
+                    key=option,
+                    expected="--between TREE1 TREE2 and --kernel",
+                )
         return _between(between, variant, kernel, form, output)
     if variant is None:
         raise InputError("no variant given", key="audit", expected="a variant, or --between TREE1 TREE2")
@@ -98,7 +106,7 @@ def _between(
     finally:
         _progress(1, 1)
     terminal.place(output, form).put(audited.render_between(found, form, reproduce(sys.argv[1:])))
-    return DIFFERENCE if found.touched else 0
+    return DIFFERENCE if found.touched or found.unread else 0
 
 
 def _progress(done: int, total: int) -> None:

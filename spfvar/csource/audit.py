@@ -30,14 +30,12 @@ Direction = Literal["only in the C", "only in the text"]
 
 
 class Tree:
-    """The files of a kernel tree in which functions are looked for."""
+    """The files of a kernel tree in which functions are looked for; ``key``: the option that gave it."""
 
-    def __init__(self, root: str | Path, words: Words, units: Units) -> None:
+    def __init__(self, root: str | Path, words: Words, units: Units, key: str = "--tree") -> None:
         self.root = Path(root)
         if not self.root.is_dir():
-            raise InputError(
-                "no such directory", file=str(root), key="--tree", expected="a kernel's source tree"
-            )
+            raise InputError("no such directory", file=str(root), key=key, expected="a kernel's source tree")
         self._words = words
         self._units = units
         self._parsed: dict[str, CSource | None] = {}
@@ -45,7 +43,7 @@ class Tree:
             raise InputError(
                 "this is no kernel's source tree",
                 file=str(root),
-                key="--tree",
+                key=key,
                 expected=f"{units.files[0]} in it",
             )
 
@@ -124,7 +122,7 @@ class Difference:
             "function": self.function, "hook": self.hook, "at": self.at,
             "file": file, "line": int(line) if line else self.line, "text_line": self.text_line,
             "direction": self.direction, "letters": list(self.path),
-            "instead": [edge.letter for edge in self.instead], "guard": self.guard, "exception": None,
+            "instead": [edge.letter for edge in self.instead], "guard": self.guard,
         }  # fmt: skip
 
 
@@ -137,6 +135,7 @@ class Compared:
     differences: tuple[Difference, ...]
     read: tuple[str, ...]
     unknown: dict[str, str] = field(compare=False)
+    unread: dict[str, str] = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -170,10 +169,15 @@ class Audit:
         """Calls that no word is known of, and where."""
         return {name: where for one in self.compared for name, where in one.unknown.items()}
 
+    @cached_property
+    def unread(self) -> dict[str, str]:
+        """Functions of which a part could not be read as C, and where they are."""
+        return {name: where for one in self.compared for name, where in one.unread.items()}
+
     @property
     def agrees(self) -> bool:
-        """No difference, and no exception without use."""
-        return not self.differences and not self.stale
+        """No difference, no exception without use, and nothing that could not be read."""
+        return not self.differences and not self.stale and not self.unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +188,7 @@ class _Code:
     used: frozenset[Exemption]
     read: tuple[str, ...]
     unknown: dict[str, str]
+    unread: dict[str, str]
 
 
 class Auditor:
@@ -234,7 +239,7 @@ class Auditor:
         tests = frozenset(self._words.table.tested)
         gaps = Comparison(code.nfa, text).gaps()
         found = tuple(_difference(unit, function, gap, tests) for gap in gaps)
-        return Compared(unit, function, found, code.read, code.unknown)
+        return Compared(unit, function, found, code.read, code.unknown, code.unread)
 
     def _text(self, unit: Unit, exceptions: frozenset[Exemption]) -> tuple[Nfa | None, frozenset[Exemption]]:
         key = (unit, exceptions)
@@ -249,7 +254,9 @@ class Auditor:
         if key not in self._codes:
             machine = Machine(self._words, self.find, sorted(exceptions, key=str))
             nfa = machine.nfa(function)
-            self._codes[key] = _Code(nfa, frozenset(machine.used), tuple(machine.entered), machine.unknown)
+            self._codes[key] = _Code(
+                nfa, frozenset(machine.used), tuple(machine.entered), machine.unknown, machine.unread
+            )
         return self._codes[key]
 
 
@@ -305,6 +312,13 @@ def audit_with(
         compared.append(one)
         of_use.append(used)
     told(len(chosen), len(chosen))
+    if not compared:
+        raise InputError(
+            "the tree, or the design, has no such function",
+            file=str(auditor.tree.root),
+            key="--function" if functions else "--tree",
+            expected=f"one of {', '.join(unit.c for unit in chosen)} in both",
+        )
     used_ones, stale = [], []
     for entry in exceptions:
         places = [one for one, used in zip(compared, of_use, strict=True) if entry in used]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +13,7 @@ from spfvar.csource.nfa import Comparison, Gap
 from spfvar.csource.parse import CFunction, squeezed
 from spfvar.csource.units import Unit, Units, units_for
 from spfvar.csource.words import Words, words_for
+from spfvar.errors import InputError
 
 How = Literal["gone", "new", "letters", "source"]
 
@@ -53,13 +54,18 @@ class Touched:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """What two trees differ in, as far as texts are concerned; ``compared``: how many functions."""
+    """What two trees differ in, as far as texts are concerned.
+
+    ``compared``: how many functions at least one of them has; ``unread``: functions of which a part could not
+    be read as C, and where they are.
+    """
 
     kernel: str
     first: str
     second: str
     compared: int
     touched: tuple[Touched, ...]
+    unread: dict[str, str] = field(default_factory=dict, compare=False)
 
 
 def between(
@@ -70,25 +76,37 @@ def between(
 ) -> Between:
     """Compare the functions of two trees, in the words of one release line.  Raises InputError."""
     words, units = words_for(kernel), units_for(kernel)
-    trees = (Tree(first, words, units), Tree(second, words, units))
-    touched = []
-    for number, unit in enumerate(units.unit):
-        told(number, len(units.unit))
-        one = _touched(unit, trees, words, units)
+    trees = tuple(Tree(root, words, units, key="--between") for root in (first, second))
+    there = [unit for unit in units.unit if any(tree.function(unit.c) is not None for tree in trees)]
+    if not there:
+        raise InputError(
+            "none of the functions that texts are compared with",
+            file=f"{first}, {second}",
+            key="--between",
+            expected=f"{units.unit[0].c} and others in {', '.join(units.files)}",
+        )
+    touched, unread = [], dict[str, str]()
+    for number, unit in enumerate(there):
+        told(number, len(there))
+        one = _touched(unit, trees, words, units, unread)
         if one is not None:
             touched.append(one)
-    told(len(units.unit), len(units.unit))
-    return Between(kernel, str(first), str(second), len(units.unit), tuple(touched))
+    told(len(there), len(there))
+    return Between(kernel, str(first), str(second), len(there), tuple(touched), unread)
 
 
-def _touched(unit: Unit, trees: tuple[Tree, Tree], words: Words, units: Units) -> Touched | None:
+def _touched(
+    unit: Unit, trees: tuple[Tree, ...], words: Words, units: Units, unread: dict[str, str]
+) -> Touched | None:
+    """What became of a function, if anything did; ``unread`` gets what of it could not be read."""
     before, after = (tree.function(unit.c) for tree in trees)
     if before is None or after is None:
-        if before is after:
-            return None
         return Touched(unit, "new" if before is None else "gone", (), (), ())
     machines = [_machine(tree, words, units) for tree in trees]
     graphs = [machine.nfa(function) for machine, function in zip(machines, (before, after), strict=True)]
+    for tree, machine in zip(trees, machines, strict=True):
+        for name, where in machine.unread.items():
+            unread.setdefault(name, f"{tree.root}/{where}")
     read = [machine.entered for machine in machines]
     changed = tuple(
         sorted(

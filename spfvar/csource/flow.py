@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from spfvar.csource.parse import CCall, CFunction, call_of
+from spfvar.csource.parse import LOOP_MARK, CCall, CFunction, call_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -69,7 +69,7 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A branch on something that is not looked at: the cases of a switch."""
+    """A branch on something that is not looked at: the cases of a switch, a macro that is a loop."""
 
     line: int
     ways: tuple[int, ...]
@@ -229,7 +229,8 @@ class _Builder:
     def _returned(self, value: Node, line: int) -> int:
         value = _unwrapped(value)
         if value.type == "conditional_expression":
-            yes = self._returned(_child(value, "consequence"), line)
+            given = value.child_by_field_name("consequence")  # none in "a ?: b"
+            yes = self._returned(given, line) if given is not None else self._add(Return("1", line))
             return self._condition(
                 _child(value, "condition"), yes, self._returned(_child(value, "alternative"), line)
             )
@@ -255,8 +256,21 @@ class _Builder:
     def _while_statement(self, node: Node, after: int, inside: _Inside) -> int:
         head = self._place()
         body = self._statement(node.child_by_field_name("body"), head, _Inside(after, head))
-        self.nodes[head] = Jump(self._condition(_child(node, "condition"), body, after))
+        condition = _child(node, "condition")
+        if any(child.type == "comment" and child.text == LOOP_MARK.encode() for child in node.children):
+            self.nodes[head] = Jump(self._round(condition, self._add(Choice(_line(node), (body, after)))))
+        else:
+            self.nodes[head] = Jump(self._condition(condition, body, after))
         return head
+
+    def _round(self, node: Node, after: int) -> int:
+        """A round of a macro that is a loop: it may write any variable that it is given."""
+        node = _unwrapped(node)
+        if node.type == "comma_expression":
+            return self._round(_child(node, "left"), self._round(_child(node, "right"), after))
+        if node.type == "identifier":
+            return self._set(self._text(node), None, _line(node), after)
+        return self._value(node, "", after)
 
     def _do_statement(self, node: Node, after: int, inside: _Inside) -> int:
         head = self._place()
@@ -315,7 +329,7 @@ class _Builder:
                 target = call.args[0].lstrip("&")
                 return self._value(_child(node, "arguments").named_children[-1], target, after)
             if _IGNORED.match(call.name):
-                return after
+                return self._set(into, None, _line(node), after)
             run = self._add(Run(call, into, after))
             return self._arguments(node, run)
         if kind == "assignment_expression":
@@ -326,12 +340,17 @@ class _Builder:
                 return self._condition(node, yes, self._set(into, "0", _line(node), after))
             return after
         if kind == "conditional_expression":
-            yes = self._value(_child(node, "consequence"), into, after)
+            given = node.child_by_field_name("consequence")
+            if given is not None:
+                yes = self._value(given, into, after)
+            else:  # a ?: b: what it was is not evaluated again
+                yes = self._set(into, "1", _line(node), after)
             no = self._value(_child(node, "alternative"), into, after)
             return self._condition(_child(node, "condition"), yes, no)
         if kind == "comma_expression":
             return self._value(_child(node, "left"), "", self._value(_child(node, "right"), into, after))
         if kind == "update_expression":
+            after = self._set(into, None, _line(node), after)
             return self._add(Assign(self._field(node, "argument"), None, _line(node), after))
         if kind == "compound_statement":  # a statement that has a value
             return self._statement(node, self._set(into, None, _line(node), after), _Inside())
@@ -397,7 +416,8 @@ class _Builder:
             test = self._add(Test(self._field(node, "left"), None, _line(node), yes, no))
             return self._assigned(node, "", test)
         if node.type == "conditional_expression":
-            one = self._condition(_child(node, "consequence"), yes, no)
+            given = node.child_by_field_name("consequence")
+            one = self._condition(given, yes, no) if given is not None else yes
             other = self._condition(_child(node, "alternative"), yes, no)
             return self._condition(_child(node, "condition"), one, other)
         if node.type == "call_expression":
@@ -406,6 +426,8 @@ class _Builder:
                 return self._condition(inner, yes, no)
             test = self._add(Test(text, call_of(self._function, node), _line(node), yes, no))
             return self._arguments(node, test)
+        if node.type == "update_expression":
+            return self._value(node, "", self._add(Test(text, None, _line(node), yes, no)))
         if node.type == "binary_expression":
             return self._comparison(node, yes, no)
         return self._parts(node, self._add(Test(text, None, _line(node), yes, no)))

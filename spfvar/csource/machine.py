@@ -15,17 +15,15 @@ from typing import Final
 from spfvar.csource.flow import (
     Assign,
     Choice,
-    Graph,
-    GraphNode,
     Jump,
     Return,
     Run,
     Test,
     graph_of,
-    successors,
 )
 from spfvar.csource.nfa import Nfa, build
 from spfvar.csource.parse import CCall, CFunction
+from spfvar.csource.prepared import ADDED, MASKED, Prepared, prepare
 from spfvar.csource.units import Exemption
 from spfvar.csource.words import Word, Words
 from spfvar.errors import InputError
@@ -43,11 +41,11 @@ Value = bool | frozenset[str]
 Facts = frozenset[tuple[str, Value]]
 
 _FLAGS: Final = re.compile(r"VM_FAULT_\w+(?: ?\| ?VM_FAULT_\w+)*")
-_MASKED: Final = re.compile(r"(\w+) & \(?(VM_FAULT_\w+(?: ?\| ?VM_FAULT_\w+)*)\)?")
 #: A variable that a longer condition asks first.
 _ALSO: Final = re.compile(r"(\w+) && ")
-_ADDED: Final = re.compile(r"(\w+) \|= (VM_FAULT_\w+(?: ?\| ?VM_FAULT_\w+)*)")
 _WORDS: Final = re.compile(r"[A-Za-z_]\w*(?:(?:->|\.)\w+)*")
+#: What is more than variables and constants: somebody else may change it, or a call say something else.
+_ELSEWHERE: Final = re.compile(r"->|\.|\[|\*|\b(?!IS_ERR\()\w+\(")
 #: Flags that stand for several.
 _ALL: Final[Mapping[str, frozenset[str]]] = {
     "VM_FAULT_ERROR": frozenset(
@@ -98,15 +96,6 @@ _State = tuple[_Stack, tuple[Edge, ...]]
 _Way = tuple[tuple[Edge, ...], _Stack]
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A function's graph, and which facts matter from each node on."""
-
-    graph: Graph
-    live: tuple[frozenset[str], ...]
-    locks: Mapping[str, str]
-
-
 class Machine:
     """Follows functions of a tree; ``find`` gives those that are read as if they stood where called."""
 
@@ -118,9 +107,11 @@ class Machine:
         self._exceptions = tuple(exceptions)
         self._prepared: dict[str, Prepared] = {}
         self._lasting: dict[str, bool] = {}
-        #: Exceptions that were of use, calls that no word is known of, and functions that were read.
+        #: Exceptions that were of use, calls that no word is known of, functions that are no C in part, and
+        #: functions that were read.
         self.used: set[Exemption] = set()
         self.unknown: dict[str, str] = {}
+        self.unread: dict[str, str] = {}
         self.entered: dict[str, CFunction] = {}
 
     def nfa(self, function: CFunction) -> Nfa:
@@ -138,8 +129,10 @@ class Machine:
     def _enter(self, function: CFunction) -> None:
         if function.name not in self._prepared:
             graph = graph_of(function, self._is_word, self._words.options)
-            self._prepared[function.name] = Prepared(graph, _live(graph), _locks(graph, self._words))
+            self._prepared[function.name] = prepare(graph, self._words)
             self.entered[function.name] = function
+            if function.body.has_error:
+                self.unread[function.name] = f"{function.file}:{function.line}"
 
     def _is_word(self, text: str) -> bool:
         return self._words.condition(text).kind == "primitive"
@@ -183,6 +176,10 @@ class Machine:
         frame = stack[-1]
         live = self._prepared[frame.function].live[node]
         known = frame.facts if facts is None else facts
+        if (frame.node, node) in self._prepared[frame.function].back:  # the next round asks again
+            known = frozenset(
+                fact for fact in known if self._lasts(fact[0]) or not _ELSEWHERE.search(fact[0])
+            )
         kept = frozenset(fact for fact in known if fact[0] in live or self._lasts(fact[0]))
         return (*stack[:-1], _Frame(frame.function, node, kept))
 
@@ -206,14 +203,32 @@ class Machine:
         frame = stack[-1]
         if text not in self._prepared[frame.function].live[frame.node]:
             return stack
-        return (*stack[:-1], replace(frame, facts=frame.facts | {(text, value)}))
+        facts = frozenset(fact for fact in frame.facts if fact[0] != text) | {(text, value)}
+        return (*stack[:-1], replace(frame, facts=facts))
 
     def _forgotten(self, stack: _Stack, into: str) -> _Stack:
         """Who is called writes through a pointer: its callers do not know any more what is there."""
         if "->" not in into:
             return stack
-        below = tuple(replace(frame, facts=self._written(frame.facts, into, None)) for frame in stack[:-1])
-        return (*below, stack[-1])
+        frames, names = [stack[-1]], {into}
+        for caller, callee in zip(reversed(stack[:-1]), reversed(stack[1:]), strict=True):
+            given = self._given(caller, callee)
+            for name in tuple(names):
+                base, _, rest = name.partition("->")
+                if arg := given.get(base):
+                    names.add(f"{arg}->{rest}")
+            facts = caller.facts
+            for name in names:
+                facts = self._written(facts, name, None)
+            frames.append(replace(caller, facts=facts))
+        return tuple(reversed(frames))
+
+    def _given(self, caller: _Frame, callee: _Frame) -> dict[str, str]:
+        """The callee's parameters, and what its caller gave for each."""
+        node = self._prepared[caller.function].graph.nodes[caller.node]
+        assert isinstance(node, Run | Test)
+        assert node.call is not None
+        return dict(zip(self.entered[callee.function].parameters, node.call.args, strict=False))
 
     def _assign(self, stack: _Stack, node: Assign) -> Iterator[_Way]:
         if node.value is not None and self._words.table.same.get(node.value) == node.into:
@@ -238,15 +253,15 @@ class Machine:
     def _learned(self, stack: _Stack) -> _Stack:
         """The caller's frame, with what the callee has found out about variables that it was given."""
         caller, callee = stack[-2], stack[-1]
-        node = self._prepared[caller.function].graph.nodes[caller.node]
-        assert isinstance(node, Run | Test)
-        assert node.call is not None
+        given, written = self._given(caller, callee), self._prepared[callee.function].written
         facts, found = caller.facts, dict(callee.facts)
-        for parameter, arg in zip(self.entered[callee.function].parameters, node.call.args, strict=False):
-            if parameter in found and arg.isidentifier() and not arg.isupper():
+        for parameter, arg in given.items():
+            known_here = parameter in found and parameter not in written
+            if known_here and arg.isidentifier() and not arg.isupper():
                 facts = frozenset(fact for fact in facts if fact[0] != arg) | {(arg, found[parameter])}
+        others = {parameter for parameter, arg in given.items() if parameter != arg}  # as the caller has it
         for text, known in found.items():
-            if self._lasts(text):
+            if self._lasts(text) and _variables(text).isdisjoint(others):
                 facts = frozenset(fact for fact in facts if fact[0] != text) | {(text, known)}
         return (*stack[:-2], replace(caller, facts=facts))
 
@@ -371,9 +386,10 @@ class Machine:
                 facts.add((parameter, value))
             if parameter == arg:
                 same.add(parameter)
+        shared = same | (frozenset(self._words.table.context) - frozenset(callee.parameters))
         for text, value in stack[-1].facts:  # what is known of something that has the same name there
             names = _variables(text)
-            if names and names <= same | frozenset(self._words.table.context):
+            if names and names <= shared:
                 facts.add((text, value))
         prepared = self._prepared[callee.name]
         entry = prepared.graph.entry
@@ -407,10 +423,10 @@ class Machine:
         facts = dict(stack[-1].facts)
         if text in facts:
             return facts[text]
-        more = _ADDED.fullmatch(text)
+        more = ADDED.fullmatch(text)
         if more is not None and (before := facts.get(more[1])) is not None and before is not True:
             return flags_of(more[2]) | (before or frozenset())
-        masked = _MASKED.fullmatch(text)
+        masked = MASKED.fullmatch(text)
         if masked is not None and masked[1] in facts:
             value = facts[masked[1]]
             if isinstance(value, frozenset):
@@ -458,58 +474,7 @@ def _variables(text: str) -> set[str]:
     return {name for name in names if name.islower() and f"{name}(" not in text}
 
 
-def _locks(graph: Graph, words: Words) -> dict[str, str]:
-    """Variables that hold a lock, by the call that gave it: its class."""
-    makers = words.table.lock_makers
-    return {
-        node.into: makers[node.call.name]
-        for node in graph.nodes
-        if isinstance(node, Run) and node.into and node.call.name in makers
-    }
-
-
 def _names(stack: _Stack) -> tuple[str, ...]:
     """What an exception may call the place: the function, or with who calls it ("callee<caller")."""
     function = stack[-1].function
     return (function, f"{function}<{stack[-2].function}") if len(stack) > 1 else (function,)
-
-
-def _live(graph: Graph) -> tuple[frozenset[str], ...]:
-    """Which facts somebody may still ask for, from each node on."""
-    tested = {node.text for node in graph.nodes if isinstance(node, Test)} & set(graph.function.parameters)
-    uses = [_uses(node) | (tested if isinstance(node, Return) else set()) for node in graph.nodes]
-    live = [set(used) for used in uses]
-    before: list[list[int]] = [[] for _ in graph.nodes]
-    for number, node in enumerate(graph.nodes):
-        for to in successors(node):
-            before[to].append(number)
-    ahead = list(range(len(graph.nodes)))
-    while ahead:
-        number = ahead.pop()
-        for earlier in before[number]:
-            node = graph.nodes[earlier]
-            killed = node.into if isinstance(node, Assign | Run) else ""
-            more = {text for text in live[number] if text != killed} - live[earlier]
-            if more:
-                live[earlier] |= more
-                ahead.append(earlier)
-    return tuple(frozenset(texts) for texts in live)
-
-
-def _uses(node: GraphNode) -> set[str]:
-    """The texts whose value a node asks for."""
-    found: set[str] = set()
-    if isinstance(node, Test):
-        found.add(node.text)
-        masked = _MASKED.fullmatch(node.text)
-        if masked is not None:
-            found.add(masked[1])
-    elif isinstance(node, Return | Assign) and node.value is not None:
-        found.add(node.value)
-        more = _ADDED.fullmatch(node.value)
-        if more is not None:
-            found.add(more[1])
-    call = node.call if isinstance(node, Run | Test) else None
-    if call is not None:
-        found |= set(call.args)
-    return found

@@ -189,8 +189,11 @@ class Comparison:
                     seen.add(pair)
                     ways = (*place.ways[0], edges[0]), (*place.ways[1], edges[1])
                     to_later.append(_Place(pair, ways, place.behind))
+            told = [list(self._lacking(place, side)) for side in (0, 1)]
+            if not any(told):  # where each is explained by another, none would be told: the first side's are
+                told[0] = list(self._lacking(place, 0, whole=True))
             for side in (0, 1):
-                for gap, behind in self._lacking(place, side):
+                for gap, behind in told[side]:
                     last = gap.word[-1]
                     key = (gap.left, gap.letter, last.where if gap.letter == END else last.function)
                     found.setdefault(key, gap)
@@ -208,8 +211,11 @@ class Comparison:
                 to_other, edge_other = there[letter]
                 yield (to, to_other), (edge, edge_other)
 
-    def _lacking(self, place: _Place, side: int) -> Iterator[tuple[Gap, _Pair | None]]:
-        """What one side has here and the other lacks, and where both are behind it."""
+    def _lacking(self, place: _Place, side: int, whole: bool = False) -> Iterator[tuple[Gap, _Pair | None]]:
+        """What one side has here and the other lacks, and where both are behind it.
+
+        ``whole``: letters that another gap explains, too.
+        """
         mine, yours = self._sides[side], self._sides[1 - side]
         here, there = place.pair[side], place.pair[1 - side]
         steps, others = mine.steps(here), yours.steps(there)
@@ -219,7 +225,7 @@ class Comparison:
         lacks = [letter for letter in steps if letter not in others]
         for letter in lacks:
             to, edge = steps[letter]
-            if not self._explained(side, letter, place.pair):
+            if whole or not self._explained(side, letter, place.pair):
                 pair = (to, there) if side == 0 else (there, to)
                 yield Gap(side == 0, (*place.ways[side], edge), instead, place.behind), pair
         ends = mine.may_end(here) and not yours.may_end(there) and not lacks

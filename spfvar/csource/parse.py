@@ -8,7 +8,7 @@ Conditional compilation is decided by a set of options that are on; the rest is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +29,8 @@ _ANNOTATIONS: Final = re.compile(
 _LOOPS: Final = re.compile(
     r"\b(?:for_each_\w+|\w+_for_each_\w+|\w+_for_each|\w+_foreach|list_for_each\w*|rbtree_postorder_for_each_\w+)(?=\s*\()"
 )
+#: What stands behind the ``while`` that such a macro is written as; the shortest of them has room for it.
+LOOP_MARK: Final = "/**/"
 _DIRECTIVE: Final = re.compile(r"^[ \t]*#[ \t]*(\w+)\b(.*)$")
 #: Statements that a file writes as calls at its top level, without a semicolon.
 _TOP_LEVEL_CALLS: Final = re.compile(
@@ -119,7 +121,7 @@ def prepared(text: str, options: frozenset[str] = frozenset()) -> str:
     text = _SYSCALL.sub(lambda found: _padded(f"int sys_{found[1]}(void)", found[0]), text)
     text = _TOP_LEVEL_CALLS.sub(lambda found: _blank(found[0]), text)
     text = _ANNOTATIONS.sub(lambda found: _blank(found[0]), text)
-    return _LOOPS.sub(lambda found: "while".ljust(len(found[0])), text)
+    return _LOOPS.sub(lambda found: f"while{LOOP_MARK}".ljust(len(found[0])), text)
 
 
 def calls_in(function: CFunction, node: Node) -> Iterator[CCall]:
@@ -210,10 +212,19 @@ def _conditional(text: str, options: frozenset[str]) -> str:
         directive = continued or found is not None
         continued = directive and line.rstrip().endswith("\\")
         if found is not None:
-            _direct(found[1], found[2].strip(), stack, options)
+            _direct(found[1], _joined(found[2], lines[number + 1 :]), stack, options)
         if directive or not all(taken for taken, _ in stack):
             lines[number] = ""
     return "\n".join(lines)
+
+
+def _joined(rest: str, below: Iterable[str]) -> str:
+    """What stands behind a directive, with the lines that a backslash adds to it."""
+    for line in below:
+        if not rest.rstrip().endswith("\\"):
+            break
+        rest = f"{rest.rstrip()[:-1]} {line}"
+    return rest.strip()
 
 
 def _direct(word: str, rest: str, stack: list[tuple[bool, bool]], options: frozenset[str]) -> None:

@@ -114,7 +114,9 @@ class Texts(Stack):
         if not automata:
             return None
         hiding = [
-            entry for entry in exceptions if entry.kind in ("text", "both", "cut") and entry.concerns(hook)
+            entry
+            for entry in sorted(exceptions, key=str)  # of several, the first is of use: the same in each run
+            if entry.kind in ("text", "both", "cut") and entry.concerns(hook)
         ]
         follow = _Follow(automata, self._words, hiding, used)
         starts: list[_State] = [(number, 0, frozenset()) for number in range(len(automata))]

@@ -39,6 +39,7 @@ def as_dict(found: Audit) -> dict[str, object]:
         "exceptions": [_entry(entry) for entry in found.used],
         "stale": [_entry(entry) for entry in found.stale],
         "unknown_calls": found.unknown,
+        "not_read": found.unread,
         "counts": {
             "functions": len(found.compared),
             "read": len(found.read),
@@ -74,11 +75,25 @@ def _table(found: Audit) -> list[str]:
         lines += ["", *_difference(one)]
     for entry in found.stale:
         lines += ["", *wrapped(f"WITHOUT USE  the exception that {entry.told}: {entry.why}", WIDTH, "  ")]
-    if found.untold:
-        lines += ["", *wrapped(f"not compared: {', '.join(found.untold)}", WIDTH, "  ")]
-    if found.unknown:
-        lines += ["", *wrapped(f"calls without a word, taken as silent: {len(found.unknown)}", WIDTH, "  ")]
+    for note in _notes(found):
+        lines += ["", *wrapped(note, WIDTH, "  ")]
     return lines
+
+
+def _notes(found: Audit) -> list[str]:
+    """What was not compared, or not as it stands."""
+    notes = []
+    if found.unread:
+        notes.append(_unread(found.unread))
+    if found.untold:
+        notes.append(f"not compared: {', '.join(found.untold)}")
+    if found.unknown:
+        notes.append(f"calls without a word, taken as silent: {len(found.unknown)}")
+    return notes
+
+
+def _unread(functions: dict[str, str]) -> str:
+    return f"not all of it could be read: {', '.join(f'{name} ({at})' for name, at in functions.items())}"
 
 
 def _difference(one: Difference) -> list[str]:
@@ -120,8 +135,8 @@ def _markdown(found: Audit) -> list[str]:
         lines.append(
             f"| {one.function} | {side} | {letters} | {_short(one.c_line)} | {_short(one.text_line)} |"
         )
-    lines += [f"* without use: the exception that {entry.told}: {entry.why}" for entry in found.stale]
-    return lines
+    notes = [f"without use: the exception that {entry.told}: {entry.why}" for entry in found.stale]
+    return lines + [f"* {note}" for note in notes + _notes(found)]
 
 
 def _exceptions(used: tuple[Exemption, ...], form: str) -> list[str]:
@@ -142,7 +157,8 @@ def render_between(found: Between, form: str, reproduce: str) -> str:
         return json.dumps(
             {
                 "kernel": found.kernel, "first": found.first, "second": found.second,
-                "touched": [one.as_dict() for one in found.touched], "counts": _counts(found),
+                "touched": [one.as_dict() for one in found.touched], "not_read": found.unread,
+                "counts": _counts(found),
             },
             indent=2,
         )  # fmt: skip
@@ -158,10 +174,12 @@ def render_between(found: Between, form: str, reproduce: str) -> str:
             f"| {one.unit.c} | {one.unit.text} | {one.how} | {', '.join(one.changed)} |"
             for one in found.touched
         ]
+        lines += ["", f"* {_unread(found.unread)}"] if found.unread else []
     else:
         lines = wrapped(head, WIDTH, "")
         for one in found.touched:
             lines += ["", *_touched(one)]
+        lines += ["", *wrapped(_unread(found.unread), WIDTH, "  ")] if found.unread else []
     return "\n".join([*lines, "", f"Reproduce: {reproduce}"])
 
 

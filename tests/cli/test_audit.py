@@ -40,10 +40,26 @@ def test_c_that_agrees_is_exit_code_0(tmp_path: Path) -> None:
     assert code == 0, err
     assert "no difference" in out
     assert "|" not in out
+    assert "\n* calls without a word, taken as silent: 1\n" in out  # tried_before
+
+
+def test_what_was_not_compared_is_told_in_each_form(tmp_path: Path) -> None:
+    """A function that the tree lacks, and one that is no C in part: exit code 1, as nobody knows what is there."""
+    broken = UNLOCK.replace("return fpin;\n}", "@@ put(;\n\treturn fpin;\n}")
+    root = tree(tmp_path, broken, "")
+    unread = "not all of it could be read: maybe_unlock_mmap_for_io (mm/internal.h:1)"
+    for form, mark in (("table", ""), ("markdown", "* ")):
+        code, out, err = run(root, "--format", form)
+        assert code == 1, err
+        assert f"{mark}{unread}" in out.replace("\n  ", " ")
+        assert f"\n{mark}not compared: lock_folio_maybe_drop_mmap\n" in out
+    code, out, _ = run(root, "--format", "json")
+    assert code == 1
+    assert json.loads(out)["not_read"] == {"maybe_unlock_mmap_for_io": "mm/internal.h:1"}
 
 
 def test_json_has_the_fields_that_readers_go_by(tmp_path: Path) -> None:
-    """Function, file, lines of both sides, direction, letters, exception; counts."""
+    """Function, file, lines of both sides, direction, letters; counts."""
     less = UNLOCK.replace("fpin = get_file(vmf->vma->vm_file);", "fpin = vmf->vma->vm_file;")
     code, out, err = run(tree(tmp_path, less), "--format", "json")
     assert code == 1, err
@@ -51,7 +67,8 @@ def test_json_has_the_fields_that_readers_go_by(tmp_path: Path) -> None:
     (one,) = [one for one in found["differences"] if one["letters"][-1] == "get_file"]
     assert (one["function"], one["file"], one["line"]) == ("maybe_unlock_mmap_for_io", "mm/internal.h", 8)
     assert one["text_line"].rpartition(":")[0].endswith("filemap.py")
-    assert (one["direction"], one["exception"]) == ("only in the text", None)
+    assert one["direction"] == "only in the text"
+    assert "exception" not in one  # a difference is what no exception is about
     assert found["counts"]["functions"] == 2
     assert found["counts"]["differences"] == len(found["differences"])
     assert set(found["counts"]) == {
@@ -72,6 +89,22 @@ def test_two_trees_need_no_variant(tmp_path: Path) -> None:
     assert "| lock_folio_maybe_drop_mmap | lock_folio_maybe_drop_mmap | source |" in marked.out
 
 
+def test_two_trees_that_cannot_be_read_are_not_the_same(tmp_path: Path) -> None:
+    """The same source twice, a part of which is no C: exit code 1, in each form."""
+    root = str(tree(tmp_path, UNLOCK.replace("return fpin;\n}", "@@ put(;\n\treturn fpin;\n}")))
+    for form in ("table", "markdown", "json"):
+        answer = spfvar("audit", "--between", root, root, "--kernel", "6.1", "--format", form)
+        assert answer.code == 1, answer.err
+        if form == "json":
+            assert json.loads(answer.out)["not_read"] == {
+                "maybe_unlock_mmap_for_io": f"{root}/mm/internal.h:1"
+            }
+        else:
+            assert "not all of it could be read: maybe_unlock_mmap_for_io (" in answer.out.replace(
+                "\n  ", " "
+            )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -82,10 +115,23 @@ def test_two_trees_need_no_variant(tmp_path: Path) -> None:
             "nowhere: --tree: no such directory; expected a kernel's source tree",
         ),
         (("mmap-lock-6.1", "--tree", "."), "this is no kernel's source tree; expected mm/memory.c in it"),
-        (("spf-do-fault", "--tree", "."), "means; expected one of 6.1, 6.12"),
+        (
+            ("spf-do-fault", "--tree", "."),
+            "--kernel: unknown release 'v5.12-rc5 + RFC 1-35'; known: 6.1, 6.12",
+        ),
         (("mmap-lok", "--tree", "."), "did you mean 'mmap-lock'?"),
         (("--between", ".", "."), "--kernel: whose words?; expected a release that has some"),
         (("mmap-lock", "--between", ".", "."), "two trees are compared, not a variant; expected no variant"),
+        (("--between", ".", ".", "--kernel", "7.9"), "--kernel: unknown release '7.9'; known: 6.1, 6.12"),
+        (("--between", "nowhere", ".", "--kernel", "6.1"), "nowhere: --between: no such directory"),
+        (("--between", ".", ".", "--kernel", "6.1"), "--between: this is no kernel's source tree"),
+        (
+            ("--between", ".", ".", "--tree", "."),
+            "--tree: two trees are compared, not a variant; expected --between",
+        ),
+        (("--between", ".", ".", "--function", "f"), "--function: two trees are compared"),
+        (("--between", ".", ".", "--exceptions"), "--exceptions: two trees are compared"),
+        (("--between", ".", ".", "--plugin", "p.py"), "--plugin: two trees are compared"),
     ],
 )
 def test_what_is_missing_is_said_in_one_line(

@@ -10,7 +10,7 @@ import pytest
 
 from spfvar.csource.audit import Audit, Auditor, Tree, audit, audit_with
 from spfvar.csource.between import between
-from spfvar.csource.units import ExceptionEntry, Unit, Units
+from spfvar.csource.units import ExceptionEntry, Exemption, Unit, Units
 from spfvar.csource.words import words_for
 from spfvar.errors import InputError
 from tests.csource.small import LOCK, UNLOCK, tree
@@ -111,6 +111,34 @@ def test_a_function_that_a_tree_lacks_is_told(auditor: Auditor, tmp_path: Path) 
     assert [one.unit.c for one in found.compared] == [UNIT.c]
 
 
+def test_a_comparison_of_nothing_is_refused(auditor: Auditor, tmp_path: Path) -> None:
+    """Neither function is there: that is no agreement; nor is the one that was asked for."""
+    with pytest.raises(InputError, match=r"no such function.*maybe_unlock_mmap_for_io, lock_folio") as said:
+        beside(auditor, tmp_path, "", "")
+    assert (said.value.file, said.value.key) == (str(tmp_path), "--tree")
+    made = auditor.on(Tree(tree(tmp_path, lock=""), WORDS, UNITS))
+    with pytest.raises(InputError, match="no such function") as said:
+        audit_with(made, "mmap-lock-6.1", "6.1", UNITS, [OTHER.c])
+    assert said.value.key == "--function"
+
+
+def test_c_that_could_not_be_read_does_not_agree(auditor: Auditor, tmp_path: Path) -> None:
+    """The letters are the same, but what stands in the broken part is not known."""
+    found = beside(auditor, tmp_path, UNLOCK.replace("return fpin;\n}", "@@ put(;\n\treturn fpin;\n}"))
+    assert not found.differences
+    assert found.unread == {UNIT.c: "mm/internal.h:1"}
+    assert not found.agrees
+
+
+def test_an_exception_of_use_is_the_same_in_each_run(auditor: Auditor) -> None:
+    """Two hide one letter: the first by name is of use, however the set that they are in is ordered."""
+    for number in range(8):
+        two = [Exemption("text", "get_file", (), f"{number}{one}") for one in ("b", "a")]
+        used: set[Exemption] = set()
+        auditor.texts.nfa(UNIT, frozenset(two), used)
+        assert [entry.why for entry in used] == [f"{number}a"]
+
+
 def test_one_function_may_be_asked_for(auditor: Auditor) -> None:
     """By its name in the kernel or the text's; exceptions of others are not missed then."""
     units = UNITS.model_copy(update={"exception": [ExceptionEntry(never=("nowhere",), why="occurs nowhere")]})
@@ -146,6 +174,16 @@ def test_two_trees_differ_in_what_was_written_otherwise(tmp_path: Path) -> None:
     gone = tree(tmp_path / "gone", lock="")
     assert [(one.unit.c, one.how) for one in between(first, gone, "6.1").touched] == [(OTHER.c, "gone")]
     assert [(one.unit.c, one.how) for one in between(gone, first, "6.1").touched] == [(OTHER.c, "new")]
+    assert between(gone, first, "6.1").compared == 2  # what one of them has
+    assert between(gone, gone, "6.1").compared == 1
+
+
+def test_two_trees_without_any_function_are_refused(tmp_path: Path) -> None:
+    """They have the files, and nothing in them: "nothing is touched" would be no answer."""
+    empty = tree(tmp_path, "", "")
+    with pytest.raises(InputError, match="none of the functions that texts are compared with") as said:
+        between(empty, empty, "6.1")
+    assert said.value.key == "--between"
 
 
 @pytest.mark.skipif(

@@ -48,6 +48,10 @@ def test_paths_are_those_that_a_reader_finds(body: tuple[object, ...]) -> None:
         ("while (1) { if (c0()) break; c1(); }", {"c0", "c0 c1 c0", "c0 c1 c0 c1 c0"}),
         ("int y = c0(); y = c1() + c2();", {"c0 c1 c2"}),
         ("if (IS_ENABLED(CONFIG_A)) c0(); else c1();", {"c1"}),
+        # GNU's a ?: b evaluates a once.
+        ("return c0() ?: c1();", {"c0", "c0 c1"}),
+        ("x = c0() ?: c1(); c2();", {"c0 c2", "c0 c1 c2"}),
+        ("if (c0() ?: c1()) c2();", {"c0 c2", "c0 c1 c2", "c0 c1"}),
     ],
 )
 def test_c_is_evaluated_in_the_order_of_c(body: str, expected: set[str]) -> None:

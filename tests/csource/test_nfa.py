@@ -52,6 +52,12 @@ def test_gaps_are_told_by_a_shortest_way(
     assert gaps(of_words(*left), of_words(*right)) == expected
 
 
+def test_letters_that_explain_each_other_are_told() -> None:
+    """ad, bc beside ca, db: a stands behind c, c behind b, b behind d, d behind a.  The first side's are told."""
+    found = Comparison(of_words("ad", "bc"), of_words("ca", "db")).gaps()
+    assert [(gap.left, gap.letter) for gap in found if not gap.behind] == [(True, "a"), (True, "b")]
+
+
 def test_a_gap_has_both_sides() -> None:
     """The step, and what the other graph has there."""
     (gap,) = [gap for gap in Comparison(of_words("ab"), of_words("ac")).gaps() if gap.left]
@@ -72,7 +78,7 @@ def test_a_graph_that_is_too_large_is_given_up() -> None:
     assert build([0], lambda n: iter([(None, n + 1)]), 50) is None
 
 
-WORDS = st.lists(st.text("abc", min_size=1, max_size=4), min_size=1, max_size=4, unique=True)
+WORDS = st.lists(st.text("abcd", min_size=1, max_size=4), min_size=1, max_size=4, unique=True)
 
 
 @settings(max_examples=200, deadline=None)

@@ -56,6 +56,13 @@ def test_functions_stand_at_their_lines() -> None:
         ("#if IS_ENABLED(CONFIG_A) || (CONFIG_B)", {"CONFIG_B"}, True),
         ("#if 0", {"CONFIG_A"}, False),
         ("#if 1", set(), True),
+        ("#if defined(CONFIG_A) && \\\n    defined(CONFIG_B)", {"CONFIG_A", "CONFIG_B"}, True),
+        ("#if defined(CONFIG_A) && \\\n    defined(CONFIG_B)", {"CONFIG_A"}, False),
+        (
+            "#if defined(CONFIG_A) || \\\n    defined(CONFIG_B) || \\\n    defined(CONFIG_C)",
+            {"CONFIG_C"},
+            True,
+        ),
         ("#if PAGE_SHIFT > 12", {"PAGE_SHIFT"}, False),  # nothing is computed: it is taken as false
     ],
 )
@@ -63,7 +70,8 @@ def test_conditional_compilation_goes_by_the_options(condition: str, options: se
     """Of the two sides one is read, at its own line."""
     text = f"{condition}\nint a(void) {{ }}\n#else\nint b(void) {{ }}\n#endif\n"
     found = parse(text, "f.c", frozenset(options)).functions
-    assert {name: one.line for name, one in found.items()} == ({"a": 2} if taken else {"b": 4})
+    more = condition.count("\n")
+    assert {name: one.line for name, one in found.items()} == ({"a": 2 + more} if taken else {"b": 4 + more})
 
 
 def test_nested_conditions_and_elif() -> None:

@@ -13,7 +13,7 @@ from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from spfvar.errors import InputError
+from spfvar.errors import InputError, unknown
 from spfvar.toml_input import load_toml
 
 
@@ -140,6 +140,4 @@ def units_for(kernel: str) -> Units:
     for line, units in _all_units().items():
         if release == line or release.startswith((f"{line}.", f"{line}-")):
             return units
-    raise InputError(
-        f"no text is compared with the C of {kernel}", expected=f"one of {', '.join(_all_units())}"
-    )
+    raise unknown("release", kernel, _all_units(), key="--kernel")

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from spfvar.csource.parse import squeezed
-from spfvar.errors import InputError
+from spfvar.errors import unknown
 from spfvar.toml_input import load_toml
 
 #: What a piece of C may be.
@@ -166,4 +166,4 @@ def words_for(kernel: str) -> Words:
     for line, words in _tables().items():
         if release == line or release.startswith((f"{line}.", f"{line}-")):
             return words
-    raise InputError(f"nothing says what the C of {kernel} means", expected=f"one of {', '.join(_tables())}")
+    raise unknown("release", kernel, _tables(), key="--kernel")
