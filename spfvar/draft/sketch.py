@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from spfvar.draft.calls import Calls, Role
 from spfvar.draft.changes import Change, changes
 from spfvar.draft.code import If, Line, Node, ending, simplified
 from spfvar.draft.fragment import fragment
 from spfvar.draft.known import Hook, Known
 from spfvar.draft.pieces import Piece, defined_in, pieces_of
-from spfvar.draft.translate import RESULTS, Found, Role, Translator
+from spfvar.draft.translate import RESULTS, Found, Translator
 from spfvar.draft.tree import Expression, Statement, statements_of
 from spfvar.draft.words import normal
 from spfvar.plugins.variant import Variant
@@ -357,8 +358,10 @@ class _Drafter:
             return ""
         if end is None or (end.kind != "return" and self._is_silent((end,))):
             return "ret"
-        value = end.value.text if end.kind == "return" and end.value is not None else ""
-        return value if value.isidentifier() else ""
+        if end.kind != "return" or end.value is None:
+            return ""
+        assert self.hook is not None
+        return Calls(self.known, Role(self.hook)).variable(end.value.text)
 
     def _does_something(self, change: Change) -> bool:
         kinds = [one.kind for one in change.removed], [one.kind for one in change.added]
