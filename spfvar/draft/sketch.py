@@ -217,6 +217,8 @@ class _Drafter:
         old, new = self._hooks_in(change.removed), self._hooks_in(change.added)
         if not old or old != new or _flags(change.removed) != _flags(change.added) or self.hook is None:
             return False
+        if _gathered(change.removed) != _gathered(change.added):
+            return False
         if _skeleton(change.removed) == _skeleton(change.added):
             return True
         kept = _without_failures(change.added, self._called_in)
@@ -482,6 +484,17 @@ def _flags(statements: Sequence[Statement]) -> list[str]:
         for statement in statements
         for one in statement.below()
         if one.kind == "if" and one.value is not None and "FAULT_FLAG_" in one.value.text
+    ]
+
+
+def _gathered(statements: Sequence[Statement]) -> list[str]:
+    """What is called for a result that is put together with another one, as in ``ret |= f()``."""
+    values = [one.value for outer in statements for one in outer.below()]
+    return [
+        call.name
+        for value in values
+        if value is not None and value.kind == "assign" and value.name != "="
+        for call in value.calls()
     ]
 
 

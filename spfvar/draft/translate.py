@@ -236,13 +236,15 @@ class Translator:
         if value.text in state.names:
             self._note(statement, statement.text, "translated")
             return [self._return_result(statement.at, replace(state, result=value.text))]
-        if _LOCAL.match(value.text) and not state.ran and not self.role.alone:
+        is_open = value.text != state.result and not state.ran and not self.role.alone
+        if is_open and _LOCAL.match(value.text):
             self._note(statement, statement.text, "translated")  # what the function has there is not known
             return self._falls_off(state)
         nodes, python, state = self._value(statement, value, state)
         if python is None:
             note = self._todo(statement, "what does it return")
-            known = state.result if value.text == state.result else ""
+            ends = state.ran or self.role.alone  # then what the variable had is all that there is
+            known = state.result if ends and value.text == state.result else ""
             return [*nodes, note, *self._falls_off(replace(state, result=known))]
         self._note(statement, statement.text, "translated")
         return [*nodes, Line(f"return {self._as_result(python)}", statement.at)]
@@ -305,10 +307,8 @@ class Translator:
         if came == "TODO":
             nodes.append(self._todo(statement))
         else:
-            steps = [
-                node for node in nodes if isinstance(node, Line) and not node.text.startswith("yield todo(")
-            ]
-            self._note(statement, statement.text, "translated" if steps else came)
+            known, _ = self.calls.done_by(_evaluated(value))
+            self._note(statement, statement.text, "translated" if known else came)
         if python is None:
             return nodes, state
         return [*nodes, Line(f"yield {python}", statement.at)], state
