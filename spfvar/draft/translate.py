@@ -243,8 +243,7 @@ class Translator:
         nodes, python, state = self._value(statement, value, state)
         if python is None:
             note = self._todo(statement, "what does it return")
-            ends = state.ran or self.role.alone  # then what the variable had is all that there is
-            known = state.result if ends and value.text == state.result else ""
+            known = state.result if value.text == state.result else ""  # it has what it had on some way
             return [*nodes, note, *self._falls_off(replace(state, result=known))]
         self._note(statement, statement.text, "translated")
         return [*nodes, Line(f"return {self._as_result(python)}", statement.at)]

@@ -106,8 +106,8 @@ def test_around_a_call_there_is_one_result() -> None:
     assert todos(made) == [("ret |= anon_vma_prepare(vma);", "what the variable had before")]
 
 
-def test_a_result_that_is_not_known_keeps_nothing_below_from_running() -> None:
-    """Before the text below ran, it runs; after that, the variable has what it had."""
+def test_a_result_that_is_not_known_is_told_and_returned() -> None:
+    """At the begin of a function the text below runs; in the place of it, the variable has what it had."""
     before = sketched(begin("ret = VM_FAULT_RETRY;\nret |= frob(vmf);\nreturn ret;"))
     assert text_of(before)[-1] == BELOW
     body = " \tint x;\n-\treturn __do_fault(vmf);\n+\tret = __do_fault(vmf);\n+\tret |= frob(vmf);\n+\treturn ret;"
