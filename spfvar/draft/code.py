@@ -56,9 +56,10 @@ def _is_one(test: str) -> bool:
 
 def _outside(text: str) -> str:
     """What of an expression is outside of all parentheses."""
-    depth, found = 0, ""
+    depth, found, quoted = 0, "", False
     for sign in text:
-        depth += (sign in "([") - (sign in ")]")
+        quoted ^= sign == '"'
+        depth += 0 if quoted else (sign in "([") - (sign in ")]")
         found += sign if depth == 0 else " " if sign == " " and depth == 0 else ""
     return found
 
@@ -200,7 +201,8 @@ def _split(text: str, word: str) -> list[str]:
 
 def unwrapped(python: str) -> str:
     """An expression without the parentheses around all of it."""
-    return python[1:-1] if python.startswith("(") and python.endswith(")") else python
+    is_one = python.startswith("(") and python.endswith(")") and not _outside(python[:-1])
+    return python[1:-1] if is_one else python
 
 
 def without_idle(nodes: Sequence[Node]) -> list[Node]:

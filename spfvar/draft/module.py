@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from spfvar.draft.code import leaves, rendered, without_idle
@@ -38,6 +38,7 @@ class Module:
 
 def module_text(module: Module, known: Known) -> str:
     """The module as Python text."""
+    module = replace(module, file=_plain(module.file) or "a patch")
     bodies = ["\n".join(_class(name, sketch, known)) for name, sketch in module.classes]
     body = "\n\n\n".join([*bodies, "\n".join(_variant(module, known))])
     return "\n".join([*_head(module, body, known), "", "", body, ""])
@@ -65,7 +66,7 @@ def _head(module: Module, body: str, known: Known) -> Iterator[str]:
 def _imports(body: str, base: Base | None, known: Known) -> list[str]:
     """What the body needs, in the order that ruff has it: standard library, then spfvar."""
     modules: dict[str, set[str]] = {}
-    text = _STRING.sub("", re.sub(r"#.*", "", body))
+    text = re.sub(r"#.*", "", _STRING.sub("", body))  # strings first: they may have a #
     for name in dict.fromkeys(_WORD.findall(text)):
         if name == "o" and re.search(r"\bo\.", text):
             modules.setdefault("spfvar.ops", set()).add("objects as o")
@@ -229,7 +230,7 @@ def _variant(module: Module, known: Known) -> Iterator[str]:
         yield "        rivals=(BASE.name,),"
     else:
         yield f"        patches=({classes},),"
-    yield f'        draft="{_plain(module.file)[:60]}",'
+    yield f'        draft="{module.file[:60]}",'
     yield "    )"
     yield "]"
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from spfvar.draft.calls import Calls, Role
 from spfvar.draft.changes import Change, changes
 from spfvar.draft.code import If, Line, Node, ending, simplified
 from spfvar.draft.fragment import fragment
 from spfvar.draft.known import Hook, Known
 from spfvar.draft.pieces import Piece, defined_in, pieces_of
-from spfvar.draft.translate import RESULTS, Found, Role, Translator
+from spfvar.draft.translate import RESULTS, Found, Translator
 from spfvar.draft.tree import Expression, Statement, statements_of
 from spfvar.draft.words import normal
 from spfvar.plugins.variant import Variant
@@ -216,6 +217,8 @@ class _Drafter:
         old, new = self._hooks_in(change.removed), self._hooks_in(change.added)
         if not old or old != new or _flags(change.removed) != _flags(change.added) or self.hook is None:
             return False
+        if _gathered(change.removed) != _gathered(change.added):
+            return False
         if _skeleton(change.removed) == _skeleton(change.added):
             return True
         kept = _without_failures(change.added, self._called_in)
@@ -357,8 +360,10 @@ class _Drafter:
             return ""
         if end is None or (end.kind != "return" and self._is_silent((end,))):
             return "ret"
-        value = end.value.text if end.kind == "return" and end.value is not None else ""
-        return value if value.isidentifier() else ""
+        if end.kind != "return" or end.value is None:
+            return ""
+        assert self.hook is not None
+        return Calls(self.known, Role(self.hook)).variable(end.value.text)
 
     def _does_something(self, change: Change) -> bool:
         kinds = [one.kind for one in change.removed], [one.kind for one in change.added]
@@ -479,6 +484,17 @@ def _flags(statements: Sequence[Statement]) -> list[str]:
         for statement in statements
         for one in statement.below()
         if one.kind == "if" and one.value is not None and "FAULT_FLAG_" in one.value.text
+    ]
+
+
+def _gathered(statements: Sequence[Statement]) -> list[str]:
+    """What is called for a result that is put together with another one, as in ``ret |= f()``."""
+    values = [one.value for outer in statements for one in outer.below()]
+    return [
+        call.name
+        for value in values
+        if value is not None and value.kind == "assign" and value.name != "="
+        for call in value.calls()
     ]
 
 

@@ -5,26 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final
 
+from spfvar.draft.calls import Calls, Came, Role
 from spfvar.draft.code import If, Line, Node, joined, negated, simplified, unwrapped
-from spfvar.draft.known import Hook, Known
+from spfvar.draft.known import Known
 from spfvar.draft.tree import Expression, Statement
 from spfvar.draft.words import normal
-from spfvar.mm.vmf import VMFault
 
-#: What came of a statement or a test.
-Came = Literal["translated", "silent", "TODO"]
 #: Variables that functions of the fault path keep their result in.
 RESULTS: Final = ("ret", "fault")
 _LONGEST: Final = 48
-_RESULT: Final = re.compile(r"VM_FAULT_([A-Z_]+)\Z")
 _FLAG: Final = re.compile(r"flags & FAULT_FLAG_([A-Z_]+)\Z")
 _LOCAL: Final = re.compile(r"[a-z_]\w*\Z")
 #: A field of the fault itself: no other thread sees it.
 _OWN: Final = re.compile(r"\*?vmf(?:->|\.)\w+\Z")
 #: A test that does something besides.
 _HAS_EFFECT: Final = re.compile(r"yield (?:from|\w*trylock|\w+_get_)")
+#: How results are put together and taken apart.
+_BITS: Final = ("|", "&")
 _NULL: Final = ("NULL", "0", "false")
 
 
@@ -51,27 +50,6 @@ class State:
     names: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
-    """What a text is for.
-
-    ``hook``: the hook point that it implements.  ``below``: the statements whose place the text below it
-    takes, and ``call`` the one call that they make ("": none); ``calls``: functions that are the text below.
-    ``value`` is the variable that such a call's value goes to.  ``alone``: there is nothing below, the text
-    is all of the function.  ``around``: it stands around a call of the hook point, so a value is that call's.
-    ``replaces``: a way through that does not come to the text below is without it.
-    """
-
-    hook: Hook
-    below: tuple[str, ...] = ()
-    call: str = ""
-    calls: frozenset[str] = frozenset()
-    value: str = ""
-    alone: bool = False
-    around: bool = False
-    replaces: bool = False
-
-
 Tail = Callable[[State], list[Node]]
 #: A label, and what follows it.
 Labels = dict[str, tuple[tuple[Statement, ...], Tail]]
@@ -87,6 +65,10 @@ class Translator:
     helpers: dict[str, tuple[Statement, ...]] = field(default_factory=dict)
     found: dict[tuple[int, str], Found] = field(default_factory=dict)
     _going: list[str] = field(default_factory=list)
+    calls: Calls = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.calls = Calls(self.known, self.role)
 
     def text(self, statements: Sequence[Statement]) -> list[Node]:
         """The body of the method."""
@@ -167,7 +149,7 @@ class Translator:
 
     def _if(self, statement: Statement, state: State, go_on: Tail, labels: Labels) -> list[Node]:
         assert statement.value is not None
-        if self.role.around and self._calls_below(statement.value) and not state.ran:
+        if self.role.around and self.calls.is_below(statement.value) and not state.ran:
             self._note(statement, statement.value.text, "translated")
             return [self._return_below(statement)]
         before = dict(self.found)
@@ -225,6 +207,8 @@ class Translator:
         """Any number of passes, also none."""
         body = self._sequence(statement.body, state, lambda _: [], labels)
         if not body:
+            if statement.value is not None and self.calls.acts(statement.value):
+                return [self._todo(statement, f"{statement.kind}: how often"), *go_on(state)]
             self._note(statement, statement.text, "silent")
             return go_on(state)
         name = f"line_{statement.at}"
@@ -246,26 +230,28 @@ class Translator:
             if self.role.hook.kind == "nothing":
                 return [Line("return", statement.at)]
             return [self._return_result(statement.at, state)] if state.result else self._falls_off(state)
-        if self._calls_below(value) and not state.ran:
+        if self.calls.is_below(value) and not state.ran:
             self._note(statement, statement.text, "translated")
             return [self._return_below(statement)]
         if value.text in state.names:
             self._note(statement, statement.text, "translated")
             return [self._return_result(statement.at, replace(state, result=value.text))]
-        if _LOCAL.match(value.text) and not state.ran and not self.role.alone:
+        is_open = value.text != state.result and not state.ran and not self.role.alone
+        if is_open and _LOCAL.match(value.text):
             self._note(statement, statement.text, "translated")  # what the function has there is not known
             return self._falls_off(state)
         nodes, python, state = self._value(statement, value, state)
         if python is None:
             note = self._todo(statement, "what does it return")
-            return [*nodes, note, *self._falls_off(replace(state, result=""))]
+            known = state.result if value.text == state.result else ""  # it has what it had on some way
+            return [*nodes, note, *self._falls_off(replace(state, result=known))]
         self._note(statement, statement.text, "translated")
         return [*nodes, Line(f"return {self._as_result(python)}", statement.at)]
 
     def _as_result(self, python: str) -> str:
         """A value as the hook point returns it."""
         kind = self.role.hook.kind
-        if self._is_pair(python):
+        if self.calls.is_pair(python):
             return python if kind == "pair" else f"{python}[0]"
         if kind == "pair":
             return f"({python}), vmf" if " " in python and not python.startswith("(") else f"{python}, vmf"
@@ -306,22 +292,22 @@ class Translator:
             return [Line(python, statement.at)], state
         if value.kind == "assign" and value.name == "=":
             return self._assignment(statement, value.parts[0].text, value.parts[1], state)
-        if value.kind == "update" or value.kind == "assign":
-            target = value.parts[0].text if value.parts else value.text
-            if _LOCAL.match(target) or _OWN.match(target):
-                self._note(statement, statement.text, "silent")
-                return [], state
+        if value.kind in ("assign", "update"):
+            return self._compound(statement, value, state)
         if value.kind != "call":
             return [self._todo(statement)], state
-        if self._calls_below(value) and not state.ran:
+        if self.calls.is_below(value) and not state.ran:
             self._note(statement, statement.text, "translated")
             if self.role.around:
                 return [self._return_below(statement)], replace(state, ran=True)
             return self._run_below(statement, state)
-        nodes, python, state, came = self._call(statement, value, state)
+        python, came = self.calls.call(value)
+        nodes = self._done_by(statement, _evaluated(value), told=came == "TODO")
         if came == "TODO":
-            return [*nodes, self._todo(statement)], state
-        self._note(statement, statement.text, came)
+            nodes.append(self._todo(statement))
+        else:
+            known, _ = self.calls.done_by(_evaluated(value))
+            self._note(statement, statement.text, "translated" if known else came)
         if python is None:
             return nodes, state
         return [*nodes, Line(f"yield {python}", statement.at)], state
@@ -329,20 +315,21 @@ class Translator:
     def _assignment(
         self, statement: Statement, target: str, value: Expression, state: State
     ) -> tuple[list[Node], State]:
-        name = target if _LOCAL.match(target) else ""
-        if self._calls_below(value) and not state.ran:
+        name = self.calls.variable(target)
+        if self.calls.is_below(value) and not state.ran:
             self._note(statement, statement.text, "translated")
             if self.role.around:
                 return [self._return_below(statement)], replace(state, ran=True)
             return self._run_below(statement, state)
         nodes, python, state = self._value(statement, value, state)
         if python is None:
-            if not any(True for _ in value.calls()) and (name or _OWN.match(target)):
+            if not any(True for _ in value.calls()) and (_LOCAL.match(target) or _OWN.match(target)):
                 self._note(statement, statement.text, "silent")
                 return nodes, replace(state, names=state.names - {name})
             return [*nodes, self._todo(statement)], replace(state, names=state.names - {name})
         if not name:
-            came: Came = "silent" if _OWN.match(target) else "TODO"
+            is_inside = _OWN.match(target) or (python == "" and _LOCAL.match(target))
+            came: Came = "silent" if is_inside else "TODO"
             if "yield" in python:
                 self._note(statement, statement.text, "translated")
                 return [*nodes, Line(unwrapped(python), statement.at)], state
@@ -359,8 +346,61 @@ class Translator:
         after = replace(
             state, names=state.names | {name}, result=name if is_result and python else state.result
         )
-        both = f"{name}, vmf" if self._is_pair(plain) else name
+        both = f"{name}, vmf" if self.calls.is_pair(plain) else name
         return [*nodes, Line(f"{both} = {plain}", statement.at)], after
+
+    def _compound(self, statement: Statement, value: Expression, state: State) -> tuple[list[Node], State]:
+        """An assignment that computes with what its variable has."""
+        target, sign = value.parts[0].text, value.name[:-1]
+        right = value.parts[1] if value.kind == "assign" else None
+        if right is not None and self.calls.is_below(right) and not state.ran:
+            if target not in state.names or self.role.around or self.role.hook.kind != "fault":
+                lost = self._todo(statement, "what the variable had before")
+                nodes, state = self._assignment(statement, target, right, state)
+                return [lost, *nodes], state
+            self._note(statement, statement.text, "translated")
+            both = f"{target} = {target} {sign} (yield from below)"
+            return [Line(both, statement.at)], replace(state, ran=True, result=target)
+        is_result = target in (self.role.value, state.result, *RESULTS)
+        if right is not None and target in state.names and sign in _BITS:
+            nodes, python, after = self._bits(statement, right, sign, state)
+            if python is not None:
+                self._note(statement, statement.text, "translated")
+                line = Line(f"{target} = {target} {sign} {python}", statement.at)
+                return [*nodes, line], replace(after, result=target if is_result else after.result)
+            is_result = is_result or "VM_FAULT_" in right.text or right.text in state.names
+        else:
+            is_result = False  # nobody counts in a result
+        after = replace(state, names=state.names - {target})  # what it has now is open
+        is_inside = _LOCAL.match(target) or _OWN.match(target)
+        if is_inside and not is_result and (right is None or not self.calls.acts(right)):
+            self._note(statement, statement.text, "silent")
+            return [], after
+        nodes = [] if right is None else self._done_by(statement, (right,), told=True)
+        return [*nodes, self._todo(statement)], after
+
+    def _bits(
+        self, statement: Statement, right: Expression, sign: str, state: State
+    ) -> tuple[list[Node], str | None, State]:
+        """Steps, then what a result is put together with; None: not known."""
+        if right.text in state.names:
+            return [], right.text, state
+        if right.kind == "call":
+            nodes, python, after = self._value(statement, right, state)
+            is_one = python is not None and python.startswith("(yield") and not self.calls.is_pair(python)
+            return (nodes, python, after) if is_one and self.calls.is_told(right) else ([], None, state)
+        inverse = right.text.startswith("~") and len(right.parts) == 1
+        constant = self.calls.constant(right.parts[0] if inverse else right)
+        if constant is None or self.role.hook.kind not in ("fault", "pair"):
+            return [], None, state
+        constant = f"({constant})" if "|" in constant and (inverse or sign == "&") else constant
+        return [], f"~{constant}" if inverse else constant, state
+
+    def _done_by(self, statement: Statement, values: Sequence[Expression], told: bool = False) -> list[Node]:
+        """The calls in expressions as steps; ``told``: a TODO of the statement names the unknown ones."""
+        steps, unknown = self.calls.done_by(values)
+        nodes: list[Node] = [Line(f"yield {python}", statement.at) for python in steps]
+        return nodes if told else [*nodes, *(self._open(statement, text) for text in unknown)]
 
     # --- values ----------------------------------------------------------------------------------
 
@@ -369,7 +409,7 @@ class Translator:
     ) -> tuple[list[Node], str | None, State]:
         """Steps, then the value in Python; None: not known, "": of no interest to the model."""
         text = value.text
-        if (constant := self._constant(value)) is not None:
+        if (constant := self.calls.constant(value)) is not None:
             return [], constant, state
         if text in ("true", "false"):
             return [], text.capitalize(), state
@@ -377,15 +417,16 @@ class Translator:
             return [], text, state
         if value.kind == "choice" and len(value.parts) == 3:
             nodes, test, state = self._test(statement, value.parts[0], state)
-            arms = [self._value(statement, part, state)[1] for part in value.parts[1:]]
-            if all(arms):
-                return nodes, f"{arms[0]} if {test} else {arms[1]}", state
+            arms = [self._value(statement, part, state) for part in value.parts[1:]]
+            if all(python and not steps for steps, python, _ in arms):
+                return nodes, f"{arms[0][1]} if {test} else {arms[1][1]}", state
             return nodes, None, state
         if value.kind == "call":
             returned = self.known.table.returns.get(self.role.hook.name, {}).get(value.name)
             if returned is not None and returned in state.names | {"pte"}:
                 return [], returned, state
-            nodes, python, state, came = self._call(statement, value, state)
+            python, came = self.calls.call(value)
+            nodes = self._done_by(statement, _evaluated(value), told=came == "TODO")
             if came == "TODO":
                 return nodes, None, state
             return nodes, "" if python is None else f"(yield {python})", state
@@ -393,94 +434,6 @@ class Translator:
             nodes, test, state = self._test(statement, value, state)
             return nodes, test, state
         return [], None, state
-
-    def _constant(self, value: Expression) -> str | None:
-        """VM_FAULT_* in Python; those that the model has not are never returned, so they can be left out."""
-        names = [_RESULT.match(part.strip("() ")) for part in value.text.split("|")]
-        if value.text == "0":
-            return "VMFault.NONE" if self.role.hook.kind in ("fault", "pair", "entry") else "False"
-        if not all(names):
-            return None
-        found = [
-            f"VMFault.{name[1]}" for name in names if name is not None and name[1] in VMFault.__members__
-        ]
-        return " | ".join(found) if found else None
-
-    def _call(
-        self, statement: Statement, value: Expression, state: State
-    ) -> tuple[list[Node], str | None, State, Came]:
-        """What stands behind ``yield`` for a call; None if it has no effect."""
-        table, name = self.known.table, value.name
-        args = [part.text for part in value.parts]
-        inner: list[Node] = []
-        if any(name in names for names in table.silent.values()):
-            return inner, None, state, "silent"
-        if name == "kmem_cache_free" and args and args[0] in table.caches:
-            return inner, self._filled(table.caches[args[0]]), state, "translated"
-        if name in table.calls and self._usable(table.calls[name]):
-            return inner, self._filled(table.calls[name]), state, "translated"
-        hook = self.known.hook_called(name)
-        if hook is not None and hook != self.role.hook.name:
-            call = self._hook_call(hook, args)
-            return inner, call, state, "TODO" if call is None else "translated"
-        word = self.known.word(name, args)
-        if word.kind == "silent":
-            return inner, None, state, "silent"
-        if word.kind == "primitive" and len(word.letters) == 1:
-            python = self.known.words.python(word.letters[0])
-            if self._usable(python):
-                return inner, python, state, "translated"
-        return inner, None, state, "TODO"
-
-    def _filled(self, python: str) -> str:
-        if self.role.hook.has("vma"):
-            return python.replace("{vma}", "vma")
-        return (
-            python.replace("({vma})", "()").replace("{vma}", "o.vma")
-            if "find" in python
-            else python.replace("{vma}", "o.vma")
-        )
-
-    def _usable(self, python: str) -> bool:
-        """Can this be written here: are its names known, and is there a fault if it takes one?"""
-        if "vmf" in python and not self.role.hook.has("vmf"):
-            return False
-        names = re.findall(r"(?<![.\w\"])([A-Za-z_]\w*)(?=\(|\b)", re.sub(r'"[^"]*"', "", python))
-        skipped = {"from", "yield", "o", "hooks", "vmf", "None", "vma", "not", "True", "False", "pte"}
-        if re.search(r"hooks\.(\w+)", python):
-            return all(self.known.implemented(hook) for hook in re.findall(r"hooks\.(\w+)", python))
-        return all(name in skipped or self.known.source_of(name) is not None for name in names)
-
-    def _hook_call(self, hook: str, args: Sequence[str]) -> str | None:
-        """A call of another hook point, whose arguments are this one's; None if it takes others."""
-        wanted = [name for name, _ in self.known.hook(hook).parameters]
-        if not all(self.role.hook.has(name) for name in wanted):
-            return None
-        added = [
-            self._flag(flag) for arg in args if "|" in arg for flag in re.findall(r"FAULT_FLAG_(\w+)", arg)
-        ]
-        if not all(flag is not None and flag.startswith("vmf.has(") for flag in added):
-            return None
-        flags = ", ".join(
-            flag.removeprefix("vmf.has(").removesuffix(")") for flag in added if flag is not None
-        )
-        given = [f"vmf.set({flags})" if name == "vmf" and flags else name for name in wanted]
-        return f"from {self.known.hook_call(hook)}({', '.join(given)})"
-
-    def _is_pair(self, python: str) -> bool:
-        """Does a call of a hook point return the fault, too?"""
-        called = re.search(r"yield from hooks\.(\w+)\(", python)
-        return called is not None and self.known.hook(called[1]).kind == "pair"
-
-    def _calls_below(self, value: Expression) -> bool:
-        """Is this a call of what the text below is in the place of?"""
-        if self.role.alone:
-            return False
-        if value.kind == "not":
-            return self._calls_below(value.parts[0])
-        if value.kind != "call":
-            return False
-        return normal(value.text) == self.role.call or value.name in self.role.calls
 
     # --- tests -----------------------------------------------------------------------------------
 
@@ -504,7 +457,7 @@ class Translator:
         atom = self._atom(statement, value, state)
         if atom is not None:
             self._note(statement, value.text, "translated")
-            return [], atom, state
+            return self._unknown_in(statement, value), atom, state
         self._note(statement, value.text, "TODO", "test")
         return [], f'(yield todo("{_short(value.text)}", False, True))', state
 
@@ -513,13 +466,13 @@ class Translator:
         table, text = self.known.table, normal(value.text)
         flag = _FLAG.match(text)
         if flag is not None:
-            return self._flag(flag[1])
+            return self.calls.flag(flag[1])
         fact = table.facts.get(text) or (table.facts.get(value.name) if value.kind == "call" else None)
         if fact is not None:
-            return fact if self._usable(fact) else None
+            return fact if self.calls.usable(fact) else None
         if text in table.conditions:
-            python = self._filled(table.conditions[text])
-            return python if self._usable(python) else None
+            python = self.calls.filled(table.conditions[text])
+            return python if self.calls.usable(python) else None
         if text in state.names:
             return text
         if value.kind == "assign" and value.name == "=" and len(value.parts) == 2:
@@ -527,26 +480,29 @@ class Translator:
         if value.kind == "compare" and len(value.parts) == 2:
             return self._compared(statement, value, state)
         if value.kind == "call":
-            _, called, _, came = self._call(statement, value, state)
-            if came != "translated" or called is None:
+            called, came = self.calls.call(value)
+            if came != "translated" or called is None or self.calls.done_by(value.parts)[0]:
                 return None
-            return f"(yield {called})" if called.startswith("from ") or self._is_told(value) else None
+            return f"(yield {called})" if called.startswith("from ") or self.calls.is_told(value) else None
         word = self.known.words.condition(text)
         if word.kind == "primitive":
             python = self.known.words.python(word.letters[0])
-            return f"(yield {python})" if self._usable(python) and word.tested else None
+            return f"(yield {python})" if self.calls.usable(python) and word.tested else None
         return None
 
-    def _is_told(self, value: Expression) -> bool:
-        """Has a call an outcome that decides?"""
-        if any(value.name in names for names in self.known.table.told.values()):
-            return True
-        return self.known.word(value.name, [part.text for part in value.parts]).tested
+    def _unknown_in(self, statement: Statement, test: Expression) -> list[Node]:
+        """A step for each unknown call in the arguments of a tested call, if no table has all of it."""
+        while test.kind in ("assign", "compare"):
+            test = test.parts[-1 if test.kind == "assign" else 0]
+        table, text = self.known.table, normal(test.text)
+        if test.kind != "call" or text in table.conditions or text in table.facts or test.name in table.facts:
+            return []
+        return [self._open(statement, text) for text in self.calls.done_by(test.parts)[1]]
 
     def _compared(self, statement: Statement, value: Expression, state: State) -> str | None:
         left, right = value.parts
         if value.name == "&" and left.text in state.names:
-            constant = self._constant(right)
+            constant = self.calls.constant(right)
             if constant is not None:
                 return f"{left.text} & ({constant})" if "|" in constant else f"{left.text} & {constant}"
         if value.name in ("==", "!=") and right.text in _NULL:
@@ -555,28 +511,29 @@ class Translator:
                 return negated(test) if value.name == "==" else test
         return None
 
-    def _flag(self, name: str) -> str | None:
-        """A FAULT_FLAG_*, if texts of the stack set it; of another one nobody knows when it is set."""
-        if not self.role.hook.has("vmf"):
-            return None
-        attribute = self.known.table.flags.get(f"FAULT_FLAG_{name}")
-        if attribute is not None:
-            return attribute
-        known = self.known.flags.get(name)
-        return f"vmf.has({known[0]})" if known is not None else None
-
     # --- notes -----------------------------------------------------------------------------------
 
     def _note(self, statement: Statement, text: str, came: Came, why: str = "") -> None:
         if came == "TODO" or (statement.at, text) not in self.found:
             self.found[statement.at, text] = Found(statement.at, text, came, why)
 
+    def _open(self, statement: Statement, call: str) -> Line:
+        """A call in an argument that no table has."""
+        self._note(statement, call, "TODO", "in an argument")
+        return Line(f'yield todo("{_short(call)}")', statement.at)
+
     def _todo(self, statement: Statement, why: str = "") -> Line:
         self._note(statement, statement.text, "TODO", why or "statement")
         return Line(f'yield todo("{_short(statement.text)}")', statement.at)
 
 
+def _evaluated(call: Expression) -> tuple[Expression, ...]:
+    """A call's arguments; without CONFIG_DEBUG_VM, an assertion of the mm evaluates none."""
+    return () if call.name.startswith("VM_") else call.parts
+
+
 def _short(text: str) -> str:
     """C as a TODO quotes it."""
     plain = " ".join(re.sub(r"[\"\\]", "'", text).rstrip(";").split())
+    plain = "".join(sign for sign in plain if sign.isprintable())
     return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 3].rstrip()}..."

@@ -11,11 +11,9 @@ from typing import Final
 from packaging.version import Version
 from pydantic import BaseModel, ConfigDict
 
-from spfvar.csource.words import Words, words_for
+from spfvar.csource.words import Words, releases, words_for
 from spfvar.toml_input import load_toml
 
-#: Releases whose C spfvar/csource/words knows, the earliest first.
-RELEASES: Final = ("6.1", "6.12")
 _RELEASE = re.compile(r"v?(\d+\.\d+)")
 #: C that says the same in several ways, and the way in which the table has it.
 _NORMAL: Final = (
@@ -57,8 +55,9 @@ def words_near(kernel: str) -> Words:
     """The words of the release that is nearest to a variant's kernel, which may be older than all."""
     found = _RELEASE.match(kernel)
     version = Version(found[1]) if found is not None else Version("0")
-    fitting = [release for release in RELEASES if Version(release) <= version]
-    return words_for(fitting[-1] if fitting else RELEASES[0])
+    known = releases()
+    fitting = [release for release in known if Version(release) <= version]
+    return words_for(fitting[-1] if fitting else known[0])
 
 
 def normal(text: str) -> str:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from spfvar.draft.plan import draft
 from spfvar.errors import InputError
 from spfvar.ops.todo import is_todo
 from spfvar.plugins.registry import sample_texts
 from spfvar.plugins.todos import todos_of
 from spfvar.plugins.variant import Stack
+from spfvar.scaffold.plans import find_base
 from tests.draft.made import REGISTRY, drafted, hunk, loaded, patch_of
 
 #: An unknown test and an unknown statement in the middle of a function, and a long condition.
@@ -111,5 +113,27 @@ def test_what_the_stack_does_already_is_no_file() -> None:
 
 def test_a_subject_cannot_break_out_of_its_string(tmp_path: Path) -> None:
     """Whatever a mail has there, the module is Python that does nothing but what it should."""
-    drafted([patch_of(WRITER, subject='a """ and \\ and {x}\t"')], tmp_path)
-    assert '"""' not in loaded(tmp_path).title
+    drafted([patch_of(WRITER, subject='a """ and \\ and {x}\t" #1')], tmp_path)
+    title = loaded(tmp_path).title
+    assert '"""' not in title
+    assert title.endswith("#1")
+
+
+def test_quoted_c_with_a_hash_is_no_comment(tmp_path: Path) -> None:
+    """What stands behind it on the line is imported all the same: VMFault, on the same line as the TODO."""
+    body = ' \tint x;\n \n+\tret = odd("#") ? VM_FAULT_OOM : VM_FAULT_SIGBUS;\n+\treturn ret;\n \tnext(vmf);'
+    drafted([patch_of(hunk("vm_fault_t finish_fault(struct vm_fault *vmf)", body))], tmp_path)
+    stack = Stack(loaded(tmp_path))
+    found = {op.name for name, text in sample_texts() for op in stack.automaton(name, text).ops()}
+    assert "TODO: odd('#')" in found
+
+
+@pytest.mark.parametrize("file", ["a\\x.patch", 'a"""b.patch', 'a"""\nimport os\n"""', "\\"])
+def test_nor_can_the_name_of_a_file(tmp_path: Path, file: str) -> None:
+    """It stands in the docstring and in the Variant, which is a draft whatever the name."""
+    base = find_base(REGISTRY, "spf@23")
+    made = draft("drafted", [patch_of(WRITER)], file, base, tmp_path, REGISTRY)
+    for path, text in made.plan.files.items():
+        path.write_text(text)
+        assert not any(isinstance(node, ast.Import) for node in ast.parse(text).body)
+    assert loaded(tmp_path).draft

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from spfvar.csource import words
+from spfvar.csource.words import Words, WordsFile
 from spfvar.draft.known import Known
 from spfvar.draft.words import draft_words, normal, words_near
 from spfvar.mm.hookspecs import HOOKS
@@ -65,3 +67,12 @@ def test_c_that_says_the_same_is_looked_up_once() -> None:
 def test_a_kernel_has_the_words_of_the_last_release_before_it(kernel: str, of: str) -> None:
     """Or the first ones, if it is older than all."""
     assert words_near(kernel) is words_near(f"v{of}")
+
+
+def test_a_new_file_of_words_reaches_drafts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Releases are those that files say; 6.6 is between 6.1 and 6.12, though its file comes last."""
+    added = {line: Words(WordsFile(kernels=[line])) for line in ("6.1", "6.12", "6.6")}
+    monkeypatch.setattr(words, "_tables", lambda: added)
+    assert words_near("v6.7") is added["6.6"]
+    assert words_near("v6.12") is added["6.12"]
+    assert words_near("v5.12") is added["6.1"]

@@ -12,6 +12,7 @@ from functools import cache, cached_property
 from importlib import resources
 from typing import Any, Final, Literal
 
+from packaging.version import Version
 from pydantic import BaseModel, ConfigDict, Field
 
 from spfvar.csource.parse import squeezed
@@ -158,6 +159,11 @@ def _tables() -> Mapping[str, Words]:
     files = dict(_files())
     common = files.pop("common.toml")
     return {kernel: Words(file.on(common)) for file in files.values() for kernel in file.kernels}
+
+
+def releases() -> tuple[str, ...]:
+    """The release lines that have words, the earliest first, as "6.12"."""
+    return tuple(sorted(_tables(), key=Version))
 
 
 def words_for(kernel: str) -> Words:
