@@ -23,11 +23,11 @@ from tests.explore import broken
 REGISTRY = load_registry()
 
 
-def scope(variant: str = "spf-do-fault", **more: object) -> Scope:
+def scope(**more: object) -> Scope:
     """A small review, with a violation: of what was posted."""
     asked = {"against": ["mmap-lock"], "loads": ["pft"], "races": ["munmap-anon", "munmap-file"], "threads": [1, 2],
              "seeds": 2}  # fmt: skip
-    return make_scope(REGISTRY, variant, **asked | more)  # type: ignore[arg-type]
+    return make_scope(REGISTRY, "spf-do-fault", **asked | more)  # type: ignore[arg-type]
 
 
 def never() -> Review:

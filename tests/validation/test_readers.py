@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spfvar.errors import InputError
-from spfvar.scenario.published import Table
+from spfvar.scenario.published import LARGEST, SMALLEST, Table
 from spfvar.validation import readers
 
 COLUMNS = st.dictionaries(st.integers(1, 1024), st.integers(1, 10**12), min_size=1, max_size=6)
@@ -55,7 +55,7 @@ def test_perf_stat_is_faults_over_time(faults: int, ns: int) -> None:
     """page-faults / duration_time, in seconds; modifiers and other events are allowed."""
     rate = faults / ns * 1e9
     text = f"# started\n\n{faults},,page-faults:u,1,100.00,,\n{ns},ns,duration_time,{ns},100.00,,\n9,,cycles,1,100,,\n"
-    if not readers.SMALLEST <= rate <= readers.LARGEST:
+    if not SMALLEST <= rate <= LARGEST:
         with pytest.raises(InputError):
             readers.perf_stat(text, "f")
     else:
@@ -70,7 +70,7 @@ def test_whatever_a_file_holds_leads_to_results_or_one_error(text: str, reader: 
     except InputError:
         return
     rates = [found] if isinstance(found, float) else list(found.values())
-    assert all(readers.SMALLEST <= rate <= readers.LARGEST for rate in rates)
+    assert all(SMALLEST <= rate <= LARGEST for rate in rates)
 
 
 @pytest.mark.parametrize(
