@@ -70,9 +70,9 @@ PERF = [
     perf("probe:_raw_spin_lock", f"(ffffffff81000000) lock={t.PMD_LOCK:#x} by=0xffffffff81220024"),
     perf("probe:_raw_spin_unlock", f"(ffffffff81000000) lock={t.PMD_LOCK:#x} by=0xffffffff81220024"),
     perf("probe:pmd_install__return", "(ffffffff81300000 <- ffffffff81220000)"),
-    perf("probe:_raw_spin_lock", f"(ffffffff81000000) lock={t.PTL:#x} by=0xffffffff81220024"),
+    perf("probe:_raw_spin_lock", f"(ffffffff81000000) lock={t.PTL:#x} by=ffffffff81220024"),
     perf("probe:ptep_set_access_flags", "(ffffffff81230000)"),
-    perf("probe:_raw_spin_unlock", f"(ffffffff81000000) lock={t.PTL:#x} by=0xffffffff81220024"),
+    perf("probe:_raw_spin_unlock", f"(ffffffff81000000) lock={t.PTL:#x} by=18446744071581073444"),
     perf("probe:handle_mm_fault__return", "(ffffffff81300000 <- ffffffff81220000)"),
     perf("probe:up_read", f"(ffffffff81000000) lock={t.MMAP_LOCK:#x} by=0xffffffff81300010"),
     perf("exceptions:page_fault_user", "address=0x7f00 ip=0x401000 error_code=0x4"),
@@ -97,6 +97,17 @@ def test_lines_are_counted_as_in_the_file() -> None:
     found = segments(events(as_graph(TRACE_CMD, PROBES, "trace"), "trace"), V61.fault_roots)
     assert found[0].kind == "one"
     assert TRACE_CMD[found[0].events[0].line - 1].endswith("error_code=0x4")
+
+
+def test_a_mark_is_found_behind_an_address() -> None:
+    """perf prints a number where it does not know the function that wrote the mark."""
+    lines = [
+        perf("ftrace:print", "ffffffff81250000: BEGIN one"),
+        *PERF,
+        perf("ftrace:print", "0xffffffff81250000 END one"),
+    ]
+    found = segments(events(as_graph(lines, PROBES, "trace"), "trace"), V61.fault_roots)
+    assert {segment.kind for segment in found} == {"one"}
 
 
 def test_what_function_graph_printed_is_left_as_it_is() -> None:

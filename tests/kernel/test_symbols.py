@@ -44,6 +44,24 @@ def test_a_site_is_the_line_of_its_call_and_an_unknown_one_is_nothing(tmp_path: 
 
 
 @needs_tools
+def test_a_name_of_several_functions_is_nothing(tmp_path: Path) -> None:
+    """Static functions of two files: whichever line was named, it might be the other's."""
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.c").write_text(
+            f"static void helper(void) {{}}\nvoid {name}(void) {{ helper(); }}\n"
+        )
+    (tmp_path / "main.c").write_text(
+        "void one(void); void two(void); int main(void) { one(); two(); return 0; }\n"
+    )
+    program = tmp_path / "small"
+    sources = [str(tmp_path / f"{name}.c") for name in ("one", "two", "main")]
+    subprocess.run(["cc", "-g", "-O0", "-o", program, *sources], check=True)
+    image = Vmlinux(str(program))
+    assert image.line_of("helper+0x4") == ""
+    assert image.line_of("one+0x8") != ""
+
+
+@needs_tools
 def test_a_file_that_is_no_kernel_is_refused(tmp_path: Path) -> None:
     """A missing one, and one without symbols."""
     with pytest.raises(InputError, match="no such file"):

@@ -110,3 +110,14 @@ def test_rows_are_chosen_by_name_or_glob() -> None:
 
 def test_a_file_of_ones_own_takes_the_place_of_those_shipped(tmp_path: Path) -> None:
     assert {point.row for point in rows_of(tmp_path).points} == {"X1"}
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    """Rows go by their files' names: one would be counted twice, the other not at all."""
+    paths = []
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        rows_of(tmp_path / folder)
+        paths.append(str(tmp_path / folder / "mine.toml"))
+    with pytest.raises(InputError, match="two files of that name"):
+        load_rows(catalogue.published(), paths)

@@ -142,3 +142,10 @@ def test_results_of_another_testcase_are_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.csv: cannot read"):
         readers.read_results(table(), tmp_path)
+
+
+def test_results_that_compare_nothing_are_one_error(tmp_path: Path) -> None:
+    """One design without a single thread: what a table in the file itself would be told."""
+    (tmp_path / "a.csv").write_text("tasks,threads\n2,20\n4,30\n")
+    with pytest.raises(InputError, match="nothing to compare"):
+        readers.read_results(table(results={"a": "a.csv"}), tmp_path)
