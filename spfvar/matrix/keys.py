@@ -152,8 +152,11 @@ def program_key(cell: CellSpec) -> str:
     return key_of("program", code_digest(), text, repr(cell.load))
 
 
-def run_key(plan: Plan, cell: CellSpec, program: str, index: int) -> str:
-    """Of one run of a program: on this machine, with that one of the plan's seeds."""
-    profile = plan.profile.model_dump(mode="json")
-    seeds = [plan.seed, index, cell.load.scenario, cell.load.threads]
-    return key_of("run", code_digest(), program, profile, seeds)
+def machine_key(plan: Plan) -> str:
+    """Of the machine that a plan's cells run on, and of the first of its seeds."""
+    return key_of("machine", plan.profile.model_dump(mode="json"), plan.seed)
+
+
+def run_key(machine: str, cell: CellSpec, program: str, index: int) -> str:
+    """Of one run of a program: on a machine (`machine_key`), with that one of the plan's seeds."""
+    return key_of("run", code_digest(), program, machine, [index, cell.load.scenario, cell.load.threads])

@@ -192,8 +192,7 @@ class Store:
             if _bytes(connection) > self._limit:
                 _shrink(connection, int(_KEPT_SHARE * self._limit))
 
-        if self._seen or self._connection is not None:
-            self._safely(leave)
+        self._safely(leave)
         with self._lock:
             if self._connection is not None:
                 self._connection.close()

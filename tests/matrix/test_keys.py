@@ -12,7 +12,16 @@ from spfvar.explore.options import Options
 from spfvar.matrix import catalogue
 from spfvar.matrix.cases import make_cases
 from spfvar.matrix.kept_verdicts import verdict_key
-from spfvar.matrix.keys import OUTSIDE, _imported, _is_text, code_digest, program_key, run_key, text_digest
+from spfvar.matrix.keys import (
+    OUTSIDE,
+    _imported,
+    _is_text,
+    code_digest,
+    machine_key,
+    program_key,
+    run_key,
+    text_digest,
+)
 from spfvar.matrix.plan import Plan, make_plan
 from spfvar.plugins.registry import Registry, load_registry
 from spfvar.plugins.variant import Variant
@@ -38,7 +47,7 @@ def test_another_cell_is_another_key(other: str) -> None:
         "threads": lambda: plan("mmap-lock", threads=3),
         "profile": lambda: replace(one, profile=one.profile.model_copy(update={"jitter": 0.5})),
     }[other]()
-    keys = {run_key(p, p.cells[0], "program", index) for p in (one, two) for index in range(2)}
+    keys = {run_key(machine_key(p), p.cells[0], "program", index) for p in (one, two) for index in range(2)}
     assert len(keys) == 4
 
 
@@ -84,7 +93,7 @@ def test_the_code_is_part_of_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = plan("mmap-lock")
     before = (
         verdict_key(case, "sc", Options()),
-        run_key(wanted, wanted.cells[0], "", 0),
+        run_key(machine_key(wanted), wanted.cells[0], "", 0),
         program_key(wanted.cells[0]),
     )
     assert len(code_digest()) == 64
@@ -92,7 +101,7 @@ def test_the_code_is_part_of_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys.modules[f"spfvar.matrix.{module}"], "code_digest", lambda: "another")
     after = (
         verdict_key(case, "sc", Options()),
-        run_key(wanted, wanted.cells[0], "", 0),
+        run_key(machine_key(wanted), wanted.cells[0], "", 0),
         program_key(wanted.cells[0]),
     )
     assert not set(before) & set(after)
