@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import spfvar
 from spfvar import units
 from spfvar.cli.options import what_decides, with_views
 from spfvar.cli.planning import Wanted
+from spfvar.cli.searching import searching
 from spfvar.comparison.losses import Loss, beyond
 from spfvar.comparison.metrics import Metric
 from spfvar.matrix import catalogue, merged
@@ -18,29 +19,37 @@ from spfvar.matrix.plan import Plan
 from spfvar.matrix.run import Progress
 from spfvar.matrix.runfile import load_run
 from spfvar.matrix.runs import Run, run_of
+from spfvar.matrix.safety import Safety, keep_safety, known_safety, summed_up
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Stacks
 from spfvar.report import github, rivals
+from spfvar.report.blocks import Block
+from spfvar.report.digest import digest_of, in_series_order, places
 from spfvar.report.machine import to_csv, to_json
 from spfvar.report.mail import render_mail
 from spfvar.report.markdown import render_markdown
 from spfvar.report.meta import Meta
-from spfvar.report.summary import places, summary_blocks
 from spfvar.report.tables import build_blocks, events_blocks
-from spfvar.report.text import WIDTH, render_table
+from spfvar.report.text import WIDTH, Short, render_table
 from spfvar.scenario.schema import Scenario
 from spfvar.store.database import Store
 
 
 @dataclass(frozen=True)
 class View:
-    """How a comparison is shown."""
+    """How a comparison is shown; ``tables`` and ``events``: what follows the summary.
+
+    ``safety``: by variant, what is known of it.
+    """
 
     form: str
     metrics: Mapping[str, Metric]
     condition: units.FailOn | None = None
     width: int = WIDTH
     colour: bool = False
+    tables: bool = False
+    events: bool = False
+    safety: Mapping[str, str] = field(default_factory=dict)
 
 
 def simulated(
@@ -90,19 +99,68 @@ def render(
         cells = comparison.cells[comparison.cells["metric"].isin(keep)]
         tests = comparison.comparisons[comparison.comparisons["metric"].isin(keep)]
         return to_json(cells, tests, comparison.events, meta)
-    baseline = comparison.plan.baseline
-    blocks = summary_blocks(comparison.comparisons, baseline=baseline, metrics=metrics)
-    blocks += build_blocks(
+    plan = comparison.plan
+    digest = digest_of(
+        comparison.comparisons,
+        baseline=plan.baseline,
+        metric=metrics.get("faults_per_s") or next(iter(metrics.values())),
+        variants=in_series_order({one.name: one.patches for one in plan.variants}),
+        thresholds=plan.thresholds,
+    )
+    tables = view.tables or len(digest.lines) <= 1
+    blocks = build_blocks(
         comparison.cells, comparison.comparisons,
-        baseline=baseline, metrics=metrics, thresholds=comparison.plan.thresholds,
-    )  # fmt: skip
-    reasons = {name for variant in comparison.plan.variants for name in variant.events_with("reason")}
-    blocks += events_blocks(comparison.events[comparison.events["event"].isin(reasons)])
-    if form == "mail":
-        return render_mail(blocks, meta)
+        baseline=plan.baseline, metrics=metrics, thresholds=plan.thresholds, intervals=meta.draws,
+    ) if tables else []  # fmt: skip
+    if view.events:
+        blocks += _events(comparison)
     if form == "markdown":
-        return render_markdown(blocks, meta)
-    return render_table(blocks, meta, view.width, colour=view.colour)
+        return render_markdown(blocks, meta, digest, view.safety)
+    short = Short(digest, view.safety, alone=not blocks)
+    if form == "mail":
+        return render_mail(blocks, meta, short)
+    return render_table(blocks, meta, view.width, colour=view.colour, short=short)
+
+
+def _events(comparison: Comparison) -> list[Block]:
+    """What variants counted, and what that means."""
+    events = [event for variant in comparison.plan.variants for event in variant.events]
+    reasons = {event.name: event.doc for event in events if event.role == "reason"}
+    return events_blocks(comparison.events[comparison.events["event"].isin(reasons)], reasons)
+
+
+def safety(
+    plan: Plan, registry: Registry, jobs: int | None, store: Store | None, *, check: bool
+) -> dict[str, str]:
+    """By variant, in words, what is known of its safety; with ``check`` it is looked at where nothing is."""
+    known = known_safety(store, plan.variants)
+    if check:
+        left = [variant for variant in plan.variants if variant.name not in known]
+        known |= _checked([variant.name for variant in left], registry, jobs, store)
+    found = {name: str(one) for name, one in known.items()}
+    for variant in plan.variants:
+        if variant.name not in found:
+            found[variant.name] = f"safety not looked at (--check, or spfvar check {variant.name})"
+    return found
+
+
+def _checked(
+    names: Sequence[str], registry: Registry, jobs: int | None, store: Store | None
+) -> dict[str, Safety]:
+    """The safety of variants in all races that came with spfvar."""
+    # The explorer: not for a comparison that only looks up what is known.
+    from spfvar.explore.options import Options
+    from spfvar.matrix.cases import make_cases
+    from spfvar.matrix.check import run_checks, runnable, verdict_of
+
+    known = catalogue.races()
+    shipped = [name for name in known.names() if known.is_shipped(name)]
+    cases, stacks = runnable(make_cases(registry, known, names, shipped), registry) if names else ([], {})
+    with searching("states") as progress:
+        results = run_checks(cases, Options(), jobs, progress, stacks, store=store)
+    verdicts = [verdict_of(result) for result in results]
+    keep_safety(store, verdicts)
+    return {name: one for name, (_, one) in summed_up(verdicts).items()}
 
 
 def _annotations(
@@ -142,6 +200,8 @@ def _meta(comparison: Comparison, run: Run) -> Meta:
         scenario_hashes=plan.scenario_hashes,
         notes=notes,
         thresholds=plan.thresholds,
+        draws=plan.ensemble is not None,
+        fidelity=plan.profile.fidelity,
     )
 
 

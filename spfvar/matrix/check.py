@@ -21,7 +21,7 @@ from spfvar.explore.world import build_race, extract_race
 from spfvar.matrix.cases import Case
 from spfvar.matrix.kept_verdicts import KeptVerdicts, verdict_key
 from spfvar.plugins.registry import Problem, Registry
-from spfvar.plugins.variant import Stack, Stacks
+from spfvar.plugins.variant import Stack, Stacks, Variant
 from spfvar.store.database import Store
 
 #: Told finished cells, all cells, and the states (of walks: primitives) per second of those that run.
@@ -218,6 +218,11 @@ class _Runner:
             with self._lock:
                 rate = sum(self._rates.values())
             self._progress(self._done, self.total, rate)
+
+
+def verdict_of(result: Checked) -> tuple[Variant, str, str, str]:
+    """What `spfvar.matrix.safety` sums up: variant, race, verdict, property."""
+    return result.case.variant, result.case.race_name, result.verdict.verdict, result.verdict.property
 
 
 def exit_code(results: Sequence[Checked]) -> int:

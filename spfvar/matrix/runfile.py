@@ -62,7 +62,8 @@ def _lines(run: Run) -> Iterator[dict[str, Any]]:
         "code": source.code, "hardware": plan.hardware, "baseline": plan.baseline,
         "seeds": source.draws, "commands": source.commands, "remarks": source.remarks,
     }  # fmt: skip
-    yield {"kind": "profile", "profile": plan.profile.model_dump(mode="json", exclude_defaults=True)}
+    profile = {"kind": "profile", "profile": plan.profile.model_dump(mode="json", exclude_defaults=True)}
+    yield profile | ({} if plan.ensemble is None else {"draws": plan.ensemble.model_dump(mode="json")})
     for name, scenario in plan.scenarios.items():
         content = scenario.model_dump(mode="json", exclude_defaults=True)
         yield {"kind": "scenario", "name": name, "hash": plan.scenario_hashes[name], "scenario": content}
@@ -170,6 +171,7 @@ class _Reader:
             scenarios={name: one.scenario for name, one in scenarios.items()},
             hashes={name: one.hash for name, one in scenarios.items()},
             remarks=tuple(header.remarks),
+            ensemble=profile.draws,
         )
         return assemble(source, cells.values())
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from spfvar.matrix.plan import CellSpec, Plan, notes_on
 from spfvar.matrix.samples import Failure, Sample, Samples, gather, place_of
 from spfvar.plugins.variant import CORE, Variant
-from spfvar.scenario.hardware import Profile
+from spfvar.scenario.hardware import Draws, Profile
 from spfvar.scenario.schema import Scenario
 
 #: Packages whose text decides what a run gives.
@@ -29,7 +29,8 @@ class Source:
     ``draws``: seeds as (first, how many); those of one entry were drawn together, from its first.
     ``commands``: the command lines that give the samples, without ``spfvar``.  ``code`` stands for the text
     of the model, with an entry for each state of it; ``digests`` for that of the variants' patches, by
-    variant; ``hashes`` for the scenarios.  ``remarks`` are for the reader of every report.
+    variant; ``hashes`` for the scenarios.  ``remarks`` are for the reader of every report.  ``ensemble``: the
+    machine's, if each seed was run with a draw of its figures.
     """
 
     version: str
@@ -45,6 +46,7 @@ class Source:
     scenarios: Mapping[str, Scenario]
     hashes: Mapping[str, str]
     remarks: tuple[str, ...] = ()
+    ensemble: Draws | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def run_of(plan: Plan, samples: Samples, command: Sequence[str]) -> Run:
         digests={variant.name: digest_of(variant) for variant in plan.variants},
         scenarios=plan.scenarios,
         hashes=plan.scenario_hashes,
+        ensemble=plan.ensemble,
     )
     return Run(plan, samples, source)
 
@@ -99,6 +102,7 @@ def assemble(source: Source, results: Iterable[Result]) -> Run:
             *([] if even else [_seeds_note(seeds, every)]),
         ),
         uneven=() if even else tuple(seeds),
+        ensemble=source.ensemble,
         version=source.version,
         model=source.model,
     )

@@ -20,8 +20,8 @@ from spfvar.explore.properties import PROPERTIES
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION
 from spfvar.matrix.check import Checked
 from spfvar.plugins.registry import Problem
+from spfvar.report.digest import places
 from spfvar.report.meta import Meta
-from spfvar.report.summary import places
 from spfvar.report.verdicts import cell_text
 from spfvar.units import FailOn
 

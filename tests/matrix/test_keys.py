@@ -17,7 +17,7 @@ from spfvar.matrix.keys import (
     _imported,
     _is_text,
     code_digest,
-    machine_key,
+    machine_keys,
     program_key,
     run_key,
     text_digest,
@@ -47,7 +47,11 @@ def test_another_cell_is_another_key(other: str) -> None:
         "threads": lambda: plan("mmap-lock", threads=3),
         "profile": lambda: replace(one, profile=one.profile.model_copy(update={"jitter": 0.5})),
     }[other]()
-    keys = {run_key(machine_key(p), p.cells[0], "program", index) for p in (one, two) for index in range(2)}
+    keys = {
+        run_key(machine_keys(p)[index], p.cells[0], "program", index)
+        for p in (one, two)
+        for index in range(2)
+    }
     assert len(keys) == 4
 
 
@@ -93,7 +97,7 @@ def test_the_code_is_part_of_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = plan("mmap-lock")
     before = (
         verdict_key(case, "sc", Options()),
-        run_key(machine_key(wanted), wanted.cells[0], "", 0),
+        run_key(machine_keys(wanted)[0], wanted.cells[0], "", 0),
         program_key(wanted.cells[0]),
     )
     assert len(code_digest()) == 64
@@ -101,7 +105,7 @@ def test_the_code_is_part_of_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys.modules[f"spfvar.matrix.{module}"], "code_digest", lambda: "another")
     after = (
         verdict_key(case, "sc", Options()),
-        run_key(machine_key(wanted), wanted.cells[0], "", 0),
+        run_key(machine_keys(wanted)[0], wanted.cells[0], "", 0),
         program_key(wanted.cells[0]),
     )
     assert not set(before) & set(after)
