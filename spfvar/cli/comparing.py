@@ -24,7 +24,7 @@ from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Stacks
 from spfvar.report import github, rivals
 from spfvar.report.blocks import Block
-from spfvar.report.digest import digest_of, in_series_order, places
+from spfvar.report.digest import digest_of, places
 from spfvar.report.machine import to_csv, to_json
 from spfvar.report.mail import render_mail
 from spfvar.report.markdown import render_markdown
@@ -104,7 +104,7 @@ def render(
         comparison.comparisons,
         baseline=plan.baseline,
         metric=metrics.get("faults_per_s") or next(iter(metrics.values())),
-        variants=in_series_order({one.name: one.patches for one in plan.variants}),
+        variants=[variant.name for variant in plan.variants],
         thresholds=plan.thresholds,
     )
     tables = view.tables or len(digest.lines) <= 1
@@ -137,11 +137,8 @@ def safety(
     if check:
         left = [variant for variant in plan.variants if variant.name not in known]
         known |= _checked([variant.name for variant in left], registry, jobs, store)
-    found = {name: str(one) for name, one in known.items()}
-    for variant in plan.variants:
-        if variant.name not in found:
-            found[variant.name] = f"safety not looked at (--check, or spfvar check {variant.name})"
-    return found
+    found = {variant.name: "not checked for races yet (--check)" for variant in plan.variants}
+    return found | {name: str(one) for name, one in known.items()}
 
 
 def _checked(

@@ -120,13 +120,6 @@ def digest_of(
     )
 
 
-def in_series_order(patches: Mapping[str, Sequence[object]]) -> list[str]:
-    """Names by the stacks of their patches: those that begin alike together, the smaller stack first."""
-    first = {name: stack[0] if stack else None for name, stack in patches.items()}
-    groups = list(dict.fromkeys(first.values()))
-    return sorted(patches, key=lambda name: (groups.index(first[name]), len(patches[name])))
-
-
 def places(comparisons: pd.DataFrame) -> dict[tuple[str, str], str]:
     """Each scenario and point in words, with the axes that have more than one value: "file-cow threads=4"."""
     varied = _varied(comparisons)

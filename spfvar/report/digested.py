@@ -26,10 +26,14 @@ def claim_lines(digest: Digest, safety: Mapping[str, str], width: int, each: boo
     loads = len(digest.lines)
     lines = []
     for claim in digest.claims:
-        lines.append(f"{claim.variant}: {safety.get(claim.variant, 'safety not looked at')}")
+        lines.append(f"{claim.variant}: {_safety(claim.variant, safety)}")
         lines.append(_told(f"  worth it{_in(claim.gains, loads)}: ", _worth(claim, each), width))
         lines.append(_told(f"  who pays{_in(claim.losses, loads)}: ", _pays(claim, each), width))
     return lines
+
+
+def _safety(variant: str, safety: Mapping[str, str]) -> str:
+    return safety.get(variant, f"not checked for races here (spfvar check {variant})")
 
 
 def _in(entries: Sequence[Entry], loads: int) -> str:
@@ -117,7 +121,8 @@ def _padded(entry: Entry | None, size: int, colour: bool) -> str:
     if entry is None:
         return " " * size
     text = _text(entry).rjust(size)
-    return verdict_colour(text, entry.verdict) if colour else text
+    bare = text.rstrip()
+    return verdict_colour(bare, entry.verdict) + " " * (len(text) - len(bare)) if colour else text
 
 
 def _title(digest: Digest, columns: Sequence[str], more: bool) -> str:
@@ -159,7 +164,7 @@ def markdown_parts(
     for claim in digest.claims:
         worth = f"worth it: {', '.join(_worth(claim, each)[:5])}"
         pays = f"who pays: {', '.join(_pays(claim, each)[:5])}"
-        told = safety.get(claim.variant, "safety not looked at")
+        told = _safety(claim.variant, safety)
         claims.append(f"- **{escaped(claim.variant)}**: {escaped('; '.join((told, worth, pays)))}")
     columns = tuple(dict.fromkeys(column for line in digest.lines for column in line.columns))
     head = [f"{escaped(variant)} {column}".strip() for variant in digest.variants for column in columns]

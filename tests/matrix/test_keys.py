@@ -128,3 +128,20 @@ def test_no_result_comes_from_the_parts_that_are_left_out() -> None:
     parts = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert {"simulate", "explore", "mm", "store"} <= set(parts.stdout.split())
     assert not OUTSIDE & set(parts.stdout.split())
+
+
+def test_each_draw_is_a_machine_of_its_own() -> None:
+    """Keys differ by draw, and a seed has the same draw whichever seed is the first."""
+
+    def drawn(seed: int) -> Plan:
+        return make_plan(
+            REGISTRY, catalogue.scenarios(), catalogue.hardware(), variants=["mmap-lock"], patterns=["pft"],
+            draws=4, seed=seed,
+        )  # fmt: skip
+
+    keys = machine_keys(drawn(1))
+    assert len(set(keys)) == 4
+    assert machine_keys(plan("mmap-lock"))[0] not in keys
+    ensemble = drawn(1).ensemble
+    assert ensemble is not None
+    assert [ensemble.of_seed(seed) for seed in (1, 2, 24, 25)] == [0, 1, 23, 0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from spfvar.comparison.metrics import METRICS
 from spfvar.comparison.stats import axes_key, compare_to
 from spfvar.comparison.verdicts import DRAWS
-from spfvar.report.digest import Digest, digest_of, in_series_order, places
+from spfvar.report.digest import Digest, digest_of, places
 from spfvar.report.digested import claim_lines, markdown_parts, ratio_lines
 from spfvar.report.paint import CODES
 
@@ -150,14 +149,6 @@ def test_rows_of_markdown_have_as_many_cells_as_the_header(whole: Digest) -> Non
     assert len({line.count("|") for line in table.splitlines()}) == 1
     claims = markdown_parts(whole, {}, True, str)[0].splitlines()
     assert all(line.startswith("- **") for line in claims)
-
-
-def test_variants_come_in_the_order_of_their_stacks() -> None:
-    """Those that begin alike together, the smaller first; groups as they come."""
-    stacks: dict[str, tuple[Any, ...]] = {
-        "base": (), "z": ("p",), "big": ("a", "b", "c"), "small": ("a", "b"), "none": (),
-    }  # fmt: skip
-    assert in_series_order(stacks) == ["base", "none", "z", "small", "big"]
 
 
 def test_places_name_what_varies() -> None:
