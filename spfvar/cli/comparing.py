@@ -13,6 +13,7 @@ from spfvar.cli.planning import Wanted
 from spfvar.cli.searching import searching
 from spfvar.comparison.losses import Loss, beyond
 from spfvar.comparison.metrics import Metric
+from spfvar.comparison.verdicts import DRAWS, SEEDS
 from spfvar.matrix import catalogue, merged
 from spfvar.matrix.compare import Comparison, evaluate, run_comparison
 from spfvar.matrix.plan import Plan
@@ -182,7 +183,8 @@ def _meta(comparison: Comparison, run: Run) -> Meta:
     notes = list(plan.notes)
     for variant in plan.variants:
         for rival in variant.rivals:
-            found = rivals.duel(comparison.samples.values, variant.name, rival, plan.thresholds)
+            rule = SEEDS if plan.ensemble is None else DRAWS
+            found = rivals.duel(comparison.samples.values, variant.name, rival, plan.thresholds, rule)
             if found is not None:
                 notes += rivals.sentences(found)
     return Meta(

@@ -49,9 +49,9 @@ class Rule:
 SEEDS: Final = Rule(sure=SURE, same=CONFIDENCE, likely=None, each=False)
 """At most one cell in 1000 that is within the noise gets a verdict, so a table of 50 of them has a false
 one at most once in 20 times (1 - 0.999^50 = 4.9 %)."""
-DRAWS: Final = Rule(sure=0.9, same=0.9, likely=0.6, each=True)
-"""95 % of the machines lie beyond the noise, or within it on either side, or 80 % beyond it: an interval of
-90 % leaves out 5 % on each side."""
+DRAWS: Final = Rule(sure=CONFIDENCE, same=CONFIDENCE, likely=0.6, each=True)
+"""The interval that is shown, in which 95 % of the machines lie, is beyond the noise, or within it; or 80 %
+of them are beyond it: an interval of 60 % leaves out 20 % on either side."""
 
 _ROUNDING: Final = 1e-12
 """Relative difference that is nothing but rounding: its digits depend on the machine."""

@@ -137,11 +137,11 @@ def _legend(digest: Digest, each: bool) -> str:
     low, high = digest.noise
     noise = f"{100 * low:g} %" if low == high else f"{100 * low:g} to {100 * high:g} %"
     meanings: list[tuple[set[str], str]] = [
-        ({"better"}, "no mark: better" + (" in 95 % of draws" if each else "")),
+        ({"better"}, "no mark: better" + (" on 95 % of machines" if each else "")),
         ({"WORSE"}, "! WORSE"),
-        ({"likely better", "likely WORSE"}, "~ in 80 %"),
+        ({"likely better", "likely WORSE"}, "~ 80 %"),
         ({"same"}, f"= within {noise}"),
-        ({"unsure"}, "? it depends" if each else "? unsure"),
+        ({"unsure"}, "? depends" if each else "? unsure"),
     ]
     return "; ".join(text for words, text in meanings if words & used)
 

@@ -78,10 +78,10 @@ def legend(blocks: Iterable[Block], meta: Meta) -> list[tuple[str, str]]:
             "±N%": "half of the interval in which 95 % of such machines lie, relative to the value",
             "xN": f"ratio to {meta.baseline}: the geometric mean over draws, and where 95 % of such machines"
             " lie; what is wrong with the model whatever its figures is not in it",
-            "better": f"{direction} in 95 % of such machines by more than the noise that it gives",
-            "same": "95 % of such machines lie within that noise, on either side",
-            "likely better": "the same in 80 %",
-            "likely WORSE": "the same in 80 %",
+            "better": f"{direction} the interval of the ratio is beyond the noise that it gives",
+            "same": "the interval of the ratio is within that noise",
+            "likely better": "80 % of such machines are beyond that noise",
+            "likely WORSE": "80 % of such machines are beyond that noise",
             "unsure": "none of these: it depends on the machine's figures",
         }
     return [(mark, text) for mark, text in meanings.items() if mark in used]
