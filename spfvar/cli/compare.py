@@ -147,7 +147,6 @@ def command(
     from spfvar.matrix.compare import sound_plan
     from spfvar.matrix.runfile import run_text
 
-    safety: dict[str, str] = {}
     if loads:
         comparison, run = comparing.loaded(loads, wanted, sys.argv[1:])
     else:
@@ -158,18 +157,18 @@ def command(
                 comparison, run = comparing.simulated(
                     plan, stacks, registry, jobs, progress, store, sys.argv[1:]
                 )
-            if form in DIGESTED:
-                safety = comparing.safety(plan, registry, jobs, store, check=check)
+            if form in DIGESTED or save is not None:
+                run = comparing.with_safety(run, registry, jobs, store, check=check)
     for failure in comparison.failures:
         terminal.say(f"spfvar: not run: {failure.message} {failure.axes}", error=True)
     if save is not None:
         write_atomically(save, run_text(run))
     where = terminal.place(output, form)
     tables = bool(metrics) or is_verbose()
-    view = comparing.View(form, shown, condition, where.width, where.colour, tables, events, safety)
+    view = comparing.View(form, shown, condition, where.width, where.colour, tables, events)
     where.put(comparing.render(comparison, run, view, None if loads else known))
     if condition is not None and (loss := comparing.maybe_too_bad(comparison, condition)) is not None:
-        terminal.say(f"spfvar: unsure, so not failed: {loss}; more seeds may tell", error=True)
+        terminal.say(f"spfvar: unsure, so not failed: {loss}", error=True)
     if condition is not None and (loss := comparing.too_bad(comparison, condition)) is not None:
         terminal.say(f"spfvar: {loss}", error=True)
         return exit_code(SOMETHING_FAILED, comparison.problems)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import spfvar
 from spfvar import units
 from spfvar.cli.options import what_decides, with_views
 from spfvar.cli.planning import Wanted
 from spfvar.cli.searching import searching
-from spfvar.comparison.losses import Loss, beyond
+from spfvar.comparison.losses import MAYBE, Loss, beyond
 from spfvar.comparison.metrics import Metric
 from spfvar.comparison.verdicts import DRAWS, SEEDS
 from spfvar.matrix import catalogue, merged
@@ -38,10 +38,7 @@ from spfvar.store.database import Store
 
 @dataclass(frozen=True)
 class View:
-    """How a comparison is shown; ``tables`` and ``events``: what follows the summary.
-
-    ``safety``: by variant, what is known of it.
-    """
+    """How a comparison is shown; ``tables`` and ``events``: what follows the summary."""
 
     form: str
     metrics: Mapping[str, Metric]
@@ -50,7 +47,6 @@ class View:
     colour: bool = False
     tables: bool = False
     events: bool = False
-    safety: Mapping[str, str] = field(default_factory=dict)
 
 
 def simulated(
@@ -116,8 +112,8 @@ def render(
     if view.events:
         blocks += _events(comparison)
     if form == "markdown":
-        return render_markdown(blocks, meta, digest, view.safety)
-    short = Short(digest, view.safety, alone=not blocks)
+        return render_markdown(blocks, meta, digest, run.source.safety)
+    short = Short(digest, run.source.safety, alone=not blocks)
     if form == "mail":
         return render_mail(blocks, meta, short)
     return render_table(blocks, meta, view.width, colour=view.colour, short=short)
@@ -130,16 +126,15 @@ def _events(comparison: Comparison) -> list[Block]:
     return events_blocks(comparison.events[comparison.events["event"].isin(reasons)], reasons)
 
 
-def safety(
-    plan: Plan, registry: Registry, jobs: int | None, store: Store | None, *, check: bool
-) -> dict[str, str]:
-    """By variant, in words, what is known of its safety; with ``check`` it is looked at where nothing is."""
+def with_safety(run: Run, registry: Registry, jobs: int | None, store: Store | None, *, check: bool) -> Run:
+    """The run with what is known of its variants' safety; with ``check`` it is looked at where nothing is."""
+    plan = run.plan
     known = known_safety(store, plan.variants)
     if check:
         left = [variant for variant in plan.variants if variant.name not in known]
         known |= _checked([variant.name for variant in left], registry, jobs, store)
-    found = {variant.name: "not checked for races yet (--check)" for variant in plan.variants}
-    return found | {name: str(one) for name, one in known.items()}
+    found = {variant.name: str(known[variant.name]) for variant in plan.variants if variant.name in known}
+    return replace(run, source=replace(run.source, safety=found))
 
 
 def _checked(
@@ -210,8 +205,11 @@ def too_bad(comparison: Comparison, condition: units.FailOn) -> str | None:
 
 
 def maybe_too_bad(comparison: Comparison, condition: units.FailOn) -> str | None:
-    """The largest loss that would meet a condition but is unsure, in words, and how many more there are."""
-    return _largest(comparison, beyond(comparison.comparisons, condition, "unsure"))
+    """The largest loss that would meet a condition but is unsure: in words, how many more there are, why."""
+    found = _largest(comparison, beyond(comparison.comparisons, condition, MAYBE))
+    drawn = comparison.plan.ensemble is not None
+    why = "it depends on the machine's figures" if drawn else "more seeds may tell"
+    return None if found is None else f"{found}; {why}"
 
 
 def _largest(comparison: Comparison, found: Sequence[Loss]) -> str | None:

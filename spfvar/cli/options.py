@@ -140,7 +140,12 @@ _seed = click.option("--seed", type=int, default=1, show_default=True, help="Fir
 def seed_options(command: Command) -> Command:
     """--seeds and --seed of simulated runs."""
     seeds = click.option(
-        "--seeds", type=int, default=DEFAULT_SEEDS, show_default=True, help="Independent runs per cell."
+        "--seeds",
+        type=int,
+        metavar="N",
+        default=DEFAULT_SEEDS,
+        show_default=True,
+        help="Independent runs per cell.",
     )
     return seeds(_seed(command))
 

@@ -194,6 +194,7 @@ def _both(a_name: str, a: Source, b_name: str, run: Run, baseline: str | None) -
         digests={**a.digests, **b.digests},
         scenarios={**a.scenarios, **b.scenarios},
         hashes={**a.hashes, **b.hashes},
+        safety={**b.safety, **a.safety},
         remarks=_union(_union(a.remarks, b.remarks), [MIXED] if len(code) > 1 else []),
     )
 

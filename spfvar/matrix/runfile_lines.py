@@ -77,7 +77,7 @@ class EventField(BaseModel):
 
 
 class VariantLine(Line):
-    """A variant; ``digest`` stands for the text of its patches."""
+    """A variant; ``digest`` stands for the text of its patches, ``safety`` says what was known of it."""
 
     kind: Literal["variant"]
     name: str
@@ -89,6 +89,7 @@ class VariantLine(Line):
     digest: str
     events: list[EventField]
     rivals: list[str]
+    safety: str = ""
 
 
 class CellLine(Line):

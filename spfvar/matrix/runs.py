@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Source:
     ``commands``: the command lines that give the samples, without ``spfvar``.  ``code`` stands for the text
     of the model, with an entry for each state of it; ``digests`` for that of the variants' patches, by
     variant; ``hashes`` for the scenarios.  ``remarks`` are for the reader of every report.  ``ensemble``: the
-    machine's, if each seed was run with a draw of its figures.
+    machine's, if each seed was run with a draw of its figures.  ``safety``: what was known of variants'.
     """
 
     version: str
@@ -47,6 +47,7 @@ class Source:
     hashes: Mapping[str, str]
     remarks: tuple[str, ...] = ()
     ensemble: Draws | None = None
+    safety: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

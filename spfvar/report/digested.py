@@ -26,14 +26,14 @@ def claim_lines(digest: Digest, safety: Mapping[str, str], width: int, each: boo
     loads = len(digest.lines)
     lines = []
     for claim in digest.claims:
-        lines.append(f"{claim.variant}: {_safety(claim.variant, safety)}")
+        lines += _wrapped(f"{claim.variant}: {_safety(claim.variant, safety)}", width)
         lines.append(_told(f"  worth it{_in(claim.gains, loads)}: ", _worth(claim, each), width))
         lines.append(_told(f"  who pays{_in(claim.losses, loads)}: ", _pays(claim, each), width))
     return lines
 
 
 def _safety(variant: str, safety: Mapping[str, str]) -> str:
-    return safety.get(variant, f"not checked for races here (spfvar check {variant})")
+    return safety.get(variant, f"not checked for races yet (spfvar check {variant})")
 
 
 def _in(entries: Sequence[Entry], loads: int) -> str:

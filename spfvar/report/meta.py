@@ -58,6 +58,11 @@ def heading(meta: Meta) -> list[str]:
     return opening(meta) + particulars(meta)
 
 
+def open_because(meta: Meta) -> str:
+    """Why a cell may have no sure verdict."""
+    return "it depends on the machine's figures" if meta.draws else "more seeds may tell"
+
+
 def legend(blocks: Iterable[Block], meta: Meta) -> list[tuple[str, str]]:
     """Return the marks that the blocks use, each with its definition, in a fixed order."""
     used = {mark for block in blocks for mark in block.marks_used()}

@@ -241,7 +241,7 @@ def test_a_comparison_begins_with_the_verdict_and_ends_with_its_command() -> Non
     assert lines[1].startswith("Fitted to")
     claims = [line for line in lines if line.startswith(("spf-do-fault: ", "  worth it", "  who pays"))]
     assert len(claims) == 3
-    assert claims[0] == "spf-do-fault: not checked for races yet (--check)"
+    assert claims[0] == "spf-do-fault: not checked for races yet (spfvar check spf-do-fault)"
     at = lines.index(next(line for line in lines if line.startswith("file-cow ")))
     assert lines[at + 1].startswith("pft ")
     assert " ".join(lines[at + 2 :]).replace("\\ ", "").split() == [
