@@ -41,6 +41,7 @@ COMMANDS = {
     "litmus": ("spfvar.cli.litmus", "Run litmus tests of the kernel's memory model through the explorer."),
     "store": ("spfvar.cli.store", "Results that were computed once: list, prune, verify."),
     "new": ("spfvar.cli.new", "Write a variant, a load, a race or a package to start from."),
+    "watch": ("spfvar.cli.watch", "Look at a plugin whenever it is saved: is it safe, what does a load say?"),
     "check-plugin": ("spfvar.cli.check_plugin", "Check that a plugin's variants are well made."),
 }
 INTERRUPTED = 130
