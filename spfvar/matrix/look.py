@@ -1,4 +1,4 @@
-"""A look at a plugin's file, as an author wants it at each save: is it safe, and what does one load say?
+"""A look at a plugin's file, as an author wants it at each save: its races, and one load.
 
 What is known comes as soon as it is known, so that a race that breaks does not wait for those that hold.
 """
