@@ -8,7 +8,7 @@ spliced in behind every caller, which keeps the number of paths that of one func
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from spfvar.automata.automaton import Automaton, Node, minimise
@@ -38,8 +38,8 @@ class Resolver(Protocol):
 #: What decides a call's own text, whichever stack it is called under; None: nobody can say.
 Origin = Callable[[Call], Hashable]
 
-#: Functions that were extracted before, by call and origin.  A text depends besides on what its callees return
-#: and on nothing else, so it is the same under every stack of which that holds.
+#: Functions that were extracted before, by call and origin.  Besides, a text depends on what its callees
+#: return, and on nothing else, so it is the same under every stack of which that holds.
 _KNOWN: dict[tuple[Any, tuple[Any, ...], Hashable], list[Function]] = {}
 
 
@@ -119,9 +119,7 @@ class Extractor:
         """
         for function in self._functions.values():
             yield from (
-                node.item
-                for node in function.nodes
-                if isinstance(node, Branch) and isinstance(node.item, Op)
+                node.item for node in function.nodes if isinstance(node, Branch) and isinstance(node.item, Op)
             )
 
     # --- one function ----------------------------------------------------------------------------
@@ -199,8 +197,8 @@ def _callees(function: Function) -> list[Call]:
 
 #: What a text yields next, or the value that it returns, in a tuple.
 _Ahead = tuple[Any, tuple[Hashable] | None]
-#: Items that a text has yielded, each with the outcome that it was sent.
-_Seen = list[tuple[Any, Hashable]]
+#: Items that a text has yielded, each as it was, with its line, and with the outcome that the text was sent.
+_Seen = list[tuple[Any, Any, Hashable]]
 
 
 @dataclass(slots=True)
@@ -235,7 +233,7 @@ class _Run:
 
     def _follow(
         self, steps: Steps, ahead: _Ahead, seen: _Seen, branches: int
-    ) -> tuple[_Seen, int | tuple[Op | Call, tuple[Hashable, ...]]]:
+    ) -> tuple[_Seen, int | tuple[Op | Call, Op | Call, tuple[Hashable, ...]]]:
         """What is yielded behind a prefix, up to the end of the text, or to an item of several outcomes."""
         item, returned = ahead
         trail: _Seen = []
@@ -248,7 +246,7 @@ class _Run:
             if returned is not None:
                 return trail, self.function.add(Leaf(returned[0]))
             if isinstance(item, Again):
-                if not any(isinstance(i, Loop) and i.name == item.name for i, _ in [*seen, *trail]):
+                if not any(isinstance(i, Loop) and i.name == item.name for i, *_ in [*seen, *trail]):
                     raise StrategyError(
                         f"{location(steps)}: {self.function.name}: again({item.name!r}) is inside "
                         "no such loop"
@@ -256,20 +254,20 @@ class _Run:
                 leave(self.function.name, steps)
                 return trail, self.function.add(Back(item.name))
             if isinstance(item, Loop):
-                trail.append((item, None))
+                trail.append((item, item, None))
                 item, returned = advance(self.function.name, steps, None)
                 continue
             self._check(item, steps)
-            item = self._at(item, location(steps))
-            outcomes = self._outcomes(item)
+            placed = self._at(item, location(steps))
+            outcomes = self._outcomes(placed)
             if len(outcomes) != 1:
                 if self.paths + len(outcomes) > MAX_PATHS:
                     raise StrategyError(
                         f"{location(steps)}: {self.function.name} has more than {MAX_PATHS} paths: "
                         "does it end?"
                     )
-                return trail, (item, outcomes)
-            trail.append((item, outcomes[0]))
+                return trail, (item, placed, outcomes)
+            trail.append((item, placed, outcomes[0]))
             item, returned = advance(self.function.name, steps, outcomes[0])
 
     def _check(self, item: Any, steps: Steps) -> None:
@@ -285,7 +283,7 @@ class _Run:
             )
 
     def _wrap(self, trail: _Seen, node: int) -> int:
-        for item, outcome in reversed(trail):
+        for _, item, outcome in reversed(trail):
             if isinstance(item, Loop):
                 node = self.function.add(Head(item.name, node))
             else:
@@ -293,7 +291,13 @@ class _Run:
         return node
 
     def _branch(
-        self, steps: Steps, item: Op | Call, outcomes: tuple[Hashable, ...], seen: _Seen, branches: int
+        self,
+        steps: Steps,
+        item: Op | Call,
+        placed: Op | Call,
+        outcomes: tuple[Hashable, ...],
+        seen: _Seen,
+        branches: int,
     ) -> int:
         """The text goes on with the first outcome; it is run afresh, and compared, for each of the others."""
         if not outcomes:
@@ -301,7 +305,7 @@ class _Run:
         children = []
         for number, outcome in enumerate(outcomes):
             self.paths += 1
-            further = [*seen, (item, outcome)], branches + 1
+            further = [*seen, (item, placed, outcome)], branches + 1
             if number == 0:
                 try:
                     ahead = advance(self.function.name, steps, outcome)
@@ -311,7 +315,7 @@ class _Run:
                 children.append((outcome, self._go_on(steps, ahead, *further)))
             else:
                 children.append((outcome, self.explore(*further)))
-        return self.function.add(Branch(item, tuple(children)))
+        return self.function.add(Branch(placed, tuple(children)))
 
     def _at(self, item: Op | Call, where: str) -> Op | Call:
         if isinstance(item, Op):
@@ -327,8 +331,8 @@ class _Run:
 
     def _replay(self, steps: Steps, seen: _Seen) -> _Ahead:
         item, returned = advance(self.function.name, steps, None)
-        for before, outcome in seen:
-            if returned is not None or not _same(item, before):
+        for yielded, before, outcome in seen:
+            if returned is not None or not (item is yielded or _same(item, before)):
                 got = f"returns {shown(returned[0])}" if returned else f"yields {shown(item)}"
                 raise StrategyError(
                     f"{location(steps)}: {self.function.name} behaves differently on a second run: it {got} "
@@ -487,7 +491,7 @@ class _Flattener:
             successors = []
             for _, child in node.children:
                 successors.append(self._flatten(function, child, exits, loops, site, caller))
-            op = replace(node.item, function=site[0], where=site[1]) if site else node.item
-            op = replace(op, caller=caller) if caller is not None else op
+            op = node.item.but(function=site[0], where=site[1]) if site else node.item
+            op = op.but(caller=caller) if caller is not None else op
             self.nodes[place] = Node(op, tuple(successors))
         return place

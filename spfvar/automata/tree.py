@@ -1,4 +1,4 @@
-"""The tree of one function's text: what it does along every outcome, equal parts shared, calls not spliced."""
+"""The tree of one function's text: what it does along every outcome, equal parts shared, no call spliced."""
 
 from __future__ import annotations
 
