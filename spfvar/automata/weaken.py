@@ -7,7 +7,6 @@ under sequential consistency its automaton is the one of a text that says nothin
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final, Literal
 
 from spfvar.automata.automaton import Automaton, Node, minimise
@@ -37,9 +36,12 @@ def strengthen(automata: Mapping[str, Automaton]) -> dict[str, Automaton]:
 
 
 def _strong(automaton: Automaton) -> Automaton:
-    if not any(op.order for op in automaton.ops()):
-        return automaton
-    return minimise(automaton.name, *stripped(automaton.nodes, 0))
+    if "strong" not in automaton.made:
+        ordered = any(op.order for op in automaton.ops())
+        strong = minimise(automaton.name, *stripped(automaton.nodes, 0)) if ordered else automaton
+        automaton.made["strong"] = strong
+    found: Automaton = automaton.made["strong"]
+    return found
 
 
 def stripped(nodes: Sequence[Node], entry: int) -> tuple[list[Node], int]:
@@ -53,7 +55,7 @@ def stripped(nodes: Sequence[Node], entry: int) -> tuple[list[Node], int]:
 
     kept = [
         Node(
-            replace(node.op, order="") if node.op.order else node.op,
+            node.op.but(order="") if node.op.order else node.op,
             tuple(behind(number) for number in node.successors),
         )
         for node in nodes
@@ -65,7 +67,7 @@ def unordered(automaton: Automaton) -> Automaton:
     """The same nodes without any order; barriers are work."""
     if not any(node.op.order for node in automaton.nodes):
         return automaton
-    nodes = [Node(replace(node.op, order=""), node.successors) for node in automaton.nodes]
+    nodes = [Node(node.op.but(order=""), node.successors) for node in automaton.nodes]
     return Automaton(automaton.name, tuple(nodes))
 
 
@@ -85,7 +87,7 @@ def weaken_each(automaton: Automaton) -> Automaton:
 def without_fences(automaton: Automaton) -> Automaton:
     """A weakened automaton for a run in which no word is weak."""
     nodes = [
-        Node(replace(node.op, code=c.NOP) if node.op.code == c.FENCE else node.op, node.successors)
+        Node(node.op.but(code=c.NOP) if node.op.code == c.FENCE else node.op, node.successors)
         for node in automaton.nodes
     ]
     return Automaton(automaton.name, tuple(nodes))
@@ -121,8 +123,8 @@ def _used(ops: Iterable[Op]) -> set[Field]:
 def weakened(op: Op, weak: Collection[Field]) -> Op:
     """One op, in a run with these weak fields."""
     if is_fence(op):
-        return replace(op, code=c.FENCE)
-    return replace(op, code=op.code + c.WEAK) if acts_weakly(op, weak) else op
+        return op.but(code=c.FENCE)
+    return op.but(code=op.code + c.WEAK) if acts_weakly(op, weak) else op
 
 
 def acts_weakly(op: Op, weak: Collection[Field]) -> bool:
@@ -142,6 +144,6 @@ def _split(name: str, nodes: list[Node], compares: Callable[[Op], bool]) -> Auto
             assert node.op.place is not None
             end = Place(node.op.place.register, o.VM_END)
             outside, inside = node.successors
-            found[number] = Node(replace(node.op, code=c.AT_MOST), (outside, len(found)))
-            found.append(Node(replace(node.op, code=c.ABOVE, place=end), (outside, inside)))
+            found[number] = Node(node.op.but(code=c.AT_MOST), (outside, len(found)))
+            found.append(Node(node.op.but(code=c.ABOVE, place=end), (outside, inside)))
     return Automaton(name, tuple(found))

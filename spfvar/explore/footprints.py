@@ -297,12 +297,12 @@ def masks_of(
 def futures_of(masks: Masks, table: npt.NDArray[np.int32]) -> Masks:
     """By node: the masks of everything that its thread may do from there on."""
     futures = masks.copy()
-    successors = table[:, c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES]
+    columns = [table[:, c.C_SUCC + outcome] for outcome in range(c.MAX_OUTCOMES)]
+    edges = [(np.flatnonzero(column >= 0), column[column >= 0]) for column in columns if column.max() >= 0]
     while True:
         before = futures.copy()
-        for column in successors.T:
-            there = column >= 0
-            futures[there] |= futures[column[there]]
+        for nodes, behind in edges:
+            futures[nodes] |= futures[behind]
         if (before == futures).all():
             return futures
 
