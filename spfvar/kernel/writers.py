@@ -127,7 +127,7 @@ UNCOMPARED: Final[Mapping[str, str]] = {
     "sys-munmap-part": "the model unmaps whole VMAs, or the tail of a heap",
     "sys-uffd-register": "that a VMA is registered is a fact in the model, and stays",
     "sys-uffd-unprotect": "in the model what was write-protected is let go at once",
-    "sys-uffd-move": "the model looks once before it locks both tables, the kernel again and again",
+    "sys-uffd-move": "the kernel locks the folio and its anon_vma, which no anonymous page of the model has",
     "sys-collapse": "the model collapses what was chosen; that part is compared",
     "sys-pageout": "the model reclaims one page at a time; each unmapping of one is compared",
 }

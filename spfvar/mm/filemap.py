@@ -348,7 +348,7 @@ def retry_unless_truncated(vmf: VmFault) -> Steps:
         yield folio_unlock()
         yield folio_put()
         if (yield filemap_get_folio(page_of_file(vmf))) or not (yield from create_and_read_folio(vmf)):
-            yield from hooks.lock_folio_maybe_drop_mmap(vmf.set(TRIED))  # it was dropped: nothing more to drop
+            yield from hooks.lock_folio_maybe_drop_mmap(vmf.set(TRIED))  # nothing is left to be dropped
             yield again("retry_find: without mmap_lock")
     yield folio_unlock()
     yield folio_put()
