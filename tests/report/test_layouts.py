@@ -303,7 +303,7 @@ class TestMarkdown:
 class TestMachine:
     def test_json_has_exactly_the_keys_of_its_contract(self, large: Results) -> None:
         document = json.loads(to_json(large.cells, large.comparisons, large.events, META))
-        top = ["spfvar", "simulated", "baseline", "hardware", "matrix_hash", "cells", "comparisons"]
+        top = ["spfvar", "simulated", "baseline", "hardware", "matrix_hash", "notes", "cells", "comparisons"]
         assert list(document) == top
         assert document["simulated"] is True
         cell = ["variant", "scenario", "axes", "seeds", "metrics", "events"]
