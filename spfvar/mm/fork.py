@@ -257,7 +257,7 @@ class StoredFirst:
     @hookimpl
     def dup_mmap_vma(self, mapping: Mapping) -> Steps:
         yield from dup_vma(mapping)
-        yield in_child(tree_store(o.new_vma, "mas_store"))
+        yield in_child(tree_store(o.new_vma, "__vma_link_rb"))
         yield from hooks.vma_mark_attached(o.new_vma)
         yield from link_in_file(o.new_vma, mapping, True)
         yield from hooks.copy_page_range(mapping)

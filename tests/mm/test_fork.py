@@ -92,7 +92,7 @@ def test_per_vma_locks_lock_the_parents_vma_first() -> None:
 @pytest.mark.parametrize(
     ("variant", "order"),
     [("mmap-lock", ["vma_interval_tree_insert", "__vma_link_rb"])]
-    + [(name, ["mas_store", "vma_interval_tree_insert"]) for name in ("mmap-lock-6.1", "per-vma-6.12")],
+    + [(name, ["__vma_link_rb", "vma_interval_tree_insert"]) for name in ("mmap-lock-6.1", "per-vma-6.12")],
 )
 def test_since_v6_9_and_in_6_1_y_a_vma_is_stored_before_its_file_leads_to_it(
     variant: str, order: list[str]
