@@ -8,6 +8,7 @@ from spfvar.variants.per_vma import PerVmaReader
 from spfvar.variants.vma_lock import VMA_LOCK
 
 from spfvar.mm import hookspecs as hooks
+from spfvar.mm.fault import new_anon_vma
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.proc import show_map_vma
 from spfvar.mm.vmf import Mapping, VMFault, VmFault
@@ -122,14 +123,14 @@ class HugetlbFault(PerVmaReader):
             yield from self.drop_last()
         return ret
 
-    def _prepare(self, vmf: VmFault, prepare: Steps) -> Steps:
+    def _prepare(self, vmf: VmFault) -> Steps:
         if (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
             return VMFault.NONE
         if not (yield from hooks.mmap_read_trylock(o.address, None)):
             yield count("vma_lock_retry_anon_vma")
             yield from self.drop_at_once()
             return VMFault.RETRY
-        ret = yield from prepare
+        ret = yield from new_anon_vma(vmf)
         yield from hooks.mmap_read_unlock()
         return ret
 

@@ -12,7 +12,7 @@ from spfvar.variants.per_vma_617 import MapsByVma
 from spfvar.variants.per_vma_refcnt import VM_REFCNT, RefcntReader, refcnt, vma_mm
 from spfvar.variants.vma_lock import MM_LOCK_SEQ, VM_LOCK_SEQ, vm_lock_seq
 
-from spfvar.mm.fault import MMAP_LOCK
+from spfvar.mm.fault import MMAP_LOCK, new_anon_vma
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.merge import adopt_anon_vma
 from spfvar.mm.vmf import VMFault, VmFault
@@ -91,11 +91,11 @@ class WalkUnlocked:
 class WaitsForMmapLock(PerVmaReader):
     """A fault that holds its VMA's lock waits for mmap_lock instead of trying once."""
 
-    def _prepare(self, vmf: VmFault, prepare: Steps) -> Steps:
+    def _prepare(self, vmf: VmFault) -> Steps:
         if (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
             return VMFault.NONE
         yield down_read(MMAP_LOCK, "mmap_read_lock")
-        ret = yield from prepare
+        ret = yield from new_anon_vma(vmf)
         yield up_read(MMAP_LOCK, "mmap_read_unlock")
         return ret
 

@@ -9,6 +9,7 @@ from collections.abc import Generator
 from typing import ClassVar
 
 from spfvar.mm.exit import ExitInTwoSteps
+from spfvar.mm.fork import StoredFirst
 from spfvar.mm.fork_fails import TreeDuplicated
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.khugepaged import RetractUnderRmapLock
@@ -155,6 +156,7 @@ KERNEL = (
     PteOffsetMapLock,
     RetractUnderRmapLock,
     OverwriteInTree,
+    StoredFirst,
     TreeDuplicated,
 )
 

@@ -5,8 +5,9 @@ Sources: mm/memory.c and arch/x86/mm/fault.c of these releases; the series of v6
 lock support for swap and userfaults") and v6.7 (20231006195318.4087158-1-willy@infradead.org).
 
 Each is taken with later fixes: fork write-locks the parent's VMAs (fb49c455323f), the anon_vma is looked at
-once the VMA is locked (657b5146955e), a VMA's range once it is known not to be detached, and a major fault
-sets FAULT_FLAG_TRIED when it is sent to mmap_lock.  Twins put the bugs back.
+once the VMA is locked (657b5146955e), a VMA's range once it is known not to be detached, a major fault sets
+FAULT_FLAG_TRIED when it is sent to mmap_lock, and fork stores a VMA before it links it in its file
+(35e351780fa9).  Twins put the bugs back.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import ClassVar
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.exit import ExitInTwoSteps
+from spfvar.mm.fork import StoredFirst
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.khugepaged import RetractUnderRmapLock
 from spfvar.mm.pte_offset_map import PteOffsetMapLock
@@ -84,7 +86,7 @@ class AnonVmaAtLookup(PerVmaReader):
         yield count("vma_lock_abort_access")
         return (yield from hooks.fault_with_mmap_lock(vmf))
 
-    def _prepare(self, vmf: VmFault, prepare: Steps) -> Steps:
+    def _prepare(self, vmf: VmFault) -> Steps:
         if (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
             return VMFault.NONE
         yield count("vma_lock_retry_anon_vma")
@@ -140,7 +142,14 @@ RELEASE_EVENTS = (
 )
 
 #: What v6.6 to v6.11 do unlike v5.12 besides their locks.
-KERNEL_6_6 = (ExitInTwoSteps, FaultCompleted, MapPagesUnderRcu, PteOffsetMapLock, RetractUnderRmapLock)
+KERNEL_6_6 = (
+    ExitInTwoSteps,
+    FaultCompleted,
+    MapPagesUnderRcu,
+    PteOffsetMapLock,
+    RetractUnderRmapLock,
+    StoredFirst,
+)
 
 VARIANTS = [
     Variant(
@@ -148,7 +157,7 @@ VARIANTS = [
         title="per-VMA lock, anonymous memory only",
         kernel="v6.4 + later fixes",
         source="20230227173632.3292573-1-surenb@google.com",
-        patches=(ExitInTwoSteps, FaultCompleted, CountedAtEnd, AnonymousOnly),
+        patches=(ExitInTwoSteps, FaultCompleted, StoredFirst, CountedAtEnd, AnonymousOnly),
         events=RELEASE_EVENTS,
         rivals=("per-vma-6.6",),
         compared=False,

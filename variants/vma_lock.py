@@ -11,7 +11,7 @@ from collections.abc import Generator
 from typing import Any
 
 from spfvar.mm import hookspecs as hooks
-from spfvar.mm.fault import access_error
+from spfvar.mm.fault import access_error, new_anon_vma
 from spfvar.mm.hookspecs import hook_point, hookimpl
 from spfvar.mm.userfault import maps_file
 from spfvar.mm.vmf import TRIED, VMFault, VmFault
@@ -109,9 +109,9 @@ class VmaLockFault:
     @hookimpl(wrapper=True)
     def anon_vma_prepare(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
         prepare = yield
-        return self._prepare(vmf, prepare) if vmf.has(VMA_LOCK) else prepare
+        return self._prepare(vmf) if vmf.has(VMA_LOCK) else prepare
 
-    def _prepare(self, vmf: VmFault, prepare: Steps) -> Steps:
+    def _prepare(self, vmf: VmFault) -> Steps:
         if (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
             return VMFault.NONE
         # Neighbours are looked at, so mmap_lock; but waiting for it would deadlock with a writer.
@@ -119,7 +119,7 @@ class VmaLockFault:
             yield count("vma_lock_retry_anon_vma")
             yield from self.vma_end_read()
             return VMFault.RETRY
-        ret = yield from prepare
+        ret = yield from new_anon_vma(vmf)
         yield from hooks.mmap_read_unlock()
         return ret
 

@@ -109,7 +109,8 @@ def _barriers(
 
 
 def _writers(variants: Sequence[Variant], form: str, line: str, done: Callable[[], None]) -> str:
-    from spfvar.coverage.writers import WRITERS, overlay_of
+    from spfvar.coverage.system_calls import WRITERS
+    from spfvar.coverage.writers import overlay_of
     from spfvar.plugins.variant import Stack
     from spfvar.report.coverage import render_writers
 

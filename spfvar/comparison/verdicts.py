@@ -13,7 +13,6 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from spfvar.comparison.metrics import Better
 
@@ -96,7 +95,10 @@ def half_width(
 
     ``each``: of one more sample instead, whose deviation comes on top of that of the mean.
     """
-    # The quantile of Student's t; scipy.stats has it too, and takes most of a second to load.
+    # The quantile of Student's t; scipy.stats has it too, and takes most of a second to load.  This takes a
+    # fifth of one, for which only those wait who compare.
+    from scipy import special
+
     quantile = special.stdtrit(np.where(n > 1, n - 1, np.nan), (1 + confidence) / 2)
     share = 1.0 / np.maximum(n, 1)
     return np.asarray(quantile * std * np.sqrt(1.0 + share if each else share), dtype=np.float64)

@@ -11,18 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from spfvar.coverage.kinds import FaultKind
-from spfvar.coverage.runs import (
-    FAULT,
-    MAX_STEPS,
-    SIGNAL,
-    UNDER_MMAP_LOCK,
-    Lead,
-    Step,
-    events_of,
-    fault_text,
-    small_race,
-    world_of,
-)
+from spfvar.coverage.runs import MAX_STEPS, UNDER_MMAP_LOCK, Lead, Step, events_of, world_of
+from spfvar.coverage.small import FAULT, SIGNAL, fault_text, small_race
 from spfvar.explore.moves import State
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from spfvar.coverage.runs import Facts
+from spfvar.coverage.small import Facts
 from spfvar.scenario.race import RaceFile, RaceVma
 
 

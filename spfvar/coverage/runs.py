@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from spfvar.explore.moves import State, Walker
 from spfvar.explore.search import WAYS
 from spfvar.explore.world import KTHREAD, RaceWorld, build_world
-from spfvar.mm import hookspecs as hooks
 from spfvar.mm.grace_period import gp_kthread
-from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps
-from spfvar.ops.primitives import count, set_register
 from spfvar.plugins.variant import Stack
-from spfvar.scenario.race import Actor, Race, RaceFile, RaceStatement, RaceVma
+from spfvar.scenario.race import Race
 
-#: The fault's thread, and what it counts at its end.
-FAULT = "fault"
-DONE, SIGNAL = "fault_done", "fault_signal"
 #: The event that the core counts when a fault takes mmap_lock (spfvar.mm.fault).
 UNDER_MMAP_LOCK = "mmap_lock_fault"
 #: More primitives than any fault or writer of one page has.
@@ -44,49 +38,6 @@ class Step:
         """Is it one of these opcodes, on a field of the thread's own mm?"""
         place = self.op.place
         return self.op.code in codes and place is not None and place.field == field and place.register == o.mm
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """A fault: where, what for, from where; ``extra`` are facts of the mapping that no race file has."""
-
-    vma: str
-    page: int = 0
-    write: bool = False
-    user: bool = True
-    extra: tuple[tuple[str, bool], ...] = ()
-
-
-def small_race(
-    files: Sequence[RaceFile], vmas: Sequence[RaceVma], fault: Facts, writer: Sequence[RaceStatement] = ()
-) -> Race:
-    """A race of a fault with a writer, or with nobody."""
-    verb = "store" if fault.write else "load"
-    access = RaceStatement.model_validate({verb: fault.vma, "page": fault.page})
-    actors = [Actor(name=FAULT, program=[access])]
-    if writer:
-        actors.append(Actor(name="writer", program=list(writer)))
-    return Race(
-        kind="race", title="coverage", properties=["P1"], file=list(files), vma=list(vmas), actor=actors
-    )
-
-
-def fault_text(race: Race, fault: Facts) -> Callable[[], Steps]:
-    """One fault, from exception to return, that says whether it ended with a signal."""
-    vma = race.vma_named(fault.vma)
-    vmf = VmFault(fault.write, replace(race.mapping(vma), **dict(fault.extra)), user=fault.user)
-
-    def text() -> Steps:
-        yield set_register(o.address, vma.start + fault.page)
-        if vma.growsdown:
-            yield set_register(o.stack_top, vma.end - 1)
-        if vma.swap != "no":
-            yield set_register(o.swapper_space, len(race.file) + race.swapped.index(vma))
-            yield set_register(o.swap_start, vma.start)
-        ret = yield from hooks.do_user_addr_fault(vmf)
-        yield count(SIGNAL if ret & VMFault.ERROR else DONE)
-
-    return text
 
 
 def world_of(race: Race, stack: Stack, texts: Mapping[str, Callable[[], Steps]]) -> RaceWorld:

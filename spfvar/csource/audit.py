@@ -142,7 +142,8 @@ class Compared:
 class Audit:
     """A design beside a tree.
 
-    ``used``: exceptions that are needed; ``stale``: those that are not; ``lines``: of the text, that yield.
+    ``used``: what is excepted and has to be; ``stale``: what is and need not; ``lines``: of the text, that
+    yield.
     """
 
     variant: str
@@ -173,6 +174,11 @@ class Audit:
     def unread(self) -> dict[str, str]:
         """Functions of which a part could not be read as C, and where they are."""
         return {name: where for one in self.compared for name, where in one.unread.items()}
+
+    @property
+    def exceptions(self) -> int:
+        """How many exceptions that are needed there are; a class of tests is one."""
+        return len({entry.exception for entry in self.used})
 
     @property
     def agrees(self) -> bool:

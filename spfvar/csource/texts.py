@@ -35,7 +35,9 @@ _RWSEM: Final = {
     c.DOWNGRADE_WRITE: "downgrade_write",
 }
 #: What the C does anywhere, and the model only where something asks for it.
-_ALWAYS: Final = (("neighbours", True), ("protected", True), ("pinned", True), ("numa", True), ("huge", True))
+_ALWAYS: Final = tuple(
+    (fact, True) for fact in ("neighbours", "protected", "pinned", "numa", "huge", "reaped")
+)
 #: Mappings of files: entries of shared ones are write-protected only where the file system wants to be asked.
 _FILES: Final = (
     ({"sharing": "private"}, ()),

@@ -20,8 +20,8 @@ from spfvar.errors import InputError
 from spfvar.kernel.faults import fault_texts
 from spfvar.kernel.letters import Letter, Letters, Projection
 from spfvar.kernel.recording import SYSCALL, Event, Segment
-from spfvar.kernel.texts import Acceptor, Edge, Marked, Misfit, Way
-from spfvar.kernel.writers import CALLS, WriterTexts
+from spfvar.kernel.texts import Acceptor, Edge, Misfit, Way
+from spfvar.kernel.writers import CALLS, marked, writer_texts
 from spfvar.plugins.variant import Variant
 
 #: What is said of a fault without a mark.
@@ -201,16 +201,16 @@ class Text:
     def __init__(self, variant: Variant, table: Letters) -> None:
         self.variant = variant
         self.table = table
-        stack = Marked(variant)
+        stack = marked(variant)
         automata = defaultdict(list)
         for write, user, text in fault_texts():
             automata[write, user].append(stack.automaton("fault", text))
         self.acceptors: dict[tuple[bool, bool] | str, Acceptor] = {
             facts: Acceptor(found, table) for facts, found in automata.items()
         }
-        writers = WriterTexts(variant)
         for call in CALLS:
-            self.acceptors[call] = Acceptor(writers.automata(call), table.of_writers())
+            found = [stack.automaton(call, text) for text in writer_texts(call)]
+            self.acceptors[call] = Acceptor(found, table.of_writers())
 
     def visible(self) -> list[Edge]:
         """The visible steps of all faults, each line of the text once."""

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from spfvar.automata.automaton import Automaton
-from spfvar.coverage.runs import Facts, small_race
-from spfvar.coverage.writers import WRITERS
+from spfvar.coverage.small import Facts, small_race
+from spfvar.coverage.system_calls import WRITERS
 from spfvar.kernel.texts import Marked
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.vmf import Mapping as VmaFacts
@@ -33,16 +32,10 @@ _REGISTERED: Final = VmaFacts(userfault=True, write_protects=True, neighbours=Tr
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A call, and the texts that it may be.
-
-    ``writers``: those of `spfvar coverage`; ``texts``: others.  ``either`` and ``repeated``: hook points that
-    the kernel goes through for VMAs of every kind, and again for each VMA, where the model has one.
-    """
+    """A call, and the texts that it may be: ``writers`` are those of `spfvar coverage`, ``texts`` others."""
 
     writers: tuple[str, ...] = ()
     texts: tuple[Text, ...] = ()
-    either: tuple[str, ...] = ()
-    repeated: tuple[str, ...] = ()
 
 
 def _range() -> Steps:
@@ -101,6 +94,11 @@ def _merge() -> Steps:
     yield from hooks.vma_merge(VmaFacts())
 
 
+#: Hook points that fork and exit go through for VMAs of every kind, where the model has one; and again for
+#: each VMA.
+EITHER: Final = ("dup_mmap_vma", "exit_free_pgtables")
+REPEATED: Final = ("exit_free_pgtables",)
+
 #: A marked call, and what it may be.
 CALLS: Final[Mapping[str, Compared]] = {
     "sys-mmap": Compared(("mmap",)),
@@ -114,8 +112,8 @@ CALLS: Final[Mapping[str, Compared]] = {
     "sys-mremap": Compared(("mremap", "mremap-fast")),
     "sys-truncate": Compared(("truncate",)),
     "sys-punch": Compared(texts=(_punch,)),
-    "sys-fork": Compared(texts=(_fork,), either=("dup_mmap_vma",)),
-    "sys-exit": Compared(("exit",), either=("exit_free_pgtables",), repeated=("exit_free_pgtables",)),
+    "sys-fork": Compared(texts=(_fork,)),
+    "sys-exit": Compared(("exit",)),
     "sys-uffd-copy": Compared(texts=(_uffd_copy,)),
     "sys-uffd-protect": Compared(texts=(_uffd_protect,)),
     "sys-try-to-unmap": Compared(texts=(_try_to_unmap,)),
@@ -127,7 +125,7 @@ UNCOMPARED: Final[Mapping[str, str]] = {
     "sys-munmap-part": "the model unmaps whole VMAs, or the tail of a heap",
     "sys-uffd-register": "that a VMA is registered is a fact in the model, and stays",
     "sys-uffd-unprotect": "in the model what was write-protected is let go at once",
-    "sys-uffd-move": "the model looks once before it locks both tables, the kernel again and again",
+    "sys-uffd-move": "the kernel locks the folio and its anon_vma, which no anonymous page of the model has",
     "sys-collapse": "the model collapses what was chosen; that part is compared",
     "sys-pageout": "the model reclaims one page at a time; each unmapping of one is compared",
 }
@@ -145,18 +143,6 @@ def writer_texts(call: str) -> Iterator[Text]:
     yield from compared.texts
 
 
-class WriterTexts:
-    """The calls of a design."""
-
-    def __init__(self, variant: Variant) -> None:
-        self._variant = variant
-        self._stacks: dict[tuple[tuple[str, ...], tuple[str, ...]], Marked] = {}
-
-    def automata(self, call: str) -> list[Automaton]:
-        """What a call may be.  Raises StrategyError."""
-        compared = CALLS[call]
-        key = (compared.either, compared.repeated)
-        if key not in self._stacks:
-            either = dict.fromkeys(compared.either, _EACH)
-            self._stacks[key] = Marked(self._variant, either, compared.repeated)
-        return [self._stacks[key].automaton(call, text) for text in writer_texts(call)]
+def marked(variant: Variant) -> Marked:
+    """A design's hook points for faults and calls, as recordings are compared with them."""
+    return Marked(variant, dict.fromkeys(EITHER, _EACH), REPEATED)

@@ -21,6 +21,7 @@ from spfvar.explore.world import build_race, extract_race
 from spfvar.matrix.cases import Case
 from spfvar.matrix.kept_verdicts import KeptVerdicts, verdict_key
 from spfvar.plugins.registry import Problem, Registry
+from spfvar.plugins.todos import is_draft, todos_of
 from spfvar.plugins.variant import Stack, Stacks, Variant
 from spfvar.store.database import Store
 
@@ -49,6 +50,8 @@ class Checked:
             entry |= {"twin": self.case.twin, "expected": self.case.expected}
         if self.case.variant.repairs:
             entry["repairs"] = [repair.as_dict() for repair in self.case.variant.repairs]
+        if is_draft(self.case.variant):
+            entry["draft"] = {"from": self.case.variant.draft, "todos": len(todos_of(self.case.variant))}
         return entry
 
 

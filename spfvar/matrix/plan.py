@@ -13,6 +13,7 @@ from spfvar.comparison.metrics import Thresholds
 from spfvar.errors import InputError, nearest, unknown
 from spfvar.matrix.catalogue import Catalogue
 from spfvar.plugins.registry import Registry
+from spfvar.plugins.todos import draft_remarks
 from spfvar.plugins.variant import Variant
 from spfvar.scenario.hardware import Draws, Profile
 from spfvar.scenario.load import Load, make_load, scenario_hash
@@ -136,7 +137,8 @@ def make_plan(
         cells, tuple(chosen), base, hardware, profile,
         {name: scenarios[name] for name in names},
         {name: scenario_hash(scenarios[name]) for name in names}, draws or seeds, seed,
-        notes_on({name: scenarios[name] for name in names}, chosen, cells), ensemble=ensemble,
+        (*notes_on({name: scenarios[name] for name in names}, chosen, cells), *draft_remarks(chosen)),
+        ensemble=ensemble,
     )  # fmt: skip
 
 

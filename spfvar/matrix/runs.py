@@ -11,6 +11,7 @@ from pathlib import Path
 
 from spfvar.matrix.plan import CellSpec, Plan, notes_on
 from spfvar.matrix.samples import Failure, Sample, Samples, gather, place_of
+from spfvar.plugins.todos import draft_remarks
 from spfvar.plugins.variant import CORE, Variant
 from spfvar.scenario.hardware import Draws, Profile
 from spfvar.scenario.schema import Scenario
@@ -75,6 +76,7 @@ def run_of(plan: Plan, samples: Samples, command: Sequence[str]) -> Run:
         scenarios=plan.scenarios,
         hashes=plan.scenario_hashes,
         ensemble=plan.ensemble,
+        remarks=draft_remarks(plan.variants),
     )
     return Run(plan, samples, source)
 

@@ -37,6 +37,7 @@ from spfvar.ops.paging import (
     vm_normal_page,
 )
 from spfvar.ops.pinning import page_anon_exclusive, set_page_anon_exclusive
+from spfvar.ops.places import Field
 from spfvar.ops.primitives import (
     add,
     allocate,
@@ -63,6 +64,8 @@ from spfvar.ops.primitives import (
     work,
 )
 
+#: The address space is not whole, or what it had is being reaped.
+MMF_UNSTABLE = Field(o.MM, "mmf_unstable")
 MMAP_LOCK = at(o.mm, o.MMAP_LOCK)
 PMD_LOCK = at(o.mm, o.PMD_LOCK)
 PTL = at(o.table, o.PTL)
@@ -116,6 +119,38 @@ def load_index(vmf: VmFault) -> Steps:
     if not vmf.has(VMA_COPY):
         yield load(at(o.vma, o.VM_START), o.vm_start).untimed()
         yield load(at(o.vma, o.VM_PGOFF), o.vm_pgoff).untimed()
+
+
+def check_stable_address_space(vmf: VmFault) -> Steps:
+    """Is a page that is missing one that there never was, and not one that was reaped (include/linux/oom.h)?
+
+    Returns VMFault.  Only where somebody may reap the process (process_mrelease).
+    """
+    if vmf.mapping.reaped and not (yield equals(at(o.mm, MMF_UNSTABLE), 0, "check_stable_address_space")):
+        return VMFault.SIGBUS
+    return VMFault.NONE
+
+
+def new_anon_vma(vmf: VmFault) -> Steps:
+    """An anon_vma for a VMA that had none, unless another fault is faster (mm/rmap.c __anon_vma_prepare).
+
+    The neighbours that it looks at are kept by mmap_lock.  Returns VMFault.
+    """
+    reused = vmf.mapping.neighbours and (yield from hooks.find_mergeable_anon_vma(vmf))
+    if not reused:
+        yield allocate(o.anon_vma, "anon_vma_alloc", "anon_vma_alloc")
+    lock = at(o.mm, o.PAGE_TABLE_LOCK)
+    yield spin_lock(lock)
+    if (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.old_anon_vma).untimed()):
+        yield spin_unlock(lock)
+        if not reused:
+            yield free(o.anon_vma, "anon_vma_free", "free")
+        yield copy_register(o.anon_vma, o.old_anon_vma)
+        return VMFault.NONE
+    yield add(at(o.anon_vma, o.ANON_VMA_REFS), 1, "get_anon_vma").untimed()
+    yield store_ref(at(o.vma, o.VM_ANON_VMA), o.anon_vma)
+    yield spin_unlock(lock)
+    return VMFault.NONE
 
 
 def add_anon_page() -> Steps:
@@ -258,21 +293,7 @@ class MmapLockFault:
     def anon_vma_prepare(self, vmf: VmFault) -> Steps:
         if (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
             return VMFault.NONE
-        reused = vmf.mapping.neighbours and (yield from hooks.find_mergeable_anon_vma(vmf))
-        if not reused:
-            yield allocate(o.anon_vma, "anon_vma_alloc", "anon_vma_alloc")
-        lock = at(o.mm, o.PAGE_TABLE_LOCK)
-        yield spin_lock(lock)
-        if (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.old_anon_vma).untimed()):
-            yield spin_unlock(lock)
-            if not reused:
-                yield free(o.anon_vma, "anon_vma_free", "free")
-            yield copy_register(o.anon_vma, o.old_anon_vma)
-            return VMFault.NONE
-        yield add(at(o.anon_vma, o.ANON_VMA_REFS), 1, "get_anon_vma").untimed()
-        yield store_ref(at(o.vma, o.VM_ANON_VMA), o.anon_vma)
-        yield spin_unlock(lock)
-        return VMFault.NONE
+        return (yield from new_anon_vma(vmf))
 
     @hookimpl
     def find_mergeable_anon_vma(self, vmf: VmFault) -> Steps:
@@ -298,11 +319,15 @@ class MmapLockFault:
             if vmf.write:
                 yield free_page()
             return VMFault.RETRY if vmf.has(VMA_COPY) else VMFault.NONE
-        if not (yield pte_none()):
-            yield from hooks.pte_unmap_unlock(vmf)
+        ret = VMFault.NONE
+        none = yield pte_none()
+        if none:
+            ret = yield from check_stable_address_space(vmf)
+        if ret or not none:
             if vmf.write:
                 yield free_page()
-            return VMFault.NONE
+            yield from hooks.pte_unmap_unlock(vmf)
+            return ret
         if (yield from must_ask(vmf)):
             yield from hooks.pte_unmap_unlock(vmf)
             if vmf.write:

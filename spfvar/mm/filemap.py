@@ -7,7 +7,13 @@ filemap_map_pages, filemap_fault; mm/internal.h maybe_unlock_mmap_for_io.
 from __future__ import annotations
 
 from spfvar.mm import hookspecs as hooks
-from spfvar.mm.fault import add_anon_page, load_index, load_protection, pmd_install
+from spfvar.mm.fault import (
+    add_anon_page,
+    check_stable_address_space,
+    load_index,
+    load_protection,
+    pmd_install,
+)
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.page_mkwrite import dirty_and_drop, do_page_mkwrite, fput
 from spfvar.mm.vmf import PMD_NONE, TRIED, VMA_COPY, Mapping, VMFault, VmFault
@@ -211,10 +217,7 @@ class FilemapFault:
                 return ret
             yield again("retry_find")
         if (yield from hooks.lock_folio_maybe_drop_mmap(vmf)):
-            yield folio_unlock()
-            yield folio_put()
-            yield from fput()
-            return VMFault.RETRY
+            return (yield from retry_unless_truncated(vmf))
         if not (yield equals(at(o.folio, o.CACHED), 1, "folio->mapping")):
             yield folio_unlock()
             yield folio_put()
@@ -235,6 +238,10 @@ class FilemapFault:
 
     @hookimpl
     def finish_fault(self, vmf: VmFault) -> Steps:
+        if not vmf.mapping.shared:
+            ret = yield from check_stable_address_space(vmf)
+            if ret:
+                return ret
         if vmf.has(PMD_NONE):
             yield from pmd_install()
         yield from load_protection(vmf)
@@ -331,6 +338,36 @@ def map_folios(mapping: Mapping) -> Steps:
         yield again("next_map_page")
 
 
+def retry_unless_truncated(vmf: VmFault) -> Steps:
+    """The fault's lock was dropped for the folio's, which is had: tried again, once its file has the page.
+
+    A folio that was truncated meanwhile is looked up again, and read if it is not there: for the next try.
+    """
+    yield loop("retry_find: without mmap_lock")
+    if not (yield equals(at(o.folio, o.CACHED), 1, "folio->mapping").untimed()):  # its line was just locked
+        yield folio_unlock()
+        yield folio_put()
+        if (yield filemap_get_folio(page_of_file(vmf))) or not (yield from create_and_read_folio(vmf)):
+            yield from hooks.lock_folio_maybe_drop_mmap(vmf.set(TRIED))  # nothing is left to be dropped
+            yield again("retry_find: without mmap_lock")
+    yield folio_unlock()
+    yield folio_put()
+    yield from fput()
+    return VMFault.RETRY
+
+
+def create_and_read_folio(vmf: VmFault) -> Steps:
+    """Add the page to the page cache, locked, and read it; returns False if another fault was faster."""
+    if not (yield filemap_create_folio(page_of_file(vmf))):
+        return False
+    yield work("alloc_page", "filemap_alloc_folio")
+    yield work("memcg_charge", "filemap_add_folio: charge")
+    yield work("lru_add", "filemap_add_folio: lru")
+    yield sleep_for("io", "filemap_read_folio")
+    yield store(at(o.folio, o.UPTODATE), 1)
+    return True
+
+
 def read_missing_folio(vmf: VmFault) -> Steps:
     """A page-cache miss: read the page, waiting without the lock if that is still allowed.
 
@@ -342,13 +379,7 @@ def read_missing_folio(vmf: VmFault) -> Steps:
     dropped = yield from hooks.maybe_unlock_mmap_for_io(vmf)
     if dropped:
         yield count("io_retry")
-    if (yield filemap_create_folio(page_of_file(vmf))):
-        yield work("alloc_page", "filemap_alloc_folio")
-        yield work("memcg_charge", "filemap_add_folio: charge")
-        yield work("lru_add", "filemap_add_folio: lru")
-        yield sleep_for("io", "filemap_read_folio")
-        yield store(at(o.folio, o.UPTODATE), 1)
-    else:
+    if not (yield from create_and_read_folio(vmf)):
         yield folio_lock()
     yield folio_unlock()
     yield folio_put()

@@ -127,6 +127,15 @@ def exit_child(mapping: Mapping, pages: int) -> Steps:
     yield from hooks.child_mmap_write_unlock()
 
 
+def dup_vma(mapping: Mapping) -> Steps:
+    """A VMA of the child's like ``vma``, which nobody finds yet."""
+    yield from hooks.dup_mmap_start_write(o.vma)
+    if (yield from copy_vma_fields(mapping, o.child_mm)):
+        # anon_vma_fork(): a place in the parent's tree, and an anon_vma of the child's own.
+        yield work("interval_tree", "anon_vma_clone")
+        yield work("anon_vma_alloc")
+
+
 def unmap_in_child(mapping: Mapping, erase: str) -> Steps:
     """Unmap the child's VMA at ``range_start .. range_end``, if there is one."""
     if (yield in_child(find_vma(key=o.range_start))):
@@ -187,11 +196,7 @@ class Fork:
 
     @hookimpl
     def dup_mmap_vma(self, mapping: Mapping) -> Steps:
-        yield from hooks.dup_mmap_start_write(o.vma)
-        if (yield from copy_vma_fields(mapping, o.child_mm)):
-            # anon_vma_fork(): a place in the parent's tree, and an anon_vma of the child's own.
-            yield work("interval_tree", "anon_vma_clone")
-            yield work("anon_vma_alloc")
+        yield from dup_vma(mapping)
         yield from link_in_file(o.new_vma, mapping, True)
         yield from hooks.vma_mark_attached(o.new_vma)
         yield in_child(tree_store(o.new_vma, "__vma_link_rb"))
@@ -244,3 +249,15 @@ class Fork:
     def copy_pte_unlock(self) -> Steps:
         yield spin_unlock(PTL)
         yield spin_unlock(NEW_PTL)
+
+
+class StoredFirst:
+    """v6.9 and later, and 6.1.y: the child's VMA is stored before it is linked in its file (35e351780fa9)."""
+
+    @hookimpl
+    def dup_mmap_vma(self, mapping: Mapping) -> Steps:
+        yield from dup_vma(mapping)
+        yield in_child(tree_store(o.new_vma, "__vma_link_rb"))
+        yield from hooks.vma_mark_attached(o.new_vma)
+        yield from link_in_file(o.new_vma, mapping, True)
+        yield from hooks.copy_page_range(mapping)

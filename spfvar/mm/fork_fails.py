@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.exit import mmdrop, mmput
+from spfvar.mm.fault import MMF_UNSTABLE
 from spfvar.mm.fork import first, in_child, last
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import Mapping
@@ -40,8 +41,6 @@ from spfvar.ops.primitives import (
 
 #: The monitor can read UFFD_EVENT_FORK, which hands it the child's address space.
 UFFD_EVENT_FORK = Field(o.MM, "uffd_event_fork")
-#: The address space is not whole: who looks for a VMA has to leave it alone.
-MMF_UNSTABLE = Field(o.MM, "mmf_unstable")
 
 
 def mmget_not_zero() -> Steps:

@@ -84,6 +84,7 @@ from spfvar.mm.proc_hookspecs import smaps_pte_range as smaps_pte_range
 from spfvar.mm.switch_hookspecs import context_switch as context_switch
 from spfvar.mm.switch_hookspecs import switch_mm_irqs_off as switch_mm_irqs_off
 from spfvar.mm.userfault_hookspecs import flush_if_pending as flush_if_pending
+from spfvar.mm.userfault_hookspecs import is_pte_pages_stable as is_pte_pages_stable
 from spfvar.mm.userfault_hookspecs import mfill_atomic as mfill_atomic
 from spfvar.mm.userfault_hookspecs import move_pages as move_pages
 from spfvar.mm.userfault_hookspecs import move_pages_pte as move_pages_pte

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.exit import MMF_OOM_SKIP, mmdrop
+from spfvar.mm.fault import MMF_UNSTABLE
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import Mapping
 from spfvar.mm.writers import end_with_vma, flush_tlb, over_range, zap_range
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
 from spfvar.ops.paging import free_gathered_pages
-from spfvar.ops.primitives import at, equals, find_vma, load, load_ref_nonnull, next_address, work
+from spfvar.ops.primitives import at, equals, find_vma, load, load_ref_nonnull, next_address, store, work
 
 
 def ksm_test_exit() -> Steps:
@@ -58,7 +59,11 @@ class Outsiders:
 
 
 def oom_reap_task_mm(mapping: Mapping) -> Steps:
-    """Clear the entries of private mappings, as madvise does; the VMA stays."""
+    """Clear the entries of private mappings, as madvise does; the VMA stays.
+
+    A fault that finds one cleared is told that its page is gone (check_stable_address_space).
+    """
+    yield store(at(o.mm, MMF_UNSTABLE), 1)
     if (yield find_vma(key=o.range_start, name="for_each_vma")) and not mapping.shared:
         yield load(at(o.vma, o.VM_START), o.vm_start)
         yield from end_with_vma()

@@ -22,7 +22,15 @@ from spfvar.mm.vmf import Mapping
 from spfvar.mm.writers import flush_tlb, over_range
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
-from spfvar.ops.paging import free_gathered_pages, next_table, pmd_take, pte_none, read_pmd, zap_ptes
+from spfvar.ops.paging import (
+    free_gathered_pages,
+    next_table,
+    pmd_same,
+    pmd_take,
+    pte_none,
+    read_pmd,
+    zap_ptes,
+)
 from spfvar.ops.places import Register
 from spfvar.ops.primitives import (
     add,
@@ -58,6 +66,14 @@ class PtReclaim:
     @hookimpl
     def retract_page_tables(self) -> Steps:
         return retract_under_rmap_lock(check_pmd=True)
+
+    @hookimpl(wrapper=True)
+    def is_pte_pages_stable(self, new_table: Register) -> Generator[None, Steps, Steps]:
+        return self._look_for_new_table(new_table, (yield))
+
+    def _look_for_new_table(self, new_table: Register, stable: Steps) -> Steps:
+        """An empty entry is no sign that its table is still there; one that maps something is."""
+        return (yield from stable) and (yield pmd_same(new_table, o.new_address))
 
     @hookimpl(wrapper=True)
     def madvise_dontneed_single_vma(self, mapping: Mapping) -> Generator[None, Steps, Steps]:

@@ -52,10 +52,15 @@ class PteOffsetMapLock:
     @hookimpl(wrapper=True)
     def handle_pte_fault(self, vmf: VmFault, pte: str) -> Generator[None, Steps, Steps]:
         handle = yield
-        return self._unmapped_first(handle) if pte in ("none", "swap") and self.maps(vmf) else handle
+        return self._unmapped_first(handle) if pte == "none" and self.maps(vmf) else handle
+
+    @hookimpl(wrapper=True)
+    def do_swap_page(self, vmf: VmFault) -> Generator[None, Steps, Steps]:
+        swap = yield
+        return self._unmapped_first(swap) if self.maps(vmf) else swap  # pte_unmap_same
 
     def _unmapped_first(self, handle: Steps) -> Steps:
-        yield rcu_read_unlock()  # pte_unmap; of a swap entry in pte_unmap_same
+        yield rcu_read_unlock()  # pte_unmap
         return (yield from handle)
 
     @hookimpl

@@ -36,7 +36,6 @@ from spfvar.ops.paging import (
     free_page,
     get_page,
     page_add_new_anon_rmap,
-    pmd_same,
     pte_none,
     pte_put_back,
     pte_restore,
@@ -177,32 +176,53 @@ class UserfaultMonitor:
 
     @hookimpl
     def move_pages_pte(self, vmf: VmFault, same_table: bool, down: bool) -> Steps:
-        page = yield from self._source(vmf)
-        if page == "none":
+        new_table = o.table if same_table else o.new_table
+        # pte_offset_map_nolock of either entry: the sections last until both are unmapped.
+        yield rcu_read_lock()
+        if (yield read_pmd(new_table, o.new_address)):
+            yield rcu_read_lock()
+            if (yield read_pmd()):
+                yield from self._move_entry(vmf, same_table, down)
+            yield rcu_read_unlock()
+        yield rcu_read_unlock()
+
+    def _move_entry(self, vmf: VmFault, same_table: bool, down: bool) -> Steps:
+        """What is to be moved, and whether there is room, is looked at first; and again when it is kept."""
+        new_table = o.table if same_table else o.new_table
+        yield spin_lock(at(new_table, o.PTL))
+        room = yield pte_none(o.new_address, new_table)
+        yield spin_unlock(at(new_table, o.PTL))
+        if not room:
             return
+        yield spin_lock(PTL)
+        present = (yield read_pte(False)) != "none"
+        yield spin_unlock(PTL)
+        page = (yield vm_normal_page()) if present else "none"
         anonymous = page == "anonymous"
-        if (yield from double_pt_lock(same_table, down)):
-            new_table = o.table if same_table else o.new_table
-            same = (yield pte_same()) and (yield pte_none(o.new_address, new_table))
-            if same and (not anonymous or (yield from self._own(vmf, 2))):
-                yield from self._move(vmf, anonymous, new_table)
-            yield from double_pt_unlock(same_table)
+        if page in ("none", "file") or (anonymous and not (yield from self._get_source(vmf))):
+            return
+        yield from double_pt_lock(same_table, down)
+        same = yield from hooks.is_pte_pages_stable(new_table)
+        if same and (not anonymous or (yield from self._own(vmf, 2))):
+            yield from self._move(vmf, anonymous, new_table)
+        yield from double_pt_unlock(same_table)
         if anonymous:
             yield put_page(o.old_page)
 
-    def _source(self, vmf: VmFault) -> Steps:
-        """What there is to be moved: "none", "zero page" or "anonymous", which has a reference then."""
-        if not (yield from hooks.pte_offset_map_lock(o.address)):
-            return "none"
-        page = "none"
-        if (yield read_pte(False)) != "none":
-            page = yield vm_normal_page()
-            if page == "anonymous" and not (yield from self._own(vmf, 1)):
-                page = "none"
-            if page == "anonymous":
-                yield get_page(o.old_page)
-        yield from pte_unmap_unlock()
-        return "none" if page == "file" else page
+    def _get_source(self, vmf: VmFault) -> Steps:
+        """Take a reference to the page that ``orig_pte`` maps, if it still does, and it is nobody else's."""
+        yield spin_lock(PTL)
+        if not (yield pte_same()) or not (yield from self._own(vmf, 1)):
+            yield spin_unlock(PTL)
+            return False
+        yield get_page(o.old_page)
+        yield spin_unlock(PTL)
+        return True
+
+    @hookimpl
+    def is_pte_pages_stable(self, new_table: Register) -> Steps:
+        # No look at the tables: who takes those of anonymous VMAs away writes to the VMAs, which are kept.
+        return (yield pte_same()) and (yield pte_none(o.new_address, new_table))
 
     def _own(self, vmf: VmFault, references: int) -> Steps:
         """Does ``old_page`` belong to this entry alone, with so many references, and is it not pinned?"""
@@ -269,25 +289,13 @@ def folio_move_anon_rmap() -> Op:
 def double_pt_lock(same_table: bool, down: bool) -> Steps:
     """Lock the tables of ``address`` and ``new_address``, that of the lower one first.
 
-    Returns whether both are there; the kernel goes by where their locks lie, which is an order, too.
+    The kernel goes by where their locks lie, which is an order, too.
     """
-    old, new = (o.table, o.address), (o.new_table, o.new_address)
-    order = [old] if same_table else [new, old] if down else [old, new]
-    yield rcu_read_lock()
-    locked: list[Register] = []
-    for table, key in order:
-        there = yield read_pmd(table, key)
-        if there:
-            yield spin_lock(at(table, o.PTL))
-            locked.insert(0, table)
-            there = yield pmd_same(table, key)
-        if not there:
-            for one in locked:
-                yield spin_unlock(at(one, o.PTL))
-            yield rcu_read_unlock()
-            return False
-    yield rcu_read_unlock()
-    return True
+    if same_table:
+        yield spin_lock(PTL)
+    else:
+        for lock in (NEW_PTL, PTL) if down else (PTL, NEW_PTL):
+            yield spin_lock(lock)
 
 
 def double_pt_unlock(same_table: bool) -> Steps:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from spfvar.mm.hooking import hook_point
 from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.ops.op import Steps
+from spfvar.ops.places import Register
 
 
 @hook_point
@@ -59,6 +60,15 @@ def uffd_move_unlock(vmf: VmFault) -> Steps:
 @hook_point
 def move_pages_pte(vmf: VmFault, same_table: bool, down: bool) -> Steps:
     """Move one page's entry, of two VMAs that are kept (mm/userfaultfd.c of v6.8)."""
+    raise AssertionError
+
+
+@hook_point
+def is_pte_pages_stable(new_table: Register) -> Steps:
+    """Are both entries of a move, ``address`` and ``new_address``, as they were (mm/userfaultfd.c of v6.14)?
+
+    Entered with both page tables locked; ``new_table``: the register of the second one.
+    """
     raise AssertionError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -34,6 +34,25 @@ def todos_of(variant: Variant) -> tuple[Todo, ...]:
 def is_draft(variant: Variant) -> bool:
     """Was it drafted and not yet read, or is something to be done in it?"""
     return bool(variant.draft or todos_of(variant))
+
+
+def draft_remark(variant: Variant) -> str:
+    """What a reader of a draft's figures or verdicts has to know; "" if it is none."""
+    todos = len(todos_of(variant))
+    if not variant.draft and not todos:
+        return ""
+    origin = f", drafted from {variant.draft}" if variant.draft else ""
+    worth = (
+        "where a test is open, it does more than the patch will"
+        if todos
+        else "nobody has read it beside the patch yet"
+    )
+    return f"{variant.name} is a DRAFT with {todos} TODO{'s' * (todos != 1)}{origin}: {worth}"
+
+
+def draft_remarks(variants: Iterable[Variant]) -> tuple[str, ...]:
+    """The remark on each variant that is a draft."""
+    return tuple(remark for remark in map(draft_remark, variants) if remark)
 
 
 def _of_module(module: ModuleType) -> Iterator[Todo]:

@@ -46,7 +46,8 @@ def as_dict(found: Audit) -> dict[str, object]:
             "not_compared": list(found.untold),
             "differences": len(found.differences),
             "guards": sum(one.guard for one in found.differences),
-            "exceptions": len(found.used),
+            "exceptions": found.exceptions,
+            "excepted": len(found.used),
             "reasons": len({entry.why for entry in found.used}),
             "lines_of_text": found.lines,
         },
@@ -61,12 +62,15 @@ def headline(found: Audit) -> str:
     return (
         f"{found.variant} beside the C of {found.kernel}: {len(found.compared)} functions ({len(found.read)} "
         f"with those that they are read with) against {found.lines} lines of text: {differ}; "
-        f"{len(found.used)} exceptions, for {reasons} reasons"
+        f"{found.exceptions} exceptions ({len(found.used)} tests, calls and letters), for {reasons} reasons"
     )
 
 
 def _entry(entry: Exemption) -> dict[str, object]:
-    return {"kind": entry.kind, "what": entry.what, "functions": list(entry.functions), "why": entry.why}
+    return {
+        "kind": entry.kind, "what": entry.what, "class": entry.named, "functions": list(entry.functions),
+        "why": entry.why,
+    }  # fmt: skip
 
 
 def _table(found: Audit) -> list[str]:
@@ -145,10 +149,21 @@ def _exceptions(used: tuple[Exemption, ...], form: str) -> list[str]:
         by_reason[entry.why].append(entry)
     lines = ["exceptions:"] + ([""] if form == "markdown" else [])
     for why, entries in by_reason.items():
-        what = "; ".join(entry.told for entry in entries)
+        what = "; ".join(_told(entries))
         text = f"* {why}: {what}"
         lines += [text] if form == "markdown" else wrapped(text, WIDTH, "    ")
     return lines
+
+
+def _told(entries: list[Exemption]) -> list[str]:
+    """What is excepted for one reason; classes with what there is of them."""
+    classes: dict[str, list[Exemption]] = defaultdict(list)
+    for entry in entries:
+        classes[entry.named].append(entry)
+    told = [entry.told for entry in classes.pop("", [])]
+    for name, members in classes.items():
+        told.append(f"{name}: {len(members)} ({', '.join(entry.what for entry in members)})")
+    return told
 
 
 def render_between(found: Between, form: str, reproduce: str) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from spfvar.coverage.faults import Handling
 from spfvar.coverage.kinds import FAULT_KINDS
-from spfvar.coverage.writers import WRITERS, Effect, Overlay
+from spfvar.coverage.system_calls import WRITERS
+from spfvar.coverage.writers import Effect, Overlay
 from spfvar.report.blocks import Block, Cell, Row, assign_marks
 from spfvar.report.grid import fitting_columns, grid_lines
 

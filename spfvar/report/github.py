@@ -20,6 +20,7 @@ from spfvar.explore.properties import PROPERTIES
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION
 from spfvar.matrix.check import Checked
 from spfvar.plugins.registry import Problem
+from spfvar.plugins.todos import draft_remarks
 from spfvar.report.digest import places
 from spfvar.report.meta import Meta, open_because
 from spfvar.report.verdicts import cell_text
@@ -120,6 +121,8 @@ def render_checks(
         if verdict.vacuous:
             text = f"no interleaving reached {', '.join(verdict.vacuous)}: this safe verdict says little"
             lines.append(annotation("warning", f"{title}: vacuous", text, file))
+    variants = {result.case.variant.name: result.case.variant for result in results}
+    lines += [annotation("warning", "draft", remark) for remark in draft_remarks(variants.values())]
     counts = [sum(r.verdict.verdict == word for r in results) for word in (SAFE, VIOLATION, INCOMPLETE)]
     text = "{} safe, {} violated, {} incomplete".format(*counts)
     if any(result.case.expected for result in results):

@@ -11,6 +11,7 @@ from spfvar.explore.verdict import INCOMPLETE, VIOLATION, Finding, Verdict
 from spfvar.limits import OF_VERDICTS, OF_WEAK_VERDICTS
 from spfvar.matrix.check import Checked
 from spfvar.plugins.series import posted_name
+from spfvar.plugins.todos import draft_remarks
 from spfvar.report.blocks import Block, Cell, Row
 from spfvar.report.causes import Cause, Found, causes_of, summary
 from spfvar.report.columns import trace_lines
@@ -87,7 +88,7 @@ def remarks(results: Sequence[Checked]) -> list[str]:
             lines.append(f"* vacuous: {where}: no {who} reached {', '.join(verdict.vacuous)}")
     if any(result.verdict.walks and not result.verdict.findings for result in results):
         lines.append("none: random walks met no violation, which proves nothing")
-    return [*dict.fromkeys(lines), *_not_as_posted(results)]
+    return [*dict.fromkeys(lines), *_not_as_posted(results), *_drafts(results)]
 
 
 def _not_as_posted(results: Sequence[Checked]) -> list[str]:
@@ -98,6 +99,11 @@ def _not_as_posted(results: Sequence[Checked]) -> list[str]:
         return []
     told = ", ".join(f"{name} has {count} repair{'s' * (count > 1)}" for name, count in counts.items())
     return [f"not as posted: {told}; without them: spfvar check {' '.join(map(posted_name, counts))}"]
+
+
+def _drafts(results: Sequence[Checked]) -> tuple[str, ...]:
+    """Which verdicts are about texts that nobody has finished."""
+    return draft_remarks({result.case.variant.name: result.case.variant for result in results}.values())
 
 
 def title_of(result: Checked, finding: Finding) -> str:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from spfvar.coverage.kinds import FAULT_KINDS
-from spfvar.coverage.writers import WRITERS
+from spfvar.coverage.system_calls import WRITERS
 from tests.cli.running import spfvar
 
 

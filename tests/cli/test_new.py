@@ -80,7 +80,7 @@ diff --git a/mm/memory.c b/mm/memory.c
 
 
 def test_a_drafted_variant_can_be_checked_and_compared_and_is_told_to_be_a_draft(tmp_path: Path) -> None:
-    """At once, with its TODO; check-plugin counts it, and the report's first line says DRAFT."""
+    """At once, with its TODO; check-plugin counts it, and a report's first line, as a note of every other, says DRAFT."""
     (tmp_path / "1.patch").write_text(PATCH)
     printed = new(tmp_path, "variant", "my-idea", "--from-patch", "1.patch", "--on", "mmap-lock")
     assert "TODO line 10: frobnicate(vmf); (statement)" in printed
@@ -89,6 +89,8 @@ def test_a_drafted_variant_can_be_checked_and_compared_and_is_told_to_be_a_draft
     assert checked.returncode == 0, checked.stdout
     compared = spfvar("compare my-idea --plugin my_idea.py --scenario pft --threads 2 --seeds 1", tmp_path)
     assert compared.returncode == 0, compared.stderr
+    for printed in (checked.stdout, compared.stdout):
+        assert " ".join(printed.split()).count("my-idea is a DRAFT with 1 TODO, drafted from 1.patch:") == 1
     counted = spfvar("check-plugin my_idea.py --check finished", tmp_path)
     assert counted.returncode == 1
     assert "TODO: frobnicate(vmf)" in counted.stdout

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from spfvar.coverage.runs import Step
-from spfvar.coverage.writers import WRITERS, Overlay, mmap_lock_of, overlay_of
+from spfvar.coverage.system_calls import WRITERS
+from spfvar.coverage.writers import Overlay, mmap_lock_of, overlay_of
 from spfvar.ops import objects as o
 from spfvar.ops.codes import AS_IT_IS, EVERYTHING, WHOLE_TABLES
 from spfvar.ops.op import Op

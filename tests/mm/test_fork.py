@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from spfvar.matrix import catalogue
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
@@ -26,6 +28,9 @@ mapped = false
 name = "a"
 program = [{ fork = "parent", to = "child" }%s]
 """
+FILE_FORK = (FORK % ("", "")).replace('present = "anon"', 'file = "data"').replace(
+    "mapped = false", 'mapped = false\nfile = "data"'
+) + '[[file]]\nname = "data"\n'
 
 
 def test_both_sides_lose_the_write_permission_and_share_the_page() -> None:
@@ -82,6 +87,19 @@ def test_per_vma_locks_lock_the_parents_vma_first() -> None:
     """vma_start_write before the copy (fb49c455323f)."""
     names = RaceRun(FORK % ("", ""), "per-vma-6.12").thread()
     assert names.index("vma_start_write(vma->vm_lock)") < names.index("vm_area_dup")
+
+
+@pytest.mark.parametrize(
+    ("variant", "order"),
+    [("mmap-lock", ["vma_interval_tree_insert", "__vma_link_rb"])]
+    + [(name, ["__vma_link_rb", "vma_interval_tree_insert"]) for name in ("mmap-lock-6.1", "per-vma-6.12")],
+)
+def test_since_v6_9_and_in_6_1_y_a_vma_is_stored_before_its_file_leads_to_it(
+    variant: str, order: list[str]
+) -> None:
+    """35e351780fa9; before, the file came first."""
+    run = RaceRun(FILE_FORK, variant)
+    assert [name for name in run.thread() if name in order] == order
 
 
 def test_a_write_after_the_fork_copies_and_the_last_owner_writes_in_place() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from spfvar.mm.fork_fails import MMF_UNSTABLE, UFFD_EVENT_FORK
+from spfvar.mm.fault import MMF_UNSTABLE
+from spfvar.mm.fork_fails import UFFD_EVENT_FORK
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from tests.mm.race_runs import RaceRun

@@ -119,3 +119,17 @@ def test_without_anybody_who_reaps_there_is_no_flag() -> None:
     """Exits of other races take no step more."""
     run = RaceRun(MAPPED + KSM)
     assert not run.world.layout.has(MMF_OOM_SKIP)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_fault_on_memory_that_was_reaped_ends_with_a_signal(variant: str) -> None:
+    """check_stable_address_space, under the table's lock; the page that is not needed goes before the unlock."""
+    text = MAPPED.replace('present = "anon"\n', "").replace("[{ exit", '[{ store = "map" }, { exit')
+    run = RaceRun(text + MRELEASE, variant)
+    names = short(run.thread(0, until="mmput"))
+    assert in_order(names, ["pte_none", "check_stable_address_space", "set_pte_at", "spin_unlock"])
+    run = RaceRun(text + MRELEASE, variant)
+    run.thread(1)
+    names = short(run.thread(0, until="mmput"))
+    assert in_order(names, ["pte_none", "check_stable_address_space", "free_page", "spin_unlock"])
+    assert run.entry(0) == 0

@@ -154,3 +154,35 @@ def test_a_page_table_is_allocated_before_the_folio_is_locked(variant: str) -> N
     text = text.replace('present = "no"', "table = false")
     names = short(RaceRun(text, variant).thread())
     assert in_order(names, ["pte_alloc_one", "folio_trylock", "pmd_populate", "set_pte_at", "folio_unlock"])
+
+
+@pytest.mark.parametrize("variant", ["mmap-lock", "per-vma-6.12"])
+@pytest.mark.parametrize("verb", ["truncate", "punch"])
+def test_a_folio_that_was_truncated_while_it_was_waited_for_is_read_again_before_the_retry(
+    verb: str, variant: str
+) -> None:
+    """filemap_fault: folio->mapping comes before fpin; the new page is the retry's, if the file still has it."""
+    text = """
+[[file]]
+name = "data"
+[[vma]]
+name = "map"
+start = 0
+file = "data"
+fault_around = 1
+[[actor]]
+name = "load"
+program = [{ load = "map" }]
+[[actor]]
+name = "other"
+program = [{ %s = "data" }]
+"""
+    run = RaceRun(text % verb, variant)
+    run.thread(0, until="folio_trylock")
+    run.thread(1, until="folio_unlock")
+    assert run.thread(0)[-1] == "blocked"
+    run.thread(1)
+    names = short(run.thread(0))
+    look = ["folio->mapping", "folio_unlock", "folio_put", "filemap_get_folio", "filemap_add_folio"]
+    assert in_order(names, [*look, "filemap_read_folio", "folio_unlock", "folio_put", "fput", "find_vma"])
+    assert ("set_pte_at" in names) == (verb == "punch")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from spfvar.ops import codes
 from spfvar.ops.todo import is_todo, todo
 from spfvar.plugins.registry import load_registry
-from spfvar.plugins.todos import is_draft, todos_of
+from spfvar.plugins.todos import draft_remark, draft_remarks, is_draft, todos_of
 
 TEXT = '''"""A variant with something to do."""
 
@@ -53,6 +54,10 @@ def test_todos_are_found_with_file_and_line(tmp_path: Path) -> None:
         ("is it done", f"{file}:{lines[1]}"),
     ]
     assert is_draft(variant)
+    assert draft_remark(variant).startswith("unfinished is a DRAFT with 2 TODOs: where a test is open")
+    read = replace(variant, draft="1.patch", patches=())
+    assert draft_remarks([read, registry["mmap-lock"]]) == (draft_remark(read),)
+    assert draft_remark(read).startswith("unfinished is a DRAFT with 0 TODOs, drafted from 1.patch: nobody")
 
 
 def test_no_shipped_variant_has_any() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from spfvar.matrix.cases import SAFE, Case
 from spfvar.matrix.check import Checked
 from spfvar.plugins.registry import load_registry
 from spfvar.report.causes import causes_of, findings_of, summary
-from spfvar.report.verdicts import render_json, render_markdown, render_text
+from spfvar.report.verdicts import remarks, render_json, render_markdown, render_text
 from tests.explore.checking import world as race_world
 
 REGISTRY = load_registry()
@@ -114,3 +115,17 @@ def test_twins_are_summed_up_as_found() -> None:
     assert summary([found, missed, fixed]) == [
         "1 of 2 twins as published, 1 of 1 designs without the bug safe in the twin's race"
     ]
+
+
+def test_a_verdict_of_a_draft_says_so_once_and_in_json() -> None:
+    """With its TODOs, of which a variant without texts of its own has none."""
+    checked = [cell("mmap-lock", race, SAFE) for race in ("one", "two")]
+    assert not any("DRAFT" in line for line in remarks(checked))
+    drafted = [
+        replace(one, case=replace(one.case, variant=replace(one.case.variant, draft="1.patch")))
+        for one in checked
+    ]
+    (said,) = [line for line in remarks(drafted) if "DRAFT" in line]
+    assert said.startswith("mmap-lock is a DRAFT with 0 TODOs, drafted from 1.patch")
+    assert all(one.as_dict()["draft"] == {"from": "1.patch", "todos": 0} for one in drafted)
+    assert "draft" not in checked[0].as_dict()

@@ -160,6 +160,16 @@ def test_json_tells_the_thresholds_that_scenarios_set(small: Results) -> None:
     assert document == json.loads(to_json(small.cells, small.comparisons, small.events, META))
 
 
+def test_json_has_the_notes_that_tables_have(small: Results) -> None:
+    """A draft says so there, for one; without any there is no such key."""
+    noted = replace(META, notes=("my-idea is a DRAFT",))
+    document = json.loads(to_json(small.cells, small.comparisons, small.events, noted))
+    assert document.pop("notes") == ["my-idea is a DRAFT"]
+    assert "notes" not in json.loads(
+        to_json(small.cells, small.comparisons, small.events, replace(META, notes=()))
+    )
+
+
 class TestEveryFormForPeople:
     @pytest.mark.parametrize("name", LAYOUTS)
     def test_the_first_line_says_simulated_and_names_the_hardware(self, name: str, large: Results) -> None:
@@ -291,7 +301,7 @@ class TestMarkdown:
 class TestMachine:
     def test_json_has_exactly_the_keys_of_its_contract(self, large: Results) -> None:
         document = json.loads(to_json(large.cells, large.comparisons, large.events, META))
-        top = ["spfvar", "simulated", "baseline", "hardware", "matrix_hash", "cells", "comparisons"]
+        top = ["spfvar", "simulated", "baseline", "hardware", "matrix_hash", "notes", "cells", "comparisons"]
         assert list(document) == top
         assert document["simulated"] is True
         cell = ["variant", "scenario", "axes", "seeds", "metrics", "events"]

@@ -9,7 +9,7 @@ import pytest
 
 from spfvar.automata.automaton import Automaton, Node
 from spfvar.coverage.kinds import FAULT_KINDS
-from spfvar.coverage.runs import small_race
+from spfvar.coverage.small import small_race
 from spfvar.errors import InputError
 from spfvar.mm.hookspecs import HOOKS
 from spfvar.mm.vmf import VmFault

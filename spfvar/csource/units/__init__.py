@@ -6,6 +6,7 @@ hide the next difference.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
@@ -34,6 +35,10 @@ Kind = Literal["always", "never", "cut", "c", "text", "both"]
 KINDS: Final[tuple[Kind, ...]] = ("always", "never", "cut", "c", "text", "both")
 
 
+#: In front of a test of a class: it fails where the class holds.
+NOT: Final = "!"
+_OTHER_WAY: Final[Mapping[Kind, Kind]] = {"always": "never", "never": "always"}
+
 #: Those that a text's graph depends on.
 TEXT_KINDS: Final = frozenset(("text", "both", "cut"))
 
@@ -44,13 +49,19 @@ class Exemption:
 
     ``what`` is a condition as C has it, a call's result ("pte_alloc()"), or a letter.  ``functions``: of the
     kernel, or the text's hook points, or one of the kernel where another calls it ("callee<caller"); none:
-    everywhere.
+    everywhere.  ``named``: the class of tests that it is one of, "" if it is named by itself.
     """
 
     kind: Kind
     what: str
     functions: tuple[str, ...]
     why: str
+    named: str = ""
+
+    @property
+    def exception(self) -> tuple[str, str, tuple[str, ...]]:
+        """What it counts as: a class that is excepted is one exception, whatever there is of it."""
+        return (self.named, "", self.functions) if self.named else (self.kind, self.what, self.functions)
 
     @property
     def told(self) -> str:
@@ -96,11 +107,18 @@ class ExceptionEntry(BaseModel):
             )
         return self
 
-    def exemptions(self) -> list[Exemption]:
-        """Each thing that is excepted."""
-        return [
-            Exemption(kind, what, self.functions, self.why) for kind in KINDS for what in getattr(self, kind)
-        ]
+    def exemptions(self, classes: Mapping[str, Sequence[str]]) -> list[Exemption]:
+        """Each thing that is excepted; of a class, each of its tests."""
+        found = []
+        for kind in KINDS:
+            for what in getattr(self, kind):
+                if what not in classes:
+                    found.append(Exemption(kind, what, self.functions, self.why))
+                for member in classes.get(what, ()):
+                    of_member = _OTHER_WAY.get(kind, kind) if member.startswith(NOT) else kind
+                    member = member.removeprefix(NOT)
+                    found.append(Exemption(of_member, member, self.functions, self.why, what))
+        return found
 
 
 class Units(BaseModel):
@@ -108,7 +126,8 @@ class Units(BaseModel):
 
     ``inline``: functions that are read as if they stood where they are called; ``aliases``: calls by another
     name that are such a function, as a pointer to it is; ``opaque``: hook points of texts alone that are one
-    step.
+    step; ``classes``: tests that have one meaning ("an allocation fails"), which an exception may name at
+    once.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -119,12 +138,13 @@ class Units(BaseModel):
     opaque: list[str] = Field(default_factory=list)
     aliases: dict[str, str] = Field(default_factory=dict)
     unit: list[Unit]
+    classes: dict[str, list[str]] = Field(default_factory=dict)
     exception: list[ExceptionEntry] = Field(default_factory=list)
 
     @cached_property
     def exemptions(self) -> tuple[Exemption, ...]:
         """Everything that is excepted, one by one."""
-        return tuple(one for entry in self.exception for one in entry.exemptions())
+        return tuple(one for entry in self.exception for one in entry.exemptions(self.classes))
 
 
 @cache
