@@ -14,14 +14,19 @@ from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack, Twin, Variant
 
 REGISTRY = load_registry()
+TWINS = [REGISTRY.twins[twin.name] for twin in barriers.TWINS]
+#: Those that leave a barrier or an order away; the others do something elsewhere.
+TAKEN_OUT = [twin for twin in TWINS if twin.bug != "B16"]
 
 
 def verdict_of(variant: Variant, race: str, memory: Memory) -> Verdict:
-    """The verdict on a variant in a shipped race."""
-    return judge(build_race(races()[race], Stack(variant), memory), variant.name, race, Options())
+    """The verdict on a variant in a shipped race, or in one that came with the twins."""
+    catalogue = races()
+    name = catalogue.add_file(race) if race.endswith(".toml") else race
+    return judge(build_race(catalogue[name], Stack(variant), memory), variant.name, name, Options())
 
 
-@pytest.mark.parametrize("twin", barriers.TWINS, ids=lambda twin: twin.name)
+@pytest.mark.parametrize("twin", TWINS, ids=lambda twin: twin.name)
 def test_a_missing_barrier_is_seen_under_lkmm_alone(twin: Twin) -> None:
     """Without the barrier the property breaks, with it nothing does; nor does it where nothing is reordered."""
     assert twin.memory == "lkmm"
@@ -32,7 +37,7 @@ def test_a_missing_barrier_is_seen_under_lkmm_alone(twin: Twin) -> None:
     assert verdict_of(broken, twin.race, "sc").verdict == SAFE
 
 
-@pytest.mark.parametrize("twin", barriers.TWINS, ids=lambda twin: twin.name)
+@pytest.mark.parametrize("twin", TAKEN_OUT, ids=lambda twin: twin.name)
 def test_taking_a_barrier_out_changes_nothing_under_sequential_consistency(twin: Twin) -> None:
     """The same states, one by one: orders and barriers are no part of what it executes."""
     fixed = REGISTRY[twin.fixed]
