@@ -230,7 +230,7 @@ class Fork:
         """The count has to be odd for who pins before its pages are looked at for pins.
 
         The kernel has no barrier for that: on x86 it is in the instruction by which the table is locked next,
-        but spin_lock() alone is none (6.1, 6.12; docs/findings.md).
+        but spin_lock() alone is none (6.1, 6.12; docs/weak-memory.md).
         """
         yield add(WRITE_PROTECT_SEQ, 1, "raw_write_seqcount_begin")
         yield smp_mb().untimed()
