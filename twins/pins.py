@@ -138,7 +138,8 @@ TWINS = [
         prop="",
         patches=(NoBarriers,),
         description="A control: memory is sequentially consistent here, so the order of the text will do. "
-        "X22-pins and X22-entry are orders that weaker memory would make of it.",
+        "X22-pins and X22-entry are orders that weaker memory would make of it; with the kernel's model, "
+        "X22-mb, X22-pin and X22-exclusive are its barriers.",
     ),
     Twin(
         bug="X22-pins",

@@ -1,6 +1,6 @@
 """The writer of a VMA sleeps until its last reader wakes it (v6.15): the barriers on both sides.
 
-Sources: include/linux/rcuwait.h ___rcuwait_wait_event, kernel/exit.c rcuwait_wake_up (6.1; unchanged since).  In
+Source: include/linux/rcuwait.h ___rcuwait_wait_event (6.1, 6.12), whose comment names both barriers.  In
 the shipped text a waiting writer looks at the count whenever it changes; here it sleeps until it is woken.
 """
 
@@ -95,7 +95,7 @@ class WakesUnordered(WakingReader):
         yield
 
 
-_SOURCE = "kernel/exit.c rcuwait_wake_up, a comment of v6.1"
+_SOURCE = "include/linux/rcuwait.h ___rcuwait_wait_event, a comment of v6.1"
 _WITHOUT = (RefcntWriter, RefcntReader)
 
 TWINS = [
