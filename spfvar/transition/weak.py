@@ -470,11 +470,18 @@ def allocated(s, p, g, w, pc, tb, tv):
 
 
 @inlined
-def is_full(s, w, pc):
-    """Has some history no room for what a primitive on whole objects stores?"""
+def is_of_page(g, w, x):
+    """Is a weak word one of an anonymous page's?"""
+    k = c.G_CLASS0 + c.CLASS_PAGE * c.CLASS_WORDS
+    return 0 <= w.home[x] - g[k + c.K_BASE] < g[k + c.K_STRIDE] * g[k + c.K_COUNT]
+
+
+@inlined
+def is_full(s, g, w, pc):
+    """Has some history no room for what a primitive on whole pages stores?"""
     found = False
     for x in range(w.constants[K_WORDS]):
-        if s[ring_of(w, x)] == HISTORY:
+        if is_of_page(g, w, x) and s[ring_of(w, x)] == HISTORY:
             found = True
     if found:
         w.seen[SEEN_FULL] = pc + 1
@@ -482,8 +489,8 @@ def is_full(s, w, pc):
 
 
 @inlined
-def changed(s, p, w, pc, tv):
-    """Weak words have another value since a primitive on whole objects: it was an atomic on each.
+def changed(s, p, g, w, pc, tv):
+    """Weak words of pages have another value since a primitive on whole ones: it was an atomic on each.
 
     A page that is allocated is the thread's alone.
     """
@@ -495,7 +502,7 @@ def changed(s, p, w, pc, tv):
         ring = ring_of(w, x)
         newest = s[ring] - 1
         value = s[w.home[x]]
-        if s[message_of(w, ring, newest)] != value:
+        if is_of_page(g, w, x) and s[message_of(w, ring, newest)] != value:
             if p[pc, C_OP] == c.PAGE_ALLOC:
                 put(s, tv + V_FLOOR * n, x, newest)
             take_message(s, w, pc, tv, x, newest, ACQUIRE if order & FULL else QUIET)
@@ -515,14 +522,14 @@ def weak_step(s, p, g, w, tid, choice, out):
         nested = s[tb + c.T_RCU_NEST]
         index = pointer(s, g, tb + p[pc, C_A_REG]) if p[pc, C_A_REG] >= 0 else 0
         interrupted = op == c.IRQ_ENABLE and lifetime.is_interrupted(s, g, tid)
-        if op in COMPOUND and is_full(s, w, pc):
+        if op in COMPOUND and is_full(s, g, w, pc):
             return BLOCKED
         outcome = execute(s, p, g, pc, tid, tb, choice, out)
         if outcome >= 0:
             if op == c.ALLOC:
                 allocated(s, p, g, w, pc, tb, tv)
             if op in COMPOUND:
-                changed(s, p, w, pc, tv)
+                changed(s, p, g, w, pc, tv)
             learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted)
         return outcome
     if op == c.FENCE:
