@@ -78,6 +78,7 @@ class Layout:
         self._ordered_fields = {
             op.place.field for op in ops
             if op.order and op.place is not None and not is_weak(op) and op.place.field.width == 1
+            and op.place.field not in self.weak_fields
         }  # fmt: skip
         self.weak_words = sum(sizes.count(field.cls) for field in self.weak_fields)
         self.viewed = _viewed(ops) if self.weak_words else {}

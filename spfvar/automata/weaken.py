@@ -81,7 +81,7 @@ def weaken(automata: Mapping[str, Automaton]) -> dict[str, Automaton]:
 
 def weaken_each(automaton: Automaton) -> Automaton:
     """One automaton of a run that may have weak words, whichever automata come with it."""
-    return _weakened(automaton, frozenset(field for field in _used(automaton.ops()) if field.weak))
+    return _weakened(automaton, frozenset(_declared(_used(automaton.ops()))))
 
 
 def without_fences(automaton: Automaton) -> Automaton:
@@ -108,8 +108,13 @@ def weak_fields(ops: Iterable[Op]) -> frozenset[Field]:
     stored = {op.place.field for op in ops if op.place is not None and op.code in _STORES}
     made = {op.place.field.cls for op in ops if op.place is not None and op.code == c.ALLOC}
     return frozenset(
-        field for field in used if field.weak and (field in stored or (field.cls in made and not field.kept))
+        field for field in _declared(used) if field in stored or (field.cls in made and not field.kept)
     )
+
+
+def _declared(used: Collection[Field]) -> list[Field]:
+    """The fields among those used that are declared weak, where they are."""
+    return [field for field in used if field.weak is True or field.weak in used]
 
 
 def _used(ops: Iterable[Op]) -> set[Field]:

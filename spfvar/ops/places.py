@@ -75,7 +75,7 @@ class Field:
     allocation leaves as the freed object had them (SLAB_TYPESAFE_BY_RCU with a constructor).
     ``sequence``: it is a sequence count, odd inside a write section: at rest every one in use is even (P14).
     ``weak``: it is read or written without a lock that orders it, so that under ``--memory lkmm`` a load may
-    see an older store.
+    see an older store; a field of the same class: only where texts look at that one, too.
     """
 
     cls: ObjectClass
@@ -85,7 +85,7 @@ class Field:
     initial: int = 0
     kept: bool = False
     sequence: bool = False
-    weak: bool = False
+    weak: bool | Field = False
 
     def __post_init__(self) -> None:
         if self.weak and self.width != 1:
