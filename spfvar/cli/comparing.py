@@ -175,7 +175,8 @@ def _annotations(
 
 def _meta(comparison: Comparison, run: Run) -> Meta:
     plan = comparison.plan
-    notes = list(plan.notes)
+    remarks = run.source.remarks
+    notes = [note for note in plan.notes if note not in remarks]
     for variant in plan.variants:
         for rival in variant.rivals:
             rule = SEEDS if plan.ensemble is None else DRAWS
@@ -196,6 +197,7 @@ def _meta(comparison: Comparison, run: Run) -> Meta:
         thresholds=plan.thresholds,
         draws=plan.ensemble is not None,
         fidelity=plan.profile.fidelity,
+        remarks=remarks,
     )
 
 

@@ -14,7 +14,7 @@ class Meta:
     ``seeds`` is the number of seeds and ``seed`` the first of them; ``draws``: each was run with a draw of
     the machine's figures; ``fidelity`` is what the profile says of how far it goes.  ``scenario_hashes`` goes
     by scenario name, as do ``thresholds``, which hold only what scenarios set; ``reproduce`` is the command
-    line that makes the report again.
+    line that makes the report again.  ``remarks`` are for every reader, ``notes`` for who reads on.
     """
 
     version: str
@@ -30,12 +30,14 @@ class Meta:
     thresholds: Thresholds = field(default_factory=dict)
     draws: bool = False
     fidelity: str = ""
+    remarks: Sequence[str] = ()
 
 
 def opening(meta: Meta) -> list[str]:
     """Return the first lines of a report, unwrapped: SIMULATED, on what, and how far that goes."""
     lines = [f"SIMULATED on {meta.hardware}: modelled times, not measured ones."]
-    return lines + ([meta.fidelity] if meta.fidelity else [])
+    lines += [meta.fidelity] if meta.fidelity else []
+    return lines + [f"Note: {remark}" for remark in meta.remarks]
 
 
 def particulars(meta: Meta) -> list[str]:
