@@ -197,7 +197,7 @@ LIMITS = (
         "Threads that map and unmap meet at mmap_lock and stay together, for nothing disturbs a simulated "
         "thread. Where faults do without mmap_lock, it takes ten rounds until all have met, and at 4 to 16 "
         "threads hundreds, or they part again, and seeds differ. There an interval may not hold what a "
-        "longer window gives. With a window 20 times as long, 3 of 36 cells of page-fault1 to 3 move by "
+        "longer window gives. With seeds and a window 20 times as long, 3 of 36 cells of page-fault1 to 3 move by "
         "more than their interval, all under a VMA lock: -4.2 % and -2.5 % (page-fault1 and 2, 4 threads), "
         "+2.0 % (page-fault3, 56). With one 10 times as long so did maps-reader with 4 threads under "
         "mmap_lock (+19 %), memcg-thrash with 56 and a retry under the VMA lock (+22 %), and gc-stop with "

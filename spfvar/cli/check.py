@@ -16,9 +16,10 @@ from spfvar.cli.bounds import bound_options, memory_of, memory_option, search_op
 from spfvar.cli.command import Command
 from spfvar.cli.options import (
     format_option,
+    is_verbose,
     jobs_option,
     output_option,
-    plugin_option,
+    plugin_options,
     race_option,
     reproduce,
 )
@@ -71,7 +72,7 @@ AUDIT_FORMS = FORMS[:-1]
     help="Write verdicts and tokens there, for spfvar replay.",
 )
 @no_store_option
-@plugin_option
+@plugin_options("Races that hold one by one, however many; and what each plugin brought.")
 def command(
     variants: tuple[str, ...], races: tuple[str, ...], twins: bool, walk: int | None, seed: int | None,
     counts: tuple[str, ...], every: bool, all_traces: bool, max_states: int, memory: str | None,
@@ -80,8 +81,9 @@ def command(
 ) -> int:  # fmt: skip
     """Explore every interleaving of races under variants; print verdicts and counterexamples.
 
-    Without arguments: all variants in all races that came with spfvar.  Of violations with the same cause
-    the shortest is shown; the last line sums up.  docs/compare.md has --format github in CI.
+    Without arguments: all variants in all races that came with spfvar.  Races that hold are counted if they
+    are many (-v lists them).  Of violations with the same cause the shortest is shown; the last line sums up.
+    docs/compare.md has --format github in CI.
 
     \b
     Examples:
@@ -116,9 +118,10 @@ def command(
     if not twins:
         tell_own(known, races, "--race")
     # The explorer: not before the names are known to be good.
+    from spfvar.explore.options import Options
     from spfvar.explore.verdict import REDUCTIONS, with_reductions
     from spfvar.matrix.check import exit_code, run_checks, runnable, verdict_of
-    from spfvar.matrix.safety import keep_safety
+    from spfvar.matrix.safety import Sums
 
     cases, stacks = runnable(cases, registry)
     tell_problems(registry)
@@ -130,10 +133,12 @@ def command(
         search = with_reductions(search, REDUCTIONS, False)
     walks = walk_options(walk, seed, search) if walk is not None or seed is not None else None
     things = "states" if walk is None else "primitives"
+    sums = Sums({case.variant.name: case.variant for case in cases}.values())
     with store_for("verdicts", no_store) as store, searching(things) as progress:
         results = run_checks(cases, walks or search, jobs, progress, stacks, memory_of(model), store)
-        if walks is None and memory_of(model) == "sc" and not twins:
-            keep_safety(store, [verdict_of(result) for result in results])
+        if search == Options() and not (walks or twins or threads) and memory_of(model) == "sc":
+            shipped = [result for result in results if known.is_shipped(result.case.race_name)]
+            sums.keep(store, sums.of(map(verdict_of, shipped)))
     where = terminal.place(output, form)
     if form == "github":
         from spfvar.report import github
@@ -240,9 +245,10 @@ def render(
     command_line = reproduce(sys.argv[1:])
     if form == "json":
         return verdicts.render_json(results)
+    every = is_verbose()
     if form == "mail":
-        return verdicts.render_mail(results, command_line, replay, every_trace)
+        return verdicts.render_mail(results, command_line, replay, every_trace, every)
     if form == "markdown":
-        return verdicts.render_markdown(results, command_line, replay, every_trace)
+        return verdicts.render_markdown(results, command_line, replay, every_trace, every)
     paint = judged if where.colour else str
-    return verdicts.render_text(results, command_line, replay, where.width, paint, every_trace)
+    return verdicts.render_text(results, command_line, replay, where.width, paint, every_trace, every)

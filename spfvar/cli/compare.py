@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -134,6 +135,10 @@ def command(
         if condition is not None and condition.metric is not None:
             select([condition.metric])
     _check_places(output, save, loads)
+    if check and form not in DIGESTED and save is None:
+        raise InputError(
+            f"--format {form} has no word of safety", key="--check", expected=f"one of {', '.join(DIGESTED)}"
+        )
     from spfvar.cli.planning import Wanted, planned
 
     wanted = Wanted(variants, scenarios, threads, settings, baseline, every)
@@ -158,7 +163,10 @@ def command(
                     plan, stacks, registry, jobs, progress, store, sys.argv[1:]
                 )
             if form in DIGESTED or save is not None:
+                told = len(registry.problems)
                 run = comparing.with_safety(run, registry, jobs, store, check=check)
+                tell_problems(registry, told)
+                comparison = replace(comparison, problems=tuple(registry.problems))
     for failure in comparison.failures:
         terminal.say(f"spfvar: not run: {failure.message} {failure.axes}", error=True)
     if save is not None:

@@ -13,19 +13,21 @@ from spfvar.cli.planning import Wanted
 from spfvar.cli.searching import searching
 from spfvar.comparison.losses import MAYBE, Loss, beyond
 from spfvar.comparison.metrics import Metric
+from spfvar.comparison.places import places
 from spfvar.comparison.verdicts import DRAWS, SEEDS
+from spfvar.errors import InputError
 from spfvar.matrix import catalogue, merged
 from spfvar.matrix.compare import Comparison, evaluate, run_comparison
-from spfvar.matrix.plan import Plan
+from spfvar.matrix.plan import Plan, smaller_notes
 from spfvar.matrix.run import Progress
 from spfvar.matrix.runfile import load_run
 from spfvar.matrix.runs import Run, run_of
-from spfvar.matrix.safety import Safety, keep_safety, known_safety, summed_up
+from spfvar.matrix.safety import Safety, Sums, known_safety
 from spfvar.plugins.registry import Registry
-from spfvar.plugins.variant import Stacks
+from spfvar.plugins.variant import Stacks, Variant
 from spfvar.report import github, rivals
 from spfvar.report.blocks import Block
-from spfvar.report.digest import digest_of, places
+from spfvar.report.digest import digest_of
 from spfvar.report.machine import to_csv, to_json
 from spfvar.report.mail import render_mail
 from spfvar.report.markdown import render_markdown
@@ -113,9 +115,9 @@ def render(
         blocks += _events(comparison)
     if form == "markdown":
         return render_markdown(blocks, meta, digest, run.source.safety)
-    short = Short(digest, run.source.safety, alone=not blocks)
     if form == "mail":
-        return render_mail(blocks, meta, short)
+        return render_mail(blocks, meta, Short(digest, run.source.safety, bare=False))
+    short = Short(digest, run.source.safety, bare=not blocks)
     return render_table(blocks, meta, view.width, colour=view.colour, short=short)
 
 
@@ -127,18 +129,27 @@ def _events(comparison: Comparison) -> list[Block]:
 
 
 def with_safety(run: Run, registry: Registry, jobs: int | None, store: Store | None, *, check: bool) -> Run:
-    """The run with what is known of its variants' safety; with ``check`` it is looked at where nothing is."""
-    plan = run.plan
-    known = known_safety(store, plan.variants)
+    """The run with what is known of its variants' safety; with ``check`` it is looked at where nothing is.
+
+    A variant whose text cannot be run in a race becomes a problem.
+    """
+    variants = run.plan.variants
+    known = known_safety(store, variants)
     if check:
-        left = [variant for variant in plan.variants if variant.name not in known]
-        known |= _checked([variant.name for variant in left], registry, jobs, store)
-    found = {variant.name: str(known[variant.name]) for variant in plan.variants if variant.name in known}
-    return replace(run, source=replace(run.source, safety=found))
+        known |= _checked([one for one in variants if one.name not in known], registry, jobs, store)
+    told = {}
+    for variant in variants:
+        if variant.name in known:
+            told[variant.name] = str(known[variant.name])
+        elif variant.is_shipped:
+            told[variant.name] = f"safety not known (spfvar check {variant.name})"
+        else:
+            told[variant.name] = "safety not known (--check)"
+    return replace(run, source=replace(run.source, safety=told))
 
 
 def _checked(
-    names: Sequence[str], registry: Registry, jobs: int | None, store: Store | None
+    variants: Sequence[Variant], registry: Registry, jobs: int | None, store: Store | None
 ) -> dict[str, Safety]:
     """The safety of variants in all races that came with spfvar."""
     # The explorer: not for a comparison that only looks up what is known.
@@ -146,14 +157,20 @@ def _checked(
     from spfvar.matrix.cases import make_cases
     from spfvar.matrix.check import run_checks, runnable, verdict_of
 
-    known = catalogue.races()
+    if not variants:
+        return {}
+    known, sums = catalogue.races(), Sums(variants)
     shipped = [name for name in known.names() if known.is_shipped(name)]
-    cases, stacks = runnable(make_cases(registry, known, names, shipped), registry) if names else ([], {})
+    try:
+        cases = make_cases(registry, known, [variant.name for variant in variants], shipped)
+        cases, stacks = runnable(cases, registry)
+    except InputError:  # none is left: each is a problem now
+        return {}
     with searching("states") as progress:
         results = run_checks(cases, Options(), jobs, progress, stacks, store=store)
-    verdicts = [verdict_of(result) for result in results]
-    keep_safety(store, verdicts)
-    return {name: one for name, (_, one) in summed_up(verdicts).items()}
+    found = sums.of(map(verdict_of, results))
+    sums.keep(store, found)
+    return found
 
 
 def _annotations(
@@ -175,8 +192,8 @@ def _annotations(
 
 def _meta(comparison: Comparison, run: Run) -> Meta:
     plan = comparison.plan
-    remarks = run.source.remarks
-    notes = [note for note in plan.notes if note not in remarks]
+    notes = list(smaller_notes(plan.scenarios, plan.cells))
+    remarks = [note for note in plan.notes if note not in notes]
     for variant in plan.variants:
         for rival in variant.rivals:
             rule = SEEDS if plan.ensemble is None else DRAWS

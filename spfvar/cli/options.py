@@ -210,10 +210,10 @@ def blame(option: str) -> Iterator[None]:
 
 #: Options that say where results go and how fast, not what they are.
 _PLACES = ("-o", "--output", "--save", "--jobs")
-_FLAGS = ("-v", "--verbose", "--no-store")
-#: Options that say how a comparison is shown, not which runs it has; the last two have no value.
-_VIEWS = ("--format", "--metric", "--fail-on", "--events", "--check")
-_BARE = ("--events", "--check")
+_FLAGS = ("--no-store",)
+#: Options that say how a comparison is shown, not which runs it has; `_BARE` have no value.
+_VIEWS = ("--format", "--metric", "--fail-on", "--events", "-v", "--verbose")
+_BARE = _VIEWS[3:]
 
 
 def reproduce(arguments: Sequence[str]) -> str:

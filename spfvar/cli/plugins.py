@@ -26,7 +26,7 @@ def exit_code(code: int, problems: Sequence[Problem]) -> int:
     return BAD_INPUT if problems else code
 
 
-def tell_problems(registry: Registry) -> None:
-    """Say which plugins and variants cannot be used, and why."""
-    for problem in registry.problems:
+def tell_problems(registry: Registry, told: int = 0) -> None:
+    """Say which plugins and variants cannot be used, and why; ``told``: so many were said before."""
+    for problem in registry.problems[told:]:
         terminal.say(f"spfvar: {problem}", error=True)

@@ -10,9 +10,11 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:  # the explorer and the simulator belong to the process that l
 DEFAULT_LOAD = "pft"
 #: Seconds between looks at the folder.
 INTERVAL = 0.2
+#: Seconds that a look has to end when it is told to.
+PATIENCE = 2.0
 #: Exit codes of --once.
 OK, BROKEN, BAD_INPUT, OPEN = 0, 1, 2, 3
 
@@ -95,20 +99,23 @@ class _Looks:
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        #: Races that broke in the last look that came to its end.
         self.broken: list[str] = []
+        self._breaks: list[str] = []
         self._context = _processes()
         self._seen = ""
 
     def one(self, wanted: Wanted) -> int | None:
         """Look, and print what is seen; the exit code, or None if the file was saved meanwhile."""
         self._seen = _digest(self.file)
-        self.broken = []
+        self._breaks = []
         ours, theirs = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_tell, args=(wanted, theirs), daemon=False)  # type: ignore[attr-defined]
-        process.start()
-        theirs.close()
         code, worst = OK, (OK, OPEN, BROKEN, BAD_INPUT).index
         try:
+            with _without_ctrl_c():
+                process.start()
+            theirs.close()
             terminal.say(f"{self.file}:")
             for seen in self._received(ours):
                 if seen is None:
@@ -117,10 +124,13 @@ class _Looks:
                 code = max(code, self._told(seen), key=worst)
             process.join()
         finally:
-            process.terminate()  # nothing, if it has ended
-            process.join()
+            _end(process)
             ours.close()
-        return code if process.exitcode == 0 or code != OK else BAD_INPUT
+        if process.exitcode != 0:
+            terminal.say(f"  the look was ended from outside (exit code {process.exitcode})", error=True)
+            return BAD_INPUT
+        self.broken = self._breaks
+        return code
 
     def wait(self) -> None:
         """Until the file, or one beside it, is another."""
@@ -152,8 +162,8 @@ class _Looks:
             terminal.say(f"  {seen.message}", error=True)
             return BAD_INPUT
         if isinstance(seen, Broken):
-            again = bool(self.broken)
-            self.broken.append(seen.race)
+            again = bool(self._breaks)
+            self._breaks.append(seen.race)
             for line in broken_lines(seen, str(self.file), short=again):
                 terminal.say(line)
             return BROKEN
@@ -196,13 +206,34 @@ def measured_line(seen: Measured) -> str:
 
 
 def _tell(wanted: Wanted, theirs: Connection) -> None:
-    """In the other process: look, and send what is seen.  Ctrl-C is for the one that started it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In the other process: look, and send what is seen.  What is told to end cleans up behind itself."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     from spfvar.matrix.look import look
 
     for seen in look(wanted):
         theirs.send(seen)
     theirs.close()
+
+
+def _end(process: BaseProcess) -> None:
+    """End it, if it has not: first so that it can end those that it started."""
+    if process.pid is None or process.exitcode is not None:
+        return
+    process.terminate()
+    process.join(PATIENCE)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Ctrl-C goes to every process of a terminal: those that are started now leave it to this one."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _processes() -> BaseContext:
@@ -215,9 +246,13 @@ def _processes() -> BaseContext:
 
 
 def _digest(file: Path) -> str:
-    """Of the Python files in the folder; a file that is being replaced counts as another."""
+    """Of the Python files in the folder; a file that is being replaced counts as another.
+
+    Editors keep files of their own there, with names that no module has.
+    """
     digest = hashlib.sha256()
-    for one in sorted({file, *file.resolve().parent.glob("*.py")}):
+    beside = (one for one in file.resolve().parent.glob("*.py") if one.stem.isidentifier())
+    for one in sorted({file.resolve(), *beside}):
         try:
             digest.update(str(one).encode() + one.read_bytes())
         except OSError:

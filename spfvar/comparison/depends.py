@@ -76,7 +76,7 @@ def with_dependences(
     figures: Sequence[str],
     by_seed: Mapping[int, Sequence[float]],
 ) -> pd.DataFrame:
-    """Comparisons with a remark wherever the machine's figures leave the verdict open.
+    """Comparisons with a remark wherever one of the machine's figures leaves the verdict open.
 
     ``comparisons`` and ``samples`` are those of `spfvar.comparison.stats`; ``by_seed`` has the factors of
     the draw that each seed was run with.
@@ -99,6 +99,6 @@ def with_dependences(
         if seeds not in ranks:
             ranks[seeds] = ranked(np.array([by_seed[seed] for seed in seeds], dtype=np.float64))
         found = _leading([own[seed] / base[seed] for seed in seeds], figures, ranks[seeds])
-        text = f"{REMARK}{found or 'on several of them'}"
-        remarks[at] = WARNING_SEPARATOR.join(filter(None, (str(remarks[at]), text)))
+        if found is not None:
+            remarks[at] = WARNING_SEPARATOR.join(filter(None, (str(remarks[at]), f"{REMARK}{found}")))
     return comparisons.assign(warning=remarks)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from spfvar.comparison.places import places
 from spfvar.errors import SpfvarError
 from spfvar.explore.options import Options
 from spfvar.explore.properties import PROPERTIES
@@ -123,8 +124,10 @@ def look(wanted: Wanted) -> Iterator[Seen]:
                 yield Trouble(f"{wanted.file}: has no variants", fatal=True)
             return
         with opened(not wanted.no_store) as store:
-            yield from _races(wanted, registry, found, store)
-            yield from _load(wanted, registry, found, store)
+            for part in (_races, _load):
+                told = len(registry.problems)
+                yield from part(wanted, registry, found, store)
+                yield from (Trouble(str(problem), False) for problem in registry.problems[told:])
     except SpfvarError as error:
         yield Trouble(str(error), fatal=True)
 
@@ -148,6 +151,8 @@ def _races(wanted: Wanted, registry: Registry, names: Sequence[str], store: Stor
                 )  # fmt: skip
         yield Going(start + len(some), len(cases))
     for name, one in sums.items():
+        if all(case.variant.name != name for case in cases):
+            continue
         races = one.safe + one.unfinished + one.broken.total()
         yield Searched(name, races, one.safe, one.unfinished, tuple(one.broken.most_common()))
 
@@ -175,8 +180,9 @@ def _load(wanted: Wanted, registry: Registry, names: Sequence[str], store: Store
     for failure in comparison.failures:
         yield Trouble(f"{failure.variant} in {failure.scenario}: {failure.message}", fatal=False)
     rows = comparison.comparisons
+    where = places(rows)
     for row in rows[rows["metric"] == METRIC].to_dict("records"):
         yield Measured(
-            row["variant"], plan.baseline, row["scenario"], most,
+            row["variant"], plan.baseline, where[row["scenario"], row["axes"]], most,
             row["ratio"], row["ci_low"], row["ci_high"], row["verdict"],
         )  # fmt: skip

@@ -194,9 +194,15 @@ def _both(a_name: str, a: Source, b_name: str, run: Run, baseline: str | None) -
         digests={**a.digests, **b.digests},
         scenarios={**a.scenarios, **b.scenarios},
         hashes={**a.hashes, **b.hashes},
-        safety={**b.safety, **a.safety},
+        safety=_safety(a.safety, b.safety),
         remarks=_union(_union(a.remarks, b.remarks), [MIXED] if len(code) > 1 else []),
     )
+
+
+def _safety(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, str]:
+    """What both say of a variant; where they differ, by the text of races or of the model, nothing."""
+    said = {**one, **other}
+    return {name: text for name, text in said.items() if text == one.get(name, text)}
 
 
 def _union(one: Iterable[V], other: Iterable[V]) -> tuple[V, ...]:

@@ -241,8 +241,13 @@ def _fitting(counts: list[Value], cpus: int) -> list[Value]:
 def notes_on(
     scenarios: Mapping[str, Scenario], variants: Iterable[Variant], cells: Iterable[CellSpec]
 ) -> tuple[str, ...]:
-    """Where a comparison is smaller than the published benchmark, or a name stands for another variant."""
-    replaced = [f"{v.name} is that of {v.origin}, not of {v.replaces}" for v in variants if v.replaces]
+    """Where a name stands for another variant, or a comparison is smaller than the published benchmark."""
+    replaced = (f"{v.name} is that of {v.origin}, not of {v.replaces}" for v in variants if v.replaces)
+    return (*replaced, *smaller_notes(scenarios, cells))
+
+
+def smaller_notes(scenarios: Mapping[str, Scenario], cells: Iterable[CellSpec]) -> tuple[str, ...]:
+    """Where a comparison is smaller than the published benchmark."""
     spelled: dict[tuple[str, str], dict[Value, Value]] = {}
     for cell in cells:
         for axis, value in cell.load.axes:
@@ -254,4 +259,4 @@ def notes_on(
         if (published := scenarios[name].axes[axis].published) is not None
         and scenarios[name].axes[axis].parse(published) not in values
     ]
-    return (*replaced, *smaller)
+    return tuple(smaller)

@@ -7,7 +7,7 @@ searching.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
@@ -77,28 +77,33 @@ def known_safety(store: Store | None, variants: Iterable[Variant]) -> dict[str, 
     return found
 
 
-def summed_up(verdicts: Iterable[tuple[Variant, str, str, str]]) -> dict[str, tuple[Variant, Safety]]:
-    """Of those designs that were searched in every shipped race: (variant, race, verdict, property) each."""
-    from spfvar.explore.verdict import INCOMPLETE, VIOLATION  # the explorer: not for what is only looked up
+class Sums:
+    """Sums of the verdicts of a run that begins now: a text that is edited meanwhile gets none of them."""
 
-    by_variant: dict[str, tuple[Variant, dict[str, tuple[str, str]]]] = {}
-    for variant, race, verdict, prop in verdicts:
-        by_variant.setdefault(variant.name, (variant, {}))[1][race] = verdict, prop
-    found = {}
-    for name, (variant, of_race) in by_variant.items():
-        if not all(race in of_race for race in _races()):
-            continue
-        words = [(race, *of_race[race]) for race in _races()]
-        broken = tuple((race, prop) for race, verdict, prop in words if verdict == VIOLATION)
-        unfinished = sum(verdict == INCOMPLETE for _, verdict, _ in words)
-        found[name] = variant, Safety(len(words), unfinished, broken)
-    return found
+    def __init__(self, variants: Iterable[Variant]) -> None:
+        self._keys = {variant.name: _key(variant) for variant in variants}
 
+    def of(self, verdicts: Iterable[tuple[str, str, str, str]]) -> dict[str, Safety]:
+        """Of those designs that were searched in every race: (variant, race, verdict, property) each.
 
-def keep_safety(store: Store | None, verdicts: Sequence[tuple[Variant, str, str, str]]) -> None:
-    """Keep the sums of what was searched whole."""
-    if store is None:
-        return
-    for name, (variant, safety) in summed_up(verdicts).items():
-        if key := _key(variant):
-            store.put(key, SAFETY, name, asdict(safety))
+        The races are to be those that came with spfvar.
+        """
+        from spfvar.explore.verdict import INCOMPLETE, VIOLATION  # the explorer: not to look something up
+
+        by_variant: dict[str, dict[str, tuple[str, str]]] = {name: {} for name in self._keys}
+        for variant, race, verdict, prop in verdicts:
+            by_variant[variant][race] = verdict, prop
+        found = {}
+        for name, of_race in by_variant.items():
+            if all(race in of_race for race in _races()):
+                words = [(race, *of_race[race]) for race in _races()]
+                broken = tuple((race, prop) for race, verdict, prop in words if verdict == VIOLATION)
+                unfinished = sum(verdict == INCOMPLETE for _, verdict, _ in words)
+                found[name] = Safety(len(words), unfinished, broken)
+        return found
+
+    def keep(self, store: Store | None, found: Mapping[str, Safety]) -> None:
+        """Keep them, of designs that came with spfvar."""
+        for name, safety in found.items():
+            if store is not None and self._keys[name]:
+                store.put(self._keys[name], SAFETY, name, asdict(safety))

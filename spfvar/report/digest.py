@@ -16,10 +16,15 @@ import pandas as pd
 
 from spfvar.comparison.depends import REMARK
 from spfvar.comparison.metrics import METRICS, NO_THRESHOLDS, Metric, Thresholds, noise_of
+from spfvar.comparison.places import named, varied_axes
 from spfvar.comparison.verdicts import Verdict
 from spfvar.report import units
 
 COLUMN_AXIS: Final = "threads"
+
+
+#: Throughput, faults, writers, stalls.
+_ORDER: Final = {name: i for i, name in enumerate(METRICS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,8 @@ class Claim:
 
     ``gains`` and ``losses``: of each load the cell where it gains or loses most, the largest first, of the
     shown metric; ``likely``: the same where it is not sure (losses first).  ``hidden``: losses of other
-    outcomes, one for each metric.
+    outcomes, one for each metric, in the order of metrics.  ``loads`` has those with a verdict on the shown metric, ``missing`` those
+    where there is no figure, ``untold`` those where there are too few runs for a verdict.
     """
 
     variant: str
@@ -50,6 +56,9 @@ class Claim:
     losses: tuple[Entry, ...]
     likely: tuple[Entry, ...]
     hidden: tuple[Entry, ...]
+    loads: int = 0
+    missing: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,7 @@ class Line:
 class Digest:
     """A comparison in short: of one metric, every variant but the baseline.
 
-    ``loads`` is how many there are, ``noise`` the smallest and largest share that counts as the same.
+    ``noise``: the smallest and largest share that counts as the same.
     ``depends`` counts open cells by the figure of the machine that they depend on.
     """
 
@@ -95,7 +104,7 @@ def digest_of(
     ``comparisons`` is as made by `spfvar.comparison.stats.compare_to`, ``variants`` the order of the
     variants that are not the baseline.
     """
-    varied = _varied(comparisons)
+    varied = varied_axes(comparisons)
     rows: list[dict[str, Any]] = [
         {str(name): value for name, value in row.items()}
         for row in comparisons.to_dict("records")
@@ -108,42 +117,20 @@ def digest_of(
             lines.setdefault(entry.load, {})[variant, entry.column] = entry
     noises = [noise_of(metric, str(name), thresholds) for name in comparisons["scenario"].unique()]
     shown = [row for row in rows if row["metric"] == metric.name]
-    found = [name for name in variants if any(variant == name for variant, _ in entries)]
+    found = [name for name in variants if name != baseline]
+    claims = []
+    for name in found:
+        own = [entry for variant, entry in entries if variant == name]
+        claims.append(_claim(name, own, metric, list(lines)))
     return Digest(
         baseline,
         metric,
         (min(noises, default=0.0), max(noises, default=0.0)),
         tuple(found),
-        tuple(_claim(name, [e for variant, e in entries if variant == name], metric) for name in found),
+        tuple(claims),
         tuple(Line(load, of_load) for load, of_load in lines.items()),
         tuple(_depends(str(row["warning"]) for row in shown)),
     )
-
-
-def places(comparisons: pd.DataFrame) -> dict[tuple[str, str], str]:
-    """Each scenario and point in words, with the axes that have more than one value: "file-cow threads=4"."""
-    varied = _varied(comparisons)
-    rows = comparisons[["scenario", "axes"]].drop_duplicates().itertuples(index=False)
-    return {
-        (str(scenario), str(axes)): _named(str(scenario), json.loads(str(axes)), varied[str(scenario)])
-        for scenario, axes in rows
-    }
-
-
-def _varied(comparisons: pd.DataFrame) -> dict[str, set[str]]:
-    """By scenario, the axes that have more than one value in this comparison."""
-    found: dict[str, set[str]] = {}
-    for scenario, rows in comparisons.groupby("scenario", sort=False):
-        values: dict[str, set[str]] = {}
-        for axes in rows["axes"].unique():
-            for name, value in json.loads(axes).items():
-                values.setdefault(name, set()).add(str(value))
-        found[str(scenario)] = {name for name, seen in values.items() if len(seen) > 1}
-    return found
-
-
-def _named(scenario: str, axes: Mapping[str, object], varied: Iterable[str]) -> str:
-    return " ".join([scenario, *(f"{name}={value}" for name, value in axes.items() if name in varied)])
 
 
 def _entry(row: Mapping[str, Any], varied: set[str]) -> Entry:
@@ -153,7 +140,7 @@ def _entry(row: Mapping[str, Any], varied: set[str]) -> Entry:
     log = math.log(ratio) if ratio > 0 else -math.inf if ratio == 0 else math.nan
     return Entry(
         name,
-        _named(str(row["scenario"]), axes, varied - {COLUMN_AXIS}),
+        named(str(row["scenario"]), axes, varied - {COLUMN_AXIS}),
         str(axes.get(COLUMN_AXIS, "")),
         ratio,
         float(row["ci_low"]),
@@ -163,7 +150,7 @@ def _entry(row: Mapping[str, Any], varied: set[str]) -> Entry:
     )
 
 
-def _claim(variant: str, entries: Sequence[Entry], metric: Metric) -> Claim:
+def _claim(variant: str, entries: Sequence[Entry], metric: Metric, loads: Sequence[str]) -> Claim:
     shown = [entry for entry in entries if entry.metric == metric.name]
     others = [e for e in entries if e.metric != metric.name and METRICS[e.metric].outcome]
     unlikely = _extremes(shown, "likely WORSE", -1.0) + _extremes(shown, "likely better", 1.0)
@@ -172,7 +159,10 @@ def _claim(variant: str, entries: Sequence[Entry], metric: Metric) -> Claim:
         tuple(_extremes(shown, "better", 1.0)),
         tuple(_extremes(shown, "WORSE", -1.0)),
         tuple(unlikely),
-        tuple(_extremes(others, "WORSE", -1.0, by_metric=True)),
+        tuple(sorted(_extremes(others, "WORSE", -1.0, by_metric=True), key=lambda e: _ORDER[e.metric])),
+        len({entry.load for entry in shown if entry.verdict != "n/a"}),
+        tuple(load for load in loads if load not in {entry.load for entry in shown}),
+        tuple(dict.fromkeys(entry.load for entry in shown if entry.verdict == "n/a")),
     )
 
 
@@ -182,12 +172,17 @@ def _extremes(
     """Of each load (or metric) the entry with that verdict that goes farthest, the farthest first."""
     best: dict[str, Entry] = {}
     for entry in entries:
-        if entry.verdict != verdict or math.isnan(entry.gain):
+        if entry.verdict != verdict:
             continue
         key = entry.metric if by_metric else entry.load
-        if key not in best or sign * entry.gain > sign * best[key].gain:
+        if key not in best or _far(entry, sign) > _far(best[key], sign):
             best[key] = entry
-    return sorted(best.values(), key=lambda entry: -sign * entry.gain)
+    return sorted(best.values(), key=lambda entry: -_far(entry, sign))
+
+
+def _far(entry: Entry, sign: float) -> float:
+    """How far it goes; from zero, which has no ratio, farther than anything."""
+    return math.inf if math.isnan(entry.gain) else sign * entry.gain
 
 
 def _depends(remarks: Iterable[str]) -> list[tuple[str, int]]:
@@ -195,7 +190,7 @@ def _depends(remarks: Iterable[str]) -> list[tuple[str, int]]:
     for remark in remarks:
         _, found, text = remark.partition(REMARK)
         if found:
-            figures[text.split(" with ")[1].split(" ")[0] if " with " in text else "several"] += 1
+            figures[text.split(" with ")[1].split(" ")[0]] += 1
     return figures.most_common()
 
 

@@ -14,67 +14,91 @@ from spfvar.report.paint import verdict_colour
 
 #: What stands behind a ratio; none means better, for lower ratios where lower is better.
 MARKS: Final = {
-    "better": "", "WORSE": "!", "likely better": "~", "likely WORSE": "~", "differs": "", "same": "=",
-    "unsure": "?", "n/a": "",
+    "better": "", "WORSE": "!", "likely better": "~", "likely WORSE": "~", "differs": "*", "same": "=",
+    "unsure": "?", "n/a": "#",
 }  # fmt: skip
 _GAP: Final = "  "
 _MORE: Final = "; -v: tables"
+#: What a claim says of a place: "@56" on a terminal; Markdown has other ideas about "@".
+At = Callable[[Entry], str]
 
 
 def claim_lines(digest: Digest, safety: Mapping[str, str], width: int, each: bool) -> list[str]:
-    """Three lines per variant: is it safe, where is it worth it, who pays."""
-    loads = len(digest.lines)
+    """Three lines per variant: is it safe, where is it worth it, who pays; more only where they are too long.
+
+    What does not fit is left out, but for the largest gain, the largest loss, and that of another outcome.
+    """
     lines = []
     for claim in digest.claims:
-        lines += _wrapped(f"{claim.variant}: {_safety(claim.variant, safety)}", width)
-        lines.append(_told(f"  worth it{_in(claim.gains, loads)}: ", _worth(claim, each), width))
-        lines.append(_told(f"  who pays{_in(claim.losses, loads)}: ", _pays(claim, each), width))
+        lines += _wrapped(f"{claim.variant}: {_safety(claim.variant, safety)}{_missing(claim)}", width)
+        if not claim.loads:
+            continue
+        gains, losses = (_in(entries, claim.loads) for entries in (claim.gains, claim.losses))
+        worth, pays = ([make(claim, how, _at) for how in (each, False)] for make in (_worth, _pays))
+        lines += _told(f"{_GAP}worth it{gains}: ", worth, width, 1)
+        lines += _told(f"{_GAP}who pays{losses}: ", pays, width, 2)
     return lines
 
 
 def _safety(variant: str, safety: Mapping[str, str]) -> str:
-    return safety.get(variant, f"not checked for races yet (spfvar check {variant})")
+    return safety.get(variant, "safety not known")
+
+
+def _missing(claim: Claim) -> str:
+    """Loads that the lines below say nothing of."""
+    parts = [f"; no figure in {', '.join(claim.missing)}"] if claim.missing else []
+    parts += [f"; too few runs to tell in {', '.join(claim.untold)}"] if claim.untold else []
+    return "".join(parts)
 
 
 def _in(entries: Sequence[Entry], loads: int) -> str:
-    """ " in 4/11 loads", where there is more than one."""
-    return f" in {len(entries)}/{loads} loads" if entries and loads > 1 else ""
+    """ ", 4/11 loads", where there is more than one."""
+    return f", {len(entries)}/{loads} loads" if entries and loads > 1 else ""
 
 
-def _worth(claim: Claim, each: bool) -> list[str]:
+def _worth(claim: Claim, each: bool, at: At) -> list[str]:
     if claim.gains:
-        return [_cell(claim.gains[0], each), *(_cell(entry, False) for entry in claim.gains[1:])]
+        return [_cell(claim.gains[0], each, at), *(_cell(entry, False, at) for entry in claim.gains[1:])]
     maybe = [entry for entry in claim.likely if entry.verdict == "likely better"]
-    return [f"nowhere for sure; likely {_cell(maybe[0], each)}" if maybe else "nowhere"]
+    return [f"nowhere for sure; likely {_cell(maybe[0], each, at)}" if maybe else "nowhere for sure"]
 
 
-def _pays(claim: Claim, each: bool) -> list[str]:
-    """The largest loss, the largest of another kind, and the others."""
-    parts = [_cell(entry, each and i == 0) for i, entry in enumerate(claim.losses)]
-    if not parts:
-        maybe = [entry for entry in claim.likely if entry.verdict == "likely WORSE"]
-        parts = [f"nobody for sure; likely {_cell(maybe[0], each)}" if maybe else "no throughput"]
-    hidden = [f"{entry.metric} {_cell(entry, False)}" for entry in claim.hidden]
-    return [*parts[:1], *hidden[:1], *parts[1:], *hidden[1:]]
+def _pays(claim: Claim, each: bool, at: At) -> list[str]:
+    """The largest loss, the largest of another outcome, the others; what is likely only if none is sure."""
+    hidden = [f"{entry.metric} {_cell(entry, False, at)}" for entry in claim.hidden]
+    losses = [_cell(entry, each and i == 0, at) for i, entry in enumerate(claim.losses)]
+    if losses:
+        return [*losses[:1], *hidden[:1], *losses[1:], *hidden[1:]]
+    maybe = [entry for entry in claim.likely if entry.verdict == "likely WORSE"]
+    likely = [f"likely {_cell(maybe[0], each, at)}"] if maybe else []
+    return [*(hidden[:1] or ["nobody for sure"]), *likely, *hidden[1:]]
 
 
-def _cell(entry: Entry, each: bool) -> str:
+def _cell(entry: Entry, each: bool, at: At) -> str:
     """ "pft x2.01 (1.80-2.24) @56"; the interval if it is one of draws."""
     interval = ""
     if each and math.isfinite(entry.low) and math.isfinite(entry.high):
         interval = f" ({units.ratio(entry.low)[1:]}-{units.ratio(entry.high)[1:]})"
-    at = f" @{entry.column}" if entry.column else ""
-    return f"{entry.load} {units.ratio(entry.ratio)}{interval}{at}"
+    return f"{entry.load} {units.ratio(entry.ratio) or 'from 0'}{interval}{at(entry)}"
 
 
-def _told(label: str, parts: Sequence[str], width: int) -> str:
-    """As many parts as fit into a line, the first in any case."""
-    line = label + parts[0]
-    for part in parts[1:]:
+def _at(entry: Entry) -> str:
+    return f" @{entry.column}" if entry.column else ""
+
+
+def _at_threads(entry: Entry) -> str:
+    return f" at {entry.column} threads" if entry.column else ""
+
+
+def _told(label: str, forms: Sequence[Sequence[str]], width: int, first: int) -> list[str]:
+    """The ``first`` parts in any case, in the second, shorter form if need be; of the others what fits."""
+    parts = forms[0] if len(label + ", ".join(forms[0][:first])) <= width else forms[1]
+    line = label + ", ".join(parts[:first])
+    for part in parts[first:]:
         if len(line) + len(part) + 2 > width:
             break
         line += f", {part}"
-    return line
+    return _wrapped(line, width, _GAP * 2)
 
 
 def ratio_lines(
@@ -142,17 +166,21 @@ def _legend(digest: Digest, each: bool) -> str:
         ({"likely better", "likely WORSE"}, "~ 80 %"),
         ({"same"}, f"= within {noise}"),
         ({"unsure"}, "? depends" if each else "? unsure"),
+        ({"differs"}, "* differs"),
+        ({"n/a"}, "# too few runs"),
     ]
     return "; ".join(text for words, text in meanings if words & used)
 
 
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, subsequent_indent=_GAP, break_long_words=False, break_on_hyphens=False)
+def _wrapped(text: str, width: int, indent: str = _GAP) -> list[str]:
+    return textwrap.wrap(
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def depends_line(digest: Digest) -> list[str]:
     """Which of the machine's figures leave cells open."""
-    named = [f"{figure} ({count})" for figure, count in digest.depends if figure != "several"]
+    named = [f"{figure} ({count})" for figure, count in digest.depends]
     return [f"Open cells depend on {', '.join(named[:3])}"] if named else []
 
 
@@ -160,12 +188,15 @@ def markdown_parts(
     digest: Digest, safety: Mapping[str, str], each: bool, escaped: Callable[[str], str]
 ) -> list[str]:
     """The digest as Markdown: a list of claims, and a table with a row per load and a column per cell."""
+    if not digest.lines:
+        return []
     claims = []
     for claim in digest.claims:
-        worth = f"worth it: {', '.join(_worth(claim, each)[:5])}"
-        pays = f"who pays: {', '.join(_pays(claim, each)[:5])}"
-        told = _safety(claim.variant, safety)
-        claims.append(f"- **{escaped(claim.variant)}**: {escaped('; '.join((told, worth, pays)))}")
+        told = [f"{_safety(claim.variant, safety)}{_missing(claim)}"]
+        if claim.loads:
+            told.append(f"worth it: {', '.join(_worth(claim, each, _at_threads)[:5])}")
+            told.append(f"who pays: {', '.join(_pays(claim, each, _at_threads)[:5])}")
+        claims.append(f"- **{escaped(claim.variant)}**: {escaped('; '.join(told))}")
     columns = tuple(dict.fromkeys(column for line in digest.lines for column in line.columns))
     head = [f"{escaped(variant)} {column}".strip() for variant in digest.variants for column in columns]
     rows = []
@@ -175,7 +206,7 @@ def markdown_parts(
     table = [["load", *head], ["---", *(["---:"] * len(head))], *rows]
     return [
         "\n".join(claims),
-        escaped(_title(digest, columns, more=False)),
+        escaped(_title(digest, columns, more=False).replace("@", "at ")),
         escaped(_legend(digest, each)),
         "\n".join(f"| {' | '.join(row)} |" for row in table),
     ]

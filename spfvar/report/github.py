@@ -15,13 +15,13 @@ import pandas as pd
 
 from spfvar.comparison.losses import MAYBE, Loss, beyond, losses
 from spfvar.comparison.metrics import Metric
+from spfvar.comparison.places import places
 from spfvar.comparison.verdicts import VERDICTS
 from spfvar.explore.properties import PROPERTIES
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION
 from spfvar.matrix.check import Checked
 from spfvar.plugins.registry import Problem
 from spfvar.plugins.todos import draft_remarks
-from spfvar.report.digest import places
 from spfvar.report.meta import Meta, open_because
 from spfvar.report.verdicts import cell_text
 from spfvar.units import FailOn

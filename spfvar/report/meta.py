@@ -35,7 +35,8 @@ class Meta:
 
 def opening(meta: Meta) -> list[str]:
     """Return the first lines of a report, unwrapped: SIMULATED, on what, and how far that goes."""
-    lines = [f"SIMULATED on {meta.hardware}: modelled times, not measured ones."]
+    runs = f"; {meta.seeds} draw{'s' * (meta.seeds > 1)}" if meta.draws else ""
+    lines = [f"SIMULATED on {meta.hardware}: modelled times, not measured ones{runs}."]
     lines += [meta.fidelity] if meta.fidelity else []
     return lines + [f"Note: {remark}" for remark in meta.remarks]
 

@@ -19,11 +19,11 @@ Change = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class Short:
-    """A digest, and by variant what is known of its safety; ``alone``: no tables follow, nor notes."""
+    """A digest, and by variant what is known of its safety; ``bare``: no tables follow, nor particulars."""
 
     digest: Digest
     safety: Mapping[str, str]
-    alone: bool
+    bare: bool
 
 
 def render_table(
@@ -69,10 +69,10 @@ def layout(
         parts = [told(heading(meta)), *tables, command]
     else:
         claims = claim_lines(short.digest, short.safety, width, meta.draws)
-        ratios = ratio_lines(short.digest, width, each=meta.draws, colour=colour, more=short.alone)
+        ratios = ratio_lines(short.digest, width, each=meta.draws, colour=colour, more=not blocks)
         depends = told(depends_line(short.digest))
         top = [told(opening(meta)), [paint(spell(line)) for line in claims]]
-        if short.alone:
+        if short.bare:
             parts = [*top, [*map(spell, ratios), *depends, *command]]
         else:
             parts = [*top, [*map(spell, ratios), *depends], *tables, told(particulars(meta)), command]

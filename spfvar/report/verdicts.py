@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 
 from spfvar.explore.properties import PROPERTIES
-from spfvar.explore.verdict import INCOMPLETE, VIOLATION, Finding, Verdict
+from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION, Finding, Verdict
 from spfvar.limits import OF_VERDICTS, OF_WEAK_VERDICTS
 from spfvar.matrix.check import Checked
 from spfvar.plugins.series import posted_name
@@ -23,6 +24,8 @@ MAIL_WIDTH = 72
 #: What a trace says of the primitive that broke a property.
 MARK = "VIOLATION"
 WIDTH = 80
+#: More races that hold than this are counted, not listed.
+MANY = 12
 
 
 def count_text(number: int) -> str:
@@ -53,6 +56,27 @@ def matrix_block(results: Sequence[Checked]) -> Block:
         tuple(Row((race,), tuple(cells.get((race, v), Cell("")) for v in variants)) for race in races),
         align="left", panel_columns=8,
     )  # fmt: skip
+
+
+def folded(block: Block, results: Sequence[Checked]) -> tuple[Block, list[str]]:
+    """The matrix without the races that hold in every variant, and a line about these; if they are many.
+
+    A race of which something was never reached stays.
+    """
+    verdicts: dict[str, list[Verdict]] = {}
+    for result in results:
+        verdicts.setdefault(result.verdict.race, []).append(result.verdict)
+    hold = {
+        race for race, found in verdicts.items() if all(v.verdict == SAFE and not v.vacuous for v in found)
+    }
+    if len(hold) <= MANY:
+        return block, []
+    rest = tuple(row for row in block.rows if row.stub[0] not in hold)
+    states = [verdict.states for race in hold for verdict in verdicts[race]]
+    where = " under each of these variants" if len(block.headers) > 1 else f" under {block.headers[0]}"
+    range_ = f"{count_text(min(states))} to {count_text(max(states))} states"
+    line = f"{len(hold)} races are safe{where}, in {range_}; -v lists them"
+    return replace(block, rows=rest), [line]
 
 
 def twins_block(results: Sequence[Checked]) -> Block:
@@ -120,13 +144,16 @@ def render_text(
     width: int = WIDTH,
     paint: Paint = str,
     every_trace: bool = False,
+    every_race: bool = True,
 ) -> str:
     """The matrix, a trace for each cause, the footer and a summary in at most ``width`` columns.
 
     ``paint`` colours verdicts.  ``replay``: the options that spfvar replay needs besides a token.
-    ``every_trace``: one for each race that breaks.
+    ``every_trace``: one for each race that breaks.  ``every_race``: those that hold, too, if they are many.
     """
-    parts = [list(map(paint, _table_lines(results, width)))]
+    block, lines = _block(results, every_race)
+    parts = [list(map(paint, _table_lines(block, width)))]
+    parts += [list(map(paint, _fill(line, width))) for line in lines]
     parts += [list(map(paint, _fill(line, width))) for line in remarks(results)]
     for cause in causes_of(results, every_trace):
         parts.append(_trace_part(cause.first, replay, width, paint))
@@ -170,21 +197,25 @@ def _race_and_steps(result: Checked, finding: Finding) -> str:
 
 
 def render_mail(
-    results: Sequence[Checked], reproduce: str, replay: str = "", every_trace: bool = False
-) -> str:
+    results: Sequence[Checked], reproduce: str, replay: str = "", every_trace: bool = False,
+    every_race: bool = True,
+) -> str:  # fmt: skip
     """As text, ASCII, 72 columns."""
-    return to_ascii(render_text(results, reproduce, replay, MAIL_WIDTH, every_trace=every_trace))
+    text = render_text(results, reproduce, replay, MAIL_WIDTH, every_trace=every_trace, every_race=every_race)
+    return to_ascii(text)
 
 
 def render_markdown(
-    results: Sequence[Checked], reproduce: str, replay: str = "", every_trace: bool = False
-) -> str:
+    results: Sequence[Checked], reproduce: str, replay: str = "", every_trace: bool = False,
+    every_race: bool = True,
+) -> str:  # fmt: skip
     """Tables of GitHub's dialect, traces as code."""
-    block = _block(results)
+    block, hold = _block(results, every_race)
     header = [*block.stub_headers, *block.headers]
     lines = [_pipe(header), _pipe(["---"] * len(header))]
     lines += [_pipe([*row.stub, *(cell.value for cell in row.cells)]) for row in block.rows]
-    parts = ["\n".join(lines), *(line.replace("*", "\\*") for line in remarks(results))]
+    table = ["\n".join(lines)] if block.rows else []
+    parts = [*table, *hold, *(line.replace("*", "\\*") for line in remarks(results))]
     for cause in causes_of(results, every_trace):
         result, finding = cause.first
         trace = "\n".join(trace_lines(finding.trace, WIDTH))
@@ -206,13 +237,17 @@ def render_json(results: Sequence[Checked]) -> str:
     return json.dumps([result.as_dict() for result in results], indent=2) + "\n"
 
 
-def _block(results: Sequence[Checked]) -> Block:
-    twins = any(result.case.expected for result in results)
-    return twins_block(results) if twins else matrix_block(results)
+def _block(results: Sequence[Checked], every_race: bool) -> tuple[Block, list[str]]:
+    """The table, and what it leaves out."""
+    if any(result.case.expected for result in results):
+        return twins_block(results), []
+    block = matrix_block(results)
+    return (block, []) if every_race else folded(block, results)
 
 
-def _table_lines(results: Sequence[Checked], width: int) -> list[str]:
-    block = _block(results)
+def _table_lines(block: Block, width: int) -> list[str]:
+    if not block.rows:
+        return []
     lines: list[str] = []
     for panel in block.panels(fitting_columns(block, width)):
         lines += [""] if lines else []

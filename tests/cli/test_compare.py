@@ -47,6 +47,7 @@ VARIANTS = [Variant("no-op", "title", "v0", "source", (YieldsNoOp,))]
         (["compare", "--seeds", "0"], "expected 1 to 1000"),
         (["compare", "--draws", "25"], "expected 1 to 24, as skylake-2s56c has"),
         (["compare", "--draws", "4", "--seeds", "6"], "each draw has a seed of its own"),
+        (["compare", "--check", "--format", "json"], "--format json has no word of safety"),
         (["compare", "--load", "x.jsonl", "--draws", "4"], "--draws: has no use beside --load"),
         (["compare", "--seed", "-1"], "expected 0 or more"),
         (["compare", "--fail-on", "worse"], 'expected "worse>5%"'),
@@ -241,7 +242,7 @@ def test_a_comparison_begins_with_the_verdict_and_ends_with_its_command() -> Non
     assert lines[1].startswith("Fitted to")
     claims = [line for line in lines if line.startswith(("spf-do-fault: ", "  worth it", "  who pays"))]
     assert len(claims) == 3
-    assert claims[0] == "spf-do-fault: not checked for races yet (spfvar check spf-do-fault)"
+    assert claims[0] == "spf-do-fault: safety not known (spfvar check spf-do-fault)"
     at = lines.index(next(line for line in lines if line.startswith("file-cow ")))
     assert lines[at + 1].startswith("pft ")
     assert " ".join(lines[at + 2 :]).replace("\\ ", "").split() == [
@@ -283,6 +284,6 @@ def test_safety_is_known_once_it_was_checked(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("SPFVAR_STORE", str(tmp_path / "store.sqlite"))
     monkeypatch.setattr("spfvar.matrix.safety._races", lambda: ("munmap-file",))
     arguments = ["compare", "spf-do-fault", "--scenario", "pft", "--threads", "1", "--draws", "2"]
-    assert "spf-do-fault: not checked" in spfvar(*arguments).out
+    assert "spf-do-fault: safety not known" in spfvar(*arguments).out
     assert spfvar("check", "spf-do-fault", "--race", "munmap-file").code == 0
     assert "spf-do-fault: safe in all 1 races" in spfvar(*arguments).out
