@@ -149,7 +149,8 @@ def hunt(name: str, plan: Plan, alone: bool) -> Row:
     """Hunt until the twin's own property breaks, or there is no more time."""
     twin = _registry().twins[name]
     stack, fixed = Stack(_registry().any_variant(name)), _reach(twin.fixed)
-    written = _needs(catalogue.races()[twin.race])
+    shipped = catalogue.races()
+    written = _needs(shipped[shipped.add_file(twin.race) if twin.race.endswith(".toml") else twin.race])
     began, races = time.process_time(), 0
     causes: set[Cause] = set()
     others: set[str] = set()

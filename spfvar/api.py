@@ -23,7 +23,7 @@ from spfvar.matrix.cases import make_cases
 from spfvar.matrix.check import run_checks, runnable
 from spfvar.matrix.compare import Comparison, evaluate, run_comparison, sound_plan
 from spfvar.matrix.merged import merge, select
-from spfvar.matrix.plan import DEFAULT_HARDWARE, make_plan
+from spfvar.matrix.plan import DEFAULT_HARDWARE, make_plan, runs_of_a_cell
 from spfvar.matrix.runfile import load_run
 from spfvar.matrix.scopes import race_of
 from spfvar.matrix.why import Why, run_why, why_plan
@@ -40,32 +40,35 @@ def compare(
     hardware: str = DEFAULT_HARDWARE,
     baseline: str | None = None,
     axes: Mapping[str, object | Sequence[object]] | None = None,
-    seeds: int = 6,
+    seeds: int | None = None,
     seed: int = 1,
     jobs: int | None = None,
     plugins: Sequence[str] = (),
     every: bool = False,
+    draws: int | None = None,
 ) -> pd.DataFrame:
     """Compare variants over scenarios.
 
     None named: those that are compared by default, or ``every`` one there is, with its default matrix.
     ``axes`` maps an axis to a value or a list of values.  Returns a long frame, one row per variant,
-    scenario, point and metric: a column per axis, value with its 95 % interval (ci_low, ci_high), n seeds,
+    scenario, point and metric: a column per axis, value with its 95 % interval (ci_low, ci_high), n runs,
     and for all but the baseline ratio, its 95 % interval (ratio_low, ratio_high) and its 99.9 % interval
-    (ratio999_low, ratio999_high), and verdict.  ``attrs`` holds baseline, hardware and matrix_hash.  Raises
-    InputError for what makes no sense.
+    (ratio999_low, ratio999_high), and verdict.  Runs are ``draws`` of the machine's figures (none given: 8),
+    of which one would give what lies within an interval; or ``seeds`` with one set of figures, of whose mean
+    it is.  ``attrs`` holds baseline, hardware and matrix_hash.  Raises InputError for what makes no sense.
 
     >>> import spfvar  # doctest: +SKIP
     >>> spfvar.compare("spf-do-fault", scenarios=["file-cow"], threads=[1, 16])  # doctest: +SKIP
     """
     registry = load_registry(plugins)
     loads, profiles = catalogue.scenarios(), catalogue.hardware()
+    count, drawn = runs_of_a_cell(profiles, hardware, seeds, draws)
     plan, stacks = sound_plan(
         usable(registry, variants or compared(registry, every)),
         registry,
         lambda names: make_plan(
             registry, loads, profiles, variants=names, patterns=scenarios, threads=threads, hardware=hardware,
-            baseline=baseline, settings=_settings(axes), seeds=seeds, seed=seed, every=every,
+            baseline=baseline, settings=_settings(axes), seeds=count, seed=seed, every=every, draws=drawn,
         ),
     )  # fmt: skip
     _warn(registry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -11,6 +12,9 @@ import pytest
 
 from spfvar.transition.jit import cache_directory
 from tests.warm import PARTS
+
+# Millions of small objects that live as long as the tests: to look through them for cycles now and then is enough.
+gc.set_threshold(100_000, 20, 50)
 
 # Nothing that was computed before, in this run or another: tests are about what is computed.
 os.environ["SPFVAR_STORE"] = "off"

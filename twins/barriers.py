@@ -6,6 +6,8 @@ Under sequential consistency all of these are safe: it takes the kernel's memory
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 from spfvar.variants.bonsai import VM_DELETED, DeletedMark
 from spfvar.variants.per_vma import PerVmaReader, PerVmaWriter
 from spfvar.variants.per_vma_refcnt import VM_REFCNT, VMA_REF_LIMIT, RefcntReader, RefcntWriter
@@ -14,6 +16,8 @@ from spfvar.variants.spf_patches import MMAP_SEQ, MmapSeq, SpeculativeEntry, seq
 
 from spfvar.mm.fault import MMAP_LOCK
 from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.userfault import UserfaultMonitor
+from spfvar.mm.vmf import VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps
 from spfvar.ops.places import Register
@@ -98,6 +102,24 @@ class AttachesUnordered(RefcntWriter):
     @hookimpl
     def vma_mark_attached(self, vma: Register) -> Steps:
         yield store(at(vma, VM_REFCNT), 1)
+
+
+class FlushAskedUnlocked:
+    """A write asks whether a flush is pending before it locks the page table (mm_tlb_flush_pending, v6.1)."""
+
+    @hookimpl(wrapper=True)
+    def handle_pte_fault(self, vmf: VmFault, pte: str) -> Generator[None, Steps, Steps]:
+        return self._ask_first(vmf, pte, (yield))
+
+    def _ask_first(self, vmf: VmFault, pte: str, fault: Steps) -> Steps:
+        if pte == "write-protected" and vmf.mapping.write_protects:
+            yield from UserfaultMonitor().flush_if_pending(vmf)
+        return (yield from fault)
+
+    @hookimpl
+    def flush_if_pending(self, vmf: VmFault) -> Steps:
+        return
+        yield
 
 
 class MarkSeenLate(DeletedMark):
@@ -234,6 +256,17 @@ TWINS = [
         race="mprotect",
         prop="P10",
         patches=(SlowPathUnordered,),
+        memory="lkmm",
+    ),
+    Twin(
+        bug="B16",
+        title="a write asks whether a flush is pending without the page table's lock (hypothetical)",
+        source="include/linux/mm_inline.h mm_tlb_flush_pending, a comment of v6.1",
+        fixed="mmap-lock",
+        race="uffd-wp-move.toml",
+        prop="P8",
+        patches=(FlushAskedUnlocked,),
+        description="It sees the entry write-protected, and not that its flush is still to come.",
         memory="lkmm",
     ),
     Twin(

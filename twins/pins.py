@@ -14,7 +14,7 @@ from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
 from spfvar.ops.paging import pte_put_back, read_pte, vm_normal_page
-from spfvar.ops.pinning import page_anon_exclusive, set_page_anon_exclusive
+from spfvar.ops.pinning import page_anon_exclusive, set_page_anon_exclusive, try_grab_folio
 from spfvar.ops.primitives import at, load, test_register
 from spfvar.plugins.variant import Twin
 
@@ -55,7 +55,22 @@ def copy_is_there() -> Steps:
 
 
 class NoBarriers(GetUserPages):
-    """The core's text: what is missing are barriers, and those it does not have either."""
+    """The core's text without its barriers."""
+
+    def try_grab_folio(self) -> Steps:
+        return (yield try_grab_folio())
+
+    def gup_must_unshare(self) -> Steps:
+        return not (yield page_anon_exclusive())
+
+    @hookimpl
+    def page_try_share_anon_rmap(self) -> Steps:
+        if not (yield page_anon_exclusive()):
+            return True
+        if (yield from folio_maybe_dma_pinned()):
+            return False
+        yield set_page_anon_exclusive(False)
+        return True
 
 
 class PinsBeforeEntry(Ksm):
@@ -123,7 +138,8 @@ TWINS = [
         prop="",
         patches=(NoBarriers,),
         description="A control: memory is sequentially consistent here, so the order of the text will do. "
-        "X22-pins and X22-entry are orders that weaker memory would make of it.",
+        "X22-pins and X22-entry are orders that weaker memory would make of it; with the kernel's model, "
+        "X22-mb, X22-pin and X22-exclusive are its barriers.",
     ),
     Twin(
         bug="X22-pins",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 
 from docs._ext.markdown import codes, plain, source, table
 from spfvar.mm.hookspecs import PROJECT
@@ -59,8 +60,8 @@ def series() -> str:
 def twins() -> str:
     """One table: the bug, where it is put back, what it breaks."""
     rows = [
-        [f"`{twin.name}`", plain(twin.title), codes([twin.race]), twin.prop or "nothing (a control)",
-         source(twin.source)]
+        [f"`{twin.name}`", plain(twin.title), codes([Path(twin.race).stem]),
+         twin.prop or "nothing (a control)", source(twin.source)]
         for twin in load_registry().twins.values()
     ]  # fmt: skip
     return (

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from operator import itemgetter
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 from spfvar.ops.op import Op
+from spfvar.ops.places import Register
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +20,14 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Automaton:
-    """Nodes in breadth-first order from node 0, the entry."""
+    """Nodes in breadth-first order from node 0, the entry.
+
+    ``made`` remembers what was made of it, by what that is: the same text is part of many worlds.
+    """
 
     name: str
     nodes: tuple[Node, ...]
+    made: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -31,9 +36,30 @@ class Automaton:
         """The primitives in node order."""
         return (node.op for node in self.nodes)
 
+    def registers(self) -> dict[Register, None]:
+        """The registers that the automaton mentions, in node order."""
+        if "registers" not in self.made:
+            self.made["registers"] = registers_of(self.ops())
+        found: dict[Register, None] = self.made["registers"]
+        return found
+
     def events(self) -> list[str]:
         """The events that the automaton can count, in node order."""
         return list(dict.fromkeys(op.event for op in self.ops() if op.event))
+
+
+def registers_of(ops: Iterable[Op]) -> dict[Register, None]:
+    """The registers that ops mention, each once."""
+    used: dict[Register, None] = {}
+    for op in ops:
+        for register in (op.dst, op.src, op.src2, op.src3):
+            if register is not None:
+                used[register] = None
+        if op.place is not None:
+            used[op.place.register] = None
+        if op.line is not None:
+            used[op.line.register] = None
+    return used
 
 
 def minimise(name: str, nodes: list[Node], entry: int) -> Automaton:
@@ -44,15 +70,27 @@ def minimise(name: str, nodes: list[Node], entry: int) -> Automaton:
     if not nodes:
         return Automaton(name, ())
     classes = _number([node.op for node in nodes])
-    count = 0
-    ahead = [itemgetter(*node.successors) if node.successors else None for node in nodes]
-    while True:
-        refined = _number([(own, get and get(classes)) for own, get in zip(classes, ahead, strict=True)])
-        new_count = max(refined) + 1
-        classes = refined
-        if new_count == count:
-            break
-        count = new_count
+    parts: list[list[int]] = [[] for _ in range(max(classes) + 1)]
+    for i, cls in enumerate(classes):
+        parts[cls].append(i)
+    # A node on its own stays so: most are, from the start.
+    split = [part for part in parts if len(part) > 1]
+    count = len(parts)
+    before = 0
+    while before != count:
+        before = count
+        ahead, split = split, []
+        for part in ahead:
+            found: dict[tuple[int, ...], list[int]] = {}
+            for i in part:
+                found.setdefault(tuple([classes[s] for s in nodes[i].successors]), []).append(i)
+            for number, same in enumerate(found.values()):
+                if number:
+                    for i in same:
+                        classes[i] = count
+                    count += 1
+                if len(same) > 1:
+                    split.append(same)
     representative = {cls: i for i, cls in reversed(list(enumerate(classes)))}
     order: dict[int, int] = {classes[entry]: 0}
     queue = [classes[entry]]

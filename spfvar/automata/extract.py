@@ -8,17 +8,17 @@ spliced in behind every caller, which keeps the number of paths that of one func
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from spfvar.automata.automaton import Automaton, Node, minimise
 from spfvar.automata.outline import Spell, Step, spell_outcome
 from spfvar.automata.text import StrategyError as StrategyError
 from spfvar.automata.text import abandon, advance, leave, location, shown, start
+from spfvar.automata.tree import Back, Branch, Function, Head, Leaf, Tree
 from spfvar.automata.vocabulary import Vocabulary
 from spfvar.automata.weaken import stripped
 from spfvar.ops.op import Again, Call, CallSite, Loop, Op, Steps
-from spfvar.ops.orders import is_fence
 from spfvar.ops.primitives import end_thread
 
 #: Ops and branches on one path of one function, and paths of one function, beyond which it "never ends".
@@ -35,77 +35,24 @@ class Resolver(Protocol):
         """The text of hook ``name`` called with ``args``."""
 
 
-# --- the tree of a function's text, shared -----------------------------------------------------
+#: What decides a call's own text, whichever stack it is called under; None: nobody can say.
+Origin = Callable[[Call], Hashable]
 
-
-@dataclass(frozen=True, slots=True)
-class _Leaf:
-    """The function returns ``value``."""
-
-    value: Hashable
-
-
-@dataclass(frozen=True, slots=True)
-class _Back:
-    """Continue at the loop ``name``."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Branch:
-    """An op or a call, and the node for each outcome (for a call: each return value)."""
-
-    item: Op | Call
-    children: tuple[tuple[Hashable, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Head:
-    """The head of a loop."""
-
-    name: str
-    body: int
-
-
-_Tree = _Leaf | _Back | _Branch | _Head
-
-
-@dataclass(slots=True)
-class _Function:
-    """A function's shared tree; ``returns`` in order of appearance."""
-
-    name: str
-    nodes: list[_Tree] = field(default_factory=list)
-    index: dict[_Tree, int] = field(default_factory=dict)
-    root: int = -1
-
-    def add(self, node: _Tree) -> int:
-        if node not in self.index:
-            self.index[node] = len(self.nodes)
-            self.nodes.append(node)
-        return self.index[node]
-
-    def is_one_op(self) -> bool:
-        """Does the function consist of a single primitive, barriers apart?"""
-        items = [
-            node.item for node in self.nodes
-            if isinstance(node, _Branch) and not (isinstance(node.item, Op) and is_fence(node.item))
-        ]  # fmt: skip
-        return len(items) == 1 and isinstance(items[0], Op)
-
-    def returns(self) -> list[Hashable]:
-        return [node.value for node in self.nodes if isinstance(node, _Leaf)]
+#: Functions that were extracted before, by call and origin.  Besides, a text depends on what its callees
+#: return, and on nothing else, so it is the same under every stack of which that holds.
+_KNOWN: dict[tuple[Any, tuple[Any, ...], Hashable], list[Function]] = {}
 
 
 class Extractor:
     """Extracts automata under one stack of patches; functions are remembered by argument list."""
 
-    def __init__(self, resolve: Resolver) -> None:
+    def __init__(self, resolve: Resolver, origin: Origin = lambda call: None) -> None:
+        """``origin``: calls of one origin have the same text under every stack (None: this one only)."""
         self._resolve = resolve
-        self._functions: dict[tuple[Any, tuple[Any, ...]], _Function] = {}
+        self._origin = origin
+        self._functions: dict[tuple[Any, tuple[Any, ...]], Function] = {}
         self._active: list[tuple[Any, tuple[Any, ...]]] = []
-        self._automata: dict[tuple[str, bool, bool, bool, int, tuple[_Tree, ...]], Automaton] = {}
+        self._automata: dict[tuple[str, bool, bool, bool, int, tuple[Tree, ...]], Automaton] = {}
         #: What the primitives of all texts have to agree with.
         self.vocabulary = Vocabulary()
 
@@ -172,17 +119,15 @@ class Extractor:
         """
         for function in self._functions.values():
             yield from (
-                node.item
-                for node in function.nodes
-                if isinstance(node, _Branch) and isinstance(node.item, Op)
+                node.item for node in function.nodes if isinstance(node, Branch) and isinstance(node.item, Op)
             )
 
     # --- one function ----------------------------------------------------------------------------
 
-    def _callee(self, call: Call) -> _Function:
+    def _callee(self, call: Call) -> Function:
         return self._functions[(call.target, call.args)]
 
-    def _call(self, call: Call, where: str) -> _Function:
+    def _call(self, call: Call, where: str) -> Function:
         key = (call.target, call.args)
         try:
             known = self._functions.get(key)
@@ -194,23 +139,44 @@ class Extractor:
             raise StrategyError(f"{where}: {call.name} never ends: it calls itself with the same arguments")
         self._active.append(key)
         try:
-            if isinstance(call.target, str):
-                function = self._extract(call.name, lambda: self._resolve(call.target, call.args))
-            else:
-                function = self._extract(call.name, lambda: call.target(*call.args))
+            function = self._function(call)
         finally:
             self._active.pop()
         self._functions[key] = function
         return function
 
-    def _extract(self, name: str, text: Callable[[], Steps]) -> _Function:
-        function = _Function(name)
-        run = _Run(self, function, text)
-        function.root = run.explore([], [])
+    def _function(self, call: Call) -> Function:
+        origin = self._origin(call)
+        known = [] if origin is None else _KNOWN.setdefault((call.target, call.args, origin), [])
+        for function in known:
+            if self._holds(function):
+                return function
+        if isinstance(call.target, str):
+            function = self._extract(call.name, lambda: self._resolve(call.target, call.args))
+        else:
+            function = self._extract(call.name, lambda: call.target(*call.args))
+        if origin is not None:
+            known.append(function)
+        return function
+
+    def _holds(self, function: Function) -> bool:
+        """Is a function of another stack what would be extracted under this one?
+
+        Its callees are looked at in the order in which extraction comes to them, so that what is remembered
+        here, and which mistake is told, does not depend on what was extracted before.
+        """
+        for call, returned in function.callees.items():
+            if self._call(call, call.where).returns() != returned:
+                return False
+        return all(self.vocabulary.wrong(op) is None for op in function.ops())
+
+    def _extract(self, name: str, text: Callable[[], Steps]) -> Function:
+        function = Function(name)
+        function.finish(_Run(self, function, text).explore([], 0))
         return function
 
 
-def _callees(function: _Function) -> list[Call]:
+def _callees(function: Function) -> list[Call]:
     found: dict[tuple[Any, tuple[Any, ...]], Call] = {}
     seen: set[int] = set()
     ahead = [function.root]
@@ -220,9 +186,9 @@ def _callees(function: _Function) -> list[Call]:
             continue
         seen.add(index)
         node = function.nodes[index]
-        if isinstance(node, _Head):
+        if isinstance(node, Head):
             ahead.append(node.body)
-        elif isinstance(node, _Branch):
+        elif isinstance(node, Branch):
             if isinstance(node.item, Call):
                 found.setdefault((node.item.target, node.item.args), node.item)
             ahead += [child for _, child in reversed(node.children)]
@@ -231,6 +197,8 @@ def _callees(function: _Function) -> list[Call]:
 
 #: What a text yields next, or the value that it returns, in a tuple.
 _Ahead = tuple[Any, tuple[Hashable] | None]
+#: Items that a text has yielded, each as it was, with its line, and with the outcome that the text was sent.
+_Seen = list[tuple[Any, Any, Hashable]]
 
 
 @dataclass(slots=True)
@@ -238,68 +206,68 @@ class _Run:
     """Depth-first exploration of one function's outcomes by replaying prefixes."""
 
     extractor: Extractor
-    function: _Function
+    function: Function
     text: Callable[[], Steps]
     paths: int = 0
 
-    def explore(self, sent: list[Hashable], seen: list[Any]) -> int:
-        """The shared tree behind a prefix: ``sent`` outcomes, at which ``seen`` items were yielded."""
+    def explore(self, seen: _Seen, branches: int) -> int:
+        """The shared tree behind a prefix, on which there are so many branches."""
         steps = start(self.function.name, self.text)
         try:
-            ahead = self._replay(steps, sent, seen)
+            ahead = self._replay(steps, seen)
         except BaseException:
             abandon(steps)
             raise
-        return self._go_on(steps, ahead, sent, seen)
+        return self._go_on(steps, ahead, seen, branches)
 
-    def _go_on(self, steps: Steps, ahead: _Ahead, sent: list[Hashable], seen: list[Any]) -> int:
+    def _go_on(self, steps: Steps, ahead: _Ahead, seen: _Seen, branches: int) -> int:
         """The same, for a text that has come there."""
         try:
-            trail, node = self._follow(steps, ahead, sent, seen)
+            trail, node = self._follow(steps, ahead, seen, branches)
         except BaseException:
             abandon(steps)
             raise
         if not isinstance(node, int):
-            node = self._branch(steps, *node, sent, [*seen, *trail])
+            node = self._branch(steps, *node, [*seen, *trail], branches)
         return self._wrap(trail, node)
 
     def _follow(
-        self, steps: Steps, ahead: _Ahead, sent: list[Hashable], seen: list[Any]
-    ) -> tuple[list[Any], int | tuple[Op | Call, tuple[Hashable, ...]]]:
+        self, steps: Steps, ahead: _Ahead, seen: _Seen, branches: int
+    ) -> tuple[_Seen, int | tuple[Op | Call, Op | Call, tuple[Hashable, ...]]]:
         """What is yielded behind a prefix, up to the end of the text, or to an item of several outcomes."""
         item, returned = ahead
-        trail: list[Any] = []
+        trail: _Seen = []
         while True:
-            if len(seen) + len(trail) > MAX_PATH or len(sent) > MAX_BRANCHES:
+            if len(seen) + len(trail) > MAX_PATH or branches > MAX_BRANCHES:
                 raise StrategyError(
                     f"{location(steps)}: {self.function.name} never ends: more than {MAX_PATH} ops or "
                     f"{MAX_BRANCHES} branches on one path (use loop() and again() to go round)"
                 )
             if returned is not None:
-                return trail, self.function.add(_Leaf(returned[0]))
+                return trail, self.function.add(Leaf(returned[0]))
             if isinstance(item, Again):
-                if not any(isinstance(i, Loop) and i.name == item.name for i in [*seen, *trail]):
+                if not any(isinstance(i, Loop) and i.name == item.name for i, *_ in [*seen, *trail]):
                     raise StrategyError(
                         f"{location(steps)}: {self.function.name}: again({item.name!r}) is inside "
                         "no such loop"
                     )
                 leave(self.function.name, steps)
-                return trail, self.function.add(_Back(item.name))
+                return trail, self.function.add(Back(item.name))
             if isinstance(item, Loop):
-                trail.append(item)
+                trail.append((item, item, None))
                 item, returned = advance(self.function.name, steps, None)
                 continue
             self._check(item, steps)
-            outcomes = self._outcomes(item, steps)
-            item = self._at(item, location(steps))
+            placed = self._at(item, location(steps))
+            outcomes = self._outcomes(placed)
             if len(outcomes) != 1:
                 if self.paths + len(outcomes) > MAX_PATHS:
                     raise StrategyError(
                         f"{location(steps)}: {self.function.name} has more than {MAX_PATHS} paths: "
                         "does it end?"
                     )
-                return trail, (item, outcomes)
-            trail.append(item)
+                return trail, (item, placed, outcomes)
+            trail.append((item, placed, outcomes[0]))
             item, returned = advance(self.function.name, steps, outcomes[0])
 
     def _check(self, item: Any, steps: Steps) -> None:
@@ -314,22 +282,22 @@ class _Run:
                 "(what gives a generator is called with 'yield from')"
             )
 
-    def _wrap(self, trail: list[Any], node: int) -> int:
-        for item in reversed(trail):
+    def _wrap(self, trail: _Seen, node: int) -> int:
+        for _, item, outcome in reversed(trail):
             if isinstance(item, Loop):
-                node = self.function.add(_Head(item.name, node))
+                node = self.function.add(Head(item.name, node))
             else:
-                outcome = self._outcomes(item, None)[0]
-                node = self.function.add(_Branch(item, ((outcome, node),)))
+                node = self.function.add(Branch(item, ((outcome, node),)))
         return node
 
     def _branch(
         self,
         steps: Steps,
         item: Op | Call,
+        placed: Op | Call,
         outcomes: tuple[Hashable, ...],
-        sent: list[Hashable],
-        seen: list[Any],
+        seen: _Seen,
+        branches: int,
     ) -> int:
         """The text goes on with the first outcome; it is run afresh, and compared, for each of the others."""
         if not outcomes:
@@ -337,7 +305,7 @@ class _Run:
         children = []
         for number, outcome in enumerate(outcomes):
             self.paths += 1
-            further = [*sent, outcome], [*seen, item]
+            further = [*seen, (item, placed, outcome)], branches + 1
             if number == 0:
                 try:
                     ahead = advance(self.function.name, steps, outcome)
@@ -347,34 +315,29 @@ class _Run:
                 children.append((outcome, self._go_on(steps, ahead, *further)))
             else:
                 children.append((outcome, self.explore(*further)))
-        return self.function.add(_Branch(item, tuple(children)))
+        return self.function.add(Branch(placed, tuple(children)))
 
     def _at(self, item: Op | Call, where: str) -> Op | Call:
         if isinstance(item, Op):
             return item.at_line(self.function.name, where)
-        return replace(item, where=where)
+        return Call(item.target, item.args, where)
 
-    def _outcomes(self, item: Op | Call, steps: Steps | None) -> tuple[Hashable, ...]:
+    def _outcomes(self, item: Op | Call) -> tuple[Hashable, ...]:
         if isinstance(item, Op):
             return item.outcomes
-        where = location(steps) if steps is not None else self.function.name
-        return tuple(self.extractor._call(item, where).returns())  # none: what follows is unreachable
+        returned = self.extractor._call(item, item.where).returns()  # none: what follows is unreachable
+        self.function.callees.setdefault(item, returned)
+        return returned
 
-    def _replay(self, steps: Steps, sent: list[Hashable], seen: list[Any]) -> _Ahead:
+    def _replay(self, steps: Steps, seen: _Seen) -> _Ahead:
         item, returned = advance(self.function.name, steps, None)
-        choices = iter(sent)
-        for before in seen:
-            if returned is not None or not _same(item, before):
+        for yielded, before, outcome in seen:
+            if returned is not None or not (item is yielded or _same(item, before)):
                 got = f"returns {shown(returned[0])}" if returned else f"yields {shown(item)}"
                 raise StrategyError(
                     f"{location(steps)}: {self.function.name} behaves differently on a second run: it {got} "
                     f"where it yielded {shown(before)} before"
                 )
-            if isinstance(before, Loop):
-                outcome: Hashable = None
-            else:
-                outcomes = self._outcomes(before, steps)
-                outcome = next(choices) if len(outcomes) > 1 else outcomes[0]
             item, returned = advance(self.function.name, steps, outcome)
         return item, returned
 
@@ -394,7 +357,7 @@ class _Reader:
     A result that is returned as it is becomes "ret", whichever value it has.
     """
 
-    def __init__(self, function: _Function, spell: Spell) -> None:
+    def __init__(self, function: Function, spell: Spell) -> None:
         self.steps: list[Step] = []
         self._function = function
         self._spell = spell
@@ -415,13 +378,13 @@ class _Reader:
             self._memo[key] = self._add(self._step(self._function.nodes[index], result))
         return self._memo[key]
 
-    def _step(self, node: _Tree, result: tuple[Hashable] | None) -> Step:
-        if isinstance(node, _Leaf):
+    def _step(self, node: Tree, result: tuple[Hashable] | None) -> Step:
+        if isinstance(node, Leaf):
             value = "ret" if result is not None and result[0] == node.value else self._spell(node.value)
             return Step(f"return {value}".rstrip())
-        if isinstance(node, _Back):
+        if isinstance(node, Back):
             return Step(f"goto {node.name}")
-        if isinstance(node, _Head):
+        if isinstance(node, Head):
             return Step(f"{node.name}:", (("", self._read(node.body, result)),))
         name = node.item.name if isinstance(node.item, Op) else f"{node.item.name}()"
         if len(node.children) == 1:
@@ -458,18 +421,18 @@ class _Flattener:
     """Splices callees behind their callers and resolves loops into edges; with ``callers``, says which."""
 
     def __init__(
-        self, callee: Callable[[Call], _Function], end: Op, callers: bool, chains: bool = False
+        self, callee: Callable[[Call], Function], end: Op, callers: bool, chains: bool = False
     ) -> None:
         self.nodes: list[Node] = []
         self._callee = callee
         self._callers = callers
         self._chains = chains
-        self._thread: _Function | None = None
+        self._thread: Function | None = None
         self._memo: dict[tuple[int, int, _Exits, _Loops, tuple[str, ...], CallSite | None], int] = {}
         self._alias: dict[int, int] = {}
         self._end = end
 
-    def run(self, function: _Function) -> int:
+    def run(self, function: Function) -> int:
         """Flatten a thread's text; returns the entry."""
         self._thread = function
         end = len(self.nodes)
@@ -490,7 +453,7 @@ class _Flattener:
 
     def _flatten(
         self,
-        function: _Function,
+        function: Function,
         index: int,
         exits: _Exits,
         loops: _Loops,
@@ -498,9 +461,9 @@ class _Flattener:
         caller: CallSite | None = None,
     ) -> int:
         node = function.nodes[index]
-        if isinstance(node, _Leaf):
+        if isinstance(node, Leaf):
             return dict(exits)[node.value]
-        if isinstance(node, _Back):
+        if isinstance(node, Back):
             return next(target for name, target in reversed(loops) if name == node.name)
         key = (id(function), index, exits, loops, site, caller)
         if key in self._memo:
@@ -508,7 +471,7 @@ class _Flattener:
         place = len(self.nodes)
         self.nodes.append(Node(self._end, ()))  # reserved: a loop's body refers back to its head
         self._memo[key] = place
-        if isinstance(node, _Head):
+        if isinstance(node, Head):
             self._alias[place] = self._flatten(
                 function, node.body, exits, (*loops, (node.name, place)), site, caller
             )
@@ -528,7 +491,7 @@ class _Flattener:
             successors = []
             for _, child in node.children:
                 successors.append(self._flatten(function, child, exits, loops, site, caller))
-            op = replace(node.item, function=site[0], where=site[1]) if site else node.item
-            op = replace(op, caller=caller) if caller is not None else op
+            op = node.item.but(function=site[0], where=site[1]) if site else node.item
+            op = op.but(caller=caller) if caller is not None else op
             self.nodes[place] = Node(op, tuple(successors))
         return place

@@ -68,8 +68,9 @@ class Layout:
 
     def __init__(self, sizes: Sizes, automata: Iterable[Automaton]) -> None:
         self.sizes = sizes
+        automata = list(automata)
         ops = [op for automaton in automata for op in automaton.ops()]
-        self.registers = _place_registers(ops)
+        self.registers = _place_registers([register for one in automata for register in one.registers()])
         self.weak_fields = tuple(
             dict.fromkeys(op.place.field for op in ops if is_weak(op) and op.place is not None)
         )
@@ -77,6 +78,7 @@ class Layout:
         self._ordered_fields = {
             op.place.field for op in ops
             if op.order and op.place is not None and not is_weak(op) and op.place.field.width == 1
+            and op.place.field not in self.weak_fields
         }  # fmt: skip
         self.weak_words = sum(sizes.count(field.cls) for field in self.weak_fields)
         self.viewed = _viewed(ops) if self.weak_words else {}
@@ -92,10 +94,10 @@ class Layout:
         self.words = self._place_all({op.code for op in ops})
 
     def _place_fields(self, ops: list[Op]) -> None:
+        used = dict.fromkeys(op.place.field for op in ops if op.place is not None)
         for cls in o.CLASSES:
             offset = 1 if cls.lifetime else 0
             fields = dict.fromkeys(o.FIXED_FIELDS.get(cls, ()))
-            used = (op.place.field for op in ops if op.place is not None)
             fields.update(dict.fromkeys(field for field in used if field.cls == cls))
             kept = [field for field in fields if field.kept]
             for field in [*(field for field in fields if not field.kept), *kept]:
@@ -185,7 +187,7 @@ class Layout:
 
     def class_number(self, cls: ObjectClass) -> int:
         """The class's index in the table of constants."""
-        return o.CLASSES.index(cls)
+        return _NUMBER_OF_CLASS[cls]
 
     def class_base(self, cls: ObjectClass) -> int:
         """First state word of object 0."""
@@ -255,6 +257,9 @@ class Layout:
         state[int(self.g[k + c.K_FREE])] = -2  # the first object
 
 
+_NUMBER_OF_CLASS = {cls: number for number, cls in enumerate(o.CLASSES)}
+
+
 def _rounded(number: int, multiple: int) -> int:
     return -(-number // multiple) * multiple
 
@@ -275,21 +280,9 @@ def _viewed(ops: list[Op]) -> dict[Register, int]:
     return {register: weak.V_REGISTERS + i for i, register in enumerate(found)}
 
 
-def registers_of(ops: Iterable[Op]) -> dict[Register, None]:
-    """The registers that ops mention, each once."""
-    used: dict[Register, None] = {}
-    for op in ops:
-        used.update(dict.fromkeys(r for r in (op.dst, op.src, op.src2, op.src3) if r is not None))
-        if op.place is not None:
-            used[op.place.register] = None
-        if op.line is not None:
-            used[op.line.register] = None
-    return used
-
-
-def _place_registers(ops: list[Op]) -> dict[Register, int]:
+def _place_registers(mentioned: list[Register]) -> dict[Register, int]:
     """Thread words: plain registers first, then references, class by class."""
-    used = dict.fromkeys([*CORE_REGISTERS, *registers_of(ops)])
+    used = dict.fromkeys([*CORE_REGISTERS, *mentioned])
     names = [register.name for register in used]
     doubled = {name for name in names if names.count(name) > 1}
     if doubled:

@@ -63,16 +63,17 @@ def link(
     line_base, line_count, read_lines = _place_lines(ops, touched, layout)
     executed = tuple(op for automaton in automata.values() for op in _executed(automaton, settled))
     written = _Written(executed, private_tables, lifetimes, lines)
-    table = np.full((len(ops), c.COLUMNS), -1, dtype=np.int32)
+    rows: list[list[int]] = []
     entry: dict[str, int] = {}
-    row = 0
+    number_of_cost = {cost: number for number, cost in enumerate(costs)}
     for name, automaton in automata.items():
-        entry[name] = row
+        entry[name] = len(rows)
         for node in automaton.nodes:
-            line = table[row]
+            row = len(rows)
+            line = [-1] * c.COLUMNS
             _fill(line, node.op, layout)
             line[c.C_FLAGS] = written.flags(node.op)
-            line[c.C_COST] = costs.index(node.op.cost)
+            line[c.C_COST] = number_of_cost[node.op.cost]
             if node.op.line is not None and touched[row]:
                 line[c.C_L_REG] = layout.registers[node.op.line.register]
                 line[c.C_L_MODE] = _LINE_MODES[node.op.line.mode]
@@ -86,7 +87,8 @@ def link(
                 line[c.C_IMM2] = probabilities.index(node.op.event) if node.op.event else -1
             for outcome, successor in enumerate(node.successors):
                 line[c.C_SUCC + outcome] = entry[name] + successor
-            row += 1
+            rows.append(line)
+    table = np.array(rows, dtype=np.int32).reshape(-1, c.COLUMNS)
     return Program(table, ops, entry, events, costs, probabilities, line_count, read_lines)
 
 
@@ -106,21 +108,28 @@ def _executed(automaton: Automaton, settled: Collection[Field]) -> list[Op]:
     return [automaton.nodes[number].op for number in sorted(seen)]
 
 
-def _fill(row: Words, op: Op, layout: Layout) -> None:
+def _fill(row: list[int], op: Op, layout: Layout) -> None:
     row[c.C_OP] = op.code
     row[c.C_IMM], row[c.C_IMM2] = op.imm, op.imm2
-    for column, register in ((c.C_DST, op.dst), (c.C_SRC, op.src), (c.C_SRC2, op.src2), (c.C_SRC3, op.src3)):
-        if register is not None:
-            row[column] = layout.registers[register]
+    registers = layout.registers
+    if op.dst is not None:
+        row[c.C_DST] = registers[op.dst]
+    if op.src is not None:
+        row[c.C_SRC] = registers[op.src]
+    if op.src2 is not None:
+        row[c.C_SRC2] = registers[op.src2]
+    if op.src3 is not None:
+        row[c.C_SRC3] = registers[op.src3]
     if op.place is not None:
         cls = op.place.field.cls
-        row[c.C_A_REG] = layout.registers[op.place.register]
-        row[c.C_A_BASE] = layout.class_base(cls) + layout.field_offset[op.place.field]
+        base = layout.class_base(cls)
+        row[c.C_A_REG] = registers[op.place.register]
+        row[c.C_A_BASE] = base + layout.field_offset[op.place.field]
         row[c.C_A_STRIDE] = layout.class_stride[cls]
         if op.typesafe:
             row[c.C_A_LIFE] = c.A_TYPESAFE
         elif cls.lifetime and op.code != c.ALLOC:
-            row[c.C_A_LIFE] = layout.class_base(cls)
+            row[c.C_A_LIFE] = base
     if op.code in _LIFE_OPS or (op.typesafe and op.code == c.DOWN_READ_TRYLOCK):
         assert op.place is not None
         row[c.C_IMM] = c.G_CLASS0 + layout.class_number(op.place.field.cls) * c.CLASS_WORDS
@@ -158,7 +167,9 @@ class _Written:
 
     def _moves_line(self, op: Op) -> bool:
         """A line that nobody writes stays shared; one that a single thread uses stays put."""
-        if op.line is None or not self._lines.intersection(_touched(op, self._cache_lines)):
+        if op.line is None or not self._lines:
+            return False
+        if not self._lines.intersection(_touched(op, self._cache_lines)):
             return False
         return not (self._private_tables and op.line.register.cls == o.PAGE_TABLE)
 

@@ -6,8 +6,7 @@ faults has none of them, and pays their cost classes only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from spfvar.automata.automaton import Automaton, Node
 from spfvar.automata.layout import Sizes
@@ -26,12 +25,10 @@ def lower(
     loads that then nobody needs.  What an op costs stays as it is.  ``resized``: does anybody change the
     size of a file? (None: if one of these automata does.)
     """
-    absent = {cls for cls in o.CLASSES if sizes.count(cls) == 0}
+    absent = frozenset(cls for cls in o.CLASSES if sizes.count(cls) == 0)
     if resized is None:
         resized = any(resizes(automaton) for automaton in automata.values())
-    if not resized:
-        automata = {name: _map(automaton, _without_size) for name, automaton in automata.items()}
-    lowered = {name: _map(automaton, lambda op: _lowered(op, absent)) for name, automaton in automata.items()}
+    lowered = {name: _without(automaton, absent, resized) for name, automaton in automata.items()}
     if o.PAGE not in absent:
         return lowered
     ops = [op for automaton in lowered.values() for op in automaton.ops()]
@@ -45,6 +42,16 @@ def lower(
     return {name: _map(automaton, lambda op: _if_used(op, registers)) for name, automaton in lowered.items()}
 
 
+def _without(automaton: Automaton, absent: frozenset[ObjectClass], resized: bool) -> Automaton:
+    """An automaton where classes have no objects, and perhaps nobody changes the size of a file."""
+    key = "lower", absent, resized
+    if key not in automaton.made:
+        fixed = automaton if resized else _map(automaton, _without_size)
+        automaton.made[key] = _map(fixed, lambda op: _lowered(op, absent))
+    found: Automaton = automaton.made[key]
+    return found
+
+
 def _map(automaton: Automaton, change: Callable[[Op], Op]) -> Automaton:
     return Automaton(
         automaton.name, tuple(Node(change(node.op), node.successors) for node in automaton.nodes)
@@ -53,9 +60,12 @@ def _map(automaton: Automaton, change: Callable[[Op], Op]) -> Automaton:
 
 def resizes(automaton: Automaton) -> bool:
     """Does it change the size of a file?"""
-    return any(
-        op.code in _STORES and op.place is not None and op.place.field == o.I_SIZE for op in automaton.ops()
-    )
+    if "resizes" not in automaton.made:
+        automaton.made["resizes"] = any(
+            op.code in _STORES and op.place is not None and op.place.field == o.I_SIZE
+            for op in automaton.ops()
+        )
+    return bool(automaton.made["resizes"])
 
 
 def _without_size(op: Op) -> Op:
@@ -70,11 +80,11 @@ def _as_expected(op: Op) -> Op:
     )  # fmt: skip
 
 
-def _lowered(op: Op, absent: set[ObjectClass]) -> Op:
+def _lowered(op: Op, absent: Collection[ObjectClass]) -> Op:
     if o.PAGE in absent and op.code in _PAGE_OPS:
         return _work(op)
     if op.code == c.ZAP_PTES and o.PAGE in absent:
-        return replace(op, dst=o.scratch)
+        return op.but(dst=o.scratch)
     if op.place is None or op.place.field.cls not in absent:
         return op
     if op.code == c.ALLOC:
@@ -84,7 +94,7 @@ def _lowered(op: Op, absent: set[ObjectClass]) -> Op:
         )  # fmt: skip
     if op.code == c.EQUALS:  # what is not modelled is as expected
         return _as_expected(op)
-    return replace(_work(op), line=None)  # nor has it cache lines
+    return _work(op).but(line=None)  # nor has it cache lines
 
 
 def _if_read(op: Op, fields: set[Field]) -> Op:

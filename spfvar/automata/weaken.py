@@ -7,7 +7,6 @@ under sequential consistency its automaton is the one of a text that says nothin
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final, Literal
 
 from spfvar.automata.automaton import Automaton, Node, minimise
@@ -37,9 +36,12 @@ def strengthen(automata: Mapping[str, Automaton]) -> dict[str, Automaton]:
 
 
 def _strong(automaton: Automaton) -> Automaton:
-    if not any(op.order for op in automaton.ops()):
-        return automaton
-    return minimise(automaton.name, *stripped(automaton.nodes, 0))
+    if "strong" not in automaton.made:
+        ordered = any(op.order for op in automaton.ops())
+        strong = minimise(automaton.name, *stripped(automaton.nodes, 0)) if ordered else automaton
+        automaton.made["strong"] = strong
+    found: Automaton = automaton.made["strong"]
+    return found
 
 
 def stripped(nodes: Sequence[Node], entry: int) -> tuple[list[Node], int]:
@@ -53,7 +55,7 @@ def stripped(nodes: Sequence[Node], entry: int) -> tuple[list[Node], int]:
 
     kept = [
         Node(
-            replace(node.op, order="") if node.op.order else node.op,
+            node.op.but(order="") if node.op.order else node.op,
             tuple(behind(number) for number in node.successors),
         )
         for node in nodes
@@ -65,7 +67,7 @@ def unordered(automaton: Automaton) -> Automaton:
     """The same nodes without any order; barriers are work."""
     if not any(node.op.order for node in automaton.nodes):
         return automaton
-    nodes = [Node(replace(node.op, order=""), node.successors) for node in automaton.nodes]
+    nodes = [Node(node.op.but(order=""), node.successors) for node in automaton.nodes]
     return Automaton(automaton.name, tuple(nodes))
 
 
@@ -79,13 +81,13 @@ def weaken(automata: Mapping[str, Automaton]) -> dict[str, Automaton]:
 
 def weaken_each(automaton: Automaton) -> Automaton:
     """One automaton of a run that may have weak words, whichever automata come with it."""
-    return _weakened(automaton, frozenset(field for field in _used(automaton.ops()) if field.weak))
+    return _weakened(automaton, frozenset(_declared(_used(automaton.ops()))))
 
 
 def without_fences(automaton: Automaton) -> Automaton:
     """A weakened automaton for a run in which no word is weak."""
     nodes = [
-        Node(replace(node.op, code=c.NOP) if node.op.code == c.FENCE else node.op, node.successors)
+        Node(node.op.but(code=c.NOP) if node.op.code == c.FENCE else node.op, node.successors)
         for node in automaton.nodes
     ]
     return Automaton(automaton.name, tuple(nodes))
@@ -106,8 +108,13 @@ def weak_fields(ops: Iterable[Op]) -> frozenset[Field]:
     stored = {op.place.field for op in ops if op.place is not None and op.code in _STORES}
     made = {op.place.field.cls for op in ops if op.place is not None and op.code == c.ALLOC}
     return frozenset(
-        field for field in used if field.weak and (field in stored or (field.cls in made and not field.kept))
+        field for field in _declared(used) if field in stored or (field.cls in made and not field.kept)
     )
+
+
+def _declared(used: Collection[Field]) -> list[Field]:
+    """The fields among those used that are declared weak, where they are."""
+    return [field for field in used if field.weak is True or field.weak in used]
 
 
 def _used(ops: Iterable[Op]) -> set[Field]:
@@ -121,8 +128,8 @@ def _used(ops: Iterable[Op]) -> set[Field]:
 def weakened(op: Op, weak: Collection[Field]) -> Op:
     """One op, in a run with these weak fields."""
     if is_fence(op):
-        return replace(op, code=c.FENCE)
-    return replace(op, code=op.code + c.WEAK) if acts_weakly(op, weak) else op
+        return op.but(code=c.FENCE)
+    return op.but(code=op.code + c.WEAK) if acts_weakly(op, weak) else op
 
 
 def acts_weakly(op: Op, weak: Collection[Field]) -> bool:
@@ -142,6 +149,6 @@ def _split(name: str, nodes: list[Node], compares: Callable[[Op], bool]) -> Auto
             assert node.op.place is not None
             end = Place(node.op.place.register, o.VM_END)
             outside, inside = node.successors
-            found[number] = Node(replace(node.op, code=c.AT_MOST), (outside, len(found)))
-            found.append(Node(replace(node.op, code=c.ABOVE, place=end), (outside, inside)))
+            found[number] = Node(node.op.but(code=c.AT_MOST), (outside, len(found)))
+            found.append(Node(node.op.but(code=c.ABOVE, place=end), (outside, inside)))
     return Automaton(name, tuple(found))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,8 +25,8 @@ from spfvar.cli.options import (
 from spfvar.cli.own_files import tell_own
 from spfvar.cli.plugins import exit_code as plugins_code
 from spfvar.cli.plugins import load, tell_problems
+from spfvar.cli.searching import searching
 from spfvar.cli.storing import no_store_option, store_for
-from spfvar.cli.waiting import doing
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 from spfvar.matrix.scopes import base_name
@@ -119,7 +117,8 @@ def command(
         tell_own(known, races, "--race")
     # The explorer: not before the names are known to be good.
     from spfvar.explore.verdict import REDUCTIONS, with_reductions
-    from spfvar.matrix.check import exit_code, run_checks, runnable
+    from spfvar.matrix.check import exit_code, run_checks, runnable, verdict_of
+    from spfvar.matrix.safety import keep_safety
 
     cases, stacks = runnable(cases, registry)
     tell_problems(registry)
@@ -131,8 +130,10 @@ def command(
         search = with_reductions(search, REDUCTIONS, False)
     walks = walk_options(walk, seed, search) if walk is not None or seed is not None else None
     things = "states" if walk is None else "primitives"
-    with store_for("verdicts", no_store) as store, _progress(things) as progress:
+    with store_for("verdicts", no_store) as store, searching(things) as progress:
         results = run_checks(cases, walks or search, jobs, progress, stacks, memory_of(model), store)
+        if walks is None and memory_of(model) == "sc" and not twins:
+            keep_safety(store, [verdict_of(result) for result in results])
     where = terminal.place(output, form)
     if form == "github":
         from spfvar.report import github
@@ -245,27 +246,3 @@ def render(
         return verdicts.render_markdown(results, command_line, replay, every_trace)
     paint = judged if where.colour else str
     return verdicts.render_text(results, command_line, replay, where.width, paint, every_trace)
-
-
-@contextmanager
-def _progress(things: str) -> Iterator[Callable[[int, int, float], None] | None]:
-    """Finished searches and states (of walks: primitives) per second, on a terminal only."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from spfvar.report.verdicts import count_text
-
-    last = 0.0
-    terminal.progress(doing("checking", "explore"))
-
-    def report(done: int, total: int, rate: float) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last > 0.1 or done == total:
-            last = now
-            terminal.progress(f"checking {done}/{total}  {count_text(round(rate))} {things}/s")
-
-    try:
-        yield report
-    finally:
-        terminal.progress()

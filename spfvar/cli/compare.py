@@ -16,14 +16,15 @@ from spfvar.cli import completing, terminal
 from spfvar.cli.command import Command
 from spfvar.cli.options import (
     blame,
+    draw_options,
     format_option,
     given,
     hardware_option,
+    is_verbose,
     jobs_option,
     output_option,
-    plugin_option,
+    plugin_options,
     scenario_option,
-    seed_options,
     set_option,
     threads_option,
 )
@@ -39,10 +40,12 @@ SOMETHING_FAILED = 1
 #: What tables show unless --metric says otherwise; csv and json hold every metric.
 SHOWN = ("faults_per_s",)
 FORMS = ("table", "markdown", "mail", "csv", "json", "github")
+#: Those that begin with a summary.
+DIGESTED = ("table", "markdown", "mail")
 #: Parameters that say how cells are run, which --load does not do.
 _OF_RUNS = {
-    "hardware": "--hardware", "seeds": "--seeds", "seed": "--seed", "jobs": "--jobs", "plugins": "--plugin",
-    "no_store": "--no-store",
+    "hardware": "--hardware", "seeds": "--seeds", "seed": "--seed", "draws": "--draws", "jobs": "--jobs",
+    "plugins": "--plugin", "no_store": "--no-store", "check": "--check",
 }  # fmt: skip
 
 
@@ -58,7 +61,7 @@ _OF_RUNS = {
     shell_complete=completing.variants,
     help="What ratios refer to.  [default: the unpatched kernel]",
 )
-@seed_options
+@draw_options
 @set_option
 @click.option(
     "--metric",
@@ -66,8 +69,10 @@ _OF_RUNS = {
     multiple=True,
     metavar="NAME|all",
     shell_complete=completing.metrics,
-    help="Metric to show; repeatable.  [default: faults_per_s; csv and json: all]",
+    help="Every table of a metric; repeatable.  [default: faults_per_s; csv and json: all]",
 )
+@click.option("--events", is_flag=True, help="What variants counted, such as reasons to give up.")
+@click.option("--check", is_flag=True, help="Check the variants in all races as well, unless that is known.")
 @jobs_option("Cells")
 @format_option(FORMS)
 @output_option
@@ -91,21 +96,24 @@ _OF_RUNS = {
     help="Show a saved run instead of computing one; repeatable, runs are merged.",
 )
 @no_store_option
-@plugin_option
+@plugin_options("Every table behind the summary; and what each plugin brought.")
 def command(
     variants: tuple[str, ...], scenarios: tuple[str, ...], threads: list[int], hardware: str,
-    baseline: str | None, seeds: int, seed: int, settings: dict[str, list[str]], metrics: tuple[str, ...],
-    jobs: int | None, form: str, output: str | None, fail_on: str | None, save: str | None,
-    loads: tuple[str, ...], plugins: tuple[str, ...], every: bool, no_store: bool,
+    baseline: str | None, draws: int | None, seeds: int | None, seed: int, settings: dict[str, list[str]],
+    metrics: tuple[str, ...], events: bool, check: bool, jobs: int | None, form: str, output: str | None,
+    fail_on: str | None, save: str | None, loads: tuple[str, ...], plugins: tuple[str, ...], every: bool,
+    no_store: bool,
 ) -> int:  # fmt: skip
-    """Simulate variants over scenarios and print comparison tables.
+    """Simulate variants over scenarios; say where each is worth it and who pays.
 
     Without arguments: the variants and scenarios of the default matrix.  --all adds the others, and takes
-    minutes.  With --load, variants, --scenario, --threads and --set choose among what was run.
+    minutes.  With --load, variants, --scenario, --threads and --set choose among what was run.  Is a variant
+    safe?  That is said if it was checked before (spfvar check), and with --check in any case.
 
     \b
     Examples:
       spfvar compare
+      spfvar compare -v                            with every table
       spfvar compare --all --threads 16
       spfvar compare spf-do-fault spf-map-pages --scenario 'file-*'
       spfvar compare --scenario pft --threads 1,12,48 --hardware broadwell-2s28c
@@ -132,7 +140,7 @@ def command(
     known = catalogue.scenarios()
     if not loads:
         registry = load(plugins)
-        names, make = planned(wanted, registry, known, hardware, seeds, seed)
+        names, make = planned(wanted, registry, known, hardware, seeds, seed, draws)
         tell_own(known, scenarios, "--scenario")
         tell_own(catalogue.hardware(), [hardware], "--hardware")
     from spfvar.cli import comparing  # the simulator: not before the arguments are known to be good
@@ -144,17 +152,23 @@ def command(
     else:
         plan, stacks = sound_plan(names, registry, make)
         tell_problems(registry)
-        with store_for("runs", no_store) as store, _progress() as progress:
-            comparison, run = comparing.simulated(plan, stacks, registry, jobs, progress, store, sys.argv[1:])
+        with store_for("runs", no_store) as store:
+            with _progress() as progress:
+                comparison, run = comparing.simulated(
+                    plan, stacks, registry, jobs, progress, store, sys.argv[1:]
+                )
+            if form in DIGESTED or save is not None:
+                run = comparing.with_safety(run, registry, jobs, store, check=check)
     for failure in comparison.failures:
         terminal.say(f"spfvar: not run: {failure.message} {failure.axes}", error=True)
     if save is not None:
         write_atomically(save, run_text(run))
     where = terminal.place(output, form)
-    view = comparing.View(form, shown, condition, where.width, where.colour)
+    tables = bool(metrics) or is_verbose()
+    view = comparing.View(form, shown, condition, where.width, where.colour, tables, events)
     where.put(comparing.render(comparison, run, view, None if loads else known))
     if condition is not None and (loss := comparing.maybe_too_bad(comparison, condition)) is not None:
-        terminal.say(f"spfvar: unsure, so not failed: {loss}; more seeds may tell", error=True)
+        terminal.say(f"spfvar: unsure, so not failed: {loss}", error=True)
     if condition is not None and (loss := comparing.too_bad(comparison, condition)) is not None:
         terminal.say(f"spfvar: {loss}", error=True)
         return exit_code(SOMETHING_FAILED, comparison.problems)

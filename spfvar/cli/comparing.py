@@ -10,37 +10,43 @@ import spfvar
 from spfvar import units
 from spfvar.cli.options import what_decides, with_views
 from spfvar.cli.planning import Wanted
-from spfvar.comparison.losses import Loss, beyond
+from spfvar.cli.searching import searching
+from spfvar.comparison.losses import MAYBE, Loss, beyond
 from spfvar.comparison.metrics import Metric
+from spfvar.comparison.verdicts import DRAWS, SEEDS
 from spfvar.matrix import catalogue, merged
 from spfvar.matrix.compare import Comparison, evaluate, run_comparison
 from spfvar.matrix.plan import Plan
 from spfvar.matrix.run import Progress
 from spfvar.matrix.runfile import load_run
 from spfvar.matrix.runs import Run, run_of
+from spfvar.matrix.safety import Safety, keep_safety, known_safety, summed_up
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Stacks
 from spfvar.report import github, rivals
+from spfvar.report.blocks import Block
+from spfvar.report.digest import digest_of, places
 from spfvar.report.machine import to_csv, to_json
 from spfvar.report.mail import render_mail
 from spfvar.report.markdown import render_markdown
 from spfvar.report.meta import Meta
-from spfvar.report.summary import places, summary_blocks
 from spfvar.report.tables import build_blocks, events_blocks
-from spfvar.report.text import WIDTH, render_table
+from spfvar.report.text import WIDTH, Short, render_table
 from spfvar.scenario.schema import Scenario
 from spfvar.store.database import Store
 
 
 @dataclass(frozen=True)
 class View:
-    """How a comparison is shown."""
+    """How a comparison is shown; ``tables`` and ``events``: what follows the summary."""
 
     form: str
     metrics: Mapping[str, Metric]
     condition: units.FailOn | None = None
     width: int = WIDTH
     colour: bool = False
+    tables: bool = False
+    events: bool = False
 
 
 def simulated(
@@ -90,19 +96,64 @@ def render(
         cells = comparison.cells[comparison.cells["metric"].isin(keep)]
         tests = comparison.comparisons[comparison.comparisons["metric"].isin(keep)]
         return to_json(cells, tests, comparison.events, meta)
-    baseline = comparison.plan.baseline
-    blocks = summary_blocks(comparison.comparisons, baseline=baseline, metrics=metrics)
-    blocks += build_blocks(
+    plan = comparison.plan
+    digest = digest_of(
+        comparison.comparisons,
+        baseline=plan.baseline,
+        metric=metrics.get("faults_per_s") or next(iter(metrics.values())),
+        variants=[variant.name for variant in plan.variants],
+        thresholds=plan.thresholds,
+    )
+    tables = view.tables or len(digest.lines) <= 1
+    blocks = build_blocks(
         comparison.cells, comparison.comparisons,
-        baseline=baseline, metrics=metrics, thresholds=comparison.plan.thresholds,
-    )  # fmt: skip
-    reasons = {name for variant in comparison.plan.variants for name in variant.events_with("reason")}
-    blocks += events_blocks(comparison.events[comparison.events["event"].isin(reasons)])
-    if form == "mail":
-        return render_mail(blocks, meta)
+        baseline=plan.baseline, metrics=metrics, thresholds=plan.thresholds, intervals=meta.draws,
+    ) if tables else []  # fmt: skip
+    if view.events:
+        blocks += _events(comparison)
     if form == "markdown":
-        return render_markdown(blocks, meta)
-    return render_table(blocks, meta, view.width, colour=view.colour)
+        return render_markdown(blocks, meta, digest, run.source.safety)
+    short = Short(digest, run.source.safety, alone=not blocks)
+    if form == "mail":
+        return render_mail(blocks, meta, short)
+    return render_table(blocks, meta, view.width, colour=view.colour, short=short)
+
+
+def _events(comparison: Comparison) -> list[Block]:
+    """What variants counted, and what that means."""
+    events = [event for variant in comparison.plan.variants for event in variant.events]
+    reasons = {event.name: event.doc for event in events if event.role == "reason"}
+    return events_blocks(comparison.events[comparison.events["event"].isin(reasons)], reasons)
+
+
+def with_safety(run: Run, registry: Registry, jobs: int | None, store: Store | None, *, check: bool) -> Run:
+    """The run with what is known of its variants' safety; with ``check`` it is looked at where nothing is."""
+    plan = run.plan
+    known = known_safety(store, plan.variants)
+    if check:
+        left = [variant for variant in plan.variants if variant.name not in known]
+        known |= _checked([variant.name for variant in left], registry, jobs, store)
+    found = {variant.name: str(known[variant.name]) for variant in plan.variants if variant.name in known}
+    return replace(run, source=replace(run.source, safety=found))
+
+
+def _checked(
+    names: Sequence[str], registry: Registry, jobs: int | None, store: Store | None
+) -> dict[str, Safety]:
+    """The safety of variants in all races that came with spfvar."""
+    # The explorer: not for a comparison that only looks up what is known.
+    from spfvar.explore.options import Options
+    from spfvar.matrix.cases import make_cases
+    from spfvar.matrix.check import run_checks, runnable, verdict_of
+
+    known = catalogue.races()
+    shipped = [name for name in known.names() if known.is_shipped(name)]
+    cases, stacks = runnable(make_cases(registry, known, names, shipped), registry) if names else ([], {})
+    with searching("states") as progress:
+        results = run_checks(cases, Options(), jobs, progress, stacks, store=store)
+    verdicts = [verdict_of(result) for result in results]
+    keep_safety(store, verdicts)
+    return {name: one for name, (_, one) in summed_up(verdicts).items()}
 
 
 def _annotations(
@@ -124,10 +175,12 @@ def _annotations(
 
 def _meta(comparison: Comparison, run: Run) -> Meta:
     plan = comparison.plan
-    notes = list(plan.notes)
+    remarks = run.source.remarks
+    notes = [note for note in plan.notes if note not in remarks]
     for variant in plan.variants:
         for rival in variant.rivals:
-            found = rivals.duel(comparison.samples.values, variant.name, rival, plan.thresholds)
+            rule = SEEDS if plan.ensemble is None else DRAWS
+            found = rivals.duel(comparison.samples.values, variant.name, rival, plan.thresholds, rule)
             if found is not None:
                 notes += rivals.sentences(found)
     return Meta(
@@ -142,6 +195,9 @@ def _meta(comparison: Comparison, run: Run) -> Meta:
         scenario_hashes=plan.scenario_hashes,
         notes=notes,
         thresholds=plan.thresholds,
+        draws=plan.ensemble is not None,
+        fidelity=plan.profile.fidelity,
+        remarks=remarks,
     )
 
 
@@ -151,8 +207,11 @@ def too_bad(comparison: Comparison, condition: units.FailOn) -> str | None:
 
 
 def maybe_too_bad(comparison: Comparison, condition: units.FailOn) -> str | None:
-    """The largest loss that would meet a condition but is unsure, in words, and how many more there are."""
-    return _largest(comparison, beyond(comparison.comparisons, condition, "unsure"))
+    """The largest loss that would meet a condition but is unsure: in words, how many more there are, why."""
+    found = _largest(comparison, beyond(comparison.comparisons, condition, MAYBE))
+    drawn = comparison.plan.ensemble is not None
+    why = "it depends on the machine's figures" if drawn else "more seeds may tell"
+    return None if found is None else f"{found}; {why}"
 
 
 def _largest(comparison: Comparison, found: Sequence[Loss]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import io
 import sys
@@ -41,6 +42,7 @@ COMMANDS = {
     "litmus": ("spfvar.cli.litmus", "Run litmus tests of the kernel's memory model through the explorer."),
     "store": ("spfvar.cli.store", "Results that were computed once: list, prune, verify."),
     "new": ("spfvar.cli.new", "Write a variant, a load, a race or a package to start from."),
+    "watch": ("spfvar.cli.watch", "Look at a plugin whenever it is saved: is it safe, what does a load say?"),
     "check-plugin": ("spfvar.cli.check_plugin", "Check that a plugin's variants are well made."),
 }
 INTERRUPTED = 130
@@ -95,6 +97,8 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line: one message and an exit code for whatever goes wrong."""
+    # Automata are millions of small objects without cycles: to look for those after every 700th is in vain.
+    gc.set_threshold(100_000, 20, 50)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a question mark rather than a traceback

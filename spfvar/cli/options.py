@@ -15,7 +15,7 @@ import click
 from spfvar import units
 from spfvar.cli import completing
 from spfvar.errors import InputError
-from spfvar.matrix.plan import DEFAULT_HARDWARE
+from spfvar.matrix.plan import DEFAULT_DRAWS, DEFAULT_HARDWARE, DEFAULT_SEEDS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -26,13 +26,18 @@ _VERBOSE = f"{PROGRAM}.verbose"
 
 def plugin_option(command: Command) -> Command:
     """--plugin as an argument ``plugins``, and --verbose, which `is_verbose` asks for."""
+    return plugin_options("Say what each plugin brought; on a terminal it is said anyway.")(command)
+
+
+def plugin_options(help_of_verbose: str) -> Callable[[Command], Command]:
+    """The same, of a command that says other things with --verbose, too."""
     verbose = click.option(
         "-v",
         "--verbose",
         is_flag=True,
         expose_value=False,
         callback=_remember,
-        help="Say what each plugin brought; on a terminal it is said anyway.",
+        help=help_of_verbose,
     )
     plugin = click.option(
         "--plugin",
@@ -42,7 +47,7 @@ def plugin_option(command: Command) -> Command:
         shell_complete=completing.files,
         help="Load variants from there; repeatable.",
     )
-    return plugin(verbose(command))
+    return lambda command: plugin(verbose(command))
 
 
 def _remember(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -129,11 +134,38 @@ set_option = click.option(
 )
 
 
+_seed = click.option("--seed", type=int, default=1, show_default=True, help="First seed.")
+
+
 def seed_options(command: Command) -> Command:
     """--seeds and --seed of simulated runs."""
-    seeds = click.option("--seeds", type=int, default=6, show_default=True, help="Independent runs per cell.")
-    seed = click.option("--seed", type=int, default=1, show_default=True, help="First seed.")
-    return seeds(seed(command))
+    seeds = click.option(
+        "--seeds",
+        type=int,
+        metavar="N",
+        default=DEFAULT_SEEDS,
+        show_default=True,
+        help="Independent runs per cell.",
+    )
+    return seeds(_seed(command))
+
+
+def draw_options(command: Command) -> Command:
+    """--draws, --seeds and --seed of simulated runs; none is given by default."""
+    draws = click.option(
+        "--draws",
+        type=int,
+        metavar="N",
+        help="Runs per cell, each with other figures that the machine may have: how far a ratio depends "
+        f"on these.  [default: {DEFAULT_DRAWS}]",
+    )
+    seeds = click.option(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="Runs per cell with one set of figures instead: intervals are of chance alone.",
+    )
+    return draws(seeds(_seed(command)))
 
 
 def _jobs(_context: click.Context, _parameter: click.Parameter, jobs: int | None) -> int | None:
@@ -179,8 +211,9 @@ def blame(option: str) -> Iterator[None]:
 #: Options that say where results go and how fast, not what they are.
 _PLACES = ("-o", "--output", "--save", "--jobs")
 _FLAGS = ("-v", "--verbose", "--no-store")
-#: Options that say how a comparison is shown, not which runs it has.
-_VIEWS = ("--format", "--metric", "--fail-on")
+#: Options that say how a comparison is shown, not which runs it has; the last two have no value.
+_VIEWS = ("--format", "--metric", "--fail-on", "--events", "--check")
+_BARE = ("--events", "--check")
 
 
 def reproduce(arguments: Sequence[str]) -> str:
@@ -214,7 +247,7 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
         option, equals, _ = word.partition("=")
         if word.startswith("-o") and len(word) > 2:
             yield "-o", [word]
-        elif word in _FLAGS:
+        elif word in _FLAGS or word in _BARE:
             yield word, [word]
         elif option in (*_PLACES, *_VIEWS):
             yield (

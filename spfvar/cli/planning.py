@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from spfvar.matrix import catalogue
-from spfvar.matrix.plan import Plan, make_plan
+from spfvar.matrix.plan import Plan, make_plan, runs_of_a_cell
 from spfvar.plugins.chosen import compared, usable
 from spfvar.plugins.registry import Registry
 from spfvar.scenario.schema import Scenario
@@ -29,20 +29,22 @@ def planned(
     registry: Registry,
     scenarios: catalogue.Catalogue[Scenario],
     hardware: str,
-    seeds: int,
+    seeds: int | None,
     seed: int,
+    draws: int | None,
 ) -> tuple[list[str], Callable[[Sequence[str]], Plan]]:
     """The variants that are wanted, and what makes the cells to run of them, or of some of them.
 
     Variants whose plugins cannot be used become problems.  Raises InputError for names that do not exist.
     """
     profiles = catalogue.hardware()
+    count, drawn = runs_of_a_cell(profiles, hardware, seeds, draws)
 
     def make(names: Sequence[str]) -> Plan:
         return make_plan(
             registry, scenarios, profiles, variants=names, patterns=wanted.patterns,
             threads=wanted.threads, hardware=hardware, baseline=wanted.baseline, settings=wanted.settings,
-            seeds=seeds, seed=seed, every=wanted.every,
+            seeds=count, seed=seed, every=wanted.every, draws=drawn,
         )  # fmt: skip
 
     names = usable(registry, wanted.variants or compared(registry, wanted.every))

@@ -35,7 +35,9 @@ DONE = 0
     shell_complete=completing.files,
     help="Published or measured rows of your own, instead of those shipped; repeatable.",
 )
-@click.option("--seeds", type=int, default=2, show_default=True, help="Runs at the profile's own figures.")
+@click.option(
+    "--seeds", type=int, metavar="N", default=2, show_default=True, help="Runs at the profile's own figures."
+)
 @jobs_option("Cells")
 @format_option(FORMS)
 @output_option

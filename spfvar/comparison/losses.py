@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import pandas as pd
 
 from spfvar.comparison.metrics import METRICS, Metric
 from spfvar.comparison.verdicts import Verdict
 from spfvar.units import FailOn
+
+SURE: Final[tuple[Verdict, ...]] = ("WORSE",)
+MAYBE: Final[tuple[Verdict, ...]] = ("likely WORSE", "unsure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +35,15 @@ class Loss:
 
 
 def losses(
-    comparisons: pd.DataFrame, metrics: Mapping[str, Metric] = METRICS, verdict: Verdict = "WORSE"
+    comparisons: pd.DataFrame, metrics: Mapping[str, Metric] = METRICS, verdicts: Sequence[Verdict] = SURE
 ) -> list[Loss]:
-    """Every loss in ``metrics``, the largest first; with the verdict "unsure": where there may be one.
+    """Every loss in ``metrics``, the largest first; with the verdicts of `MAYBE`: where there may be one.
 
     ``comparisons`` is as made by ``spfvar.comparison.stats.compare_to``.
     """
     found = []
     for row in comparisons.to_dict("records"):
-        if row["verdict"] != verdict or row["metric"] not in metrics:
+        if row["verdict"] not in verdicts or row["metric"] not in metrics:
             continue
         metric = metrics[row["metric"]]
         share = 1.0 - row["ratio"] if metric.better == "higher" else row["ratio"] - 1.0
@@ -47,11 +51,11 @@ def losses(
     return sorted(found, key=lambda loss: -math.inf if math.isnan(loss.share) else -loss.share)
 
 
-def beyond(comparisons: pd.DataFrame, condition: FailOn, verdict: Verdict = "WORSE") -> list[Loss]:
+def beyond(comparisons: pd.DataFrame, condition: FailOn, verdicts: Sequence[Verdict] = SURE) -> list[Loss]:
     """The losses that meet a condition; without a metric of its own it is about throughput and latency."""
     return [
         loss
-        for loss in losses(comparisons, verdict=verdict)
+        for loss in losses(comparisons, verdicts=verdicts)
         if (loss.metric.name == condition.metric or (condition.metric is None and loss.metric.outcome))
         # Without a ratio, any loss is beyond every limit.
         and (math.isnan(loss.share) or 100.0 * loss.share > condition.percent)

@@ -1,7 +1,9 @@
 """Statistics of a comparison: samples in, cells and comparisons out.
 
 Samples are independent runs with one seed each. The same seed draws the same workload for every
-variant, so variants are compared seed by seed, which removes the workload's own variance.
+variant, so variants are compared seed by seed, which removes the workload's own variance. Samples may
+also be draws of a machine's figures, with a seed each: then intervals are of what one of these machines
+gives (`spfvar.comparison.verdicts.DRAWS`).
 """
 
 import json
@@ -15,11 +17,14 @@ import pandas as pd
 from spfvar.comparison.metrics import METRICS, NO_THRESHOLDS, Metric, Thresholds, lookup, noise_of
 from spfvar.comparison.verdicts import (
     CONFIDENCE,
+    DRAWS,
+    SEEDS,
     SURE,
     BoolArray,
     Contrast,
     FloatArray,
     IntArray,
+    Rule,
     half_width,
     judge,
 )
@@ -37,6 +42,7 @@ EVENT_COLUMNS = [*PLACE, "event", "per_1000", "n"]
 
 WARNING_SEPARATOR = "; "
 ONE_SEED = "1 seed: no interval and no test"
+ONE_DRAW = "1 draw: no interval and no test"
 ZERO_RATE = "a seed came to a standstill: no interval"
 UNBOUNDED = "the interval has no upper end"
 NO_BASELINE = "the baseline has no value here"
@@ -50,8 +56,10 @@ def axes_key(axes: Mapping[str, Any]) -> str:
     return json.dumps(axes, sort_keys=True)
 
 
-def summarise(samples: pd.DataFrame, metrics: Mapping[str, Metric] = METRICS) -> pd.DataFrame:
-    """Estimate every cell: its mean over the seeds and a 95 % Student t interval.
+def summarise(
+    samples: pd.DataFrame, metrics: Mapping[str, Metric] = METRICS, rule: Rule = SEEDS
+) -> pd.DataFrame:
+    """Estimate every cell: its mean over the seeds (by the rule: draws) and a 95 % Student t interval.
 
     ``samples`` is long: columns variant, scenario, axes (canonical JSON), seed, metric, value (in
     the metric's unit, NaN where it does not apply). The result has one row per variant, scenario,
@@ -71,7 +79,7 @@ def summarise(samples: pd.DataFrame, metrics: Mapping[str, Metric] = METRICS) ->
         {"mean": ("x", "mean"), "std": ("x", "std"), "n": ("x", "count"), "runs": ("x", "size")},
     )
     mean, n = _floats(cells, "mean"), _counts(cells)
-    half = half_width(_floats(cells, "std"), n)
+    half = half_width(_floats(cells, "std"), n, CONFIDENCE, rule.each)
     low, high = mean - half, mean + half
     harmonic = _is_harmonic(cells, metrics)
     cells["value"] = _reciprocal_where(harmonic, mean)
@@ -81,7 +89,7 @@ def summarise(samples: pd.DataFrame, metrics: Mapping[str, Metric] = METRICS) ->
     back = np.where(reaches_zero, np.inf, _reciprocal_where(harmonic & ~reaches_zero, low))
     cells["ci_high"] = np.where(harmonic, back, high)
     cells["warning"] = _joined(
-        _seed_warnings(n),
+        _seed_warnings(n, rule),
         _lost_warnings(n, cells["runs"].to_numpy(dtype=np.int64)),
         np.where(harmonic & np.isinf(mean), ZERO_RATE, ""),
         np.where(reaches_zero, UNBOUNDED, ""),
@@ -94,6 +102,7 @@ def compare_to(
     baseline: str,
     metrics: Mapping[str, Metric] = METRICS,
     thresholds: Thresholds = NO_THRESHOLDS,
+    rule: Rule = SEEDS,
 ) -> pd.DataFrame:
     """Compare every other variant with ``baseline``, cell by cell and paired by seed.
 
@@ -101,6 +110,7 @@ def compare_to(
     order of first appearance: ratio (variant / baseline, the geometric mean of the ratios per
     seed), ci_low and ci_high (95 % t interval of the log-ratio, transformed back), ci999_low and
     ci999_high (the same of 99.9 %), verdict (one of ``spfvar.comparison.verdicts.VERDICTS``), warning.
+    ``rule`` says whether samples are seeds or draws: intervals are of the mean, or of one more draw.
 
     Each row is judged by itself (see ``judge``): other rows change nothing in it. Its noise is that of
     ``thresholds`` for its scenario and metric, or else the metric's, and says how much larger one of
@@ -118,13 +128,12 @@ def compare_to(
         raise ValueError(f"baseline {baseline!r} has no samples (variants: {', '.join(known)})")
     effects = _effects(_paired(frame, baseline), metrics, thresholds)
     result = effects[KEY].copy()
-    result["ratio"], result["ci_low"], result["ci_high"] = _ratios(effects, CONFIDENCE)
-    _, result["ci999_low"], result["ci999_high"] = _ratios(effects, SURE)
-    result["verdict"] = judge(
-        _contrast(effects, "more"), _contrast(effects, "less"), _contrast(effects, "gap"),
-        _floats(effects, "floor"), [metrics[name].better for name in effects["metric"]],
-    )  # fmt: skip
-    result["warning"] = _comparison_warnings(effects, result)
+    result["ratio"], result["ci_low"], result["ci_high"] = _ratios(effects, CONFIDENCE, rule)
+    _, result["ci999_low"], result["ci999_high"] = _ratios(effects, SURE, rule)
+    more, less, gap = (_contrast(effects, name, rule) for name in ("more", "less", "gap"))
+    better = [metrics[name].better for name in effects["metric"]]
+    result["verdict"] = judge(more, less, gap, _floats(effects, "floor"), better, rule)
+    result["warning"] = _comparison_warnings(effects, result, rule)
     return result[COMPARISON_COLUMNS]
 
 
@@ -210,9 +219,11 @@ def _joined(*columns: npt.NDArray[Any]) -> list[str]:
     return [WARNING_SEPARATOR.join(t for t in texts if t) for texts in zip(*columns, strict=True)]
 
 
-def _seed_warnings(n: IntArray) -> npt.NDArray[Any]:
-    few = [f"only {k} seeds: intervals and verdicts are rough" if k < FEW_SEEDS else "" for k in n]
-    return np.select([n == 0, n == 1], ["", ONE_SEED], default=np.array(few, dtype=object))
+def _seed_warnings(n: IntArray, rule: Rule) -> npt.NDArray[Any]:
+    what = "draws" if rule is DRAWS else "seeds"
+    few = [f"only {k} {what}: intervals and verdicts are rough" if k < FEW_SEEDS else "" for k in n]
+    one = ONE_DRAW if rule is DRAWS else ONE_SEED
+    return np.select([n == 0, n == 1], ["", one], default=np.array(few, dtype=object))
 
 
 def _lost_warnings(n: IntArray, runs: IntArray) -> npt.NDArray[Any]:
@@ -285,15 +296,18 @@ def _noise(frame: pd.DataFrame, metrics: Mapping[str, Metric], thresholds: Thres
     return np.array(found, dtype=np.float64)
 
 
-def _contrast(effects: pd.DataFrame, name: str) -> Contrast:
+def _contrast(effects: pd.DataFrame, name: str, rule: Rule) -> Contrast:
     scale = _floats(effects, "gap_scale" if name == "gap" else "scale")
-    return Contrast(_floats(effects, name), _floats(effects, f"{name}_std"), _counts(effects), scale)
+    std = _floats(effects, f"{name}_std")
+    return Contrast(_floats(effects, name), std, _counts(effects), scale, rule.each)
 
 
-def _ratios(effects: pd.DataFrame, confidence: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _ratios(
+    effects: pd.DataFrame, confidence: float, rule: Rule
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return ratio and its interval per row; NaN where the baseline's mean is not positive."""
     effect, base = _floats(effects, "effect"), _floats(effects, "base")
-    half = half_width(_floats(effects, "effect_std"), _counts(effects), confidence)
+    half = half_width(_floats(effects, "effect_std"), _counts(effects), confidence, rule.each)
     logs = effects["logs"].to_numpy(dtype=np.bool_)
     divisor = np.where(base > 0, base, np.nan)
 
@@ -304,7 +318,7 @@ def _ratios(effects: pd.DataFrame, confidence: float) -> tuple[FloatArray, Float
     return ratio(effect), ratio(effect - half), ratio(effect + half)
 
 
-def _comparison_warnings(effects: pd.DataFrame, result: pd.DataFrame) -> list[str]:
+def _comparison_warnings(effects: pd.DataFrame, result: pd.DataFrame, rule: Rule) -> list[str]:
     n, logs = _counts(effects), effects["logs"].to_numpy(dtype=np.bool_)
     n_value, n_base = (effects[name].to_numpy(dtype=np.int64) for name in ("n_value", "n_base"))
     nowhere = (n == 0) & (n_value > 0)
@@ -318,6 +332,6 @@ def _comparison_warnings(effects: pd.DataFrame, result: pd.DataFrame) -> list[st
     return _joined(
         np.where(nowhere, np.where(n_base > 0, NO_COMMON_SEED, NO_BASELINE), ""),
         np.array(partial, dtype=object),
-        _seed_warnings(n),
+        _seed_warnings(n, rule),
         np.where(moved, np.where(no_ratio, NO_RATIO, AS_DIFFERENCE), ""),
     )

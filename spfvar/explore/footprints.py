@@ -25,6 +25,7 @@ from spfvar.ops import objects as o
 from spfvar.ops.op import Op
 from spfvar.ops.orders import MB
 from spfvar.ops.places import Field, ObjectClass
+from spfvar.transition.weak import COMPOUND
 
 #: Resources that are no field.
 TREE: Final = "VMA tree"
@@ -196,11 +197,15 @@ def footprint(op: Op, deferred: Iterable[ObjectClass], weak: Collection[Field] =
     found = Footprint()
     if op.code == c.ALLOC and op.place is not None:  # which stores to weak words of the object
         found.writes |= {field for field in weak if field.cls == op.place.field.cls}
-    if weak and (op.code in _BARRIERS or "full" in op.order):
+    pages = {field for field in weak if field.cls == o.PAGE} if op.code in COMPOUND else set()
+    found.writes |= pages
+    if (weak and (op.code in _BARRIERS or "full" in op.order)) or (
+        pages and op.code in (c.PAGE_PUT, c.PAGES_PUT)
+    ):
         found.writes.add(FULL)
     if weak and op.code == c.IPI_SEND:  # a full barrier on every other CPU
         found.writes.add(VIEWS)
-    elif weak and (op.order or op.code in _KNOWING):
+    elif weak and (op.order or op.code in _KNOWING or pages):
         found.adds.add(VIEWS)
     operands = [r for r in (op.dst, op.src, op.src2, op.src3) if r is not None]
     if op.place is not None:
@@ -297,12 +302,12 @@ def masks_of(
 def futures_of(masks: Masks, table: npt.NDArray[np.int32]) -> Masks:
     """By node: the masks of everything that its thread may do from there on."""
     futures = masks.copy()
-    successors = table[:, c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES]
+    columns = [table[:, c.C_SUCC + outcome] for outcome in range(c.MAX_OUTCOMES)]
+    edges = [(np.flatnonzero(column >= 0), column[column >= 0]) for column in columns if column.max() >= 0]
     while True:
         before = futures.copy()
-        for column in successors.T:
-            there = column >= 0
-            futures[there] |= futures[column[there]]
+        for nodes, behind in edges:
+            futures[nodes] |= futures[behind]
         if (before == futures).all():
             return futures
 

@@ -75,7 +75,8 @@ def matters(
     def stores(op: Op) -> bool:
         return op.code not in t.LOADS and op.place is not None and op.place.field in plain
 
-    looked = [_looked_at(op) for op in program.ops]
+    pages = any(field.cls == o.PAGE for field in layout.weak_fields)
+    looked = [_looked_at(op, pages) for op in program.ops]
     registers = _registers(layout, program)
     return Matters(
         _needed(program, layout, lambda op: op.code in t.LOADS or stores(op)),
@@ -83,7 +84,7 @@ def matters(
         _ahead(program, [_touched(op, layout, recycled) for op in program.ops]),
         _ahead(program, [own for own, _ in looked]) | registers,
         _ahead(program, [told for _, told in looked]),
-        _ahead(program, [_taken(op, layout) for op in program.ops]),
+        _ahead(program, [_taken(op, layout, pages) for op in program.ops]),
         _shared(layout),
         _sure(program, layout, lambda op: op.code in t.LOADS or stores(op)),
         np.array(
@@ -98,6 +99,8 @@ def _touched(op: Op, layout: Layout, recycled: Collection[ObjectClass]) -> int:
     """The weak words that an op accesses; where memory is looked at whatever it becomes, it is stored to."""
     if op.place is not None and op.code == c.ALLOC and op.place.field.cls in recycled:
         return sum(_words_of(layout, one) for one in layout.weak_fields if one.cls == op.place.field.cls)
+    if op.code in t.COMPOUND:
+        return sum(_words_of(layout, one) for one in layout.weak_fields if one.cls == o.PAGE)
     if op.place is None or not is_weak(op):
         return 0
     return _words_of(layout, op.place.field)
@@ -108,10 +111,15 @@ def _words_of(layout: Layout, field: Field) -> int:
     return ((1 << layout.sizes.count(field.cls)) - 1) << layout.weak_number(field)
 
 
-def _looked_at(op: Op) -> tuple[int, int]:
+def _puts(op: Op, pages: bool) -> bool:
+    """Is it a full barrier because it drops references to pages, which are weak words?"""
+    return pages and op.code in (c.PAGE_PUT, c.PAGES_PUT)
+
+
+def _looked_at(op: Op, pages: bool) -> tuple[int, int]:
     """The views that an op looks at, registers' apart: for the thread itself, and to pass them on.
 
-    What a thread has written it knows.
+    What a thread has written it knows.  ``pages``: words of anonymous pages are weak.
     """
     own = told = 0
     if is_weak(op):
@@ -119,7 +127,7 @@ def _looked_at(op: Op) -> tuple[int, int]:
         if op.code not in t.LOADS:
             own |= 1 << h.V_BRANCHED | 1 << h.V_PAST
             told |= 1 << h.V_SENT | 1 << h.V_PAST
-    if op.code in _FULL or op.order in ("full", MB):
+    if op.code in _FULL or op.order in ("full", MB) or _puts(op, pages):
         own |= _ALL
         told |= _ALL
     elif op.order == RMB:
@@ -134,7 +142,7 @@ def _looked_at(op: Op) -> tuple[int, int]:
         told |= _ALL
     if op.code in (c.RCU_READ_UNLOCK, c.TREE_STORE, c.FREE):
         told |= _ALL
-    if op.code == c.ALLOC:  # of memory that is recycled: its zeroes are stores
+    if op.code == c.ALLOC or (pages and op.code in t.COMPOUND):  # of recycled memory: its zeroes are stores
         told |= 1 << h.V_SENT | 1 << h.V_PAST
     if op.code in LOCKING:
         own |= 1 << h.V_UNLOCKED | 1 << h.V_UNLOCKED_STORES
@@ -142,10 +150,10 @@ def _looked_at(op: Op) -> tuple[int, int]:
     return own, told
 
 
-def _taken(op: Op, layout: Layout) -> int:
+def _taken(op: Op, layout: Layout, pages: bool) -> int:
     """The shared views that an op takes something from."""
     found = 0
-    if op.code in _FULL or op.order in ("full", MB):
+    if op.code in _FULL or op.order in ("full", MB) or _puts(op, pages):
         found |= 1 << I_FULL
     if op.code == c.IPI_SEND:
         found |= 1 << I_SENDS

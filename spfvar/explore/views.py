@@ -13,6 +13,7 @@ from spfvar.errors import InputError
 from spfvar.explore.matters import LOCKING, UNLOCKING, matters
 from spfvar.ops import codes as c
 from spfvar.ops import histories as h
+from spfvar.ops import objects as o
 from spfvar.ops.op import Op
 from spfvar.ops.orders import PLAIN_ORDERS
 from spfvar.ops.places import Field, ObjectClass, Register
@@ -83,6 +84,8 @@ def _node(op: Op, layout: Layout, plain: Collection[Field], recycled: Collection
     place = op.place.register if op.place is not None else None
     operands = (op.dst, op.src, op.src2, op.src3, place) if op.order != "value" else (None,) * 5
     bits = h.BITS[op.order]
+    if op.code in (c.PAGE_PUT, c.PAGES_PUT) and any(one.cls == o.PAGE for one in layout.weak_fields):
+        bits |= h.FULL  # folio_put_testzero()
     if word >= 0 and op.place is not None and op.place.field not in plain:
         bits |= h.CHAINED
     return [word, lock, bits, *(_row(layout, r) for r in operands), int(is_load(op))]

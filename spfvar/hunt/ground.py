@@ -17,8 +17,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from spfvar.automata.automaton import Automaton
-from spfvar.automata.layout import Layout, Sizes, registers_of
+from spfvar.automata.automaton import Automaton, registers_of
+from spfvar.automata.layout import Layout, Sizes
 from spfvar.automata.link import Program, link
 from spfvar.automata.lower import lower, resizes
 from spfvar.automata.weaken import Memory as Model

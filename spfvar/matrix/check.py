@@ -22,7 +22,7 @@ from spfvar.matrix.cases import Case
 from spfvar.matrix.kept_verdicts import KeptVerdicts, verdict_key
 from spfvar.plugins.registry import Problem, Registry
 from spfvar.plugins.todos import is_draft, todos_of
-from spfvar.plugins.variant import Stack, Stacks
+from spfvar.plugins.variant import Stack, Stacks, Variant
 from spfvar.store.database import Store
 
 #: Told finished cells, all cells, and the states (of walks: primitives) per second of those that run.
@@ -221,6 +221,11 @@ class _Runner:
             with self._lock:
                 rate = sum(self._rates.values())
             self._progress(self._done, self.total, rate)
+
+
+def verdict_of(result: Checked) -> tuple[Variant, str, str, str]:
+    """What `spfvar.matrix.safety` sums up: variant, race, verdict, property."""
+    return result.case.variant, result.case.race_name, result.verdict.verdict, result.verdict.property
 
 
 def exit_code(results: Sequence[Checked]) -> int:

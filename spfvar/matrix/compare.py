@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from spfvar.automata.extract import StrategyError
+from spfvar.comparison.depends import with_dependences
 from spfvar.comparison.stats import compare_to, summarise, summarise_events
+from spfvar.comparison.verdicts import DRAWS, SEEDS
 from spfvar.errors import InputError
 from spfvar.matrix.plan import Plan
 from spfvar.matrix.run import prepare, run_plan
@@ -77,11 +79,19 @@ def evaluate(plan: Plan, samples: Samples, problems: Sequence[Problem] = ()) -> 
         reasons = "; ".join(dict.fromkeys(failure.message for failure in samples.failures))
         why = f"could not be run: {reasons}" if reasons else "has no samples"
         raise InputError(f"the baseline {plan.baseline} {why}")
+    rule = SEEDS if plan.ensemble is None else DRAWS
+    comparisons = compare_to(samples.values, plan.baseline, thresholds=plan.thresholds, rule=rule)
+    if plan.ensemble is not None:
+        draws = {int(seed): plan.ensemble.of_seed(int(seed)) for seed in samples.values["seed"].unique()}
+        factors = {seed: plan.ensemble.factors[draw] for seed, draw in draws.items()}
+        comparisons = with_dependences(
+            comparisons, samples.values, plan.baseline, plan.ensemble.figures, factors
+        )
     return Comparison(
         plan,
         samples,
-        summarise(samples.values),
-        compare_to(samples.values, plan.baseline, thresholds=plan.thresholds),
+        summarise(samples.values, rule=rule),
+        comparisons,
         summarise_events(samples.events, samples.values),
         tuple(problems),
     )

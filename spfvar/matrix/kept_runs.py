@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Final
 
-from spfvar.matrix.keys import machine_key, program_key, run_key
+from spfvar.matrix.keys import machine_keys, program_key, run_key
 from spfvar.matrix.plan import CellSpec, Plan
 from spfvar.simulate.runner import Result
 from spfvar.store.database import Store
@@ -26,7 +26,7 @@ class KeptRuns:
         self._plan = plan
         # Now: who edits a text while this runs must not get the old one's results.
         self._programs = {id(cell): program_key(cell) for cell in plan.cells} if store is not None else {}
-        self._machine = machine_key(plan) if store is not None else ""
+        self._machines = machine_keys(plan) if store is not None else []
 
     def all_of(self, cell: CellSpec) -> list[Result] | None:
         """The runs with every seed of a shipped design's cell, if all of them were kept."""
@@ -55,13 +55,14 @@ class KeptRuns:
         """A program's run with one of the plan's seeds."""
         if self._store is None:
             return None
-        found = self._store.get(run_key(self._machine, cell, program, index), counts)
+        found = self._store.get(run_key(self._machines[index], cell, program, index), counts)
         return None if found is None else Result(**found)
 
     def keep(self, cell: CellSpec, program: str, index: int, result: Result) -> None:
         """Keep it."""
         if self._store is not None:
-            self._store.put(run_key(self._machine, cell, program, index), RUN, _label(cell), asdict(result))
+            key = run_key(self._machines[index], cell, program, index)
+            self._store.put(key, RUN, _label(cell), asdict(result))
 
 
 def _label(cell: CellSpec) -> str:

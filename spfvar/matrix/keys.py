@@ -152,11 +152,16 @@ def program_key(cell: CellSpec) -> str:
     return key_of("program", code_digest(), text, repr(cell.load))
 
 
-def machine_key(plan: Plan) -> str:
-    """Of the machine that a plan's cells run on, and of the first of its seeds."""
-    return key_of("machine", plan.profile.model_dump(mode="json"), plan.seed)
+def machine_keys(plan: Plan) -> list[str]:
+    """Of the machine that a plan's cells run on, and of the first of its seeds; an entry for each seed."""
+    if plan.ensemble is None:
+        return [key_of("machine", plan.profile.model_dump(mode="json"), plan.seed)] * plan.seeds
+    tables = [
+        key_of("machine", profile.model_dump(mode="json"), plan.seed) for profile in plan.profile.drawn()
+    ]
+    return [tables[plan.ensemble.of_seed(plan.seed + index)] for index in range(plan.seeds)]
 
 
 def run_key(machine: str, cell: CellSpec, program: str, index: int) -> str:
-    """Of one run of a program: on a machine (`machine_key`), with that one of the plan's seeds."""
+    """Of one run of a program: on that machine of `machine_keys`, with that one of the plan's seeds."""
     return key_of("run", code_digest(), program, machine, [index, cell.load.scenario, cell.load.threads])

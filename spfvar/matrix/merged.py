@@ -173,6 +173,8 @@ def _both(a_name: str, a: Source, b_name: str, run: Run, baseline: str | None) -
         f"another text of hardware profile {a.hardware}",
         "runs on the same",
     )
+    expected = "both with --seeds, or both with --draws of one profile"
+    same(a.ensemble, b.ensemble, "other draws of the machine's figures, or none,", expected)
     for name in (name for name in a.hashes if name in b.hashes):
         one, other = ((s.hashes[name], s.scenarios[name]) for s in (a, b))
         same(one, other, f"another text of scenario {name}", "the same, or another name")
@@ -192,6 +194,7 @@ def _both(a_name: str, a: Source, b_name: str, run: Run, baseline: str | None) -
         digests={**a.digests, **b.digests},
         scenarios={**a.scenarios, **b.scenarios},
         hashes={**a.hashes, **b.hashes},
+        safety={**b.safety, **a.safety},
         remarks=_union(_union(a.remarks, b.remarks), [MIXED] if len(code) > 1 else []),
     )
 

@@ -15,7 +15,7 @@ from spfvar.matrix.catalogue import Catalogue
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.todos import draft_remarks
 from spfvar.plugins.variant import Variant
-from spfvar.scenario.hardware import Profile
+from spfvar.scenario.hardware import Draws, Profile
 from spfvar.scenario.load import Load, make_load, scenario_hash
 from spfvar.scenario.schema import MAX_THREADS, Scenario, Unit
 from spfvar.structs.lines import Memory
@@ -24,6 +24,8 @@ from spfvar.units import format_duration, format_size
 Value = int | float | str
 DEFAULT_HARDWARE = "skylake-2s56c"
 MAX_SEEDS = 1000
+#: Runs of a cell by default: with draws of the machine's figures, or where there are none with seeds.
+DEFAULT_DRAWS, DEFAULT_SEEDS = 8, 6
 #: Frames hold seeds in 64 bits, with room for `MAX_SEEDS` behind the first.
 MAX_SEED = (1 << 63) - 1 - MAX_SEEDS
 
@@ -47,7 +49,8 @@ class Plan:
     """Everything a comparison runs; the cells are ordered scenario, axes, variant.
 
     ``uneven``: the seeds of each cell, where they are not ``seed`` and those that follow, ``seeds`` in all,
-    for every one.  ``version`` and ``model`` are those of spfvar where the cells are run.
+    for every one.  ``ensemble``: the profile's, if each seed is run with a draw of its figures.
+    ``version`` and ``model`` are those of spfvar where the cells are run.
     """
 
     cells: tuple[CellSpec, ...]
@@ -61,6 +64,7 @@ class Plan:
     seed: int
     notes: tuple[str, ...] = ()
     uneven: tuple[tuple[int, ...], ...] = ()
+    ensemble: Draws | None = None
     version: str = spfvar.__version__
     model: str = spfvar.MODEL_VERSION
 
@@ -80,6 +84,8 @@ class Plan:
             "baseline": self.baseline,
             "seeds": self.uneven or [self.seed, self.seeds],
         }
+        if self.ensemble is not None:
+            content["ensemble"] = self.ensemble.model_dump(mode="json")
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -94,14 +100,17 @@ def make_plan(
     hardware: str = DEFAULT_HARDWARE,
     baseline: str | None = None,
     settings: Mapping[str, Sequence[str]] | None = None,
-    seeds: int = 6,
+    seeds: int = DEFAULT_SEEDS,
     seed: int = 1,
     every: bool = False,
+    draws: int = 0,
 ) -> Plan:
     """Resolve names and axes.  Raises InputError for anything that makes no sense.
 
     No ``variants`` means all; no ``patterns`` means the default matrix of the scenarios that are part of a
     comparison by default, or with ``every`` of all.  ``settings`` gives axes the values to run, as text.
+    With ``draws`` each cell is run with so many draws of the machine's figures, a seed each, instead of with
+    ``seeds``.
     """
     if not 1 <= seeds <= MAX_SEEDS:
         raise InputError(f"{seeds} seeds", key="--seeds", expected=f"1 to {MAX_SEEDS}")
@@ -109,6 +118,7 @@ def make_plan(
         raise InputError(f"the first seed is {seed}", key="--seed", expected=f"0 or more, at most {MAX_SEED}")
     hardware = profiles.select([hardware])[0]
     profile = profiles[hardware]
+    ensemble = _ensemble(profile, hardware, draws) if draws else None
     chosen = [registry[name] for name in dict.fromkeys(variants or registry.variants)]
     base = baseline or _default_baseline(chosen, registry)
     if not registry.has_variant(base):
@@ -126,9 +136,36 @@ def make_plan(
     return Plan(
         cells, tuple(chosen), base, hardware, profile,
         {name: scenarios[name] for name in names},
-        {name: scenario_hash(scenarios[name]) for name in names}, seeds, seed,
+        {name: scenario_hash(scenarios[name]) for name in names}, draws or seeds, seed,
         (*notes_on({name: scenarios[name] for name in names}, chosen, cells), *draft_remarks(chosen)),
+        ensemble=ensemble,
     )  # fmt: skip
+
+
+def runs_of_a_cell(
+    profiles: Catalogue[Profile], hardware: str, seeds: int | None, draws: int | None
+) -> tuple[int, int]:
+    """Seeds and draws of `make_plan`, of which the user gave one or none.
+
+    Draws are the default, with a machine that has them.  Raises InputError for both.
+    """
+    if draws and seeds is not None:
+        raise InputError("--seeds and --draws", expected="one of them: each draw has a seed of its own")
+    if seeds is not None or draws == 0:
+        return DEFAULT_SEEDS if seeds is None else seeds, 0
+    ensemble = profiles[profiles.select([hardware])[0]].draws
+    if draws is None:
+        draws = 0 if ensemble is None else min(DEFAULT_DRAWS, len(ensemble.factors))
+    return DEFAULT_SEEDS, draws
+
+
+def _ensemble(profile: Profile, hardware: str, draws: int) -> Draws:
+    if profile.draws is None:
+        raise InputError(f"{hardware} has no draws of its figures", key="--draws", expected="--seeds instead")
+    there = len(profile.draws.factors)
+    if not 1 <= draws <= there:
+        raise InputError(f"{draws} draws", key="--draws", expected=f"1 to {there}, as {hardware} has")
+    return profile.draws
 
 
 def place_load(name: str, scenario: Scenario, point: Mapping[str, Value]) -> tuple[Load, dict[str, Value]]:

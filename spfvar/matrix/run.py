@@ -14,6 +14,7 @@ from spfvar.matrix.kept_runs import KeptRuns
 from spfvar.matrix.plan import CellSpec, Plan
 from spfvar.matrix.samples import Failure, Sample, Samples, gather, place_of
 from spfvar.plugins.variant import Stack, Stacks
+from spfvar.scenario.hardware import Profile
 from spfvar.simulate.machine import check_costs
 from spfvar.simulate.runner import Result, SimulationError, seed_sequence, simulate, what_decides
 from spfvar.simulate.world import World, build_world, compute_times, extract_programs
@@ -30,7 +31,7 @@ def run_plan(
     stacks: Stacks | None = None,
     store: Store | None = None,
 ) -> Samples:
-    """Run every cell with every seed.
+    """Run every cell with every seed, on a draw of the machine each if the plan has draws.
 
     ``jobs`` threads (default: the CPUs that the process may use) run cells side by side, without the GIL
     in the simulator; the result does not depend on them.  Variants whose programs are the same in a load
@@ -87,6 +88,7 @@ class _Runner:
         self.plan = plan
         self.kept = kept
         self.stop = Event()
+        self._drawn = plan.profile.drawn() if plan.ensemble is not None else ()
         self._stacks = stacks
         self._lock = Lock()
         self._first: dict[str, int] = {}
@@ -130,9 +132,14 @@ class _Runner:
         found = self.kept.one(cell, program, index)
         if found is None:
             seeds = seed_sequence(self.plan.seed, index, cell.load.scenario, cell.load.threads)
-            found = simulate(world, cell.variant, self.plan.profile, seeds)
+            found = simulate(world, cell.variant, self._profile(index), seeds)
             self.kept.keep(cell, program, index, found)
         return found
+
+    def _profile(self, index: int) -> Profile:
+        """The machine of the plan's so-manieth seed."""
+        draws = self.plan.ensemble
+        return self.plan.profile if draws is None else self._drawn[draws.of_seed(self.plan.seed + index)]
 
 
 def _samples(

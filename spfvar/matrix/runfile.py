@@ -62,7 +62,8 @@ def _lines(run: Run) -> Iterator[dict[str, Any]]:
         "code": source.code, "hardware": plan.hardware, "baseline": plan.baseline,
         "seeds": source.draws, "commands": source.commands, "remarks": source.remarks,
     }  # fmt: skip
-    yield {"kind": "profile", "profile": plan.profile.model_dump(mode="json", exclude_defaults=True)}
+    profile = {"kind": "profile", "profile": plan.profile.model_dump(mode="json", exclude_defaults=True)}
+    yield profile | ({} if plan.ensemble is None else {"draws": plan.ensemble.model_dump(mode="json")})
     for name, scenario in plan.scenarios.items():
         content = scenario.model_dump(mode="json", exclude_defaults=True)
         yield {"kind": "scenario", "name": name, "hash": plan.scenario_hashes[name], "scenario": content}
@@ -72,7 +73,7 @@ def _lines(run: Run) -> Iterator[dict[str, Any]]:
             "source": variant.source, "origin": variant.origin, "replaces": variant.replaces,
             "digest": source.digests[variant.name],
             "events": [{"name": e.name, "role": e.role, "doc": e.doc} for e in variant.events],
-            "rivals": variant.rivals,
+            "rivals": variant.rivals, "safety": source.safety.get(variant.name, ""),
         }  # fmt: skip
     found = by_cell(run.samples)
     for cell in plan.cells:
@@ -135,6 +136,7 @@ class _Reader:
         scenarios: dict[str, ScenarioLine] = {}
         variants: dict[str, Variant] = {}
         digests: dict[str, str] = {}
+        safety: dict[str, str] = {}
         cells: dict[Place, Result] = {}
         while not isinstance(line := self._line(), EndLine):
             match line:
@@ -144,6 +146,7 @@ class _Reader:
                     scenarios[line.name] = line
                 case VariantLine() if line.name not in variants:
                     variants[line.name], digests[line.name] = self._variant(line), line.digest
+                    safety |= {line.name: line.safety} if line.safety else {}
                 case CellLine():
                     cell, found = self._cell(line, header, variants, scenarios)
                     if place_of(cell) in cells:
@@ -170,6 +173,8 @@ class _Reader:
             scenarios={name: one.scenario for name, one in scenarios.items()},
             hashes={name: one.hash for name, one in scenarios.items()},
             remarks=tuple(header.remarks),
+            ensemble=profile.draws,
+            safety=safety,
         )
         return assemble(source, cells.values())
 

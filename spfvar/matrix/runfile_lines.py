@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 from spfvar.comparison.metrics import LARGEST, METRICS
 from spfvar.errors import InputError, unknown
 from spfvar.matrix.plan import MAX_SEED, MAX_SEEDS
-from spfvar.scenario.hardware import Profile
+from spfvar.scenario.hardware import Draws, Profile
 from spfvar.scenario.schema import Scenario
 
 KIND = "spfvar-run"
@@ -50,10 +50,11 @@ class HeaderLine(Line):
 
 
 class ProfileLine(Line):
-    """The hardware profile."""
+    """The hardware profile; ``draws``: those of its figures that the seeds were run with, if they were."""
 
     kind: Literal["profile"]
     profile: Profile
+    draws: Draws | None = None
 
 
 class ScenarioLine(Line):
@@ -76,7 +77,7 @@ class EventField(BaseModel):
 
 
 class VariantLine(Line):
-    """A variant; ``digest`` stands for the text of its patches."""
+    """A variant; ``digest`` stands for the text of its patches, ``safety`` says what was known of it."""
 
     kind: Literal["variant"]
     name: str
@@ -88,6 +89,7 @@ class VariantLine(Line):
     digest: str
     events: list[EventField]
     rivals: list[str]
+    safety: str = ""
 
 
 class CellLine(Line):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from spfvar.matrix.plan import CellSpec, Plan, notes_on
 from spfvar.matrix.samples import Failure, Sample, Samples, gather, place_of
 from spfvar.plugins.todos import draft_remarks
 from spfvar.plugins.variant import CORE, Variant
-from spfvar.scenario.hardware import Profile
+from spfvar.scenario.hardware import Draws, Profile
 from spfvar.scenario.schema import Scenario
 
 #: Packages whose text decides what a run gives.
@@ -30,7 +30,8 @@ class Source:
     ``draws``: seeds as (first, how many); those of one entry were drawn together, from its first.
     ``commands``: the command lines that give the samples, without ``spfvar``.  ``code`` stands for the text
     of the model, with an entry for each state of it; ``digests`` for that of the variants' patches, by
-    variant; ``hashes`` for the scenarios.  ``remarks`` are for the reader of every report.
+    variant; ``hashes`` for the scenarios.  ``remarks`` are for the reader of every report.  ``ensemble``: the
+    machine's, if each seed was run with a draw of its figures.  ``safety``: what was known of variants'.
     """
 
     version: str
@@ -46,6 +47,8 @@ class Source:
     scenarios: Mapping[str, Scenario]
     hashes: Mapping[str, str]
     remarks: tuple[str, ...] = ()
+    ensemble: Draws | None = None
+    safety: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ def run_of(plan: Plan, samples: Samples, command: Sequence[str]) -> Run:
         digests={variant.name: digest_of(variant) for variant in plan.variants},
         scenarios=plan.scenarios,
         hashes=plan.scenario_hashes,
+        ensemble=plan.ensemble,
         remarks=draft_remarks(plan.variants),
     )
     return Run(plan, samples, source)
@@ -101,6 +105,7 @@ def assemble(source: Source, results: Iterable[Result]) -> Run:
             *([] if even else [_seeds_note(seeds, every)]),
         ),
         uneven=() if even else tuple(seeds),
+        ensemble=source.ensemble,
         version=source.version,
         model=source.model,
     )

@@ -19,6 +19,7 @@ from spfvar.mm.vmf import Mapping
 from spfvar.mm.writers import link_in_file, load_vm_file, over_range, unmap_region
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps, again, loop
+from spfvar.ops.orders import smp_mb
 from spfvar.ops.paging import (
     alloc_page,
     fill_page,
@@ -212,7 +213,7 @@ class Fork:
         if not (yield load_ref_nonnull(at(o.vma, o.VM_ANON_VMA), o.anon_vma)):
             return
         if mapping.pinned:
-            yield add(WRITE_PROTECT_SEQ, 1, "raw_write_seqcount_begin")
+            yield from self.write_protect_begin()
             yield set_null(o.page)
         yield from over_range()
         yield loop("copy_pmd_range")
@@ -229,6 +230,15 @@ class Fork:
             yield add(WRITE_PROTECT_SEQ, 1, "raw_write_seqcount_end")
             if not (yield is_null(o.page)):
                 yield free_page()
+
+    def write_protect_begin(self) -> Steps:
+        """The count has to be odd for who pins before its pages are looked at for pins.
+
+        The kernel has no barrier for that: on x86 it is in the instruction by which the table is locked next,
+        but spin_lock() alone is none (6.1, 6.12; docs/weak-memory.md).
+        """
+        yield add(WRITE_PROTECT_SEQ, 1, "raw_write_seqcount_begin")
+        yield smp_mb().untimed()
 
     def _copy_ptes(self, mapping: Mapping) -> Steps:
         yield loop("copy_pte_range")

@@ -21,6 +21,7 @@ from spfvar.mm.unmap_unlock import pte_unmap_unlock
 from spfvar.mm.vmf import FORCE, TRIED, UNSHARE, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.orders import smp_mb, smp_mb__after_atomic, smp_rmb
 from spfvar.ops.paging import pmd_same, read_pmd, read_pte, vm_normal_page
 from spfvar.ops.pinning import (
     dma,
@@ -120,13 +121,25 @@ class GetUserPages:
         pte = yield read_pte(True)
         if pte == "none" or (vmf.write and pte == "write-protected"):
             return False
-        if (yield vm_normal_page()) != "anonymous" or (yield try_grab_folio()) == "zero":
+        if (yield vm_normal_page()) != "anonymous" or (yield from self.try_grab_folio()) == "zero":
             return False
         same = (yield pmd_same()) and (yield pte_same_pinned())
-        if not same or (pte == "write-protected" and not (yield page_anon_exclusive())):
+        if not same or (pte == "write-protected" and (yield from self.gup_must_unshare())):
             yield unpin_user_page(o.old_page)
             return False
         return True
+
+    def try_grab_folio(self) -> Steps:
+        """Pin the page before the entry is looked at again (v6.1; try_grab_folio_fast in 6.12)."""
+        got = yield try_grab_folio()
+        if got == "ok":
+            yield smp_mb__after_atomic()  # with that of page_try_share_anon_rmap
+        return got
+
+    def gup_must_unshare(self) -> Steps:
+        """The same of a page that is only read, without the lock of its table (mm/internal.h in 6.12)."""
+        yield smp_rmb()
+        return not (yield page_anon_exclusive())
 
     @hookimpl
     def pin_user_pages(self, vmf: VmFault) -> Steps:
@@ -193,9 +206,11 @@ class GetUserPages:
     def page_try_share_anon_rmap(self) -> Steps:
         if not (yield page_anon_exclusive()):
             return True
+        yield smp_mb().untimed()  # the entry was cleared: with that of try_grab_folio
         if (yield from folio_maybe_dma_pinned()):
             return False
         yield set_page_anon_exclusive(False)
+        yield smp_mb__after_atomic()  # before the entry is set again: with that of gup_must_unshare
         return True
 
 

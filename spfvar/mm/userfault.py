@@ -71,8 +71,9 @@ from spfvar.ops.primitives import (
     work,
 )
 
-#: Calls that have changed entries without mmap_lock for writing, and have not flushed yet.
-TLB_FLUSH_PENDING = Field(o.MM, "tlb_flush_pending")
+#: Calls that have changed entries without mmap_lock for writing, and have not flushed yet.  Its atomics and
+#: its look have no order (include/linux/mm_inline.h, 6.1, 6.12): the lock of the entries' table orders them.
+TLB_FLUSH_PENDING = Field(o.MM, "tlb_flush_pending", weak=True)
 
 #: The range that UFFDIO_MOVE is about: both pages and what lies between.
 both_start = Register("both_start")

@@ -77,13 +77,14 @@ SWAP_DATA: Final = Field(FOLIO, "swap_data", where=apart("swap device"))  # writ
 
 # anon_vma and its pages (offsets fixed)
 ANON_VMA_REFS: Final = Field(ANON_VMA_CLASS, "refcount")
-PAGE_REFS: Final = Field(PAGE, "refcount", where=member("_refcount"))
+#: PG_anon_exclusive: the page is one process's own.  Only runs that pin pages have it.
+PAGE_EXCLUSIVE: Final = Field(PAGE, "anon_exclusive", where=member("flags"), weak=True)
+#: Pins are part of it: who pins without locks, and who looks for pins, meet at no lock.
+PAGE_REFS: Final = Field(PAGE, "refcount", where=member("_refcount"), weak=PAGE_EXCLUSIVE)
 PAGE_DATA: Final = Field(PAGE, "data")  # writes that the page holds
 PAGE_ANON_VMA: Final = Field(PAGE, "mapping")
 PAGE_INDEX: Final = Field(PAGE, "index")
 PAGE_EPOCH: Final = Field(PAGE, "epoch")
-#: PG_anon_exclusive: the page is one process's own.  Only runs that pin pages have it.
-PAGE_EXCLUSIVE: Final = Field(PAGE, "anon_exclusive", where=member("flags"))
 
 # mempolicy
 POLICY_REFS: Final = Field(MEMPOLICY, "refcnt")

@@ -10,10 +10,11 @@ mistake of a text that forgot its ``yield``, and raises `NotYieldedError`.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Hashable
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Generator, Hashable
+from dataclasses import dataclass, field, fields
+from functools import lru_cache, wraps
 from operator import attrgetter
-from typing import Any, NoReturn
+from typing import Any, NoReturn, ParamSpec
 
 from spfvar.ops.places import Line, Place, Register
 
@@ -73,25 +74,28 @@ class Op:
 
     def costing(self, cost: str) -> Op:
         """The same primitive with another cost class."""
-        return replace(self, cost=cost)
+        return self.but(cost=cost)
 
     def on_typesafe_memory(self) -> Op:
         """The same primitive on an object that may be freed and recycled at any time."""
-        return replace(self, typesafe=True)
+        return self.but(typesafe=True)
 
     def untimed(self) -> Op:
         """The same primitive as bookkeeping of the model: no cache line, no time."""
-        return replace(self, cost="free", line=None)
+        return self.but(cost="free", line=None)
+
+    def but(self, **changes: Any) -> Op:
+        """The same primitive with other fields: as `dataclasses.replace`, but fast."""
+        changed = object.__new__(Op)
+        for read, write in _SLOTS:
+            write(changed, read(self))
+        for name, value in changes.items():
+            object.__setattr__(changed, name, value)
+        return changed
 
     def at_line(self, function: str, where: str) -> Op:
-        """The same primitive as a function's text yields it at a line: as `dataclasses.replace`, but fast."""
-        placed = object.__new__(Op)
-        for read, write in _SLOTS:
-            write(placed, read(self))
-        object.__setattr__(placed, "where", where)
-        if not self.function:
-            object.__setattr__(placed, "function", function)
-        return placed
+        """The same primitive as a function's text yields it at a line."""
+        return self.but(function=self.function or function, where=where)
 
     def is_again(self, before: Op) -> bool:
         """Is it, as it was yielded, what `at_line` had before?"""
@@ -104,6 +108,12 @@ class Op:
             raise NotYieldedError(f"{self.name} is compared with {other!r}, but was not yielded: {_YIELD}")
         return NotImplemented
 
+    def __hash__(self) -> int:
+        """Of what tells most primitives apart: it is asked for by the million."""
+        caller = self.caller
+        called = caller and (caller.where, caller.function)
+        return hash((self.name, self.imm, self.outcomes, self.function, called))
+
     def __bool__(self) -> NoReturn:
         raise NotYieldedError(f"{self.name} is taken for its outcome, but was not yielded: {_YIELD}")
 
@@ -115,6 +125,26 @@ _content = attrgetter(*(one.name for one in fields(Op) if one.compare))
 _yielded = attrgetter(*(one.name for one in fields(Op) if one.compare and one.name != "function"))
 _SLOTS = [(vars(Op)[one.name].__get__, vars(Op)[one.name].__set__) for one in fields(Op)]
 _YIELD = "an outcome is what (yield ...) gives"
+
+
+_Arguments = ParamSpec("_Arguments")
+
+
+def primitive(make: Callable[_Arguments, Op]) -> Callable[_Arguments, Op]:
+    """A constructor that gives one op for the same arguments.
+
+    A text is run once for each of its paths, and most of the time that this takes would be for making ops.
+    """
+    known = lru_cache(maxsize=1 << 13, typed=True)(make)
+
+    @wraps(make)
+    def constructor(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Op:
+        try:
+            return known(*args, **kwargs)  # type: ignore[arg-type]
+        except TypeError:  # an argument that is not hashable, or that is wrong, which the maker tells
+            return make(*args, **kwargs)
+
+    return constructor
 
 
 @dataclass(frozen=True, slots=True)

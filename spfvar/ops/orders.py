@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from spfvar.ops import codes
-from spfvar.ops.op import Op
+from spfvar.ops.op import Op, primitive
 
 #: Of a load: none, or what it read holds for everything behind it.
 LOAD_ORDERS: Final = ("once", "acquire")
@@ -39,21 +39,25 @@ def is_fence(op: Op) -> bool:
     return op.code == codes.NOP and op.order in FENCES
 
 
+@primitive
 def smp_rmb() -> Op:
     """Loads before it come before loads behind it; on x86 without an instruction."""
     return _fence(RMB)
 
 
+@primitive
 def smp_wmb() -> Op:
     """Stores before it are seen before stores behind it; on x86 without an instruction."""
     return _fence(WMB)
 
 
+@primitive
 def smp_mb() -> Op:
     """Everything before it comes before everything behind it, for every CPU."""
     return _fence(MB, "atomic")
 
 
+@primitive
 def smp_mb__after_atomic() -> Op:
     """The same behind an atomic that orders nothing, which on x86 needs no instruction."""
     return Op(codes.NOP, "smp_mb__after_atomic()", order=MB, cost="free")

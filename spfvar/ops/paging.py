@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from spfvar.ops import codes
 from spfvar.ops import objects as o
-from spfvar.ops.op import Op
+from spfvar.ops.op import Op, primitive
 from spfvar.ops.places import Field, Line, Place, Register
 from spfvar.ops.primitives import BOOL, add, at, life, line_of
 
@@ -29,16 +29,19 @@ def _entry(code: int, name: str, mode: str, table: Register = o.table, **more: o
     )
 
 
+@primitive
 def touch(write: bool) -> Op:
     """The user's access to ``address``; outcome: does it fault?"""
     return Op(codes.TOUCH, "store" if write else "load", BOOL, dst=o.address, imm=int(write), cost="touch")
 
 
+@primitive
 def read_pmd(into: Register = o.table, key: Register = o.address) -> Op:
     """Walk down to the entry that refers to the page table; outcome: is there a table?"""
     return Op(codes.READ_PMD, "pmd", BOOL, dst=into, src=key, cost="walk")
 
 
+@primitive
 def own_set_pte(entry: Register = o.orig_pte) -> Op:
     """Enter an entry at ``address`` into the page table of this CPU.
 
@@ -48,11 +51,13 @@ def own_set_pte(entry: Register = o.orig_pte) -> Op:
     return Op(codes.OWN_SET_PTE, "set_pte_at(own table)", src=o.address, src2=entry, cost="set_pte")
 
 
+@primitive
 def pmd_same(register: Register = o.table, key: Register = o.address) -> Op:
     """Outcome: does the entry still refer to the table that was seen?  Not if none was."""
     return Op(codes.PMD_SAME, "pmd_same", BOOL, dst=register, src=key)
 
 
+@primitive
 def pmd_populate(
     register: Register = o.prealloc_pte, key: Register = o.address, origin: Register | None = None
 ) -> Op:
@@ -63,11 +68,13 @@ def pmd_populate(
     )  # fmt: skip
 
 
+@primitive
 def pmd_clear(into: Register = o.table, key: Register = o.cursor) -> Op:
     """Unlink the page table of ``key`` unless a VMA outside the call's range needs it; outcome: unlinked?"""
     return Op(codes.PMD_CLEAR, "pmd_clear", BOOL, dst=into, src=key, src2=o.range_start, src3=o.range_end)
 
 
+@primitive
 def read_pte(write: bool, key: Register = o.address, into: Register = o.orig_pte) -> Op:
     """``into = READ_ONCE(*pte)``; outcome: "none", "present" or "write-protected"."""
     return _entry(
@@ -76,16 +83,19 @@ def read_pte(write: bool, key: Register = o.address, into: Register = o.orig_pte
     )  # fmt: skip
 
 
+@primitive
 def pte_same() -> Op:
     """Outcome: does the entry still hold ``orig_pte``?"""
     return _entry(codes.PTE_SAME, "pte_same", "read", outcomes=BOOL, src2=o.orig_pte)
 
 
+@primitive
 def pte_none(key: Register = o.address, table: Register = o.table) -> Op:
     """Outcome: is the entry empty?"""
     return _entry(codes.PTE_NONE, "pte_none", "read", table=table, outcomes=BOOL, src=key)
 
 
+@primitive
 def set_pte_anon(write: bool = True) -> Op:
     """``set_pte_at`` of the fault's anonymous page with the protection that the fault saw.
 
@@ -98,6 +108,7 @@ def set_pte_anon(write: bool = True) -> Op:
     )  # fmt: skip
 
 
+@primitive
 def set_pte_of_child(key: Register, table: Register) -> Op:
     """``set_pte_at`` of a page that fork has copied, in the child's page table."""
     return _entry(
@@ -106,6 +117,7 @@ def set_pte_of_child(key: Register, table: Register) -> Op:
     )  # fmt: skip
 
 
+@primitive
 def set_pte_zero() -> Op:
     """``set_pte_at`` of the zero page, read-only."""
     return _entry(
@@ -114,6 +126,7 @@ def set_pte_zero() -> Op:
     )  # fmt: skip
 
 
+@primitive
 def set_pte_file(write: bool, key: Register = o.address, notify: bool = False) -> Op:
     """``set_pte_at`` of a page-cache folio; writable only for a write to a shared mapping.
 
@@ -127,6 +140,7 @@ def set_pte_file(write: bool, key: Register = o.address, notify: bool = False) -
     )  # fmt: skip
 
 
+@primitive
 def set_migration_pte(key: Register) -> Op:
     """``set_pte_at`` of a migration entry for the folio, where its entry was cleared."""
     return _entry(
@@ -135,6 +149,7 @@ def set_migration_pte(key: Register) -> Op:
     )  # fmt: skip
 
 
+@primitive
 def remove_migration_pte(key: Register) -> Op:
     """``set_pte_at`` of the folio over its migration entry."""
     return _entry(
@@ -143,16 +158,19 @@ def remove_migration_pte(key: Register) -> Op:
     )  # fmt: skip
 
 
+@primitive
 def pfn_swap_entry_to_page() -> Op:
     """``folio`` is the one of the migration entry ``orig_pte``, which has to be locked as long as that is."""
     return Op(codes.ENTRY_FOLIO, "pfn_swap_entry_to_page", src=o.orig_pte, dst=o.folio, cost="free")
 
 
+@primitive
 def pte_mkwrite() -> Op:
     """Make the entry writable and dirty (``wp_page_reuse``)."""
     return _entry(codes.PTE_MKWRITE, "pte_mkwrite", "rmw", cost="set_pte")
 
 
+@primitive
 def zap_ptes(even_cows: bool = True, report: bool = False) -> Op:
     """Clear the entries of ``cursor .. limit`` in one table; the caller holds the table's lock.
 
@@ -166,6 +184,7 @@ def zap_ptes(even_cows: bool = True, report: bool = False) -> Op:
     )  # fmt: skip
 
 
+@primitive
 def pte_take(key: Register = o.address, table: Register = o.table) -> Op:
     """``orig_pte = ptep_get_and_clear(...)``; outcome: was there one, present or migrating?"""
     return _entry(
@@ -174,11 +193,13 @@ def pte_take(key: Register = o.address, table: Register = o.table) -> Op:
     )  # fmt: skip
 
 
+@primitive
 def ptep_clear() -> Op:
     """Clear the entry that was found to be ``orig_pte`` (its time is part of the flush that follows)."""
     return _entry(codes.PTE_TAKE, "ptep_clear_flush", "rmw", dst=o.orig_pte, cost="free")
 
 
+@primitive
 def pte_restore(key: Register, origin: Register, table: Register = o.table, moved: bool = True) -> Op:
     """``set_pte_at(orig_pte)``: the entry as it was at the address ``origin``, or a copy of the one there."""
     return _entry(
@@ -188,6 +209,7 @@ def pte_restore(key: Register, origin: Register, table: Register = o.table, move
     )  # fmt: skip
 
 
+@primitive
 def pte_put_back(key: Register, writable: bool = True) -> Op:
     """``set_pte_at(orig_pte)`` where it was taken; not ``writable``: without the write permission."""
     how = codes.PUT_BACK if writable else codes.PUT_BACK_READ_ONLY
@@ -197,21 +219,25 @@ def pte_put_back(key: Register, writable: bool = True) -> Op:
     )  # fmt: skip
 
 
+@primitive
 def pte_wrprotect(key: Register = o.address, table: Register = o.table) -> Op:
     """``ptep_set_wrprotect``: take the write permission away."""
     return _entry(codes.PTE_WRPROTECT, "ptep_set_wrprotect", "rmw", table=table, src=key, cost="set_pte")
 
 
+@primitive
 def pmd_keep() -> Op:
     """Say that unmapping leaves page tables linked, for what is mapped there next; it does nothing else."""
     return Op(codes.PMD_KEEP, "page tables stay", cost="free")
 
 
+@primitive
 def pmd_take(key: Register, into: Register = o.table, name: str = "pmdp_get_and_clear") -> Op:
     """``pmdp_get_and_clear``: unlink the table of ``key``; outcome: was there one?"""
     return Op(codes.PMD_TAKE, name, BOOL, dst=into, src=key)
 
 
+@primitive
 def change_ptes() -> Op:
     """Apply ``vm_page_prot`` to the present entries of ``cursor .. limit`` in one table."""
     return _entry(
@@ -220,11 +246,13 @@ def change_ptes() -> Op:
     )  # fmt: skip
 
 
+@primitive
 def next_table(cursor: Register = o.cursor) -> Op:
     """Move ``cursor`` to the next page table; outcome: is it still below ``limit``?"""
     return Op(codes.NEXT_TABLE, "pmd_addr_end", BOOL, dst=cursor, src=o.limit, cost="free")
 
 
+@primitive
 def fresh_range(folio_offset: Register | None = None) -> Op:
     """Not a kernel step: the program goes on to a part of a huge mapping it has not touched yet.
 
@@ -239,6 +267,7 @@ def fresh_range(folio_offset: Register | None = None) -> Op:
 # --- page cache ----------------------------------------------------------------------------------
 
 
+@primitive
 def filemap_get_folio(key: Register = o.address) -> Op:
     """Look the page up in the page cache and take a reference; outcome: found?
 
@@ -250,22 +279,26 @@ def filemap_get_folio(key: Register = o.address) -> Op:
     )  # fmt: skip
 
 
+@primitive
 def folio_get(register: Register = o.folio) -> Op:
     """Take another reference to a folio."""
     return add(at(register, o.REFCOUNT), 1, "folio_get")
 
 
+@primitive
 def page_remove_rmap(register: Register = o.folio) -> Op:
     """Unmap a folio, or an anonymous page: its map count, an atomic on its line."""
     count = o.REFCOUNT if register.cls is o.FOLIO else o.PAGE_REFS
     return Op(codes.NOP, "page_remove_rmap", line=Line(register, count, "rmw"), cost="file_rmap")
 
 
+@primitive
 def folio_put(register: Register = o.folio) -> Op:
     """Drop a reference to a folio."""
     return add(at(register, o.REFCOUNT), -1, "folio_put")
 
 
+@primitive
 def filemap_create_folio(key: Register = o.address) -> Op:
     """Add a new, locked, not yet uptodate folio to the page cache; outcome: were we the first?
 
@@ -278,11 +311,13 @@ def filemap_create_folio(key: Register = o.address) -> Op:
     )  # fmt: skip
 
 
+@primitive
 def page_add_file_rmap() -> Op:
     """The folio's map count, an atomic on the folio's line."""
     return Op(codes.NOP, "page_add_file_rmap", line=Line(o.folio, o.REFCOUNT, "rmw"), cost="file_rmap")
 
 
+@primitive
 def filemap_remove_folio(register: Register = o.folio) -> Op:
     """Take the folio out of the page cache (``delete_from_page_cache``)."""
     place = at(register, o.CACHED)
@@ -291,6 +326,7 @@ def filemap_remove_folio(register: Register = o.folio) -> Op:
     )
 
 
+@primitive
 def remove_mapping(register: Register = o.folio) -> Op:
     """Free the folio if only the caller refers to it (folio_ref_freeze in __remove_mapping); outcome: freed?
 
@@ -303,6 +339,7 @@ def remove_mapping(register: Register = o.folio) -> Op:
     )
 
 
+@primitive
 def inside_i_size(key: Register = o.address) -> Op:
     """Outcome: does ``i_size`` cover the page?  A plain load; a run that truncates nothing does without."""
     return Op(
@@ -311,6 +348,7 @@ def inside_i_size(key: Register = o.address) -> Op:
     )  # fmt: skip
 
 
+@primitive
 def fault_around_window(pages: int) -> Op:
     """Set ``cursor .. limit`` to the fault-around window, inside the VMA and the page table."""
     return Op(
@@ -319,6 +357,7 @@ def fault_around_window(pages: int) -> Op:
     )  # fmt: skip
 
 
+@primitive
 def next_uptodate_folio() -> Op:
     """The next folio of ``cursor .. limit`` that map_pages accepts, referenced and locked.
 
@@ -331,6 +370,7 @@ def next_uptodate_folio() -> Op:
     )  # fmt: skip
 
 
+@primitive
 def swap_cache_get_folio() -> Op:
     """Look ``address`` up in the swap cache and take a reference; outcome: found?
 
@@ -342,6 +382,7 @@ def swap_cache_get_folio() -> Op:
     )  # fmt: skip
 
 
+@primitive
 def add_to_swap_cache() -> Op:
     """Add a new, locked, not yet uptodate folio to the swap cache; outcome: were we the first?
 
@@ -354,6 +395,7 @@ def add_to_swap_cache() -> Op:
     )  # fmt: skip
 
 
+@primitive
 def delete_from_swap_cache() -> Op:
     """Take the folio out of the swap cache."""
     place = at(o.folio, o.CACHED)
@@ -365,6 +407,7 @@ def delete_from_swap_cache() -> Op:
 # --- anonymous pages and reverse maps ------------------------------------------------------------
 
 
+@primitive
 def alloc_page(register: Register = o.page) -> Op:
     """A new anonymous page with one reference (``alloc_page_vma``)."""
     return Op(codes.PAGE_ALLOC, "alloc_page", dst=register, cost="alloc_page")
@@ -374,6 +417,7 @@ def _on_page(code: int, name: str, register: Register, field: Field, cost: str, 
     return Op(code, name, place=Place(register, field), cost=cost, **more)  # type: ignore[arg-type]
 
 
+@primitive
 def fill_page(cost: str, key: Register = o.address) -> Op:
     """Fill the new page for ``key``: zero it, or copy what ``orig_pte`` or the folio holds."""
     if cost == "zero_page":
@@ -381,26 +425,31 @@ def fill_page(cost: str, key: Register = o.address) -> Op:
     return _on_page(codes.PAGE_COPY, cost, o.page, o.PAGE_DATA, cost, src=o.orig_pte, dst=key)
 
 
+@primitive
 def free_page(register: Register = o.page) -> Op:
     """Drop the reference of a page that was not mapped."""
     return _on_page(codes.PAGE_PUT, "free_page", register, o.PAGE_REFS, "free_page", imm=1)
 
 
+@primitive
 def get_page(register: Register) -> Op:
     """Take a reference to an anonymous page."""
     return _on_page(codes.PAGE_GET, "get_page", register, o.PAGE_REFS, "atomic")
 
 
+@primitive
 def put_page(register: Register) -> Op:
     """Drop a reference to an anonymous page; the last one frees it, which no TLB may still hold."""
     return _on_page(codes.PAGE_PUT, "put_page", register, o.PAGE_REFS, "free", imm=1)
 
 
+@primitive
 def free_gathered_pages() -> Op:
     """Free the pages that ``zap_pte_range`` gathered (their time is part of the zap's)."""
     return Op(codes.PAGES_PUT, "free_pages_and_swap_cache", src=o.gathered_pages, cost="free")
 
 
+@primitive
 def page_add_new_anon_rmap() -> Op:
     """The new page learns its anon_vma and its index, from the VMA's fields in registers."""
     return _on_page(
@@ -409,6 +458,7 @@ def page_add_new_anon_rmap() -> Op:
     )  # fmt: skip
 
 
+@primitive
 def vm_normal_page() -> Op:
     """What ``orig_pte`` maps: "zero page", "anonymous" (then in ``old_page``) or "file" (in ``folio``)."""
     return Op(
@@ -417,11 +467,13 @@ def vm_normal_page() -> Op:
     )  # fmt: skip
 
 
+@primitive
 def page_exclusive() -> Op:
     """Outcome: is ``old_page`` mapped here only?"""
     return _on_page(codes.EQUALS, "PageAnonExclusive", o.old_page, o.PAGE_REFS, "free", imm=1, outcomes=BOOL)
 
 
+@primitive
 def rmap_walk_next(file: Register, folio: Register = o.folio, onwards: bool = False) -> Op:
     """The next VMA in the file's interval tree that maps the folio; outcome: is there one?
 

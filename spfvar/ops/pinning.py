@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from spfvar.ops import codes
 from spfvar.ops import objects as o
-from spfvar.ops.op import Op
+from spfvar.ops.op import Op, primitive
 from spfvar.ops.places import Line, Place, Register
 from spfvar.ops.primitives import BOOL, NULL, at, equals, life, load, store, test_register
 
 # --- pinned pages --------------------------------------------------------------------------------
 
 
+@primitive
 def try_grab_folio(register: Register = o.old_page) -> Op:
     """Pin a page, which may have been freed since somebody saw it mapped; outcome: "ok" or "zero"."""
     place = at(register, o.PAGE_REFS)
@@ -24,32 +25,38 @@ def try_grab_folio(register: Register = o.old_page) -> Op:
     )  # fmt: skip
 
 
+@primitive
 def unpin_user_page(register: Register) -> Op:
     """Drop a pin; the last reference frees the page, which then no TLB may hold."""
     place = at(register, o.PAGE_REFS)
     return Op(codes.PAGE_PUT, "unpin_user_page", place=place, imm=codes.PIN_BIAS, cost="atomic")
 
 
+@primitive
 def load_pins(register: Register = o.old_page) -> Op:
     """The page's reference count, pins and all, for `is_pinned`."""
     return load(at(register, o.PAGE_REFS), o.scratch)
 
 
+@primitive
 def is_pinned() -> Op:
     """Outcome: were there pins in the count that was loaded?"""
     return test_register(o.scratch, -codes.PIN_BIAS, "folio_maybe_dma_pinned")
 
 
+@primitive
 def page_anon_exclusive(register: Register = o.old_page) -> Op:
     """Outcome: is the page one process's own?"""
     return equals(at(register, o.PAGE_EXCLUSIVE), 1, "PageAnonExclusive")
 
 
+@primitive
 def set_page_anon_exclusive(exclusive: bool, register: Register = o.old_page) -> Op:
     """The page is one process's own, or may be shared from now on."""
     return store(at(register, o.PAGE_EXCLUSIVE), int(exclusive))
 
 
+@primitive
 def pte_same_pinned() -> Op:
     """Outcome: does the entry still hold ``orig_pte``, whose page is pinned?
 
@@ -62,6 +69,7 @@ def pte_same_pinned() -> Op:
     )  # fmt: skip
 
 
+@primitive
 def dma(write: bool, register: Register = o.pinned_page, name: str = "") -> Op:
     """A device writes to a pinned page, or reads what the process wrote to it."""
     name = name or ("DMA to the page" if write else "DMA from the page")

@@ -1,5 +1,7 @@
 """Where a primitive acts: object classes, their fields, a thread's registers, cache lines.
 
+What is hashed is what almost always tells two of a kind apart: extraction hashes them by the million.
+
 A *field* belongs to a class of objects (mm, vma, page table, ...) and is declared by whoever needs
 it; a run lays out only the fields that its automata mention.  A *register* is private to a thread
 and holds either a number or a reference to an object.  A *place* is a field of the object that a
@@ -22,6 +24,9 @@ class ObjectClass:
     name: str
     lifetime: bool = True
     struct: str = ""
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ class Field:
     allocation leaves as the freed object had them (SLAB_TYPESAFE_BY_RCU with a constructor).
     ``sequence``: it is a sequence count, odd inside a write section: at rest every one in use is even (P14).
     ``weak``: it is read or written without a lock that orders it, so that under ``--memory lkmm`` a load may
-    see an older store.
+    see an older store; a field of the same class: only where texts look at that one, too.
     """
 
     cls: ObjectClass
@@ -80,7 +85,7 @@ class Field:
     initial: int = 0
     kept: bool = False
     sequence: bool = False
-    weak: bool = False
+    weak: bool | Field = False
 
     def __post_init__(self) -> None:
         if self.weak and self.width != 1:
@@ -89,6 +94,9 @@ class Field:
             raise TypeError(
                 f"{self} is no sequence count: that is one word of an object that is freed, even at the start"
             )
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
     def __str__(self) -> str:
         return f"{self.cls.name}->{self.name}"
@@ -106,6 +114,9 @@ class Register:
     name: str
     cls: ObjectClass | None = None
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -117,6 +128,9 @@ class Place:
     def __post_init__(self) -> None:
         if self.register.cls != self.field.cls:
             raise TypeError(f"{self.field} cannot be reached through register {self.register.name}")
+
+    def __hash__(self) -> int:
+        return hash((self.register.name, self.field.name))
 
     def __str__(self) -> str:
         return f"{self.register.name}->{self.field.name}"

@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import Final
 
 from spfvar.ops import codes
-from spfvar.ops.op import Op
+from spfvar.ops.op import Op, primitive
 
 #: How the name of such a step begins: in outlines, traces and reports.
 TODO: Final = "TODO: "
 
 
+@primitive
 def todo(what: str, *outcomes: object) -> Op:
     """A step of a draft that nobody has written: ``what`` is to be done there.
 

@@ -34,7 +34,7 @@ def constructors() -> dict[str, Callable[..., Op]]:
     first = "spfvar.ops.primitives"
 
     def place(item: tuple[str, Callable[..., Op]]) -> tuple[bool, str, int]:
-        module, code = item[1].__module__, item[1].__code__
+        module, code = item[1].__module__, inspect.unwrap(item[1]).__code__
         return module != first, module, code.co_firstlineno
 
     return dict(sorted(found.items(), key=place))
@@ -64,6 +64,6 @@ def _arguments(constructor: Callable[..., Op], cls: ObjectClass) -> list[Any]:
 def section_of(constructor: Callable[..., Op]) -> str:
     """The heading, a comment between rules, that stands above a constructor in its file."""
     lines = inspect.getsource(inspect.getmodule(constructor) or constructor).splitlines()
-    above = "\n".join(lines[: constructor.__code__.co_firstlineno])
+    above = "\n".join(lines[: inspect.unwrap(constructor).__code__.co_firstlineno])
     headings = re.findall(r"^# --- (.+?) -+$", above, re.MULTILINE)
     return headings[-1] if headings else constructor.__module__

@@ -9,8 +9,15 @@ from spfvar.plugins.registry import Problem, Registry
 
 
 def compared(registry: Registry, every: bool = False) -> list[str]:
-    """The variants of a comparison that names none: those compared by default, or ``every`` one."""
-    return [name for name, variant in registry.variants.items() if every or variant.compared]
+    """The variants of a comparison that names none: those compared by default, or ``every`` one.
+
+    Stacks that begin with the same patch stand together, the smaller first, as the patches of a series do.
+    """
+    stacks = {
+        name: variant.patches for name, variant in registry.variants.items() if every or variant.compared
+    }
+    begins = list(dict.fromkeys(patches[:1] for patches in stacks.values()))
+    return sorted(stacks, key=lambda name: (begins.index(stacks[name][:1]), len(stacks[name])))
 
 
 def usable(registry: Registry, names: Sequence[str]) -> list[str]:

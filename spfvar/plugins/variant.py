@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -243,7 +244,8 @@ class Stack:
         self._parameters = {
             name: tuple(inspect.signature(spec).parameters) for name, spec in hookspecs.HOOKS.items()
         }
-        self._extractor = Extractor(self._resolve)
+        self._extractor = Extractor(self._resolve, self._origin)
+        self._origins: dict[str, tuple[type, ...] | None] = {}
         self._lock = Lock()
         self._cut: CutOffError | None = None
 
@@ -256,6 +258,18 @@ class Stack:
         if steps is None:
             raise StrategyError(f"no patch of {self.variant.name} implements {name}")
         return steps  # type: ignore[no-any-return]
+
+    def _origin(self, call: Call) -> Hashable:
+        """What decides a call's text: for a function itself, for a hook point the patches that implement it.
+
+        None if they are not all of the package: what a plugin's text depends on, nobody knows.
+        """
+        if not isinstance(call.target, str):
+            return () if _is_of_package(call.target) else None
+        if call.target not in self._origins:
+            patches = self.patches_of(call.target)
+            self._origins[call.target] = patches if all(map(_is_of_package, patches)) else None
+        return self._origins[call.target]
 
     def automaton(
         self, name: str, text: Any, callers: bool = False, keep: bool = True, chains: bool = False,
@@ -339,6 +353,13 @@ class Stack:
     def texts(self) -> list[Op]:
         """The primitives of the texts that automata so far are made of, each at the line that yields it."""
         return list(self._extractor.texts())
+
+
+def _is_of_package(made: Any) -> bool:
+    """Is a class or function one of the package's modules, and not made while they run?"""
+    module = getattr(made, "__module__", "")
+    name = getattr(made, "__qualname__", "")
+    return module.startswith("spfvar.") and getattr(sys.modules.get(module), name, None) is made
 
 
 #: The stacks of variants by name, or why one could not be built.

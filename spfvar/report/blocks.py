@@ -14,7 +14,8 @@ PANEL_COLUMNS = 4
 class Cell:
     """One entry of a table; an empty text is left out.
 
-    ``spread`` is the half-interval ("±2%"), ``notes`` are footnote marks ("a,b").
+    ``spread`` is the half-interval ("±2%"), ``notes`` are footnote marks ("a,b"), ``interval`` is that of
+    the ratio ("1.05-1.71").
     """
 
     value: str
@@ -22,10 +23,11 @@ class Cell:
     notes: str = ""
     ratio: str = ""
     verdict: str = ""
+    interval: str = ""
 
     def with_texts(self, change: Callable[[str], str]) -> "Cell":
         """Return the cell with every text in it changed."""
-        texts = (self.value, self.spread, self.notes, self.ratio, self.verdict)
+        texts = (self.value, self.spread, self.notes, self.ratio, self.verdict, self.interval)
         return Cell(*map(change, texts))
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 import pandas as pd
 
-from spfvar.comparison.losses import Loss, beyond, losses
+from spfvar.comparison.losses import MAYBE, Loss, beyond, losses
 from spfvar.comparison.metrics import Metric
 from spfvar.comparison.verdicts import VERDICTS
 from spfvar.explore.properties import PROPERTIES
@@ -21,8 +21,8 @@ from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION
 from spfvar.matrix.check import Checked
 from spfvar.plugins.registry import Problem
 from spfvar.plugins.todos import draft_remarks
-from spfvar.report.meta import Meta
-from spfvar.report.summary import places
+from spfvar.report.digest import places
+from spfvar.report.meta import Meta, open_because
 from spfvar.report.verdicts import cell_text
 from spfvar.units import FailOn
 
@@ -67,7 +67,8 @@ def render_comparison(
     """
     where = places(comparisons)
     limit = f" (limit: {condition})" if condition else ""
-    simulated = f"SIMULATED on {meta.hardware}, {meta.seeds} seeds, matrix {meta.matrix_hash}"
+    runs = f"{meta.seeds} {'draws' if meta.draws else 'seeds'}"
+    simulated = f"SIMULATED on {meta.hardware}, {runs}, matrix {meta.matrix_hash}"
 
     def told(level: Level, loss: Loss, more: str) -> str:
         title = f"{loss.variant} in {where[loss.scenario, loss.axes]}"
@@ -77,8 +78,8 @@ def render_comparison(
     lines = [annotation("error", "not run", message) for message in broken]
     lines += [told("error", loss, limit) for loss in failing]
     lines += [told("warning", loss, "") for loss in losses(comparisons, metrics) if loss not in failing]
-    maybe = beyond(comparisons, condition, "unsure") if condition else []
-    lines += [told("warning", loss, ", but unsure: more seeds may tell") for loss in maybe]
+    maybe = beyond(comparisons, condition, MAYBE) if condition else []
+    lines += [told("warning", loss, f", but unsure: {open_because(meta)}") for loss in maybe]
     shown = comparisons[comparisons["metric"].isin(list(metrics))]
     for variant, rows in shown.groupby("variant", sort=False):
         counts = rows["verdict"].value_counts()

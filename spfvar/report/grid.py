@@ -110,8 +110,9 @@ def _cell_lines(cells: Sequence[Cell], right: bool) -> list[Lines]:
     notes = [f"[{cell.notes}]" if cell.notes else "" for cell in cells]
     values = [(c.value, c.spread, note) for c, note in zip(cells, notes, strict=True)]
     tests = [(c.ratio, c.verdict) for c in cells]
-    pairs = zip(_aligned(values, right), _aligned(tests, right), strict=True)
-    return [[line for line in pair if line.strip()] or [""] for pair in pairs]
+    intervals = [(c.interval,) for c in cells]
+    columns = (_aligned(values, right), _aligned(tests, right), _aligned(intervals, right))
+    return [[line for line in lines if line.strip()] or [""] for lines in zip(*columns, strict=True)]
 
 
 def _aligned(rows: Sequence[tuple[str, ...]], right: bool) -> Lines:

@@ -5,18 +5,18 @@ from collections.abc import Sequence
 
 from spfvar.report.blocks import Block
 from spfvar.report.meta import Meta
-from spfvar.report.text import layout
+from spfvar.report.text import Short, layout
 
 WIDTH = 72
 _SPELLED = str.maketrans({"±": "+-", "µ": "u", "\u00d7": "x", "\u2013": "-", "\u2014": "--", "\u2019": "'"})
 
 
-def render_mail(blocks: Sequence[Block], meta: Meta) -> str:
-    """Return the report as ASCII text of at most 72 columns.
+def render_mail(blocks: Sequence[Block], meta: Meta, short: Short | None = None) -> str:
+    """Return the report as ASCII text of at most 72 columns; with what is short, that first.
 
     No line starts with ``---``, ``diff -`` or ``Index:``, where ``git am`` ends the description.
     """
-    return layout(blocks, meta, WIDTH, spell=to_ascii)
+    return layout(blocks, meta, WIDTH, spell=to_ascii, short=short)
 
 
 def to_ascii(text: str) -> str:

@@ -1,18 +1,34 @@
 """The Markdown layout: tables for a wiki, an issue or a pull request."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from spfvar.report.blocks import Block, Cell
-from spfvar.report.meta import Meta, heading, legend
+from spfvar.report.digest import Digest
+from spfvar.report.digested import markdown_parts
+from spfvar.report.meta import Meta, heading, legend, opening, particulars
+
+#: Of no design.
+NOTHING_KNOWN: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-def render_markdown(blocks: Sequence[Block], meta: Meta) -> str:
-    """Return the report in Markdown with the tables of GitHub's dialect."""
+def render_markdown(
+    blocks: Sequence[Block],
+    meta: Meta,
+    digest: Digest | None = None,
+    safety: Mapping[str, str] = NOTHING_KNOWN,
+) -> str:
+    """Return the report in Markdown with the tables of GitHub's dialect; with a digest, that first."""
     marks = [f"- `{mark}`: {_escaped(text)}" for mark, text in legend(blocks, meta)]
+    first = opening(meta) if digest is not None else heading(meta)
+    last = particulars(meta) if digest is not None else []
     parts = [
-        *(_escaped(line) for line in heading(meta)),
+        *(_escaped(line) for line in first),
+        *(markdown_parts(digest, safety, meta.draws, _escaped) if digest is not None else []),
         *("\n".join(_block_lines(block)) for block in blocks),
         *(["Marks:\n\n" + "\n".join(marks)] if marks else []),
+        *(_escaped(line) for line in last),
         f"Reproduce: `{meta.reproduce}`",
     ]
     return "\n\n".join(parts) + "\n"
@@ -51,7 +67,8 @@ def _cell(cell: Cell) -> str:
         cell.spread,
         f"\\[{cell.notes}\\]" if cell.notes else "",
     ]
-    lines = (" ".join(filter(None, parts)) for parts in (value, [cell.ratio, verdict]))
+    interval = f"({cell.interval})" if cell.interval else ""
+    lines = (" ".join(filter(None, parts)) for parts in (value, [cell.ratio, interval, verdict]))
     return "<br>".join(filter(None, lines))
 
 

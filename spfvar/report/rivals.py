@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from spfvar.comparison.depends import OPEN
 from spfvar.comparison.metrics import NO_THRESHOLDS, Thresholds
 from spfvar.comparison.stats import compare_to
+from spfvar.comparison.verdicts import SEEDS, Rule
 from spfvar.report.units import ratio
 
 METRIC = "faults_per_s"
@@ -31,17 +33,22 @@ class Duel:
 
 
 def duel(
-    samples: pd.DataFrame, variant: str, rival: str, thresholds: Thresholds = NO_THRESHOLDS
+    samples: pd.DataFrame,
+    variant: str,
+    rival: str,
+    thresholds: Thresholds = NO_THRESHOLDS,
+    rule: Rule = SEEDS,
 ) -> Duel | None:
     """Compare a variant with its rival in every cell they share; None if one of them was not run.
 
-    ``samples`` and ``thresholds`` are as for ``spfvar.comparison.stats.compare_to``.
+    ``samples``, ``thresholds`` and ``rule`` are as for ``spfvar.comparison.stats.compare_to``.
     """
     pair = samples[samples["variant"].isin([variant, rival]) & (samples["metric"] == METRIC)]
     if set(pair["variant"]) != {variant, rival}:
         return None
     found = Duel(variant, rival)
-    for place, rows in compare_to(pair, rival, thresholds=thresholds).groupby("scenario", sort=False):
+    judged = compare_to(pair, rival, thresholds=thresholds, rule=rule)
+    for place, rows in judged.groupby("scenario", sort=False):
         scenario = str(place)
         by_threads = sorted(rows.to_dict("records"), key=lambda row: json.loads(row["axes"])["threads"])
         for verdict, kept in (("better", found.better), ("WORSE", found.worse)):
@@ -50,7 +57,7 @@ def duel(
                 kept[scenario] = ratios
         if (rows["verdict"] == "same").all():
             found.same.append(scenario)
-        if open_cells := int((rows["verdict"] == "unsure").sum()):
+        if open_cells := int(rows["verdict"].isin(OPEN).sum()):
             found.unsure[scenario] = open_cells, len(rows)
     return found
 

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -23,6 +24,8 @@ _DIRECTION = {
     "neutral": "neither direction is better",
 }
 
+NO_MEANINGS: Mapping[str, str] = MappingProxyType({})
+
 Axes = dict[str, Any]
 _Place = tuple[str, str, str]
 
@@ -39,6 +42,7 @@ class _Point:
     ratio: float
     verdict: str
     warnings: tuple[str, ...]
+    interval: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ def build_blocks(
     baseline: str,
     metrics: Mapping[str, Metric] = METRICS,
     thresholds: Thresholds = NO_THRESHOLDS,
+    intervals: bool = False,
 ) -> list[Block]:
     """Return one table per scenario and metric: variants as rows, the baseline first.
 
@@ -71,14 +76,14 @@ def build_blocks(
     ``thresholds``; ``metrics`` selects and orders the tables. The columns are the thread counts,
     or the first other axis that varies if they do not; further axes that vary make a table
     for each of their values. A metric without any value in a scenario becomes a table without rows
-    that says so.
+    that says so.  ``intervals``: those of the ratios, too.
     """
     blocks = []
     joined = _joined(cells, comparisons)
     for scenario, of_scenario in joined.groupby("scenario", sort=False):
         grid = _grid([json.loads(axes) for axes in of_scenario["axes"].unique()])
         for name, metric in metrics.items():
-            points = _points(of_scenario[of_scenario["metric"] == name])
+            points = _points(of_scenario[of_scenario["metric"] == name], intervals)
             noise = noise_of(metric, str(scenario), thresholds)
             for subtitle, of_block in _by_subtitle(points, grid).items():
                 title = f"{scenario}{subtitle} {name}: {metric.title}"
@@ -86,11 +91,11 @@ def build_blocks(
     return blocks
 
 
-def events_blocks(events: pd.DataFrame) -> list[Block]:
+def events_blocks(events: pd.DataFrame, meanings: Mapping[str, str] = NO_MEANINGS) -> list[Block]:
     """Return one table per scenario of what variants counted, such as abort reasons.
 
-    ``events`` is as made by ``summarise_events``. A row is an event of a variant that happened at
-    least once; a scenario without any has no table.
+    ``events`` is as made by ``summarise_events``, ``meanings`` say in words what an event is. A row is an
+    event of a variant that happened at least once; a scenario without any has no table.
     """
     blocks = []
     for scenario, of_scenario in events.groupby("scenario", sort=False):
@@ -102,7 +107,7 @@ def events_blocks(events: pd.DataFrame) -> list[Block]:
             table[row["variant"], row["event"], grid.header(axes)] = row["per_1000"]
         headers = _headers((axes for axes, _ in counts), grid)
         blocks += [
-            _events_block(f"{scenario}{subtitle}", headers, table)
+            _events_block(f"{scenario}{subtitle}", headers, table, meanings)
             for subtitle, table in tables.items()
             if any(table.values())
         ]
@@ -111,15 +116,16 @@ def events_blocks(events: pd.DataFrame) -> list[Block]:
 
 def _joined(cells: pd.DataFrame, comparisons: pd.DataFrame) -> pd.DataFrame:
     """Put ratio, verdict and test_warning beside each cell; they are missing for the baseline."""
-    tests = comparisons[[*KEY, "ratio", "verdict", "warning"]]
-    joined = cells.merge(tests.rename(columns={"warning": "test_warning"}), on=KEY, how="left")
+    tests = comparisons[[*KEY, "ratio", "ci_low", "ci_high", "verdict", "warning"]]
+    names = {"warning": "test_warning", "ci_low": "ratio_low", "ci_high": "ratio_high"}
+    joined = cells.merge(tests.rename(columns=names), on=KEY, how="left")
     texts = ["verdict", "test_warning"]
     # Without any comparison these columns are not of texts, but of numbers that are missing.
     joined[texts] = joined[texts].astype(object).fillna("")
     return joined
 
 
-def _points(frame: pd.DataFrame) -> list[_Point]:
+def _points(frame: pd.DataFrame, intervals: bool) -> list[_Point]:
     return [
         _Point(
             variant=row["variant"],
@@ -130,9 +136,15 @@ def _points(frame: pd.DataFrame) -> list[_Point]:
             ratio=row["ratio"],
             verdict=row["verdict"],
             warnings=_texts(row["warning"], row["test_warning"]),
+            interval=_interval(row["ratio_low"], row["ratio_high"]) if intervals else "",
         )
         for row in frame.to_dict("records")
     ]
+
+
+def _interval(low: float, high: float) -> str:
+    """ "1.05-1.71"; "" if there is none."""
+    return f"{units.ratio(low)[1:]}-{units.ratio(high)[1:]}" if math.isfinite(low + high) else ""
 
 
 def _texts(*warnings: str) -> tuple[str, ...]:
@@ -231,6 +243,7 @@ def _cell(point: _Point | None, scale: units.Scale, mark: str) -> Cell:
         notes=mark,
         ratio=units.ratio(point.ratio),
         verdict=point.verdict if compared else "",
+        interval=point.interval,
     )
 
 
@@ -242,7 +255,9 @@ def _spread(point: _Point) -> str:
     return f"±{units.percent(longer / abs(point.value))}"
 
 
-def _events_block(title: str, headers: Sequence[str], counts: Mapping[_Place, float]) -> Block:
+def _events_block(
+    title: str, headers: Sequence[str], counts: Mapping[_Place, float], meanings: Mapping[str, str]
+) -> Block:
     happened = dict.fromkeys((variant, event) for (variant, event, _), n in counts.items() if n)
     return Block(
         title=f"{title}: events per 1000 faults",
@@ -252,5 +267,10 @@ def _events_block(title: str, headers: Sequence[str], counts: Mapping[_Place, fl
         rows=tuple(
             Row(stub, tuple(Cell(units.digits(counts.get((*stub, h), 0.0))) for h in headers))
             for stub in happened
+        ),
+        footnotes=tuple(
+            Footnote("", f"{event}: {meanings[event]}")
+            for event in dict.fromkeys(event for _, event in happened)
+            if meanings.get(event)
         ),
     )

@@ -2,11 +2,14 @@
 
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from spfvar.report.blocks import Block
+from spfvar.report.digest import Digest
+from spfvar.report.digested import claim_lines, depends_line, ratio_lines
 from spfvar.report.grid import GAP, fitting_columns, grid_lines
-from spfvar.report.meta import Meta, heading, legend
+from spfvar.report.meta import Meta, heading, legend, opening, particulars
 from spfvar.report.paint import judged
 
 WIDTH = 80
@@ -14,28 +17,65 @@ WIDTH = 80
 Change = Callable[[str], str]
 
 
-def render_table(blocks: Sequence[Block], meta: Meta, width: int = WIDTH, *, colour: bool = False) -> str:
-    """Return the report as text of at most ``width`` columns.
+@dataclass(frozen=True, slots=True)
+class Short:
+    """A digest, and by variant what is known of its safety; ``alone``: no tables follow, nor notes."""
+
+    digest: Digest
+    safety: Mapping[str, str]
+    alone: bool
+
+
+def render_table(
+    blocks: Sequence[Block],
+    meta: Meta,
+    width: int = WIDTH,
+    *,
+    colour: bool = False,
+    short: Short | None = None,
+) -> str:
+    """Return the report as text of at most ``width`` columns; with what is short, that first.
 
     Only a single word that is wider, such as a path in the command line, can stick out: broken,
     it could not be pasted. ``colour`` adds terminal escapes to the verdicts, which stay words.
     """
-    return layout(blocks, meta, width, paint=judged if colour else str)
+    return layout(blocks, meta, width, paint=judged if colour else str, colour=colour, short=short)
 
 
 def layout(
-    blocks: Sequence[Block], meta: Meta, width: int, *, spell: Change = str, paint: Change = str
+    blocks: Sequence[Block],
+    meta: Meta,
+    width: int,
+    *,
+    spell: Change = str,
+    paint: Change = str,
+    colour: bool = False,
+    short: Short | None = None,
 ) -> str:
     """Return heading, tables, marks and command line as text.
 
     ``spell`` changes every text before it is laid out, ``paint`` every line of a table after it.
     """
-    parts = [
-        [part for line in heading(meta) for part in wrapped(spell(line), width, GAP)],
+
+    def told(lines: Sequence[str]) -> list[str]:
+        return [part for line in lines for part in wrapped(spell(line), width, GAP)]
+
+    tables = [
         *(block_lines(block.with_texts(spell), width, paint) for block in blocks),
         _legend_lines([(spell(m), spell(text)) for m, text in legend(blocks, meta)], width),
-        command_lines("Reproduce:", spell(meta.reproduce), width),
     ]
+    command = command_lines("Reproduce:", spell(meta.reproduce), width)
+    if short is None:
+        parts = [told(heading(meta)), *tables, command]
+    else:
+        claims = claim_lines(short.digest, short.safety, width, meta.draws)
+        ratios = ratio_lines(short.digest, width, each=meta.draws, colour=colour, more=short.alone)
+        depends = told(depends_line(short.digest))
+        top = [told(opening(meta)), [paint(spell(line)) for line in claims]]
+        if short.alone:
+            parts = [*top, [*map(spell, ratios), *depends, *command]]
+        else:
+            parts = [*top, [*map(spell, ratios), *depends], *tables, told(particulars(meta)), command]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 

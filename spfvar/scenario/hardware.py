@@ -115,13 +115,18 @@ class Draws(_Strict):
 
     ``figures`` are names such as "latency_ns.remote"; "cost_ns" stands for all local costs.  Each of
     ``factors`` has one factor per figure.  ``discrepancy`` is what a fit left: the standard deviation of
-    log(model / published). ``command`` made them.
+    log(model / published). ``command`` made them.  Seed 1 is run with the first draw, and so on, round and
+    round: a run's draw depends on its seed alone.
     """
 
     command: str
     discrepancy: float = Field(ge=0, le=3)
     figures: list[str] = Field(min_length=1)
     factors: list[list[Annotated[float, Field(gt=0, le=100)]]] = Field(min_length=1, max_length=1000)
+
+    def of_seed(self, seed: int) -> int:
+        """The number of the draw that a seed is run with."""
+        return (seed - 1) % len(self.factors)
 
     @model_validator(mode="after")
     def _rectangular(self) -> Draws:

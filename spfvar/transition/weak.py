@@ -27,7 +27,6 @@ from spfvar.ops.histories import (
     PLAIN,
     QUIET,
     RELEASE,
-    S_FULL,
     S_GRACE,
     S_LOCKS,
     S_READERS,
@@ -44,12 +43,11 @@ from spfvar.ops.histories import (
     V_WRITTEN,
 )
 from spfvar.transition import lifetime
+from spfvar.transition.grace import end_grace, leave_section, start_grace, synchronize
 from spfvar.transition.jit import inlined
 from spfvar.transition.step import execute, pointer, violation_of
 from spfvar.transition.views import (
     K_SHARED,
-    K_SHARED_ROWS,
-    K_SYNC,
     K_VIEWS,
     K_WIDTH,
     K_WORDS,
@@ -82,6 +80,8 @@ LOADS: Final = (
     c.WEAK + c.LOAD, c.WEAK + c.LOAD_TEST, c.WEAK + c.LOAD_ODD, c.WEAK + c.EQUALS_REG, c.WEAK + c.EQUALS,
     c.WEAK + c.WAIT_EQUALS, c.WEAK + c.LOAD_REF, c.AT_MOST, c.ABOVE,
 )  # fmt: skip
+#: Primitives that change words of anonymous pages besides the one of their place.
+COMPOUND: Final = (c.PAGE_ALLOC, c.PAGE_GET, c.PAGE_PUT, c.PAGES_PUT, c.PAGE_RMAP)
 #: Stores that are no atomics.
 STORES: Final = (c.WEAK + c.STORE, c.WEAK + c.STORE_REG, c.WEAK + c.STORE_REF)
 
@@ -366,63 +366,6 @@ def order_strong(s, w, tv, lock, order, op, outcome):
 
 
 @inlined
-def leave_section(s, g, w, tid, tv):
-    """An RCU section ends: what came before it is known behind every grace period that waits for it."""
-    n = w.constants[K_WIDTH]
-    done = w.constants[K_SHARED] + S_READERS * n
-    raise_to(s, done, tv + V_READ * n, n)
-    raise_to(s, done, tv + V_WRITTEN * n, n)
-    share_past(s, w, tv, S_READERS, True, False)
-    threads = g[c.G_THREADS]
-    for waiter in range(threads):
-        mask = w.constants[K_SYNC] + waiter
-        if s[mask] >> tid & 1:
-            s[mask] &= ~(1 << tid)
-            row = w.constants[K_SHARED] + (w.constants[K_SHARED_ROWS] - threads + waiter) * n
-            raise_to(s, row, tv + V_READ * n, n)
-            raise_to(s, row, tv + V_WRITTEN * n, n)
-
-
-@inlined
-def start_grace(s, w, tv):
-    """A grace period starts: sections that begin from now on know what came before it."""
-    n = w.constants[K_WIDTH]
-    full_fence(s, w, tv)
-    raise_to(s, w.constants[K_SHARED] + S_GRACE * n, w.constants[K_SHARED] + S_FULL * n, n)
-    share_past(s, w, tv, S_GRACE, True, False)
-
-
-@inlined
-def end_grace(s, w, tv, row):
-    """A grace period ends: what came before the end of the sections it waited for is known."""
-    n = w.constants[K_WIDTH]
-    raise_to(s, tv + V_READ * n, row, n)
-    share_past(s, w, tv, S_READERS, False, True)
-    full_fence(s, w, tv)
-
-
-@inlined
-def synchronize(s, p, g, w, pc, tid, tv):
-    """synchronize_rcu() in a thread: SYNC_START, SYNC_WAIT."""
-    n = w.constants[K_WIDTH]
-    threads = g[c.G_THREADS]
-    mask = w.constants[K_SYNC] + tid
-    row = w.constants[K_SHARED] + (w.constants[K_SHARED_ROWS] - threads + tid) * n
-    if p[pc, C_OP] == c.SYNC_WAIT:
-        if s[mask] != 0:
-            return BLOCKED
-        end_grace(s, w, tv, row)
-        copy_view(s, row, -1, n)
-        return 0
-    for thread in range(threads):
-        if s[g[c.G_T_BASE] + thread * g[c.G_T_STRIDE] + c.T_RCU_NEST] != 0:
-            s[mask] |= 1 << thread
-    copy_view(s, row, w.constants[K_SHARED] + S_READERS * n, n)
-    start_grace(s, w, tv)
-    return 0
-
-
-@inlined
 def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted):
     """What an op that is not on a weak word does to views: locks, RCU, interrupts, registers.
 
@@ -464,8 +407,9 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted):
         end_grace(s, w, tv, w.constants[K_SHARED] + S_READERS * n)
     elif op == c.IPI_SEND:
         for other in range(g[c.G_THREADS]):
-            if other != tid:
-                full_fence(s, w, g[c.G_T_BASE] + other * g[c.G_T_STRIDE] + w.constants[K_VIEWS])
+            other_tb = g[c.G_T_BASE] + other * g[c.G_T_STRIDE]
+            if other != tid and s[other_tb + c.T_IRQ_OFF] == 0:  # else it is interrupted later
+                full_fence(s, w, other_tb + w.constants[K_VIEWS])
         full_fence(s, w, tv)
     elif op == c.IPI_WAIT or op == c.SRCU_READ_LOCK or op == c.SRCU_READ_UNLOCK:
         full_fence(s, w, tv)
@@ -526,6 +470,48 @@ def allocated(s, p, g, w, pc, tb, tv):
 
 
 @inlined
+def is_of_page(g, w, x):
+    """Is a weak word one of an anonymous page's?"""
+    k = c.G_CLASS0 + c.CLASS_PAGE * c.CLASS_WORDS
+    return 0 <= w.home[x] - g[k + c.K_BASE] < g[k + c.K_STRIDE] * g[k + c.K_COUNT]
+
+
+@inlined
+def is_full(s, g, w, pc):
+    """Has some history no room for what a primitive on whole pages stores?"""
+    found = False
+    for x in range(w.constants[K_WORDS]):
+        if is_of_page(g, w, x) and s[ring_of(w, x)] == HISTORY:
+            found = True
+    if found:
+        w.seen[SEEN_FULL] = pc + 1
+    return found
+
+
+@inlined
+def changed(s, p, g, w, pc, tv):
+    """Weak words of pages have another value since a primitive on whole ones: it was an atomic on each.
+
+    A page that is allocated is the thread's alone.
+    """
+    n = w.constants[K_WIDTH]
+    order = w.nodes[pc, N_ORDER]
+    if order & FULL:
+        full_fence(s, w, tv)
+    for x in range(w.constants[K_WORDS]):
+        ring = ring_of(w, x)
+        newest = s[ring] - 1
+        value = s[w.home[x]]
+        if is_of_page(g, w, x) and s[message_of(w, ring, newest)] != value:
+            if p[pc, C_OP] == c.PAGE_ALLOC:
+                put(s, tv + V_FLOOR * n, x, newest)
+            take_message(s, w, pc, tv, x, newest, ACQUIRE if order & FULL else QUIET)
+            append(s, w, pc, tv, x, value, 0, True)
+    if order & FULL:
+        full_fence(s, w, tv)
+
+
+@inlined
 def weak_step(s, p, g, w, tid, choice, out):
     """Execute the next primitive of a thread in a run with weak words; see `spfvar.transition.step.step`."""
     tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
@@ -536,10 +522,14 @@ def weak_step(s, p, g, w, tid, choice, out):
         nested = s[tb + c.T_RCU_NEST]
         index = pointer(s, g, tb + p[pc, C_A_REG]) if p[pc, C_A_REG] >= 0 else 0
         interrupted = op == c.IRQ_ENABLE and lifetime.is_interrupted(s, g, tid)
+        if op in COMPOUND and is_full(s, g, w, pc):
+            return BLOCKED
         outcome = execute(s, p, g, pc, tid, tb, choice, out)
         if outcome >= 0:
             if op == c.ALLOC:
                 allocated(s, p, g, w, pc, tb, tv)
+            if op in COMPOUND:
+                changed(s, p, g, w, pc, tv)
             learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted)
         return outcome
     if op == c.FENCE:

@@ -45,6 +45,9 @@ VARIANTS = [Variant("no-op", "title", "v0", "source", (YieldsNoOp,))]
         (["compare", "--plugin", "no.such.module"], "there is no plugin module"),
         (["compare", "--jobs", "0"], "expected 1 or more"),
         (["compare", "--seeds", "0"], "expected 1 to 1000"),
+        (["compare", "--draws", "25"], "expected 1 to 24, as skylake-2s56c has"),
+        (["compare", "--draws", "4", "--seeds", "6"], "each draw has a seed of its own"),
+        (["compare", "--load", "x.jsonl", "--draws", "4"], "--draws: has no use beside --load"),
         (["compare", "--seed", "-1"], "expected 0 or more"),
         (["compare", "--fail-on", "worse"], 'expected "worse>5%"'),
         (["compare", "-o", "/nonexistent/out.txt"], "/nonexistent/out.txt"),
@@ -121,7 +124,7 @@ def test_the_review_question_is_answered_from_the_results() -> None:
     """Private writes and fault-around off tell ->fault from ->map_pages; cached reads do not."""
     loads = ["file-cow", "file-read", "file-read-nofa"]
     options = [o for load in loads for o in ("--scenario", load)]
-    result = spfvar("compare", "spf-do-fault", "spf-map-pages", *options, "--threads", "4,16")
+    result = spfvar("compare", "spf-do-fault", "spf-map-pages", *options, "--threads", "4,16", "-v")
     text = " ".join(result.out.split())
     better = text.split("spf-do-fault is better than spf-map-pages (faults/s) in:")[1].split(". Note:")[0]
     assert "file-cow" in better
@@ -222,8 +225,64 @@ def test_output_is_written_whole_and_reproduce_leaves_it_out(tmp_path: Path) -> 
 @pytest.mark.parametrize("form", ["table", "mail"])
 def test_text_fits_its_width(form: str) -> None:
     """80 columns on a terminal, 72 of ASCII in a mail; the first line says SIMULATED."""
-    text = spfvar(*QUICK, "--format", form).out
+    text = spfvar(*QUICK, "--format", form, "--events").out
     assert text.startswith("SIMULATED")
     assert max(len(line) for line in text.splitlines()) <= (72 if form == "mail" else 80)
     assert form == "table" or text.isascii()
     assert "\nReproduce: spfvar compare --scenario file-cow" in text
+
+
+def test_a_comparison_begins_with_the_verdict_and_ends_with_its_command() -> None:
+    """Safe? worth it where? who pays? then a line per load; tables only if asked for."""
+    loads = ["--scenario", "file-cow", "--scenario", "pft", "--threads", "4", "--draws", "3"]
+    short = spfvar("compare", "spf-do-fault", *loads).out
+    lines = short.splitlines()
+    assert lines[0].startswith("SIMULATED on skylake-2s56c")
+    assert lines[1].startswith("Fitted to")
+    claims = [line for line in lines if line.startswith(("spf-do-fault: ", "  worth it", "  who pays"))]
+    assert len(claims) == 3
+    assert claims[0] == "spf-do-fault: not checked for races yet (spfvar check spf-do-fault)"
+    at = lines.index(next(line for line in lines if line.startswith("file-cow ")))
+    assert lines[at + 1].startswith("pft ")
+    assert " ".join(lines[at + 2 :]).replace("\\ ", "").split() == [
+        "Reproduce:", "spfvar", "compare", "spf-do-fault", *loads,
+    ]  # fmt: skip
+    whole = spfvar("compare", "spf-do-fault", *loads, "-v").out
+    assert "pft faults_per_s: page faults per second, in M faults/s" in whole
+    assert "Baseline mmap-lock;" in whole
+    assert "Baseline mmap-lock;" not in short
+
+
+def test_draws_are_of_the_machine_and_seeds_of_chance() -> None:
+    """With draws the throughput of one thread is anything the machine may give, with seeds one figure."""
+    cell = ["compare", "mmap-lock", "--scenario", "file-cow", "--threads", "1", "--format", "json"]
+
+    def spread(*options: str) -> float:
+        [found] = json.loads(spfvar(*cell, *options).out)["cells"]
+        rate = found["metrics"]["faults_per_s"]
+        return float((rate["ci_high"] - rate["ci_low"]) / rate["value"])
+
+    assert spread("--seeds", "4") < 0.01
+    assert spread("--draws", "4") > 0.05
+
+
+def test_a_machine_without_draws_is_run_with_seeds(tmp_path: Path) -> None:
+    """A user's own profile: six seeds by default, and --draws is refused with the reason."""
+    text = spfvar("show", "phone-8c", "--format", "toml").out
+    profile = tmp_path / "mine.toml"
+    profile.write_text(text.partition("[draws]")[0])
+    arguments = ["compare", "mmap-lock", "--scenario", "pft", "--threads", "1", "--hardware", str(profile)]
+    assert "6 seeds from 1" in spfvar(*arguments, "-v").out
+    refused = spfvar(*arguments, "--draws", "4")
+    assert refused.code == 2
+    assert "mine has no draws of its figures" in refused.err
+
+
+def test_safety_is_known_once_it_was_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """check keeps it; from then on compare says it, for the text as it is."""
+    monkeypatch.setenv("SPFVAR_STORE", str(tmp_path / "store.sqlite"))
+    monkeypatch.setattr("spfvar.matrix.safety._races", lambda: ("munmap-file",))
+    arguments = ["compare", "spf-do-fault", "--scenario", "pft", "--threads", "1", "--draws", "2"]
+    assert "spf-do-fault: not checked" in spfvar(*arguments).out
+    assert spfvar("check", "spf-do-fault", "--race", "munmap-file").code == 0
+    assert "spf-do-fault: safe in all 1 races" in spfvar(*arguments).out

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from spfvar.comparison.losses import beyond, losses
+from spfvar.comparison.losses import MAYBE, beyond, losses
 from spfvar.comparison.metrics import select
 from spfvar.units import parse_fail_on
 
@@ -59,7 +59,7 @@ def test_what_may_be_a_loss_is_told_apart_from_what_is_one() -> None:
     both = pd.concat([COMPARISONS, more])
     condition = parse_fail_on("faults_per_s:worse>5%")
     assert [loss.variant for loss in beyond(both, condition)] == ["a"]
-    assert [loss.variant for loss in beyond(both, condition, "unsure")] == ["g"]
+    assert [loss.variant for loss in beyond(both, condition, MAYBE)] == ["g"]
 
 
 def test_a_loss_in_words() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from spfvar.comparison.metrics import METRICS, Metric
 from spfvar.comparison.stats import compare_to
-from spfvar.comparison.verdicts import SURE
+from spfvar.comparison.verdicts import DRAWS, SURE
 from spfvar.matrix import catalogue
 from spfvar.matrix.catalogue import Catalogue
 from spfvar.matrix.plan import make_plan
@@ -362,3 +362,47 @@ def test_the_other_baseline_turns_the_verdict_round(drawn: Cells, metric: str) -
     turned = {"better": "WORSE", "WORSE": "better"}
     expected = {axes: turned.get(word, word) for axes, word in by_place(whole).items()}
     assert by_place(whole, "other") == expected
+
+
+def drawn(spread: float, centre: float, draws: int, cells: int, seed: int) -> pd.DataFrame:
+    """The comparison of many cells whose ratio is lognormal from draw to draw."""
+    noise = np.random.default_rng(seed)
+    ratios = np.exp(centre + spread * noise.standard_normal((cells, draws)))
+    frame = samples(np.ones((cells, draws)), ratios, RATE)
+    return compare_to(frame, "base", rule=DRAWS)
+
+
+@pytest.mark.parametrize("draws", [4, 8, 24])
+def test_an_interval_of_draws_has_the_next_draw_in_95_of_100_cases(draws: int) -> None:
+    """Not the mean of all: 2,000 cells, of which 1,900 +- 3 x 9.7 hold another draw of their own."""
+    found = drawn(0.2, 0.1, draws, 2000, 1)
+    following = np.exp(0.1 + 0.2 * np.random.default_rng(2).standard_normal(2000))
+    inside = (found["ci_low"] <= following) & (following <= found["ci_high"])
+    assert abs(int(inside.sum()) - 1900) <= 3 * 9.8
+
+
+def test_a_design_that_differs_in_half_of_the_machines_is_seldom_called_better() -> None:
+    """A median ratio at the edge of the noise: half of all machines gain.  By the rule (95 % of them, known
+    from 8 draws) at most one cell in 40 is called better or WORSE, and few even likely.
+
+    The t interval of one more draw is wider than that of the mean by sqrt(9), so chance alone would have to
+    move the mean of 8 by 1.9 x 3 of its deviations.
+    """
+    found = list(drawn(0.2, math.log(1.01), 8, 2000, 3)["verdict"])
+    assert sum(word in ("better", "WORSE") for word in found) <= 2000 / 40
+    assert found.count("unsure") > 1800
+
+
+def test_draws_that_agree_are_better_likely_or_the_same() -> None:
+    """Spread 0.01: at +10 % every machine gains, at +2 % some four of five by more than 1 %; at 0.1 % of
+    spread none is beyond 1 %."""
+    assert set(drawn(0.01, 0.10, 8, 50, 4)["verdict"]) == {"better"}
+    assert "likely better" in set(drawn(0.01, 0.025, 8, 50, 5)["verdict"])
+    assert "likely WORSE" in set(drawn(0.01, -0.025, 8, 50, 6)["verdict"])
+    assert set(drawn(0.001, 0.0, 8, 50, 7)["verdict"]) == {"same"}
+
+
+def test_two_names_for_one_text_are_the_same_whatever_is_drawn() -> None:
+    """A null design: equal runs with every draw."""
+    values = np.random.default_rng(8).lognormal(size=(20, 8))
+    assert set(compare_to(samples(values, values, RATE), "base", rule=DRAWS)["verdict"]) == {"same"}

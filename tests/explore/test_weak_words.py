@@ -29,6 +29,8 @@ RACES = [
     ("bonsai", "mprotect"),
     ("v6-acquire@per-vma-6.6", "mprotect"),
     ("r4@mmap-lock", "mprotect"),
+    ("mmap-lock", "pin-munmap"),
+    ("x22-exclusive@mmap-lock", "pin-ksm"),
 ]
 
 

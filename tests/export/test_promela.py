@@ -105,7 +105,8 @@ def stack(variant: str) -> Stack:
 @cache
 def world(race: str, variant: str) -> RaceWorld:
     """A race under a variant or a twin."""
-    return build_race(catalogue.races()[race], stack(variant))
+    races = catalogue.races()
+    return build_race(races[races.add_file(race) if race.endswith(".toml") else race], stack(variant))
 
 
 def without(automaton: Automaton, chosen: Callable[[Op], bool]) -> Automaton:

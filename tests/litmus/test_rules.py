@@ -36,6 +36,16 @@ RULES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         "1:r0=2 /\\ 1:r1=1",
         ("smp_wmb();", "smp_rmb();"),
     ),
+    # mm/memory.c copy_page_range against lockless_pages_from_mm, v6.1: fork sees the pin, or who pins the count.
+    # The kernel has no barrier but the lock of the table for the first one, which here is none.
+    "write_protect_seq": (
+        "",
+        "P0(int *seq, int *pins, spinlock_t *ptl) {{ int r0; WRITE_ONCE(*seq, 1); {0} spin_lock(ptl);\n"
+        "r0 = READ_ONCE(*pins); spin_unlock(ptl); }}\n"
+        "P1(int *seq, int *pins) {{ int r0; WRITE_ONCE(*pins, 1); {1} r0 = READ_ONCE(*seq); }}",
+        "0:r0=0 /\\ 1:r0=0",
+        ("smp_mb();", "smp_mb();"),
+    ),
     # kernel/exit.c rcuwait_wake_up against rcuwait_wait_event: one of the two sees the other.
     "rcuwait": (
         "",

@@ -25,18 +25,18 @@ COMMAND = ("compare", "spf-anon", "per-vma-6.12", "--threads", "1,4")
 
 
 @cache
-def small_plan() -> Plan:
+def small_plan(draws: int = 0) -> Plan:
     """Three variants, two scenarios (of which one has a second axis with two values), two thread counts."""
     return make_plan(
         load_registry(), catalogue.scenarios(), catalogue.hardware(),
         variants=["spf-anon", "per-vma-6.12"], patterns=["file-cow", "pft"], threads=[1, 4],
-        settings={"hit_rate": ["0.5", "1"]}, seeds=3, baseline="mmap-lock",
+        settings={"hit_rate": ["0.5", "1"]}, seeds=3, draws=draws, baseline="mmap-lock",
     )  # fmt: skip
 
 
-def made_run(random: Random) -> Run:
+def made_run(random: Random, draws: int = 0) -> Run:
     """A run of the small plan; now and then a metric does not apply, an event is missing, a cell failed."""
-    plan = small_plan()
+    plan = small_plan(draws)
     results = [(place_of(cell), _result(cell, plan, random)) for cell in plan.cells]
     return run_of(plan, gather(results), COMMAND)
 
@@ -74,7 +74,7 @@ def part(run: Run, wanted: Callable[[CellSpec, int], bool]) -> Run:
 def shown(run: Run) -> dict[str, str]:
     """Every form of a run's comparison, with all metrics."""
     comparison = evaluate(run.plan, run.samples)
-    return {form: render(comparison, run, View(form, METRICS)) for form in FORMS}
+    return {form: render(comparison, run, View(form, METRICS, tables=True, events=True)) for form in FORMS}
 
 
 def numbers(run: Run) -> list[list[str]]:

@@ -17,7 +17,7 @@ from spfvar.matrix.keys import (
     _imported,
     _is_text,
     code_digest,
-    machine_key,
+    machine_keys,
     program_key,
     run_key,
     text_digest,
@@ -47,7 +47,11 @@ def test_another_cell_is_another_key(other: str) -> None:
         "threads": lambda: plan("mmap-lock", threads=3),
         "profile": lambda: replace(one, profile=one.profile.model_copy(update={"jitter": 0.5})),
     }[other]()
-    keys = {run_key(machine_key(p), p.cells[0], "program", index) for p in (one, two) for index in range(2)}
+    keys = {
+        run_key(machine_keys(p)[index], p.cells[0], "program", index)
+        for p in (one, two)
+        for index in range(2)
+    }
     assert len(keys) == 4
 
 
@@ -93,7 +97,7 @@ def test_the_code_is_part_of_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = plan("mmap-lock")
     before = (
         verdict_key(case, "sc", Options()),
-        run_key(machine_key(wanted), wanted.cells[0], "", 0),
+        run_key(machine_keys(wanted)[0], wanted.cells[0], "", 0),
         program_key(wanted.cells[0]),
     )
     assert len(code_digest()) == 64
@@ -101,7 +105,7 @@ def test_the_code_is_part_of_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys.modules[f"spfvar.matrix.{module}"], "code_digest", lambda: "another")
     after = (
         verdict_key(case, "sc", Options()),
-        run_key(machine_key(wanted), wanted.cells[0], "", 0),
+        run_key(machine_keys(wanted)[0], wanted.cells[0], "", 0),
         program_key(wanted.cells[0]),
     )
     assert not set(before) & set(after)
@@ -124,3 +128,20 @@ def test_no_result_comes_from_the_parts_that_are_left_out() -> None:
     parts = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert {"simulate", "explore", "mm", "store"} <= set(parts.stdout.split())
     assert not OUTSIDE & set(parts.stdout.split())
+
+
+def test_each_draw_is_a_machine_of_its_own() -> None:
+    """Keys differ by draw, and a seed has the same draw whichever seed is the first."""
+
+    def drawn(seed: int) -> Plan:
+        return make_plan(
+            REGISTRY, catalogue.scenarios(), catalogue.hardware(), variants=["mmap-lock"], patterns=["pft"],
+            draws=4, seed=seed,
+        )  # fmt: skip
+
+    keys = machine_keys(drawn(1))
+    assert len(set(keys)) == 4
+    assert machine_keys(plan("mmap-lock"))[0] not in keys
+    ensemble = drawn(1).ensemble
+    assert ensemble is not None
+    assert [ensemble.of_seed(seed) for seed in (1, 2, 24, 25)] == [0, 1, 23, 0]

@@ -153,12 +153,16 @@ def add(table: str, name: str, value: float) -> Callable[[dict[str, Any]], None]
     return lambda cell: cell[table][name].__setitem__(0, value)
 
 
+DRAWN = {"command": "c", "discrepancy": 0.1, "figures": ["cost_ns"], "factors": [[1.1], [0.9], [1.0]]}
+
+
 @pytest.mark.parametrize(
     ("line", "change", "says"),
     [
         ("spfvar-run", lambda h: h.update(model="2"), "b: another model (2, not 1) than in a; expected runs of one"),
         ("spfvar-run", lambda h: h.update(hardware="mine"), "b: other hardware (mine, not skylake-2s56c) than in a"),
         ('"profile"', lambda p: p["profile"].update(jitter=0.5), "b: another text of hardware profile skylake-2s56c"),
+        ('"profile"', lambda p: p.update(draws=DRAWN), "b: other draws of the machine's figures, or none, than in a"),
         ('"scenario"', lambda s: s.update(hash="x"), "b: another text of scenario file-cow than in a; expected the"),
         ('"variant"', lambda v: v.update(digest="x"), "b: another text of variant mmap-lock than in a; expected the"),
         ("spfvar-run", lambda h: h.update(baseline="spf-anon"), "another baseline (spf-anon, not mmap-lock) than in"),

@@ -39,10 +39,10 @@ def refusal(text: str) -> InputError:
 
 
 @quick
-@given(st.integers(0, 1 << 32))
-def test_what_is_saved_and_loaded_shows_the_same_bytes(seed: int) -> None:
-    """In every form, with all metrics; and saved again it is the same file."""
-    run = made_run(Random(seed))
+@given(st.integers(0, 1 << 32), st.sampled_from([0, 3]))
+def test_what_is_saved_and_loaded_shows_the_same_bytes(seed: int, draws: int) -> None:
+    """In every form, with all metrics, of seeds or of draws; and saved again it is the same file."""
+    run = made_run(Random(seed), draws)
     text = run_text(run)
     again = parse_run(text, "r.jsonl")
     assert run_text(again) == text

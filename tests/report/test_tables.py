@@ -10,7 +10,6 @@ import pytest
 from spfvar.comparison import stats
 from spfvar.comparison.metrics import select
 from spfvar.report.blocks import Block, Cell, Footnote, Row, assign_marks, footnote_mark
-from spfvar.report.summary import summary_blocks
 from spfvar.report.tables import NO_VALUE, build_blocks, events_blocks
 
 BASE = "mmap-lock"
@@ -231,44 +230,3 @@ class TestEvents:
     def test_a_scenario_without_events_has_no_block(self) -> None:
         assert events_blocks(self.frame({("spf", "odd", 1): 0.0})) == []
         assert events_blocks(self.frame({})) == []
-
-
-class TestSummary:
-    def test_verdicts_are_counted_and_the_worst_stands_before_the_best(self) -> None:
-        # One half as fast, one the same, one twice and one three times as fast.
-        factors = {1: 0.5, 4: 1.0, 16: 2.0, 64: 3.0}
-
-        def mixed(variant: str, axes: Axes) -> list[float]:
-            return [v * (1.0 if variant == BASE else factors[axes["threads"]]) for v in SIX]
-
-        frame = samples(mixed, [{"threads": n} for n in factors])
-        counts, extremes = summary_blocks(stats.compare_to(frame, BASE), baseline=BASE)
-        assert counts.headers == ("better", "WORSE", "same", "unsure", "n/a")
-        assert counts.rows == (Row(("spf",), tuple(map(Cell, "21100"))),)
-        worst, best = extremes.rows
-        assert worst.stub == ("spf", "WORSE")
-        assert worst.cells == (
-            Cell("", ratio="x0.50"),
-            Cell("faults_per_s"),
-            Cell("page_fault1 threads=1"),
-        )
-        assert best.stub == ("spf", "better")
-        assert best.cells[0] == Cell("", ratio="x3.00")
-
-    def test_a_metric_where_lower_is_better_is_ranked_the_other_way_round(self) -> None:
-        frame = samples(steady, metric="makespan")
-        _, extremes = summary_blocks(stats.compare_to(frame, BASE), baseline=BASE)
-        assert [row.cells[0] for row in extremes.rows] == [Cell("", ratio="x1.50"), Cell("none")]
-
-    def test_shares_explain_and_do_not_compete(self) -> None:
-        def share(variant: str, axes: Axes) -> list[float]:
-            return [0.9 if variant == BASE else 0.001] * 6
-
-        frame = samples(share, metric="mmap_lock_share")
-        counts, extremes = summary_blocks(stats.compare_to(frame, BASE), baseline=BASE)
-        assert counts.rows[0].cells[0] == Cell("1")
-        assert [row.cells[0] for row in extremes.rows] == [Cell("none"), Cell("none")]
-
-    def test_nothing_to_compare_makes_no_tables(self) -> None:
-        frame = samples(steady, variants=[BASE])
-        assert summary_blocks(stats.compare_to(frame, BASE), baseline=BASE) == []
