@@ -9,7 +9,7 @@ from spfvar.csource.audit import Audit, Difference
 from spfvar.csource.between import Between, Touched
 from spfvar.csource.units import Exemption
 from spfvar.kernel.texts import Edge
-from spfvar.report.text import WIDTH, wrapped
+from spfvar.report.wrap import WIDTH, wrapped
 
 #: Letters of a path that are shown, from its end; steps that stand instead; letters of a touched function.
 _TAIL, _INSTEAD, _SOME = 6, 3, 4

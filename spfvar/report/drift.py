@@ -9,7 +9,7 @@ from spfvar.kernel.conform import Conformity, Drift
 from spfvar.kernel.mutants import Tried
 from spfvar.kernel.recording import SYSCALL
 from spfvar.kernel.texts import Edge
-from spfvar.report.text import WIDTH, wrapped
+from spfvar.report.wrap import WIDTH, wrapped
 
 #: Kinds of faults, steps and drifts of a table, each.
 _SOME = 12

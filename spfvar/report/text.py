@@ -1,7 +1,6 @@
 """The plain text layout: fixed columns for a terminal."""
 
 import re
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,8 +10,8 @@ from spfvar.report.digested import claim_lines, depends_line, ratio_lines
 from spfvar.report.grid import GAP, fitting_columns, grid_lines
 from spfvar.report.meta import Meta, heading, legend, opening, particulars
 from spfvar.report.paint import judged
-
-WIDTH = 80
+from spfvar.report.wrap import WIDTH as WIDTH
+from spfvar.report.wrap import wrapped as wrapped
 
 Change = Callable[[str], str]
 
@@ -90,13 +89,6 @@ def command_lines(label: str, command: str, width: int) -> list[str]:
             lines[-1] += " \\"
             lines.append(f"    {word}")
     return lines
-
-
-def wrapped(text: str, width: int, indent: str) -> list[str]:
-    """Return text in lines that are broken between words only; all but the first are indented."""
-    return textwrap.wrap(
-        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
 
 
 def block_lines(block: Block, width: int, paint: Change = str) -> list[str]:
