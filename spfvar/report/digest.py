@@ -47,8 +47,9 @@ class Claim:
 
     ``gains`` and ``losses``: of each load the cell where it gains or loses most, the largest first, of the
     shown metric; ``likely``: the same where it is not sure (losses first).  ``hidden``: losses of other
-    outcomes, one for each metric, in the order of metrics.  ``loads`` has those with a verdict on the shown metric, ``missing`` those
-    where there is no figure, ``untold`` those where there are too few runs for a verdict.
+    outcomes, one for each metric, in the order of metrics.  ``loads`` has those with a verdict on the shown
+    metric, ``missing`` those where there is no figure, ``untold`` those where there are too few runs for a
+    verdict.
     """
 
     variant: str
