@@ -22,7 +22,7 @@ import click
 
 from spfvar.cli import completing, terminal
 from spfvar.cli.command import Command
-from spfvar.cli.options import hardware_option, jobs_option, race_option
+from spfvar.cli.options import hardware_option, jobs_option, race_option, scenario_option, threads_option
 from spfvar.cli.storing import no_store_option
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
@@ -42,27 +42,21 @@ OK, BROKEN, BAD_INPUT, OPEN = 0, 1, 2, 3
 @click.command(name="watch", cls=Command)
 @click.argument("file", metavar="FILE.py", shell_complete=completing.files)
 @race_option("all")
-@click.option(
-    "--scenario",
-    default=DEFAULT_LOAD,
-    show_default=True,
-    metavar="NAME|FILE.toml",
-    shell_complete=completing.scenarios,
-    help="The load.",
-)
-@click.option("--threads", type=int, metavar="N", help="Its threads.  [default: the load's most]")
+@scenario_option(DEFAULT_LOAD)
+@threads_option
 @hardware_option
 @jobs_option("Searches and cells")
 @click.option("--once", is_flag=True, help="Look once, do not wait for a save; for scripts.")
 @no_store_option
 def command(
-    file: str, races: tuple[str, ...], scenario: str, threads: int | None, hardware: str, jobs: int | None,
-    once: bool, no_store: bool,
+    file: str, races: tuple[str, ...], scenarios: tuple[str, ...], threads: list[int], hardware: str,
+    jobs: int | None, once: bool, no_store: bool,
 ) -> int:  # fmt: skip
     """Look at a plugin's variants whenever its file is saved: are they safe, what does one load say?
 
-    Races that broke the last time come first, and a race that breaks is told at once.  A save in the middle
-    of a look ends it and begins another.  Other Python files in the folder count as the plugin's.
+    Races that broke the last time come first, and a race that breaks is told at once.  The load is run at its
+    most threads, or at --threads.  A save in the middle of a look ends it and begins another.  Other Python
+    files in the folder count as the plugin's.
 
     \b
     Examples:
@@ -77,13 +71,16 @@ def command(
 
     if not Path(file).is_file():
         raise InputError("there is no such file", file=file, expected="a plugin's Python file")
-    if threads is not None and threads < 1:
-        raise InputError(f"{threads} threads", key="--threads", expected="1 or more")
     catalogue.races().select(races)
-    if len(catalogue.scenarios().select([scenario])) != 1:
-        raise InputError(f"{scenario!r} is several loads", key="--scenario", expected="one")
+    loads = catalogue.scenarios().select(scenarios or [DEFAULT_LOAD])
+    if len(loads) != 1:
+        raise InputError(f"{', '.join(scenarios)} is several loads", key="--scenario", expected="one")
+    if len(threads) > 1:
+        raise InputError(f"{len(threads)} thread counts", key="--threads", expected="one")
     catalogue.hardware().select([hardware])
-    wanted = Wanted(file, races, scenario, threads, hardware, jobs, no_store)
+    count = threads[0] if threads else None
+    load = scenarios[0] if scenarios else DEFAULT_LOAD
+    wanted = Wanted(file, races, load, count, hardware, jobs, no_store)
     looks = _Looks(Path(file))
     while True:
         code = looks.one(wanted)

@@ -52,8 +52,8 @@ def _missing(claim: Claim) -> str:
 
 
 def _in(entries: Sequence[Entry], loads: int) -> str:
-    """ ", 4/11 loads", where there is more than one."""
-    return f", {len(entries)}/{loads} loads" if entries and loads > 1 else ""
+    """ ", 4 of 11" loads, where there is more than one."""
+    return f", {len(entries)} of {loads}" if entries and loads > 1 else ""
 
 
 def _worth(claim: Claim, each: bool, at: At) -> list[str]:

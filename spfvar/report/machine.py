@@ -66,7 +66,7 @@ def to_json(
     """Return the comparison as one JSON object; what is not a finite number is null.
 
     Keys: spfvar (the version), simulated (true), baseline, hardware, matrix_hash, thresholds (shares by
-    scenario and metric; only if a scenario sets any), notes (only if there are any), cells and comparisons.
+    scenario and metric; only if a scenario sets any), notes, cells and comparisons.
     A cell is {variant, scenario, axes, seeds, metrics, events}; its seeds are the
     number of runs, its events counts per 1000 faults. Events of places without a cell are left out:
     ``cells`` selects what is shown.
@@ -82,7 +82,7 @@ def to_json(
             if meta.thresholds
             else {}
         ),
-        **({"notes": list(meta.notes)} if meta.notes else {}),
+        "notes": [*meta.remarks, *meta.notes],
         "cells": _json_cells(cells, events, metrics),
         "comparisons": [_json_comparison(row) for row in comparisons.to_dict("records")],
     }

@@ -99,7 +99,7 @@ def test_json_has_the_documented_shape() -> None:
     assert result.err == ""
     document = json.loads(result.out)
     assert list(document) == [
-        "spfvar", "simulated", "baseline", "hardware", "matrix_hash", "cells", "comparisons",
+        "spfvar", "simulated", "baseline", "hardware", "matrix_hash", "notes", "cells", "comparisons",
     ]  # fmt: skip
     assert document["simulated"] is True
     assert document["baseline"] == "mmap-lock"

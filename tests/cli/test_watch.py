@@ -71,7 +71,8 @@ def test_lines() -> None:
         (["FILE", "--race", "munmap-anno"], "did you mean 'munmap-anon'?"),
         (["FILE", "--scenario", "pfft"], "did you mean 'pft'?"),
         (["FILE", "--scenario", "file-*"], "expected one"),
-        (["FILE", "--threads", "0"], "expected 1 or more"),
+        (["FILE", "--threads", "0"], "expected thread counts 1..1024"),
+        (["FILE", "--threads", "1,4"], "2 thread counts; expected one"),
     ],
 )
 def test_bad_input_is_told_before_anything_is_watched(

@@ -63,8 +63,8 @@ def test_gains_and_losses_are_told_by_load_the_largest_first() -> None:
     lines = claim_lines(found, {"one": "safe in all 3 races"}, 80, True)
     assert lines == [
         "one: safe in all 3 races",
-        "  worth it, 2/3 loads: a x3.00 (3.00-3.00) @4, b x2.00 @1",
-        "  who pays, 2/3 loads: a x0.50 (0.50-0.50) @1, b x0.80 @4",
+        "  worth it, 2 of 3: a x3.00 (3.00-3.00) @4, b x2.00 @1",
+        "  who pays, 2 of 3: a x0.50 (0.50-0.50) @1, b x0.80 @4",
     ]
 
 
@@ -195,7 +195,7 @@ def test_a_load_where_a_variant_has_no_figure_is_named() -> None:
     lines = claim_lines(digest(frame, "one", "two", "three"), {}, 80, False)
     assert lines[0] == "one: safety not known; no figure in b"
     assert lines[1] == "  worth it: a x2.00 @1"
-    assert lines[4] == "  worth it, 2/2 loads: a x2.00 @1, b x2.00 @1"
+    assert lines[4] == "  worth it, 2 of 2: a x2.00 @1, b x2.00 @1"
     assert lines[6:] == ["three: safety not known; no figure in a, b"]
 
 

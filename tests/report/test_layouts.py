@@ -161,13 +161,10 @@ def test_json_tells_the_thresholds_that_scenarios_set(small: Results) -> None:
 
 
 def test_json_has_the_notes_that_tables_have(small: Results) -> None:
-    """A draft says so there, for one; without any there is no such key."""
-    noted = replace(META, notes=("my-idea is a DRAFT",))
+    """What is for every reader first: a draft says so, for one."""
+    noted = replace(META, remarks=("my-idea is a DRAFT",), notes=("small",))
     document = json.loads(to_json(small.cells, small.comparisons, small.events, noted))
-    assert document.pop("notes") == ["my-idea is a DRAFT"]
-    assert "notes" not in json.loads(
-        to_json(small.cells, small.comparisons, small.events, replace(META, notes=()))
-    )
+    assert document["notes"] == ["my-idea is a DRAFT", "small"]
 
 
 class TestEveryFormForPeople:
