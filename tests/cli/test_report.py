@@ -58,19 +58,9 @@ def test_an_empty_patch_on_standard_input_is_refused() -> None:
 def test_a_report_is_written_to_a_file_and_names_its_patch(tmp_path: Path) -> None:
     """The smallest scope that has a load and a race."""
     file = tmp_path / "review.txt"
-    scope = [
-        "--scenario",
-        "file-cow",
-        "--race",
-        "munmap-file",
-        "--threads",
-        "1",
-        "--seeds",
-        "2",
-        "--generated",
-        "60",
-    ]
-    arguments = ["report", "spf-do-fault", "--patch", PATCH, *scope, "--short", "-o", str(file)]
+    scope = ["--scenario", "file-cow", "--race", "munmap-file", "--threads", "1", "--seeds", "2"]
+    small = ["--generated", "60", "--jobs", "1", "--short"]
+    arguments = ["report", "spf-do-fault", "--patch", PATCH, *scope, *small, "-o", str(file)]
     assert spfvar(*arguments) == Answer(0, "", "")
     lines = file.read_text().splitlines()
     assert lines[0].startswith("SIMULATED review of spf-do-fault")
