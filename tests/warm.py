@@ -34,8 +34,9 @@ def search() -> None:
 
 
 def simulation() -> None:
-    """The simulator, the tests' own scheduler, and the walker."""
+    """The simulator, with and without its record, the tests' own scheduler, and the walker."""
     spfvar.compare("mmap-lock", scenarios=["pft"], threads=[1], seeds=1)
+    spfvar.why("mmap-lock", "pft", threads=1)
     d.start(d.variant_world("mmap-lock", d.with_repeat("anon", 1)), 0).finish(0.5)
     walks(build_race(catalogue.races()["munmap-file"], stack("mmap-lock")), WalkOptions(walks=1))
 

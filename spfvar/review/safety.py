@@ -77,8 +77,9 @@ def _guards(
     """The patch's own guards first, then those of the rest of the stack, in the stack's order."""
     found = []
     names = _names(ablations)
+    texts = _texts(variant.patches)
     for ablation in ablations:
-        owner = _owner(ablation.guard.where, variant.patches)
+        owner = _owner(ablation.guard, texts)
         place = variant.patches.index(owner) if owner is not None else len(variant.patches)
         use = _use(ablation, names[ablation.guard], owner, patch is None or owner in patch)
         found.append(((not use.is_of_patch, place), use))
@@ -113,14 +114,17 @@ def _use(ablation: Ablation, name: str, owner: type | None, is_of_patch: bool) -
     )  # fmt: skip
 
 
-def _owner(where: str, patches: Sequence[type]) -> type | None:
-    """The patch in whose text, or in that of one of its base classes, a "file:line" stands."""
-    file, _, line = where.rpartition(":")
+def _texts(patches: Sequence[type]) -> list[tuple[str, range, type]]:
+    """Where the patches' texts stand, and those of their base classes: file, lines, patch."""
+    texts = []
     for patch in patches:
         for cls in patch.__mro__[:-1]:
-            if inspect.getfile(cls) != file:
-                continue
             text, first = inspect.getsourcelines(cls)
-            if first <= int(line) < first + len(text):
-                return patch
-    return None
+            texts.append((inspect.getfile(cls), range(first, first + len(text)), patch))
+    return texts
+
+
+def _owner(guard: Guard, texts: Sequence[tuple[str, range, type]]) -> type | None:
+    """The first patch in whose text the guard stands."""
+    where, at = _line(guard)
+    return next((patch for file, lines, patch in texts if file == where and at in lines), None)

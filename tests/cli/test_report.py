@@ -59,7 +59,8 @@ def test_a_report_is_written_to_a_file_and_names_its_patch(tmp_path: Path) -> No
     """The smallest scope that has a load and a race."""
     file = tmp_path / "review.txt"
     scope = ["--scenario", "file-cow", "--race", "munmap-file", "--threads", "1", "--seeds", "2"]
-    arguments = ["report", "spf-do-fault", "--patch", PATCH, *scope, "--short", "-o", str(file)]
+    small = ["--generated", "60", "--jobs", "1", "--short"]
+    arguments = ["report", "spf-do-fault", "--patch", PATCH, *scope, *small, "-o", str(file)]
     assert spfvar(*arguments) == Answer(0, "", "")
     lines = file.read_text().splitlines()
     assert lines[0].startswith("SIMULATED review of spf-do-fault")

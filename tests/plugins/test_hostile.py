@@ -56,7 +56,7 @@ def test_a_hostile_plugin_is_named_and_the_other_one_is_there(tmp_path: Path, na
 def test_what_never_ends_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """By a signal that names the line, or else by the end of its process."""
     monkeypatch.setattr(bounds, "LOAD_SECONDS", 1.0)
-    monkeypatch.setattr(bounds, "CHECK_SECONDS", 5.0)
+    monkeypatch.setattr(bounds, "CHECK_SECONDS", 3.0)
     monkeypatch.setattr(trial, "GRACE_SECONDS", 1.0)
     hostile, good = write(tmp_path, plugins()[name])
     registry = load_registry([hostile, good])
@@ -69,13 +69,13 @@ def test_a_text_that_no_sample_reaches_is_cut_off_before_the_workers_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Signals do not reach workers.  The good variant's verdict is told, and the exit code is that of bad input."""
-    monkeypatch.setattr(bounds, "CHECK_SECONDS", 5.0)
+    monkeypatch.setattr(bounds, "CHECK_SECONDS", 3.0)
     hostile, good = write(tmp_path, plugins()["late text: hangs"])
     answer = spfvar(
         "check", "hostile", "good", "--race", "munmap-swap", "--plugin", hostile, "--plugin", good
     )
     assert answer.code == 2
-    assert f"variant hostile: {hostile}:14: never ends: stopped after 5 s" in answer.err
+    assert f"variant hostile: {hostile}:14: never ends: stopped after 3 s" in answer.err
     assert "safe" in answer.out
     assert "hostile" not in answer.out.partition("Reproduce")[0]
 

@@ -90,9 +90,9 @@ def test_a_generated_race_that_breaks_makes_a_design_unsafe() -> None:
     registry = load_registry([broken.__file__])
     scope = make_scope(
         registry, "no-rcu-free", against=["mmap-lock"], loads=["pft"], races=["punch-read"], threads=[1],
-        seeds=2, generated=1000, plugins=[broken.__file__],
+        seeds=2, generated=400, plugins=[broken.__file__],
     )  # fmt: skip
-    review = make_review(registry, scope, "line")
+    review = make_review(registry, scope, "line", jobs=1)
     generated = review.safety.generated
     assert generated is not None
     assert "P1" in {found.property for found in generated.violations}
@@ -128,7 +128,7 @@ def test_a_broken_design_is_called_unsafe_with_its_trace() -> None:
     registry = load_registry([broken.__file__])
     small: dict[str, Any] = {**SMALL, "generated": 0}
     scope = make_scope(registry, "no-rcu-free", against=["mmap-lock"], **small)
-    review = make_review(registry, scope, "line")
+    review = make_review(registry, scope, "line", jobs=1)
     assert review.verdict.is_safe is False
     text = render_mail(review)
     assert "Safe:     NO, 1 of 1 race: P1 in munmap-file" in text
