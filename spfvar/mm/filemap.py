@@ -241,6 +241,7 @@ class FilemapFault:
         if not vmf.mapping.shared:
             ret = yield from check_stable_address_space(vmf)
             if ret:
+                yield from hooks.free_preallocated_pte(vmf)  # by do_fault, once the folio is put
                 return ret
         if vmf.has(PMD_NONE):
             yield from pmd_install()

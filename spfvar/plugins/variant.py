@@ -262,10 +262,13 @@ class Stack:
     def _origin(self, call: Call) -> Hashable:
         """What decides a call's text: for a function itself, for a hook point the patches that implement it.
 
-        None if they are not all of the package: what a plugin's text depends on, nobody knows.
+        None if they are not all of the package: what a plugin's text depends on, nobody knows.  Nor does
+        anybody share hook points with a stack that makes something else of them.
         """
         if not isinstance(call.target, str):
             return () if _is_of_package(call.target) else None
+        if type(self)._resolve is not Stack._resolve:
+            return None
         if call.target not in self._origins:
             patches = self.patches_of(call.target)
             self._origins[call.target] = patches if all(map(_is_of_package, patches)) else None

@@ -11,6 +11,7 @@ import pytest
 from spfvar.automata import extract
 from spfvar.automata.automaton import Automaton
 from spfvar.automata.extract import Extractor, StrategyError
+from spfvar.kernel.texts import Marked
 from spfvar.ops import objects as o
 from spfvar.ops.op import Call, Op, Steps
 from spfvar.ops.places import Register
@@ -112,3 +113,16 @@ def test_a_text_that_calls_a_register_otherwise_is_refused_all_the_same() -> Non
         both = Extractor(resolve, lambda call: "package" if call.target == "outer" else None)
         with pytest.raises(StrategyError, match="two registers are called 'mine'"):
             both.automaton("t", text)
+
+
+def test_a_stack_that_makes_something_else_of_its_hook_points_shares_none() -> None:
+    """Its automata are its own behind those of a plain one, and the plain one's behind its."""
+    variant = load_registry()[VARIANTS[0]]
+    name, text = next(iter(sample_texts()))
+    plain = shown(Stack(variant).automaton(name, text))
+    marked = shown(Marked(variant).automaton(name, text))
+    assert marked != plain
+    assert shown(Stack(variant).automaton(name, text)) == plain
+    extract._KNOWN.clear()
+    assert shown(Marked(variant).automaton(name, text)) == marked
+    assert shown(Stack(variant).automaton(name, text)) == plain
