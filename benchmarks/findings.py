@@ -1,4 +1,4 @@
-"""Write docs/findings.md: the open questions of the 2021 series, each answered by searches.
+"""Write docs/findings.md: questions of the 2021 series, and orders that seem to be missing, by searches.
 
     python -m benchmarks.findings > docs/findings.md        (make findings)
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
+from benchmarks.weak_findings import read_missing
 from spfvar.explore.options import Options
 from spfvar.explore.verdict import INCOMPLETE, VIOLATION
 from spfvar.matrix import catalogue
@@ -114,6 +115,8 @@ def main() -> None:
     """Search every probe and print the page."""
     registry = load_registry()
     bugs = [bug for question in QUESTIONS for bug in question.bugs]
+    lacking, out_of_reach = read_missing()
+    bugs += [missing.twin for missing in lacking if missing.twin]
     cases = [case for case in make_cases(registry, catalogue.races(), bugs, (), twins=True) if case.expected]
     print(f"searching {len(cases)} probes", file=sys.stderr)
     results = run_checks(cases, Options())
@@ -130,6 +133,16 @@ def main() -> None:
             more = f" {' '.join(twin.description.split())}" if twin.description else ""
             print(f"* {evidence(probe)}. {twin.title[0].upper()}{twin.title[1:]}.{more}")
         print(f"* {question.why_not[0].upper()}{question.why_not[1:]}.\n" if question.why_not else "")
+    print(WEAK)
+    for missing in lacking:
+        gap, mend = missing.verdicts()
+        told = "**confirmed**" if (gap, mend) == ("sometimes", "never") else "open"
+        print(f"## {missing.name}: {told}\n\n{missing.title[0].upper()}{missing.title[1:]}.\n")
+        print(f"{missing.text}\n* As a litmus test: {gap}; with the order in its place: {mend}.")
+        for probe in by_bug.get(missing.twin, []):
+            print(f"* {evidence(probe)}, under `--memory lkmm`. {registry.twins[probe.case.twin].title}.")
+        print(f"\n```\n{missing.pattern(missing.gap)}```\n")
+    print(out_of_reach, end="")
 
 
 HEAD = """\
@@ -140,6 +153,16 @@ variants are the series as intended, with repairs for what is confirmed here (ea
 `variants/spf_patches.py`); a probe takes one repair out, or puts the posted form back. `spfvar bisect
 spf-posted` shows for a race at which patch of the posted series it breaks ([series](series.md)). Memory is
 sequentially consistent in the model.
+"""
+
+
+WEAK = """\
+# Orders that seem to be missing
+
+Met on the way, in kernels as they are. A litmus test has the pattern, once as the source has it and once with
+the order that is missing; *confirmed* says that the kernel's memory model allows it, and with that order does
+not, and no more: no hardware was asked, and no developer. The first of these also breaks a whole design
+([weak memory](weak-memory.md)).
 """
 
 
