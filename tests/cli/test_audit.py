@@ -72,7 +72,8 @@ def test_json_has_the_fields_that_readers_go_by(tmp_path: Path) -> None:
     assert found["counts"]["functions"] == 2
     assert found["counts"]["differences"] == len(found["differences"])
     assert set(found["counts"]) == {
-        "functions", "read", "not_compared", "differences", "guards", "exceptions", "reasons", "lines_of_text",
+        "functions", "read", "not_compared", "differences", "guards", "exceptions", "excepted", "reasons",
+        "lines_of_text",
     }  # fmt: skip
 
 
