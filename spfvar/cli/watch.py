@@ -61,7 +61,7 @@ def command(
     \b
     Examples:
       spfvar watch my_idea.py
-      spfvar watch my_idea.py --race 'munmap-*' --scenario page-fault3 --threads 16
+      spfvar watch my_idea.py --race 'munmap-*' --scenario pft --threads 16
       spfvar watch my_idea.py --once
 
     Ctrl-C ends it.  Exit codes of --once: 0 all safe; 1 a race breaks; 3 none breaks but a search was
