@@ -136,12 +136,15 @@ class _Looks:
 
     def _received(self, ours: Connection) -> Iterator[Seen | None]:
         """What the other process sees; None if the file is another by now."""
+        looked = time.monotonic()
         while True:
+            if time.monotonic() - looked >= INTERVAL:
+                looked = time.monotonic()
+                if _digest(self.file) != self._seen:
+                    yield None
             try:
                 if ours.poll(INTERVAL):
                     yield ours.recv()
-                elif _digest(self.file) != self._seen:
-                    yield None
             except EOFError:
                 return
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import pytest
 
 from spfvar.cli.watch import _digest, _Looks, broken_lines, measured_line, searched_line
-from spfvar.matrix.look import Broken, Measured, Searched, Wanted
+from spfvar.matrix.look import Broken, Measured, Searched, Seen, Wanted
 from tests.cli.running import spfvar
 from tests.matrix.test_look import RACY, SAFE
 
@@ -27,15 +26,20 @@ def test_one_look_is_a_script_s_check(tmp_path: Path) -> None:
     assert measured.startswith("  racy: pft x1.0")
 
 
-def test_a_save_ends_a_look(tmp_path: Path) -> None:
-    """All races take seconds; the file is another after one."""
+def test_a_save_ends_a_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is another one as soon as the first races are known, and many are still to come."""
     file = tmp_path / "idea.py"
     file.write_text(SAFE)
-    saved = threading.Timer(0.7, lambda: file.write_text(RACY))
-    saved.start()
-    looks = _Looks(file)
+    looks, told = _Looks(file), []
+
+    def save(seen: Seen) -> int:
+        told.append(seen)
+        file.write_text(RACY)
+        return 0
+
+    monkeypatch.setattr(looks, "_told", save)
     assert looks.one(Wanted(str(file), (), "pft", None, "skylake-2s56c", 1, True)) is None
-    saved.join()
+    assert not any(isinstance(seen, Searched) for seen in told)
 
 
 def test_what_is_beside_the_file_counts(tmp_path: Path) -> None:
