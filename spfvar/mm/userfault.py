@@ -198,9 +198,9 @@ class UserfaultMonitor:
         yield spin_lock(PTL)
         present = (yield read_pte(False)) != "none"
         yield spin_unlock(PTL)
-        page = (yield vm_normal_page()) if present else "none"
+        page = (yield from self._get_source(vmf)) if present else "none"
         anonymous = page == "anonymous"
-        if page in ("none", "file") or (anonymous and not (yield from self._get_source(vmf))):
+        if page in ("none", "file"):
             return
         yield from double_pt_lock(same_table, down)
         same = yield from hooks.is_pte_pages_stable(new_table)
@@ -211,14 +211,20 @@ class UserfaultMonitor:
             yield put_page(o.old_page)
 
     def _get_source(self, vmf: VmFault) -> Steps:
-        """Take a reference to the page that ``orig_pte`` maps, if it still does, and it is nobody else's."""
+        """What ``orig_pte`` maps, if it still does: "zero page", or "anonymous" with a reference to it.
+
+        "none" if it no longer does, or the page is somebody else's, too.  The page is looked up under the
+        lock that keeps it (a zero page needs none, and is looked at again before it is moved).
+        """
         yield spin_lock(PTL)
-        if not (yield pte_same()) or not (yield from self._own(vmf, 1)):
-            yield spin_unlock(PTL)
-            return False
-        yield get_page(o.old_page)
+        page = (yield vm_normal_page()) if (yield pte_same()) else "none"
+        if page == "anonymous":
+            if (yield from self._own(vmf, 1)):
+                yield get_page(o.old_page)
+            else:
+                page = "none"
         yield spin_unlock(PTL)
-        return True
+        return page
 
     @hookimpl
     def is_pte_pages_stable(self, new_table: Register) -> Steps:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from spfvar.explore.options import Options
+from spfvar.explore.verdict import SAFE, judge
 from spfvar.mm.userfault_wait import UFFD_CLOSED, UFFD_WOKEN
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
@@ -139,3 +141,35 @@ def test_write_protection_is_flushed_before_the_call_ends() -> None:
     assert in_order(names, wanted)
     assert run.entry(0) & c.PTE_WRITE == 0
     assert "pte_mkwrite" in run.thread(0)  # who writes is not made to wait
+
+
+@pytest.mark.parametrize("variant", ["mmap-lock", "per-vma-6.12", "per-vma-6.17"])
+def test_a_page_that_is_to_be_moved_is_looked_up_under_the_lock_that_keeps_it(variant: str) -> None:
+    """Behind pte_same, as by move_pages_pte: whoever frees the page before takes its entry away first.
+
+    An entry that was read before the lock may be of a page that madvise has freed and a store got again.
+    """
+    run = RaceRun(
+        """
+[[vma]]
+name = "from"
+start = 0
+present = "anon"
+[[vma]]
+name = "map"
+start = 2
+userfault = true
+[[actor]]
+name = "monitor"
+program = [{ uffd_move = "from", to = "map" }]
+[[actor]]
+name = "madvise"
+program = [{ madvise = "from" }, { store = "from" }]
+""",
+        variant,
+    )
+    assert judge(run.world, variant, "moved", Options()).verdict == SAFE
+    names = RaceRun(MOVE.format(more='present = "anon"', start=2), variant).thread(0)
+    looked_up = names.index("vm_normal_page")
+    assert names.index("pte_same") < looked_up < names.index("get_page")
+    assert "spin_unlock(page_table->ptl)" not in names[names.index("pte_same") : looked_up]
