@@ -14,10 +14,9 @@ from spfvar.cli.searching import searching
 from spfvar.comparison.losses import MAYBE, Loss, beyond
 from spfvar.comparison.metrics import Metric
 from spfvar.comparison.places import places
-from spfvar.comparison.verdicts import DRAWS, SEEDS
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue, merged
-from spfvar.matrix.compare import Comparison, evaluate, run_comparison
+from spfvar.matrix.compare import Comparison, evaluate, rule_of, run_comparison
 from spfvar.matrix.plan import Plan, smaller_notes
 from spfvar.matrix.run import Progress
 from spfvar.matrix.runfile import load_run
@@ -31,7 +30,7 @@ from spfvar.report.digest import digest_of
 from spfvar.report.machine import to_csv, to_json
 from spfvar.report.mail import render_mail
 from spfvar.report.markdown import render_markdown
-from spfvar.report.meta import Meta
+from spfvar.report.meta import Meta, open_because
 from spfvar.report.tables import build_blocks, events_blocks
 from spfvar.report.text import WIDTH, Short, render_table
 from spfvar.scenario.schema import Scenario
@@ -196,8 +195,8 @@ def _meta(comparison: Comparison, run: Run) -> Meta:
     remarks = [note for note in plan.notes if note not in notes]
     for variant in plan.variants:
         for rival in variant.rivals:
-            rule = SEEDS if plan.ensemble is None else DRAWS
-            found = rivals.duel(comparison.samples.values, variant.name, rival, plan.thresholds, rule)
+            values, rule = comparison.samples.values, rule_of(plan)
+            found = rivals.duel(values, variant.name, rival, plan.thresholds, rule)
             if found is not None:
                 notes += rivals.sentences(found)
     return Meta(
@@ -226,8 +225,7 @@ def too_bad(comparison: Comparison, condition: units.FailOn) -> str | None:
 def maybe_too_bad(comparison: Comparison, condition: units.FailOn) -> str | None:
     """The largest loss that would meet a condition but is unsure: in words, how many more there are, why."""
     found = _largest(comparison, beyond(comparison.comparisons, condition, MAYBE))
-    drawn = comparison.plan.ensemble is not None
-    why = "it depends on the machine's figures" if drawn else "more seeds may tell"
+    why = open_because(draws=comparison.plan.ensemble is not None)
     return None if found is None else f"{found}; {why}"
 
 

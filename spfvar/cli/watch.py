@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import multiprocessing
 import shlex
 import signal
@@ -197,11 +196,11 @@ def searched_line(seen: Searched) -> str:
 
 def measured_line(seen: Measured) -> str:
     """ "my-idea: pft x1.36 (1.06-1.75) of mmap-lock @56: better, SIMULATED"."""
-    from spfvar.report.units import ratio
+    from spfvar.report.units import interval, ratio
 
-    known = math.isfinite(seen.low + seen.high)
-    interval = f" ({ratio(seen.low)[1:]}-{ratio(seen.high)[1:]})" if known else ""
-    place = f"{seen.load} {ratio(seen.ratio)}{interval} of {seen.baseline} @{seen.threads}"
+    ends = interval(seen.low, seen.high)
+    known = f" ({ends})" if ends else ""
+    place = f"{seen.load} {ratio(seen.ratio)}{known} of {seen.baseline} @{seen.threads}"
     return f"  {seen.variant}: {place}: {seen.verdict}, SIMULATED"
 
 

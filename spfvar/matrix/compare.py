@@ -10,7 +10,7 @@ import pandas as pd
 from spfvar.automata.extract import StrategyError
 from spfvar.comparison.depends import with_dependences
 from spfvar.comparison.stats import compare_to, summarise, summarise_events
-from spfvar.comparison.verdicts import DRAWS, SEEDS
+from spfvar.comparison.verdicts import DRAWS, SEEDS, Rule
 from spfvar.errors import InputError
 from spfvar.matrix.plan import Plan
 from spfvar.matrix.run import prepare, run_plan
@@ -73,13 +73,18 @@ def sound_plan(
     return (make(left) if broken else plan), stacks
 
 
+def rule_of(plan: Plan) -> Rule:
+    """What a plan's samples are, and so what verdicts go by."""
+    return SEEDS if plan.ensemble is None else DRAWS
+
+
 def evaluate(plan: Plan, samples: Samples, problems: Sequence[Problem] = ()) -> Comparison:
     """Compare samples that are there.  InputError if the baseline has none."""
     if plan.baseline not in set(samples.values["variant"]):
         reasons = "; ".join(dict.fromkeys(failure.message for failure in samples.failures))
         why = f"could not be run: {reasons}" if reasons else "has no samples"
         raise InputError(f"the baseline {plan.baseline} {why}")
-    rule = SEEDS if plan.ensemble is None else DRAWS
+    rule = rule_of(plan)
     comparisons = compare_to(samples.values, plan.baseline, thresholds=plan.thresholds, rule=rule)
     if plan.ensemble is not None:
         draws = {int(seed): plan.ensemble.of_seed(int(seed)) for seed in samples.values["seed"].unique()}

@@ -76,9 +76,8 @@ def _pays(claim: Claim, each: bool, at: At) -> list[str]:
 
 def _cell(entry: Entry, each: bool, at: At) -> str:
     """ "pft x2.01 (1.80-2.24) @56"; the interval if it is one of draws."""
-    interval = ""
-    if each and math.isfinite(entry.low) and math.isfinite(entry.high):
-        interval = f" ({units.ratio(entry.low)[1:]}-{units.ratio(entry.high)[1:]})"
+    ends = units.interval(entry.low, entry.high) if each else ""
+    interval = f" ({ends})" if ends else ""
     return f"{entry.load} {units.ratio(entry.ratio) or 'from 0'}{interval}{at(entry)}"
 
 

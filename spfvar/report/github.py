@@ -79,7 +79,7 @@ def render_comparison(
     lines += [told("error", loss, limit) for loss in failing]
     lines += [told("warning", loss, "") for loss in losses(comparisons, metrics) if loss not in failing]
     maybe = beyond(comparisons, condition, MAYBE) if condition else []
-    lines += [told("warning", loss, f", but unsure: {open_because(meta)}") for loss in maybe]
+    lines += [told("warning", loss, f", but unsure: {open_because(draws=meta.draws)}") for loss in maybe]
     shown = comparisons[comparisons["metric"].isin(list(metrics))]
     for variant, rows in shown.groupby("variant", sort=False):
         counts = rows["verdict"].value_counts()

@@ -61,9 +61,9 @@ def heading(meta: Meta) -> list[str]:
     return opening(meta) + particulars(meta)
 
 
-def open_because(meta: Meta) -> str:
+def open_because(*, draws: bool) -> str:
     """Why a cell may have no sure verdict."""
-    return "it depends on the machine's figures" if meta.draws else "more seeds may tell"
+    return "it depends on the machine's figures" if draws else "more seeds may tell"
 
 
 def legend(blocks: Iterable[Block], meta: Meta) -> list[tuple[str, str]]:

@@ -136,15 +136,10 @@ def _points(frame: pd.DataFrame, intervals: bool) -> list[_Point]:
             ratio=row["ratio"],
             verdict=row["verdict"],
             warnings=_texts(row["warning"], row["test_warning"]),
-            interval=_interval(row["ratio_low"], row["ratio_high"]) if intervals else "",
+            interval=units.interval(row["ratio_low"], row["ratio_high"]) if intervals else "",
         )
         for row in frame.to_dict("records")
     ]
-
-
-def _interval(low: float, high: float) -> str:
-    """ "1.05-1.71"; "" if there is none."""
-    return f"{units.ratio(low)[1:]}-{units.ratio(high)[1:]}" if math.isfinite(low + high) else ""
 
 
 def _texts(*warnings: str) -> tuple[str, ...]:

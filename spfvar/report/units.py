@@ -92,3 +92,8 @@ def ratio(value: float) -> str:
     if value < 0.1:
         return f"x{value:.3f}"
     return f"x{value:.2f}" if value < 9.995 else f"x{digits(value)}"
+
+
+def interval(low: float, high: float) -> str:
+    """Return the interval of a ratio, such as ``1.05-1.71``; "" if an end is missing or there is none."""
+    return f"{ratio(low)[1:]}-{ratio(high)[1:]}" if math.isfinite(low + high) else ""

@@ -103,3 +103,12 @@ def test_a_relative_interval_takes_no_more_room_than_it_needs(share: float, text
 )
 def test_a_ratio_shows_what_matters_at_its_magnitude(value: float, text: str) -> None:
     assert units.ratio(value) == text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [(1.05, 1.71, "1.05-1.71"), (0.036, 12.9, "0.036-12.9"), (math.nan, 2.0, ""), (1.0, math.inf, "")],
+)
+def test_an_interval_has_both_ends_or_is_none(low: float, high: float, text: str) -> None:
+    """As ratios are spelled, without their sign."""
+    assert units.interval(low, high) == text
