@@ -24,11 +24,11 @@ LAYERS: list[set[str]] = [
     {"mm"},
     {"plugins", "scenario"},
     {"simulate", "explore"},
-    {"export", "coverage", "hunt", "litmus", "timing"},
+    {"export", "faultpaths", "generator", "litmus", "timing"},
     {"matrix", "kernel"},
     {"csource"},
     {"conformance", "scaffold", "validation"},
-    {"report"},
+    {"render"},
     {"review"},
     {"api", "diagnosis", "draft"},
     {"cli", "testing"},
@@ -83,7 +83,7 @@ def test_every_part_has_a_layer() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_point_downwards(path: Path) -> None:
-    """cli -> api -> report -> matrix -> simulate -> transition, automata -> ops, comparison."""
+    """cli -> api -> review -> render -> matrix -> simulate -> transition, automata -> ops, comparison."""
     here = part_of(path)
     level = LEVEL.get(here, len(LAYERS))  # spfvar/__init__.py may import all
     wrong = {part for part in imported(tree_of(path)) if part != here and LEVEL[part] >= level}
@@ -93,7 +93,7 @@ def test_imports_point_downwards(path: Path) -> None:
 def test_the_check_sees_an_import_that_points_upwards() -> None:
     """In a function, of a package, of a module, and not under TYPE_CHECKING."""
     source = (
-        "import spfvar.cli.main\nfrom spfvar import api\nif TYPE_CHECKING:\n    import spfvar.report\n"
+        "import spfvar.cli.main\nfrom spfvar import api\nif TYPE_CHECKING:\n    import spfvar.render\n"
         "else:\n    import spfvar.mm\ndef f():\n    from spfvar.simulate.engine import run\n"
     )
     assert sorted(imported(ast.parse(source))) == ["api", "cli", "mm", "simulate"]

@@ -142,7 +142,7 @@ def _refuse(**options: object) -> None:
 
 def _save(found: Ablated, variant: str, folder: Path) -> None:
     """Each generated race that a guard is needed in, as a file that --race takes; equal ones once."""
-    from spfvar.hunt.findings import name_of
+    from spfvar.generator.findings import name_of
 
     races: list[Race] = []
     for ablation in (*found.guards, *found.uses):
@@ -155,8 +155,8 @@ def _save(found: Ablated, variant: str, folder: Path) -> None:
 
 def render(variant: str, found: Ablated, form: str, where: terminal.Place, every: bool) -> str:
     """The guards in one of the forms; ``every``: those of the core's texts too, which JSON has anyway."""
-    from spfvar.report import ablation
-    from spfvar.report.paint import judged
+    from spfvar.render import ablation
+    from spfvar.render.paint import judged
 
     command_line = reproduce(sys.argv[1:])
     if form == "json":

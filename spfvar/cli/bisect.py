@@ -141,7 +141,7 @@ def _in_races(
     from spfvar.explore.verdict import INCOMPLETE as UNFINISHED
     from spfvar.explore.verdict import VIOLATION
     from spfvar.matrix.bisect import bisect_races
-    from spfvar.report import bisection
+    from spfvar.render import bisection
 
     found = catalogue.races()
     races = {name: found[name] for name in found.select(patterns)}
@@ -160,8 +160,8 @@ def _in_loads(
     """The report and the exit code."""
     import spfvar
     from spfvar.matrix.bisect import bisect_loads
-    from spfvar.report import bisection
-    from spfvar.report.meta import Meta
+    from spfvar.render import bisection
+    from spfvar.render.meta import Meta
 
     with counting(doing("simulating", "simulate")) as progress:
         found = bisect_loads(plan, prefixes, metric, jobs, progress)

@@ -141,7 +141,7 @@ def command(
             sums.keep(store, sums.of(map(verdict_of, shipped)))
     where = terminal.place(output, form)
     if form == "github":
-        from spfvar.report import github
+        from spfvar.render import github
 
         names_of_races = {result.case.race_name for result in results}
         files = {name: known.own_file(base_name(name)) for name in names_of_races}
@@ -184,8 +184,8 @@ def _audit(
 ) -> int:  # fmt: skip
     """Walk through the races, and tell the racy words.  1: there are some; 0: none was met."""
     from spfvar.matrix.audit import run_audit
-    from spfvar.report import audits as report
-    from spfvar.report.paint import judged
+    from spfvar.render import audits as report
+    from spfvar.render.paint import judged
 
     walks = AUDIT_WALKS if walk is None else walk
     if walks < 1:
@@ -239,8 +239,8 @@ def render(
     results: Sequence[Checked], form: str, where: terminal.Place, replay: str = "", every_trace: bool = False
 ) -> str:
     """Results in one of the forms; ``replay``: options that replaying a token needs."""
-    from spfvar.report import verdicts
-    from spfvar.report.paint import judged
+    from spfvar.render import verdicts
+    from spfvar.render.paint import judged
 
     command_line = reproduce(sys.argv[1:])
     if form == "json":

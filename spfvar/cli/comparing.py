@@ -24,15 +24,15 @@ from spfvar.matrix.runs import Run, run_of
 from spfvar.matrix.safety import Safety, Sums, known_safety
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Stacks, Variant
-from spfvar.report import github, rivals
-from spfvar.report.blocks import Block
-from spfvar.report.digest import digest_of
-from spfvar.report.machine import to_csv, to_json
-from spfvar.report.mail import render_mail
-from spfvar.report.markdown import render_markdown
-from spfvar.report.meta import Meta, open_because
-from spfvar.report.tables import build_blocks, events_blocks
-from spfvar.report.text import WIDTH, Short, render_table
+from spfvar.render import github, rivals
+from spfvar.render.blocks import Block
+from spfvar.render.digest import digest_of
+from spfvar.render.machine import to_csv, to_json
+from spfvar.render.mail import render_mail
+from spfvar.render.markdown import render_markdown
+from spfvar.render.meta import Meta, open_because
+from spfvar.render.tables import build_blocks, events_blocks
+from spfvar.render.text import WIDTH, Short, render_table
 from spfvar.scenario.schema import Scenario
 from spfvar.store.database import Store
 

@@ -82,10 +82,10 @@ def command(
 
 
 def _faults(variants: Sequence[Variant], form: str, line: str, done: Callable[[], None]) -> str:
-    from spfvar.coverage.faults import handling_of
-    from spfvar.coverage.kinds import FAULT_KINDS
+    from spfvar.faultpaths.faults import handling_of
+    from spfvar.faultpaths.kinds import FAULT_KINDS
     from spfvar.plugins.variant import Stack
-    from spfvar.report.coverage import render_faults
+    from spfvar.render.coverage import render_faults
 
     found = []
     for variant in variants:
@@ -98,10 +98,10 @@ def _faults(variants: Sequence[Variant], form: str, line: str, done: Callable[[]
 def _barriers(
     variants: Sequence[Variant], races: dict[str, Race], form: str, line: str, done: Callable[[], None]
 ) -> str:
-    from spfvar.coverage.barriers import barrier_coverage
     from spfvar.explore.options import Options
+    from spfvar.faultpaths.barriers import barrier_coverage
     from spfvar.plugins.variant import Stack
-    from spfvar.report.barriers import render_barriers
+    from spfvar.render.barriers import render_barriers
 
     bounds = Options(first=False, livelock=False)
     found = [barrier_coverage(one.name, Stack(one), races, bounds, done) for one in variants]
@@ -109,10 +109,10 @@ def _barriers(
 
 
 def _writers(variants: Sequence[Variant], form: str, line: str, done: Callable[[], None]) -> str:
-    from spfvar.coverage.system_calls import WRITERS
-    from spfvar.coverage.writers import overlay_of
+    from spfvar.faultpaths.system_calls import WRITERS
+    from spfvar.faultpaths.writers import overlay_of
     from spfvar.plugins.variant import Stack
-    from spfvar.report.coverage import render_writers
+    from spfvar.render.coverage import render_writers
 
     found = []
     for variant in variants:

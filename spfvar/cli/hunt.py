@@ -90,8 +90,8 @@ def command(
     from spfvar.matrix.huntfile import HuntFile
     from spfvar.matrix.hunting import run_hunt
     from spfvar.plugins.chosen import usable
-    from spfvar.report import hunts
-    from spfvar.report.paint import judged
+    from spfvar.render import hunts
+    from spfvar.render.paint import judged
 
     registry = load(plugins)
     names = usable(registry, variants)
@@ -135,7 +135,7 @@ def plan_of(
     races: int | None = None,
 ) -> Plan:
     """The plan that the options ask for.  Raises InputError."""
-    from spfvar.hunt.memories import MEMORIES
+    from spfvar.generator.memories import MEMORIES
     from spfvar.matrix.hunting import Plan
     from spfvar.scenario.verbs import VERBS
 
@@ -179,7 +179,7 @@ def save_races(races: Mapping[str, Race], folder: Path) -> None:
     """Races by name as files.  Raises InputError."""
     import toml
 
-    from spfvar.hunt.reduce import as_tables
+    from spfvar.generator.reduce import as_tables
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from spfvar.cli.show_names import events_of
 from spfvar.comparison.metrics import METRICS
 from spfvar.errors import InputError
 from spfvar.explore.properties import PROPERTIES
-from spfvar.hunt.memories import MEMORIES
+from spfvar.generator.memories import MEMORIES
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
 from spfvar.ops.vocabulary import constructors, section_of
@@ -303,7 +303,7 @@ def table(rows: list[Row], columns: int = terminal.WIDTH, colour: bool = False) 
 
     What a comparison has only if it is named (a row's "default" is False) has a star, explained below.
     """
-    from spfvar.report.paint import bold, judged
+    from spfvar.render.paint import bold, judged
 
     rare = [row.get("default") is False for row in rows]
     names = [

@@ -60,8 +60,8 @@ def command(
     from spfvar.api import replay_token
     from spfvar.explore.replay import REPRODUCED
     from spfvar.explore.tokens import parse
-    from spfvar.report.paint import judged
-    from spfvar.report.replays import render_replay
+    from spfvar.render.paint import judged
+    from spfvar.render.replays import render_replay
 
     if output is not None:
         check_writable(output)
@@ -98,8 +98,8 @@ def _replay_file(
     from spfvar.explore.replay import REPRODUCED
     from spfvar.explore.tokens import parse
     from spfvar.matrix.saved import load_saved
-    from spfvar.report.paint import judged
-    from spfvar.report.replays import verdict_line
+    from spfvar.render.paint import judged
+    from spfvar.render.replays import verdict_line
 
     saved = load_saved(path)
     replays = []

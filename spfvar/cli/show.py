@@ -20,11 +20,11 @@ from spfvar.cli.show_names import hook_lines, named, named_lines
 from spfvar.cli.show_race import race_lines, twin_lines
 from spfvar.cli.show_series import series_lines
 from spfvar.errors import InputError, UnknownNameError, nearest, quote
-from spfvar.hunt.memories import MEMORIES
+from spfvar.generator.memories import MEMORIES
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
 from spfvar.plugins.registry import Registry
-from spfvar.report.paint import bold
+from spfvar.render.paint import bold
 from spfvar.scenario.verbs import VERBS
 from spfvar.structs.shipped import layouts
 

@@ -13,9 +13,9 @@ from spfvar.plugins.registry import Registry
 from spfvar.plugins.series import posted_name
 from spfvar.plugins.todos import is_draft, todos_of
 from spfvar.plugins.variant import Stack, Variant
-from spfvar.report.dot import dot
-from spfvar.report.protocol import Section, call_named, own_sections, sections
-from spfvar.report.sidebyside import Chunk, side_by_side
+from spfvar.render.dot import dot
+from spfvar.render.protocol import Section, call_named, own_sections, sections
+from spfvar.render.sidebyside import Chunk, side_by_side
 
 #: What is shown if nobody asks for a kind of fault or a writer.
 MAIN_FAULTS = ("anon-write", "file-read")

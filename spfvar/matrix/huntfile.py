@@ -17,10 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spfvar.atomic import write_atomically
 from spfvar.errors import InputError
-from spfvar.hunt.ground import KEY
-from spfvar.hunt.reduce import as_tables
-from spfvar.hunt.run import Cause
-from spfvar.hunt.tally import Tally
+from spfvar.generator.ground import KEY
+from spfvar.generator.reduce import as_tables
+from spfvar.generator.run import Cause
+from spfvar.generator.tally import Tally
 from spfvar.matrix.hunting import Plan
 from spfvar.matrix.runs import MODEL, code_of, digest_of
 from spfvar.model_errors import explain

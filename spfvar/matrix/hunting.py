@@ -18,12 +18,12 @@ from spfvar.automata.weaken import Memory
 from spfvar.cpus import available_cpus
 from spfvar.explore.explore import explore
 from spfvar.explore.world import build_race
-from spfvar.hunt.findings import Finding, finding_of
-from spfvar.hunt.focus import Focus, Reach
-from spfvar.hunt.memories import MEMORIES
-from spfvar.hunt.programs import Family, Group, shapes
-from spfvar.hunt.run import BOUNDS, Hunter, Outcome, cause_of
-from spfvar.hunt.tally import Tally
+from spfvar.generator.findings import Finding, finding_of
+from spfvar.generator.focus import Focus, Reach
+from spfvar.generator.memories import MEMORIES
+from spfvar.generator.programs import Family, Group, shapes
+from spfvar.generator.run import BOUNDS, Hunter, Outcome, cause_of
+from spfvar.generator.tally import Tally
 from spfvar.matrix import catalogue
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack, Variant

@@ -25,7 +25,7 @@ from spfvar.matrix.plan import DEFAULT_HARDWARE, CellSpec, Plan, make_plan
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.todos import todos_of
 from spfvar.plugins.variant import Variant
-from spfvar.report.verdicts import count_text
+from spfvar.render.verdicts import count_text
 from spfvar.review.hunks import patches_of, review_hunks, without
 from spfvar.review.model import Machine, Mended, PatchReview, Provenance, Review, Subject
 from spfvar.review.patchmail import Patch

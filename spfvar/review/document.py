@@ -9,10 +9,10 @@ from itertools import groupby
 from spfvar.comparison.metrics import METRICS
 from spfvar.explore.verdict import SAFE, VIOLATION
 from spfvar.ops.properties import PROPERTIES, order
-from spfvar.report import units
-from spfvar.report.blocks import Block, Cell, Row
-from spfvar.report.verdicts import count_text
-from spfvar.report.why import difference_text
+from spfvar.render import units
+from spfvar.render.blocks import Block, Cell, Row
+from spfvar.render.verdicts import count_text
+from spfvar.render.why import difference_text
 from spfvar.review.hunks import Case, HunkSteps
 from spfvar.review.model import (
     HELPS,

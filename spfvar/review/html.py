@@ -19,8 +19,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from spfvar.explore.trace import Trace
-from spfvar.report.charts import CSS
-from spfvar.report.columns import scheduled
+from spfvar.render.charts import CSS
+from spfvar.render.columns import scheduled
 from spfvar.review.clean import clean
 from spfvar.review.document import against, headline, stat_text, subject_line, verdict_items
 from spfvar.review.model import Review

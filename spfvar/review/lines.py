@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from spfvar.explore.trace import Trace
-from spfvar.report.columns import wrapped
+from spfvar.render.columns import wrapped
 from spfvar.review.parts import Beside
 
 GAP = "  "

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from spfvar.report.blocks import Block
-from spfvar.report.columns import trace_lines
-from spfvar.report.text import WIDTH
+from spfvar.render.blocks import Block
+from spfvar.render.columns import trace_lines
+from spfvar.render.text import WIDTH
 from spfvar.review.clean import clean
 from spfvar.review.document import sections
 from spfvar.review.lines import beside_lines, spelled_trace

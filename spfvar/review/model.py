@@ -16,7 +16,7 @@ from spfvar.automata.weaken import Memory
 from spfvar.comparison.metrics import Metric
 from spfvar.explore.trace import Trace
 from spfvar.matrix.ablate import Break
-from spfvar.report.charts import Curve, Stacked
+from spfvar.render.charts import Curve, Stacked
 from spfvar.review.hunks import HunkSteps
 from spfvar.review.patchmail import Patch
 from spfvar.review.sensitivity import Sensitivity

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from spfvar.comparison.metrics import METRICS
 from spfvar.errors import shorten
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION
-from spfvar.report import units
-from spfvar.report.blocks import Block
-from spfvar.report.charts import Bar, ratio_chart, scaling_chart, stacked_chart
+from spfvar.render import units
+from spfvar.render.blocks import Block
+from spfvar.render.charts import Bar, ratio_chart, scaling_chart, stacked_chart
 from spfvar.review.diff import Hunk
 from spfvar.review.document import (
     KINDS,

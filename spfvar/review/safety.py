@@ -12,7 +12,7 @@ from spfvar.matrix.ablate import Ablation
 from spfvar.matrix.check import Checked
 from spfvar.matrix.hunting import Hunted
 from spfvar.plugins.variant import Variant
-from spfvar.report.causes import findings_of
+from spfvar.render.causes import findings_of
 from spfvar.review.model import Generated, GuardUse, Layer, RaceOutcome, Safety, Violation
 
 NO_LAYER = Layer("", "")

@@ -21,7 +21,7 @@ from spfvar.matrix.plan import DEFAULT_HARDWARE, CellSpec, Plan, Value, make_pla
 from spfvar.matrix.run import run_plan
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Stack, Stacks, Variant
-from spfvar.report.units import ratio as ratio_text
+from spfvar.render.units import ratio as ratio_text
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.load import make_load
 from spfvar.scenario.schema import PAGE, Axis, Scenario

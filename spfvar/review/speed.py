@@ -13,7 +13,7 @@ from spfvar.comparison.metrics import METRICS, NO_THRESHOLDS, Metric, Thresholds
 from spfvar.comparison.stats import KEY, compare_to, summarise
 from spfvar.matrix.compare import Comparison
 from spfvar.plugins.variant import Variant
-from spfvar.report.charts import Curve, Point
+from spfvar.render.charts import Curve, Point
 from spfvar.review.model import (
     HELPS,
     HURTS,

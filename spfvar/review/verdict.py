@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from spfvar.explore.verdict import INCOMPLETE, VIOLATION
 from spfvar.kernel.conform import Conformity
-from spfvar.report.verdicts import count_text
+from spfvar.render.verdicts import count_text
 from spfvar.review.model import (
     HELPS,
     HURTS,

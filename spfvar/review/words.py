@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from spfvar.comparison.metrics import METRICS
 from spfvar.matrix.ablate import Break
-from spfvar.report import units
+from spfvar.render import units
 from spfvar.review.model import Effect, GuardUse, Value
 from spfvar.review.speed import THROUGHPUT
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from spfvar.coverage.kinds import FAULT_KINDS
-from spfvar.coverage.system_calls import WRITERS
+from spfvar.faultpaths.kinds import FAULT_KINDS
+from spfvar.faultpaths.system_calls import WRITERS
 from tests.cli.running import spfvar
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from spfvar.explore.trace import Step, Trace
-from spfvar.report.columns import trace_lines
+from spfvar.render.columns import trace_lines
 from tests.explore.checking import verdict, world
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from spfvar.comparison.metrics import METRICS
 from spfvar.explore.trace import Step, Trace
 from spfvar.matrix.ablate import Break
-from spfvar.report.charts import Curve, Point
+from spfvar.render.charts import Curve, Point
 from spfvar.review.hunks import Case, HunkSteps, Touch, TouchedHook
 from spfvar.review.model import (
     HELPS,
