@@ -22,6 +22,8 @@ from tests.cli.running import spfvar as command
 
 SMALL = {"scenarios": "file-cow", "threads": 1, "seeds": 3}
 
+PRE = '<pre style="max-height: 60em; overflow: auto">'
+
 
 @pytest.fixture(scope="module")
 def compared() -> spfvar.ComparisonFrame:
@@ -77,7 +79,7 @@ def test_a_notebook_shows_the_text_and_the_rows(
     """What the command prints comes first; markup in it is text."""
     page = compared._repr_html_()
     assert page is not None
-    assert page.startswith("<pre>SIMULATED on skylake-2s56c")
+    assert page.startswith(PRE + "SIMULATED on skylake-2s56c")
     assert "<summary>28 rows</summary>" in page
     assert "UNSAFE" not in compared.text()
     assert " ".join(compared.text().replace("\\\n", "").split()).endswith(
@@ -86,7 +88,7 @@ def test_a_notebook_shows_the_text_and_the_rows(
     assert "munmap-anon" in checked.text()
     assert "P4 broken in 57 steps" in checked.text()
     assert Answer([{"a": 1}], lambda: "x < y").__class__.__mro__[1] is pd.DataFrame
-    assert (Answer([{"a": 1}], lambda: "x < y")._repr_html_() or "").startswith("<pre>x &lt; y</pre>")
+    assert (Answer([{"a": 1}], lambda: "x < y")._repr_html_() or "").startswith(PRE + "x &lt; y</pre>")
     seen = spfvar.replay(checked["token"][0])._repr_html_()
     assert "=&gt; spf-posted, munmap-anon: reproduced" in seen
     variant = spfvar.get_variant("spf-do-fault")
@@ -229,7 +231,7 @@ def test_where_the_time_goes_can_be_looked_at() -> None:
     """Steps add up to the mean latency; the text is the command's."""
     found = spfvar.why("mmap-lock", spfvar.get_scenario("pft"), threads=1)
     assert found.steps["ns"].sum() == pytest.approx(found.breakdown.faults.mean, rel=1e-9)
-    assert found._repr_html_().startswith("<pre>")
+    assert found._repr_html_().startswith(PRE)
     assert "spfvar why mmap-lock --scenario pft --threads 1" in found.text()
 
 

@@ -14,6 +14,8 @@ from spfvar.review.markdown import render_markdown
 from tests.cli.running import spfvar as command
 from tests.review.made_up import hostile, repaired, review
 
+PRE = '<pre style="max-height: 60em; overflow: auto">'
+
 
 def test_a_review_is_made_with_its_forms() -> None:
     """The smallest there is; its last line is the command that makes it again."""
@@ -28,7 +30,7 @@ def test_a_review_is_made_with_its_forms() -> None:
         "spfvar report spf-anon --against mmap-lock --scenario pft --race munmap-anon --generated 0 --threads 1 "
         "--seeds 2"
     )
-    assert made._repr_html_().startswith("<pre>SIMULATED review of spf-anon")
+    assert made._repr_html_().startswith(PRE + "SIMULATED review of spf-anon")
 
 
 @pytest.mark.parametrize("made", [review(), review(unsafe=True), repaired(), hostile()])
