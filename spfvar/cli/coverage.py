@@ -50,10 +50,7 @@ def command(
       spfvar coverage my-idea --plugin my_idea.py
       spfvar coverage per-vma-6.12 --memory lkmm --race 'munmap-*'
     """
-    from spfvar.faultpaths import tables
     from spfvar.plugins.chosen import usable
-    from spfvar.render.barriers import render_barriers
-    from spfvar.render.coverage import render_faults, render_writers
 
     if output is not None:
         check_writable(output)
@@ -65,6 +62,10 @@ def command(
     registry = load(plugins)
     chosen = [registry.any_variant(name) for name in usable(registry, variants)]
     tell_problems(registry)
+    from spfvar.faultpaths import tables  # the explorer: not before the names are known to be good
+    from spfvar.render.barriers import render_barriers
+    from spfvar.render.coverage import render_faults, render_writers
+
     line = reproduce(sys.argv[1:])
     if weak:
         known = catalogue.races()
