@@ -75,7 +75,7 @@ def _safe(safety: Safety, variant: str) -> tuple[bool | None, str]:
 
 
 def _as_posted(safety: Safety, variant: Subject, posted: str) -> tuple[bool | None, str]:
-    """ "As posted: NO (45 of 177 races). With 6 repairs: yes."."""
+    """ "As posted: NO (45 of 195 races). With 6 repairs: yes."."""
     is_safe, short = _in_short(safety.of(posted))
     repairs = plural(len(variant.repairs), "repair")
     repaired = _in_short(safety.of(variant.name))[1]
