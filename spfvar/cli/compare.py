@@ -139,7 +139,7 @@ def command(
         raise InputError(
             f"--format {form} has no word of safety", key="--check", expected=f"one of {', '.join(DIGESTED)}"
         )
-    from spfvar.cli.planning import Wanted, planned
+    from spfvar.matrix.wanted import Wanted, planned
 
     wanted = Wanted(variants, scenarios, threads, settings, baseline, every)
     known = catalogue.scenarios()

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import spfvar
 from spfvar import units
 from spfvar.cli.options import what_decides, with_views
-from spfvar.cli.planning import Wanted
 from spfvar.cli.searching import searching
 from spfvar.comparison.losses import MAYBE, Loss, beyond
 from spfvar.comparison.metrics import Metric
 from spfvar.comparison.places import places
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue, merged
-from spfvar.matrix.compare import Comparison, evaluate, rule_of, run_comparison
-from spfvar.matrix.plan import Plan, smaller_notes
+from spfvar.matrix.compare import Comparison, evaluate, run_comparison
+from spfvar.matrix.plan import Plan
 from spfvar.matrix.run import Progress
 from spfvar.matrix.runfile import load_run
 from spfvar.matrix.runs import Run, run_of
 from spfvar.matrix.safety import Safety, Sums, known_safety
+from spfvar.matrix.wanted import Wanted
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Stacks, Variant
-from spfvar.render import github, rivals
+from spfvar.render import github
 from spfvar.render.blocks import Block
-from spfvar.render.digest import digest_of
+from spfvar.render.compared import in_short, meta_of
 from spfvar.render.machine import to_csv, to_json
 from spfvar.render.mail import render_mail
 from spfvar.render.markdown import render_markdown
@@ -85,7 +84,7 @@ def render(
     scenarios: catalogue.Catalogue[Scenario] | None = None,
 ) -> str:
     """A comparison in one of the forms; ``scenarios``: where annotations find the files to blame."""
-    meta, form, metrics = _meta(comparison, run), view.form, view.metrics
+    meta, form, metrics = meta_of(comparison, run.source.commands), view.form, view.metrics
     if form == "github":
         return _annotations(comparison, meta, view, scenarios)
     if form == "csv":
@@ -98,13 +97,7 @@ def render(
         tests = comparison.comparisons[comparison.comparisons["metric"].isin(keep)]
         return to_json(cells, tests, comparison.events, meta)
     plan = comparison.plan
-    digest = digest_of(
-        comparison.comparisons,
-        baseline=plan.baseline,
-        metric=metrics.get("faults_per_s") or next(iter(metrics.values())),
-        variants=[variant.name for variant in plan.variants],
-        thresholds=plan.thresholds,
-    )
+    digest = in_short(comparison, metrics)
     tables = view.tables or len(digest.lines) <= 1
     blocks = build_blocks(
         comparison.cells, comparison.comparisons,
@@ -186,34 +179,6 @@ def _annotations(
     failing = beyond(comparison.comparisons, view.condition) if view.condition else []
     return github.render_comparison(
         comparison.comparisons, meta, view.metrics, failing, view.condition, broken, files
-    )
-
-
-def _meta(comparison: Comparison, run: Run) -> Meta:
-    plan = comparison.plan
-    notes = list(smaller_notes(plan.scenarios, plan.cells))
-    remarks = [note for note in plan.notes if note not in notes]
-    for variant in plan.variants:
-        for rival in variant.rivals:
-            values, rule = comparison.samples.values, rule_of(plan)
-            found = rivals.duel(values, variant.name, rival, plan.thresholds, rule)
-            if found is not None:
-                notes += rivals.sentences(found)
-    return Meta(
-        version=plan.version,
-        model_version=plan.model,
-        hardware=plan.hardware,
-        baseline=plan.baseline,
-        matrix_hash=plan.matrix_hash,
-        seeds=plan.seeds,
-        seed=plan.seed,
-        reproduce="; ".join(shlex.join(["spfvar", *command]) for command in run.source.commands),
-        scenario_hashes=plan.scenario_hashes,
-        notes=notes,
-        thresholds=plan.thresholds,
-        draws=plan.ensemble is not None,
-        fidelity=plan.profile.fidelity,
-        remarks=remarks,
     )
 
 

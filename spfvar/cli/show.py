@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
+from spfvar.api.rows import KINDS as LISTED
 from spfvar.cli import completing, terminal
 from spfvar.cli.command import Command
 from spfvar.cli.lines import Verbatim, wrapped
-from spfvar.cli.listing import KINDS as LISTED
 from spfvar.cli.options import plugin_option
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.cli.show_files import profile_lines, scenario_lines

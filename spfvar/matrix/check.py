@@ -19,10 +19,14 @@ from spfvar.explore.walk import WalkOptions
 from spfvar.explore.walked import judge_walks
 from spfvar.explore.world import build_race, extract_race
 from spfvar.matrix.cases import Case
+from spfvar.matrix.catalogue import Catalogue
 from spfvar.matrix.kept_verdicts import KeptVerdicts, verdict_key
+from spfvar.matrix.safety import Sums
+from spfvar.matrix.scopes import base_name
 from spfvar.plugins.registry import Problem, Registry
 from spfvar.plugins.todos import is_draft, todos_of
 from spfvar.plugins.variant import Stack, Stacks
+from spfvar.scenario.race import Race
 from spfvar.store.database import Store
 
 #: Told finished cells, all cells, and the states (of walks: primitives) per second of those that run.
@@ -131,6 +135,29 @@ def run_checks(
             pool.shutdown(cancel_futures=True)
             raise
     return [Checked(case, verdicts[_key(case, memory)]) for case in cases]
+
+
+def check_all(
+    cases: Sequence[Case],
+    options: Options | WalkOptions,
+    races: Catalogue[Race],
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    stacks: Stacks | None = None,
+    memory: Memory = "sc",
+    store: Store | None = None,
+) -> list[Checked]:
+    """`run_checks`; and if a design was searched whole, as by default, what that says of its safety is kept.
+
+    ``races``: where the cases' races are from.
+    """
+    sums = Sums({case.variant.name: case.variant for case in cases}.values())
+    results = run_checks(cases, options, jobs, progress, stacks, memory, store)
+    scaled = any(base_name(case.race_name) != case.race_name for case in cases)
+    if options == Options() and memory == "sc" and not (scaled or any(case.expected for case in cases)):
+        shipped = [result for result in results if races.is_shipped(result.case.race_name)]
+        sums.keep(store, sums.of(map(verdict_of, shipped)))
+    return results
 
 
 #: Variant, race and memory model of a search.

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import fnmatch
 import itertools
 import multiprocessing
 import random
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 from spfvar.automata.weaken import Memory
 from spfvar.cpus import available_cpus
+from spfvar.errors import InputError, unknown
 from spfvar.explore.explore import explore
 from spfvar.explore.world import build_race
 from spfvar.generator.findings import Finding, finding_of
@@ -25,7 +29,7 @@ from spfvar.generator.programs import Family, Group, shapes
 from spfvar.generator.run import BOUNDS, Hunter, Outcome, cause_of
 from spfvar.generator.tally import Tally
 from spfvar.matrix import catalogue
-from spfvar.plugins.registry import load_registry
+from spfvar.plugins.registry import GIVEN, load_registry
 from spfvar.plugins.variant import Stack, Variant
 from spfvar.scenario.race import Race
 from spfvar.scenario.verbs import VERBS
@@ -38,6 +42,9 @@ _SLICE, _TURN = 64, 8
 _WORTH_PROCESSES = 16
 #: Slices that each worker has ahead of it.
 _AHEAD = 4
+#: More threads or statements give more races than anybody waits for.
+LARGEST = 6
+MOST_ACTORS = 4
 #: Seconds between two savings of what has been done.
 _SAVE_EVERY = 20.0
 
@@ -105,6 +112,45 @@ def groups_of(some: Slice) -> Iterator[Group]:
     """The groups that have these numbers."""
     family, numbers = some
     return filter(None, map(family.group, numbers))
+
+
+def plan_of(
+    size: int,
+    actors: Sequence[int] = (2,),
+    verbs: Sequence[str] = (),
+    memories: Sequence[str] = (),
+    seconds: float | None = None,
+    seed: int | None = None,
+    races: int | None = None,
+    model: Memory = "sc",
+) -> Plan:
+    """A plan of these: no ``verbs`` or ``memories`` (names or globs) means all.  Raises InputError."""
+    if not 2 <= size <= LARGEST:
+        raise InputError(f"{size} statements", key="--size", expected=f"2 to {LARGEST}")
+    if not actors or not all(2 <= count <= MOST_ACTORS for count in actors):
+        text = ",".join(map(str, actors)) or "no"
+        raise InputError(f"{text} actors", key="--actors", expected=f"2 to {MOST_ACTORS}")
+    for verb in verbs:
+        if verb not in VERBS:
+            raise unknown("verb", verb, VERBS, key="--verbs")
+    if seconds is not None and not seconds > 0:
+        raise InputError(f"{seconds} seconds", key="--seconds", expected="more than 0")
+    if races is not None and races < 1:
+        raise InputError(f"{races} races", key="--races", expected="1 or more")
+    chosen: dict[str, None] = {}
+    for pattern in memories or list(MEMORIES):
+        matches = fnmatch.filter(MEMORIES, pattern)
+        if not matches:
+            raise unknown("memory", pattern, MEMORIES, key="--start")
+        chosen.update(dict.fromkeys(matches))
+    known = tuple(verb for verb in VERBS if not verbs or verb in verbs)
+    return Plan(
+        size, tuple(actors), tuple(chosen), known, _all_unless(seconds), seed, _all_unless(races), model
+    )
+
+
+def _all_unless(most: float | None) -> float:
+    return float("inf") if most is None else most
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +261,8 @@ def _go_on(
     total = plan.numbers
     slices = itertools.islice(plan.slices(), tally.slices, None)
     few = total - tally.numbers < _SLICE * _WORTH_PROCESSES
+    # A design that was handed over as an object is in this process only.
+    few |= GIVEN in (variant.origin, against.origin if against is not None else "")
     if len(tally.keys) >= plan.races:
         return
     with _running(variant, against, slices, 1 if few else jobs, plugins, plan.model) as chunks:
@@ -291,12 +339,25 @@ def _running(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Processes that start here get no main module: they need none, and each would run a script again."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 def _ahead(pool: ProcessPoolExecutor, slices: Iterator[Slice], most: int) -> Iterator[_Chunk]:
     """What the pool makes of the slices, of which it never has more than so many: there may be millions."""
-    waiting = deque(pool.submit(_run, some) for some in itertools.islice(slices, most))
+    with _alone():
+        waiting = deque(pool.submit(_run, some) for some in itertools.islice(slices, most))
     while waiting:
         yield waiting.popleft().result()
-        waiting.extend(pool.submit(_run, some) for some in itertools.islice(slices, 1))
+        with _alone():
+            waiting.extend(pool.submit(_run, some) for some in itertools.islice(slices, 1))
 
 
 _worker: _Worker | None = None

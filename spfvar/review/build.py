@@ -94,6 +94,7 @@ def make_scope(
     generated: int = 0,
     plugins: Sequence[str] = (),
     memory: Memory = "sc",
+    known: catalogue.Known | None = None,
 ) -> Scope:
     """Resolve names.  ``against``: the rivals beside the baseline (none: those that the variant names).
 
@@ -101,13 +102,15 @@ def make_scope(
     means all; of all loads, those that no comparison has unasked are run at their most threads.  ``asked``:
     files of questions beside the shipped ones.  ``generated``: how many generated races are enough; 0: there
     are none.  ``plugins``: where processes that run these load the variant from.  ``memory``: the memory
-    model of all races.  Raises InputError for what makes no sense.
+    model of all races.  ``known``: what names of loads, races and machines stand for, if not for files alone.
+    Raises InputError for what makes no sense.
     """
     subject = registry[variant]
     wanted = [name for name in against or subject.rivals if against or name in registry.variants]
     if variant in wanted:
         raise InputError(f"{variant} is compared with itself", key="--against")
-    scenarios, profiles, every = catalogue.scenarios(), catalogue.hardware(), catalogue.races()
+    known = known or catalogue.Known()
+    scenarios, profiles, every = known.scenarios, known.hardware, known.races
     base = next((v.name for v in _all(registry, wanted) if not v.patches and v.name != variant), None)
     if base is None and not wanted:
         raise InputError(f"there is nothing to compare {variant} with", key="--against")

@@ -20,6 +20,7 @@ from spfvar.render.charts import Curve, Stacked
 from spfvar.review.hunks import HunkSteps
 from spfvar.review.patchmail import Patch
 from spfvar.review.sensitivity import Sensitivity
+from spfvar.shown import preformatted
 from spfvar.timing.differences import Difference
 
 Value = int | float | str
@@ -401,3 +402,33 @@ class Review:
     notes: tuple[str, ...]
     provenance: Provenance
     memory: Memory = "sc"
+
+    # The layouts import this module, so each is looked for when it is wanted.
+
+    def mail(self, short: bool = False) -> str:
+        """The review as plain text to be mailed, 72 columns of ASCII; ``short``: at most 25 lines of it."""
+        from spfvar.review.mail import render_mail, render_short
+
+        return render_short(self) if short else render_mail(self)
+
+    def markdown(self) -> str:
+        """The review as Markdown."""
+        from spfvar.review.markdown import render_markdown
+
+        return render_markdown(self)
+
+    def html(self) -> str:
+        """The review as one HTML page that needs nothing outside it."""
+        from spfvar.review.html import render_html
+
+        return render_html(self)
+
+    def json(self) -> str:
+        """All of it as JSON: the content of the file that `spfvar report --save` writes."""
+        from spfvar.review.reviewfile import review_text
+
+        return review_text(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the short mail; the page itself would bring its own styles and script."""
+        return preformatted(self.mail(short=True))

@@ -1,4 +1,4 @@
-"""From compare's arguments to a plan, without the simulator: a mistyped name is told at once."""
+"""From what a comparison is asked for to its plan, without the simulator: a mistyped name is told at once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from spfvar.matrix import catalogue
 from spfvar.matrix.plan import Plan, make_plan, runs_of_a_cell
 from spfvar.plugins.chosen import compared, usable
 from spfvar.plugins.registry import Registry
+from spfvar.scenario.hardware import Profile
 from spfvar.scenario.schema import Scenario
 
 
@@ -32,12 +33,14 @@ def planned(
     seeds: int | None,
     seed: int,
     draws: int | None,
+    machines: catalogue.Catalogue[Profile] | None = None,
 ) -> tuple[list[str], Callable[[Sequence[str]], Plan]]:
     """The variants that are wanted, and what makes the cells to run of them, or of some of them.
 
-    Variants whose plugins cannot be used become problems.  Raises InputError for names that do not exist.
+    ``machines``: what ``hardware`` may name, if not files alone.  Variants whose plugins cannot be used
+    become problems.  Raises InputError for names that do not exist.
     """
-    profiles = catalogue.hardware()
+    profiles = machines or catalogue.hardware()
     count, drawn = runs_of_a_cell(profiles, hardware, seeds, draws)
 
     def make(names: Sequence[str]) -> Plan:
