@@ -27,8 +27,8 @@ class Shown:
 
 
 def preformatted(text: str) -> str:
-    """Lines of text as HTML."""
-    return f"<pre>{escape(text)}</pre>"
+    """Lines of text as HTML; what is long has a bar to roll it."""
+    return f'<pre style="max-height: 60em; overflow: auto">{escape(text)}</pre>'
 
 
 def _spelled(value: object) -> str:

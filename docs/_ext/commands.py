@@ -67,7 +67,7 @@ def _is_ours(one: type) -> bool:
 
 def _signature(function: Callable[..., object]) -> str:
     """A parameter a line, with types as they stand in the source."""
-    lines = []
+    lines: list[str] = []
     for name, parameter in inspect.signature(function).parameters.items():
         star = "*" if parameter.kind is parameter.VAR_POSITIONAL else ""
         if parameter.kind is parameter.KEYWORD_ONLY and "*" not in "".join(lines):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pandas as pd
@@ -33,7 +33,7 @@ from spfvar.matrix.merged import merge, select
 from spfvar.matrix.plan import DEFAULT_HARDWARE
 from spfvar.matrix.runfile import load_run
 from spfvar.matrix.runs import Run, run_of
-from spfvar.matrix.safety import known_safety
+from spfvar.matrix.safety import in_words, known_safety
 from spfvar.matrix.samples import Failure
 from spfvar.matrix.wanted import Wanted, planned
 from spfvar.plugins.variant import Variant
@@ -133,7 +133,7 @@ def compare(
         comparison = run_comparison(
             plan, given.registry, jobs, counting(told, "simulating"), stacks, results
         )  # fmt: skip
-        safety = {name: str(one) for name, one in known_safety(results, plan.variants).items()}
+        safety = in_words(plan.variants, known_safety(results, plan.variants))
     line = command(
         "compare", names, scenario=patterns, threads=numbers(threads), all=every,
         hardware=machine if machine != DEFAULT_HARDWARE else None, baseline=base, draws=draws, seeds=seeds,
@@ -187,9 +187,5 @@ def _with_axes(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _text(comparison: Comparison, run: Run, safety: Mapping[str, str]) -> str:
     """The summary that the command prints."""
-    shown = {
-        variant.name: safety.get(variant.name, "safety not known") for variant in comparison.plan.variants
-    }
-    digest = in_short(comparison)
-    commands: Sequence[Sequence[str]] = run.source.commands
-    return render_table([], meta_of(comparison, commands), short=Short(digest, shown, bare=True))
+    short = Short(in_short(comparison), safety, bare=True)
+    return render_table([], meta_of(comparison, run.source.commands), short=short)

@@ -68,9 +68,10 @@ def plot_ratios(
             curve["threads"], curve["ratio"], yerr=ends, marker="o", markersize=3, capsize=3, label=str(name)
         )
     ax.set_yscale("log", base=2)
+    ax.yaxis.set_major_formatter("{x:g}")
     better = {"higher": "higher is better", "lower": "lower is better"}.get(known.better, "neither is better")
     baseline = frame.attrs.get("baseline", "the baseline")
-    ax.set_ylabel(f"{known.title} / {baseline}, simulated ({better})")
+    ax.set_ylabel(f"{known.title} / {baseline}\nsimulated; {better}")
     _finish(ax, rows)
     return ax
 

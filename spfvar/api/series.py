@@ -60,7 +60,7 @@ def bisect(
 
     Returns a frame.  In races, a row per prefix and race, with the keys of ``spfvar bisect --format json``:
     verdict, property, change ("BREAKS", "heals", ...), ...  In scenarios, a row per prefix and point of the
-    metric: number, title, same (is it the protocol of the prefix before?), value with its interval, and for
+    metric: patch, title, same (is it the protocol of the prefix before?), value with its interval, and for
     those that are not the same the ratio to the prefix before, with its interval and verdict.  Raises
     InputError for what makes no sense.
 
@@ -105,7 +105,7 @@ def _load_rows(found: LoadBisection) -> pd.DataFrame:
     steps = found.steps.rename(columns=names)[[*key, "ratio", *names.values(), "p", "verdict"]]
     rows = found.cells.merge(steps, on=key, how="left")
     rows.insert(1, "title", [titles[number] for number in rows["number"]])
-    return rows
+    return rows.rename(columns={"number": "patch"})
 
 
 def _meta(plan: Plan, line: str) -> Meta:

@@ -19,7 +19,7 @@ from spfvar.matrix.plan import Plan
 from spfvar.matrix.run import Progress
 from spfvar.matrix.runfile import load_run
 from spfvar.matrix.runs import Run, run_of
-from spfvar.matrix.safety import Safety, Sums, known_safety
+from spfvar.matrix.safety import Safety, Sums, in_words, known_safety
 from spfvar.matrix.wanted import Wanted
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Stacks, Variant
@@ -129,15 +129,7 @@ def with_safety(run: Run, registry: Registry, jobs: int | None, store: Store | N
     known = known_safety(store, variants)
     if check:
         known |= _checked([one for one in variants if one.name not in known], registry, jobs, store)
-    told = {}
-    for variant in variants:
-        if variant.name in known:
-            told[variant.name] = str(known[variant.name])
-        elif variant.is_shipped:
-            told[variant.name] = f"safety not known (spfvar check {variant.name})"
-        else:
-            told[variant.name] = "safety not known (--check)"
-    return replace(run, source=replace(run.source, safety=told))
+    return replace(run, source=replace(run.source, safety=in_words(variants, known)))
 
 
 def _checked(

@@ -49,7 +49,7 @@ def test_no_module_has_the_name_of_an_export(name: str) -> None:
 def test_checkers_see_what_there_is_at_run_time() -> None:
     """The imports for type checkers are the table of exports, module by module."""
     source = ast.parse(Path(spfvar.__file__).read_text(encoding="utf-8"))
-    [typed] = [node for node in source.body if isinstance(node, ast.If)]
+    typed = next(node for node in source.body if isinstance(node, ast.If))
     imports = [node for node in typed.body if isinstance(node, ast.ImportFrom)]
     assert {node.module: {one.name for one in node.names} for node in imports} == {
         module: set(names) for module, names in spfvar._EXPORTS.items()
