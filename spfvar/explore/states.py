@@ -129,7 +129,9 @@ class Watch:
         op = self._walker.op_of(thread)
         base = world.layout.thread_base(thread)
         yield "next", "has ended" if op.code == c.END else f"{op.function}(): {op.name}"
-        inside = "interrupts off" if state[base + c.T_IRQ_OFF] else "RCU" if state[base + c.T_RCU_NEST] else ""
+        inside = (
+            "interrupts off" if state[base + c.T_IRQ_OFF] else "RCU" if state[base + c.T_RCU_NEST] else ""
+        )
         yield "inside", inside
         yield "waits for", self._waiting.get(name, "")
         for word, register in self._words.registers[thread].items():

@@ -23,6 +23,8 @@ from spfvar.review.sensitivity import Sensitivity
 from spfvar.timing.differences import Difference
 
 Value = int | float | str
+#: A sentence on safety: does it say yes, no (False), or that it is open (None)?
+Sentence = tuple[str, bool | None]
 
 HELPS, HURTS, MIXED, SAME, UNSURE, UNKNOWN = "helps", "hurts", "mixed", "same", "unsure", "n/a"
 """What a load says: better somewhere, worse somewhere, both, the same everywhere, open, or no value."""
@@ -91,7 +93,7 @@ class Verdict:
     ``generated``: what came of generated races, "" without any.  ``text``: how the variant's text compares
     with what a booted kernel was recorded to do.  ``safe``, ``worth`` (it where?) and (who) ``pays`` are
     against the baseline; ``beside`` has a line for each other rival: (its name, where it is better or worse
-    than that).
+    than that).  ``sentences``: what ``safe`` says, each with its own answer, the posted form's first.
     """
 
     is_safe: bool | None
@@ -101,6 +103,7 @@ class Verdict:
     worth: str
     pays: str
     beside: tuple[tuple[str, str], ...]
+    sentences: tuple[Sentence, ...] = ()
 
 
 VERDICT_WIDTH = 62
