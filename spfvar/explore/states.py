@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from spfvar.explore.moves import Move, Walker
@@ -101,7 +102,7 @@ class Watch:
         rows = [[view.get(key, "") for key in shown] for view in self._views]
         changes = tuple(
             tuple((i, new) for i, (old, new) in enumerate(zip(before, after, strict=True)) if old != new)
-            for before, after in zip(rows, rows[1:], strict=False)
+            for before, after in pairwise(rows)
         )
         return States(tuple(shown), tuple(rows[0]), changes, tuple(self._freed))
 

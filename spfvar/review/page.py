@@ -12,7 +12,7 @@ from spfvar.comparison.metrics import METRICS
 from spfvar.errors import shorten
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION
 from spfvar.render import units
-from spfvar.render.charts import Bar, ratio_chart, scaling_chart, stacked_chart
+from spfvar.render.charts import Bar, ratio_chart, scaling_chart, stacked_chart, without_equals
 from spfvar.review.diff import Hunk
 from spfvar.review.document import (
     KINDS,
@@ -376,7 +376,7 @@ def _scaling(review: Review, section: Section) -> Iterator[PagePart]:
     drawings = []
     for number, chart in enumerate(review.speed.charts, 1):
         name = chart.scenario + chart.subtitle
-        svg = scaling_chart(chart.curves, chart.metric, title=name, ident=f"scaling-{number}")
+        svg = scaling_chart(without_equals(chart.curves), chart.metric, title=name, ident=f"scaling-{number}")
         drawings.append(Drawing(svg, f"{name}: {chart.title}"))
     yield Drawings(tuple(drawings))
     tables = (grid_of(part.block) if isinstance(part, Table) else part for part in section.parts)
