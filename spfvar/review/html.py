@@ -63,7 +63,7 @@ def render_html(review: Review) -> str:
 
 def page_script() -> str:
     """What runs on a page: tables, folds and copies, then the trace viewer."""
-    return _source("page.js") + _source("trace.js")
+    return source("page.js") + source("trace.js")
 
 
 def verdict_rows(review: Review) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -141,7 +141,8 @@ def _harmless(value: object) -> object:
     return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _source(name: str) -> str:
+def source(name: str) -> str:
+    """The text of a template."""
     loader = environment().loader
     assert loader is not None
     return loader.get_source(environment(), name)[0]

@@ -23,7 +23,8 @@ GOOD, BAD, OPEN = "good", "bad", "open"
 class Entry:
     """A cell: its text and more lines below; ``key`` is what it is sorted by (None: its text; NaN: last).
 
-    ``tone`` is `GOOD`, `BAD`, `OPEN` or "", and never says what the text does not.  ``href``: where the text
+    ``tone`` is `GOOD`, `BAD`, `OPEN`, "up1" to "down4" (of a heat map) or "", and never says what the text
+    does not.  ``href``: where the text
     leads, "" if nowhere.
     """
 
@@ -43,7 +44,7 @@ class Entry:
 class Grid:
     """A table that can be sorted by each column; the first cell of a row names it.
 
-    ``numeric``: all columns but the first ``stubs`` hold numbers.
+    ``numeric``: all columns but the first ``stubs`` hold numbers.  ``kind``: "heat" if colours fill cells.
     """
 
     caption: str
@@ -52,6 +53,7 @@ class Grid:
     notes: tuple[str, ...] = ()
     stubs: int = 1
     numeric: bool = False
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
