@@ -25,7 +25,7 @@ class Entry:
 
     ``tone`` is `GOOD`, `BAD`, `OPEN`, "up1" to "down4" (of a heat map) or "", and never says what the text
     does not.  ``href``: where the text
-    leads, "" if nowhere.
+    leads, "" if nowhere; ``ident``: its anchor, "" if it has none.
     """
 
     text: str
@@ -33,6 +33,7 @@ class Entry:
     key: float | None = None
     tone: str = ""
     href: str = ""
+    ident: str = ""
 
     @property
     def is_long(self) -> bool:
@@ -113,7 +114,14 @@ class TraceView:
     is_open: bool = True
 
 
-PagePart = Part | Grid | Drawings | Fold | Message | HunkPart | TraceView
+@dataclass(frozen=True, slots=True)
+class SourceLines:
+    """A source file, each line with an anchor: L1, L2, ..."""
+
+    lines: tuple[str, ...]
+
+
+PagePart = Part | Grid | Drawings | Fold | Message | HunkPart | TraceView | SourceLines
 
 
 @dataclass(frozen=True, slots=True)
