@@ -335,10 +335,12 @@ def _points(axes_texts: Sequence[str]) -> list[tuple[str, str]]:
         name for name in dict.fromkeys(name for _, axes in found for name in axes)
         if name != "threads" and len({str(axes.get(name)) for _, axes in found}) > 1
     ]  # fmt: skip
-    return [
-        (text, ", ".join([f"{axes['threads']} threads", *(f"{name} {axes[name]}" for name in varied if name in axes)]))
-        for text, axes in found
-    ]  # fmt: skip
+    return [(text, _point(axes, varied)) for text, axes in found]
+
+
+def _point(axes: Mapping[str, object], varied: Sequence[str]) -> str:
+    more = (f"{name} {axes[name]}" for name in varied if name in axes)
+    return ", ".join([f"{axes['threads']} threads", *more])
 
 
 def _outcome(row: Mapping[Any, Any] | None) -> Entry:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import spfvar
+from spfvar.explore.trace import Step
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION
 from spfvar.matrix.check import Checked
 from spfvar.ops.properties import PROPERTIES
@@ -48,7 +49,8 @@ def race_pages(checked: Sequence[Checked]) -> Iterator[tuple[str, str]]:
     broken: list[tuple[Entry, ...]] = []
     safe: list[tuple[Entry, ...]] = []
     for race, found in by_race.items():
-        entries = [_cell(race, found[name]) if name in found else Entry("") for name in names]
+        traces = _traces(found)
+        entries = [_cell(race, found[name], traces) if name in found else Entry("") for name in names]
         row = (Entry(race, (next(iter(found.values())).case.race.title,), href=race_page(race)), *entries)
         holds = all(one.verdict.verdict == SAFE and not one.verdict.vacuous for one in found.values())
         (safe if holds else broken).append(row)
@@ -69,12 +71,22 @@ def _page(title: str, sections: Sequence[PageSection], deep: bool, said: tuple[S
     return render_document(page, "../" if deep else "")
 
 
-def _cell(race: str, one: Checked) -> Entry:
+def _traces(found: Mapping[str, Checked]) -> dict[str, str]:
+    """The anchor of the trace of each design that breaks in a race; designs with the same trace share one."""
+    anchors: dict[tuple[Step, ...], str] = {}
+    return {
+        variant: anchors.setdefault(one.verdict.findings[0].trace.steps, f"trace-{slug(variant)}")
+        for variant, one in found.items()
+        if one.verdict.findings
+    }
+
+
+def _cell(race: str, one: Checked, trace_of: Mapping[str, str]) -> Entry:
     """Violations lead to their trace."""
     verdict = one.verdict
     if verdict.verdict == VIOLATION:
         text = f"{verdict.property} {verdict.findings[0].trace.length} steps"
-        return Entry(text, tone=BAD, href=f"{race_page(race)}#trace-{slug(verdict.variant)}")
+        return Entry(text, tone=BAD, href=f"{race_page(race)}#{trace_of[verdict.variant]}")
     tone = OPEN if verdict.vacuous else _TONES[verdict.verdict]
     return Entry(f"{verdict.verdict}{'*' if verdict.vacuous else ''}", tone=tone)
 
@@ -82,14 +94,18 @@ def _cell(race: str, one: Checked) -> Entry:
 def _race(name: str, found: Mapping[str, Checked]) -> str:
     race = next(iter(found.values())).case.race
     broken = {variant: one for variant, one in found.items() if one.verdict.verdict == VIOLATION}
+    anchors = _traces(found)
     rows = tuple(
         (
-            Entry(variant), _here(one),
+            Entry(variant), _here(one, anchors),
             Entry(count_text(one.verdict.states), key=one.verdict.states),
         )
         for variant, one in sorted(found.items(), key=lambda item: item[0] not in broken)
     )  # fmt: skip
-    traces = tuple(_trace(variant, one, number == 0) for number, (variant, one) in enumerate(broken.items()))
+    traces = tuple(
+        _trace([name for name, anchor in anchors.items() if anchor == ident], broken, ident, number == 0)
+        for number, ident in enumerate(dict.fromkeys(anchors.values()))
+    )
     sections = [
         PageSection("race", "What it is", tuple(race_parts(race))),
         PageSection("designs", "Designs in it", (Grid("", ("design", "verdict", "states"), rows),)),
@@ -103,22 +119,22 @@ def _race(name: str, found: Mapping[str, Checked]) -> str:
     return _page(name, sections, deep=True, said=(Said("Safe:", ((text, tone),)),))
 
 
-def _here(one: Checked) -> Entry:
+def _here(one: Checked, trace_of: Mapping[str, str]) -> Entry:
     verdict = one.verdict
     if verdict.verdict == VIOLATION:
         text = f"{verdict.property}: {PROPERTIES[verdict.property].text}"
-        return Entry(text, tone=BAD, href=f"#trace-{slug(verdict.variant)}")
+        return Entry(text, tone=BAD, href=f"#{trace_of[verdict.variant]}")
     more = verdict.why or (f"never reached: {', '.join(verdict.vacuous)}" if verdict.vacuous else "")
     tone = OPEN if verdict.vacuous else _TONES[verdict.verdict]
     return Entry(verdict.verdict, (more,) if more else (), tone=tone)
 
 
-def _trace(variant: str, one: Checked, is_open: bool) -> TraceView:
-    finding = one.verdict.findings[0]
-    title = f"{variant}: {finding.property}, {finding.text}, in {finding.trace.length} steps"
-    return TraceView(
-        f"trace-{slug(variant)}", title, finding.trace, f"spfvar replay {finding.token}", is_open
-    )
+def _trace(names: Sequence[str], broken: Mapping[str, Checked], ident: str, is_open: bool) -> TraceView:
+    """The trace that some designs share."""
+    finding = broken[names[0]].verdict.findings[0]
+    steps = plural(finding.trace.length, "step")
+    title = f"{', '.join(names)}: {finding.property}, {finding.text}, in {steps}"
+    return TraceView(ident, title, finding.trace, f"spfvar replay {finding.token}", is_open)
 
 
 def race_parts(race: Race) -> Iterator[PagePart]:
@@ -210,7 +226,13 @@ def _bug(
     parts: list[PagePart] = [Items(tuple(facts))]
     sections = [PageSection("bug", "What it is", tuple(parts))]
     if broken.verdict.findings:
-        sections.append(PageSection("trace", "How it breaks", (_trace(twin.name, broken, True),)))
+        sections.append(
+            PageSection(
+                "trace",
+                "How it breaks",
+                (_trace([twin.name], {twin.name: broken}, f"trace-{slug(twin.name)}", True),),
+            )
+        )
     fix: list[PagePart] = [Grid("", ("class", "what", "at"), tuple(mended))] if mended else []
     if False in found:
         fix.append(
