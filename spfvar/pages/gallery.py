@@ -31,6 +31,7 @@ from spfvar.pages.site import (
     design_page,
     hook_page,
     hooks_of,
+    race_page,
     slug,
     trail,
 )
@@ -95,8 +96,10 @@ def gallery(known: Known) -> Iterator[tuple[str, str]]:
     sources = Sources()
     yield from site_files().items()
     yield INDEX, _index(known)
-    yield from race_pages(known.checked)
-    yield from bug_pages(known.twins, known.bugs, known.series, sources)
+    yield from race_pages(known.checked, known.designs)
+    pages = {race_page(one.case.race_name) for one in known.checked}
+    pages |= {design_page(design.name) for design in known.designs}
+    yield from bug_pages(known.twins, known.bugs, known.series, sources, pages)
     users: dict[str, list[str]] = {}
     for design in known.designs:
         for hook in hooks_of(design.patches):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import spfvar
 from spfvar.explore.trace import Step
@@ -10,7 +11,7 @@ from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION
 from spfvar.matrix.check import Checked
 from spfvar.ops.properties import PROPERTIES
 from spfvar.pages.document import Document, Said, render_document
-from spfvar.pages.site import BUGS, RACES, Sources, bug_page, race_page, slug, trail
+from spfvar.pages.site import BUGS, RACES, Sources, bug_page, design_page, race_page, slug, trail
 from spfvar.plugins.series import Series, SeriesPatch, posted_name
 from spfvar.plugins.variant import Twin, Variant
 from spfvar.render.races import statement_text
@@ -40,8 +41,13 @@ def safety_of(checked: Iterable[Checked], design: Variant) -> tuple[str, str]:
     return ("; ".join(texts) or "not searched", tones[0] if tones else OPEN)
 
 
-def race_pages(checked: Sequence[Checked]) -> Iterator[tuple[str, str]]:
+def race_pages(checked: Sequence[Checked], designs: Sequence[Variant]) -> Iterator[tuple[str, str]]:
     """The table of races and designs, and a page per race with the trace of each design that breaks in it."""
+    forms = {
+        name: f"../{design_page(design.name)}"
+        for design in designs
+        for name in (design.name, posted_name(design.name))
+    }
     by_race: dict[str, dict[str, Checked]] = {}
     for one in checked:
         by_race.setdefault(one.case.race_name, {})[one.verdict.variant] = one
@@ -54,7 +60,7 @@ def race_pages(checked: Sequence[Checked]) -> Iterator[tuple[str, str]]:
         row = (Entry(race, (next(iter(found.values())).case.race.title,), href=race_page(race)), *entries)
         holds = all(one.verdict.verdict == SAFE and not one.verdict.vacuous for one in found.values())
         (safe if holds else broken).append(row)
-        yield race_page(race), _race(race, found)
+        yield race_page(race), _race(race, found, forms)
     headers = ("race", *names)
     parts: list[PagePart] = []
     if broken:
@@ -91,13 +97,13 @@ def _cell(race: str, one: Checked, trace_of: Mapping[str, str]) -> Entry:
     return Entry(f"{verdict.verdict}{'*' if verdict.vacuous else ''}", tone=tone)
 
 
-def _race(name: str, found: Mapping[str, Checked]) -> str:
+def _race(name: str, found: Mapping[str, Checked], designs: Mapping[str, str]) -> str:
     race = next(iter(found.values())).case.race
     broken = {variant: one for variant, one in found.items() if one.verdict.verdict == VIOLATION}
     anchors = _traces(found)
     rows = tuple(
         (
-            Entry(variant), _here(one, anchors),
+            Entry(variant, href=designs.get(variant, "")), _here(one, anchors),
             Entry(count_text(one.verdict.states), key=one.verdict.states),
         )
         for variant, one in sorted(found.items(), key=lambda item: item[0] not in broken)
@@ -158,9 +164,13 @@ def race_parts(race: Race) -> Iterator[PagePart]:
 
 
 def bug_pages(
-    checked: Sequence[Checked], bugs: Mapping[str, Twin], series: Mapping[str, Series], sources: Sources
-) -> Iterator[tuple[str, str]]:
-    """The table of bugs, and a page per bug: what it is, how it breaks, and what mends it."""
+    checked: Sequence[Checked], bugs: Mapping[str, Twin], series: Mapping[str, Series], sources: Sources,
+    pages: Collection[str],
+) -> Iterator[tuple[str, str]]:  # fmt: skip
+    """The table of bugs, and a page per bug: what it is, how it breaks, and what mends it.
+
+    ``pages``: those of designs and races that there are.
+    """
     by_twin: dict[str, dict[bool, Checked]] = {}
     for one in checked:
         by_twin.setdefault(one.case.twin, {})[one.verdict.variant == one.case.twin] = one
@@ -172,14 +182,14 @@ def bug_pages(
         rows.append(
             (
                 Entry(twin.bug, (twin.title,), href=bug_page(name)),
-                Entry(twin.fixed),
+                _led(twin.fixed, design_page(twin.fixed), pages, ""),
                 Entry(_short(broken), tone=_tone(broken), href=trace),
                 Entry(f"{first[0]}@{first[1].number}" if first else "", (first[1].title,) if first else ()),
-                Entry(twin.source),
+                _source(twin.source),
                 Entry(_short(found[False]) if False in found else "", tone=_tone(found.get(False))),
             )
         )
-        yield bug_page(name), _bug(twin, found, first, sources)
+        yield bug_page(name), _bug(twin, found, first, sources, pages)
     headers = ("bug", "in", "breaks", "first bad patch", "source", "without it")
     parts = (Grid("Published bugs, put back into designs", headers, tuple(rows)),) if rows else ()
     yield BUGS, _page("Bugs", (PageSection("bugs", "Bugs", parts),) if parts else (), deep=False)
@@ -192,6 +202,17 @@ def first_bad(series: Mapping[str, Series], bug: str) -> tuple[str, SeriesPatch]
             if any(bug in repair.bugs for repair in patch.repairs):
                 return name, patch
     return None
+
+
+def _led(name: str, page: str, pages: Collection[str], root: str) -> Entry:
+    """A name that leads to its page, if there is one."""
+    return Entry(name, href=root + page if page in pages else "")
+
+
+def _source(source: str) -> Entry:
+    """A commit leads to the kernel's repository; message ids and addresses are links anyway."""
+    is_commit = re.fullmatch("[0-9a-f]{12,40}", source)
+    return Entry(source, href=f"https://git.kernel.org/linus/{source}" if is_commit else "")
 
 
 def _short(one: Checked) -> str:
@@ -208,8 +229,9 @@ def _tone(one: Checked | None) -> str:
 
 
 def _bug(
-    twin: Twin, found: Mapping[bool, Checked], first: tuple[str, SeriesPatch] | None, sources: Sources
-) -> str:
+    twin: Twin, found: Mapping[bool, Checked], first: tuple[str, SeriesPatch] | None, sources: Sources,
+    pages: Collection[str],
+) -> str:  # fmt: skip
     broken = found[True]
     facts = [
         Item("Bug:", f"{twin.bug}, {twin.title}"), Item("Source:", twin.source),
@@ -223,8 +245,10 @@ def _bug(
         )
     mended = [(_of_class(patch, "the bug adds it", sources)) for patch in twin.patches]
     mended += [(_of_class(patch, "the bug leaves it out", sources)) for patch in twin.without]
-    parts: list[PagePart] = [Items(tuple(facts))]
-    sections = [PageSection("bug", "What it is", tuple(parts))]
+    race = broken.case.race_name
+    leads = _led(race, race_page(race), pages, "../"), _led(twin.fixed, design_page(twin.fixed), pages, "../")
+    more = Grid("", ("race", "design without it", "source"), ((*leads, _source(twin.source)),))
+    sections = [PageSection("bug", "What it is", (Items(tuple(facts)), more))]
     if broken.verdict.findings:
         sections.append(
             PageSection(

@@ -92,7 +92,7 @@ class Sources:
         """A page per file, with an anchor per line."""
         for file, path in sorted(self.paths.items()):
             lines = tuple(path.read_text(encoding="utf-8").splitlines())
-            section = PageSection("text", file, (SourceLines(lines),))
+            section = PageSection("text", file, (SourceLines(file, lines),))
             page = Document(file, file, (), (), (section,), spfvar.__version__, trail(deep=True))
             yield source_page(file), render_document(page, "../")
 

@@ -148,7 +148,7 @@ class GuardUse:
     ``layer`` is the patch of the stack whose text it stands in, ``where`` the file and line there.
     ``is_of_patch``: the layer is the patch under review (with no patch given, true of all).  ``breaks`` are
     the races that break without it, the shortest way first; ``holds`` those that do not need it;
-    ``incomplete`` those left open.
+    ``incomplete`` those left open.  ``excerpt``: the source around it, from line ``first`` on.
     """
 
     function: str
@@ -160,6 +160,8 @@ class GuardUse:
     breaks: tuple[Break, ...]
     holds: tuple[str, ...]
     incomplete: tuple[str, ...]
+    excerpt: tuple[str, ...] = ()
+    first: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from spfvar.review.document import (
     tried_text,
     use_text,
 )
+from spfvar.review.hunks import HunkSteps
 from spfvar.review.model import (
     SAME,
     Duel,
@@ -50,10 +51,11 @@ from spfvar.review.pageparts import (
     Message,
     PagePart,
     PageSection,
+    SourceLines,
     TraceView,
     grid_of,
 )
-from spfvar.review.parts import Beside, Command, Part, Section, Table, Text, TracePart
+from spfvar.review.parts import Beside, Command, Item, Items, Part, Section, Table, Text, TracePart
 from spfvar.review.sensitivity import Figure, Sensitivity, sentence
 from spfvar.review.speed import THROUGHPUT
 from spfvar.review.words import break_words, plural, value_text
@@ -132,7 +134,10 @@ def _patch(review: Review, section: Section) -> Iterator[PagePart]:
             yield Text(f"{plural(len(review.patch.hunks) - number, 'more hunk')}: not shown here.")
             break
         parts = hunk_parts(steps)
-        yield _hunk(steps.hunk, tuple(_new(part, shown) for part in parts), room)
+        drawn: list[PagePart] = [_new(part, shown) for part in parts]
+        if steps.hooks:
+            drawn.insert(1, _contracts(steps))
+        yield _hunk(steps.hunk, tuple(drawn), room)
         shown.update(parts)
         room -= min(room, len(steps.hunk.lines))
 
@@ -142,7 +147,13 @@ def _new(part: Part, shown: Collection[Part]) -> Part:
     return Text("These steps are shown above.") if isinstance(part, Beside) and part in shown else part
 
 
-def _hunk(hunk: Hunk, parts: tuple[Part, ...], room: int) -> HunkPart:
+def _contracts(steps: HunkSteps) -> Fold:
+    """What the hook points of a hunk are for."""
+    items = tuple(Item(f"{hook.touch.hook}():", " ".join(hook.doc.split())) for hook in steps.hooks)
+    return Fold("What these hook points are", (Items(items),))
+
+
+def _hunk(hunk: Hunk, parts: tuple[PagePart, ...], room: int) -> HunkPart:
     lines = tuple((line.kind, _shown(line.text)) for line in hunk.lines[:room])
     return HunkPart(_shown(hunk.header), lines, len(hunk.lines) - len(lines), parts)
 
@@ -238,6 +249,7 @@ def _outcome(outcome: RaceOutcome, trace: str = "") -> Entry:
 
 def _guards(review: Review, section: Section) -> Iterator[PagePart]:
     """The patch's own guards, then those of what it is stacked on; the properties are the last list."""
+    places = _places(review.safety.guards)
     for is_own in (True, False):
         guards = [guard for guard in review.safety.guards if guard.is_of_patch is is_own]
         if not guards:
@@ -246,13 +258,29 @@ def _guards(review: Review, section: Section) -> Iterator[PagePart]:
         if is_own:
             whose = "The patch's own guards" if review.patch is not None else "The variant's guards"
             caption = f"{whose}, and what breaks when one is taken out:"
-        rows = tuple(_guard(guard, review.safety.races) for guard in guards)
+        rows = tuple(_guard(guard, review.safety.races, places) for guard in guards)
         yield Grid(caption, ("guard", "without it", "steps", "needed in", "patch", "at"), rows)
     if any(guard.breaks for guard in review.safety.guards):
         yield section.parts[-1]
+    excerpts = {places[guard.where]: guard for guard in review.safety.guards if guard.where in places}
+    if excerpts:
+        shown = [part for prefix, guard in excerpts.items() for part in _excerpt(prefix, guard)]
+        yield Fold("Where the guards are written", tuple(shown))
 
 
-def _guard(guard: GuardUse, titles: Mapping[str, str]) -> tuple[Entry, ...]:
+def _places(guards: Sequence[GuardUse]) -> dict[str, str]:
+    """What the anchors of lines begin with, by where guards are written, as far as the source is known."""
+    wheres = dict.fromkeys(guard.where for guard in guards if guard.excerpt)
+    return {where: f"source-{number}-" for number, where in enumerate(wheres, 1)}
+
+
+def _excerpt(prefix: str, guard: GuardUse) -> Iterator[PagePart]:
+    yield Text(f"{guard.where}, {guard.function}():")
+    yield SourceLines(guard.where, tuple(map(_shown, guard.excerpt)), guard.first, prefix)
+
+
+def _guard(guard: GuardUse, titles: Mapping[str, str], places: Mapping[str, str]) -> tuple[Entry, ...]:
+    line = guard.where.rpartition(":")[2]
     needed, races = len(guard.breaks), len(guard.breaks) + len(guard.holds) + len(guard.incomplete)
     first = guard.breaks[0] if guard.breaks else None
     more: tuple[str, ...] = ()
@@ -265,7 +293,7 @@ def _guard(guard: GuardUse, titles: Mapping[str, str]) -> tuple[Entry, ...]:
         Entry(str(first.steps) if first else "", key=first.steps if first else math.nan),
         Entry(f"{needed} of {plural(races, 'race')}", key=needed),
         Entry(guard.layer.doc or guard.layer.name or "shared paths:"),
-        Entry(guard.where),
+        Entry(guard.where, href=f"#{places[guard.where]}{line}" if guard.where in places else ""),
     )
 
 

@@ -97,7 +97,7 @@ class HunkPart:
     header: str
     lines: tuple[tuple[str, str], ...]
     left_out: int
-    parts: tuple[Part, ...]
+    parts: tuple[PagePart, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +116,15 @@ class TraceView:
 
 @dataclass(frozen=True, slots=True)
 class SourceLines:
-    """A source file, each line with an anchor: L1, L2, ..."""
+    """A source file, or some lines of one from ``first`` on; ``title``: which.
 
+    Each line has an anchor, ``prefix`` and its number.
+    """
+
+    title: str
     lines: tuple[str, ...]
+    first: int = 1
+    prefix: str = "L"
 
 
 PagePart = Part | Grid | Drawings | Fold | Message | HunkPart | TraceView | SourceLines

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from spfvar.pages.gallery import gallery
 from spfvar.review.html import render_html
 from spfvar.review.model import Review
+from tests.pages.made_up import LOAD, MACHINES, OTHER, RACE, known
+from tests.pages.test_comparison import page as comparison
 from tests.review.chromium import PROGRAM, Chromium, chromium
 from tests.review.made_up import hostile, many_races, review
 from tests.review.page_texts import squeezed, texts_of
@@ -19,6 +22,7 @@ pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no Chromium he
 EXAMPLE = Path(__file__).parents[2] / "reports" / "spf-24-37.html"
 REVIEWS: dict[str, Review] = {"unsafe": review(unsafe=True), "hostile": hostile()}
 WHICH = [*REVIEWS, "example"]
+SITE = ["index.html", f"cells/{OTHER}--{LOAD}.html", f"races/{RACE}.html", "bugs.html"]
 PHONE, DESKTOP, PAPER = 360, 1280, 718  # A4 within margins of 1 cm, at 96 dots per inch
 VIEWER = "document.getElementById('trace-1')"
 TABLE = "document.querySelector('#speed-1 table')"
@@ -79,11 +83,17 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, one in {**REVIEWS, "many races": many_races()}.items():
         files[name] = folder / f"{name}.html"
         files[name].write_text(render_html(one), encoding="utf-8")
+    files["comparison"] = folder / "comparison.html"
+    files["comparison"].write_text(comparison(), encoding="utf-8")
+    for name, text in gallery(known()):
+        files[name] = folder / "site" / name
+        files[name].parent.mkdir(parents=True, exist_ok=True)
+        files[name].write_text(text, encoding="utf-8")
     return files
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
-@pytest.mark.parametrize("which", WHICH)
+@pytest.mark.parametrize("which", [*WHICH, "comparison", *SITE])
 def test_the_page_fits_and_nothing_complains(
     browser: Chromium, pages: dict[str, Path], which: str, width: int
 ) -> None:
@@ -215,7 +225,24 @@ def test_the_skip_link_comes_first(browser: Chromium, pages: dict[str, Path]) ->
     assert browser.run("document.activeElement.id") == "main"
 
 
-@pytest.mark.parametrize("which", ["unsafe", "example"])
+def test_a_gallery_is_walked_from_the_heat_map_and_from_a_broken_race_to_its_trace(
+    browser: Chromium, pages: dict[str, Path]
+) -> None:
+    """From files, without a server: style and script of the site are loaded, a click leads on."""
+    browser.open(pages["index.html"])
+    assert (
+        browser.run("getComputedStyle(document.querySelector('td.up3')).backgroundColor")
+        == "rgb(176, 223, 188)"
+    )
+    browser.follow("td.up3 a")
+    assert browser.run("location.href").endswith(f"cells/{OTHER}--{LOAD}.html#on-{MACHINES[0]}")
+    browser.open(pages["races.html"])
+    browser.follow("td.bad a")
+    assert browser.run("document.querySelector('details.trace .place').textContent") == "step 2 of 2"
+    assert browser.console() == []
+
+
+@pytest.mark.parametrize("which", ["unsafe", "example", "comparison", *SITE])
 def test_light_and_dark_grounds_differ_and_every_text_can_be_read(
     browser: Chromium, pages: dict[str, Path], which: str
 ) -> None:
