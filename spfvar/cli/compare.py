@@ -40,9 +40,9 @@ from spfvar.matrix import catalogue
 SOMETHING_FAILED = 1
 #: What tables show unless --metric says otherwise; csv and json hold every metric.
 SHOWN = ("faults_per_s",)
-FORMS = ("table", "markdown", "mail", "csv", "json", "github")
+FORMS = ("table", "markdown", "mail", "html", "csv", "json", "github")
 #: Those that begin with a summary.
-DIGESTED = ("table", "markdown", "mail")
+DIGESTED = ("table", "markdown", "mail", "html")
 #: Parameters that say how cells are run, which --load does not do.
 _OF_RUNS = {
     "hardware": "--hardware", "seeds": "--seeds", "seed": "--seed", "draws": "--draws", "jobs": "--jobs",
@@ -70,7 +70,7 @@ _OF_RUNS = {
     multiple=True,
     metavar="NAME|all",
     shell_complete=completing.metrics,
-    help="Every table of a metric; repeatable.  [default: faults_per_s; csv and json: all]",
+    help="Every table of a metric; repeatable.  [default: faults_per_s; html, csv and json: all]",
 )
 @click.option("--events", is_flag=True, help="What variants counted, such as reasons to give up.")
 @click.option("--check", is_flag=True, help="Check the variants in all races as well, unless that is known.")
@@ -120,6 +120,7 @@ def command(
       spfvar compare --scenario pft --threads 1,12,48 --hardware broadwell-2s28c
       spfvar compare --scenario file-major --set hit_rate=0.5,0.9 --metric all
       spfvar compare my-idea --plugin my_idea.py --format json -o out.json
+      spfvar compare spf-do-fault --format html -o compare.html     a page
       spfvar compare my-idea --plugin my_idea.py --fail-on 'worse>5%'
       spfvar compare --save all.jsonl
       spfvar compare --load all.jsonl --baseline per-vma-6.12 --metric all
@@ -135,6 +136,8 @@ def command(
         if condition is not None and condition.metric is not None:
             select([condition.metric])
     _check_places(output, save, loads)
+    if form == "html" and output is None and sys.stdout.isatty():
+        raise InputError("a page is not for a terminal", key="--format html", expected="-o FILE, or a pipe")
     if check and form not in DIGESTED and save is None:
         raise InputError(
             f"--format {form} has no word of safety", key="--check", expected=f"one of {', '.join(DIGESTED)}"
@@ -186,7 +189,7 @@ def command(
 def _metrics(names: Sequence[str], form: str) -> Mapping[str, Metric]:
     """The metrics asked for, or those that a form has by default."""
     if not names:
-        return METRICS if form in ("csv", "json") else select(SHOWN)
+        return METRICS if form in ("csv", "json", "html") else select(SHOWN)
     if "all" in names:
         return METRICS
     return select(names)

@@ -26,6 +26,7 @@ from spfvar.plugins.variant import Stacks, Variant
 from spfvar.render import github
 from spfvar.render.blocks import Block
 from spfvar.render.compared import in_short, meta_of
+from spfvar.render.digest import Digest
 from spfvar.render.machine import to_csv, to_json
 from spfvar.render.mail import render_mail
 from spfvar.render.markdown import render_markdown
@@ -98,19 +99,31 @@ def render(
         return to_json(cells, tests, comparison.events, meta)
     plan = comparison.plan
     digest = in_short(comparison, metrics)
-    tables = view.tables or len(digest.lines) <= 1
+    tables = view.tables or form == "html" or len(digest.lines) <= 1
     blocks = build_blocks(
         comparison.cells, comparison.comparisons,
         baseline=plan.baseline, metrics=metrics, thresholds=plan.thresholds, intervals=meta.draws,
     ) if tables else []  # fmt: skip
-    if view.events:
+    if view.events and form != "html":
         blocks += _events(comparison)
+    if form == "html":
+        return _page(comparison, run, digest, blocks, meta)
     if form == "markdown":
         return render_markdown(blocks, meta, digest, run.source.safety)
     if form == "mail":
         return render_mail(blocks, meta, Short(digest, run.source.safety, bare=False))
     short = Short(digest, run.source.safety, bare=not blocks)
     return render_table(blocks, meta, view.width, colour=view.colour, short=short)
+
+
+def _page(comparison: Comparison, run: Run, digest: Digest, blocks: list[Block], meta: Meta) -> str:
+    from spfvar.pages.comparison import comparison_page  # its libraries: only where pages are made
+
+    known = catalogue.scenarios()
+    titles = {name: known[name].title for name in comparison.plan.scenarios if name in known.names()}
+    return comparison_page(
+        digest, blocks, _events(comparison), comparison.cells, meta, run.source.safety, titles
+    )
 
 
 def _events(comparison: Comparison) -> list[Block]:

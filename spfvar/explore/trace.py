@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from spfvar.explore.moves import Move, Walker
 from spfvar.explore.search import WAYS
 from spfvar.explore.stale import Histories, Old
+from spfvar.explore.states import States, Watch
 from spfvar.explore.words import Words
 from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
@@ -130,7 +131,7 @@ class Trace:
 
     ``threads`` are the columns; ``end`` says what is wrong, in lines; ``ways`` are the primitives; ``blamed``
     is what violates, or waits for ever, as "function: primitive" whatever thread it is; () if only the state
-    at the end is wrong.
+    at the end is wrong.  ``states``: the state behind each step.
     """
 
     threads: tuple[str, ...]
@@ -138,6 +139,7 @@ class Trace:
     end: tuple[str, ...]
     ways: tuple[int, ...]
     blamed: tuple[str, ...] = ()
+    states: States | None = None
 
     @property
     def length(self) -> int:
@@ -204,16 +206,23 @@ def record(world: RaceWorld, ways: Sequence[int], code: int, round_from: int = -
     ``round_from``: the primitive from which on the path goes round for ever.
     """
     walker, recorder = Walker(world), Recorder(world)
+    watch = Watch(walker, recorder.words, recorder.locks.held, recorder.locks.waiting)
     steps: list[Step] = []
     for way in ways:
         recorder.next(walker, way)
-        steps.append(recorder.step(walker.go(way)))
+        if steps and steps[-1].number != recorder.number:
+            watch.behind()
+        move = walker.go(way)
+        steps.append(recorder.step(move))
+        watch.note(move, world.program.ops[move.node], recorder.number)
+    watch.behind()
     moving = {step.thread for step in steps}
     threads = tuple(name for name in world.names if name in moving) or world.names[:1]
     end = list(ending(walker, recorder, steps, code))
     if 0 <= round_from < len(steps):
         end.append(f"steps {steps[round_from].number} to {steps[-1].number} can be repeated for ever")
-    return Trace(threads, tuple(steps), tuple(end), tuple(ways), tuple(_blamed(walker, steps, code)))
+    return Trace(threads, tuple(steps), tuple(end), tuple(ways), tuple(_blamed(walker, steps, code)),
+                 watch.states())  # fmt: skip
 
 
 def _blamed(walker: Walker, steps: Sequence[Step], code: int) -> Iterable[str]:

@@ -40,6 +40,29 @@ def claim_lines(digest: Digest, safety: Mapping[str, str], width: int, each: boo
     return lines
 
 
+def claim_texts(claim: Claim, safety: Mapping[str, str], each: bool) -> list[str]:
+    """The same in words, as long as they get: its safety, then where it is worth it, and who pays.
+
+    ``each``: with intervals, which are those of draws.
+    """
+    told = [f"{_safety(claim.variant, safety)}{_missing(claim)}"]
+    if claim.loads:
+        told.append(f"worth it: {', '.join(_worth(claim, each, _at_threads)[:5])}")
+        told.append(f"who pays: {', '.join(_pays(claim, each, _at_threads)[:5])}")
+    return told
+
+
+def explained(digest: Digest, each: bool) -> tuple[str, str]:
+    """What a table of ratios shows, and what the marks in it mean."""
+    columns = tuple(dict.fromkeys(column for line in digest.lines for column in line.columns))
+    return _title(digest, columns, more=False).replace("@", "at "), _legend(digest, each)
+
+
+def marked(entry: Entry) -> str:
+    """A ratio with its mark: "0.93!"."""
+    return _text(entry).strip()
+
+
 def _safety(variant: str, safety: Mapping[str, str]) -> str:
     return safety.get(variant, "safety not known")
 
@@ -191,21 +214,17 @@ def markdown_parts(
         return []
     claims = []
     for claim in digest.claims:
-        told = [f"{_safety(claim.variant, safety)}{_missing(claim)}"]
-        if claim.loads:
-            told.append(f"worth it: {', '.join(_worth(claim, each, _at_threads)[:5])}")
-            told.append(f"who pays: {', '.join(_pays(claim, each, _at_threads)[:5])}")
+        told = claim_texts(claim, safety, each)
         claims.append(f"- **{escaped(claim.variant)}**: {escaped('; '.join(told))}")
     columns = tuple(dict.fromkeys(column for line in digest.lines for column in line.columns))
     head = [f"{escaped(variant)} {column}".strip() for variant in digest.variants for column in columns]
     rows = []
     for line in digest.lines:
         entries = [line.entries.get((variant, column)) for variant in digest.variants for column in columns]
-        rows.append([escaped(line.load), *("" if e is None else escaped(_text(e).strip()) for e in entries)])
+        rows.append([escaped(line.load), *("" if e is None else escaped(marked(e)) for e in entries)])
     table = [["load", *head], ["---", *(["---:"] * len(head))], *rows]
     return [
         "\n".join(claims),
-        escaped(_title(digest, columns, more=False).replace("@", "at ")),
-        escaped(_legend(digest, each)),
+        *map(escaped, explained(digest, each)),
         "\n".join(f"| {' | '.join(row)} |" for row in table),
     ]

@@ -24,6 +24,8 @@ from spfvar.shown import preformatted
 from spfvar.timing.differences import Difference
 
 Value = int | float | str
+#: A sentence on safety: does it say yes, no (False), or that it is open (None)?
+Sentence = tuple[str, bool | None]
 
 HELPS, HURTS, MIXED, SAME, UNSURE, UNKNOWN = "helps", "hurts", "mixed", "same", "unsure", "n/a"
 """What a load says: better somewhere, worse somewhere, both, the same everywhere, open, or no value."""
@@ -92,7 +94,7 @@ class Verdict:
     ``generated``: what came of generated races, "" without any.  ``text``: how the variant's text compares
     with what a booted kernel was recorded to do.  ``safe``, ``worth`` (it where?) and (who) ``pays`` are
     against the baseline; ``beside`` has a line for each other rival: (its name, where it is better or worse
-    than that).
+    than that).  ``sentences``: what ``safe`` says, each with its own answer, the posted form's first.
     """
 
     is_safe: bool | None
@@ -102,6 +104,7 @@ class Verdict:
     worth: str
     pays: str
     beside: tuple[tuple[str, str], ...]
+    sentences: tuple[Sentence, ...] = ()
 
 
 VERDICT_WIDTH = 62
@@ -146,7 +149,7 @@ class GuardUse:
     ``layer`` is the patch of the stack whose text it stands in, ``where`` the file and line there.
     ``is_of_patch``: the layer is the patch under review (with no patch given, true of all).  ``breaks`` are
     the races that break without it, the shortest way first; ``holds`` those that do not need it;
-    ``incomplete`` those left open.
+    ``incomplete`` those left open.  ``excerpt``: the source around it, from line ``first`` on.
     """
 
     function: str
@@ -158,6 +161,8 @@ class GuardUse:
     breaks: tuple[Break, ...]
     holds: tuple[str, ...]
     incomplete: tuple[str, ...]
+    excerpt: tuple[str, ...] = ()
+    first: int = 1
 
 
 @dataclass(frozen=True, slots=True)

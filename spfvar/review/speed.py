@@ -58,7 +58,9 @@ def make_speed(
     ]
     names = [*rivals, variant.name]
     scaled = comparison.cells[~comparison.cells["scenario"].isin(once)]
-    return Speed(tuple(duels), tuple(_reasons(comparison, variant)), tuple(_charts(scaled, names, titles)))
+    return Speed(
+        tuple(duels), tuple(_reasons(comparison, variant)), tuple(make_charts(scaled, names, titles))
+    )
 
 
 def make_duel(
@@ -166,8 +168,11 @@ def _reasons(comparison: Comparison, variant: Variant) -> list[Reason]:
     return found
 
 
-def _charts(cells: pd.DataFrame, names: Sequence[str], titles: Mapping[str, str]) -> list[Chart]:
-    """A chart per load and point of the axes other than threads."""
+def make_charts(cells: pd.DataFrame, names: Sequence[str], titles: Mapping[str, str]) -> list[Chart]:
+    """A chart per load and point of the axes other than threads.
+
+    ``cells`` is as `spfvar.comparison.stats.summarise` makes it; ``titles`` may lack loads.
+    """
     metric: Metric = METRICS[THROUGHPUT]
     charts = []
     for scenario, rows in cells[cells["metric"] == metric.name].groupby("scenario", sort=False):
@@ -185,7 +190,7 @@ def _charts(cells: pd.DataFrame, names: Sequence[str], titles: Mapping[str, str]
                 for name, points in curves.items()
                 if points
             )
-            charts.append(Chart(str(scenario), subtitle, titles[str(scenario)], metric, drawn))
+            charts.append(Chart(str(scenario), subtitle, titles.get(str(scenario), ""), metric, drawn))
     return charts
 
 
