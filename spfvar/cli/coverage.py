@@ -13,7 +13,14 @@ from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
 from spfvar.cli.bounds import memory_of, memory_option
 from spfvar.cli.command import Command
-from spfvar.cli.options import format_option, output_option, plugin_option, race_option, reproduce
+from spfvar.cli.options import (
+    format_option,
+    is_verbose,
+    output_option,
+    plugin_options,
+    race_option,
+    reproduce,
+)
 from spfvar.cli.own_files import tell_own
 from spfvar.cli.plugins import exit_code, load, tell_problems
 from spfvar.cli.waiting import doing
@@ -36,7 +43,7 @@ INCOMPLETE = 3
 @race_option("all; with --memory lkmm")
 @format_option(FORMS)
 @output_option
-@plugin_option
+@plugin_options("The whole tables and legends of many variants; and what each plugin brought.")
 def command(
     variants: tuple[str, ...], writers: bool, model: str, races: tuple[str, ...], form: str,
     output: str | None, plugins: tuple[str, ...],
@@ -44,7 +51,8 @@ def command(
     """Which kinds of faults a design handles without mmap_lock, and which fall back to it, and why.
 
     Read from runs of the variants' automata: each fault alone.  With --writers: what each writer does to
-    faults of the VMA that it works on, and to faults elsewhere.  Without arguments: all variants.  With
+    faults of the VMA that it works on, and to faults elsewhere.  Without arguments: all variants.  Of more
+    than three a line for each; -v has their tables.  With
     --memory lkmm: what races execute of barriers and orders, and which loads ever return an old value.
 
     \b
@@ -92,7 +100,7 @@ def _faults(variants: Sequence[Variant], form: str, line: str, done: Callable[[]
         stack = Stack(variant)
         found += [handling_of(kind, variant, stack) for kind in FAULT_KINDS]
         done()
-    return render_faults(found, form, line)
+    return render_faults(found, form, line, is_verbose())
 
 
 def _barriers(
@@ -119,7 +127,7 @@ def _writers(variants: Sequence[Variant], form: str, line: str, done: Callable[[
         stack = Stack(variant)
         found += [overlay_of(writer, variant, stack) for writer in WRITERS]
         done()
-    return render_writers(found, form, line)
+    return render_writers(found, form, line, is_verbose())
 
 
 @contextmanager
