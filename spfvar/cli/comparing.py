@@ -17,6 +17,7 @@ from spfvar.comparison.places import places
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue, merged
 from spfvar.matrix.compare import Comparison, evaluate, rule_of, run_comparison
+from spfvar.matrix.executors import Executor
 from spfvar.matrix.plan import Plan, smaller_notes
 from spfvar.matrix.run import Progress
 from spfvar.matrix.runfile import load_run
@@ -52,10 +53,10 @@ class View:
 
 def simulated(
     plan: Plan, stacks: Stacks, registry: Registry, jobs: int | None, progress: Progress | None,
-    store: Store | None, arguments: Sequence[str],
+    store: Store | None, arguments: Sequence[str], executor: Executor | None = None,
 ) -> tuple[Comparison, Run]:  # fmt: skip
     """Run a plan, which the arguments of the command line ask for."""
-    comparison = run_comparison(plan, registry, jobs, progress, stacks, store)
+    comparison = run_comparison(plan, registry, jobs, progress, stacks, store, executor)
     return comparison, run_of(plan, comparison.samples, what_decides(arguments))
 
 
@@ -127,7 +128,10 @@ def _events(comparison: Comparison) -> list[Block]:
     return events_blocks(comparison.events[comparison.events["event"].isin(reasons)], reasons)
 
 
-def with_safety(run: Run, registry: Registry, jobs: int | None, store: Store | None, *, check: bool) -> Run:
+def with_safety(
+    run: Run, registry: Registry, jobs: int | None, store: Store | None, *, check: bool,
+    executor: Executor | None = None,
+) -> Run:  # fmt: skip
     """The run with what is known of its variants' safety; with ``check`` it is looked at where nothing is.
 
     A variant whose text cannot be run in a race becomes a problem.
@@ -135,7 +139,7 @@ def with_safety(run: Run, registry: Registry, jobs: int | None, store: Store | N
     variants = run.plan.variants
     known = known_safety(store, variants)
     if check:
-        known |= _checked([one for one in variants if one.name not in known], registry, jobs, store)
+        known |= _checked([one for one in variants if one.name not in known], registry, jobs, store, executor)
     told = {}
     for variant in variants:
         if variant.name in known:
@@ -148,8 +152,9 @@ def with_safety(run: Run, registry: Registry, jobs: int | None, store: Store | N
 
 
 def _checked(
-    variants: Sequence[Variant], registry: Registry, jobs: int | None, store: Store | None
-) -> dict[str, Safety]:
+    variants: Sequence[Variant], registry: Registry, jobs: int | None, store: Store | None,
+    executor: Executor | None,
+) -> dict[str, Safety]:  # fmt: skip
     """The safety of variants in all races that came with spfvar."""
     # The explorer: not for a comparison that only looks up what is known.
     from spfvar.explore.options import Options
@@ -166,7 +171,7 @@ def _checked(
     except InputError:  # none is left: each is a problem now
         return {}
     with searching("states") as progress:
-        results = run_checks(cases, Options(), jobs, progress, stacks, store=store)
+        results = run_checks(cases, Options(), jobs, progress, stacks, store=store, executor=executor)
     found = sums.of(map(verdict_of, results))
     sums.keep(store, found)
     return found
