@@ -17,9 +17,10 @@ from spfvar.cli.options import (
     format_option,
     given,
     hardware_option,
+    is_verbose,
     jobs_option,
     output_option,
-    plugin_option,
+    plugin_options,
     race_option,
     reproduce,
     scenario_option,
@@ -60,7 +61,7 @@ METRIC = "faults_per_s"
 @jobs_option("Searches or cells")
 @format_option(FORMS)
 @output_option
-@plugin_option
+@plugin_options("Also the patches that change nothing; and what each plugin brought.")
 def command(
     series: str, races: tuple[str, ...], scenarios: tuple[str, ...], metric: str | None, threads: list[int],
     settings: dict[str, list[str]], hardware: str, seeds: int, seed: int, max_states: int, memory: str | None,
@@ -69,7 +70,7 @@ def command(
     """Run every prefix of a SERIES; show which patch breaks or heals a race, or moves a metric.
 
     SERIES is a series (spfvar list series) or a stack of its patches, such as spf~24.  Each prefix is
-    compared with the one before it.
+    compared with the one before it; -v also has those that change nothing.
 
     \b
     Examples:
@@ -149,7 +150,7 @@ def _in_races(
         told = None if progress is None else lambda done, total, _rate: progress(done, total)
         steps = bisect_races(prefixes, races, options, jobs, told)
     files = replay_options(races, found, plugins)
-    text = bisection.render_races(series, steps, form, reproduce(sys.argv[1:]), files)
+    text = bisection.render_races(series, steps, form, reproduce(sys.argv[1:]), files, is_verbose())
     verdicts = {step.verdict.verdict for step in steps}
     return text, 1 if VIOLATION in verdicts else INCOMPLETE if UNFINISHED in verdicts else 0
 
@@ -172,4 +173,5 @@ def _in_loads(
         baseline=plan.baseline, matrix_hash=plan.matrix_hash, seeds=plan.seeds, seed=plan.seed,
         reproduce=reproduce(sys.argv[1:]), scenario_hashes=plan.scenario_hashes, notes=plan.notes,
     )  # fmt: skip
-    return bisection.render_loads(found, form, meta), SOMETHING_FAILED if found.failures else 0
+    text = bisection.render_loads(found, form, meta, is_verbose())
+    return text, SOMETHING_FAILED if found.failures else 0

@@ -14,6 +14,7 @@ import click
 from spfvar import units
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
+from spfvar.cli.clusters import cluster_options, executor_for
 from spfvar.cli.command import Command
 from spfvar.cli.options import (
     blame,
@@ -75,6 +76,7 @@ _OF_RUNS = {
 @click.option("--events", is_flag=True, help="What variants counted, such as reasons to give up.")
 @click.option("--check", is_flag=True, help="Check the variants in all races as well, unless that is known.")
 @jobs_option("Cells")
+@cluster_options
 @format_option(FORMS)
 @output_option
 @click.option(
@@ -103,7 +105,7 @@ def command(
     baseline: str | None, draws: int | None, seeds: int | None, seed: int, settings: dict[str, list[str]],
     metrics: tuple[str, ...], events: bool, check: bool, jobs: int | None, form: str, output: str | None,
     fail_on: str | None, save: str | None, loads: tuple[str, ...], plugins: tuple[str, ...], every: bool,
-    no_store: bool,
+    no_store: bool, on: str | None, dask: bool,
 ) -> int:  # fmt: skip
     """Simulate variants over scenarios; say where each is worth it and who pays.
 
@@ -160,14 +162,14 @@ def command(
     else:
         plan, stacks = sound_plan(names, registry, make)
         tell_problems(registry)
-        with store_for("runs", no_store) as store:
+        with executor_for(on, dask, jobs, plugins) as executor, store_for("runs", no_store) as store:
             with _progress() as progress:
                 comparison, run = comparing.simulated(
-                    plan, stacks, registry, jobs, progress, store, sys.argv[1:]
+                    plan, stacks, registry, jobs, progress, store, sys.argv[1:], executor
                 )
             if form in DIGESTED or save is not None:
                 told = len(registry.problems)
-                run = comparing.with_safety(run, registry, jobs, store, check=check)
+                run = comparing.with_safety(run, registry, jobs, store, check=check, executor=executor)
                 tell_problems(registry, told)
                 comparison = replace(comparison, problems=tuple(registry.problems))
     for failure in comparison.failures:

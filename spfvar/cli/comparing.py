@@ -15,6 +15,7 @@ from spfvar.comparison.places import places
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue, merged
 from spfvar.matrix.compare import Comparison, evaluate, run_comparison
+from spfvar.matrix.executors import Executor
 from spfvar.matrix.plan import Plan
 from spfvar.matrix.run import Progress
 from spfvar.matrix.runfile import load_run
@@ -52,10 +53,10 @@ class View:
 
 def simulated(
     plan: Plan, stacks: Stacks, registry: Registry, jobs: int | None, progress: Progress | None,
-    store: Store | None, arguments: Sequence[str],
+    store: Store | None, arguments: Sequence[str], executor: Executor | None = None,
 ) -> tuple[Comparison, Run]:  # fmt: skip
     """Run a plan, which the arguments of the command line ask for."""
-    comparison = run_comparison(plan, registry, jobs, progress, stacks, store)
+    comparison = run_comparison(plan, registry, jobs, progress, stacks, store, executor)
     return comparison, run_of(plan, comparison.samples, what_decides(arguments))
 
 
@@ -133,7 +134,10 @@ def _events(comparison: Comparison) -> list[Block]:
     return events_blocks(comparison.events[comparison.events["event"].isin(reasons)], reasons)
 
 
-def with_safety(run: Run, registry: Registry, jobs: int | None, store: Store | None, *, check: bool) -> Run:
+def with_safety(
+    run: Run, registry: Registry, jobs: int | None, store: Store | None, *, check: bool,
+    executor: Executor | None = None,
+) -> Run:  # fmt: skip
     """The run with what is known of its variants' safety; with ``check`` it is looked at where nothing is.
 
     A variant whose text cannot be run in a race becomes a problem.
@@ -141,13 +145,14 @@ def with_safety(run: Run, registry: Registry, jobs: int | None, store: Store | N
     variants = run.plan.variants
     known = known_safety(store, variants)
     if check:
-        known |= _checked([one for one in variants if one.name not in known], registry, jobs, store)
+        known |= _checked([one for one in variants if one.name not in known], registry, jobs, store, executor)
     return replace(run, source=replace(run.source, safety=in_words(variants, known)))
 
 
 def _checked(
-    variants: Sequence[Variant], registry: Registry, jobs: int | None, store: Store | None
-) -> dict[str, Safety]:
+    variants: Sequence[Variant], registry: Registry, jobs: int | None, store: Store | None,
+    executor: Executor | None,
+) -> dict[str, Safety]:  # fmt: skip
     """The safety of variants in all races that came with spfvar."""
     # The explorer: not for a comparison that only looks up what is known.
     from spfvar.explore.options import Options
@@ -164,7 +169,7 @@ def _checked(
     except InputError:  # none is left: each is a problem now
         return {}
     with searching("states") as progress:
-        results = run_checks(cases, Options(), jobs, progress, stacks, store=store)
+        results = run_checks(cases, Options(), jobs, progress, stacks, store=store, executor=executor)
     found = sums.of(map(verdict_of, results))
     sums.keep(store, found)
     return found

@@ -104,7 +104,7 @@ def _machine(
     seeds: int | None, seed: int, draws: int | None, jobs: int | None, store: Store | None,
 ) -> Machine:  # fmt: skip
     """Every design under every load on one machine."""
-    from spfvar.cli.planning import Wanted, planned
+    from spfvar.matrix.wanted import Wanted, planned
 
     wanted = Wanted(tuple(variants), tuple(scenarios), threads, {}, None, every=True)
     names, make = planned(wanted, registry, catalogue.scenarios(), name, seeds, seed, draws)

@@ -209,8 +209,8 @@ def blame(option: str) -> Iterator[None]:
 
 
 #: Options that say where results go and how fast, not what they are.
-_PLACES = ("-o", "--output", "--save", "--jobs")
-_FLAGS = ("--no-store",)
+_PLACES = ("-o", "--output", "--save", "--jobs", "--on")
+_FLAGS = ("--no-store", "--dask")
 #: Options that say how a comparison is shown, not which runs it has; `_BARE` have no value.
 _VIEWS = ("--format", "--metric", "--fail-on", "--events", "-v", "--verbose")
 _BARE = _VIEWS[3:]

@@ -12,6 +12,7 @@ from spfvar.comparison.depends import with_dependences
 from spfvar.comparison.stats import compare_to, summarise, summarise_events
 from spfvar.comparison.verdicts import DRAWS, SEEDS, Rule
 from spfvar.errors import InputError
+from spfvar.matrix.executors import Executor
 from spfvar.matrix.plan import Plan
 from spfvar.matrix.run import prepare, run_plan
 from spfvar.matrix.samples import Failure, Samples
@@ -48,9 +49,10 @@ def run_comparison(
     progress: Callable[[int, int], None] | None = None,
     stacks: Stacks | None = None,
     store: Store | None = None,
+    executor: Executor | None = None,
 ) -> Comparison:
     """Run a plan and evaluate it; ``stacks`` are those of `sound_plan`.  InputError if no cell ran."""
-    return evaluate(plan, run_plan(plan, jobs, progress, stacks, store), registry.problems)
+    return evaluate(plan, run_plan(plan, jobs, progress, stacks, store, executor), registry.problems)
 
 
 def sound_plan(

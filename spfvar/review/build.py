@@ -172,7 +172,7 @@ def make_review(
     patch = review_patch(scope)
     comparison = run_comparison(plan, registry, jobs, told(PHASES[0]), store=store)
     checked = check(scope, jobs, told(PHASES[1]), store)
-    hunted, unheard = hunt(scope, jobs, progress)
+    hunted, unheard = hunt(scope, jobs, progress, store)
     ablations, left_out = take_out(scope, checked, jobs, told(PHASES[3]))
     sensitivity = flips(registry, scope, jobs, told(PHASES[4]))
     titles = {name: scope.scenarios[name].title for name in plan.scenario_hashes}
@@ -209,7 +209,9 @@ def check(
     return run_checks(cases, scope.bounds, jobs, progress, memory=scope.memory, store=store)
 
 
-def hunt(scope: Scope, jobs: int | None, progress: Progress | None) -> tuple[Hunted | None, tuple[str, ...]]:
+def hunt(
+    scope: Scope, jobs: int | None, progress: Progress | None, store: Store | None = None
+) -> tuple[Hunted | None, tuple[str, ...]]:
     """Generated races under the variant; and why there are none, if its text cannot be run in them."""
     if not scope.generated:
         return None, ()
@@ -220,7 +222,7 @@ def hunt(scope: Scope, jobs: int | None, progress: Progress | None) -> tuple[Hun
 
     plan = replace(HUNT, races=scope.generated, model=scope.memory)
     try:
-        hunted = run_hunt(scope.variant, plan, progress=told, jobs=jobs, plugins=scope.plugins)
+        hunted = run_hunt(scope.variant, plan, progress=told, jobs=jobs, plugins=scope.plugins, store=store)
     except StrategyError as error:
         return None, (f"{scope.variant.name} in generated races: {error}",)
     return hunted, ()

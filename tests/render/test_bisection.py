@@ -58,6 +58,14 @@ def test_races_fit_and_mark_what_changes(steps: list[RaceStep], form: str, width
     assert "Every prefix is safe" not in text
 
 
+def test_without_every_patch_only_changes_have_a_row(steps: list[RaceStep]) -> None:
+    """The start, what breaks (2) and what heals (4); the other three of six are counted."""
+    text = render_races("detour", steps, "table", "spfvar bisect detour", every=False)
+    rows = [line.split()[0] for line in text.split("\n\n")[1].splitlines() if line[:1].strip()]
+    assert rows == ["patch", "0", "2", "4"]
+    assert "left out: 3; -v has all." in text
+
+
 def test_a_series_that_is_safe_throughout_is_said_to_be(steps: list[RaceStep]) -> None:
     """Only if every prefix is, and was searched completely."""
     safe = [step for step in steps if step.race == "munmap-anon" and step.prefix.number < 2]
