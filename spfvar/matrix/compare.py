@@ -54,15 +54,21 @@ def run_comparison(
 
 
 def sound_plan(
-    names: Sequence[str], registry: Registry, make: Callable[[Sequence[str]], Plan]
+    names: Sequence[str],
+    registry: Registry,
+    make: Callable[[Sequence[str]], Plan],
+    stacks: Stacks | None = None,
 ) -> tuple[Plan, Stacks]:
     """The plan of those variants whose texts can be extracted, and their stacks; the others become problems.
 
-    Raises InputError if none are left, StrategyError if the baseline is one of the others.
+    ``stacks``: those of other plans, which are used and added to.  Raises InputError if none are left,
+    StrategyError if the baseline is one of the others.
     """
-    plan, stacks = make(names), Stacks()
+    plan, stacks = make(names), {} if stacks is None else stacks
     prepare(plan, stacks)
-    broken = {name: stack for name, stack in stacks.items() if isinstance(stack, StrategyError)}
+    broken = {
+        one.name: stack for one in plan.variants if isinstance(stack := stacks.get(one.name), StrategyError)
+    }
     if plan.baseline in broken:
         raise broken[plan.baseline]
     for name, error in broken.items():

@@ -16,12 +16,9 @@ import pandas as pd
 
 from spfvar.comparison.depends import REMARK
 from spfvar.comparison.metrics import METRICS, NO_THRESHOLDS, Metric, Thresholds, noise_of
-from spfvar.comparison.places import named, varied_axes
+from spfvar.comparison.places import COLUMN_AXIS, named, varied_axes
 from spfvar.comparison.verdicts import Verdict
 from spfvar.render import units
-
-COLUMN_AXIS: Final = "threads"
-
 
 #: Throughput, faults, writers, stalls.
 _ORDER: Final = {name: i for i, name in enumerate(METRICS)}

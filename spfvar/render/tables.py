@@ -10,12 +10,10 @@ from typing import Any
 import pandas as pd
 
 from spfvar.comparison.metrics import METRICS, NO_THRESHOLDS, Metric, Thresholds, noise_of
+from spfvar.comparison.places import COLUMN_AXIS
 from spfvar.comparison.stats import KEY, WARNING_SEPARATOR
 from spfvar.render import units
 from spfvar.render.blocks import Block, Cell, Footnote, Row, assign_marks
-
-COLUMN_AXIS = "threads"
-"""The axis that makes the columns, wherever it varies."""
 
 NO_VALUE = "no variant has a value: the metric does not apply to this scenario"
 _DIRECTION = {
