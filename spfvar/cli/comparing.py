@@ -267,7 +267,7 @@ def _meta(comparison: Comparison, run: Run) -> Meta:
     remarks = [note for note in plan.notes if note not in notes]
     for variant in plan.variants:
         for rival in variant.rivals:
-            values, rule = comparison.samples.values, rule_of(plan)
+            values, rule = comparison.samples.values, rule_of(plan.ensemble)
             found = rivals.duel(values, variant.name, rival, plan.thresholds, rule)
             if found is not None:
                 notes += rivals.sentences(found)

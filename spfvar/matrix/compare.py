@@ -9,6 +9,7 @@ import pandas as pd
 
 from spfvar.automata.extract import StrategyError
 from spfvar.comparison.depends import with_dependences
+from spfvar.comparison.metrics import Thresholds
 from spfvar.comparison.stats import compare_to, summarise, summarise_events
 from spfvar.comparison.verdicts import DRAWS, SEEDS, Rule
 from spfvar.errors import InputError
@@ -17,6 +18,7 @@ from spfvar.matrix.run import prepare, run_plan
 from spfvar.matrix.samples import Failure, Samples
 from spfvar.plugins.registry import Problem, Registry
 from spfvar.plugins.variant import Stacks
+from spfvar.scenario.hardware import Draws
 from spfvar.store.database import Store
 
 
@@ -79,9 +81,18 @@ def sound_plan(
     return (make(left) if broken else plan), stacks
 
 
-def rule_of(plan: Plan) -> Rule:
-    """What a plan's samples are, and so what verdicts go by."""
-    return SEEDS if plan.ensemble is None else DRAWS
+def rule_of(draws: Draws | None) -> Rule:
+    """What the samples of a plan with this ensemble are, and so what verdicts go by."""
+    return SEEDS if draws is None else DRAWS
+
+
+def judged(samples: pd.DataFrame, baseline: str, thresholds: Thresholds, draws: Draws | None) -> pd.DataFrame:
+    """Comparisons as by `compare_to`; of draws with a remark on what leaves a verdict open."""
+    comparisons = compare_to(samples, baseline, thresholds=thresholds, rule=rule_of(draws))
+    if draws is None:
+        return comparisons
+    factors = {int(seed): draws.factors[draws.of_seed(int(seed))] for seed in samples["seed"].unique()}
+    return with_dependences(comparisons, samples, baseline, draws.figures, factors)
 
 
 def evaluate(plan: Plan, samples: Samples, problems: Sequence[Problem] = ()) -> Comparison:
@@ -90,19 +101,11 @@ def evaluate(plan: Plan, samples: Samples, problems: Sequence[Problem] = ()) -> 
         reasons = "; ".join(dict.fromkeys(failure.message for failure in samples.failures))
         why = f"could not be run: {reasons}" if reasons else "has no samples"
         raise InputError(f"the baseline {plan.baseline} {why}")
-    rule = rule_of(plan)
-    comparisons = compare_to(samples.values, plan.baseline, thresholds=plan.thresholds, rule=rule)
-    if plan.ensemble is not None:
-        draws = {int(seed): plan.ensemble.of_seed(int(seed)) for seed in samples.values["seed"].unique()}
-        factors = {seed: plan.ensemble.factors[draw] for seed, draw in draws.items()}
-        comparisons = with_dependences(
-            comparisons, samples.values, plan.baseline, plan.ensemble.figures, factors
-        )
     return Comparison(
         plan,
         samples,
-        summarise(samples.values, rule=rule),
-        comparisons,
+        summarise(samples.values, rule=rule_of(plan.ensemble)),
+        judged(samples.values, plan.baseline, plan.thresholds, plan.ensemble),
         summarise_events(samples.events, samples.values),
         tuple(problems),
     )
