@@ -20,7 +20,7 @@ from spfvar.comparison.places import places
 from spfvar.comparison.verdicts import Verdict
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue, merged
-from spfvar.matrix.compare import Comparison, evaluate, rule_of, run_comparison, sound_plan
+from spfvar.matrix.compare import Comparison, by_draw, evaluate, rule_of, run_comparison, sound_plan
 from spfvar.matrix.plan import Plan, smaller_notes
 from spfvar.matrix.run import Progress
 from spfvar.matrix.runfile import load_run
@@ -190,7 +190,8 @@ def _events(comparison: Comparison) -> list[Block]:
     """What variants counted, and what that means."""
     events = [event for variant in comparison.plan.variants for event in variant.events]
     reasons = {event.name: event.doc for event in events if event.role == "reason"}
-    return events_blocks(comparison.events[comparison.events["event"].isin(reasons)], reasons)
+    runs = "seeds" if comparison.plan.ensemble is None else "draws"
+    return events_blocks(comparison.events[comparison.events["event"].isin(reasons)], reasons, runs)
 
 
 def with_safety(
@@ -267,8 +268,8 @@ def _meta(comparison: Comparison, run: Run) -> Meta:
     remarks = [note for note in plan.notes if note not in notes]
     for variant in plan.variants:
         for rival in variant.rivals:
-            values, rule = comparison.samples.values, rule_of(plan.ensemble)
-            found = rivals.duel(values, variant.name, rival, plan.thresholds, rule)
+            values = by_draw(comparison.samples.values, plan.ensemble)
+            found = rivals.duel(values, variant.name, rival, plan.thresholds, rule_of(plan.ensemble))
             if found is not None:
                 notes += rivals.sentences(found)
     return Meta(
@@ -277,7 +278,7 @@ def _meta(comparison: Comparison, run: Run) -> Meta:
         hardware=plan.hardware,
         baseline=plan.baseline,
         matrix_hash=plan.matrix_hash,
-        seeds=plan.seeds,
+        seeds=plan.seeds if plan.ensemble is None else min(plan.seeds, len(plan.ensemble.factors)),
         seed=plan.seed,
         reproduce="; ".join(shlex.join(["spfvar", *command]) for command in run.source.commands),
         scenario_hashes=plan.scenario_hashes,

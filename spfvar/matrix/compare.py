@@ -9,8 +9,8 @@ import pandas as pd
 
 from spfvar.automata.extract import StrategyError
 from spfvar.comparison.depends import with_dependences
-from spfvar.comparison.metrics import Thresholds
-from spfvar.comparison.stats import compare_to, summarise, summarise_events
+from spfvar.comparison.metrics import METRICS, Thresholds
+from spfvar.comparison.stats import KEY, compare_to, summarise, summarise_events
 from spfvar.comparison.verdicts import DRAWS, SEEDS, Rule
 from spfvar.errors import InputError
 from spfvar.matrix.plan import Plan
@@ -86,8 +86,28 @@ def rule_of(draws: Draws | None) -> Rule:
     return SEEDS if draws is None else DRAWS
 
 
+def by_draw(samples: pd.DataFrame, draws: Draws | None) -> pd.DataFrame:
+    """Samples, of which seeds that were run with one draw are one: its mean, in the place of the first.
+
+    A run has no such seeds; runs that were merged may have, and their draws are no more for it.
+    """
+    if draws is None or (samples["seed"].max() - samples["seed"].min() < len(draws.factors)):
+        return samples
+    drawn = samples.assign(seed=[1 + draws.of_seed(int(seed)) for seed in samples["seed"]])
+    drawn["value"] = _turned(drawn)
+    means = drawn.groupby([*KEY, "seed"], sort=False)["value"].mean().reset_index()
+    return means.assign(value=_turned(means))[[*KEY, "seed", "value"]]
+
+
+def _turned(frame: pd.DataFrame) -> pd.Series[float]:
+    """Values, and the reciprocals of what has a harmonic mean; twice: as before."""
+    harmonic = frame["metric"].map(lambda name: METRICS[name].mean == "harmonic")
+    return frame["value"].where(~harmonic, 1.0 / frame["value"])
+
+
 def judged(samples: pd.DataFrame, baseline: str, thresholds: Thresholds, draws: Draws | None) -> pd.DataFrame:
     """Comparisons as by `compare_to`; of draws with a remark on what leaves a verdict open."""
+    samples = by_draw(samples, draws)
     comparisons = compare_to(samples, baseline, thresholds=thresholds, rule=rule_of(draws))
     if draws is None:
         return comparisons
@@ -104,7 +124,7 @@ def evaluate(plan: Plan, samples: Samples, problems: Sequence[Problem] = ()) -> 
     return Comparison(
         plan,
         samples,
-        summarise(samples.values, rule=rule_of(plan.ensemble)),
+        summarise(by_draw(samples.values, plan.ensemble), rule=rule_of(plan.ensemble)),
         judged(samples.values, plan.baseline, plan.thresholds, plan.ensemble),
         summarise_events(samples.events, samples.values),
         tuple(problems),
