@@ -116,6 +116,16 @@ hardware_option = click.option(
 )
 
 
+machines_option = click.option(
+    "--hardware",
+    default=DEFAULT_HARDWARE,
+    show_default=True,
+    metavar="NAME|FILE.toml[,...]|all",
+    shell_complete=completing.machines,
+    help="Hardware profile; of several, or all that came with spfvar, one table.",
+)
+
+
 def _settings(
     _context: click.Context, _parameter: click.Parameter, texts: Sequence[str]
 ) -> dict[str, list[str]]:

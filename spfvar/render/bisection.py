@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from spfvar.comparison.depends import figures_of
 from spfvar.comparison.metrics import METRICS
 from spfvar.explore.properties import PROPERTIES
 from spfvar.explore.verdict import SAFE
@@ -32,6 +33,8 @@ from spfvar.render.verdicts import cell_text
 BEFORE = "the patch before"
 AS_BEFORE = "the same protocol as before"
 _EQUAL = Cell("=")
+#: What JSON calls a ratio and its interval, and where these come from.
+_RATIOS = {"": "ratio", "_ci_low": "ci_low", "_ci_high": "ci_high"}
 _STUB = ("patch", "title")
 
 
@@ -154,8 +157,9 @@ def load_blocks(found: LoadBisection, every: bool = True) -> list[Block]:
         shown = _by_variant(cells[~cells["number"].isin(hidden)].drop(columns="same"))
         steps = _by_variant(found.steps[found.steps["scenario"] == scenario])
         for block in build_blocks(
-            shown, steps, baseline="", metrics=metrics, thresholds=found.plan.thresholds
-        ):
+            shown, steps, baseline="", metrics=metrics, thresholds=found.plan.thresholds,
+            intervals=found.plan.ensemble is not None,
+        ):  # fmt: skip
             numbers = {int(row.stub[0]): row for row in block.rows}
             rows = {
                 number: replace(row, stub=(str(number), titles[number])) for number, row in numbers.items()
@@ -171,11 +175,10 @@ def load_blocks(found: LoadBisection, every: bool = True) -> list[Block]:
 
 
 def load_sentences(found: LoadBisection) -> list[str]:
-    """Which patches move the metric, and by how much; of which that is open."""
+    """Which patches move the metric, or are likely to, and by how much; of which that is open, and why."""
     titles = {prefix.number: prefix.title for prefix in found.prefixes}
-    moved = found.steps[found.steps["verdict"].isin(["better", "WORSE", "differs"])].sort_values(
-        "number", kind="stable"
-    )
+    verdicts = ["better", "WORSE", "differs", "likely better", "likely WORSE"]
+    moved = found.steps[found.steps["verdict"].isin(verdicts)].sort_values("number", kind="stable")
     unsure = found.steps[found.steps["verdict"] == "unsure"].sort_values("number", kind="stable")
     lines = []
     if (found.steps["verdict"] == "same").all():
@@ -187,8 +190,15 @@ def load_sentences(found: LoadBisection) -> list[str]:
         lines.append(f"{number} ({titles[int(number)]}): {found.metric} {verdict} in {scenario}{by}.")
     for patch, rows in unsure.groupby("number", sort=False):
         where = ", ".join(dict.fromkeys(rows["scenario"]))
-        lines.append(f"{patch} ({titles[int(str(patch))]}): {found.metric} unsure in {where}.")
+        why = depends_text(figures_of(rows["warning"]))
+        lines.append(f"{patch} ({titles[int(str(patch))]}): {found.metric} unsure in {where}{why}.")
     return lines
+
+
+def depends_text(figures: Sequence[tuple[str, int]]) -> str:
+    """ ", which depends on queue.growth (2)"; "" if nothing is known of it."""
+    named = [f"{figure} ({count})" for figure, count in figures[:3]]
+    return f", which depends on {', '.join(named)}" if named else ""
 
 
 def render_loads(found: LoadBisection, form: str, meta: Meta, every: bool = True) -> str:
@@ -215,7 +225,8 @@ def _load_json(found: LoadBisection, meta: Meta) -> str:
             **_place(prefixes[row["number"]]), "scenario": row["scenario"], "axes": json.loads(row["axes"]),
             "same": bool(row["same"]), "seeds": int(row["n"]),
             **{name: _finite(row[name]) for name in ("value", "ci_low", "ci_high")},
-            "ratio": _finite(step.get("ratio", math.nan)), "verdict": step.get("verdict"),
+            **{f"ratio{end}": _finite(step.get(name, math.nan)) for end, name in _RATIOS.items()},
+            "verdict": step.get("verdict"),
         })  # fmt: skip
     document = {
         "spfvar": meta.version, "simulated": True, "metric": found.metric, "hardware": meta.hardware,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spfvar.automata.weaken import Memory
 from spfvar.comparison.metrics import Metric
@@ -205,7 +205,9 @@ class Safety:
 class Effect:
     """The variant against a rival in one cell: ratio with its 95 % interval, values, and the verdict.
 
-    ``axes`` are all of the cell; ``verdict`` is one of `spfvar.comparison.verdicts.VERDICTS`.
+    ``axes`` are all of the cell; ``verdict`` is one of `spfvar.comparison.verdicts.VERDICTS`.  ``of_draws``:
+    the interval is of what one machine gives, whose figures are a draw, and not of a mean over seeds;
+    ``remark``: on which of the figures it depends, where they leave the verdict open.
     """
 
     scenario: str
@@ -217,6 +219,8 @@ class Effect:
     value: float
     rival_value: float
     verdict: str
+    of_draws: bool = False
+    remark: str = ""
 
     @property
     def threads(self) -> int:
@@ -243,6 +247,12 @@ class LoadEffect:
         """The cell with the highest ratio."""
         return max(self.effects, key=lambda effect: (not math.isnan(effect.ratio), effect.ratio))
 
+    @property
+    def gain(self) -> Effect:
+        """The cell that is better, with the highest ratio of these; the best one if none is."""
+        found = [effect for effect in self.effects if effect.verdict == "better"]
+        return replace(self, effects=tuple(found)).best if found else self.best
+
 
 @dataclass(frozen=True, slots=True)
 class Duel:
@@ -256,6 +266,11 @@ class Duel:
     loads: tuple[LoadEffect, ...]
     effects: tuple[Effect, ...]
     costs: tuple[Effect, ...]
+
+    @property
+    def of_draws(self) -> bool:
+        """Are its intervals of what one machine gives?"""
+        return any(effect.of_draws for effect in self.effects)
 
     def where(self, *kinds: str) -> tuple[LoadEffect, ...]:
         """The loads of some kinds (`HELPS`, `HURTS`, ...), the worst first."""
@@ -366,6 +381,7 @@ class Machine:
 class Provenance:
     """Where the figures come from: versions, hashes, seeds, and the command that makes the review again.
 
+    ``draws``: each seed was run with a draw of the machine's figures.
     ``matrix_hash`` is of all that decides the figures of speed, ``races_hash`` of the races' texts,
     ``scenario_hashes`` by scenario; each twelve hex digits.
     """
@@ -379,6 +395,7 @@ class Provenance:
     seeds: int
     seed: int
     reproduce: str
+    draws: bool = False
 
 
 @dataclass(frozen=True, slots=True)
