@@ -202,6 +202,7 @@ class Auditor:
 
     def __init__(self, variant: Variant, tree: Tree, words: Words, units: Units) -> None:
         self.tree = tree
+        words = words.with_hooks(units.steps)
         self._words = words
         self._units = units
         self.texts = Texts(variant, words, units.opaque)
@@ -258,7 +259,7 @@ class Auditor:
     def _code(self, unit: Unit, function: CFunction, exceptions: frozenset[Exemption]) -> _Code:
         key = (unit, exceptions)
         if key not in self._codes:
-            machine = Machine(self._words, self.find, sorted(exceptions, key=str))
+            machine = Machine(self._words, self.find, sorted(exceptions, key=str), unit.one_vma)
             nfa = machine.nfa(function)
             self._codes[key] = _Code(
                 nfa, frozenset(machine.used), tuple(machine.entered), machine.unknown, machine.unread

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from spfvar.csource.parse import LOOP_MARK, CCall, CFunction, call_of
+from spfvar.csource.parse import LOOP_MARK, VMAS_MARK, CCall, CFunction, call_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -33,6 +33,8 @@ _TRANSPARENT: Final = frozenset(
 _IGNORED: Final = re.compile(r"(?:VM_)?BUG_ON|VM_WARN_ON|lockdep_|ASSERT_EXCLUSIVE")
 #: Macros that write their second argument to their first.
 _STORES: Final = frozenset(("WRITE_ONCE", "smp_store_release", "rcu_assign_pointer"))
+#: Who asks for another VMA.
+_NEXT_VMA: Final = re.compile(r"\b(?:mas_find|mas_next|vma_next)\(")
 _FALSE: Final = frozenset(("0", "false", "NULL", "FALSE"))
 _TRUE: Final = frozenset(("1", "true", "TRUE"))
 
@@ -115,12 +117,14 @@ def graph_of(
     function: CFunction,
     is_word: Callable[[str], bool] = lambda text: False,
     options: frozenset[str] = frozenset(),
+    one_vma: bool = False,
 ) -> Graph:
     """The graph of a function.
 
-    ``is_word``: conditions that are one thing whatever is in them; ``options``: what IS_ENABLED() is true of.
+    ``is_word``: conditions that are one thing whatever is in them; ``options``: what IS_ENABLED() is true of;
+    ``one_vma``: loops over VMAs have one round.
     """
-    builder = _Builder(function, is_word, options)
+    builder = _Builder(function, is_word, options, one_vma)
     entry = builder.build()
     final = {number: builder.final(number) for number in range(len(builder.nodes))}
     nodes = [_moved(node, final) for node in builder.nodes]
@@ -146,7 +150,10 @@ class _Inside:
 class _Builder:
     """Builds a graph from its end: what follows a statement is there before the statement is."""
 
-    def __init__(self, function: CFunction, is_word: Callable[[str], bool], options: frozenset[str]) -> None:
+    def __init__(
+        self, function: CFunction, is_word: Callable[[str], bool], options: frozenset[str], one_vma: bool
+    ) -> None:
+        self._one_vma = one_vma
         self.nodes: list[GraphNode] = []
         self._function = function
         self._text = function.text
@@ -254,10 +261,14 @@ class _Builder:
         return self._condition(_child(node, "condition"), yes, no)
 
     def _while_statement(self, node: Node, after: int, inside: _Inside) -> int:
+        condition = _child(node, "condition")
+        marks = {child.text for child in node.children if child.type == "comment"}
+        if self._one_vma and VMAS_MARK.encode() in marks:
+            body = self._statement(node.child_by_field_name("body"), after, _Inside(after, after))
+            return self._round(condition, body)
         head = self._place()
         body = self._statement(node.child_by_field_name("body"), head, _Inside(after, head))
-        condition = _child(node, "condition")
-        if any(child.type == "comment" and child.text == LOOP_MARK.encode() for child in node.children):
+        if marks & {LOOP_MARK.encode(), VMAS_MARK.encode()}:
             self.nodes[head] = Jump(self._round(condition, self._add(Choice(_line(node), (body, after)))))
         else:
             self.nodes[head] = Jump(self._condition(condition, body, after))
@@ -273,8 +284,11 @@ class _Builder:
         return self._value(node, "", after)
 
     def _do_statement(self, node: Node, after: int, inside: _Inside) -> int:
+        condition = _child(node, "condition")
+        if self._one_vma and _NEXT_VMA.search(self._text(condition)):
+            return self._statement(node.child_by_field_name("body"), after, _Inside(after, after))
         head = self._place()
-        test = self._condition(_child(node, "condition"), head, after)
+        test = self._condition(condition, head, after)
         self.nodes[head] = Jump(self._statement(node.child_by_field_name("body"), test, _Inside(after, test)))
         return head
 

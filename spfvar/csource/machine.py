@@ -35,8 +35,10 @@ MAX_STATES: Final = 200_000
 MAX_DEPTH: Final = 12
 #: Where a function's result is kept until its caller looks at it.
 RETURNED: Final = "<returned>"
+#: What an exception calls any error that is returned: "return error".
+ERROR: Final = "error"
 
-#: What is known of a value: false or true, or which VM_FAULT_* flags it has (none: zero).
+#: What is known of a value: false or true, or which number or error, or its VM_FAULT_* flags (none: zero).
 Value = bool | frozenset[str]
 Facts = frozenset[tuple[str, Value]]
 
@@ -46,6 +48,9 @@ _ALSO: Final = re.compile(r"(\w+) && ")
 _WORDS: Final = re.compile(r"[A-Za-z_]\w*(?:(?:->|\.)\w+)*")
 #: What is more than variables and constants: somebody else may change it, or a call say something else.
 _ELSEWHERE: Final = re.compile(r"->|\.|\[|\*|\b(?!IS_ERR\()\w+\(")
+_ERROR: Final = re.compile(r"(?:ERR_PTR\()?(-E[A-Z]+)\)?")
+_EQUAL: Final = re.compile(r"(\w+) == (\d+|-E[A-Z]+)")
+_IS_ERROR: Final = re.compile(r"IS_ERR\((\w+)\)|(\w+) < 0")
 #: Flags that stand for several.
 _ALL: Final[Mapping[str, frozenset[str]]] = {
     "VM_FAULT_ERROR": frozenset(
@@ -71,12 +76,13 @@ def constant(text: str) -> Value | None:
     """What a text that is a constant is worth; None if it is none."""
     if text in ("0", "false", "NULL"):
         return False
-    if (
-        text == "true"
-        or (text.isdigit() and int(text) > 0)
-        or re.fullmatch(r"-E[A-Z]+|ERR_PTR\(-E[A-Z]+\)|&\w+", text)
-    ):
+    if text == "true" or re.fullmatch(r"&\w+", text):
         return True
+    if text.isdigit():
+        return frozenset((text,)) if int(text) > 0 else False
+    error = _ERROR.fullmatch(text)
+    if error is not None:
+        return frozenset((error[1],))
     return flags_of(text) if _FLAGS.fullmatch(text) else None
 
 
@@ -100,8 +106,10 @@ class Machine:
     """Follows functions of a tree; ``find`` gives those that are read as if they stood where called."""
 
     def __init__(
-        self, words: Words, find: Callable[[str], CFunction | None], exceptions: Iterable[Exemption] = ()
-    ) -> None:
+        self, words: Words, find: Callable[[str], CFunction | None], exceptions: Iterable[Exemption] = (),
+        one_vma: bool = False,
+    ) -> None:  # fmt: skip
+        self._one_vma = one_vma
         self._words = words
         self._find = find
         self._exceptions = tuple(exceptions)
@@ -128,7 +136,7 @@ class Machine:
 
     def _enter(self, function: CFunction) -> None:
         if function.name not in self._prepared:
-            graph = graph_of(function, self._is_word, self._words.options)
+            graph = graph_of(function, self._is_word, self._words.options, self._one_vma)
             self._prepared[function.name] = prepare(graph, self._words)
             self.entered[function.name] = function
             if function.body.has_error:
@@ -143,6 +151,9 @@ class Machine:
         stack, pending = state
         if pending:
             yield pending[0], (stack, pending[1:])
+            if pending[0].letter in self._words.many:  # any number of times, or not at all
+                yield pending[0], state
+                yield None, (stack, pending[1:])
             return
         for edges, further in self._step(stack):
             if any(self._is_cut(stack, edge.letter) for edge in edges):
@@ -150,6 +161,9 @@ class Machine:
                 continue
             shown = tuple(edge for edge in edges if not self._hidden(stack, edge.letter))
             yield (shown[0], (further, shown[1:])) if shown else (None, (further, ()))
+            if shown and shown[0].letter in self._words.many:
+                yield shown[0], state
+                yield None, (further, shown[1:])
 
     def _step(self, stack: _Stack) -> Iterator[_Way]:
         frame = stack[-1]
@@ -174,9 +188,11 @@ class Machine:
 
     def _at(self, stack: _Stack, node: int, facts: Facts | None = None) -> _Stack:
         frame = stack[-1]
+        if frame.function in self._words.table.steps:  # only its locks are compared: it may go any way
+            return (*stack[:-1], _Frame(frame.function, node, frozenset()))
         live = self._prepared[frame.function].live[node]
         known = frame.facts if facts is None else facts
-        if (frame.node, node) in self._prepared[frame.function].back:  # the next round asks again
+        if self._one_vma or (frame.node, node) in self._prepared[frame.function].back:  # the next round asks again
             known = frozenset(
                 fact for fact in known if self._lasts(fact[0]) or not _ELSEWHERE.search(fact[0])
             )
@@ -187,7 +203,7 @@ class Machine:
         """Is it about what no function of a fault changes, so that another one may ask again?"""
         if text not in self._lasting:
             table = self._words.table
-            stable = any(name in text for name in table.stable)
+            stable = not self._one_vma and any(name in text for name in table.stable)
             self._lasting[text] = stable and _variables(text) <= frozenset(table.context)
         return self._lasting[text]
 
@@ -238,16 +254,20 @@ class Machine:
             stack[-1].facts, node.into, None if node.value is None else self._value(stack, node.value)
         )
         yield (
-            self._edges(stack, self._words.store(node.into), node.line),
+            self._edges(stack, self._words.store(node.into, node.value), node.line),
             self._at(self._forgotten(stack, node.into), node.next, facts),
         )
 
     def _return(self, stack: _Stack, node: Return) -> Iterator[_Way]:
-        if len(stack) == 1:
-            return
         value = (
             dict(stack[-1].facts).get(RETURNED) if node.value == RETURNED else self._value(stack, node.value)
         )
+        if len(stack) == 1:
+            names = value if isinstance(value, frozenset) else ()
+            kinds = {ERROR if name.startswith("-") else name for name in names}
+            if any(self._is_cut(stack, f"return {name}") for name in sorted(kinds)):
+                yield (), stack  # for ever: no end is reached
+            return
         yield from self._came_back(self._learned(stack), value)
 
     def _learned(self, stack: _Stack) -> _Stack:
@@ -344,7 +364,7 @@ class Machine:
 
     def _test(self, stack: _Stack, node: Test) -> Iterator[_Way]:
         assumed = self._assumed(stack, node.text)
-        word = self._words.condition(node.text)
+        word = self._words.within(stack[-1].function, self._words.condition(node.text))
         if word.letters:
             for outcome in (True, False):
                 value = outcome != word.negated
@@ -369,7 +389,7 @@ class Machine:
         word = self._words.classify(call.name, [classes.get(arg, arg) for arg in call.args])
         if word.kind == "unknown":
             self.unknown.setdefault(call.name, f"{self.entered[function].file}:{call.line}")
-        return word
+        return self._words.within(function, word)
 
     def _callee(self, call: CCall, stack: _Stack) -> CFunction | None:
         if any(frame.function == call.name for frame in stack) or len(stack) >= MAX_DEPTH:
@@ -415,14 +435,20 @@ class Machine:
 
     def _value(self, stack: _Stack, text: str) -> Value | None:
         """What is known of an expression."""
+        facts = dict(stack[-1].facts)
         fixed = constant(text)
+        if fixed is None:
+            fixed = facts.get(text)
         if fixed is None:
             fixed = self._assumed(stack, text)
         if fixed is not None:
             return fixed
-        facts = dict(stack[-1].facts)
-        if text in facts:
-            return facts[text]
+        equal = _EQUAL.fullmatch(text)
+        if equal is not None and isinstance(known := facts.get(equal[1]), frozenset | bool) and known is not True:
+            return known == constant(equal[2])
+        asked = _IS_ERROR.fullmatch(text)
+        if asked is not None and (known := facts.get(asked[1] or asked[2])) is not None and known is not True:
+            return any(name.startswith("-") for name in known or ())
         more = ADDED.fullmatch(text)
         if more is not None and (before := facts.get(more[1])) is not None and before is not True:
             return flags_of(more[2]) | (before or frozenset())
@@ -475,6 +501,10 @@ def _variables(text: str) -> set[str]:
 
 
 def _names(stack: _Stack) -> tuple[str, ...]:
-    """What an exception may call the place: the function, or with who calls it ("callee<caller")."""
+    """What an exception may call the place.
+
+    The function, or with who calls it ("callee<caller"), or one that it is read into ("caller*").
+    """
     function = stack[-1].function
-    return (function, f"{function}<{stack[-2].function}") if len(stack) > 1 else (function,)
+    within = tuple(f"{frame.function}*" for frame in stack)
+    return (function, f"{function}<{stack[-2].function}", *within) if len(stack) > 1 else (function, *within)

@@ -6,6 +6,7 @@ A call of a hook point that the kernel has a function for is one letter; what it
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from spfvar.automata.automaton import Automaton
@@ -16,7 +17,7 @@ from spfvar.csource.words import Words
 from spfvar.kernel.faults import NOTIFIES, fault_texts
 from spfvar.kernel.texts import Edge
 from spfvar.kernel.writers import CALLS, writer_texts
-from spfvar.mm.vmf import VmFault
+from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.ops import codes as c
 from spfvar.ops.op import Call, Op, Steps
 from spfvar.ops.primitives import choose, work
@@ -26,6 +27,7 @@ from spfvar.plugins.variant import Stack, Variant
 MAX_STATES: Final = 200_000
 #: A step that stands for a call of a hook point.
 CALLS_HOOK: Final = "calls: "
+BEGIN: Final = "begin"
 _RWSEM: Final = {
     c.DOWN_READ: "down_read",
     c.DOWN_READ_TRYLOCK: "down_read_trylock",
@@ -34,6 +36,7 @@ _RWSEM: Final = {
     c.UP_WRITE: "up_write",
     c.DOWNGRADE_WRITE: "downgrade_write",
 }
+_TREE: Final = {c.TREE_STORE: "tree_store", c.TREE_ERASE: "tree_erase"}
 #: What the C does anywhere, and the model only where something asks for it.
 _ALWAYS: Final = tuple(
     (fact, True) for fact in ("neighbours", "protected", "pinned", "numa", "huge", "reaped")
@@ -45,6 +48,8 @@ _FILES: Final = (
     ({"sharing": "private", "map_pages": False, "speculative": False}, ()),
     ({"sharing": "shared", "map_pages": False, "speculative": False}, NOTIFIES),
 )
+#: What the VMAs of writers may be, besides what a call gives.
+_WRITTEN: Final = ({"anonymous": False}, {"anonymous": False, "shared": True})
 #: Bookkeeping of the model, whatever it is called.
 _NEVER: Final = frozenset(
     (
@@ -77,13 +82,26 @@ class Texts(Stack):
                 self._whole.automaton(call, text)
         self._calls = self._whole.calls()
         self._automata: dict[tuple[str, bool], list[Automaton]] = {}
+        self._empty: dict[Call, bool] = {}
 
     def _resolve(self, name: str, args: tuple[Any, ...]) -> Steps:
         if name in self._opaque:
             return self._one_step(name, args)
         return super()._resolve(name, args)
 
+    def _does_nothing(self, call: Call) -> bool:
+        def text() -> Steps:
+            yield work("free", BEGIN)  # a text yields something
+            yield from call
+
+        if call not in self._empty:
+            ops = self._whole.automaton(call.name, text, keep=False).ops()
+            self._empty[call] = all(op.code == c.END or op.name == BEGIN for op in ops)
+        return self._empty[call]
+
     def _one_step(self, name: str, args: tuple[Any, ...]) -> Steps:
+        if self._does_nothing(Call(name, args)):
+            return None
         yield work("free", f"{CALLS_HOOK}{name}")
         *values, last = self._whole.returns(Call(name, args))
         for number, value in enumerate(values):  # a choice has few outcomes
@@ -95,16 +113,17 @@ class Texts(Stack):
         """The automata of a hook point, one per list of arguments that some fault or writer calls it with."""
         key = (hook, writes)
         if key not in self._automata:
+            calls = dict.fromkeys(each for one in self._calls if one.target == hook for each in _kinds(one))
             self._automata[key] = [
                 self.automaton(hook, self._text_of(call), keep=False)
-                for call in self._calls
-                if call.target == hook and not (writes and any(_reads(arg) for arg in call.args))
+                for call in calls
+                if not (writes and any(_reads(arg) for arg in call.args))
             ]
         return self._automata[key]
 
     def _text_of(self, call: Call) -> Callable[[], Steps]:
         def text() -> Steps:
-            yield work("free", "begin")  # a text yields something
+            yield work("free", BEGIN)  # a text yields something
             yield from super(Texts, self)._resolve(call.name, call.args)
 
         return text
@@ -118,7 +137,7 @@ class Texts(Stack):
         hiding = [
             entry
             for entry in sorted(exceptions, key=str)  # of several, the first is of use: the same in each run
-            if entry.kind in ("text", "both", "cut") and entry.concerns(hook)
+            if entry.kind in ("text", "both", "cut") and entry.concerns(hook, f"{unit.c}*")
         ]
         follow = _Follow(automata, self._words, hiding, used)
         starts: list[_State] = [(number, 0, frozenset()) for number in range(len(automata))]
@@ -136,6 +155,15 @@ class Texts(Stack):
             for op in automaton.ops()
             if op.where and op.where.partition(":")[0] != __file__ and op.code != c.END
         )
+
+
+def _kinds(call: Call) -> Iterator[Call]:
+    """A call of a writer's hook point, for a VMA of every kind."""
+    yield call
+    if any(isinstance(arg, Mapping) for arg in call.args):
+        for files in _WRITTEN:
+            args = (replace(arg, **files) if isinstance(arg, Mapping) else arg for arg in call.args)
+            yield Call(call.target, tuple(args))
 
 
 def _reads(arg: object) -> bool:
@@ -179,6 +207,9 @@ class _Follow:
             edge = None
             if letter is not None and not hidden:
                 edge = Edge(letter, -1, node.op.function, node.op.where)
+                if letter in self._words.many:  # any number of times, or not at all
+                    yield edge, state
+                    yield None, (number, successor, further)
             yield edge, (number, successor, further)
 
 
@@ -186,7 +217,7 @@ def letter_of(op: Op, outcome: Hashable, words: Words) -> str | None:
     """What a primitive of a text that came out so is in C; None if it is bookkeeping of the model."""
     if op.name.startswith(CALLS_HOOK):
         return f"{op.name.removeprefix(CALLS_HOOK)}()"
-    if op.code in _NEVER:
+    if op.code in _NEVER or op.cost == "syscall":
         return None
     letter = _letter(op, words)
     tested = words.is_tested(letter)
@@ -202,9 +233,12 @@ def letter_of(op: Op, outcome: Hashable, words: Words) -> str | None:
 def _letter(op: Op, words: Words) -> str:
     name = op.name.partition("(")[0]
     texts = words.table.texts
-    for text in (op.name, name):
+    untimed = f"untimed {op.name}" if op.cost == "free" else ""
+    for text in (untimed, op.name, name):
         if text in texts:
             return texts[text]
+    if op.code in _TREE:
+        return _TREE[op.code]
     if op.place is not None:
         field = op.place.field.name
         if op.code in _RWSEM:

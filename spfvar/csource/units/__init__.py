@@ -19,13 +19,19 @@ from spfvar.toml_input import load_toml
 
 
 class Unit(BaseModel):
-    """A function of the kernel beside a hook point; ``writes``: only as faults that write call it."""
+    """A function of the kernel beside a hook point.
+
+    ``writes``: only as faults that write call it; ``step``: where another function calls it, it is one step;
+    ``one_vma``: the text is that of a call on one VMA, so loops over VMAs have one round.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     c: str
     text: str
     writes: bool = False
+    step: bool = False
+    one_vma: bool = False
 
 
 #: What an exception may say: a condition (or a call's result) that always, or never, holds; a call of C, or a
@@ -140,6 +146,11 @@ class Units(BaseModel):
     unit: list[Unit]
     classes: dict[str, list[str]] = Field(default_factory=dict)
     exception: list[ExceptionEntry] = Field(default_factory=list)
+
+    @cached_property
+    def steps(self) -> dict[str, str]:
+        """Functions that are one step where another one calls them, with their hook points."""
+        return {unit.c: unit.text for unit in self.unit if unit.step}
 
     @cached_property
     def exemptions(self) -> tuple[Exemption, ...]:
