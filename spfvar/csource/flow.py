@@ -33,6 +33,8 @@ _TRANSPARENT: Final = frozenset(
 _IGNORED: Final = re.compile(r"(?:VM_)?BUG_ON|VM_WARN_ON|lockdep_|ASSERT_EXCLUSIVE")
 #: Macros that write their second argument to their first.
 _STORES: Final = frozenset(("WRITE_ONCE", "smp_store_release", "rcu_assign_pointer"))
+#: Where the result of a call is that is compared with 0.
+COMPARED: Final = "compared"
 #: Who asks for another VMA.
 _NEXT_VMA: Final = re.compile(r"\b(?:mas_find|mas_next|vma_next)\(")
 _FALSE: Final = frozenset(("0", "false", "NULL", "FALSE"))
@@ -460,6 +462,8 @@ class _Builder:
                     return self._condition(one, equal, different)
             if operator == "!=":
                 return self._parts(node, self._add(Test(text, None, _line(node), equal, different)))
+        if operator == "<" and self._text(right) == "0" and _unwrapped(left).type == "call_expression":
+            return self._value(left, COMPARED, self._add(Test(f"{COMPARED} < 0", None, _line(node), yes, no)))
         return self._parts(node, self._add(Test(self._text(node), None, _line(node), yes, no)))
 
     def _constant(self, text: str) -> bool | None:

@@ -23,7 +23,7 @@ from spfvar.csource.flow import (
 )
 from spfvar.csource.nfa import Nfa, build
 from spfvar.csource.parse import CCall, CFunction
-from spfvar.csource.prepared import ADDED, MASKED, Prepared, prepare
+from spfvar.csource.prepared import ADDED, EQUAL, IS_ERROR, MASKED, Prepared, prepare
 from spfvar.csource.units import Exemption
 from spfvar.csource.words import Word, Words
 from spfvar.errors import InputError
@@ -32,11 +32,11 @@ from spfvar.kernel.texts import Edge
 #: More states than a function has that is worth comparing.
 MAX_STATES: Final = 200_000
 #: Nested calls of functions that are read as if they stood there.
-MAX_DEPTH: Final = 12
+MAX_DEPTH: Final = 16
 #: Where a function's result is kept until its caller looks at it.
 RETURNED: Final = "<returned>"
-#: What an exception calls any error that is returned: "return error".
-ERROR: Final = "error"
+#: What an exception calls any error that is returned: "return -E".
+ERROR: Final = "-E"
 
 #: What is known of a value: false or true, or which number or error, or its VM_FAULT_* flags (none: zero).
 Value = bool | frozenset[str]
@@ -49,8 +49,8 @@ _WORDS: Final = re.compile(r"[A-Za-z_]\w*(?:(?:->|\.)\w+)*")
 #: What is more than variables and constants: somebody else may change it, or a call say something else.
 _ELSEWHERE: Final = re.compile(r"->|\.|\[|\*|\b(?!IS_ERR\()\w+\(")
 _ERROR: Final = re.compile(r"(?:ERR_PTR\()?(-E[A-Z]+)\)?")
-_EQUAL: Final = re.compile(r"(\w+) == (\d+|-E[A-Z]+)")
-_IS_ERROR: Final = re.compile(r"IS_ERR\((\w+)\)|(\w+) < 0")
+#: What a writer asks of its VMA again and again, and nothing changes.
+_FILE: Final = "vma->vm_file"
 #: Flags that stand for several.
 _ALL: Final[Mapping[str, frozenset[str]]] = {
     "VM_FAULT_ERROR": frozenset(
@@ -107,9 +107,9 @@ class Machine:
 
     def __init__(
         self, words: Words, find: Callable[[str], CFunction | None], exceptions: Iterable[Exemption] = (),
-        one_vma: bool = False,
+        vmas: str = "",
     ) -> None:  # fmt: skip
-        self._one_vma = one_vma
+        self._vmas = vmas
         self._words = words
         self._find = find
         self._exceptions = tuple(exceptions)
@@ -136,7 +136,7 @@ class Machine:
 
     def _enter(self, function: CFunction) -> None:
         if function.name not in self._prepared:
-            graph = graph_of(function, self._is_word, self._words.options, self._one_vma)
+            graph = graph_of(function, self._is_word, self._words.options, self._vmas == "one")
             self._prepared[function.name] = prepare(graph, self._words)
             self.entered[function.name] = function
             if function.body.has_error:
@@ -192,9 +192,11 @@ class Machine:
             return (*stack[:-1], _Frame(frame.function, node, frozenset()))
         live = self._prepared[frame.function].live[node]
         known = frame.facts if facts is None else facts
-        if self._one_vma or (frame.node, node) in self._prepared[frame.function].back:  # the next round asks again
+        if self._vmas or (frame.node, node) in self._prepared[frame.function].back:  # the next round asks again
             known = frozenset(
-                fact for fact in known if self._lasts(fact[0]) or not _ELSEWHERE.search(fact[0])
+                fact
+                for fact in known
+                if self._lasts(fact[0]) or not _ELSEWHERE.search(fact[0])
             )
         kept = frozenset(fact for fact in known if fact[0] in live or self._lasts(fact[0]))
         return (*stack[:-1], _Frame(frame.function, node, kept))
@@ -203,7 +205,7 @@ class Machine:
         """Is it about what no function of a fault changes, so that another one may ask again?"""
         if text not in self._lasting:
             table = self._words.table
-            stable = not self._one_vma and any(name in text for name in table.stable)
+            stable = any(name in text for name in table.stable) if not self._vmas else text == _FILE
             self._lasting[text] = stable and _variables(text) <= frozenset(table.context)
         return self._lasting[text]
 
@@ -262,11 +264,12 @@ class Machine:
         value = (
             dict(stack[-1].facts).get(RETURNED) if node.value == RETURNED else self._value(stack, node.value)
         )
+        names = value if isinstance(value, frozenset) else ()
+        kinds = {ERROR if name.startswith("-") else name for name in names}
+        if any(self._is_cut(stack, f"return {name}") for name in (node.value, *sorted(kinds))):
+            yield (), stack  # for ever: no end is reached
+            return
         if len(stack) == 1:
-            names = value if isinstance(value, frozenset) else ()
-            kinds = {ERROR if name.startswith("-") else name for name in names}
-            if any(self._is_cut(stack, f"return {name}") for name in sorted(kinds)):
-                yield (), stack  # for ever: no end is reached
             return
         yield from self._came_back(self._learned(stack), value)
 
@@ -363,9 +366,9 @@ class Machine:
                 yield (), self._at(stack, to, facts)
 
     def _test(self, stack: _Stack, node: Test) -> Iterator[_Way]:
-        assumed = self._assumed(stack, node.text)
         word = self._words.within(stack[-1].function, self._words.condition(node.text))
         if word.letters:
+            assumed = self._assumed(stack, node.text)
             for outcome in (True, False):
                 value = outcome != word.negated
                 if assumed is None or assumed == value:
@@ -374,10 +377,8 @@ class Machine:
                     asked = _ALSO.match(node.text)
                     yield (shown,), self._know(further, asked[1], True) if asked and value else further
             return
-        known = assumed
-        if known is None:
-            value_of = self._value(stack, node.text)
-            known = None if value_of is None else bool(value_of)
+        value_of = self._value(stack, node.text)
+        known = None if value_of is None else bool(value_of)
         fact = node.text
         if known is not None and dict(stack[-1].facts).get(fact):
             yield (), self._at(stack, node.yes if known else node.no)  # what is known in more detail stays so
@@ -443,10 +444,10 @@ class Machine:
             fixed = self._assumed(stack, text)
         if fixed is not None:
             return fixed
-        equal = _EQUAL.fullmatch(text)
+        equal = EQUAL.fullmatch(text)
         if equal is not None and isinstance(known := facts.get(equal[1]), frozenset | bool) and known is not True:
             return known == constant(equal[2])
-        asked = _IS_ERROR.fullmatch(text)
+        asked = IS_ERROR.fullmatch(text)
         if asked is not None and (known := facts.get(asked[1] or asked[2])) is not None and known is not True:
             return any(name.startswith("-") for name in known or ())
         more = ADDED.fullmatch(text)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import replace
+from itertools import product
 from typing import Any, Final
 
 from spfvar.automata.automaton import Automaton
@@ -17,6 +18,7 @@ from spfvar.csource.words import Words
 from spfvar.kernel.faults import NOTIFIES, fault_texts
 from spfvar.kernel.texts import Edge
 from spfvar.kernel.writers import CALLS, writer_texts
+from spfvar.mm import hookspecs as hooks
 from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.ops import codes as c
 from spfvar.ops.op import Call, Op, Steps
@@ -80,27 +82,33 @@ class Texts(Stack):
         for call in CALLS:
             for text in writer_texts(call):
                 self._whole.automaton(call, text)
+        self._whole.automaton("fork", _fork)
         self._calls = self._whole.calls()
         self._automata: dict[tuple[str, bool], list[Automaton]] = {}
-        self._empty: dict[Call, bool] = {}
+        self._empty: dict[str, bool] = {}
 
     def _resolve(self, name: str, args: tuple[Any, ...]) -> Steps:
         if name in self._opaque:
             return self._one_step(name, args)
         return super()._resolve(name, args)
 
-    def _does_nothing(self, call: Call) -> bool:
+    def _does_nothing(self, hook: str) -> bool:
+        """Is a hook point empty in this design, whoever calls it?"""
+        if hook not in self._empty:
+            calls = [call for call in self._calls if call.target == hook]
+            self._empty[hook] = bool(calls) and not any(map(self._shows, calls))
+        return self._empty[hook]
+
+    def _shows(self, call: Call) -> bool:
         def text() -> Steps:
             yield work("free", BEGIN)  # a text yields something
             yield from call
 
-        if call not in self._empty:
-            ops = self._whole.automaton(call.name, text, keep=False).ops()
-            self._empty[call] = all(op.code == c.END or op.name == BEGIN for op in ops)
-        return self._empty[call]
+        ops = self._whole.automaton(call.name, text, keep=False).ops()
+        return any(op.code != c.END and op.name != BEGIN for op in ops)
 
     def _one_step(self, name: str, args: tuple[Any, ...]) -> Steps:
-        if self._does_nothing(Call(name, args)):
+        if self._does_nothing(name):
             return None
         yield work("free", f"{CALLS_HOOK}{name}")
         *values, last = self._whole.returns(Call(name, args))
@@ -157,13 +165,20 @@ class Texts(Stack):
         )
 
 
+def _fork() -> Steps:
+    """A fork of one VMA, which no recorded call is."""
+    yield from hooks.fork(Mapping())
+
+
 def _kinds(call: Call) -> Iterator[Call]:
     """A call of a writer's hook point, for a VMA of every kind."""
     yield call
     if any(isinstance(arg, Mapping) for arg in call.args):
-        for files in _WRITTEN:
-            args = (replace(arg, **files) if isinstance(arg, Mapping) else arg for arg in call.args)
-            yield Call(call.target, tuple(args))
+        ways = [
+            [arg, *(replace(arg, **files) for files in _WRITTEN)] if isinstance(arg, Mapping) else [arg]
+            for arg in call.args
+        ]
+        yield from (Call(call.target, args) for args in product(*ways))
 
 
 def _reads(arg: object) -> bool:
@@ -219,7 +234,7 @@ def letter_of(op: Op, outcome: Hashable, words: Words) -> str | None:
         return f"{op.name.removeprefix(CALLS_HOOK)}()"
     if op.code in _NEVER or op.cost == "syscall":
         return None
-    letter = _letter(op, words)
+    letter = words.in_step(op.function, _letter(op, words))
     tested = words.is_tested(letter)
     if (
         not letter
@@ -233,7 +248,7 @@ def letter_of(op: Op, outcome: Hashable, words: Words) -> str | None:
 def _letter(op: Op, words: Words) -> str:
     name = op.name.partition("(")[0]
     texts = words.table.texts
-    untimed = f"untimed {op.name}" if op.cost == "free" else ""
+    untimed = f"untimed {op.name} in {op.function}" if op.cost == "free" else ""
     for text in (untimed, op.name, name):
         if text in texts:
             return texts[text]

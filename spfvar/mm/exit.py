@@ -105,7 +105,7 @@ class ExitInTwoSteps(Exit):
             yield from tlb_finish_mmu()
             yield from hooks.vma_mark_detached(o.vma)
             yield from remove_vma(o.vma, mapping)
-            yield from self.destroy_tree()
+        yield from self.destroy_tree()
         yield from hooks.mmap_write_unlock()
 
     @hookimpl

@@ -128,13 +128,13 @@ def lock_both_tables() -> Steps:
 
 def move_table() -> Steps:
     """The rest of move_normal_pmd: from one entry to the other, under the lock of both."""
+    if (yield read_pmd(o.new_table, o.new_cursor)):  # mmap_lock keeps everybody from filling it later
+        return False
     yield spin_lock(PMD_LOCK)
-    moved = False
-    # Nobody may have filled the new entry, and a collapse may have taken the old one since we looked.
-    if not (yield read_pmd(o.new_table, o.new_cursor)) and (yield pmd_take(o.cursor)):
+    moved = yield pmd_take(o.cursor)  # if no collapse has since we looked
+    if moved:
         yield pmd_populate(o.table, o.new_cursor, o.cursor)
         yield from flush_extent()
-        moved = True
     yield spin_unlock(PMD_LOCK)
     return moved
 

@@ -22,7 +22,7 @@ class Unit(BaseModel):
     """A function of the kernel beside a hook point.
 
     ``writes``: only as faults that write call it; ``step``: where another function calls it, it is one step;
-    ``one_vma``: the text is that of a call on one VMA, so loops over VMAs have one round.
+    ``vmas``: of a writer, is its text a call on one VMA, so that loops over VMAs have one round, or on each?
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,7 +31,7 @@ class Unit(BaseModel):
     text: str
     writes: bool = False
     step: bool = False
-    one_vma: bool = False
+    vmas: Literal["", "one", "each"] = ""
 
 
 #: What an exception may say: a condition (or a call's result) that always, or never, holds; a call of C, or a

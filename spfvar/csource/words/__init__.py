@@ -145,12 +145,17 @@ class Words:
 
     def within(self, function: str, word: Word) -> Word:
         """What a word is in a function that is a step of the model: locks stay, tests are part of the step."""
-        step = self.table.steps.get(function)
-        if step is None or word.kind != "primitive":
+        if function not in self.table.steps or word.kind != "primitive":
             return word
-        ordered = tuple(self.table.ordered)
-        letters = [letter if letter.startswith(ordered) else step for letter in word.letters]
-        return Word("silent") if word.tested else Word("primitive", tuple(filter(None, letters)))
+        letters = tuple(filter(None, (self.in_step(function, letter) for letter in word.letters)))
+        return Word("primitive", letters) if letters else Word("silent")
+
+    def in_step(self, function: str, letter: str) -> str:
+        """What a letter is in a function, or in a hook point of that name, that is a step of the model."""
+        step = self.table.steps.get(function)
+        if step is None or not letter or letter.startswith(tuple(self.table.ordered)):
+            return letter
+        return "" if self.is_tested(letter) else step
 
     def python(self, letter: str) -> str:
         """How a text yields a letter: what stands behind ``yield``."""
