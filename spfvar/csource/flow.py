@@ -35,8 +35,8 @@ _IGNORED: Final = re.compile(r"(?:VM_)?BUG_ON|VM_WARN_ON|lockdep_|ASSERT_EXCLUSI
 _STORES: Final = frozenset(("WRITE_ONCE", "smp_store_release", "rcu_assign_pointer"))
 #: Where the result of a call is that is compared with 0.
 COMPARED: Final = "compared"
-#: Who asks for another VMA.
-_NEXT_VMA: Final = re.compile(r"\b(?:mas_find|mas_next|vma_next)\(")
+#: Whether there is another VMA.
+_NEXT_VMA: Final = re.compile(r"\(?vma\b|.*\b(?:mas_find|mas_next|vma_next)\(")
 _FALSE: Final = frozenset(("0", "false", "NULL", "FALSE"))
 _TRUE: Final = frozenset(("1", "true", "TRUE"))
 
@@ -287,7 +287,7 @@ class _Builder:
 
     def _do_statement(self, node: Node, after: int, inside: _Inside) -> int:
         condition = _child(node, "condition")
-        if self._one_vma and _NEXT_VMA.search(self._text(condition)):
+        if self._one_vma and _NEXT_VMA.match(self._text(condition)):
             return self._statement(node.child_by_field_name("body"), after, _Inside(after, after))
         head = self._place()
         test = self._condition(condition, head, after)

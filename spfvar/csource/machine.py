@@ -188,10 +188,10 @@ class Machine:
 
     def _at(self, stack: _Stack, node: int, facts: Facts | None = None) -> _Stack:
         frame = stack[-1]
-        if frame.function in self._words.table.steps:  # only its locks are compared: it may go any way
-            return (*stack[:-1], _Frame(frame.function, node, frozenset()))
         live = self._prepared[frame.function].live[node]
         known = frame.facts if facts is None else facts
+        if self._in_step(stack):  # only its locks are compared
+            known = frozenset(fact for fact in known if fact[0].isidentifier())
         if self._vmas or (frame.node, node) in self._prepared[frame.function].back:  # the next round asks again
             known = frozenset(
                 fact
@@ -208,6 +208,9 @@ class Machine:
             stable = any(name in text for name in table.stable) if not self._vmas else text == _FILE
             self._lasting[text] = stable and _variables(text) <= frozenset(table.context)
         return self._lasting[text]
+
+    def _in_step(self, stack: _Stack) -> bool:
+        return stack[-1].function in self._words.table.steps
 
     def _edge(self, stack: _Stack, letter: str, line: int) -> Edge:
         function = self.entered[stack[-1].function]
@@ -264,7 +267,7 @@ class Machine:
         value = (
             dict(stack[-1].facts).get(RETURNED) if node.value == RETURNED else self._value(stack, node.value)
         )
-        names = value if isinstance(value, frozenset) else ()
+        names = value if isinstance(value, frozenset) and not self._in_step(stack) else ()
         kinds = {ERROR if name.startswith("-") else name for name in names}
         if any(self._is_cut(stack, f"return {name}") for name in (node.value, *sorted(kinds))):
             yield (), stack  # for ever: no end is reached
@@ -377,7 +380,9 @@ class Machine:
                     asked = _ALSO.match(node.text)
                     yield (shown,), self._know(further, asked[1], True) if asked and value else further
             return
-        value_of = self._value(stack, node.text)
+        value_of = self._assumed(stack, node.text) if self._in_step(stack) else None
+        if value_of is None:
+            value_of = self._value(stack, node.text)
         known = None if value_of is None else bool(value_of)
         fact = node.text
         if known is not None and dict(stack[-1].facts).get(fact):
@@ -475,14 +480,14 @@ class Machine:
         if known is not None:
             return known
         for entry in self._exceptions:
-            if entry.kind in ("always", "never") and entry.what == text and entry.concerns(*_names(stack)):
+            if entry.kind in ("always", "never") and entry.means(text) and entry.concerns(*_names(stack)):
                 self.used.add(entry)
                 return entry.kind == "always"
         return None
 
     def _is_cut(self, stack: _Stack, name: str) -> bool:
         for entry in self._exceptions:
-            if entry.kind == "cut" and entry.what == name and entry.concerns(*_names(stack)):
+            if entry.kind == "cut" and entry.means(name) and entry.concerns(*_names(stack)):
                 self.used.add(entry)
                 return True
         return False

@@ -166,6 +166,7 @@ class Mremap:
         # do_munmap of the source: no downgrade.
         if not mapping.anonymous:
             yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
+        yield from hooks.vma_start_write(o.vma)
         yield from hooks.vma_mark_detached(o.vma)
         yield tree_erase("detach_vmas_to_be_unmapped")
         yield from unmap_region(o.vma, mapping)

@@ -6,6 +6,7 @@ hide the next difference.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -43,6 +44,8 @@ KINDS: Final[tuple[Kind, ...]] = ("always", "never", "cut", "c", "text", "both")
 
 #: In front of a test of a class: it fails where the class holds.
 NOT: Final = "!"
+#: In what is excepted: anything may stand there.
+ELLIPSIS: Final = "..."
 _OTHER_WAY: Final[Mapping[Kind, Kind]] = {"always": "never", "never": "always"}
 
 #: Those that a text's graph depends on.
@@ -82,13 +85,19 @@ class Exemption:
         }
         return ways[self.kind] + (f" ({', '.join(self.functions)})" if self.functions else "")
 
+    def means(self, text: str) -> bool:
+        """Is it about a condition, a call or a letter, as it is written?  "..." stands for anything."""
+        if ELLIPSIS not in self.what:
+            return self.what == text
+        return re.fullmatch(".*".join(map(re.escape, self.what.split(ELLIPSIS))), text) is not None
+
     def concerns(self, *names: str) -> bool:
         """Is it about this function, by any of its names?"""
         return not self.functions or not set(names).isdisjoint(self.functions)
 
     def hides(self, letter: str, side: Literal["c", "text"]) -> bool:
         """Is a letter, whatever comes of it, left out on a side?"""
-        return self.kind in (side, "both") and self.what in (letter, letter.partition(" = ")[0])
+        return self.kind in (side, "both") and (self.means(letter) or self.means(letter.partition(" = ")[0]))
 
 
 class ExceptionEntry(BaseModel):
