@@ -190,8 +190,9 @@ class Machine:
         frame = stack[-1]
         live = self._prepared[frame.function].live[node]
         known = frame.facts if facts is None else facts
-        if self._in_step(stack):  # only its locks are compared
-            known = frozenset(fact for fact in known if fact[0].isidentifier())
+        step = self._words.table.steps.get(frame.function)
+        if step is not None:  # only its locks are compared: what matters is which page table was there
+            known = frozenset(fact for fact in known if step and fact[0].isidentifier())
         if self._vmas or (frame.node, node) in self._prepared[frame.function].back:  # the next round asks again
             known = frozenset(
                 fact
