@@ -245,7 +245,9 @@ class Auditor:
         used |= of_text | code.used
         tests = frozenset(self._words.table.tested)
         gaps = Comparison(code.nfa, text).gaps()
-        found = tuple(_difference(unit, function, gap, tests) for gap in gaps if not _ends(gap, unit, exceptions, used))
+        found = tuple(
+            _difference(unit, function, gap, tests) for gap in gaps if not _ends(gap, unit, exceptions, used)
+        )
         return Compared(unit, function, found, code.read, code.unknown, code.unread)
 
     def _text(self, unit: Unit, exceptions: frozenset[Exemption]) -> tuple[Nfa | None, frozenset[Exemption]]:
@@ -269,7 +271,9 @@ class Auditor:
 
 def _ends(gap: Gap, unit: Unit, exceptions: Iterable[Exemption], used: set[Exemption]) -> bool:
     """Is it an end that a text alone has, and may have?"""
-    of_text = [one for one in exceptions if one.kind == "text" and one.what == END and one.concerns(unit.text)]
+    of_text = [
+        one for one in exceptions if one.kind == "text" and one.what == END and one.concerns(unit.text)
+    ]
     if gap.left or gap.letter != END or not of_text:
         return False
     used.update(of_text[:1])

@@ -24,7 +24,7 @@ from spfvar.csource.flow import (
 from spfvar.csource.nfa import Nfa, build
 from spfvar.csource.parse import CCall, CFunction
 from spfvar.csource.prepared import ADDED, EQUAL, IS_ERROR, MASKED, Prepared, prepare
-from spfvar.csource.units import Exemption
+from spfvar.csource.units import Exemption, Kind
 from spfvar.csource.words import Word, Words
 from spfvar.errors import InputError
 from spfvar.kernel.texts import Edge
@@ -113,6 +113,7 @@ class Machine:
         self._words = words
         self._find = find
         self._exceptions = tuple(exceptions)
+        self._about: dict[tuple[tuple[Kind, ...], str], list[Exemption]] = {}
         self._prepared: dict[str, Prepared] = {}
         self._lasting: dict[str, bool] = {}
         #: Exceptions that were of use, calls that no word is known of, functions that are no C in part, and
@@ -193,11 +194,10 @@ class Machine:
         step = self._words.table.steps.get(frame.function)
         if step is not None:  # only its locks are compared: what matters is which page table was there
             known = frozenset(fact for fact in known if step and fact[0].isidentifier())
-        if self._vmas or (frame.node, node) in self._prepared[frame.function].back:  # the next round asks again
+        again = (frame.node, node) in self._prepared[frame.function].back  # the next round asks again
+        if self._vmas or again:
             known = frozenset(
-                fact
-                for fact in known
-                if self._lasts(fact[0]) or not _ELSEWHERE.search(fact[0])
+                fact for fact in known if self._lasts(fact[0]) or not _ELSEWHERE.search(fact[0])
             )
         kept = frozenset(fact for fact in known if fact[0] in live or self._lasts(fact[0]))
         return (*stack[:-1], _Frame(frame.function, node, kept))
@@ -381,7 +381,7 @@ class Machine:
                     asked = _ALSO.match(node.text)
                     yield (shown,), self._know(further, asked[1], True) if asked and value else further
             return
-        value_of = self._assumed(stack, node.text) if self._in_step(stack) else None
+        value_of: Value | None = self._assumed(stack, node.text) if self._in_step(stack) else None
         if value_of is None:
             value_of = self._value(stack, node.text)
         known = None if value_of is None else bool(value_of)
@@ -451,7 +451,11 @@ class Machine:
         if fixed is not None:
             return fixed
         equal = EQUAL.fullmatch(text)
-        if equal is not None and isinstance(known := facts.get(equal[1]), frozenset | bool) and known is not True:
+        if (
+            equal is not None
+            and isinstance(known := facts.get(equal[1]), frozenset | bool)
+            and known is not True
+        ):
             return known == constant(equal[2])
         asked = IS_ERROR.fullmatch(text)
         if asked is not None and (known := facts.get(asked[1] or asked[2])) is not None and known is not True:
@@ -480,25 +484,28 @@ class Machine:
         known = self._words.table.results.get(text.removesuffix("()"))
         if known is not None:
             return known
-        for entry in self._exceptions:
-            if entry.kind in ("always", "never") and entry.means(text) and entry.concerns(*_names(stack)):
-                self.used.add(entry)
-                return entry.kind == "always"
-        return None
+        entry = self._excepted(stack, ("always", "never"), text)
+        return None if entry is None else entry.kind == "always"
 
     def _is_cut(self, stack: _Stack, name: str) -> bool:
-        for entry in self._exceptions:
-            if entry.kind == "cut" and entry.means(name) and entry.concerns(*_names(stack)):
-                self.used.add(entry)
-                return True
-        return False
+        return self._excepted(stack, ("cut",), name) is not None
 
     def _hidden(self, stack: _Stack, letter: str) -> bool:
-        for entry in self._exceptions:
-            if entry.hides(letter, "c") and entry.concerns(*_names(stack)):
-                self.used.add(entry)
-                return True
-        return False
+        return self._excepted(stack, ("both", "c"), letter) is not None
+
+    def _excepted(self, stack: _Stack, kinds: tuple[Kind, ...], text: str) -> Exemption | None:
+        """The first exception that is about a condition, a call or a letter, here; it is of use then."""
+        if (kinds, text) not in self._about:
+            self._about[kinds, text] = [
+                one for one in self._exceptions
+                if one.kind in kinds and (one.hides(text, "c") if "c" in kinds else one.means(text))
+            ]  # fmt: skip
+        about = self._about[kinds, text]
+        names = _names(stack) if about else ()
+        found = next((entry for entry in about if entry.concerns(*names)), None)
+        if found is not None:
+            self.used.add(found)
+        return found
 
 
 def _variables(text: str) -> set[str]:

@@ -214,7 +214,11 @@ class _Follow:
             letter = letter_of(node.op, outcome, self._words)
             hidden = [entry for entry in self._hiding if letter is not None and entry.hides(letter, "text")]
             self._used.update(hidden[:1])
-            cut = [entry for entry in self._hiding if letter is not None and entry.kind == "cut" and entry.means(letter)]
+            cut = [
+                entry
+                for entry in self._hiding
+                if letter is not None and entry.kind == "cut" and entry.means(letter)
+            ]
             if cut:
                 self._used.update(cut)
                 yield None, state  # for ever: no end is reached

@@ -144,7 +144,7 @@ class Words:
         return frozenset((*self.table.steps.values(), *self.table.repeated)) - {""}
 
     def within(self, function: str, word: Word) -> Word:
-        """What a word is in a function that is a step of the model: locks stay, tests are part of the step."""
+        """What a word is in a function that is a step of the model: locks stay, tests are part of it."""
         if function not in self.table.steps or word.kind != "primitive":
             return word
         letters = tuple(filter(None, (self.in_step(function, letter) for letter in word.letters)))
