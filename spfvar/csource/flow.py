@@ -27,6 +27,8 @@ _TRANSPARENT: Final = frozenset(
         "WARN_ON",
         "WARN_ON_ONCE",
         "rcu_dereference",
+        "ERR_PTR",
+        "PTR_ERR",
     )
 )
 #: Macros that say what holds anyway.

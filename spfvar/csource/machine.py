@@ -358,7 +358,7 @@ class Machine:
             for _, further in self._either(self._after_call(stack, call, word), node, assumed, None):
                 yield self._edges(stack, word, call.line), further
         else:
-            known = assumed if assumed is not None else dict(stack[-1].facts).get(node.text)
+            known = assumed if assumed is not None else self._value(stack, node.text)
             yield from self._either(stack, node, None if known is None else bool(known), node.text)
 
     def _either(self, stack: _Stack, node: Test, known: bool | None, fact: str | None) -> Iterator[_Way]:
