@@ -30,6 +30,7 @@ LAYERS: list[set[str]] = [
     {"conformance", "scaffold", "validation"},
     {"render"},
     {"review"},
+    {"pages"},
     {"api", "diagnosis", "draft"},
     {"cli", "testing"},
 ]

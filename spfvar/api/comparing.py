@@ -124,10 +124,10 @@ def compare(
     machine = given.hardware(hardware)
     base = None if baseline is None else given.variant(baseline)
     wanted = Wanted(tuple(names), tuple(patterns), numbers(threads), axis_values, base, every)
-    usable, make = planned(
-        wanted, given.registry, known.scenarios, machine, seeds, seed, draws, known.hardware
+    usable, makers = planned(
+        wanted, given.registry, known.scenarios, known.hardware, [machine], seeds, seed, draws
     )  # fmt: skip
-    plan, stacks = sound_plan(usable, given.registry, make)
+    plan, stacks = sound_plan(usable, given.registry, makers[machine])
     given.warn()
     with kept(store) as results, telling(progress) as told:
         comparison = run_comparison(

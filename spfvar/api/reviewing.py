@@ -27,7 +27,7 @@ from spfvar.api.progress import telling
 from spfvar.automata.weaken import Memory, memory_named
 from spfvar.errors import InputError
 from spfvar.explore.options import MAX_STATES, bounded
-from spfvar.matrix.plan import DEFAULT_HARDWARE, DEFAULT_SEEDS
+from spfvar.matrix.plan import DEFAULT_HARDWARE
 from spfvar.plugins.variant import Variant
 from spfvar.review import reviewfile
 from spfvar.review.build import make_review, make_scope
@@ -54,7 +54,8 @@ def report(
     threads: Numbers = (),
     hardware: Hardware = DEFAULT_HARDWARE,
     axes: Axes | None = None,
-    seeds: int = DEFAULT_SEEDS,
+    draws: int | None = None,
+    seeds: int | None = None,
     seed: int = 1,
     max_states: int = MAX_STATES,
     max_memory: int | None = None,
@@ -70,7 +71,8 @@ def report(
     One run of compare, check, hunt and ablate, and a search for what would flip the result.  ``against``:
     compare with these, beside the baseline (none: those that the variant names).  ``patch`` is the file of
     the patch that it models, ``number`` that one of several.  ``generated``: search so many generated races;
-    0: none.  Returns the review: ``verdict``, ``safety``, ``speed``, ``sensitivity``, ``questions`` and so on
+    0: none.  Cells are run with ``draws`` of the machine's figures, or with ``seeds`` (of neither: as compare
+    does).  Returns the review: ``verdict``, ``safety``, ``speed``, ``sensitivity``, ``questions`` and so on
     as data, and ``mail()``, ``markdown()``, ``html()`` and ``json()`` as text.  ``store``: take what was
     computed before, and keep the rest.  Raises InputError for what makes no sense.
 
@@ -91,15 +93,15 @@ def report(
     asked, values = texts(questions), settings(axes)
     scope = make_scope(
         given.registry, subject, against=rivals, patch=chosen, loads=loads, races=some_races, asked=asked,
-        threads=numbers(threads), hardware=machine, settings=values, seeds=seeds, seed=seed, bounds=bounds,
-        generated=generated, plugins=given.plugins, memory=model, known=given.known,
+        threads=numbers(threads), hardware=machine, settings=values, draws=draws, seeds=seeds, seed=seed,
+        bounds=bounds, generated=generated, plugins=given.plugins, memory=model, known=given.known,
     )  # fmt: skip
     line = spelled(command(
         "report", [subject], against=others, patch=None if patch is None else texts(patch)[0], number=number,
         scenario=loads, race=some_races, questions=asked,
         generated=generated if generated != GENERATED else None, threads=numbers(threads),
         hardware=machine if machine != DEFAULT_HARDWARE else None, set=assignments(values),
-        seeds=seeds if seeds != DEFAULT_SEEDS else None, seed=seed if seed != 1 else None,
+        draws=draws, seeds=seeds, seed=seed if seed != 1 else None,
         max_states=max_states if max_states != MAX_STATES else None, max_memory=max_memory,
         timeout=f"{seconds:g}s" if math.isfinite(seconds) else None,
         memory=model if model != "sc" else None, plugin=given.plugins,

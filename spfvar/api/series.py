@@ -31,7 +31,7 @@ from spfvar.comparison.stats import KEY
 from spfvar.errors import InputError
 from spfvar.explore.options import MAX_STATES, bounded
 from spfvar.matrix.bisect import LoadBisection, bisect_loads, bisect_races, prefixes_of
-from spfvar.matrix.plan import DEFAULT_HARDWARE, DEFAULT_SEEDS, Plan, make_plan
+from spfvar.matrix.plan import DEFAULT_HARDWARE, Plan, make_plan
 from spfvar.plugins.chosen import usable
 from spfvar.render.bisection import render_loads, render_races
 from spfvar.render.meta import Meta
@@ -47,7 +47,8 @@ def bisect(
     threads: Numbers = (),
     axes: Axes | None = None,
     hardware: Hardware = DEFAULT_HARDWARE,
-    seeds: int = DEFAULT_SEEDS,
+    draws: int | None = None,
+    seeds: int | None = None,
     seed: int = 1,
     max_states: int = MAX_STATES,
     max_memory: int | None = None,
@@ -61,8 +62,8 @@ def bisect(
     Returns a frame.  In races, a row per prefix and race, with the keys of ``spfvar bisect --format json``:
     verdict, property, change ("BREAKS", "heals", ...), ...  In scenarios, a row per prefix and point of the
     metric: patch, title, same (is it the protocol of the prefix before?), value with its interval, and for
-    those that are not the same the ratio to the prefix before, with its interval and verdict.  Raises
-    InputError for what makes no sense.
+    those that are not the same the ratio to the prefix before, with its interval and verdict.  Runs are
+    ``draws`` of the machine's figures, or ``seeds``, as `compare` has them.  Raises InputError for what makes no sense.
 
     >>> import spfvar  # doctest: +SKIP
     >>> spfvar.bisect("spf", scenarios="pft", threads=16)  # doctest: +SKIP
@@ -85,15 +86,17 @@ def bisect(
             files = shlex.join(command("", (), plugin=given.plugins)[1:])
             rows = json.loads(render_races(series, steps, "json", spelled(line)))
             return Answer(rows, lambda: render_races(series, steps, "table", spelled(line), files))
+        machine = given.hardware(hardware)
+        count, drawn = runs_of_a_cell(given.known.hardware, machine, seeds, draws)
         plan = make_plan(
             given.registry, given.known.scenarios, given.known.hardware,
             variants=[prefix.variant.name for prefix in prefixes], patterns=loads, threads=numbers(threads),
-            hardware=given.hardware(hardware), baseline=prefixes[0].variant.name, settings=settings(axes),
-            seeds=seeds, seed=seed,
+            hardware=machine, baseline=prefixes[0].variant.name, settings=settings(axes),
+            seeds=count, seed=seed, draws=drawn,
         )  # fmt: skip
         found = bisect_loads(plan, prefixes, judged_by, jobs, counting(told, "simulating"))
     more = command("", (), metric=judged_by, threads=numbers(threads), set=assignments(settings(axes)),
-                   hardware=plan.hardware, seeds=seeds, seed=seed)[1:]  # fmt: skip
+                   hardware=plan.hardware, draws=draws, seeds=seeds, seed=seed)[1:]  # fmt: skip
     meta = _meta(plan, spelled([*line, *more]))
     return Answer(_load_rows(found), lambda: render_loads(found, "table", meta))
 
@@ -113,4 +116,5 @@ def _meta(plan: Plan, line: str) -> Meta:
         version=spfvar.__version__, model_version=spfvar.MODEL_VERSION, hardware=plan.hardware,
         baseline=plan.baseline, matrix_hash=plan.matrix_hash, seeds=plan.seeds, seed=plan.seed,
         reproduce=line, scenario_hashes=plan.scenario_hashes, notes=plan.notes,
+        draws=plan.ensemble is not None, fidelity=plan.profile.fidelity,
     )  # fmt: skip

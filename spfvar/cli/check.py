@@ -13,6 +13,7 @@ import click
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
 from spfvar.cli.bounds import bound_options, memory_of, memory_option, search_options
+from spfvar.cli.clusters import cluster_options, executor_for
 from spfvar.cli.command import Command
 from spfvar.cli.options import (
     format_option,
@@ -61,6 +62,7 @@ AUDIT_FORMS = FORMS[:-1]
 )
 @click.option("--no-reductions", is_flag=True, help="The plain search: every state, one primitive at a time.")
 @jobs_option("Searches")
+@cluster_options
 @format_option(FORMS)
 @output_option
 @click.option(
@@ -75,7 +77,8 @@ def command(
     variants: tuple[str, ...], races: tuple[str, ...], twins: bool, walk: int | None, seed: int | None,
     counts: tuple[str, ...], every: bool, all_traces: bool, max_states: int, memory: str | None,
     timeout: str | None, model: str, audit: bool, no_reductions: bool, jobs: int | None, form: str,
-    output: str | None, save: str | None, no_store: bool, plugins: tuple[str, ...],
+    output: str | None, save: str | None, no_store: bool, on: str | None, dask: bool,
+    plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Explore every interleaving of races under variants; print verdicts and counterexamples.
 
@@ -130,8 +133,14 @@ def command(
         search = with_reductions(search, REDUCTIONS, False)
     walks = walk_options(walk, seed, search) if walk is not None or seed is not None else None
     things = "states" if walk is None else "primitives"
-    with store_for("verdicts", no_store) as store, searching(things) as progress:
-        results = check_all(cases, walks or search, known, jobs, progress, stacks, memory_of(model), store)
+    with (
+        executor_for(on, dask, jobs, plugins) as executor,
+        store_for("verdicts", no_store) as store,
+        searching(things) as progress,
+    ):
+        results = check_all(
+            cases, walks or search, known, jobs, progress, stacks, memory_of(model), store, executor
+        )
     where = terminal.place(output, form)
     if form == "github":
         from spfvar.render import github

@@ -12,7 +12,13 @@ from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
 from spfvar.cli.bounds import memory_of, memory_option
 from spfvar.cli.command import Command
-from spfvar.cli.options import format_option, output_option, plugin_option, race_option, reproduce
+from spfvar.cli.options import (
+    format_option,
+    output_option,
+    plugin_options,
+    race_option,
+    reproduce,
+)
 from spfvar.cli.own_files import tell_own
 from spfvar.cli.plugins import exit_code, load, tell_problems
 from spfvar.cli.waiting import doing
@@ -31,7 +37,7 @@ INCOMPLETE = 3
 @race_option("all; with --memory lkmm")
 @format_option(FORMS)
 @output_option
-@plugin_option
+@plugin_options("The whole tables and legends of many variants; and what each plugin brought.")
 def command(
     variants: tuple[str, ...], writers: bool, model: str, races: tuple[str, ...], form: str,
     output: str | None, plugins: tuple[str, ...],
@@ -39,7 +45,8 @@ def command(
     """Which kinds of faults a design handles without mmap_lock, and which fall back to it, and why.
 
     Read from runs of the variants' automata: each fault alone.  With --writers: what each writer does to
-    faults of the VMA that it works on, and to faults elsewhere.  Without arguments: all variants.  With
+    faults of the VMA that it works on, and to faults elsewhere.  Without arguments: all variants.  Of more
+    than three a line for each; -v has their tables.  With
     --memory lkmm: what races execute of barriers and orders, and which loads ever return an old value.
 
     \b

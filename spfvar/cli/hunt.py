@@ -15,9 +15,11 @@ from spfvar import units
 from spfvar.atomic import write_atomically
 from spfvar.cli import completing, terminal
 from spfvar.cli.bounds import memory_of, memory_option
+from spfvar.cli.clusters import cluster_options, executor_for
 from spfvar.cli.command import Command
 from spfvar.cli.options import blame, format_option, jobs_option, output_option, plugin_option, reproduce
 from spfvar.cli.plugins import load, tell_problems
+from spfvar.cli.storing import no_store_option, store_for
 from spfvar.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,14 +56,16 @@ FORMS = ("table", "markdown", "json")
 )
 @memory_option
 @jobs_option("Processes")
+@cluster_options
+@no_store_option
 @format_option(FORMS)
 @output_option
 @plugin_option
 def command(
     variants: tuple[str, ...], size: int, actors: str, verbs: str | None, memories: tuple[str, ...],
     seconds: float | None, races: int | None, seed: int | None, against: str | None, save: str | None,
-    resume: str | None, model: str, jobs: int | None, form: str, output: str | None,
-    plugins: tuple[str, ...],
+    resume: str | None, model: str, jobs: int | None, on: str | None, dask: bool, no_store: bool, form: str,
+    output: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Generate small races, smallest first, and explore each: what breaks that no race here is about?
 
@@ -98,12 +102,15 @@ def command(
         kept = HuntFile(resume, plan, [registry.tried(name) for name in names], fixed)
         kept.write()  # or nobody would know until the end that it cannot be
     results = []
-    for name in names:
-        variant = registry.tried(name)
-        tally = kept.tally(variant) if kept is not None else None
-        write = kept.write if kept is not None else None
-        with _progress(name, plan) as progress:
-            results.append(run_hunt(variant, plan, fixed, progress, jobs, plugins, tally, write))
+    with executor_for(on, dask, jobs, plugins) as executor, store_for("slices", no_store) as store:
+        for name in names:
+            variant = registry.tried(name)
+            tally = kept.tally(variant) if kept is not None else None
+            write = kept.write if kept is not None else None
+            with _progress(name, plan) as progress:
+                results.append(
+                    run_hunt(variant, plan, fixed, progress, jobs, plugins, tally, write, store, executor)
+                )
     where = terminal.place(output, form)
     line = reproduce(sys.argv[1:])
     if form == "json":

@@ -16,6 +16,7 @@ from spfvar.cli import completing, terminal
 from spfvar.cli.bounds import bound_options, memory_of, memory_option, search_options
 from spfvar.cli.command import Command
 from spfvar.cli.options import (
+    draw_options,
     format_option,
     given,
     hardware_option,
@@ -25,7 +26,6 @@ from spfvar.cli.options import (
     race_option,
     reproduce,
     scenario_option,
-    seed_options,
     set_option,
     threads_option,
 )
@@ -91,7 +91,7 @@ SOMETHING_FAILED = 1
 @threads_option
 @hardware_option
 @set_option
-@seed_options
+@draw_options
 @bound_options
 @memory_option
 @jobs_option("Searches and cells")
@@ -111,9 +111,9 @@ def command(
     variant: str | None, against: tuple[str, ...], patch_file: str | None, number: int | None, form: str,
     short: bool, output: str | None, scenarios: tuple[str, ...], races: tuple[str, ...],
     questions: tuple[str, ...], generated: int, threads: list[int], hardware: str,
-    settings: dict[str, list[str]], seeds: int, seed: int, max_states: int, memory: str | None,
-    timeout: str | None, model: str, jobs: int | None, save: str | None, load_file: str | None,
-    no_store: bool, plugins: tuple[str, ...],
+    settings: dict[str, list[str]], draws: int | None, seeds: int | None, seed: int, max_states: int,
+    memory: str | None, timeout: str | None, model: str, jobs: int | None, save: str | None,
+    load_file: str | None, no_store: bool, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Review a VARIANT, and the patch that it models: is it safe, where is it worth it, who pays?
 
@@ -166,7 +166,7 @@ def command(
     with _progress() as progress:
         review = review_of(
             registry, variant, against, patch_file, number, scenarios, races, questions, generated, threads,
-            hardware, settings, seeds, seed, bounds, jobs, reproduce(sys.argv[1:]), progress, plugins,
+            hardware, settings, draws, seeds, seed, bounds, jobs, reproduce(sys.argv[1:]), progress, plugins,
             weak, no_store,
         )  # fmt: skip
     if save is not None:
@@ -195,9 +195,10 @@ def render(review: Review, form: str, short: bool = False) -> str:
 def review_of(
     registry: Registry, variant: str, against: Sequence[str], patch_file: str | None, number: int | None,
     scenarios: Sequence[str], races: Sequence[str], questions: Sequence[str], generated: int,
-    threads: Sequence[int], hardware: str, settings: Mapping[str, Sequence[str]], seeds: int, seed: int,
-    bounds: Options, jobs: int | None, line: str, progress: Progress | None = None,
-    plugins: Sequence[str] = (), memory: Memory = "sc", no_store: bool = True,
+    threads: Sequence[int], hardware: str, settings: Mapping[str, Sequence[str]], draws: int | None,
+    seeds: int | None, seed: int, bounds: Options, jobs: int | None, line: str,
+    progress: Progress | None = None, plugins: Sequence[str] = (), memory: Memory = "sc",
+    no_store: bool = True,
 ) -> Review:  # fmt: skip
     """The review that these options ask for, of one of the patches or of their stack.
 
@@ -218,8 +219,8 @@ def review_of(
     tell_own(question_files(), questions, "--questions")
     scope = make_scope(
         registry, variant, against=rivals, patch=patch, loads=scenarios, races=races, asked=questions,
-        threads=threads, hardware=hardware, settings=settings, seeds=seeds, seed=seed, bounds=bounds,
-        generated=generated, plugins=plugins, memory=memory,
+        threads=threads, hardware=hardware, settings=settings, seeds=seeds, draws=draws, seed=seed,
+        bounds=bounds, generated=generated, plugins=plugins, memory=memory,
     )  # fmt: skip
     with store_for("parts", no_store) as store:
         return kept_review(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from xml.etree import ElementTree as ET
 
 from spfvar.comparison.metrics import Metric
@@ -68,10 +68,11 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A variant's points, in ascending order of ``x``."""
+    """A variant's points, in ascending order of ``x``; ``style``: its colour's number (-1: its place's)."""
 
     name: str
     points: tuple[Point, ...]
+    style: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,28 @@ class Stacked:
         return sum(max(0.0, ns) for _, ns in self.parts)
 
 
+def without_equals(curves: Sequence[Curve]) -> list[Curve]:
+    """Curves that lie on one another as one, named after both ("a = b"); each keeps its own style."""
+    found: list[Curve] = []
+    for number, curve in enumerate(curves):
+        for index, other in enumerate(found):
+            if _look_alike(curve.points, other.points):
+                found[index] = replace(other, name=f"{other.name} = {curve.name}")
+                break
+        else:
+            found.append(replace(curve, style=number))
+    return found
+
+
+def _look_alike(some: Sequence[Point], others: Sequence[Point]) -> bool:
+    """Nowhere a thousandth apart: nobody could see it."""
+    return [p.x for p in some] == [p.x for p in others] and all(
+        (math.isnan(one.value) and math.isnan(other.value))
+        or math.isclose(one.value, other.value, rel_tol=1e-3)
+        for one, other in zip(some, others, strict=True)
+    )
+
+
 def scaling_chart(
     curves: Sequence[Curve], metric: Metric, *, title: str, ident: str, x_name: str = "threads"
 ) -> str:
@@ -113,11 +136,12 @@ def scaling_chart(
     scale = units.scale_for(values, metric.unit)
     ticks = _nice_ticks(max([*values, *ends], default=0.0) / scale.factor)
     plot = _Plot(xs, ticks[-1] * scale.factor)
-    legend = _legend_rows([curve.name for curve in curves])
+    curves = [curve if curve.style >= 0 else replace(curve, style=i) for i, curve in enumerate(curves)]
+    legend = _legend_rows([curve.name for curve in curves], [curve.style for curve in curves])
     svg = _svg(ident, title, _curves_text(curves, scale, x_name), _TOP + _PLOT + _BELOW + _ROW * len(legend))
     _axes(svg, plot, ticks, f"{metric.title}, in {scale.unit.strip()} ({metric.better} is better)", x_name)
-    for number, curve in enumerate(curves):
-        _curve(svg, plot, curve, number, scale, x_name)
+    for curve in curves:
+        _curve(svg, plot, curve, curve.style, scale, x_name)
     _legend(svg, legend, _TOP + _PLOT + _BELOW)
     return _text_of(svg)
 
@@ -130,13 +154,18 @@ def ratio_chart(bars: Sequence[Bar], *, title: str, ident: str) -> str:
     reach = max([math.log(2), *(abs(math.log(v)) for bar in bars for v in _clipped(bar))]) * 1.05
     middle, half = WIDTH / 2, WIDTH / 2 - 12
     lines = [f"{bar.label}: {_ratio_text(bar)}" for bar in bars]
-    height = _BAR_ROW * len(bars) + 34
+    bottom = _BAR_ROW * len(bars) + 12.0
+    height = bottom + 38
     svg = _svg(ident, title, "; ".join(lines), height)
 
     def x_of(ratio: float) -> float:
         return middle + half * max(-1.0, min(1.0, math.log(ratio) / reach))
 
-    _child(svg, "line", x1=middle, x2=middle, y1=6, y2=height - 22, stroke="currentColor")
+    grid = _child(svg, "g", stroke="currentColor", stroke_opacity=".2")
+    for tick in _ratio_ticks(reach):
+        _child(grid, "line", x1=x_of(tick), x2=x_of(tick), y1=6, y2=bottom)
+        _label(svg, x_of(tick), bottom + 14, f"x{tick:g}", "middle")
+    _child(svg, "line", x1=middle, x2=middle, y1=6, y2=bottom, stroke="currentColor")
     for index, bar in enumerate(bars):
         top = 8.0 + _BAR_ROW * index
         row = _child(svg, "g")
@@ -157,9 +186,16 @@ def ratio_chart(bars: Sequence[Bar], *, title: str, ident: str) -> str:
             _child(row, "path", d=f"M{left:.1f} {y}H{right:.1f}M{left:.1f} {y - 4}v8M{right:.1f} {y - 4}v8",
                    stroke="currentColor", fill="none")  # fmt: skip
     _label(svg, 4, height - 6, "less than the other")
-    _label(svg, middle, height - 6, "x1", "middle")
+    _label(svg, middle, height - 6, "ratio", "middle")
     _label(svg, WIDTH - 4, height - 6, "more", "end")
     return _text_of(svg)
+
+
+def _ratio_ticks(reach: float) -> list[float]:
+    """Some powers of two (of ten, where those would be many) within ``reach``, a logarithm, of 1."""
+    base = 2.0 if reach < math.log(20) else 10.0
+    most = int(reach / math.log(base))
+    return [base**power for power in range(-most, most + 1)]
 
 
 def stacked_chart(bars: Sequence[Stacked], *, title: str, ident: str) -> str:
@@ -172,10 +208,20 @@ def stacked_chart(bars: Sequence[Stacked], *, title: str, ident: str) -> str:
     names = [name for name, _ in bars[0].parts] if bars else []
     names = [name for i, name in enumerate(names) if any(bar.parts[i][1] > 0 for bar in bars)]
     legend = _legend_rows(names)
-    height = _BAR_ROW * len(bars) + _ROW * len(legend) + 16
+    axis = _BAR_ROW * len(bars) + 8.0
+    height = axis + _ROW * len(legend) + 44
     said = [f"{bar.label}: {scale.text(bar.whole)} ({_parts_text(bar, scale)})" for bar in bars]
     svg = _svg(ident, title, "; ".join(said), height)
     room = WIDTH - 8
+    grid = _child(svg, "g", stroke="currentColor", stroke_opacity=".2")
+    for tick in _nice_ticks(longest / scale.factor):
+        x = 4 + room * tick * scale.factor / longest
+        if x <= WIDTH - 4 + 1e-6:
+            _child(grid, "line", x1=x, x2=x, y1=8.0, y2=axis)
+            _label(
+                svg, x, axis + 14, f"{tick:g}", "start" if not tick else "end" if x > WIDTH - 24 else "middle"
+            )
+    _label(svg, WIDTH / 2, axis + 28, f"a fault's time, in {scale.unit.strip()}", "middle")
     for index, bar in enumerate(bars):
         top = 8.0 + _BAR_ROW * index
         row = _child(svg, "g")
@@ -192,7 +238,7 @@ def stacked_chart(bars: Sequence[Stacked], *, title: str, ident: str) -> str:
                 _child(part, "title").text = _clean(f"{bar.label}, {name}: {scale.text(ns)}")
             x += width
     for index, entries in enumerate(legend):
-        y = 16.0 + _BAR_ROW * len(bars) + _ROW * index
+        y = axis + 44 + _ROW * index
         for x, number, name in entries:
             _child(
                 svg, "rect", x=x, y=y - 8, width=20.0, height=10.0, stroke="currentColor", stroke_width=".5",
@@ -342,12 +388,12 @@ def _marker(parent: ET.Element, x: float, y: float, number: int) -> ET.Element:
     return marker
 
 
-def _legend_rows(names: Sequence[str]) -> list[list[tuple[float, int, str]]]:
+def _legend_rows(names: Sequence[str], styles: Sequence[int] = ()) -> list[list[tuple[float, int, str]]]:
     """Names in rows that fit: (place, number of the curve, name)."""
     rows: list[list[tuple[float, int, str]]] = []
     x = math.inf
-    for number, name in enumerate(names):
-        shown = shorten(name, 40)
+    for number, name in zip(styles or range(len(names)), names, strict=True):
+        shown = shorten(name, 64 if " = " in name else 40)
         width = 40 + _CHAR * len(shown) + 14
         if x + width > WIDTH:
             rows.append([])

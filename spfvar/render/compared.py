@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from spfvar.comparison.metrics import METRICS, Metric
-from spfvar.matrix.compare import Comparison, rule_of
+from spfvar.matrix.compare import Comparison, by_draw, rule_of
 from spfvar.matrix.plan import smaller_notes
 from spfvar.render import rivals
 from spfvar.render.digest import Digest, digest_of
@@ -20,8 +20,8 @@ def meta_of(comparison: Comparison, commands: Sequence[Sequence[str]]) -> Meta:
     remarks = [note for note in plan.notes if note not in notes]
     for variant in plan.variants:
         for rival in variant.rivals:
-            values, rule = comparison.samples.values, rule_of(plan)
-            found = rivals.duel(values, variant.name, rival, plan.thresholds, rule)
+            values = by_draw(comparison.samples.values, plan.ensemble)
+            found = rivals.duel(values, variant.name, rival, plan.thresholds, rule_of(plan.ensemble))
             if found is not None:
                 notes += rivals.sentences(found)
     return Meta(
@@ -30,7 +30,7 @@ def meta_of(comparison: Comparison, commands: Sequence[Sequence[str]]) -> Meta:
         hardware=plan.hardware,
         baseline=plan.baseline,
         matrix_hash=plan.matrix_hash,
-        seeds=plan.seeds,
+        seeds=plan.seeds if plan.ensemble is None else min(plan.seeds, len(plan.ensemble.factors)),
         seed=plan.seed,
         reproduce="; ".join(shlex.join(["spfvar", *command]) for command in commands),
         scenario_hashes=plan.scenario_hashes,
@@ -48,7 +48,12 @@ def in_short(comparison: Comparison, metrics: Mapping[str, Metric] = METRICS) ->
     return digest_of(
         comparison.comparisons,
         baseline=plan.baseline,
-        metric=metrics.get("faults_per_s") or next(iter(metrics.values())),
+        metric=summed_up(metrics),
         variants=[variant.name for variant in plan.variants],
         thresholds=plan.thresholds,
     )
+
+
+def summed_up(metrics: Mapping[str, Metric]) -> Metric:
+    """What a summary is about."""
+    return metrics.get("faults_per_s") or next(iter(metrics.values()))

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from multiprocessing import spawn
 
 import pytest
 
 from spfvar.generator.programs import Family
 from spfvar.generator.run import Hunter
-from spfvar.matrix import hunting
 from spfvar.matrix.hunting import Plan, run_hunt
 from spfvar.mm.khugepaged import RetractUnderRmapLock
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack, Variant
 
 REGISTRY = load_registry()
-
-
-def test_workers_do_not_run_the_program_that_hunts() -> None:
-    """A script without a guard by ``__name__`` would hunt in each of them: they are told of no main module."""
-    keys = {"init_main_from_name", "init_main_from_path"}
-    assert spawn.get_preparation_data("x").keys() & keys
-    with hunting._alone():
-        assert not spawn.get_preparation_data("x").keys() & keys
 
 
 class RetractOnce(RetractUnderRmapLock):

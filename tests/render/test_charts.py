@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from spfvar.comparison.metrics import METRICS
 from spfvar.render import charts
-from spfvar.render.charts import Bar, Curve, Point, Stacked, ratio_chart, scaling_chart, stacked_chart
+from spfvar.render.charts import (
+    Bar,
+    Curve,
+    Point,
+    Stacked,
+    ratio_chart,
+    scaling_chart,
+    stacked_chart,
+    without_equals,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 RATE = METRICS["faults_per_s"]
@@ -237,3 +246,26 @@ def test_no_thread_is_no_place_on_a_scale_of_doublings() -> None:
     """An x of 0 is refused."""
     with pytest.raises(ValueError, match="threads has to be positive"):
         scaling_chart([Curve("a", (Point(0, 1.0),))], RATE, title="t", ident="c")
+
+
+def test_equal_curves_are_one_with_both_names_and_the_others_keep_their_colours() -> None:
+    """b is a within a thousandth, c is not: a = b in the first style, c in the third."""
+    near = tuple(Point(p.x, p.value * 1.0005) for p in TWO[0].points)
+    far = tuple(Point(p.x, p.value * 1.1) for p in TWO[0].points)
+    found = without_equals([Curve("a", TWO[0].points), Curve("b", near), Curve("c", far)])
+    assert [(curve.name, curve.style) for curve in found] == [("a = b", 0), ("c", 2)]
+    svg = scaling_chart(found, RATE, title="t", ident="c")
+    assert "a = b" in svg
+    assert "var(--chart-2," in svg
+    assert "var(--chart-1," not in svg
+
+
+def test_bars_have_an_axis() -> None:
+    """Ratios: doublings within reach; times: round numbers of their unit, and what they are."""
+    ratios = ratio_chart([Bar("a", 4.2, verdict="better")], title="t", ident="c")
+    assert [f">x{n}<" in ratios for n in ("0.25", "0.5", "1", "2", "4", "8")] == [True] * 5 + [False]
+    wide = ratio_chart([Bar("a", 90.0, verdict="better")], title="t", ident="c")
+    assert [f">x{n}<" in wide for n in ("0.1", "1", "10", "2")] == [True] * 3 + [False]
+    times = stacked_chart([Stacked("a", (("work", 1500.0), ("wait", 500.0)))], title="t", ident="c")
+    assert "a fault's time, in us" in times
+    assert [f">{n}<" in times for n in ("0", "0.5", "1", "1.5", "2")] == [True] * 5
