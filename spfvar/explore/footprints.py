@@ -25,7 +25,7 @@ from spfvar.ops import objects as o
 from spfvar.ops.op import Op
 from spfvar.ops.orders import MB
 from spfvar.ops.places import Field, ObjectClass
-from spfvar.transition.weak import COMPOUND
+from spfvar.transition.weak import COMPOUND, DIRECTORY
 
 #: Resources that are no field.
 TREE: Final = "VMA tree"
@@ -206,6 +206,8 @@ def footprint(op: Op, deferred: Iterable[ObjectClass], weak: Collection[Field] =
     if weak and op.code == c.IPI_SEND:  # a full barrier on every other CPU
         found.writes.add(VIEWS)
     elif weak and (op.order or op.code in _KNOWING or pages):
+        found.adds.add(VIEWS)
+    elif o.TABLE_READY in weak and op.code in DIRECTORY:
         found.adds.add(VIEWS)
     operands = [r for r in (op.dst, op.src, op.src2, op.src3) if r is not None]
     if op.place is not None:

@@ -55,6 +55,8 @@ PTL: Final = Field(PAGE_TABLE, "ptl", SPIN_WORDS)
 GATHER_NEXT: Final = Field(PAGE_TABLE, "gather_next")  # list of tables to be freed after the TLB flush
 #: Not a word of the object: the table's entries.
 PTES: Final = Field(PAGE_TABLE, "ptes", 0, apart("page table"))
+#: 1: the entries are cleared, and the lock is free.  Only where that may be seen too late (automata.publish).
+TABLE_READY: Final = Field(PAGE_TABLE, "initialised", where=apart("page table"), initial=1, weak=True)
 
 # struct file and its address_space (offsets fixed)
 FILE_FOLIO0: Final = Field(FILE, "i_pages")  # first folio of the file
