@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spfvar.automata.automaton import Automaton
+from spfvar.automata.publish import FINDING
 from spfvar.ops import codes as c
 from spfvar.ops import histories as weak
 from spfvar.ops import objects as o

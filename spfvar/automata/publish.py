@@ -1,4 +1,4 @@
-"""Page tables that may be found before they are seen initialised: what a run under ``--memory lkmm`` has of them.
+"""Page tables that may be found before they are seen initialised, under ``--memory lkmm``.
 
 A page table is initialised (its entries cleared, its lock free), then linked, and who walks there depends on
 the entry that it was found by.  As long as a barrier stands between the two stores on every way, nobody can
@@ -34,14 +34,18 @@ _UNSEEN: Final = "a page table is found that is not seen initialised"
 
 
 def links_unordered(automata: Iterable[Automaton]) -> bool:
-    """Does one of them link a page table on some way without a barrier since it was allocated?"""
+    """Does one of them link a page table on some way without a barrier since it was allocated?
+
+    Or does one read what it finds there as if the address did not depend on it (order "cut")?
+    """
     return any(map(_links_unordered, automata))
 
 
 def _links_unordered(automaton: Automaton) -> bool:
     if "links_unordered" not in automaton.made:
         automaton.made["links_unordered"] = any(
-            node.op.code == c.PMD_POPULATE and node.op.dst in fresh
+            (node.op.code == c.PMD_POPULATE and node.op.dst in fresh)
+            or (node.op.code == c.READ_PMD and node.op.order == "cut")
             for node, fresh in zip(automaton.nodes, _fresh(automaton.nodes), strict=True)
         )
     return bool(automaton.made["links_unordered"])

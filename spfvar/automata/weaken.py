@@ -81,7 +81,7 @@ def weaken(automata: Mapping[str, Automaton]) -> dict[str, Automaton]:
 
 
 def weak_in(automata: Mapping[str, Automaton]) -> frozenset[Field]:
-    """The weak fields of a run: those of its ops, and that of page tables that are linked without a barrier."""
+    """The weak fields of a run: those of its ops, and of page tables that are linked without a barrier."""
     weak = weak_fields(op for automaton in automata.values() for op in automaton.ops())
     return weak | {o.TABLE_READY} if links_unordered(automata.values()) else weak
 

@@ -323,6 +323,7 @@ class _Start:
         for _ in range(pages):
             self._set(o.CACHED, self.folios, int(cached))
             self._set(o.UPTODATE, self.folios, int(cached))
+            self._set(o.FOLIO_DATA, self.folios, int(cached))
             self.folios += 1
 
     def _vma(self, vma: RaceVma) -> None:

@@ -24,6 +24,7 @@ from spfvar.mm.dontunmap import MremapDontunmap
 from spfvar.mm.exit import Exit
 from spfvar.mm.fault import MmapLockFault
 from spfvar.mm.filemap import FilemapFault
+from spfvar.mm.filemap_read import FilemapRead
 from spfvar.mm.fork import Fork
 from spfvar.mm.fork_fails import FailedFork
 from spfvar.mm.gup import GetUserPages
@@ -75,6 +76,7 @@ CORE = (
     ProcMaps,
     UnmapFirst,
     Truncation,
+    FilemapRead,
     Reclaim,
     Migration,
     Khugepaged,
