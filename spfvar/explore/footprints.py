@@ -25,6 +25,7 @@ from spfvar.ops import objects as o
 from spfvar.ops.op import Op
 from spfvar.ops.orders import MB
 from spfvar.ops.places import Field, ObjectClass
+from spfvar.transition.published import DIRECTORY
 from spfvar.transition.weak import COMPOUND
 
 #: Resources that are no field.
@@ -197,6 +198,8 @@ def footprint(op: Op, deferred: Iterable[ObjectClass], weak: Collection[Field] =
     found = Footprint()
     if op.code == c.ALLOC and op.place is not None:  # which stores to weak words of the object
         found.writes |= {field for field in weak if field.cls == op.place.field.cls}
+    if op.code == c.FOLIO_CREATE:
+        found.writes |= {field for field in weak if field.cls == o.FOLIO}
     pages = {field for field in weak if field.cls == o.PAGE} if op.code in COMPOUND else set()
     found.writes |= pages
     if (weak and (op.code in _BARRIERS or "full" in op.order)) or (
@@ -205,7 +208,9 @@ def footprint(op: Op, deferred: Iterable[ObjectClass], weak: Collection[Field] =
         found.writes.add(FULL)
     if weak and op.code == c.IPI_SEND:  # a full barrier on every other CPU
         found.writes.add(VIEWS)
-    elif weak and (op.order or op.code in _KNOWING or pages):
+    elif (weak and (op.order or op.code in _KNOWING or pages)) or (
+        o.TABLE_READY in weak and op.code in DIRECTORY
+    ):
         found.adds.add(VIEWS)
     operands = [r for r in (op.dst, op.src, op.src2, op.src3) if r is not None]
     if op.place is not None:

@@ -40,7 +40,7 @@ def weak_of(layout: Layout, program: Program) -> Weak | None:
         )
     constants = [
         words, layout.rings, layout.views, layout.view_rows, layout.shared_views,
-        layout.shared_rows, layout.sync, h.view_words(words),
+        layout.shared_rows, layout.sync, h.view_words(words), layout.directory,
     ]  # fmt: skip
     home = [
         layout.word(field, index)

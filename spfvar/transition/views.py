@@ -35,7 +35,8 @@ K_SHARED: Final = 4  # state word of the first shared view; of which there are K
 K_SHARED_ROWS: Final = 5
 K_SYNC: Final = 6  # state word: by thread, the readers that its synchronize_rcu() waits for
 K_WIDTH: Final = 7  # state words of a view
-CONSTANTS: Final = 8
+K_DIRECTORY: Final = 8  # state word: what comes with entry 0 of the page-table directory; 0: nothing does
+CONSTANTS: Final = 9
 
 # --- columns of ``nodes`` --------------------------------------------------------------------------------
 N_WORD: Final = 0  # weak number of the word in object 0, or -1; of an allocation: do histories go on (0, 1)?

@@ -31,7 +31,6 @@ from spfvar.ops.histories import (
     S_LOCKS,
     S_READERS,
     S_SLAB,
-    S_TREE,
     UNORDERED,
     V_BRANCHED,
     V_FLOOR,
@@ -45,8 +44,16 @@ from spfvar.ops.histories import (
 from spfvar.transition import lifetime
 from spfvar.transition.grace import end_grace, leave_section, start_grace, synchronize
 from spfvar.transition.jit import inlined
+from spfvar.transition.published import (
+    DIRECTORY,
+    created,
+    found_in_tree,
+    linked_or_found,
+    stored_in_tree,
+)
 from spfvar.transition.step import execute, pointer, violation_of
 from spfvar.transition.views import (
+    K_DIRECTORY,
     K_SHARED,
     K_VIEWS,
     K_WIDTH,
@@ -413,17 +420,16 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted):
         full_fence(s, w, tv)
     elif op == c.IPI_WAIT or op == c.SRCU_READ_LOCK or op == c.SRCU_READ_UNLOCK:
         full_fence(s, w, tv)
-    elif op == c.TREE_STORE:  # rcu_assign_pointer()
-        row = w.constants[K_SHARED] + S_TREE * n
-        raise_to(s, row, tv + V_READ * n, n)
-        raise_to(s, row, tv + V_WRITTEN * n, n)
+    elif op == c.TREE_STORE:
+        stored_in_tree(s, w, pc, tv)
     elif op == c.FREE:
         row = w.constants[K_SHARED] + slab_of(p[pc, C_IMM]) * n
         raise_to(s, row, tv + V_READ * n, n)
         raise_to(s, row, tv + V_WRITTEN * n, n)
-    elif op == c.FIND_VMA:  # rcu_dereference()
-        if w.nodes[pc, N_DST] >= 0:
-            copy_view(s, row_of(w, tv, w.nodes[pc, N_DST]), w.constants[K_SHARED] + S_TREE * n, n)
+    elif op == c.FIND_VMA:
+        found_in_tree(s, w, pc, tv)
+    elif w.constants[K_DIRECTORY] != 0 and op in DIRECTORY:
+        linked_or_found(s, p, g, w, pc, tb, tv)
     elif op == c.TEST_REG or op == c.REG_EQUAL:
         branch(s, w, tv, w.nodes[pc, N_SRC])
         branch(s, w, tv, w.nodes[pc, N_SRC2])
@@ -530,6 +536,8 @@ def weak_step(s, p, g, w, tid, choice, out):
                 allocated(s, p, g, w, pc, tb, tv)
             if op in COMPOUND:
                 changed(s, p, g, w, pc, tv)
+            if op == c.FOLIO_CREATE and outcome == 1:
+                created(s, g, w, s[tb + p[pc, C_DST]])
             learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted)
         return outcome
     if op == c.FENCE:
