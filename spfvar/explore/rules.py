@@ -24,6 +24,7 @@ from spfvar.explore.footprints import (
     deferred_by,
     futures_of,
     masks_of,
+    running_on,
 )
 from spfvar.explore.options import Options
 from spfvar.explore.registers import dead_at, dying_at, live_at
@@ -85,7 +86,7 @@ def piece_of(
         (op == c.END) | (op == c.RCU_GP_START),
         np.array([_kind(code, layout.weak_words > 0) for code in op.tolist()], dtype=np.int64),
         np.array([code not in WAITING and code not in OPEN for code in op.tolist()]),
-        np.hstack([masks, futures_of(masks, table)]),
+        np.hstack([running_on(ops, masks, resources), futures_of(masks, table)]),
         resources,
         dying,
         forgotten,
