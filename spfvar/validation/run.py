@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 
 import numpy as np
@@ -14,7 +14,7 @@ from spfvar.cpus import available_cpus
 from spfvar.errors import InputError, unknown
 from spfvar.matrix.catalogue import Catalogue
 from spfvar.plugins.registry import Registry
-from spfvar.plugins.variant import Stack
+from spfvar.plugins.variant import Stack, Variant
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.load import Load, make_load
 from spfvar.scenario.published import Published
@@ -22,6 +22,7 @@ from spfvar.scenario.schema import Scenario
 from spfvar.simulate.machine import check_costs
 from spfvar.simulate.runner import seed_sequence, simulate
 from spfvar.simulate.world import build_world, compute_times, extract_programs
+from spfvar.structs.lines import Memory
 from spfvar.validation.points import Cell, Rows, at_line
 
 Floats = npt.NDArray[np.float64]
@@ -85,6 +86,12 @@ def loads_of(
     return loads
 
 
+def memory_of(rows: Rows, cell: Cell, variant: Variant) -> Memory:
+    """Where a cell's structs' members lie: as in the kernel that was measured, or else in the design's own."""
+    layout = rows.files[cell.file].layout
+    return (replace(variant, layout=layout) if layout else variant).memory
+
+
 def cells_of_point(a: Cell | None, b: Cell) -> tuple[Cell, ...]:
     """The cells that a point needs."""
     return (b,) if a is None else (a, b)
@@ -124,7 +131,8 @@ def run_rows(
     cells = list(dict.fromkeys(c for point in rows.points for c in cells_of_point(point.a, point.b)))
     groups: dict[tuple[object, ...], list[Cell]] = {}
     for cell in cells:
-        groups.setdefault((cell.load, cell.settings, cell.threads, cell.design), []).append(cell)
+        layout = rows.files[cell.file].layout
+        groups.setdefault((cell.load, cell.settings, cell.threads, cell.design, layout), []).append(cell)
     stacks = {name: Stack(registry[name]) for name in dict.fromkeys(cell.design for cell in cells)}
     for cell in cells:  # plugins' code runs in the thread that can be interrupted
         variant = registry[cell.design]
@@ -137,7 +145,7 @@ def run_rows(
     def run(group: Sequence[Cell]) -> dict[Cell, Figures]:
         one = group[0]
         load, variant = loads[one.load, one.settings, one.threads], registry[one.design]
-        world = build_world(load, stacks[one.design])
+        world = build_world(load, stacks[one.design], memory_of(rows, one, variant))
         done: dict[Cell, Figures] = {}
         for cell in group:
             own, *drawn = machines[cell.file]
