@@ -15,6 +15,7 @@ from spfvar.mm.vmf import Mapping
 from spfvar.mm.writers import link_in_file, over_range, remove_vma, unmap_region
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.orders import smp_wmb
 from spfvar.ops.paging import next_table, pmd_populate, pmd_take, pte_restore, pte_take, read_pmd
 from spfvar.ops.places import Register
 from spfvar.ops.primitives import (
@@ -65,6 +66,7 @@ def pte_alloc_at(mm: Register, key: Register) -> Steps:
         yield free(o.prealloc_pte, "pte_free", "free_table")
         return
     yield add(at(mm, o.PGTABLES_BYTES), 1, "mm_inc_nr_ptes")
+    yield smp_wmb()
     yield pmd_populate(key=key)
     yield spin_unlock(lock)
     yield read_pmd(o.new_table, key)

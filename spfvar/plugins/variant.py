@@ -24,6 +24,7 @@ from spfvar.mm.dontunmap import MremapDontunmap
 from spfvar.mm.exit import Exit
 from spfvar.mm.fault import MmapLockFault
 from spfvar.mm.filemap import FilemapFault
+from spfvar.mm.filemap_read import FilemapRead
 from spfvar.mm.fork import Fork
 from spfvar.mm.fork_fails import FailedFork
 from spfvar.mm.gup import GetUserPages
@@ -76,6 +77,7 @@ CORE = (
     ProcMaps,
     UnmapFirst,
     Truncation,
+    FilemapRead,
     Reclaim,
     Migration,
     Khugepaged,

@@ -545,6 +545,14 @@ class Race(Shown, _Strict):
         """Threads of all actors."""
         return sum(actor.count for actor in self.actor)
 
+    def _calls(self, hook: str) -> bool:
+        """Does a program call the hook point itself?"""
+        return any(
+            statement.verb == "call" and statement.target == hook
+            for actor in self.actor
+            for statement in actor.program
+        )
+
     def mapping(self, vma: RaceVma) -> Mapping:
         """What the fault path branches on."""
         policy = vma.policy or any(
@@ -571,6 +579,7 @@ class Race(Shown, _Strict):
             monitors=self._monitors(vma) if vma.userfault else 0,
             write_protects=vma.userfault and "uffd_wp" in verbs,
             pinned=vma.sharing == "private" and not verbs.isdisjoint(PINNING),
+            read=bool(vma.file) and self._calls("filemap_read"),
             whole_tables="madvise" in verbs and vma.in_whole_tables(self.table_pages),
             swapped=vma.swap != "no",
             synchronous=vma.swap == "synchronous",
