@@ -31,7 +31,7 @@ from spfvar.comparison.stats import KEY
 from spfvar.errors import InputError
 from spfvar.explore.options import MAX_STATES, bounded
 from spfvar.matrix.bisect import LoadBisection, bisect_loads, bisect_races, prefixes_of
-from spfvar.matrix.plan import DEFAULT_HARDWARE, Plan, make_plan
+from spfvar.matrix.plan import DEFAULT_HARDWARE, Plan, make_plan, runs_of_a_cell
 from spfvar.plugins.chosen import usable
 from spfvar.render.bisection import render_loads, render_races
 from spfvar.render.meta import Meta
@@ -63,7 +63,8 @@ def bisect(
     verdict, property, change ("BREAKS", "heals", ...), ...  In scenarios, a row per prefix and point of the
     metric: patch, title, same (is it the protocol of the prefix before?), value with its interval, and for
     those that are not the same the ratio to the prefix before, with its interval and verdict.  Runs are
-    ``draws`` of the machine's figures, or ``seeds``, as `compare` has them.  Raises InputError for what makes no sense.
+    ``draws`` of the machine's figures, or ``seeds``, as `compare` has them.  Raises InputError for what makes
+    no sense.
 
     >>> import spfvar  # doctest: +SKIP
     >>> spfvar.bisect("spf", scenarios="pft", threads=16)  # doctest: +SKIP
