@@ -16,7 +16,8 @@ from pydantic import BaseModel
 
 from spfvar.errors import InputError
 from spfvar.matrix.catalogue import Catalogue, Known
-from spfvar.plugins.registry import Registry, load_registry
+from spfvar.matrix.executors import Executor
+from spfvar.plugins.registry import GIVEN, Registry, load_registry
 from spfvar.plugins.variant import Variant
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.race import Race
@@ -91,7 +92,7 @@ class Inputs:
         if not isinstance(one, Variant):
             return _text(one, "variant", "a name or a spfvar.Variant")
         name = self.registry.give(one)
-        if self.registry.any_variant(name).origin == "Python":
+        if self.registry.any_variant(name).origin == GIVEN:
             self.objects.append(name)
         return name
 
@@ -140,6 +141,27 @@ class Inputs:
         """Say which plugins and variants are left out."""
         for problem in self.registry.problems:
             warnings.warn(str(problem), stacklevel=4)  # of who called the function that is a `verb`
+
+
+@contextmanager
+def cluster(on: str | None, given: Inputs) -> Iterator[Executor | None]:
+    """The workers of the Dask scheduler at an address; None: this process and machine do it.
+
+    Raises InputError for variants that are objects, which workers cannot load by name.
+    """
+    if on is None:
+        yield None
+        return
+    objects = [name for name, one in given.registry.variants.items() if one.origin == GIVEN]
+    if objects:
+        raise InputError(
+            f"{objects[0]} is an object, which other machines do not have", key="on",
+            expected="variants by name, with plugins",
+        )  # fmt: skip
+    from spfvar.matrix.cluster import connected  # Dask: an extra
+
+    with connected(on, given.plugins) as executor:
+        yield executor
 
 
 def texts(names: Names) -> list[str]:

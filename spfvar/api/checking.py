@@ -14,6 +14,7 @@ from spfvar.api.arguments import (
     Inputs,
     Names,
     Races,
+    cluster,
     command,
     kept,
     spelled,
@@ -79,6 +80,7 @@ def check(
     counts: Mapping[str, int] | None = None,
     jobs: int | None = None,
     plugins: Names = (),
+    on: str | None = None,
     store: bool = True,
     progress: bool = False,
 ) -> CheckFrame:
@@ -90,8 +92,9 @@ def check(
     "lkmm" for the kernel's memory model (docs/weak-memory.md).  ``every``: all violated properties, a row
     each.  ``max_states``, and if given ``max_memory`` (bytes) and ``seconds``, bound each search.  ``walk``:
     so many random walks of ``seed`` instead, whose verdict is never "safe".  ``counts``: threads by actor.
-    ``store``: take verdicts that were found before, and keep the others.  ``progress``: say on stderr how far
-    it is.  Raises InputError for what makes no sense.
+    ``on``: the address of a Dask scheduler whose workers search.  ``store``: take verdicts that were found
+    before, and keep the others.  ``progress``: say on stderr how far it is.  Raises InputError for what
+    makes no sense.
 
     >>> import spfvar  # doctest: +SKIP
     >>> spfvar.check("spf-do-fault", races="munmap-file")  # doctest: +SKIP
@@ -107,8 +110,9 @@ def check(
     names = asked if twins else usable(registry, asked)
     cases, stacks = runnable(make_cases(registry, known, names, patterns, twins, threads), registry)
     given.warn()
-    with kept(store) as results, telling(progress) as told:
-        found = check_all(cases, options, known, jobs, counting(told, "checking"), stacks, model, results)
+    with cluster(on, given) as executor, kept(store) as results, telling(progress) as told:
+        report = counting(told, "checking")
+        found = check_all(cases, options, known, jobs, report, stacks, model, results, executor)
     line = command(
         "check", asked, race=patterns, twins=twins, walk=walk or None, seed=seed if walk else None,
         count=[f"{actor}={count}" for actor, count in threads.items()], all=every,

@@ -17,6 +17,7 @@ from spfvar.api.arguments import (
     Scenarios,
     Variants,
     assignments,
+    cluster,
     command,
     kept,
     numbers,
@@ -101,6 +102,7 @@ def compare(
     plugins: Names = (),
     every: bool = False,
     draws: int | None = None,
+    on: str | None = None,
     store: bool = True,
     progress: bool = False,
 ) -> ComparisonFrame:
@@ -112,8 +114,9 @@ def compare(
     has its columns), with the frames ``samples`` and ``events`` beside it.  Runs are ``draws`` of the
     machine's figures (none given: 8), of which one would give what lies within an interval; or ``seeds``
     with one set of figures, of whose mean it is.  ``attrs`` holds baseline, hardware and matrix_hash.
-    ``store``: take runs that were computed before, and keep the others.  ``progress``: say on stderr how far
-    it is.  Raises InputError for what makes no sense.
+    ``on``: the address of a Dask scheduler whose workers run the cells.  ``store``: take runs that were
+    computed before, and keep the others.  ``progress``: say on stderr how far it is.  Raises
+    InputError for what makes no sense.
 
     >>> import spfvar  # doctest: +SKIP
     >>> spfvar.compare("spf-do-fault", scenarios="file-cow", threads=[1, 16])  # doctest: +SKIP
@@ -129,10 +132,9 @@ def compare(
     )  # fmt: skip
     plan, stacks = sound_plan(usable, given.registry, makers[machine])
     given.warn()
-    with kept(store) as results, telling(progress) as told:
-        comparison = run_comparison(
-            plan, given.registry, jobs, counting(told, "simulating"), stacks, results
-        )  # fmt: skip
+    with cluster(on, given) as executor, kept(store) as results, telling(progress) as told:
+        report = counting(told, "simulating")
+        comparison = run_comparison(plan, given.registry, jobs, report, stacks, results, executor)
         safety = in_words(plan.variants, known_safety(results, plan.variants))
     line = command(
         "compare", names, scenario=patterns, threads=numbers(threads), all=every,

@@ -8,7 +8,19 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from spfvar.api.arguments import Inputs, Names, Numbers, Races, command, numbers, spelled, texts, verb
+from spfvar.api.arguments import (
+    Inputs,
+    Names,
+    Numbers,
+    Races,
+    cluster,
+    command,
+    kept,
+    numbers,
+    spelled,
+    texts,
+    verb,
+)
 from spfvar.api.frames import Answer
 from spfvar.api.progress import Told, counting, telling
 from spfvar.automata.weaken import Memory, memory_named
@@ -136,6 +148,8 @@ def hunt(
     memory: Memory = "sc",
     jobs: int | None = None,
     plugins: Names = (),
+    on: str | None = None,
+    store: bool = True,
     progress: bool = False,
 ) -> HuntFrame:
     """Generate small races, smallest first, and explore each under variants (none: all).
@@ -143,9 +157,10 @@ def hunt(
     Races have up to ``size`` statements of ``verbs`` in ``actors`` threads, and start from ``memories``;
     ``seconds`` and ``races`` bound them, with ``seed`` they come in a random order.  ``against``: leave out
     what breaks that variant, too.  ``resume``: a file that keeps what has been done.  ``jobs``: processes
-    (None: one per CPU).  Returns a frame, one row per cause: variant, name, property, steps, program, token,
-    races that broke so, and race and trace as objects; its ``designs`` say what was searched.  Raises
-    InputError for what makes no sense.
+    (None: one per CPU), ``on``: the address of a Dask scheduler whose workers hunt instead.  ``store``: take
+    slices that were searched before, and keep the others.  Returns a frame, one row per cause: variant, name,
+    property, steps, program, token, races that broke so, and race and trace as objects; its ``designs`` say
+    what was searched.  Raises InputError for what makes no sense.
 
     >>> import spfvar  # doctest: +SKIP
     >>> spfvar.hunt("spf-do-fault", verbs=["load", "munmap"])  # doctest: +SKIP
@@ -168,14 +183,14 @@ def hunt(
         file = HuntFile(texts(resume)[0], plan, [registry.tried(name) for name in names], fixed)
         file.write()  # or nobody would know until the end that it cannot be
     results = []
-    with telling(progress) as told:
+    with cluster(on, given) as executor, kept(store) as slices, telling(progress) as told:
         for name in names:
             variant = registry.tried(name)
             results.append(
                 run_hunt(
                     variant, plan, fixed, _races(told, f"hunting in {name}"), jobs, given.plugins,
                     file.tally(variant) if file is not None else None,
-                    file.write if file is not None else None,
+                    file.write if file is not None else None, slices, executor,
                 )
             )  # fmt: skip
     line = command(

@@ -81,6 +81,10 @@ def test_a_race_may_be_an_object() -> None:
         (lambda: spfvar.compare(axes={"hit_rat": 1}), "axes: no chosen scenario has an axis 'hit_rat'"),
         (lambda: spfvar.compare(seeds=2, draws=2), "seeds and draws; expected one of them"),
         (lambda: spfvar.compare("mmap-lock", jobs=0), "jobs: 0 jobs; expected 1 or more"),
+        (
+            lambda: spfvar.compare(replace(BASE, name="mine"), on="tcp://nowhere:1"),
+            "on: mine is an object, which other machines do not have; expected variants by name, with plugins",
+        ),
         (lambda: spfvar.load(), "no file given"),
         (lambda: spfvar.check(races="munmap-anom"), "did you mean 'munmap-anon'"),
         (lambda: spfvar.check(max_states=0), "max_states: 0 states; expected 1 or more"),
