@@ -31,7 +31,7 @@ from spfvar.comparison.stats import KEY
 from spfvar.errors import InputError
 from spfvar.explore.options import MAX_STATES, bounded
 from spfvar.matrix.bisect import LoadBisection, bisect_loads, bisect_races, prefixes_of
-from spfvar.matrix.plan import DEFAULT_HARDWARE, Plan, make_plan
+from spfvar.matrix.plan import DEFAULT_HARDWARE, Plan, make_plan, runs_of_a_cell
 from spfvar.plugins.chosen import usable
 from spfvar.render.bisection import render_loads, render_races
 from spfvar.render.meta import Meta
