@@ -25,7 +25,7 @@ from spfvar.mm.vmf import Mapping, VMFault, VmFault
 from spfvar.mm.writers import link_in_file, over_range, unlink_anon_vmas
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
-from spfvar.ops.orders import smp_mb
+from spfvar.ops.orders import smp_mb, smp_wmb
 from spfvar.ops.paging import next_table, pmd_clear, pmd_populate, pmd_same, read_pmd, read_pte
 from spfvar.ops.places import Field, Register, behind
 from spfvar.ops.primitives import (
@@ -164,6 +164,7 @@ class LockFreeFault(SpeculateOnVma):
                 yield free(o.prealloc_pte, "pte_free", "free_table")
             else:
                 yield add(at(o.mm, o.PGTABLES_BYTES), 1, "mm_inc_nr_ptes")
+                yield smp_wmb()
                 yield pmd_populate()
                 yield read_pmd()
                 yield spin_unlock(PMD_LOCK)

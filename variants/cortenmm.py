@@ -30,6 +30,7 @@ from spfvar.mm.stack import expand_downwards, in_the_way
 from spfvar.mm.vmf import TRIED, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps, again, loop
+from spfvar.ops.orders import smp_wmb
 from spfvar.ops.paging import next_table, pmd_populate, read_pmd, read_pte
 from spfvar.ops.places import Field, Line, Register, apart
 from spfvar.ops.primitives import (
@@ -181,6 +182,7 @@ def link_leaf(vmf: VmFault) -> Steps:
     if not (yield read_pmd()) and (yield query(Line(o.mm, ROOT_LOCK, "read"))):
         yield copy_register(o.table, o.prealloc_pte)
         yield spin_lock(TABLE_LOCK)  # before anybody finds it
+        yield smp_wmb()
         yield pmd_populate()
         yield spin_unlock(at(o.mm, ROOT_LOCK))
         return "linked"

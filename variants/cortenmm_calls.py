@@ -15,6 +15,7 @@ from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.mm.writers import link_in_file, over_range, tlb_finish_mmu, unlink_anon_vmas
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.orders import smp_wmb
 from spfvar.ops.paging import next_table, pmd_clear, pmd_populate, read_pmd
 from spfvar.ops.places import Register
 from spfvar.ops.primitives import (
@@ -204,6 +205,7 @@ def link_new_tables() -> Steps:
         yield allocate(o.prealloc_pte, "pte_alloc_one", "alloc_table")
         yield copy_register(node, o.prealloc_pte)
         yield spin_lock(at(node, NODE_LOCK))
+        yield smp_wmb()
         yield pmd_populate(key=o.cursor)
     if (yield next_table()):
         yield again("new tables")

@@ -8,6 +8,7 @@ from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
+from spfvar.ops.orders import smp_wmb
 from spfvar.ops.paging import pmd_populate, read_pmd
 from spfvar.ops.places import RWSEM_WORDS, Field, Register
 from spfvar.ops.primitives import add, allocate, at, down_read, free, spin_lock, spin_unlock, up_read
@@ -38,6 +39,7 @@ class PostedPteAlloc:
             yield free(o.prealloc_pte, "pte_free", "free_table")
         else:
             yield add(at(o.mm, o.PGTABLES_BYTES), 1, "mm_inc_nr_ptes")
+            yield smp_wmb()
             yield pmd_populate()
             yield spin_unlock(PMD_LOCK)
         return VMFault.NONE

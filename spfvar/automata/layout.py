@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spfvar.automata.automaton import Automaton
+from spfvar.automata.publish import FINDING
 from spfvar.ops import codes as c
 from spfvar.ops import histories as weak
 from spfvar.ops import objects as o
@@ -81,7 +82,9 @@ class Layout:
             and op.place.field not in self.weak_fields
         }  # fmt: skip
         self.weak_words = sum(sizes.count(field.cls) for field in self.weak_fields)
-        self.viewed = _viewed(ops) if self.weak_words else {}
+        #: What is known of a page table comes with the entry that it was found by (automata.publish).
+        self.linked = o.TABLE_READY in self.weak_fields
+        self.viewed = _viewed(ops, self.linked) if self.weak_words else {}
         self.views = c.T_FIXED + len(self.registers)
         self.view_rows = weak.V_REGISTERS + len(self.viewed)
         rows = self.view_rows if self.weak_words else 0
@@ -178,7 +181,10 @@ class Layout:
         for field in self.field_offset:
             if field.width > 1 or field in self._ordered_fields:
                 self.locks[field], locks = locks, locks + self.sizes.count(field.cls)
-        self.shared_rows = weak.S_LOCKS + weak.LOCK_ROWS * locks + threads
+        entries = ((self.sizes.pages - 1) >> self.sizes.pt_shift) + 1 if self.linked else 0
+        first = weak.S_LOCKS + weak.LOCK_ROWS * locks
+        self.shared_rows = first + entries + threads
+        self.directory = here + first * weak.view_words(words) if entries else 0
         self.shared_views, here = here, here + self.shared_rows * weak.view_words(words)
         self.sync, here = here, here + threads
         return here
@@ -269,9 +275,10 @@ def is_weak(op: Op) -> bool:
     return c.FIRST_WEAK <= op.code <= c.LAST_WEAK or c.RMW_ADD <= op.code <= c.RMW_ADD_UNLESS
 
 
-def _viewed(ops: list[Op]) -> dict[Register, int]:
+def _viewed(ops: list[Op], linked: bool) -> dict[Register, int]:
     """The registers that hold what came from a weak load, with the rows of their views."""
-    found = {op.dst: 0 for op in ops if (is_weak(op) or op.code == c.FIND_VMA) and op.dst is not None}
+    finding = (c.FIND_VMA, *FINDING) if linked else (c.FIND_VMA,)
+    found = {op.dst: 0 for op in ops if (is_weak(op) or op.code in finding) and op.dst is not None}
     copies = [op for op in ops if op.code in (c.ADD_REG, c.ADD_REGS)]
     size = -1
     while size < len(found):

@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, Literal
 
 from spfvar.automata.automaton import Automaton, Node, minimise
+from spfvar.automata.publish import links_unordered, with_initialised
+from spfvar.errors import InputError
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
@@ -18,6 +20,17 @@ from spfvar.ops.places import Field, Place
 
 Memory = Literal["sc", "lkmm"]
 MEMORIES: Final[tuple[Memory, ...]] = ("sc", "lkmm")
+
+
+def memory_named(text: str) -> Memory:
+    """The memory model of a name.  Raises InputError for what is none."""
+    for known in MEMORIES:
+        if text == known:
+            return known
+    raise InputError(
+        f'"{text}" is no memory model', key="--memory", expected="sc or lkmm (a bound is --max-memory)"
+    )
+
 
 #: Ops that only a text for weak memory yields: litmus tests.
 OWN: Final = (c.DEPEND, c.SYNC_START, c.SYNC_WAIT, *range(c.RMW_ADD, c.RMW_ADD_UNLESS + 1))
@@ -73,10 +86,16 @@ def unordered(automaton: Automaton) -> Automaton:
 
 def weaken(automata: Mapping[str, Automaton]) -> dict[str, Automaton]:
     """The automata as a run with weak words executes them; without a weak field, they stay as they are."""
-    weak = weak_fields(op for automaton in automata.values() for op in automaton.ops())
+    weak = weak_in(automata)
     if not weak:
         return strengthen(automata)
     return {name: _weakened(automaton, weak) for name, automaton in automata.items()}
+
+
+def weak_in(automata: Mapping[str, Automaton]) -> frozenset[Field]:
+    """The weak fields of a run: those of its ops, and of page tables that are linked without a barrier."""
+    weak = weak_fields(op for automaton in automata.values() for op in automaton.ops())
+    return weak | {o.TABLE_READY} if links_unordered(automata.values()) else weak
 
 
 def weaken_each(automaton: Automaton) -> Automaton:
@@ -94,7 +113,8 @@ def without_fences(automaton: Automaton) -> Automaton:
 
 
 def _weakened(automaton: Automaton, weak: Collection[Field]) -> Automaton:
-    nodes = [Node(weakened(node.op, weak), node.successors) for node in automaton.nodes]
+    plain = with_initialised(automaton.nodes) if o.TABLE_READY in weak else automaton.nodes
+    nodes = [Node(weakened(node.op, weak), node.successors) for node in plain]
     return _split(automaton.name, nodes, lambda op: op.code == c.VMA_CONTAINS and _ranged(weak))
 
 

@@ -16,7 +16,7 @@ from spfvar.cli import completing, terminal
 from spfvar.cli.bounds import bound_options, memory_of, memory_option, search_options
 from spfvar.cli.check import INCOMPLETE
 from spfvar.cli.command import Command
-from spfvar.cli.hunt import plan_of, save_races
+from spfvar.cli.hunt import actors_of, save_races, verbs_of
 from spfvar.cli.options import (
     format_option,
     jobs_option,
@@ -109,7 +109,10 @@ def command(
         )
     plan = None
     if hunt:
-        plan = plan_of(2 if size is None else size, actors or "2", verbs, memories, seconds, seed)
+        from spfvar.matrix.hunting import plan_of
+
+        actor_counts = actors_of(actors or "2")
+        plan = plan_of(2 if size is None else size, actor_counts, verbs_of(verbs), memories, seconds, seed)
     else:
         _refuse(size=size, actors=actors, verbs=verbs, start=memories, seconds=seconds, seed=seed, save=save)
     registry = load(plugins)

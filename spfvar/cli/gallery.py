@@ -105,17 +105,19 @@ def _machine(
     seeds: int | None, seed: int, draws: int | None, jobs: int | None, store: Store | None,
 ) -> Machine:  # fmt: skip
     """Every design under every load on one machine."""
-    from spfvar.cli.planning import Wanted, planned
+    from spfvar.matrix.wanted import Wanted, planned
 
     wanted = Wanted(tuple(variants), tuple(scenarios), threads, {}, None, every=True)
-    names, make = planned(wanted, registry, catalogue.scenarios(), name, seeds, seed, draws)
+    names, makers = planned(
+        wanted, registry, catalogue.scenarios(), catalogue.hardware(), [name], seeds, seed, draws
+    )
     from spfvar.matrix.compare import run_comparison, sound_plan
     from spfvar.pages.gallery import machine_of
 
     def told(done: int, total: int) -> None:
         terminal.progress(f"{name}: {done} of {total} cells")
 
-    plan, stacks = sound_plan(names, registry, make)
+    plan, stacks = sound_plan(names, registry, makers[name])
     comparison = run_comparison(plan, registry, jobs, told if sys.stderr.isatty() else None, stacks, store)
     return machine_of(plan.hardware, plan.profile.title, comparison)
 

@@ -25,6 +25,7 @@ from spfvar.ops import objects as o
 from spfvar.ops.op import Op
 from spfvar.ops.orders import MB
 from spfvar.ops.places import Field, ObjectClass
+from spfvar.transition.published import DIRECTORY
 from spfvar.transition.weak import COMPOUND
 
 #: Resources that are no field.
@@ -197,6 +198,8 @@ def footprint(op: Op, deferred: Iterable[ObjectClass], weak: Collection[Field] =
     found = Footprint()
     if op.code == c.ALLOC and op.place is not None:  # which stores to weak words of the object
         found.writes |= {field for field in weak if field.cls == op.place.field.cls}
+    if op.code == c.FOLIO_CREATE:
+        found.writes |= {field for field in weak if field.cls == o.FOLIO}
     pages = {field for field in weak if field.cls == o.PAGE} if op.code in COMPOUND else set()
     found.writes |= pages
     if (weak and (op.code in _BARRIERS or "full" in op.order)) or (
@@ -205,7 +208,9 @@ def footprint(op: Op, deferred: Iterable[ObjectClass], weak: Collection[Field] =
         found.writes.add(FULL)
     if weak and op.code == c.IPI_SEND:  # a full barrier on every other CPU
         found.writes.add(VIEWS)
-    elif weak and (op.order or op.code in _KNOWING or pages):
+    elif (weak and (op.order or op.code in _KNOWING or pages)) or (
+        o.TABLE_READY in weak and op.code in DIRECTORY
+    ):
         found.adds.add(VIEWS)
     operands = [r for r in (op.dst, op.src, op.src2, op.src3) if r is not None]
     if op.place is not None:
@@ -297,6 +302,22 @@ def masks_of(
         if found.unknown:
             row[WRITE] = EVERYTHING
     return masks, tuple(bits)[:REST]
+
+
+def running_on(ops: Sequence[Op], masks: Masks, resources: Sequence[Hashable]) -> Masks:
+    """The masks of ops for a thread that would run on through them now, where others' interrupts matter less.
+
+    An interrupt is a full barrier in the midst of this thread.  Of what most ops do to views it makes no
+    difference whether that barrier comes before or behind them: spfvar.transition.sole asks where it may.
+    """
+    if VIEWS not in resources:
+        return masks
+    bit = 1 << resources.index(VIEWS)
+    found = masks.copy()
+    for row, op in zip(found, ops, strict=True):
+        if op.code not in COMPOUND:  # which change several words
+            row[ADD] &= ~bit
+    return found
 
 
 def futures_of(masks: Masks, table: npt.NDArray[np.int32]) -> Masks:

@@ -76,7 +76,7 @@ def matters(
         return op.code not in t.LOADS and op.place is not None and op.place.field in plain
 
     pages = any(field.cls == o.PAGE for field in layout.weak_fields)
-    looked = [_looked_at(op, pages) for op in program.ops]
+    looked = [_looked_at(op, pages, layout.linked) for op in program.ops]
     registers = _registers(layout, program)
     return Matters(
         _needed(program, layout, lambda op: op.code in t.LOADS or stores(op)),
@@ -116,10 +116,11 @@ def _puts(op: Op, pages: bool) -> bool:
     return pages and op.code in (c.PAGE_PUT, c.PAGES_PUT)
 
 
-def _looked_at(op: Op, pages: bool) -> tuple[int, int]:
+def _looked_at(op: Op, pages: bool, linked: bool) -> tuple[int, int]:
     """The views that an op looks at, registers' apart: for the thread itself, and to pass them on.
 
-    What a thread has written it knows.  ``pages``: words of anonymous pages are weak.
+    What a thread has written it knows.  ``pages``: words of anonymous pages are weak; ``linked``: those of
+    page tables are.
     """
     own = told = 0
     if is_weak(op):
@@ -142,6 +143,8 @@ def _looked_at(op: Op, pages: bool) -> tuple[int, int]:
         told |= _ALL
     if op.code in (c.RCU_READ_UNLOCK, c.TREE_STORE, c.FREE):
         told |= _ALL
+    if linked and op.code == c.PMD_POPULATE:
+        told |= 1 << h.V_SENT
     if op.code == c.ALLOC or (pages and op.code in t.COMPOUND):  # of recycled memory: its zeroes are stores
         told |= 1 << h.V_SENT | 1 << h.V_PAST
     if op.code in LOCKING:

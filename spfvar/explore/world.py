@@ -14,7 +14,7 @@ from spfvar.automata.automaton import Automaton
 from spfvar.automata.layout import Layout, Sizes, Words
 from spfvar.automata.link import Program, link
 from spfvar.automata.lower import lower
-from spfvar.automata.weaken import Memory, strengthen, weak_fields, weaken
+from spfvar.automata.weaken import Memory, strengthen, weak_in, weaken
 from spfvar.explore.views import weak_of
 from spfvar.mm.grace_period import gp_kthread
 from spfvar.ops import codes as c
@@ -86,8 +86,7 @@ def extract_race(
 
 def with_nodes_of(automata: dict[str, Automaton], memory: Memory) -> dict[str, Automaton]:
     """Automata of texts with the nodes, and their numbers, that they have in a world under a memory model."""
-    ops = (op for automaton in automata.values() for op in automaton.ops())
-    return automata if memory == "lkmm" and weak_fields(ops) else strengthen(automata)
+    return automata if memory == "lkmm" and weak_in(automata) else strengthen(automata)
 
 
 def build_world(
@@ -324,6 +323,7 @@ class _Start:
         for _ in range(pages):
             self._set(o.CACHED, self.folios, int(cached))
             self._set(o.UPTODATE, self.folios, int(cached))
+            self._set(o.FOLIO_DATA, self.folios, int(cached))
             self.folios += 1
 
     def _vma(self, vma: RaceVma) -> None:

@@ -33,7 +33,7 @@ FORMAT = 1
 MAX_FILE_BYTES = 1 << 28
 WRITTEN_BY = "a file written by spfvar hunt --resume"
 #: Packages whose text decides what a hunt finds.
-_TEXTS = (*(part for part in MODEL if part not in ("simulate", "layouts")), "explore", "hunt")
+_TEXTS = (*(part for part in MODEL if part not in ("simulate", "layouts")), "explore", "generator")
 
 Count = Annotated[int, Field(ge=0)]
 

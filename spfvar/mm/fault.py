@@ -15,6 +15,7 @@ from spfvar.mm.userfault_wait import must_ask, wait_for_monitor
 from spfvar.mm.vmf import FORCE, PMD_NONE, TRIED, UNSHARE, VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
+from spfvar.ops.orders import smp_wmb
 from spfvar.ops.paging import (
     alloc_page,
     fill_page,
@@ -85,6 +86,7 @@ def pmd_install() -> Steps:
         yield free(o.prealloc_pte, "pte_free", "free_table")
     else:
         yield add(at(o.mm, o.PGTABLES_BYTES), 1, "mm_inc_nr_ptes")
+        yield smp_wmb()  # who finds the table sees it initialised
         yield pmd_populate()
         yield spin_unlock(PMD_LOCK)
         yield read_pmd()

@@ -54,6 +54,12 @@ def truncate_pagecache(partial: bool) -> Steps:
 
 
 @hook_point
+def filemap_read() -> Steps:
+    """read(2) of the page ``file_start`` of ``mapped_file``, without the folio's lock (mm/filemap.c)."""
+    raise AssertionError
+
+
+@hook_point
 def filemap_map_folio_range() -> Steps:
     """Returns whether fault-around maps ``cursor``, a further page of the locked folio (mm/filemap.c)."""
     raise AssertionError

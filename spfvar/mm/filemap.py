@@ -19,6 +19,7 @@ from spfvar.mm.page_mkwrite import dirty_and_drop, do_page_mkwrite, fput
 from spfvar.mm.vmf import PMD_NONE, TRIED, VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.orders import smp_wmb
 from spfvar.ops.paging import (
     alloc_page,
     fault_around_window,
@@ -364,7 +365,12 @@ def create_and_read_folio(vmf: VmFault) -> Steps:
     yield work("alloc_page", "filemap_alloc_folio")
     yield work("memcg_charge", "filemap_add_folio: charge")
     yield work("lru_add", "filemap_add_folio: lru")
+    if vmf.mapping.read:
+        yield store(at(o.folio, o.FOLIO_DATA), 0).untimed()
     yield sleep_for("io", "filemap_read_folio")
+    if vmf.mapping.read:
+        yield store(at(o.folio, o.FOLIO_DATA), 1).untimed()
+    yield smp_wmb()  # folio_mark_uptodate
     yield store(at(o.folio, o.UPTODATE), 1)
     return True
 

@@ -21,6 +21,7 @@ from spfvar.mm.exit_hookspecs import unuse_mm as unuse_mm
 from spfvar.mm.file_hookspecs import collapse_file as collapse_file
 from spfvar.mm.file_hookspecs import collapse_huge_page as collapse_huge_page
 from spfvar.mm.file_hookspecs import filemap_map_folio_range as filemap_map_folio_range
+from spfvar.mm.file_hookspecs import filemap_read as filemap_read
 from spfvar.mm.file_hookspecs import i_mmap_lock_write as i_mmap_lock_write
 from spfvar.mm.file_hookspecs import mmap_fixed as mmap_fixed
 from spfvar.mm.file_hookspecs import pmdp_collapse_flush as pmdp_collapse_flush

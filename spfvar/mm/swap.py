@@ -15,6 +15,7 @@ from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import TRIED, VMA_COPY, VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps
+from spfvar.ops.orders import smp_wmb
 from spfvar.ops.paging import (
     add_to_swap_cache,
     alloc_page,
@@ -78,6 +79,7 @@ class Swap:
         if dropped:
             yield from hooks.release_fault_lock(vmf)
         yield sleep_for("io", "swap_readpage")
+        yield smp_wmb()  # folio_mark_uptodate
         yield store(at(o.folio, o.UPTODATE), 1)
         if not dropped:
             return VMFault.MAJOR

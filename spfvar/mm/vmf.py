@@ -42,7 +42,8 @@ class Mapping:
     whether its pages may be migrated, ``offset`` whether it may begin behind its file's first page,
     ``monitors`` how many threads fill its missing pages (0: not looked at), ``write_protects`` whether they
     write-protect pages, ``reaped`` whether somebody may reap it while its process ends, ``pinned`` whether
-    get_user_pages may pin its pages (only then is PG_anon_exclusive looked at).
+    get_user_pages may pin its pages (only then is PG_anon_exclusive looked at), ``read`` whether
+    somebody reads its file by read(2) (only then does it matter what a folio holds).
 
     ``swapped``: an absent entry of a page table is a swap entry; ``synchronous``: only one that says so, for
     the swap device is synchronous, and pages come and go. ``numa``: a present entry may be a NUMA hint,
@@ -71,6 +72,7 @@ class Mapping:
     monitors: int = 0
     write_protects: bool = False
     pinned: bool = False
+    read: bool = False
     swapped: bool = False
     synchronous: bool = False
     numa: bool = False

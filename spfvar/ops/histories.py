@@ -50,7 +50,8 @@ S_SLAB: Final = 7  # by class of objects: what came before one of them was freed
 #: For each lock, and each strong word with an order: read and written before its last release; written; past.
 S_LOCKS: Final = S_SLAB + len(CLASSES)
 LOCK_ROWS: Final = 3
-# Behind them: for each thread, what its synchronize_rcu() has learned from the sections that it waits for.
+# Behind them: if page tables are weak, for each entry of their directory, what was sent along with the table
+# that it has; for each thread, what its synchronize_rcu() has learned from the sections that it waits for.
 
 # --- orders of an op, as bits ---------------------------------------------------------------------------
 ACQUIRE: Final = 1

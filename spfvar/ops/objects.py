@@ -28,6 +28,8 @@ PAGE_TABLE_LOCK: Final = Field(MM, "page_table_lock", SPIN_WORDS)
 MM_USERS: Final = Field(MM, "mm_users")
 MM_COUNT: Final = Field(MM, "mm_count", initial=1)  # keeps the mm_struct (mmgrab, mmdrop)
 PGTABLES_BYTES: Final = Field(MM, "pgtables_bytes")
+#: Not a word of the state: where every walk of the page tables begins.
+PGD: Final = Field(MM, "pgd", 0)
 #: One lock for all page-middle directories (the kernel has one per GiB of address space).
 PMD_LOCK: Final = Field(MM, "pmd_lock", SPIN_WORDS, apart("struct page of the PMD table"))
 #: Odd while fork write-protects entries.
@@ -55,6 +57,8 @@ PTL: Final = Field(PAGE_TABLE, "ptl", SPIN_WORDS)
 GATHER_NEXT: Final = Field(PAGE_TABLE, "gather_next")  # list of tables to be freed after the TLB flush
 #: Not a word of the object: the table's entries.
 PTES: Final = Field(PAGE_TABLE, "ptes", 0, apart("page table"))
+#: 1: the entries are cleared, and the lock is free.  Only where that may be seen too late (automata.publish).
+TABLE_READY: Final = Field(PAGE_TABLE, "initialised", where=apart("page table"), initial=1, weak=True)
 
 # struct file and its address_space (offsets fixed)
 FILE_FOLIO0: Final = Field(FILE, "i_pages")  # first folio of the file
@@ -65,7 +69,9 @@ I_MMAP_RWSEM: Final = Field(FILE, "i_mmap_rwsem", RWSEM_WORDS)
 
 # folio of the page cache (offsets fixed)
 CACHED: Final = Field(FOLIO, "cached", where=member("mapping"))
-UPTODATE: Final = Field(FOLIO, "uptodate", where=member("flags"))
+#: 1: what storage has of the page is in it.  Only runs that look at it without the folio's lock have it.
+FOLIO_DATA: Final = Field(FOLIO, "data", where=apart("page"), weak=True)
+UPTODATE: Final = Field(FOLIO, "uptodate", where=member("flags"), weak=FOLIO_DATA)
 FOLIO_LOCK: Final = Field(FOLIO, "lock", SPIN_WORDS, member("flags"))
 REFCOUNT: Final = Field(FOLIO, "refcount", where=member("_refcount"))
 WRITEBACK: Final = Field(FOLIO, "writeback", where=member("flags"))  # PG_writeback
@@ -91,7 +97,9 @@ POLICY_REFS: Final = Field(MEMPOLICY, "refcnt")
 POLICY_MODE: Final = Field(MEMPOLICY, "mode")
 
 # node of the VMA tree
-MA_SLOT: Final = Field(MAPLE_NODE, "slot")
+#: The node itself, 1, once it is dead (mte_set_node_dead); only where somebody walks without the tree's lock.
+MA_PARENT: Final = Field(MAPLE_NODE, "parent", weak=True)
+MA_SLOT: Final = Field(MAPLE_NODE, "slot", weak=MA_PARENT)
 
 FIXED_FIELDS: Final = {
     MM: (MM_COUNT,),

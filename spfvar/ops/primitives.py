@@ -560,11 +560,15 @@ def find_vma_intersection(start: Register = o.range_start, end: Register = o.ran
 
 
 @primitive
-def tree_store(register: Register, name: str = "vma_iter_store") -> Op:
-    """Publish a VMA: every address of its range now finds it."""
+def tree_store(register: Register, name: str = "vma_iter_store", order: str = "release") -> Op:
+    """Publish a VMA: every address of its range now finds it.
+
+    ``order``: "once" for a plain store instead of ``rcu_assign_pointer``.
+    """
+    plain = ordered(name, order, STORE_ORDERS) == ""
     return Op(
         codes.TREE_STORE, name, src=register, place=Place(register, o.VM_START),
-        line=_tree("rmw"), cost="tree_store",
+        line=_tree("rmw"), cost="tree_store", order="unordered" if plain else "",
     )  # fmt: skip
 
 

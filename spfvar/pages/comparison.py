@@ -10,7 +10,7 @@ from spfvar.pages.document import Document, Said, render_document
 from spfvar.render.blocks import Block, Cell
 from spfvar.render.charts import scaling_chart, without_equals
 from spfvar.render.digest import Digest, Line
-from spfvar.render.digested import claim_texts, explained, marked
+from spfvar.render.digested import claim_texts, entry_text, explained
 from spfvar.render.meta import Meta, legend, opening, particulars
 from spfvar.review.pageparts import (
     BAD,
@@ -104,7 +104,7 @@ def _ratio(line: Line, variant: str, column: str) -> Entry:
     entry = line.entries.get((variant, column))
     if entry is None:
         return Entry("", key=float("nan"))
-    return Entry(marked(entry), key=round(entry.ratio, 6), tone=heat(entry.ratio, entry.verdict))
+    return Entry(entry_text(entry).strip(), key=round(entry.ratio, 6), tone=heat(entry.ratio, entry.verdict))
 
 
 def heat(ratio: float, verdict: str) -> str:

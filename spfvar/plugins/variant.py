@@ -24,6 +24,7 @@ from spfvar.mm.dontunmap import MremapDontunmap
 from spfvar.mm.exit import Exit
 from spfvar.mm.fault import MmapLockFault
 from spfvar.mm.filemap import FilemapFault
+from spfvar.mm.filemap_read import FilemapRead
 from spfvar.mm.fork import Fork
 from spfvar.mm.fork_fails import FailedFork
 from spfvar.mm.gup import GetUserPages
@@ -51,6 +52,7 @@ from spfvar.plugins.bounds import CutOffError, bounded
 from spfvar.plugins.fields import AsTuple, Costs, Line, Name, Names, Patches, Role, Text
 from spfvar.plugins.patches import register
 from spfvar.plugins.repairs import Repair, check_repairs, posted_stack
+from spfvar.shown import Shown
 from spfvar.structs.lines import CacheLines, touched_fields
 from spfvar.structs.lines import Memory as MemoryOfStructs
 from spfvar.structs.shipped import layout_named, name_for
@@ -75,6 +77,7 @@ CORE = (
     ProcMaps,
     UnmapFirst,
     Truncation,
+    FilemapRead,
     Reclaim,
     Migration,
     Khugepaged,
@@ -101,7 +104,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Variant:
+class Variant(Shown):
     """A design: ``patches`` are applied in order, the last one is the outermost.
 
     A patch is a class with hook implementations; ``source`` is a message id or a commit.  ``rivals`` are

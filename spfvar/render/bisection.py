@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from spfvar.comparison.depends import figures_of
 from spfvar.comparison.metrics import METRICS
 from spfvar.explore.properties import PROPERTIES
 from spfvar.explore.verdict import SAFE
@@ -32,14 +33,19 @@ from spfvar.render.verdicts import cell_text
 BEFORE = "the patch before"
 AS_BEFORE = "the same protocol as before"
 _EQUAL = Cell("=")
+#: What JSON calls a ratio and its interval, and where these come from.
+_RATIOS = {"": "ratio", "_ci_low": "ci_low", "_ci_high": "ci_high"}
 _STUB = ("patch", "title")
 
 
 # --- races ---------------------------------------------------------------------------------------
 
 
-def race_block(steps: Sequence[RaceStep]) -> Block:
-    """Patches as rows, races as columns; patches behind which nothing is new are one row."""
+def race_block(steps: Sequence[RaceStep], every: bool = True) -> Block:
+    """Patches as rows, races as columns; patches behind which nothing is new are one row.
+
+    Without ``every`` patch: the first, and those that break or heal something, or leave it open.
+    """
     races = list(dict.fromkeys(step.race for step in steps))
     by_number: dict[int, dict[str, RaceStep]] = {}
     for step in steps:
@@ -49,7 +55,22 @@ def race_block(steps: Sequence[RaceStep]) -> Block:
         for number, at in by_number.items()
     }
     hidden = {number for number, at in by_number.items() if all(step.same for step in at.values())}
+    if not every:
+        told = {n for n, at in by_number.items() if n == min(by_number) or any(map(_tells, at.values()))}
+        return Block("", "", _STUB, tuple(races), tuple(rows[n] for n in sorted(told)), align="left")
     return Block("", "", _STUB, tuple(races), tuple(_folded(rows, hidden)), align="left")
+
+
+def _tells(step: RaceStep) -> bool:
+    return bool(step.change) or (not step.same and bool(step.verdict.why or step.verdict.vacuous))
+
+
+def left_out(block: Block, prefixes: int) -> list[str]:
+    """A line about the patches that have no row."""
+    left = prefixes - len(block.rows)
+    if left <= 0:
+        return []
+    return [f"Patches that change nothing here are left out: {left}; -v has all."]
 
 
 def _race_cell(step: RaceStep) -> Cell:
@@ -87,11 +108,18 @@ def race_title(name: str, steps: Sequence[RaceStep]) -> str:
     return f"{name}: {len(prefixes)} prefixes, of which {len(new)} are another protocol than the one before"
 
 
-def render_races(name: str, steps: Sequence[RaceStep], form: str, reproduce: str, options: str = "") -> str:
-    """The table, what happens where, and what a verdict is worth; ``form``: table, mail, markdown or json."""
+def render_races(
+    name: str, steps: Sequence[RaceStep], form: str, reproduce: str, options: str = "", every: bool = True
+) -> str:
+    """The table, what happens where, and what a verdict is worth; ``form``: table, mail, markdown or json.
+
+    ``every``: also the patches that change nothing; machines get them anyway.
+    """
     if form == "json":
         return json.dumps([_race_entry(step) for step in steps], indent=2) + "\n"
-    title, block, said = race_title(name, steps), race_block(steps), race_sentences(steps, options)
+    title, block, said = race_title(name, steps), race_block(steps, every), race_sentences(steps, options)
+    if not every:
+        said = [*left_out(block, len({step.prefix.number for step in steps})), *said]
     if form == "markdown":
         said = [line.replace("*", "\\*") for line in said]
         table = "\n".join(table_lines(block))
@@ -116,8 +144,11 @@ def _race_entry(step: RaceStep) -> dict[str, Any]:
 # --- loads ---------------------------------------------------------------------------------------
 
 
-def load_blocks(found: LoadBisection) -> list[Block]:
-    """A table per load: patches as rows, each compared with the one before."""
+def load_blocks(found: LoadBisection, every: bool = True) -> list[Block]:
+    """A table per load: patches as rows, each compared with the one before.
+
+    Without ``every`` patch: the first, and those that are not the same as the one before.
+    """
     titles = {prefix.number: prefix.title for prefix in found.prefixes}
     metrics = {found.metric: METRICS[found.metric]}
     blocks = []
@@ -126,23 +157,28 @@ def load_blocks(found: LoadBisection) -> list[Block]:
         shown = _by_variant(cells[~cells["number"].isin(hidden)].drop(columns="same"))
         steps = _by_variant(found.steps[found.steps["scenario"] == scenario])
         for block in build_blocks(
-            shown, steps, baseline="", metrics=metrics, thresholds=found.plan.thresholds
-        ):
+            shown, steps, baseline="", metrics=metrics, thresholds=found.plan.thresholds,
+            intervals=found.plan.ensemble is not None,
+        ):  # fmt: skip
             numbers = {int(row.stub[0]): row for row in block.rows}
             rows = {
                 number: replace(row, stub=(str(number), titles[number])) for number, row in numbers.items()
             }
-            folded = tuple(_folded(rows, hidden)) if rows else ()
+            if every:
+                folded = tuple(_folded(rows, hidden)) if rows else ()
+            else:
+                own = found.steps[found.steps["scenario"] == scenario]
+                moved = set(own.loc[own["verdict"] != "same", "number"]) | {found.prefixes[0].number}
+                folded = tuple(row for number, row in rows.items() if number in moved)
             blocks.append(replace(block, stub_headers=_STUB, rows=folded))
     return blocks
 
 
 def load_sentences(found: LoadBisection) -> list[str]:
-    """Which patches move the metric, and by how much; of which that is open."""
+    """Which patches move the metric, or are likely to, and by how much; of which that is open, and why."""
     titles = {prefix.number: prefix.title for prefix in found.prefixes}
-    moved = found.steps[found.steps["verdict"].isin(["better", "WORSE", "differs"])].sort_values(
-        "number", kind="stable"
-    )
+    verdicts = ["better", "WORSE", "differs", "likely better", "likely WORSE"]
+    moved = found.steps[found.steps["verdict"].isin(verdicts)].sort_values("number", kind="stable")
     unsure = found.steps[found.steps["verdict"] == "unsure"].sort_values("number", kind="stable")
     lines = []
     if (found.steps["verdict"] == "same").all():
@@ -154,16 +190,24 @@ def load_sentences(found: LoadBisection) -> list[str]:
         lines.append(f"{number} ({titles[int(number)]}): {found.metric} {verdict} in {scenario}{by}.")
     for patch, rows in unsure.groupby("number", sort=False):
         where = ", ".join(dict.fromkeys(rows["scenario"]))
-        lines.append(f"{patch} ({titles[int(str(patch))]}): {found.metric} unsure in {where}.")
+        why = depends_text(figures_of(rows["warning"]))
+        lines.append(f"{patch} ({titles[int(str(patch))]}): {found.metric} unsure in {where}{why}.")
     return lines
 
 
-def render_loads(found: LoadBisection, form: str, meta: Meta) -> str:
-    """Tables, and which patches move the metric; ``form`` as for `render_races`."""
+def depends_text(figures: Sequence[tuple[str, int]]) -> str:
+    """ ", which depends on queue.growth (2)"; "" if nothing is known of it."""
+    named = [f"{figure} ({count})" for figure, count in figures[:3]]
+    return f", which depends on {', '.join(named)}" if named else ""
+
+
+def render_loads(found: LoadBisection, form: str, meta: Meta, every: bool = True) -> str:
+    """Tables, and which patches move the metric; ``form`` and ``every`` as for `render_races`."""
     if form == "json":
         return _load_json(found, meta)
-    meta = replace(meta, baseline=BEFORE, notes=[*meta.notes, *load_sentences(found)])
-    blocks = load_blocks(found)
+    blocks = load_blocks(found, every)
+    shown = [] if every or not blocks else left_out(blocks[0], len(found.prefixes))
+    meta = replace(meta, baseline=BEFORE, notes=[*meta.notes, *shown, *load_sentences(found)])
     if form == "markdown":
         return render_markdown(blocks, meta)
     return render_mail(blocks, meta) if form == "mail" else render_table(blocks, meta)
@@ -181,7 +225,8 @@ def _load_json(found: LoadBisection, meta: Meta) -> str:
             **_place(prefixes[row["number"]]), "scenario": row["scenario"], "axes": json.loads(row["axes"]),
             "same": bool(row["same"]), "seeds": int(row["n"]),
             **{name: _finite(row[name]) for name in ("value", "ci_low", "ci_high")},
-            "ratio": _finite(step.get("ratio", math.nan)), "verdict": step.get("verdict"),
+            **{f"ratio{end}": _finite(step.get(name, math.nan)) for end, name in _RATIOS.items()},
+            "verdict": step.get("verdict"),
         })  # fmt: skip
     document = {
         "spfvar": meta.version, "simulated": True, "metric": found.metric, "hardware": meta.hardware,

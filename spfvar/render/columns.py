@@ -15,7 +15,13 @@ NARROW = 14
 
 
 def trace_lines(trace: Trace, width: int) -> list[str]:
-    """The trace in at most ``width`` columns."""
+    """The story of the trace, and its steps, in at most ``width`` columns."""
+    story = [line for text in trace.story for line in _folded(text, width, "  ")]
+    return [*story, *([""] if story else []), *step_columns(trace, width)]
+
+
+def step_columns(trace: Trace, width: int) -> list[str]:
+    """The steps in at most ``width`` columns, and what is wrong at their end."""
     cells = scheduled(trace.steps)
     widths = _widths(trace.threads, cells, width)
     lines = [_row("", dict(enumerate(trace.threads)), widths)]
@@ -34,8 +40,12 @@ def trace_lines(trace: Trace, width: int) -> list[str]:
                 lines.append(_row(label, {column: line}, widths))
                 label = ""
     for text in trace.end:
-        lines += textwrap.wrap(f"=> {text}", width, subsequent_indent="   ", break_on_hyphens=False)
+        lines += _folded(f"=> {text}", width, "   ")
     return lines
+
+
+def _folded(text: str, width: int, indent: str) -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _row(label: str, texts: dict[int, str], widths: Sequence[int]) -> str:

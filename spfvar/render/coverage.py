@@ -11,6 +11,7 @@ from spfvar.faultpaths.kinds import FAULT_KINDS
 from spfvar.faultpaths.system_calls import WRITERS
 from spfvar.faultpaths.writers import Effect, Overlay
 from spfvar.render.blocks import Block, Cell, Row, assign_marks
+from spfvar.render.coverage_brief import brief_faults, brief_writers
 from spfvar.render.grid import fitting_columns, grid_lines
 
 WIDTH = 80
@@ -88,22 +89,32 @@ def _cell(words: dict[str, tuple[str, ...]], mark: str) -> Cell:
     return Cell(", ".join(words) or "-", notes=mark)
 
 
-def render_faults(found: Sequence[Handling], form: str, reproduce: str) -> str:
-    """The table of fault kinds as "table", "markdown" or "json"."""
+#: Designs whose tables stand beside each other.
+FEW = 3
+
+
+def render_faults(found: Sequence[Handling], form: str, reproduce: str, every: bool = True) -> str:
+    """The table of fault kinds as "table", "markdown" or "json"; without ``every`` detail, on a page."""
     if form == "json":
         return json.dumps([one.as_dict() for one in found], indent=2) + "\n"
+    few = len({one.variant for one in found}) <= FEW
+    if form == "table" and not every and not few:
+        return brief_faults(found, reproduce)
     shown = {one.kind for one in found}
     words = {kind.name: kind.title for kind in FAULT_KINDS if kind.name in shown}
     used: set[str] = {one.verdict for one in found}
     verdicts = {word: text for word, text in FAULT_WORDS.items() if word in used}
-    return _render([fault_block(found)], {"Faults": words, "Words": verdicts}, form, reproduce)
+    legend = {"Faults": words} if every or form == "markdown" else {}
+    return _render([fault_block(found)], {**legend, "Words": verdicts}, form, reproduce)
 
 
-def render_writers(found: Sequence[Overlay], form: str, reproduce: str) -> str:
+def render_writers(found: Sequence[Overlay], form: str, reproduce: str, every: bool = True) -> str:
     """How writers take mmap_lock, then a table per variant of what they do to faults; in the same forms."""
     if form == "json":
         return json.dumps([one.as_dict() for one in found], indent=2) + "\n"
     variants = dict.fromkeys(one.variant for one in found)
+    if form == "table" and not every and len(variants) > 1:
+        return brief_writers(found, reproduce)
     effects = [effect_block(name, [one for one in found if one.variant == name]) for name in variants]
     blocks = [lock_block(found), *effects]
     writers = {writer.name: writer.title for writer in WRITERS}

@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
 
-from spfvar.comparison.depends import REMARK
+from spfvar.comparison.depends import figures_of
 from spfvar.comparison.metrics import METRICS, NO_THRESHOLDS, Metric, Thresholds, noise_of
-from spfvar.comparison.places import named, varied_axes
+from spfvar.comparison.places import COLUMN_AXIS, named, varied_axes
 from spfvar.comparison.verdicts import Verdict
 from spfvar.render import units
-
-COLUMN_AXIS: Final = "threads"
-
 
 #: Throughput, faults, writers, stalls.
 _ORDER: Final = {name: i for i, name in enumerate(METRICS)}
@@ -130,7 +126,7 @@ def digest_of(
         tuple(found),
         tuple(claims),
         tuple(Line(load, of_load) for load, of_load in lines.items()),
-        tuple(_depends(str(row["warning"]) for row in shown)),
+        tuple(figures_of(row["warning"] for row in shown)),
     )
 
 
@@ -184,15 +180,6 @@ def _extremes(
 def _far(entry: Entry, sign: float) -> float:
     """How far it goes; from zero, which has no ratio, farther than anything."""
     return math.inf if math.isnan(entry.gain) else sign * entry.gain
-
-
-def _depends(remarks: Iterable[str]) -> list[tuple[str, int]]:
-    figures: Counter[str] = Counter()
-    for remark in remarks:
-        _, found, text = remark.partition(REMARK)
-        if found:
-            figures[text.split(" with ")[1].split(" ")[0]] += 1
-    return figures.most_common()
 
 
 def number(entry: Entry) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from spfvar.render import units
 from spfvar.render.digest import Claim, Digest, Entry, number
 from spfvar.render.paint import verdict_colour
+from spfvar.render.wrap import wrapped
 
 #: What stands behind a ratio; none means better, for lower ratios where lower is better.
 MARKS: Final = {
@@ -30,13 +30,13 @@ def claim_lines(digest: Digest, safety: Mapping[str, str], width: int, each: boo
     """
     lines = []
     for claim in digest.claims:
-        lines += _wrapped(f"{claim.variant}: {_safety(claim.variant, safety)}{_missing(claim)}", width)
+        lines += wrapped(f"{claim.variant}: {_safety(claim.variant, safety)}{_missing(claim)}", width)
         if not claim.loads:
             continue
         gains, losses = (_in(entries, claim.loads) for entries in (claim.gains, claim.losses))
         worth, pays = ([make(claim, how, _at) for how in (each, False)] for make in (_worth, _pays))
-        lines += _told(f"{_GAP}worth it{gains}: ", worth, width, 1)
-        lines += _told(f"{_GAP}who pays{losses}: ", pays, width, 2)
+        lines += fitting(f"{_GAP}worth it{gains}: ", worth, width, 1)
+        lines += fitting(f"{_GAP}who pays{losses}: ", pays, width, 2)
     return lines
 
 
@@ -56,11 +56,6 @@ def explained(digest: Digest, each: bool) -> tuple[str, str]:
     """What a table of ratios shows, and what the marks in it mean."""
     columns = tuple(dict.fromkeys(column for line in digest.lines for column in line.columns))
     return _title(digest, columns, more=False).replace("@", "at "), _legend(digest, each)
-
-
-def marked(entry: Entry) -> str:
-    """A ratio with its mark: "0.93!"."""
-    return _text(entry).strip()
 
 
 def _safety(variant: str, safety: Mapping[str, str]) -> str:
@@ -112,7 +107,7 @@ def _at_threads(entry: Entry) -> str:
     return f" at {entry.column} threads" if entry.column else ""
 
 
-def _told(label: str, forms: Sequence[Sequence[str]], width: int, first: int) -> list[str]:
+def fitting(label: str, forms: Sequence[Sequence[str]], width: int, first: int) -> list[str]:
     """The ``first`` parts in any case, in the second, shorter form if need be; of the others what fits."""
     parts = forms[0] if len(label + ", ".join(forms[0][:first])) <= width else forms[1]
     line = label + ", ".join(parts[:first])
@@ -120,7 +115,7 @@ def _told(label: str, forms: Sequence[Sequence[str]], width: int, first: int) ->
         if len(line) + len(part) + 2 > width:
             break
         line += f", {part}"
-    return _wrapped(line, width, _GAP * 2)
+    return wrapped(line, width, _GAP * 2)
 
 
 def ratio_lines(
@@ -132,7 +127,7 @@ def ratio_lines(
     columns = Counter(line.columns for line in digest.lines).most_common(1)[0][0]
     names = {line.load: _load_name(line.columns, columns, line.load) for line in digest.lines}
     stub = max(map(len, names.values()))
-    size = max(len(_text(e)) for line in digest.lines for e in line.entries.values())
+    size = max(len(entry_text(e)) for line in digest.lines for e in line.entries.values())
     size = max(size, *(len(column) + 1 for column in columns))
     most = max(len(line.columns) for line in digest.lines)
     block = max(most * (size + 1) - 1, max(map(len, digest.variants)))
@@ -140,7 +135,7 @@ def ratio_lines(
     bands = math.ceil(len(digest.variants) / room)
     room = math.ceil(len(digest.variants) / bands)
     title = _title(digest, columns, more)
-    lines = [*_wrapped(title, width), *_wrapped(_legend(digest, each), width)]
+    lines = [*wrapped(title, width), *wrapped(_legend(digest, each), width)]
     for start in range(0, len(digest.variants), room):
         shown = digest.variants[start : start + room]
         lines.append((" " * stub + "".join(_GAP + name.rjust(block) for name in shown)).rstrip())
@@ -159,16 +154,22 @@ def _load_name(own: Sequence[str], columns: Sequence[str], load: str) -> str:
     return load if own == columns or own == ("",) else f"{load} @{','.join(own)}"
 
 
-def _text(entry: Entry) -> str:
+def entry_text(entry: Entry) -> str:
+    """The ratio with its mark."""
     return number(entry) + (MARKS[entry.verdict] or " ")
 
 
 def _padded(entry: Entry | None, size: int, colour: bool) -> str:
     if entry is None:
         return " " * size
-    text = _text(entry).rjust(size)
+    text = entry_text(entry).rjust(size)
     bare = text.rstrip()
     return verdict_colour(bare, entry.verdict) + " " * (len(text) - len(bare)) if colour else text
+
+
+def _legend(digest: Digest, each: bool) -> str:
+    entries = (entry for line in digest.lines for entry in line.entries.values())
+    return marks_line(entries, digest.noise, each)
 
 
 def _title(digest: Digest, columns: Sequence[str], more: bool) -> str:
@@ -177,10 +178,10 @@ def _title(digest: Digest, columns: Sequence[str], more: bool) -> str:
     return f"{digest.metric.name} against {digest.baseline}{at}{better}{_MORE if more else ''}"
 
 
-def _legend(digest: Digest, each: bool) -> str:
-    """The marks that are used."""
-    used = {entry.verdict for line in digest.lines for entry in line.entries.values()}
-    low, high = digest.noise
+def marks_line(entries: Iterable[Entry], noises: tuple[float, float], each: bool) -> str:
+    """What the marks mean that entries have; ``noises``: the smallest and largest share that is the same."""
+    used = {entry.verdict for entry in entries}
+    low, high = noises
     noise = f"{100 * low:g} %" if low == high else f"{100 * low:g} to {100 * high:g} %"
     meanings: list[tuple[set[str], str]] = [
         ({"better"}, "no mark: better" + (" on 95 % of machines" if each else "")),
@@ -192,12 +193,6 @@ def _legend(digest: Digest, each: bool) -> str:
         ({"n/a"}, "# too few runs"),
     ]
     return "; ".join(text for words, text in meanings if words & used)
-
-
-def _wrapped(text: str, width: int, indent: str = _GAP) -> list[str]:
-    return textwrap.wrap(
-        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
 
 
 def depends_line(digest: Digest) -> list[str]:
@@ -221,7 +216,8 @@ def markdown_parts(
     rows = []
     for line in digest.lines:
         entries = [line.entries.get((variant, column)) for variant in digest.variants for column in columns]
-        rows.append([escaped(line.load), *("" if e is None else escaped(marked(e)) for e in entries)])
+        texts = ("" if entry is None else escaped(entry_text(entry).strip()) for entry in entries)
+        rows.append([escaped(line.load), *texts])
     table = [["load", *head], ["---", *(["---:"] * len(head))], *rows]
     return [
         "\n".join(claims),

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -35,24 +35,32 @@ def to_csv(
     Each axis has a column ``axes.NAME``; what is missing is empty. The columns simulated, hardware,
     baseline and matrix_hash repeat on each line, so that files can be concatenated.
     """
-    tests = comparisons[[*KEY, *_TESTS]].rename(columns=_TESTS)
-    joined = cells.merge(tests, on=KEY, how="left")
-    points = [json.loads(axes) for axes in joined["axes"]]
-    axes = list(dict.fromkeys(name for point in points for name in point))
-    measured = [name for name in joined.columns if name not in KEY]
+    return csv_of([(cells, comparisons, meta)], metrics)
+
+
+def csv_of(
+    runs: Sequence[tuple[pd.DataFrame, pd.DataFrame, Meta]], metrics: Mapping[str, Metric] = METRICS
+) -> str:
+    """Return the same of several comparisons, one behind the other: cells, comparisons and source of each."""
+    tests = [run[1][[*KEY, *_TESTS]].rename(columns=_TESTS) for run in runs]
+    joined = [run[0].merge(test, on=KEY, how="left") for run, test in zip(runs, tests, strict=True)]
+    points = [[json.loads(axes) for axes in frame["axes"]] for frame in joined]
+    axes = list(dict.fromkeys(name for of_run in points for point in of_run for name in point))
+    measured = [name for name in joined[0].columns if name not in KEY]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     source = ["simulated", "hardware", "baseline", "matrix_hash"]
     names = [f"axes.{name}" for name in axes]
     writer.writerow(["variant", "scenario", *names, "metric", "unit", "better", *measured, *source])
-    for row, point in zip(joined.to_dict("records"), points, strict=True):
-        metric = lookup(row["metric"], metrics)
-        entries = [
-            *[row["variant"], row["scenario"], *(point.get(name) for name in axes)],
-            *[metric.name, metric.unit, metric.better, *(row[name] for name in measured)],
-            *[True, meta.hardware, meta.baseline, meta.matrix_hash],
-        ]
-        writer.writerow([_csv_text(entry) for entry in entries])
+    for frame, of_run, (_, _, meta) in zip(joined, points, runs, strict=True):
+        for row, point in zip(frame.to_dict("records"), of_run, strict=True):
+            metric = lookup(row["metric"], metrics)
+            entries = [
+                *[row["variant"], row["scenario"], *(point.get(name) for name in axes)],
+                *[metric.name, metric.unit, metric.better, *(row[name] for name in measured)],
+                *[True, meta.hardware, meta.baseline, meta.matrix_hash],
+            ]
+            writer.writerow([_csv_text(entry) for entry in entries])
     return out.getvalue()
 
 
@@ -71,7 +79,19 @@ def to_json(
     number of runs, its events counts per 1000 faults. Events of places without a cell are left out:
     ``cells`` selects what is shown.
     """
-    document = {
+    content = document(cells, comparisons, events, meta, metrics)
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def document(
+    cells: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    events: pd.DataFrame,
+    meta: Meta,
+    metrics: Mapping[str, Metric] = METRICS,
+) -> dict[str, Any]:
+    """Return what `to_json` writes."""
+    return {
         "spfvar": meta.version,
         "simulated": True,
         "baseline": meta.baseline,
@@ -86,7 +106,6 @@ def to_json(
         "cells": _json_cells(cells, events, metrics),
         "comparisons": [_json_comparison(row) for row in comparisons.to_dict("records")],
     }
-    return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
 def _json_cells(

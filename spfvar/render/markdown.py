@@ -20,30 +20,31 @@ def render_markdown(
     safety: Mapping[str, str] = NOTHING_KNOWN,
 ) -> str:
     """Return the report in Markdown with the tables of GitHub's dialect; with a digest, that first."""
-    marks = [f"- `{mark}`: {_escaped(text)}" for mark, text in legend(blocks, meta)]
+    marks = [f"- `{mark}`: {escaped(text)}" for mark, text in legend(blocks, meta)]
     first = opening(meta) if digest is not None else heading(meta)
     last = particulars(meta) if digest is not None else []
     parts = [
-        *(_escaped(line) for line in first),
-        *(markdown_parts(digest, safety, meta.draws, _escaped) if digest is not None else []),
-        *("\n".join(_block_lines(block)) for block in blocks),
+        *(escaped(line) for line in first),
+        *(markdown_parts(digest, safety, meta.draws, escaped) if digest is not None else []),
+        *map(markdown_block, blocks),
         *(["Marks:\n\n" + "\n".join(marks)] if marks else []),
-        *(_escaped(line) for line in last),
+        *(escaped(line) for line in last),
         f"Reproduce: `{meta.reproduce}`",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _block_lines(block: Block) -> list[str]:
-    lines = [f"### {_escaped(block.title)}", ""]
+def markdown_block(block: Block) -> str:
+    """Return a table with its title and notes."""
+    lines = [f"### {escaped(block.title)}", ""]
     if block.direction:
-        lines += [f"*{_escaped(block.direction)}*", ""]
+        lines += [f"*{escaped(block.direction)}*", ""]
     if block.rows:
         lines += [*table_lines(block), ""]
     for note in block.footnotes:
-        text = _escaped(note.text)
+        text = escaped(note.text)
         lines += [f"\\[{note.mark}\\] {text}" if note.mark else text, ""]
-    return lines[:-1]
+    return "\n".join(lines[:-1])
 
 
 def table_lines(block: Block) -> list[str]:
@@ -52,7 +53,7 @@ def table_lines(block: Block) -> list[str]:
     return [
         _line([*block.stub_headers, *block.headers]),
         _line(["---"] * len(block.stub_headers) + [rule] * len(block.headers)),
-        *(_line([*map(_escaped, row.stub), *map(_cell, row.cells)]) for row in block.rows),
+        *(_line([*map(escaped, row.stub), *map(_cell, row.cells)]) for row in block.rows),
     ]
 
 
@@ -63,7 +64,7 @@ def _line(texts: Iterable[str]) -> str:
 def _cell(cell: Cell) -> str:
     verdict = f"**{cell.verdict}**" if cell.verdict in ("better", "WORSE") else cell.verdict
     value = [
-        _escaped(cell.value),
+        escaped(cell.value),
         cell.spread,
         f"\\[{cell.notes}\\]" if cell.notes else "",
     ]
@@ -72,6 +73,6 @@ def _cell(cell: Cell) -> str:
     return "<br>".join(filter(None, lines))
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Return text that Markdown shows as it is."""
     return "".join(f"\\{char}" if char in "\\`*|<[]" else char for char in text)

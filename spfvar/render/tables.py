@@ -10,12 +10,10 @@ from typing import Any
 import pandas as pd
 
 from spfvar.comparison.metrics import METRICS, NO_THRESHOLDS, Metric, Thresholds, noise_of
+from spfvar.comparison.places import COLUMN_AXIS
 from spfvar.comparison.stats import KEY, WARNING_SEPARATOR
 from spfvar.render import units
 from spfvar.render.blocks import Block, Cell, Footnote, Row, assign_marks
-
-COLUMN_AXIS = "threads"
-"""The axis that makes the columns, wherever it varies."""
 
 NO_VALUE = "no variant has a value: the metric does not apply to this scenario"
 _DIRECTION = {
@@ -91,10 +89,13 @@ def build_blocks(
     return blocks
 
 
-def events_blocks(events: pd.DataFrame, meanings: Mapping[str, str] = NO_MEANINGS) -> list[Block]:
+def events_blocks(
+    events: pd.DataFrame, meanings: Mapping[str, str] = NO_MEANINGS, runs: str = "seeds"
+) -> list[Block]:
     """Return one table per scenario of what variants counted, such as abort reasons.
 
-    ``events`` is as made by ``summarise_events``, ``meanings`` say in words what an event is. A row is an
+    ``events`` is as made by ``summarise_events``, ``meanings`` say in words what an event is, ``runs`` what
+    they are means over. A row is an
     event of a variant that happened at least once; a scenario without any has no table.
     """
     blocks = []
@@ -107,7 +108,7 @@ def events_blocks(events: pd.DataFrame, meanings: Mapping[str, str] = NO_MEANING
             table[row["variant"], row["event"], grid.header(axes)] = row["per_1000"]
         headers = _headers((axes for axes, _ in counts), grid)
         blocks += [
-            _events_block(f"{scenario}{subtitle}", headers, table, meanings)
+            _events_block(f"{scenario}{subtitle}", headers, table, meanings, runs)
             for subtitle, table in tables.items()
             if any(table.values())
         ]
@@ -251,12 +252,16 @@ def _spread(point: _Point) -> str:
 
 
 def _events_block(
-    title: str, headers: Sequence[str], counts: Mapping[_Place, float], meanings: Mapping[str, str]
+    title: str,
+    headers: Sequence[str],
+    counts: Mapping[_Place, float],
+    meanings: Mapping[str, str],
+    runs: str,
 ) -> Block:
     happened = dict.fromkeys((variant, event) for (variant, event, _), n in counts.items() if n)
     return Block(
         title=f"{title}: events per 1000 faults",
-        direction="mean over the seeds; what never happened is left out",
+        direction=f"mean over the {runs}; what never happened is left out",
         stub_headers=("variant", "event"),
         headers=tuple(headers),
         rows=tuple(

@@ -61,7 +61,7 @@ def layout(
 
     tables = [
         *(block_lines(block.with_texts(spell), width, paint) for block in blocks),
-        _legend_lines([(spell(m), spell(text)) for m, text in legend(blocks, meta)], width),
+        legend_lines([(spell(m), spell(text)) for m, text in legend(blocks, meta)], width),
     ]
     command = command_lines("Reproduce:", spell(meta.reproduce), width)
     if short is None:
@@ -104,7 +104,8 @@ def block_lines(block: Block, width: int, paint: Change = str) -> list[str]:
     return lines
 
 
-def _legend_lines(marks: Sequence[tuple[str, str]], width: int) -> list[str]:
+def legend_lines(marks: Sequence[tuple[str, str]], width: int) -> list[str]:
+    """Return the definitions of marks as lines."""
     column = max((len(mark) for mark, _ in marks), default=0)
     indent = GAP + " " * column + GAP
     lines = ["Marks:"] if marks else []

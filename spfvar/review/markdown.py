@@ -88,7 +88,10 @@ def _table(block: Block) -> Iterator[str]:
     headers = [*block.stub_headers, *block.headers]
     rules = ["---"] * len(block.stub_headers) + [rule] * len(block.headers)
     lines = [_row(headers), f"| {' | '.join(rules)} |"]
-    lines += [_row([*row.stub, *(cell.value for cell in row.cells)]) for row in block.rows]
+    lines += [
+        _row([*row.stub, *(f"{cell.value} {cell.interval}".strip() for cell in row.cells)])
+        for row in block.rows
+    ]
     yield "\n".join(lines)
     yield from (escaped(note.text) for note in block.footnotes)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from spfvar.comparison.depends import OPEN
 from spfvar.explore.verdict import INCOMPLETE, VIOLATION
 from spfvar.kernel.conform import Conformity
+from spfvar.render.meta import open_because
 from spfvar.render.verdicts import count_text
 from spfvar.review.model import (
     HELPS,
@@ -23,7 +25,7 @@ from spfvar.review.model import (
     Subject,
     Verdict,
 )
-from spfvar.review.speed import THROUGHPUT
+from spfvar.review.speed import THROUGHPUT, loss
 from spfvar.review.words import fitting, fitting_with, plural, range_of, ratio_of
 
 
@@ -78,7 +80,7 @@ def _safe(safety: Safety, variant: str) -> Sentence:
 
 
 def _as_posted(safety: Safety, variant: Subject, posted: str) -> tuple[Sentence, Sentence]:
-    """ "As posted: NO (45 of 177 races).", "With 6 repairs: yes."."""
+    """ "As posted: NO (45 of 195 races).", "With 6 repairs: yes."."""
     is_safe, short = _in_short(safety.of(posted))
     repairs = plural(len(variant.repairs), "repair")
     mended, repaired = _in_short(safety.of(variant.name))
@@ -112,8 +114,9 @@ def _worth(duel: Duel) -> str:
     loads = _best_first(duel)
     counted = f"{len(loads)} of {plural(len(duel.loads), 'load')}"
     if not loads:
-        return f"nowhere: better than {duel.rival} in {counted}"
-    items = [f"{load.scenario} {ratio_of(load.best)}" for load in loads]
+        likely = _likely(duel, "likely better")
+        return f"nowhere: better than {duel.rival} in {counted}" + (f"; {likely}" if likely else "")
+    items = [f"{load.scenario} {ratio_of(load.gain)}" for load in loads]
     return f"{counted}: " + fitting(items, VERDICT_WIDTH - len(counted) - 2, "")
 
 
@@ -130,10 +133,24 @@ def _pays(duel: Duel) -> str:
 
 
 def _nobody(duel: Duel) -> str:
-    unsure = sum(effect.verdict == "unsure" for effect in duel.effects)
+    likely = _likely(duel, "likely WORSE")
+    if likely:
+        return f"nobody for sure; {likely}"
+    unsure = sum(effect.verdict in OPEN for effect in duel.effects)
     if unsure:
-        return f"none found, but {unsure} of {plural(len(duel.effects), 'cell')} unsure: more seeds may tell"
+        why = open_because(draws=duel.of_draws)
+        return f"none found, but {unsure} of {plural(len(duel.effects), 'cell')} unsure: {why}"
     return "nobody: no rate and no latency is WORSE"
+
+
+def _likely(duel: Duel, verdict: str) -> str:
+    """ "likely file-cow x0.91": the farthest cell of throughput with that verdict, or else of any outcome."""
+    found = [effect for effect in duel.effects if effect.verdict == verdict]
+    found = [effect for effect in found if effect.metric == THROUGHPUT] or found
+    if not found:
+        return ""
+    effect = max(found, key=lambda one: loss(one) if verdict == "likely WORSE" else -loss(one))
+    return f"likely {effect.scenario} {ratio_of(effect)}"
 
 
 def _beside(duel: Duel) -> str:
@@ -151,5 +168,5 @@ def _beside(duel: Duel) -> str:
 def _best_first(duel: Duel) -> list[LoadEffect]:
     return sorted(
         duel.where(HELPS, MIXED),
-        key=lambda load: -load.best.ratio if math.isfinite(load.best.ratio) else math.inf,
+        key=lambda load: -load.gain.ratio if math.isfinite(load.gain.ratio) else math.inf,
     )

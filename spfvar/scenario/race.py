@@ -15,6 +15,7 @@ from spfvar.ops.properties import PROPERTIES
 from spfvar.scenario.calls import check_call
 from spfvar.scenario.sense import check_sense, is_contested
 from spfvar.scenario.verbs import FILE_VERBS, MONITORING, PINNING, VERBS
+from spfvar.shown import Shown
 
 #: Bounds of a race's memory: every word of a state has 16 bits, and sets of pages or CPUs are bit masks.
 MAX_PAGES = 32
@@ -234,7 +235,7 @@ class Actor(_Strict):
     program: list[RaceStatement] = Field(min_length=1)
 
 
-class Race(_Strict):
+class Race(Shown, _Strict):
     """A race: all interleavings of its actors are explored under each variant.
 
     ``properties`` are those that it is about (all are checked); ``sometimes`` names primitives, as a trace
@@ -544,6 +545,14 @@ class Race(_Strict):
         """Threads of all actors."""
         return sum(actor.count for actor in self.actor)
 
+    def _calls(self, hook: str) -> bool:
+        """Does a program call the hook point itself?"""
+        return any(
+            statement.verb == "call" and statement.target == hook
+            for actor in self.actor
+            for statement in actor.program
+        )
+
     def mapping(self, vma: RaceVma) -> Mapping:
         """What the fault path branches on."""
         policy = vma.policy or any(
@@ -570,6 +579,7 @@ class Race(_Strict):
             monitors=self._monitors(vma) if vma.userfault else 0,
             write_protects=vma.userfault and "uffd_wp" in verbs,
             pinned=vma.sharing == "private" and not verbs.isdisjoint(PINNING),
+            read=bool(vma.file) and self._calls("filemap_read"),
             whole_tables="madvise" in verbs and vma.in_whole_tables(self.table_pages),
             swapped=vma.swap != "no",
             synchronous=vma.swap == "synchronous",

@@ -31,7 +31,6 @@ from spfvar.ops.histories import (
     S_LOCKS,
     S_READERS,
     S_SLAB,
-    S_TREE,
     UNORDERED,
     V_BRANCHED,
     V_FLOOR,
@@ -45,8 +44,16 @@ from spfvar.ops.histories import (
 from spfvar.transition import lifetime
 from spfvar.transition.grace import end_grace, leave_section, start_grace, synchronize
 from spfvar.transition.jit import inlined
+from spfvar.transition.published import (
+    DIRECTORY,
+    created,
+    found_in_tree,
+    linked_or_found,
+    stored_in_tree,
+)
 from spfvar.transition.step import execute, pointer, violation_of
 from spfvar.transition.views import (
+    K_DIRECTORY,
     K_SHARED,
     K_VIEWS,
     K_WIDTH,
@@ -366,10 +373,40 @@ def order_strong(s, w, tv, lock, order, op, outcome):
 
 
 @inlined
-def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted):
+def orders_of(g):
+    """In how many orders an interrupt reaches the other CPUs: every one of up to 3; of more, that of their numbers."""
+    others = g[c.G_THREADS] - 1
+    return 6 if others == 3 else 2 if others == 2 else 1
+
+
+@inlined
+def interrupt(s, g, w, tid, order):
+    """A full barrier on each of the other CPUs, one after the other: no two of them miss each other's stores."""
+    threads = g[c.G_THREADS]
+    left = threads - 1
+    reached = 1 << tid
+    while left > 0:
+        skip = order % left
+        order //= left
+        left -= 1
+        following = -1
+        for other in range(threads):
+            if reached >> other & 1 == 0:
+                if skip == 0 and following < 0:
+                    following = other
+                skip -= 1
+        reached |= 1 << following
+        tb = g[c.G_T_BASE] + following * g[c.G_T_STRIDE]
+        if s[tb + c.T_IRQ_OFF] == 0:  # else it is interrupted later
+            full_fence(s, w, tb + w.constants[K_VIEWS])
+
+
+@inlined
+def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted, choice):
     """What an op that is not on a weak word does to views: locks, RCU, interrupts, registers.
 
-    ``nested``: RCU sections that the thread was in; ``interrupted``: an interrupt that waited is taken.
+    ``nested``: RCU sections that the thread was in; ``interrupted``: an interrupt that waited is taken;
+    ``choice``: in which order CPUs are interrupted.
     """
     n = w.constants[K_WIDTH]
     op = p[pc, C_OP]
@@ -406,24 +443,20 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted):
     elif op == c.RCU_GP_WAIT:
         end_grace(s, w, tv, w.constants[K_SHARED] + S_READERS * n)
     elif op == c.IPI_SEND:
-        for other in range(g[c.G_THREADS]):
-            other_tb = g[c.G_T_BASE] + other * g[c.G_T_STRIDE]
-            if other != tid and s[other_tb + c.T_IRQ_OFF] == 0:  # else it is interrupted later
-                full_fence(s, w, other_tb + w.constants[K_VIEWS])
+        interrupt(s, g, w, tid, choice)
         full_fence(s, w, tv)
     elif op == c.IPI_WAIT or op == c.SRCU_READ_LOCK or op == c.SRCU_READ_UNLOCK:
         full_fence(s, w, tv)
-    elif op == c.TREE_STORE:  # rcu_assign_pointer()
-        row = w.constants[K_SHARED] + S_TREE * n
-        raise_to(s, row, tv + V_READ * n, n)
-        raise_to(s, row, tv + V_WRITTEN * n, n)
+    elif op == c.TREE_STORE:
+        stored_in_tree(s, w, pc, tv)
     elif op == c.FREE:
         row = w.constants[K_SHARED] + slab_of(p[pc, C_IMM]) * n
         raise_to(s, row, tv + V_READ * n, n)
         raise_to(s, row, tv + V_WRITTEN * n, n)
-    elif op == c.FIND_VMA:  # rcu_dereference()
-        if w.nodes[pc, N_DST] >= 0:
-            copy_view(s, row_of(w, tv, w.nodes[pc, N_DST]), w.constants[K_SHARED] + S_TREE * n, n)
+    elif op == c.FIND_VMA:
+        found_in_tree(s, w, pc, tv)
+    elif w.constants[K_DIRECTORY] != 0 and op in DIRECTORY:
+        linked_or_found(s, p, g, w, pc, tb, tv)
     elif op == c.TEST_REG or op == c.REG_EQUAL:
         branch(s, w, tv, w.nodes[pc, N_SRC])
         branch(s, w, tv, w.nodes[pc, N_SRC2])
@@ -522,6 +555,8 @@ def weak_step(s, p, g, w, tid, choice, out):
         nested = s[tb + c.T_RCU_NEST]
         index = pointer(s, g, tb + p[pc, C_A_REG]) if p[pc, C_A_REG] >= 0 else 0
         interrupted = op == c.IRQ_ENABLE and lifetime.is_interrupted(s, g, tid)
+        if op == c.IPI_SEND and choice >= orders_of(g):
+            return BLOCKED
         if op in COMPOUND and is_full(s, g, w, pc):
             return BLOCKED
         outcome = execute(s, p, g, pc, tid, tb, choice, out)
@@ -530,7 +565,9 @@ def weak_step(s, p, g, w, tid, choice, out):
                 allocated(s, p, g, w, pc, tb, tv)
             if op in COMPOUND:
                 changed(s, p, g, w, pc, tv)
-            learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted)
+            if op == c.FOLIO_CREATE and outcome == 1:
+                created(s, g, w, s[tb + p[pc, C_DST]])
+            learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted, choice)
         return outcome
     if op == c.FENCE:
         fence(s, w, tv, w.nodes[pc, N_ORDER])

@@ -31,6 +31,7 @@ RACES = [
     ("r4@mmap-lock", "mprotect"),
     ("mmap-lock", "pin-munmap"),
     ("x22-exclusive@mmap-lock", "pin-ksm"),
+    ("b11@mmap-lock", "first-writes"),
 ]
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
-from spfvar.ops.op import Steps
+from spfvar.ops.op import Op, Steps
 from spfvar.ops.orders import smp_mb, smp_rmb, smp_wmb
 from spfvar.ops.places import Field, Register
 from spfvar.ops.primitives import (
     add,
+    allocate,
     at,
     bug_on,
     copy_register,
@@ -24,6 +25,8 @@ from spfvar.ops.primitives import (
     spin_unlock,
     store,
     store_ref,
+    store_register,
+    tree_store,
 )
 from spfvar.plugins.variant import Variant
 
@@ -32,6 +35,7 @@ FLAG = at(o.mm, Field(o.MM, "flag", weak=True))
 STRONG = Field(o.VMA, "strong")
 COPIED = Register("copied", o.VMA)
 NEW = Field(o.VMA, "new", weak=True)
+GROWN = Field(o.VMA, "grown", initial=1, weak=True)
 SHOWN = at(o.mm, Field(o.MM, "shown", weak=True))
 #: Strong words: an unordered read of them is what the audit is for.
 COUNT = at(o.mm, Field(o.MM, "count"))
@@ -256,6 +260,54 @@ class Drops:
             yield from read_data()
 
 
+class Plants:
+    """A VMA that is published in the tree once it is complete."""
+
+    order = "release"
+
+    @hookimpl
+    def do_user_addr_fault(self, vmf: VmFault) -> Steps:
+        if (yield self.walk()) and not (yield load_nonzero(at(o.vma, GROWN), o.scratch)):
+            yield bug_on("incomplete")
+        return VMFault.ERROR
+
+    def walk(self) -> Op:
+        """The look at the tree."""
+        return find_vma()
+
+    @hookimpl
+    def munmap(self, mapping: object) -> Steps:
+        yield allocate(o.new_vma, "vm_area_alloc", "vm_area_alloc")
+        yield store_register(at(o.new_vma, o.VM_START), o.range_start)
+        yield store_register(at(o.new_vma, o.VM_END), o.range_end)
+        yield store(at(o.new_vma, GROWN), 1)
+        yield tree_store(o.new_vma, order=self.order)
+
+
+class PlantsPlainly(Plants):
+    """WRITE_ONCE() instead of rcu_assign_pointer()."""
+
+    order = "once"
+
+
+class PlantsBehindFence(PlantsPlainly):
+    """The same behind an smp_wmb()."""
+
+    @hookimpl
+    def munmap(self, mapping: object) -> Steps:
+        for op in super().munmap(mapping):
+            if op.name == "vma_iter_store":
+                yield smp_wmb()
+            yield op
+
+
+class Guesses(Plants):
+    """What is read does not depend on what was found."""
+
+    def walk(self) -> Op:
+        return find_vma().but(order="cut")
+
+
 def design(name: str, patch: type) -> Variant:
     """A variant of one patch."""
     return Variant(f"weak-{name}", "two threads, a few words", "v0", "a test", (patch,))
@@ -277,4 +329,8 @@ VARIANTS = [
     design("ordered", Ordered),
     design("unordered", Unordered),
     design("drops", Drops),
+    design("plants", Plants),
+    design("plants-plainly", PlantsPlainly),
+    design("plants-behind-fence", PlantsBehindFence),
+    design("guesses", Guesses),
 ]

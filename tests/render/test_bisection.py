@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from spfvar.comparison.depends import REMARK
 from spfvar.explore.options import Options
 from spfvar.matrix import catalogue
 from spfvar.matrix.bisect import LoadBisection, RaceStep, bisect_loads, bisect_races, prefixes_of
@@ -56,6 +57,14 @@ def test_races_fit_and_mark_what_changes(steps: list[RaceStep], form: str, width
     assert "spfvar check detour@2 --race munmap-anon --plugin mine.py" in flat
     assert "4 (take mmap_lock again) heals munmap-anon." in flat
     assert "Every prefix is safe" not in text
+
+
+def test_without_every_patch_only_changes_have_a_row(steps: list[RaceStep]) -> None:
+    """The start, what breaks (2) and what heals (4); the other three of six are counted."""
+    text = render_races("detour", steps, "table", "spfvar bisect detour", every=False)
+    rows = [line.split()[0] for line in text.split("\n\n")[1].splitlines() if line[:1].strip()]
+    assert rows == ["patch", "0", "2", "4"]
+    assert "left out: 3; -v has all." in text
 
 
 def test_a_series_that_is_safe_throughout_is_said_to_be(steps: list[RaceStep]) -> None:
@@ -119,6 +128,19 @@ def test_a_step_that_is_unsure_is_not_said_to_move_nothing(loads: LoadBisection)
     assert load_sentences(same) == ["no patch moves faults_per_s."]
 
 
+def test_a_step_that_the_machine_leaves_open_names_the_figure(loads: LoadBisection) -> None:
+    """What is likely is told as such, and of what is unsure on which figure it depends."""
+    ratios = loads.steps[:2].assign(
+        verdict=["likely better", "unsure"],
+        warning=["", f"{REMARK}more with queue.growth (rank ...)"],
+        number=[2, 4],
+    )
+    found = LoadBisection(loads.plan, loads.metric, loads.prefixes, loads.cells, ratios, ())
+    first, second = load_sentences(found)
+    assert first.startswith("2 (take RCU instead of mmap_lock): faults_per_s likely better in pft (x1.")
+    assert second.endswith("faults_per_s unsure in pft, which depends on queue.growth (1).")
+
+
 def test_a_load_s_own_threshold_decides_which_patch_moves_it() -> None:
     """A load that calls up to x101 noise: its line says so, and no patch moves it."""
     scenarios = catalogue.scenarios()
@@ -141,4 +163,5 @@ def test_load_json_has_a_row_for_every_prefix_and_point(loads: LoadBisection) ->
     assert [(r["patch"], r["axes"]["threads"]) for r in rows] == [(n, t) for t in (1, 16) for n in range(6)]
     assert {r["patch"] for r in rows if r["verdict"] is not None} == {2, 4}
     assert all((r["ratio"] is None) == (r["patch"] not in (2, 4)) for r in rows)
+    assert all(r["ratio_ci_low"] <= r["ratio"] <= r["ratio_ci_high"] for r in rows if r["patch"] in (2, 4))
     assert all(r["same"] == (r["patch"] in (1, 3, 5)) for r in rows)

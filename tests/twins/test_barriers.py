@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from spfvar.twins import barriers, pin_barriers, rcuwait
+from spfvar.twins import barriers, pin_barriers, published, rcuwait, tree_nodes
 
 from spfvar.automata.weaken import Memory
 from spfvar.explore.options import Options
@@ -14,10 +14,12 @@ from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack, Twin, Variant
 
 REGISTRY = load_registry()
-TWINS = [REGISTRY.twins[twin.name] for twin in (*barriers.TWINS, *pin_barriers.TWINS, *rcuwait.TWINS)]
+MODULES = (barriers, pin_barriers, rcuwait, published, tree_nodes)
+TWINS = [REGISTRY.twins[twin.name] for module in MODULES for twin in module.TWINS if twin.memory == "lkmm"]
 #: Texts that are not shipped, from which other twins take a barrier: controls.
 CONTROLS = {"X22-mb": "x22-batch@mmap-lock", "X22-pin": "x22-batch@mmap-lock",
-            "B7-wait": "b7@per-vma-refcnt", "B7-wake": "b7@per-vma-refcnt"}  # fmt: skip
+            "B7-wait": "b7@per-vma-refcnt", "B7-wake": "b7@per-vma-refcnt",
+            "B21-wmb": "b21@mmap-lock", "B21-rmb": "b21@mmap-lock"}  # fmt: skip
 #: Those that leave a barrier or an order away; the others do something elsewhere, or nothing wrong.
 TAKEN_OUT = [twin for twin in TWINS if twin.bug != "B16" and twin.prop]
 

@@ -1,4 +1,4 @@
-"""From compare's arguments to a plan, without the simulator: a mistyped name is told at once."""
+"""From what a comparison is asked for to its plan, without the simulator: a mistyped name is told at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from spfvar.matrix import catalogue
 from spfvar.matrix.plan import Plan, make_plan, runs_of_a_cell
 from spfvar.plugins.chosen import compared, usable
 from spfvar.plugins.registry import Registry
+from spfvar.scenario.hardware import Profile
 from spfvar.scenario.schema import Scenario
+
+#: The plan of those variants on one machine.
+Make = Callable[[Sequence[str]], Plan]
 
 
 @dataclass(frozen=True)
@@ -28,25 +32,28 @@ def planned(
     wanted: Wanted,
     registry: Registry,
     scenarios: catalogue.Catalogue[Scenario],
-    hardware: str,
+    profiles: catalogue.Catalogue[Profile],
+    machines: Sequence[str],
     seeds: int | None,
     seed: int,
     draws: int | None,
-) -> tuple[list[str], Callable[[Sequence[str]], Plan]]:
-    """The variants that are wanted, and what makes the cells to run of them, or of some of them.
+) -> tuple[list[str], dict[str, Make]]:
+    """The variants that are wanted, and by machine what makes the cells to run of them, or of some of them.
 
-    Variants whose plugins cannot be used become problems.  Raises InputError for names that do not exist.
+    ``machines``: names that ``profiles`` has.  Variants whose plugins cannot be used become problems.
+    Raises InputError for names that do not exist.
     """
-    profiles = catalogue.hardware()
-    count, drawn = runs_of_a_cell(profiles, hardware, seeds, draws)
 
-    def make(names: Sequence[str]) -> Plan:
-        return make_plan(
+    def maker(machine: str) -> Make:
+        count, drawn = runs_of_a_cell(profiles, machine, seeds, draws)
+        return lambda names: make_plan(
             registry, scenarios, profiles, variants=names, patterns=wanted.patterns,
-            threads=wanted.threads, hardware=hardware, baseline=wanted.baseline, settings=wanted.settings,
+            threads=wanted.threads, hardware=machine, baseline=wanted.baseline, settings=wanted.settings,
             seeds=count, seed=seed, every=wanted.every, draws=drawn,
         )  # fmt: skip
 
+    makers = {machine: maker(machine) for machine in machines}
     names = usable(registry, wanted.variants or compared(registry, wanted.every))
-    make(names)
-    return names, make
+    for make in makers.values():
+        make(names)
+    return names, makers
