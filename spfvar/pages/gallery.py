@@ -174,11 +174,12 @@ def _last(entries: Mapping[tuple[str, str], Ratio], name: str, columns: Sequence
 
 
 def _heated(found: Ratio | None, href: str) -> Entry:
+    """A cell that leads somewhere, or nowhere: then nobody sorts by it."""
     if found is None:
-        return Entry("", key=math.nan)
+        return Entry("", key=math.nan if href else None)
     return Entry(
-        _marked(found.ratio, found.verdict), key=round(found.ratio, 6), tone=heat(found.ratio, found.verdict),
-        href=href,
+        _marked(found.ratio, found.verdict), key=round(found.ratio, 6) if href else None,
+        tone=heat(found.ratio, found.verdict), href=href,
     )  # fmt: skip
 
 
