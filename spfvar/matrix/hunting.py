@@ -32,9 +32,9 @@ from spfvar.store.database import Store
 #: Told races, numbers of groups that are done, all of them, and seconds.
 Progress = Callable[[int, int, int, float], None]
 #: Numbers of groups that a worker tries before it tells of them; in a random order, before the next family.
-_SLICE, _TURN = 64, 8
-#: Slices that take longer than two processes need to start.
-_WORTH_PROCESSES = 16
+_SLICE, _TURN = 16, 8
+#: Numbers that take longer than two processes need to start.
+_WORTH_PROCESSES = 1024
 #: Seconds between two savings of what has been done.
 _SAVE_EVERY = 20.0
 
@@ -211,7 +211,7 @@ def run_hunt(
     try:
         kept = KeptHunt(store, variant, against, plan.order)
         if executor is None:
-            few = plan.numbers - tally.numbers < _SLICE * _WORTH_PROCESSES
+            few = plan.numbers - tally.numbers < _WORTH_PROCESSES
             processes = 1 if few else jobs or available_cpus()
             executor = Here() if processes == 1 else Processes(processes, plugins)
         _go_on(variant, plan, against, tally, progress, executor, kept, save)
