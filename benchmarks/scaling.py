@@ -1,9 +1,9 @@
 """A plan of more than 10,000 cells on a cluster: overhead per cell, scaling from one worker to two.
 
 The plan is all designs in all loads at all their points, on all machines, with the draws of each machine's
-figures; here a cell is one run.  Through the cluster go 10,000 cells that do nothing, which is the overhead; then
-a sample of the plan's, drawn with a fixed seed, on one worker and on two.  What either gives has to be what this
-process does.
+figures; here a cell is one run.  Through the cluster go 10,000 cells that do nothing, which is the overhead;
+then a sample of the plan's, drawn with a fixed seed, on one worker and on two.  What either gives has to be
+what this process does.
 
     python -m benchmarks.scaling [SAMPLE]
 """
