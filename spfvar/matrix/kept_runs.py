@@ -47,17 +47,15 @@ class KeptRuns:
         return results
 
     def link(self, cell: CellSpec, program: str) -> None:
-        """Remember the digest of a shipped design's program."""
+        """Remember the digest of a shipped design's program; "": it has none."""
         key = self._programs.get(id(cell), "")
-        if self._store is not None and key:
+        if self._store is not None and key and program:
             self._store.put(key, PROGRAM, _label(cell), program)
 
     def take(self, cell: CellSpec, program: str, results: Sequence[Result]) -> None:
         """Keep what was run elsewhere."""
-        if program:
-            self.link(cell, program)
-            for index, result in enumerate(results):
-                self.keep(cell, program, index, result)
+        for index, result in enumerate(results):
+            self.keep(cell, program, index, result)
 
     def one(self, cell: CellSpec, program: str, index: int, counts: bool = True) -> Result | None:
         """A program's run with one of the plan's seeds."""

@@ -88,6 +88,7 @@ def run_plan(
     bare = replace(plan, cells=(), variants=(), scenarios={}, scenario_hashes={})
     recipe = Recipe(CellWork, tuple(variants), (bare,))
     for place, result in where.results(work, recipe, [_task(plan.cells[i]) for i in order]):
+        kept.link(plan.cells[order[place]], result.program)
         if where.remote:
             kept.take(plan.cells[order[place]], result.program, result.results or ())
         done(order[place], result)
@@ -150,7 +151,6 @@ class CellWork:
         try:
             world = build_world(cell.load, self._stack(cell.variant), cell.memory, cell.costs)
             program = what_decides(world, cell.variant)
-            self._kept.link(cell, program)
             with self._lock:
                 if program in self._begun:
                     return Ran(program, None)
