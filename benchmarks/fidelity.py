@@ -15,8 +15,8 @@ from pathlib import Path
 from benchmarks.picture import MARK, STYLE
 from spfvar.matrix import catalogue
 from spfvar.plugins.registry import load_registry
-from spfvar.report import validation
-from spfvar.report.measured import chart
+from spfvar.render import validation
+from spfvar.render.measured import chart
 from spfvar.validation.points import Rows, load_rows
 from spfvar.validation.run import discrepancies, run_rows
 from spfvar.validation.scores import Scored, score, scores

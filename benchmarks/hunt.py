@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 
-from spfvar.hunt.run import Hunter
+from spfvar.generator.run import Hunter
 from spfvar.matrix.hunting import Plan
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack

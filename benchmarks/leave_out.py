@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def left_out_curves(model: Model) -> None:
 
 
 def left_out_machines(model: Model) -> None:
-    """Print rms of each machine's points, relative to one thread's, by every fitted profile."""
+    """Print rms by every fitted profile: of each machine's multiples of one thread, and of ratios of designs."""
     profiles = catalogue.hardware()
     print("\n| machine | " + " | ".join(f"by {name}" for name in MACHINES) + " |")
     print("|---|" + "---:|" * len(MACHINES))
@@ -79,7 +80,13 @@ def left_out_machines(model: Model) -> None:
                 for n in curve
                 if n > 1
             ]
-            cells.append(f"{rms(np.array(off)):.3f}")
+            beside = [
+                np.log(rates[b, n] / rates[a, n] / (one.curves[b][n] / one.curves[a][n]))
+                for one in machine.series
+                for a, b in pairwise(one.curves)
+                for n in one.curves[a]
+            ]
+            cells.append(f"{rms(np.array(off)):.3f}, {rms(np.array(beside)):.3f}")
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 

@@ -20,7 +20,7 @@ from spfvar.explore.explore import explore
 from spfvar.explore.guards import CHECK, Guard, Guards
 from spfvar.explore.options import Options
 from spfvar.explore.world import RaceWorld, build_world, extract_race
-from spfvar.hunt.run import cause_of
+from spfvar.generator.run import cause_of
 from spfvar.matrix.ablate import core_texts, has_all, text_of
 from spfvar.matrix.runs import MODEL, code_of
 from spfvar.ops import codes as c

@@ -9,7 +9,7 @@ import pandas as pd
 
 import spfvar
 from spfvar.comparison.metrics import METRICS
-from spfvar.report.charts import Curve, Point, scaling_chart
+from spfvar.render.charts import Curve, Point, scaling_chart
 
 SCENARIO = "file-cow"
 VARIANTS = ("mmap-lock", "spf-map-pages", "spf-do-fault", "per-vma-6.12")

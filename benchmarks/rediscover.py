@@ -8,8 +8,8 @@ race is like that was written for it.  A bug may break another property first, i
 survives: that is said, and the hunt goes on.
 
 The races are those of ``spfvar hunt TWIN --against FIXED --size 4 --actors 2,3 --seed 1``, in the order of
-spfvar.hunt.grow; with ``--alone``, those without ``--against``, in that of the seed.  A twin that takes the
-kernel's memory model is hunted under it.  Every twin is hunted by one process, which learns once what the
+spfvar.generator.grow; with ``--alone``, those without ``--against``, in that of the seed.  A twin that takes
+the kernel's memory model is hunted under it.  Every twin is hunted by one process, which learns once what the
 statements of a fixed design come by: the first twin of a design takes up to half a minute longer than the
 others.  FILE has the rows of twins that are done: they are not hunted again.  It belongs to the options;
 another hunt's is refused.
@@ -33,10 +33,10 @@ from spfvar.atomic import write_atomically
 from spfvar.automata.weaken import Memory
 from spfvar.explore.explore import explore
 from spfvar.explore.world import build_race
-from spfvar.hunt.focus import Focus, Reach
-from spfvar.hunt.grow import QUICK
-from spfvar.hunt.grow import hunted as hunted_against
-from spfvar.hunt.run import BOUNDS, Cause, Hunter, cause_of
+from spfvar.generator.focus import Focus, Reach
+from spfvar.generator.grow import QUICK
+from spfvar.generator.grow import hunted as hunted_against
+from spfvar.generator.run import BOUNDS, Cause, Hunter, cause_of
 from spfvar.matrix import catalogue
 from spfvar.matrix.hunting import Plan
 from spfvar.plugins.registry import Registry, load_registry

@@ -38,7 +38,7 @@ def example() -> Review:
     """The review that the command asks for; run in the project's folder."""
     arguments = shlex.split(COMMAND)[2:]
     options = command.make_context("report", arguments).params
-    for name in ("form", "short", "output", "plugins"):
+    for name in ("form", "short", "output", "plugins", "save", "load_file"):
         del options[name]
     bounds = search_options(options.pop("max_states"), options.pop("memory"), options.pop("timeout"))
     options["memory"] = memory_of(options.pop("model"))

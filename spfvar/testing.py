@@ -26,7 +26,7 @@ from spfvar.conformance.subject import Plugin, Subject, load_plugin
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 from spfvar.plugins.variant import Variant
-from spfvar.report.conformance import result_lines
+from spfvar.render.conformance import result_lines
 
 #: What a test module names its plugin by.
 NAME = "SPFVAR_PLUGIN"

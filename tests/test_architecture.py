@@ -15,7 +15,7 @@ MAX_LINES = 600
 
 #: From the bottom up; a part may import parts of lower layers, and itself, never its neighbours.
 LAYERS: list[set[str]] = [
-    {"errors", "cpus", "limits", "caches"},
+    {"errors", "cpus", "limits", "caches", "shown"},
     {"units", "atomic", "reading", "toml_places", "store"},
     {"model_errors"},
     {"toml_input", "ops", "comparison"},
@@ -24,12 +24,13 @@ LAYERS: list[set[str]] = [
     {"mm"},
     {"plugins", "scenario"},
     {"simulate", "explore"},
-    {"export", "coverage", "hunt", "litmus", "timing"},
+    {"export", "faultpaths", "generator", "litmus", "timing"},
     {"matrix", "kernel"},
     {"csource"},
     {"conformance", "scaffold", "validation"},
-    {"report"},
+    {"render"},
     {"review"},
+    {"pages"},
     {"api", "diagnosis", "draft"},
     {"cli", "testing"},
 ]
@@ -83,7 +84,7 @@ def test_every_part_has_a_layer() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_point_downwards(path: Path) -> None:
-    """cli -> api -> report -> matrix -> simulate -> transition, automata -> ops, comparison."""
+    """cli -> api -> review -> render -> matrix -> simulate -> transition, automata -> ops, comparison."""
     here = part_of(path)
     level = LEVEL.get(here, len(LAYERS))  # spfvar/__init__.py may import all
     wrong = {part for part in imported(tree_of(path)) if part != here and LEVEL[part] >= level}
@@ -93,7 +94,7 @@ def test_imports_point_downwards(path: Path) -> None:
 def test_the_check_sees_an_import_that_points_upwards() -> None:
     """In a function, of a package, of a module, and not under TYPE_CHECKING."""
     source = (
-        "import spfvar.cli.main\nfrom spfvar import api\nif TYPE_CHECKING:\n    import spfvar.report\n"
+        "import spfvar.cli.main\nfrom spfvar import api\nif TYPE_CHECKING:\n    import spfvar.render\n"
         "else:\n    import spfvar.mm\ndef f():\n    from spfvar.simulate.engine import run\n"
     )
     assert sorted(imported(ast.parse(source))) == ["api", "cli", "mm", "simulate"]

@@ -19,7 +19,7 @@ from spfvar.mm.vmf import VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.codes import EVERYTHING, WHOLE_TABLES
 from spfvar.ops.op import Op, Steps
-from spfvar.ops.places import RANGE_WORDS, SPIN_WORDS, Field, Register
+from spfvar.ops.places import RANGE_WORDS, SPIN_WORDS, Field, Register, member
 from spfvar.ops.primitives import (
     at,
     copy_register,
@@ -35,13 +35,15 @@ from spfvar.ops.primitives import (
 )
 from spfvar.plugins.variant import Variant
 
-TREE_LOCK = at(o.mm, Field(o.MM, "mmap_lock.lock", SPIN_WORDS))
+#: Tree and spinlock are one struct of 32 bytes, in mmap_sem's place (02/64).
+IN_PLACE = member("mmap_lock")
+TREE_LOCK = at(o.mm, Field(o.MM, "mmap_lock.lock", SPIN_WORDS, IN_PLACE))
 
 
 class MmapRangeLock:
     """mmap_lock's hook points.  A design says what to ask for, and how."""
 
-    ranges = at(o.mm, Field(o.MM, "mmap_lock.tree", RANGE_WORDS))
+    ranges = at(o.mm, Field(o.MM, "mmap_lock.tree", RANGE_WORDS, IN_PLACE))
     #: Do readers of a range share it?
     shared = True
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import click
 from click.testing import CliRunner
 
+import spfvar
 from docs._ext.markdown import plain, python
-from spfvar import api
 from spfvar.cli.main import cli
 
 INTRODUCTION = """# Commands
@@ -43,20 +43,35 @@ def _help(path: tuple[str, ...]) -> str:
 
 
 def python_page() -> str:
-    """The two functions of the Python API."""
-    text = "# Python\n\nThe commands as functions, with pandas frames as results.\n"
-    for function in (api.compare, api.check):
+    """Every function that the package exports, then what they return that has methods of its own."""
+    exported = [getattr(spfvar, name) for name in spfvar.__all__]
+    text = "# Python\n\nWhat `import spfvar` has. [Python](../python.md) has examples.\n"
+    for function in filter(inspect.isfunction, exported):
         doc = [line for line in (inspect.getdoc(function) or "").splitlines() if not line.startswith(">>>")]
         text += f"\n## `spfvar.{function.__name__}`\n\n{python(_signature(function))}\n"
         text += f"{plain(chr(10).join(doc).strip())}\n"
+    for answer in filter(inspect.isclass, exported):
+        text += f"\n## `spfvar.{answer.__name__}`\n\n{plain(inspect.getdoc(answer) or '')}\n"
+        own = {name: value for one in answer.__mro__ if _is_ours(one) for name, value in vars(one).items()}
+        for name, value in own.items():
+            if not name.startswith("_") and (inspect.isfunction(value) or isinstance(value, property)):
+                call = "()" if inspect.isfunction(value) else ""
+                first, *_ = (inspect.getdoc(value) or "").split("\n\n")
+                text += f"\n* `{name}{call}`: {plain(first)}\n"
     return text
+
+
+def _is_ours(one: type) -> bool:
+    return one.__module__.startswith("spfvar.")
 
 
 def _signature(function: Callable[..., object]) -> str:
     """A parameter a line, with types as they stand in the source."""
-    lines = []
+    lines: list[str] = []
     for name, parameter in inspect.signature(function).parameters.items():
         star = "*" if parameter.kind is parameter.VAR_POSITIONAL else ""
+        if parameter.kind is parameter.KEYWORD_ONLY and "*" not in "".join(lines):
+            lines.append("    *,\n")
         default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
         lines.append(f"    {star}{name}: {parameter.annotation}{default},\n")
     result = inspect.signature(function).return_annotation

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from docs._ext.markdown import codes, plain, sentence, table
-from spfvar.hunt.memories import MEMORIES
-from spfvar.hunt.programs import statements
+from spfvar.generator.memories import MEMORIES
+from spfvar.generator.programs import statements
 from spfvar.scenario.verbs import VERBS, Role, Verb
 
 _ROLES: dict[Role, str] = {"target": "the VMA", "to": "`to`", "tail": "the pages from `page` on"}

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from spfvar.automata.automaton import Automaton, Node, minimise
 from spfvar.automata.publish import links_unordered, with_initialised
+from spfvar.errors import InputError
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
@@ -19,6 +20,17 @@ from spfvar.ops.places import Field, Place
 
 Memory = Literal["sc", "lkmm"]
 MEMORIES: Final[tuple[Memory, ...]] = ("sc", "lkmm")
+
+
+def memory_named(text: str) -> Memory:
+    """The memory model of a name.  Raises InputError for what is none."""
+    for known in MEMORIES:
+        if text == known:
+            return known
+    raise InputError(
+        f'"{text}" is no memory model', key="--memory", expected="sc or lkmm (a bound is --max-memory)"
+    )
+
 
 #: Ops that only a text for weak memory yields: litmus tests.
 OWN: Final = (c.DEPEND, c.SYNC_START, c.SYNC_WAIT, *range(c.RMW_ADD, c.RMW_ADD_UNLESS + 1))

@@ -16,7 +16,7 @@ from spfvar.cli import completing, terminal
 from spfvar.cli.bounds import bound_options, memory_of, memory_option, search_options
 from spfvar.cli.check import INCOMPLETE
 from spfvar.cli.command import Command
-from spfvar.cli.hunt import plan_of, save_races
+from spfvar.cli.hunt import actors_of, save_races, verbs_of
 from spfvar.cli.options import (
     format_option,
     jobs_option,
@@ -109,7 +109,10 @@ def command(
         )
     plan = None
     if hunt:
-        plan = plan_of(2 if size is None else size, actors or "2", verbs, memories, seconds, seed)
+        from spfvar.matrix.hunting import plan_of
+
+        actor_counts = actors_of(actors or "2")
+        plan = plan_of(2 if size is None else size, actor_counts, verbs_of(verbs), memories, seconds, seed)
     else:
         _refuse(size=size, actors=actors, verbs=verbs, start=memories, seconds=seconds, seed=seed, save=save)
     registry = load(plugins)
@@ -142,7 +145,7 @@ def _refuse(**options: object) -> None:
 
 def _save(found: Ablated, variant: str, folder: Path) -> None:
     """Each generated race that a guard is needed in, as a file that --race takes; equal ones once."""
-    from spfvar.hunt.findings import name_of
+    from spfvar.generator.findings import name_of
 
     races: list[Race] = []
     for ablation in (*found.guards, *found.uses):
@@ -155,8 +158,8 @@ def _save(found: Ablated, variant: str, folder: Path) -> None:
 
 def render(variant: str, found: Ablated, form: str, where: terminal.Place, every: bool) -> str:
     """The guards in one of the forms; ``every``: those of the core's texts too, which JSON has anyway."""
-    from spfvar.report import ablation
-    from spfvar.report.paint import judged
+    from spfvar.render import ablation
+    from spfvar.render.paint import judged
 
     command_line = reproduce(sys.argv[1:])
     if form == "json":

@@ -78,7 +78,7 @@ def command(
     if tree is None:
         raise InputError("no source tree given", key="--tree", expected="the directory of a kernel's source")
     from spfvar.csource.audit import audit
-    from spfvar.report import audited
+    from spfvar.render import audited
 
     registry = load(plugins)
     chosen = registry.any_variant(variant)
@@ -99,7 +99,7 @@ def _between(
     if kernel is None:
         raise InputError("whose words?", key="--kernel", expected="a release that has some, such as 6.12")
     from spfvar.csource.between import between
-    from spfvar.report import audited
+    from spfvar.render import audited
 
     try:
         found = between(*trees, kernel, _progress)

@@ -14,16 +14,17 @@ from spfvar.cli.check import INCOMPLETE, replay_options
 from spfvar.cli.command import Command
 from spfvar.cli.compare import SOMETHING_FAILED
 from spfvar.cli.options import (
+    draw_options,
     format_option,
     given,
     hardware_option,
+    is_verbose,
     jobs_option,
     output_option,
-    plugin_option,
+    plugin_options,
     race_option,
     reproduce,
     scenario_option,
-    seed_options,
     set_option,
     threads_option,
 )
@@ -55,21 +56,22 @@ METRIC = "faults_per_s"
 @threads_option
 @set_option
 @hardware_option
-@seed_options
+@draw_options
 @bound_options
 @jobs_option("Searches or cells")
 @format_option(FORMS)
 @output_option
-@plugin_option
+@plugin_options("Also the patches that change nothing; and what each plugin brought.")
 def command(
     series: str, races: tuple[str, ...], scenarios: tuple[str, ...], metric: str | None, threads: list[int],
-    settings: dict[str, list[str]], hardware: str, seeds: int, seed: int, max_states: int, memory: str | None,
-    timeout: str | None, jobs: int | None, form: str, output: str | None, plugins: tuple[str, ...],
+    settings: dict[str, list[str]], hardware: str, draws: int | None, seeds: int | None, seed: int,
+    max_states: int, memory: str | None, timeout: str | None, jobs: int | None, form: str,
+    output: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Run every prefix of a SERIES; show which patch breaks or heals a race, or moves a metric.
 
     SERIES is a series (spfvar list series) or a stack of its patches, such as spf~24.  Each prefix is
-    compared with the one before it.
+    compared with the one before it; -v also has those that change nothing.
 
     \b
     Examples:
@@ -83,7 +85,7 @@ def command(
     breaks one but a search was incomplete; 2 bad input; 130 interrupted.
     """
     from spfvar.comparison.metrics import lookup
-    from spfvar.matrix.plan import make_plan
+    from spfvar.matrix.plan import make_plan, runs_of_a_cell
     from spfvar.plugins.chosen import usable
 
     if bool(races) == bool(scenarios):
@@ -112,11 +114,13 @@ def command(
     if races:
         text, code = _in_races(series, prefixes, races, options, jobs, form, plugins)
     else:
+        profiles = catalogue.hardware()
+        count, drawn = runs_of_a_cell(profiles, hardware, seeds, draws)
         plan = make_plan(
-            registry, catalogue.scenarios(), catalogue.hardware(),
+            registry, catalogue.scenarios(), profiles,
             variants=[prefix.variant.name for prefix in prefixes], patterns=scenarios,
             threads=threads, hardware=hardware, baseline=prefixes[0].variant.name, settings=settings,
-            seeds=seeds, seed=seed,
+            seeds=count, seed=seed, draws=drawn,
         )  # fmt: skip
         text, code = _in_loads(prefixes, plan, judged_by, jobs, form)
     terminal.place(output, form).put(text)
@@ -126,7 +130,7 @@ def command(
 def _refuse_options_of_scenarios() -> None:
     options = {
         "metric": "--metric", "threads": "--threads", "settings": "--set", "hardware": "--hardware",
-        "seeds": "--seeds", "seed": "--seed",
+        "draws": "--draws", "seeds": "--seeds", "seed": "--seed",
     }  # fmt: skip
     for parameter, option in options.items():
         if given(parameter):
@@ -141,7 +145,7 @@ def _in_races(
     from spfvar.explore.verdict import INCOMPLETE as UNFINISHED
     from spfvar.explore.verdict import VIOLATION
     from spfvar.matrix.bisect import bisect_races
-    from spfvar.report import bisection
+    from spfvar.render import bisection
 
     found = catalogue.races()
     races = {name: found[name] for name in found.select(patterns)}
@@ -149,7 +153,7 @@ def _in_races(
         told = None if progress is None else lambda done, total, _rate: progress(done, total)
         steps = bisect_races(prefixes, races, options, jobs, told)
     files = replay_options(races, found, plugins)
-    text = bisection.render_races(series, steps, form, reproduce(sys.argv[1:]), files)
+    text = bisection.render_races(series, steps, form, reproduce(sys.argv[1:]), files, is_verbose())
     verdicts = {step.verdict.verdict for step in steps}
     return text, 1 if VIOLATION in verdicts else INCOMPLETE if UNFINISHED in verdicts else 0
 
@@ -160,8 +164,8 @@ def _in_loads(
     """The report and the exit code."""
     import spfvar
     from spfvar.matrix.bisect import bisect_loads
-    from spfvar.report import bisection
-    from spfvar.report.meta import Meta
+    from spfvar.render import bisection
+    from spfvar.render.meta import Meta
 
     with counting(doing("simulating", "simulate")) as progress:
         found = bisect_loads(plan, prefixes, metric, jobs, progress)
@@ -171,5 +175,7 @@ def _in_loads(
         version=spfvar.__version__, model_version=spfvar.MODEL_VERSION, hardware=plan.hardware,
         baseline=plan.baseline, matrix_hash=plan.matrix_hash, seeds=plan.seeds, seed=plan.seed,
         reproduce=reproduce(sys.argv[1:]), scenario_hashes=plan.scenario_hashes, notes=plan.notes,
+        draws=plan.ensemble is not None, fidelity=plan.profile.fidelity,
     )  # fmt: skip
-    return bisection.render_loads(found, form, meta), SOMETHING_FAILED if found.failures else 0
+    text = bisection.render_loads(found, form, meta, is_verbose())
+    return text, SOMETHING_FAILED if found.failures else 0

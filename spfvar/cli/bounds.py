@@ -42,22 +42,15 @@ memory_option = click.option(
 
 def memory_of(text: str) -> Memory:
     """The memory model of a name.  InputError for what is none."""
-    from spfvar.automata.weaken import MEMORIES
+    from spfvar.automata.weaken import memory_named
 
-    for known in MEMORIES:
-        if text == known:
-            return known
-    raise InputError(
-        f'"{text}" is no memory model', key="--memory", expected="sc or lkmm (a bound is --max-memory)"
-    )
+    return memory_named(text)
 
 
 def search_options(max_states: int, memory: str | None, timeout: str | None) -> Options:
     """The bounds of each search.  InputError for what is none."""
-    from spfvar.explore.options import Options
+    from spfvar.explore.options import bounded
 
-    if max_states < 1:
-        raise InputError(f"{max_states} states", key="--max-states", expected="1 or more")
     with blame("--max-memory"):
         most = None if memory is None else units.parse_size(memory)
     if timeout is not None and timeout.isdigit():  # elsewhere it would be nanoseconds
@@ -66,4 +59,4 @@ def search_options(max_states: int, memory: str | None, timeout: str | None) -> 
         )
     with blame("--timeout"):
         seconds = math.inf if timeout is None else units.parse_duration(timeout) / 1e9
-    return Options(max_states=max_states, max_bytes=most, seconds=seconds)
+    return bounded(max_states, most, seconds)

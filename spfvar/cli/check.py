@@ -13,6 +13,7 @@ import click
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
 from spfvar.cli.bounds import bound_options, memory_of, memory_option, search_options
+from spfvar.cli.clusters import cluster_options, executor_for
 from spfvar.cli.command import Command
 from spfvar.cli.options import (
     format_option,
@@ -33,8 +34,6 @@ from spfvar.matrix import catalogue
 from spfvar.matrix.scopes import base_name
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
-    from spfvar.explore.options import Options
-    from spfvar.explore.walk import WalkOptions
     from spfvar.matrix.cases import Case
     from spfvar.matrix.check import Checked
     from spfvar.plugins.registry import Registry
@@ -63,6 +62,7 @@ AUDIT_FORMS = FORMS[:-1]
 )
 @click.option("--no-reductions", is_flag=True, help="The plain search: every state, one primitive at a time.")
 @jobs_option("Searches")
+@cluster_options
 @format_option(FORMS)
 @output_option
 @click.option(
@@ -77,7 +77,8 @@ def command(
     variants: tuple[str, ...], races: tuple[str, ...], twins: bool, walk: int | None, seed: int | None,
     counts: tuple[str, ...], every: bool, all_traces: bool, max_states: int, memory: str | None,
     timeout: str | None, model: str, audit: bool, no_reductions: bool, jobs: int | None, form: str,
-    output: str | None, save: str | None, no_store: bool, plugins: tuple[str, ...],
+    output: str | None, save: str | None, no_store: bool, on: str | None, dask: bool,
+    plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Explore every interleaving of races under variants; print verdicts and counterexamples.
 
@@ -118,10 +119,9 @@ def command(
     if not twins:
         tell_own(known, races, "--race")
     # The explorer: not before the names are known to be good.
-    from spfvar.explore.options import Options
     from spfvar.explore.verdict import REDUCTIONS, with_reductions
-    from spfvar.matrix.check import exit_code, run_checks, runnable, verdict_of
-    from spfvar.matrix.safety import Sums
+    from spfvar.explore.walked import walk_options
+    from spfvar.matrix.check import check_all, exit_code, runnable
 
     cases, stacks = runnable(cases, registry)
     tell_problems(registry)
@@ -133,15 +133,17 @@ def command(
         search = with_reductions(search, REDUCTIONS, False)
     walks = walk_options(walk, seed, search) if walk is not None or seed is not None else None
     things = "states" if walk is None else "primitives"
-    sums = Sums({case.variant.name: case.variant for case in cases}.values())
-    with store_for("verdicts", no_store) as store, searching(things) as progress:
-        results = run_checks(cases, walks or search, jobs, progress, stacks, memory_of(model), store)
-        if search == Options() and not (walks or twins or threads) and memory_of(model) == "sc":
-            shipped = [result for result in results if known.is_shipped(result.case.race_name)]
-            sums.keep(store, sums.of(map(verdict_of, shipped)))
+    with (
+        executor_for(on, dask, jobs, plugins) as executor,
+        store_for("verdicts", no_store) as store,
+        searching(things) as progress,
+    ):
+        results = check_all(
+            cases, walks or search, known, jobs, progress, stacks, memory_of(model), store, executor
+        )
     where = terminal.place(output, form)
     if form == "github":
-        from spfvar.report import github
+        from spfvar.render import github
 
         names_of_races = {result.case.race_name for result in results}
         files = {name: known.own_file(base_name(name)) for name in names_of_races}
@@ -184,8 +186,8 @@ def _audit(
 ) -> int:  # fmt: skip
     """Walk through the races, and tell the racy words.  1: there are some; 0: none was met."""
     from spfvar.matrix.audit import run_audit
-    from spfvar.report import audits as report
-    from spfvar.report.paint import judged
+    from spfvar.render import audits as report
+    from spfvar.render.paint import judged
 
     walks = AUDIT_WALKS if walk is None else walk
     if walks < 1:
@@ -212,20 +214,6 @@ def _audit(
     return plugins_code(1 if any(one.words for one in found) else 0, registry.problems)
 
 
-def walk_options(walk: int | None, seed: int | None, options: Options) -> WalkOptions:
-    """The options of random walks, for as long as a search may take."""
-    from spfvar.explore.walk import WalkOptions
-    from spfvar.explore.walked import LONGEST
-
-    if walk is None:
-        raise InputError("a search has no seed", key="--seed", expected="--walk N with it")
-    if walk < 1:
-        raise InputError(f"{walk} walks", key="--walk", expected="1 or more")
-    if seed is not None and seed < 0:
-        raise InputError(f"the seed is {seed}", key="--seed", expected="0 or more")
-    return WalkOptions(walk, LONGEST, options.seconds, 1 if seed is None else seed, options.first)
-
-
 def replay_options(races: Iterable[str], known: catalogue.Catalogue[Race], plugins: Sequence[str]) -> str:
     """What spfvar replay needs besides a token: plugins, and the user's files among the ``races``."""
     options = [("--plugin", plugin) for plugin in plugins]
@@ -239,8 +227,8 @@ def render(
     results: Sequence[Checked], form: str, where: terminal.Place, replay: str = "", every_trace: bool = False
 ) -> str:
     """Results in one of the forms; ``replay``: options that replaying a token needs."""
-    from spfvar.report import verdicts
-    from spfvar.report.paint import judged
+    from spfvar.render import verdicts
+    from spfvar.render.paint import judged
 
     command_line = reproduce(sys.argv[1:])
     if form == "json":

@@ -59,7 +59,7 @@ def command(
     from spfvar.conformance.result import PASS
     from spfvar.conformance.running import Scope
     from spfvar.conformance.subject import load_plugin
-    from spfvar.report.conformance import render_json, render_text
+    from spfvar.render.conformance import render_json, render_text
 
     for name in names:
         if name not in NAMES:

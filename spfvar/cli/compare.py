@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -14,15 +13,16 @@ import click
 from spfvar import units
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
+from spfvar.cli.clusters import cluster_options, executor_for
 from spfvar.cli.command import Command
 from spfvar.cli.options import (
     blame,
     draw_options,
     format_option,
     given,
-    hardware_option,
     is_verbose,
     jobs_option,
+    machines_option,
     output_option,
     plugin_options,
     scenario_option,
@@ -40,9 +40,9 @@ from spfvar.matrix import catalogue
 SOMETHING_FAILED = 1
 #: What tables show unless --metric says otherwise; csv and json hold every metric.
 SHOWN = ("faults_per_s",)
-FORMS = ("table", "markdown", "mail", "csv", "json", "github")
+FORMS = ("table", "markdown", "mail", "html", "csv", "json", "github")
 #: Those that begin with a summary.
-DIGESTED = ("table", "markdown", "mail")
+DIGESTED = ("table", "markdown", "mail", "html")
 #: Parameters that say how cells are run, which --load does not do.
 _OF_RUNS = {
     "hardware": "--hardware", "seeds": "--seeds", "seed": "--seed", "draws": "--draws", "jobs": "--jobs",
@@ -55,7 +55,7 @@ _OF_RUNS = {
 @scenario_option("those of the default matrix")
 @click.option("--all", "every", is_flag=True, help="Every variant and scenario, where none are named.")
 @threads_option
-@hardware_option
+@machines_option
 @click.option(
     "--baseline",
     metavar="VARIANT",
@@ -70,11 +70,12 @@ _OF_RUNS = {
     multiple=True,
     metavar="NAME|all",
     shell_complete=completing.metrics,
-    help="Every table of a metric; repeatable.  [default: faults_per_s; csv and json: all]",
+    help="Every table of a metric; repeatable.  [default: faults_per_s; html, csv and json: all]",
 )
 @click.option("--events", is_flag=True, help="What variants counted, such as reasons to give up.")
 @click.option("--check", is_flag=True, help="Check the variants in all races as well, unless that is known.")
 @jobs_option("Cells")
+@cluster_options
 @format_option(FORMS)
 @output_option
 @click.option(
@@ -103,7 +104,7 @@ def command(
     baseline: str | None, draws: int | None, seeds: int | None, seed: int, settings: dict[str, list[str]],
     metrics: tuple[str, ...], events: bool, check: bool, jobs: int | None, form: str, output: str | None,
     fail_on: str | None, save: str | None, loads: tuple[str, ...], plugins: tuple[str, ...], every: bool,
-    no_store: bool,
+    no_store: bool, on: str | None, dask: bool,
 ) -> int:  # fmt: skip
     """Simulate variants over scenarios; say where each is worth it and who pays.
 
@@ -118,8 +119,10 @@ def command(
       spfvar compare --all --threads 16
       spfvar compare spf-do-fault spf-map-pages --scenario 'file-*'
       spfvar compare --scenario pft --threads 1,12,48 --hardware broadwell-2s28c
+      spfvar compare --hardware all                on every machine, as one table
       spfvar compare --scenario file-major --set hit_rate=0.5,0.9 --metric all
       spfvar compare my-idea --plugin my_idea.py --format json -o out.json
+      spfvar compare spf-do-fault --format html -o compare.html     a page
       spfvar compare my-idea --plugin my_idea.py --fail-on 'worse>5%'
       spfvar compare --save all.jsonl
       spfvar compare --load all.jsonl --baseline per-vma-6.12 --metric all
@@ -135,58 +138,65 @@ def command(
         if condition is not None and condition.metric is not None:
             select([condition.metric])
     _check_places(output, save, loads)
+    if form == "html" and output is None and sys.stdout.isatty():
+        raise InputError("a page is not for a terminal", key="--format html", expected="-o FILE, or a pipe")
     if check and form not in DIGESTED and save is None:
         raise InputError(
             f"--format {form} has no word of safety", key="--check", expected=f"one of {', '.join(DIGESTED)}"
         )
-    from spfvar.cli.planning import Wanted, planned
+    from spfvar.matrix.plan import machine_patterns
+    from spfvar.matrix.wanted import Wanted, planned
 
     wanted = Wanted(variants, scenarios, threads, settings, baseline, every)
-    known = catalogue.scenarios()
+    known, profiles = catalogue.scenarios(), catalogue.hardware()
     if not loads:
         registry = load(plugins)
-        names, make = planned(wanted, registry, known, hardware, seeds, seed, draws)
+        machines = profiles.select(machine_patterns(hardware))
+        if save is not None and len(machines) > 1:
+            raise InputError("a file holds the run of one machine", key="--save", expected="one --hardware")
+        names, makers = planned(wanted, registry, known, profiles, machines, seeds, seed, draws)
         tell_own(known, scenarios, "--scenario")
-        tell_own(catalogue.hardware(), [hardware], "--hardware")
+        tell_own(profiles, machine_patterns(hardware), "--hardware")
     from spfvar.cli import comparing  # the simulator: not before the arguments are known to be good
-    from spfvar.matrix.compare import sound_plan
     from spfvar.matrix.runfile import run_text
 
     if loads:
-        comparison, run = comparing.loaded(loads, wanted, sys.argv[1:])
+        done = [comparing.loaded(loads, wanted, sys.argv[1:])]
     else:
-        plan, stacks = sound_plan(names, registry, make)
+        plans, stacks = comparing.sound_plans(names, registry, makers.values())
         tell_problems(registry)
-        with store_for("runs", no_store) as store:
+        with executor_for(on, dask, jobs, plugins) as executor, store_for("runs", no_store) as store:
             with _progress() as progress:
-                comparison, run = comparing.simulated(
-                    plan, stacks, registry, jobs, progress, store, sys.argv[1:]
+                done = comparing.simulated(
+                    plans, stacks, registry, jobs, progress, store, sys.argv[1:], executor
                 )
             if form in DIGESTED or save is not None:
                 told = len(registry.problems)
-                run = comparing.with_safety(run, registry, jobs, store, check=check)
+                done = comparing.with_safety(done, registry, jobs, store, check=check, executor=executor)
                 tell_problems(registry, told)
-                comparison = replace(comparison, problems=tuple(registry.problems))
-    for failure in comparison.failures:
-        terminal.say(f"spfvar: not run: {failure.message} {failure.axes}", error=True)
+    comparisons = [comparison for comparison, _ in done]
+    for comparison in comparisons:
+        for failure in comparison.failures:
+            terminal.say(f"spfvar: not run: {failure.message} {failure.axes}", error=True)
     if save is not None:
-        write_atomically(save, run_text(run))
+        write_atomically(save, run_text(done[0][1]))
     where = terminal.place(output, form)
     tables = bool(metrics) or is_verbose()
     view = comparing.View(form, shown, condition, where.width, where.colour, tables, events)
-    where.put(comparing.render(comparison, run, view, None if loads else known))
-    if condition is not None and (loss := comparing.maybe_too_bad(comparison, condition)) is not None:
+    where.put(comparing.render(done, view, None if loads else known))
+    problems = comparisons[-1].problems
+    if condition is not None and (loss := comparing.maybe_too_bad(comparisons, condition)) is not None:
         terminal.say(f"spfvar: unsure, so not failed: {loss}", error=True)
-    if condition is not None and (loss := comparing.too_bad(comparison, condition)) is not None:
+    if condition is not None and (loss := comparing.too_bad(comparisons, condition)) is not None:
         terminal.say(f"spfvar: {loss}", error=True)
-        return exit_code(SOMETHING_FAILED, comparison.problems)
-    return exit_code(SOMETHING_FAILED if comparison.failures else 0, comparison.problems)
+        return exit_code(SOMETHING_FAILED, problems)
+    return exit_code(SOMETHING_FAILED if any(one.failures for one in comparisons) else 0, problems)
 
 
 def _metrics(names: Sequence[str], form: str) -> Mapping[str, Metric]:
     """The metrics asked for, or those that a form has by default."""
     if not names:
-        return METRICS if form in ("csv", "json") else select(SHOWN)
+        return METRICS if form in ("csv", "json", "html") else select(SHOWN)
     if "all" in names:
         return METRICS
     return select(names)

@@ -2,39 +2,51 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import spfvar
 from spfvar import units
+from spfvar.automata.extract import StrategyError
 from spfvar.cli.options import what_decides, with_views
-from spfvar.cli.planning import Wanted
 from spfvar.cli.searching import searching
-from spfvar.comparison.losses import MAYBE, Loss, beyond
+from spfvar.comparison.losses import MAYBE, SURE, beyond
 from spfvar.comparison.metrics import Metric
 from spfvar.comparison.places import places
+from spfvar.comparison.verdicts import Verdict
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue, merged
-from spfvar.matrix.compare import Comparison, evaluate, rule_of, run_comparison
-from spfvar.matrix.plan import Plan, smaller_notes
+from spfvar.matrix.compare import Comparison, evaluate, run_comparison, sound_plan
+from spfvar.matrix.executors import Executor
+from spfvar.matrix.plan import Plan
 from spfvar.matrix.run import Progress
 from spfvar.matrix.runfile import load_run
 from spfvar.matrix.runs import Run, run_of
-from spfvar.matrix.safety import Safety, Sums, known_safety
+from spfvar.matrix.safety import Safety, Sums, in_words, known_safety
+from spfvar.matrix.wanted import Make, Wanted
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Stacks, Variant
-from spfvar.report import github, rivals
-from spfvar.report.blocks import Block
-from spfvar.report.digest import digest_of
-from spfvar.report.machine import to_csv, to_json
-from spfvar.report.mail import render_mail
-from spfvar.report.markdown import render_markdown
-from spfvar.report.meta import Meta, open_because
-from spfvar.report.tables import build_blocks, events_blocks
-from spfvar.report.text import WIDTH, Short, render_table
+from spfvar.render import github
+from spfvar.render.across import across_csv, across_json, across_markdown, across_text
+from spfvar.render.blocks import Block
+from spfvar.render.compared import in_short, meta_of, summed_up
+from spfvar.render.digest import Digest
+from spfvar.render.machine import to_csv, to_json
+from spfvar.render.machines import OnMachine, across_of
+from spfvar.render.mail import WIDTH as MAIL_WIDTH
+from spfvar.render.mail import render_mail, to_ascii
+from spfvar.render.markdown import render_markdown
+from spfvar.render.meta import Meta, open_because
+from spfvar.render.paint import judged
+from spfvar.render.tables import build_blocks, events_blocks
+from spfvar.render.text import WIDTH, Short, render_table
 from spfvar.scenario.schema import Scenario
 from spfvar.store.database import Store
+
+#: What was run on one machine, evaluated, and as it can be saved.
+Done = tuple[Comparison, Run]
 
 
 @dataclass(frozen=True)
@@ -50,16 +62,39 @@ class View:
     events: bool = False
 
 
+def sound_plans(
+    names: Sequence[str], registry: Registry, makers: Iterable[Make]
+) -> tuple[list[Plan], Stacks]:
+    """A plan for each machine, of the variants whose texts can be extracted; the others become problems."""
+    plans: list[Plan] = []
+    stacks: Stacks = {}
+    for make in makers:
+        plan, stacks = sound_plan(names, registry, make, stacks)
+        plans.append(plan)
+        names = [name for name in names if not isinstance(stacks.get(name), StrategyError)]
+    return plans, stacks
+
+
 def simulated(
-    plan: Plan, stacks: Stacks, registry: Registry, jobs: int | None, progress: Progress | None,
-    store: Store | None, arguments: Sequence[str],
-) -> tuple[Comparison, Run]:  # fmt: skip
-    """Run a plan, which the arguments of the command line ask for."""
-    comparison = run_comparison(plan, registry, jobs, progress, stacks, store)
-    return comparison, run_of(plan, comparison.samples, what_decides(arguments))
+    plans: Sequence[Plan], stacks: Stacks, registry: Registry, jobs: int | None, progress: Progress | None,
+    store: Store | None, arguments: Sequence[str], executor: Executor | None = None,
+) -> list[Done]:  # fmt: skip
+    """Run plans, one per machine, which the arguments of the command line ask for."""
+    found: list[Done] = []
+    total, before = sum(len(plan.cells) for plan in plans), 0
+    for plan in plans:
+        told = None if progress is None else partial(_of_all, progress, before, total)
+        comparison = run_comparison(plan, registry, jobs, told, stacks, store, executor)
+        found.append((comparison, run_of(plan, comparison.samples, what_decides(arguments))))
+        before += len(plan.cells)
+    return found
 
 
-def loaded(paths: Sequence[str], wanted: Wanted, arguments: Sequence[str]) -> tuple[Comparison, Run]:
+def _of_all(progress: Progress, before: int, total: int, done: int, _of_plan: int) -> None:
+    progress(before + done, total)
+
+
+def loaded(paths: Sequence[str], wanted: Wanted, arguments: Sequence[str]) -> Done:
     """What is wanted of the runs in files.  Nothing is computed, and no plugin is needed."""
     runs = [(path, load_run(path)) for path in dict.fromkeys(paths)]
     command = tuple(what_decides(arguments))
@@ -78,16 +113,18 @@ def loaded(paths: Sequence[str], wanted: Wanted, arguments: Sequence[str]) -> tu
     return evaluate(plan, run.samples), run
 
 
-def render(
-    comparison: Comparison,
-    run: Run,
-    view: View,
-    scenarios: catalogue.Catalogue[Scenario] | None = None,
-) -> str:
-    """A comparison in one of the forms; ``scenarios``: where annotations find the files to blame."""
-    meta, form, metrics = _meta(comparison, run), view.form, view.metrics
-    if form == "github":
-        return _annotations(comparison, meta, view, scenarios)
+def render(done: Sequence[Done], view: View, scenarios: catalogue.Catalogue[Scenario] | None = None) -> str:
+    """Comparisons, one per machine, in a form; ``scenarios``: where annotations find the files to blame."""
+    if view.form == "github":
+        return "".join(
+            _annotations(comparison, meta_of(comparison, run.source.commands), view, scenarios)
+            for comparison, run in done
+        )
+    return _render_one(*done[0], view) if len(done) == 1 else _render_all(done, view)
+
+
+def _render_one(comparison: Comparison, run: Run, view: View) -> str:
+    meta, form, metrics = meta_of(comparison, run.source.commands), view.form, view.metrics
     if form == "csv":
         keep = list(metrics)
         cells = comparison.cells[comparison.cells["metric"].isin(keep)]
@@ -97,21 +134,11 @@ def render(
         cells = comparison.cells[comparison.cells["metric"].isin(keep)]
         tests = comparison.comparisons[comparison.comparisons["metric"].isin(keep)]
         return to_json(cells, tests, comparison.events, meta)
-    plan = comparison.plan
-    digest = digest_of(
-        comparison.comparisons,
-        baseline=plan.baseline,
-        metric=metrics.get("faults_per_s") or next(iter(metrics.values())),
-        variants=[variant.name for variant in plan.variants],
-        thresholds=plan.thresholds,
-    )
-    tables = view.tables or len(digest.lines) <= 1
-    blocks = build_blocks(
-        comparison.cells, comparison.comparisons,
-        baseline=plan.baseline, metrics=metrics, thresholds=plan.thresholds, intervals=meta.draws,
-    ) if tables else []  # fmt: skip
-    if view.events:
-        blocks += _events(comparison)
+    digest = in_short(comparison, metrics)
+    tables = view.tables or form == "html" or len(digest.lines) <= 1
+    blocks = _tables(comparison, view, tables)
+    if form == "html":
+        return _page(comparison, run, digest, blocks, meta)
     if form == "markdown":
         return render_markdown(blocks, meta, digest, run.source.safety)
     if form == "mail":
@@ -120,36 +147,82 @@ def render(
     return render_table(blocks, meta, view.width, colour=view.colour, short=short)
 
 
+def _page(comparison: Comparison, run: Run, digest: Digest, blocks: list[Block], meta: Meta) -> str:
+    from spfvar.pages.comparison import comparison_page  # its libraries: only where pages are made
+
+    known = catalogue.scenarios()
+    titles = {name: known[name].title for name in comparison.plan.scenarios if name in known.names()}
+    return comparison_page(
+        digest, blocks, _events(comparison), comparison.cells, meta, run.source.safety, titles
+    )
+
+
+def _render_all(done: Sequence[Done], view: View) -> str:
+    """Several machines as one table."""
+    plan = done[0][0].plan
+    runs = [
+        OnMachine(meta_of(one, run.source.commands), one.cells, one.comparisons, one.events)
+        for one, run in done
+    ]
+    if view.form == "csv":
+        return across_csv(runs, view.metrics)
+    if view.form == "json":
+        return across_json(runs, view.metrics)
+    variants = [variant.name for variant in plan.variants]
+    across = across_of(runs, summed_up(view.metrics), variants, plan.thresholds)
+    tables = [(one.plan.hardware, block) for one, _ in done for block in _tables(one, view, view.tables)]
+    safety = done[0][1].source.safety
+    if view.form == "markdown":
+        return across_markdown(across, runs, safety, tables)
+    if view.form == "mail":
+        return across_text(across, runs, safety, tables, MAIL_WIDTH, spell=to_ascii)
+    paint = judged if view.colour else str
+    return across_text(across, runs, safety, tables, view.width, paint=paint, colour=view.colour)
+
+
+def _tables(comparison: Comparison, view: View, wanted: bool) -> list[Block]:
+    """The tables that follow a summary; a page has its events elsewhere."""
+    plan = comparison.plan
+    blocks = build_blocks(
+        comparison.cells, comparison.comparisons,
+        baseline=plan.baseline, metrics=view.metrics, thresholds=plan.thresholds,
+        intervals=plan.ensemble is not None,
+    ) if wanted else []  # fmt: skip
+    return blocks + _events(comparison) if view.events and view.form != "html" else blocks
+
+
 def _events(comparison: Comparison) -> list[Block]:
     """What variants counted, and what that means."""
     events = [event for variant in comparison.plan.variants for event in variant.events]
     reasons = {event.name: event.doc for event in events if event.role == "reason"}
-    return events_blocks(comparison.events[comparison.events["event"].isin(reasons)], reasons)
+    runs = "seeds" if comparison.plan.ensemble is None else "draws"
+    return events_blocks(comparison.events[comparison.events["event"].isin(reasons)], reasons, runs)
 
 
-def with_safety(run: Run, registry: Registry, jobs: int | None, store: Store | None, *, check: bool) -> Run:
-    """The run with what is known of its variants' safety; with ``check`` it is looked at where nothing is.
+def with_safety(
+    done: Sequence[Done], registry: Registry, jobs: int | None, store: Store | None, *, check: bool,
+    executor: Executor | None = None,
+) -> list[Done]:  # fmt: skip
+    """Runs with what is known of their variants' safety; with ``check`` it is looked at where nothing is.
 
     A variant whose text cannot be run in a race becomes a problem.
     """
-    variants = run.plan.variants
+    variants = done[0][1].plan.variants
     known = known_safety(store, variants)
     if check:
-        known |= _checked([one for one in variants if one.name not in known], registry, jobs, store)
-    told = {}
-    for variant in variants:
-        if variant.name in known:
-            told[variant.name] = str(known[variant.name])
-        elif variant.is_shipped:
-            told[variant.name] = f"safety not known (spfvar check {variant.name})"
-        else:
-            told[variant.name] = "safety not known (--check)"
-    return replace(run, source=replace(run.source, safety=told))
+        known |= _checked([one for one in variants if one.name not in known], registry, jobs, store, executor)
+    told = in_words(variants, known)
+    problems = tuple(registry.problems)
+    return [
+        (replace(one, problems=problems), replace(run, source=replace(run.source, safety=told)))
+        for one, run in done
+    ]
 
 
 def _checked(
-    variants: Sequence[Variant], registry: Registry, jobs: int | None, store: Store | None
-) -> dict[str, Safety]:
+    variants: Sequence[Variant], registry: Registry, jobs: int | None, store: Store | None,
+    executor: Executor | None,
+) -> dict[str, Safety]:  # fmt: skip
     """The safety of variants in all races that came with spfvar."""
     # The explorer: not for a comparison that only looks up what is known.
     from spfvar.explore.options import Options
@@ -166,7 +239,7 @@ def _checked(
     except InputError:  # none is left: each is a problem now
         return {}
     with searching("states") as progress:
-        results = run_checks(cases, Options(), jobs, progress, stacks, store=store)
+        results = run_checks(cases, Options(), jobs, progress, stacks, store=store, executor=executor)
     found = sums.of(map(verdict_of, results))
     sums.keep(store, found)
     return found
@@ -189,50 +262,30 @@ def _annotations(
     )
 
 
-def _meta(comparison: Comparison, run: Run) -> Meta:
-    plan = comparison.plan
-    notes = list(smaller_notes(plan.scenarios, plan.cells))
-    remarks = [note for note in plan.notes if note not in notes]
-    for variant in plan.variants:
-        for rival in variant.rivals:
-            values, rule = comparison.samples.values, rule_of(plan)
-            found = rivals.duel(values, variant.name, rival, plan.thresholds, rule)
-            if found is not None:
-                notes += rivals.sentences(found)
-    return Meta(
-        version=plan.version,
-        model_version=plan.model,
-        hardware=plan.hardware,
-        baseline=plan.baseline,
-        matrix_hash=plan.matrix_hash,
-        seeds=plan.seeds,
-        seed=plan.seed,
-        reproduce="; ".join(shlex.join(["spfvar", *command]) for command in run.source.commands),
-        scenario_hashes=plan.scenario_hashes,
-        notes=notes,
-        thresholds=plan.thresholds,
-        draws=plan.ensemble is not None,
-        fidelity=plan.profile.fidelity,
-        remarks=remarks,
-    )
+def too_bad(comparisons: Sequence[Comparison], condition: units.FailOn) -> str | None:
+    """The largest loss that meets a condition, on any machine: in words, and how many more there are."""
+    return _largest(comparisons, condition, SURE)
 
 
-def too_bad(comparison: Comparison, condition: units.FailOn) -> str | None:
-    """The largest loss that meets a condition, in words, and how many more there are."""
-    return _largest(comparison, beyond(comparison.comparisons, condition))
-
-
-def maybe_too_bad(comparison: Comparison, condition: units.FailOn) -> str | None:
+def maybe_too_bad(comparisons: Sequence[Comparison], condition: units.FailOn) -> str | None:
     """The largest loss that would meet a condition but is unsure: in words, how many more there are, why."""
-    found = _largest(comparison, beyond(comparison.comparisons, condition, MAYBE))
-    why = open_because(draws=comparison.plan.ensemble is not None)
+    found = _largest(comparisons, condition, MAYBE)
+    why = open_because(draws=any(one.plan.ensemble is not None for one in comparisons))
     return None if found is None else f"{found}; {why}"
 
 
-def _largest(comparison: Comparison, found: Sequence[Loss]) -> str | None:
+def _largest(
+    comparisons: Sequence[Comparison], condition: units.FailOn, verdicts: Sequence[Verdict]
+) -> str | None:
+    found = [
+        (loss, comparison)
+        for comparison in comparisons
+        for loss in beyond(comparison.comparisons, condition, verdicts)
+    ]
     if not found:
         return None
-    loss = found[0]
+    loss, comparison = min(found, key=lambda one: -math.inf if math.isnan(one[0].share) else -one[0].share)
     where = f"{loss.variant} in {places(comparison.comparisons)[loss.scenario, loss.axes]}"
+    where += f" on {comparison.plan.hardware}" if len(comparisons) > 1 else ""
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return f"{where}: {loss.text(comparison.plan.baseline)}{more}"

@@ -108,6 +108,10 @@ def _hardware(_context: click.Context) -> Names:
     return _plain(catalogue.hardware().names())
 
 
+def _machines(context: click.Context) -> Names:
+    return [*_hardware(context), ("all", "every one that came with spfvar")]
+
+
 def _published(_context: click.Context) -> Names:
     from spfvar.matrix import catalogue
 
@@ -132,6 +136,7 @@ scenarios = names(_scenarios, or_files=True)
 races = names(_races, or_files=True)
 published = names(_published)
 hardware = names(_hardware, or_files=True)
+machines = names(_machines, or_files=True)
 axes = names(_axes)
 metrics = names(_metrics)
 everything = names(_everything, or_files=True)

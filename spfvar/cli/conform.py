@@ -63,7 +63,7 @@ def command(
     from spfvar.kernel.fixtures import render as render_recording
     from spfvar.kernel.mutants import try_mutants
     from spfvar.kernel.symbols import Vmlinux
-    from spfvar.report import drift
+    from spfvar.render import drift
 
     if print_tracer:
         from spfvar.kernel.boot import tracer_script

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,16 +12,18 @@ from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
 from spfvar.cli.bounds import memory_of, memory_option
 from spfvar.cli.command import Command
-from spfvar.cli.options import format_option, output_option, plugin_option, race_option, reproduce
+from spfvar.cli.options import (
+    format_option,
+    output_option,
+    plugin_options,
+    race_option,
+    reproduce,
+)
 from spfvar.cli.own_files import tell_own
 from spfvar.cli.plugins import exit_code, load, tell_problems
 from spfvar.cli.waiting import doing
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
-
-if TYPE_CHECKING:  # completion must not wait for the explorer
-    from spfvar.plugins.variant import Variant
-    from spfvar.scenario.race import Race
 
 FORMS = ("table", "markdown", "json")
 #: Exit code if a plugin could not be used.
@@ -36,7 +37,7 @@ INCOMPLETE = 3
 @race_option("all; with --memory lkmm")
 @format_option(FORMS)
 @output_option
-@plugin_option
+@plugin_options("The whole tables and legends of many variants; and what each plugin brought.")
 def command(
     variants: tuple[str, ...], writers: bool, model: str, races: tuple[str, ...], form: str,
     output: str | None, plugins: tuple[str, ...],
@@ -44,7 +45,8 @@ def command(
     """Which kinds of faults a design handles without mmap_lock, and which fall back to it, and why.
 
     Read from runs of the variants' automata: each fault alone.  With --writers: what each writer does to
-    faults of the VMA that it works on, and to faults elsewhere.  Without arguments: all variants.  With
+    faults of the VMA that it works on, and to faults elsewhere.  Without arguments: all variants.  Of more
+    than three a line for each; -v has their tables.  With
     --memory lkmm: what races execute of barriers and orders, and which loads ever return an old value.
 
     \b
@@ -55,7 +57,10 @@ def command(
       spfvar coverage my-idea --plugin my_idea.py
       spfvar coverage per-vma-6.12 --memory lkmm --race 'munmap-*'
     """
+    from spfvar.faultpaths import tables
     from spfvar.plugins.chosen import usable
+    from spfvar.render.barriers import render_barriers
+    from spfvar.render.coverage import render_faults, render_writers
 
     if output is not None:
         check_writable(output)
@@ -73,53 +78,15 @@ def command(
         some = {name: known[name] for name in known.select(races)}
         tell_own(known, races, "--race")
         with _progress(len(chosen) * len(some), "races") as done:
-            text = _barriers(chosen, some, form, line, done)
+            text = render_barriers(tables.barriers_of(chosen, some, done), form, line)
     else:
         with _progress(len(chosen)) as done:
-            text = _writers(chosen, form, line, done) if writers else _faults(chosen, form, line, done)
+            if writers:
+                text = render_writers(tables.writers_of(chosen, done), form, line)
+            else:
+                text = render_faults(tables.faults_of(chosen, done), form, line)
     terminal.place(output, form).put(text)
     return exit_code(0, registry.problems)
-
-
-def _faults(variants: Sequence[Variant], form: str, line: str, done: Callable[[], None]) -> str:
-    from spfvar.coverage.faults import handling_of
-    from spfvar.coverage.kinds import FAULT_KINDS
-    from spfvar.plugins.variant import Stack
-    from spfvar.report.coverage import render_faults
-
-    found = []
-    for variant in variants:
-        stack = Stack(variant)
-        found += [handling_of(kind, variant, stack) for kind in FAULT_KINDS]
-        done()
-    return render_faults(found, form, line)
-
-
-def _barriers(
-    variants: Sequence[Variant], races: dict[str, Race], form: str, line: str, done: Callable[[], None]
-) -> str:
-    from spfvar.coverage.barriers import barrier_coverage
-    from spfvar.explore.options import Options
-    from spfvar.plugins.variant import Stack
-    from spfvar.report.barriers import render_barriers
-
-    bounds = Options(first=False, livelock=False)
-    found = [barrier_coverage(one.name, Stack(one), races, bounds, done) for one in variants]
-    return render_barriers(found, form, line)
-
-
-def _writers(variants: Sequence[Variant], form: str, line: str, done: Callable[[], None]) -> str:
-    from spfvar.coverage.system_calls import WRITERS
-    from spfvar.coverage.writers import overlay_of
-    from spfvar.plugins.variant import Stack
-    from spfvar.report.coverage import render_writers
-
-    found = []
-    for variant in variants:
-        stack = Stack(variant)
-        found += [overlay_of(writer, variant, stack) for writer in WRITERS]
-        done()
-    return render_writers(found, form, line)
 
 
 @contextmanager

@@ -73,7 +73,7 @@ def _terminal(where: terminal.Place) -> Iterator[Finding]:
 
 def _lines(found: Sequence[Finding], where: terminal.Place) -> Iterator[str]:
     """By section: each finding, and below it what to do."""
-    from spfvar.report.paint import bold, judged
+    from spfvar.render.paint import bold, judged
 
     width = max(min(len(finding.name), 14) for finding in found)
     for section, group in groupby(found, key=lambda finding: finding.section):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fnmatch
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +15,12 @@ from spfvar import units
 from spfvar.atomic import write_atomically
 from spfvar.cli import completing, terminal
 from spfvar.cli.bounds import memory_of, memory_option
+from spfvar.cli.clusters import cluster_options, executor_for
 from spfvar.cli.command import Command
 from spfvar.cli.options import blame, format_option, jobs_option, output_option, plugin_option, reproduce
 from spfvar.cli.plugins import load, tell_problems
-from spfvar.errors import InputError, unknown
+from spfvar.cli.storing import no_store_option, store_for
+from spfvar.errors import InputError
 
 if TYPE_CHECKING:
     from spfvar.matrix.hunting import Hunted, Plan
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 VIOLATED = 1
 INCOMPLETE = 3
 FORMS = ("table", "markdown", "json")
-#: More threads or statements give more races than anybody waits for.
-LARGEST = 6
-MOST_ACTORS = 4
 
 
 @click.command(name="hunt", cls=Command)
@@ -59,14 +56,16 @@ MOST_ACTORS = 4
 )
 @memory_option
 @jobs_option("Processes")
+@cluster_options
+@no_store_option
 @format_option(FORMS)
 @output_option
 @plugin_option
 def command(
     variants: tuple[str, ...], size: int, actors: str, verbs: str | None, memories: tuple[str, ...],
     seconds: float | None, races: int | None, seed: int | None, against: str | None, save: str | None,
-    resume: str | None, model: str, jobs: int | None, form: str, output: str | None,
-    plugins: tuple[str, ...],
+    resume: str | None, model: str, jobs: int | None, on: str | None, dask: bool, no_store: bool, form: str,
+    output: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Generate small races, smallest first, and explore each: what breaks that no race here is about?
 
@@ -88,27 +87,30 @@ def command(
     3 nothing broke, but time or memory ran out; 2 bad input; 130 interrupted.
     """
     from spfvar.matrix.huntfile import HuntFile
-    from spfvar.matrix.hunting import run_hunt
+    from spfvar.matrix.hunting import plan_of, run_hunt
     from spfvar.plugins.chosen import usable
-    from spfvar.report import hunts
-    from spfvar.report.paint import judged
+    from spfvar.render import hunts
+    from spfvar.render.paint import judged
 
     registry = load(plugins)
     names = usable(registry, variants)
     fixed = registry.tried(against) if against is not None else None
-    plan = replace(plan_of(size, actors, verbs, memories, seconds, seed, races), model=memory_of(model))
+    plan = plan_of(size, actors_of(actors), verbs_of(verbs), memories, seconds, seed, races, memory_of(model))
     tell_problems(registry)
     kept = None
     if resume is not None:
         kept = HuntFile(resume, plan, [registry.tried(name) for name in names], fixed)
         kept.write()  # or nobody would know until the end that it cannot be
     results = []
-    for name in names:
-        variant = registry.tried(name)
-        tally = kept.tally(variant) if kept is not None else None
-        write = kept.write if kept is not None else None
-        with _progress(name, plan) as progress:
-            results.append(run_hunt(variant, plan, fixed, progress, jobs, plugins, tally, write))
+    with executor_for(on, dask, jobs, plugins) as executor, store_for("slices", no_store) as store:
+        for name in names:
+            variant = registry.tried(name)
+            tally = kept.tally(variant) if kept is not None else None
+            write = kept.write if kept is not None else None
+            with _progress(name, plan) as progress:
+                results.append(
+                    run_hunt(variant, plan, fixed, progress, jobs, plugins, tally, write, store, executor)
+                )
     where = terminal.place(output, form)
     line = reproduce(sys.argv[1:])
     if form == "json":
@@ -125,48 +127,15 @@ def command(
     return 0 if all(one.complete for one in results) and not registry.problems else INCOMPLETE
 
 
-def plan_of(
-    size: int,
-    actors: str,
-    verbs: str | None,
-    memories: Sequence[str],
-    seconds: float | None,
-    seed: int | None,
-    races: int | None = None,
-) -> Plan:
-    """The plan that the options ask for.  Raises InputError."""
-    from spfvar.hunt.memories import MEMORIES
-    from spfvar.matrix.hunting import Plan
-    from spfvar.scenario.verbs import VERBS
-
-    if not 2 <= size <= LARGEST:
-        raise InputError(f"{size} statements", key="--size", expected=f"2 to {LARGEST}")
+def actors_of(text: str) -> list[int]:
+    """Numbers of threads as --actors gives them."""
     with blame("--actors"):
-        counts = units.parse_threads(actors)
-    if not all(2 <= count <= MOST_ACTORS for count in counts):
-        raise InputError(f"{actors} actors", key="--actors", expected=f"2 to {MOST_ACTORS}")
-    wanted = verbs.split(",") if verbs else list(VERBS)
-    for verb in wanted:
-        if verb not in VERBS:
-            raise unknown("verb", verb, VERBS, key="--verbs")
-    if seconds is not None and seconds <= 0:
-        raise InputError(f"{seconds} seconds", key="--seconds", expected="more than 0")
-    if races is not None and races < 1:
-        raise InputError(f"{races} races", key="--races", expected="1 or more")
-    chosen: dict[str, None] = {}
-    for pattern in memories or list(MEMORIES):
-        matches = fnmatch.filter(MEMORIES, pattern)
-        if not matches:
-            raise unknown("memory", pattern, MEMORIES, key="--start")
-        chosen.update(dict.fromkeys(matches))
-    known = tuple(verb for verb in VERBS if verb in wanted)
-    return Plan(
-        size, tuple(counts), tuple(chosen), known, _all_unless(seconds), seed, _all_unless(races)
-    )  # fmt: skip
+        return units.parse_threads(text)
 
 
-def _all_unless(most: float | None) -> float:
-    return float("inf") if most is None else most
+def verbs_of(text: str | None) -> list[str]:
+    """Verbs as --verbs gives them; none given: none."""
+    return text.split(",") if text else []
 
 
 def _save(results: Sequence[Hunted], folder: Path) -> None:
@@ -179,7 +148,7 @@ def save_races(races: Mapping[str, Race], folder: Path) -> None:
     """Races by name as files.  Raises InputError."""
     import toml
 
-    from spfvar.hunt.reduce import as_tables
+    from spfvar.generator.reduce import as_tables
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -116,6 +116,16 @@ hardware_option = click.option(
 )
 
 
+machines_option = click.option(
+    "--hardware",
+    default=DEFAULT_HARDWARE,
+    show_default=True,
+    metavar="NAME|FILE.toml[,...]|all",
+    shell_complete=completing.machines,
+    help="Hardware profile; of several, or all that came with spfvar, one table.",
+)
+
+
 def _settings(
     _context: click.Context, _parameter: click.Parameter, texts: Sequence[str]
 ) -> dict[str, list[str]]:
@@ -209,8 +219,8 @@ def blame(option: str) -> Iterator[None]:
 
 
 #: Options that say where results go and how fast, not what they are.
-_PLACES = ("-o", "--output", "--save", "--jobs")
-_FLAGS = ("--no-store",)
+_PLACES = ("-o", "--output", "--save", "--jobs", "--on")
+_FLAGS = ("--no-store", "--dask")
 #: Options that say how a comparison is shown, not which runs it has; `_BARE` have no value.
 _VIEWS = ("--format", "--metric", "--fail-on", "--events", "-v", "--verbose")
 _BARE = _VIEWS[3:]

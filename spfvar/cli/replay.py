@@ -13,14 +13,12 @@ from spfvar.cli.bounds import memory_of
 from spfvar.cli.command import Command
 from spfvar.cli.options import format_option, output_option, plugin_option
 from spfvar.cli.plugins import load
-from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 from spfvar.plugins.registry import Registry
 from spfvar.scenario.race import Race
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
     from spfvar.explore.replay import Replay
-    from spfvar.explore.tokens import Token
 
 
 @click.command(name="replay", cls=Command)
@@ -57,11 +55,11 @@ def command(
     Exit codes: 0 every token still leads to its violation; 1 one does not (the model has changed);
     2 bad input; 130 interrupted.
     """
-    from spfvar.api import replay_token
     from spfvar.explore.replay import REPRODUCED
     from spfvar.explore.tokens import parse
-    from spfvar.report.paint import judged
-    from spfvar.report.replays import render_replay
+    from spfvar.matrix.replaying import refuse_other, replay_token
+    from spfvar.render.paint import judged
+    from spfvar.render.replays import render_replay
 
     if output is not None:
         check_writable(output)
@@ -75,38 +73,29 @@ def command(
         replays, text = _replay_file(token, model, load(plugins), races, where)
     else:
         parsed = parse(token)
-        _refuse_other(parsed, model)
+        refuse_other(parsed, model)
         replays = [replay_token(parsed, load(plugins), races)]
         text = render_replay(replays[0], form, where.width, judged if where.colour else str)
     where.put(text)
     return 0 if all(replay.outcome == REPRODUCED for replay in replays) else 1
 
 
-def _refuse_other(token: Token, model: str | None) -> None:
-    """Raises InputError for a token of another memory model than the one that is asked for."""
-    if model is not None and token.memory != model:
-        raise InputError(
-            f"{token.variant}:{token.race} was found under {token.memory}: its path is none of {model}",
-            key="--memory", expected=f"{token.memory}, or no --memory: a token has its own",
-        )  # fmt: skip
-
-
 def _replay_file(
     path: str, model: str | None, registry: Registry, races: catalogue.Catalogue[Race], where: terminal.Place
 ) -> tuple[list[Replay], str]:
-    from spfvar.api import replay_token
     from spfvar.explore.replay import REPRODUCED
     from spfvar.explore.tokens import parse
+    from spfvar.matrix.replaying import refuse_other, replay_token
     from spfvar.matrix.saved import load_saved
-    from spfvar.report.paint import judged
-    from spfvar.report.replays import verdict_line
+    from spfvar.render.paint import judged
+    from spfvar.render.replays import verdict_line
 
     saved = load_saved(path)
     replays = []
     for case in saved.case:
         if case.token:
             parsed = parse(case.token)
-            _refuse_other(parsed, model)
+            refuse_other(parsed, model)
             replays.append(replay_token(parsed, registry, races, case.steps))
     paint = judged if where.colour else str
     lines = [paint(verdict_line(replay)) for replay in replays]

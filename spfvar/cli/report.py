@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spfvar.atomic import check_writable
+from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
 from spfvar.cli.bounds import bound_options, memory_of, memory_option, search_options
 from spfvar.cli.command import Command
 from spfvar.cli.options import (
+    draw_options,
     format_option,
+    given,
     hardware_option,
     jobs_option,
     output_option,
@@ -23,7 +26,6 @@ from spfvar.cli.options import (
     race_option,
     reproduce,
     scenario_option,
-    seed_options,
     set_option,
     threads_option,
 )
@@ -41,13 +43,20 @@ if TYPE_CHECKING:  # completion must not wait for the explorer
     from spfvar.review.model import Review
     from spfvar.review.patchmail import Patch
 
-FORMS = ("mail", "markdown", "html")
+FORMS = ("mail", "markdown", "html", "json")
+#: Parameters that say how a review is drawn, and so all that --load leaves.
+_OF_FORMS = ("form", "short", "output", "load_file")
+#: Options that are not called as their parameter is.
+_OPTIONS = {
+    "patch_file": "--patch", "scenarios": "--scenario", "races": "--race", "settings": "--set",
+    "memory": "--max-memory", "model": "--memory", "plugins": "--plugin", "variant": "VARIANT",
+}  # fmt: skip
 #: Exit code if something that was asked for could not be run.
 SOMETHING_FAILED = 1
 
 
 @click.command(name="report", cls=Command)
-@click.argument("variant", shell_complete=completing.variants)
+@click.argument("variant", required=False, shell_complete=completing.variants)
 @click.option(
     "--against",
     multiple=True,
@@ -82,18 +91,29 @@ SOMETHING_FAILED = 1
 @threads_option
 @hardware_option
 @set_option
-@seed_options
+@draw_options
 @bound_options
 @memory_option
 @jobs_option("Searches and cells")
+@click.option(
+    "--save", metavar="FILE", shell_complete=completing.files, help="Write the review there, for --load."
+)
+@click.option(
+    "--load",
+    "load_file",
+    metavar="FILE",
+    shell_complete=completing.files,
+    help="Draw a saved review instead of making one.",
+)
 @no_store_option
 @plugin_option
 def command(
-    variant: str, against: tuple[str, ...], patch_file: str | None, number: int | None, form: str,
+    variant: str | None, against: tuple[str, ...], patch_file: str | None, number: int | None, form: str,
     short: bool, output: str | None, scenarios: tuple[str, ...], races: tuple[str, ...],
     questions: tuple[str, ...], generated: int, threads: list[int], hardware: str,
-    settings: dict[str, list[str]], seeds: int, seed: int, max_states: int, memory: str | None,
-    timeout: str | None, model: str, jobs: int | None, no_store: bool, plugins: tuple[str, ...],
+    settings: dict[str, list[str]], draws: int | None, seeds: int | None, seed: int, max_states: int,
+    memory: str | None, timeout: str | None, model: str, jobs: int | None, save: str | None,
+    load_file: str | None, no_store: bool, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Review a VARIANT, and the patch that it models: is it safe, where is it worth it, who pays?
 
@@ -110,6 +130,8 @@ def command(
       b4 am -o- MESSAGE-ID | spfvar report spf-do-fault --patch - --number 24
       spfvar report spf-do-fault --scenario 'file-*' --race 'munmap-*'
       spfvar report per-vma-6.12 --memory lkmm     races under the kernel's model
+      spfvar report spf-do-fault --save monday.json
+      spfvar report --load monday.json --format html -o monday.html
 
     Exit codes: 0 written, whatever the verdict; 1 something could not be run; 2 bad input; 130 interrupted.
     """
@@ -117,76 +139,88 @@ def command(
         raise InputError(f"--short is a form of mail, not of {form}", key="--short", expected="--format mail")
     if form == "html" and output is None and sys.stdout.isatty():
         raise InputError("a page is not for a terminal", key="--format html", expected="-o FILE, or a pipe")
+    if output is not None:
+        check_writable(output)
+    if load_file is not None:
+        _refuse_beside_load()
+        from spfvar.review.reviewfile import load_review
+
+        review = load_review(load_file)
+        terminal.Place(output).put(render(review, form, short))
+        return SOMETHING_FAILED if review.not_run else 0
+    if variant is None:
+        raise InputError(
+            "none is given", key="VARIANT", expected="one of `spfvar list variants`, or --load FILE"
+        )
     if generated < 0:
         raise InputError(f"{generated} races", key="--generated", expected="0 or more")
     bounds = search_options(max_states, memory, timeout)
     weak = memory_of(model)
-    if output is not None:
-        check_writable(output)
+    if save is not None:
+        check_writable(save)
+        if output is not None and os.path.realpath(output) == os.path.realpath(save):
+            raise InputError("names the same file as --output", key="--save")
     if number is not None and patch_file is None:
         raise InputError("there is no patch to choose", key="--number", expected="--patch FILE")
     registry = load(plugins)
     with _progress() as progress:
         review = review_of(
             registry, variant, against, patch_file, number, scenarios, races, questions, generated, threads,
-            hardware, settings, seeds, seed, bounds, jobs, reproduce(sys.argv[1:]), progress, plugins,
+            hardware, settings, draws, seeds, seed, bounds, jobs, reproduce(sys.argv[1:]), progress, plugins,
             weak, no_store,
         )  # fmt: skip
-    text = render(review, form, short)
-    terminal.Place(output).put(text)
+    if save is not None:
+        write_atomically(save, review.json())
+    terminal.Place(output).put(render(review, form, short))
     return exit_code(SOMETHING_FAILED if review.not_run else 0, registry.problems)
+
+
+def _refuse_beside_load() -> None:
+    """What makes a review has no use where one is read.  Raises InputError."""
+    for name in click.get_current_context().params:
+        if name not in _OF_FORMS and given(name):
+            option = _OPTIONS.get(name, f"--{name.replace('_', '-')}")
+            raise InputError("has no use beside --load, which computes nothing", key=option)
 
 
 def render(review: Review, form: str, short: bool = False) -> str:
     """A review in one of the forms."""
     if form == "html":
-        from spfvar.review.html import render_html
-
-        return render_html(review)
+        return review.html()
     if form == "markdown":
-        from spfvar.review.markdown import render_markdown
-
-        return render_markdown(review)
-    from spfvar.review.mail import render_mail, render_short
-
-    return render_short(review) if short else render_mail(review)
+        return review.markdown()
+    return review.json() if form == "json" else review.mail(short)
 
 
 def review_of(
     registry: Registry, variant: str, against: Sequence[str], patch_file: str | None, number: int | None,
     scenarios: Sequence[str], races: Sequence[str], questions: Sequence[str], generated: int,
-    threads: Sequence[int], hardware: str, settings: Mapping[str, Sequence[str]], seeds: int, seed: int,
-    bounds: Options, jobs: int | None, line: str, progress: Progress | None = None,
-    plugins: Sequence[str] = (), memory: Memory = "sc", no_store: bool = True,
+    threads: Sequence[int], hardware: str, settings: Mapping[str, Sequence[str]], draws: int | None,
+    seeds: int | None, seed: int, bounds: Options, jobs: int | None, line: str,
+    progress: Progress | None = None, plugins: Sequence[str] = (), memory: Memory = "sc",
+    no_store: bool = True,
 ) -> Review:  # fmt: skip
     """The review that these options ask for, of one of the patches or of their stack.
 
     ``line`` is the command line that makes it again.
     """
-    from spfvar.plugins.chosen import usable
-    from spfvar.plugins.series import split_name
-    from spfvar.review.stack import chosen
+    from spfvar.review.stack import subject_of
 
     patches = patches_in(patch_file) if patch_file is not None else ()
     tell_own(catalogue.scenarios(), scenarios, "--scenario")
     tell_own(catalogue.races(), races, "--race")
     tell_own(catalogue.hardware(), [hardware], "--hardware")
-    wanted = usable(registry, [variant, *against])
+    rivals, patch = subject_of(registry, variant, against, patches, number)
     tell_problems(registry)
-    if variant not in wanted:
-        raise InputError(f"{variant} cannot be reviewed: its plugin has a problem")
     from spfvar.review.build import make_review, make_scope  # not before the names are known to be good
     from spfvar.review.kept import kept_review
     from spfvar.review.questions import questions as question_files
 
     tell_own(question_files(), questions, "--questions")
-    head, _ = split_name(variant)
-    of_series = registry.series[head].choose(variant).numbers if head in registry.series else None
-    patch = chosen(patches, number, registry[variant], of_series) if patches else None
     scope = make_scope(
-        registry, variant, against=[name for name in against if name in wanted], patch=patch,
-        loads=scenarios, races=races, asked=questions, threads=threads, hardware=hardware, settings=settings,
-        seeds=seeds, seed=seed, bounds=bounds, generated=generated, plugins=plugins, memory=memory,
+        registry, variant, against=rivals, patch=patch, loads=scenarios, races=races, asked=questions,
+        threads=threads, hardware=hardware, settings=settings, seeds=seeds, draws=draws, seed=seed,
+        bounds=bounds, generated=generated, plugins=plugins, memory=memory,
     )  # fmt: skip
     with store_for("parts", no_store) as store:
         return kept_review(

@@ -17,7 +17,7 @@ def searching(things: str) -> Iterator[Callable[[int, int, float], None] | None]
     if not sys.stderr.isatty():
         yield None
         return
-    from spfvar.report.verdicts import count_text
+    from spfvar.render.verdicts import count_text
 
     last = 0.0
     terminal.progress(doing("checking", "explore"))

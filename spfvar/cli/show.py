@@ -9,22 +9,22 @@ from pathlib import Path
 
 import click
 
+from spfvar.api.rows import KINDS as LISTED
 from spfvar.cli import completing, terminal
 from spfvar.cli.command import Command
 from spfvar.cli.lines import Verbatim, wrapped
-from spfvar.cli.listing import KINDS as LISTED
-from spfvar.cli.options import plugin_option
+from spfvar.cli.options import is_verbose, plugin_options
 from spfvar.cli.plugins import load, tell_problems
 from spfvar.cli.show_files import profile_lines, scenario_lines
 from spfvar.cli.show_names import hook_lines, named, named_lines
 from spfvar.cli.show_race import race_lines, twin_lines
 from spfvar.cli.show_series import series_lines
 from spfvar.errors import InputError, UnknownNameError, nearest, quote
-from spfvar.hunt.memories import MEMORIES
+from spfvar.generator.memories import MEMORIES
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
 from spfvar.plugins.registry import Registry
-from spfvar.report.paint import bold
+from spfvar.render.paint import bold
 from spfvar.scenario.verbs import VERBS
 from spfvar.structs.shipped import layouts
 
@@ -68,7 +68,12 @@ KINDS = tuple(LISTED)
     is_flag=True,
     help="The automaton of one kind of fault, or of one writer, as Graphviz text.",
 )
-@plugin_option
+@click.option(
+    "--hook",
+    metavar="NAME",
+    help="One hook point of the variant, whole; with --diff, against OTHER's.",
+)
+@plugin_options("A variant's whole protocol, every hook point of a --diff; and what each plugin brought.")
 def command(
     name: str,
     form: str,
@@ -76,13 +81,14 @@ def command(
     writers: tuple[str, ...],
     other: str | None,
     graph: bool,
+    hook: str | None,
     plugins: tuple[str, ...],
 ) -> None:
     """Explain whatever has a NAME: a variant, series, scenario, race, machine, struct layout, twin, hook
     point, primitive, property, metric, event, verb of races or memory of hunts.
 
-    A variant's protocol is shown as an outline of each hook point, in kernel terms; behind a hook point's
-    name stand the patches that implement it.
+    A variant's protocol is an outline of each hook point, in kernel terms; behind a hook point's name stand
+    the patches that implement it.  One hook point is shown, or the one that --hook names; with -v all.
 
     \b
     Examples:
@@ -91,6 +97,7 @@ def command(
       spfvar show spf                          a series, patch by patch
       spfvar show 'spf~24'                     a stack of its patches
       spfvar show per-vma-6.12 --fault anon-write --writer munmap
+      spfvar show spf-do-fault --hook pte_map_lock
       spfvar show per-vma-6.12 --diff per-vma-refcnt --fault file-read
       spfvar show spf-anon --fault anon-write --dot > spf-anon.dot
       spfvar show munmap-file
@@ -100,7 +107,7 @@ def command(
       spfvar show v5.12                        where the members of structs lie
       spfvar show pft --format toml > mine.toml
     """
-    protocol = bool(faults or writers or other is not None or graph)
+    protocol = bool(faults or writers or other is not None or graph or hook is not None)
     if form == "toml":
         if protocol:
             raise InputError("a protocol is no scenario, race or profile", key="--format toml")
@@ -111,7 +118,7 @@ def command(
     if protocol:
         from spfvar.cli.show_variant import asked
 
-        show_protocol(registry, name, asked(faults, writers), other, graph)
+        show_protocol(registry, name, asked(faults, writers), other, graph, hook)
         return
     where = terminal.place(None)
     lines = explain(name, registry, plugins)
@@ -123,21 +130,31 @@ def command(
 
 
 def show_protocol(
-    registry: Registry, name: str, wanted: list[tuple[str, str]], other: str | None, graph: bool
-) -> None:
+    registry: Registry, name: str, wanted: list[tuple[str, str]], other: str | None, graph: bool,
+    hook: str | None,
+) -> None:  # fmt: skip
     """Print a variant's protocol as asked for.  InputError for what is no variant."""
+    from spfvar.cli.show_brief import brief_diff, hook_lines_of
     from spfvar.cli.show_variant import MAIN_FAULTS, diff_lines, dot_text, protocol_lines
 
     variant = registry.tried(name)
     if graph:
         if other is not None:
             raise InputError("a graph shows one variant", key="--dot", expected="--dot or --diff, not both")
+        if hook is not None:
+            raise InputError("a graph shows an automaton", key="--dot", expected="--dot or --hook, not both")
         terminal.say(dot_text(variant, wanted), newline=False)
         return
     if other is not None:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         main = [("fault", kind) for kind in MAIN_FAULTS]
-        lines = diff_lines(variant, registry.tried(other), wanted or main, width)
+        against = registry.tried(other)
+        if is_verbose() and hook is None:
+            lines = diff_lines(variant, against, wanted or main, width)
+        else:
+            lines = brief_diff(variant, against, wanted or main, width, hook)
+    elif hook is not None:
+        lines = hook_lines_of(variant, hook, wanted)
     else:
         lines = protocol_lines(variant, wanted)
     terminal.say("\n".join(lines))
@@ -181,14 +198,18 @@ def _everything_called(name: str, registry: Registry, plugins: Sequence[str]) ->
     if name in registry.series:
         yield series_lines(registry.series[name], plugins)
     elif registry.has_variant(name):
+        from spfvar.cli.show_brief import brief_lines
         from spfvar.cli.show_layout import memory_lines
         from spfvar.cli.show_variant import main_protocol, variant_lines
 
         variant = registry.tried(name)
-        yield [
-            *variant_lines(variant, registry), "", *memory_lines(variant),
-            *main_protocol(variant, registry, plugins),
-        ]  # fmt: skip
+        if is_verbose():
+            yield [
+                *variant_lines(variant, registry), "", *memory_lines(variant),
+                *main_protocol(variant, registry, plugins),
+            ]  # fmt: skip
+        else:
+            yield brief_lines(variant, registry, plugins)
     if name in HOOKS:
         yield hook_lines(name, registry)
     if name in profiles.names():

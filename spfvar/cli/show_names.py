@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
+from spfvar.api.rows import events_of
 from spfvar.cli.lines import Verbatim, said
 from spfvar.comparison.metrics import METRICS, Metric
 from spfvar.mm.hookspecs import HOOKS
@@ -90,15 +91,6 @@ def metric_lines(metric: Metric) -> list[str]:
         f"{noise}; a scenario may say otherwise", use, "",
         said("Shown by", "compare", "--metric", metric.name),
     ]  # fmt: skip
-
-
-def events_of(registry: Registry) -> dict[str, list[tuple[Variant, Event]]]:
-    """Every event by name, with each variant that counts it and says what it means there."""
-    found: dict[str, list[tuple[Variant, Event]]] = {}
-    for variant in registry.variants.values():
-        for event in variant.events:
-            found.setdefault(event.name, []).append((variant, event))
-    return found
 
 
 def event_lines(name: str, users: list[tuple[Variant, Event]]) -> list[str]:

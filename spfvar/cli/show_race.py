@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from spfvar.cli.lines import said
 from spfvar.explore.properties import PROPERTIES
 from spfvar.plugins.variant import Twin
-from spfvar.scenario.race import Race, RaceStatement
+from spfvar.render.races import statement_text
+from spfvar.scenario.race import Race
 
 
 def race_lines(name: str, race: Race, origin: str) -> list[str]:
@@ -32,14 +33,6 @@ def race_lines(name: str, race: Race, origin: str) -> list[str]:
     if race.sometimes:
         lines += ["", "Some interleaving has to reach: " + ", ".join(race.sometimes)]
     return [*lines, "", said("Run", "check", "--race", name if origin == "shipped" else origin)]
-
-
-def statement_text(statement: RaceStatement) -> str:
-    """One step of an actor."""
-    given = statement.model_dump(exclude_defaults=True)
-    verb = statement.verb
-    options = [f"{key} {value}" for key, value in given.items() if key != verb]
-    return f"{verb} {given.get(verb, '')}".strip() + (f" ({', '.join(options)})" if options else "")
 
 
 def twin_lines(twin: Twin, plugins: Sequence[str] = ()) -> list[str]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from spfvar.cli.lines import Verbatim, said
 from spfvar.errors import InputError
-from spfvar.ops.op import Steps
+from spfvar.ops.op import Call, Steps
 from spfvar.plugins.lineage import lineage
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.series import posted_name
 from spfvar.plugins.todos import is_draft, todos_of
 from spfvar.plugins.variant import Stack, Variant
-from spfvar.report.dot import dot
-from spfvar.report.protocol import Section, call_named, own_sections, sections
-from spfvar.report.sidebyside import Chunk, side_by_side
+from spfvar.render.dot import dot
+from spfvar.render.protocol import Section, call_named, own_sections, sections
+from spfvar.render.sidebyside import Chunk, side_by_side
 
 #: What is shown if nobody asks for a kind of fault or a writer.
 MAIN_FAULTS = ("anon-write", "file-read")
@@ -38,12 +39,10 @@ def variant_lines(variant: Variant, registry: Registry) -> list[str]:
     lines = [f"{variant.name}: {variant.title}", f"kernel: {variant.kernel}", f"source: {variant.source}"]
     if is_draft(variant):
         lines.append(f"DRAFT: from {variant.draft or 'no patch'}, TODOs: {len(todos_of(variant))}")
-    lines += list(_family(variant, registry))
+    lines += list(family_lines(variant, registry))
     if variant.description:
         lines += ["", variant.description]
-    lines += ["", "Patches, innermost first:" if variant.patches else "No patches: the core's own paths."]
-    for patch in variant.patches:
-        lines.append(f"  {patch.__name__}: {(inspect.getdoc(patch) or '').splitlines()[0]}")
+    lines += ["", *patch_lines(variant)]
     if variant.repairs:
         lines += ["", f"Not as posted; repairs (as posted: spfvar show {posted_name(variant.name)}):"]
         lines += [f"  {repair}" for repair in variant.repairs]
@@ -52,7 +51,18 @@ def variant_lines(variant: Variant, registry: Registry) -> list[str]:
     return lines
 
 
-def _family(variant: Variant, registry: Registry) -> Iterator[str]:
+def patch_lines(variant: Variant, few: float = math.inf) -> list[str]:
+    """The patches in order with what they do; only by name if they are more than ``few``."""
+    if not variant.patches:
+        return ["No patches: the core's own paths."]
+    if len(variant.patches) > few:
+        return [f"Patches, innermost first: {', '.join(patch.__name__ for patch in variant.patches)}"]
+    titles = {patch.__name__: (inspect.getdoc(patch) or "").splitlines()[0] for patch in variant.patches}
+    return ["Patches, innermost first:", *(f"  {name}: {title}" for name, title in titles.items())]
+
+
+def family_lines(variant: Variant, registry: Registry) -> Iterator[str]:
+    """What it stacks on, what stacks on it, and whose patches it has."""
     if variant.name not in registry.variants:
         return
     relations = {relation.name: relation for relation in lineage(registry.variants)}
@@ -66,18 +76,24 @@ def _family(variant: Variant, registry: Registry) -> Iterator[str]:
         yield f"shares with {name}: {', '.join(patches)}"
 
 
-def main_protocol(variant: Variant, registry: Registry, plugins: Sequence[str] = ()) -> list[str]:
-    """The outlines of the main kinds of faults and writers, at the hook points that the variant changes."""
+def main_sections(variant: Variant) -> Iterator[tuple[str, str, list[Section]]]:
+    """The main kinds of faults and writers, what is left out, and the hook points that are its own."""
     stack = Stack(variant)
     told: set[Section] = set()
-    lines = []
     main: list[Asked] = [("fault", name) for name in MAIN_FAULTS]
     main += [("writer", name) for name in MAIN_WRITERS]
     for what, name in main:
         chosen = own_sections(stack, call_named(what, name))
         new = [section for section in chosen if section not in told]
         told |= set(chosen)
-        head = f"{name} {what}{_left_out(variant, len(new), len(chosen))}"
+        yield f"{name} {what}", _left_out(variant, len(new), len(chosen)), new
+
+
+def main_protocol(variant: Variant, registry: Registry, plugins: Sequence[str] = ()) -> list[str]:
+    """The outlines of the main kinds of faults and writers, at the hook points that the variant changes."""
+    lines = []
+    for name, left_out, new in main_sections(variant):
+        head = f"{name}{left_out}"
         lines += ["", head, "=" * len(head)]
         for section in new:
             lines += ["", *section.text()]
@@ -127,26 +143,33 @@ def diff_lines(variant: Variant, other: Variant, wanted: Iterable[Asked], width:
 
     ``width`` of the terminal in columns, None if the output is no terminal.
     """
-    stacks = Stack(other), Stack(variant)
-    lines = [f"{variant.name} against {other.name}"]
+    lines = [f"{variant.name} (+) against {other.name} (-)"]
     for what, name in wanted:
-        call = call_named(what, name)
-        chunks = list(_chunks(sections(stacks[0], call), sections(stacks[1], call)))
+        found = chunks_of(variant, other, call_named(what, name))
+        chunks = [_folded(hook, chunk) for hook, chunk in found.items()]
         titles = (f"{other.name}: {name} {what}", f"{variant.name}: {name} {what}")
         lines += ["", *side_by_side(chunks, titles, width)]
     return lines
 
 
-def _chunks(left: Sequence[Section], right: Sequence[Section]) -> Iterator[Chunk]:
-    """The steps of each hook point under both stacks; those that agree as one line."""
-    for hook in merged([s.hook for s in left], [s.hook for s in right]):
-        one, other = (
-            [line for section in found if section.hook == hook for line in section.text(with_patches=False)]
-            for found in (left, right)
-        )
-        if one == other and len(one) > 1:
-            one = other = [f"{hook}(): the same {len(one) - 1} lines"]
-        yield one, other
+def chunks_of(variant: Variant, other: Variant, call: Call) -> dict[str, Chunk]:
+    """The steps of each hook point of a call: those of the ``other`` one, and the variant's."""
+    left, right = (sections(Stack(one), call) for one in (other, variant))
+
+    def steps(found: Sequence[Section], hook: str) -> list[str]:
+        mine = (section for section in found if section.hook == hook)
+        return [line for section in mine for line in section.text(with_patches=False)]
+
+    hooks = merged([s.hook for s in left], [s.hook for s in right])
+    return {hook: (steps(left, hook), steps(right, hook)) for hook in hooks}
+
+
+def _folded(hook: str, chunk: Chunk) -> Chunk:
+    """One line where both agree."""
+    one, other = chunk
+    if one == other and len(one) > 1:
+        one = other = [f"{hook}(): the same {len(one) - 1} lines"]
+    return one, other
 
 
 def merged(left: Sequence[str], right: Sequence[str]) -> list[str]:

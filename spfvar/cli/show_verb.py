@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from spfvar.hunt.memories import Memory
-from spfvar.hunt.programs import statement_text, statements
+from spfvar.generator.memories import Memory
+from spfvar.generator.programs import statement_text, statements
 from spfvar.scenario.verbs import Role, Verb
 
 #: The pages that a role means.

@@ -13,7 +13,7 @@ import click
 
 from spfvar.atomic import write_atomically
 from spfvar.errors import printable
-from spfvar.report.paint import CODES
+from spfvar.render.paint import CODES
 
 #: What a pipe or a file gets, whatever the terminal beside it is like.
 WIDTH = 80
@@ -44,7 +44,7 @@ class Place:
 def say(text: str, *, error: bool = False, newline: bool = True, colour: bool = False) -> None:
     """Print a text; the one way to the terminal, so that nothing foreign in it can steer that.
 
-    ``error``: to stderr.  ``colour``: the codes of `spfvar.report.paint` are ours, and stay.
+    ``error``: to stderr.  ``colour``: the codes of `spfvar.render.paint` are ours, and stay.
     """
     parts = CODES.split(text) if colour else [text]  # every second one is a code
     safe = "".join(part if i % 2 else printable(part) for i, part in enumerate(parts))

@@ -85,7 +85,7 @@ def command(
 
 
 def _render(rows: Rows, results: list[Scored], form: str, where: terminal.Place) -> str:
-    from spfvar.report import validation
+    from spfvar.render import validation
 
     command_line = reproduce(sys.argv[1:])
     if form == "json":

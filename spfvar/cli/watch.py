@@ -196,7 +196,7 @@ def searched_line(seen: Searched) -> str:
 
 def measured_line(seen: Measured) -> str:
     """ "my-idea: pft x1.36 (1.06-1.75) of mmap-lock @56: better, SIMULATED"."""
-    from spfvar.report.units import interval, ratio
+    from spfvar.render.units import interval, ratio
 
     ends = interval(seen.low, seen.high)
     known = f" ({ends})" if ends else ""

@@ -115,9 +115,9 @@ def command(
         run_why,
         why_plan,
     )  # the simulator: not before the names are known to be good
-    from spfvar.report.chrome import to_chrome
-    from spfvar.report.flames import to_folded
-    from spfvar.report.why import render_why
+    from spfvar.render.chrome import to_chrome
+    from spfvar.render.flames import to_folded
+    from spfvar.render.why import render_why
 
     plan, stacks = why_plan(
         registry, known, profiles, variant, names[0] if len(names) == 1 else scenarios[0],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +34,16 @@ class Dependence:
     def __str__(self) -> str:
         more = "more" if self.rho > 0 else "less"
         return f"{more} with {self.figure} (rank correlation {self.rho:+.2f})"
+
+
+def figures_of(warnings: Iterable[object]) -> list[tuple[str, int]]:
+    """The figures that remarks name, each with the number of its cells, the most frequent first."""
+    figures: Counter[str] = Counter()
+    for warning in warnings:
+        _, found, text = str(warning).partition(REMARK)
+        if found:
+            figures[text.split(" with ")[1].split(" ")[0]] += 1
+    return figures.most_common()
 
 
 def leading(ratios: Sequence[float], figures: Sequence[str], factors: FloatArray) -> Dependence | None:

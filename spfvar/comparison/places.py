@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 import pandas as pd
+
+#: The axis that makes the columns of tables, wherever it varies.
+COLUMN_AXIS: Final = "threads"
 
 
 def places(comparisons: pd.DataFrame) -> dict[tuple[str, str], str]:

@@ -36,7 +36,7 @@ PLACE = ["variant", "scenario", "axes"]
 KEY = [*PLACE, "metric"]
 SAMPLE_COLUMNS = [*KEY, "seed", "value"]
 CELL_COLUMNS = [*KEY, "value", "ci_low", "ci_high", "n", "warning"]
-_TEST_COLUMNS = ["ratio", "ci_low", "ci_high", "ci999_low", "ci999_high", "verdict", "warning"]
+_TEST_COLUMNS = ["ratio", "ci_low", "ci_high", "ci999_low", "ci999_high", "p", "verdict", "warning"]
 COMPARISON_COLUMNS = [*KEY, *_TEST_COLUMNS]
 EVENT_COLUMNS = [*PLACE, "event", "per_1000", "n"]
 
@@ -109,8 +109,9 @@ def compare_to(
     ``samples`` is as for ``summarise``. The result has one row per cell of the other variants, in
     order of first appearance: ratio (variant / baseline, the geometric mean of the ratios per
     seed), ci_low and ci_high (95 % t interval of the log-ratio, transformed back), ci999_low and
-    ci999_high (the same of 99.9 %), verdict (one of ``spfvar.comparison.verdicts.VERDICTS``), warning.
-    ``rule`` says whether samples are seeds or draws: intervals are of the mean, or of one more draw.
+    ci999_high (the same of 99.9 %), p (two-sided, that there is no difference), verdict (one of
+    ``spfvar.comparison.verdicts.VERDICTS``), warning. ``rule`` says whether samples are seeds or
+    draws: intervals and p are of the mean, or of one more draw.
 
     Each row is judged by itself (see ``judge``): other rows change nothing in it. Its noise is that of
     ``thresholds`` for its scenario and metric, or else the metric's, and says how much larger one of
@@ -130,6 +131,7 @@ def compare_to(
     result = effects[KEY].copy()
     result["ratio"], result["ci_low"], result["ci_high"] = _ratios(effects, CONFIDENCE, rule)
     _, result["ci999_low"], result["ci999_high"] = _ratios(effects, SURE, rule)
+    result["p"] = _contrast(effects, "effect", rule).p_value()
     more, less, gap = (_contrast(effects, name, rule) for name in ("more", "less", "gap"))
     better = [metrics[name].better for name in effects["metric"]]
     result["verdict"] = judge(more, less, gap, _floats(effects, "floor"), better, rule)

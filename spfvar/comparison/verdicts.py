@@ -75,6 +75,21 @@ class Contrast:
         half = half_width(self.std, self.n, confidence, self.each)
         return self.mean - half, self.mean + half
 
+    def p_value(self) -> FloatArray:
+        """Two-sided p of a mean (``each``: one more sample) of zero; NaN below two samples.
+
+        It is below 1 - c where the interval of confidence c leaves out zero.
+        """
+        from scipy import special  # as in `half_width`
+
+        one = half_width(np.ones_like(self.std), self.n, CONFIDENCE, self.each)
+        quantile = special.stdtrit(np.where(self.n > 1, self.n - 1, np.nan), (1 + CONFIDENCE) / 2)
+        exact = np.abs(self.mean) <= _ROUNDING * self.scale
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t = np.where(exact, 0.0, np.abs(self.mean) / (self.std * one / quantile))
+        p = 2.0 * special.stdtr(np.maximum(self.n - 1, 1), -t)
+        return np.asarray(np.where(self.n > 1, p, np.nan), dtype=np.float64)
+
     def is_above(self, limit: FloatArray, confidence: float) -> BoolArray:
         """Where it is larger than the limit, so surely."""
         return np.asarray(self.interval(confidence)[0] > limit + _ROUNDING * self.scale, dtype=np.bool_)

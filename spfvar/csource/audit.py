@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from spfvar.csource.machine import Machine
-from spfvar.csource.nfa import Comparison, Gap, Nfa
+from spfvar.csource.nfa import END, Comparison, Gap, Nfa
 from spfvar.csource.parse import CFunction, CSource, parse
 from spfvar.csource.texts import Texts
 from spfvar.csource.units import TEXT_KINDS, Exemption, Unit, Units, units_for
@@ -202,6 +202,7 @@ class Auditor:
 
     def __init__(self, variant: Variant, tree: Tree, words: Words, units: Units) -> None:
         self.tree = tree
+        words = words.with_hooks(units.steps)
         self._words = words
         self._units = units
         self.texts = Texts(variant, words, units.opaque)
@@ -244,7 +245,9 @@ class Auditor:
         used |= of_text | code.used
         tests = frozenset(self._words.table.tested)
         gaps = Comparison(code.nfa, text).gaps()
-        found = tuple(_difference(unit, function, gap, tests) for gap in gaps)
+        found = tuple(
+            _difference(unit, function, gap, tests) for gap in gaps if not _ends(gap, unit, exceptions, used)
+        )
         return Compared(unit, function, found, code.read, code.unknown, code.unread)
 
     def _text(self, unit: Unit, exceptions: frozenset[Exemption]) -> tuple[Nfa | None, frozenset[Exemption]]:
@@ -258,12 +261,23 @@ class Auditor:
     def _code(self, unit: Unit, function: CFunction, exceptions: frozenset[Exemption]) -> _Code:
         key = (unit, exceptions)
         if key not in self._codes:
-            machine = Machine(self._words, self.find, sorted(exceptions, key=str))
+            machine = Machine(self._words, self.find, sorted(exceptions, key=str), unit.vmas)
             nfa = machine.nfa(function)
             self._codes[key] = _Code(
                 nfa, frozenset(machine.used), tuple(machine.entered), machine.unknown, machine.unread
             )
         return self._codes[key]
+
+
+def _ends(gap: Gap, unit: Unit, exceptions: Iterable[Exemption], used: set[Exemption]) -> bool:
+    """Is it an end that a text alone has, and may have?"""
+    of_text = [
+        one for one in exceptions if one.kind == "text" and one.what == END and one.concerns(unit.text)
+    ]
+    if gap.left or gap.letter != END or not of_text:
+        return False
+    used.update(of_text[:1])
+    return True
 
 
 def _difference(unit: Unit, function: CFunction, gap: Gap, tests: frozenset[str]) -> Difference:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from spfvar.csource.parse import LOOP_MARK, CCall, CFunction, call_of
+from spfvar.csource.parse import LOOP_MARK, VMAS_MARK, CCall, CFunction, call_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -27,12 +27,18 @@ _TRANSPARENT: Final = frozenset(
         "WARN_ON",
         "WARN_ON_ONCE",
         "rcu_dereference",
+        "ERR_PTR",
+        "PTR_ERR",
     )
 )
 #: Macros that say what holds anyway.
 _IGNORED: Final = re.compile(r"(?:VM_)?BUG_ON|VM_WARN_ON|lockdep_|ASSERT_EXCLUSIVE")
 #: Macros that write their second argument to their first.
 _STORES: Final = frozenset(("WRITE_ONCE", "smp_store_release", "rcu_assign_pointer"))
+#: Where the result of a call is that is compared with 0.
+COMPARED: Final = "compared"
+#: Whether there is another VMA.
+_NEXT_VMA: Final = re.compile(r"\(?vma\b|.*\b(?:mas_find|mas_next|vma_next)\(")
 _FALSE: Final = frozenset(("0", "false", "NULL", "FALSE"))
 _TRUE: Final = frozenset(("1", "true", "TRUE"))
 
@@ -115,12 +121,14 @@ def graph_of(
     function: CFunction,
     is_word: Callable[[str], bool] = lambda text: False,
     options: frozenset[str] = frozenset(),
+    one_vma: bool = False,
 ) -> Graph:
     """The graph of a function.
 
-    ``is_word``: conditions that are one thing whatever is in them; ``options``: what IS_ENABLED() is true of.
+    ``is_word``: conditions that are one thing whatever is in them; ``options``: what IS_ENABLED() is true of;
+    ``one_vma``: loops over VMAs have one round.
     """
-    builder = _Builder(function, is_word, options)
+    builder = _Builder(function, is_word, options, one_vma)
     entry = builder.build()
     final = {number: builder.final(number) for number in range(len(builder.nodes))}
     nodes = [_moved(node, final) for node in builder.nodes]
@@ -146,7 +154,10 @@ class _Inside:
 class _Builder:
     """Builds a graph from its end: what follows a statement is there before the statement is."""
 
-    def __init__(self, function: CFunction, is_word: Callable[[str], bool], options: frozenset[str]) -> None:
+    def __init__(
+        self, function: CFunction, is_word: Callable[[str], bool], options: frozenset[str], one_vma: bool
+    ) -> None:
+        self._one_vma = one_vma
         self.nodes: list[GraphNode] = []
         self._function = function
         self._text = function.text
@@ -254,10 +265,14 @@ class _Builder:
         return self._condition(_child(node, "condition"), yes, no)
 
     def _while_statement(self, node: Node, after: int, inside: _Inside) -> int:
+        condition = _child(node, "condition")
+        marks = {child.text for child in node.children if child.type == "comment"}
+        if self._one_vma and VMAS_MARK.encode() in marks:
+            body = self._statement(node.child_by_field_name("body"), after, _Inside(after, after))
+            return self._round(condition, body)
         head = self._place()
         body = self._statement(node.child_by_field_name("body"), head, _Inside(after, head))
-        condition = _child(node, "condition")
-        if any(child.type == "comment" and child.text == LOOP_MARK.encode() for child in node.children):
+        if marks & {LOOP_MARK.encode(), VMAS_MARK.encode()}:
             self.nodes[head] = Jump(self._round(condition, self._add(Choice(_line(node), (body, after)))))
         else:
             self.nodes[head] = Jump(self._condition(condition, body, after))
@@ -273,8 +288,11 @@ class _Builder:
         return self._value(node, "", after)
 
     def _do_statement(self, node: Node, after: int, inside: _Inside) -> int:
+        condition = _child(node, "condition")
+        if self._one_vma and _NEXT_VMA.match(self._text(condition)):
+            return self._statement(node.child_by_field_name("body"), after, _Inside(after, after))
         head = self._place()
-        test = self._condition(_child(node, "condition"), head, after)
+        test = self._condition(condition, head, after)
         self.nodes[head] = Jump(self._statement(node.child_by_field_name("body"), test, _Inside(after, test)))
         return head
 
@@ -446,6 +464,8 @@ class _Builder:
                     return self._condition(one, equal, different)
             if operator == "!=":
                 return self._parts(node, self._add(Test(text, None, _line(node), equal, different)))
+        if operator == "<" and self._text(right) == "0" and _unwrapped(left).type == "call_expression":
+            return self._value(left, COMPARED, self._add(Test(f"{COMPARED} < 0", None, _line(node), yes, no)))
         return self._parts(node, self._add(Test(self._text(node), None, _line(node), yes, no)))
 
     def _constant(self, text: str) -> bool | None:

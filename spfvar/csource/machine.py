@@ -23,8 +23,8 @@ from spfvar.csource.flow import (
 )
 from spfvar.csource.nfa import Nfa, build
 from spfvar.csource.parse import CCall, CFunction
-from spfvar.csource.prepared import ADDED, MASKED, Prepared, prepare
-from spfvar.csource.units import Exemption
+from spfvar.csource.prepared import ADDED, EQUAL, IS_ERROR, MASKED, Prepared, prepare
+from spfvar.csource.units import Exemption, Kind
 from spfvar.csource.words import Word, Words
 from spfvar.errors import InputError
 from spfvar.kernel.texts import Edge
@@ -32,11 +32,13 @@ from spfvar.kernel.texts import Edge
 #: More states than a function has that is worth comparing.
 MAX_STATES: Final = 200_000
 #: Nested calls of functions that are read as if they stood there.
-MAX_DEPTH: Final = 12
+MAX_DEPTH: Final = 16
 #: Where a function's result is kept until its caller looks at it.
 RETURNED: Final = "<returned>"
+#: What an exception calls any error that is returned: "return -E".
+ERROR: Final = "-E"
 
-#: What is known of a value: false or true, or which VM_FAULT_* flags it has (none: zero).
+#: What is known of a value: false or true, or which number or error, or its VM_FAULT_* flags (none: zero).
 Value = bool | frozenset[str]
 Facts = frozenset[tuple[str, Value]]
 
@@ -46,6 +48,9 @@ _ALSO: Final = re.compile(r"(\w+) && ")
 _WORDS: Final = re.compile(r"[A-Za-z_]\w*(?:(?:->|\.)\w+)*")
 #: What is more than variables and constants: somebody else may change it, or a call say something else.
 _ELSEWHERE: Final = re.compile(r"->|\.|\[|\*|\b(?!IS_ERR\()\w+\(")
+_ERROR: Final = re.compile(r"(?:ERR_PTR\()?(-E[A-Z]+)\)?")
+#: What a writer asks of its VMA again and again, and nothing changes.
+_FILE: Final = "vma->vm_file"
 #: Flags that stand for several.
 _ALL: Final[Mapping[str, frozenset[str]]] = {
     "VM_FAULT_ERROR": frozenset(
@@ -71,12 +76,13 @@ def constant(text: str) -> Value | None:
     """What a text that is a constant is worth; None if it is none."""
     if text in ("0", "false", "NULL"):
         return False
-    if (
-        text == "true"
-        or (text.isdigit() and int(text) > 0)
-        or re.fullmatch(r"-E[A-Z]+|ERR_PTR\(-E[A-Z]+\)|&\w+", text)
-    ):
+    if text == "true" or re.fullmatch(r"&\w+", text):
         return True
+    if text.isdigit():
+        return frozenset((text,)) if int(text) > 0 else False
+    error = _ERROR.fullmatch(text)
+    if error is not None:
+        return frozenset((error[1],))
     return flags_of(text) if _FLAGS.fullmatch(text) else None
 
 
@@ -100,11 +106,14 @@ class Machine:
     """Follows functions of a tree; ``find`` gives those that are read as if they stood where called."""
 
     def __init__(
-        self, words: Words, find: Callable[[str], CFunction | None], exceptions: Iterable[Exemption] = ()
-    ) -> None:
+        self, words: Words, find: Callable[[str], CFunction | None], exceptions: Iterable[Exemption] = (),
+        vmas: str = "",
+    ) -> None:  # fmt: skip
+        self._vmas = vmas
         self._words = words
         self._find = find
         self._exceptions = tuple(exceptions)
+        self._about: dict[tuple[tuple[Kind, ...], str], list[Exemption]] = {}
         self._prepared: dict[str, Prepared] = {}
         self._lasting: dict[str, bool] = {}
         #: Exceptions that were of use, calls that no word is known of, functions that are no C in part, and
@@ -128,7 +137,7 @@ class Machine:
 
     def _enter(self, function: CFunction) -> None:
         if function.name not in self._prepared:
-            graph = graph_of(function, self._is_word, self._words.options)
+            graph = graph_of(function, self._is_word, self._words.options, self._vmas == "one")
             self._prepared[function.name] = prepare(graph, self._words)
             self.entered[function.name] = function
             if function.body.has_error:
@@ -143,6 +152,9 @@ class Machine:
         stack, pending = state
         if pending:
             yield pending[0], (stack, pending[1:])
+            if pending[0].letter in self._words.many:  # any number of times, or not at all
+                yield pending[0], state
+                yield None, (stack, pending[1:])
             return
         for edges, further in self._step(stack):
             if any(self._is_cut(stack, edge.letter) for edge in edges):
@@ -150,6 +162,9 @@ class Machine:
                 continue
             shown = tuple(edge for edge in edges if not self._hidden(stack, edge.letter))
             yield (shown[0], (further, shown[1:])) if shown else (None, (further, ()))
+            if shown and shown[0].letter in self._words.many:
+                yield shown[0], state
+                yield None, (further, shown[1:])
 
     def _step(self, stack: _Stack) -> Iterator[_Way]:
         frame = stack[-1]
@@ -176,7 +191,11 @@ class Machine:
         frame = stack[-1]
         live = self._prepared[frame.function].live[node]
         known = frame.facts if facts is None else facts
-        if (frame.node, node) in self._prepared[frame.function].back:  # the next round asks again
+        step = self._words.table.steps.get(frame.function)
+        if step is not None:  # only its locks are compared: what matters is which page table was there
+            known = frozenset(fact for fact in known if step and fact[0].isidentifier())
+        again = (frame.node, node) in self._prepared[frame.function].back  # the next round asks again
+        if self._vmas or again:
             known = frozenset(
                 fact for fact in known if self._lasts(fact[0]) or not _ELSEWHERE.search(fact[0])
             )
@@ -187,9 +206,12 @@ class Machine:
         """Is it about what no function of a fault changes, so that another one may ask again?"""
         if text not in self._lasting:
             table = self._words.table
-            stable = any(name in text for name in table.stable)
+            stable = any(name in text for name in table.stable) if not self._vmas else text == _FILE
             self._lasting[text] = stable and _variables(text) <= frozenset(table.context)
         return self._lasting[text]
+
+    def _in_step(self, stack: _Stack) -> bool:
+        return stack[-1].function in self._words.table.steps
 
     def _edge(self, stack: _Stack, letter: str, line: int) -> Edge:
         function = self.entered[stack[-1].function]
@@ -238,16 +260,21 @@ class Machine:
             stack[-1].facts, node.into, None if node.value is None else self._value(stack, node.value)
         )
         yield (
-            self._edges(stack, self._words.store(node.into), node.line),
+            self._edges(stack, self._words.store(node.into, node.value), node.line),
             self._at(self._forgotten(stack, node.into), node.next, facts),
         )
 
     def _return(self, stack: _Stack, node: Return) -> Iterator[_Way]:
-        if len(stack) == 1:
-            return
         value = (
             dict(stack[-1].facts).get(RETURNED) if node.value == RETURNED else self._value(stack, node.value)
         )
+        names = value if isinstance(value, frozenset) and not self._in_step(stack) else ()
+        kinds = {ERROR if name.startswith("-") else name for name in names}
+        if any(self._is_cut(stack, f"return {name}") for name in (node.value, *sorted(kinds))):
+            yield (), stack  # for ever: no end is reached
+            return
+        if len(stack) == 1:
+            return
         yield from self._came_back(self._learned(stack), value)
 
     def _learned(self, stack: _Stack) -> _Stack:
@@ -331,7 +358,7 @@ class Machine:
             for _, further in self._either(self._after_call(stack, call, word), node, assumed, None):
                 yield self._edges(stack, word, call.line), further
         else:
-            known = assumed if assumed is not None else dict(stack[-1].facts).get(node.text)
+            known = assumed if assumed is not None else self._value(stack, node.text)
             yield from self._either(stack, node, None if known is None else bool(known), node.text)
 
     def _either(self, stack: _Stack, node: Test, known: bool | None, fact: str | None) -> Iterator[_Way]:
@@ -343,9 +370,9 @@ class Machine:
                 yield (), self._at(stack, to, facts)
 
     def _test(self, stack: _Stack, node: Test) -> Iterator[_Way]:
-        assumed = self._assumed(stack, node.text)
-        word = self._words.condition(node.text)
+        word = self._words.within(stack[-1].function, self._words.condition(node.text))
         if word.letters:
+            assumed = self._assumed(stack, node.text)
             for outcome in (True, False):
                 value = outcome != word.negated
                 if assumed is None or assumed == value:
@@ -354,10 +381,10 @@ class Machine:
                     asked = _ALSO.match(node.text)
                     yield (shown,), self._know(further, asked[1], True) if asked and value else further
             return
-        known = assumed
-        if known is None:
+        value_of: Value | None = self._assumed(stack, node.text) if self._in_step(stack) else None
+        if value_of is None:
             value_of = self._value(stack, node.text)
-            known = None if value_of is None else bool(value_of)
+        known = None if value_of is None else bool(value_of)
         fact = node.text
         if known is not None and dict(stack[-1].facts).get(fact):
             yield (), self._at(stack, node.yes if known else node.no)  # what is known in more detail stays so
@@ -369,7 +396,7 @@ class Machine:
         word = self._words.classify(call.name, [classes.get(arg, arg) for arg in call.args])
         if word.kind == "unknown":
             self.unknown.setdefault(call.name, f"{self.entered[function].file}:{call.line}")
-        return word
+        return self._words.within(function, word)
 
     def _callee(self, call: CCall, stack: _Stack) -> CFunction | None:
         if any(frame.function == call.name for frame in stack) or len(stack) >= MAX_DEPTH:
@@ -415,14 +442,24 @@ class Machine:
 
     def _value(self, stack: _Stack, text: str) -> Value | None:
         """What is known of an expression."""
+        facts = dict(stack[-1].facts)
         fixed = constant(text)
+        if fixed is None:
+            fixed = facts.get(text)
         if fixed is None:
             fixed = self._assumed(stack, text)
         if fixed is not None:
             return fixed
-        facts = dict(stack[-1].facts)
-        if text in facts:
-            return facts[text]
+        equal = EQUAL.fullmatch(text)
+        if (
+            equal is not None
+            and isinstance(known := facts.get(equal[1]), frozenset | bool)
+            and known is not True
+        ):
+            return known == constant(equal[2])
+        asked = IS_ERROR.fullmatch(text)
+        if asked is not None and (known := facts.get(asked[1] or asked[2])) is not None and known is not True:
+            return any(name.startswith("-") for name in known or ())
         more = ADDED.fullmatch(text)
         if more is not None and (before := facts.get(more[1])) is not None and before is not True:
             return flags_of(more[2]) | (before or frozenset())
@@ -447,25 +484,28 @@ class Machine:
         known = self._words.table.results.get(text.removesuffix("()"))
         if known is not None:
             return known
-        for entry in self._exceptions:
-            if entry.kind in ("always", "never") and entry.what == text and entry.concerns(*_names(stack)):
-                self.used.add(entry)
-                return entry.kind == "always"
-        return None
+        entry = self._excepted(stack, ("always", "never"), text)
+        return None if entry is None else entry.kind == "always"
 
     def _is_cut(self, stack: _Stack, name: str) -> bool:
-        for entry in self._exceptions:
-            if entry.kind == "cut" and entry.what == name and entry.concerns(*_names(stack)):
-                self.used.add(entry)
-                return True
-        return False
+        return self._excepted(stack, ("cut",), name) is not None
 
     def _hidden(self, stack: _Stack, letter: str) -> bool:
-        for entry in self._exceptions:
-            if entry.hides(letter, "c") and entry.concerns(*_names(stack)):
-                self.used.add(entry)
-                return True
-        return False
+        return self._excepted(stack, ("both", "c"), letter) is not None
+
+    def _excepted(self, stack: _Stack, kinds: tuple[Kind, ...], text: str) -> Exemption | None:
+        """The first exception that is about a condition, a call or a letter, here; it is of use then."""
+        if (kinds, text) not in self._about:
+            self._about[kinds, text] = [
+                one for one in self._exceptions
+                if one.kind in kinds and (one.hides(text, "c") if "c" in kinds else one.means(text))
+            ]  # fmt: skip
+        about = self._about[kinds, text]
+        names = _names(stack) if about else ()
+        found = next((entry for entry in about if entry.concerns(*names)), None)
+        if found is not None:
+            self.used.add(found)
+        return found
 
 
 def _variables(text: str) -> set[str]:
@@ -475,6 +515,10 @@ def _variables(text: str) -> set[str]:
 
 
 def _names(stack: _Stack) -> tuple[str, ...]:
-    """What an exception may call the place: the function, or with who calls it ("callee<caller")."""
+    """What an exception may call the place.
+
+    The function, or with who calls it ("callee<caller"), or one that it is read into ("caller*").
+    """
     function = stack[-1].function
-    return (function, f"{function}<{stack[-2].function}") if len(stack) > 1 else (function,)
+    within = tuple(f"{frame.function}*" for frame in stack)
+    return (function, f"{function}<{stack[-2].function}", *within) if len(stack) > 1 else (function, *within)

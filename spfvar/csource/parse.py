@@ -31,6 +31,9 @@ _LOOPS: Final = re.compile(
 )
 #: What stands behind the ``while`` that such a macro is written as; the shortest of them has room for it.
 LOOP_MARK: Final = "/**/"
+#: The same of those that go over the VMAs of a range.
+VMAS_MARK: Final = "/*v*/"
+_OVER_VMAS: Final = re.compile(r"mas_for_each|for_each_vma(?:_range)?")
 _DIRECTIVE: Final = re.compile(r"^[ \t]*#[ \t]*(\w+)\b(.*)$")
 #: Statements that a file writes as calls at its top level, without a semicolon.
 _TOP_LEVEL_CALLS: Final = re.compile(
@@ -121,7 +124,11 @@ def prepared(text: str, options: frozenset[str] = frozenset()) -> str:
     text = _SYSCALL.sub(lambda found: _padded(f"int sys_{found[1]}(void)", found[0]), text)
     text = _TOP_LEVEL_CALLS.sub(lambda found: _blank(found[0]), text)
     text = _ANNOTATIONS.sub(lambda found: _blank(found[0]), text)
-    return _LOOPS.sub(lambda found: f"while{LOOP_MARK}".ljust(len(found[0])), text)
+    return _LOOPS.sub(lambda found: f"while{_mark(found[0])}".ljust(len(found[0])), text)
+
+
+def _mark(macro: str) -> str:
+    return VMAS_MARK if _OVER_VMAS.fullmatch(macro) else LOOP_MARK
 
 
 def calls_in(function: CFunction, node: Node) -> Iterator[CCall]:

@@ -12,6 +12,9 @@ from spfvar.csource.words import Words
 
 #: A variable of which some flags are asked, and one that gets some more.
 MASKED: Final = re.compile(r"(\w+) & \(?(VM_FAULT_\w+(?: ?\| ?VM_FAULT_\w+)*)\)?")
+#: A pointer, or a number, that may be an error; one that is compared with a constant.
+IS_ERROR: Final = re.compile(r"IS_ERR\((\w+)\)|(\w+) < 0")
+EQUAL: Final = re.compile(r"(\w+) == (\d+|-E[A-Z]+)")
 ADDED: Final = re.compile(r"(\w+) \|= (VM_FAULT_\w+(?: ?\| ?VM_FAULT_\w+)*)")
 
 
@@ -99,6 +102,8 @@ def _uses(node: GraphNode) -> set[str]:
     found: set[str] = set()
     if isinstance(node, Test):
         found.add(node.text)
+        error, equal = IS_ERROR.fullmatch(node.text), EQUAL.fullmatch(node.text)
+        found.update(name for asked in (error, equal) if asked is not None for name in asked.groups() if name)
         masked = MASKED.fullmatch(node.text)
         if masked is not None:
             found.add(masked[1])

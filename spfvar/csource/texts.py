@@ -6,6 +6,8 @@ A call of a hook point that the kernel has a function for is one letter; what it
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import replace
+from itertools import product
 from typing import Any, Final
 
 from spfvar.automata.automaton import Automaton
@@ -16,7 +18,8 @@ from spfvar.csource.words import Words
 from spfvar.kernel.faults import NOTIFIES, fault_texts
 from spfvar.kernel.texts import Edge
 from spfvar.kernel.writers import CALLS, writer_texts
-from spfvar.mm.vmf import VmFault
+from spfvar.mm import hookspecs as hooks
+from spfvar.mm.vmf import Mapping, VmFault
 from spfvar.ops import codes as c
 from spfvar.ops.op import Call, Op, Steps
 from spfvar.ops.primitives import choose, work
@@ -26,6 +29,7 @@ from spfvar.plugins.variant import Stack, Variant
 MAX_STATES: Final = 200_000
 #: A step that stands for a call of a hook point.
 CALLS_HOOK: Final = "calls: "
+BEGIN: Final = "begin"
 _RWSEM: Final = {
     c.DOWN_READ: "down_read",
     c.DOWN_READ_TRYLOCK: "down_read_trylock",
@@ -34,6 +38,7 @@ _RWSEM: Final = {
     c.UP_WRITE: "up_write",
     c.DOWNGRADE_WRITE: "downgrade_write",
 }
+_TREE: Final = {c.TREE_STORE: "tree_store", c.TREE_ERASE: "tree_erase"}
 #: What the C does anywhere, and the model only where something asks for it.
 _ALWAYS: Final = tuple(
     (fact, True) for fact in ("neighbours", "protected", "pinned", "numa", "huge", "reaped")
@@ -45,6 +50,8 @@ _FILES: Final = (
     ({"sharing": "private", "map_pages": False, "speculative": False}, ()),
     ({"sharing": "shared", "map_pages": False, "speculative": False}, NOTIFIES),
 )
+#: What the VMAs of writers may be, besides what a call gives.
+_WRITTEN: Final = ({"anonymous": False}, {"anonymous": False, "shared": True})
 #: Bookkeeping of the model, whatever it is called.
 _NEVER: Final = frozenset(
     (
@@ -75,15 +82,34 @@ class Texts(Stack):
         for call in CALLS:
             for text in writer_texts(call):
                 self._whole.automaton(call, text)
+        self._whole.automaton("fork", _fork)
         self._calls = self._whole.calls()
         self._automata: dict[tuple[str, bool], list[Automaton]] = {}
+        self._empty: dict[str, bool] = {}
 
     def _resolve(self, name: str, args: tuple[Any, ...]) -> Steps:
         if name in self._opaque:
             return self._one_step(name, args)
         return super()._resolve(name, args)
 
+    def _does_nothing(self, hook: str) -> bool:
+        """Is a hook point empty in this design, whoever calls it?"""
+        if hook not in self._empty:
+            calls = [call for call in self._calls if call.target == hook]
+            self._empty[hook] = bool(calls) and not any(map(self._shows, calls))
+        return self._empty[hook]
+
+    def _shows(self, call: Call) -> bool:
+        def text() -> Steps:
+            yield work("free", BEGIN)  # a text yields something
+            yield from call
+
+        ops = self._whole.automaton(call.name, text, keep=False).ops()
+        return any(op.code != c.END and op.name != BEGIN for op in ops)
+
     def _one_step(self, name: str, args: tuple[Any, ...]) -> Steps:
+        if self._does_nothing(name):
+            return None
         yield work("free", f"{CALLS_HOOK}{name}")
         *values, last = self._whole.returns(Call(name, args))
         for number, value in enumerate(values):  # a choice has few outcomes
@@ -95,16 +121,17 @@ class Texts(Stack):
         """The automata of a hook point, one per list of arguments that some fault or writer calls it with."""
         key = (hook, writes)
         if key not in self._automata:
+            calls = dict.fromkeys(each for one in self._calls if one.target == hook for each in _kinds(one))
             self._automata[key] = [
                 self.automaton(hook, self._text_of(call), keep=False)
-                for call in self._calls
-                if call.target == hook and not (writes and any(_reads(arg) for arg in call.args))
+                for call in calls
+                if not (writes and any(_reads(arg) for arg in call.args))
             ]
         return self._automata[key]
 
     def _text_of(self, call: Call) -> Callable[[], Steps]:
         def text() -> Steps:
-            yield work("free", "begin")  # a text yields something
+            yield work("free", BEGIN)  # a text yields something
             yield from super(Texts, self)._resolve(call.name, call.args)
 
         return text
@@ -118,7 +145,7 @@ class Texts(Stack):
         hiding = [
             entry
             for entry in sorted(exceptions, key=str)  # of several, the first is of use: the same in each run
-            if entry.kind in ("text", "both", "cut") and entry.concerns(hook)
+            if entry.kind in ("text", "both", "cut") and entry.concerns(hook, f"{unit.c}*")
         ]
         follow = _Follow(automata, self._words, hiding, used)
         starts: list[_State] = [(number, 0, frozenset()) for number in range(len(automata))]
@@ -136,6 +163,22 @@ class Texts(Stack):
             for op in automaton.ops()
             if op.where and op.where.partition(":")[0] != __file__ and op.code != c.END
         )
+
+
+def _fork() -> Steps:
+    """A fork of one VMA, which no recorded call is."""
+    yield from hooks.fork(Mapping())
+
+
+def _kinds(call: Call) -> Iterator[Call]:
+    """A call of a writer's hook point, for a VMA of every kind."""
+    yield call
+    if any(isinstance(arg, Mapping) for arg in call.args):
+        ways = [
+            [arg, *(replace(arg, **files) for files in _WRITTEN)] if isinstance(arg, Mapping) else [arg]
+            for arg in call.args
+        ]
+        yield from (Call(call.target, args) for args in product(*ways))
 
 
 def _reads(arg: object) -> bool:
@@ -171,7 +214,11 @@ class _Follow:
             letter = letter_of(node.op, outcome, self._words)
             hidden = [entry for entry in self._hiding if letter is not None and entry.hides(letter, "text")]
             self._used.update(hidden[:1])
-            cut = [entry for entry in self._hiding if entry.kind == "cut" and entry.what == letter]
+            cut = [
+                entry
+                for entry in self._hiding
+                if letter is not None and entry.kind == "cut" and entry.means(letter)
+            ]
             if cut:
                 self._used.update(cut)
                 yield None, state  # for ever: no end is reached
@@ -179,6 +226,9 @@ class _Follow:
             edge = None
             if letter is not None and not hidden:
                 edge = Edge(letter, -1, node.op.function, node.op.where)
+                if letter in self._words.many:  # any number of times, or not at all
+                    yield edge, state
+                    yield None, (number, successor, further)
             yield edge, (number, successor, further)
 
 
@@ -186,9 +236,9 @@ def letter_of(op: Op, outcome: Hashable, words: Words) -> str | None:
     """What a primitive of a text that came out so is in C; None if it is bookkeeping of the model."""
     if op.name.startswith(CALLS_HOOK):
         return f"{op.name.removeprefix(CALLS_HOOK)}()"
-    if op.code in _NEVER:
+    if op.code in _NEVER or op.cost == "syscall":
         return None
-    letter = _letter(op, words)
+    letter = words.in_step(op.function, _letter(op, words))
     tested = words.is_tested(letter)
     if (
         not letter
@@ -202,9 +252,12 @@ def letter_of(op: Op, outcome: Hashable, words: Words) -> str | None:
 def _letter(op: Op, words: Words) -> str:
     name = op.name.partition("(")[0]
     texts = words.table.texts
-    for text in (op.name, name):
+    untimed = f"untimed {op.name} in {op.function}" if op.cost == "free" else ""
+    for text in (untimed, op.name, name):
         if text in texts:
             return texts[text]
+    if op.code in _TREE:
+        return _TREE[op.code]
     if op.place is not None:
         field = op.place.field.name
         if op.code in _RWSEM:

@@ -304,6 +304,22 @@ def masks_of(
     return masks, tuple(bits)[:REST]
 
 
+def running_on(ops: Sequence[Op], masks: Masks, resources: Sequence[Hashable]) -> Masks:
+    """The masks of ops for a thread that would run on through them now, where others' interrupts matter less.
+
+    An interrupt is a full barrier in the midst of this thread.  Of what most ops do to views it makes no
+    difference whether that barrier comes before or behind them: spfvar.transition.sole asks where it may.
+    """
+    if VIEWS not in resources:
+        return masks
+    bit = 1 << resources.index(VIEWS)
+    found = masks.copy()
+    for row, op in zip(found, ops, strict=True):
+        if op.code not in COMPOUND:  # which change several words
+            row[ADD] &= ~bit
+    return found
+
+
 def futures_of(masks: Masks, table: npt.NDArray[np.int32]) -> Masks:
     """By node: the masks of everything that its thread may do from there on."""
     futures = masks.copy()

@@ -34,7 +34,7 @@ ALIKE = "alike"
 Covered = Mapping[str, Collection[tuple[int, int]]]
 
 #: Tests of what another thread may have changed.  Lookups are none: what is looked up has to be there.
-_CHECKS = (
+CHECKS = (
     c.EQUALS,
     c.EQUALS_REG,
     c.PTE_SAME,
@@ -283,7 +283,7 @@ def _guards_of(
             yield number, _guard(op, section[0].kind)
         if op.code in _TRYLOCKS and len(op.outcomes) == 2:
             yield number, _guard(op, TRYLOCK)
-        tests = op.code in _CHECKS or (op.code in _TESTS and not loaded.isdisjoint((op.src, op.src2)))
+        tests = op.code in CHECKS or (op.code in _TESTS and not loaded.isdisjoint((op.src, op.src2)))
         if tests and len(op.outcomes) == 2:
             yield number, _guard(op, CHECK)
         if op.code == c.CALL_RCU:

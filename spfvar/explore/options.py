@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
+from spfvar.errors import InputError
+
 #: States.  The largest search of a shipped variant in a shipped race has 3.3 million, and with one of its
 #: guards taken out 8.5 million.  A state takes 100 to 160 bytes, so that a search that gets here takes 2 to
 #: 3 GB.  It is no time, or the machine's load would decide verdicts, and nothing that searches share, or
@@ -43,3 +45,14 @@ class Options:
     def plain(cls, **bounds: Any) -> Options:
         """Every interleaving of every primitive."""
         return cls(merge=False, forget=False, symmetry=False, partial_order=False, **bounds)
+
+
+def bounded(max_states: int, max_bytes: int | None = None, seconds: float = math.inf) -> Options:
+    """A search with these bounds.  Raises InputError for what is none."""
+    if max_states < 1:
+        raise InputError(f"{max_states} states", key="--max-states", expected="1 or more")
+    if max_bytes is not None and max_bytes < 1:
+        raise InputError(f"{max_bytes} bytes", key="--max-memory", expected="1 or more")
+    if not seconds > 0:
+        raise InputError(f"{seconds:g} seconds", key="--timeout", expected="more than 0")
+    return Options(max_states=max_states, max_bytes=max_bytes, seconds=seconds)

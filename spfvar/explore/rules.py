@@ -24,6 +24,7 @@ from spfvar.explore.footprints import (
     deferred_by,
     futures_of,
     masks_of,
+    running_on,
 )
 from spfvar.explore.options import Options
 from spfvar.explore.registers import dead_at, dying_at, live_at
@@ -35,8 +36,11 @@ from spfvar.ops.places import RANGE_WORDS, RWSEM_WORDS, SPIN_WORDS, ObjectClass
 Ints = npt.NDArray[np.int64]
 _SUCCESSORS = slice(c.C_SUCC, c.C_SUCC + c.MAX_OUTCOMES)
 _FUTURE = 3
-#: Ops whose outcome is an open choice.  A load of a weak word is one where it has several messages to read.
+#: Ops whose outcome is an open choice.  A load of a weak word is one where it has several messages to read,
+#: and so is an interrupt in a run with weak words: in which order does it reach the other CPUs?
 OPEN = (c.CHOOSE,)
+#: Of more threads, it is tried in one order only (spfvar.transition.weak.orders_of).
+MOST_ORDERED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +83,14 @@ def piece_of(
     masks, resources = masks_of(ops, deferred, layout.weak_fields)
     address = int(layout.g[c.G_R_ADDR])
     live = live_at(table, address)
+    choices = (*OPEN, c.IPI_SEND) if layout.weak_words else OPEN
     dying, forgotten = dying_at(table, live)
     return Piece(
         table,
         (op == c.END) | (op == c.RCU_GP_START),
         np.array([_kind(code, layout.weak_words > 0) for code in op.tolist()], dtype=np.int64),
-        np.array([code not in WAITING and code not in OPEN for code in op.tolist()]),
-        np.hstack([masks, futures_of(masks, table)]),
+        np.array([code not in WAITING and code not in choices for code in op.tolist()]),
+        np.hstack([running_on(ops, masks, resources), futures_of(masks, table)]),
         resources,
         dying,
         forgotten,
@@ -167,8 +172,9 @@ def join(
 
 
 def _ordered(world: RaceWorld) -> bool:
-    """Does the number of a thread matter?  An interrupt is a full barrier on one CPU after the other."""
-    return world.weak is not None and any(op.code == c.IPI_SEND for op in world.program.ops)
+    """Does the number of a thread matter?  It does where an interrupt does not reach CPUs in every order."""
+    sends = any(op.code == c.IPI_SEND for op in world.program.ops)
+    return world.weak is not None and sends and world.threads > MOST_ORDERED
 
 
 def _masks(pieces: Sequence[Piece], bits: dict[Hashable, int]) -> Ints:

@@ -20,7 +20,7 @@ from spfvar.explore.symmetry import rename, sort_threads
 from spfvar.ops import codes as c
 from spfvar.transition.jit import compiled, inlined
 from spfvar.transition.quiescent import wrong_at_rest
-from spfvar.transition.sole import one_message
+from spfvar.transition.sole import one_way
 from spfvar.transition.weakly import most_ways, settled, step_of, ways_of
 
 # --- counters ----------------------------------------------------------------------------------------
@@ -141,17 +141,9 @@ def node_of(space, part):
 
 @inlined
 def has_one_way(space, work, rules, tid, node):
-    """May the thread do one thing only at the node that it is about to execute?"""
-    memory = work.parts[work.order.shape[0]]
-    return one_message(
-        rules.weak,
-        rules.table,
-        rules.g,
-        space.threads.rows,
-        work.parts[tid],
-        space.memories.rows,
-        memory,
-        node,
+    """May the thread do one thing only at the node that it is about to execute, whatever it is told before?"""
+    return one_way(
+        rules.weak, rules.table, rules.g, space.threads.rows, space.memories.rows, work.parts, tid, node
     )
 
 

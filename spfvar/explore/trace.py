@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from spfvar.explore.moves import Move, Walker
 from spfvar.explore.search import WAYS
 from spfvar.explore.stale import Histories, Old
+from spfvar.explore.states import States, Watch
+from spfvar.explore.story import Teller
 from spfvar.explore.words import Words
 from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
@@ -130,7 +132,7 @@ class Trace:
 
     ``threads`` are the columns; ``end`` says what is wrong, in lines; ``ways`` are the primitives; ``blamed``
     is what violates, or waits for ever, as "function: primitive" whatever thread it is; () if only the state
-    at the end is wrong.
+    at the end is wrong.  ``states``: the state behind each step; ``story``: at most five lines that tell it.
     """
 
     threads: tuple[str, ...]
@@ -138,6 +140,8 @@ class Trace:
     end: tuple[str, ...]
     ways: tuple[int, ...]
     blamed: tuple[str, ...] = ()
+    states: States | None = None
+    story: tuple[str, ...] = ()
 
     @property
     def length(self) -> int:
@@ -153,6 +157,7 @@ class Recorder:
         self.words = Words(world)
         self.locks = Locks(self.words)
         self.histories = Histories(self.words) if world.weak is not None else None
+        self.teller = Teller(self.words)
         self.number = 0
         self._thread = -1
 
@@ -171,10 +176,11 @@ class Recorder:
         changes += self._handed_over(move)
         old = self.histories.note(move, op, self.number) if self.histories is not None else None
         changes += [str(old)] if old is not None else []
+        outcome = outcome_text(op, move.outcome)
+        self.teller.note(self.number, move, op, outcome, changes)
         return Step(
-            self.number, self.world.names[move.thread], op.function, op.name, outcome_text(op, move.outcome),
-            tuple(changes), old,
-        )  # fmt: skip
+            self.number, self.world.names[move.thread], op.function, op.name, outcome, tuple(changes), old
+        )
 
     def _handed_over(self, move: Move) -> list[str]:
         """Waiters that a release let in."""
@@ -204,16 +210,24 @@ def record(world: RaceWorld, ways: Sequence[int], code: int, round_from: int = -
     ``round_from``: the primitive from which on the path goes round for ever.
     """
     walker, recorder = Walker(world), Recorder(world)
+    watch = Watch(walker, recorder.words, recorder.locks.held, recorder.locks.waiting)
     steps: list[Step] = []
     for way in ways:
         recorder.next(walker, way)
-        steps.append(recorder.step(walker.go(way)))
+        if steps and steps[-1].number != recorder.number:
+            watch.behind()
+        move = walker.go(way)
+        steps.append(recorder.step(move))
+        watch.note(move, world.program.ops[move.node], recorder.number)
+    watch.behind()
     moving = {step.thread for step in steps}
     threads = tuple(name for name in world.names if name in moving) or world.names[:1]
     end = list(ending(walker, recorder, steps, code))
     if 0 <= round_from < len(steps):
         end.append(f"steps {steps[round_from].number} to {steps[-1].number} can be repeated for ever")
-    return Trace(threads, tuple(steps), tuple(end), tuple(ways), tuple(_blamed(walker, steps, code)))
+    story = recorder.teller.tell(code, c.VIOLATIONS[code])
+    blamed = tuple(_blamed(walker, steps, code))
+    return Trace(threads, tuple(steps), tuple(end), tuple(ways), blamed, watch.states(), story)
 
 
 def _blamed(walker: Walker, steps: Sequence[Step], code: int) -> Iterable[str]:

@@ -89,6 +89,7 @@ class Verdict:
             "seconds": round(self.seconds, 3),
             "trace": [step.as_dict() for step in first.trace.steps] if first else [],
             "what": list(first.trace.end) if first else [],
+            "story": list(first.trace.story) if first else [],
             "vacuous": list(self.vacuous),
             "why": self.why or None,
             "token": first.token if first else None,
@@ -99,8 +100,8 @@ class Verdict:
             entry["walks"] = self.walks
         if len(self.findings) > 1:
             entry["more"] = [
-                {"property": f.property, "what": list(f.trace.end), "token": f.token,
-                 "trace": [step.as_dict() for step in f.trace.steps]}
+                {"property": f.property, "what": list(f.trace.end), "story": list(f.trace.story),
+                 "token": f.token, "trace": [step.as_dict() for step in f.trace.steps]}
                 for f in self.findings[1:]
             ]  # fmt: skip
         return entry

@@ -17,6 +17,7 @@ from spfvar.ops import objects as o
 from spfvar.ops.op import Op
 from spfvar.ops.orders import PLAIN_ORDERS
 from spfvar.ops.places import Field, ObjectClass, Register
+from spfvar.transition import views as v
 from spfvar.transition import weak as t
 from spfvar.transition.views import Weak
 
@@ -88,7 +89,18 @@ def _node(op: Op, layout: Layout, plain: Collection[Field], recycled: Collection
         bits |= h.FULL  # folio_put_testzero()
     if word >= 0 and op.place is not None and op.place.field not in plain:
         bits |= h.CHAINED
-    return [word, lock, bits, *(_row(layout, r) for r in operands), int(is_load(op))]
+    return [word, lock, bits, *(_row(layout, r) for r in operands), int(is_load(op)), _learns(op, word, lock)]
+
+
+def _learns(op: Op, word: int, lock: int) -> int:
+    """Column N_LEARNS of Weak.nodes."""
+    if op.code == c.ALLOC:
+        return v.LEARNS_SLAB
+    if lock >= 0 and op.code not in UNLOCKING:
+        return v.LEARNS_LOCK
+    if word < 0:
+        return v.LEARNS_NOTHING
+    return v.LEARNS_ORDER if op.code in t.STORES else v.LEARNS_MESSAGE
 
 
 def _row(layout: Layout, register: Register | None) -> int:

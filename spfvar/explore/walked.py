@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from spfvar.errors import InputError
+from spfvar.explore.options import Options
 from spfvar.explore.shorten import Path, shortened
 from spfvar.explore.verdict import (
     INCOMPLETE,
@@ -27,6 +29,17 @@ from spfvar.ops import codes as c
 LONGEST = 10_000
 #: Walks between two looks at what was found.
 _ROUND = 20_000
+
+
+def walk_options(walk: int | None, seed: int | None, options: Options) -> WalkOptions:
+    """The options of random walks, for as long as a search may take."""
+    if walk is None:
+        raise InputError("a search has no seed", key="--seed", expected="--walk N with it")
+    if walk < 1:
+        raise InputError(f"{walk} walks", key="--walk", expected="1 or more")
+    if seed is not None and seed < 0:
+        raise InputError(f"the seed is {seed}", key="--seed", expected="0 or more")
+    return WalkOptions(walk, LONGEST, options.seconds, 1 if seed is None else seed, options.first)
 
 
 def judge_walks(

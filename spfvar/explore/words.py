@@ -77,7 +77,10 @@ class Words:
         self.entry_words: dict[int, tuple[int, int]] = {}
         self._objects()
         self._tables()
+        known = set(self.label)
         self._others()
+        #: Those that are no field and no entry of a table: of TLBs, and of who waits for whose CPU.
+        self.other_words = {word: label for word, label in self.label.items() if word not in known}
         self.registers = {
             thread: {
                 world.layout.thread_base(thread) + slot: register

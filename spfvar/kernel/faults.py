@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from spfvar.coverage.small import Facts, fault_text, small_race
+from spfvar.faultpaths.small import Facts, fault_text, small_race
 from spfvar.ops.op import Steps
 from spfvar.scenario.race import RaceFile, RaceVma
 

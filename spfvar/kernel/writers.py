@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from spfvar.coverage.small import Facts, small_race
-from spfvar.coverage.system_calls import WRITERS
+from spfvar.faultpaths.small import Facts, small_race
+from spfvar.faultpaths.system_calls import WRITERS
 from spfvar.kernel.texts import Marked
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.vmf import Mapping as VmaFacts

@@ -31,7 +31,7 @@ from spfvar.explore.verdict import (
     real_violations,
 )
 from spfvar.explore.world import KTHREAD, build_world, extract_race
-from spfvar.hunt.guards import Needed
+from spfvar.generator.guards import Needed
 from spfvar.matrix.either import Either, candidates, sets_that_break, soonest
 from spfvar.ops.op import Op
 from spfvar.plugins.variant import Stack, Variant

@@ -13,8 +13,8 @@ import pandas as pd
 
 from spfvar.automata.automaton import Automaton
 from spfvar.automata.extract import StrategyError
-from spfvar.comparison.metrics import Thresholds
-from spfvar.comparison.stats import CELL_COLUMNS, COMPARISON_COLUMNS, PLACE, axes_key, compare_to, summarise
+from spfvar.comparison.stats import CELL_COLUMNS, COMPARISON_COLUMNS, PLACE, axes_key, summarise
+from spfvar.comparison.verdicts import Rule
 from spfvar.errors import InputError
 from spfvar.explore.options import Options
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION, Verdict
@@ -22,6 +22,7 @@ from spfvar.explore.world import extract_race
 from spfvar.matrix.cases import Case
 from spfvar.matrix.check import Progress as CheckProgress
 from spfvar.matrix.check import run_checks
+from spfvar.matrix.compare import judged, rule_of
 from spfvar.matrix.plan import CellSpec, Plan
 from spfvar.matrix.run import Progress, run_plan
 from spfvar.matrix.samples import Failure
@@ -146,7 +147,7 @@ def bisect_loads(
 ) -> LoadBisection:
     """Run every prefix over a plan's loads, and compare each with the one before, seed by seed.
 
-    The plan's variants are the prefixes'.  Verdicts are those of `compare_to`, under the plan's thresholds.
+    The plan's variants are the prefixes'.  Verdicts are those of `judged`, under the plan's thresholds.
     """
     stacks = _stacks(prefixes)
     by_load: dict[tuple[str, str], dict[str, CellSpec]] = {}
@@ -163,7 +164,8 @@ def bisect_loads(
     samples = run_plan(replace(plan, cells=tuple(wanted)), jobs, progress, dict(stacks))
     runs = _runs(samples.values[samples.values["metric"] == metric], prefixes, firsts)
     return LoadBisection(
-        plan, metric, tuple(prefixes), _cells(runs), _steps(runs, plan.thresholds), tuple(samples.failures)
+        plan, metric, tuple(prefixes), _cells(runs, rule_of(plan.ensemble)), _steps(runs, plan),
+        tuple(samples.failures),
     )  # fmt: skip
 
 
@@ -195,11 +197,11 @@ def _runs(
     return runs
 
 
-def _cells(runs: Sequence[_Run]) -> pd.DataFrame:
+def _cells(runs: Sequence[_Run], rule: Rule) -> pd.DataFrame:
     """Means and intervals; ``number`` and ``same`` beside the columns of `summarise`."""
     if not runs:
         return pd.DataFrame(columns=["number", "same", *CELL_COLUMNS[1:]])
-    cells = summarise(pd.concat([run.samples.assign(variant=str(run.number)) for run in runs]))
+    cells = summarise(pd.concat([run.samples.assign(variant=str(run.number)) for run in runs]), rule=rule)
     cells.insert(0, "number", cells.pop("variant").astype(int))
     same = {(run.number, run.scenario, run.axes): run.same for run in runs}
     places = zip(cells["number"], cells["scenario"], cells["axes"], strict=True)
@@ -207,7 +209,7 @@ def _cells(runs: Sequence[_Run]) -> pd.DataFrame:
     return cells
 
 
-def _steps(runs: Sequence[_Run], thresholds: Thresholds) -> pd.DataFrame:
+def _steps(runs: Sequence[_Run], plan: Plan) -> pd.DataFrame:
     """Each prefix against the one before; ``number`` beside the columns of `compare_to`."""
     pairs: dict[int, list[pd.DataFrame]] = {}
     for run in runs:
@@ -218,9 +220,10 @@ def _steps(runs: Sequence[_Run], thresholds: Thresholds) -> pd.DataFrame:
         return pd.DataFrame(columns=["number", *COMPARISON_COLUMNS[1:]])
     steps = []
     for number, sides_of in pairs.items():
-        judged = compare_to(pd.concat(sides_of), "before", thresholds=thresholds).drop(columns="variant")
-        judged.insert(0, "number", number)
-        steps.append(judged)
+        found = judged(pd.concat(sides_of), "before", plan.thresholds, plan.ensemble)
+        found = found.drop(columns="variant")
+        found.insert(0, "number", number)
+        steps.append(found)
     return pd.concat(steps, ignore_index=True)
 
 

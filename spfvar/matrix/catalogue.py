@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -28,6 +30,8 @@ from spfvar.toml_input import MAX_FILE_BYTES, load_toml
 
 M = TypeVar("M", bound=BaseModel)
 
+#: Of objects: no glob, no path.
+_NAME = re.compile(r"[\w-][\w.-]*(?<!\.toml)")
 #: Files that say what they are, and which command takes them.
 OWN = {"scenario": "spfvar compare --scenario", "race": "spfvar check --race"}
 
@@ -41,6 +45,7 @@ class Catalogue(Generic[M]):
         self._files: dict[str, Traversable | Path] = {}
         self._shipped: dict[str, Traversable] = {}
         self._loaded: dict[str, M] = {}
+        self._given: set[str] = set()  # names of objects, which no file has
         for entry in sorted(resources.files(f"spfvar.{directory}").iterdir(), key=lambda e: e.name):
             if entry.name.endswith(".toml"):
                 self._shipped[entry.name.removesuffix(".toml")] = entry
@@ -61,7 +66,7 @@ class Catalogue(Generic[M]):
 
     def names(self) -> list[str]:
         """Every name, in alphabetical order."""
-        return sorted(self._files)
+        return sorted({*self._files, *self._given})
 
     def own(self) -> dict[str, Path]:
         """The user's files by name, those that were named as files too."""
@@ -69,18 +74,22 @@ class Catalogue(Generic[M]):
 
     def is_shipped(self, name: str) -> bool:
         """Does the name stand for the file that came with spfvar, or for an equal one?"""
-        if name not in self._shipped:
+        if name not in self._shipped:  # no object has such a name
             return False
         file = self._files[name]
         return file is self._shipped[name] or _bytes_of(file) == self._shipped[name].read_bytes()
 
     def own_file(self, name: str) -> Path | None:
         """The user's file of that name; None if it is the one that came with spfvar."""
+        if name in self._given:
+            return None
         file = self._files[name]
         return None if file is self._shipped.get(name) else Path(str(file))
 
     def origin(self, name: str) -> str:
-        """ "shipped", or the path of the user's file."""
+        """ "shipped", or the path of the user's file, or "Python" for an object."""
+        if name in self._given:
+            return "Python"
         return "shipped" if self.is_shipped(name) else str(self._files[name])
 
     def text(self, name: str) -> str:
@@ -90,7 +99,7 @@ class Catalogue(Generic[M]):
         return _bytes_of(self._files[name]).decode("utf-8-sig")
 
     def __getitem__(self, name: str) -> M:
-        if name not in self._files:
+        if name not in self._files and name not in self._given:
             raise unknown(self.kind, name, self.names())
         if name not in self._loaded:
             self._loaded[name] = self._read(self._files[name])
@@ -119,6 +128,31 @@ class Catalogue(Generic[M]):
         self._loaded.pop(name, None)
         self[name]
         return name
+
+    def give(self, name: str, content: M) -> str:
+        """Take an object; returns the name it goes by.
+
+        Raises InputError for a name that is a pattern or a path, and one that stands for something else.
+        """
+        if not _NAME.fullmatch(name):
+            raise InputError(f"{name!r} is no name", expected="letters, digits, hyphens and underscores")
+        if name not in self.names():
+            self._given.add(name)
+            self._loaded[name] = content
+        elif self[name] != content:
+            message = f"another {self.kind} is called {name!r}: {self.origin(name)}"
+            raise InputError(message, expected="a name of its own")
+        return name
+
+    def name_of(self, content: M) -> str:
+        """The name of what is equal to an object; "" if nothing is."""
+        return next((name for name in self.names() if self._is(name, content)), "")
+
+    def _is(self, name: str, content: M) -> bool:
+        try:
+            return self[name] == content
+        except InputError:  # a file of the user's that is broken
+            return False
 
     def select(self, patterns: Iterable[str]) -> list[str]:
         """Names by name, glob or path of a TOML file, in the order asked for; no patterns: those shipped."""
@@ -176,6 +210,15 @@ def hardware() -> Catalogue[Profile]:
 def published() -> Catalogue[Published]:
     """The published measurements."""
     return Catalogue("published measurement", "published", Published)
+
+
+@dataclass(frozen=True)
+class Known:
+    """The loads, races and machines that names stand for."""
+
+    scenarios: Catalogue[Scenario] = field(default_factory=scenarios)
+    races: Catalogue[Race] = field(default_factory=races)
+    hardware: Catalogue[Profile] = field(default_factory=hardware)
 
 
 def _config_home() -> Path:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
 from spfvar.explore.guards import Guard
-from spfvar.hunt.guards import GuardHunter, Wanted, needed_in
-from spfvar.hunt.programs import Group
-from spfvar.hunt.run import BOUNDS
+from spfvar.generator.guards import GuardHunter, Wanted, needed_in
+from spfvar.generator.programs import Group
+from spfvar.generator.run import BOUNDS
 from spfvar.matrix.ablate import (
     Ablated,
     Ablation,

@@ -17,10 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spfvar.atomic import write_atomically
 from spfvar.errors import InputError
-from spfvar.hunt.ground import KEY
-from spfvar.hunt.reduce import as_tables
-from spfvar.hunt.run import Cause
-from spfvar.hunt.tally import Tally
+from spfvar.generator.ground import KEY
+from spfvar.generator.reduce import as_tables
+from spfvar.generator.run import Cause
+from spfvar.generator.tally import Tally
 from spfvar.matrix.hunting import Plan
 from spfvar.matrix.runs import MODEL, code_of, digest_of
 from spfvar.model_errors import explain
@@ -33,7 +33,7 @@ FORMAT = 1
 MAX_FILE_BYTES = 1 << 28
 WRITTEN_BY = "a file written by spfvar hunt --resume"
 #: Packages whose text decides what a hunt finds.
-_TEXTS = (*(part for part in MODEL if part not in ("simulate", "layouts")), "explore", "hunt")
+_TEXTS = (*(part for part in MODEL if part not in ("simulate", "layouts")), "explore", "generator")
 
 Count = Annotated[int, Field(ge=0)]
 

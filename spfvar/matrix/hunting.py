@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+import fnmatch
 import itertools
-import multiprocessing
 import random
-import signal
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 from spfvar.automata.weaken import Memory
 from spfvar.cpus import available_cpus
+from spfvar.errors import InputError, unknown
 from spfvar.explore.explore import explore
 from spfvar.explore.world import build_race
-from spfvar.hunt.findings import Finding, finding_of
-from spfvar.hunt.focus import Focus, Reach
-from spfvar.hunt.memories import MEMORIES
-from spfvar.hunt.programs import Family, Group, shapes
-from spfvar.hunt.run import BOUNDS, Hunter, Outcome, cause_of
-from spfvar.hunt.tally import Tally
+from spfvar.generator.findings import Finding, finding_of
+from spfvar.generator.focus import Focus, Reach
+from spfvar.generator.memories import MEMORIES
+from spfvar.generator.programs import Family, Group, shapes
+from spfvar.generator.run import BOUNDS, Hunter, cause_of
+from spfvar.generator.tally import Tally
 from spfvar.matrix import catalogue
-from spfvar.plugins.registry import load_registry
+from spfvar.matrix.executors import Executor, Here, Processes, Recipe
+from spfvar.matrix.kept_hunts import Chunk, KeptHunt
+from spfvar.plugins.registry import GIVEN
 from spfvar.plugins.variant import Stack, Variant
 from spfvar.scenario.race import Race
 from spfvar.scenario.verbs import VERBS
+from spfvar.store.database import Store
 
 #: Told races, numbers of groups that are done, all of them, and seconds.
 Progress = Callable[[int, int, int, float], None]
@@ -36,8 +38,9 @@ Progress = Callable[[int, int, int, float], None]
 _SLICE, _TURN = 64, 8
 #: Slices that take longer than two processes need to start.
 _WORTH_PROCESSES = 16
-#: Slices that each worker has ahead of it.
-_AHEAD = 4
+#: More threads or statements give more races than anybody waits for.
+LARGEST = 6
+MOST_ACTORS = 4
 #: Seconds between two savings of what has been done.
 _SAVE_EVERY = 20.0
 
@@ -70,6 +73,14 @@ class Plan:
             for shape in shapes(size, self.actors):
                 for name in self.memories:
                     yield Family(name, shape, self.verbs)
+
+    @property
+    def order(self) -> dict[str, Any]:
+        """All that decides which slices there are, and in which order, as JSON values."""
+        return {
+            "size": self.size, "actors": list(self.actors), "memories": list(self.memories),
+            "verbs": list(self.verbs), "seed": self.seed, "model": self.model,
+        }  # fmt: skip
 
     @property
     def numbers(self) -> int:
@@ -105,6 +116,45 @@ def groups_of(some: Slice) -> Iterator[Group]:
     """The groups that have these numbers."""
     family, numbers = some
     return filter(None, map(family.group, numbers))
+
+
+def plan_of(
+    size: int,
+    actors: Sequence[int] = (2,),
+    verbs: Sequence[str] = (),
+    memories: Sequence[str] = (),
+    seconds: float | None = None,
+    seed: int | None = None,
+    races: int | None = None,
+    model: Memory = "sc",
+) -> Plan:
+    """A plan of these: no ``verbs`` or ``memories`` (names or globs) means all.  Raises InputError."""
+    if not 2 <= size <= LARGEST:
+        raise InputError(f"{size} statements", key="--size", expected=f"2 to {LARGEST}")
+    if not actors or not all(2 <= count <= MOST_ACTORS for count in actors):
+        text = ",".join(map(str, actors)) or "no"
+        raise InputError(f"{text} actors", key="--actors", expected=f"2 to {MOST_ACTORS}")
+    for verb in verbs:
+        if verb not in VERBS:
+            raise unknown("verb", verb, VERBS, key="--verbs")
+    if seconds is not None and not seconds > 0:
+        raise InputError(f"{seconds} seconds", key="--seconds", expected="more than 0")
+    if races is not None and races < 1:
+        raise InputError(f"{races} races", key="--races", expected="1 or more")
+    chosen: dict[str, None] = {}
+    for pattern in memories or list(MEMORIES):
+        matches = fnmatch.filter(MEMORIES, pattern)
+        if not matches:
+            raise unknown("memory", pattern, MEMORIES, key="--start")
+        chosen.update(dict.fromkeys(matches))
+    known = tuple(verb for verb in VERBS if not verbs or verb in verbs)
+    return Plan(
+        size, tuple(actors), tuple(chosen), known, _all_unless(seconds), seed, _all_unless(races), model
+    )
+
+
+def _all_unless(most: float | None) -> float:
+    return float("inf") if most is None else most
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,34 +198,38 @@ class Hunted:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    """What a worker did with a slice: texts are those that are new to it."""
+class HuntWork:
+    """Runs slices under a design; races that it cannot tell apart once."""
 
-    numbers: int
-    generated: int
-    outcomes: tuple[Outcome, ...]
-    steps: frozenset[str]
-    reached: frozenset[str]
+    def __init__(self, variants: Mapping[str, Variant], name: str, against: str, model: Memory) -> None:
+        """``against``: leave out races that are the same under that one; "": there is none."""
+        self._stack = Stack(variants[name])
+        self._focus = Focus(self._stack, Reach(Stack(variants[against]))) if against else None
+        self._model = model
+        self._lock = Lock()
+        self._hunter = self._new()
+        self._last = -1
 
+    def _new(self) -> Hunter:
+        return Hunter(self._stack, focus=self._focus, model=self._model)
 
-class _Worker:
-    """Runs slices under a design, in this process or in one of its own."""
+    def stop(self) -> None:
+        """A slice is small enough to be waited for."""
 
-    def __init__(self, variant: Variant, against: Variant | None, model: Memory) -> None:
-        stack = Stack(variant)
-        focus = Focus(stack, Reach(Stack(against))) if against is not None else None
-        self._hunter = Hunter(stack, focus=focus, model=model)
-
-    def run(self, some: Slice) -> _Chunk:
-        """One slice of the plan."""
-        hunter = self._hunter
-        before, steps, reached = hunter.generated, set(hunter.steps), set(hunter.reached)
-        outcomes = tuple(hunter.run(groups_of(some)))
-        return _Chunk(
-            len(some[1]), hunter.generated - before, outcomes,
-            frozenset(hunter.steps - steps), frozenset(hunter.reached - reached),
-        )  # fmt: skip
+    def run(self, task: tuple[int, Slice]) -> Chunk:
+        """A slice of the plan, with its number; what was told of earlier ones is left out."""
+        number, some = task
+        with self._lock:
+            if number < self._last:  # what was told of later ones has to be told again
+                self._hunter = self._new()
+            self._last = number
+            hunter = self._hunter
+            before, steps, reached = hunter.generated, set(hunter.steps), set(hunter.reached)
+            outcomes = tuple(hunter.run(groups_of(some)))
+            return Chunk(
+                len(some[1]), hunter.generated - before, outcomes,
+                frozenset(hunter.steps - steps), frozenset(hunter.reached - reached),
+            )  # fmt: skip
 
 
 def run_hunt(
@@ -187,17 +241,27 @@ def run_hunt(
     plugins: Sequence[str] = (),
     tally: Tally | None = None,
     save: Callable[[Tally], None] | None = None,
+    store: Store | None = None,
+    executor: Executor | None = None,
 ) -> Hunted:
     """Hunt in one design.
 
     ``against``: leave out what breaks that one, too, and races that are the same in both.  ``jobs``
-    processes (default: one for each CPU), which load ``plugins`` for themselves, run slices of the plan; the
-    result does not depend on them.  ``tally``: what was done before; ``save`` is given it now and then, and
-    whenever the hunt ends.  Raises StrategyError.
+    processes (default: one for each CPU), which load ``plugins`` for themselves, run slices of the plan, or
+    an ``executor`` does; the result does not depend on them.  ``tally``: what was done before; ``save`` is
+    given it now and then, and whenever the hunt ends.  Slices that the ``store`` has are taken from it, the
+    others are kept there.  Raises StrategyError.
     """
     tally = tally or Tally()
     try:
-        _go_on(variant, plan, against, tally, progress, jobs or available_cpus(), plugins, save)
+        kept = KeptHunt(store, variant, against, plan.order)
+        if executor is None:
+            few = plan.numbers - tally.numbers < _SLICE * _WORTH_PROCESSES
+            # A design that was handed over as an object is in this process only.
+            few |= GIVEN in (variant.origin, against.origin if against is not None else "")
+            processes = 1 if few else jobs or available_cpus()
+            executor = Here() if processes == 1 else Processes(processes, plugins)
+        _go_on(variant, plan, against, tally, progress, executor, kept, save)
     finally:
         if save is not None:
             save(tally)
@@ -205,8 +269,8 @@ def run_hunt(
 
 
 def _go_on(
-    variant: Variant, plan: Plan, against: Variant | None, tally: Tally, progress: Progress | None, jobs: int,
-    plugins: Sequence[str], save: Callable[[Tally], None] | None,
+    variant: Variant, plan: Plan, against: Variant | None, tally: Tally, progress: Progress | None,
+    executor: Executor, kept: KeptHunt, save: Callable[[Tally], None] | None,
 ) -> None:  # fmt: skip
     """Run what is left of the plan, until there is no more time."""
     fixed = Stack(against) if against is not None else None
@@ -214,10 +278,16 @@ def _go_on(
     saved = began
     total = plan.numbers
     slices = itertools.islice(plan.slices(), tally.slices, None)
-    few = total - tally.numbers < _SLICE * _WORTH_PROCESSES
     if len(tally.keys) >= plan.races:
         return
-    with _running(variant, against, slices, 1 if few else jobs, plugins, plan.model) as chunks:
+    variants = {one.name: one for one in (variant, against) if one is not None}
+    names = variant.name, against.name if against is not None else "", plan.model
+
+    def done(missing: Iterator[tuple[int, Slice]]) -> Generator[tuple[int, Chunk], None, None]:
+        work = HuntWork(variants, *names) if not executor.remote else None
+        return executor.results(work, Recipe(HuntWork, tuple(variants), names), missing)
+
+    with closing(_in_order(slices, tally.slices, kept, done)) as chunks:
         for chunk in chunks:
             for outcome in chunk.outcomes:
                 tally.add(outcome, lambda race: fixed is not None and _breaks(race, fixed, plan.model))
@@ -269,46 +339,48 @@ def _breaks(race: Race, stack: Stack, model: Memory) -> bool:
     return cause_of(world, explore(world, BOUNDS)) is not None
 
 
-@contextmanager
-def _running(
-    variant: Variant, against: Variant | None, slices: Iterator[Slice], jobs: int, plugins: Sequence[str],
-    model: Memory,
-) -> Iterator[Iterator[_Chunk]]:  # fmt: skip
-    """The chunks in the plan's order."""
-    if jobs == 1:
-        worker = _Worker(variant, against, model)
-        yield map(worker.run, slices)
+#: Does slices, which have their numbers: place among those that it was given, and chunk, in any order.
+_Done = Callable[[Iterator[tuple[int, Slice]]], Generator[tuple[int, Chunk], None, None]]
+
+
+def _in_order(
+    slices: Iterator[Slice], first: int, kept: KeptHunt, done: _Done
+) -> Generator[Chunk, None, None]:
+    """The chunks in the plan's order, the number of whose next slice is ``first``.
+
+    Those that were kept are taken; the others are ``done`` somewhere, and kept when they are, in any order.
+    """
+    numbered = zip(itertools.count(first), slices, strict=False)
+    upcoming = first
+    begin: list[tuple[int, Slice]] = []
+    for number, some in numbered:
+        found = kept.get(number)
+        if found is None:
+            begin.append((number, some))
+            break
+        yield found
+        upcoming += 1
+    ready: dict[int, Chunk] = {}
+    asked: list[int] = []
+
+    def missing() -> Iterator[tuple[int, Slice]]:
+        for number, some in itertools.chain(begin, numbered):
+            found = kept.get(number)
+            if found is None:
+                asked.append(number)
+                yield number, some
+            else:
+                ready[number] = found
+
+    if not begin:
         return
-    pool = ProcessPoolExecutor(
-        jobs,
-        multiprocessing.get_context("spawn"),
-        _begin,
-        (variant.name, against.name if against is not None else "", tuple(plugins), model),
-    )
-    try:
-        yield _ahead(pool, slices, jobs * _AHEAD)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _ahead(pool: ProcessPoolExecutor, slices: Iterator[Slice], most: int) -> Iterator[_Chunk]:
-    """What the pool makes of the slices, of which it never has more than so many: there may be millions."""
-    waiting = deque(pool.submit(_run, some) for some in itertools.islice(slices, most))
-    while waiting:
-        yield waiting.popleft().result()
-        waiting.extend(pool.submit(_run, some) for some in itertools.islice(slices, 1))
-
-
-_worker: _Worker | None = None
-
-
-def _begin(name: str, against: str, plugins: Sequence[str], model: Memory) -> None:
-    global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and ends its workers
-    registry = load_registry(plugins)
-    _worker = _Worker(registry.any_variant(name), registry.any_variant(against) if against else None, model)
-
-
-def _run(some: Slice) -> _Chunk:
-    assert _worker is not None
-    return _worker.run(some)
+    with closing(done(missing())) as results:
+        for place, chunk in results:
+            kept.put(asked[place], chunk)
+            ready[asked[place]] = chunk
+            while upcoming in ready:
+                yield ready.pop(upcoming)
+                upcoming += 1
+    while upcoming in ready:
+        yield ready.pop(upcoming)
+        upcoming += 1

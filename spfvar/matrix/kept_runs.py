@@ -5,6 +5,7 @@ So what was interrupted goes on where it stopped, and what two commands have in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
@@ -50,6 +51,13 @@ class KeptRuns:
         key = self._programs.get(id(cell), "")
         if self._store is not None and key:
             self._store.put(key, PROGRAM, _label(cell), program)
+
+    def take(self, cell: CellSpec, program: str, results: Sequence[Result]) -> None:
+        """Keep what was run elsewhere."""
+        if program:
+            self.link(cell, program)
+            for index, result in enumerate(results):
+                self.keep(cell, program, index, result)
 
     def one(self, cell: CellSpec, program: str, index: int, counts: bool = True) -> Result | None:
         """A program's run with one of the plan's seeds."""

@@ -52,27 +52,31 @@ class KeptVerdicts:
         """The verdict on a shipped design."""
         return self._get(verdict_key(case, memory, options)) if self._store is not None else None
 
-    def by_program(self, case: Case, world: RaceWorld, options: Options | WalkOptions) -> Verdict | None:
-        """The verdict on a design whose texts have been extracted, if they are no key themselves."""
-        return self._get(_key(case, world, options)) if self._store is not None else None
+    def by_program(
+        self, case: Case, memory: str, options: Options | WalkOptions, program: str
+    ) -> Verdict | None:
+        """The verdict on a design whose texts have been extracted, by their `program_of`."""
+        return self._get(verdict_key(case, memory, options, program)) if self._store is not None else None
 
-    def keep(self, case: Case, world: RaceWorld, options: Options | WalkOptions, verdict: Verdict) -> None:
+    def keep(
+        self, case: Case, memory: str, options: Options | WalkOptions, verdict: Verdict, program: str
+    ) -> None:
         """Keep it; one that was bounded by time or memory only if it saw every state."""
         bounded = math.isfinite(options.seconds) or getattr(options, "max_bytes", None) is not None
         if self._store is None or (bounded and verdict.verdict != SAFE):
             return
         content = _verdicts().dump_python(verdict, mode="json")
-        self._store.put(_key(case, world, options), VERDICT, f"{case.variant.name} {case.race_name}", content)
+        key = verdict_key(case, memory, options, program)
+        self._store.put(key, VERDICT, f"{case.variant.name} {case.race_name}", content)
 
     def _get(self, key: str) -> Verdict | None:
         found: Any = self._store.get(key) if self._store is not None and key else None
         return None if found is None else _verdicts().validate_python(found)
 
 
-def _key(case: Case, world: RaceWorld, options: Options | WalkOptions) -> str:
-    """By the text, or else by the program."""
-    text = verdict_key(case, world.memory, options)
-    return text or verdict_key(case, world.memory, options, _program(world))
+def program_of(case: Case, world: RaceWorld) -> str:
+    """A digest of the program, if the design's text is no key itself; else ""."""
+    return "" if text_digest(case.variant) else _program(world)
 
 
 def _program(world: RaceWorld) -> str:

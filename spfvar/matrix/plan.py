@@ -23,6 +23,8 @@ from spfvar.units import format_duration, format_size
 
 Value = int | float | str
 DEFAULT_HARDWARE = "skylake-2s56c"
+#: What --hardware calls every machine that came with spfvar.
+ALL_MACHINES = "all"
 MAX_SEEDS = 1000
 #: Runs of a cell by default: with draws of the machine's figures, or where there are none with seeds.
 DEFAULT_DRAWS, DEFAULT_SEEDS = 8, 6
@@ -140,6 +142,16 @@ def make_plan(
         (*notes_on({name: scenarios[name] for name in names}, chosen, cells), *draft_remarks(chosen)),
         ensemble=ensemble,
     )  # fmt: skip
+
+
+def machine_patterns(text: str) -> list[str]:
+    """What --hardware names, for a catalogue's ``select``: names, globs and files; nothing for "all"."""
+    if text == ALL_MACHINES:
+        return []
+    patterns = text.split(",")
+    if not all(patterns):
+        raise InputError(f"{text!r} names no profile", key="--hardware", expected="NAME,NAME or all")
+    return patterns
 
 
 def runs_of_a_cell(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from types import CodeType
 
 from spfvar.matrix.plan import CellSpec, Plan, notes_on
 from spfvar.matrix.samples import Failure, Sample, Samples, gather, place_of
@@ -142,8 +143,22 @@ def digest_of(variant: Variant) -> str:
     And of where the members of its structs lie, if it says so itself.
     """
     classes = {base for patch in variant.patches for base in patch.__mro__} - {object, *CORE}
-    files = {inspect.getsourcefile(one) for one in classes}
-    texts = sorted(Path(file).read_bytes() for file in files if file is not None)
+    texts = sorted(set(map(_text_of, classes)))
     names = " ".join(patch.__qualname__ for patch in variant.patches)
     names += "".join(f" {name}" for name in (variant.layout, *variant.apart))
     return hashlib.sha256(b"\0".join([names.encode(), *texts])).hexdigest()[:12]
+
+
+def _text_of(patch: type) -> bytes:
+    """The file that a class is written in; of one that none has, as in a notebook, its compiled methods."""
+    try:
+        return Path(inspect.getsourcefile(patch) or "").read_bytes()
+    except (TypeError, OSError):
+        made = [one.__code__ for one in vars(patch).values() if inspect.isfunction(one)]
+        return repr([(patch.__qualname__, *map(_instructions, made))]).encode()
+
+
+def _instructions(code: CodeType) -> object:
+    """What a function does, without where it is written."""
+    constants = [_instructions(one) if inspect.iscode(one) else one for one in code.co_consts]
+    return code.co_name, code.co_code, code.co_names, constants

@@ -77,6 +77,19 @@ def known_safety(store: Store | None, variants: Iterable[Variant]) -> dict[str, 
     return found
 
 
+def in_words(variants: Iterable[Variant], known: Mapping[str, Safety]) -> dict[str, str]:
+    """What is known of each variant's safety, or how to get to know it."""
+    told = {}
+    for variant in variants:
+        if variant.name in known:
+            told[variant.name] = str(known[variant.name])
+        elif variant.is_shipped:
+            told[variant.name] = f"safety not known (spfvar check {variant.name})"
+        else:
+            told[variant.name] = "safety not known (--check)"
+    return told
+
+
 class Sums:
     """Sums of the verdicts of a run that begins now: a text that is edited meanwhile gets none of them."""
 

@@ -104,8 +104,8 @@ class ExitInTwoSteps(Exit):
             yield from hooks.exit_free_pgtables(o.vma, mapping)
             yield from tlb_finish_mmu()
             yield from hooks.vma_mark_detached(o.vma)
-            yield from self.destroy_tree()
-            yield from remove_vma(o.vma, mapping)
+            yield from remove_vma(o.vma, mapping, unreachable=True)
+        yield from self.destroy_tree()
         yield from hooks.mmap_write_unlock()
 
     @hookimpl

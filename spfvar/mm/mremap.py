@@ -130,13 +130,13 @@ def lock_both_tables() -> Steps:
 
 def move_table() -> Steps:
     """The rest of move_normal_pmd: from one entry to the other, under the lock of both."""
+    if (yield read_pmd(o.new_table, o.new_cursor)):  # mmap_lock keeps everybody from filling it later
+        return False
     yield spin_lock(PMD_LOCK)
-    moved = False
-    # Nobody may have filled the new entry, and a collapse may have taken the old one since we looked.
-    if not (yield read_pmd(o.new_table, o.new_cursor)) and (yield pmd_take(o.cursor)):
+    moved = yield pmd_take(o.cursor)  # if no collapse has since we looked
+    if moved:
         yield pmd_populate(o.table, o.new_cursor, o.cursor)
         yield from flush_extent()
-        moved = True
     yield spin_unlock(PMD_LOCK)
     return moved
 
@@ -168,6 +168,7 @@ class Mremap:
         # do_munmap of the source: no downgrade.
         if not mapping.anonymous:
             yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
+        yield from hooks.vma_start_write(o.vma)
         yield from hooks.vma_mark_detached(o.vma)
         yield tree_erase("detach_vmas_to_be_unmapped")
         yield from unmap_region(o.vma, mapping)

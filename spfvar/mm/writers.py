@@ -145,14 +145,17 @@ def insert_vma(mapping: Mapping) -> Steps:
     yield from hooks.vma_set_page_prot(o.new_vma, mapping)
 
 
-def remove_vma(vma: Register, mapping: Mapping) -> Steps:
-    """Give up what the VMA holds, then the VMA (remove_vma, mm/mmap.c)."""
+def remove_vma(vma: Register, mapping: Mapping, unreachable: bool = False) -> Steps:
+    """Give up what the VMA holds, then the VMA (remove_vma, mm/mmap.c); ``unreachable``: at once."""
     if not mapping.anonymous:
         yield from hooks.vma_fput(vma)
     if mapping.policy:
         yield load_ref(at(vma, o.VM_POLICY), o.old_policy)
         yield from put_policy()
-    yield from hooks.vm_area_free(vma)
+    if unreachable:
+        yield free(vma, "__vm_area_free")
+    else:
+        yield from hooks.vm_area_free(vma)
 
 
 def vm_area_alloc(vma: Register) -> Steps:
@@ -369,6 +372,7 @@ def shrink_heap(mapping: Mapping) -> Steps:
     yield store_register(at(o.vma, o.VM_END), o.range_start)
     yield from hooks.vma_mark_attached(o.new_vma)
     yield tree_store(o.new_vma, "__split_vma")
+    yield from hooks.vma_start_write(o.new_vma)
     yield from hooks.vma_mark_detached(o.new_vma)
     yield tree_erase("detach_vmas_to_be_unmapped")
     yield from hooks.mmap_write_downgrade()

@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Literal
 
 from spfvar.automata.blame import blamed
-from spfvar.errors import InputError, SpfvarError, nearest, unknown
+from spfvar.errors import InputError, SpfvarError, nearest, quote, unknown
 from spfvar.mm import hooking
 from spfvar.mm import hookspecs as hooks
 from spfvar.mm.vmf import Mapping, VmFault
@@ -38,6 +38,8 @@ from spfvar.plugins.variant import Stack, Twin, Variant
 BUILT_IN = "spfvar.variants"
 TWINS = "spfvar.twins"
 ENTRY_POINTS = "spfvar.variants"
+#: The origin of variants that no plugin announced, but who calls from Python.
+GIVEN = "Python"
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +244,23 @@ class Registry:
             self.variants[variant.name] = replace(
                 variant, origin=origin, replaces=there.origin if there is not None else ""
             )
+
+    def give(self, variant: Variant) -> str:
+        """Take a variant as an object; returns its name.
+
+        Raises InputError if another one is called so: names are how results tell variants apart.
+        """
+        name = variant.name
+        if name in self.twins or self.has_variant(name):
+            there = self.any_variant(name)
+            if there != variant:
+                raise InputError(
+                    f"another variant is called {quote(name)}: that of {there.origin}",
+                    expected="an object with a name of its own",
+                )
+        else:
+            self.variants[name] = replace(variant, origin=GIVEN, replaces="")
+        return name
 
     def add_shipped(self) -> None:
         """Load what came with spfvar."""

@@ -52,6 +52,7 @@ from spfvar.plugins.bounds import CutOffError, bounded
 from spfvar.plugins.fields import AsTuple, Costs, Line, Name, Names, Patches, Role, Text
 from spfvar.plugins.patches import register
 from spfvar.plugins.repairs import Repair, check_repairs, posted_stack
+from spfvar.shown import Shown
 from spfvar.structs.lines import CacheLines, touched_fields
 from spfvar.structs.lines import Memory as MemoryOfStructs
 from spfvar.structs.shipped import layout_named, name_for
@@ -103,7 +104,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Variant:
+class Variant(Shown):
     """A design: ``patches`` are applied in order, the last one is the outermost.
 
     A patch is a class with hook implementations; ``source`` is a message id or a commit.  ``rivals`` are

@@ -21,11 +21,11 @@ from spfvar.matrix.check import Checked, run_checks
 from spfvar.matrix.compare import Comparison, run_comparison
 from spfvar.matrix.hunting import Hunted, run_hunt
 from spfvar.matrix.hunting import Plan as Hunt
-from spfvar.matrix.plan import DEFAULT_HARDWARE, CellSpec, Plan, make_plan
+from spfvar.matrix.plan import DEFAULT_HARDWARE, CellSpec, Plan, make_plan, runs_of_a_cell
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.todos import todos_of
 from spfvar.plugins.variant import Variant
-from spfvar.report.verdicts import count_text
+from spfvar.render.verdicts import count_text
 from spfvar.review.hunks import patches_of, review_hunks, without
 from spfvar.review.model import Machine, Mended, PatchReview, Provenance, Review, Subject
 from spfvar.review.patchmail import Patch
@@ -87,34 +87,40 @@ def make_scope(
     threads: Sequence[int] = (),
     hardware: str = DEFAULT_HARDWARE,
     settings: Mapping[str, Sequence[str]] | None = None,
-    seeds: int = 6,
+    seeds: int | None = None,
+    draws: int | None = None,
     seed: int = 1,
     bounds: Options = Options(),  # noqa: B008
     asked: Sequence[str] = (),
     generated: int = 0,
     plugins: Sequence[str] = (),
     memory: Memory = "sc",
+    known: catalogue.Known | None = None,
 ) -> Scope:
     """Resolve names.  ``against``: the rivals beside the baseline (none: those that the variant names).
 
+    Cells are run with ``draws`` of the machine's figures, or with ``seeds`` (of neither: as compare does).
     The baseline is the first rival without patches, or the kernel's.  No ``loads``, ``races`` or ``threads``
     means all; of all loads, those that no comparison has unasked are run at their most threads.  ``asked``:
     files of questions beside the shipped ones.  ``generated``: how many generated races are enough; 0: there
     are none.  ``plugins``: where processes that run these load the variant from.  ``memory``: the memory
-    model of all races.  Raises InputError for what makes no sense.
+    model of all races.  ``known``: what names of loads, races and machines stand for, if not for files alone.
+    Raises InputError for what makes no sense.
     """
     subject = registry[variant]
     wanted = [name for name in against or subject.rivals if against or name in registry.variants]
     if variant in wanted:
         raise InputError(f"{variant} is compared with itself", key="--against")
-    scenarios, profiles, every = catalogue.scenarios(), catalogue.hardware(), catalogue.races()
+    known = known or catalogue.Known()
+    scenarios, profiles, every = known.scenarios, known.hardware, known.races
     base = next((v.name for v in _all(registry, wanted) if not v.patches and v.name != variant), None)
     if base is None and not wanted:
         raise InputError(f"there is nothing to compare {variant} with", key="--against")
+    count, drawn = runs_of_a_cell(profiles, hardware, seeds, draws)
     plan = make_plan(
         registry, scenarios, profiles, variants=[variant, *wanted], patterns=loads, threads=threads,
-        hardware=hardware, baseline=base or wanted[0], settings=settings, seeds=seeds, seed=seed,
-        every=True,
+        hardware=hardware, baseline=base or wanted[0], settings=settings, seeds=count, seed=seed,
+        every=True, draws=drawn,
     )  # fmt: skip
     once = {} if loads else _once(plan, scenarios)
     plan = replace(plan, cells=tuple(cell for cell in plan.cells if _is_run(cell, once)))
@@ -169,7 +175,7 @@ def make_review(
     patch = review_patch(scope)
     comparison = run_comparison(plan, registry, jobs, told(PHASES[0]), store=store)
     checked = check(scope, jobs, told(PHASES[1]), store)
-    hunted, unheard = hunt(scope, jobs, progress)
+    hunted, unheard = hunt(scope, jobs, progress, store)
     ablations, left_out = take_out(scope, checked, jobs, told(PHASES[3]))
     sensitivity = flips(registry, scope, jobs, told(PHASES[4]))
     titles = {name: scope.scenarios[name].title for name in plan.scenario_hashes}
@@ -206,7 +212,9 @@ def check(
     return run_checks(cases, scope.bounds, jobs, progress, memory=scope.memory, store=store)
 
 
-def hunt(scope: Scope, jobs: int | None, progress: Progress | None) -> tuple[Hunted | None, tuple[str, ...]]:
+def hunt(
+    scope: Scope, jobs: int | None, progress: Progress | None, store: Store | None = None
+) -> tuple[Hunted | None, tuple[str, ...]]:
     """Generated races under the variant; and why there are none, if its text cannot be run in them."""
     if not scope.generated:
         return None, ()
@@ -217,7 +225,7 @@ def hunt(scope: Scope, jobs: int | None, progress: Progress | None) -> tuple[Hun
 
     plan = replace(HUNT, races=scope.generated, model=scope.memory)
     try:
-        hunted = run_hunt(scope.variant, plan, progress=told, jobs=jobs, plugins=scope.plugins)
+        hunted = run_hunt(scope.variant, plan, progress=told, jobs=jobs, plugins=scope.plugins, store=store)
     except StrategyError as error:
         return None, (f"{scope.variant.name} in generated races: {error}",)
     return hunted, ()
@@ -240,16 +248,16 @@ def flips(
 ) -> tuple[Sensitivity, ...]:
     """Which assumption would flip a verdict, against the last rival.
 
-    At the most threads that were asked for and are cheap to run, with the review's own seeds, so that the
-    verdict that may flip is the one that its tables have; not in loads that are run at one count.
+    At the most threads that were asked for and are cheap to run, with the review's own seeds or draws, so
+    that the verdict that may flip is the one that its tables have; not in loads that are run at one count.
     """
     cheap = [count for count in scope.threads if count <= CHEAP_THREADS] or list(scope.threads[:1])
     return find_flips(
         registry, scope.scenarios, scope.profiles, variant=scope.variant.name, rival=scope.rivals[-1].name,
         names=[name for name in scope.plan.scenario_hashes if name not in scope.once],
         threads=max(cheap, default=None),
-        hardware=scope.plan.hardware, seeds=scope.plan.seeds, seed=scope.plan.seed, jobs=jobs,
-        progress=progress,
+        hardware=scope.plan.hardware, seeds=scope.plan.seeds, seed=scope.plan.seed,
+        draws=scope.plan.seeds if scope.plan.ensemble is not None else 0, jobs=jobs, progress=progress,
     )  # fmt: skip
 
 
@@ -306,4 +314,5 @@ def _provenance(scope: Scope, reproduce: str) -> Provenance:
     return Provenance(
         spfvar.__version__, spfvar.MODEL_VERSION, plan.baseline, plan.matrix_hash, digest,
         plan.scenario_hashes, plan.seeds, plan.seed, reproduce,
+        plan.ensemble is not None,
     )  # fmt: skip

@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
+from spfvar.comparison.depends import figures_of
 from spfvar.comparison.metrics import METRICS
 from spfvar.explore.verdict import SAFE, VIOLATION
 from spfvar.ops.properties import PROPERTIES, order
-from spfvar.report import units
-from spfvar.report.blocks import Block, Cell, Row
-from spfvar.report.verdicts import count_text
-from spfvar.report.why import difference_text
+from spfvar.render import units
+from spfvar.render.blocks import Block, Cell, Row
+from spfvar.render.verdicts import count_text
+from spfvar.render.why import difference_text
 from spfvar.review.hunks import Case, HunkSteps
 from spfvar.review.model import (
     HELPS,
@@ -25,6 +26,7 @@ from spfvar.review.model import (
     Effect,
     GuardUse,
     PatchReview,
+    Provenance,
     RaceOutcome,
     Reason,
     Review,
@@ -362,15 +364,12 @@ def _duel(duel: Duel) -> Iterator[Part]:
     rows: list[Row] = []
     for kind, loads in groupby((load for load in order if load.kind != SAME), key=lambda load: load.kind):
         rows.append(Row((f"{KINDS[kind]}:",), (Cell(""), Cell(""))))
-        rows += [
-            Row((f"  {load.scenario}",), (Cell(extreme_text(load.worst)), Cell(extreme_text(load.best))))
-            for load in loads
-        ]
+        rows += [Row((f"  {load.scenario}",), (_extreme(load.worst), _extreme(load.best))) for load in loads]
     if rows:
         yield Table(
             Block(
                 "",
-                f"{metric.title}, ratio to {duel.rival} and half of its 95 % interval, at how many threads",
+                f"{metric.title}, ratio to {duel.rival} and {_interval_words(duel)}, at how many threads",
                 ("load",), ("worst", "best"), tuple(rows), align="left",
             )
         )  # fmt: skip
@@ -379,10 +378,20 @@ def _duel(duel: Duel) -> Iterator[Part]:
         lowest, highest = same[0].worst, max((load.best for load in same), key=lambda effect: effect.ratio)
         spread = f"{units.ratio(lowest.ratio)} to {units.ratio(highest.ratio)}"
         yield Text(f"Changes nothing ({spread}): {', '.join(load.scenario for load in same)}.")
+    depends = [
+        f"{figure} ({count})"
+        for figure, count in figures_of(e.remark for load in duel.loads for e in load.effects)[:NAMED]
+    ]
+    if depends:
+        yield Text(f"Open cells depend on these figures of the machine: {', '.join(depends)}.")
     costs = [cost for cost in duel.costs if cost.metric != THROUGHPUT]
     if costs:
         yield Text(f"Latencies that are WORSE than {duel.rival}'s, the worst first:")
         yield Items(tuple(Item("", _cost(cost)) for cost in costs))
+
+
+def _interval_words(duel: Duel) -> str:
+    return "where 95 % of such machines lie" if duel.of_draws else "half of its 95 % interval"
 
 
 def _cost(cost: Effect) -> str:
@@ -390,8 +399,17 @@ def _cost(cost: Effect) -> str:
     return f"{place(cost.scenario, cost.axes)}: {ratio_of(cost)}, {values}"
 
 
+def _extreme(effect: Effect) -> Cell:
+    """The same; an interval with two ends has a line of its own."""
+    if not effect.of_draws:
+        return Cell(extreme_text(effect))
+    ratio = units.ratio(effect.ratio) or units.NOT_AVAILABLE
+    ends = units.interval(effect.ratio_low, effect.ratio_high)
+    return Cell(f"{ratio} {effect.verdict} at {effect.threads}", interval=f"({ends})" if ends else "")
+
+
 def extreme_text(effect: Effect) -> str:
-    """ "x1.99 ±0.3% better at 56"."""
+    """ "x1.99 ±0.3% better at 56"; of draws "x1.99 (1.7-2.2) better at 56"."""
     return f"{spread_of(effect)} {effect.verdict} at {effect.threads}"
 
 
@@ -540,9 +558,25 @@ def _questions(review: Review) -> Iterator[Part]:
         yield Items(tuple(items))
 
 
+def _statistics(source: Provenance) -> str:
+    """What a verdict goes by."""
+    if source.draws:
+        return (
+            f"{plural(source.seeds, 'draw')} of the machine's figures, a seed each, from {source.seed}; "
+            "ratios paired by draw, each cell judged by itself; better and WORSE: the interval in which 95 % "
+            "of such machines lie is beyond the noise of its metric; likely: 80 % of them are; same: it is "
+            "within; unsure: none of these, it depends on the machine's figures. What is wrong with the "
+            "model whatever its figures is in no interval."
+        )
+    return (
+        f"{plural(source.seeds, 'seed')} from {source.seed}, ratios paired by seed, each cell judged by "
+        "itself; better and WORSE: its whole 99.9 % interval is beyond the noise of its metric; same: its "
+        "95 % interval is within it; unsure: neither, more seeds may tell."
+    )
+
+
 def _provenance(review: Review) -> Iterator[Part]:
     machine, source = review.machine, review.provenance
-    seeds = "1 seed" if source.seeds == 1 else f"{source.seeds} seeds"
     scenarios = ", ".join(f"{name} {digest}" for name, digest in source.scenario_hashes.items())
     fitted = f" Fitted: {', '.join(machine.fitted)}." if machine.fitted else " Nothing was fitted."
     yield Items(
@@ -551,9 +585,7 @@ def _provenance(review: Review) -> Iterator[Part]:
             Item("Fidelity:", f"{machine.fidelity or 'not known.'}{fitted}"),
             Item(
                 "Statistics:",
-                f"{seeds} from {source.seed}, ratios paired by seed, each cell judged by itself; better and "
-                "WORSE: its whole 99.9 % interval is beyond the noise of its metric; same: its 95 % interval "
-                "is within it; unsure: neither, more seeds may tell.",
+                _statistics(source),
             ),
             Item(
                 "Versions:",

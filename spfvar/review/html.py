@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from difflib import SequenceMatcher
 from functools import cache
 from itertools import zip_longest
@@ -18,13 +20,15 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from spfvar.explore.states import States
 from spfvar.explore.trace import Trace
-from spfvar.report.charts import CSS
-from spfvar.report.columns import scheduled
+from spfvar.render.charts import CSS
+from spfvar.render.columns import scheduled
 from spfvar.review.clean import clean
 from spfvar.review.document import against, headline, stat_text, subject_line, verdict_items
 from spfvar.review.model import Review
-from spfvar.review.page import BAD, GOOD, OPEN, page_sections
+from spfvar.review.page import page_sections
+from spfvar.review.pageparts import BAD, GOOD, OPEN
 
 ARCHIVE = "https://lore.kernel.org/r/"
 #: An address of the web, or a message id that begins with a date or a time as those of git send-email do.
@@ -37,7 +41,7 @@ Line = tuple[int, str]
 def render_html(review: Review) -> str:
     """The whole review as a page."""
     opening, *others = page_sections(review)
-    script = _source("page.js")
+    script = page_script()
     return (
         environment()
         .get_template("page.html")
@@ -47,8 +51,7 @@ def render_html(review: Review) -> str:
             sections=others,
             headline=headline(review),
             against=against(review),
-            verdict=verdict_items(review),
-            tone={True: GOOD, False: BAD, None: OPEN}[review.verdict.is_safe],
+            verdict=verdict_rows(review),
             subject=subject_line(review.patch) if review.patch is not None else "",
             stat=stat_text(review.patch) if review.patch is not None else "",
             chart_css=Markup(CSS),
@@ -56,6 +59,39 @@ def render_html(review: Review) -> str:
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         )
     )
+
+
+def page_script() -> str:
+    """What runs on a page: tables, folds and copies, then the trace viewer."""
+    return source("page.js") + source("trace.js")
+
+
+def verdict_rows(review: Review) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The verdict: labels, and sentences with their tones.  What was posted comes before anything green."""
+    tones = {True: GOOD, False: BAD, None: OPEN}
+    rows = []
+    for item in verdict_items(review).items:
+        said = [(item.text, "")]
+        if item.label == "Safe:":
+            said = [(text, tones[is_safe]) for text, is_safe in review.verdict.sentences] or said
+        elif item.label == "Generated:" and review.safety.generated is not None:
+            said = [(item.text, BAD if review.safety.generated.violations else "")]
+        elif item.label == "DRAFT:":
+            said = [(item.text, OPEN)]
+        rows.append((item.label, said))
+    return rows
+
+
+def states_json(states: States) -> Markup:
+    """The state beside a trace as JSON that can stand in an element; every text is made harmless."""
+    data = {
+        "words": [list(map(clean, word)) for word in states.words],
+        "start": list(map(clean, states.start)),
+        "changes": [[[index, clean(value)] for index, value in step] for step in states.changes],
+        "freed": [{key: clean(str(value)) for key, value in asdict(one).items()} for one in states.freed],
+    }
+    text = json.dumps(data, separators=(",", ":"), sort_keys=True)
+    return Markup(re.sub("[<>&]", lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
 def linked(text: str) -> Markup:
@@ -105,7 +141,8 @@ def _harmless(value: object) -> object:
     return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _source(name: str) -> str:
+def source(name: str) -> str:
+    """The text of a template."""
     loader = environment().loader
     assert loader is not None
     return loader.get_source(environment(), name)[0]
@@ -118,6 +155,12 @@ def environment() -> Environment:
         loader=PackageLoader("spfvar.review"), autoescape=True, undefined=StrictUndefined,
         finalize=_harmless, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    found.filters |= {"linked": linked, "columns": columns, "kind": _kind, "markup": Markup}
+    found.filters |= {
+        "linked": linked,
+        "columns": columns,
+        "kind": _kind,
+        "markup": Markup,
+        "json": states_json,
+    }
     found.globals |= {"paired": paired}
     return found

@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from functools import cache
 from typing import Final
-
-from pydantic import TypeAdapter
 
 from spfvar.matrix.keys import package_digest
 from spfvar.review.build import Scope
 from spfvar.review.model import Review
 from spfvar.review.questions import questions
+from spfvar.review.reviewfile import as_data, from_data
 from spfvar.scenario.race import race_hash
 from spfvar.store.database import Store, key_of
 
@@ -32,11 +30,11 @@ def kept_review(store: Store | None, scope: Scope, line: str, make: Callable[[],
         return make()
     found = store.get(key)
     if found is not None:
-        review = _reviews().validate_python(found)
+        review = from_data(found)
         return replace(review, provenance=replace(review.provenance, reproduce=line))
     review = make()
     if not review.not_run:
-        store.put(key, REVIEW, scope.variant.name, _reviews().dump_python(review, mode="json"))
+        store.put(key, REVIEW, scope.variant.name, as_data(review))
     return review
 
 
@@ -53,8 +51,3 @@ def review_key(scope: Scope) -> str:
         dict(scope.once), {name: race_hash(race) for name, race in scope.races.items()}, repr(scope.patch),
         scope.threads, repr(asdict(scope.bounds)), list(scope.asked), files, scope.generated, scope.memory,
     )  # fmt: skip
-
-
-@cache
-def _reviews() -> TypeAdapter[Review]:
-    return TypeAdapter(Review)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from spfvar.explore.trace import Trace
-from spfvar.report.columns import wrapped
+from spfvar.render.columns import wrapped
 from spfvar.review.parts import Beside
 
 GAP = "  "
@@ -38,7 +38,13 @@ def spelled_trace(trace: Trace, spell: Spell) -> Trace:
         )
         for step in trace.steps
     )
-    return Trace(tuple(map(spell, trace.threads)), steps, tuple(map(spell, trace.end)), trace.ways)
+    return replace(
+        trace,
+        threads=tuple(map(spell, trace.threads)),
+        steps=steps,
+        end=tuple(map(spell, trace.end)),
+        story=tuple(map(spell, trace.story)),
+    )
 
 
 def _column(lines: Sequence[str], width: int, spell: Spell) -> list[str]:

@@ -7,9 +7,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from spfvar.limits import OF_VERDICTS_SHORT, OF_WEAK_VERDICTS_SHORT
-from spfvar.report.columns import trace_lines
-from spfvar.report.mail import WIDTH, to_ascii
-from spfvar.report.text import block_lines, command_lines
+from spfvar.render.columns import trace_lines
+from spfvar.render.mail import WIDTH, to_ascii
+from spfvar.render.text import block_lines, command_lines
 from spfvar.review.clean import clean
 from spfvar.review.document import (
     against,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from spfvar.report.blocks import Block
-from spfvar.report.columns import trace_lines
-from spfvar.report.text import WIDTH
+from spfvar.render.blocks import Block
+from spfvar.render.columns import trace_lines
+from spfvar.render.text import WIDTH
 from spfvar.review.clean import clean
 from spfvar.review.document import sections
 from spfvar.review.lines import beside_lines, spelled_trace
@@ -88,7 +88,10 @@ def _table(block: Block) -> Iterator[str]:
     headers = [*block.stub_headers, *block.headers]
     rules = ["---"] * len(block.stub_headers) + [rule] * len(block.headers)
     lines = [_row(headers), f"| {' | '.join(rules)} |"]
-    lines += [_row([*row.stub, *(cell.value for cell in row.cells)]) for row in block.rows]
+    lines += [
+        _row([*row.stub, *(f"{cell.value} {cell.interval}".strip() for cell in row.cells)])
+        for row in block.rows
+    ]
     yield "\n".join(lines)
     yield from (escaped(note.text) for note in block.footnotes)
 

@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spfvar.automata.weaken import Memory
 from spfvar.comparison.metrics import Metric
 from spfvar.explore.trace import Trace
 from spfvar.matrix.ablate import Break
-from spfvar.report.charts import Curve, Stacked
+from spfvar.render.charts import Curve, Stacked
 from spfvar.review.hunks import HunkSteps
 from spfvar.review.patchmail import Patch
 from spfvar.review.sensitivity import Sensitivity
+from spfvar.shown import preformatted
 from spfvar.timing.differences import Difference
 
 Value = int | float | str
+#: A sentence on safety: does it say yes, no (False), or that it is open (None)?
+Sentence = tuple[str, bool | None]
 
 HELPS, HURTS, MIXED, SAME, UNSURE, UNKNOWN = "helps", "hurts", "mixed", "same", "unsure", "n/a"
 """What a load says: better somewhere, worse somewhere, both, the same everywhere, open, or no value."""
@@ -91,7 +94,7 @@ class Verdict:
     ``generated``: what came of generated races, "" without any.  ``text``: how the variant's text compares
     with what a booted kernel was recorded to do.  ``safe``, ``worth`` (it where?) and (who) ``pays`` are
     against the baseline; ``beside`` has a line for each other rival: (its name, where it is better or worse
-    than that).
+    than that).  ``sentences``: what ``safe`` says, each with its own answer, the posted form's first.
     """
 
     is_safe: bool | None
@@ -101,6 +104,7 @@ class Verdict:
     worth: str
     pays: str
     beside: tuple[tuple[str, str], ...]
+    sentences: tuple[Sentence, ...] = ()
 
 
 VERDICT_WIDTH = 62
@@ -145,7 +149,7 @@ class GuardUse:
     ``layer`` is the patch of the stack whose text it stands in, ``where`` the file and line there.
     ``is_of_patch``: the layer is the patch under review (with no patch given, true of all).  ``breaks`` are
     the races that break without it, the shortest way first; ``holds`` those that do not need it;
-    ``incomplete`` those left open.
+    ``incomplete`` those left open.  ``excerpt``: the source around it, from line ``first`` on.
     """
 
     function: str
@@ -157,6 +161,8 @@ class GuardUse:
     breaks: tuple[Break, ...]
     holds: tuple[str, ...]
     incomplete: tuple[str, ...]
+    excerpt: tuple[str, ...] = ()
+    first: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +205,9 @@ class Safety:
 class Effect:
     """The variant against a rival in one cell: ratio with its 95 % interval, values, and the verdict.
 
-    ``axes`` are all of the cell; ``verdict`` is one of `spfvar.comparison.verdicts.VERDICTS`.
+    ``axes`` are all of the cell; ``verdict`` is one of `spfvar.comparison.verdicts.VERDICTS`.  ``of_draws``:
+    the interval is of what one machine gives, whose figures are a draw, and not of a mean over seeds;
+    ``remark``: on which of the figures it depends, where they leave the verdict open.
     """
 
     scenario: str
@@ -211,6 +219,8 @@ class Effect:
     value: float
     rival_value: float
     verdict: str
+    of_draws: bool = False
+    remark: str = ""
 
     @property
     def threads(self) -> int:
@@ -237,6 +247,12 @@ class LoadEffect:
         """The cell with the highest ratio."""
         return max(self.effects, key=lambda effect: (not math.isnan(effect.ratio), effect.ratio))
 
+    @property
+    def gain(self) -> Effect:
+        """The cell that is better, with the highest ratio of these; the best one if none is."""
+        found = [effect for effect in self.effects if effect.verdict == "better"]
+        return replace(self, effects=tuple(found)).best if found else self.best
+
 
 @dataclass(frozen=True, slots=True)
 class Duel:
@@ -250,6 +266,11 @@ class Duel:
     loads: tuple[LoadEffect, ...]
     effects: tuple[Effect, ...]
     costs: tuple[Effect, ...]
+
+    @property
+    def of_draws(self) -> bool:
+        """Are its intervals of what one machine gives?"""
+        return any(effect.of_draws for effect in self.effects)
 
     def where(self, *kinds: str) -> tuple[LoadEffect, ...]:
         """The loads of some kinds (`HELPS`, `HURTS`, ...), the worst first."""
@@ -360,6 +381,7 @@ class Machine:
 class Provenance:
     """Where the figures come from: versions, hashes, seeds, and the command that makes the review again.
 
+    ``draws``: each seed was run with a draw of the machine's figures.
     ``matrix_hash`` is of all that decides the figures of speed, ``races_hash`` of the races' texts,
     ``scenario_hashes`` by scenario; each twelve hex digits.
     """
@@ -373,6 +395,7 @@ class Provenance:
     seeds: int
     seed: int
     reproduce: str
+    draws: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,3 +424,33 @@ class Review:
     notes: tuple[str, ...]
     provenance: Provenance
     memory: Memory = "sc"
+
+    # The layouts import this module, so each is looked for when it is wanted.
+
+    def mail(self, short: bool = False) -> str:
+        """The review as plain text to be mailed, 72 columns of ASCII; ``short``: at most 25 lines of it."""
+        from spfvar.review.mail import render_mail, render_short
+
+        return render_short(self) if short else render_mail(self)
+
+    def markdown(self) -> str:
+        """The review as Markdown."""
+        from spfvar.review.markdown import render_markdown
+
+        return render_markdown(self)
+
+    def html(self) -> str:
+        """The review as one HTML page that needs nothing outside it."""
+        from spfvar.review.html import render_html
+
+        return render_html(self)
+
+    def json(self) -> str:
+        """All of it as JSON: the content of the file that `spfvar report --save` writes."""
+        from spfvar.review.reviewfile import review_text
+
+        return review_text(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the short mail; the page itself would bring its own styles and script."""
+        return preformatted(self.mail(short=True))

@@ -1,22 +1,18 @@
 """A review as a page: the sections of every form, with more where a page has room for more than text.
 
-Every text of the other forms is there too.  What is added has parts of its own: tables that can be sorted,
-figures, hunks beside the steps of the protocol, and details that are folded away.  Texts are as they were
-found; `spfvar.review.html` escapes.
+Every text of the other forms is there too.  What is added has parts of its own (`spfvar.review.pageparts`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from spfvar.comparison.metrics import METRICS
 from spfvar.errors import shorten
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION
-from spfvar.report import units
-from spfvar.report.blocks import Block
-from spfvar.report.charts import Bar, ratio_chart, scaling_chart, stacked_chart
+from spfvar.render import units
+from spfvar.render.charts import Bar, ratio_chart, scaling_chart, stacked_chart, without_equals
 from spfvar.review.diff import Hunk
 from spfvar.review.document import (
     KINDS,
@@ -29,8 +25,37 @@ from spfvar.review.document import (
     tried_text,
     use_text,
 )
-from spfvar.review.model import SAME, Duel, Effect, GuardUse, LoadEffect, RaceOutcome, Reason, Review, Value
-from spfvar.review.parts import Beside, Part, Section, Table, Text
+from spfvar.review.hunks import HunkSteps
+from spfvar.review.model import (
+    SAME,
+    Duel,
+    Effect,
+    GuardUse,
+    LoadEffect,
+    RaceOutcome,
+    Reason,
+    Review,
+    Value,
+    Violation,
+)
+from spfvar.review.pageparts import (
+    BAD,
+    GOOD,
+    OPEN,
+    Drawing,
+    Drawings,
+    Entry,
+    Fold,
+    Grid,
+    HunkPart,
+    Message,
+    PagePart,
+    PageSection,
+    SourceLines,
+    TraceView,
+    grid_of,
+)
+from spfvar.review.parts import Beside, Command, Item, Items, Part, Section, Table, Text, TracePart
 from spfvar.review.sensitivity import Figure, Sensitivity, sentence
 from spfvar.review.speed import THROUGHPUT
 from spfvar.review.words import break_words, plural, value_text
@@ -39,107 +64,17 @@ from spfvar.review.words import break_words, plural, value_text
 HUNK_LINES = 2000
 LINE = 200
 TAB = 8
-#: A sentence in a cell is longer, a name is not.
-LONG = 48
-
-GOOD, BAD, OPEN = "good", "bad", "open"
 _TONES = {"better": GOOD, "WORSE": BAD, SAFE: GOOD, VIOLATION: BAD, INCOMPLETE: OPEN}
 _RANKS = {VIOLATION: 0, INCOMPLETE: 1, SAFE: 2}
+_REPLAY = "spfvar replay "
 _WHY = ("lock_wait_share", "mmap_lock_share", "writer_p99")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A cell: its text and more lines below; ``key`` is what it is sorted by (None: its text; NaN: last).
-
-    ``tone`` is `GOOD`, `BAD`, `OPEN` or "", and never says what the text does not.
-    """
-
-    text: str
-    more: tuple[str, ...] = ()
-    key: float | None = None
-    tone: str = ""
-
-    @property
-    def is_long(self) -> bool:
-        """Does it need a wide column?"""
-        return len(self.text) > LONG
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """A table that can be sorted by each column; the first cell of a row names it.
-
-    ``numeric``: all columns but the first ``stubs`` hold numbers.
-    """
-
-    caption: str
-    headers: tuple[str, ...]
-    rows: tuple[tuple[Entry, ...], ...]
-    notes: tuple[str, ...] = ()
-    stubs: int = 1
-    numeric: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """A chart: an <svg> element, and what stands below it."""
-
-    svg: str
-    caption: str
-
-
-@dataclass(frozen=True, slots=True)
-class Drawings:
-    """Charts beside each other, as many as there is room for."""
-
-    drawings: tuple[Drawing, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Fold:
-    """What is folded away until it is asked for, or printed."""
-
-    summary: str
-    parts: tuple[PagePart, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What the mail says above the diff, line by line."""
-
-    lines: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class HunkPart:
-    """A hunk, line by line (its sign and its text), and beside it the steps that it touches.
-
-    ``left_out`` counts the lines that are not shown.
-    """
-
-    header: str
-    lines: tuple[tuple[str, str], ...]
-    left_out: int
-    parts: tuple[Part, ...]
-
-
-PagePart = Part | Grid | Drawings | Fold | Message | HunkPart
-
-
-@dataclass(frozen=True, slots=True)
-class PageSection:
-    """A section as a page has it; ``key`` is its anchor."""
-
-    key: str
-    title: str
-    parts: tuple[PagePart, ...]
 
 
 def page_sections(review: Review) -> tuple[PageSection, ...]:
     """The whole review; the first section is the opening."""
     richer: Mapping[str, Callable[[Review, Section], Iterator[PagePart]]] = {
         "patch": _patch,
+        "posted": _posted,
         "races": _races,
         "guards": _guards,
         "why": _why,
@@ -149,34 +84,35 @@ def page_sections(review: Review) -> tuple[PageSection, ...]:
     }
     duels = {f"speed-{number}": duel for number, duel in enumerate(review.speed.duels, 1)}
     found = []
+    idents = _idents(review)
     for section in sections(review, narrow=False):
         parts: Sequence[PagePart] = section.parts
         if section.key in duels:
             parts = tuple(_duel(duels[section.key], section))
         elif section.key in richer:
             parts = tuple(richer[section.key](review, section))
-        plain = (grid_of(part.block) if isinstance(part, Table) else part for part in parts)
-        found.append(PageSection(section.key, section.title, tuple(plain)))
+        drawn = (_drawn(part, section.key, number, idents) for number, part in enumerate(parts, 1))
+        found.append(PageSection(section.key, section.title, tuple(drawn)))
     return tuple(found)
 
 
-def grid_of(block: Block) -> Grid:
-    """A table of the other forms; a cell that is a number is sorted by it."""
-    rows = tuple(
-        (*map(Entry, row.stub), *(Entry(cell.value, key=_number(cell.value)) for cell in row.cells))
-        for row in block.rows
-    )
-    caption = ": ".join(filter(None, (block.title, block.direction)))
-    notes = tuple(note.text for note in block.footnotes)
-    headers = (*block.stub_headers, *block.headers)
-    return Grid(caption, headers, rows, notes, len(block.stub_headers), block.align == "right")
+def _drawn(part: PagePart, key: str, number: int, idents: Mapping[str, str]) -> PagePart:
+    """Tables as grids, traces with the state beside them; also where the other forms have only a token."""
+    if isinstance(part, Table):
+        return grid_of(part.block)
+    if isinstance(part, TracePart):
+        return TraceView(
+            idents.get(part.replay, f"{key}-trace-{number}"), part.title, part.trace, part.replay
+        )
+    return part
 
 
-def _number(text: str) -> float | None:
-    try:
-        return float(text) if text else math.nan
-    except ValueError:
-        return None
+def _idents(review: Review) -> dict[str, str]:
+    """The anchors of traces, by the commands that replay them."""
+    return {
+        f"{_REPLAY}{found.token}": f"trace-{number}"
+        for number, found in enumerate(review.safety.violations, 1)
+    }
 
 
 # --- the patch -----------------------------------------------------------------------------------
@@ -198,7 +134,10 @@ def _patch(review: Review, section: Section) -> Iterator[PagePart]:
             yield Text(f"{plural(len(review.patch.hunks) - number, 'more hunk')}: not shown here.")
             break
         parts = hunk_parts(steps)
-        yield _hunk(steps.hunk, tuple(_new(part, shown) for part in parts), room)
+        drawn: list[PagePart] = [_new(part, shown) for part in parts]
+        if steps.hooks:
+            drawn.insert(1, _contracts(steps))
+        yield _hunk(steps.hunk, tuple(drawn), room)
         shown.update(parts)
         room -= min(room, len(steps.hunk.lines))
 
@@ -208,7 +147,13 @@ def _new(part: Part, shown: Collection[Part]) -> Part:
     return Text("These steps are shown above.") if isinstance(part, Beside) and part in shown else part
 
 
-def _hunk(hunk: Hunk, parts: tuple[Part, ...], room: int) -> HunkPart:
+def _contracts(steps: HunkSteps) -> Fold:
+    """What the hook points of a hunk are for."""
+    items = tuple(Item(f"{hook.touch.hook}():", " ".join(hook.doc.split())) for hook in steps.hooks)
+    return Fold("What these hook points are", (Items(items),))
+
+
+def _hunk(hunk: Hunk, parts: tuple[PagePart, ...], room: int) -> HunkPart:
     lines = tuple((line.kind, _shown(line.text)) for line in hunk.lines[:room])
     return HunkPart(_shown(hunk.header), lines, len(hunk.lines) - len(lines), parts)
 
@@ -220,29 +165,91 @@ def _shown(line: str) -> str:
 # --- safety --------------------------------------------------------------------------------------
 
 
+def _posted(review: Review, section: Section) -> Iterator[PagePart]:
+    """What breaks without the repairs: by property, then race by race, each with its trace."""
+    posted = review.posted
+    names = [posted.name] if posted is not None else []
+    parts = _with_traces(review, section.parts, names)
+    grid = _matrix(review, names, safe=False)
+    for part in parts:
+        if grid is not None and isinstance(part, TracePart | TraceView):
+            yield grid
+            grid = None
+        yield part
+
+
 def _races(review: Review, section: Section) -> Iterator[PagePart]:
-    """The matrix, with what each race is about; the worst first when it is sorted."""
-    safety = review.safety
+    """What breaks or is open, each with its trace; what is safe everywhere is folded away."""
     names = [review.variant.name, *(rival.name for rival in review.rivals)]
+    broken, safe = _matrix(review, names, safe=False), _matrix(review, names, safe=True)
+    if broken is not None:
+        yield broken
+    if safe is not None:
+        all_of_them = "No race breaks: " if broken is None else ""
+        races = plural(len(safe.rows), "race")
+        yield Fold(f"{all_of_them}{races}, safe under {', '.join(names)}", (safe,))
+    rest = tuple(part for part in section.parts if not isinstance(part, Table))
+    yield from _with_traces(review, rest, names)
+
+
+def _matrix(review: Review, names: Sequence[str], safe: bool) -> Grid | None:
+    """Races by variants: those that are safe under all of these, or the others, the worst first."""
+    safety = review.safety
     cells = {(outcome.race, outcome.variant): outcome for outcome in safety.outcomes}
-    rows = tuple(
-        (Entry(race, (title,)), *(_outcome(cells[race, name]) for name in names))
-        for race, title in safety.races.items()
-    )
-    if rows:
-        yield Grid("Races, and what a search of every interleaving found", ("race", *names), rows)
-    yield from (part for part in section.parts if not isinstance(part, Table))
+    traces = {
+        (found.variant, found.race): _idents(review)[f"{_REPLAY}{found.token}"]
+        for found in reversed(safety.violations)
+    }
+    rows = []
+    for race, title in safety.races.items():
+        outcomes = [cells[race, name] for name in names if (race, name) in cells]
+        if outcomes and all(o.verdict == SAFE and not o.vacuous for o in outcomes) == safe:
+            entries = [_outcome(one, traces.get((one.variant, race), "")) for one in outcomes]
+            rows.append((Entry(race, (title,)), *entries))
+    if not rows:
+        return None
+    if not safe:
+        rows.sort(key=lambda row: min(entry.key or 0.0 for entry in row[1:]))
+    caption = "Races, and what a search of every interleaving found"
+    return Grid(caption if safe else f"{caption}: the worst first", ("race", *names), tuple(rows))
 
 
-def _outcome(outcome: RaceOutcome) -> Entry:
+def _with_traces(review: Review, parts: Sequence[Part], names: Sequence[str]) -> Iterator[PagePart]:
+    """A trace for each token, and for each violation that the other forms only count."""
+    idents = _idents(review)
+    known = {f"{_REPLAY}{found.token}": found for found in review.safety.violations if found.variant in names}
+    left = dict(known)
+    for part in parts:
+        shown = part
+        if isinstance(part, TracePart):
+            left.pop(part.replay, None)
+        elif isinstance(part, Command) and (found := left.pop(part.command, None)) is not None:
+            yield TraceView(idents[part.command], part.label, found.trace, part.command, False)
+            continue
+        elif isinstance(part, Command) and left and part is parts[-1]:
+            yield from _others(left, idents)
+            left = {}
+        yield shown
+    yield from _others(left, idents)
+
+
+def _others(left: Mapping[str, Violation], idents: Mapping[str, str]) -> Iterator[TraceView]:
+    for replay, found in left.items():
+        title = f"{found.race}: {found.property}, {plural(found.trace.length, 'step')}"
+        yield TraceView(idents[replay], title, found.trace, replay, False)
+
+
+def _outcome(outcome: RaceOutcome, trace: str = "") -> Entry:
     """Violations first, the shortest on top; then what is open; then by the number of states."""
     size = outcome.steps if outcome.verdict == VIOLATION else outcome.states
     tone = OPEN if outcome.vacuous else _TONES[outcome.verdict]
-    return Entry(cell_text(outcome), key=1e12 * _RANKS[outcome.verdict] + size, tone=tone)
+    key = 1e12 * _RANKS[outcome.verdict] + size
+    return Entry(cell_text(outcome), key=key, tone=tone, href=f"#{trace}" if trace else "")
 
 
 def _guards(review: Review, section: Section) -> Iterator[PagePart]:
     """The patch's own guards, then those of what it is stacked on; the properties are the last list."""
+    places = _places(review.safety.guards)
     for is_own in (True, False):
         guards = [guard for guard in review.safety.guards if guard.is_of_patch is is_own]
         if not guards:
@@ -251,13 +258,29 @@ def _guards(review: Review, section: Section) -> Iterator[PagePart]:
         if is_own:
             whose = "The patch's own guards" if review.patch is not None else "The variant's guards"
             caption = f"{whose}, and what breaks when one is taken out:"
-        rows = tuple(_guard(guard, review.safety.races) for guard in guards)
+        rows = tuple(_guard(guard, review.safety.races, places) for guard in guards)
         yield Grid(caption, ("guard", "without it", "steps", "needed in", "patch", "at"), rows)
     if any(guard.breaks for guard in review.safety.guards):
         yield section.parts[-1]
+    excerpts = {places[guard.where]: guard for guard in review.safety.guards if guard.where in places}
+    if excerpts:
+        shown = [part for prefix, guard in excerpts.items() for part in _excerpt(prefix, guard)]
+        yield Fold("Where the guards are written", tuple(shown))
 
 
-def _guard(guard: GuardUse, titles: Mapping[str, str]) -> tuple[Entry, ...]:
+def _places(guards: Sequence[GuardUse]) -> dict[str, str]:
+    """What the anchors of lines begin with, by where guards are written, as far as the source is known."""
+    wheres = dict.fromkeys(guard.where for guard in guards if guard.excerpt)
+    return {where: f"source-{number}-" for number, where in enumerate(wheres, 1)}
+
+
+def _excerpt(prefix: str, guard: GuardUse) -> Iterator[PagePart]:
+    yield Text(f"{guard.where}, {guard.function}():")
+    yield SourceLines(guard.where, tuple(map(_shown, guard.excerpt)), guard.first, prefix)
+
+
+def _guard(guard: GuardUse, titles: Mapping[str, str], places: Mapping[str, str]) -> tuple[Entry, ...]:
+    line = guard.where.rpartition(":")[2]
     needed, races = len(guard.breaks), len(guard.breaks) + len(guard.holds) + len(guard.incomplete)
     first = guard.breaks[0] if guard.breaks else None
     more: tuple[str, ...] = ()
@@ -270,7 +293,7 @@ def _guard(guard: GuardUse, titles: Mapping[str, str]) -> tuple[Entry, ...]:
         Entry(str(first.steps) if first else "", key=first.steps if first else math.nan),
         Entry(f"{needed} of {plural(races, 'race')}", key=needed),
         Entry(guard.layer.doc or guard.layer.name or "shared paths:"),
-        Entry(guard.where),
+        Entry(guard.where, href=f"#{places[guard.where]}{line}" if guard.where in places else ""),
     )
 
 
@@ -381,7 +404,7 @@ def _scaling(review: Review, section: Section) -> Iterator[PagePart]:
     drawings = []
     for number, chart in enumerate(review.speed.charts, 1):
         name = chart.scenario + chart.subtitle
-        svg = scaling_chart(chart.curves, chart.metric, title=name, ident=f"scaling-{number}")
+        svg = scaling_chart(without_equals(chart.curves), chart.metric, title=name, ident=f"scaling-{number}")
         drawings.append(Drawing(svg, f"{name}: {chart.title}"))
     yield Drawings(tuple(drawings))
     tables = (grid_of(part.block) if isinstance(part, Table) else part for part in section.parts)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spfvar.explore.trace import Trace
-from spfvar.report.blocks import Block
+from spfvar.render.blocks import Block
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from spfvar.explore.verdict import SAFE, VIOLATION
 from spfvar.matrix.catalogue import Catalogue
 from spfvar.mm import hookspecs
 from spfvar.plugins.variant import Variant
-from spfvar.report import units
+from spfvar.render import units
 from spfvar.review.model import HELPS, HURTS, MIXED, SAME, UNSURE, Answer, RaceOutcome, Safety, Speed
 from spfvar.review.speed import loss
 from spfvar.review.words import (

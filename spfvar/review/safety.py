@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import linecache
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from spfvar.matrix.ablate import Ablation
 from spfvar.matrix.check import Checked
 from spfvar.matrix.hunting import Hunted
 from spfvar.plugins.variant import Variant
-from spfvar.report.causes import findings_of
+from spfvar.render.causes import findings_of
 from spfvar.review.model import Generated, GuardUse, Layer, RaceOutcome, Safety, Violation
 
 NO_LAYER = Layer("", "")
+#: Lines of source before and behind a guard.
+AROUND = 4
 
 
 def make_safety(
@@ -106,11 +109,14 @@ def _line(guard: Guard) -> tuple[str, int]:
 
 def _use(ablation: Ablation, name: str, owner: type | None, is_of_patch: bool) -> GuardUse:
     guard = ablation.guard
-    file, _, line = guard.where.rpartition(":")
+    file, line = _line(guard)
+    lines = linecache.getlines(file)
+    first = max(1, line - AROUND)
     return GuardUse(
         guard.function, guard.kind, name, f"{Path(file).name}:{line}",
         layer_of(owner) if owner is not None else NO_LAYER, is_of_patch,
         tuple(ablation.breaks), tuple(ablation.holds), tuple(ablation.incomplete),
+        tuple(text.rstrip("\n") for text in lines[first - 1 : line + AROUND]), first,
     )  # fmt: skip
 
 

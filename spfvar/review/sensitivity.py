@@ -17,11 +17,12 @@ from spfvar.comparison.metrics import METRICS, lookup
 from spfvar.comparison.stats import axes_key, compare_to, summarise
 from spfvar.errors import InputError, unknown
 from spfvar.matrix.catalogue import Catalogue
+from spfvar.matrix.compare import rule_of
 from spfvar.matrix.plan import DEFAULT_HARDWARE, CellSpec, Plan, Value, make_plan, spelled, spelled_value
 from spfvar.matrix.run import run_plan
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Stack, Stacks, Variant
-from spfvar.report.units import ratio as ratio_text
+from spfvar.render.units import ratio as ratio_text
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.load import make_load
 from spfvar.scenario.schema import PAGE, Axis, Scenario
@@ -31,7 +32,7 @@ from spfvar.structs.shipped import layout_named, layouts
 
 NOT_AVAILABLE, UNSURE = "n/a", "unsure"
 #: No verdicts: what has one of these neither keeps another nor flips it.
-OPEN = (NOT_AVAILABLE, UNSURE)
+OPEN = (NOT_AVAILABLE, UNSURE, "likely better", "likely WORSE")
 #: Without a range in the scenario, a number is moved by this factor either way.
 FACTOR = 10
 #: A default run takes the largest of the scenario's thread counts that is at most this.
@@ -127,6 +128,7 @@ def find_flips(
     metric: str = "faults_per_s",
     seeds: int = 6,
     seed: int = 1,
+    draws: int = 0,
     halvings: int = 4,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -135,6 +137,7 @@ def find_flips(
 
     `LAYOUT` is the last axis of each but for the cost classes that variants bring.
 
+    With ``draws`` of the machine's figures instead of ``seeds`` verdicts are those of draws.
     ``threads``: the count that the other axes are looked at with (default: the largest of the scenario's own
     that is at most `CHEAP_THREADS`).  A side of an axis takes two points, and ``halvings`` more if there is a
     flip.  ``progress`` is called with the points run, and known of, so far.  The result does not depend on
@@ -143,7 +146,7 @@ def find_flips(
     lookup(metric, METRICS)
     plan = make_plan(
         registry, scenarios, profiles, variants=[variant, rival], baseline=rival, patterns=names,
-        hardware=hardware, seeds=seeds, seed=seed,
+        hardware=hardware, seeds=seeds, seed=seed, draws=draws,
     )  # fmt: skip
     runner = _Runner(plan, variant, metric, jobs, progress)
     costs = list(dict.fromkeys(f"{COST}{name}" for one in plan.variants for name in one.costs))
@@ -475,6 +478,7 @@ class _Runner:
         self._jobs = jobs
         self._progress = progress
         self._done = 0
+        self._rule = rule_of(plan.ensemble)
         self._stacks: Stacks = {}
         self._figures: dict[tuple[str, str], Figure] = {}
 
@@ -527,12 +531,12 @@ class _Runner:
     def _figure(self, rows: pd.DataFrame) -> Figure:
         """The verdict at one point, tested alone: it does not depend on which other points were run."""
         rival = self.plan.baseline
-        cells = summarise(rows)
+        cells = summarise(rows, rule=self._rule)
         means = dict(zip(cells["variant"], cells["value"], strict=True))
         values = float(means.get(self._variant, math.nan)), float(means.get(rival, math.nan))
         if math.isnan(sum(values)):
             return replace(_NOTHING, values=values)
-        row = compare_to(rows, rival, thresholds=self.plan.thresholds).iloc[0]
+        row = compare_to(rows, rival, thresholds=self.plan.thresholds, rule=self._rule).iloc[0]
         return Figure("", str(row["verdict"]), float(row["ratio"]), values)
 
 
@@ -545,14 +549,14 @@ def sentence(found: Sensitivity) -> str:
     if first.verdict == NOT_AVAILABLE:
         return f"{found.axis}: no figure at {_shown(first)}"
     start = f"{found.axis}: {first.verdict} at {_shown(first)} ({ratio_text(first.ratio)})"
-    if first.verdict == UNSURE:
+    if first.verdict in OPEN:
         return f"{start}: no verdict that could flip"
     if found.flips:
         return "; ".join([start, *(_flip_text(found, flip) for flip in found.flips)])
     others = [figure for figure in found.tried if figure != first]
     kept, unsure = (
-        [_shown(figure) for figure in others if figure.verdict == verdict]
-        for verdict in (first.verdict, UNSURE)
+        [_shown(figure) for figure in others if figure.verdict in verdicts]
+        for verdicts in ((first.verdict,), OPEN[1:])
     )
     return f"{start}, and so at {_listed(kept)}" + (f"; unsure at {_listed(unsure)}" if unsure else "")
 

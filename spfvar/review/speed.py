@@ -9,11 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from spfvar.comparison.depends import OPEN
 from spfvar.comparison.metrics import METRICS, NO_THRESHOLDS, Metric, Thresholds
-from spfvar.comparison.stats import KEY, compare_to, summarise
-from spfvar.matrix.compare import Comparison
+from spfvar.comparison.stats import KEY, summarise
+from spfvar.matrix.compare import Comparison, judged, rule_of
 from spfvar.plugins.variant import Variant
-from spfvar.report.charts import Curve, Point
+from spfvar.render.charts import Curve, Point
 from spfvar.review.model import (
     HELPS,
     HURTS,
@@ -30,6 +31,7 @@ from spfvar.review.model import (
     Speed,
     Value,
 )
+from spfvar.scenario.hardware import Draws
 
 THROUGHPUT = "faults_per_s"
 #: What explains a load's speed.
@@ -52,13 +54,15 @@ def make_speed(
     values = comparison.samples.values
     ran = set(values["variant"])
     duels = [
-        make_duel(values, variant.name, rival, titles, comparison.plan.thresholds)
+        make_duel(values, variant.name, rival, titles, comparison.plan.thresholds, comparison.plan.ensemble)
         for rival in rivals
         if rival in ran and variant.name in ran
     ]
     names = [*rivals, variant.name]
     scaled = comparison.cells[~comparison.cells["scenario"].isin(once)]
-    return Speed(tuple(duels), tuple(_reasons(comparison, variant)), tuple(_charts(scaled, names, titles)))
+    return Speed(
+        tuple(duels), tuple(_reasons(comparison, variant)), tuple(make_charts(scaled, names, titles))
+    )
 
 
 def make_duel(
@@ -67,13 +71,15 @@ def make_duel(
     rival: str,
     titles: Mapping[str, str],
     thresholds: Thresholds = NO_THRESHOLDS,
+    draws: Draws | None = None,
 ) -> Duel:
     """Compare every outcome in every cell that the two share, throughput first.
 
-    ``samples`` and ``thresholds`` are as for `spfvar.comparison.stats.compare_to`.
+    ``samples`` and ``thresholds`` are as for `spfvar.comparison.stats.compare_to`; ``draws``: the
+    ensemble, if samples are draws.
     """
     pair = samples[samples["variant"].isin([variant, rival]) & samples["metric"].isin(_OUTCOMES)]
-    found = _effects(pair, variant, rival, thresholds)
+    found = _effects(pair, variant, rival, thresholds, draws)
     effects = sorted(found, key=lambda effect: effect.metric != THROUGHPUT)
     by_load: dict[str, list[Effect]] = {}
     for effect in effects:
@@ -96,25 +102,28 @@ def make_duel(
     )
 
 
-def _effects(pair: pd.DataFrame, variant: str, rival: str, thresholds: Thresholds) -> list[Effect]:
-    values = {tuple(row[name] for name in KEY): row["value"] for row in summarise(pair).to_dict("records")}
+def _effects(
+    pair: pd.DataFrame, variant: str, rival: str, thresholds: Thresholds, draws: Draws | None
+) -> list[Effect]:
+    cells = summarise(pair, rule=rule_of(draws))
+    values = {tuple(row[name] for name in KEY): row["value"] for row in cells.to_dict("records")}
     found: list[Effect] = []
     if not len(pair):
         return found
-    for row in compare_to(pair, rival, thresholds=thresholds).to_dict("records"):
+    for row in judged(pair, rival, thresholds, draws).to_dict("records"):
         rest = row["scenario"], row["axes"], row["metric"]
         found.append(
             Effect(
                 row["scenario"], json.loads(row["axes"]), row["metric"], row["ratio"], row["ci_low"],
                 row["ci_high"], values[variant, *rest], values.get((rival, *rest), math.nan),
-                row["verdict"],
+                row["verdict"], draws is not None, row["warning"] if row["verdict"] in OPEN else "",
             )
         )  # fmt: skip
     return found
 
 
 def kind_of(effects: Sequence[Effect]) -> str:
-    """What the verdicts of one load say together."""
+    """What the verdicts of one load say together; what is likely is no more than open."""
     verdicts = {effect.verdict for effect in effects}
     if {"better", "WORSE"} <= verdicts:
         return MIXED
@@ -166,8 +175,11 @@ def _reasons(comparison: Comparison, variant: Variant) -> list[Reason]:
     return found
 
 
-def _charts(cells: pd.DataFrame, names: Sequence[str], titles: Mapping[str, str]) -> list[Chart]:
-    """A chart per load and point of the axes other than threads."""
+def make_charts(cells: pd.DataFrame, names: Sequence[str], titles: Mapping[str, str]) -> list[Chart]:
+    """A chart per load and point of the axes other than threads.
+
+    ``cells`` is as `spfvar.comparison.stats.summarise` makes it; ``titles`` may lack loads.
+    """
     metric: Metric = METRICS[THROUGHPUT]
     charts = []
     for scenario, rows in cells[cells["metric"] == metric.name].groupby("scenario", sort=False):
@@ -185,7 +197,7 @@ def _charts(cells: pd.DataFrame, names: Sequence[str], titles: Mapping[str, str]
                 for name, points in curves.items()
                 if points
             )
-            charts.append(Chart(str(scenario), subtitle, titles[str(scenario)], metric, drawn))
+            charts.append(Chart(str(scenario), subtitle, titles.get(str(scenario), ""), metric, drawn))
     return charts
 
 

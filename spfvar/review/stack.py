@@ -6,12 +6,35 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from spfvar.errors import InputError, shortlist
+from spfvar.plugins.chosen import usable
+from spfvar.plugins.registry import Registry
+from spfvar.plugins.series import split_name
 from spfvar.plugins.variant import Variant
 from spfvar.review.diff import FileChange
 from spfvar.review.hunks import number_of, patches_of
 from spfvar.review.patchmail import Patch
 
 _NUMBER = "--number"
+
+
+def subject_of(
+    registry: Registry,
+    variant: str,
+    against: Sequence[str] = (),
+    patches: Sequence[Patch] = (),
+    number: int | None = None,
+) -> tuple[list[str], Patch | None]:
+    """Which of the rivals can be used, and the patch that the variant is, if any is given.
+
+    Rivals that cannot be used become problems.  Raises InputError if that is the variant itself.
+    """
+    wanted = usable(registry, [variant, *against])
+    if variant not in wanted:
+        raise InputError(f"{variant} cannot be reviewed: its plugin has a problem")
+    head, _ = split_name(variant)
+    of_series = registry.series[head].choose(variant).numbers if head in registry.series else None
+    patch = chosen(patches, number, registry[variant], of_series) if patches else None
+    return [name for name in against if name in wanted], patch
 
 
 def chosen(

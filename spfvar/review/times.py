@@ -9,7 +9,7 @@ from spfvar.errors import SpfvarError
 from spfvar.matrix.plan import CellSpec, Plan
 from spfvar.matrix.why import breakdown_of
 from spfvar.plugins.variant import Stacks
-from spfvar.report.why import bar_of
+from spfvar.render.why import bar_of
 from spfvar.review.model import HELPS, HURTS, MIXED, Duel, LoadTimes, Reason, Speed
 from spfvar.timing.breakdown import Breakdown
 from spfvar.timing.differences import differences, ratio, worth_telling

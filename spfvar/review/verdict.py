@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from spfvar.comparison.depends import OPEN
 from spfvar.explore.verdict import INCOMPLETE, VIOLATION
 from spfvar.kernel.conform import Conformity
-from spfvar.report.verdicts import count_text
+from spfvar.render.meta import open_because
+from spfvar.render.verdicts import count_text
 from spfvar.review.model import (
     HELPS,
     HURTS,
@@ -18,11 +20,12 @@ from spfvar.review.model import (
     LoadEffect,
     RaceOutcome,
     Safety,
+    Sentence,
     Speed,
     Subject,
     Verdict,
 )
-from spfvar.review.speed import THROUGHPUT
+from spfvar.review.speed import THROUGHPUT, loss
 from spfvar.review.words import fitting, fitting_with, plural, range_of, ratio_of
 
 
@@ -33,14 +36,16 @@ def make_verdict(safety: Safety, speed: Speed, variant: Subject, posted: str = "
 
     ``posted`` names the form without the variant's repairs, if it has some: what it is comes first.
     """
-    is_safe, safe = _as_posted(safety, variant, posted) if posted else _safe(safety, variant.name)
+    sentences = _as_posted(safety, variant, posted) if posted else (_safe(safety, variant.name),)
+    is_safe, safe = sentences[0][1], " ".join(text for text, _ in sentences)
     generated = _of_generated(safety.generated) if safety.generated is not None else ""
     if not speed.duels:
-        return Verdict(is_safe, safe, generated, text, "not known: nothing could be run", "not known", ())
+        unknown = "not known: nothing could be run"
+        return Verdict(is_safe, safe, generated, text, unknown, "not known", (), sentences)
     first, *others = speed.duels
     return Verdict(
         is_safe, safe, generated, text, _worth(first), _pays(first),
-        tuple((duel.rival, _beside(duel)) for duel in others),
+        tuple((duel.rival, _beside(duel)) for duel in others), sentences,
     )  # fmt: skip
 
 
@@ -55,7 +60,7 @@ def text_line(found: Conformity | None) -> str:
     )
 
 
-def _safe(safety: Safety, variant: str) -> tuple[bool | None, str]:
+def _safe(safety: Safety, variant: str) -> Sentence:
     outcomes = safety.of(variant)
     broken = sorted((o for o in outcomes if o.verdict == VIOLATION), key=lambda o: (o.steps, o.race))
     left = [o for o in outcomes if o.verdict == INCOMPLETE]
@@ -64,24 +69,24 @@ def _safe(safety: Safety, variant: str) -> tuple[bool | None, str]:
     if broken or generated:
         counted = f"NO, {len(broken)} of {races}: " if broken else "NO, in generated races: "
         items = [f"{o.property} in {o.race}" for o in broken or generated]
-        return False, counted + fitting(items, VERDICT_WIDTH - len(counted), "")
+        return counted + fitting(items, VERDICT_WIDTH - len(counted), ""), False
     if left:
         counted = f"open in {len(left)} of {races}: "
-        return None, counted + fitting([o.race for o in left], VERDICT_WIDTH - len(counted), "")
+        return counted + fitting([o.race for o in left], VERDICT_WIDTH - len(counted), ""), None
     states = count_text(sum(o.states for o in outcomes))
     text = f"yes: every interleaving of {races}, {states} states"
     weak = sum(bool(o.vacuous) for o in outcomes)
-    return True, text + (f"; {weak} vacuous" if weak else "")
+    return text + (f"; {weak} vacuous" if weak else ""), True
 
 
-def _as_posted(safety: Safety, variant: Subject, posted: str) -> tuple[bool | None, str]:
-    """ "As posted: NO (45 of 177 races). With 6 repairs: yes."."""
+def _as_posted(safety: Safety, variant: Subject, posted: str) -> tuple[Sentence, Sentence]:
+    """ "As posted: NO (45 of 195 races).", "With 6 repairs: yes."."""
     is_safe, short = _in_short(safety.of(posted))
     repairs = plural(len(variant.repairs), "repair")
-    repaired = _in_short(safety.of(variant.name))[1]
-    if safety.generated is not None and safety.generated.violations and not repaired.startswith("NO"):
-        repaired = f"NO ({plural(len(safety.generated.violations), 'generated race')})"
-    return is_safe, f"As posted: {short}. With {repairs}: {repaired}."
+    mended, repaired = _in_short(safety.of(variant.name))
+    if safety.generated is not None and safety.generated.violations and mended is not False:
+        mended, repaired = False, f"NO ({plural(len(safety.generated.violations), 'generated race')})"
+    return (f"As posted: {short}.", is_safe), (f"With {repairs}: {repaired}.", mended)
 
 
 def _of_generated(generated: Generated) -> str:
@@ -109,8 +114,9 @@ def _worth(duel: Duel) -> str:
     loads = _best_first(duel)
     counted = f"{len(loads)} of {plural(len(duel.loads), 'load')}"
     if not loads:
-        return f"nowhere: better than {duel.rival} in {counted}"
-    items = [f"{load.scenario} {ratio_of(load.best)}" for load in loads]
+        likely = _likely(duel, "likely better")
+        return f"nowhere: better than {duel.rival} in {counted}" + (f"; {likely}" if likely else "")
+    items = [f"{load.scenario} {ratio_of(load.gain)}" for load in loads]
     return f"{counted}: " + fitting(items, VERDICT_WIDTH - len(counted) - 2, "")
 
 
@@ -127,10 +133,24 @@ def _pays(duel: Duel) -> str:
 
 
 def _nobody(duel: Duel) -> str:
-    unsure = sum(effect.verdict == "unsure" for effect in duel.effects)
+    likely = _likely(duel, "likely WORSE")
+    if likely:
+        return f"nobody for sure; {likely}"
+    unsure = sum(effect.verdict in OPEN for effect in duel.effects)
     if unsure:
-        return f"none found, but {unsure} of {plural(len(duel.effects), 'cell')} unsure: more seeds may tell"
+        why = open_because(draws=duel.of_draws)
+        return f"none found, but {unsure} of {plural(len(duel.effects), 'cell')} unsure: {why}"
     return "nobody: no rate and no latency is WORSE"
+
+
+def _likely(duel: Duel, verdict: str) -> str:
+    """ "likely file-cow x0.91": the farthest cell of throughput with that verdict, or else of any outcome."""
+    found = [effect for effect in duel.effects if effect.verdict == verdict]
+    found = [effect for effect in found if effect.metric == THROUGHPUT] or found
+    if not found:
+        return ""
+    effect = max(found, key=lambda one: loss(one) if verdict == "likely WORSE" else -loss(one))
+    return f"likely {effect.scenario} {ratio_of(effect)}"
 
 
 def _beside(duel: Duel) -> str:
@@ -148,5 +168,5 @@ def _beside(duel: Duel) -> str:
 def _best_first(duel: Duel) -> list[LoadEffect]:
     return sorted(
         duel.where(HELPS, MIXED),
-        key=lambda load: -load.best.ratio if math.isfinite(load.best.ratio) else math.inf,
+        key=lambda load: -load.gain.ratio if math.isfinite(load.gain.ratio) else math.inf,
     )

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from spfvar.comparison.metrics import METRICS
 from spfvar.matrix.ablate import Break
-from spfvar.report import units
+from spfvar.render import units
 from spfvar.review.model import Effect, GuardUse, Value
 from spfvar.review.speed import THROUGHPUT
 
@@ -34,7 +34,10 @@ def ratio_of(effect: Effect) -> str:
 
 
 def spread_of(effect: Effect) -> str:
-    """ "x1.99 ±0.3%": a ratio with the longer half of its interval."""
+    """ "x1.99 ±0.3%": a ratio with the longer half of its interval; of draws "x1.99 (1.7-2.2)", both ends."""
+    if effect.of_draws:
+        ends = units.interval(effect.ratio_low, effect.ratio_high)
+        return (units.ratio(effect.ratio) or units.NOT_AVAILABLE) + (f" ({ends})" if ends else "")
     longer = max(effect.ratio_high - effect.ratio, effect.ratio - effect.ratio_low)
     spread = "" if math.isnan(longer) else f" ±{units.percent(longer / effect.ratio)}"
     return (units.ratio(effect.ratio) or units.NOT_AVAILABLE) + spread

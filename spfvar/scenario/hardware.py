@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from spfvar.errors import InputError, unknown
+from spfvar.shown import Shown
 
 #: The largest x86 and Arm machines have about 2000; arrays over pairs of CPUs stay small.
 MAX_CPUS = 4096
@@ -177,7 +178,7 @@ def _figures(raw: dict[str, Any]) -> set[str]:
     return names
 
 
-class Profile(_Strict):
+class Profile(Shown, _Strict):
     """A machine, the costs of its primitives and of the kernel's common parts.
 
     ``fitted`` names what was fitted to published curves, ``fidelity`` says how far that goes: what reports

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from spfvar.comparison.metrics import METRICS
 from spfvar.errors import InputError, unknown
 from spfvar.scenario.hardware import Cpus, Place, Profile
+from spfvar.structs.shipped import layout_named
 from spfvar.units import MAX_THREADS
 
 Threads = Annotated[int, Field(ge=1, le=MAX_THREADS)]
@@ -148,12 +149,17 @@ class LeftOut(_Strict):
 
 
 class Published(_Strict):
-    """One source's figures of one machine, or rows that are left out."""
+    """One source's figures of one machine, or rows that are left out.
+
+    ``layout`` is the struct layout of the kernel that was measured, where a design stands for it that is of
+    another ("": each design has that of its own kernel).
+    """
 
     title: Text
     source: str = ""
     confidence: Literal["read", "quoted", "excerpt"] = "read"
     kernel: str = ""
+    layout: str = ""
     machine: MeasuredOn | None = None
     table: list[Table] = Field(default_factory=list)
     left_out: list[LeftOut] = Field(default_factory=list)
@@ -162,6 +168,11 @@ class Published(_Strict):
     def _has_rows(self) -> Published:
         if not self.table and not self.left_out:
             raise InputError("no rows", expected="[[table]] or [[left_out]]")
+        if self.layout:
+            try:
+                layout_named(self.layout)
+            except InputError as error:
+                raise _at(error, "layout") from error
         if self.table and (self.machine is None or not self.source or not self.kernel):
             raise InputError(
                 "tables need a machine, a source and a kernel", expected="[machine], source, kernel"

@@ -15,6 +15,7 @@ from spfvar.ops.properties import PROPERTIES
 from spfvar.scenario.calls import check_call
 from spfvar.scenario.sense import check_sense, is_contested
 from spfvar.scenario.verbs import FILE_VERBS, MONITORING, PINNING, VERBS
+from spfvar.shown import Shown
 
 #: Bounds of a race's memory: every word of a state has 16 bits, and sets of pages or CPUs are bit masks.
 MAX_PAGES = 32
@@ -234,7 +235,7 @@ class Actor(_Strict):
     program: list[RaceStatement] = Field(min_length=1)
 
 
-class Race(_Strict):
+class Race(Shown, _Strict):
     """A race: all interleavings of its actors are explored under each variant.
 
     ``properties`` are those that it is about (all are checked); ``sometimes`` names primitives, as a trace

@@ -23,6 +23,7 @@ from pydantic import (
 
 from spfvar.comparison.metrics import METRICS
 from spfvar.errors import InputError, describe, nearest, unknown
+from spfvar.shown import Shown
 from spfvar.units import Percent, duration_field, parse_duration, parse_size
 
 PAGE = 4096
@@ -252,7 +253,7 @@ class Measure(_Strict):
     faults_per_thread: int = Field(default=0, ge=0)
 
 
-class Scenario(_Strict):
+class Scenario(Shown, _Strict):
     """A load: what a program's threads do, over axes.
 
     ``threshold``: by metric, the share that a difference from the baseline has to exceed to be none of this

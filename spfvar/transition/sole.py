@@ -1,19 +1,49 @@
-"""Is a load of a weak word open?  It is not if its thread can read but one message, so that it may run on."""
+"""May a thread run on through a node, as far as weak words are concerned?  By the parts of the state alone.
+
+Not through a load that may read several messages, for that is an open choice.  And where another thread may
+interrupt all CPUs, which is a full barrier in the midst of this thread, not if that barrier passes on more,
+or less, of what is learned here when it comes first.
+"""
 
 from __future__ import annotations
 
 from spfvar.ops import codes as c
-from spfvar.ops.histories import BITS_EACH, LAST, PACKED, V_FLOOR
+from spfvar.ops.histories import (
+    BITS_EACH,
+    CHAINED,
+    LAST,
+    LOCK_ROWS,
+    PACKED,
+    S_FULL,
+    S_LOCKS,
+    S_PAST,
+    S_SLAB,
+    V_FLOOR,
+    V_PAST,
+    V_READ,
+    V_SENT,
+    V_WRITTEN,
+)
 from spfvar.transition.jit import inlined
 from spfvar.transition.views import (
+    I_SENDS,
+    K_SHARED,
     K_VIEWS,
     K_WIDTH,
+    LEARNS_LOCK,
+    LEARNS_NOTHING,
+    LEARNS_ORDER,
+    LEARNS_SLAB,
+    N_LEARNS,
     N_LOAD,
+    N_LOCK,
+    N_ORDER,
     N_PLACE,
     N_SRC,
     N_SRC2,
     N_SRC3,
     N_WORD,
+    message_of,
     ring_of,
 )
 
@@ -25,29 +55,131 @@ def word_of(rows, row, word):
 
 
 @inlined
-def one_message(weak, p, g, threads, thread, memories, memory, node):
-    """Is there one way through a node, for a thread with this part, and memory with this one?
+def known(rows, row, view, x):
+    """A position of a view that lies in a part."""
+    return word_of(rows, row, view + x // PACKED) >> BITS_EACH * (x % PACKED) & LAST
 
-    ``threads`` and ``memories`` are the rows of the stores of parts.
+
+@inlined
+def one_way(weak, p, g, threads, memories, parts, tid, node):
+    """Is there one way for a thread through a node, whether interrupts come before or behind it?
+
+    ``threads`` and ``memories`` are the rows of the stores of parts, ``parts`` those of the state.
     """
     if weak is None:
         return True
     else:
-        if weak.nodes[node, N_LOAD] == 0:
-            return True
-        index = word_of(threads, thread, p[node, c.C_A_REG])
-        if index >= 1 << 15:  # null
+        if weak.nodes[node, N_LOAD] != 0 and not one_message(weak, p, g, threads, memories, parts, tid, node):
             return False
-        if index >= g[c.G_STALE]:
-            index -= g[c.G_STALE]
-        x = weak.nodes[node, N_WORD] + index
-        newest = word_of(memories, memory, ring_of(weak, x)) - 1
-        views = weak.constants[K_VIEWS]
-        width = weak.constants[K_WIDTH]
-        shift = BITS_EACH * (x % PACKED)
-        floor = word_of(threads, thread, views + V_FLOOR * width + x // PACKED) >> shift & LAST
-        for column in (N_SRC, N_SRC2, N_SRC3, N_PLACE):
-            if weak.nodes[node, column] >= 0:
-                row = views + weak.nodes[node, column] * width + x // PACKED
-                floor = max(floor, word_of(threads, thread, row) >> shift & LAST)
-        return floor == newest
+        return weak.nodes[node, N_LEARNS] == LEARNS_NOTHING or unmoved(
+            weak, p, g, threads, memories, parts, tid, node
+        )
+
+
+@inlined
+def object_of(p, g, threads, thread, node):
+    """The number of the object that a node's op is on; -1: none."""
+    if p[node, c.C_A_REG] < 0:
+        return -1
+    index = word_of(threads, thread, p[node, c.C_A_REG])
+    if index >= 1 << 15:  # null
+        return -1
+    return index - g[c.G_STALE] if index >= g[c.G_STALE] else index
+
+
+@inlined
+def one_message(weak, p, g, threads, memories, parts, tid, node):
+    """May a load read one message only?"""
+    thread = parts[tid]
+    index = object_of(p, g, threads, thread, node)
+    if index < 0:
+        return False
+    x = weak.nodes[node, N_WORD] + index
+    newest = word_of(memories, parts[g[c.G_THREADS]], ring_of(weak, x)) - 1
+    views = weak.constants[K_VIEWS]
+    width = weak.constants[K_WIDTH]
+    floor = known(threads, thread, views + V_FLOOR * width, x)
+    for column in (N_SRC, N_SRC2, N_SRC3, N_PLACE):
+        if weak.nodes[node, column] >= 0:
+            row = views + weak.nodes[node, column] * width
+            floor = max(floor, known(threads, thread, row, x))
+    return floor == newest
+
+
+@inlined
+def interrupted(weak, g, threads, parts, tid):
+    """May some other thread still interrupt this one?"""
+    found = False
+    for other in range(g[c.G_THREADS]):
+        if other != tid and weak.taken[word_of(threads, parts[other], c.T_PC)] >> I_SENDS & 1:
+            found = True
+    return found
+
+
+@inlined
+def unmoved(weak, p, g, threads, memories, parts, tid, node):
+    """Does a barrier of an interrupt's pass on the same whether it comes before a node or behind it?
+
+    It passes on what the thread has read, written or sends along.  If what the thread learns here is known
+    there already, or to every full barrier, nothing is added to that.  What it only tells, others do not take,
+    or they would meet it at the same field.
+    """
+    if not interrupted(weak, g, threads, parts, tid):
+        return True
+    learns = weak.nodes[node, N_LEARNS]
+    width = weak.constants[K_WIDTH]
+    memory = parts[g[c.G_THREADS]]
+    index = object_of(p, g, threads, parts[tid], node)
+    if learns == LEARNS_SLAB:
+        if weak.nodes[node, N_WORD] != 0:  # its zeroes are stores
+            return False
+        slab = S_SLAB + (p[node, c.C_IMM] - c.G_CLASS0) // c.CLASS_WORDS
+        row = weak.constants[K_SHARED] + slab * width
+        return passed_on(weak, g, threads, memories, parts, tid, row, False)
+    if index < 0:
+        return False
+    if learns == LEARNS_LOCK:
+        lock = S_LOCKS + LOCK_ROWS * (weak.nodes[node, N_LOCK] + index)
+        row = weak.constants[K_SHARED] + lock * width
+        return (
+            passed_on(weak, g, threads, memories, parts, tid, row, False)
+            and passed_on(weak, g, threads, memories, parts, tid, row + width, False)
+            and passed_on(weak, g, threads, memories, parts, tid, row + 2 * width, True)
+        )
+    x = weak.nodes[node, N_WORD] + index
+    ring = ring_of(weak, x)
+    newest = word_of(memories, memory, ring) - 1
+    floor = known(threads, parts[tid], weak.constants[K_VIEWS] + V_FLOOR * width, x)
+    if weak.nodes[node, N_LOAD] == 0 and weak.nodes[node, N_ORDER] & CHAINED == 0 and floor != newest:
+        return False  # what the barrier tells may order its store
+    content = message_of(weak, ring, newest) + 1
+    return learns == LEARNS_ORDER or (
+        passed_on(weak, g, threads, memories, parts, tid, content, False)
+        and passed_on(weak, g, threads, memories, parts, tid, content + width, True)
+    )
+
+
+@inlined
+def passed_on(weak, g, threads, memories, parts, tid, row, past):
+    """Would a barrier pass on a view of memory's (of the ``past``) already?"""
+    width = weak.constants[K_WIDTH]
+    thread = parts[tid]
+    memory = parts[g[c.G_THREADS]]
+    views = weak.constants[K_VIEWS]
+    full = weak.constants[K_SHARED] + (S_FULL + S_PAST if past else S_FULL) * width
+    found = True
+    for word in range(width):
+        if word_of(memories, memory, row + word) == 0:
+            continue
+        for lane in range(PACKED):
+            x = word * PACKED + lane
+            here = known(memories, memory, row, x)
+            there = known(memories, memory, full, x)
+            if past:
+                there = max(there, known(threads, thread, views + V_PAST * width, x))
+            else:
+                for view in (V_READ, V_WRITTEN, V_SENT):
+                    there = max(there, known(threads, thread, views + view * width, x))
+            if here > there:
+                found = False
+    return found

@@ -48,7 +48,14 @@ N_SRC2: Final = 5
 N_SRC3: Final = 6
 N_PLACE: Final = 7
 N_LOAD: Final = 8  # 1: a load of a weak word
-NODE_COLUMNS: Final = 9
+N_LEARNS: Final = 9  # what its thread learns from: LEARNS_*
+NODE_COLUMNS: Final = 10
+
+LEARNS_NOTHING: Final = 0  # that an interrupt would pass on
+LEARNS_LOCK: Final = 1  # from whoever released a lock, or a strong word with an order
+LEARNS_MESSAGE: Final = 2  # from whoever stored what it loads
+LEARNS_SLAB: Final = 3  # from whoever freed the memory that it gets
+LEARNS_ORDER: Final = 4  # nothing, but it stores to a weak word
 
 # --- what a thread may take something from, or do: bits of ``taken`` ---------------------------------------
 I_FULL: Final = 0  # S_FULL, and so on

@@ -373,10 +373,40 @@ def order_strong(s, w, tv, lock, order, op, outcome):
 
 
 @inlined
-def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted):
+def orders_of(g):
+    """In how many orders an interrupt reaches the other CPUs: every one of up to 3; of more, that of their numbers."""
+    others = g[c.G_THREADS] - 1
+    return 6 if others == 3 else 2 if others == 2 else 1
+
+
+@inlined
+def interrupt(s, g, w, tid, order):
+    """A full barrier on each of the other CPUs, one after the other: no two of them miss each other's stores."""
+    threads = g[c.G_THREADS]
+    left = threads - 1
+    reached = 1 << tid
+    while left > 0:
+        skip = order % left
+        order //= left
+        left -= 1
+        following = -1
+        for other in range(threads):
+            if reached >> other & 1 == 0:
+                if skip == 0 and following < 0:
+                    following = other
+                skip -= 1
+        reached |= 1 << following
+        tb = g[c.G_T_BASE] + following * g[c.G_T_STRIDE]
+        if s[tb + c.T_IRQ_OFF] == 0:  # else it is interrupted later
+            full_fence(s, w, tb + w.constants[K_VIEWS])
+
+
+@inlined
+def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted, choice):
     """What an op that is not on a weak word does to views: locks, RCU, interrupts, registers.
 
-    ``nested``: RCU sections that the thread was in; ``interrupted``: an interrupt that waited is taken.
+    ``nested``: RCU sections that the thread was in; ``interrupted``: an interrupt that waited is taken;
+    ``choice``: in which order CPUs are interrupted.
     """
     n = w.constants[K_WIDTH]
     op = p[pc, C_OP]
@@ -413,10 +443,7 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted):
     elif op == c.RCU_GP_WAIT:
         end_grace(s, w, tv, w.constants[K_SHARED] + S_READERS * n)
     elif op == c.IPI_SEND:
-        for other in range(g[c.G_THREADS]):
-            other_tb = g[c.G_T_BASE] + other * g[c.G_T_STRIDE]
-            if other != tid and s[other_tb + c.T_IRQ_OFF] == 0:  # else it is interrupted later
-                full_fence(s, w, other_tb + w.constants[K_VIEWS])
+        interrupt(s, g, w, tid, choice)
         full_fence(s, w, tv)
     elif op == c.IPI_WAIT or op == c.SRCU_READ_LOCK or op == c.SRCU_READ_UNLOCK:
         full_fence(s, w, tv)
@@ -528,6 +555,8 @@ def weak_step(s, p, g, w, tid, choice, out):
         nested = s[tb + c.T_RCU_NEST]
         index = pointer(s, g, tb + p[pc, C_A_REG]) if p[pc, C_A_REG] >= 0 else 0
         interrupted = op == c.IRQ_ENABLE and lifetime.is_interrupted(s, g, tid)
+        if op == c.IPI_SEND and choice >= orders_of(g):
+            return BLOCKED
         if op in COMPOUND and is_full(s, g, w, pc):
             return BLOCKED
         outcome = execute(s, p, g, pc, tid, tb, choice, out)
@@ -538,7 +567,7 @@ def weak_step(s, p, g, w, tid, choice, out):
                 changed(s, p, g, w, pc, tv)
             if op == c.FOLIO_CREATE and outcome == 1:
                 created(s, g, w, s[tb + p[pc, C_DST]])
-            learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted)
+            learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted, choice)
         return outcome
     if op == c.FENCE:
         fence(s, w, tv, w.nodes[pc, N_ORDER])

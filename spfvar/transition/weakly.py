@@ -6,13 +6,18 @@ so that such a kernel consists of the same code as if there were no weak words.
 
 from __future__ import annotations
 
+from typing import Final
+
 from spfvar.ops import codes as c
 from spfvar.ops.histories import HISTORY
 from spfvar.transition.jit import inlined
 from spfvar.transition.settle import settle, single
 from spfvar.transition.step import pointer, step
 from spfvar.transition.views import K_VIEWS, N_WORD, ring_of
-from spfvar.transition.weak import LOADS, floor_of, weak_step
+from spfvar.transition.weak import LOADS, floor_of, orders_of, weak_step
+
+#: An interrupt reaches the other CPUs in at most so many orders.
+MOST_ORDERS: Final = 6
 
 
 @inlined
@@ -33,17 +38,21 @@ def ways_of(weak, p, node):
     if weak is None:
         return choices
     else:
+        if p[node, c.C_OP] == c.IPI_SEND:
+            choices = MOST_ORDERS
         return HISTORY if p[node, c.C_OP] in LOADS else choices
 
 
 @inlined
 def readable(weak, s, p, g, tid):
-    """How many messages a thread's load may return now; 1 for what is no weak load."""
+    """How many messages a thread's load may return now, or in how many orders its interrupt reaches CPUs; else 1."""
     if weak is None:
         return 1
     else:
         tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
         node = s[tb]
+        if p[node, c.C_OP] == c.IPI_SEND:
+            return orders_of(g)
         if p[node, c.C_OP] not in LOADS or s[tb + p[node, c.C_A_REG]] < 0:
             return 1
         x = weak.nodes[node, N_WORD] + pointer(s, g, tb + p[node, c.C_A_REG])

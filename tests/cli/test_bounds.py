@@ -9,7 +9,7 @@ import math
 import click
 import pytest
 
-from spfvar import api
+from spfvar.api.checking import check
 from spfvar.cli.bounds import search_options
 from spfvar.cli.main import COMMANDS, cli
 from spfvar.conformance.running import Scope
@@ -45,7 +45,7 @@ def test_python_has_the_same_bounds() -> None:
     assert (options.max_states, options.max_bytes, options.seconds) == (MAX_STATES, None, math.inf)
     assert search_options(MAX_STATES, None, None) == options == Scope().options
     assert WalkOptions().seconds == math.inf
-    parameters = inspect.signature(api.check).parameters
+    parameters = inspect.signature(check).parameters
     names = ("max_states", "max_memory", "seconds")
     assert [parameters[name].default for name in names] == [MAX_STATES, None, math.inf]
 
@@ -67,7 +67,7 @@ def test_check_ablate_and_api_agree_on_what_is_open() -> None:
     [cell] = json.loads(
         spfvar("check", "spf-anon", "--race", "fork-cow", "--max-states", "500", "--format", "json").out
     )
-    frame = api.check("spf-anon", races=["fork-cow"], max_states=500)
+    frame = check("spf-anon", races=["fork-cow"], max_states=500)
     guards = json.loads(
         spfvar("ablate", "spf-anon", "--race", "fork-cow", "--max-states", "500", "--format", "json").out
     )

@@ -17,7 +17,7 @@ SAFE = ["check", "mmap-lock", "--race", "munmap-file"]
 
 KEYS = {
     "variant", "race", "verdict", "property", "states", "transitions", "depth", "seconds", "trace", "what",
-    "vacuous", "why", "token",
+    "vacuous", "why", "token", "story",
 }  # fmt: skip
 
 

@@ -287,3 +287,38 @@ def test_safety_is_known_once_it_was_checked(tmp_path: Path, monkeypatch: pytest
     assert "spf-do-fault: safety not known" in spfvar(*arguments).out
     assert spfvar("check", "spf-do-fault", "--race", "munmap-file").code == 0
     assert "spf-do-fault: safe in all 1 races" in spfvar(*arguments).out
+
+
+def test_several_machines_are_one_table_and_a_loss_names_its_machine(tmp_path: Path) -> None:
+    """--hardware a,b: each is named and runs its own cells; --fail-on holds on each, and says where it failed."""
+    names = "skylake-2s56c", "phone-8c"
+    arguments = [
+        "compare", "spf-do-fault", "--scenario", "page-fault3", "--threads", "4", "--draws", "3",
+        "--hardware", ",".join(names), "--no-store", "--metric", "faults_per_s",
+    ]  # fmt: skip
+    found = spfvar(*arguments, "--format", "json", "--fail-on", "worse>2%")
+    machines = {one["hardware"]: one for one in json.loads(found.out)["machines"]}
+    assert tuple(machines) == names
+    [[ratio], [other]] = [[c["ratio"] for c in one["comparisons"]] for one in machines.values()]
+    assert ratio != other
+    alone = [word if word != ",".join(names) else names[1] for word in arguments]
+    assert json.loads(spfvar(*alone, "--format", "json").out) == machines[names[1]]
+    worse = [n for n, one in machines.items() if one["comparisons"][0]["verdict"] == "WORSE"]
+    assert found.code == (1 if worse else 0)
+    assert all(f"spf-do-fault in page-fault3 on {name}" in found.err for name in worse[:1])
+    assert worse or "unsure, so not failed: spf-do-fault in page-fault3 on " in found.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--hardware", "skylake-2s56c,phone-8"], "did you mean 'phone-8c'?"),
+        (["--hardware", "phone-8c,"], "expected NAME,NAME or all"),
+        (["--hardware", "all", "--save", "all.jsonl"], "--save: a file holds the run of one machine"),
+    ],
+)
+def test_bad_lists_of_machines_are_refused(arguments: list[str], expected: str) -> None:
+    """A wrong name in a list has its nearest, an empty one is no name, and a saved run is of one machine."""
+    result = spfvar("compare", *arguments)
+    assert result.code == 2
+    assert expected in result.err

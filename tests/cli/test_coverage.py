@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from spfvar.coverage.kinds import FAULT_KINDS
-from spfvar.coverage.system_calls import WRITERS
+from spfvar.faultpaths.kinds import FAULT_KINDS
+from spfvar.faultpaths.system_calls import WRITERS
 from tests.cli.running import spfvar
 
 
@@ -25,6 +25,33 @@ def test_the_table_has_every_kind_and_explains_its_marks() -> None:
     assert [kind.name for kind in FAULT_KINDS if f"\n{kind.name} " not in table] == []
     assert "swap-io       falls back [b]" in table
     assert "[b] the lock was dropped for a wait (swap_readpage)" in table
+
+
+def test_many_designs_are_a_page_with_a_sign_for_each_kind() -> None:
+    """Designs that handle the same share a row, the counts are those of the table, -v has all of it.
+
+    Under mmap_lock no kind is handled without it, in either design.
+    """
+    names = ["mmap-lock", "mmap-lock-6.1", "per-vma-6.12", "spf-anon"]
+    text = run(*names)
+    lines = text.splitlines()
+    assert len(lines) <= 45
+    assert max(map(len, lines)) <= 80
+    assert lines[1] == "mmap-lock"
+    assert lines[2].split() == ["mmap-lock-6.1", *["."] * len(FAULT_KINDS), "0", "of", str(len(FAULT_KINDS))]
+    rows = json.loads(run("per-vma-6.12", "--format", "json"))
+    handled = sum(row["verdict"] == "handled" for row in rows)
+    assert lines[3].startswith("per-vma-6.12")
+    assert lines[3].endswith(f"  {handled} of {len(FAULT_KINDS)}")
+    assert "[a] " in run(*names, "-v")
+
+
+def test_writers_of_several_designs_are_a_line_each() -> None:
+    """A line's first three figures are all writers: each takes mmap_lock in one way, or not at all."""
+    text = run("mmap-lock", "per-vma-6.12", "--writers")
+    assert len(text.splitlines()) <= 20
+    row = next(line.split() for line in text.splitlines() if line.startswith("mmap-lock"))
+    assert sum(map(int, row[1:4])) == len(WRITERS)
 
 
 def test_json_has_one_entry_per_variant_and_kind(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spfvar.cli.listing import KINDS
+from spfvar.api.rows import KINDS
 from spfvar.cli.main import COMMANDS
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS

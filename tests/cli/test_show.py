@@ -25,7 +25,7 @@ def shown(*args: str) -> str:
 
 def test_a_variant_is_shown_with_its_family_and_its_main_protocol() -> None:
     """Patches, what it stacks on, and only the steps that are not the core's, within 80 columns."""
-    output = shown("show", "spf-map-pages")
+    output = shown("show", "spf-map-pages", "-v")
     assert "stacks on: spf-anon" in output
     assert "anon-write fault, where it is unlike the core's" in output
     assert "mmap_seq_read_check()" in output
@@ -33,9 +33,41 @@ def test_a_variant_is_shown_with_its_family_and_its_main_protocol() -> None:
     assert max(len(line) for line in output.splitlines()) <= 80
 
 
+def test_in_short_a_variant_is_its_patches_and_one_hook_point() -> None:
+    """One screen; every patch by name; the first hook point in full, the others by their length.
+
+    PteMapLock's hook point has as many steps behind its number as --hook shows below its heading.
+    """
+    output = shown("show", "spf-anon")
+    lines = output.splitlines()
+    assert len(lines) <= 60
+    assert max(map(len, lines)) <= 80
+    words = " ".join(output.split())
+    assert "Patches, innermost first: DoHandleMmFault, MmapSeq, RcuVmaFree," in words
+    assert output.count("()  [") == 1
+    length = int(words.partition("pte_map_lock ")[2].split(",")[0])
+    hook = shown("show", "spf-anon", "--hook", "pte_map_lock", "--fault", "anon-write")
+    assert hook.splitlines()[0] == "spf-anon: anon-write fault"
+    assert hook.count("pte_map_lock()") >= 1
+    steps = [line for line in hook.splitlines() if line.startswith("  ")]
+    assert 0 < length <= len(steps)
+
+
+def test_a_diff_in_short_counts_lines_and_shows_the_first_hook_point_that_differs() -> None:
+    """vma_mark_detached is one step in either: one line goes, one comes; what --hook names is shown instead."""
+    brief = ("show", "per-vma-6.12", "--diff", "per-vma-refcnt", "--writer", "munmap")
+    output = shown(*brief)
+    assert output.count("\n--- per-vma-refcnt: munmap writer") == 1
+    whole = shown(*brief, "-v")
+    assert len(output.splitlines()) < len(whole.splitlines())
+    assert "vma_mark_detached -" in output
+    other = shown(*brief, "--hook", "vma_mark_detached")
+    assert "+vma_mark_detached(): store 1(vma->detached)" in other
+
+
 def test_the_variant_without_patches_shows_the_core() -> None:
     """Every step, each section once."""
-    output = shown("show", "mmap-lock")
+    output = shown("show", "mmap-lock", "-v")
     assert "fault_with_mmap_lock():" in output
     assert "file-read fault, the rest as above" in output
     assert output.count("lock_mm_and_find_vma():") == 1
@@ -51,9 +83,9 @@ def test_a_kind_of_fault_and_a_writer_are_shown_whole() -> None:
 
 def test_a_diff_collapses_what_agrees() -> None:
     """Through a pipe: one column with signs, the variant that is shown being the new side; what agrees is one line."""
-    output = shown("show", "per-vma-6.12", "--diff", "per-vma-refcnt", "--writer", "munmap")
+    output = shown("show", "per-vma-6.12", "--diff", "per-vma-refcnt", "--writer", "munmap", "-v")
     head, gap, old, new, *_ = output.splitlines()
-    assert (head, gap) == ("per-vma-6.12 against per-vma-refcnt", "")
+    assert (head, gap) == ("per-vma-6.12 (+) against per-vma-refcnt (-)", "")
     assert (old, new) == ("--- per-vma-refcnt: munmap writer", "+++ per-vma-6.12: munmap writer")
     assert "+vma_mark_detached(): store 1(vma->detached)" in output
     assert "-  vma_mark_detached(vma->vm_refcnt)" in output
@@ -82,6 +114,8 @@ def test_a_graph_goes_to_the_output_alone() -> None:
     ("args", "message"),
     [
         (["pft", "--dot"], "unknown variant 'pft'"),
+        (["spf-anon", "--hook", "pte_map_lok"], "did you mean"),
+        (["spf-anon", "--dot", "--hook", "pte_map_lock"], "--dot or --hook, not both"),
         (["spf-anon", "--fault", "anon"], "unknown kind of fault 'anon'"),
         (["spf-anon", "--diff", "spf-anonn"], "did you mean 'spf-anon'"),
         (["spf-anon", "--dot", "--diff", "mmap-lock"], "--dot or --diff, not both"),
@@ -151,7 +185,7 @@ def test_a_plugin_that_does_not_load_is_told(tmp_path: Path) -> None:
 
 def test_a_repaired_variant_shows_its_repairs_and_its_posted_name() -> None:
     """The bug, what happens without, the class; under the posted name there is nothing to repair."""
-    text = " ".join(spfvar("show", "spf-dufour-v12").out.split())
+    text = " ".join(spfvar("show", "spf-dufour-v12", "-v").out.split())
     assert "Not as posted; repairs (as posted: spfvar show spf-dufour-v12-posted):" in text
     assert "H4: mbind frees a memory policy while a fault reads it (NoPolicyOnVma)" in text
     posted = spfvar("show", "spf-dufour-v12-posted").out

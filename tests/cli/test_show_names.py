@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from spfvar.cli.listing import KINDS
+from spfvar.api.rows import KINDS
 from spfvar.comparison.metrics import METRICS
 from spfvar.explore.properties import PROPERTIES
 from spfvar.mm.fault import MmapLockFault

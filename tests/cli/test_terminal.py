@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spfvar.cli.terminal import colour_wanted, width_of
-from spfvar.report.paint import judged
+from spfvar.render.paint import judged
 from tests.cli.running import Terminal, spfvar
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")

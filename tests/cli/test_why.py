@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import spfvar
-from tests.report.chrome_traces import valid
+from tests.render.chrome_traces import valid
 
 CELL = ("--scenario", "mmap-churn", "--threads", "8", "--hardware", "phone-8c")
 

@@ -9,8 +9,10 @@ import pytest
 from spfvar.scenario.race import Race
 from spfvar.toml_input import load_toml
 from tests.cli.running import spfvar
-from tests.docs.blocks import PAGES, Block, blocks, commands, difference
+from tests.docs.blocks import PAGES, ROOT, Block, blocks, commands, difference
 
+#: A page whose Python is one program, block by block, with what it prints in the block of text behind.
+PROGRAM = ROOT / "docs" / "python.md"
 ALL = [(page, list(blocks(page.read_text(encoding="utf-8")))) for page in PAGES]
 RUN = [(page, found) for page, found in ALL if any(block.language == "console" for block in found)]
 
@@ -42,8 +44,23 @@ def test_commands_print_what_the_page_says(
 def test_python_is_python(page: Path, block: Block) -> None:
     """Every block compiles; one that imports spfvar itself runs as it stands."""
     code = compile(block.text, str(page), "exec")
-    if block.text.startswith("import spfvar"):
+    if block.text.startswith("import spfvar") and page != PROGRAM:
         exec(code, {})
+
+
+def test_a_program_prints_what_its_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each block goes on where the one before left off."""
+    monkeypatch.chdir(tmp_path)
+    found = list(blocks(PROGRAM.read_text(encoding="utf-8")))
+    names: dict[str, object] = {}
+    for block, following in zip(found, [*found[1:], None], strict=True):
+        if block.language == "python":
+            exec(compile(block.text, str(PROGRAM), "exec"), names)
+            printed = capsys.readouterr().out
+            if following is not None and following.language == "text":
+                assert difference(following.text, printed) is None, printed
 
 
 #: One that is saved under a name is run by its page's commands, and may need its page's plugin.

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.fidelity import BLOCK, DOCS, filled
 from spfvar.matrix import catalogue
 from spfvar.plugins.registry import load_registry
-from spfvar.report.validation import _published
+from spfvar.render.validation import _published
 from spfvar.validation.points import load_rows
 from spfvar.validation.run import run_rows
 from spfvar.validation.scores import Scored, score

@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 from docs._ext.limits import page
-from spfvar.coverage.kinds import FAULT_KINDS
 from spfvar.explore.properties import PROPERTIES
+from spfvar.faultpaths.kinds import FAULT_KINDS
 from spfvar.limits import LIMITS, OF_VERDICTS, SENTENCES
 from spfvar.matrix import catalogue
 from spfvar.ops import codes
 from spfvar.plugins.registry import load_registry
-from spfvar.report.mail import to_ascii
+from spfvar.render.mail import to_ascii
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ import pytest
 from docs._ext import commands, hooks, ops, properties
 from docs._ext.reference import pages
 from spfvar.explore.properties import PROPERTIES
-from spfvar.hunt.memories import MEMORIES
+from spfvar.generator.memories import MEMORIES
 from spfvar.matrix import catalogue
 from spfvar.mm.hookspecs import HOOKS
 from spfvar.ops import codes

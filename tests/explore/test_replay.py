@@ -13,7 +13,7 @@ from spfvar.explore.world import build_race
 from spfvar.matrix import catalogue
 from spfvar.ops import codes as c
 from spfvar.plugins.variant import Stack
-from spfvar.report.replays import render_replay
+from spfvar.render.replays import render_replay
 from tests.explore.checking import registry, verdict, world
 
 BROKEN = ["no-rcu-free", "spins", "crosses"]

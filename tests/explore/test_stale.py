@@ -9,7 +9,7 @@ import pytest
 from spfvar.explore.stale import Old
 from spfvar.explore.trace import Step
 from spfvar.explore.verdict import SAFE, VIOLATION
-from spfvar.report.columns import trace_lines
+from spfvar.render.columns import trace_lines
 from spfvar.review.html import columns
 from tests.explore.weakworlds import verdict
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from spfvar.explore.trace import Step, Trace
-from spfvar.report.columns import trace_lines
+from spfvar.render.columns import trace_lines
 from tests.explore.checking import verdict, world
 
 
@@ -27,7 +27,8 @@ def test_a_trace_fits_its_width_and_leaves_no_step_out(variant: str, width: int)
     for step in trace.steps:
         if not step.assigns:
             assert "".join(step.name.split())[:12] in text
-    assert [line[:3].strip() for line in lines if line[:3].strip(" -=>")] == [
+    columns = lines[lines.index("") + 1 :]  # behind the story
+    assert [line[:3].strip() for line in columns if line[:3].strip(" -=>")] == [
         str(n + 1) for n in range(trace.length)
     ]
 
@@ -67,6 +68,36 @@ def test_a_deadlock_says_who_holds_what_and_who_waits() -> None:
         "fault waits for mm->right_lock, in do_user_addr_fault",
         "munmap waits for mm->left_lock, in munmap",
     }
+
+
+def test_a_story_is_five_lines_of_who_what_and_which_guard_is_missing() -> None:
+    """Found, held, freed, no guard, used: the five sentences, each with the number of a step of the trace.
+
+    Without the grace period munmap frees the VMA at once: the RCU section that the fault is in keeps nobody
+    out, which is what the story has to say.
+    """
+    found = trace_of("no-rcu-free")
+    look, holds, frees, guard, end = found.story
+    at = next(step.number for step in found.steps if "fault's vma = vma 0 (freed)" in step.changes)
+    assert look.startswith("fault, in do_user_addr_fault: find_vma: yes (step ")
+    assert look.endswith("vma = vma 0.")
+    assert holds == f"fault holds an RCU section when munmap comes to step {at}."
+    assert frees.startswith("munmap, in ")
+    assert f"(step {at}), vma 0: in use -> free." in frees
+    assert "holding mm->mmap_lock" in frees
+    assert guard.startswith("Guard not there: nothing that fault holds makes munmap wait")
+    assert f"(step {found.length}): {found.end[0]}." in end
+
+
+def test_the_story_of_a_deadlock_says_who_waits_holding_what() -> None:
+    """Each thread with its lock, then the order that is not there."""
+    fault, munmap, guard, end = trace_of("crosses").story
+    assert "waits at spin_lock(mm->right_lock)" in fault
+    assert fault.endswith("holding mm->left_lock.")
+    assert "waits at spin_lock(mm->left_lock)" in munmap
+    assert munmap.endswith("holding mm->right_lock.")
+    assert guard.startswith("Guard not there: one order")
+    assert end == "In the end nobody can go on."
 
 
 def test_a_race_that_reaches_too_little_is_vacuous() -> None:

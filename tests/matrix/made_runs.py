@@ -74,7 +74,8 @@ def part(run: Run, wanted: Callable[[CellSpec, int], bool]) -> Run:
 def shown(run: Run) -> dict[str, str]:
     """Every form of a run's comparison, with all metrics."""
     comparison = evaluate(run.plan, run.samples)
-    return {form: render(comparison, run, View(form, METRICS, tables=True, events=True)) for form in FORMS}
+    done = [(comparison, run)]
+    return {form: render(done, View(form, METRICS, tables=True, events=True)) for form in FORMS}
 
 
 def numbers(run: Run) -> list[list[str]]:

@@ -21,7 +21,7 @@ from spfvar.explore.barriers import (
 from spfvar.explore.options import Options
 from spfvar.matrix import catalogue
 from spfvar.matrix.ablate import Ablated, Ablation, ablate
-from spfvar.report.ablation import render_json, render_markdown, render_text
+from spfvar.render.ablation import render_json, render_markdown, render_text
 from tests.explore.weakworlds import RACE, registry
 
 WRITER, READER = "munmap", "do_user_addr_fault"

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from spfvar.hunt.programs import Family
-from spfvar.hunt.run import Hunter
+from spfvar.generator.programs import Family
+from spfvar.generator.run import Hunter
 from spfvar.matrix.hunting import Plan, run_hunt
 from spfvar.mm.khugepaged import RetractUnderRmapLock
 from spfvar.plugins.registry import load_registry

@@ -30,7 +30,7 @@ def cases(*names: str, race: str = "munmap-file", twins: bool = False) -> list[C
 def searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A list that grows by one for each search."""
     found: list[int] = []
-    module = import_module("spfvar.matrix.check")
+    module = import_module("spfvar.matrix.searching")
     judge = module.judge
 
     def counted(*arguments: object) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
@@ -55,14 +56,14 @@ def test_without_threads_it_is_the_loads_most() -> None:
         ("mmap-lok", "pft", {}, "did you mean 'mmap-lock'"),
         ("mmap-lock", "ptf", {}, "did you mean 'pft'"),
         ("mmap-lock", "file-*", {}, "loads match 'file-*'; expected one"),
-        ("mmap-lock", "pft", {"against": "mmap-lock"}, "--against: mmap-lock is what is asked about"),
+        ("mmap-lock", "pft", {"against": "mmap-lock"}, "against: mmap-lock is what is asked about"),
         ("mmap-lock", "pft", {"against": "spf-do-falt"}, "did you mean 'spf-do-fault'"),
-        ("mmap-lock", "pft", {"threads": 0}, "--threads: 0 threads; expected 1 to"),
+        ("mmap-lock", "pft", {"threads": 0}, "threads: 0 threads; expected 1 to"),
         ("mmap-lock", "pft", {"hardware": "phone"}, "phone-8c"),
         ("mmap-lock", "pft", {"axes": {"vms": 1}}, "no chosen scenario has an axis 'vms'"),
     ],
 )
-def test_what_makes_no_sense_is_told(variant: str, scenario: str, more: dict[str, object], said: str) -> None:
+def test_what_makes_no_sense_is_told(variant: str, scenario: str, more: dict[str, Any], said: str) -> None:
     """With the nearest name, before anything is run."""
     with pytest.raises(InputError) as error:
         spfvar.why(variant, scenario, **more)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spfvar.api import compare
+from spfvar.api.comparing import compare
 from spfvar.errors import InputError
 from spfvar.mm import hookspecs as hooks
 from spfvar.ops.properties import PROPERTIES, declare, order

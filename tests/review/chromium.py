@@ -65,6 +65,15 @@ class Chromium:
         self.complaints.clear()
         self._events.clear()
         self.call("Page.navigate", url=file.resolve().as_uri())
+        self._loaded()
+
+    def follow(self, selector: str) -> None:
+        """Click a link to another page, and wait for it."""
+        self._events.clear()
+        self.call("Runtime.evaluate", expression=f"document.querySelector({json.dumps(selector)}).click()")
+        self._loaded()
+
+    def _loaded(self) -> None:
         while not any(event.get("method") == "Page.loadEventFired" for event in self._events):
             self._events.append(self._next())
 

@@ -6,9 +6,10 @@ import math
 from dataclasses import replace
 
 from spfvar.comparison.metrics import METRICS
+from spfvar.explore.states import Freed, States
 from spfvar.explore.trace import Step, Trace
 from spfvar.matrix.ablate import Break
-from spfvar.report.charts import Curve, Point
+from spfvar.render.charts import Curve, Point
 from spfvar.review.hunks import Case, HunkSteps, Touch, TouchedHook
 from spfvar.review.model import (
     HELPS,
@@ -78,12 +79,20 @@ def load(scenario: str, kind: str, *effects: Effect) -> LoadEffect:
 
 
 def trace() -> Trace:
-    """Two threads, two steps."""
+    """Two threads, two steps; the second frees what the first one has found."""
     steps = (
         Step(1, "fault", "do_fault", "look", "yes", ("vma = vma 0",)),
         Step(2, "munmap", "munmap", "free", "", ("vma 0: in use -> free",)),
     )
-    return Trace(("fault", "munmap"), steps, ("access to a freed object",), (0, 1))
+    words = (("fault", "vma"), ("locks", "mm->mmap_lock"), ("vma", "vma 0"))
+    freed = Freed("vma 0", "in use -> free", 2, "munmap", "munmap", "free")
+    states = States(
+        words,
+        ("", "munmap writes", "in use"),
+        (((0, "vma 0"),), ((0, "vma 0 (freed)"), (2, "free"))),
+        (freed,),
+    )
+    return Trace(("fault", "munmap"), steps, ("access to a freed object",), (0, 1), states=states)
 
 
 def outcome(variant: str, race: str, verdict: str = "safe") -> RaceOutcome:
@@ -163,6 +172,17 @@ def review(unsafe: bool = False) -> Review:
     )  # fmt: skip
 
 
+def many_races() -> Review:
+    """With 20 more races, safe everywhere; one of the first two breaks."""
+    base = review(unsafe=True)
+    more = {f"race-{number}": "the title of a race" for number in range(20)}
+    outcomes = [outcome(name, race) for race in more for name in ("mine", "base", "rival")]
+    safety = replace(
+        base.safety, races={**base.safety.races, **more}, outcomes=(*base.safety.outcomes, *outcomes)
+    )
+    return replace(base, safety=safety)
+
+
 def repaired() -> Review:
     """The same with a repair, without which the second race breaks, too; "rival" has two."""
     base = review()
@@ -183,7 +203,9 @@ def hostile() -> Review:
     """The same, with a stranger's text in each place that a file or a plugin fills."""
     base = review(unsafe=True)
     step = Step(1, HOSTILE, HOSTILE, HOSTILE, "yes", (HOSTILE,))
-    bad = Trace((HOSTILE,), (step,), (HOSTILE,), (0,))
+    freed = Freed(HOSTILE, HOSTILE, 1, HOSTILE, HOSTILE, HOSTILE)
+    states = States(((HOSTILE, HOSTILE),), (HOSTILE,), (((0, HOSTILE),),), (freed,))
+    bad = Trace((HOSTILE,), (step,), (HOSTILE,), (0,), states=states)
     violation = replace(base.safety.violations[0], trace=bad, text=HOSTILE)
     mail = PATCH.replace(b"mm: look again", HOSTILE.encode())
     mail = mail.replace(b"A. U. Thor", HOSTILE.partition(" Tested")[0].encode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from spfvar.explore.trace import Trace
-from spfvar.report.columns import scheduled
+from spfvar.render.columns import scheduled
 from spfvar.review.clean import clean
 from spfvar.review.document import sections
 from spfvar.review.model import Review

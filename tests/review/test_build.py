@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from spfvar.api import replay_token
 from spfvar.errors import InputError
 from spfvar.explore.replay import REPRODUCED
 from spfvar.explore.tokens import parse
 from spfvar.matrix import catalogue
+from spfvar.matrix.replaying import replay_token
 from spfvar.plugins.registry import load_registry
 from spfvar.review.build import PHASES, make_review, make_scope
 from spfvar.review.html import render_html

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ import pytest
 from spfvar.review.html import linked, paired, render_html
 from spfvar.review.page import HUNK_LINES
 from tests.review import made_up
-from tests.review.made_up import hostile, patch_review, review
+from tests.review.made_up import hostile, patch_review, repaired, review
 from tests.review.page_texts import squeezed, texts_of
 
 EXAMPLE = Path(__file__).parents[2] / "reports" / "spf-24-37.html"
@@ -42,6 +43,7 @@ class Parsed(HTMLParser):
     text: list[str] = field(default_factory=list)
     inside: list[str] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
+    states: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -58,7 +60,9 @@ class Parsed(HTMLParser):
         assert self.inside.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.inside and self.inside[-1] in ("script", "style"):
+        if self.inside and self.inside[-1] == "script" and "type" in self.elements[-1][1]:
+            self.states.append(data)
+        elif self.inside and self.inside[-1] in ("script", "style"):
             self.sources[self.inside[-1]] = data
         else:
             self.text.append(data)
@@ -108,13 +112,16 @@ def test_a_strangers_text_makes_no_element_no_attribute_and_no_link(
     page = parsed(render_html(hostile()))
     harmless = parsed(PAGES["unsafe"])
     assert {tag for tag, _ in page.elements} <= {tag for tag, _ in harmless.elements}
-    assert len(list(page.named("script"))) == 1
+    assert [a for a in page.named("script") if a.get("type") != "application/json"] == [{}]
     assert page.sources == harmless.sources
     known = {(tag, name) for tag, attributes in harmless.elements for name in attributes}
     assert {(tag, name) for tag, attributes in page.elements for name in attributes} <= known
     assert {a["href"][:1] for a in page.named("a")} == {"#"}
     shown = squeezed("".join(page.text))
     assert squeezed(text)[:20] in shown
+    (states,) = map(json.loads, page.states)
+    assert squeezed(text)[:20] in squeezed(states["start"][0])
+    assert all(char.isprintable() for value in (*states["start"], *states["words"][0]) for char in value)
     assert all(char.isprintable() or char == "\n" for char in "".join(page.text))
     assert not re.search(r"(?i)\b[a-z-]+-by:", PAGES["hostile"])
 
@@ -126,6 +133,9 @@ def test_anchors_labels_and_headings_are_sound(which: str) -> None:
     ids = [a["id"] for _, a in page.elements if "id" in a]
     assert len(ids) == len(set(ids))
     targets = [a["href"][1:] for a in page.named("a") if a["href"].startswith("#")]
+    traces = [target for target in targets if target.startswith("trace-")]
+    targets = [target for target in targets if target not in traces]
+    assert set(traces) <= {a["id"] for a in page.named("details") if "id" in a}
     labels = [label for _, a in page.elements for label in a.get("aria-labelledby", "").split()]
     assert set(targets) | set(labels) <= set(ids)
     assert targets[0] == "main"
@@ -136,6 +146,47 @@ def test_anchors_labels_and_headings_are_sound(which: str) -> None:
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
     assert all(len(a["aria-labelledby"].split()) == 2 for a in page.named("svg"))
+
+
+def test_what_was_posted_comes_before_anything_green() -> None:
+    """Two sentences, each with its own colour: red for what was posted, green for what was made of it."""
+    page = render_html(repaired())
+    red, green = page.index('<span class="said bad">As posted: NO'), page.index('class="said good"')
+    assert red < green
+    body = page.index("<body>")
+    assert page.find('good"', body) == green + len('class="said ')
+    assert '<div class="bad"><dt>Safe:</dt>' in page
+
+
+def test_broken_races_come_first_each_with_its_trace_and_safe_ones_are_folded() -> None:
+    """One of two races breaks: its cell leads to its trace; the other's table is closed."""
+    page = PAGES["unsafe"]
+    races = page[page.index('<section id="races"') : page.index('<section id="guards"')]
+    open_part, folded = races.split("<details>", 1)
+    assert '<a href="#trace-1">P1 2 steps</a>' in open_part
+    assert "other-race" not in open_part
+    assert folded.index("other-race") < folded.index('class="trace" id="trace-1"')
+    only_safe = PAGES["safe"][PAGES["safe"].index('<section id="races"') :]
+    assert only_safe.index("<summary>No race breaks: 2 races, safe under") < only_safe.index("<table")
+
+
+def test_every_violation_of_the_posted_form_has_its_trace() -> None:
+    """A second race with the same property, of which other forms have only the token."""
+    base = repaired()
+    first = base.safety.violations[0]
+    second = replace(first, race="first-race", token=first.token + "B")
+    outcomes = tuple(
+        replace(one, verdict="violation", property="P1", steps=2)
+        if (one.variant, one.race) == ("mine-posted", "first-race") else one
+        for one in base.safety.outcomes
+    )  # fmt: skip
+    page = render_html(
+        replace(base, safety=replace(base.safety, outcomes=outcomes, violations=(first, second)))
+    )
+    assert '<a href="#trace-2">P1 2 steps</a>' in page
+    assert 'class="trace" id="trace-2"' in page
+    assert f"spfvar replay {second.token}" in page
+    assert parsed(page).states[0] == parsed(page).states[1]
 
 
 def test_the_same_review_gives_the_same_bytes_and_the_example_is_small() -> None:
@@ -160,7 +211,9 @@ def test_steps_are_shown_once() -> None:
     """Two hunks of one function touch the same hook point."""
     patch = patch_review()
     page = render_html(replace(review(), patch=replace(patch, hunks=patch.hunks * 2)))
-    assert page.count('<table class="steps">') == PAGES["safe"].count('<table class="steps">') == 1
+    assert (
+        page.count('<table class="steps beside">') == PAGES["safe"].count('<table class="steps beside">') == 1
+    )
     assert page.count("These steps are shown above.") == 1
     assert page.count('<div class="hunk">') == 2
 

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from spfvar.pages.gallery import gallery
 from spfvar.review.html import render_html
 from spfvar.review.model import Review
+from tests.pages.made_up import LOAD, MACHINES, OTHER, RACE, known
+from tests.pages.test_comparison import page as comparison
 from tests.review.chromium import PROGRAM, Chromium, chromium
-from tests.review.made_up import hostile, review
+from tests.review.made_up import hostile, many_races, review
 from tests.review.page_texts import squeezed, texts_of
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no Chromium here (Debian: chromium)")
@@ -19,7 +22,9 @@ pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no Chromium he
 EXAMPLE = Path(__file__).parents[2] / "reports" / "spf-24-37.html"
 REVIEWS: dict[str, Review] = {"unsafe": review(unsafe=True), "hostile": hostile()}
 WHICH = [*REVIEWS, "example"]
+SITE = ["index.html", f"cells/{OTHER}--{LOAD}.html", f"races/{RACE}.html", "bugs.html"]
 PHONE, DESKTOP, PAPER = 360, 1280, 718  # A4 within margins of 1 cm, at 96 dots per inch
+VIEWER = "document.getElementById('trace-1')"
 TABLE = "document.querySelector('#speed-1 table')"
 NAMES = f"[...{TABLE}.tBodies[0].rows].map(row => row.cells[0].firstChild.textContent)"
 SORTED = f"[...{TABLE}.tHead.rows[0].cells].map(cell => cell.ariaSort)"
@@ -75,14 +80,20 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The pages as files, by name."""
     folder = tmp_path_factory.mktemp("pages")
     files = {"example": EXAMPLE}
-    for name, one in REVIEWS.items():
+    for name, one in {**REVIEWS, "many races": many_races()}.items():
         files[name] = folder / f"{name}.html"
         files[name].write_text(render_html(one), encoding="utf-8")
+    files["comparison"] = folder / "comparison.html"
+    files["comparison"].write_text(comparison(), encoding="utf-8")
+    for name, text in gallery(known()):
+        files[name] = folder / "site" / name
+        files[name].parent.mkdir(parents=True, exist_ok=True)
+        files[name].write_text(text, encoding="utf-8")
     return files
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
-@pytest.mark.parametrize("which", WHICH)
+@pytest.mark.parametrize("which", [*WHICH, "comparison", *SITE])
 def test_the_page_fits_and_nothing_complains(
     browser: Chromium, pages: dict[str, Path], which: str, width: int
 ) -> None:
@@ -93,7 +104,7 @@ def test_the_page_fits_and_nothing_complains(
     assert browser.run("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     assert browser.run(OVERFLOWING) == []
     assert browser.console() == []
-    assert browser.run("document.scripts.length") == 1
+    assert browser.run("document.querySelectorAll('script:not([type])').length") == 1
 
 
 def test_the_console_is_heard(browser: Chromium, pages: dict[str, Path]) -> None:
@@ -147,14 +158,61 @@ def test_the_keyboard_sorts_too_and_names_are_sorted_as_names(
     assert browser.run(NAMES) == ["slow-load", "fast-load", "even-load"]
 
 
-def test_races_are_sorted_by_what_was_found(browser: Chromium, pages: dict[str, Path]) -> None:
-    """A violation is worse than any number of safe states."""
+def test_a_race_that_breaks_leads_to_its_trace_and_safe_ones_are_folded(
+    browser: Chromium, pages: dict[str, Path]
+) -> None:
+    """A click on the cell; the trace is open then, at its end."""
     browser.open(pages["unsafe"])
-    browser.run("document.querySelectorAll('#races th button')[1].click()")
-    found = browser.run(
-        "[...document.querySelector('#races table').tBodies[0].rows].map(row => row.cells[1].innerText)"
+    assert browser.run("[...document.querySelectorAll('#races table.sortable')].map(t => t.checkVisibility())") == [
+        True, False,
+    ]  # fmt: skip
+    browser.run("document.querySelector('#races td a').click()")
+    browser.run("new Promise(resolve => setTimeout(resolve, 50))")
+    assert browser.run(f"{VIEWER}.querySelector('.place').textContent") == "step 2 of 2"
+    assert browser.run("document.activeElement.getAttribute('aria-label')").startswith(
+        "trace: mine, first-race"
     )
-    assert found == ["P1 2 steps", "safe 1.23k"]
+
+
+def test_keys_go_along_a_trace_and_to_who_freed_it(browser: Chromium, pages: dict[str, Path]) -> None:
+    """The state behind each step: values, what the step changed, and the step that set it."""
+    browser.open(pages["unsafe"])
+    browser.run(f"{VIEWER}.querySelector('.scroll').focus()")
+    words = f"""[...{VIEWER}.querySelectorAll('.groups tr')].map(row =>
+        [row.className, ...[...row.cells].map(cell => cell.innerText.trim())].join('|'))"""
+    at_the_end = ["changed|vma|vma 0 vma 0 (freed)|2", "changed|vma 0|in use free|2"]
+    assert browser.run(words) == at_the_end
+    assert "freed" not in browser.run(f"{VIEWER}.querySelector('.now').innerText")
+    assert browser.run(f"{VIEWER}.querySelector('.freed').innerText").startswith(
+        "vma 0: in use -> free at step 2 by munmap, in munmap()"
+    )
+    browser.press("ArrowLeft", 37)
+    assert browser.run(words) == ["changed|vma|vma 0|1", "|vma 0|in use|"]
+    assert browser.run(f"{VIEWER}.querySelector('[aria-current] th').innerText") == "1"
+    browser.press("c", 67, "c")  # also what never changes
+    assert browser.run(words) == ["changed|vma|vma 0|1", "|mm->mmap_lock|munmap writes|", "|vma 0|in use|"]
+    browser.press("Home", 36)
+    assert browser.run(f"{VIEWER}.querySelector('.place').textContent") == "step 0 of 2"
+    browser.press("j", 74, "j")
+    browser.press("j", 74, "j")
+    browser.press("j", 74, "j")  # no further than the end
+    assert browser.run("location.hash") == "#trace-1-2"
+    browser.run(f"{VIEWER}.querySelector('tbody tr').click()")
+    assert browser.run("location.hash") == "#trace-1-1"
+
+
+def test_long_tables_are_filtered_and_commands_copied(browser: Chromium, pages: dict[str, Path]) -> None:
+    """What lacks a word of the box is hidden; a command is on the clipboard after a click, or selected."""
+    browser.open(pages["many races"])
+    box = "document.querySelector('#races .filter')"
+    rows = f"[...{box}.nextElementSibling.querySelectorAll('tbody tr')].filter(row => !row.hidden)"
+    assert browser.run(f"{rows}.length") == 21
+    browser.run(f"{box}.value = 'race-1 title'; {box}.dispatchEvent(new Event('input'))")
+    # race-1, race-10 to race-19; "other-race" lacks the 1.
+    assert browser.run(f"{rows}.length") == 11
+    browser.run("document.querySelector('#provenance .copy').click()")
+    browser.run("new Promise(resolve => setTimeout(resolve, 100))")
+    assert browser.run("document.querySelector('#provenance .copy').textContent") in ("copied", "selected")
 
 
 def test_the_skip_link_comes_first(browser: Chromium, pages: dict[str, Path]) -> None:
@@ -167,7 +225,24 @@ def test_the_skip_link_comes_first(browser: Chromium, pages: dict[str, Path]) ->
     assert browser.run("document.activeElement.id") == "main"
 
 
-@pytest.mark.parametrize("which", ["unsafe", "example"])
+def test_a_gallery_is_walked_from_the_heat_map_and_from_a_broken_race_to_its_trace(
+    browser: Chromium, pages: dict[str, Path]
+) -> None:
+    """From files, without a server: style and script of the site are loaded, a click leads on."""
+    browser.open(pages["index.html"])
+    assert (
+        browser.run("getComputedStyle(document.querySelector('td.up3')).backgroundColor")
+        == "rgb(176, 223, 188)"
+    )
+    browser.follow("td.up3 a")
+    assert browser.run("location.href").endswith(f"cells/{OTHER}--{LOAD}.html#on-{MACHINES[0]}")
+    browser.open(pages["races.html"])
+    browser.follow("td.bad a")
+    assert browser.run("document.querySelector('details.trace .place').textContent") == "step 2 of 2"
+    assert browser.console() == []
+
+
+@pytest.mark.parametrize("which", ["unsafe", "example", "comparison", *SITE])
 def test_light_and_dark_grounds_differ_and_every_text_can_be_read(
     browser: Chromium, pages: dict[str, Path], which: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from spfvar.review.document import sections
@@ -17,8 +18,8 @@ FORMS = (render_mail, render_short, render_markdown, render_html)
 
 
 def words(text: str) -> str:
-    """Without line breaks."""
-    return " ".join(text.split())
+    """Without line breaks, and without the elements that sentences of a page are in."""
+    return " ".join(re.sub("</?span[^>]*>", "", text).split())
 
 
 def test_the_first_line_of_every_form_is_the_posted_forms() -> None:

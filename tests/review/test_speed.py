@@ -8,9 +8,13 @@ from collections.abc import Mapping
 import pandas as pd
 import pytest
 
+from spfvar.comparison.depends import OPEN, figures_of
 from spfvar.comparison.stats import axes_key
+from spfvar.render import units
 from spfvar.review.model import HELPS, HURTS, MIXED, SAME, UNKNOWN, UNSURE, Duel
 from spfvar.review.speed import kind_of, loss, make_duel
+from spfvar.review.words import spread_of
+from spfvar.scenario.hardware import Draws
 from tests.review.made_up import effect
 
 #: Six seeds: the spread of the ratios within a cell is below 1 %.
@@ -95,6 +99,7 @@ def test_a_load_s_own_threshold_holds_in_a_review_too() -> None:
     [
         (["better", "same"], HELPS), (["WORSE", "unsure"], HURTS), (["better", "WORSE"], MIXED),
         (["same", "same"], SAME), (["n/a"], UNKNOWN), (["same", "unsure"], UNSURE), (["same", "n/a"], UNSURE),
+        (["likely better", "same"], UNSURE), (["better", "likely WORSE"], HELPS),
     ],
 )  # fmt: skip
 def test_what_a_load_says(verdicts: list[str], kind: str) -> None:
@@ -108,3 +113,34 @@ def test_loss_is_positive_where_it_is_worse() -> None:
     assert loss(effect("load", 1, 2.0, "WORSE", "writer_p99")) == pytest.approx(math.log(2))
     assert loss(effect("load", 1, 0.5, "better", "writer_p99")) < 0
     assert loss(effect("load", 1, math.nan, "WORSE", "writer_p99")) == math.inf
+
+
+def test_of_draws_an_interval_is_that_of_one_machine_and_an_open_cell_says_on_what_it_depends() -> None:
+    """Eight draws of a figure between 0.8 and 1.2, of which the ratio is 1.1 times as much.
+
+    Their logarithms deviate by 0.14: 95 % of such machines are within a factor of 1.4 of x1.09, so nothing is
+    sure.
+    """
+    factors = [0.8, 0.85, 0.95, 1.0, 1.0, 1.05, 1.15, 1.2]
+    draws = Draws(command="made up", discrepancy=0.1, figures=["figure"], factors=[[f] for f in factors])
+    rows = [
+        (who, "load", axes_key({"threads": 4}), seed, "faults_per_s", value)
+        for seed, factor in enumerate(factors, 1)
+        for who, value in (("base", 1e6), ("mine", 1.1e6 * factor))
+    ]
+    frame = pd.DataFrame(rows, columns=["variant", "scenario", "axes", "seed", "metric", "value"])
+    [found] = make_duel(frame, "mine", "base", {"load": "a title"}, draws=draws).effects
+    [alone] = make_duel(frame, "mine", "base", {"load": "a title"}).effects
+    assert found.ratio == alone.ratio
+    # Of one more sample: sqrt(1 + 8) times the half-width of the mean.
+    assert math.log(found.ratio_high / found.ratio) == pytest.approx(
+        3 * math.log(alone.ratio_high / alone.ratio)
+    )
+    assert (found.of_draws, alone.of_draws) == (True, False)
+    assert found.verdict in OPEN
+    assert figures_of([found.remark]) == [("figure", 1)]
+    assert (
+        spread_of(found)
+        == f"{units.ratio(found.ratio)} ({units.interval(found.ratio_low, found.ratio_high)})"
+    )
+    assert "±" in spread_of(alone)

@@ -13,7 +13,8 @@ from spfvar.matrix.plan import Plan, make_plan
 from spfvar.plugins.registry import load_registry
 from spfvar.review.document import sections
 from spfvar.review.model import LoadTimes, Speed
-from spfvar.review.page import Drawings, page_sections
+from spfvar.review.page import page_sections
+from spfvar.review.pageparts import Drawings
 from spfvar.review.parts import Items, Table
 from spfvar.review.speed import make_speed
 from spfvar.review.times import LOADS, TOLD, find_times

@@ -156,6 +156,19 @@ def test_what_is_unsure_is_not_said_to_cost_nobody_anything() -> None:
     assert verdict.pays == "none found, but 1 of 2 cells unsure: more seeds may tell"
 
 
+def test_what_is_likely_is_told_where_nothing_is_sure() -> None:
+    """A loss on 80 % of the machines costs nobody for sure; a gain beside a likely one is told by its own ratio."""
+    effects = effect("one", 1, 1.2, "better"), effect("one", 4, 1.9, "likely better")
+    worse = effect("two", 4, 0.8, "likely WORSE")
+    loads = load("one", HELPS, *effects), load("two", UNSURE, worse)
+    verdict = make_verdict(SAFE, speed(Duel("base", loads, (*effects, worse), ())), subject("mine"))
+    assert verdict.worth == "1 of 2 loads: one x1.20"
+    assert verdict.pays == "nobody for sure; likely two x0.80"
+    nowhere = Duel("base", (load("one", UNSURE, effects[1]),), effects[1:], ())
+    told = make_verdict(SAFE, speed(nowhere), subject("mine")).worth
+    assert told == "nowhere: better than base in 0 of 1 load; likely one x1.90"
+
+
 def test_every_other_rival_has_a_line_beside_it() -> None:
     """Where the variant is better than that rival, where worse, with the spread of the ratios."""
     verdict = make_verdict(SAFE, speed(duel("base"), duel("rival")), subject("mine"))

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from spfvar.coverage.system_calls import WRITERS
-from spfvar.coverage.writers import overlay_of
+from spfvar.faultpaths.system_calls import WRITERS
+from spfvar.faultpaths.writers import overlay_of
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
 from tests.transition import driver as d

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from spfvar.coverage.system_calls import WRITERS
-from spfvar.coverage.writers import Overlay, overlay_of
+from spfvar.faultpaths.system_calls import WRITERS
+from spfvar.faultpaths.writers import Overlay, overlay_of
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.plugins.registry import load_registry

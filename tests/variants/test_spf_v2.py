@@ -6,7 +6,7 @@ from typing import Any
 
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
-from spfvar.report.protocol import FAULTS, WRITERS, sections
+from spfvar.render.protocol import FAULTS, WRITERS, sections
 from tests.variants.test_spf import faulting
 
 VARIANT = load_registry()["spf-v2"]

@@ -6,7 +6,7 @@ import pytest
 
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
-from spfvar.report.protocol import FAULTS, sections
+from spfvar.render.protocol import FAULTS, sections
 from tests.variants.test_spf import faulting
 
 NAMES = ("spf-zijlstra-2010", "spf-zijlstra-2014")

@@ -6,6 +6,7 @@ hide the next difference.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -19,13 +20,19 @@ from spfvar.toml_input import load_toml
 
 
 class Unit(BaseModel):
-    """A function of the kernel beside a hook point; ``writes``: only as faults that write call it."""
+    """A function of the kernel beside a hook point.
+
+    ``writes``: only as faults that write call it; ``step``: where another function calls it, it is one step;
+    ``vmas``: of a writer, is its text a call on one VMA, so that loops over VMAs have one round, or on each?
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     c: str
     text: str
     writes: bool = False
+    step: bool = False
+    vmas: Literal["", "one", "each"] = ""
 
 
 #: What an exception may say: a condition (or a call's result) that always, or never, holds; a call of C, or a
@@ -37,6 +44,8 @@ KINDS: Final[tuple[Kind, ...]] = ("always", "never", "cut", "c", "text", "both")
 
 #: In front of a test of a class: it fails where the class holds.
 NOT: Final = "!"
+#: In what is excepted: anything may stand there.
+ELLIPSIS: Final = "..."
 _OTHER_WAY: Final[Mapping[Kind, Kind]] = {"always": "never", "never": "always"}
 
 #: Those that a text's graph depends on.
@@ -76,13 +85,19 @@ class Exemption:
         }
         return ways[self.kind] + (f" ({', '.join(self.functions)})" if self.functions else "")
 
+    def means(self, text: str) -> bool:
+        """Is it about a condition, a call or a letter, as it is written?  "..." stands for anything."""
+        if ELLIPSIS not in self.what:
+            return self.what == text
+        return re.fullmatch(".*".join(map(re.escape, self.what.split(ELLIPSIS))), text) is not None
+
     def concerns(self, *names: str) -> bool:
         """Is it about this function, by any of its names?"""
         return not self.functions or not set(names).isdisjoint(self.functions)
 
     def hides(self, letter: str, side: Literal["c", "text"]) -> bool:
         """Is a letter, whatever comes of it, left out on a side?"""
-        return self.kind in (side, "both") and self.what in (letter, letter.partition(" = ")[0])
+        return self.kind in (side, "both") and (self.means(letter) or self.means(letter.partition(" = ")[0]))
 
 
 class ExceptionEntry(BaseModel):
@@ -140,6 +155,11 @@ class Units(BaseModel):
     unit: list[Unit]
     classes: dict[str, list[str]] = Field(default_factory=dict)
     exception: list[ExceptionEntry] = Field(default_factory=list)
+
+    @cached_property
+    def steps(self) -> dict[str, str]:
+        """Functions that are one step where another one calls them, with their hook points."""
+        return {unit.c: unit.text for unit in self.unit if unit.step}
 
     @cached_property
     def exemptions(self) -> tuple[Exemption, ...]:

@@ -48,6 +48,9 @@ class WordsFile(BaseModel):
     python: dict[str, str] = Field(default_factory=dict)
     texts: dict[str, str] = Field(default_factory=dict)
     results: dict[str, bool] = Field(default_factory=dict)
+    steps: dict[str, str] = Field(default_factory=dict)
+    ordered: list[str] = Field(default_factory=list)
+    repeated: list[str] = Field(default_factory=list)
     silent: dict[str, list[str]] = Field(default_factory=dict)
 
     def on(self, common: WordsFile) -> WordsFile:
@@ -78,6 +81,10 @@ class Words:
     """The words of a release line."""
 
     table: WordsFile
+
+    def with_hooks(self, hooks: Mapping[str, str]) -> Words:
+        """With more functions that are hook points."""
+        return Words(self.table.model_copy(update={"hooks": {**self.table.hooks, **hooks}}))
 
     @property
     def options(self) -> frozenset[str]:
@@ -125,11 +132,30 @@ class Words:
         letter = self.table.conditions.get(squeezed(text))
         return Word("unknown") if letter is None else self._primitive(letter)
 
-    def store(self, target: str) -> Word:
-        """What it is to write to a field, ``target`` as it is written."""
+    def store(self, target: str, value: str | None = None) -> Word:
+        """What it is to write to a field, ``target`` and ``value`` as they are written."""
         _, arrow, name = target.rpartition("->")
-        letter = self.table.stores.get(name) if arrow else None
+        letter = self.table.stores.get(f"{target} = {value}", self.table.stores.get(name)) if arrow else None
         return Word("unknown") if letter is None else self._primitive(letter)
+
+    @cached_property
+    def many(self) -> frozenset[str]:
+        """Steps of the model that C does entry by entry: any number of times, or not at all."""
+        return frozenset((*self.table.steps.values(), *self.table.repeated)) - {""}
+
+    def within(self, function: str, word: Word) -> Word:
+        """What a word is in a function that is a step of the model: locks stay, tests are part of it."""
+        if function not in self.table.steps or word.kind != "primitive":
+            return word
+        letters = tuple(filter(None, (self.in_step(function, letter) for letter in word.letters)))
+        return Word("primitive", letters) if letters else Word("silent")
+
+    def in_step(self, function: str, letter: str) -> str:
+        """What a letter is in a function, or in a hook point of that name, that is a step of the model."""
+        step = self.table.steps.get(function)
+        if step is None or not letter or letter.startswith(tuple(self.table.ordered)):
+            return letter
+        return "" if self.is_tested(letter) else step
 
     def python(self, letter: str) -> str:
         """How a text yields a letter: what stands behind ``yield``."""

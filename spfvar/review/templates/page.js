@@ -47,6 +47,64 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
+// Long tables have a box: rows that lack what is written there are hidden.
+const LONG = 12;
+for (const table of document.querySelectorAll("table.sortable")) {
+  const rows = [...table.tBodies[0].rows];
+  if (rows.length < LONG) continue;
+  const box = document.createElement("input");
+  box.type = "search";
+  box.className = "tool filter";
+  box.placeholder = `filter ${rows.length} rows`;
+  box.setAttribute("aria-label", `filter the rows of: ${table.caption ? table.caption.textContent : "this table"}`);
+  box.addEventListener("input", () => {
+    const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const row of rows) {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !words.every((word) => text.includes(word));
+    }
+  });
+  table.closest(".scroll").before(box);
+}
+
+// Steps without and with a patch: all, or only what differs and where that is.
+for (const table of document.querySelectorAll("table.steps.beside")) {
+  const rows = [...table.tBodies[0].rows];
+  const same = (row) => row !== undefined && row.cells[0].textContent.trim() === "";
+  const dull = rows.filter((row, i) => same(row) && (i === 0 || same(rows[i - 1])) && (i === rows.length - 1 || same(rows[i + 1])));
+  if (!dull.length) continue;
+  const label = document.createElement("label");
+  const box = document.createElement("input");
+  box.type = "checkbox";
+  box.addEventListener("change", () => { dull.forEach((row) => { row.hidden = box.checked; }); });
+  label.className = "tool";
+  label.append(box, " only what changed");
+  table.closest(".scroll").before(label);
+}
+
+// Commands can be copied; without a clipboard they are selected.
+for (const code of document.querySelectorAll(".command code")) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "tool copy";
+  button.textContent = "copy";
+  button.setAttribute("aria-label", `copy: ${code.textContent.slice(0, 40)}`);
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+      button.textContent = "copied";
+    } catch {
+      getSelection().selectAllChildren(code);
+      button.textContent = document.execCommand("copy") ? "copied" : "selected";
+    }
+    setTimeout(() => { button.textContent = "copy"; }, 2000);
+  });
+  code.before(button);
+}
+
+// On a phone the contents come on request.
+if (innerWidth < 600) for (const details of document.querySelectorAll("nav details")) details.open = false;
+
 // Paper has nothing to click on.
 let folded = [];
 addEventListener("beforeprint", () => {

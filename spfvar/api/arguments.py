@@ -1,0 +1,206 @@
+"""What callers may give: names, files or objects, one or several; and what they are told of mistakes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import re
+import shlex
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import ParamSpec, TypeAlias, TypeVar
+
+from pydantic import BaseModel
+
+from spfvar.errors import InputError
+from spfvar.matrix.catalogue import Catalogue, Known
+from spfvar.plugins.registry import Registry, load_registry
+from spfvar.plugins.variant import Variant
+from spfvar.scenario.hardware import Profile
+from spfvar.scenario.race import Race
+from spfvar.scenario.schema import Scenario
+from spfvar.store.database import Store, opened
+
+P = ParamSpec("P")
+R = TypeVar("R")
+M = TypeVar("M", bound=BaseModel)
+
+#: A name, a glob where several may match, or the path of a file.
+Name: TypeAlias = str | os.PathLike[str]
+Names: TypeAlias = Name | Sequence[Name]
+Numbers: TypeAlias = int | Sequence[int]
+Variants: TypeAlias = str | Variant | Sequence[str | Variant]
+#: An object that differs from all that came with spfvar has no name yet: ``{"mine": scenario}`` gives it one.
+Scenarios: TypeAlias = Name | Scenario | Mapping[str, Scenario] | Sequence[Name | Scenario]
+Races: TypeAlias = Name | Race | Mapping[str, Race] | Sequence[Name | Race]
+Hardware: TypeAlias = Name | Profile | Mapping[str, Profile]
+#: Values by axis, one or several of each.
+Axes: TypeAlias = Mapping[str, object | Sequence[object]]
+
+#: Parameters that are not called as the option of the command line is.
+_PARAMETERS = {
+    "scenario": "scenarios", "race": "races", "plugin": "plugins", "set": "axes", "timeout": "seconds",
+    "all": "every", "start": "memories",
+}  # fmt: skip
+_OPTION = re.compile(r"--([a-z][a-z-]*)")
+
+
+def verb(function: Callable[P, R]) -> Callable[P, R]:
+    """A function whose InputErrors name its parameters where they would name options."""
+    parameters = inspect.signature(function).parameters
+
+    @functools.wraps(function)
+    def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except InputError as error:
+            error.message = _in_python(error.message, parameters)
+            error.key = error.key and _in_python(error.key, parameters)
+            error.expected = error.expected and _in_python(error.expected, parameters)
+            raise
+
+    return called
+
+
+def _in_python(text: str, parameters: Collection[str]) -> str:
+    """Options as parameters, where there is such a parameter."""
+
+    def name(found: re.Match[str]) -> str:
+        parameter = _PARAMETERS.get(found[1], found[1].replace("-", "_"))
+        return parameter if parameter in parameters else found[0]
+
+    return _OPTION.sub(name, text)
+
+
+class Inputs:
+    """What a call is about: variants, loads, races and machines by name, objects among them.
+
+    ``objects``: the names of those that were given as objects, which no command line can name.
+    """
+
+    def __init__(self, plugins: Names = ()) -> None:
+        self.plugins = texts(plugins)
+        self.registry: Registry = load_registry(self.plugins)
+        self.known = Known()
+        self.objects: list[str] = []
+
+    def variant(self, one: str | Variant) -> str:
+        """A variant's name."""
+        if not isinstance(one, Variant):
+            return _text(one, "variant", "a name or a spfvar.Variant")
+        name = self.registry.give(one)
+        if self.registry.any_variant(name).origin == "Python":
+            self.objects.append(name)
+        return name
+
+    def variants(self, some: Variants) -> list[str]:
+        """Their names."""
+        return [self.variant(one) for one in ([some] if isinstance(some, str | Variant) else some)]
+
+    def scenarios(self, some: Scenarios) -> list[str]:
+        """Names, globs and files of loads."""
+        return self._named(self.known.scenarios, Scenario, some, "scenarios")
+
+    def races(self, some: Races) -> list[str]:
+        """Names, globs and files of races."""
+        return self._named(self.known.races, Race, some, "races")
+
+    def hardware(self, one: Hardware) -> str:
+        """The name, or the file, of a machine."""
+        found = self._named(self.known.hardware, Profile, one, "hardware")
+        if len(found) != 1:
+            raise InputError(f"{len(found)} machines are given", key="hardware", expected="one")
+        return found[0]
+
+    def _named(self, known: Catalogue[M], model: type[M], some: object, key: str) -> list[str]:
+        if isinstance(some, Mapping):
+            return [self._given(known, model, key, name, one) for name, one in some.items()]
+        many = some if isinstance(some, Sequence) and not isinstance(some, str) else [some]
+        return [
+            self._given(known, model, key, "", one)
+            if isinstance(one, BaseModel)
+            else _text(one, key, f"a name, a file or a spfvar.{model.__name__}")
+            for one in many
+        ]
+
+    def _given(self, known: Catalogue[M], model: type[M], key: str, name: str, one: object) -> str:
+        if not isinstance(one, model):
+            raise InputError(f"a {type(one).__name__} is no {known.kind}", key=key)
+        name = name or known.name_of(one)
+        if not name:
+            raise InputError(f"this {known.kind} has no name", key=key, expected='{"its-name": ...}')
+        known.give(name, one)
+        if known.origin(name) == "Python":
+            self.objects.append(name)
+        return name
+
+    def warn(self) -> None:
+        """Say which plugins and variants are left out."""
+        for problem in self.registry.problems:
+            warnings.warn(str(problem), stacklevel=4)  # of who called the function that is a `verb`
+
+
+def texts(names: Names) -> list[str]:
+    """One name or path, or several, as a list of text."""
+    if isinstance(names, str | os.PathLike):
+        return [os.fspath(names)]
+    return [os.fspath(name) for name in names]
+
+
+def numbers(some: Numbers) -> list[int]:
+    """One number or several as a list."""
+    return [some] if isinstance(some, int) else [int(one) for one in some]
+
+
+def settings(axes: Axes | None) -> dict[str, list[str]]:
+    """Values of axes as the command line has them."""
+    return {
+        name: [str(one) for one in (value if isinstance(value, list | tuple | range) else [value])]
+        for name, value in (axes or {}).items()
+    }
+
+
+def _text(one: object, key: str, expected: str) -> str:
+    if not isinstance(one, str | os.PathLike):
+        raise InputError(f"a {type(one).__name__} is none", key=key, expected=expected)
+    return str(os.fspath(one))
+
+
+def command(name: str, words: Sequence[str], **options: object) -> tuple[str, ...]:
+    """The command that does the same: ``scenario=["pft"]`` is --scenario pft.
+
+    Options that are None, False or empty are left out; several numbers are one value.
+    """
+    line = [name, *words]
+    for key, value in options.items():
+        option = f"--{key.replace('_', '-')}"
+        if value is True:
+            line.append(option)
+        elif isinstance(value, list | tuple) and value and all(isinstance(one, int) for one in value):
+            line += [option, ",".join(map(str, value))]
+        elif isinstance(value, list | tuple):
+            line += [word for one in value for word in (option, str(one))]
+        elif value is not None and value is not False and value != "":
+            line += [option, str(value)]
+    return tuple(line)
+
+
+def assignments(axes: Mapping[str, Sequence[str]]) -> list[str]:
+    """Settings as --set has them."""
+    return [f"{name}={','.join(values)}" for name, values in axes.items()]
+
+
+def spelled(words: Sequence[str]) -> str:
+    """A command line."""
+    return shlex.join(["spfvar", *words])
+
+
+@contextmanager
+def kept(wanted: bool) -> Iterator[Store | None]:
+    """The user's store, if wanted; what was wrong with it becomes a warning."""
+    with opened(wanted) as store:
+        yield store
+    if store is not None and store.trouble:
+        warnings.warn(f"store: {store.trouble}", stacklevel=5)

@@ -1,0 +1,120 @@
+"""A series patch by patch: what each changes, in races or in loads."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+
+import pandas as pd
+
+import spfvar
+from spfvar.api.arguments import (
+    Axes,
+    Hardware,
+    Inputs,
+    Names,
+    Numbers,
+    Races,
+    Scenarios,
+    assignments,
+    command,
+    numbers,
+    settings,
+    spelled,
+    verb,
+)
+from spfvar.api.frames import Answer
+from spfvar.api.progress import counting, telling
+from spfvar.comparison.metrics import lookup
+from spfvar.comparison.stats import KEY
+from spfvar.errors import InputError
+from spfvar.explore.options import MAX_STATES, bounded
+from spfvar.matrix.bisect import LoadBisection, bisect_loads, bisect_races, prefixes_of
+from spfvar.matrix.plan import DEFAULT_HARDWARE, Plan, make_plan, runs_of_a_cell
+from spfvar.plugins.chosen import usable
+from spfvar.render.bisection import render_loads, render_races
+from spfvar.render.meta import Meta
+
+
+@verb
+def bisect(
+    series: str,
+    *,
+    races: Races = (),
+    scenarios: Scenarios = (),
+    metric: str = "faults_per_s",
+    threads: Numbers = (),
+    axes: Axes | None = None,
+    hardware: Hardware = DEFAULT_HARDWARE,
+    draws: int | None = None,
+    seeds: int | None = None,
+    seed: int = 1,
+    max_states: int = MAX_STATES,
+    max_memory: int | None = None,
+    seconds: float = math.inf,
+    jobs: int | None = None,
+    plugins: Names = (),
+    progress: bool = False,
+) -> Answer:
+    """Run every prefix of a series (or of a stack of its patches), in ``races`` or in ``scenarios``.
+
+    Returns a frame.  In races, a row per prefix and race, with the keys of ``spfvar bisect --format json``:
+    verdict, property, change ("BREAKS", "heals", ...), ...  In scenarios, a row per prefix and point of the
+    metric: patch, title, same (is it the protocol of the prefix before?), value with its interval, and for
+    those that are not the same the ratio to the prefix before, with its interval and verdict.  Runs are
+    ``draws`` of the machine's figures, or ``seeds``, as `compare` has them.  Raises InputError for what makes no sense.
+
+    >>> import spfvar  # doctest: +SKIP
+    >>> spfvar.bisect("spf", scenarios="pft", threads=16)  # doctest: +SKIP
+    """
+    given = Inputs(plugins)
+    patterns, loads = given.races(races), given.scenarios(scenarios)
+    if bool(patterns) == bool(loads):
+        raise InputError("bisect by races or by scenarios", expected="races or scenarios, one of them")
+    judged_by = lookup(metric).name
+    options = bounded(max_states, max_memory, seconds)
+    usable(given.registry, [series])
+    prefixes = prefixes_of(given.registry, series)
+    given.warn()
+    line = command("bisect", [series], race=patterns, scenario=loads, plugin=given.plugins)
+    with telling(progress) as told:
+        if patterns:
+            known = given.known.races
+            chosen = {name: known[name] for name in known.select(patterns)}
+            steps = bisect_races(prefixes, chosen, options, jobs, counting(told, "exploring"))
+            files = shlex.join(command("", (), plugin=given.plugins)[1:])
+            rows = json.loads(render_races(series, steps, "json", spelled(line)))
+            return Answer(rows, lambda: render_races(series, steps, "table", spelled(line), files))
+        machine = given.hardware(hardware)
+        count, drawn = runs_of_a_cell(given.known.hardware, machine, seeds, draws)
+        plan = make_plan(
+            given.registry, given.known.scenarios, given.known.hardware,
+            variants=[prefix.variant.name for prefix in prefixes], patterns=loads, threads=numbers(threads),
+            hardware=machine, baseline=prefixes[0].variant.name, settings=settings(axes),
+            seeds=count, seed=seed, draws=drawn,
+        )  # fmt: skip
+        found = bisect_loads(plan, prefixes, judged_by, jobs, counting(told, "simulating"))
+    more = command("", (), metric=judged_by, threads=numbers(threads), set=assignments(settings(axes)),
+                   hardware=plan.hardware, draws=draws, seeds=seeds, seed=seed)[1:]  # fmt: skip
+    meta = _meta(plan, spelled([*line, *more]))
+    return Answer(_load_rows(found), lambda: render_loads(found, "table", meta))
+
+
+def _load_rows(found: LoadBisection) -> pd.DataFrame:
+    titles = {prefix.number: prefix.title for prefix in found.prefixes}
+    names = {name: f"ratio{name.removeprefix('ci')}" for name in ("ci_low", "ci_high")}
+    key = ["number", *KEY[1:]]
+    steps = found.steps.rename(columns=names)[[*key, "ratio", *names.values(), "p", "verdict"]]
+    rows = found.cells.merge(steps, on=key, how="left")
+    rows.insert(1, "title", [titles[number] for number in rows["number"]])
+    return rows.rename(columns={"number": "patch"})
+
+
+def _meta(plan: Plan, line: str) -> Meta:
+    return Meta(
+        version=spfvar.__version__, model_version=spfvar.MODEL_VERSION, hardware=plan.hardware,
+        baseline=plan.baseline, matrix_hash=plan.matrix_hash, seeds=plan.seeds, seed=plan.seed,
+        reproduce=line, scenario_hashes=plan.scenario_hashes, notes=plan.notes,
+        draws=plan.ensemble is not None, fidelity=plan.profile.fidelity,
+    )  # fmt: skip

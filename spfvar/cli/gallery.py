@@ -1,0 +1,183 @@
+"""spfvar gallery."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from spfvar.atomic import write_atomically
+from spfvar.cli import completing, terminal
+from spfvar.cli.command import Command
+from spfvar.cli.options import (
+    draw_options,
+    jobs_option,
+    plugin_option,
+    race_option,
+    reproduce,
+    scenario_option,
+    threads_option,
+)
+from spfvar.cli.plugins import exit_code, load, tell_problems
+from spfvar.cli.storing import no_store_option, store_for
+from spfvar.errors import InputError, reason
+from spfvar.matrix import catalogue
+
+if TYPE_CHECKING:  # the simulator and the explorer: not before names are known to be good
+    from spfvar.pages.gallery import Known, Machine
+    from spfvar.plugins.registry import Registry
+    from spfvar.store.database import Store
+
+#: What a gallery's folder has a list of its files in; without it a folder that has files is somebody's own.
+MANIFEST = "gallery.txt"
+SOMETHING_FAILED = 1
+
+
+@click.command(name="gallery", cls=Command)
+@click.argument("folder", metavar="DIR")
+@click.argument("variants", nargs=-1, metavar="[VARIANT]...", shell_complete=completing.variants)
+@scenario_option("all")
+@race_option("all")
+@click.option(
+    "--hardware",
+    multiple=True,
+    metavar="NAME|FILE.toml",
+    shell_complete=completing.files,
+    help="A machine; repeatable.  [default: all]",
+)
+@threads_option
+@draw_options
+@click.option("--no-races", is_flag=True, help="No races and no bugs.")
+@jobs_option("Searches and cells")
+@no_store_option
+@plugin_option
+def command(
+    folder: str, variants: tuple[str, ...], scenarios: tuple[str, ...], races: tuple[str, ...],
+    hardware: tuple[str, ...], threads: list[int], draws: int | None, seeds: int | None, seed: int,
+    no_races: bool, jobs: int | None, no_store: bool, plugins: tuple[str, ...],
+) -> int:  # fmt: skip
+    """Write a static site into DIR: designs x loads x machines as heat maps, races x designs, bugs.
+
+    Each cell has a page, each race that breaks a design its trace with the state beside it.  What the store
+    has is taken from it; the rest is computed, which for everything takes hours.  DIR is new, empty, or has
+    an older gallery.
+
+    \b
+    Examples:
+      spfvar gallery site
+      spfvar gallery site spf-do-fault per-vma-6.12 --scenario 'file-*' --hardware skylake-2s56c
+      spfvar gallery site --no-races --threads 1,16
+
+    Exit codes: 0 written; 1 something could not be run; 2 bad input; 130 interrupted.
+    """
+    place = Path(folder)
+    _check_folder(place)
+    registry = load(plugins)
+    catalogue.races().select(races)
+    machines = hardware or tuple(catalogue.hardware().names())
+    line = reproduce(sys.argv[1:])
+    failed = False
+    with store_for("results", no_store) as store:
+        found = []
+        for name in machines:
+            machine = _machine(registry, name, variants, scenarios, threads, seeds, seed, draws, jobs, store)
+            failed |= bool(machine.comparison.failures)
+            found.append(machine)
+        known = _known(registry, found, races, no_races, jobs, store, line)
+    if sys.stderr.isatty():
+        terminal.progress()
+    tell_problems(registry)
+    from spfvar.pages.gallery import gallery
+
+    files = dict(gallery(known))
+    _write(place, files)
+    size = sum(len(text.encode()) for text in files.values())
+    terminal.say(f"{place / 'index.html'}: {len(files)} files, {size / 1e6:.1f} MB")
+    return exit_code(SOMETHING_FAILED if failed else 0, registry.problems)
+
+
+def _machine(
+    registry: Registry, name: str, variants: Sequence[str], scenarios: Sequence[str], threads: list[int],
+    seeds: int | None, seed: int, draws: int | None, jobs: int | None, store: Store | None,
+) -> Machine:  # fmt: skip
+    """Every design under every load on one machine."""
+    from spfvar.matrix.wanted import Wanted, planned
+
+    wanted = Wanted(tuple(variants), tuple(scenarios), threads, {}, None, every=True)
+    names, makers = planned(
+        wanted, registry, catalogue.scenarios(), catalogue.hardware(), [name], seeds, seed, draws
+    )
+    from spfvar.matrix.compare import run_comparison, sound_plan
+    from spfvar.pages.gallery import machine_of
+
+    def told(done: int, total: int) -> None:
+        terminal.progress(f"{name}: {done} of {total} cells")
+
+    plan, stacks = sound_plan(names, registry, makers[name])
+    comparison = run_comparison(plan, registry, jobs, told if sys.stderr.isatty() else None, stacks, store)
+    return machine_of(plan.hardware, plan.profile.title, comparison)
+
+
+def _known(
+    registry: Registry, machines: Sequence[Machine], races: Sequence[str], no_races: bool, jobs: int | None,
+    store: Store | None, line: str,
+) -> Known:  # fmt: skip
+    """The designs of the machines in all races, and the bugs of these designs."""
+    from spfvar.explore.options import Options
+    from spfvar.matrix.cases import Case, make_cases
+    from spfvar.matrix.check import Checked, run_checks, runnable
+    from spfvar.pages.gallery import Known
+
+    plan = machines[0].comparison.plan
+    known, loads = catalogue.races(), catalogue.scenarios()
+    titles = {name: loads[name].title for machine in machines for name in machine.comparison.plan.scenarios}
+    designs = tuple(plan.variants)
+    checked: list[Checked] = []
+    twins: list[Checked] = []
+    if not no_races:
+
+        def told(done: int, total: int, _: float) -> None:
+            terminal.progress(f"races: {done} of {total}")
+
+        progress = told if sys.stderr.isatty() else None
+        both = [(registry.as_posted(one), one) if one.repairs else (one,) for one in designs]
+        names = known.select(races)
+        cases = [Case(form, name, known[name]) for name in names for forms in both for form in forms]
+        cases, stacks = runnable(cases, registry)
+        checked = run_checks(cases, Options(), jobs, progress, stacks, store=store)
+        wanted = [twin.name for twin in registry.twins.values() if twin.fixed in {d.name for d in designs}]
+        wanted = [name for name in wanted if not races or registry.twins[name].race in names]
+        if wanted:
+            twin_cases, stacks = runnable(make_cases(registry, known, wanted, (), twins=True), registry)
+            for memory in dict.fromkeys(case.memory for case in twin_cases):
+                of_model = [case for case in twin_cases if case.memory == memory]
+                twins += run_checks(of_model, Options(), jobs, progress, stacks, memory=memory, store=store)
+    return Known(designs, tuple(machines), titles, checked, twins, registry.twins, registry.series, line)
+
+
+def _check_folder(place: Path) -> None:
+    """Refuse what is no folder, and a folder with files that no gallery wrote."""
+    if place.exists() and not place.is_dir():
+        raise InputError("is a file", file=str(place), expected="a folder, new, empty or of a gallery")
+    if place.is_dir() and not (place / MANIFEST).exists() and any(place.iterdir()):
+        raise InputError("has files that no gallery wrote", file=str(place), expected="a new or empty folder")
+
+
+def _write(place: Path, files: dict[str, str]) -> None:
+    """Write the site, and take away what an older one had and this one has not."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        manifest = place / MANIFEST
+        older = manifest.read_text(encoding="utf-8").splitlines() if manifest.exists() else []
+        for name in older:
+            if name not in files and ".." not in name and not name.startswith("/"):
+                (place / name).unlink(missing_ok=True)
+        for name, text in files.items():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot be written: {reason(error)}", file=str(place)) from None
+    write_atomically(str(manifest), "\n".join(sorted(files)) + "\n")

@@ -1,0 +1,1 @@
+"""Pages beside a review: of a comparison, and a gallery of everything that is known."""
