@@ -22,6 +22,7 @@ COMMANDS = {
     "replay": ("spfvar.cli.replay", "Walk a counterexample step by step, with the state beside it."),
     "validate": ("spfvar.cli.validate", "Hold the model against published measurements: how far is it off?"),
     "hunt": ("spfvar.cli.hunt", "Generate small races, smallest first: what breaks that no race is about?"),
+    "calibrate": ("spfvar.cli.calibrate", "Measure this host, and write a hardware profile of it."),
     "why": ("spfvar.cli.why", "Where a fault's time goes: by step, cache line, lock and second try."),
     "list": (
         "spfvar.cli.listing",

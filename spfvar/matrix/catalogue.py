@@ -178,6 +178,11 @@ def published() -> Catalogue[Published]:
     return Catalogue("published measurement", "published", Published)
 
 
+def user_folder(directory: str) -> Path:
+    """Where a user's files of a kind are found by name from every folder."""
+    return _config_home() / directory
+
+
 def _config_home() -> Path:
     root = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
     return Path(root) / "spfvar"
