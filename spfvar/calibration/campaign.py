@@ -17,7 +17,7 @@ Progress = Callable[[str, int, int], None]
 #: Loads, by the scenarios that they are: what is run, and how many threads do not fault, too.
 LOADS: Final = (("pft", 0), ("page-fault1", 0), ("page-fault2", 0), ("page-fault3", 0), ("mmap-churn", 1))
 #: Short samples, many of them: on a host that does other things some are left alone.
-MS, SAMPLES = 3.0, 40
+MS, SAMPLES = 5.0, 30
 #: More thread counts than this are not measured.
 COUNTS: Final = 6
 #: Pairs of CPUs at one distance whose lines are looked at.

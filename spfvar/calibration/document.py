@@ -84,7 +84,7 @@ def summary(fitted: Fitted, measured: Measurements, design: Variant, width: int 
     lines += ["", *_points(fitted), ""]
     worst = max(zip(fitted.rates, fitted.model, strict=True), key=lambda one: abs(one[1] / one[0].value - 1))
     lines += wrapped(
-        f"rms error {100 * fitted.rms:.0f} %; the worst is {worst[0].load} with {worst[0].threads} threads.",
+        f"rms error {100 * fitted.rms:.0f} %; the worst is {worst[0].load} with {worst[0].threads} thread{_s(worst[0].threads)}.",
         width,
     )
     lines += _scaling(fitted, width)
@@ -132,3 +132,7 @@ def _scaling(fitted: Fitted, width: int) -> list[str]:
         real = fitted.rates[many].value / fitted.rates[one].value
         told.append(f"{load} x{digits(real)} (model x{digits(fitted.model[many] / fitted.model[one])})")
     return wrapped(f"From one thread to the most: {', '.join(told)}.", width) if told else []
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"

@@ -22,12 +22,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX = 4096, PAGE = 4096, LINE = 128, REGION = 2 << 20, CHUNK = 4 << 20, BUFFER = 64 << 20, SCRATCH = 64 << 10 };
+enum { MAX = 4096, PAGE = 4096, LINE = 128, REGION = 2 << 20, CHUNK = 8 << 20, BUFFER = 64 << 20, SCRATCH = 64 << 10, ROUNDS = 256 };
 
 static int cpus[MAX], threads;
 static double sample_ns;
 static _Atomic int ready, go, stop;
-static struct { _Alignas(LINE) _Atomic long count; double from, to; } of[MAX];
+static struct { _Alignas(LINE) _Atomic long count; double from; double took[ROUNDS]; } of[MAX];
 static void *(*work)(void *);
 static char *shared;
 
@@ -112,6 +112,29 @@ static double together(void *(*what)(void *), double ns)
 	return ns > 0 ? to - from : now() - from;
 }
 
+/* A thread's round is over, and the next begins. */
+static void rounded(long me)
+{
+	double to = now();
+	of[me].took[of[me].count++ % ROUNDS] = to - of[me].from;
+	of[me].from = to;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	return (*(double *)a > *(double *)b) - (*(double *)a < *(double *)b);
+}
+
+/* Pages per second by a thread's median round: in some of the others something else ran. */
+static double usual(long me, long pages)
+{
+	long n = of[me].count < ROUNDS ? of[me].count : ROUNDS;
+	if (!n)
+		return 0;
+	qsort(of[me].took, n, sizeof(double), by_size);
+	return pages / of[me].took[n / 2] * 1e9;
+}
+
 static double counted(double ns)
 {
 	long sum = 0;
@@ -126,8 +149,10 @@ static void *touch_chunk(void *arg)
 {
 	long me = (long)arg;
 	of[me].from = now();
-	touch(shared + me * CHUNK, CHUNK);
-	of[me].to = now();
+	for (char *p = shared + me * CHUNK; p < shared + (me + 1) * CHUNK; p += REGION) {
+		touch(p, REGION);
+		rounded(me);
+	}
 	return 0;
 }
 
@@ -136,12 +161,10 @@ static double fault_shared_vma(void)	/* one VMA for all, each page once: pft */
 	shared = anonymous((size_t)threads * CHUNK);
 	together(touch_chunk, 0);
 	munmap(shared, (size_t)threads * CHUNK);
-	double from = of[0].from, to = of[0].to;
-	for (int i = 1; i < threads; i++) {
-		from = of[i].from < from ? of[i].from : from;
-		to = of[i].to > to ? of[i].to : to;
-	}
-	return (double)threads * (CHUNK / PAGE) / (to - from) * 1e9;
+	double sum = 0;
+	for (int i = 0; i < threads; i++)
+		sum += usual(i, REGION / PAGE);
+	return sum;
 }
 
 static int map_flags;	/* 0: anonymous; or of a file */
@@ -154,12 +177,20 @@ static void *map_touch_unmap(void *arg)
 		fd = memfd_create("probe", 0);
 		if (fd < 0 || ftruncate(fd, REGION))
 			fail("memfd_create");
+		char *p = map(REGION, map_flags, fd);	/* its pages are cached from here on */
+		for (size_t i = 0; i < REGION; i += PAGE)
+			if (map_flags == MAP_SHARED)
+				*(volatile char *)(p + i) = 1;
+		munmap(p, REGION);
+		if (map_flags == MAP_PRIVATE && fallocate(fd, 0, 0, REGION))
+			fail("fallocate");
 	}
+	of[me].from = now();
 	while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
 		char *p = map_flags ? map(REGION, map_flags, fd) : anonymous(REGION);
 		touch(p, REGION);
 		munmap(p, REGION);
-		atomic_fetch_add_explicit(&of[me].count, REGION / PAGE, memory_order_relaxed);
+		rounded(me);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -170,19 +201,20 @@ static void *churn(void *arg)	/* the last one maps, touches and unmaps; the othe
 {
 	long me = (long)arg;
 	char *own = me + 1 < threads ? anonymous(CHUNK) : 0;
+	of[me].from = now();
 	while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
 		if (own) {
 			touch(own, REGION);
 			madvise(own, REGION, MADV_DONTNEED);
-			atomic_fetch_add_explicit(&of[me].count, REGION / PAGE, memory_order_relaxed);
+			rounded(me);
 			continue;
 		}
 		char *p = anonymous(SCRATCH);
 		touch(p, SCRATCH);
 		munmap(p, SCRATCH);
-		atomic_fetch_add_explicit(&of[me].count, SCRATCH / PAGE, memory_order_relaxed);
 		for (double until = now() + 1000; now() < until;)
 			;
+		rounded(me);
 	}
 	if (own)
 		munmap(own, CHUNK);
@@ -383,6 +415,19 @@ static double each(void *(*what)(void *))	/* ns of one, of one thread */
 	return ns / of[0].count;
 }
 
+static double in_rounds(void *(*what)(void *))
+{
+	double sum = 0;
+	together(what, sample_ns);
+	for (int i = 0; i < threads; i++) {
+		double rate = usual(i, what == churn && i + 1 == threads ? SCRATCH / PAGE : REGION / PAGE);
+		if (!rate)
+			return 0;
+		sum += rate;
+	}
+	return sum;
+}
+
 static double rate(void *(*what)(void *))
 {
 	return counted(together(what, sample_ns));
@@ -394,9 +439,9 @@ static double measure(const char *test)
 		return fault_shared_vma();
 	map_flags = !strcmp(test, "page-fault2") ? MAP_PRIVATE : !strcmp(test, "page-fault3") ? MAP_SHARED : 0;
 	if (!strncmp(test, "page-fault", 10))
-		return rate(map_touch_unmap);
+		return in_rounds(map_touch_unmap);
 	if (!strcmp(test, "mmap-churn"))
-		return rate(churn);
+		return in_rounds(churn);
 	if (!strcmp(test, "line")) {
 		ball = 0;
 		double ns = together(ping, sample_ns);
