@@ -83,10 +83,8 @@ def summary(fitted: Fitted, measured: Measurements, design: Variant, width: int 
     )
     lines += ["", *_points(fitted), ""]
     worst = max(zip(fitted.rates, fitted.model, strict=True), key=lambda one: abs(one[1] / one[0].value - 1))
-    lines += wrapped(
-        f"rms error {100 * fitted.rms:.0f} %; the worst is {worst[0].load} with {worst[0].threads} thread{_s(worst[0].threads)}.",
-        width,
-    )
+    where = f"{worst[0].load} with {worst[0].threads} thread{'' if worst[0].threads == 1 else 's'}"
+    lines += wrapped(f"rms error {100 * fitted.rms:.0f} %; the worst is {where}.", width)
     lines += _scaling(fitted, width)
     if measured.noise > BUSY:
         lines += wrapped(
@@ -132,7 +130,3 @@ def _scaling(fitted: Fitted, width: int) -> list[str]:
         real = fitted.rates[many].value / fitted.rates[one].value
         told.append(f"{load} x{digits(real)} (model x{digits(fitted.model[many] / fitted.model[one])})")
     return wrapped(f"From one thread to the most: {', '.join(told)}.", width) if told else []
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"

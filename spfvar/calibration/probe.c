@@ -186,12 +186,12 @@ static void *map_touch_unmap(void *arg)
 			fail("fallocate");
 	}
 	of[me].from = now();
-	while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
+	do {
 		char *p = map_flags ? map(REGION, map_flags, fd) : anonymous(REGION);
 		touch(p, REGION);
 		munmap(p, REGION);
 		rounded(me);
-	}
+	} while (!atomic_load_explicit(&stop, memory_order_relaxed));
 	if (fd >= 0)
 		close(fd);
 	return 0;
@@ -202,7 +202,7 @@ static void *churn(void *arg)	/* the last one maps, touches and unmaps; the othe
 	long me = (long)arg;
 	char *own = me + 1 < threads ? anonymous(CHUNK) : 0;
 	of[me].from = now();
-	while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
+	do {
 		if (own) {
 			touch(own, REGION);
 			madvise(own, REGION, MADV_DONTNEED);
@@ -215,7 +215,7 @@ static void *churn(void *arg)	/* the last one maps, touches and unmaps; the othe
 		for (double until = now() + 1000; now() < until;)
 			;
 		rounded(me);
-	}
+	} while (!atomic_load_explicit(&stop, memory_order_relaxed));
 	if (own)
 		munmap(own, CHUNK);
 	return 0;

@@ -103,7 +103,7 @@ def test_the_c_program_measures(tmp_path: Path) -> None:
     run = compiled(tmp_path)
     cpu = places()[0].cpu
     for test in ("syscall", "atomic", "page-fault1", "page-fault3", "pft"):
-        samples = run(test, [cpu], 1.0, 2)
+        samples = run(test, [cpu], 2.0, 2)
         assert [len(sample) for sample in samples] == [1, 1]
         assert all(value > 0 for [value] in samples)
     assert run("switch", [cpu, cpu], 1.0, 1)[0][0] > 0
