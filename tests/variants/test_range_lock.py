@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from spfvar.variants.range_lock import TREE_LOCK, MmapRangeLock
 
 from spfvar.coverage.system_calls import WRITERS
 from spfvar.coverage.writers import Overlay, overlay_of
@@ -13,7 +14,6 @@ from spfvar.ops import objects as o
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.structs.lines import CacheLines
-from spfvar.variants.range_lock import TREE_LOCK, MmapRangeLock
 from tests.transition import driver as d
 
 REGISTRY = load_registry()
