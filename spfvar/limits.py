@@ -233,10 +233,10 @@ LIMITS = (
     Limit(
         "comparing",
         "Struct layouts",
-        "are x86-64's, as distributions configure it, of five kernels: v5.12, v5.13 (from v5.12.12 "
-        "on), v6.1, v6.5 (to v6.14) and v6.15. v6.1 and v6.5 are compiled and measured, the others "
-        "read in the source and added up. A variant has the layout of its kernel, or the nearest "
-        "before it: v6.4 has v6.1's, v6.17 and v7.0 have v6.15's; what is older than v5.11 has "
+        "are x86-64's, as distributions configure it, of six kernels: v4.15 (to v5.3), v5.12, "
+        "v5.13 (from v5.12.12 on), v6.1, v6.5 (to v6.14) and v6.15. v6.1 and v6.5 are compiled and measured, "
+        "the others read in the source and added up. A variant has the layout of its kernel, or the nearest "
+        "before it: v6.4 has v6.1's, v6.17 and v7.0 have v6.15's; what is older than v4.15 has "
         "v5.12's, whose paths it runs over. One member more moves a hot one to another line: half of "
         "what speculative ->fault() gains over lockless ->map_pages() in file-cow hangs on mmap_seq being on "
         "mmap_lock's line ([reading a table](reading-a-table.md)). The sensitivity of a review moves "
