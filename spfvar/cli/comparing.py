@@ -25,7 +25,7 @@ from spfvar.matrix.runs import Run, run_of
 from spfvar.matrix.safety import Safety, Sums, known_safety
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Stacks, Variant
-from spfvar.render import github, rivals
+from spfvar.render import rivals
 from spfvar.render.blocks import Block
 from spfvar.render.digest import digest_of
 from spfvar.render.machine import to_csv, to_json
@@ -180,6 +180,8 @@ def _checked(
 def _annotations(
     comparison: Comparison, meta: Meta, view: View, scenarios: catalogue.Catalogue[Scenario] | None
 ) -> str:
+    from spfvar.render import github  # which knows verdicts of searches, too
+
     files = {
         (cell.variant.name, cell.load.scenario): github.file_of(
             scenarios.own_file(cell.load.scenario) if scenarios else None, cell.variant.origin
