@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import platform
+import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ R = TypeVar("R")
 
 #: Seconds to wait for a scheduler, and for its first worker.
 PATIENCE: float = 30.0
+#: Seconds between looks at how many workers there are.
+_LOOK_EVERY: Final = 1.0
 #: Works that a worker keeps: of a comparison, of a check and of a hunt, say.
 _KEPT: Final = 4
 _ALIKE: Final = "the same everywhere"
@@ -75,6 +78,7 @@ class Cluster:
         self.client = client
         self._plugins = tuple(plugins)
         self._same = fingerprint()
+        self._ahead, self._look_again = 0, 0.0
         self._check()
 
     def _check(self) -> None:
@@ -128,9 +132,12 @@ class Cluster:
             self.client.cancel([*running, order])
 
     def _most(self) -> int:
-        """Tasks under way: workers may come and go."""
-        threads: int = sum(self.client.nthreads().values())
-        return AHEAD * max(1, threads)
+        """Tasks under way: workers may come and go, which is looked up now and then."""
+        now = time.monotonic()
+        if now > self._look_again:
+            threads: int = sum(self.client.nthreads().values())
+            self._ahead, self._look_again = AHEAD * max(1, threads), now + _LOOK_EVERY
+        return self._ahead
 
 
 def _identity(blob: bytes) -> bytes:

@@ -41,7 +41,7 @@ def run_count(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         runs.append(1)
         return runner.simulate(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module("run"), "simulate", counted)
+    monkeypatch.setattr(module("cells"), "simulate", counted)
     return runs
 
 
@@ -51,7 +51,7 @@ def test_kept_runs_are_the_computed_ones(store: Store, monkeypatch: pytest.Monke
     computed = run_plan(wanted)
     first = run_plan(wanted, store=store)
     runs = run_count(monkeypatch)
-    monkeypatch.setattr(module("run"), "build_world", None)  # nor is a text extracted
+    monkeypatch.setattr(module("cells"), "build_world", None)  # nor is a text extracted
     second = run_plan(wanted, store=store)
     assert runs == []
     for found in (first, second):
