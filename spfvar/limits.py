@@ -31,9 +31,9 @@ WEAK_MEMORY = Limit(
     "Memory is sequentially consistent unless `check --memory lkmm` is asked for: a store is seen by all at "
     "once, in program order. Bugs that need less, such as V6 (a missing acquire or release of `mm_lock_seq`) "
     "and R4 (a read lock that is taken without acquire), are not found without the option; with it, only the "
-    "words that a text declares weak are ([weak memory](weak-memory.md)): not page-table entries, slots of the "
-    "VMA tree or of the page cache, though what is found by them is looked at where a barrier is missing. Load "
-    "buffering is not explored at all.",
+    "words that a text declares weak are ([weak memory](weak-memory.md)): not page-table entries, slots of "
+    "the VMA tree or of the page cache, though what is found by them is looked at where a barrier is "
+    "missing. Load buffering is not explored at all.",
     "Memory is sequentially consistent unless --memory lkmm is asked for: without it, bugs that need weak "
     "memory (such as V6, a missing acquire or release of mm_lock_seq, and R4, a read lock taken without "
     "acquire) cannot be found.",
