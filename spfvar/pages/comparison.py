@@ -118,15 +118,16 @@ def heat(ratio: float, verdict: str) -> str:
 
 
 def scaling_parts(
-    cells: pd.DataFrame, names: Sequence[str], titles: Mapping[str, str], meta: Meta, prefix: str = "scaling"
-) -> Iterator[PagePart]:
-    """A chart per load; curves that lie on one another are one."""
+    cells: pd.DataFrame, names: Sequence[str], titles: Mapping[str, str], meta: Meta, prefix: str = "scaling",
+    tips: bool = True,
+) -> Iterator[PagePart]:  # fmt: skip
+    """A chart per load; curves that lie on one another are one.  ``tips``: texts on points."""
     charts = make_charts(cells, names, titles)
     drawings = []
     for number, chart in enumerate(charts, 1):
         name = chart.scenario + chart.subtitle
         svg = scaling_chart(
-            without_equals(chart.curves), chart.metric, title=name, ident=f"{prefix}-{number}"
+            without_equals(chart.curves), chart.metric, title=name, ident=f"{prefix}-{number}", tips=tips
         )
         drawings.append(Drawing(svg, f"{name}: {chart.title}" if chart.title else name))
     if drawings:

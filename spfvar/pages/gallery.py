@@ -331,7 +331,7 @@ def _cell(machine: Machine, cells: _Cells, design: str, load: str) -> Iterator[P
         [cells.values[name, load] for name in (baseline, design) if (name, load) in cells.values]
     )
     prefix = f"chart-{slug(machine.name)}"
-    yield from scaling_parts(both, [baseline, design], {}, cells.meta, prefix)
+    yield from scaling_parts(both, [baseline, design], {}, cells.meta, prefix, tips=False)
     points = _points(list(dict.fromkeys(text for rows in ratios.values() for text in rows)))
     rows = [
         (Entry(METRICS[name].title), *(_outcome(found.get(text)) for text, _ in points))

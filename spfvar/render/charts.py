@@ -122,9 +122,12 @@ def _look_alike(some: Sequence[Point], others: Sequence[Point]) -> bool:
 
 
 def scaling_chart(
-    curves: Sequence[Curve], metric: Metric, *, title: str, ident: str, x_name: str = "threads"
-) -> str:
+    curves: Sequence[Curve], metric: Metric, *, title: str, ident: str, x_name: str = "threads",
+    tips: bool = True,
+) -> str:  # fmt: skip
     """A metric (in its unit) over ``x``, on a scale of doublings: a curve per variant, first the baseline.
+
+    ``tips``: does each point have a text of its own?  All numbers are in the description anyway.
 
     ``ident`` is unique on the page.  Returns an <svg> element.  Raises ValueError for an x below or at zero.
     """
@@ -141,7 +144,7 @@ def scaling_chart(
     svg = _svg(ident, title, _curves_text(curves, scale, x_name), _TOP + _PLOT + _BELOW + _ROW * len(legend))
     _axes(svg, plot, ticks, f"{metric.title}, in {scale.unit.strip()} ({metric.better} is better)", x_name)
     for curve in curves:
-        _curve(svg, plot, curve, curve.style, scale, x_name)
+        _curve(svg, plot, curve, scale, x_name if tips else "")
     _legend(svg, legend, _TOP + _PLOT + _BELOW)
     return _text_of(svg)
 
@@ -327,7 +330,9 @@ def _axes(svg: ET.Element, plot: _Plot, ticks: Sequence[float], title: str, x_na
     _label(svg, 4, 14, title)
 
 
-def _curve(svg: ET.Element, plot: _Plot, curve: Curve, number: int, scale: units.Scale, x_name: str) -> None:
+def _curve(svg: ET.Element, plot: _Plot, curve: Curve, scale: units.Scale, x_name: str) -> None:
+    """The band, the line, and the points, with a text on each unless ``x_name`` is ""."""
+    number = curve.style
     group = _child(svg, "g", style=f"color:{_colour(number)}" if number else "")
     if not number:
         del group.attrib["style"]
@@ -342,8 +347,9 @@ def _curve(svg: ET.Element, plot: _Plot, curve: Curve, number: int, scale: units
         _stroke(_child(group, "polyline", points=line), number)
         for point in part:
             marker = _marker(group, plot.x(point.x), plot.y(point.value), number)
-            said = f"{curve.name}, {x_name}={point.x:g}: {_value_text(point, scale)}"
-            _child(marker, "title").text = _clean(said)
+            if x_name:
+                said = f"{curve.name}, {x_name}={point.x:g}: {_value_text(point, scale)}"
+                _child(marker, "title").text = _clean(said)
 
 
 def _parts(points: Iterable[Point]) -> list[list[Point]]:

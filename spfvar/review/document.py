@@ -391,7 +391,7 @@ def _duel(duel: Duel) -> Iterator[Part]:
 
 
 def interval_words(duel: Duel) -> str:
-    """What stands behind a ratio: of draws, or of seeds."""
+    """What stands behind a ratio."""
     return "where 95 % of such machines lie" if duel.of_draws else "half of its 95 % interval"
 
 
@@ -584,10 +584,7 @@ def _provenance(review: Review) -> Iterator[Part]:
         (
             Item("Machine:", f"{machine.name}: {machine.title}; {machine.source}."),
             Item("Fidelity:", f"{machine.fidelity or 'not known.'}{fitted}"),
-            Item(
-                "Statistics:",
-                _statistics(source),
-            ),
+            Item("Statistics:", _statistics(source)),
             Item(
                 "Versions:",
                 f"spfvar {source.version}, model {source.model_version}; matrix {source.matrix_hash}, races "

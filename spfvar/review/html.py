@@ -91,7 +91,7 @@ def states_json(states: States) -> Markup:
         "freed": [{key: clean(str(value)) for key, value in asdict(one).items()} for one in states.freed],
     }
     text = json.dumps(data, separators=(",", ":"), sort_keys=True)
-    return Markup(re.sub("[<>&]", lambda match: f"\\u{ord(match[0]):04x}", text))
+    return Markup(text.replace("<", "\\u003c"))  # so that nothing in it ends the element
 
 
 def linked(text: str) -> Markup:

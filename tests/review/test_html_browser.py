@@ -199,6 +199,9 @@ def test_keys_go_along_a_trace_and_to_who_freed_it(browser: Chromium, pages: dic
     assert browser.run("location.hash") == "#trace-1-2"
     browser.run(f"{VIEWER}.querySelector('tbody tr').click()")
     assert browser.run("location.hash") == "#trace-1-1"
+    browser.run("location.hash = '#trace-1-2'")  # an address of a step
+    browser.run("new Promise(resolve => setTimeout(resolve, 50))")
+    assert browser.run(f"{VIEWER}.querySelector('.place').textContent") == "step 2 of 2"
 
 
 def test_long_tables_are_filtered_and_commands_copied(browser: Chromium, pages: dict[str, Path]) -> None:

@@ -154,18 +154,22 @@ for (const source of document.querySelectorAll('details.trace script[type="appli
 
 // An address may lead into what is folded away, and to a step.
 function follow() {
-  const target = document.getElementById(location.hash.slice(1));
+  const hash = location.hash.slice(1);
+  const [, name, step] = hash.match(/^(.*)-(\d+)$/) || [];
+  const target = document.getElementById(hash) || document.getElementById(name);
   if (!target) return;
   for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
-  const details = target.closest("details.trace");
-  if (!details) return;
-  const source = details.querySelector('script[type="application/json"]');
-  if (source && !viewers.has(details.id)) viewers.set(details.id, new TraceViewer(details, source));
-  if (target !== details && viewers.has(details.id)) {
-    viewers.get(details.id).go([...target.parentElement.rows].indexOf(target) + 1, false);
+  if (!target.matches("details.trace")) {
+    target.scrollIntoView();
+    return;
   }
-  target.scrollIntoView({ block: target === details ? "start" : "center" });
-  details.querySelector(".scroll").focus({ preventScroll: true });
+  const source = target.querySelector('script[type="application/json"]');
+  if (source && !viewers.has(target.id)) viewers.set(target.id, new TraceViewer(target, source));
+  const viewer = viewers.get(target.id);
+  const exact = target.id === hash || !viewer;
+  if (!exact) viewer.go(Number(step), false);
+  (exact ? target : viewer.rows[Math.max(0, viewer.step - 1)]).scrollIntoView({ block: exact ? "start" : "center" });
+  target.querySelector(".scroll").focus({ preventScroll: true });
 }
 addEventListener("hashchange", follow);
 follow();
