@@ -5,7 +5,7 @@
 A curve left out: the profile's figures are fitted again without it.  A figure that no other curve moves keeps
 the profile's value, which that curve had a part in; such figures are named.  A machine left out: its points
 by each other fitted profile, with its own sockets, clusters, cores and placement; its rates relative to one
-thread's.
+thread's, and ratios of its designs.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def left_out_curves(model: Model) -> None:
 
 
 def left_out_machines(model: Model) -> None:
-    """Print rms by every fitted profile: of each machine's multiples of one thread, and of ratios of designs."""
+    """Print rms by every fitted profile: of a machine's multiples of one thread, and of ratios of designs."""
     profiles = catalogue.hardware()
     print("\n| machine | " + " | ".join(f"by {name}" for name in MACHINES) + " |")
     print("|---|" + "---:|" * len(MACHINES))

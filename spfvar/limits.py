@@ -31,9 +31,9 @@ WEAK_MEMORY = Limit(
     "Memory is sequentially consistent unless `check --memory lkmm` is asked for: a store is seen by all at "
     "once, in program order. Bugs that need less, such as V6 (a missing acquire or release of `mm_lock_seq`) "
     "and R4 (a read lock that is taken without acquire), are not found without the option; with it, only the "
-    "words that a text declares weak are ([weak memory](weak-memory.md)): not page-table entries, slots of the "
-    "VMA tree or of the page cache, though what is found by them is looked at where a barrier is missing. Load "
-    "buffering is not explored at all.",
+    "words that a text declares weak are ([weak memory](weak-memory.md)): not page-table entries, slots of "
+    "the VMA tree or of the page cache, though what is found by them is looked at where a barrier is "
+    "missing. Load buffering is not explored at all.",
     "Memory is sequentially consistent unless --memory lkmm is asked for: without it, bugs that need weak "
     "memory (such as V6, a missing acquire or release of mm_lock_seq, and R4, a read lock taken without "
     "acquire) cannot be found.",
@@ -233,11 +233,11 @@ LIMITS = (
     Limit(
         "comparing",
         "Struct layouts",
-        "are x86-64's, as distributions configure it, of five kernels: v5.12, v5.13 (from v5.12.12 "
-        "on), v6.1, v6.5 (to v6.14) and v6.15. v6.1 and v6.5 are compiled and measured, the others "
-        "read in the source and added up. A variant has the layout of its kernel, or the nearest "
-        "before it: v6.4 has v6.1's, v6.17 and v7.0 have v6.15's; what is older than v5.11 has "
-        "v5.12's, whose paths it runs over. One member more moves a hot one to another line: half of "
+        "are x86-64's, as distributions configure it, of six kernels: v4.15 (to v5.3), v5.12, "
+        "v5.13 (from v5.12.12 on), v6.1, v6.5 (to v6.14) and v6.15. v6.1 and v6.5 are compiled and measured, "
+        "the others read in the source and added up. A variant has the layout of its kernel, or the nearest "
+        "before it: v6.4 has v6.1's, v6.17 and v7.0 have v6.15's; the series that are older than v5.11 have "
+        "v5.12's, whose paths they run over. One member more moves a hot one to another line: half of "
         "what speculative ->fault() gains over lockless ->map_pages() in file-cow hangs on mmap_seq being on "
         "mmap_lock's line ([reading a table](reading-a-table.md)). The sensitivity of a review moves "
         "the layout, and names the member. Each VMA is taken to begin a line, which slabs do only "

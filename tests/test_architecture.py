@@ -29,7 +29,7 @@ LAYERS: list[set[str]] = [
     {"csource"},
     {"conformance", "scaffold", "validation"},
     {"render"},
-    {"review"},
+    {"review", "calibration"},
     {"pages"},
     {"api", "diagnosis", "draft"},
     {"cli", "testing"},

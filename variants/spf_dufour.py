@@ -103,6 +103,7 @@ VARIANTS = [
         name="spf-dufour-v12",
         title="speculative faults with a count and a reference per VMA",
         kernel="v5.1-rc4 + SPF v12 1-31",
+        layout="v5.12",  # of the mmap_lock that it is compared with
         source="20190416134522.17540-1-ldufour@linux.ibm.com",
         patches=(
             VmaReference, VmSequenceWriter, SpeculativeWalk, SpeculativeFault, SpinningPteMapLock,

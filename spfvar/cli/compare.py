@@ -154,6 +154,10 @@ def command(
         machines = profiles.select(machine_patterns(hardware))
         if save is not None and len(machines) > 1:
             raise InputError("a file holds the run of one machine", key="--save", expected="one --hardware")
+        if form == "html" and len(machines) > 1:
+            raise InputError(
+                "a page is of one machine", key="--hardware", expected="one; spfvar gallery DIR has several"
+            )
         names, makers = planned(wanted, registry, known, profiles, machines, seeds, seed, draws)
         tell_own(known, scenarios, "--scenario")
         tell_own(profiles, machine_patterns(hardware), "--hardware")

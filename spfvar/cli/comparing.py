@@ -28,7 +28,6 @@ from spfvar.matrix.safety import Safety, Sums, in_words, known_safety
 from spfvar.matrix.wanted import Make, Wanted
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Stacks, Variant
-from spfvar.render import github
 from spfvar.render.across import across_csv, across_json, across_markdown, across_text
 from spfvar.render.blocks import Block
 from spfvar.render.compared import in_short, meta_of, summed_up
@@ -248,6 +247,8 @@ def _checked(
 def _annotations(
     comparison: Comparison, meta: Meta, view: View, scenarios: catalogue.Catalogue[Scenario] | None
 ) -> str:
+    from spfvar.render import github  # which knows verdicts of searches, too
+
     files = {
         (cell.variant.name, cell.load.scenario): github.file_of(
             scenarios.own_file(cell.load.scenario) if scenarios else None, cell.variant.origin

@@ -68,7 +68,8 @@ def command(
     \b
     Examples:
       spfvar gallery site
-      spfvar gallery site spf-do-fault per-vma-6.12 --scenario 'file-*' --hardware skylake-2s56c
+      spfvar gallery site spf-do-fault per-vma-6.12 --scenario 'file-*'
+      spfvar gallery site --hardware skylake-2s56c --race 'munmap-*'
       spfvar gallery site --no-races --threads 1,16
 
     Exit codes: 0 written; 1 something could not be run; 2 bad input; 130 interrupted.

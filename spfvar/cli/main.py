@@ -23,6 +23,7 @@ COMMANDS = {
     "validate": ("spfvar.cli.validate", "Hold the model against published measurements: how far is it off?"),
     "hunt": ("spfvar.cli.hunt", "Generate small races, smallest first: what breaks that no race is about?"),
     "gallery": ("spfvar.cli.gallery", "Write a static site: designs x loads x machines, races, bugs."),
+    "calibrate": ("spfvar.cli.calibrate", "Measure this host, and write a hardware profile of it."),
     "why": ("spfvar.cli.why", "Where a fault's time goes: by step, cache line, lock and second try."),
     "list": (
         "spfvar.cli.listing",

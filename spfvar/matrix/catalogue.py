@@ -221,6 +221,11 @@ class Known:
     hardware: Catalogue[Profile] = field(default_factory=hardware)
 
 
+def user_folder(directory: str) -> Path:
+    """Where a user's files of a kind are found by name from every folder."""
+    return _config_home() / directory
+
+
 def _config_home() -> Path:
     root = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
     return Path(root) / "spfvar"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import platform
+import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,7 +33,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 #: Seconds to wait for a scheduler, and for its first worker.
-PATIENCE: Final = 30
+PATIENCE: float = 30.0
+#: Seconds between looks at how many workers there are.
+_LOOK_EVERY: Final = 1.0
 #: Works that a worker keeps: of a comparison, of a check and of a hunt, say.
 _KEPT: Final = 4
 _ALIKE: Final = "the same everywhere"
@@ -72,15 +75,16 @@ class Cluster:
 
     def __init__(self, client: Client, plugins: Sequence[str] = ()) -> None:
         """``plugins``: files or modules that workers find by the same names.  InputError: other versions."""
-        self._client = client
+        self.client = client
         self._plugins = tuple(plugins)
         self._same = fingerprint()
+        self._ahead, self._look_again = 0, 0.0
         self._check()
 
     def _check(self) -> None:
         """Refuse workers that are not like this process, by what differs."""
         try:
-            found = self._client.run(fingerprint)
+            found = self.client.run(fingerprint)
         except Exception as error:  # whatever a worker without spfvar, or with another one, makes of it
             raise InputError(
                 f"a worker cannot be asked for its spfvar: {error}",
@@ -102,17 +106,17 @@ class Cluster:
         blob = pickle.dumps(_Order(recipe, self._plugins, self._same, texts))
         key = hashlib.sha256(blob).hexdigest()
         # A task of its own: the scheduler makes it again where the worker that had it died.
-        order = self._client.submit(_identity, blob, key=f"spfvar-order-{key[:16]}-{id(self)}")
+        order = self.client.submit(_identity, blob, key=f"spfvar-order-{key[:16]}-{id(self)}")
         numbered = enumerate(tasks)
         running: dict[Any, int] = {}
 
         def submit(number: int, task: T) -> Any:
-            future = self._client.submit(_done, key, order, pickle.dumps(task), pure=False)
+            future = self.client.submit(_done, key, order, pickle.dumps(task), pure=False)
             running[future] = number
             return future
 
         begun = [submit(*one) for one in islice(numbered, self._most())]
-        queue = as_completed(begun, loop=self._client.loop)
+        queue = as_completed(begun, loop=self.client.loop)
         try:
             for future in queue:
                 number = running.pop(future)
@@ -125,12 +129,15 @@ class Cluster:
                 future.release()
                 yield number, result
         finally:
-            self._client.cancel([*running, order])
+            self.client.cancel([*running, order])
 
     def _most(self) -> int:
-        """Tasks under way: workers may come and go."""
-        threads: int = sum(self._client.nthreads().values())
-        return AHEAD * max(1, threads)
+        """Tasks under way: workers may come and go, which is looked up now and then."""
+        now = time.monotonic()
+        if now > self._look_again:
+            threads: int = sum(self.client.nthreads().values())
+            self._ahead, self._look_again = AHEAD * max(1, threads), now + _LOOK_EVERY
+        return self._ahead
 
 
 def _identity(blob: bytes) -> bytes:

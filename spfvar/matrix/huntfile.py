@@ -28,7 +28,7 @@ from spfvar.plugins.variant import Variant
 from spfvar.reading import read_file
 from spfvar.scenario.race import Race
 
-FORMAT = 1
+FORMAT = 2
 #: Some 20 million races; far below what exhausts memory.
 MAX_FILE_BYTES = 1 << 28
 WRITTEN_BY = "a file written by spfvar hunt --resume"

@@ -35,9 +35,9 @@ from spfvar.store.database import Store
 #: Told races, numbers of groups that are done, all of them, and seconds.
 Progress = Callable[[int, int, int, float], None]
 #: Numbers of groups that a worker tries before it tells of them; in a random order, before the next family.
-_SLICE, _TURN = 64, 8
-#: Slices that take longer than two processes need to start.
-_WORTH_PROCESSES = 16
+_SLICE, _TURN = 16, 8
+#: Numbers that take longer than two processes need to start.
+_WORTH_PROCESSES = 1024
 #: More threads or statements give more races than anybody waits for.
 LARGEST = 6
 MOST_ACTORS = 4
@@ -256,7 +256,7 @@ def run_hunt(
     try:
         kept = KeptHunt(store, variant, against, plan.order)
         if executor is None:
-            few = plan.numbers - tally.numbers < _SLICE * _WORTH_PROCESSES
+            few = plan.numbers - tally.numbers < _WORTH_PROCESSES
             # A design that was handed over as an object is in this process only.
             few |= GIVEN in (variant.origin, against.origin if against is not None else "")
             processes = 1 if few else jobs or available_cpus()

@@ -6,17 +6,43 @@ So what was interrupted goes on where it stopped, and what two commands have in 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from spfvar.matrix.keys import machine_keys, program_key, run_key
-from spfvar.matrix.plan import CellSpec, Plan
-from spfvar.simulate.runner import Result
+from spfvar.matrix.plan import CellSpec, Plan, Value
+from spfvar.scenario.load import Load
+from spfvar.simulate.result import Result
 from spfvar.store.database import Store
+from spfvar.structs.lines import Memory
 
 #: Kinds of entries.
 RUN: Final = "run"
 PROGRAM: Final = "program"
+
+
+@dataclass(frozen=True, slots=True)
+class CellTask:
+    """A cell to be run, its variant by name."""
+
+    variant: str
+    load: Load
+    axes: dict[str, Value]
+    memory: Memory | None
+    costs: dict[str, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What came of a cell: its program's digest, and a result for each seed.
+
+    ``results`` is None if another cell with that program was run by the same work, or if it failed: then
+    ``why`` says so.
+    """
+
+    program: str
+    results: tuple[Result, ...] | None
+    why: str = ""
 
 
 class KeptRuns:
@@ -47,17 +73,15 @@ class KeptRuns:
         return results
 
     def link(self, cell: CellSpec, program: str) -> None:
-        """Remember the digest of a shipped design's program."""
+        """Remember the digest of a shipped design's program; "": it has none."""
         key = self._programs.get(id(cell), "")
-        if self._store is not None and key:
+        if self._store is not None and key and program:
             self._store.put(key, PROGRAM, _label(cell), program)
 
     def take(self, cell: CellSpec, program: str, results: Sequence[Result]) -> None:
         """Keep what was run elsewhere."""
-        if program:
-            self.link(cell, program)
-            for index, result in enumerate(results):
-                self.keep(cell, program, index, result)
+        for index, result in enumerate(results):
+            self.keep(cell, program, index, result)
 
     def one(self, cell: CellSpec, program: str, index: int, counts: bool = True) -> Result | None:
         """A program's run with one of the plan's seeds."""

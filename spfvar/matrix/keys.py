@@ -28,7 +28,7 @@ from spfvar.store.database import key_of
 #: Parts that no run and no verdict comes from: they present it, or ask another question.
 OUTSIDE: Final = frozenset(
     {
-        "api", "cli", "conformance", "csource", "diagnosis", "draft", "export", "faultpaths", "kernel",
+        "api", "calibration", "cli", "conformance", "csource", "diagnosis", "draft", "export", "faultpaths", "kernel",
         "litmus", "pages", "render", "review", "scaffold", "testing", "validation",
     }
 )  # fmt: skip

@@ -2,50 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from threading import Event, Lock
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from spfvar.automata.extract import StrategyError
 from spfvar.matrix.executors import Executor, Recipe, executor_of
-from spfvar.matrix.kept_runs import KeptRuns
-from spfvar.matrix.plan import CellSpec, Plan, Value
+from spfvar.matrix.kept_runs import CellTask, KeptRuns, Ran
+from spfvar.matrix.plan import CellSpec, Plan
 from spfvar.matrix.samples import Failure, Sample, Samples, gather, place_of
-from spfvar.plugins.variant import Stack, Stacks, Variant
-from spfvar.scenario.hardware import Profile
-from spfvar.scenario.load import Load
-from spfvar.simulate.machine import check_costs
-from spfvar.simulate.runner import Result, SimulationError, seed_sequence, simulate, what_decides
-from spfvar.simulate.world import World, build_world, compute_times, extract_programs
+from spfvar.plugins.variant import Stack, Stacks
+from spfvar.simulate.result import Result
 from spfvar.store.database import Store
-from spfvar.structs.lines import Memory
 
 #: Called with the number of finished cells and of all cells.
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class CellTask:
-    """A cell to be run, its variant by name."""
-
-    variant: str
-    load: Load
-    axes: dict[str, Value]
-    memory: Memory | None
-    costs: dict[str, float] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """What came of a cell: its program's digest, and a result for each seed.
-
-    ``results`` is None if another cell with that program was run by the same work, or if it failed: then
-    ``why`` says so.
-    """
-
-    program: str
-    results: tuple[Result, ...] | None
-    why: str = ""
 
 
 def run_plan(
@@ -69,7 +39,6 @@ def run_plan(
     stacks = {} if stacks is None else stacks
     prepare(plan, stacks)
     kept = KeptRuns(store, plan)
-    variants = {cell.variant.name: cell.variant for cell in plan.cells}
     ran: dict[int, Ran] = {}
 
     def done(number: int, result: Ran) -> None:
@@ -84,16 +53,29 @@ def run_plan(
     # Long cells first, so that no worker is left alone with one at the end.
     order = [i for i in range(len(plan.cells)) if i not in ran]
     order.sort(key=lambda i: -plan.cells[i].load.threads)
+    if order:
+        for number, result in _run(plan, order, where, kept, stacks):
+            done(number, result)
+    return gather(
+        (place_of(cell), found) for cell, found in zip(plan.cells, _samples(plan, ran), strict=True)
+    )
+
+
+def _run(
+    plan: Plan, order: list[int], where: Executor, kept: KeptRuns, stacks: Stacks
+) -> Iterator[tuple[int, Ran]]:
+    """Run cells by their numbers, in any order."""
+    from spfvar.matrix.cells import CellWork  # the simulator: not if everything was kept
+
+    variants = {cell.variant.name: cell.variant for cell in plan.cells}
     work = CellWork(variants, plan, kept, stacks)
     bare = replace(plan, cells=(), variants=(), scenarios={}, scenario_hashes={})
     recipe = Recipe(CellWork, tuple(variants), (bare,))
     for place, result in where.results(work, recipe, [_task(plan.cells[i]) for i in order]):
+        kept.link(plan.cells[order[place]], result.program)
         if where.remote:
             kept.take(plan.cells[order[place]], result.program, result.results or ())
-        done(order[place], result)
-    return gather(
-        (place_of(cell), found) for cell, found in zip(plan.cells, _samples(plan, ran), strict=True)
-    )
+        yield order[place], result
 
 
 def prepare(plan: Plan, stacks: Stacks) -> None:
@@ -101,6 +83,11 @@ def prepare(plan: Plan, stacks: Stacks) -> None:
 
     That thread can be interrupted, by Ctrl-C and by the bounds of plugin code; the workers never run any.
     """
+    if all(cell.variant.is_shipped for cell in plan.cells):
+        return
+    from spfvar.simulate.machine import check_costs
+    from spfvar.simulate.world import compute_times, extract_programs
+
     for cell in plan.cells:
         name = cell.variant.name
         if cell.variant.is_shipped or isinstance(stacks.get(name), StrategyError):
@@ -118,76 +105,6 @@ def prepare(plan: Plan, stacks: Stacks) -> None:
 
 def _task(cell: CellSpec) -> CellTask:
     return CellTask(cell.variant.name, cell.load, cell.axes, cell.memory, cell.costs)
-
-
-class CellWork:
-    """Runs cells of a plan, each program once."""
-
-    def __init__(
-        self,
-        variants: Mapping[str, Variant],
-        plan: Plan,
-        kept: KeptRuns | None = None,
-        stacks: Stacks | None = None,
-    ) -> None:
-        self._plan = plan
-        self._variants = variants
-        self._kept = kept or KeptRuns(None, plan)
-        self._stopped = Event()
-        self._drawn = plan.profile.drawn() if plan.ensemble is not None else ()
-        self._stacks: Stacks = {} if stacks is None else stacks
-        self._lock = Lock()
-        self._begun: set[str] = set()
-
-    def stop(self) -> None:
-        """End running cells after their current seed."""
-        self._stopped.set()
-
-    def run(self, task: CellTask) -> Ran:
-        """Every seed of a cell, unless another one gives the same."""
-        cell = CellSpec(self._variants[task.variant], task.load, task.axes, task.memory, task.costs)
-        program = ""
-        try:
-            world = build_world(cell.load, self._stack(cell.variant), cell.memory, cell.costs)
-            program = what_decides(world, cell.variant)
-            self._kept.link(cell, program)
-            with self._lock:
-                if program in self._begun:
-                    return Ran(program, None)
-                self._begun.add(program)
-            results = []
-            for index in range(self._plan.seeds):
-                if self._stopped.is_set():
-                    break
-                results.append(self._run(cell, world, program, index))
-            return Ran(program, tuple(results))
-        except (StrategyError, SimulationError) as error:
-            return Ran(program, None, str(error))
-
-    def _stack(self, variant: Variant) -> Stack:
-        with self._lock:
-            if variant.name not in self._stacks:
-                try:
-                    self._stacks[variant.name] = Stack(variant)
-                except StrategyError as error:
-                    self._stacks[variant.name] = error
-        stack = self._stacks[variant.name]
-        if isinstance(stack, StrategyError):
-            raise stack
-        return stack
-
-    def _run(self, cell: CellSpec, world: World, program: str, index: int) -> Result:
-        found = self._kept.one(cell, program, index)
-        if found is None:
-            seeds = seed_sequence(self._plan.seed, index, cell.load.scenario, cell.load.threads)
-            found = simulate(world, cell.variant, self._profile(index), seeds)
-            self._kept.keep(cell, program, index, found)
-        return found
-
-    def _profile(self, index: int) -> Profile:
-        """The machine of the plan's so-manieth seed."""
-        draws = self._plan.ensemble
-        return self._plan.profile if draws is None else self._drawn[draws.of_seed(self._plan.seed + index)]
 
 
 def _samples(plan: Plan, ran: Mapping[int, Ran]) -> list[list[Sample] | Failure]:

@@ -174,11 +174,12 @@ def _last(entries: Mapping[tuple[str, str], Ratio], name: str, columns: Sequence
 
 
 def _heated(found: Ratio | None, href: str) -> Entry:
+    """A cell that leads somewhere, or nowhere: then nobody sorts by it."""
     if found is None:
-        return Entry("", key=math.nan)
+        return Entry("", key=math.nan if href else None)
     return Entry(
-        _marked(found.ratio, found.verdict), key=round(found.ratio, 6), tone=heat(found.ratio, found.verdict),
-        href=href,
+        _marked(found.ratio, found.verdict), key=round(found.ratio, 6) if href else None,
+        tone=heat(found.ratio, found.verdict), href=href,
     )  # fmt: skip
 
 
@@ -268,7 +269,7 @@ def _loads(machine: Machine, name: str) -> Grid:
 
 def _cells(known: Known) -> Iterator[tuple[str, str]]:
     """A page per design and load, with a section per machine."""
-    tables = {machine.name: _by_cell(machine.comparison) for machine in known.machines}
+    tables = {machine.name: _by_cell(machine) for machine in known.machines}
     for design in known.designs:
         for load, title in known.loads.items():
             sections = [
@@ -290,20 +291,34 @@ def _leads(design: str) -> Grid:
     return Grid("", ("the design",), ((Entry(design, href=f"../{design_page(design)}"),),))
 
 
+#: Of a design under a load: the rows of each outcome, by axes.
+_Ratios = dict[str, dict[str, dict[Any, Any]]]
+
+
 @dataclass(frozen=True)
 class _Cells:
-    """Rows of a comparison by (variant, load)."""
+    """A comparison by (variant, load); ``meta`` is where it comes from."""
 
     values: Mapping[tuple[str, str], pd.DataFrame]
-    ratios: Mapping[tuple[str, str], pd.DataFrame]
+    ratios: Mapping[tuple[str, str], _Ratios]
+    meta: Meta
 
 
-def _by_cell(comparison: Comparison) -> _Cells:
-    def split(frame: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
-        groups = frame.groupby(["variant", "scenario"], sort=False)
-        return {(str(variant), str(load)): rows for (variant, load), rows in groups}
-
-    return _Cells(split(comparison.cells), split(comparison.comparisons))
+def _by_cell(machine: Machine) -> _Cells:
+    comparison, plan = machine.comparison, machine.comparison.plan
+    rates = comparison.cells[comparison.cells["metric"] == _RATE]
+    groups = rates.groupby(["variant", "scenario"], sort=False)
+    values = {(str(variant), str(load)): rows for (variant, load), rows in groups}
+    ratios: dict[tuple[str, str], _Ratios] = {}
+    for row in comparison.comparisons.to_dict("records"):
+        if METRICS[row["metric"]].outcome:
+            of_cell = ratios.setdefault((row["variant"], row["scenario"]), {})
+            of_cell.setdefault(row["metric"], {})[row["axes"]] = row
+    meta = Meta(
+        plan.version, plan.model, plan.hardware, machine.digest.baseline, plan.matrix_hash, plan.seeds,
+        plan.seed, "", draws=machine.draws,
+    )  # fmt: skip
+    return _Cells(values, ratios, meta)
 
 
 def _cell(machine: Machine, cells: _Cells, design: str, load: str) -> Iterator[PagePart]:
@@ -315,18 +330,13 @@ def _cell(machine: Machine, cells: _Cells, design: str, load: str) -> Iterator[P
     both = pd.concat(
         [cells.values[name, load] for name in (baseline, design) if (name, load) in cells.values]
     )
-    plan = machine.comparison.plan
-    meta = Meta(
-        plan.version, plan.model, plan.hardware, baseline, plan.matrix_hash, plan.seeds, plan.seed, "",
-        draws=machine.draws,
-    )  # fmt: skip
-    yield from scaling_parts(both, [baseline, design], {}, meta, f"chart-{slug(machine.name)}")
-    outcomes = ratios[ratios["metric"].isin([name for name, metric in METRICS.items() if metric.outcome])]
-    points = _points(list(dict.fromkeys(outcomes["axes"])))
-    rows = []
-    for name, found in outcomes.groupby("metric", sort=False):
-        by_axes: dict[str, Any] = {row["axes"]: row for row in found.to_dict("records")}
-        rows.append((Entry(METRICS[str(name)].title), *(_outcome(by_axes.get(text)) for text, _ in points)))
+    prefix = f"chart-{slug(machine.name)}"
+    yield from scaling_parts(both, [baseline, design], {}, cells.meta, prefix)
+    points = _points(list(dict.fromkeys(text for rows in ratios.values() for text in rows)))
+    rows = [
+        (Entry(METRICS[name].title), *(_outcome(found.get(text)) for text, _ in points))
+        for name, found in ratios.items()
+    ]
     headers = ("outcome", *(label for _, label in points))
     yield Grid(f"Ratio to {baseline}", headers, tuple(rows), numeric=True, kind="heat")
 

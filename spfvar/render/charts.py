@@ -278,7 +278,7 @@ def _svg(ident: str, title: str, description: str, height: float) -> ET.Element:
         "svg", {
             "xmlns": "http://www.w3.org/2000/svg", "class": "chart", "role": "img",
             "viewBox": f"0 0 {WIDTH} {height:g}", "aria-labelledby": f"{ident}-title {ident}-desc",
-            "font-size": "12", "font-family": "inherit",
+            "font-size": "12", "font-family": "inherit", "fill": "currentColor",
         },
     )  # fmt: skip
     _child(svg, "title", id=f"{ident}-title").text = _clean(title)
@@ -305,7 +305,7 @@ def _text_of(svg: ET.Element) -> str:
 
 
 def _label(parent: ET.Element, x: float, y: float, text: str, anchor: str = "start") -> None:
-    label = _child(parent, "text", x=float(x), y=float(y), fill="currentColor")
+    label = _child(parent, "text", x=float(x), y=float(y))
     if anchor != "start":
         label.set("text-anchor", anchor)
     label.text = _clean(text)
@@ -337,7 +337,7 @@ def _curve(svg: ET.Element, plot: _Plot, curve: Curve, number: int, scale: units
         if len(band) > 1:
             there = [f"{plot.x(p.x):.1f},{plot.y(p.high):.1f}" for p in band]
             back = [f"{plot.x(p.x):.1f},{plot.y(p.low):.1f}" for p in reversed(band)]
-            _child(group, "polygon", points=" ".join(there + back), fill="currentColor", fill_opacity=".15")
+            _child(group, "polygon", points=" ".join(there + back), fill_opacity=".15")
         line = " ".join(f"{plot.x(p.x):.1f},{plot.y(p.value):.1f}" for p in part)
         _stroke(_child(group, "polyline", points=line), number)
         for point in part:
@@ -381,8 +381,8 @@ def _marker(parent: ET.Element, x: float, y: float, number: int) -> ET.Element:
                  "cross": "m-3.5 -3.5l7 7m-7 0l7 -7"}[kind]  # fmt: skip
         marker = _child(parent, "path", d=f"M{x:.1f} {y:.1f}{shape}")
     hollow = kind in ("cross", "ring")
-    marker.set("fill", "none" if hollow else "currentColor")
     if hollow:
+        marker.set("fill", "none")
         marker.set("stroke", "currentColor")
         marker.set("stroke-width", "2")
     return marker

@@ -43,14 +43,13 @@ def render_json(results: Sequence[Hunted]) -> str:
 
 def summary(one: Hunted) -> str:
     """ "VARIANT: nothing found in 13341 generated races of up to 2 statements (1.04M states; ...)"."""
-    rate = f"{one.races / one.seconds:.0f} races/s" if one.seconds > 0 else ""
     found = f"{len(one.findings)} found" if one.findings else "nothing found"
     alike = f" or that are the same in {one.against}" if one.against else ""
     known = f", {one.known} races that break the other design, too, left out" if one.known else ""
     whole = (", a sample" if one.sample else "") + ("" if one.complete else ", incomplete")
     return (
         f"{one.variant}: {found} in {one.races} generated races of up to {one.size} statements{whole} "
-        f"({count_text(one.states)} states; {one.same} more that it cannot tell apart{alike}{known}; {rate})"
+        f"({count_text(one.states)} states; {one.same} more that it cannot tell apart{alike}{known})"
     )
 
 

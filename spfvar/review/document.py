@@ -369,7 +369,7 @@ def _duel(duel: Duel) -> Iterator[Part]:
         yield Table(
             Block(
                 "",
-                f"{metric.title}, ratio to {duel.rival} and {_interval_words(duel)}, at how many threads",
+                f"{metric.title}, ratio to {duel.rival} and {interval_words(duel)}, at how many threads",
                 ("load",), ("worst", "best"), tuple(rows), align="left",
             )
         )  # fmt: skip
@@ -390,7 +390,8 @@ def _duel(duel: Duel) -> Iterator[Part]:
         yield Items(tuple(Item("", _cost(cost)) for cost in costs))
 
 
-def _interval_words(duel: Duel) -> str:
+def interval_words(duel: Duel) -> str:
+    """What stands behind a ratio: of draws, or of seeds."""
     return "where 95 % of such machines lie" if duel.of_draws else "half of its 95 % interval"
 
 

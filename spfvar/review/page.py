@@ -21,6 +21,7 @@ from spfvar.review.document import (
     change_text,
     extreme_text,
     hunk_parts,
+    interval_words,
     sections,
     tried_text,
     use_text,
@@ -306,7 +307,7 @@ def _duel(duel: Duel, section: Section) -> Iterator[PagePart]:
     loads = [load for kind in KINDS for load in duel.where(kind)]
     if loads:
         yield Grid(
-            f"{metric.title}, ratio to {duel.rival} and half of its 95 % interval, at how many threads",
+            f"{metric.title}, ratio to {duel.rival} and {interval_words(duel)}, at how many threads",
             ("load", "effect", "worst", "best"), tuple(map(_load, loads)),
         )  # fmt: skip
     bars = [bar for load in loads if load.kind != SAME for bar in _bars(load)]
@@ -406,6 +407,11 @@ def _scaling(review: Review, section: Section) -> Iterator[PagePart]:
         name = chart.scenario + chart.subtitle
         svg = scaling_chart(without_equals(chart.curves), chart.metric, title=name, ident=f"scaling-{number}")
         drawings.append(Drawing(svg, f"{name}: {chart.title}"))
+    yield Text(
+        "Bands: where 95 % of such machines lie, by the draws of the machine's figures."
+        if review.provenance.draws
+        else "Bands: 95 % confidence intervals over the seeds."
+    )
     yield Drawings(tuple(drawings))
     tables = (grid_of(part.block) if isinstance(part, Table) else part for part in section.parts)
     yield Fold("The same in numbers", tuple(tables))

@@ -177,14 +177,11 @@ def _nearest(
 
 def _speed(profile: Profile, core: Ints, node: Ints, cpu_of: Ints) -> Floats:
     """Slow-down of each CPU: frequency by active cores of its socket, and a busy SMT sibling."""
-    busy = set(cpu_of.tolist())
-    speed = np.ones(len(core))
-    for cpu in range(len(core)):
-        active = len({int(core[b]) for b in busy if node[b] == node[cpu]}) or 1
-        speed[cpu] = profile.turbo.slowdown(active)
-        if sum(1 for b in busy if core[b] == core[cpu]) > 1:
-            speed[cpu] *= profile.smt_slowdown
-    return speed
+    busy = np.unique(cpu_of)
+    threads = np.bincount(core[busy], minlength=int(core.max()) + 1)  # of each core
+    cores = [len(np.unique(core[busy[node[busy] == n]])) for n in range(int(node.max()) + 1)]
+    slowdown = np.array([profile.turbo.slowdown(max(1, active)) for active in cores])
+    return np.asarray(slowdown[node] * np.where(threads[core] > 1, profile.smt_slowdown, 1.0))
 
 
 def _parameters(profile: Profile) -> Floats:

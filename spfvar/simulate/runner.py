@@ -22,21 +22,12 @@ from spfvar.simulate.edges import Edges, fold
 from spfvar.simulate.machine import Machine, build_machine, cost_table
 from spfvar.simulate.random import seeded
 from spfvar.simulate.record import Record
+from spfvar.simulate.result import Result
 from spfvar.simulate.world import World, draw_start
 
 
 class SimulationError(SpfvarError):
     """A simulated run broke a property or cannot go on; names variant, scenario and primitive."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One run: metrics by name (NaN: not applicable) and events per 1000 faults."""
-
-    metrics: dict[str, float]
-    events: dict[str, float]
-    faults: int
-    steps: int
 
 
 def seed_sequence(seed: int, index: int, scenario: str, threads: int) -> np.random.SeedSequence:

@@ -256,6 +256,7 @@ def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, timeout=_PATIENCE_MS / 1000, isolation_level=None, check_same_thread=False
     )
+    connection.text_factory = lambda text: text.decode(errors="replace")  # a damaged file's need not be UTF-8
     try:
         tables = {
             name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
@@ -273,6 +274,9 @@ def _open(path: Path) -> sqlite3.Connection:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {FORMAT}")
             connection.execute("COMMIT")
+    except UnicodeDecodeError as error:  # SQLite's message quotes a damaged schema
+        connection.close()
+        raise sqlite3.DatabaseError("its schema is no text") from error
     except BaseException:
         connection.close()
         raise

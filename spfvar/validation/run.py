@@ -32,8 +32,8 @@ Progress = Callable[[int, int], None]
 #: A cell of many threads takes longer by as much: it gets fewer of a profile's draws.
 MOST_DRAWS, LEAST_DRAWS, THREAD_DRAWS = 12, 4, 600
 #: What a profile is off for another machine of its maker, beyond what its own fit left: standard deviation of
-#: the logarithm of a number.  Measured where both machines have curves, Broadwell by Skylake's profile and the
-#: other way round, as rms 0.45 of ratios and multiples, which are made of two numbers
+#: the logarithm of a number.  Measured where both machines have curves, Broadwell by Skylake's profile and
+#: the other way round: rms 0.45 of ratios and multiples, which are made of two numbers
 #: (python -m benchmarks.leave_out --machines).
 RELATIVE = 0.32
 
@@ -93,7 +93,7 @@ def loads_of(
 
 
 def memory_of(rows: Rows, cell: Cell, variant: Variant) -> Memory:
-    """Where a cell's structs' members lie: as in the kernel that was measured, or else in the design's own."""
+    """Where members of structs lie: as in the kernel that was measured, or else as in the design's own."""
     layout = rows.files[cell.file].layout
     return (replace(variant, layout=layout) if layout else variant).memory
 

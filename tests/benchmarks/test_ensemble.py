@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.ensemble import posterior, residual_covariance
+from benchmarks.ensemble import residual_covariance
 from benchmarks.fit import MACHINES, Machine, Series
+from spfvar.validation.ensemble import posterior
 
 
 def test_one_figure_and_independent_points() -> None:

@@ -49,6 +49,7 @@ VARIANTS = [Variant("no-op", "title", "v0", "source", (YieldsNoOp,))]
         (["compare", "--draws", "4", "--seeds", "6"], "each draw has a seed of its own"),
         (["compare", "--check", "--format", "json"], "--format json has no word of safety"),
         (["compare", "--load", "x.jsonl", "--draws", "4"], "--draws: has no use beside --load"),
+        (["compare", "--hardware", "all", "--format", "html"], "a page is of one machine"),
         (["compare", "--seed", "-1"], "expected 0 or more"),
         (["compare", "--fail-on", "worse"], 'expected "worse>5%"'),
         (["compare", "-o", "/nonexistent/out.txt"], "/nonexistent/out.txt"),

@@ -42,7 +42,8 @@ def test_names_come_from_the_catalogues() -> None:
         offered("compare", "spf-") == offered("compare", "--baseline", "spf-") == beginning(variants, "spf-")
     )
     assert offered("compare", "--scenario", "f") == beginning(catalogue.scenarios().names(), "f")
-    assert offered("compare", "--hardware", "") == catalogue.hardware().names()
+    assert offered("compare", "--hardware", "") == [*catalogue.hardware().names(), "all"]
+    assert offered("report", "--hardware", "") == catalogue.hardware().names()
     assert offered("compare", "--metric", "") == [*METRICS, "all"]
     assert offered("check", "--race", "munmap-") == beginning(catalogue.races().names(), "munmap-")
     assert offered("check", "s7") == []

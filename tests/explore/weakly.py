@@ -13,6 +13,7 @@ from spfvar.ops.primitives import (
     allocate,
     at,
     bug_on,
+    call_rcu,
     copy_register,
     dec_and_test,
     equals,
@@ -21,6 +22,8 @@ from spfvar.ops.primitives import (
     load,
     load_nonzero,
     load_ref,
+    rcu_read_lock,
+    rcu_read_unlock,
     spin_lock,
     spin_unlock,
     store,
@@ -261,14 +264,16 @@ class Drops:
 
 
 class Plants:
-    """A VMA that is published in the tree once it is complete."""
+    """A VMA that is published in the tree, in another one's place, once it is complete."""
 
     order = "release"
 
     @hookimpl
     def do_user_addr_fault(self, vmf: VmFault) -> Steps:
+        yield rcu_read_lock()
         if (yield self.walk()) and not (yield load_nonzero(at(o.vma, GROWN), o.scratch)):
             yield bug_on("incomplete")
+        yield rcu_read_unlock()
         return VMFault.ERROR
 
     def walk(self) -> Op:
@@ -277,11 +282,17 @@ class Plants:
 
     @hookimpl
     def munmap(self, mapping: object) -> Steps:
+        yield find_vma(o.vma, o.range_start)
         yield allocate(o.new_vma, "vm_area_alloc", "vm_area_alloc")
+        yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)  # whose reference the new one takes over
+        yield store_ref(at(o.new_vma, o.VM_FILE), o.vm_file)
+        yield load_ref(at(o.vma, o.VM_ANON_VMA), o.anon_vma)
+        yield store_ref(at(o.new_vma, o.VM_ANON_VMA), o.anon_vma)
         yield store_register(at(o.new_vma, o.VM_START), o.range_start)
         yield store_register(at(o.new_vma, o.VM_END), o.range_end)
         yield store(at(o.new_vma, GROWN), 1)
         yield tree_store(o.new_vma, order=self.order)
+        yield call_rcu(o.vma)
 
 
 class PlantsPlainly(Plants):

@@ -81,8 +81,8 @@ def test_a_whole_table_moves_under_the_pmd_lock_alone() -> None:
     entries = run.entry(0), run.entry(1)
     names = run.thread()
     first = names.index("spin_lock(mm->pmd_lock)")
-    assert names[first : first + 7] == [
-        "spin_lock(mm->pmd_lock)", "pmd", "pmdp_get_and_clear", "pmd_populate", "flush_tlb_range",
+    assert names[first - 1 : first + 6] == [  # whether the new entry is free is asked before
+        "pmd", "spin_lock(mm->pmd_lock)", "pmdp_get_and_clear", "pmd_populate", "flush_tlb_range",
         "wait for IPI acknowledgements", "spin_unlock(mm->pmd_lock)",
     ]  # fmt: skip
     assert not any("ptl" in name for name in names)

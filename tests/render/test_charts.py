@@ -200,7 +200,7 @@ def test_curves_differ_without_colour() -> None:
     for group in groups:
         marker = group[-1]
         path = re.sub(r"M[-\d.]+ [-\d.]+", "", marker.attrib.get("d", ""))
-        shapes.add((marker.tag, marker.attrib["fill"], path))
+        shapes.add((marker.tag, marker.attrib.get("fill"), path))
     assert len(shapes) == 6
 
 

@@ -56,6 +56,7 @@ def test_a_table_has_a_column_per_design() -> None:
         ("threads = [1, 4]\n", "", 9, "values without threads"),
         ('load = "pft"\n', 'load = "pft"\nmetric = "faults"\n', 12, "faults_per_s"),
         ('profile = "skylake-2s56c"\n', 'profile = "skylake-2s56c"\nsockets = 4\n', 8, "relative = true"),
+        ('source = "a mail"\n', 'source = "a mail"\nlayout = "v6.2"\n', 3, "unknown layout 'v6.2'"),
         ('source = "a mail"\n', "", None, "need a machine, a source and a kernel"),
         ("b = [1.0, 4.0]\n", "c = 4\n", 16, "array"),
     ],

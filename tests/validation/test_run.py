@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from spfvar.matrix import catalogue
+from spfvar.ops import objects as o
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.load import make_load
 from spfvar.simulate.runner import seed_sequence, simulate
 from spfvar.simulate.world import build_world
+from spfvar.structs.lines import CacheLines
 from spfvar.validation.points import load_rows
-from spfvar.validation.run import RELATIVE, discrepancies, draws_for, machines_of, run_rows
+from spfvar.validation.run import RELATIVE, discrepancies, draws_for, machines_of, memory_of, run_rows
 from spfvar.validation.scores import score
 
 MINE = """\
@@ -71,3 +73,14 @@ def test_a_cell_is_run_on_the_files_machine(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("threads", "draws"), [(1, 12), (50, 12), (100, 6), (192, 4), (1024, 4)])
 def test_cells_of_many_threads_get_fewer_draws(threads: int, draws: int) -> None:
     assert draws_for(threads) == draws
+
+
+@pytest.mark.parametrize(("layout", "shares"), [("", False), ('layout = "v6.1"', True)])
+def test_a_row_is_laid_out_as_the_kernel_that_was_measured(tmp_path: Path, layout: str, shares: bool) -> None:
+    """mm_users, at 92, and mmap_lock: at 128 in v5.12, which the designs are of; at 84 and 112 in v6.1."""
+    (tmp_path / "mine.toml").write_text(MINE.replace("[machine]", f"{layout}\n[machine]", 1))
+    rows = load_rows(catalogue.published(), [str(tmp_path / "mine.toml")])
+    [point] = rows.points
+    fields = {o.MM_USERS, o.MMAP_LOCK}
+    lines = CacheLines(memory_of(rows, point.b, load_registry()["spf-anon"]), fields)
+    assert (len({lines.key(field) for field in fields}) == 1) is shares

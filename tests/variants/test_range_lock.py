@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from spfvar.variants.range_lock import TREE_LOCK, MmapRangeLock
 
 from spfvar.faultpaths.system_calls import WRITERS
 from spfvar.faultpaths.writers import Overlay, overlay_of
@@ -12,6 +13,7 @@ from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
+from spfvar.structs.lines import CacheLines
 from tests.transition import driver as d
 
 REGISTRY = load_registry()
@@ -39,6 +41,13 @@ def asked(
 REGION = {"name": "r", "size": "4KiB", "mapped": True}
 #: Three regions of a page table each.
 REGIONS = [{"name": name, "size": "2MiB", "mapped": True} for name in "abc"]
+
+
+def test_tree_and_spinlock_are_one_struct_in_place_of_the_rwsem() -> None:
+    """32 bytes, so a request moves one line, that of the rwsem's count."""
+    touched = {o.MMAP_LOCK, *(place.field for place in (TREE_LOCK, MmapRangeLock.ranges))}
+    lines = CacheLines(Stack(REGISTRY["range-lock"]).memory, touched)
+    assert len({lines.key(field) for field in touched}) == 1
 
 
 def test_as_posted_everybody_asks_for_everything() -> None:

@@ -1,0 +1,1 @@
+"""What `spfvar calibrate` does: measure this host, fit a profile with its ensemble, write it."""
