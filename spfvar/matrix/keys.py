@@ -28,8 +28,8 @@ from spfvar.store.database import key_of
 #: Parts that no run and no verdict comes from: they present it, or ask another question.
 OUTSIDE: Final = frozenset(
     {
-        "api", "calibration", "cli", "conformance", "csource", "diagnosis", "draft", "export", "faultpaths", "kernel",
-        "litmus", "pages", "render", "review", "scaffold", "testing", "validation",
+        "api", "calibration", "cli", "conformance", "csource", "diagnosis", "draft", "export", "faultpaths",
+        "kernel", "litmus", "pages", "render", "review", "scaffold", "testing", "validation",
     }
 )  # fmt: skip
 #: Where shipped texts are, which have digests of their own; and lists of things that are keys themselves.

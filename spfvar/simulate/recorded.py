@@ -17,7 +17,8 @@ from spfvar.simulate import engine
 from spfvar.simulate import machine as m
 from spfvar.simulate import meters as w
 from spfvar.simulate import record as r
-from spfvar.simulate.runner import Result, Run, SimulationError, result_of, start
+from spfvar.simulate.result import Result
+from spfvar.simulate.runner import Run, SimulationError, result_of, start
 from spfvar.simulate.world import World
 from spfvar.structs.lines import LineKey
 

@@ -14,6 +14,7 @@ from spfvar.matrix.plan import Plan, make_plan
 from spfvar.matrix.run import run_plan
 from spfvar.plugins.registry import Registry, load_registry
 from spfvar.simulate import runner
+from spfvar.simulate.result import Result
 from spfvar.store.database import Store
 
 REGISTRY = load_registry()
@@ -37,7 +38,7 @@ def run_count(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A list that grows by one for each simulated run."""
     runs: list[int] = []
 
-    def counted(*arguments: object) -> runner.Result:
+    def counted(*arguments: object) -> Result:
         runs.append(1)
         return runner.simulate(*arguments)  # type: ignore[arg-type]
 

@@ -19,7 +19,8 @@ from spfvar.simulate import meters as w
 from spfvar.simulate import record as r
 from spfvar.simulate import recorded as recorded_module
 from spfvar.simulate.recorded import Recorded
-from spfvar.simulate.runner import Result, SimulationError, seed_sequence, simulate
+from spfvar.simulate.result import Result
+from spfvar.simulate.runner import SimulationError, seed_sequence, simulate
 from spfvar.simulate.world import build_world
 from tests.stacks import stack
 from tests.timing.recordings import PROFILE, REGISTRY, churn, digest, finite, reading_on, recorded

@@ -24,7 +24,8 @@ from spfvar.ops.primitives import at, down_write, up_write
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack, Variant
 from spfvar.simulate.meters import HISTOGRAM, bin_of
-from spfvar.simulate.runner import Result, SimulationError, percentile, seed_sequence, simulate
+from spfvar.simulate.result import Result
+from spfvar.simulate.runner import SimulationError, percentile, seed_sequence, simulate
 from spfvar.simulate.world import World, build_world
 from tests.stacks import stack
 from tests.transition import driver as d

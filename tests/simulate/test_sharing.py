@@ -13,7 +13,8 @@ from spfvar.matrix.catalogue import hardware, scenarios
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.load import Load, make_load
-from spfvar.simulate.runner import Result, seed_sequence, simulate
+from spfvar.simulate.result import Result
+from spfvar.simulate.runner import seed_sequence, simulate
 from spfvar.simulate.sharing import written_lines
 from spfvar.simulate.world import build_world
 from spfvar.structs.lines import ALL, Memory

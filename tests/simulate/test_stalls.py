@@ -14,7 +14,8 @@ from spfvar.ops.op import Steps
 from spfvar.ops.primitives import sleep_for
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
-from spfvar.simulate.runner import Result, seed_sequence, simulate
+from spfvar.simulate.result import Result
+from spfvar.simulate.runner import seed_sequence, simulate
 from spfvar.simulate.world import build_world
 from tests.transition import driver as d
 

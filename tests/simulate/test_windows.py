@@ -12,7 +12,8 @@ from scipy import stats
 from spfvar.matrix import catalogue
 from spfvar.plugins.registry import load_registry
 from spfvar.scenario.load import Load, make_load
-from spfvar.simulate.runner import Result, seed_sequence, simulate
+from spfvar.simulate.result import Result
+from spfvar.simulate.runner import seed_sequence, simulate
 from spfvar.simulate.world import World, build_world
 from tests.stacks import stack
 from tests.transition import driver as d
