@@ -367,14 +367,14 @@ def order_strong(s, w, tv, lock, order, op, outcome):
 
 @inlined
 def orders_of(g):
-    """In how many orders an interrupt reaches the other CPUs: every one of up to 3; of more, that of their numbers."""
+    """In how many orders an interrupt reaches the others: all of up to 3; of more, that of their numbers."""
     others = g[c.G_THREADS] - 1
     return 6 if others == 3 else 2 if others == 2 else 1
 
 
 @inlined
 def interrupt(s, g, w, tid, order):
-    """A full barrier on each of the other CPUs, one after the other: no two of them miss each other's stores."""
+    """A full barrier on each of the other CPUs, one by one: no two of them miss each other's stores."""
     threads = g[c.G_THREADS]
     left = threads - 1
     reached = 1 << tid
