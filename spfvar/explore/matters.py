@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from spfvar.automata.layout import Layout, is_weak
 from spfvar.automata.link import Program
+from spfvar.explore.needs import needs_of, pointers_of, words_of
 from spfvar.explore.registers import live_at
 from spfvar.ops import codes as c
 from spfvar.ops import histories as h
@@ -22,6 +23,7 @@ from spfvar.ops.op import Op
 from spfvar.ops.orders import MB, RMB, WMB
 from spfvar.ops.places import RWSEM_WORDS, SPIN_WORDS, Field, ObjectClass
 from spfvar.transition import weak as t
+from spfvar.transition.settle import ROOM
 from spfvar.transition.views import I_FULL, I_GRACE, I_LOCKS, I_READERS, I_SENDS, I_SLAB, I_TREE
 
 Ints = npt.NDArray[np.int64]
@@ -53,14 +55,22 @@ class Matters(NamedTuple):
 
     loads: Ints  # weak words of which it matters how much the thread knows: it loads, or stores
     stores: Ints  # weak words that it stores to where the order of stores counts
+    found: Ints  # of those that it loads, the ones that it will look up in the VMA tree before
+    loads_of: Ints  # by node and pointer: the same of one object, as bits of the words of object 0
+    stores_of: Ints
+    pointers: Ints  # thread words of those pointers
     touched: Ints  # weak words that it accesses, atomically or not
+    stored: Ints  # weak words that it stores to, atomically or not
     own: Ints  # views whose positions may still come to matter to the thread itself
     told: Ints  # views whose positions it may still pass on
+    sends: Ints  # 1: what it sends along (V_SENT) may go into a message or a lock before a full barrier
     taken: Ints  # shared views that it may still take something from (I_*); I_SENDS: it may interrupt others
+    given: Ints  # shared views that it may still give something to
     shared: Ints
     sure: Ints  # by node and weak field: the locks that it takes before it looks at one of the field's words
     field: Ints  # by weak word, the number of its field
     locks: Ints  # by lock: its number in object 0, objects, state word of who has it alone (0: none), stride
+    room: Ints  # by thread: scratch of spfvar.transition.settle
 
 
 def matters(
@@ -78,13 +88,28 @@ def matters(
     pages = any(field.cls == o.PAGE for field in layout.weak_fields)
     looked = [_looked_at(op, pages, layout.linked) for op in program.ops]
     registers = _registers(layout, program)
+    loads, stored = (
+        needs_of(program, layout, needs, recycled)
+        for needs in (lambda op: op.code in t.LOADS or stores(op), stores)
+    )
+    touched = [_touched(op, layout, recycled) for op in program.ops]
     return Matters(
-        _needed(program, layout, lambda op: op.code in t.LOADS or stores(op)),
-        _needed(program, layout, stores),
-        _ahead(program, [_touched(op, layout, recycled) for op in program.ops]),
+        loads.unknown | loads.found,
+        stored.unknown | stored.found,
+        loads.found & ~loads.unknown,
+        loads.through,
+        stored.through,
+        np.array([layout.registers[register] for register in pointers_of(layout)], dtype=np.int64),
+        _ahead(program, touched),
+        _ahead(
+            program,
+            [0 if op.code in t.LOADS else words for op, words in zip(program.ops, touched, strict=True)],
+        ),
         _ahead(program, [own for own, _ in looked]) | registers,
         _ahead(program, [told for _, told in looked]),
+        _sends(program, pages),
         _ahead(program, [_taken(op, layout, pages) for op in program.ops]),
+        _ahead(program, [_given(op, layout, pages) for op in program.ops]),
         _shared(layout),
         _sure(program, layout, lambda op: op.code in t.LOADS or stores(op)),
         np.array(
@@ -92,23 +117,19 @@ def matters(
             dtype=np.int64,
         ),
         _locks(layout),
+        np.zeros((layout.sizes.threads, ROOM), dtype=np.int64),
     )
 
 
 def _touched(op: Op, layout: Layout, recycled: Collection[ObjectClass]) -> int:
     """The weak words that an op accesses; where memory is looked at whatever it becomes, it is stored to."""
     if op.place is not None and op.code == c.ALLOC and op.place.field.cls in recycled:
-        return sum(_words_of(layout, one) for one in layout.weak_fields if one.cls == op.place.field.cls)
+        return sum(words_of(layout, one) for one in layout.weak_fields if one.cls == op.place.field.cls)
     if op.code in t.COMPOUND:
-        return sum(_words_of(layout, one) for one in layout.weak_fields if one.cls == o.PAGE)
+        return sum(words_of(layout, one) for one in layout.weak_fields if one.cls == o.PAGE)
     if op.place is None or not is_weak(op):
         return 0
-    return _words_of(layout, op.place.field)
-
-
-def _words_of(layout: Layout, field: Field) -> int:
-    """A bit for each word of a weak field."""
-    return ((1 << layout.sizes.count(field.cls)) - 1) << layout.weak_number(field)
+    return words_of(layout, op.place.field)
 
 
 def _puts(op: Op, pages: bool) -> bool:
@@ -172,6 +193,48 @@ def _taken(op: Op, layout: Layout, pages: bool) -> int:
     if op.place is not None and on_lock and op.place.field in layout.locks:
         found |= 1 << I_LOCKS + lock_bit(layout, op.place.field)
     return found
+
+
+def _given(op: Op, layout: Layout, pages: bool) -> int:
+    """The shared views that an op gives something to."""
+    found = 0
+    if op.code in _FULL or op.order in ("full", MB) or _puts(op, pages):
+        found |= 1 << I_FULL
+    if op.code in (c.RCU_GP_START, c.SYNC_START):
+        found |= 1 << I_GRACE
+    if op.code in (c.RCU_READ_UNLOCK, c.IRQ_ENABLE):
+        found |= 1 << I_READERS
+    if op.code == c.TREE_STORE:
+        found |= 1 << I_TREE
+    if op.code == c.FREE:
+        found |= 1 << I_SLAB
+    on_lock = op.code in UNLOCKING or c.LOAD <= op.code <= c.STORE_REF
+    if op.place is not None and on_lock and op.place.field in layout.locks:
+        found |= 1 << I_LOCKS + lock_bit(layout, op.place.field)
+    return found
+
+
+def _sends(program: Program, pages: bool) -> Ints:
+    """By node: may what the thread sends along go into a message or a lock before its next full barrier?
+
+    An atomic with full order has its barrier first, if it stores at all.
+    """
+    uses, bars = [], []
+    for op in program.ops:
+        bar = op.code in _FULL and op.code != c.IRQ_ENABLE
+        bars.append(bar or op.order == MB or _puts(op, pages))
+        stores = (is_weak(op) and op.code not in t.LOADS and op.order != "full") or op.code in UNLOCKING
+        uses.append(not bars[-1] and (stores or op.code in (c.ALLOC, *t.COMPOUND)))
+    found = np.array(uses)
+    free = ~np.array(bars)
+    successors = program.table[:, c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES]
+    while True:
+        before = found.copy()
+        for column in successors.T:
+            there = column >= 0
+            found[there] |= found[column[there]] & free[there]
+        if (before == found).all():
+            return found.astype(np.int64)
 
 
 def lock_bit(layout: Layout, field: Field) -> int:
@@ -253,53 +316,6 @@ def _registers(layout: Layout, program: Program) -> Ints:
     return np.array(
         [sum(1 << row for slot, row in rows if registers >> slot & 1) for registers in live], dtype=np.int64
     )
-
-
-def _needed(program: Program, layout: Layout, needs: Callable[[Op], bool]) -> Ints:
-    """By node: the weak words, a bit each, that an op ahead ``needs``.
-
-    Not if it is behind an atomic of the thread's on the same object, which has read the newest message.
-    """
-    fields = {field: number for number, field in enumerate(layout.weak_fields)}
-    registers = {register: number + 1 for number, register in enumerate(layout.registers)}
-    width = len(registers) + 1  # bits of a field: what is looked at through some register, and through each
-    some = sum(1 << width * number for number in fields.values())
-    gains, losses, renamed = [], [], []
-    for op in program.ops:
-        gain = loss = 0
-        if op.place is not None and is_weak(op):
-            bit = 1 << width * fields[op.place.field] + registers[op.place.register]
-            atomic = op.code not in t.LOADS and op.code not in t.STORES
-            gain, loss = (bit, 0) if needs(op) else (0, bit if atomic else 0)
-        gains.append(gain)
-        losses.append(loss)
-        renamed.append(registers[op.dst] if op.dst is not None and op.dst in registers else 0)
-    needed = list(gains)
-    successors = [
-        [there for there in row if there >= 0]
-        for row in program.table[:, c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES].tolist()
-    ]
-    changed = True
-    while changed:
-        changed = False
-        for node in range(len(needed) - 1, -1, -1):
-            ahead = 0
-            for there in successors[node]:
-                ahead |= needed[there]
-            if renamed[node]:  # before, it was whatever another register led to
-                through = ahead & some << renamed[node]
-                ahead = ahead & ~through | through >> renamed[node]
-            found = needed[node] | gains[node] | ahead & ~losses[node]
-            changed = changed or found != needed[node]
-            needed[node] = found
-    masks = []
-    for found in needed:
-        mask = 0
-        for field, number in fields.items():
-            if found >> width * number & ((1 << width) - 1):
-                mask |= _words_of(layout, field)
-        masks.append(mask)
-    return np.array(masks, dtype=np.int64)
 
 
 def _ahead(program: Program, own: Sequence[int]) -> Ints:

@@ -141,7 +141,7 @@ def node_of(space, part):
 
 @inlined
 def has_one_way(space, work, rules, tid, node):
-    """May the thread do one thing only at the node that it is about to execute, whatever it is told?"""
+    """May the thread do one thing only at the node that comes next, whatever interrupts tell it before?"""
     return one_way(
         rules.weak, rules.table, rules.g, space.threads.rows, space.memories.rows, work.parts, tid, node
     )

@@ -14,7 +14,9 @@ from spfvar.ops import codes as c
 from spfvar.ops.histories import (
     HISTORY,
     LOCK_ROWS,
+    S_FULL,
     S_LOCKS,
+    S_TREE,
     V_BRANCHED,
     V_FLOOR,
     V_PAST,
@@ -44,6 +46,13 @@ NEVER: Final = HISTORY
 #: What an interrupt passes on, wherever the thread is, and what comes back to it.
 INTERRUPTED: Final = 1 << V_READ | 1 << V_WRITTEN | 1 << V_SENT | 1 << V_PAST
 
+# --- columns of ``room``, by thread ----------------------------------------------------------------------
+LOADS: Final = 0  # what it needs to know of: Matters.loads, and of which objects
+STORES: Final = 1
+TAKEN: Final = 2  # Matters.taken, and what interrupts bring
+REACHED: Final = 3  # whom it may still tell anything: threads, a bit each
+ROOM: Final = 4
+
 
 @inlined
 def lower_row(s, row, x, low):
@@ -54,15 +63,56 @@ def lower_row(s, row, x, low):
 
 
 @inlined
+def pointed_at(s, g, w, tid, through):
+    """The weak words that a thread needs to know of, of the objects that its pointers point to now."""
+    tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
+    needed = 0
+    for column in range(w.pointers.shape[0]):
+        fields = through[s[tb], column]
+        index = s[tb + w.pointers[column]]
+        if fields != 0 and index >= 0:
+            needed |= fields << (index - g[c.G_STALE] if index >= g[c.G_STALE] else index)
+    return needed
+
+
+@inlined
+def note_needs(s, g, w):
+    """Note by thread what it needs to know of, and whom it may still tell anything, directly or not."""
+    threads = g[c.G_THREADS]
+    taken = 0
+    for tid in range(threads):
+        node = s[g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]]
+        w.room[tid, LOADS] = w.loads[node] | pointed_at(s, g, w, tid, w.loads_of)
+        w.room[tid, STORES] = w.stores[node] | pointed_at(s, g, w, tid, w.stores_of)
+        w.room[tid, TAKEN] = w.taken[node]
+        taken |= w.taken[node]
+    interrupts = 1 << I_FULL if taken >> I_SENDS & 1 else 0
+    for tid in range(threads):
+        w.room[tid, TAKEN] |= interrupts
+    for tid in range(threads):
+        node = s[g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]]
+        told = 0
+        for other in range(threads):
+            touched = w.touched[s[g[c.G_T_BASE] + other * g[c.G_T_STRIDE]]]
+            if (w.given[node] | interrupts) & w.room[other, TAKEN] != 0 or w.stored[node] & touched != 0:
+                told |= 1 << other
+        w.room[tid, REACHED] = told
+    for between in range(threads):
+        for tid in range(threads):
+            if w.room[tid, REACHED] >> between & 1:
+                w.room[tid, REACHED] |= w.room[between, REACHED]
+
+
+@inlined
 def settle(s, g, w):
     """Forget the messages that nobody can read any more, and what nobody will learn from views."""
     n = w.constants[K_WIDTH]
     threads = g[c.G_THREADS]
+    note_needs(s, g, w)
     for tid in range(threads):
-        tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
-        tv = tb + w.constants[K_VIEWS]
+        tv = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE] + w.constants[K_VIEWS]
         for x in range(w.constants[K_WORDS]):
-            if w.loads[s[tb]] >> x & 1 == 0:
+            if w.room[tid, LOADS] >> x & 1 == 0:
                 put(s, tv + V_FLOOR * n, x, 0)
     longest = 1
     for x in range(w.constants[K_WORDS]):
@@ -71,25 +121,30 @@ def settle(s, g, w):
         if low == 0:
             continue
         for tid in range(threads):
-            tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
-            if w.loads[s[tb]] >> x & 1:
-                floor = tb + w.constants[K_VIEWS] + V_FLOOR * n
-                sure = w.sure[s[tb], w.field[x]]
-                if sure != 0:
-                    lift(s, floor, x, will_know(s, g, w, tid, x, sure))
-                low = min(low, position(s, floor, x))
+            if w.room[tid, LOADS] >> x & 1:
+                low = min(low, known_before(s, g, w, tid, x))
         if low > 0:
             drop(s, g, w, x, ring, low)
         longest = max(longest, s[ring])
     if longest > 1:
-        taken = 0
-        for tid in range(threads):
-            taken |= w.taken[s[g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]]]
-        if taken >> I_SENDS & 1:
-            taken |= 1 << I_FULL
         for x in range(w.constants[K_WORDS]):
             if s[ring_of(w, x)] > 1:
-                forget_positions(s, g, w, x, taken)
+                forget_positions(s, g, w, x)
+
+
+@inlined
+def known_before(s, g, w, tid, x):
+    """Raise a thread's floor to what it will know at least when it looks at a word, and return it."""
+    n = w.constants[K_WIDTH]
+    tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
+    node = s[tb]
+    floor = tb + w.constants[K_VIEWS] + V_FLOOR * n
+    sure = w.sure[node, w.field[x]]
+    if sure != 0:
+        lift(s, floor, x, will_know(s, g, w, tid, x, sure))
+    if w.found[node] >> x & 1 and pointed_at(s, g, w, tid, w.loads_of) >> x & 1 == 0:
+        lift(s, floor, x, position(s, w.constants[K_SHARED] + S_TREE * n, x))
+    return position(s, floor, x)
 
 
 @inlined
@@ -117,19 +172,38 @@ def will_know(s, g, w, tid, x, sure):
 
 
 @inlined
-def needed_from(s, g, w, x, past):
-    """The lowest position that some thread knows of a word and may need to know better.
+def known_to(s, g, w, x, reached, past):
+    """The lowest position of a word that some thread knows which is ``reached`` and may need to know better.
 
     ``past``: for the order of its stores; else for its loads, too.  NEVER: there is none.
     """
     n = w.constants[K_WIDTH]
     low = NEVER
     for tid in range(g[c.G_THREADS]):
-        tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
-        ahead = w.stores[s[tb]] if past else w.loads[s[tb]]
-        if ahead >> x & 1:
-            low = min(low, position(s, tb + w.constants[K_VIEWS] + V_FLOOR * n, x))
+        if reached >> tid & 1 and w.room[tid, STORES if past else LOADS] >> x & 1:
+            tv = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE] + w.constants[K_VIEWS]
+            low = min(low, position(s, tv + V_FLOOR * n, x))
     return low
+
+
+@inlined
+def and_told(g, w, first):
+    """Some threads, and all whom they may still tell anything."""
+    reached = first
+    for tid in range(g[c.G_THREADS]):
+        if first >> tid & 1:
+            reached |= w.room[tid, REACHED]
+    return reached
+
+
+@inlined
+def takers(g, w, number):
+    """The threads that may still take something from a shared view, and all whom they may tell."""
+    found = 0
+    for tid in range(g[c.G_THREADS]):
+        if number < 0 or w.room[tid, TAKEN] >> number & 1:
+            found |= 1 << tid
+    return and_told(g, w, found)
 
 
 @inlined
@@ -140,15 +214,11 @@ def clip(s, row, x, low):
 
 
 @inlined
-def forget_positions(s, g, w, x, taken):
-    """Forget what makes no difference of the positions in one history.
-
-    ``taken``: the shared views that somebody may still take something from.
-    """
+def forget_positions(s, g, w, x):
+    """Forget what makes no difference of the positions in one history."""
     n = w.constants[K_WIDTH]
     threads = g[c.G_THREADS]
-    some = needed_from(s, g, w, x, False)
-    some_past = needed_from(s, g, w, x, True)
+    full = w.constants[K_SHARED] + S_FULL * n
     for tid in range(threads):
         tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
         node = s[tb]
@@ -156,12 +226,12 @@ def forget_positions(s, g, w, x, taken):
         own = w.own[node]
         told = w.told[node]
         for other in range(threads):
-            if other != tid and w.taken[s[g[c.G_T_BASE] + other * g[c.G_T_STRIDE]]] >> I_SENDS & 1:
+            if other != tid and w.room[other, TAKEN] >> I_SENDS & 1:
                 own |= INTERRUPTED
                 told |= INTERRUPTED
         mine = position(s, tv + V_FLOOR * n, x)
-        loads = mine if w.loads[node] >> x & 1 else NEVER
-        stores = mine if w.stores[node] >> x & 1 else NEVER
+        loads = mine if w.room[tid, LOADS] >> x & 1 else NEVER
+        stores = mine if w.room[tid, STORES] >> x & 1 else NEVER
         for row in range(V_FLOOR + 1, w.constants[K_ROWS]):
             if position(s, tv + row * n, x) == 0:
                 continue
@@ -170,33 +240,35 @@ def forget_positions(s, g, w, x, taken):
             if own >> row & 1:
                 low = stores if past or row == V_BRANCHED else loads
             if told >> row & 1:
-                low = min(low, some_past if past else some)  # what is told may come back
+                low = min(low, known_to(s, g, w, x, w.room[tid, REACHED], past))
+            if row == V_SENT and w.sends[node] == 0:
+                low = max(low, position(s, full, x))  # it goes there next, and comes back with it
             clip(s, tv + row * n, x, low)
     for row in range(w.constants[K_SHARED_ROWS]):
         view = w.constants[K_SHARED] + row * n
         if position(s, view, x) != 0:
-            number = w.shared[row, 0]
-            low = some_past if w.shared[row, 1] else some
-            clip(s, view, x, low if number < 0 or taken >> number & 1 else NEVER)
+            clip(s, view, x, known_to(s, g, w, x, takers(g, w, w.shared[row, 0]), w.shared[row, 1] != 0))
     for y in range(w.constants[K_WORDS]):
         ring = ring_of(w, y)
         for i in range(s[ring]):
-            read = is_read(s, g, w, y, i)
-            clip(s, message_of(w, ring, i) + 1, x, some if read else NEVER)
-            clip(s, message_of(w, ring, i) + 1 + n, x, some_past if read else NEVER)
+            content = message_of(w, ring, i) + 1
+            if position(s, content, x) != 0 or position(s, content + n, x) != 0:
+                reached = and_told(g, w, readers(s, g, w, y, i))
+                clip(s, content, x, known_to(s, g, w, x, reached, False))
+                clip(s, content + n, x, known_to(s, g, w, x, reached, True))
 
 
 @inlined
-def is_read(s, g, w, y, i):
-    """May somebody still read a message: a load, or an atomic, which reads the newest one?"""
+def readers(s, g, w, y, i):
+    """Who may still read a message: by a load, or by an atomic, which reads the newest one?"""
     n = w.constants[K_WIDTH]
-    found = False
+    found = 0
     for tid in range(g[c.G_THREADS]):
         tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
         if w.touched[s[tb]] >> y & 1:
             newest = i + 1 == s[ring_of(w, y)]
             if newest or position(s, tb + w.constants[K_VIEWS] + V_FLOOR * n, y) <= i:
-                found = True
+                found |= 1 << tid
     return found
 
 

@@ -121,7 +121,7 @@ def unmoved(weak, p, g, threads, memories, parts, tid, node):
     """Does a barrier of an interrupt's pass on the same whether it comes before a node or behind it?
 
     It passes on what the thread has read, written or sends along.  If what the thread learns here is known
-    there already, or to every full barrier, nothing is added.  What it only tells, others do not take,
+    there already, or to every full barrier, nothing is added to that.  What it only tells others do not take,
     or they would meet it at the same field.
     """
     if not interrupted(weak, g, threads, parts, tid):

@@ -78,14 +78,22 @@ class Weak(NamedTuple):
     nodes: Any  # (nodes, NODE_COLUMNS)
     loads: Any  # what of views still matters, by node: spfvar.explore.matters.Matters
     stores: Any
+    found: Any
+    loads_of: Any
+    stores_of: Any
+    pointers: Any
     touched: Any
+    stored: Any
     own: Any
     told: Any
+    sends: Any
     taken: Any
+    given: Any
     shared: Any  # and by shared view
     sure: Any
     field: Any
     locks: Any
+    room: Any
     seen: Any  # SEEN_*: 1 + the first node where that was noted
     stale: Any  # by node: did a load there ever return a message that was not the newest?
 

@@ -374,7 +374,7 @@ def order_strong(s, w, tv, lock, order, op, outcome):
 
 @inlined
 def orders_of(g):
-    """Orders in which an interrupt reaches the other CPUs: all of up to 3; of more, that of their numbers."""
+    """In how many orders an interrupt reaches the others: all of up to 3; of more, that of their numbers."""
     others = g[c.G_THREADS] - 1
     return 6 if others == 3 else 2 if others == 2 else 1
 

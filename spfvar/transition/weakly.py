@@ -45,7 +45,7 @@ def ways_of(weak, p, node):
 
 @inlined
 def readable(weak, s, p, g, tid):
-    """Messages that a thread's load may return now, or orders in which its interrupt reaches CPUs; else 1."""
+    """How many messages a thread's load may return now, or in how many orders it interrupts; else 1."""
     if weak is None:
         return 1
     else:

@@ -20,7 +20,8 @@ from spfvar.plugins.variant import Stack
 Ints = npt.NDArray[np.int64]
 REGISTRY = load_registry()
 #: Sequence counts, copies of VMAs, reference counts; locks that are taken before what they protect is read;
-#: interrupts; stores whose order counts; designs that lack a barrier.
+#: interrupts, also of interchangeable threads; VMAs that are found in the tree, and new ones; stores whose order
+#: counts; designs that lack a barrier.
 RACES = [
     ("per-vma-6.12", "mprotect"),
     ("per-vma-refcnt", "mprotect"),
@@ -29,6 +30,9 @@ RACES = [
     ("v6-acquire@per-vma-6.6", "mprotect"),
     ("r4@mmap-lock", "mprotect"),
     ("mmap-lock", "pin-munmap"),
+    ("mmap-lock", "uffd-wp"),
+    ("per-vma-6.12", "two-copies"),
+    ("spf-do-fault", "merge-over-fault"),
     ("x22-exclusive@mmap-lock", "pin-ksm"),
     ("b11@mmap-lock", "first-writes"),
 ]
@@ -45,9 +49,11 @@ def remembering(world: RaceWorld) -> RaceWorld:
     assert world.weak is not None
     every = {
         name: np.full_like(getattr(world.weak, name), -1)
-        for name in ("loads", "stores", "touched", "own", "told", "taken")
+        for name in ("loads", "stores", "touched", "stored", "own", "told", "sends", "taken", "given")
     }
-    own = {name: np.zeros_like(getattr(world.weak, name)) for name in ("sure", "seen", "stale")}
+    own = {
+        name: np.zeros_like(getattr(world.weak, name)) for name in ("found", "sure", "room", "seen", "stale")
+    }
     return replace(world, weak=world.weak._replace(**own, **every))
 
 
