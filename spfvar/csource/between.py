@@ -102,7 +102,7 @@ def _touched(
     before, after = (tree.function(unit.c) for tree in trees)
     if before is None or after is None:
         return Touched(unit, "new" if before is None else "gone", (), (), ())
-    machines = [_machine(tree, words, units) for tree in trees]
+    machines = [_machine(unit, tree, words, units) for tree in trees]
     graphs = [machine.nfa(function) for machine, function in zip(machines, (before, after), strict=True)]
     for tree, machine in zip(trees, machines, strict=True):
         for name, where in machine.unread.items():
@@ -120,14 +120,16 @@ def _touched(
     return Touched(unit, "letters" if gaps else "source", changed, gaps, calls)
 
 
-def _machine(tree: Tree, words: Words, units: Units) -> Machine:
+def _machine(unit: Unit, tree: Tree, words: Words, units: Units) -> Machine:
     inline = frozenset(units.inline)
 
     def find(name: str) -> CFunction | None:
         name = units.aliases.get(name, name)
         return tree.function(name) if name in inline else None
 
-    return Machine(words, find)
+    # Of writers, what is excepted is no path: their errors alone would be more than a graph holds.
+    exceptions = [one for one in units.exemptions if unit.vmas and one.kind != "text"]
+    return Machine(words.with_hooks(units.steps), find, exceptions, unit.vmas)
 
 
 def _source(function: CFunction | None) -> str | None:
