@@ -22,7 +22,7 @@ from spfvar.simulate.edges import Edges, fold
 from spfvar.simulate.machine import Machine, build_machine, cost_table
 from spfvar.simulate.random import seeded
 from spfvar.simulate.record import Record
-from spfvar.simulate.result import Result
+from spfvar.simulate.result import Result as Result
 from spfvar.simulate.world import World, draw_start
 
 
