@@ -102,7 +102,6 @@ VARIANTS = [
         patches=(SlotLocks, KeepTables, OwnTables),
         description="What sv6 does with slots, under the core's faults and calls. Calls move the line of the "
         "model's tree, which a radix tree does not have.",
-        apart=("mm_struct.pgd",),  # of each core: the model has one, which nobody writes
         compared=False,
     )
 ]

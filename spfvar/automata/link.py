@@ -174,10 +174,10 @@ class _Written:
         return not (self._private_tables and op.line.register.cls == o.PAGE_TABLE)
 
     def _shared(self, op: Op) -> bool:
-        if op.sleeps or self._moves_line(op):
-            return True
         if self._private_tables and (op.code in self._PMD_OPS or _on_table(op)):
             return False
+        if op.sleeps or self._moves_line(op):
+            return True
         if op.code in self._WORD_READS:
             assert op.place is not None
             return op.place.field in self._fields or op.place.field.cls in self._freed

@@ -28,8 +28,6 @@ PAGE_TABLE_LOCK: Final = Field(MM, "page_table_lock", SPIN_WORDS)
 MM_USERS: Final = Field(MM, "mm_users")
 MM_COUNT: Final = Field(MM, "mm_count", initial=1)  # keeps the mm_struct (mmgrab, mmdrop)
 PGTABLES_BYTES: Final = Field(MM, "pgtables_bytes")
-#: Not a word of the state: where every walk of the page tables begins.
-PGD: Final = Field(MM, "pgd", 0)
 #: One lock for all page-middle directories (the kernel has one per GiB of address space).
 PMD_LOCK: Final = Field(MM, "pmd_lock", SPIN_WORDS, apart("struct page of the PMD table"))
 #: Odd while fork write-protects entries.

@@ -37,13 +37,8 @@ def touch(write: bool) -> Op:
 
 @primitive
 def read_pmd(into: Register = o.table, key: Register = o.address) -> Op:
-    """Walk down from ``mm->pgd`` to the entry that refers to the page table; outcome: is there a table?
-
-    In some kernels ``pgd`` is on the line of mmap_lock's count, so that who faults without the lock waits for
-    those who take it (pgd_offset(), include/linux/pgtable.h).
-    """
-    line = Line(o.mm, o.PGD, "read")
-    return Op(codes.READ_PMD, "pmd", BOOL, dst=into, src=key, line=line, cost="walk")
+    """Walk down to the entry that refers to the page table; outcome: is there a table?"""
+    return Op(codes.READ_PMD, "pmd", BOOL, dst=into, src=key, cost="walk")
 
 
 @primitive

@@ -12,7 +12,7 @@ from spfvar.automata.link import Program, link
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps
-from spfvar.ops.paging import read_pmd, read_pte
+from spfvar.ops.paging import read_pte
 from spfvar.ops.places import Field, behind
 from spfvar.ops.primitives import (
     add,
@@ -156,26 +156,6 @@ def test_the_layout_says_who_shares_the_lines_of_the_lock(
     lock, users, count = linked.table[:3, c.C_L_BASE]
     assert [users == lock, count == lock] == sharing
     assert linked.table[0, c.C_L_OWNER] == (count if owner else -1)
-
-
-@pytest.mark.parametrize(
-    ("layout", "shares"),
-    # pgd, mmap_lock: 80, 112; 80, 128; 80, 120; 72, 112; 120, 168; 120, 184.
-    [("v4.15", True), ("v5.12", False), ("v5.13", True), ("v6.1", True), ("v6.5", False), ("v6.15", False)],
-)
-@pytest.mark.parametrize("private_tables", [False, True])
-def test_a_walk_reads_the_line_of_pgd_which_may_be_that_of_the_lock(
-    layout: str, shares: bool, private_tables: bool
-) -> None:
-    """Then it has to be ordered with who takes the lock, even if the tables are nobody else's."""
-    ops = down_read(at(o.mm, o.MMAP_LOCK)), read_pmd()
-    linked = program(*ops, private_tables=private_tables, layout=layout)
-    lock, pgd = linked.table[:2, c.C_L_BASE]
-    assert bool(lock == pgd) is shares
-    assert linked.table[1, c.C_L_MODE] == c.L_READ
-    assert bool(linked.table[1, c.C_FLAGS] & c.FLAG_LINE) is shares
-    assert shares <= shared(linked)[1]
-    assert shared(linked)[1] is (shares or not private_tables)
 
 
 def test_without_a_layout_nothing_has_a_cache_line() -> None:
