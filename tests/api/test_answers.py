@@ -16,7 +16,7 @@ import pytest
 import spfvar
 from spfvar.api import progress
 from spfvar.api.frames import Answer
-from spfvar.matrix import run
+from spfvar.matrix import cells
 from spfvar.store.database import VARIABLE
 from tests.cli.running import spfvar as command
 
@@ -134,7 +134,7 @@ def test_what_was_computed_is_not_computed_again(tmp_path: Path, monkeypatch: py
     def never(*_: object) -> None:
         raise AssertionError("it was run again")
 
-    monkeypatch.setattr(run, "simulate", never)
+    monkeypatch.setattr(cells, "simulate", never)
     again = spfvar.compare("mmap-lock", **SMALL)  # type: ignore[arg-type]
     pd.testing.assert_frame_equal(pd.DataFrame(first), pd.DataFrame(again))
     with pytest.raises(AssertionError, match="it was run again"):
