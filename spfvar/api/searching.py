@@ -249,10 +249,11 @@ def coverage(
         if writers:
             overlays = tables.writers_of(chosen, done)
             return Answer(
-                [one.as_dict() for one in overlays], lambda: render_writers(overlays, "table", line)
+                [one.as_dict() for one in overlays],
+                lambda: render_writers(overlays, "table", line, every=False),
             )
         faults = tables.faults_of(chosen, done)
-        return Answer([one.as_dict() for one in faults], lambda: render_faults(faults, "table", line))
+        return Answer([one.as_dict() for one in faults], lambda: render_faults(faults, "table", line, False))
 
 
 def _ticks(told: Told | None, what: str, total: int) -> tables.Done:

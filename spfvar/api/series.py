@@ -86,7 +86,7 @@ def bisect(
             steps = bisect_races(prefixes, chosen, options, jobs, counting(told, "exploring"))
             files = shlex.join(command("", (), plugin=given.plugins)[1:])
             rows = json.loads(render_races(series, steps, "json", spelled(line)))
-            return Answer(rows, lambda: render_races(series, steps, "table", spelled(line), files))
+            return Answer(rows, lambda: render_races(series, steps, "table", spelled(line), files, False))
         machine = given.hardware(hardware)
         count, drawn = runs_of_a_cell(given.known.hardware, machine, seeds, draws)
         plan = make_plan(
@@ -99,7 +99,7 @@ def bisect(
     more = command("", (), metric=judged_by, threads=numbers(threads), set=assignments(settings(axes)),
                    hardware=plan.hardware, draws=draws, seeds=seeds, seed=seed)[1:]  # fmt: skip
     meta = _meta(plan, spelled([*line, *more]))
-    return Answer(_load_rows(found), lambda: render_loads(found, "table", meta))
+    return Answer(_load_rows(found), lambda: render_loads(found, "table", meta, every=False))
 
 
 def _load_rows(found: LoadBisection) -> pd.DataFrame:

@@ -83,9 +83,9 @@ def command(
     else:
         with _progress(len(chosen)) as done:
             if writers:
-                text = render_writers(tables.writers_of(chosen, done), form, line)
+                text = render_writers(tables.writers_of(chosen, done), form, line, is_verbose())
             else:
-                text = render_faults(tables.faults_of(chosen, done), form, line)
+                text = render_faults(tables.faults_of(chosen, done), form, line, is_verbose())
     terminal.place(output, form).put(text)
     return exit_code(0, registry.problems)
 

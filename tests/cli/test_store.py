@@ -38,14 +38,14 @@ def test_the_second_time_nothing_is_computed_and_every_byte_is_the_same(
     """Two designs with two seeds: four runs, and the keys to two programs."""
     first = spfvar(*COMPARE)
     assert kinds(store) == {"program": 2, "run": 4}
-    monkeypatch.setattr("spfvar.matrix.run.simulate", None)
+    monkeypatch.setattr("spfvar.matrix.cells.simulate", None)
     assert spfvar(*COMPARE) == first
     assert first.code == 0
 
 
 def test_verdicts_are_kept_too(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = spfvar(*CHECK, "--format", "json")
-    monkeypatch.setattr("spfvar.matrix.check.judge", None)
+    monkeypatch.setattr("spfvar.matrix.searching.judge", None)
     assert spfvar(*CHECK, "--format", "json") == first
     assert kinds(store)["verdict"] == len(json.loads(first.out))
 

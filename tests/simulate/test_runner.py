@@ -133,7 +133,7 @@ def test_variants_that_run_the_same_are_run_once(monkeypatch: pytest.MonkeyPatch
         ran.append(variant.name)
         return simulate(world, variant, *more)
 
-    monkeypatch.setattr("spfvar.matrix.run.simulate", counted)
+    monkeypatch.setattr("spfvar.matrix.cells.simulate", counted)
     names = ["spf-anon", "spf-do-fault", "mmap-lock"]
     alone = [run_plan(small_pft([name]), 1) for name in names]
     assert ran == names
