@@ -14,6 +14,7 @@ from spfvar.cli.bounds import memory_of, memory_option
 from spfvar.cli.command import Command
 from spfvar.cli.options import (
     format_option,
+    is_verbose,
     output_option,
     plugin_options,
     race_option,
