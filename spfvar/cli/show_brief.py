@@ -46,20 +46,29 @@ def brief_lines(variant: Variant, registry: Registry, plugins: Sequence[str] = (
     unlike = ", where it is unlike the core's" if variant.patches else ""
     lines += ["", f"Hook points and their lines{unlike}:"]
     first: Section | None = None
+    lengths: dict[str, int] = {}
     for name, _, found in main_sections(variant):
-        lines.append(f"  {name}: {', '.join(_lengths(found)) or 'as above, or as the core has it'}")
+        lengths |= _lengths(found)
+        lines.append(f"  {name}: {', '.join(_told(found)) or 'as above, or as the core has it'}")
         first = first or next(iter(found), None)
     if first is not None:
         lines += ["", *_short(first.text())]
-    last = said("Another hook point (all of it: -v)", "show", variant.name, "--hook", "NAME", plugins=plugins)
-    return [*lines, "", last]
+    lines.append("")
+    if lengths:
+        longest = max(lengths, key=lambda hook: lengths[hook])
+        lines.append(said("One hook point", "show", variant.name, "--hook", longest, plugins=plugins))
+    return [*lines, said("All of it", "show", variant.name, "-v", plugins=plugins)]
 
 
-def _lengths(found: Iterable[Section]) -> list[str]:
+def _lengths(found: Iterable[Section]) -> dict[str, int]:
     lengths: dict[str, int] = {}
     for section in found:
         lengths[section.hook] = lengths.get(section.hook, 0) + len(section.lines)
-    return [f"{hook} {length}" for hook, length in lengths.items()]
+    return lengths
+
+
+def _told(found: Iterable[Section]) -> list[str]:
+    return [f"{hook} {length}" for hook, length in _lengths(found).items()]
 
 
 def _short(lines: Sequence[str]) -> list[str]:

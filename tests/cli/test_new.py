@@ -62,7 +62,7 @@ def test_a_written_package_is_installed_and_passes_its_tests(tmp_path: Path) -> 
     tests = run([*PYTEST, "-k", "not safe and not runs"], tmp_path / "my-idea", target)
     assert tests.returncode == 0, tests.stdout
     assert "11 passed" in tests.stdout
-    shown = run([*COMMAND, "show", "my-idea"], tmp_path, target)
+    shown = run([*COMMAND, "show", "-v", "my-idea"], tmp_path, target)
     assert "MyIdea: Counts write faults" in shown.stdout
 
 

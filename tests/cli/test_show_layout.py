@@ -21,12 +21,12 @@ def test_a_layout_says_for_which_kernels_from_where_and_what_shares_a_line() -> 
 
 def test_a_variant_says_which_of_its_members_share_a_line() -> None:
     """What its patches add has a plus, and lies behind the member that they say."""
-    output = shown("show", "spf-anon")
+    output = shown("show", "-v", "spf-anon")
     assert "(struct layout v5.12; a patch adds what has a +):" in output
     assert "  mm_struct line 2: mmap_lock 128, +mmap_seq 168\n" in output
     # A kernel that has the member needs no patch; the owner is shown where it is on another line.
-    assert "mm_struct line 3: mm_lock_seq 224" in shown("show", "per-vma-6.12")
-    assert "mm_struct line 3: mmap_lock's owner, vma_writer_wait 240" in shown("show", "per-vma-refcnt")
+    assert "mm_struct line 3: mm_lock_seq 224" in shown("show", "-v", "per-vma-6.12")
+    assert "mm_struct line 3: mmap_lock's owner, vma_writer_wait 240" in shown("show", "-v", "per-vma-refcnt")
 
 
 def test_a_plugins_own_layout_is_used_and_a_wrong_one_is_told(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ VARIANTS = [Variant("mine", "t", "v5.12", "none", layout="{}", apart=("mm_struct
     right, wrong = tmp_path / "right.py", tmp_path / "wrong.py"
     right.write_text(text.format("v6.5"))
     wrong.write_text(text.format("v6.55"))
-    output = shown("show", "mine", "--plugin", str(right))
+    output = shown("show", "-v", "mine", "--plugin", str(right))
     assert "mm_struct line 2: pgtables_bytes 152, page_table_lock 164\n" in output
     assert "each on a line of its own: " in output
     result = spfvar("show", "mine", "--plugin", str(wrong))
