@@ -24,7 +24,7 @@ from spfvar.ops.orders import MB, RMB, WMB
 from spfvar.ops.places import RWSEM_WORDS, SPIN_WORDS, Field, ObjectClass
 from spfvar.transition import weak as t
 from spfvar.transition.settle import ROOM
-from spfvar.transition.views import I_FULL, I_GRACE, I_LOCKS, I_READERS, I_SENDS, I_SLAB, I_TREE
+from spfvar.transition.views import I_DIRECTORY, I_FULL, I_GRACE, I_LOCKS, I_READERS, I_SENDS, I_SLAB, I_TREE
 
 Ints = npt.NDArray[np.int64]
 
@@ -189,6 +189,8 @@ def _taken(op: Op, layout: Layout, pages: bool) -> int:
         found |= 1 << I_TREE
     if op.code == c.ALLOC:
         found |= 1 << I_SLAB
+    if layout.linked and op.code in (c.READ_PMD, c.PMD_TAKE, c.PMD_CLEAR):
+        found |= 1 << I_DIRECTORY
     on_lock = op.code in LOCKING or c.LOAD <= op.code <= c.STORE_REF
     if op.place is not None and on_lock and op.place.field in layout.locks:
         found |= 1 << I_LOCKS + lock_bit(layout, op.place.field)
@@ -208,6 +210,8 @@ def _given(op: Op, layout: Layout, pages: bool) -> int:
         found |= 1 << I_TREE
     if op.code == c.FREE:
         found |= 1 << I_SLAB
+    if layout.linked and op.code == c.PMD_POPULATE:
+        found |= 1 << I_DIRECTORY
     on_lock = op.code in UNLOCKING or c.LOAD <= op.code <= c.STORE_REF
     if op.place is not None and on_lock and op.place.field in layout.locks:
         found |= 1 << I_LOCKS + lock_bit(layout, op.place.field)
@@ -224,7 +228,9 @@ def _sends(program: Program, pages: bool) -> Ints:
         bar = op.code in _FULL and op.code != c.IRQ_ENABLE
         bars.append(bar or op.order == MB or _puts(op, pages))
         stores = (is_weak(op) and op.code not in t.LOADS and op.order != "full") or op.code in UNLOCKING
-        uses.append(not bars[-1] and (stores or op.code in (c.ALLOC, *t.COMPOUND)))
+        uses.append(
+            not bars[-1] and (stores or op.code in (c.ALLOC, c.TREE_STORE, c.PMD_POPULATE, *t.COMPOUND))
+        )
     found = np.array(uses)
     free = ~np.array(bars)
     successors = program.table[:, c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES]

@@ -93,6 +93,10 @@ def needs_of(
     return _masks(needed, layout, fields, bits, width)
 
 
+#: Orders of an op whose register is no address dependency for what follows.
+_CUT: Final = ("value", "cut")
+
+
 def _source(
     op: Op, layout: Layout, bits: dict[Register, int], recycled: Collection[ObjectClass]
 ) -> int | None:
@@ -101,9 +105,9 @@ def _source(
         return _UNKNOWN
     if op.code == c.ALLOC and op.dst.cls not in recycled:
         return None
-    if op.code == c.FIND_VMA and op.order != "value" and op.dst in layout.viewed:
+    if op.code == c.FIND_VMA and op.order not in _CUT and op.dst in layout.viewed:
         return _FOUND
-    copied = op.code == c.ADD_REG and op.imm == 0 and op.order != "value" and op.src is not None
+    copied = op.code == c.ADD_REG and op.imm == 0 and op.order not in _CUT and op.src is not None
     if copied and op.src in bits and {op.src, op.dst} <= set(layout.viewed) and op.src.cls == op.dst.cls:
         return bits[op.src]
     return _UNKNOWN

@@ -32,6 +32,7 @@ from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
 from spfvar.ops.op import Op
 from spfvar.ops.places import RANGE_WORDS, RWSEM_WORDS, SPIN_WORDS, ObjectClass
+from spfvar.transition.weak import MOST_ORDERED
 
 Ints = npt.NDArray[np.int64]
 _SUCCESSORS = slice(c.C_SUCC, c.C_SUCC + c.MAX_OUTCOMES)
@@ -39,8 +40,6 @@ _FUTURE = 3
 #: Ops whose outcome is an open choice.  A load of a weak word is one where it has several messages to read,
 #: and so is an interrupt in a run with weak words: in which order does it reach the other CPUs?
 OPEN = (c.CHOOSE,)
-#: Of more threads, it is tried in one order only (spfvar.transition.weak.orders_of).
-MOST_ORDERED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,8 @@ def piece_of(
 
 
 def _kind(code: int, weak: bool) -> int:
-    if weak and code == c.ALLOC:  # whoever knew something of the memory's former words knows it no more
+    # Whoever knew something of the memory's, or the page's, former words knows it no more.
+    if weak and code in (c.ALLOC, c.FOLIO_CREATE):
         return k.ANY
     return k.ALONE if code in ALONE else k.QUEUEING if code in QUEUEING else k.ANY
 

@@ -18,7 +18,7 @@ from spfvar.explore.tokens import token_of
 from spfvar.explore.trace import Trace, record
 from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
-from spfvar.transition.views import SEEN_FULL, SEEN_UNORDERED
+from spfvar.transition.views import SEEN_FULL, SEEN_ORDERS, SEEN_UNORDERED
 
 SAFE = "safe"
 VIOLATION = "violation"
@@ -148,7 +148,10 @@ def beyond_model(world: RaceWorld) -> str:
     """What a search of weak memory met that the model does not have, so that it is incomplete; or nothing."""
     if world.weak is None:
         return ""
-    for seen, text in ((SEEN_FULL, "history full"), (SEEN_UNORDERED, "unordered stores")):
+    for seen, text in (
+        (SEEN_FULL, "history full"), (SEEN_UNORDERED, "unordered stores"),
+        (SEEN_ORDERS, "an interrupt of more than three CPUs, in one order"),
+    ):  # fmt: skip
         noted = int(world.weak.seen[seen])
         if noted:
             op = world.program.ops[noted - 1]

@@ -19,7 +19,7 @@ from spfvar.ops.orders import PLAIN_ORDERS
 from spfvar.ops.places import Field, ObjectClass, Register
 from spfvar.transition import views as v
 from spfvar.transition import weak as t
-from spfvar.transition.views import Weak
+from spfvar.transition.views import SEEN, Weak
 
 #: Bits of a mask.
 _MOST: Final = 62
@@ -59,7 +59,7 @@ def weak_of(layout: Layout, program: Program) -> Weak | None:
         np.array(home, dtype=np.int64),
         np.array([_node(op, layout, plain, recycled) for op in program.ops], dtype=np.int64),
         *matters(layout, program, plain, recycled),
-        np.zeros(2, dtype=np.int64),
+        np.zeros(SEEN, dtype=np.int64),
         np.zeros(len(program.ops), dtype=np.uint8),
     )
 

@@ -23,7 +23,7 @@ from spfvar.litmus.cursor import UnsupportedTest
 from spfvar.ops import codes as c
 from spfvar.ops.places import Register
 from spfvar.scenario.race import Race
-from spfvar.transition.views import SEEN_FULL, SEEN_UNORDERED
+from spfvar.transition.views import SEEN, SEEN_FULL, SEEN_UNORDERED
 
 Outcome = Literal["never", "sometimes", "always", "unordered", "incomplete", "unsupported"]
 
@@ -108,7 +108,7 @@ def _verdict(texts: Texts, world: RaceWorld, found: Exploration) -> Judged:
             fails = True
     if holds and fails:
         return Judged("sometimes", found.states)
-    seen = world.weak.seen if world.weak is not None else np.zeros(2, dtype=np.int64)
+    seen = world.weak.seen if world.weak is not None else np.zeros(SEEN, dtype=np.int64)
     if any(violation.code == c.V_BUG for violation in found.violations):
         return Judged("unsupported", found.states, "a value or an address was not foreseen")
     if not found.complete:

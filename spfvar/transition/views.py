@@ -64,10 +64,13 @@ I_READERS: Final = 2
 I_TREE: Final = 3
 I_SLAB: Final = 4
 I_SENDS: Final = 5  # it may interrupt other CPUs, which is a full barrier there
-I_LOCKS: Final = 6  # from here on, the fields of locks, and of strong words with orders
+I_DIRECTORY: Final = 6  # what the directory's entries say of their tables
+I_LOCKS: Final = 7  # from here on, the fields of locks, and of strong words with orders
 
 SEEN_UNORDERED: Final = 0
 SEEN_FULL: Final = 1
+SEEN_ORDERS: Final = 2
+SEEN: Final = 3  # of these
 
 
 class Weak(NamedTuple):

@@ -8,7 +8,8 @@ load is an open choice among the messages from its floor on, 0 being the newest;
 the barriers of the text order raises a floor.
 
 What does not fit is noted in ``seen``, never dropped: a store that might have to come before another one in
-the word's order although it came later (SEEN_UNORDERED), and a history that is full (SEEN_FULL).
+the word's order although it came later (SEEN_UNORDERED), a history that is full (SEEN_FULL), an interrupt of
+so many CPUs that not every order of them is tried (SEEN_ORDERS).
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ from spfvar.transition.views import (
     N_SRC3,
     N_WORD,
     SEEN_FULL,
+    SEEN_ORDERS,
     SEEN_UNORDERED,
     begin_anew,
     copy_view,
@@ -372,6 +374,10 @@ def order_strong(s, w, tv, lock, order, op, outcome):
         full_fence(s, w, tv)
 
 
+#: Of more threads, an interrupt is tried in one order only.
+MOST_ORDERED: Final = 4
+
+
 @inlined
 def orders_of(g):
     """In how many orders an interrupt reaches the others: all of up to 3; of more, that of their numbers."""
@@ -443,6 +449,8 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted, choi
     elif op == c.RCU_GP_WAIT:
         end_grace(s, w, tv, w.constants[K_SHARED] + S_READERS * n)
     elif op == c.IPI_SEND:
+        if g[c.G_THREADS] > MOST_ORDERED:
+            w.seen[SEEN_ORDERS] = pc + 1
         interrupt(s, g, w, tid, choice)
         full_fence(s, w, tv)
     elif op == c.IPI_WAIT or op == c.SRCU_READ_LOCK or op == c.SRCU_READ_UNLOCK:
