@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import os
 import re
 import shlex
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import ParamSpec, TypeAlias, TypeVar
+from numbers import Integral, Real
+from typing import Final, ParamSpec, TypeAlias, TypeVar
 
+import numpy as np
 from pydantic import BaseModel
 
-from spfvar.errors import InputError
+from spfvar.errors import InputError, describe
 from spfvar.matrix.catalogue import Catalogue, Known
 from spfvar.matrix.executors import Executor
 from spfvar.plugins.registry import GIVEN, Registry, load_registry
@@ -49,13 +52,21 @@ _OPTION = re.compile(r"--([a-z][a-z-]*)")
 
 
 def verb(function: Callable[P, R]) -> Callable[P, R]:
-    """A function whose InputErrors name its parameters where they would name options."""
-    parameters = inspect.signature(function).parameters
+    """A function whose InputErrors name its parameters where they would name options.
+
+    What it is given for parameters of the types in `_READ` has been read: numbers of numpy and the like are
+    Python's.  Raises InputError for what is none.
+    """
+    signature = inspect.signature(function)
+    parameters = signature.parameters
 
     @functools.wraps(function)
     def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        given = signature.bind(*args, **kwargs)
+        for name, value in given.arguments.items():
+            given.arguments[name] = _read(value, parameters[name])
         try:
-            return function(*args, **kwargs)
+            return function(*given.args, **given.kwargs)
         except InputError as error:
             error.message = _in_python(error.message, parameters)
             error.key = error.key and _in_python(error.key, parameters)
@@ -171,9 +182,46 @@ def texts(names: Names) -> list[str]:
     return [os.fspath(name) for name in names]
 
 
-def numbers(some: Numbers) -> list[int]:
-    """One number or several as a list."""
-    return [some] if isinstance(some, int) else [int(one) for one in some]
+def numbers(some: object, key: str = "") -> list[int]:
+    """One whole number or several as a list.  Raises InputError for what is neither."""
+    several = isinstance(some, Iterable) and not isinstance(some, str | bytes | Mapping)
+    return [whole(one, key) for one in (some if several else [some])]  # type: ignore[attr-defined]
+
+
+def whole(value: object, key: str = "") -> int:
+    """A whole number of any type that has such, 2.0 and numpy's among them; no text, and no True."""
+    number = isinstance(value, Integral | Real) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or int(value) != value:  # type: ignore[arg-type,call-overload]
+        raise InputError(f"{_called(value)} is no whole number", key=key or None, expected="such as 4")
+    return int(value)  # type: ignore[call-overload,no-any-return]
+
+
+def real(value: object, key: str = "") -> float:
+    """A number of any type, NaN not among them."""
+    if not isinstance(value, Real) or isinstance(value, bool) or math.isnan(value):
+        raise InputError(f"{_called(value)} is no number", key=key or None, expected="such as 2.5")
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
+def _called(value: object) -> str:
+    return describe(value.item() if isinstance(value, np.generic) else value)
+
+
+#: How values are read, by what parameters are said to be; those that may be None are left alone if they are.
+_READ: Final[Mapping[str, Callable[[object, str], object]]] = {
+    "int": whole, "float": real, "Numbers": numbers,
+}  # fmt: skip
+
+
+def _read(value: object, parameter: inspect.Parameter) -> object:
+    """An argument as its function takes it."""
+    kind, _, other = str(parameter.annotation).partition(" | ")
+    reader = _READ.get(kind)
+    if reader is None or other not in ("", "None") or (value is None and other):
+        return value
+    if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+        return tuple(reader(one, parameter.name) for one in value)  # type: ignore[attr-defined]
+    return reader(value, parameter.name)
 
 
 def settings(axes: Axes | None) -> dict[str, list[str]]:
