@@ -98,7 +98,7 @@ class Inputs:
         self.known = Known()
         self.objects: list[str] = []
 
-    def variant(self, one: str | Variant) -> str:
+    def variant(self, one: object) -> str:
         """A variant's name."""
         if not isinstance(one, Variant):
             return _text(one, "variant", "a name or a spfvar.Variant")
@@ -109,7 +109,7 @@ class Inputs:
 
     def variants(self, some: Variants) -> list[str]:
         """Their names."""
-        return [self.variant(one) for one in ([some] if isinstance(some, str | Variant) else some)]
+        return [self.variant(one) for one in _several(some)]
 
     def scenarios(self, some: Scenarios) -> list[str]:
         """Names, globs and files of loads."""
@@ -175,17 +175,39 @@ def cluster(on: str | None, given: Inputs) -> Iterator[Executor | None]:
         yield executor
 
 
-def texts(names: Names) -> list[str]:
-    """One name or path, or several, as a list of text."""
-    if isinstance(names, str | os.PathLike):
-        return [os.fspath(names)]
-    return [os.fspath(name) for name in names]
+def texts(names: object, key: str = "") -> list[str]:
+    """One name or path, or several, as a list of text.  Raises InputError for what is neither."""
+    return [path(name, key) for name in _several(names)]
+
+
+def path(one: object, key: str = "") -> str:
+    """A name or a path as text."""
+    return _text(one, key, "a name or a path")
+
+
+def text(one: object, key: str = "") -> str:
+    """Text, and nothing else."""
+    if not isinstance(one, str):
+        raise InputError(f"a {type(one).__name__} is none", key=key or None, expected="text")
+    return one
+
+
+def names_of(variants: object) -> list[str]:
+    """Variants by name, objects among them, where no registry is needed."""
+    return [
+        one.name if isinstance(one, Variant) else _text(one, "variants", "a name or a spfvar.Variant")
+        for one in _several(variants)
+    ]
+
+
+def _several(some: object) -> Iterable[object]:
+    """One thing alone is one of several."""
+    return some if isinstance(some, Iterable) and not isinstance(some, str | bytes | Mapping) else [some]
 
 
 def numbers(some: object, key: str = "") -> list[int]:
     """One whole number or several as a list.  Raises InputError for what is neither."""
-    several = isinstance(some, Iterable) and not isinstance(some, str | bytes | Mapping)
-    return [whole(one, key) for one in (some if several else [some])]  # type: ignore[attr-defined]
+    return [whole(one, key) for one in _several(some)]
 
 
 def whole(value: object, key: str = "") -> int:
@@ -207,25 +229,10 @@ def _called(value: object) -> str:
     return describe(value.item() if isinstance(value, np.generic) else value)
 
 
-#: How values are read, by what parameters are said to be; those that may be None are left alone if they are.
-_READ: Final[Mapping[str, Callable[[object, str], object]]] = {
-    "int": whole, "float": real, "Numbers": numbers,
-}  # fmt: skip
-
-
-def _read(value: object, parameter: inspect.Parameter) -> object:
-    """An argument as its function takes it."""
-    kind, _, other = str(parameter.annotation).partition(" | ")
-    reader = _READ.get(kind)
-    if reader is None or other not in ("", "None") or (value is None and other):
-        return value
-    if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-        return tuple(reader(one, parameter.name) for one in value)  # type: ignore[attr-defined]
-    return reader(value, parameter.name)
-
-
 def settings(axes: Axes | None) -> dict[str, list[str]]:
-    """Values of axes as the command line has them."""
+    """Values of axes as the command line has them.  Raises InputError for what is no mapping."""
+    if axes is not None and not isinstance(axes, Mapping):
+        raise InputError(f"a {type(axes).__name__} is none", key="axes", expected="values by axis")
     return {
         name: [str(one) for one in (value if isinstance(value, list | tuple | range) else [value])]
         for name, value in (axes or {}).items()
@@ -234,7 +241,7 @@ def settings(axes: Axes | None) -> dict[str, list[str]]:
 
 def _text(one: object, key: str, expected: str) -> str:
     if not isinstance(one, str | os.PathLike):
-        raise InputError(f"a {type(one).__name__} is none", key=key, expected=expected)
+        raise InputError(f"a {type(one).__name__} is none", key=key or None, expected=expected)
     return str(os.fspath(one))
 
 
@@ -274,3 +281,20 @@ def kept(wanted: bool) -> Iterator[Store | None]:
         yield store
     if store is not None and store.trouble:
         warnings.warn(f"store: {store.trouble}", stacklevel=5)
+
+
+#: How values are read, by what parameters are said to be; those that may be None are left alone if they are.
+_READ: Final[Mapping[str, Callable[[object, str], object]]] = {
+    "int": whole, "float": real, "Numbers": numbers, "Names": texts, "Name": path, "str": text,
+}  # fmt: skip
+
+
+def _read(value: object, parameter: inspect.Parameter) -> object:
+    """An argument as its function takes it."""
+    kind, _, other = str(parameter.annotation).partition(" | ")
+    reader = _READ.get(kind)
+    if reader is None or other not in ("", "None") or (value is None and other):
+        return value
+    if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+        return tuple(reader(one, parameter.name) for one in value)  # type: ignore[attr-defined]
+    return reader(value, parameter.name)

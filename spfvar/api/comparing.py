@@ -12,6 +12,7 @@ from spfvar.api.arguments import (
     Axes,
     Hardware,
     Inputs,
+    Name,
     Names,
     Numbers,
     Scenarios,
@@ -20,6 +21,7 @@ from spfvar.api.arguments import (
     cluster,
     command,
     kept,
+    names_of,
     numbers,
     settings,
     texts,
@@ -149,7 +151,7 @@ def compare(
 
 @verb
 def load(
-    *files: str,
+    *files: Name,
     variants: Variants = (),
     scenarios: Names = (),
     threads: Numbers = (),
@@ -166,8 +168,7 @@ def load(
     """
     if not files:
         raise InputError("no file given", expected="one or more files written by spfvar compare --save")
-    some = [variants] if isinstance(variants, str | Variant) else variants
-    names = [one.name if isinstance(one, Variant) else one for one in some]
+    names = names_of(variants)
     run = select(
         merge([(file, load_run(file)) for file in dict.fromkeys(texts(files))], baseline),
         names, texts(scenarios), numbers(threads), settings(axes),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,16 @@ def test_seconds_are_a_number(verb: str, name: str) -> None:
         assert refused(verb, name, value).startswith(f"{name}: ")
 
 
+@pytest.mark.parametrize(("verb", "name"), parameters("str", "str | None", "Name", "Name | None", "Names"))
+def test_names_and_files_are_text_or_paths(verb: str, name: str) -> None:
+    """Neither numbers nor lists of what is none; one file is no list of them."""
+    several = (verb, name) in parameters("Names")
+    for value in (3, b"x", [3], None, ["a", "b"]):
+        optional = value is None and (verb, name) in parameters("str | None", "Name | None")
+        if not optional and not (several and value == ["a", "b"]):
+            assert refused(verb, name, value).startswith(f"{name}: ")
+
+
 @pytest.mark.parametrize("given", [2, 2.0, np.int64(2), np.uint8(2), np.float32(2)])
 def test_whole_numbers_of_every_type_are_read(given: Any) -> None:
     """Alone, in lists and in arrays; what comes of them is Python's own."""
@@ -70,3 +81,19 @@ def test_what_numpy_counts_is_what_python_counts() -> None:
         for threads, seeds in ((1, 2), (np.int64(1), np.float64(2)))
     ]
     assert frames[0].equals(frames[1])
+
+
+def test_variants_axes_and_counts_are_refused_by_name(tmp_path: Path) -> None:
+    """Where the type takes more than names and numbers."""
+    file = tmp_path / "run.jsonl"
+    file.write_text("{}")
+    for call, said in (
+        (lambda: spfvar.load(file, variants=None), "variants: a NoneType is none"),  # type: ignore[arg-type]
+        (lambda: spfvar.report("spf-anon", against=3), "variant: a int is none"),  # type: ignore[arg-type]
+        (lambda: spfvar.compare(axes=3), "axes: a int is none; expected values by axis"),  # type: ignore[arg-type]
+        (lambda: spfvar.check(counts=3), "counts: a int is none"),  # type: ignore[arg-type]
+        (lambda: spfvar.check(counts={"a": "x"}), 'counts: "x" is no whole number'),  # type: ignore[dict-item]
+    ):
+        with pytest.raises(spfvar.InputError) as error:
+            call()
+        assert said in str(error.value)
