@@ -32,7 +32,7 @@ from spfvar.api.progress import counting, telling
 from spfvar.comparison.stats import KEY, PLACE
 from spfvar.errors import InputError
 from spfvar.matrix.compare import Comparison, evaluate, run_comparison, sound_plan
-from spfvar.matrix.merged import merge, select
+from spfvar.matrix.merged import merge, noted, select
 from spfvar.matrix.plan import DEFAULT_HARDWARE
 from spfvar.matrix.runfile import load_run
 from spfvar.matrix.runs import Run, run_of
@@ -173,7 +173,7 @@ def load(
         merge([(file, load_run(file)) for file in dict.fromkeys(texts(files))], baseline),
         names, texts(scenarios), numbers(threads), settings(axes),
     )  # fmt: skip
-    return ComparisonFrame(evaluate(run.plan, run.samples), run, run.source.safety)
+    return ComparisonFrame(evaluate(noted(run), run.samples), run, run.source.safety)
 
 
 def _rows(comparison: Comparison) -> pd.DataFrame:

@@ -116,6 +116,19 @@ def test_a_saved_comparison_is_read_again(compared: spfvar.ComparisonFrame, tmp_
         spfvar.save(compared.head(), mine)
 
 
+def test_a_run_of_another_model_is_told_as_such(
+    compared: spfvar.ComparisonFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In Python as by the command: its numbers are not those that a run would have now."""
+    file = tmp_path / "old.jsonl"
+    spfvar.save(compared, file)
+    monkeypatch.setattr(spfvar, "MODEL_VERSION", "2")
+    note = "run by model 1; this spfvar has model 2"
+    assert note in " ".join(spfvar.load(file).text().split())
+    assert note in " ".join(command("compare", "--load", str(file)).out.split())
+    assert note not in compared.text()
+
+
 def test_saved_verdicts_are_read_again(checked: spfvar.CheckFrame, tmp_path: Path) -> None:
     """And `spfvar replay` takes the file."""
     file = tmp_path / "known.toml"

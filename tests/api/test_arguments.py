@@ -76,10 +76,8 @@ def test_whole_numbers_of_every_type_are_read(given: Any) -> None:
 
 def test_what_numpy_counts_is_what_python_counts() -> None:
     """In a call: the same rows."""
-    frames = [
-        spfvar.compare("mmap-lock", scenarios="pft", threads=threads, seeds=seeds)
-        for threads, seeds in ((1, 2), (np.int64(1), np.float64(2)))
-    ]
+    given: list[Any] = [(1, 2), (np.int64(1), np.float64(2))]
+    frames = [spfvar.compare("mmap-lock", scenarios="pft", threads=one, seeds=two) for one, two in given]
     assert frames[0].equals(frames[1])
 
 
