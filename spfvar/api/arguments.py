@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from spfvar.errors import InputError, describe
+from spfvar.explore.options import MAX_STATES
 from spfvar.matrix.catalogue import Catalogue, Known
 from spfvar.matrix.executors import Executor
 from spfvar.plugins.registry import GIVEN, Registry, load_registry
@@ -26,6 +27,7 @@ from spfvar.scenario.hardware import Profile
 from spfvar.scenario.race import Race
 from spfvar.scenario.schema import Scenario
 from spfvar.store.database import Store, opened
+from spfvar.units import format_duration
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -262,6 +264,16 @@ def command(name: str, words: Sequence[str], **options: object) -> tuple[str, ..
         elif value is not None and value is not False and value != "":
             line += [option, str(value)]
     return tuple(line)
+
+
+def bounds(max_states: int, max_memory: int | None, seconds: float) -> dict[str, object]:
+    """The bounds of searches as `command` takes them, those that are no defaults."""
+    timeout = None if math.isinf(seconds) else format_duration(max(1.0, float(round(seconds * 1e9))))
+    return {
+        "max_states": max_states if max_states != MAX_STATES else None,
+        "max_memory": max_memory,
+        "timeout": timeout,
+    }
 
 
 def assignments(axes: Mapping[str, Sequence[str]]) -> list[str]:

@@ -15,6 +15,7 @@ from spfvar.api.arguments import (
     Name,
     Names,
     Races,
+    bounds,
     cluster,
     command,
     kept,
@@ -120,8 +121,7 @@ def check(
     line = command(
         "check", asked, race=patterns, twins=twins, walk=walk or None, seed=seed if walk else None,
         count=[f"{actor}={count}" for actor, count in threads.items()], all=every,
-        max_states=max_states if max_states != MAX_STATES else None, max_memory=max_memory,
-        timeout=f"{seconds:g}s" if math.isfinite(seconds) else None,
+        **bounds(max_states, max_memory, seconds),
         memory=model if model != "sc" else None, plugin=given.plugins,
     )  # fmt: skip
     return CheckFrame(found, spelled(line), shlex.join(command("", (), plugin=given.plugins)[1:]))
