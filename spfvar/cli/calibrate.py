@@ -16,7 +16,7 @@ from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
 from spfvar.cli.command import Command
 from spfvar.cli.options import PROGRAM, blame
-from spfvar.errors import InputError
+from spfvar.errors import InputError, reason
 from spfvar.matrix import catalogue
 
 if TYPE_CHECKING:
@@ -83,6 +83,8 @@ def command(
         if path is not None:
             check_writable(path)
     place = _place(name, output, force) if name is not None or output is not None else None
+    if output is None:
+        _check_folder(catalogue.user_folder("hardware"))
     from spfvar.calibration.design import design_of
     from spfvar.calibration.document import check, profile_text, summary
     from spfvar.calibration.fit import Model, fit, start_of
@@ -110,7 +112,7 @@ def command(
     line = f"{PROGRAM} calibrate {place.stem}"
     text = profile_text(fitted, measured, variant, DEFAULT_HARDWARE, line)
     check(text)
-    place.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(place.parent)
     write_atomically(str(place), text)
     terminal.say(summary(fitted, measured, variant), newline=False)
     use = str(place) if output is not None else place.stem
@@ -158,6 +160,22 @@ def _place(name: str | None, output: str | None, force: bool) -> Path:
     if os.path.lexists(path) and not force:
         raise InputError("is there already", file=str(path), expected="another name, or --force")
     return path
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise InputError now if the folder is none and could not be made later; nothing is made."""
+    there = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
+    try:
+        check_writable(there / "profile.toml")
+    except InputError as error:
+        raise error.located(file=str(folder)) from error
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder: {reason(error)}", file=str(folder)) from error
 
 
 class _Line:

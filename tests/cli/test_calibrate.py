@@ -64,6 +64,24 @@ def test_bad_input_gets_one_message_and_exit_code_2(
     assert {path.name for path in tmp_path.iterdir()} == {"bad.json"}
 
 
+@pytest.mark.parametrize("name", [["here"], []])
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_measured(
+    name: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A minute of measurements would be lost.  /proc takes no folder of anybody's; a file is none."""
+
+    def never() -> None:
+        raise AssertionError("it was measured")
+
+    monkeypatch.setattr(calibrate, "_measured", never)
+    (tmp_path / "file").touch()
+    for home in ("/proc/nope", str(tmp_path / "file" / "below")):
+        answer = spfvar("calibrate", *name, environment={"XDG_CONFIG_HOME": home})
+        assert (answer.code, len(answer.err.splitlines())) == (2, 1)
+        assert f"{home}/spfvar/hardware" in answer.err
+        assert "cannot write" in answer.err
+
+
 def test_ctrl_c_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it measures: exit code 130, no profile, no measurements."""
 
