@@ -7,6 +7,8 @@ import re
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ import click
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
 from spfvar.cli.command import Command
-from spfvar.cli.options import PROGRAM, blame
+from spfvar.cli.options import PROGRAM, blame, reproduce
 from spfvar.errors import InputError, reason
 from spfvar.matrix import catalogue
 
@@ -106,12 +108,11 @@ def command(
     known, shipped = catalogue.scenarios(), catalogue.hardware()[DEFAULT_HARDWARE]
     with blame("--load"):
         scenarios = {rate.load: known[rate.load] for rate in measured.rates}
-    with _Line("fitting") as told:
+    with _no_machine(saved), _Line("fitting") as told:
         model = Model(variant, scenarios, measured.rates)
         fitted = fit(start_of(measured, shipped), measured.rates, model.of, progress=told.of)
-    line = f"{PROGRAM} calibrate {place.stem}"
-    text = profile_text(fitted, measured, variant, DEFAULT_HARDWARE, line)
-    check(text)
+        text = profile_text(fitted, measured, variant, DEFAULT_HARDWARE, reproduce(sys.argv[1:]))
+        check(text)
     _make_folder(place.parent)
     write_atomically(str(place), text)
     terminal.say(summary(fitted, measured, variant), newline=False)
@@ -160,6 +161,23 @@ def _place(name: str | None, output: str | None, force: bool) -> Path:
     if os.path.lexists(path) and not force:
         raise InputError("is there already", file=str(path), expected="another name, or --force")
     return path
+
+
+@contextmanager
+def _no_machine(saved: str | None) -> Iterator[None]:
+    """What no profile may be is an error of the measurements, ``saved`` or of this host."""
+    from pydantic import ValidationError
+
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(
+            f"these measurements give no machine: {first['msg']}", file=saved,
+            key=".".join(map(str, first["loc"])) or None,
+        ) from error  # fmt: skip
+    except InputError as error:
+        raise error.located(file=error.file or saved) from error
 
 
 def _check_folder(folder: Path) -> None:
