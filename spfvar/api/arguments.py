@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import os
 import re
 import shlex
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import ParamSpec, TypeAlias, TypeVar
+from numbers import Integral, Real
+from typing import Final, ParamSpec, TypeAlias, TypeVar
 
+import numpy as np
 from pydantic import BaseModel
 
-from spfvar.errors import InputError
+from spfvar.errors import InputError, describe
+from spfvar.explore.options import MAX_STATES
 from spfvar.matrix.catalogue import Catalogue, Known
 from spfvar.matrix.executors import Executor
 from spfvar.plugins.registry import GIVEN, Registry, load_registry
@@ -23,6 +27,7 @@ from spfvar.scenario.hardware import Profile
 from spfvar.scenario.race import Race
 from spfvar.scenario.schema import Scenario
 from spfvar.store.database import Store, opened
+from spfvar.units import format_duration
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -49,13 +54,21 @@ _OPTION = re.compile(r"--([a-z][a-z-]*)")
 
 
 def verb(function: Callable[P, R]) -> Callable[P, R]:
-    """A function whose InputErrors name its parameters where they would name options."""
-    parameters = inspect.signature(function).parameters
+    """A function whose InputErrors name its parameters where they would name options.
+
+    What it is given for parameters of the types in `_READ` has been read: numbers of numpy and the like are
+    Python's.  Raises InputError for what is none.
+    """
+    signature = inspect.signature(function)
+    parameters = signature.parameters
 
     @functools.wraps(function)
     def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        given = signature.bind(*args, **kwargs)
+        for name, value in given.arguments.items():
+            given.arguments[name] = _read(value, parameters[name])
         try:
-            return function(*args, **kwargs)
+            return function(*given.args, **given.kwargs)
         except InputError as error:
             error.message = _in_python(error.message, parameters)
             error.key = error.key and _in_python(error.key, parameters)
@@ -87,7 +100,7 @@ class Inputs:
         self.known = Known()
         self.objects: list[str] = []
 
-    def variant(self, one: str | Variant) -> str:
+    def variant(self, one: object) -> str:
         """A variant's name."""
         if not isinstance(one, Variant):
             return _text(one, "variant", "a name or a spfvar.Variant")
@@ -98,7 +111,7 @@ class Inputs:
 
     def variants(self, some: Variants) -> list[str]:
         """Their names."""
-        return [self.variant(one) for one in ([some] if isinstance(some, str | Variant) else some)]
+        return [self.variant(one) for one in _several(some)]
 
     def scenarios(self, some: Scenarios) -> list[str]:
         """Names, globs and files of loads."""
@@ -164,20 +177,64 @@ def cluster(on: str | None, given: Inputs) -> Iterator[Executor | None]:
         yield executor
 
 
-def texts(names: Names) -> list[str]:
-    """One name or path, or several, as a list of text."""
-    if isinstance(names, str | os.PathLike):
-        return [os.fspath(names)]
-    return [os.fspath(name) for name in names]
+def texts(names: object, key: str = "") -> list[str]:
+    """One name or path, or several, as a list of text.  Raises InputError for what is neither."""
+    return [path(name, key) for name in _several(names)]
 
 
-def numbers(some: Numbers) -> list[int]:
-    """One number or several as a list."""
-    return [some] if isinstance(some, int) else [int(one) for one in some]
+def path(one: object, key: str = "") -> str:
+    """A name or a path as text."""
+    return _text(one, key, "a name or a path")
+
+
+def text(one: object, key: str = "") -> str:
+    """Text, and nothing else."""
+    if not isinstance(one, str):
+        raise InputError(f"a {type(one).__name__} is none", key=key or None, expected="text")
+    return one
+
+
+def names_of(variants: object) -> list[str]:
+    """Variants by name, objects among them, where no registry is needed."""
+    return [
+        one.name if isinstance(one, Variant) else _text(one, "variants", "a name or a spfvar.Variant")
+        for one in _several(variants)
+    ]
+
+
+def _several(some: object) -> Iterable[object]:
+    """One thing alone is one of several."""
+    return some if isinstance(some, Iterable) and not isinstance(some, str | bytes | Mapping) else [some]
+
+
+def numbers(some: object, key: str = "") -> list[int]:
+    """One whole number or several as a list.  Raises InputError for what is neither."""
+    return [whole(one, key) for one in _several(some)]
+
+
+def whole(value: object, key: str = "") -> int:
+    """A whole number of any type that has such, 2.0 and numpy's among them; no text, and no True."""
+    number = isinstance(value, Integral | Real) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or int(value) != value:  # type: ignore[arg-type,call-overload]
+        raise InputError(f"{_called(value)} is no whole number", key=key or None, expected="such as 4")
+    return int(value)  # type: ignore[call-overload,no-any-return]
+
+
+def real(value: object, key: str = "") -> float:
+    """A number of any type, NaN not among them."""
+    if not isinstance(value, Real) or isinstance(value, bool) or math.isnan(value):
+        raise InputError(f"{_called(value)} is no number", key=key or None, expected="such as 2.5")
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
+def _called(value: object) -> str:
+    return describe(value.item() if isinstance(value, np.generic) else value)
 
 
 def settings(axes: Axes | None) -> dict[str, list[str]]:
-    """Values of axes as the command line has them."""
+    """Values of axes as the command line has them.  Raises InputError for what is no mapping."""
+    if axes is not None and not isinstance(axes, Mapping):
+        raise InputError(f"a {type(axes).__name__} is none", key="axes", expected="values by axis")
     return {
         name: [str(one) for one in (value if isinstance(value, list | tuple | range) else [value])]
         for name, value in (axes or {}).items()
@@ -186,7 +243,7 @@ def settings(axes: Axes | None) -> dict[str, list[str]]:
 
 def _text(one: object, key: str, expected: str) -> str:
     if not isinstance(one, str | os.PathLike):
-        raise InputError(f"a {type(one).__name__} is none", key=key, expected=expected)
+        raise InputError(f"a {type(one).__name__} is none", key=key or None, expected=expected)
     return str(os.fspath(one))
 
 
@@ -209,6 +266,16 @@ def command(name: str, words: Sequence[str], **options: object) -> tuple[str, ..
     return tuple(line)
 
 
+def bounds(max_states: int, max_memory: int | None, seconds: float) -> dict[str, object]:
+    """The bounds of searches as `command` takes them, those that are no defaults."""
+    timeout = None if math.isinf(seconds) else format_duration(max(1.0, float(round(seconds * 1e9))))
+    return {
+        "max_states": max_states if max_states != MAX_STATES else None,
+        "max_memory": max_memory,
+        "timeout": timeout,
+    }
+
+
 def assignments(axes: Mapping[str, Sequence[str]]) -> list[str]:
     """Settings as --set has them."""
     return [f"{name}={','.join(values)}" for name, values in axes.items()]
@@ -226,3 +293,20 @@ def kept(wanted: bool) -> Iterator[Store | None]:
         yield store
     if store is not None and store.trouble:
         warnings.warn(f"store: {store.trouble}", stacklevel=5)
+
+
+#: How values are read, by what parameters are said to be; those that may be None are left alone if they are.
+_READ: Final[Mapping[str, Callable[[object, str], object]]] = {
+    "int": whole, "float": real, "Numbers": numbers, "Names": texts, "Name": path, "str": text,
+}  # fmt: skip
+
+
+def _read(value: object, parameter: inspect.Parameter) -> object:
+    """An argument as its function takes it."""
+    kind, _, other = str(parameter.annotation).partition(" | ")
+    reader = _READ.get(kind)
+    if reader is None or other not in ("", "None") or (value is None and other):
+        return value
+    if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+        return tuple(reader(one, parameter.name) for one in value)  # type: ignore[attr-defined]
+    return reader(value, parameter.name)

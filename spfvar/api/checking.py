@@ -12,14 +12,17 @@ import pandas as pd
 
 from spfvar.api.arguments import (
     Inputs,
+    Name,
     Names,
     Races,
+    bounds,
     cluster,
     command,
     kept,
     spelled,
     texts,
     verb,
+    whole,
 )
 from spfvar.api.frames import Answer
 from spfvar.api.progress import counting, telling
@@ -106,7 +109,9 @@ def check(
     given = Inputs(plugins)
     registry, known = given.registry, given.known.races
     asked, patterns = given.variants(variants), given.races(races)
-    threads = parse_counts(f"{actor}={count}" for actor, count in (counts or {}).items())
+    if counts is not None and not isinstance(counts, Mapping):
+        raise InputError(f"a {type(counts).__name__} is none", key="counts", expected="threads by actor")
+    threads = parse_counts(f"{actor}={whole(count, 'counts')}" for actor, count in (counts or {}).items())
     names = asked if twins else usable(registry, asked)
     cases, stacks = runnable(make_cases(registry, known, names, patterns, twins, threads), registry)
     given.warn()
@@ -116,8 +121,7 @@ def check(
     line = command(
         "check", asked, race=patterns, twins=twins, walk=walk or None, seed=seed if walk else None,
         count=[f"{actor}={count}" for actor, count in threads.items()], all=every,
-        max_states=max_states if max_states != MAX_STATES else None, max_memory=max_memory,
-        timeout=f"{seconds:g}s" if math.isfinite(seconds) else None,
+        **bounds(max_states, max_memory, seconds),
         memory=model if model != "sc" else None, plugin=given.plugins,
     )  # fmt: skip
     return CheckFrame(found, spelled(line), shlex.join(command("", (), plugin=given.plugins)[1:]))
@@ -137,7 +141,7 @@ def _rows(results: Sequence[Checked]) -> list[dict[str, Any]]:
 
 
 @verb
-def load_checks(file: str) -> pd.DataFrame:
+def load_checks(file: Name) -> pd.DataFrame:
     """What `spfvar.save` or ``check --save`` wrote: variant, race, verdict, property, token and steps.
 
     Raises InputError for a file that is none.
@@ -168,9 +172,6 @@ def replay(token: str, *, races: Races = (), plugins: Names = ()) -> ReplayAnswe
     >>> frame = spfvar.check("spf-posted", races="munmap-anon")  # doctest: +SKIP
     >>> print(spfvar.replay(frame.token[0]).text())  # doctest: +SKIP
     """
-    if not isinstance(token, str):
-        what = type(token).__name__
-        raise InputError(f"a {what} is none", key="token", expected="text of a frame's column token")
     given = Inputs(plugins)
     given.known.races.select(given.races(races) or ())
     found = replay_token(parse(token), given.registry, given.known.races)

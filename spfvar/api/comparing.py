@@ -12,6 +12,7 @@ from spfvar.api.arguments import (
     Axes,
     Hardware,
     Inputs,
+    Name,
     Names,
     Numbers,
     Scenarios,
@@ -20,6 +21,7 @@ from spfvar.api.arguments import (
     cluster,
     command,
     kept,
+    names_of,
     numbers,
     settings,
     texts,
@@ -30,7 +32,7 @@ from spfvar.api.progress import counting, telling
 from spfvar.comparison.stats import KEY, PLACE
 from spfvar.errors import InputError
 from spfvar.matrix.compare import Comparison, evaluate, run_comparison, sound_plan
-from spfvar.matrix.merged import merge, select
+from spfvar.matrix.merged import merge, noted, select
 from spfvar.matrix.plan import DEFAULT_HARDWARE
 from spfvar.matrix.runfile import load_run
 from spfvar.matrix.runs import Run, run_of
@@ -149,7 +151,7 @@ def compare(
 
 @verb
 def load(
-    *files: str,
+    *files: Name,
     variants: Variants = (),
     scenarios: Names = (),
     threads: Numbers = (),
@@ -166,13 +168,12 @@ def load(
     """
     if not files:
         raise InputError("no file given", expected="one or more files written by spfvar compare --save")
-    some = [variants] if isinstance(variants, str | Variant) else variants
-    names = [one.name if isinstance(one, Variant) else one for one in some]
+    names = names_of(variants)
     run = select(
         merge([(file, load_run(file)) for file in dict.fromkeys(texts(files))], baseline),
         names, texts(scenarios), numbers(threads), settings(axes),
     )  # fmt: skip
-    return ComparisonFrame(evaluate(run.plan, run.samples), run, run.source.safety)
+    return ComparisonFrame(evaluate(noted(run), run.samples), run, run.source.safety)
 
 
 def _rows(comparison: Comparison) -> pd.DataFrame:

@@ -31,7 +31,7 @@ def plot_scaling(
     ``frame``: what `spfvar.compare` returned, or rows of it.  ``scenario``: which, if there are several.
     ``ax``: draw there.  Raises InputError for what the frame does not have, or without matplotlib.
     """
-    rows, known = _chosen(frame, scenario, metric)
+    rows, known = _chosen(frame, scenario, metric, ("ci_low", "ci_high"))
     ax = ax or _new_axes()
     for name, curve in rows.groupby("variant", sort=False):
         curve = curve.sort_values("threads")
@@ -52,7 +52,7 @@ def plot_ratios(
 
     Parameters and errors as for `plot_scaling`.
     """
-    rows, known = _chosen(frame, scenario, metric)
+    rows, known = _chosen(frame, scenario, metric, ("ratio", "ratio_low", "ratio_high"))
     rows = rows[rows["ratio"].notna()]
     if rows.empty:
         raise InputError("only the baseline is in the frame", key="frame", expected="another variant, too")
@@ -76,11 +76,17 @@ def plot_ratios(
     return ax
 
 
-def _chosen(frame: pd.DataFrame, scenario: str | None, metric: str) -> tuple[pd.DataFrame, Metric]:
-    """The rows of one curve per variant.  Raises InputError."""
+def _chosen(
+    frame: pd.DataFrame, scenario: str | None, metric: str, drawn: Sequence[str]
+) -> tuple[pd.DataFrame, Metric]:
+    """The rows of one curve per variant, whose columns ``drawn`` are drawn, too.  Raises InputError."""
     known = lookup(metric)
-    if missing := {"variant", "scenario", "threads", "metric", "value"} - set(frame.columns):
-        raise InputError(f"has no column {min(missing)}", key="frame", expected=_FRAME)
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"a {type(frame).__name__} is none", key="frame", expected=_FRAME)
+    wanted = ("variant", "scenario", "threads", "metric", "value", *drawn)
+    if missing := [name for name in wanted if name not in frame.columns]:
+        columns = "column" if len(missing) == 1 else "columns"
+        raise InputError(f"has no {columns} {', '.join(missing)}", key="frame", expected=_FRAME)
     there = list(dict.fromkeys(frame["scenario"]))
     if scenario is None and len(there) != 1:
         raise InputError(f"{len(there)} scenarios", key="scenario", expected=f"one of {', '.join(there)}")

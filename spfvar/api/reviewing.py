@@ -15,6 +15,7 @@ from spfvar.api.arguments import (
     Scenarios,
     Variants,
     assignments,
+    bounds,
     command,
     kept,
     numbers,
@@ -83,7 +84,7 @@ def report(
         raise InputError(f"{generated} races", key="generated", expected="0 or more")
     if number is not None and patch is None:
         raise InputError("there is no patch to choose", key="number", expected="patch as well")
-    bounds, model = bounded(max_states, max_memory, seconds), memory_named(memory)
+    search, model = bounded(max_states, max_memory, seconds), memory_named(memory)
     patches = load_patches(texts(patch)[0]) if patch is not None else ()
     given = Inputs(plugins)
     subject, others = given.variant(variant), given.variants(against)
@@ -94,7 +95,7 @@ def report(
     scope = make_scope(
         given.registry, subject, against=rivals, patch=chosen, loads=loads, races=some_races, asked=asked,
         threads=numbers(threads), hardware=machine, settings=values, draws=draws, seeds=seeds, seed=seed,
-        bounds=bounds, generated=generated, plugins=given.plugins, memory=model, known=given.known,
+        bounds=search, generated=generated, plugins=given.plugins, memory=model, known=given.known,
     )  # fmt: skip
     line = spelled(command(
         "report", [subject], against=others, patch=None if patch is None else texts(patch)[0], number=number,
@@ -102,8 +103,7 @@ def report(
         generated=generated if generated != GENERATED else None, threads=numbers(threads),
         hardware=machine if machine != DEFAULT_HARDWARE else None, set=assignments(values),
         draws=draws, seeds=seeds, seed=seed if seed != 1 else None,
-        max_states=max_states if max_states != MAX_STATES else None, max_memory=max_memory,
-        timeout=f"{seconds:g}s" if math.isfinite(seconds) else None,
+        **bounds(max_states, max_memory, seconds),
         memory=model if model != "sc" else None, plugin=given.plugins,
     ))  # fmt: skip
     with kept(store) as results, telling(progress) as told:

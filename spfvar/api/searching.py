@@ -13,6 +13,7 @@ from spfvar.api.arguments import (
     Names,
     Numbers,
     Races,
+    bounds,
     cluster,
     command,
     kept,
@@ -102,6 +103,7 @@ def ablate(
             found = hunt_guards(subject, found, plan, core, told)
     line = command(
         "ablate", [name], race=patterns, core=core, hunt=bool(hunt), size=hunt or None,
+        **bounds(max_states, max_memory, seconds),
         memory=model if model != "sc" else None, barriers=barriers, plugin=given.plugins,
     )  # fmt: skip
     return AblationFrame(name, found, spelled(line), core)

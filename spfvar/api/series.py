@@ -18,6 +18,7 @@ from spfvar.api.arguments import (
     Races,
     Scenarios,
     assignments,
+    bounds,
     command,
     numbers,
     settings,
@@ -78,7 +79,10 @@ def bisect(
     usable(given.registry, [series])
     prefixes = prefixes_of(given.registry, series)
     given.warn()
-    line = command("bisect", [series], race=patterns, scenario=loads, plugin=given.plugins)
+    line = command(
+        "bisect", [series], race=patterns, scenario=loads,
+        **(bounds(max_states, max_memory, seconds) if patterns else {}), plugin=given.plugins,
+    )  # fmt: skip
     with telling(progress) as told:
         if patterns:
             known = given.known.races

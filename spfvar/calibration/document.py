@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
+from typing import Any
 
 import toml
 
 from spfvar.calibration.fit import Fitted
 from spfvar.calibration.host import version
 from spfvar.calibration.measurements import Measurements
+from spfvar.errors import one_line
 from spfvar.plugins.variant import Variant
 from spfvar.render.units import digits, human
 from spfvar.render.wrap import WIDTH, wrapped
 from spfvar.scenario.hardware import Profile
-from spfvar.validation.ensemble import table
+from spfvar.validation.ensemble import quoted, table
 
 #: From here on what else ran on the host is in the figures.
 BUSY = 0.3
@@ -28,7 +30,9 @@ def profile_text(fitted: Fitted, measured: Measurements, design: Variant, shippe
     """
     host = measured.host
     head = {
-        "title": host.title + (", a virtual machine" if host.virtual else "") + f": {host.cpus} CPUs",
+        "title": one_line(host.title)
+        + (", a virtual machine" if host.virtual else "")
+        + f": {host.cpus} CPUs",
         "description": f"Measured by spfvar calibrate under Linux {host.kernel}, as {design.name}; what "
         f"was not measured is of {shipped}.\n",
         "source": command,
@@ -38,8 +42,14 @@ def profile_text(fitted: Fitted, measured: Measurements, design: Variant, shippe
     raw = {name: value for name, value in fitted.raw.items() if name not in head}
     plain = {name: value for name, value in raw.items() if not isinstance(value, dict)}
     tables = {name: _short(value) for name, value in raw.items() if isinstance(value, dict)}
-    text = toml.dumps(head | _short(plain)) + "\n" + toml.dumps(tables)
+    text = f"{_dumped(head | _short(plain))}\n{_dumped(tables)}"
     return f"{text}\n{table(command, fitted.rms, fitted.figures, fitted.factors)}"
+
+
+def _dumped(content: dict[str, Any]) -> str:
+    encoder: toml.TomlEncoder[dict[str, Any]] = toml.TomlEncoder()
+    encoder.dump_funcs[str] = quoted  # its own gets backslashes wrong
+    return toml.dumps(content, encoder)
 
 
 def _factor(factor: float) -> str:

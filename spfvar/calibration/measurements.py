@@ -8,12 +8,14 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spfvar.errors import InputError
+from spfvar.model_errors import hidden_text
 from spfvar.reading import read_file
 from spfvar.scenario.hardware import Cpus
 
 #: No file of these is larger.
 MAX_BYTES: Final = 1 << 20
-Positive = Annotated[float, Field(gt=0, le=1e15)]
+Positive = Annotated[float, Field(gt=0, le=1e8)]  # ns, GB/s, GHz or loops per second: 100 ms
+PerSecond = Annotated[float, Field(ge=1, le=1e10)]  # 4096 threads of 2.4 million faults each
 
 
 class _Strict(BaseModel):
@@ -47,8 +49,8 @@ class Rate(_Strict):
 
     load: str
     threads: Annotated[int, Field(ge=1, le=4096)]
-    value: Positive
-    usual: Positive
+    value: PerSecond
+    usual: PerSecond
 
 
 class Measurements(_Strict):
@@ -58,7 +60,7 @@ class Measurements(_Strict):
     rates: list[Rate]
     figures: dict[str, Positive]
     missing: dict[str, str]
-    noise: Annotated[float, Field(ge=0)]
+    noise: Annotated[float, Field(ge=0, le=1e6)]
 
     def text(self) -> str:
         """As a file."""
@@ -66,10 +68,17 @@ class Measurements(_Strict):
 
 
 def load_measurements(path: str) -> Measurements:
-    """Read such a file.  Raises InputError."""
+    """Read such a file.  Raises InputError, also for hidden characters, and without a first rate."""
     try:
-        return Measurements.model_validate_json(read_file(path, MAX_BYTES))
+        found = Measurements.model_validate_json(read_file(path, MAX_BYTES))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or None
         raise InputError(f"no measurements: {first['msg']}", file=path, key=place) from error
+    if (unseen := hidden_text(found.model_dump())) is not None:
+        raise unseen[0].located(file=path)
+    if not any(rate.threads == 1 for rate in found.rates):
+        raise InputError(
+            "no rate of one thread", file=path, key="rates", expected="one, at which a fit begins"
+        )
+    return found

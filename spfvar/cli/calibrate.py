@@ -7,6 +7,8 @@ import re
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +17,8 @@ import click
 from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
 from spfvar.cli.command import Command
-from spfvar.cli.options import PROGRAM, blame
-from spfvar.errors import InputError
+from spfvar.cli.options import PROGRAM, blame, reproduce
+from spfvar.errors import InputError, reason
 from spfvar.matrix import catalogue
 
 if TYPE_CHECKING:
@@ -83,6 +85,8 @@ def command(
         if path is not None:
             check_writable(path)
     place = _place(name, output, force) if name is not None or output is not None else None
+    if output is None:
+        _check_folder(catalogue.user_folder("hardware"))
     from spfvar.calibration.design import design_of
     from spfvar.calibration.document import check, profile_text, summary
     from spfvar.calibration.fit import Model, fit, start_of
@@ -104,13 +108,12 @@ def command(
     known, shipped = catalogue.scenarios(), catalogue.hardware()[DEFAULT_HARDWARE]
     with blame("--load"):
         scenarios = {rate.load: known[rate.load] for rate in measured.rates}
-    with _Line("fitting") as told:
+    with _no_machine(saved), _Line("fitting") as told:
         model = Model(variant, scenarios, measured.rates)
         fitted = fit(start_of(measured, shipped), measured.rates, model.of, progress=told.of)
-    line = f"{PROGRAM} calibrate {place.stem}"
-    text = profile_text(fitted, measured, variant, DEFAULT_HARDWARE, line)
-    check(text)
-    place.parent.mkdir(parents=True, exist_ok=True)
+        text = profile_text(fitted, measured, variant, DEFAULT_HARDWARE, reproduce(sys.argv[1:]))
+        check(text)
+    _make_folder(place.parent)
     write_atomically(str(place), text)
     terminal.say(summary(fitted, measured, variant), newline=False)
     use = str(place) if output is not None else place.stem
@@ -158,6 +161,39 @@ def _place(name: str | None, output: str | None, force: bool) -> Path:
     if os.path.lexists(path) and not force:
         raise InputError("is there already", file=str(path), expected="another name, or --force")
     return path
+
+
+@contextmanager
+def _no_machine(saved: str | None) -> Iterator[None]:
+    """What no profile may be is an error of the measurements, ``saved`` or of this host."""
+    from pydantic import ValidationError
+
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(
+            f"these measurements give no machine: {first['msg']}", file=saved,
+            key=".".join(map(str, first["loc"])) or None,
+        ) from error  # fmt: skip
+    except InputError as error:
+        raise error.located(file=error.file or saved) from error
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise InputError now if the folder is none and could not be made later; nothing is made."""
+    there = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
+    try:
+        check_writable(there / "profile.toml")
+    except InputError as error:
+        raise error.located(file=str(folder)) from error
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder: {reason(error)}", file=str(folder)) from error
 
 
 class _Line:

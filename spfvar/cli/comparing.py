@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-import spfvar
 from spfvar import units
 from spfvar.automata.extract import StrategyError
 from spfvar.cli.options import what_decides, with_views
@@ -105,11 +104,7 @@ def loaded(paths: Sequence[str], wanted: Wanted, arguments: Sequence[str]) -> Do
         *before, last = runs[0][1].source.commands
         commands = (*before, tuple(with_views(last, command)))
     run = replace(run, source=replace(run.source, commands=commands))
-    plan = run.plan
-    if plan.model != spfvar.MODEL_VERSION:
-        note = f"run by model {plan.model}; this spfvar has model {spfvar.MODEL_VERSION}"
-        plan = replace(plan, notes=(note, *plan.notes))
-    return evaluate(plan, run.samples), run
+    return evaluate(merged.noted(run), run.samples), run
 
 
 def render(done: Sequence[Done], view: View, scenarios: catalogue.Catalogue[Scenario] | None = None) -> str:

@@ -6,13 +6,16 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-from spfvar.errors import InputError
+from spfvar.errors import InputError, describe
+from spfvar.units import MAX_DURATION
 
 #: States.  The largest search of a shipped variant in a shipped race has 3.3 million, and with one of its
 #: guards taken out 8.5 million.  A state takes 100 to 160 bytes, so that a search that gets here takes 2 to
 #: 3 GB.  It is no time, or the machine's load would decide verdicts, and nothing that searches share, or
 #: the number that run side by side would.
 MAX_STATES: Final = 20_000_000
+#: Seconds that can be asked for, in either language.
+LONGEST: Final = MAX_DURATION / 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ def bounded(max_states: int, max_bytes: int | None = None, seconds: float = math
         raise InputError(f"{max_states} states", key="--max-states", expected="1 or more")
     if max_bytes is not None and max_bytes < 1:
         raise InputError(f"{max_bytes} bytes", key="--max-memory", expected="1 or more")
-    if not seconds > 0:
-        raise InputError(f"{seconds:g} seconds", key="--timeout", expected="more than 0")
+    if not 0 < seconds <= LONGEST and seconds != math.inf:
+        expected = f"more than 0, and no more than {LONGEST:.0f}"
+        raise InputError(f"{describe(seconds)} seconds", key="--timeout", expected=expected)
     return Options(max_states=max_states, max_bytes=max_bytes, seconds=seconds)

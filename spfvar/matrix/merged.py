@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import TypeVar
 
+import spfvar
 from spfvar.errors import InputError, unknown
 from spfvar.matrix.catalogue import matching
-from spfvar.matrix.plan import CellSpec, Value, check_settings
+from spfvar.matrix.plan import CellSpec, Plan, Value, check_settings
 from spfvar.matrix.runs import Result, Run, Source, assemble
 from spfvar.matrix.samples import Failure, Place, Sample, by_cell, place_of
 
@@ -57,6 +58,15 @@ def saved_by(name: str, run: Run) -> tuple[tuple[str, ...], ...]:
     """The command lines that write the run's file."""
     *before, last = run.source.commands
     return (*before, (*last, "--save", name))
+
+
+def noted(run: Run) -> Plan:
+    """What was run, with a word on it where this spfvar's model would give other numbers."""
+    plan = run.plan
+    if plan.model == spfvar.MODEL_VERSION:
+        return plan
+    note = f"run by model {plan.model}; this spfvar has model {spfvar.MODEL_VERSION}"
+    return replace(plan, notes=(note, *plan.notes))
 
 
 def select(

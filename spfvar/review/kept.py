@@ -47,7 +47,8 @@ def review_key(scope: Scope) -> str:
     known = questions()
     files = {name: known.text(name) for name in (known.select(scope.asked) if scope.asked else ())}
     return key_of(
-        REVIEW, package_digest(), [variant.name for variant in variants], scope.plan.matrix_hash,
-        dict(scope.once), {name: race_hash(race) for name, race in scope.races.items()}, repr(scope.patch),
+        REVIEW, package_digest(), [variant.name for variant in variants], scope.plan.hardware,
+        scope.plan.matrix_hash, dict(scope.once),
+        {name: race_hash(race) for name, race in scope.races.items()}, repr(scope.patch),
         scope.threads, repr(asdict(scope.bounds)), list(scope.asked), files, scope.generated, scope.memory,
     )  # fmt: skip

@@ -10,6 +10,7 @@ prior alone.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final
 
@@ -105,9 +106,14 @@ def drawn(covariance: Vector) -> Vector:
     return np.asarray(np.exp(logs))
 
 
+def quoted(text: str) -> str:
+    """Text as TOML has it: what JSON escapes, and nothing else, has to be."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 def table(command: str, left: float, figures: Sequence[str], factors: Vector) -> str:
     """The draws as TOML; ``left``: the rms of the residuals, ``command``: what made them."""
-    lines = ["[draws]", f'command = "{command}"', f"discrepancy = {left:.3f}"]
+    lines = ["[draws]", f"command = {quoted(command)}", f"discrepancy = {left:.3f}"]
     lines += ["figures = ["]
     lines += [f'    "{figure}",' for figure in figures]
     lines += ["]", "factors = ["]

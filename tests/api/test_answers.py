@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import pickle
 import re
+import shlex
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +18,11 @@ import pytest
 
 import spfvar
 from spfvar.api import progress
+from spfvar.api.arguments import bounds
+from spfvar.api.arguments import command as command_line
 from spfvar.api.frames import Answer
+from spfvar.cli.bounds import search_options
+from spfvar.explore.options import MAX_STATES, Options
 from spfvar.matrix import cells
 from spfvar.store.database import VARIABLE
 from tests.cli.running import spfvar as command
@@ -114,6 +121,19 @@ def test_a_saved_comparison_is_read_again(compared: spfvar.ComparisonFrame, tmp_
     assert list(part["variant"].unique()) == ["mmap-lock"]
     with pytest.raises(spfvar.InputError, match="a DataFrame cannot be saved"):
         spfvar.save(compared.head(), mine)
+
+
+def test_a_run_of_another_model_is_told_as_such(
+    compared: spfvar.ComparisonFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In Python as by the command: its numbers are not those that a run would have now."""
+    file = tmp_path / "old.jsonl"
+    spfvar.save(compared, file)
+    monkeypatch.setattr(spfvar, "MODEL_VERSION", "2")
+    note = "run by model 1; this spfvar has model 2"
+    assert note in " ".join(spfvar.load(file).text().split())
+    assert note in " ".join(command("compare", "--load", str(file)).out.split())
+    assert note not in compared.text()
 
 
 def test_saved_verdicts_are_read_again(checked: spfvar.CheckFrame, tmp_path: Path) -> None:
@@ -225,6 +245,34 @@ def test_published_numbers_are_rows(tmp_path: Path) -> None:
     entries = json.loads(command("validate", "--rows", str(file), "--seeds", "1", "--format", "json").out)
     assert list(found.columns) == list(entries[0])
     assert found["model"].tolist() == [entry["model"] for entry in entries]
+
+
+BOUNDS = "--max-states 900000 --max-memory 1073741824 --timeout"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(12345.678, "12345.678s"), (1e-4, "100us"), (86_400, "86400s")]
+)
+def test_the_line_that_repeats_a_search_has_its_bounds(seconds: float, said: str) -> None:
+    """Of every function that searches; a duration is one that the command reads as the same, to a ns."""
+    line = shlex.join(command_line("check", (), **bounds(900_000, 1 << 30, seconds)))
+    assert line == f"check {BOUNDS} {said}"
+    read = search_options(900_000, "1073741824", said)
+    assert read == Options(900_000, 1 << 30, read.seconds)
+    assert read.seconds == pytest.approx(seconds, abs=1e-9)
+    assert command_line("check", (), **bounds(MAX_STATES, None, math.inf)) == ("check",)
+
+
+def test_every_search_tells_its_bounds() -> None:
+    given: dict[str, Any] = {
+        "races": "munmap-anon", "max_states": 900_000, "max_memory": 1 << 30, "seconds": 3600.0,
+    }  # fmt: skip
+    for answer in (
+        spfvar.check("mmap-lock", **given),
+        spfvar.ablate("mmap-lock", **given),
+        spfvar.bisect("spf@1", **given),
+    ):
+        assert f"{BOUNDS} 3600s" in " ".join(answer.text().replace("\\\n", "").split())
 
 
 def test_where_the_time_goes_can_be_looked_at() -> None:

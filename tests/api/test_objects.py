@@ -89,6 +89,7 @@ def test_a_race_may_be_an_object() -> None:
         (lambda: spfvar.check(races="munmap-anom"), "did you mean 'munmap-anon'"),
         (lambda: spfvar.check(max_states=0), "max_states: 0 states; expected 1 or more"),
         (lambda: spfvar.check(seconds=0), "seconds: 0 seconds; expected more than 0"),
+        (lambda: spfvar.check(seconds=1234567.89), "seconds: 1234567.89 seconds; expected more than 0, and no more than 86400"),
         (lambda: spfvar.check(walk=-1), "walk: -1 walks; expected 1 or more"),
         (lambda: spfvar.check(counts={"fault": 0}), "fault: '0' threads"),
         (lambda: spfvar.ablate("mmap-lock", barriers=True), "barriers: barriers guard nothing there"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -65,6 +66,22 @@ def test_ratios_have_their_intervals() -> None:
 def test_a_frame_that_is_no_picture_is_told(rows: pd.DataFrame, more: dict[str, str], said: str) -> None:
     with pytest.raises(spfvar.InputError) as error:
         spfvar.plot_ratios(rows, **more)  # type: ignore[arg-type]
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("plot", "given", "said"),
+    [
+        (spfvar.plot_ratios, frame().drop(columns=["ratio", "ratio_low"]), "frame: has no columns ratio, ratio_low"),
+        (spfvar.plot_scaling, frame().drop(columns="ci_high"), "frame: has no column ci_high"),
+        (spfvar.plot_scaling, None, "frame: a NoneType is none; expected a frame that compare returned"),
+        (spfvar.plot_ratios, [1], "frame: a list is none; expected a frame that compare returned"),
+    ],
+)  # fmt: skip
+def test_every_column_that_a_picture_needs_is_asked_for(plot: Any, given: Any, said: str) -> None:
+    """Before anything is drawn."""
+    with pytest.raises(spfvar.InputError) as error:
+        plot(given)
     assert said in str(error.value)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from spfvar.explore.options import Options
+from spfvar.matrix.catalogue import Known
 from spfvar.matrix.keys import package_digest
 from spfvar.plugins.registry import load_registry
 from spfvar.review import kept
@@ -65,6 +66,16 @@ def test_every_form_of_a_kept_review_is_the_same(tmp_path: Path) -> None:
 )
 def test_another_scope_is_another_review(more: dict[str, object]) -> None:
     assert review_key(scope()) not in ("", review_key(scope(**more)))
+
+
+def test_a_machine_of_another_name_is_another_review() -> None:
+    """A review names its machine, though the figures of two may be the same."""
+    known = Known()
+    known.hardware.give("mine", known.hardware["skylake-2s56c"].model_copy(update={"draws": None}))
+    known.hardware.give("yours", known.hardware["mine"])
+    mine, yours = (scope(hardware=name, known=known) for name in ("mine", "yours"))
+    assert mine.plan.matrix_hash == yours.plan.matrix_hash
+    assert review_key(mine) not in ("", review_key(yours))
 
 
 def test_a_change_of_anything_that_is_shipped_makes_them_all_anew(monkeypatch: pytest.MonkeyPatch) -> None:
