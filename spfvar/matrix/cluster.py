@@ -41,6 +41,9 @@ _KEPT: Final = 4
 _ALIKE: Final = "the same everywhere"
 _MISSING: Final = "dask.distributed is not installed"
 _INSTALL: Final = "pip install 'spfvar[dask]'"
+_ADDRESS: Final = "the address of a running one, such as tcp://scheduler:8786"
+_NO_TLS: Final = "TLS needs certificates"
+_TLS: Final = "those of this client in Dask's configuration, under distributed.comm.tls"
 
 
 class ClusterError(SpfvarError):
@@ -210,13 +213,35 @@ def _client(address: str, key: str) -> Client:
         from distributed import Client
     except ImportError:
         raise InputError(_MISSING, key=key, expected=_INSTALL) from None
+    _check_address(address, key)
     try:
         return Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"no scheduler at {address}: {error or type(error).__name__}", key=key,
-            expected="the address of a running one, such as tcp://scheduler:8786",
-        ) from None  # fmt: skip
+            f"no scheduler at {address}: {error or type(error).__name__}", key=key, expected=_ADDRESS
+        ) from None
+
+
+def _check_address(address: str, key: str) -> None:
+    """Refuse what a client fails at when its thread runs already, which nobody would end then."""
+    from dask import config
+    from distributed.comm.addressing import parse_address, parse_host_port
+    from distributed.security import Security
+
+    scheme, place = parse_address(address)
+    try:
+        host, port = parse_host_port(place)
+    except ValueError:
+        host, port = "", 0
+    if scheme not in ("tcp", "tls") or not host or "/" in host or not 0 < port < 65536:
+        raise InputError(f"{address!r} is no address of a scheduler", key=key, expected=_ADDRESS)
+    if scheme == "tls" and not config.get("distributed.client.security-loader", None):
+        try:
+            context = Security().get_connection_args("client").get("ssl_context")
+        except OSError as error:  # no such file, or none of that kind
+            raise InputError(f"{_NO_TLS}: {error}", key=key, expected=_TLS) from None
+        if context is None:
+            raise InputError(_NO_TLS, key=key, expected=_TLS)
 
 
 def _with_workers(client: Client, plugins: Sequence[str], where: str) -> Cluster:

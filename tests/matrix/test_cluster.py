@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -112,7 +114,8 @@ def test_other_versions_are_refused(workers: cluster.Cluster, monkeypatch: pytes
     [
         (["--on", "tcp://127.0.0.1:1", "--dask"], "--on or --dask, not both"),
         (["--on", "tcp://127.0.0.1:1", "--jobs", "2"], "the cluster has its workers"),
-        (["--on", "nowhere"], "no scheduler at nowhere"),
+        (["--on", "nowhere"], "'nowhere' is no address of a scheduler"),
+        (["--on", "tcp://127.0.0.1:1"], "no scheduler at tcp://127.0.0.1:1"),
     ],
 )
 def test_a_cluster_that_is_none_is_one_message(
@@ -124,3 +127,27 @@ def test_a_cluster_that_is_none_is_one_message(
     assert answer.code == 2
     assert message in answer.err
     assert len(answer.err.splitlines()) == 1
+
+
+ADDRESSES = ["nowhere", "", "http://x:1", "tcp://", "inproc://x", "/tmp/none.json", "tls://127.0.0.1:1"]
+
+
+def test_a_bad_address_does_not_keep_the_process() -> None:
+    """It ends behind its messages: a client's thread would go on, which was begun before the address is read."""
+    script = f"""
+from spfvar.errors import InputError
+from spfvar.matrix import cluster
+for address in {ADDRESSES}:
+    try:
+        with cluster.connected(address):
+            pass
+    except InputError as error:
+        print(error)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert ended.stderr == ""
+    *places, tls = ended.stdout.splitlines()
+    assert [line.partition(";")[0] for line in places] == [
+        f"--on: {address!r} is no address of a scheduler" for address in ADDRESSES[:-1]
+    ]
+    assert tls.startswith("--on: TLS needs certificates; expected those of this client in Dask's config")
