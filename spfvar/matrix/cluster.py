@@ -7,12 +7,13 @@ A worker whose spfvar, libraries or plugins are not those of this process is ref
 
 from __future__ import annotations
 
+import logging
 import pickle
 import platform
 import time
 import uuid
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from itertools import islice
@@ -41,6 +42,7 @@ _KEPT: Final = 4
 _ALIKE: Final = "the same everywhere"
 _MISSING: Final = "dask.distributed is not installed"
 _INSTALL: Final = "pip install 'spfvar[dask]'"
+_GONE: Final = "the scheduler is gone; what was finished is in the store"
 _ADDRESS: Final = "the address of a running one, such as tcp://scheduler:8786"
 _NO_TLS: Final = "TLS needs certificates"
 _TLS: Final = "those of this client in Dask's configuration, under distributed.comm.tls"
@@ -101,8 +103,12 @@ class Cluster:
     def results(
         self, work: Work[T, R] | None, recipe: Recipe, tasks: Iterable[T]
     ) -> Generator[tuple[int, R], None, None]:
-        """A few tasks are ahead of each worker.  ClusterError if one task ends worker after worker."""
-        from distributed import KilledWorker, as_completed
+        """A few tasks are ahead of each worker.
+
+        ClusterError if one task ends worker after worker, or if the scheduler is gone.
+        """
+        from distributed import CancelledError, KilledWorker, as_completed
+        from distributed.comm import CommClosedError
 
         registry = load_registry(self._plugins)
         texts = {name: digest_of(registry.any_variant(name)) for name in recipe.names}
@@ -127,6 +133,8 @@ class Cluster:
                     result: R = future.result()
                 except KilledWorker as error:
                     raise ClusterError(f"a task ended one worker after the other: {error}") from None
+                except (CancelledError, CommClosedError):  # nobody else cancels what is waited for
+                    raise ClusterError(_GONE) from None
                 for one in islice(numbered, max(1, self._most() - len(running))):
                     queue.add(submit(*one))
                 future.release()
@@ -138,7 +146,10 @@ class Cluster:
         """Tasks under way: workers may come and go, which is looked up now and then."""
         now = time.monotonic()
         if now > self._look_again:
-            threads: int = sum(self.client.nthreads().values())
+            try:
+                threads: int = sum(self.client.nthreads().values())
+            except OSError:
+                raise ClusterError(_GONE) from None
             self._ahead, self._look_again = AHEAD * max(1, threads), now + _LOOK_EVERY
         return self._ahead
 
@@ -185,10 +196,19 @@ def _difference(here: Mapping[str, str], there: Mapping[str, str]) -> str:
 def connected(address: str, plugins: Sequence[str] = ()) -> Iterator[Cluster]:
     """The cluster of a scheduler, such as "tcp://scheduler:8786".  Raises InputError if there is none."""
     client = _client(address, key="--on")
-    try:
-        yield _with_workers(client, plugins, address)
-    finally:
-        client.close()
+    with _quiet():
+        try:
+            yield _with_workers(client, plugins, address)
+        finally:
+            client.close()
+
+
+def _quiet() -> AbstractContextManager[None]:
+    """What Dask's client writes of a scheduler that is gone, and how, is told in one message here."""
+    from distributed.utils import silence_logging_cmgr
+
+    quiet: AbstractContextManager[None] = silence_logging_cmgr(logging.CRITICAL)
+    return quiet
 
 
 @contextmanager

@@ -151,3 +151,29 @@ for address in {ADDRESSES}:
         f"--on: {address!r} is no address of a scheduler" for address in ADDRESSES[:-1]
     ]
     assert tls.startswith("--on: TLS needs certificates; expected those of this client in Dask's config")
+
+
+#: A scheduler with a worker, in one process; its address is the first line that it writes.
+SCHEDULER = """
+from distributed import LocalCluster
+with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, processes=False, protocol="tcp") as found:
+    print(found.scheduler_address, flush=True)
+    input()
+"""
+
+
+def test_a_scheduler_that_dies_is_one_message(store: Store, capfd: pytest.CaptureFixture[str]) -> None:
+    """Killed when the first cell is done, which is in the store then; Dask's client tells nothing of its own."""
+    gone = "the scheduler is gone; what was finished is in the store"
+    with subprocess.Popen(
+        [sys.executable, "-c", SCHEDULER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as scheduler:
+        assert scheduler.stdout is not None
+        address = scheduler.stdout.readline().strip()
+        with (
+            pytest.raises(cluster.ClusterError, match=gone),
+            cluster.connected(address, [PLUGIN]) as executor,
+        ):
+            run_plan(plan(1, 2), progress=lambda *_: scheduler.kill(), store=store, executor=executor)
+    assert {kind.kind: kind.entries for kind in store.kinds()}["run"] >= 2  # seeds
+    assert capfd.readouterr().err == ""
