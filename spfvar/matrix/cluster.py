@@ -219,7 +219,7 @@ def local(jobs: int, plugins: Sequence[str] = ()) -> Iterator[Cluster]:
     except ImportError:
         raise InputError(_MISSING, key="--dask", expected=_INSTALL) from None
     with LocalCluster(
-        n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+        n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", silence_logs=50
     ) as cluster:
         client = _client(cluster.scheduler_address, key="--dask")
         try:

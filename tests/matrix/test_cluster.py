@@ -156,7 +156,9 @@ for address in {ADDRESSES}:
 #: A scheduler with a worker, in one process; its address is the first line that it writes.
 SCHEDULER = """
 from distributed import LocalCluster
-with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, processes=False, protocol="tcp") as found:
+with LocalCluster(
+    n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", processes=False, protocol="tcp"
+) as found:
     print(found.scheduler_address, flush=True)
     input()
 """
