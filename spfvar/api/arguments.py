@@ -157,14 +157,16 @@ class Inputs:
 
 
 @contextmanager
-def cluster(on: str | None, given: Inputs) -> Iterator[Executor | None]:
+def cluster(on: str | None, given: Inputs, jobs: int | None) -> Iterator[Executor | None]:
     """The workers of the Dask scheduler at an address; None: this process and machine do it.
 
-    Raises InputError for variants that are objects, which workers cannot load by name.
+    Raises InputError for variants that are objects, which workers cannot load by name, and for ``jobs``.
     """
     if on is None:
         yield None
         return
+    if jobs is not None:
+        raise InputError("the cluster has its workers", key="jobs", expected="on without it")
     objects = [name for name, one in given.registry.variants.items() if one.origin == GIVEN]
     if objects:
         raise InputError(

@@ -115,7 +115,7 @@ def check(
     names = asked if twins else usable(registry, asked)
     cases, stacks = runnable(make_cases(registry, known, names, patterns, twins, threads), registry)
     given.warn()
-    with cluster(on, given) as executor, kept(store) as results, telling(progress) as told:
+    with cluster(on, given, jobs) as executor, kept(store) as results, telling(progress) as told:
         report = counting(told, "checking")
         found = check_all(cases, options, known, jobs, report, stacks, model, results, executor)
     line = command(

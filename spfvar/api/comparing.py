@@ -134,7 +134,7 @@ def compare(
     )  # fmt: skip
     plan, stacks = sound_plan(usable, given.registry, makers[machine])
     given.warn()
-    with cluster(on, given) as executor, kept(store) as results, telling(progress) as told:
+    with cluster(on, given, jobs) as executor, kept(store) as results, telling(progress) as told:
         report = counting(told, "simulating")
         comparison = run_comparison(plan, given.registry, jobs, report, stacks, results, executor)
         safety = in_words(plan.variants, known_safety(results, plan.variants))

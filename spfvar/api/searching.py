@@ -185,7 +185,7 @@ def hunt(
         file = HuntFile(texts(resume)[0], plan, [registry.tried(name) for name in names], fixed)
         file.write()  # or nobody would know until the end that it cannot be
     results = []
-    with cluster(on, given) as executor, kept(store) as slices, telling(progress) as told:
+    with cluster(on, given, jobs) as executor, kept(store) as slices, telling(progress) as told:
         for name in names:
             variant = registry.tried(name)
             results.append(

@@ -32,23 +32,25 @@ class CellWork:
         self._drawn = plan.profile.drawn() if plan.ensemble is not None else ()
         self._stacks: Stacks = {} if stacks is None else stacks
         self._lock = Lock()
-        self._begun: set[str] = set()
+        self._begun: dict[str, CellTask] = {}
 
     def stop(self) -> None:
         """End running cells after their current seed."""
         self._stopped.set()
 
     def run(self, task: CellTask) -> Ran:
-        """Every seed of a cell, unless another one gives the same."""
+        """Every seed of a cell, unless another one gives the same.
+
+        The one that began a program is run again if it is asked for again: by a cluster that lost the result.
+        """
         cell = CellSpec(self._variants[task.variant], task.load, task.axes, task.memory, task.costs)
         program = ""
         try:
             world = build_world(cell.load, self._stack(cell.variant), cell.memory, cell.costs)
             program = what_decides(world, cell.variant)
             with self._lock:
-                if program in self._begun:
+                if self._begun.setdefault(program, task) != task:
                     return Ran(program, None)
-                self._begun.add(program)
             results = []
             for index in range(self._plan.seeds):
                 if self._stopped.is_set():
@@ -56,7 +58,7 @@ class CellWork:
                 results.append(self._run(cell, world, program, index))
             return Ran(program, tuple(results))
         except (StrategyError, SimulationError) as error:
-            return Ran(program, None, str(error))
+            return Ran(program, None, str(error) or type(error).__name__)
 
     def _stack(self, variant: Variant) -> Stack:
         with self._lock:

@@ -7,12 +7,13 @@ A worker whose spfvar, libraries or plugins are not those of this process is ref
 
 from __future__ import annotations
 
+import logging
 import pickle
 import platform
 import time
 import uuid
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from itertools import islice
@@ -41,6 +42,10 @@ _KEPT: Final = 4
 _ALIKE: Final = "the same everywhere"
 _MISSING: Final = "dask.distributed is not installed"
 _INSTALL: Final = "pip install 'spfvar[dask]'"
+_GONE: Final = "the scheduler is gone; what was finished is in the store, if one is used"
+_ADDRESS: Final = "the address of a running one, such as tcp://scheduler:8786"
+_NO_TLS: Final = "TLS needs certificates"
+_TLS: Final = "those of this client in Dask's configuration, under distributed.comm.tls"
 
 
 class ClusterError(SpfvarError):
@@ -98,8 +103,12 @@ class Cluster:
     def results(
         self, work: Work[T, R] | None, recipe: Recipe, tasks: Iterable[T]
     ) -> Generator[tuple[int, R], None, None]:
-        """A few tasks are ahead of each worker.  ClusterError if one task ends worker after worker."""
-        from distributed import KilledWorker, as_completed
+        """A few tasks are ahead of each worker.
+
+        ClusterError if one task ends worker after worker, or if the scheduler is gone.
+        """
+        from distributed import CancelledError, KilledWorker, as_completed
+        from distributed.comm import CommClosedError
 
         registry = load_registry(self._plugins)
         texts = {name: digest_of(registry.any_variant(name)) for name in recipe.names}
@@ -124,6 +133,8 @@ class Cluster:
                     result: R = future.result()
                 except KilledWorker as error:
                     raise ClusterError(f"a task ended one worker after the other: {error}") from None
+                except (CancelledError, CommClosedError):  # nobody else cancels what is waited for
+                    raise ClusterError(_GONE) from None
                 for one in islice(numbered, max(1, self._most() - len(running))):
                     queue.add(submit(*one))
                 future.release()
@@ -135,7 +146,10 @@ class Cluster:
         """Tasks under way: workers may come and go, which is looked up now and then."""
         now = time.monotonic()
         if now > self._look_again:
-            threads: int = sum(self.client.nthreads().values())
+            try:
+                threads: int = sum(self.client.nthreads().values())
+            except OSError:
+                raise ClusterError(_GONE) from None
             self._ahead, self._look_again = AHEAD * max(1, threads), now + _LOOK_EVERY
         return self._ahead
 
@@ -182,10 +196,19 @@ def _difference(here: Mapping[str, str], there: Mapping[str, str]) -> str:
 def connected(address: str, plugins: Sequence[str] = ()) -> Iterator[Cluster]:
     """The cluster of a scheduler, such as "tcp://scheduler:8786".  Raises InputError if there is none."""
     client = _client(address, key="--on")
-    try:
-        yield _with_workers(client, plugins, address)
-    finally:
-        client.close()
+    with _quiet():
+        try:
+            yield _with_workers(client, plugins, address)
+        finally:
+            client.close()
+
+
+def _quiet() -> AbstractContextManager[None]:
+    """What Dask's client writes of a scheduler that is gone, and how, is told in one message here."""
+    from distributed.utils import silence_logging_cmgr
+
+    quiet: AbstractContextManager[None] = silence_logging_cmgr(logging.CRITICAL)
+    return quiet
 
 
 @contextmanager
@@ -196,7 +219,7 @@ def local(jobs: int, plugins: Sequence[str] = ()) -> Iterator[Cluster]:
     except ImportError:
         raise InputError(_MISSING, key="--dask", expected=_INSTALL) from None
     with LocalCluster(
-        n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+        n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", silence_logs=50
     ) as cluster:
         client = _client(cluster.scheduler_address, key="--dask")
         try:
@@ -210,13 +233,35 @@ def _client(address: str, key: str) -> Client:
         from distributed import Client
     except ImportError:
         raise InputError(_MISSING, key=key, expected=_INSTALL) from None
+    _check_address(address, key)
     try:
         return Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"no scheduler at {address}: {error or type(error).__name__}", key=key,
-            expected="the address of a running one, such as tcp://scheduler:8786",
-        ) from None  # fmt: skip
+            f"no scheduler at {address}: {error or type(error).__name__}", key=key, expected=_ADDRESS
+        ) from None
+
+
+def _check_address(address: str, key: str) -> None:
+    """Refuse what a client fails at when its thread runs already, which nobody would end then."""
+    from dask import config
+    from distributed.comm.addressing import parse_address, parse_host_port
+    from distributed.security import Security
+
+    scheme, place = parse_address(address)
+    try:
+        host, port = parse_host_port(place)
+    except ValueError:
+        host, port = "", 0
+    if scheme not in ("tcp", "tls") or not host or "/" in host or not 0 < port < 65536:
+        raise InputError(f"{address!r} is no address of a scheduler", key=key, expected=_ADDRESS)
+    if scheme == "tls" and not config.get("distributed.client.security-loader", None):
+        try:
+            context = Security().get_connection_args("client").get("ssl_context")
+        except OSError as error:  # no such file, or none of that kind
+            raise InputError(f"{_NO_TLS}: {error}", key=key, expected=_TLS) from None
+        if context is None:
+            raise InputError(_NO_TLS, key=key, expected=_TLS)
 
 
 def _with_workers(client: Client, plugins: Sequence[str], where: str) -> Cluster:

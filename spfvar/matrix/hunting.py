@@ -220,7 +220,8 @@ class HuntWork:
         """A slice of the plan, with its number; what was told of earlier ones is left out."""
         number, some = task
         with self._lock:
-            if number < self._last:  # what was told of later ones has to be told again
+            # What was told of later ones has to be told again; of this one, if a cluster lost its result.
+            if number <= self._last:
                 self._hunter = self._new()
             self._last = number
             hunter = self._hunter

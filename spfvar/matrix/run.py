@@ -16,6 +16,7 @@ from spfvar.store.database import Store
 
 #: Called with the number of finished cells and of all cells.
 Progress = Callable[[int, int], None]
+_NOTHING = "nothing came back of the cell that ran this program"
 
 
 def run_plan(
@@ -124,7 +125,7 @@ def _samples(plan: Plan, ran: Mapping[int, Ran]) -> list[list[Sample] | Failure]
         if runs is not None and not one.why:
             found.append([Sample(plan.seed + i, run.metrics, run.events) for i, run in enumerate(runs)])
             continue
-        first, message = failed.get(one.program, (cell, one.why))
+        first, message = failed.get(one.program, (cell, one.why or _NOTHING))
         if first is not cell:
             message = f"runs the same as {first.variant.name}: {message}"
         found.append(Failure(*place_of(cell), message))

@@ -85,6 +85,12 @@ def test_a_race_may_be_an_object() -> None:
             lambda: spfvar.compare(replace(BASE, name="mine"), on="tcp://nowhere:1"),
             "on: mine is an object, which other machines do not have; expected variants by name, with plugins",
         ),
+        (
+            lambda: spfvar.compare("mmap-lock", on="tcp://nowhere:1", jobs=2),
+            "jobs: the cluster has its workers; expected on without it",
+        ),
+        (lambda: spfvar.check("mmap-lock", on="tcp://nowhere:1", jobs=2), "jobs: the cluster has its workers"),
+        (lambda: spfvar.hunt("mmap-lock", on="tcp://nowhere:1", jobs=2), "jobs: the cluster has its workers"),
         (lambda: spfvar.load(), "no file given"),
         (lambda: spfvar.check(races="munmap-anom"), "did you mean 'munmap-anon'"),
         (lambda: spfvar.check(max_states=0), "max_states: 0 states; expected 1 or more"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -112,7 +114,8 @@ def test_other_versions_are_refused(workers: cluster.Cluster, monkeypatch: pytes
     [
         (["--on", "tcp://127.0.0.1:1", "--dask"], "--on or --dask, not both"),
         (["--on", "tcp://127.0.0.1:1", "--jobs", "2"], "the cluster has its workers"),
-        (["--on", "nowhere"], "no scheduler at nowhere"),
+        (["--on", "nowhere"], "'nowhere' is no address of a scheduler"),
+        (["--on", "tcp://127.0.0.1:1"], "no scheduler at tcp://127.0.0.1:1"),
     ],
 )
 def test_a_cluster_that_is_none_is_one_message(
@@ -124,3 +127,55 @@ def test_a_cluster_that_is_none_is_one_message(
     assert answer.code == 2
     assert message in answer.err
     assert len(answer.err.splitlines()) == 1
+
+
+ADDRESSES = ["nowhere", "", "http://x:1", "tcp://", "inproc://x", "/tmp/none.json", "tls://127.0.0.1:1"]
+
+
+def test_a_bad_address_does_not_keep_the_process() -> None:
+    """It ends behind its messages: a client's thread would go on, which was begun before the address is read."""
+    script = f"""
+from spfvar.errors import InputError
+from spfvar.matrix import cluster
+for address in {ADDRESSES}:
+    try:
+        with cluster.connected(address):
+            pass
+    except InputError as error:
+        print(error)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert ended.stderr == ""
+    *places, tls = ended.stdout.splitlines()
+    assert [line.partition(";")[0] for line in places] == [
+        f"--on: {address!r} is no address of a scheduler" for address in ADDRESSES[:-1]
+    ]
+    assert tls.startswith("--on: TLS needs certificates; expected those of this client in Dask's config")
+
+
+#: A scheduler with a worker, in one process; its address is the first line that it writes.
+SCHEDULER = """
+from distributed import LocalCluster
+with LocalCluster(
+    n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", processes=False, protocol="tcp"
+) as found:
+    print(found.scheduler_address, flush=True)
+    input()
+"""
+
+
+def test_a_scheduler_that_dies_is_one_message(store: Store, capfd: pytest.CaptureFixture[str]) -> None:
+    """Killed when the first cell is done, which is in the store then; Dask's client tells nothing of its own."""
+    gone = "the scheduler is gone; what was finished is in the store"
+    with subprocess.Popen(
+        [sys.executable, "-c", SCHEDULER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as scheduler:
+        assert scheduler.stdout is not None
+        address = scheduler.stdout.readline().strip()
+        with (
+            pytest.raises(cluster.ClusterError, match=gone),
+            cluster.connected(address, [PLUGIN]) as executor,
+        ):
+            run_plan(plan(1, 2), progress=lambda *_: scheduler.kill(), store=store, executor=executor)
+    assert {kind.kind: kind.entries for kind in store.kinds()}["run"] >= 2  # seeds
+    assert capfd.readouterr().err == ""

@@ -71,12 +71,16 @@ def test_what_another_hunt_did_is_not_taken(store: Store) -> None:
 
 
 def test_a_slice_that_comes_late_is_told_in_full() -> None:
-    """A worker that is given a slice again leaves its races out; behind a later one, none of them."""
+    """A worker that is given the races again as a later slice leaves them out; as the same one, or an earlier, not.
+
+    The same one is done again where a cluster lost its result.
+    """
     [some] = PLAN.slices()
     variants = {"mmap-lock": REGISTRY["mmap-lock"]}
     work = hunting.HuntWork(variants, "mmap-lock", "", "sc")
     told = work.run((0, some))
     assert told.outcomes
+    assert work.run((0, some)) == told
     assert work.run((2, some)).outcomes == ()
     assert work.run((1, some)) == told
 
