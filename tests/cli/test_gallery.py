@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import pytest
+
+from spfvar.cli.gallery import _machines
+from spfvar.matrix import catalogue
 from tests.cli.running import spfvar
 
-QUICK = ["--scenario", "pft", "--threads", "1", "--seeds", "2", "--hardware", "phone-8c", "--no-races"]
+SMALL = ["--threads", "1", "--seeds", "2", "--no-races"]
+QUICK = ["--scenario", "pft", "--hardware", "phone-8c", *SMALL]
+SHIPPED = ["broadwell-2s28c", "phone-8c", "rome-2s128c", "skylake-2s56c"]
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """A load of one's own, with hardly any faults."""
+    text = re.sub("(?m)^title = .*", 'title = "My own few faults"', catalogue.scenarios().text("pft"))
+    text = re.sub("(?m)^(warmup_per_thread|faults|faults_per_thread) = .*", r"\1 = 8", text)
+    file = tmp_path / "few.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
 
 
 def test_a_gallery_is_written_twice_alike_and_what_an_older_one_had_is_gone(tmp_path: Path) -> None:
@@ -37,3 +54,36 @@ def test_a_folder_with_files_that_no_gallery_wrote_is_refused(tmp_path: Path) ->
     assert "did you mean 'pft'?" in spfvar("gallery", str(tmp_path / "new"), "--scenario", "pfft").err
     assert "did you mean 'phone-8c'?" in spfvar("gallery", str(tmp_path / "new"), "--hardware", "phone-8").err
     assert not (tmp_path / "new").exists()
+
+
+def test_a_load_and_a_machine_of_ones_own_are_named_as_files(tmp_path: Path, few: Path) -> None:
+    """The load's title comes from the file; a machine that is named twice, or by a glob too, is shown once."""
+    mine = tmp_path / "mine.toml"
+    mine.write_text(catalogue.hardware().text("phone-8c"), encoding="utf-8")
+    machines = ["--hardware", f"{mine},{mine}", "--hardware", "min*"]
+    answer = spfvar("gallery", "site", "range-lock", "--scenario", str(few), *SMALL, *machines, cwd=tmp_path)
+    assert answer.code == 0, answer.err
+    text = (tmp_path / "site" / "cells" / "range-lock--few.html").read_text(encoding="utf-8")
+    assert "few: My own few faults." in text
+    assert re.findall('<section id="on-([^"]*)"', text) == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([], SHIPPED),
+        (["all"], SHIPPED),
+        (["phone-8c", "phone*", "phone-8c"], ["phone-8c"]),
+        (["*-2s128c,phone-8c"], ["rome-2s128c", "phone-8c"]),
+        (["mine", "all"], ["mine", *SHIPPED]),
+    ],
+)
+def test_machines_are_those_that_compare_takes_each_once(
+    given: list[str], expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the user's only what is named; a glob is all that it matches."""
+    (tmp_path / "hardware").mkdir()
+    text = catalogue.hardware().text("phone-8c")
+    (tmp_path / "hardware" / "mine.toml").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert _machines(catalogue.hardware(), given) == expected
