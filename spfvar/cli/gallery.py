@@ -185,17 +185,25 @@ def _check_folder(place: Path) -> None:
 
 
 def _write(place: Path, files: dict[str, str]) -> None:
-    """Write the site, and take away what an older one had and this one has not."""
+    """Write the site, and take away what an older one had and this one has not.
+
+    The list of files comes first, with the older ones: what is interrupted is a gallery's folder still.
+    """
+    manifest = place / MANIFEST
     try:
         place.mkdir(parents=True, exist_ok=True)
-        manifest = place / MANIFEST
         older = manifest.read_text(encoding="utf-8").splitlines() if manifest.exists() else []
+        _list(manifest, {*older, *files})
         for name in older:
             if name not in files and ".." not in name and not name.startswith("/"):
                 (place / name).unlink(missing_ok=True)
         for name, text in files.items():
             (place / name).parent.mkdir(parents=True, exist_ok=True)
-            (place / name).write_text(text, encoding="utf-8")
+            write_atomically(place / name, text)
     except OSError as error:
         raise InputError(f"cannot be written: {reason(error)}", file=str(place)) from None
-    write_atomically(str(manifest), "\n".join(sorted(files)) + "\n")
+    _list(manifest, files)
+
+
+def _list(manifest: Path, names: Iterable[str]) -> None:
+    write_atomically(manifest, "\n".join(sorted(names)) + "\n")

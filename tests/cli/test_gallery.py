@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from spfvar.cli.gallery import _machines
+from spfvar.atomic import write_atomically
+from spfvar.cli.gallery import _check_folder, _machines, _write
+from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 from tests.cli.running import spfvar
 
@@ -87,3 +89,35 @@ def test_machines_are_those_that_compare_takes_each_once(
     (tmp_path / "hardware" / "mine.toml").write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     assert _machines(catalogue.hardware(), given) == expected
+
+
+@pytest.mark.parametrize("writes", range(5))
+def test_a_gallery_that_was_interrupted_can_be_written_again(
+    writes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After any number of files: the folder is a gallery's still, and the next one takes away what is no more."""
+    _write(tmp_path, {"index.html": "1", "old/page.html": "1"})
+    left = iter(range(writes))
+
+    def interrupted(path: Path, text: str) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        write_atomically(path, text)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("spfvar.cli.gallery.write_atomically", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            _write(tmp_path, {"index.html": "2", "new/page.html": "2", "new/other.html": "2"})
+    _check_folder(tmp_path)
+    _write(tmp_path, {"index.html": "3"})
+    files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {"index.html", "gallery.txt"}
+    assert (tmp_path / "gallery.txt").read_text(encoding="utf-8") == "index.html\n"
+
+
+def test_a_first_gallery_that_was_interrupted_can_be_written_again(tmp_path: Path) -> None:
+    """A page that cannot be written is told by name; the folder is a gallery's."""
+    (tmp_path / "site" / "page.html").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"page\.html: cannot write: it is a directory"):
+        _write(tmp_path / "site", {"index.html": "1", "page.html": "1"})
+    _check_folder(tmp_path / "site")
