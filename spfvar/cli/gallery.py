@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spfvar.atomic import write_atomically
+from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
 from spfvar.cli.command import Command
 from spfvar.cli.options import (
@@ -92,6 +92,7 @@ def command(
     names, makers = planned(wanted, registry, there.scenarios, there.hardware, machines, seeds, seed, draws)
     tell_own(there.scenarios, scenarios, "--scenario")
     tell_own(there.races, races, "--race")
+    _claim(place)
     line = reproduce(sys.argv[1:])
     with store_for("results", no_store) as store:
         found = _compared(names, registry, makers.values(), jobs, store)
@@ -184,6 +185,15 @@ def _check_folder(place: Path) -> None:
         raise InputError("has files that no gallery wrote", file=str(place), expected="a new or empty folder")
 
 
+def _claim(place: Path) -> None:
+    """Make the folder, and refuse one that cannot be written: before hours of computing."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot be made: {reason(error)}", file=str(place)) from None
+    check_writable(place / MANIFEST)
+
+
 def _write(place: Path, files: dict[str, str]) -> None:
     """Write the site, and take away what an older one had and this one has not.
 
@@ -191,7 +201,6 @@ def _write(place: Path, files: dict[str, str]) -> None:
     """
     manifest = place / MANIFEST
     try:
-        place.mkdir(parents=True, exist_ok=True)
         older = manifest.read_text(encoding="utf-8").splitlines() if manifest.exists() else []
         _list(manifest, {*older, *files})
         for name in older:

@@ -121,3 +121,17 @@ def test_a_first_gallery_that_was_interrupted_can_be_written_again(tmp_path: Pat
     with pytest.raises(InputError, match=r"page\.html: cannot write: it is a directory"):
         _write(tmp_path / "site", {"index.html": "1", "page.html": "1"})
     _check_folder(tmp_path / "site")
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that cannot be made, and one whose list of files cannot be replaced; the folder holds nothing else."""
+    monkeypatch.setattr("spfvar.cli.gallery._compared", lambda *_: pytest.fail("something was computed"))
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    answer = spfvar("gallery", str(tmp_path / "file" / "site"), *QUICK)
+    assert (answer.code, "file/site: cannot be made: Not a directory" in answer.err) == (2, True), answer.err
+    (tmp_path / "site" / "gallery.txt").mkdir(parents=True)
+    answer = spfvar("gallery", str(tmp_path / "site"), *QUICK)
+    assert (answer.code, "cannot write: it is a directory" in answer.err) == (2, True), answer.err
+    assert [path.name for path in (tmp_path / "site").iterdir()] == ["gallery.txt"]
