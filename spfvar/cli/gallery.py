@@ -97,7 +97,7 @@ def command(
     with store_for("results", no_store) as store:
         found = _compared(names, registry, makers.values(), jobs, store)
         failed = any(machine.comparison.failures for machine in found)
-        known = _known(registry, there.races, found, races, no_races, jobs, store, line)
+        known = _known(registry, there.races, found, races, no_races, jobs, store, plugins, line)
     if sys.stderr.isatty():
         terminal.progress()
     tell_problems(registry)
@@ -142,13 +142,14 @@ def _told_cells(machine: str, done: int, total: int) -> None:
 
 def _known(
     registry: Registry, there: catalogue.Catalogue[Race], machines: Sequence[Machine], races: Sequence[str],
-    no_races: bool, jobs: int | None, store: Store | None, line: str,
+    no_races: bool, jobs: int | None, store: Store | None, plugins: Sequence[str], line: str,
 ) -> Known:  # fmt: skip
     """The designs of the machines in all races, and the bugs of these designs."""
     from spfvar.explore.options import Options
     from spfvar.matrix.cases import Case, make_cases
     from spfvar.matrix.check import Checked, run_checks, runnable
     from spfvar.pages.gallery import Known
+    from spfvar.pages.gallery_races import Files
 
     plan = machines[0].comparison.plan
     loads = [item for machine in machines for item in machine.comparison.plan.scenarios.items()]
@@ -174,7 +175,10 @@ def _known(
             for memory in dict.fromkeys(case.memory for case in twin_cases):
                 of_model = [case for case in twin_cases if case.memory == memory]
                 twins += run_checks(of_model, Options(), jobs, progress, stacks, memory=memory, store=store)
-    return Known(designs, tuple(machines), titles, checked, twins, registry.twins, registry.series, line)
+    files = Files(plugins, {name: str(path) for name, path in there.own().items()})
+    return Known(
+        designs, tuple(machines), titles, checked, twins, registry.twins, registry.series, line, files
+    )
 
 
 def _check_folder(place: Path) -> None:
