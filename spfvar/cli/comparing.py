@@ -144,8 +144,7 @@ def _render_one(comparison: Comparison, run: Run, view: View) -> str:
 def _page(comparison: Comparison, run: Run, digest: Digest, blocks: list[Block], meta: Meta) -> str:
     from spfvar.pages.comparison import comparison_page  # its libraries: only where pages are made
 
-    known = catalogue.scenarios()
-    titles = {name: known[name].title for name in comparison.plan.scenarios if name in known.names()}
+    titles = {name: one.title for name, one in comparison.plan.scenarios.items()}
     return comparison_page(
         digest, blocks, _events(comparison), comparison.cells, meta, run.source.safety, titles
     )

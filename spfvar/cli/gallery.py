@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from spfvar.atomic import write_atomically
+from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
 from spfvar.cli.command import Command
 from spfvar.cli.options import (
@@ -21,14 +22,19 @@ from spfvar.cli.options import (
     scenario_option,
     threads_option,
 )
+from spfvar.cli.own_files import tell_own
 from spfvar.cli.plugins import exit_code, load, tell_problems
 from spfvar.cli.storing import no_store_option, store_for
 from spfvar.errors import InputError, reason
 from spfvar.matrix import catalogue
+from spfvar.matrix.plan import ALL_MACHINES, machine_patterns
 
 if TYPE_CHECKING:  # the simulator and the explorer: not before names are known to be good
+    from spfvar.matrix.wanted import Make
     from spfvar.pages.gallery import Known, Machine
     from spfvar.plugins.registry import Registry
+    from spfvar.scenario.hardware import Profile
+    from spfvar.scenario.race import Race
     from spfvar.store.database import Store
 
 #: What a gallery's folder has a list of its files in; without it a folder that has files is somebody's own.
@@ -44,9 +50,9 @@ SOMETHING_FAILED = 1
 @click.option(
     "--hardware",
     multiple=True,
-    metavar="NAME|FILE.toml",
-    shell_complete=completing.files,
-    help="A machine; repeatable.  [default: all]",
+    metavar="NAME|FILE.toml[,...]|all",
+    shell_complete=completing.machines,
+    help="Hardware profiles, by globs too; repeatable.  [default: all that came with spfvar]",
 )
 @threads_option
 @draw_options
@@ -77,17 +83,21 @@ def command(
     place = Path(folder)
     _check_folder(place)
     registry = load(plugins)
-    catalogue.races().select(races)
-    machines = hardware or tuple(catalogue.hardware().names())
+    there = catalogue.Known()
+    there.races.select(races)
+    machines = _machines(there.hardware, hardware)
+    from spfvar.matrix.wanted import Wanted, planned
+
+    wanted = Wanted(variants, scenarios, threads, {}, None, every=True)
+    names, makers = planned(wanted, registry, there.scenarios, there.hardware, machines, seeds, seed, draws)
+    tell_own(there.scenarios, scenarios, "--scenario")
+    tell_own(there.races, races, "--race")
+    _claim(place)
     line = reproduce(sys.argv[1:])
-    failed = False
     with store_for("results", no_store) as store:
-        found = []
-        for name in machines:
-            machine = _machine(registry, name, variants, scenarios, threads, seeds, seed, draws, jobs, store)
-            failed |= bool(machine.comparison.failures)
-            found.append(machine)
-        known = _known(registry, found, races, no_races, jobs, store, line)
+        found = _compared(names, registry, makers.values(), jobs, store)
+        failed = any(machine.comparison.failures for machine in found)
+        known = _known(registry, there.races, found, races, no_races, jobs, store, plugins, line)
     if sys.stderr.isatty():
         terminal.progress()
     tell_problems(registry)
@@ -100,41 +110,50 @@ def command(
     return exit_code(SOMETHING_FAILED if failed else 0, registry.problems)
 
 
-def _machine(
-    registry: Registry, name: str, variants: Sequence[str], scenarios: Sequence[str], threads: list[int],
-    seeds: int | None, seed: int, draws: int | None, jobs: int | None, store: Store | None,
-) -> Machine:  # fmt: skip
-    """Every design under every load on one machine."""
-    from spfvar.matrix.wanted import Wanted, planned
+def _machines(profiles: catalogue.Catalogue[Profile], given: Sequence[str]) -> list[str]:
+    """The machines that options name, each once; those that came with spfvar, if there are no options."""
+    names: dict[str, None] = {}
+    for patterns in map(machine_patterns, given or (ALL_MACHINES,)):
+        names |= dict.fromkeys(profiles.select(patterns))
+        tell_own(profiles, patterns, "--hardware")
+    return list(names)
 
-    wanted = Wanted(tuple(variants), tuple(scenarios), threads, {}, None, every=True)
-    names, makers = planned(
-        wanted, registry, catalogue.scenarios(), catalogue.hardware(), [name], seeds, seed, draws
-    )
-    from spfvar.matrix.compare import run_comparison, sound_plan
+
+def _compared(
+    names: Sequence[str], registry: Registry, makers: Iterable[Make], jobs: int | None, store: Store | None
+) -> list[Machine]:
+    """Every design under every load, machine by machine."""
+    from spfvar.cli.comparing import sound_plans
+    from spfvar.matrix.compare import run_comparison
     from spfvar.pages.gallery import machine_of
 
-    def told(done: int, total: int) -> None:
-        terminal.progress(f"{name}: {done} of {total} cells")
+    plans, stacks = sound_plans(names, registry, makers)
+    found = []
+    for plan in plans:
+        told = partial(_told_cells, plan.hardware) if sys.stderr.isatty() else None
+        comparison = run_comparison(plan, registry, jobs, told, stacks, store)
+        found.append(machine_of(plan.hardware, plan.profile.title, comparison))
+    return found
 
-    plan, stacks = sound_plan(names, registry, makers[name])
-    comparison = run_comparison(plan, registry, jobs, told if sys.stderr.isatty() else None, stacks, store)
-    return machine_of(plan.hardware, plan.profile.title, comparison)
+
+def _told_cells(machine: str, done: int, total: int) -> None:
+    terminal.progress(f"{machine}: {done} of {total} cells")
 
 
 def _known(
-    registry: Registry, machines: Sequence[Machine], races: Sequence[str], no_races: bool, jobs: int | None,
-    store: Store | None, line: str,
+    registry: Registry, there: catalogue.Catalogue[Race], machines: Sequence[Machine], races: Sequence[str],
+    no_races: bool, jobs: int | None, store: Store | None, plugins: Sequence[str], line: str,
 ) -> Known:  # fmt: skip
     """The designs of the machines in all races, and the bugs of these designs."""
     from spfvar.explore.options import Options
     from spfvar.matrix.cases import Case, make_cases
     from spfvar.matrix.check import Checked, run_checks, runnable
     from spfvar.pages.gallery import Known
+    from spfvar.pages.gallery_races import Files
 
     plan = machines[0].comparison.plan
-    known, loads = catalogue.races(), catalogue.scenarios()
-    titles = {name: loads[name].title for machine in machines for name in machine.comparison.plan.scenarios}
+    loads = [item for machine in machines for item in machine.comparison.plan.scenarios.items()]
+    titles = {name: load.title for name, load in loads}
     designs = tuple(plan.variants)
     checked: list[Checked] = []
     twins: list[Checked] = []
@@ -145,18 +164,21 @@ def _known(
 
         progress = told if sys.stderr.isatty() else None
         both = [(registry.as_posted(one), one) if one.repairs else (one,) for one in designs]
-        names = known.select(races)
-        cases = [Case(form, name, known[name]) for name in names for forms in both for form in forms]
+        names = there.select(races)
+        cases = [Case(form, name, there[name]) for name in names for forms in both for form in forms]
         cases, stacks = runnable(cases, registry)
         checked = run_checks(cases, Options(), jobs, progress, stacks, store=store)
         wanted = [twin.name for twin in registry.twins.values() if twin.fixed in {d.name for d in designs}]
         wanted = [name for name in wanted if not races or registry.twins[name].race in names]
         if wanted:
-            twin_cases, stacks = runnable(make_cases(registry, known, wanted, (), twins=True), registry)
+            twin_cases, stacks = runnable(make_cases(registry, there, wanted, (), twins=True), registry)
             for memory in dict.fromkeys(case.memory for case in twin_cases):
                 of_model = [case for case in twin_cases if case.memory == memory]
                 twins += run_checks(of_model, Options(), jobs, progress, stacks, memory=memory, store=store)
-    return Known(designs, tuple(machines), titles, checked, twins, registry.twins, registry.series, line)
+    files = Files(plugins, {name: str(path) for name, path in there.own().items()})
+    return Known(
+        designs, tuple(machines), titles, checked, twins, registry.twins, registry.series, line, files
+    )
 
 
 def _check_folder(place: Path) -> None:
@@ -167,18 +189,34 @@ def _check_folder(place: Path) -> None:
         raise InputError("has files that no gallery wrote", file=str(place), expected="a new or empty folder")
 
 
-def _write(place: Path, files: dict[str, str]) -> None:
-    """Write the site, and take away what an older one had and this one has not."""
+def _claim(place: Path) -> None:
+    """Make the folder, and refuse one that cannot be written: before hours of computing."""
     try:
         place.mkdir(parents=True, exist_ok=True)
-        manifest = place / MANIFEST
+    except OSError as error:
+        raise InputError(f"cannot be made: {reason(error)}", file=str(place)) from None
+    check_writable(place / MANIFEST)
+
+
+def _write(place: Path, files: dict[str, str]) -> None:
+    """Write the site, and take away what an older one had and this one has not.
+
+    The list of files comes first, with the older ones: what is interrupted is a gallery's folder still.
+    """
+    manifest = place / MANIFEST
+    try:
         older = manifest.read_text(encoding="utf-8").splitlines() if manifest.exists() else []
+        _list(manifest, {*older, *files})
         for name in older:
             if name not in files and ".." not in name and not name.startswith("/"):
                 (place / name).unlink(missing_ok=True)
         for name, text in files.items():
             (place / name).parent.mkdir(parents=True, exist_ok=True)
-            (place / name).write_text(text, encoding="utf-8")
+            write_atomically(place / name, text)
     except OSError as error:
         raise InputError(f"cannot be written: {reason(error)}", file=str(place)) from None
-    write_atomically(str(manifest), "\n".join(sorted(files)) + "\n")
+    _list(manifest, files)
+
+
+def _list(manifest: Path, names: Iterable[str]) -> None:
+    write_atomically(manifest, "\n".join(sorted(names)) + "\n")

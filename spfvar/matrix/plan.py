@@ -118,7 +118,7 @@ def make_plan(
         raise InputError(f"{seeds} seeds", key="--seeds", expected=f"1 to {MAX_SEEDS}")
     if not 0 <= seed <= MAX_SEED:
         raise InputError(f"the first seed is {seed}", key="--seed", expected=f"0 or more, at most {MAX_SEED}")
-    hardware = profiles.select([hardware])[0]
+    hardware = machine_named(profiles, hardware)
     profile = profiles[hardware]
     ensemble = _ensemble(profile, hardware, draws) if draws else None
     chosen = [registry[name] for name in dict.fromkeys(variants or registry.variants)]
@@ -154,6 +154,15 @@ def machine_patterns(text: str) -> list[str]:
     return patterns
 
 
+def machine_named(profiles: Catalogue[Profile], pattern: str) -> str:
+    """The one machine that a name, glob or file stands for.  Raises InputError if there are several."""
+    found = profiles.select([pattern])
+    if len(found) > 1:
+        message = f"{pattern!r} stands for {len(found)} machines"
+        raise InputError(message, key="--hardware", expected=f"one, as {found[0]}")
+    return found[0]
+
+
 def runs_of_a_cell(
     profiles: Catalogue[Profile], hardware: str, seeds: int | None, draws: int | None
 ) -> tuple[int, int]:
@@ -165,7 +174,7 @@ def runs_of_a_cell(
         raise InputError("--seeds and --draws", expected="one of them: each draw has a seed of its own")
     if seeds is not None or draws == 0:
         return DEFAULT_SEEDS if seeds is None else seeds, 0
-    ensemble = profiles[profiles.select([hardware])[0]].draws
+    ensemble = profiles[machine_named(profiles, hardware)].draws
     if draws is None:
         draws = 0 if ensemble is None else min(DEFAULT_DRAWS, len(ensemble.factors))
     return DEFAULT_SEEDS, draws

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -21,7 +21,7 @@ from spfvar.matrix.check import Checked
 from spfvar.matrix.compare import Comparison
 from spfvar.pages.comparison import heat, scaling_parts
 from spfvar.pages.document import Document, Said, render_document, site_files
-from spfvar.pages.gallery_races import bug_pages, race_pages, safety_of
+from spfvar.pages.gallery_races import Files, bug_pages, race_pages, safety_of
 from spfvar.pages.site import (
     HOOK_POINTS,
     INDEX,
@@ -68,7 +68,8 @@ class Known:
     """What a gallery shows.
 
     ``loads`` are the titles of loads by name; ``checked`` are designs (and what was posted of them) in races,
-    ``twins`` bugs in their own races, with the design without the bug.  ``reproduce`` makes the site again.
+    ``twins`` bugs in their own races, with the design without the bug.  ``reproduce`` makes the site again,
+    ``files`` are those that commands on its pages have to name.
     """
 
     designs: tuple[Variant, ...]
@@ -79,6 +80,7 @@ class Known:
     bugs: Mapping[str, Twin]
     series: Mapping[str, Series]
     reproduce: str
+    files: Files = field(default_factory=Files)
 
 
 def machine_of(name: str, title: str, comparison: Comparison) -> Machine:
@@ -96,10 +98,10 @@ def gallery(known: Known) -> Iterator[tuple[str, str]]:
     sources = Sources()
     yield from site_files().items()
     yield INDEX, _index(known)
-    yield from race_pages(known.checked, known.designs)
+    yield from race_pages(known.checked, known.designs, known.files)
     pages = {race_page(one.case.race_name) for one in known.checked}
     pages |= {design_page(design.name) for design in known.designs}
-    yield from bug_pages(known.twins, known.bugs, known.series, sources, pages)
+    yield from bug_pages(known.twins, known.bugs, known.series, sources, pages, known.files)
     users: dict[str, list[str]] = {}
     for design in known.designs:
         for hook in hooks_of(design.patches):

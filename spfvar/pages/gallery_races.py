@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import spfvar
 from spfvar.explore.trace import Step
@@ -20,6 +22,28 @@ from spfvar.review.pageparts import BAD, GOOD, OPEN, Entry, Fold, Grid, PagePart
 from spfvar.review.parts import Command, Item, Items, Text
 from spfvar.review.words import plural
 from spfvar.scenario.race import Race
+
+
+@dataclass(frozen=True)
+class Files:
+    """The user's files that commands have to name: plugins, and races by name."""
+
+    plugins: Sequence[str] = ()
+    races: Mapping[str, str] = field(default_factory=dict)
+
+    def check(self, race: str) -> str:
+        """The command that searches a race again."""
+        return self._command(["check", "--race", self.races.get(race, race)])
+
+    def replay(self, race: str, token: str) -> str:
+        """The command that shows a trace of a race again."""
+        own = ["--race", self.races[race]] if race in self.races else []
+        return self._command(["replay", token, *own])
+
+    def _command(self, words: Sequence[str]) -> str:
+        plugins = (word for plugin in self.plugins for word in ("--plugin", plugin))
+        return shlex.join(["spfvar", *words, *plugins])
+
 
 _TONES = {VIOLATION: BAD, INCOMPLETE: OPEN, SAFE: GOOD}
 
@@ -41,7 +65,9 @@ def safety_of(checked: Iterable[Checked], design: Variant) -> tuple[str, str]:
     return ("; ".join(texts) or "not searched", tones[0] if tones else OPEN)
 
 
-def race_pages(checked: Sequence[Checked], designs: Sequence[Variant]) -> Iterator[tuple[str, str]]:
+def race_pages(
+    checked: Sequence[Checked], designs: Sequence[Variant], files: Files
+) -> Iterator[tuple[str, str]]:
     """The table of races and designs, and a page per race with the trace of each design that breaks in it."""
     forms = {
         name: f"../{design_page(design.name)}"
@@ -60,7 +86,7 @@ def race_pages(checked: Sequence[Checked], designs: Sequence[Variant]) -> Iterat
         row = (Entry(race, (next(iter(found.values())).case.race.title,), href=race_page(race)), *entries)
         holds = all(one.verdict.verdict == SAFE and not one.verdict.vacuous for one in found.values())
         (safe if holds else broken).append(row)
-        yield race_page(race), _race(race, found, forms)
+        yield race_page(race), _race(race, found, forms, files)
     headers = ("race", *names)
     parts: list[PagePart] = []
     if broken:
@@ -97,7 +123,7 @@ def _cell(race: str, one: Checked, trace_of: Mapping[str, str]) -> Entry:
     return Entry(f"{verdict.verdict}{'*' if verdict.vacuous else ''}", tone=tone)
 
 
-def _race(name: str, found: Mapping[str, Checked], designs: Mapping[str, str]) -> str:
+def _race(name: str, found: Mapping[str, Checked], designs: Mapping[str, str], files: Files) -> str:
     race = next(iter(found.values())).case.race
     broken = {variant: one for variant, one in found.items() if one.verdict.verdict == VIOLATION}
     anchors = _traces(found)
@@ -109,7 +135,9 @@ def _race(name: str, found: Mapping[str, Checked], designs: Mapping[str, str]) -
         for variant, one in sorted(found.items(), key=lambda item: item[0] not in broken)
     )  # fmt: skip
     traces = tuple(
-        _trace([name for name, anchor in anchors.items() if anchor == ident], broken, ident, number == 0)
+        _trace(
+            [name for name, anchor in anchors.items() if anchor == ident], broken, ident, files, number == 0
+        )
         for number, ident in enumerate(dict.fromkeys(anchors.values()))
     )
     sections = [
@@ -118,7 +146,7 @@ def _race(name: str, found: Mapping[str, Checked], designs: Mapping[str, str]) -
     ]
     if traces:
         sections.append(PageSection("traces", "How it breaks", traces))
-    check = Command("Again:", f"spfvar check --race {name}")
+    check = Command("Again:", files.check(name))
     sections.append(PageSection("again", "Search it again", (check,)))
     tone = BAD if broken else GOOD if all(o.verdict.verdict == SAFE for o in found.values()) else OPEN
     text = f"{len(broken)} of {len(found)} designs break in it" if broken else "no design breaks in it"
@@ -135,12 +163,16 @@ def _here(one: Checked, trace_of: Mapping[str, str]) -> Entry:
     return Entry(verdict.verdict, (more,) if more else (), tone=tone)
 
 
-def _trace(names: Sequence[str], broken: Mapping[str, Checked], ident: str, is_open: bool) -> TraceView:
+def _trace(
+    names: Sequence[str], broken: Mapping[str, Checked], ident: str, files: Files, is_open: bool
+) -> TraceView:
     """The trace that some designs share."""
-    finding = broken[names[0]].verdict.findings[0]
+    first = broken[names[0]]
+    finding = first.verdict.findings[0]
     steps = plural(finding.trace.length, "step")
     title = f"{', '.join(names)}: {finding.property}, {finding.text}, in {steps}"
-    return TraceView(ident, title, finding.trace, f"spfvar replay {finding.token}", is_open)
+    again = files.replay(first.case.race_name, finding.token)
+    return TraceView(ident, title, finding.trace, again, is_open)
 
 
 def race_parts(race: Race) -> Iterator[PagePart]:
@@ -165,7 +197,7 @@ def race_parts(race: Race) -> Iterator[PagePart]:
 
 def bug_pages(
     checked: Sequence[Checked], bugs: Mapping[str, Twin], series: Mapping[str, Series], sources: Sources,
-    pages: Collection[str],
+    pages: Collection[str], files: Files,
 ) -> Iterator[tuple[str, str]]:  # fmt: skip
     """The table of bugs, and a page per bug: what it is, how it breaks, and what mends it.
 
@@ -189,7 +221,7 @@ def bug_pages(
                 Entry(_short(found[False]) if False in found else "", tone=_tone(found.get(False))),
             )
         )
-        yield bug_page(name), _bug(twin, found, first, sources, pages)
+        yield bug_page(name), _bug(twin, found, first, sources, pages, files)
     headers = ("bug", "in", "breaks", "first bad patch", "source", "without it")
     parts = (Grid("Published bugs, put back into designs", headers, tuple(rows)),) if rows else ()
     yield BUGS, _page("Bugs", (PageSection("bugs", "Bugs", parts),) if parts else (), deep=False)
@@ -230,7 +262,7 @@ def _tone(one: Checked | None) -> str:
 
 def _bug(
     twin: Twin, found: Mapping[bool, Checked], first: tuple[str, SeriesPatch] | None, sources: Sources,
-    pages: Collection[str],
+    pages: Collection[str], files: Files,
 ) -> str:  # fmt: skip
     broken = found[True]
     facts = [
@@ -254,7 +286,7 @@ def _bug(
             PageSection(
                 "trace",
                 "How it breaks",
-                (_trace([twin.name], {twin.name: broken}, f"trace-{slug(twin.name)}", True),),
+                (_trace([twin.name], {twin.name: broken}, f"trace-{slug(twin.name)}", files, True),),
             )
         )
     fix: list[PagePart] = [Grid("", ("class", "what", "at"), tuple(mended))] if mended else []

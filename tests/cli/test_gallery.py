@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import pytest
+
+from spfvar.atomic import write_atomically
+from spfvar.cli.gallery import _check_folder, _machines, _write
+from spfvar.errors import InputError
+from spfvar.matrix import catalogue
 from tests.cli.running import spfvar
 
-QUICK = ["--scenario", "pft", "--threads", "1", "--seeds", "2", "--hardware", "phone-8c", "--no-races"]
+SMALL = ["--threads", "1", "--seeds", "2", "--no-races"]
+QUICK = ["--scenario", "pft", "--hardware", "phone-8c", *SMALL]
+SHIPPED = ["broadwell-2s28c", "phone-8c", "rome-2s128c", "skylake-2s56c"]
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """A load of one's own, with hardly any faults."""
+    text = re.sub("(?m)^title = .*", 'title = "My own few faults"', catalogue.scenarios().text("pft"))
+    text = re.sub("(?m)^(warmup_per_thread|faults|faults_per_thread) = .*", r"\1 = 8", text)
+    file = tmp_path / "few.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
 
 
 def test_a_gallery_is_written_twice_alike_and_what_an_older_one_had_is_gone(tmp_path: Path) -> None:
@@ -37,3 +56,82 @@ def test_a_folder_with_files_that_no_gallery_wrote_is_refused(tmp_path: Path) ->
     assert "did you mean 'pft'?" in spfvar("gallery", str(tmp_path / "new"), "--scenario", "pfft").err
     assert "did you mean 'phone-8c'?" in spfvar("gallery", str(tmp_path / "new"), "--hardware", "phone-8").err
     assert not (tmp_path / "new").exists()
+
+
+def test_a_load_and_a_machine_of_ones_own_are_named_as_files(tmp_path: Path, few: Path) -> None:
+    """The load's title comes from the file; a machine that is named twice, or by a glob too, is shown once."""
+    mine = tmp_path / "mine.toml"
+    mine.write_text(catalogue.hardware().text("phone-8c"), encoding="utf-8")
+    machines = ["--hardware", f"{mine},{mine}", "--hardware", "min*"]
+    answer = spfvar("gallery", "site", "range-lock", "--scenario", str(few), *SMALL, *machines, cwd=tmp_path)
+    assert answer.code == 0, answer.err
+    text = (tmp_path / "site" / "cells" / "range-lock--few.html").read_text(encoding="utf-8")
+    assert "few: My own few faults." in text
+    assert re.findall('<section id="on-([^"]*)"', text) == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([], SHIPPED),
+        (["all"], SHIPPED),
+        (["phone-8c", "phone*", "phone-8c"], ["phone-8c"]),
+        (["*-2s128c,phone-8c"], ["rome-2s128c", "phone-8c"]),
+        (["mine", "all"], ["mine", *SHIPPED]),
+    ],
+)
+def test_machines_are_those_that_compare_takes_each_once(
+    given: list[str], expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the user's only what is named; a glob is all that it matches."""
+    (tmp_path / "hardware").mkdir()
+    text = catalogue.hardware().text("phone-8c")
+    (tmp_path / "hardware" / "mine.toml").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert _machines(catalogue.hardware(), given) == expected
+
+
+@pytest.mark.parametrize("writes", range(5))
+def test_a_gallery_that_was_interrupted_can_be_written_again(
+    writes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After any number of files: the folder is a gallery's still, and the next one takes away what is no more."""
+    _write(tmp_path, {"index.html": "1", "old/page.html": "1"})
+    left = iter(range(writes))
+
+    def interrupted(path: Path, text: str) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        write_atomically(path, text)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("spfvar.cli.gallery.write_atomically", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            _write(tmp_path, {"index.html": "2", "new/page.html": "2", "new/other.html": "2"})
+    _check_folder(tmp_path)
+    _write(tmp_path, {"index.html": "3"})
+    files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {"index.html", "gallery.txt"}
+    assert (tmp_path / "gallery.txt").read_text(encoding="utf-8") == "index.html\n"
+
+
+def test_a_first_gallery_that_was_interrupted_can_be_written_again(tmp_path: Path) -> None:
+    """A page that cannot be written is told by name; the folder is a gallery's."""
+    (tmp_path / "site" / "page.html").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"page\.html: cannot write: it is a directory"):
+        _write(tmp_path / "site", {"index.html": "1", "page.html": "1"})
+    _check_folder(tmp_path / "site")
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that cannot be made, and one whose list of files cannot be replaced; the folder holds nothing else."""
+    monkeypatch.setattr("spfvar.cli.gallery._compared", lambda *_: pytest.fail("something was computed"))
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    answer = spfvar("gallery", str(tmp_path / "file" / "site"), *QUICK)
+    assert (answer.code, "file/site: cannot be made: Not a directory" in answer.err) == (2, True), answer.err
+    (tmp_path / "site" / "gallery.txt").mkdir(parents=True)
+    answer = spfvar("gallery", str(tmp_path / "site"), *QUICK)
+    assert (answer.code, "cannot write: it is a directory" in answer.err) == (2, True), answer.err
+    assert [path.name for path in (tmp_path / "site").iterdir()] == ["gallery.txt"]

@@ -12,12 +12,13 @@ from spfvar.explore.verdict import SAFE, Finding, Verdict
 from spfvar.matrix import catalogue
 from spfvar.matrix.cases import Case
 from spfvar.matrix.check import Checked
-from spfvar.matrix.compare import evaluate
-from spfvar.matrix.plan import make_plan
+from spfvar.matrix.compare import Comparison, evaluate
+from spfvar.matrix.plan import Plan, make_plan
 from spfvar.matrix.samples import Samples
 from spfvar.pages.gallery import Known, Machine, machine_of
 from spfvar.plugins.registry import Registry, load_registry
 from spfvar.plugins.variant import Twin
+from spfvar.scenario.schema import Scenario
 from tests.review.made_up import trace
 
 BASE, OTHER, LOAD, RACE = "mmap-lock", "spf-anon", "pft", "mbind"
@@ -32,19 +33,27 @@ def registry() -> Registry:
 
 def machine(name: str) -> Machine:
     """The other design has twice the baseline's faults/s at 4 threads, and the same at 1."""
-    plan = make_plan(
-        registry(), catalogue.scenarios(), catalogue.hardware(), variants=[BASE, OTHER], patterns=[LOAD],
-        threads=[1, 4], hardware=name, seeds=6,
+    return machine_of(name, f"the title of {name}", comparison(plan(name)))
+
+
+def plan(name: str, known: catalogue.Catalogue[Scenario] | None = None, load: str = LOAD) -> Plan:
+    """Both designs under a load on a machine."""
+    return make_plan(
+        registry(), known or catalogue.scenarios(), catalogue.hardware(), variants=[BASE, OTHER],
+        patterns=[load], threads=[1, 4], hardware=name, seeds=6,
     )  # fmt: skip
+
+
+def comparison(plan: Plan) -> Comparison:
+    """What such a plan gave."""
     rows = [
-        (cell.variant.name, LOAD, axes_key(cell.axes), seed, "faults_per_s", _value(cell.variant.name, cell.axes["threads"], seed))
+        (cell.variant.name, cell.load.scenario, axes_key(cell.axes), seed, "faults_per_s", _value(cell.variant.name, cell.axes["threads"], seed))
         for cell in plan.cells
         for seed in range(6)
     ]  # fmt: skip
     columns = ["variant", "scenario", "axes", "seed", "metric", "value"]
     events = pd.DataFrame([], columns=["variant", "scenario", "axes", "seed", "event", "value"])
-    samples = Samples(pd.DataFrame(rows, columns=columns), events)
-    return machine_of(name, f"the title of {name}", evaluate(plan, samples))
+    return evaluate(plan, Samples(pd.DataFrame(rows, columns=columns), events))
 
 
 def _value(variant: str, threads: object, seed: int) -> float:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from spfvar.cli.comparing import View, render
 from spfvar.comparison.metrics import METRICS
 from spfvar.comparison.stats import axes_key, compare_to, summarise
 from spfvar.comparison.verdicts import DRAWS
+from spfvar.matrix import catalogue
+from spfvar.matrix.runs import run_of
 from spfvar.pages.comparison import comparison_page, heat, tone_of_safety
 from spfvar.render.digest import digest_of
 from spfvar.render.meta import Meta
 from spfvar.render.tables import build_blocks
+from tests.pages.made_up import comparison, plan
 from tests.review.made_up import HOSTILE
 from tests.review.test_html import parsed
 
@@ -91,3 +95,14 @@ def test_the_page_is_whole_closed_to_the_network_and_always_the_same() -> None:
     assert len(ids) == len(set(ids))
     assert {a["href"][1:] for a in found.named("a") if a["href"].startswith("#")} <= set(ids)
     assert text.index("SIMULATED") < text.index("<h1>")
+
+
+def test_a_load_of_ones_own_has_its_title() -> None:
+    """It is of the plan: a file that was named is in no list of what there is."""
+    known = catalogue.scenarios()
+    known.give("mine", known["pft"].model_copy(update={"title": "a load of my own"}))
+    own = plan("phone-8c", known, "mine")
+    done = comparison(own)
+    run = run_of(own, done.samples, ["compare", "--scenario", "mine.toml"])
+    text = render([(done, run)], View("html", {"faults_per_s": METRICS["faults_per_s"]}))
+    assert "a load of my own" in text

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import posixpath
+from dataclasses import replace
 
 import pytest
 
 from spfvar.pages.gallery import gallery
-from spfvar.pages.gallery_races import first_bad
+from spfvar.pages.gallery_races import Files, first_bad
 from spfvar.pages.site import hooks_of, slug
 from tests.pages.made_up import LOAD, MACHINES, OTHER, RACE, known, registry
 from tests.review.test_html import Parsed, parsed
@@ -108,3 +109,17 @@ def test_the_same_results_give_the_same_bytes(site: dict[str, str]) -> None:
     """Nothing of a clock, an order or a place of this machine is in them."""
     assert dict(gallery(known())) == site
     assert not [path for path, text in site.items() if "/home/" in text or "/tmp/" in text]
+
+
+def test_commands_name_the_files_that_they_need(site: dict[str, str]) -> None:
+    """Plugins always; a race by its file if it is the user's, else by its name."""
+    token, twin = f"{OTHER}-posted:{RACE}:AAAA", f"bugs/{slug('h4@' + OTHER)}.html"
+    assert f"spfvar check --race {RACE}<" in site[f"races/{RACE}.html"]
+    assert f"spfvar replay {token}<" in site[f"races/{RACE}.html"]
+    bug = registry().twins[f"h4@{OTHER}"].race
+    files = Files(["my idea.py"], {name: f"here/{name}.toml" for name in (RACE, bug)})
+    own = dict(gallery(replace(known(), files=files)))
+    plugin = "--plugin &#39;my idea.py&#39;"
+    assert f"spfvar check --race here/{RACE}.toml {plugin}<" in own[f"races/{RACE}.html"]
+    assert f"spfvar replay {token} --race here/{RACE}.toml {plugin}<" in own[f"races/{RACE}.html"]
+    assert f"spfvar replay {token} --race here/{bug}.toml {plugin}<" in own[twin]
