@@ -7,11 +7,12 @@ looks at again, and whose change came in between.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from spfvar.explore.guards import CHECKS
 from spfvar.explore.moves import Move
-from spfvar.explore.sections import IRQ_OFF, RCU, REFERENCE, Section, begun_by
+from spfvar.explore.sections import IRQ_OFF, LOCK, RCU, REFERENCE, Section, begun_by
 from spfvar.explore.words import Words
 from spfvar.ops import codes as c
 from spfvar.ops.op import Op
@@ -77,16 +78,33 @@ class Teller:
         self._told.append(_Told(step, move, op, outcome, tuple(changes), tuple(held), shared))
         if move.outcome < 0:
             return
-        for one in reversed(held):
-            if one.section.ends_at(op):
-                held.remove(one)
+        for at in reversed(range(len(held))):
+            if self._ends(held[at], move, op):
+                del held[at]
+                return
+            if op.code == c.DOWNGRADE_WRITE and op.place == held[at].section.place:
+                held[at] = replace(held[at], section=replace(held[at].section, end=c.UP_READ))
                 return
         begun = begun_by(op)
-        if op.code == c.SRCU_READ_LOCK:
+        if op.code == c.RANGE_WAIT:
+            begun = Section(LOCK, c.RANGE_UNLOCK, op.place), 0
+        elif op.code == c.SRCU_READ_LOCK:
             begun = Section(_SRCU, c.SRCU_READ_UNLOCK, op.place), 0
         if begun is None or begun[1] != move.outcome or (op.code == c.ADD and not self._counted(op)):
             return
-        held.append(_Held(begun[0], self._name(begun[0], move), step))
+        held.append(_Held(begun[0], self._name(begun[0], move.thread, move.after), step))
+
+    def _ends(self, held: _Held, move: Move, op: Op) -> bool:
+        """Does a primitive end it, in whatever register the thread has the object by now?"""
+        here, there = held.section.place, op.place
+        if here is None or there is None or here == there:
+            return held.section.ends_at(op)
+        section = replace(held.section, place=there)
+        return (
+            here.field == there.field
+            and section.ends_at(op)
+            and self._name(section, move.thread, move.before) == held.name
+        )
 
     def _counted(self, op: Op) -> bool:
         return op.place is not None and op.place.field in self._counts
@@ -261,13 +279,13 @@ class Teller:
     def _name_of(self, told: _Told) -> str:
         return self.words.world.names[told.move.thread]
 
-    def _name(self, section: Section, move: Move) -> str:
+    def _name(self, section: Section, thread: int, state: Any) -> str:
         """ "mm->mmap_lock", "an RCU section", "a reference (folio 0->refcount)"."""
         place = section.place
         if section.kind in _UNNAMED or place is None:
             return _UNNAMED.get(section.kind, section.kind)
         layout = self.words.world.layout
-        index = int(move.after[layout.thread_base(move.thread) + layout.registers[place.register]])
+        index = int(state[layout.thread_base(thread) + layout.registers[place.register]])
         index -= self.words.stale if index >= self.words.stale else 0
         name = self.words.field_name(place.field, index)
         return f"a reference ({name})" if section.kind == REFERENCE else name
