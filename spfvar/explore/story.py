@@ -13,6 +13,7 @@ from typing import Any
 from spfvar.explore.guards import CHECKS
 from spfvar.explore.moves import Move
 from spfvar.explore.sections import IRQ_OFF, LOCK, RCU, REFERENCE, Section, begun_by
+from spfvar.explore.stale import Old
 from spfvar.explore.words import Words
 from spfvar.ops import codes as c
 from spfvar.ops.op import Op
@@ -24,6 +25,8 @@ _SRCU = "SRCU section"
 _UNNAMED = {RCU: "an RCU section", IRQ_OFF: "interrupts off", _SRCU: "an SRCU section"}
 #: Accesses to an object that another thread took away.
 _GONE = (c.V_USE_AFTER_FREE, c.V_STALE_REFERENCE, c.V_OUTSIDE_RCU)
+#: What looks at memory again.
+_CHECKS = (*CHECKS, c.AT_MOST, c.ABOVE)
 #: What is done to a count of references.
 _COUNTED = (c.DEC_AND_TEST, c.INC_NOT_ZERO, c.PAGE_PUT, c.PAGE_GET)
 
@@ -48,6 +51,7 @@ class _Told:
     changes: tuple[str, ...]
     held: tuple[_Held, ...]
     shared: tuple[int, ...]
+    old: Old | None = None
 
     @property
     def text(self) -> str:
@@ -67,15 +71,18 @@ class Teller:
 
     def __post_init__(self) -> None:
         """Counts of references are those that somebody looks at before the object goes, or may be taken."""
-        ops = (op for op in self.words.world.program.ops if op.code in _COUNTED and op.place is not None)
+        ops = (op for op in self.words.world.program.ops if _strong(op).code in _COUNTED and op.place is not None)
         self._counts = frozenset(op.place.field for op in ops if op.place is not None)
 
-    def note(self, step: int, move: Move, op: Op, outcome: str, changes: Sequence[str]) -> None:
-        """One primitive that was executed."""
+    def note(
+        self, step: int, move: Move, op: Op, outcome: str, changes: Sequence[str], old: Old | None = None
+    ) -> None:
+        """One primitive that was executed; ``old``: what it missed, if it read an old value."""
+        op = _strong(op)
         held = self._held.setdefault(move.thread, [])
         words = (int(word) for word in (move.before != move.after).nonzero()[0])
         shared = tuple(word for word in words if word in self.words.label)
-        self._told.append(_Told(step, move, op, outcome, tuple(changes), tuple(held), shared))
+        self._told.append(_Told(step, move, op, outcome, tuple(changes), tuple(held), shared, old))
         if move.outcome < 0:
             return
         for at in reversed(range(len(held))):
@@ -109,17 +116,43 @@ class Teller:
     def _counted(self, op: Op) -> bool:
         return op.place is not None and op.place.field in self._counts
 
-    def tell(self, code: int, text: str) -> tuple[str, ...]:
-        """The story of a violation with this code; ``text`` says in words what is violated."""
+    def tell(self, code: int, text: str, waiting: Sequence[tuple[str, Op]] = ()) -> tuple[str, ...]:
+        """The story of a violation with this code; ``text`` says in words what is violated.
+
+        ``waiting``: in a deadlock, the threads that cannot go on, and where each of them is.
+        """
         if not self._told:
             return (f"{text}: nobody did anything",)
         if code == c.V_DEADLOCK:
-            return tuple(self._stuck(text))
+            return tuple(self._stuck(text, waiting))
         if code == c.V_LIVELOCK:
             return tuple(self._round(text))
         late = self._late()
+        old = self._last_old(self._told[late].move.thread)
+        if old is not None:
+            return tuple(self._unseen(old, self._told[late], text))
         between = self._between(late, code)
         return tuple(self._alone(late, text) if between is None else self._story(late, between, code, text))
+
+    # --- an old value ---------------------------------------------------------------------------
+
+    def _last_old(self, thread: int | None = None) -> _Told | None:
+        """The last load, of this thread if one is given, that returned an old value."""
+        read = [one for one in self._told if one.old and thread in (None, one.move.thread)]
+        return read[-1] if read else None
+
+    def _missed(self, read: _Told) -> Iterator[str]:
+        """A store, the load that does not see it, and what does not order them."""
+        old = read.old
+        assert old is not None
+        yield f"{old.thread} wrote {old.value} to {old.word} at step {old.step}."
+        yield f"{self._name_of(read)}, in {read.op.function}, does not see that: {read.text}."
+        yield f"It may miss it: {old.why}; {old.last}."
+
+    def _unseen(self, read: _Told, end: _Told, text: str) -> Iterator[str]:
+        """An old value, and what it leads to."""
+        yield from self._missed(read)
+        yield f"{self._name_of(end)}, in {end.op.function}: {_with_change(end, outcome=False)}: {text}."
 
     # --- two threads -----------------------------------------------------------------------------
 
@@ -208,20 +241,20 @@ class Teller:
         """The guard that is not there: what both hold is none, and what is looked at again does not tell."""
         thread = self._told[late].move.thread
         after = [one for one in self._told[between + 1 : late] if one.move.thread == thread]
-        checks = [one for one in after if one.op.code in CHECKS and len(one.op.outcomes) > 1]
+        checks = [one for one in after if one.op.code in _CHECKS and len(one.op.outcomes) > 1]
         earlier = [
             one
             for one in self._told[:between]
-            if one.move.thread == thread and one.op.code in CHECKS and len(one.op.outcomes) > 1
+            if one.move.thread == thread and one.op.code in _CHECKS and len(one.op.outcomes) > 1
         ]
         keeps_out = f"nothing that {who} holds makes {other} wait" if kept else f"{who} holds nothing"
         if checks:
-            look = f"its check {checks[-1].text} does not see step {key.step}"
+            look = f", and its check {checks[-1].text}, behind step {key.step}, does not stop it"
         elif earlier:
-            look = f"its last check, {earlier[-1].text}, was before step {key.step}"
+            look = f", and its last check, {earlier[-1].text}, was before step {key.step}"
         else:
-            look = f"it checks nothing after step {key.step}"
-        return f"Guard not there: {keeps_out}, and {look}."
+            look = ""
+        return f"Guard not there: {keeps_out}{look}."
 
     # --- one thread, or all of them --------------------------------------------------------------
 
@@ -241,25 +274,17 @@ class Teller:
             yield f"Guard not there: what has to be done or undone after {end.op.name}."
         yield f"{who}, in {end.op.function}: {_with_change(end, outcome=False)}: {text}."
 
-    def _stuck(self, text: str) -> Iterator[str]:
-        waits = {}
-        for one in self._told:
-            if one.move.outcome == c.BLOCKED:
-                waits[one.move.thread] = one
-            elif one.move.thread in waits:
-                del waits[one.move.thread]
-        last = {one.move.thread: one for one in self._told}
-        for thread, one in list(last.items())[:_NAMED]:
-            held = self._held.get(thread, ())
-            where = f"{self.words.world.names[thread]}, in {one.op.function}"
-            if thread in waits:
-                yield f"{where}, waits at {one.op.name} (step {one.step}){_holds(held)}."
-            elif held:
-                yield f"{where}, got to step {one.step}{_holds(held)}."
-        if sum(bool(self._held.get(thread)) for thread in last) > 1:
+    def _stuck(self, text: str, waiting: Sequence[tuple[str, Op]]) -> Iterator[str]:
+        holds = {name: self._held.get(thread, ()) for thread, name in enumerate(self.words.world.names)}
+        read = self._last_old()
+        locks = [op for _, op in waiting if _is_lock(op)]
+        around = bool(locks) and sum(bool(holds[name]) for name, _ in waiting) > 1
+        for name, op in waiting[: 1 if read is not None and not around else _NAMED]:
+            yield f"{name}, in {op.function}, waits at {op.name}{_holds(holds[name])}."
+        if around:
             yield "Guard not there: one order in which all of them take these, or a trylock that gives up."
-        else:
-            yield "Guard not there: who ends what is waited for."
+        elif read is not None:
+            yield from self._missed(read)
         yield f"In the end {text}."
 
     def _round(self, text: str) -> Iterator[str]:
@@ -292,6 +317,12 @@ class Teller:
 
     def _holding(self, who: str, held: Sequence[_Held]) -> str:
         return f"{who} holds {_listed(one.name for one in held) or 'nothing'}"
+
+
+def _strong(op: Op) -> Op:
+    """The op of the text that acts on a weak word."""
+    is_weak = c.FIRST_WEAK <= op.code <= c.WEAK + c.STORE_REF
+    return op.but(code=op.code - c.WEAK) if is_weak else op
 
 
 def _is_lock(op: Op) -> bool:
