@@ -25,6 +25,8 @@ _SRCU = "SRCU section"
 _UNNAMED = {RCU: "an RCU section", IRQ_OFF: "interrupts off", _SRCU: "an SRCU section"}
 #: Accesses to an object that another thread took away.
 _GONE = (c.V_USE_AFTER_FREE, c.V_STALE_REFERENCE, c.V_OUTSIDE_RCU)
+#: What the thread does that ends grace periods; whoever began one is to be told of.
+_KTHREAD = (c.RCU_GP_START, c.RCU_GP_WAIT, c.RCU_INVOKE)
 #: What looks at memory again.
 _CHECKS = (*CHECKS, c.AT_MOST, c.ABOVE)
 #: What is done to a count of references.
@@ -51,6 +53,7 @@ class _Told:
     changes: tuple[str, ...]
     held: tuple[_Held, ...]
     shared: tuple[int, ...]
+    changed: tuple[int, ...]
     old: Old | None = None
 
     @property
@@ -71,7 +74,9 @@ class Teller:
 
     def __post_init__(self) -> None:
         """Counts of references are those that somebody looks at before the object goes, or may be taken."""
-        ops = (op for op in self.words.world.program.ops if _strong(op).code in _COUNTED and op.place is not None)
+        ops = (
+            op for op in self.words.world.program.ops if _strong(op).code in _COUNTED and op.place is not None
+        )
         self._counts = frozenset(op.place.field for op in ops if op.place is not None)
 
     def note(
@@ -80,9 +85,9 @@ class Teller:
         """One primitive that was executed; ``old``: what it missed, if it read an old value."""
         op = _strong(op)
         held = self._held.setdefault(move.thread, [])
-        words = (int(word) for word in (move.before != move.after).nonzero()[0])
+        words = tuple(int(word) for word in (move.before != move.after).nonzero()[0])
         shared = tuple(word for word in words if word in self.words.label)
-        self._told.append(_Told(step, move, op, outcome, tuple(changes), tuple(held), shared, old))
+        self._told.append(_Told(step, move, op, outcome, tuple(changes), tuple(held), shared, words, old))
         if move.outcome < 0:
             return
         for at in reversed(range(len(held))):
@@ -113,6 +118,10 @@ class Teller:
             and self._name(section, move.thread, move.before) == held.name
         )
 
+    def held_by(self, thread: int) -> tuple[_Held, ...]:
+        """What a thread holds now."""
+        return tuple(self._held.get(thread, ()))
+
     def _counted(self, op: Op) -> bool:
         return op.place is not None and op.place.field in self._counts
 
@@ -127,7 +136,9 @@ class Teller:
             return tuple(self._stuck(text, waiting))
         if code == c.V_LIVELOCK:
             return tuple(self._round(text))
-        late = self._late()
+        if self._told[-1].move.outcome != c.VIOLATED:
+            return tuple(self._at_rest(code, text))
+        late = len(self._told) - 1
         old = self._last_old(self._told[late].move.thread)
         if old is not None:
             return tuple(self._unseen(old, self._told[late], text))
@@ -154,21 +165,70 @@ class Teller:
         yield from self._missed(read)
         yield f"{self._name_of(end)}, in {end.op.function}: {_with_change(end, outcome=False)}: {text}."
 
-    # --- two threads -----------------------------------------------------------------------------
+    # --- a state at rest that is wrong -----------------------------------------------------------
 
-    def _late(self) -> int:
-        """What does the harm: the primitive that violates, or the last one that changes memory."""
-        told = self._told
-        if told[-1].move.outcome == c.VIOLATED:
-            return len(told) - 1
-        changing = [at for at, one in enumerate(told) if one.shared and one.op.code != c.RCU_GP_START]
-        return changing[-1] if changing else len(told) - 1
+    def _at_rest(self, code: int, text: str) -> Iterator[str]:
+        """What was missed, if anything was; else who changed last what is wrong."""
+        read = self._last_old()
+        if read is not None:
+            yield from self._missed(read)
+            yield f"In the end {text}."
+            return
+        wrong = set(self._wrong_words(code))
+        found = [at for at, one in enumerate(self._told) if wrong.intersection(one.changed)]
+        if not found or self._told[found[-1]].op.code in _KTHREAD:
+            yield f"In the end {text}."
+            return
+        late = found[-1]
+        end = self._told[late]
+        related = wrong | (self._tree() if code in (c.V_TABLE_LEFT, c.V_PTE_LEFT) else set())
+        others = [
+            at
+            for at, one in enumerate(self._told[:late])
+            if self._may_blame(one, end.move.thread) and related.intersection(one.changed)
+        ]
+        if not others:
+            yield f"{self._name_of(end)}, in {end.op.function}{_holds(end.held)}: {_with_change(end)}."
+            yield f"In the end {text}."
+            return
+        yield from self._story(late, others[-1], code, f"in the end {text}")
+
+    def _tree(self) -> set[int]:
+        """The words of the VMA tree: what tables and entries are right or wrong by."""
+        g, sizes = self.words.world.layout.g, self.words.world.layout.sizes
+        return {int(g[c.G_TREE]) + slot for slot in range(((sizes.pages - 1) >> sizes.tree_shift) + 1)}
+
+    def _wrong_words(self, code: int) -> Iterator[int]:
+        """The words that are wrong at the end, where the property is about single words."""
+        world = self.words.world
+        state, g, sizes = self._told[-1].move.after, world.layout.g, world.layout.sizes
+        if code == c.V_LOCK_LEFT:
+            yield from (int(word) for word in world.locks if state[word])
+        elif code == c.V_SEQUENCE_LEFT:
+            yield from (
+                int(word) for word, life in world.sequences if state[word] & 1 and state[life] == c.LIVE
+            )
+        elif code in (c.V_TABLE_LEFT, c.V_PTE_LEFT):
+            for slot in range(((sizes.pages - 1) >> sizes.pt_shift) + 1):
+                table = int(state[int(g[c.G_PMD]) + slot]) - 1
+                pages = range(slot << sizes.pt_shift, min((slot + 1) << sizes.pt_shift, sizes.pages))
+                mapped = [state[int(g[c.G_TREE]) + (page >> sizes.tree_shift)] > 0 for page in pages]
+                if table < 0:
+                    continue
+                if code == c.V_TABLE_LEFT and not any(mapped):
+                    yield int(g[c.G_PMD]) + slot
+                for i, there in enumerate(mapped):
+                    word = int(g[c.G_PTE]) + (table << sizes.pt_shift) + i
+                    if code == c.V_PTE_LEFT and not there and state[word]:
+                        yield word
+
+    # --- two threads -----------------------------------------------------------------------------
 
     def _between(self, late: int, code: int) -> int | None:
         """The other thread's primitive that takes away what is used late; None if no other is to blame."""
         told = self._told
         victim = told[late].move.thread
-        others = [at for at in range(late) if told[at].move.thread != victim and told[at].shared]
+        others = [at for at in range(late) if self._may_blame(told[at], victim)]
         word = self._object(told[late]) if code in _GONE else None
         if word is not None:
             ends = [
@@ -179,6 +239,10 @@ class Teller:
             return ends[-1] if ends else None
         others = [at for at in others if not _is_lock(told[at].op)] or others
         return others[-1] if others else None
+
+    def _may_blame(self, told: _Told, victim: int) -> bool:
+        """Did another thread change memory, other than the one that ends grace periods?"""
+        return told.move.thread != victim and bool(told.shared) and told.op.code not in _KTHREAD
 
     def _object(self, late: _Told) -> int | None:
         """The word of the life of the object that a primitive acts on."""
@@ -218,7 +282,7 @@ class Teller:
         for one in self._told[at:]:
             if one.move.thread == thread:
                 return one.held
-        return tuple(self._held.get(thread, ()))
+        return self.held_by(thread)
 
     def _look(self, before: Sequence[_Told], of: _Told | None) -> _Told | None:
         """Where a thread got the object that it uses later; else the last that it learnt of others."""
@@ -259,23 +323,21 @@ class Teller:
     # --- one thread, or all of them --------------------------------------------------------------
 
     def _alone(self, late: int, text: str) -> Iterator[str]:
-        """Nobody else is needed."""
+        """Nobody else is known to be needed."""
         end = self._told[late]
         who = self._name_of(end)
-        yield f"{who} needs nobody else for this: no other thread's change comes before."
+        if not any(one.shared and one.move.thread != end.move.thread for one in self._told[:late]):
+            yield f"{who} needs nobody else for this: no other thread's change comes before."
         mine = [one for one in self._told[:late] if one.move.thread == end.move.thread]
         seen = [one for one in mine if len(one.op.outcomes) > 1]
         if seen:
             yield f"It comes there by {seen[-1].text}, in {seen[-1].op.function}."
         yield f"{self._holding(who, end.held)} then."
-        if end.move.outcome == c.VIOLATED:
-            yield f"Guard not there: what has to be done or undone before {end.op.name}."
-        else:
-            yield f"Guard not there: what has to be done or undone after {end.op.name}."
+        yield f"Guard not there: what has to be done or undone before {end.op.name}."
         yield f"{who}, in {end.op.function}: {_with_change(end, outcome=False)}: {text}."
 
     def _stuck(self, text: str, waiting: Sequence[tuple[str, Op]]) -> Iterator[str]:
-        holds = {name: self._held.get(thread, ()) for thread, name in enumerate(self.words.world.names)}
+        holds = {name: self.held_by(thread) for thread, name in enumerate(self.words.world.names)}
         read = self._last_old()
         locks = [op for _, op in waiting if _is_lock(op)]
         around = bool(locks) and sum(bool(holds[name]) for name, _ in waiting) > 1
