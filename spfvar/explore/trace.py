@@ -175,9 +175,9 @@ class Recorder:
         changes += self.words.changes(move.before, move.after, move.thread)
         changes += self._handed_over(move)
         old = self.histories.note(move, op, self.number) if self.histories is not None else None
-        changes += [str(old)] if old is not None else []
         outcome = outcome_text(op, move.outcome)
-        self.teller.note(self.number, move, op, outcome, changes)
+        self.teller.note(self.number, move, op, outcome, changes, old)
+        changes += [str(old)] if old is not None else []
         return Step(
             self.number, self.world.names[move.thread], op.function, op.name, outcome, tuple(changes), old
         )
@@ -225,7 +225,7 @@ def record(world: RaceWorld, ways: Sequence[int], code: int, round_from: int = -
     end = list(ending(walker, recorder, steps, code))
     if 0 <= round_from < len(steps):
         end.append(f"steps {steps[round_from].number} to {steps[-1].number} can be repeated for ever")
-    story = recorder.teller.tell(code, c.VIOLATIONS[code])
+    story = recorder.teller.tell(code, c.VIOLATIONS[code], tuple(_waiting(walker)))
     blamed = tuple(_blamed(walker, steps, code))
     return Trace(threads, tuple(steps), tuple(end), tuple(ways), blamed, watch.states(), story)
 

@@ -73,6 +73,17 @@ def test_who_has_read_nothing_of_the_other_may_miss_its_stores() -> None:
     assert {old.why for old in olds} == {"nothing orders that before this load"}
 
 
+def test_the_story_is_that_of_the_old_value() -> None:
+    """Which store, which load that does not see it, why, and what comes of it; no guard is guessed at."""
+    found = verdict("no-rmb").findings[0].trace
+    step, old = old_step("no-rmb")
+    wrote, misses, why, end = found.story
+    assert wrote == f"munmap wrote 1 to mm->data at step {old.step}."
+    assert misses == f"fault, in {step.function}, does not see that: load(mm->data): no (step {step.number})."
+    assert why == f"It may miss it: {old.why}; {old.last}."
+    assert end.endswith(f"{found.end[0]}.")
+
+
 def test_it_has_a_line_of_its_own_and_an_entry_in_json() -> None:
     """In the column of the thread that reads; JSON has the store's thread, step and value, for other steps nothing."""
     trace = verdict("no-rmb").findings[0].trace

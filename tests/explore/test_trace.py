@@ -6,7 +6,11 @@ from itertools import pairwise
 
 import pytest
 
-from spfvar.explore.trace import Step, Trace
+from spfvar.explore.moves import Walker
+from spfvar.explore.search import WAYS
+from spfvar.explore.sections import LOCK
+from spfvar.explore.trace import Recorder, Step, Trace
+from spfvar.ops import codes as c
 from spfvar.render.columns import trace_lines
 from tests.explore.checking import verdict, world
 
@@ -98,6 +102,38 @@ def test_the_story_of_a_deadlock_says_who_waits_holding_what() -> None:
     assert munmap.endswith("holding mm->right_lock.")
     assert guard.startswith("Guard not there: one order")
     assert end == "In the end nobody can go on."
+
+
+def test_a_state_at_rest_is_told_of_who_changed_last_what_is_wrong() -> None:
+    """A page table is left: the fault linked it after munmap cleared the slot; the end of a grace period is none of it."""
+    found = verdict("s8@spf-anon", "munmap-first-write", first=True).findings[0].trace
+    assert found.steps[-1].thread == "rcu_gp_kthread"
+    assert not any("rcu" in line for line in found.story)
+    frees, links = found.story[2], found.story[-1]
+    assert frees.startswith("munmap, in free_pgtables")
+    assert "pmd[0]: page_table 0 -> NULL" in frees
+    assert links.startswith("fault, in walk_page_tables: pmd_populate")
+    assert links.endswith(f"in the end {found.end[0]}.")
+
+
+@pytest.mark.parametrize(
+    ("variant", "primitive"), [("mmap-lock", c.DOWNGRADE_WRITE), ("range-lock", c.RANGE_DOWNGRADE)]
+)
+def test_a_story_knows_who_holds_which_lock(variant: str, primitive: int) -> None:
+    """Along munmap alone, which downgrades its lock: at each step the locks that it holds by the recorder's count."""
+    of = world(variant, "munmap-anon")
+    walker, recorder = Walker(of), Recorder(of)
+    munmap = of.names.index("munmap")
+    seen = set()
+    while walker.op_of(munmap).code != c.END:
+        move = walker.go(munmap * WAYS)
+        recorder.step(move)
+        seen.add(of.program.ops[move.node].code)
+        locks = sorted(lock for lock, who in recorder.locks.held.items() for _ in who)
+        assert (
+            sorted(one.name for one in recorder.teller.held_by(munmap) if one.section.kind == LOCK) == locks
+        )
+    assert primitive in seen
 
 
 def test_a_race_that_reaches_too_little_is_vacuous() -> None:
