@@ -50,17 +50,20 @@ SHARED = (
 )
 
 
+SEVERAL = {("compare", "--hardware"), ("gallery", "--hardware")}
+
+
 @pytest.mark.parametrize("option", SHARED)
 def test_an_option_is_spelt_and_completed_alike_in_every_command(option: str) -> None:
     """Its argument has one name, one metavar and one completion; replay's races are files alone.
 
-    compare has several machines where others have one.
+    compare and gallery have several machines where others have one.
     """
     context = click.Context(cli)
     found = {
         (parameter.name, parameter.metavar, parameter._custom_shell_complete)
         for name in COMMANDS
-        if name not in ("show", "replay") and (name, option) != ("compare", "--hardware")
+        if name not in ("show", "replay") and (name, option) not in SEVERAL
         for command in [cli.get_command(context, name)]
         if command is not None
         for parameter in command.params
