@@ -15,11 +15,11 @@ SERIES = "spf-do-fault"
 MINE = "table-seq"
 
 
-def compare(scenario: str, baseline: str, **more: object) -> pd.DataFrame:
+def compare(scenario: str, baseline: str, axes: dict[str, str] | None = None) -> pd.DataFrame:
     """The design against another one; four faulting threads, three seeds, verdicts by metric and point."""
     file = str(SCENARIOS / f"{scenario}.toml")
     return spfvar.compare(
-        MINE, baseline=baseline, scenarios=[file], threads=[4], seeds=3, **more
+        MINE, baseline=baseline, scenarios=[file], threads=[4], seeds=3, axes=axes
     ).query("variant == @MINE")  # fmt: skip
 
 
