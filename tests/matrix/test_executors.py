@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Iterable
 from dataclasses import replace
 from multiprocessing import spawn
+from types import ModuleType
 from typing import TypeVar
+
+import pytest
 
 from spfvar.matrix import catalogue, executors
 from spfvar.matrix.plan import Plan, make_plan
@@ -64,8 +68,11 @@ def test_cells_without_an_answer_say_so() -> None:
     assert [one.message for one in failures] == ["nothing came back of the cell that ran this program"] * 3
 
 
-def test_workers_do_not_run_the_program_that_hunts() -> None:
+def test_workers_do_not_run_the_program_that_hunts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A script without a guard by ``__name__`` would hunt in each of them: they are told of no main module."""
+    script = ModuleType("__main__")
+    script.__file__ = "script.py"
+    monkeypatch.setitem(sys.modules, "__main__", script)
     keys = {"init_main_from_name", "init_main_from_path"}
     assert spawn.get_preparation_data("x").keys() & keys
     with executors._without_main():

@@ -111,7 +111,7 @@ def _broken(change: Callable[[dict[str, Any]], None]) -> Callable[[str], str]:
     [
         (lambda text: text[:-20], "it is no JSON"),
         (lambda text: "[]", "it is no hunt"),
-        (_broken(lambda data: data.update(format=2)), "it has format 3; expected 2"),
+        (_broken(lambda data: data.update(format=3)), "it has format 3; expected 2"),
         (_broken(lambda data: data["hunts"].update(model="0")), "whose model is"),
         (_broken(lambda data: data["done"][0].update(states=-1)), "states"),
         (_broken(lambda data: data["done"][0].update(keys="?")), "is not base 64"),
