@@ -25,6 +25,7 @@ types: $(VENV)/.test
 docs: $(VENV)/.test
 	$(BIN)/python -m sphinx -E -W --keep-going -n -q docs build/docs
 
+# A third of the cases where a test has very many, and of the designs of the whole matrix; SPFVAR_FULL=1 takes all.
 unit: $(VENV)/.test
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
