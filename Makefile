@@ -12,7 +12,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 compare: $(VENV)/.run
 	$(BIN)/spfvar compare
 
-test: lint types docs unit examples
+# What takes one core runs beside its like; the tests have workers of their own.
+test: $(VENV)/.test
+	$(MAKE) --jobs=2 --output-sync=target lint types docs
+	$(MAKE) unit
+	$(MAKE) examples
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -25,7 +29,7 @@ types: $(VENV)/.test
 docs: $(VENV)/.test
 	$(BIN)/python -m sphinx -E -W --keep-going -n -q docs build/docs
 
-# A third of the cases where a test has very many, and of the designs of the whole matrix; SPFVAR_FULL=1 takes all.
+# A third of the cases where a test has very many; SPFVAR_FULL=1 takes all.
 unit: $(VENV)/.test
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 

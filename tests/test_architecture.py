@@ -100,6 +100,7 @@ def test_the_check_sees_an_import_that_points_upwards() -> None:
     assert sorted(imported(ast.parse(source))) == ["api", "cli", "mm", "simulate"]
 
 
+@cache
 def variant_names() -> set[str]:
     """The names in every VARIANTS list below variants/."""
     names = set()

@@ -65,7 +65,8 @@ def registers_of(ops: Iterable[Op]) -> dict[Register, None]:
 def minimise(name: str, nodes: list[Node], entry: int) -> Automaton:
     """Merge nodes that no observer can tell apart, and number them breadth first.
 
-    Moore's partition refinement: start from the ops, split while successors' classes differ.
+    Partition refinement (Hopcroft 1971): start from the ops, split where successors' classes differ.  Of a class
+    that falls apart the largest part keeps its number, so only who leads to the others is looked at again.
     """
     if not nodes:
         return Automaton(name, ())
@@ -73,24 +74,24 @@ def minimise(name: str, nodes: list[Node], entry: int) -> Automaton:
     parts: list[list[int]] = [[] for _ in range(max(classes) + 1)]
     for i, cls in enumerate(classes):
         parts[cls].append(i)
-    # A node on its own stays so: most are, from the start.
-    split = [part for part in parts if len(part) > 1]
-    count = len(parts)
-    before = 0
-    while before != count:
-        before = count
-        ahead, split = split, []
-        for part in ahead:
-            found: dict[tuple[int, ...], list[int]] = {}
+    leading: list[list[int]] = [[] for _ in nodes]
+    for i, node in enumerate(nodes):
+        for successor in node.successors:
+            leading[successor].append(i)
+    todo = {cls: None for cls, part in enumerate(parts) if len(part) > 1}
+    while todo:
+        cls, _ = todo.popitem()
+        found: dict[tuple[int, ...], list[int]] = {}
+        for i in parts[cls]:
+            found.setdefault(tuple([classes[s] for s in nodes[i].successors]), []).append(i)
+        parts[cls], *others = sorted(found.values(), key=len, reverse=True)
+        for part in others:
             for i in part:
-                found.setdefault(tuple([classes[s] for s in nodes[i].successors]), []).append(i)
-            for number, same in enumerate(found.values()):
-                if number:
-                    for i in same:
-                        classes[i] = count
-                    count += 1
-                if len(same) > 1:
-                    split.append(same)
+                classes[i] = len(parts)
+            parts.append(part)
+        for part in others:
+            for i in part:
+                todo.update((classes[j], None) for j in leading[i] if len(parts[classes[j]]) > 1)
     representative = {cls: i for i, cls in reversed(list(enumerate(classes)))}
     order: dict[int, int] = {classes[entry]: 0}
     queue = [classes[entry]]

@@ -34,7 +34,7 @@ MAX_STATES = 30_000
 needs_spin = pytest.mark.skipif(bool(spin.missing()), reason=f"there is no {spin.missing()}")
 #: One variant of each design; each race is judged under these.
 DIFFERENT = ("mmap-lock", "per-vma-refcnt", "spf-do-fault")
-#: What `make test` takes of races and twins; SPFVAR_FULL=1 takes all of them (about ten minutes of gcc).
+#: What `make test` takes of races and twins; SPFVAR_FULL=1 takes all of them (minutes).
 FULL = bool(os.environ.get("SPFVAR_FULL"))
 SHIPPED = [name for name in catalogue.races().names() if catalogue.races().is_shipped(name)]
 #: Few and small, and together they execute every primitive, with every outcome, that any of them does.
@@ -204,7 +204,7 @@ def judge(world: RaceWorld, name: str) -> None:
         found = explore(world, Options(first=False, livelock=False, max_states=MAX_STATES))
         if not found.complete:
             pytest.skip(f"more than {MAX_STATES} states")
-    other = spin.run_spin(promela(world, name, name, reached(world, found)), plain, ("-O0",))
+    other = spin.run_spin(promela(world, name, name, reached(world, found)), plain, spin.quick_compiler())
     verdict(found, other.errors)
     if found.violations:
         return

@@ -33,7 +33,7 @@ def test_shipped_designs_have_nothing_to_find(design: str) -> None:
 
     radixvm's merge is in here: it locked the first VMA's slots only, and a fault in the other one met a freed VMA.
     """
-    hunted = run_hunt(REGISTRY[design], Plan(2, memories=MEMORIES, verbs=VERBS))
+    hunted = run_hunt(REGISTRY[design], Plan(2, memories=MEMORIES, verbs=VERBS), jobs=1)
     assert [finding.race.title for finding in hunted.findings] == []
     assert hunted.complete
     assert hunted.races > 300
@@ -61,7 +61,7 @@ def test_a_sample_of_larger_races_finds_nothing_in_any_shipped_design(design: st
 )
 def test_published_bugs_are_found_without_their_races(twin: str, prop: str, plan: Plan) -> None:
     """With the property that the twin says."""
-    hunted = run_hunt(REGISTRY.any_variant(twin), plan)
+    hunted = run_hunt(REGISTRY.any_variant(twin), plan, jobs=1)
     assert prop in {finding.broken.property for finding in hunted.findings}
 
 
@@ -71,9 +71,9 @@ def test_a_write_through_a_tlb_to_what_madvise_takes_away_may_be_lost() -> None:
     What fork's copy lacks of such a write is lost indeed (S2).
     """
     plan = Plan(3, actors=(3,), memories=("anon",), verbs=("store", "madvise"))
-    assert not run_hunt(REGISTRY["spf-anon"], plan).findings
+    assert not run_hunt(REGISTRY["spf-anon"], plan, jobs=1).findings
     plan = replace(plan, memories=("fork",), verbs=("store", "fork"))
-    found = run_hunt(REGISTRY.any_variant("s2@spf-anon"), plan).findings
+    found = run_hunt(REGISTRY.any_variant("s2@spf-anon"), plan, jobs=1).findings
     assert [finding.broken.property for finding in found] == ["P8"]
 
 
@@ -90,7 +90,7 @@ def test_writeback_ends_for_a_page_that_truncation_has_taken_away() -> None:
 def test_khugepaged_looks_again_for_a_table_that_madvise_may_free() -> None:
     """Since v6.14 a table may go between its first look and the lock of the entry: a walk over none, P4."""
     plan = Plan(2, verbs=("madvise", "retract"))
-    assert run_hunt(REGISTRY["per-vma-6.17"], plan).findings == ()
+    assert run_hunt(REGISTRY["per-vma-6.17"], plan, jobs=1).findings == ()
     before = Variant(
         name="no-recheck", title="without the second look", kernel="v6.14", source="none",
         patches=(*REGISTRY["per-vma-6.17"].patches, RetractOnce),
@@ -101,7 +101,9 @@ def test_khugepaged_looks_again_for_a_table_that_madvise_may_free() -> None:
 def test_a_cause_is_told_once_by_its_smallest_race() -> None:
     """S5 breaks in many starts; the finding's race has two statements and an empty memory."""
     hunted = run_hunt(
-        REGISTRY.any_variant("s5@spf-anon"), Plan(2, memories=("anon", "heap"), verbs=("store", "munmap"))
+        REGISTRY.any_variant("s5@spf-anon"),
+        Plan(2, memories=("anon", "heap"), verbs=("store", "munmap")),
+        jobs=1,
     )
     causes = [
         (finding.cause.property, finding.cause.function, finding.cause.op) for finding in hunted.findings
