@@ -65,8 +65,8 @@ def registers_of(ops: Iterable[Op]) -> dict[Register, None]:
 def minimise(name: str, nodes: list[Node], entry: int) -> Automaton:
     """Merge nodes that no observer can tell apart, and number them breadth first.
 
-    Partition refinement (Hopcroft 1971): start from the ops, split where successors' classes differ.  Of a class
-    that falls apart the largest part keeps its number, so only who leads to the others is looked at again.
+    Partition refinement (Hopcroft 1971): start from the ops, split where successors' classes differ.  Of a
+    class that falls apart the largest part keeps its number: only who leads to the others is looked at again.
     """
     if not nodes:
         return Automaton(name, ())

@@ -40,7 +40,7 @@ def missing() -> str:
 
 
 def quick_compiler() -> tuple[str, ...]:
-    """What compiles soonest and runs slower, for small models: tcc takes a fiftieth of gcc's time for a pan.c."""
+    """For small models: tcc compiles a pan.c in a fiftieth of gcc's time, which then runs slower."""
     return ("tcc",) if shutil.which("tcc") else ("gcc", "-O0")
 
 
