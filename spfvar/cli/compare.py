@@ -144,14 +144,14 @@ def command(
         raise InputError(
             f"--format {form} has no word of safety", key="--check", expected=f"one of {', '.join(DIGESTED)}"
         )
-    from spfvar.matrix.plan import machine_patterns
+    from spfvar.matrix.plan import machine_patterns, machines_named
     from spfvar.matrix.wanted import Wanted, planned
 
     wanted = Wanted(variants, scenarios, threads, settings, baseline, every)
     known, profiles = catalogue.scenarios(), catalogue.hardware()
     if not loads:
         registry = load(plugins)
-        machines = profiles.select(machine_patterns(hardware))
+        machines = machines_named(profiles, [hardware])
         if save is not None and len(machines) > 1:
             raise InputError("a file holds the run of one machine", key="--save", expected="one --hardware")
         if form == "html" and len(machines) > 1:

@@ -15,6 +15,7 @@ from spfvar.cli import completing, terminal
 from spfvar.cli.command import Command
 from spfvar.cli.options import (
     draw_options,
+    every_machine_option,
     jobs_option,
     plugin_option,
     race_option,
@@ -27,12 +28,14 @@ from spfvar.cli.plugins import exit_code, load, tell_problems
 from spfvar.cli.storing import no_store_option, store_for
 from spfvar.errors import InputError, reason
 from spfvar.matrix import catalogue
-from spfvar.matrix.plan import ALL_MACHINES, machine_patterns
+from spfvar.matrix.plan import machine_patterns, machines_named
 
 if TYPE_CHECKING:  # the simulator and the explorer: not before names are known to be good
+    from spfvar.matrix.cases import Case
     from spfvar.matrix.wanted import Make
     from spfvar.pages.gallery import Known, Machine
     from spfvar.plugins.registry import Registry
+    from spfvar.plugins.variant import Variant
     from spfvar.scenario.hardware import Profile
     from spfvar.scenario.race import Race
     from spfvar.store.database import Store
@@ -47,13 +50,7 @@ SOMETHING_FAILED = 1
 @click.argument("variants", nargs=-1, metavar="[VARIANT]...", shell_complete=completing.variants)
 @scenario_option("all")
 @race_option("all")
-@click.option(
-    "--hardware",
-    multiple=True,
-    metavar="NAME|FILE.toml[,...]|all",
-    shell_complete=completing.machines,
-    help="Hardware profiles, by globs too; repeatable.  [default: all that came with spfvar]",
-)
+@every_machine_option
 @threads_option
 @draw_options
 @click.option("--no-races", is_flag=True, help="No races and no bugs.")
@@ -111,12 +108,11 @@ def command(
 
 
 def _machines(profiles: catalogue.Catalogue[Profile], given: Sequence[str]) -> list[str]:
-    """The machines that options name, each once; those that came with spfvar, if there are no options."""
-    names: dict[str, None] = {}
-    for patterns in map(machine_patterns, given or (ALL_MACHINES,)):
-        names |= dict.fromkeys(profiles.select(patterns))
-        tell_own(profiles, patterns, "--hardware")
-    return list(names)
+    """The machines that options name, each once."""
+    names = machines_named(profiles, given)
+    for text in given:
+        tell_own(profiles, machine_patterns(text), "--hardware")
+    return names
 
 
 def _compared(
@@ -146,8 +142,9 @@ def _known(
 ) -> Known:  # fmt: skip
     """The designs of the machines in all races, and the bugs of these designs."""
     from spfvar.explore.options import Options
-    from spfvar.matrix.cases import Case, make_cases
+    from spfvar.matrix.cases import Case
     from spfvar.matrix.check import Checked, run_checks, runnable
+    from spfvar.matrix.first_bad import FirstBad, first_bad_patches
     from spfvar.pages.gallery import Known
     from spfvar.pages.gallery_races import Files
 
@@ -157,28 +154,43 @@ def _known(
     designs = tuple(plan.variants)
     checked: list[Checked] = []
     twins: list[Checked] = []
+    firsts: dict[str, FirstBad] = {}
     if not no_races:
-
-        def told(done: int, total: int, _: float) -> None:
-            terminal.progress(f"races: {done} of {total}")
-
-        progress = told if sys.stderr.isatty() else None
+        progress = partial(_told_races, "races") if sys.stderr.isatty() else None
         both = [(registry.as_posted(one), one) if one.repairs else (one,) for one in designs]
         names = there.select(races)
         cases = [Case(form, name, there[name]) for name in names for forms in both for form in forms]
         cases, stacks = runnable(cases, registry)
         checked = run_checks(cases, Options(), jobs, progress, stacks, store=store)
-        wanted = [twin.name for twin in registry.twins.values() if twin.fixed in {d.name for d in designs}]
-        wanted = [name for name in wanted if not races or registry.twins[name].race in names]
-        if wanted:
-            twin_cases, stacks = runnable(make_cases(registry, there, wanted, (), twins=True), registry)
-            for memory in dict.fromkeys(case.memory for case in twin_cases):
-                of_model = [case for case in twin_cases if case.memory == memory]
-                twins += run_checks(of_model, Options(), jobs, progress, stacks, memory=memory, store=store)
+        bugs = _bugs(designs, registry, there, races)
+        bugs, stacks = runnable(bugs, registry)
+        twins = run_checks(bugs, Options(), jobs, progress, stacks, store=store)
+        progress = partial(_told_races, "bugs in prefixes of a series") if sys.stderr.isatty() else None
+        broken = [
+            one.case for one in twins if one.verdict.findings and one.case.variant.name == one.case.twin
+        ]
+        firsts = first_bad_patches(broken, registry, jobs, progress, store)
     files = Files(plugins, {name: str(path) for name, path in there.own().items()})
-    return Known(
-        designs, tuple(machines), titles, checked, twins, registry.twins, registry.series, line, files
-    )
+    return Known(designs, tuple(machines), titles, checked, twins, registry.twins, firsts, line, files)
+
+
+def _bugs(
+    designs: Sequence[Variant], registry: Registry, there: catalogue.Catalogue[Race], races: Sequence[str]
+) -> list[Case]:
+    """The twins of these designs, on these races (none: all)."""
+    from spfvar.matrix.cases import make_cases
+
+    names, chosen = {design.name for design in designs}, there.select(races)
+    wanted = [
+        twin.name
+        for twin in registry.twins.values()
+        if twin.fixed in names and (not races or Path(twin.race).stem in chosen)
+    ]
+    return make_cases(registry, there, wanted, (), twins=True) if wanted else []
+
+
+def _told_races(what: str, done: int, total: int, _rate: float) -> None:
+    terminal.progress(f"{what}: {done} of {total}")
 
 
 def _check_folder(place: Path) -> None:

@@ -15,7 +15,7 @@ import click
 from spfvar import units
 from spfvar.cli import completing
 from spfvar.errors import InputError
-from spfvar.matrix.plan import DEFAULT_DRAWS, DEFAULT_HARDWARE, DEFAULT_SEEDS
+from spfvar.matrix.plan import ALL_MACHINES, DEFAULT_DRAWS, DEFAULT_HARDWARE, DEFAULT_SEEDS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -116,14 +116,27 @@ hardware_option = click.option(
 )
 
 
-machines_option = click.option(
-    "--hardware",
-    default=DEFAULT_HARDWARE,
-    show_default=True,
-    metavar="NAME|FILE.toml[,...]|all",
-    shell_complete=completing.machines,
-    help="Hardware profile; of several, or all that came with spfvar, one table.",
-)
+def machines_option(command: Command) -> Command:
+    """--hardware of several machines, each of which `spfvar.matrix.plan.machines_named` reads."""
+    return _machines("Hardware profile; of several, or all that came with spfvar, one table.")(command)
+
+
+def every_machine_option(command: Command) -> Command:
+    """--hardware, repeatable, as a tuple; every machine if it is not given."""
+    words = f"Hardware profiles, by globs too; repeatable.{_default('all that came with spfvar')}"
+    return _machines(words, several=True)(command)
+
+
+def _machines(words: str, several: bool = False) -> Callable[[Command], Command]:
+    return click.option(
+        "--hardware",
+        multiple=several,
+        default=(ALL_MACHINES,) if several else DEFAULT_HARDWARE,
+        show_default=not several,
+        metavar="NAME|FILE.toml[,...]|all",
+        shell_complete=completing.machines,
+        help=words,
+    )
 
 
 def _settings(

@@ -121,7 +121,7 @@ class Catalogue(Generic[M]):
         ``unless_taken``: raise InputError if another file has that name, rather than take its place.
         """
         name = Path(path).stem
-        if unless_taken and name in self._files and str(self._files[name]) != str(Path(path)):
+        if unless_taken and name in self._files and not _is_same(self._files[name], Path(path)):
             message = f"a {self.kind} is called {name!r} already: {self.origin(name)}"
             raise InputError(message, file=path, expected="a file of another name")
         self._files[name] = Path(path)
@@ -155,17 +155,32 @@ class Catalogue(Generic[M]):
             return False
 
     def select(self, patterns: Iterable[str]) -> list[str]:
-        """Names by name, glob or path of a TOML file, in the order asked for; no patterns: those shipped."""
+        """Names by name, glob or path of a TOML file, in the order asked for; no patterns: those shipped.
+
+        Raises InputError for what stands for nothing, and for two things of one name.
+        """
         patterns = list(patterns)
         if not patterns:
             return sorted(self._shipped)
-        chosen: dict[str, None] = {}
+        chosen: dict[str, str] = {}  # by name: what it was asked for by
         for pattern in patterns:
             if pattern.endswith(".toml"):
-                chosen[self.add_file(pattern)] = None
+                name = Path(pattern).stem
+                if name in chosen and _bytes_of(self._files[name]) != _bytes_of(Path(pattern)):
+                    raise self._two(name, chosen[name], pattern)
+                chosen.setdefault(self.add_file(pattern), pattern)
                 continue
-            chosen.update(dict.fromkeys(matching(self.kind, pattern, self.names())))
+            for name in matching(self.kind, pattern, self.names()):
+                if name in chosen and name in self._shipped and not self.is_shipped(name):
+                    raise self._two(name, chosen[name], pattern)
+                chosen.setdefault(name, pattern)
         return list(chosen)
+
+    def _two(self, name: str, one: str, other: str) -> InputError:
+        """Both would be shown under that name, as if they were one."""
+        return InputError(
+            f"two {self.kind}s are called {name!r}: {one} and {other}", expected="files of different names"
+        )
 
 
 def matching(kind: str, pattern: str, names: Sequence[str]) -> list[str]:
@@ -176,6 +191,10 @@ def matching(kind: str, pattern: str, names: Sequence[str]) -> list[str]:
             raise InputError(f"no {kind} matches {pattern!r}", expected=", ".join(names))
         raise unknown(kind, pattern, names)
     return matches
+
+
+def _is_same(file: Traversable | Path, path: Path) -> bool:
+    return isinstance(file, Path) and file.resolve() == path.resolve()
 
 
 def kind_of(file: Traversable | Path) -> str | None:

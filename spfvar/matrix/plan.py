@@ -154,6 +154,15 @@ def machine_patterns(text: str) -> list[str]:
     return patterns
 
 
+def machines_named(profiles: Catalogue[Profile], given: Sequence[str]) -> list[str]:
+    """The machines that some values of --hardware stand for, each once.
+
+    Raises InputError for what stands for none, and for two of one name.
+    """
+    patterns = [pattern for text in given for pattern in machine_patterns(text) or profiles.select(())]
+    return profiles.select(patterns)
+
+
 def machine_named(profiles: Catalogue[Profile], pattern: str) -> str:
     """The one machine that a name, glob or file stands for.  Raises InputError if there are several."""
     found = profiles.select([pattern])

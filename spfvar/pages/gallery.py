@@ -19,6 +19,7 @@ from spfvar.comparison.metrics import METRICS
 from spfvar.comparison.verdicts import Verdict
 from spfvar.matrix.check import Checked
 from spfvar.matrix.compare import Comparison
+from spfvar.matrix.first_bad import FirstBad
 from spfvar.pages.comparison import heat, scaling_parts
 from spfvar.pages.document import Document, Said, render_document, site_files
 from spfvar.pages.gallery_races import Files, bug_pages, race_pages, safety_of
@@ -35,7 +36,6 @@ from spfvar.pages.site import (
     slug,
     trail,
 )
-from spfvar.plugins.series import Series
 from spfvar.plugins.variant import Twin, Variant
 from spfvar.render import units
 from spfvar.render.digest import Digest, digest_of
@@ -68,8 +68,9 @@ class Known:
     """What a gallery shows.
 
     ``loads`` are the titles of loads by name; ``checked`` are designs (and what was posted of them) in races,
-    ``twins`` bugs in their own races, with the design without the bug.  ``reproduce`` makes the site again,
-    ``files`` are those that commands on its pages have to name.
+    ``twins`` bugs in their own races, with the design without the bug, ``firsts`` by twin the first patch of
+    a series that shows it.  ``reproduce`` makes the site again, ``files`` are those that commands on its
+    pages have to name.
     """
 
     designs: tuple[Variant, ...]
@@ -78,7 +79,7 @@ class Known:
     checked: Sequence[Checked]
     twins: Sequence[Checked]
     bugs: Mapping[str, Twin]
-    series: Mapping[str, Series]
+    firsts: Mapping[str, FirstBad]
     reproduce: str
     files: Files = field(default_factory=Files)
 
@@ -101,7 +102,7 @@ def gallery(known: Known) -> Iterator[tuple[str, str]]:
     yield from race_pages(known.checked, known.designs, known.files)
     pages = {race_page(one.case.race_name) for one in known.checked}
     pages |= {design_page(design.name) for design in known.designs}
-    yield from bug_pages(known.twins, known.bugs, known.series, sources, pages, known.files)
+    yield from bug_pages(known.twins, known.bugs, known.firsts, sources, pages, known.files)
     users: dict[str, list[str]] = {}
     for design in known.designs:
         for hook in hooks_of(design.patches):

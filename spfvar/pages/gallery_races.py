@@ -11,10 +11,11 @@ import spfvar
 from spfvar.explore.trace import Step
 from spfvar.explore.verdict import INCOMPLETE, SAFE, VIOLATION
 from spfvar.matrix.check import Checked
+from spfvar.matrix.first_bad import FirstBad
 from spfvar.ops.properties import PROPERTIES
 from spfvar.pages.document import Document, Said, render_document
 from spfvar.pages.site import BUGS, RACES, Sources, bug_page, design_page, race_page, slug, trail
-from spfvar.plugins.series import Series, SeriesPatch, posted_name
+from spfvar.plugins.series import posted_name
 from spfvar.plugins.variant import Twin, Variant
 from spfvar.render.races import statement_text
 from spfvar.render.verdicts import count_text
@@ -196,19 +197,19 @@ def race_parts(race: Race) -> Iterator[PagePart]:
 
 
 def bug_pages(
-    checked: Sequence[Checked], bugs: Mapping[str, Twin], series: Mapping[str, Series], sources: Sources,
+    checked: Sequence[Checked], bugs: Mapping[str, Twin], firsts: Mapping[str, FirstBad], sources: Sources,
     pages: Collection[str], files: Files,
 ) -> Iterator[tuple[str, str]]:  # fmt: skip
     """The table of bugs, and a page per bug: what it is, how it breaks, and what mends it.
 
-    ``pages``: those of designs and races that there are.
+    ``firsts``: by twin; ``pages``: those of designs and races that there are.
     """
     by_twin: dict[str, dict[bool, Checked]] = {}
     for one in checked:
         by_twin.setdefault(one.case.twin, {})[one.verdict.variant == one.case.twin] = one
     rows = []
     for name, found in by_twin.items():
-        twin, first = bugs[name], first_bad(series, bugs[name].bug)
+        twin, first = bugs[name], firsts.get(name)
         broken = found[True]
         trace = f"{bug_page(name)}#trace-{slug(name)}" if broken.verdict.findings else ""
         rows.append(
@@ -216,7 +217,7 @@ def bug_pages(
                 Entry(twin.bug, (twin.title,), href=bug_page(name)),
                 _led(twin.fixed, design_page(twin.fixed), pages, ""),
                 Entry(_short(broken), tone=_tone(broken), href=trace),
-                Entry(f"{first[0]}@{first[1].number}" if first else "", (first[1].title,) if first else ()),
+                _first(twin, first),
                 _source(twin.source),
                 Entry(_short(found[False]) if False in found else "", tone=_tone(found.get(False))),
             )
@@ -227,13 +228,23 @@ def bug_pages(
     yield BUGS, _page("Bugs", (PageSection("bugs", "Bugs", parts),) if parts else (), deep=False)
 
 
-def first_bad(series: Mapping[str, Series], bug: str) -> tuple[str, SeriesPatch] | None:
-    """The first patch of a series that, as posted, has the bug."""
-    for name, one in series.items():
-        for patch in one.patches:
-            if any(bug in repair.bugs for repair in patch.repairs):
-                return name, patch
-    return None
+def _first(twin: Twin, first: FirstBad | None) -> Entry:
+    """The patch, or the design if that is of no series; a control has none."""
+    if first is None:
+        return Entry(twin.fixed, ("the whole design",)) if twin.prop else Entry("none", ("a control",))
+    return Entry(first.stack, (first.patch.title if first.patch else "without any patch of the series",))
+
+
+def _first_item(twin: Twin, first: FirstBad | None) -> Item:
+    """The patch in words, and how it was found."""
+    label = "First bad patch:"
+    if first is None:
+        why = f"{twin.fixed} is no stack of a series' patches" if twin.prop else "none: it is a control"
+        return Item(label, why)
+    tried = f"the bug was put into each prefix of the series, of which {first.tried} differ"
+    if first.patch is None:
+        return Item(label, f"none: {first.stack}, which has no patch of the series, breaks too; {tried}")
+    return Item(label, f"{first.stack}, {first.patch.title} ({first.patch.source}): {tried}")
 
 
 def _led(name: str, page: str, pages: Collection[str], root: str) -> Entry:
@@ -261,7 +272,7 @@ def _tone(one: Checked | None) -> str:
 
 
 def _bug(
-    twin: Twin, found: Mapping[bool, Checked], first: tuple[str, SeriesPatch] | None, sources: Sources,
+    twin: Twin, found: Mapping[bool, Checked], first: FirstBad | None, sources: Sources,
     pages: Collection[str], files: Files,
 ) -> str:  # fmt: skip
     broken = found[True]
@@ -270,11 +281,8 @@ def _bug(
         *([Item("Description:", twin.description)] if twin.description else []),
         Item("Race:", f"{broken.case.race_name}, {broken.case.race.title}"),
         *([Item("Memory model:", twin.memory)] if twin.memory != "sc" else []),
+        _first_item(twin, first),
     ]  # fmt: skip
-    if first is not None:
-        facts.append(
-            Item("First bad patch:", f"{first[0]}@{first[1].number}, {first[1].title} ({first[1].source})")
-        )
     mended = [(_of_class(patch, "the bug adds it", sources)) for patch in twin.patches]
     mended += [(_of_class(patch, "the bug leaves it out", sources)) for patch in twin.without]
     race = broken.case.race_name

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from spfvar.atomic import write_atomically
-from spfvar.cli.gallery import _check_folder, _machines, _write
+from spfvar.cli.gallery import _bugs, _check_folder, _machines, _write
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
+from spfvar.plugins.registry import load_registry
+from spfvar.plugins.variant import Twin
 from tests.cli.running import spfvar
 
 SMALL = ["--threads", "1", "--seeds", "2", "--no-races"]
@@ -88,7 +90,37 @@ def test_machines_are_those_that_compare_takes_each_once(
     text = catalogue.hardware().text("phone-8c")
     (tmp_path / "hardware" / "mine.toml").write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    assert _machines(catalogue.hardware(), given) == expected
+    assert _machines(catalogue.hardware(), given or ["all"]) == expected
+
+
+def test_two_machines_of_one_name_are_refused(tmp_path: Path) -> None:
+    """Files of one stem in two folders, and a file beside the shipped machine of its name; equal ones are one."""
+    text = catalogue.hardware().text("phone-8c")
+    names = ("a/mine.toml", "b/mine.toml", "c/mine.toml", "d/phone-8c.toml")
+    for name in names:
+        (tmp_path / name).parent.mkdir()
+        changed = text if name.startswith(("a", "c")) else text.replace('title = "', 'title = "Other ')
+        (tmp_path / name).write_text(changed, encoding="utf-8")
+    one, other, equal, phone = (str(tmp_path / name) for name in names)
+    assert _machines(catalogue.hardware(), [one, equal]) == ["mine"]
+    with pytest.raises(InputError, match=r"two hardware profiles are called 'mine': .*a/mine.* and .*b/mine"):
+        _machines(catalogue.hardware(), [one, other])
+    with pytest.raises(InputError, match=r"are called 'phone-8c': .*d/phone-8c.toml and phone-8c"):
+        _machines(catalogue.hardware(), [phone, "all"])
+    with pytest.raises(InputError, match="two hardware profiles are called 'phone-8c'"):
+        _machines(catalogue.hardware(), [f"phone-*,{phone}"])
+
+
+def test_a_bug_whose_race_is_a_file_stays_where_that_race_is_chosen(tmp_path: Path) -> None:
+    """By the file's name, wherever the twin has it from; another race leaves the bug out."""
+    file = tmp_path / "mine.toml"
+    file.write_text(catalogue.races().text("munmap-anon"), encoding="utf-8")
+    registry = load_registry()
+    registry.twins["x@bonsai"] = Twin("X", "A bug", "0", "bonsai", str(file), "P2")
+    designs = [registry["bonsai"]]
+    races = catalogue.races()
+    assert [case.race_name for case in _bugs(designs, registry, races, [str(file)])] == ["mine", "mine"]
+    assert not any(case.twin == "x@bonsai" for case in _bugs(designs, registry, races, ["munmap-file"]))
 
 
 @pytest.mark.parametrize("writes", range(5))

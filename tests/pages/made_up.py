@@ -13,6 +13,7 @@ from spfvar.matrix import catalogue
 from spfvar.matrix.cases import Case
 from spfvar.matrix.check import Checked
 from spfvar.matrix.compare import Comparison, evaluate
+from spfvar.matrix.first_bad import FirstBad
 from spfvar.matrix.plan import Plan, make_plan
 from spfvar.matrix.samples import Samples
 from spfvar.pages.gallery import Known, Machine, machine_of
@@ -73,9 +74,11 @@ def known() -> Known:
         for form in (designs[0], posted, designs[1])
     ]
     twin = next(one for one in registry().twins.values() if one.bug == "H4" and one.fixed == OTHER)
+    last = registry().series["spf"].patches[15]
+    firsts = {twin.name: FirstBad("spf@16", last, 16)}
     return Known(
         designs, tuple(map(machine, MACHINES)), {LOAD: "the title of the load"}, checked,
-        list(_of_twin(twin, broken, safe)), registry().twins, registry().series, "spfvar gallery site",
+        list(_of_twin(twin, broken, safe)), registry().twins, firsts, "spfvar gallery site",
     )  # fmt: skip
 
 
