@@ -2,17 +2,27 @@
 
 Searches run on one core and are timed by its time; compilation is left out.  All are bounded, for the plain
 one may not fit: then its counts are lower bounds, and so are the ratios.
+
+    python -m benchmarks.explore [VARIANT...]
+
+compares the kernel's memory model with sequential consistency instead (docs/weak-memory.md): each shipped
+race of these designs, or of all, under both.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import statistics
+import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from spfvar.explore.explore import Exploration, explore
 from spfvar.explore.options import Options
-from spfvar.explore.world import build_race
+from spfvar.explore.world import RaceWorld, build_race
+from spfvar.matrix import catalogue
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.race import Race
@@ -31,6 +41,12 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("+ symmetry", ("forget", "merge", "symmetry")),
     ("+ partial order", ("forget", "merge", "symmetry", "partial_order")),
 )
+
+
+#: Targets under the kernel's memory model: times the states, and the time of a transition, at most.
+MORE_STATES, SLOWER = 3.0, 2.0
+#: Searches that take less are too short for the time of a transition.
+LEAST_SECONDS = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,3 +94,60 @@ def report() -> None:
     ):
         met = "pass" if ratio >= target else "SHORT"
         print(f"    {at_least}{ratio:.0f} times {what}, target >= {target:.0f} {met}")
+
+
+class Both:
+    """Races under both memory models; what has the same program is searched once."""
+
+    def __init__(self) -> None:
+        self._searched: dict[str, Measured] = {}
+
+    def measure(self, world: RaceWorld) -> Measured:
+        """The search of a race's world."""
+        digest = hashlib.sha256(world.program.table.tobytes() + world.start.tobytes())
+        for array in (world.layout.g, *(world.weak or ())):
+            digest.update(array.tobytes())
+        key = digest.hexdigest()
+        if key not in self._searched:
+            started = time.process_time()
+            found = explore(world, Options())
+            self._searched[key] = Measured(found, time.process_time() - started)
+        return self._searched[key]
+
+
+def compare_models(names: Sequence[str]) -> None:
+    """A line per design: in how many races words are weak, and how many times the states these have."""
+    registry, races = load_registry(), catalogue.races()
+    both = Both()
+    for memory in ("sc", "lkmm"):  # compile
+        both.measure(build_race(races["munmap-file"], Stack(registry["per-vma-6.12"]), memory))
+    long: list[tuple[Measured, Measured]] = []
+    started = time.process_time()
+    print(f"{'':<18}{'weak':>5}{'median':>8}{'above 3':>9}{'incomplete':>12}  worst")
+    for name in names or list(registry.variants):
+        ratios: list[tuple[float, str]] = []
+        incomplete = 0
+        for race in races.names():
+            strong, weak = (
+                both.measure(build_race(races[race], Stack(registry[name]), memory))
+                for memory in ("sc", "lkmm")
+            )
+            if weak is strong:  # no word is weak
+                continue
+            incomplete += not weak.found.complete
+            ratios.append((weak.found.states / strong.found.states, race))
+            if min(strong.seconds, weak.seconds) > LEAST_SECONDS:
+                long.append((strong, weak))
+        worst = ", ".join(f"{race} {ratio:.1f}" for ratio, race in sorted(ratios, reverse=True)[:3])
+        above = sum(ratio > MORE_STATES for ratio, _ in ratios)
+        median = statistics.median(ratio for ratio, _ in ratios)
+        print(f"{name:<18}{len(ratios):>5}{median:>8.2f}{above:>9}{incomplete:>12}  {worst}", flush=True)
+    slower = [strong.rate / weak.rate for strong, weak in long]
+    if slower:
+        times = f"median {statistics.median(slower):.1f} times, target <= {SLOWER:.0f}"
+        print(f"time of a transition in {len(slower)} races: {times}")
+    print(f"CPU time in all: {time.process_time() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    compare_models(sys.argv[1:])

@@ -16,6 +16,7 @@ import numpy as np
 
 from spfvar.explore.clocks import RELEASING, TAKING, Clock, Clocks
 from spfvar.explore.moves import Move, Walker
+from spfvar.explore.running import running
 from spfvar.explore.search import WAYS
 from spfvar.explore.walk import STAYS
 from spfvar.explore.walked import LONGEST
@@ -213,6 +214,7 @@ class _Follower:
     def __init__(self, world: RaceWorld, words: _Words, racy: dict[Racy, int]) -> None:
         self.world, self.words, self.racy = world, words, racy
         self.clocks = Clocks(world.threads)
+        self._cpus = running(world.race, world.groups)
         self._newest: dict[int, _Stored] = {}
         self._messages: list[list[Clock]] = []
         if world.weak is not None:
@@ -235,12 +237,21 @@ class _Follower:
         if op.place is not None and op.code == c.ALLOC:
             clocks.allocated(thread, op.place.field.cls)
         base = self.world.layout.thread_base(thread)
-        clocks.other(thread, op, int(move.before[base + c.T_RCU_NEST]))
+        clocks.other(thread, op, int(move.before[base + c.T_RCU_NEST]), self._interrupted(move, op))
         self._write(move, op, place, order, brings)
         if order & h.FULL:
             clocks.full_fence(thread)
         if op.place is not None and op.code == c.FREE:
             clocks.freed(thread, op.place.field.cls)
+
+    def _interrupted(self, move: Move, op: Op) -> list[int]:
+        """The threads that an interrupt is sent to."""
+        if op.code != c.IPI_SEND:
+            return []
+        layout = self.world.layout
+        page = None if op.src is None else int(move.before[layout.thread_word(move.thread, op.src)])
+        about = [int(move.before[layout.thread_word(one, o.mm)]) for one in range(self.world.threads)]
+        return self._cpus.interrupted(move.thread, page, about)
 
     # --- loads ---------------------------------------------------------------------------------------------
 

@@ -138,8 +138,11 @@ class Clocks:
         join(self.read[thread], self._memory[cls])
         join(self.known[thread], self._memory[cls])
 
-    def other(self, thread: int, op: Op, nested: int) -> None:
-        """RCU and interrupts; ``nested``: RCU sections that the thread was in."""
+    def other(self, thread: int, op: Op, nested: int, interrupted: Sequence[int] = ()) -> None:
+        """RCU and interrupts.
+
+        ``nested``: RCU sections that the thread was in; ``interrupted``: whom an interrupt is sent to.
+        """
         code = op.code
         if code in (c.RCU_READ_LOCK, c.IRQ_DISABLE, c.SRCU_READ_LOCK):
             if nested == 0 or code == c.SRCU_READ_LOCK:
@@ -159,7 +162,7 @@ class Clocks:
             join(self.read[thread], self._readers)
             self.full_fence(thread)
         elif code == c.IPI_SEND:
-            for one in (*range(self.threads), thread):
+            for one in (*interrupted, thread):
                 self.full_fence(one)
         elif code == c.IPI_WAIT:
             self.full_fence(thread)

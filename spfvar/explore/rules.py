@@ -32,7 +32,7 @@ from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
 from spfvar.ops.op import Op
 from spfvar.ops.places import RANGE_WORDS, RWSEM_WORDS, SPIN_WORDS, ObjectClass
-from spfvar.transition.weak import MOST_ORDERED
+from spfvar.transition.interrupts import MOST_ORDERED
 
 Ints = npt.NDArray[np.int64]
 _SUCCESSORS = slice(c.C_SUCC, c.C_SUCC + c.MAX_OUTCOMES)
@@ -173,8 +173,16 @@ def join(
 
 def _ordered(world: RaceWorld) -> bool:
     """Does the number of a thread matter?  It does where an interrupt does not reach CPUs in every order."""
-    sends = any(op.code == c.IPI_SEND for op in world.program.ops)
-    return world.weak is not None and sends and world.threads > MOST_ORDERED
+    if world.weak is None or world.threads <= MOST_ORDERED + 1:
+        return False
+    spaces = world.weak.spaces
+    for sender, name in enumerate(_programs(world)):
+        sends = [op for op in world.automata[name].ops() if op.code == c.IPI_SEND]
+        others = np.delete(spaces, sender)
+        each = [int((others >> space & 1).sum()) for space in range(int(spaces.max()).bit_length())]
+        if any((len(others) if op.src is None else max(each, default=0)) > MOST_ORDERED for op in sends):
+            return True
+    return False
 
 
 def _masks(pieces: Sequence[Piece], bits: dict[Hashable, int]) -> Ints:

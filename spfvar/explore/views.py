@@ -11,6 +11,7 @@ from spfvar.automata.layout import Layout, is_weak
 from spfvar.automata.link import Program
 from spfvar.errors import InputError
 from spfvar.explore.matters import LOCKING, UNLOCKING, matters
+from spfvar.explore.running import Running
 from spfvar.ops import codes as c
 from spfvar.ops import histories as h
 from spfvar.ops import objects as o
@@ -26,7 +27,7 @@ _MOST: Final = 62
 _ON_LOCKS: Final = (*LOCKING, *UNLOCKING, *range(c.LOAD, c.STORE_REF + 1))
 
 
-def weak_of(layout: Layout, program: Program) -> Weak | None:
+def weak_of(layout: Layout, program: Program, cpus: Running) -> Weak | None:
     """What a run needs to know of its weak words; None if it has none.
 
     Raises InputError if there are more weak words, or registers filled from them, than a mask has bits.
@@ -41,7 +42,7 @@ def weak_of(layout: Layout, program: Program) -> Weak | None:
         )
     constants = [
         words, layout.rings, layout.views, layout.view_rows, layout.shared_views,
-        layout.shared_rows, layout.sync, h.view_words(words), layout.directory,
+        layout.shared_rows, layout.sync, h.view_words(words), layout.directory, layout.registers[o.mm],
     ]  # fmt: skip
     home = [
         layout.word(field, index)
@@ -54,10 +55,14 @@ def weak_of(layout: Layout, program: Program) -> Weak | None:
         and (op.code in t.STORES or op.order in PLAIN_ORDERS.values())
     }  # fmt: skip
     recycled = {op.place.field.cls for op in program.ops if op.typesafe and op.place is not None}
+    interrupts_all = any(op.code == c.IPI_SEND and op.src is None for op in program.ops)
     return Weak(
         np.array(constants, dtype=np.int64),
         np.array(home, dtype=np.int64),
         np.array([_node(op, layout, plain, recycled) for op in program.ops], dtype=np.int64),
+        np.array(cpus.spaces, dtype=np.int64),
+        np.array((*cpus.space, *(0,) * (layout.sizes.pages - len(cpus.space))), dtype=np.int64),
+        np.array([interrupts_all or spaces != 0 for spaces in cpus.spaces], dtype=np.int64),
         *matters(layout, program, plain, recycled),
         np.zeros(SEEN, dtype=np.int64),
         np.zeros(len(program.ops), dtype=np.uint8),

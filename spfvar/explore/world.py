@@ -15,6 +15,7 @@ from spfvar.automata.layout import Layout, Sizes, Words
 from spfvar.automata.link import Program, link
 from spfvar.automata.lower import lower
 from spfvar.automata.weaken import Memory, strengthen, weak_in, weaken
+from spfvar.explore.running import running
 from spfvar.explore.views import weak_of
 from spfvar.mm.grace_period import gp_kthread
 from spfvar.ops import codes as c
@@ -106,7 +107,7 @@ def build_world(
     names, groups = names_of_threads(race, with_rcu)
     return RaceWorld(
         race, layout, program, automata, start, lock_words(layout), sequence_words(layout), names, groups,
-        weak_of(layout, program),
+        weak_of(layout, program, running(race, groups)),
     )  # fmt: skip
 
 

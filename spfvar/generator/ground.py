@@ -26,6 +26,7 @@ from spfvar.automata.weaken import strengthen, weaken_each, without_fences
 from spfvar.explore.footprints import deferred_by
 from spfvar.explore.options import Options
 from spfvar.explore.rules import Followed, Piece, join, moved, piece_of
+from spfvar.explore.running import running
 from spfvar.explore.views import weak_of
 from spfvar.explore.world import (
     KTHREAD,
@@ -241,14 +242,17 @@ class Ground:
         programs = list(entry)
         entries = tuple(entry[programs[group]] for group in groups)
         automata = {name: one.automaton for name, one in lowered.items()}
+        cpus = running(race, groups)
         start = np.zeros(layout.words + -layout.words % 4, dtype=np.int16)
         begin(race, layout, start, entries)
         world = RaceWorld(
             race, layout, program, automata, start, plot.locks, plot.sequences, names, groups,
-            weak_of(layout, program) if self._model == "lkmm" else None,
+            weak_of(layout, program, cpus) if self._model == "lkmm" else None,
         )  # fmt: skip
         followed = join(world, {name: one.piece for name, one in linked.items()}, self._options, plot.bits)
         digest = hashlib.sha256(repr((race.table_pages, layout.sizes.pages, race.mms)).encode())
+        if world.weak is not None:
+            digest.update(repr(cpus).encode())
         for group in groups:
             digest.update(lowered[programs[group]].digest)
         mentioned = frozenset().union(*(one.fields for one in lowered.values()))

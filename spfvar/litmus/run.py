@@ -15,6 +15,7 @@ from spfvar.automata.vocabulary import Vocabulary
 from spfvar.automata.weaken import OWN, weaken
 from spfvar.explore.explore import Exploration, explore
 from spfvar.explore.options import Options
+from spfvar.explore.running import Running
 from spfvar.explore.views import weak_of
 from spfvar.explore.world import LANE, RaceWorld, lock_words, packed, sequence_words
 from spfvar.litmus import ast as a
@@ -87,7 +88,7 @@ def build(texts: Texts) -> RaceWorld:
                 state[layout.thread_word(thread, Register(name))] = value
     return RaceWorld(
         Race.model_construct(), layout, program, automata, state, lock_words(layout), sequence_words(layout),
-        tuple(automata), tuple(range(count)), weak_of(layout, program),
+        tuple(automata), tuple(range(count)), weak_of(layout, program, Running((1,) * count)),
     )  # fmt: skip
 
 

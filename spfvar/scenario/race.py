@@ -488,13 +488,13 @@ class Race(Shown, _Strict):
     def runs_in(self, actor: Actor, mm: int) -> bool:
         """Does the actor ever run in this address space?  Who only touches files does so in the first."""
         return any(
-            self._mm_of(statement) == mm and not VERBS[statement.verb].outside for statement in actor.program
+            self.mm_of(statement) == mm and not VERBS[statement.verb].outside for statement in actor.program
         )
 
     def keeps(self, actor: Actor, mm: int) -> int:
         """How many references to this mm_struct each thread of the actor has at the start (mm_count)."""
         return sum(
-            self._mm_of(statement) == mm and VERBS[statement.verb].outside for statement in actor.program
+            self.mm_of(statement) == mm and VERBS[statement.verb].outside for statement in actor.program
         )
 
     def _monitors(self, vma: RaceVma) -> int:
@@ -502,10 +502,11 @@ class Race(Shown, _Strict):
         return sum(
             actor.count
             for actor in self.actor
-            if any(one.verb in MONITORING and self._mm_of(one) == vma.mm for one in actor.program)
+            if any(one.verb in MONITORING and self.mm_of(one) == vma.mm for one in actor.program)
         )
 
-    def _mm_of(self, statement: RaceStatement) -> int:
+    def mm_of(self, statement: RaceStatement) -> int:
+        """The address space that a statement is about; of a file, the first one."""
         if statement.verb in FILE_VERBS:
             return 0
         name = statement.on if statement.verb == "call" else statement.target

@@ -88,6 +88,7 @@ class Verb:
     lasting: bool = False
     absent: bool = False
     outside: bool = False
+    elsewhere: bool = False
     unfinished: bool = False
     finds: bool = False
     pin: Literal["", "takes", "uses", "drops"] = ""
@@ -201,8 +202,12 @@ VERBS: Final[dict[str, Verb]] = {
             unfinished=True,
         ),
         Verb("mbind", "mbind: another memory policy for the VMA", needs=(COVERED,), whole=True),
-        Verb("maps", "a read of /proc/pid/maps over the VMA's range", absent=True, looks=True),
-        Verb("smaps", "a read of /proc/pid/smaps: every entry of the VMA's range", absent=True),
+        Verb(
+            "maps", "a read of /proc/pid/maps over the VMA's range", absent=True, looks=True, elsewhere=True
+        ),
+        Verb(
+            "smaps", "a read of /proc/pid/smaps: every entry of the VMA's range", absent=True, elsewhere=True
+        ),
         Verb(
             "ksm",
             "ksmd's look at every VMA of the second mm, whose mm_struct it keeps, and not its users",
@@ -238,6 +243,7 @@ VERBS: Final[dict[str, Verb]] = {
             "khugepaged on the VMA's anonymous page table",
             needs=(COVERED, ANONYMOUS, WHOLE_TABLES),
             whole=True,
+            elsewhere=True,
         ),
         Verb(
             "map_over",
@@ -255,6 +261,7 @@ VERBS: Final[dict[str, Verb]] = {
             extras=("page",),
             needs=(THERE,),
             lasting=True,
+            elsewhere=True,
         ),
         Verb(
             "swapout",
@@ -262,6 +269,7 @@ VERBS: Final[dict[str, Verb]] = {
             extras=("page",),
             needs=(THERE, SWAPPABLE),
             lasting=True,
+            elsewhere=True,
         ),
         Verb(
             "pin",
@@ -290,12 +298,14 @@ VERBS: Final[dict[str, Verb]] = {
             "(/proc/pid/mem: FOLL_FORCE)",
             extras=("page",),
             needs=(PRIVATE,),
+            elsewhere=True,
         ),
         Verb(
             "ksm_merge",
             "ksmd write-protects the anonymous page at page ``page``, to share it",
             extras=("page",),
             needs=(PRIVATE,),
+            elsewhere=True,
         ),
         Verb(
             "schedule",
@@ -315,6 +325,7 @@ VERBS: Final[dict[str, Verb]] = {
             of="file",
             extras=("page",),
             needs=(OPEN, WITHIN_FOLIO),
+            elsewhere=True,
         ),
         Verb(
             "punch",
@@ -322,6 +333,7 @@ VERBS: Final[dict[str, Verb]] = {
             of="file",
             extras=("page",),
             needs=(OPEN, SMALL_FOLIOS),
+            elsewhere=True,
         ),
         Verb(
             "reclaim",
@@ -329,6 +341,7 @@ VERBS: Final[dict[str, Verb]] = {
             of="file",
             extras=("page",),
             needs=(OPEN, SMALL_FOLIOS),
+            elsewhere=True,
         ),
         Verb(
             "migrate",
@@ -336,6 +349,7 @@ VERBS: Final[dict[str, Verb]] = {
             of="file",
             extras=("page",),
             needs=(OPEN, SMALL_FOLIOS),
+            elsewhere=True,
         ),
         Verb(
             "writeback",
@@ -343,9 +357,14 @@ VERBS: Final[dict[str, Verb]] = {
             of="file",
             extras=("page",),
             needs=(OPEN, SMALL_FOLIOS),
+            elsewhere=True,
         ),
         Verb(
-            "retract", "khugepaged on the file's pages", of="file", needs=(OPEN, SMALL_FOLIOS, AT_FIRST_PAGE)
+            "retract",
+            "khugepaged on the file's pages",
+            of="file",
+            needs=(OPEN, SMALL_FOLIOS, AT_FIRST_PAGE),
+            elsewhere=True,
         ),
         Verb(
             "uffd_copy",
@@ -354,6 +373,7 @@ VERBS: Final[dict[str, Verb]] = {
             needs=(REGISTERED, NOT_SWAPPED, COVERED),
             looks=True,
             monitors=True,
+            elsewhere=True,
         ),
         Verb(
             "uffd_move",
@@ -363,6 +383,7 @@ VERBS: Final[dict[str, Verb]] = {
             needs=(ANONYMOUS, NOT_SWAPPED, COVERED, DESTINATION, SAME_MM),
             whole=True,
             monitors=True,
+            elsewhere=True,
         ),
         Verb(
             "uffd_wp",
@@ -370,6 +391,7 @@ VERBS: Final[dict[str, Verb]] = {
             needs=(REGISTERED, NOT_SWAPPED, COVERED),
             whole=True,
             monitors=True,
+            elsewhere=True,
         ),
         Verb(
             "call",

@@ -24,7 +24,7 @@ from spfvar.ops.histories import (
     V_SENT,
     V_WRITTEN,
 )
-from spfvar.transition.jit import inlined
+from spfvar.transition.jit import compiled, inlined
 from spfvar.transition.views import (
     I_FULL,
     I_SENDS,
@@ -88,13 +88,15 @@ def note_needs(s, g, w):
         taken |= w.taken[node]
     interrupts = 1 << I_FULL if taken >> I_SENDS & 1 else 0
     for tid in range(threads):
-        w.room[tid, TAKEN] |= interrupts
+        if w.hit[tid] != 0:
+            w.room[tid, TAKEN] |= interrupts
     for tid in range(threads):
         node = s[g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]]
         told = 0
+        given = w.given[node] | (interrupts if w.hit[tid] != 0 else 0)
         for other in range(threads):
             touched = w.touched[s[g[c.G_T_BASE] + other * g[c.G_T_STRIDE]]]
-            if (w.given[node] | interrupts) & w.room[other, TAKEN] != 0 or w.stored[node] & touched != 0:
+            if given & w.room[other, TAKEN] != 0 or w.stored[node] & touched != 0:
                 told |= 1 << other
         w.room[tid, REACHED] = told
     for between in range(threads):
@@ -103,9 +105,12 @@ def note_needs(s, g, w):
                 w.room[tid, REACHED] |= w.room[between, REACHED]
 
 
-@inlined
+@compiled
 def settle(s, g, w):
-    """Forget the messages that nobody can read any more, and what nobody will learn from views."""
+    """Forget the messages that nobody can read any more, and what nobody will learn from views.
+
+    Called, not inlined: it is large, and runs once for a state that is stored.
+    """
     n = w.constants[K_WIDTH]
     threads = g[c.G_THREADS]
     note_needs(s, g, w)
@@ -226,7 +231,7 @@ def forget_positions(s, g, w, x):
         own = w.own[node]
         told = w.told[node]
         for other in range(threads):
-            if other != tid and w.room[other, TAKEN] >> I_SENDS & 1:
+            if w.hit[tid] != 0 and other != tid and w.room[other, TAKEN] >> I_SENDS & 1:
                 own |= INTERRUPTED
                 told |= INTERRUPTED
         mine = position(s, tv + V_FLOOR * n, x)

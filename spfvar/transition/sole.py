@@ -1,8 +1,9 @@
 """May a thread run on through a node, as far as weak words are concerned?  By the parts of the state alone.
 
-Not through a load that may read several messages, for that is an open choice.  And where another thread may
-interrupt all CPUs, which is a full barrier in the midst of this thread, not if that barrier passes on more,
-or less, of what is learned here when it comes first.
+Not through a load that may read several messages, for that is an open choice, nor through a store to a
+history that is full: a state that is stored forgets what nobody may read any more.  And where another thread
+may interrupt this one's CPU, which is a full barrier in its midst, not if that barrier passes on more, or
+less, of what is learned here when it comes first.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from spfvar.ops import codes as c
 from spfvar.ops.histories import (
     BITS_EACH,
     CHAINED,
+    HISTORY,
     LAST,
     LOCK_ROWS,
     PACKED,
@@ -30,6 +32,7 @@ from spfvar.transition.views import (
     K_SHARED,
     K_VIEWS,
     K_WIDTH,
+    K_WORDS,
     LEARNS_LOCK,
     LEARNS_NOTHING,
     LEARNS_ORDER,
@@ -46,6 +49,7 @@ from spfvar.transition.views import (
     message_of,
     ring_of,
 )
+from spfvar.transition.weak import COMPOUND
 
 
 @inlined
@@ -71,9 +75,29 @@ def one_way(weak, p, g, threads, memories, parts, tid, node):
     else:
         if weak.nodes[node, N_LOAD] != 0 and not one_message(weak, p, g, threads, memories, parts, tid, node):
             return False
-        return weak.nodes[node, N_LEARNS] == LEARNS_NOTHING or unmoved(
-            weak, p, g, threads, memories, parts, tid, node
-        )
+        if not has_room(weak, p, g, threads, memories, parts, tid, node):
+            return False
+        if weak.nodes[node, N_LEARNS] == LEARNS_NOTHING or not interrupted(weak, g, threads, parts, tid):
+            return True
+        return unmoved(weak, p, g, threads, memories, parts, tid, node)
+
+
+@inlined
+def has_room(weak, p, g, threads, memories, parts, tid, node):
+    """Have the histories that an op may store to room?  If not, the state is stored, which may make some."""
+    memory = parts[g[c.G_THREADS]]
+    first = weak.nodes[node, N_WORD]
+    op = p[node, c.C_OP]
+    if op in COMPOUND or op == c.ALLOC:
+        found = True
+        for x in range(weak.constants[K_WORDS]):
+            if word_of(memories, memory, ring_of(weak, x)) == HISTORY:
+                found = False
+        return found
+    if first < 0 or weak.nodes[node, N_LOAD] != 0:
+        return True
+    index = object_of(p, g, threads, parts[tid], node)
+    return index < 0 or word_of(memories, memory, ring_of(weak, first + index)) < HISTORY
 
 
 @inlined
@@ -108,8 +132,10 @@ def one_message(weak, p, g, threads, memories, parts, tid, node):
 
 @inlined
 def interrupted(weak, g, threads, parts, tid):
-    """May some other thread still interrupt this one?"""
+    """May some other thread still send an interrupt that reaches this one?"""
     found = False
+    if weak.hit[tid] == 0:
+        return False
     for other in range(g[c.G_THREADS]):
         if other != tid and weak.taken[word_of(threads, parts[other], c.T_PC)] >> I_SENDS & 1:
             found = True
@@ -124,8 +150,6 @@ def unmoved(weak, p, g, threads, memories, parts, tid, node):
     there already, or to every full barrier, nothing is added to that.  What it only tells others do not take,
     or they would meet it at the same field.
     """
-    if not interrupted(weak, g, threads, parts, tid):
-        return True
     learns = weak.nodes[node, N_LEARNS]
     width = weak.constants[K_WIDTH]
     memory = parts[g[c.G_THREADS]]

@@ -24,7 +24,7 @@ from spfvar.ops.histories import (
     V_WRITTEN,
     WMB,
 )
-from spfvar.transition.jit import inlined
+from spfvar.transition.jit import compiled, inlined
 
 # --- constants -------------------------------------------------------------------------------------------
 K_WORDS: Final = 0  # weak words
@@ -36,7 +36,8 @@ K_SHARED_ROWS: Final = 5
 K_SYNC: Final = 6  # state word: by thread, the readers that its synchronize_rcu() waits for
 K_WIDTH: Final = 7  # state words of a view
 K_DIRECTORY: Final = 8  # state word: what comes with entry 0 of the page-table directory; 0: nothing does
-CONSTANTS: Final = 9
+K_MM: Final = 9  # thread word: the address space that the thread is about
+CONSTANTS: Final = 10
 
 # --- columns of ``nodes`` --------------------------------------------------------------------------------
 N_WORD: Final = 0  # weak number of the word in object 0, or -1; of an allocation: do histories go on (0, 1)?
@@ -79,6 +80,9 @@ class Weak(NamedTuple):
     constants: Any  # K_*
     home: Any  # by weak word, the state word that holds the newest value
     nodes: Any  # (nodes, NODE_COLUMNS)
+    spaces: Any  # by thread, the address spaces that its CPU may run, a bit each: Running
+    space: Any  # by page, the address space that it is in
+    hit: Any  # by thread: may an interrupt ever reach its CPU (0, 1)?
     loads: Any  # what of views still matters, by node: spfvar.explore.matters.Matters
     stores: Any
     found: Any
@@ -158,13 +162,19 @@ def share_past(s, w, tv, shared, gives, takes):
 @inlined
 def full_fence(s, w, tv):
     """smp_mb() of the thread whose views begin at ``tv``."""
-    n = w.constants[K_WIDTH]
-    shared = w.constants[K_SHARED] + S_FULL * n
+    fence_fully(s, tv, w.constants[K_SHARED], w.constants[K_WIDTH])
+
+
+@compiled
+def fence_fully(s, tv, views, n):
+    """The same, by the state word of the shared views and a view's width: called, for it has many callers."""
+    shared = views + S_FULL * n
     raise_to(s, tv + V_SENT * n, tv + V_READ * n, n)
     raise_to(s, tv + V_SENT * n, tv + V_WRITTEN * n, n)
     raise_to(s, shared, tv + V_SENT * n, n)
     raise_to(s, tv + V_FLOOR * n, shared, n)
-    share_past(s, w, tv, S_FULL, True, True)
+    raise_to(s, shared + S_PAST * n, tv + V_PAST * n, n)
+    raise_to(s, tv + V_PAST * n, shared + S_PAST * n, n)
     raise_to(s, tv + V_SENT * n, shared, n)  # whoever reads a store behind a full barrier comes after it, too
 
 

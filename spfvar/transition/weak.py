@@ -44,6 +44,7 @@ from spfvar.ops.histories import (
 )
 from spfvar.transition import lifetime
 from spfvar.transition.grace import end_grace, leave_section, start_grace, synchronize
+from spfvar.transition.interrupts import interrupt, orders_of
 from spfvar.transition.jit import inlined
 from spfvar.transition.published import (
     DIRECTORY,
@@ -68,7 +69,6 @@ from spfvar.transition.views import (
     N_SRC3,
     N_WORD,
     SEEN_FULL,
-    SEEN_ORDERS,
     SEEN_UNORDERED,
     begin_anew,
     copy_view,
@@ -374,45 +374,11 @@ def order_strong(s, w, tv, lock, order, op, outcome):
         full_fence(s, w, tv)
 
 
-#: Of more threads, an interrupt is tried in one order only.
-MOST_ORDERED: Final = 4
-
-
 @inlined
-def orders_of(g):
-    """In how many orders an interrupt reaches the others: all of up to 3; of more, that of their numbers."""
-    others = g[c.G_THREADS] - 1
-    return 6 if others == 3 else 2 if others == 2 else 1
-
-
-@inlined
-def interrupt(s, g, w, tid, order):
-    """A full barrier on each of the other CPUs, one by one: no two of them miss each other's stores."""
-    threads = g[c.G_THREADS]
-    left = threads - 1
-    reached = 1 << tid
-    while left > 0:
-        skip = order % left
-        order //= left
-        left -= 1
-        following = -1
-        for other in range(threads):
-            if reached >> other & 1 == 0:
-                if skip == 0 and following < 0:
-                    following = other
-                skip -= 1
-        reached |= 1 << following
-        tb = g[c.G_T_BASE] + following * g[c.G_T_STRIDE]
-        if s[tb + c.T_IRQ_OFF] == 0:  # else it is interrupted later
-            full_fence(s, w, tb + w.constants[K_VIEWS])
-
-
-@inlined
-def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted, choice):
+def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted):
     """What an op that is not on a weak word does to views: locks, RCU, interrupts, registers.
 
-    ``nested``: RCU sections that the thread was in; ``interrupted``: an interrupt that waited is taken;
-    ``choice``: in which order CPUs are interrupted.
+    ``nested``: RCU sections that the thread was in; ``interrupted``: an interrupt that waited is taken.
     """
     n = w.constants[K_WIDTH]
     op = p[pc, C_OP]
@@ -448,12 +414,7 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted, choi
         start_grace(s, w, tv)
     elif op == c.RCU_GP_WAIT:
         end_grace(s, w, tv, w.constants[K_SHARED] + S_READERS * n)
-    elif op == c.IPI_SEND:
-        if g[c.G_THREADS] > MOST_ORDERED:
-            w.seen[SEEN_ORDERS] = pc + 1
-        interrupt(s, g, w, tid, choice)
-        full_fence(s, w, tv)
-    elif op == c.IPI_WAIT or op == c.SRCU_READ_LOCK or op == c.SRCU_READ_UNLOCK:
+    elif op == c.IPI_SEND or op == c.IPI_WAIT or op == c.SRCU_READ_LOCK or op == c.SRCU_READ_UNLOCK:
         full_fence(s, w, tv)
     elif op == c.TREE_STORE:
         stored_in_tree(s, w, pc, tv)
@@ -563,7 +524,7 @@ def weak_step(s, p, g, w, tid, choice, out):
         nested = s[tb + c.T_RCU_NEST]
         index = pointer(s, g, tb + p[pc, C_A_REG]) if p[pc, C_A_REG] >= 0 else 0
         interrupted = op == c.IRQ_ENABLE and lifetime.is_interrupted(s, g, tid)
-        if op == c.IPI_SEND and choice >= orders_of(g):
+        if op == c.IPI_SEND and choice >= orders_of(s, p, g, w, pc, tid):
             return BLOCKED
         if op in COMPOUND and is_full(s, g, w, pc):
             return BLOCKED
@@ -575,7 +536,9 @@ def weak_step(s, p, g, w, tid, choice, out):
                 changed(s, p, g, w, pc, tv)
             if op == c.FOLIO_CREATE and outcome == 1:
                 created(s, g, w, s[tb + p[pc, C_DST]])
-            learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted, choice)
+            if op == c.IPI_SEND:
+                interrupt(s, p, g, w, pc, tid, choice, out)
+            learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted)
         return outcome
     if op == c.FENCE:
         fence(s, w, tv, w.nodes[pc, N_ORDER])

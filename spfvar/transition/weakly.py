@@ -10,11 +10,12 @@ from typing import Final
 
 from spfvar.ops import codes as c
 from spfvar.ops.histories import HISTORY
+from spfvar.transition.interrupts import orders_of
 from spfvar.transition.jit import inlined
 from spfvar.transition.settle import settle, single
 from spfvar.transition.step import pointer, step
 from spfvar.transition.views import K_VIEWS, N_WORD, ring_of
-from spfvar.transition.weak import LOADS, floor_of, orders_of, weak_step
+from spfvar.transition.weak import LOADS, floor_of, weak_step
 
 #: An interrupt reaches the other CPUs in at most so many orders.
 MOST_ORDERS: Final = 6
@@ -52,7 +53,7 @@ def readable(weak, s, p, g, tid):
         tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
         node = s[tb]
         if p[node, c.C_OP] == c.IPI_SEND:
-            return orders_of(g)
+            return orders_of(s, p, g, weak, node, tid)
         if p[node, c.C_OP] not in LOADS or s[tb + p[node, c.C_A_REG]] < 0:
             return 1
         x = weak.nodes[node, N_WORD] + pointer(s, g, tb + p[node, c.C_A_REG])

@@ -9,7 +9,7 @@ from spfvar.automata.publish import links_unordered
 from spfvar.automata.weaken import Memory
 from spfvar.explore.options import Options
 from spfvar.explore.verdict import SAFE, Verdict, judge
-from spfvar.explore.world import build_world, extract_race
+from spfvar.explore.world import build_race, build_world, extract_race
 from spfvar.matrix.catalogue import races
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
@@ -23,10 +23,13 @@ RACE = "first-writes"
 
 @pytest.mark.parametrize(
     ("design", "holds"),
-    [("plants", True), ("plants-plainly", False), ("plants-behind-fence", True), ("guesses", False)],
-)
+    [
+        ("plants", True), ("plants-plainly", False), ("plants-behind-fence", True),
+        ("plants-behind-full-fence", True), ("guesses", False),
+    ],
+)  # fmt: skip
 def test_a_vma_is_complete_for_who_finds_it_in_the_tree(design: str, holds: bool) -> None:
-    """By a release, or an smp_wmb before the plain store, and a dependency of who finds it; not without one of them.
+    """By a release, or a barrier before the plain store, and a dependency of who finds it; not without one of them.
 
     Under sequential consistency it always is.
     """
@@ -70,3 +73,16 @@ def test_a_barrier_on_every_way_leaves_nothing_to_be_explored() -> None:
     without = build_world(races()[RACE], automata("b11@mmap-lock"), memory="lkmm")
     assert links_unordered(automata("b11@mmap-lock").values())
     assert without.layout.has(o.TABLE_READY)
+
+
+def test_a_full_barrier_before_a_link_is_one_for_who_walks_there() -> None:
+    """Its table is initialised for whoever finds it, even where another text has no barrier before its own link."""
+    actors = [
+        {"name": "fault", "program": [{"load": "heap"}]},
+        {"name": "munmap", "program": [{"munmap": "heap"}]},
+        {"name": "mprotect", "program": [{"mprotect": "heap", "prot": "r"}]},
+    ]
+    race = weakworlds.race([{"name": "heap", "start": 0, "table": False}], *actors)
+    world = build_race(race, Stack(weakworlds.registry().any_variant("weak-links")), "lkmm")
+    assert world.weak is not None
+    assert judge(world, "weak-links", "test", Options()).verdict == SAFE

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.truncate import over_pages
 from spfvar.mm.vmf import VMFault, VmFault
+from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps
 from spfvar.ops.orders import smp_mb, smp_rmb, smp_wmb
+from spfvar.ops.paging import (
+    filemap_create_folio,
+    filemap_get_folio,
+    folio_put,
+    pmd_populate,
+    read_pmd,
+    read_pte,
+)
 from spfvar.ops.places import Field, Register
 from spfvar.ops.primitives import (
     add,
@@ -18,24 +28,35 @@ from spfvar.ops.primitives import (
     dec_and_test,
     equals,
     find_vma,
+    folio_unlock,
+    free,
+    ipi_send,
+    ipi_wait,
     is_null,
     load,
     load_nonzero,
     load_ref,
+    local_irq_disable,
+    local_irq_enable,
     rcu_read_lock,
     rcu_read_unlock,
+    set_register,
     spin_lock,
     spin_unlock,
     store,
     store_ref,
     store_register,
     tree_store,
+    wait_equals,
 )
+from spfvar.ops.switching import set_loaded_mm
 from spfvar.plugins.variant import Variant
 
 DATA = at(o.mm, Field(o.MM, "data", weak=True))
 FLAG = at(o.mm, Field(o.MM, "flag", weak=True))
 STRONG = Field(o.VMA, "strong")
+#: The first address space, whoever looks.
+SPACE = Register("space", o.MM)
 COPIED = Register("copied", o.VMA)
 NEW = Field(o.VMA, "new", weak=True)
 GROWN = Field(o.VMA, "grown", initial=1, weak=True)
@@ -161,10 +182,82 @@ class NoBarrier(Buffers):
         return VMFault.ERROR
 
 
-def missed() -> Steps:
+class Interrupted:
+    """The same, where one side's barrier is an interrupt of the other's CPU, as in sys_membarrier()."""
+
+    @hookimpl
+    def do_user_addr_fault(self, vmf: VmFault) -> Steps:
+        yield from self.look()
+        return VMFault.ERROR
+
+    @hookimpl
+    def show_map(self) -> Steps:
+        yield from self.look()
+
+    def look(self) -> Steps:
+        """Store, and look, without a barrier."""
+        yield set_register(SPACE, 0)
+        yield store(at(SPACE, DATA.field), 1)
+        if not (yield load_nonzero(at(SPACE, FLAG.field), o.counter)):
+            yield from missed(SPACE)
+
+    @hookimpl
+    def madvise_dontneed(self, mapping: object) -> Steps:
+        yield set_register(o.counter, 0)  # another CPU
+
+    @hookimpl
+    def munmap(self, mapping: object) -> Steps:
+        yield store(FLAG, 1)
+        yield smp_mb()
+        yield from self.send()
+        yield ipi_wait()
+        if not (yield load_nonzero(DATA, o.counter)):
+            yield from missed()
+
+    def send(self) -> Steps:
+        """A flush of the TLB."""
+        yield ipi_send("flush_tlb_range", o.range_start, o.range_end)
+
+
+class InterruptsAll(Interrupted):
+    """The interrupt is no flush, and reaches every CPU."""
+
+    def send(self) -> Steps:
+        yield ipi_send("tlb_remove_table_sync_one")
+
+
+class Leaves(Interrupted):
+    """The fault's CPU has left the address space, and flushes pass it by."""
+
+    def look(self) -> Steps:
+        yield set_loaded_mm(c.MM_OTHER, "switch_mm_irqs_off")
+        yield from super().look()
+
+
+class Masked(Interrupted):
+    """The fault has interrupts off, which a flush that was begun meanwhile waits for."""
+
+    def look(self) -> Steps:
+        yield set_register(SPACE, 0)
+        yield local_irq_disable()
+        yield store(at(SPACE, COUNT.field), 1)
+        if (yield equals(at(SPACE, PLAIN.field), 1)):
+            yield bug_on("the flush is over")
+        yield local_irq_enable()
+
+    @hookimpl
+    def munmap(self, mapping: object) -> Steps:
+        if (yield equals(COUNT, 1)):
+            yield store(FLAG, 1)
+            yield from self.send()
+            yield ipi_wait()
+            yield store(PLAIN, 1)
+
+
+def missed(space: Register = o.mm) -> Steps:
     """Two threads must not both come here."""
-    yield add(COUNT, 1)
-    if (yield equals(COUNT, 2)):
+    yield add(at(space, COUNT.field), 1)
+    if (yield equals(at(space, COUNT.field), 2)):
         yield bug_on("both missed")
 
 
@@ -312,6 +405,112 @@ class PlantsBehindFence(PlantsPlainly):
             yield op
 
 
+class PlantsBehindFullFence(PlantsPlainly):
+    """The same behind an smp_mb()."""
+
+    @hookimpl
+    def munmap(self, mapping: object) -> Steps:
+        for op in Plants.munmap(self, mapping):
+            if op.name == "vma_iter_store":
+                yield smp_mb()
+            yield op
+
+
+class Links:
+    """A page table that is linked behind an smp_mb(); and another one, whose text has no barrier, but is never linked."""
+
+    @hookimpl
+    def do_user_addr_fault(self, vmf: VmFault) -> Steps:
+        yield allocate(o.prealloc_pte, "pte_alloc_one", "alloc_table")
+        yield smp_mb()
+        yield pmd_populate()
+        return VMFault.ERROR
+
+    @hookimpl
+    def munmap(self, mapping: object) -> Steps:
+        if (yield read_pmd(o.table, o.range_start)):
+            yield read_pte(False, o.range_start)
+
+    @hookimpl
+    def mprotect(self, mapping: object, writable: bool) -> Steps:
+        yield allocate(o.prealloc_pte, "pte_alloc_one", "alloc_table")
+        there = yield read_pmd(o.table, o.range_start)
+        if there and not (yield read_pmd(o.table, o.range_start)):  # never: nobody unlinks it
+            yield pmd_populate(o.prealloc_pte, o.range_start)
+            return
+        yield free(o.prealloc_pte, "pte_free", "free_table")
+
+
+class Fills:
+    """Nine stores in a row, of which nobody reads any: a history has eight."""
+
+    @hookimpl
+    def do_user_addr_fault(self, vmf: VmFault) -> Steps:
+        for value in range(1, 10):
+            yield store(DATA, value)
+        return VMFault.ERROR
+
+    @hookimpl
+    def munmap(self, mapping: object) -> Steps:
+        yield set_register(o.counter, 0)
+
+
+class FillsReadably(Fills):
+    """The same, of which somebody may still read each."""
+
+    @hookimpl
+    def munmap(self, mapping: object) -> Steps:
+        yield load(DATA, o.scratch)
+
+
+class Lives:
+    """A page of a file that comes back into the cache, with two stores to what it holds in each of its lives.
+
+    Whoever has put it there the first time reads it in the second one: what he knew of it is nothing then.
+    """
+
+    @hookimpl
+    def filemap_read(self) -> Steps:
+        yield from over_pages()
+        if (yield from self.create()) and (yield equals(COUNT, 1)) and (yield filemap_get_folio(o.index)):
+            if not (yield equals(at(o.folio, o.FOLIO_DATA), 2)):
+                yield bug_on("old data in the second life")
+            yield folio_put()
+
+    @hookimpl
+    def do_user_addr_fault(self, vmf: VmFault) -> Steps:
+        yield from self.find(o.address)
+        if (yield from self.create()):
+            yield store(COUNT, 1)
+        yield store(PLAIN, 1)
+        return VMFault.ERROR
+
+    @hookimpl
+    def munmap(self, mapping: object) -> Steps:
+        yield from self.find(o.range_start)
+        yield wait_equals(PLAIN, 1)
+        if (yield filemap_get_folio(o.index)):
+            yield load(at(o.folio, o.FOLIO_DATA), o.scratch)
+            yield folio_put()
+
+    def create(self) -> Steps:
+        """Put the page there, if it is not."""
+        first = yield filemap_create_folio(o.index)
+        if first:
+            yield store(at(o.folio, o.FOLIO_DATA), 1)
+            yield store(at(o.folio, o.FOLIO_DATA), 2)
+            yield folio_unlock()
+        yield folio_put()
+        return first
+
+    def find(self, key: Register) -> Steps:
+        """The file of the VMA, and its first page."""
+        yield find_vma(o.vma, key)
+        yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
+        yield set_register(o.vm_start, 0)
+        yield set_register(o.index, 0)
+
+
 class Guesses(Plants):
     """What is read does not depend on what was found."""
 
@@ -334,6 +533,10 @@ VARIANTS = [
     design("both", Both),
     design("counts", Counts),
     design("buffers", Buffers),
+    design("interrupted", Interrupted),
+    design("interrupts-all", InterruptsAll),
+    design("leaves", Leaves),
+    design("masked", Masked),
     design("publishes", Publishes),
     design("copies", Copies),
     design("racy", Racy),
@@ -344,4 +547,9 @@ VARIANTS = [
     design("plants-plainly", PlantsPlainly),
     design("plants-behind-fence", PlantsBehindFence),
     design("guesses", Guesses),
+    design("plants-behind-full-fence", PlantsBehindFullFence),
+    design("links", Links),
+    design("fills", Fills),
+    design("fills-readably", FillsReadably),
+    design("lives", Lives),
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from spfvar.automata.weaken import Memory
 from spfvar.explore.options import Options
@@ -12,7 +14,10 @@ from spfvar.explore.world import RaceWorld, build_race
 from spfvar.matrix import catalogue
 from spfvar.plugins.registry import Registry, load_registry
 from spfvar.plugins.variant import Stack
+from spfvar.scenario.race import Race
 
+#: A table of a race's file.
+Table = Mapping[str, Any]
 PLUGIN = str(Path(__file__).with_name("weakly.py"))
 RACE = "munmap-file"
 
@@ -34,3 +39,14 @@ def world(name: str, memory: Memory = "lkmm") -> RaceWorld:
 def verdict(name: str, memory: Memory = "lkmm") -> Verdict:
     """Its verdict."""
     return judge(world(name, memory), f"weak-{name}", RACE, Options())
+
+
+def race(vmas: Iterable[Table], *actors: Table, files: Iterable[Table] = ()) -> Race:
+    """A race of its own, with TLBs, from the tables of a race's file."""
+    return Race.model_validate(
+        {
+            "kind": "race", "title": "a test", "description": "a test", "source": "a test",
+            "properties": ["P4", "P14", "P17"], "tlb": True, "file": list(files), "vma": list(vmas),
+            "actor": list(actors),
+        }
+    )  # fmt: skip
