@@ -20,6 +20,7 @@ from spfvar.csource.texts import Texts
 from spfvar.csource.units import TEXT_KINDS, Exemption, Unit, Units, units_for
 from spfvar.csource.words import Words, words_for
 from spfvar.errors import InputError, unknown
+from spfvar.kernel.places import place
 from spfvar.kernel.texts import Edge
 from spfvar.plugins.variant import Variant
 from spfvar.reading import read_file
@@ -120,7 +121,7 @@ class Difference:
         file, _, line = self.c_line.rpartition(":")
         return {
             "function": self.function, "hook": self.hook, "at": self.at,
-            "file": file, "line": int(line) if line else self.line, "text_line": self.text_line,
+            "file": file, "line": int(line) if line else self.line, "text_line": place(self.text_line),
             "direction": self.direction, "letters": list(self.path),
             "instead": [edge.letter for edge in self.instead], "guard": self.guard,
         }  # fmt: skip

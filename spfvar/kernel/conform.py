@@ -152,6 +152,7 @@ class Conformity:
             "drift": [drift.as_dict() for drift in self.drift],
             "witnessed": [len(self.witnessed), len(self.witnessed) + len(self.never)],
             "never": [edge.told for edge in self.never],
+            "own": [self.own_witnessed, self.own_steps],
             "abstracted": self._abstracted(),
         }
 

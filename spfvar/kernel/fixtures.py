@@ -14,7 +14,7 @@ from importlib.resources.abc import Traversable
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from spfvar.errors import InputError, unknown
+from spfvar.errors import InputError, shorten, unknown
 from spfvar.kernel.conform import Recording, Word
 from spfvar.kernel.letters import Letter, letters_for
 
@@ -56,12 +56,21 @@ def parse(text: str, file: str) -> Recording:
             for kind, code, times, spelled in document.faults
         )
     except (ValidationError, IndexError) as error:
+        key, message = _first(error)
         raise InputError(
-            f"no recording: {str(error).splitlines()[0]}",
-            file=file,
-            expected="what spfvar conform --save wrote",
+            f"no recording: {message}", file=file, key=key, expected="what spfvar conform --save wrote"
         ) from error
-    return Recording(document.kernel, letters_for(document.kernel), words)
+    if all(word.is_call for word, _ in words):
+        raise InputError("no page fault in it", file=file, expected="a fault at least")
+    return Recording(document.kernel, letters_for(document.kernel, file=file), words)
+
+
+def _first(error: ValidationError | IndexError) -> tuple[str | None, str]:
+    """Where, and what, is wrong first."""
+    if isinstance(error, IndexError):
+        return "faults", "a letter that is not in the list"
+    first = error.errors(include_url=False)[0]
+    return ".".join(map(str, first["loc"])) or None, shorten(first["msg"])
 
 
 def _shipped() -> Iterator[tuple[str, Traversable]]:

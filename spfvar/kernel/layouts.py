@@ -52,7 +52,7 @@ def as_graph(lines: Sequence[str], probes: frozenset[str], file: str) -> Iterato
     if not any(_EVENT.match(line) for line in first):
         raise InputError(
             "no recording: it has no event", file=file,
-            expected="function_graph's, trace-cmd report's or perf script's lines, or one of --save",
+            expected="what function_graph, trace-cmd report, perf script, bpftrace or --save wrote",
         )  # fmt: skip
     returning = {name for line in lines if (name := _returning(line))}
     for line in lines:

@@ -180,17 +180,23 @@ class Letters(BaseModel):
         return found
 
 
-def letters_for(kernel: str) -> Letters:
-    """The table for a kernel's release, such as "6.12.117".  Raises InputError if there is none."""
+def letters_for(kernel: str, file: str | None = None, key: str | None = None) -> Letters:
+    """The table for a kernel's release, such as "6.12.117".
+
+    Raises InputError if there is none; ``file``, ``key``: what named the release.
+    """
     folder = resources.files("spfvar.kernel") / "letters"
     known = []
-    for file in sorted(folder.iterdir(), key=lambda file: file.name):
-        if file.name.endswith(".toml"):
-            table = load_toml(file, Letters)
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".toml"):
+            table = load_toml(entry, Letters)
             known += table.kernels
             if any(kernel == line or kernel.startswith(f"{line}.") for line in table.kernels):
                 return table
-    raise InputError(f"nothing says what a kernel {kernel} shows", expected=f"one of {', '.join(known)}")
+    raise InputError(
+        f"nothing says what a kernel {kernel} shows", file=file, key=key,
+        expected=f"one of {', '.join(known)}",
+    )  # fmt: skip
 
 
 class Projection:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from spfvar.automata.automaton import Automaton
 from spfvar.kernel.letters import Letters
+from spfvar.kernel.places import place
 from spfvar.mm.vmf import Mapping as VmaFacts
 from spfvar.ops import codes as c
 from spfvar.ops.op import Op, Steps, again, loop
@@ -53,6 +54,9 @@ class Marked(Stack):
     def _resolve(self, name: str, args: tuple[Any, ...]) -> Steps:
         steps = self._once(name, args)
         return self._again(name, args, steps) if name in self._repeated else steps
+
+    def _made_of(self, hook: str) -> tuple[Hashable, ...]:
+        return (BEGINS, tuple(self._either.get(hook, ())), hook in self._repeated)
 
     def _once(self, name: str, args: tuple[Any, ...]) -> Steps:
         either = name in self._either
@@ -119,7 +123,7 @@ class Edge:
     @property
     def told(self) -> str:
         """The letter, with the text's function and line."""
-        return f"{self.letter} ({self.function}, {self.where})" if self.where else self.letter
+        return f"{self.letter} ({self.function}, {place(self.where)})" if self.where else self.letter
 
 
 @dataclass(frozen=True, slots=True)

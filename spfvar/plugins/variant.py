@@ -265,17 +265,19 @@ class Stack:
     def _origin(self, call: Call) -> Hashable:
         """What decides a call's text: for a function itself, for a hook point the patches that implement it.
 
-        None if they are not all of the package: what a plugin's text depends on, nobody knows.  Nor does
-        anybody share hook points with a stack that makes something else of them.
+        None if they are not all of the package: what a plugin's text depends on, nobody knows.
         """
         if not isinstance(call.target, str):
             return () if _is_of_package(call.target) else None
-        if type(self)._resolve is not Stack._resolve:
-            return None
         if call.target not in self._origins:
             patches = self.patches_of(call.target)
             self._origins[call.target] = patches if all(map(_is_of_package, patches)) else None
-        return self._origins[call.target]
+        known, made = self._origins[call.target], self._made_of(call.target)
+        return None if known is None or made is None else (*made, *known)
+
+    def _made_of(self, hook: str) -> tuple[Hashable, ...] | None:
+        """What else decides a hook point's text in this kind of stack; None: nobody can say."""
+        return () if type(self)._resolve is Stack._resolve else None
 
     def automaton(
         self, name: str, text: Any, callers: bool = False, keep: bool = True, chains: bool = False,

@@ -22,12 +22,12 @@ CLAIM = (
 def render(found: Audit, form: str, reproduce: str, exceptions: bool = False) -> str:
     """As "table", "markdown" or "json"; ``exceptions``: those that hold, each with its reason."""
     if form == "json":
-        return json.dumps(as_dict(found), indent=2)
+        return json.dumps(as_dict(found), indent=2) + "\n"
     lines = _markdown(found) if form == "markdown" else _table(found)
     if exceptions:
         lines += ["", *_exceptions(found.used, form)]
     tail = [CLAIM] if form == "markdown" else wrapped(CLAIM, WIDTH, "")
-    return "\n".join([*lines, "", *tail, "", f"Reproduce: {reproduce}"])
+    return "\n".join([*lines, "", *tail, "", f"Reproduce: {reproduce}"]) + "\n"
 
 
 def as_dict(found: Audit) -> dict[str, object]:
@@ -176,7 +176,7 @@ def render_between(found: Between, form: str, reproduce: str) -> str:
                 "counts": _counts(found),
             },
             indent=2,
-        )  # fmt: skip
+        ) + "\n"  # fmt: skip
     counts = _counts(found)
     head = (
         f"{found.first} and {found.second}, in the words of {found.kernel}: of {found.compared} functions "
@@ -195,7 +195,7 @@ def render_between(found: Between, form: str, reproduce: str) -> str:
         for one in found.touched:
             lines += ["", *_touched(one)]
         lines += ["", *wrapped(_unread(found.unread), WIDTH, "  ")] if found.unread else []
-    return "\n".join([*lines, "", f"Reproduce: {reproduce}"])
+    return "\n".join([*lines, "", f"Reproduce: {reproduce}"]) + "\n"
 
 
 def _counts(found: Between) -> dict[str, int]:

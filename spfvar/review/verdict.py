@@ -57,6 +57,7 @@ def text_line(found: Conformity | None) -> str:
     return (
         f"{found.paths} of {found.faults} faults recorded on {found.kernel} are paths of it"
         f"{f'; {letters} abstracted' if letters else ''}"
+        f"{'; none of its own steps was seen' if found.unseen else ''}"
     )
 
 

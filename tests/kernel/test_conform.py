@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -12,6 +13,7 @@ from spfvar.kernel.fixtures import shipped
 from spfvar.kernel.letters import letters_for
 from spfvar.kernel.mutants import try_mutants
 from spfvar.kernel.recording import events, segments
+from spfvar.kernel.which import best, ranked
 from spfvar.kernel.writers import CALLS
 from tests.explore.checking import registry
 from tests.kernel import traces as t
@@ -57,9 +59,18 @@ def test_a_design_beside_the_other_kernel_is_refuted() -> None:
 def test_of_the_releases_the_one_that_was_recorded_fits_best() -> None:
     """The check tells which release a kernel is."""
     releases = ("per-vma-6.4", "per-vma-6.6", "per-vma-6.7", "per-vma-6.12", "per-vma-refcnt", "per-vma-6.17")
-    paths = {name: beside(name, "6.12.117").paths for name in releases}
-    assert max(paths, key=lambda name: paths[name]) == "per-vma-6.12"
-    assert sorted(paths.values())[-2] < paths["per-vma-6.12"]
+    (fits,) = best(beside(name, "6.12.117") for name in releases)
+    assert fits.variant == "per-vma-6.12"
+
+
+def test_designs_that_fit_alike_are_all_named_and_none_is_where_nothing_fits() -> None:
+    """By paths first, then calls, then whether something of a design's own was seen."""
+    names = ("mmap-lock", "mmap-lock-6.1", "per-vma-6.12")
+    found = [replace(beside(name, "6.12.117"), variant=name) for name in names]
+    assert ranked(found)[0].variant == "per-vma-6.12"
+    assert best(found[:2]) == ()
+    alike = [found[2], replace(found[2], variant="its twin"), replace(found[2], own_witnessed=0)]
+    assert [one.variant for one in best(alike)] == ["per-vma-6.12", "its twin"]
 
 
 def test_a_design_none_of_whose_own_steps_was_seen_is_told_of() -> None:
