@@ -191,4 +191,4 @@ def _with_axes(frame: pd.DataFrame) -> pd.DataFrame:
 def _text(comparison: Comparison, run: Run, safety: Mapping[str, str]) -> str:
     """The summary that the command prints."""
     short = Short(in_short(comparison), safety, bare=True)
-    return render_table([], meta_of(comparison, run.source.commands), short=short)
+    return render_table([], meta_of(comparison, run.source.commands, duels=False), short=short)

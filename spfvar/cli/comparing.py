@@ -118,7 +118,11 @@ def render(done: Sequence[Done], view: View, scenarios: catalogue.Catalogue[Scen
 
 
 def _render_one(comparison: Comparison, run: Run, view: View) -> str:
-    meta, form, metrics = meta_of(comparison, run.source.commands), view.form, view.metrics
+    form, metrics = view.form, view.metrics
+    digest = in_short(comparison, metrics)
+    tables = view.tables or form == "html" or len(digest.lines) <= 1
+    bare = form == "table" and not tables and not view.events
+    meta = meta_of(comparison, run.source.commands, duels=not bare)
     if form == "csv":
         keep = list(metrics)
         cells = comparison.cells[comparison.cells["metric"].isin(keep)]
@@ -128,8 +132,6 @@ def _render_one(comparison: Comparison, run: Run, view: View) -> str:
         cells = comparison.cells[comparison.cells["metric"].isin(keep)]
         tests = comparison.comparisons[comparison.comparisons["metric"].isin(keep)]
         return to_json(cells, tests, comparison.events, meta)
-    digest = in_short(comparison, metrics)
-    tables = view.tables or form == "html" or len(digest.lines) <= 1
     blocks = _tables(comparison, view, tables)
     if form == "html":
         return _page(comparison, run, digest, blocks, meta)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from spfvar.comparison import student
 from spfvar.comparison.stats import KEY, WARNING_SEPARATOR
 
 FloatArray = npt.NDArray[np.float64]
@@ -62,10 +63,8 @@ def _leading(ratios: Sequence[float], figures: Sequence[str], ranks: FloatArray)
     rho = (ranks * ranked(np.asarray(ratios, dtype=np.float64)[:, None])).mean(axis=0)
     best = int(np.argmax(np.abs(rho)))
     rest = max(1.0 - rho[best] ** 2, 1e-12)
-    from scipy import special  # a fifth of a second to load
-
-    t = abs(rho[best]) * np.sqrt((n - 2) / rest)
-    chance = 2.0 * float(special.stdtr(n - 2, -t)) * len(figures)
+    t = np.abs(rho[best : best + 1]) * np.sqrt((n - 2) / rest)
+    chance = float(student.beyond(t, np.array([n - 2]))[0]) * len(figures)
     return Dependence(figures[best], float(rho[best])) if chance <= CHANCE else None
 
 
@@ -97,9 +96,12 @@ def with_dependences(
     values: dict[tuple[str, ...], dict[int, float]] = {
         key: {} for own in keys for key in (own, (baseline, *own[1:]))
     }
-    for row in samples[[*KEY, "seed", "value"]].itertuples(index=False, name=None):
-        if row[: len(KEY)] in values:
-            values[row[: len(KEY)]][int(row[-2])] = float(row[-1])
+    cells = comparisons.iloc[places][KEY[1:]].drop_duplicates()
+    there = samples.merge(cells, on=KEY[1:])  # most verdicts are not open
+    columns = (there[name].tolist() for name in (*KEY, "seed", "value"))
+    for variant, scenario, axes, metric, seed, value in zip(*columns, strict=True):
+        if (of_cell := values.get((variant, scenario, axes, metric))) is not None:
+            of_cell[seed] = value
     ranks: dict[tuple[int, ...], FloatArray] = {}
     remarks = list(comparisons["warning"])
     for at, key in zip(places, keys, strict=True):

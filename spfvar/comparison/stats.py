@@ -6,8 +6,11 @@ also be draws of a machine's figures, with a seed each: then intervals are of wh
 gives (`spfvar.comparison.verdicts.DRAWS`).
 """
 
+from __future__ import annotations
+
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -209,7 +212,15 @@ def _grouped(frame: pd.DataFrame, columns: dict[str, tuple[str, str]]) -> pd.Dat
 
 
 def _is_harmonic(frame: pd.DataFrame, metrics: Mapping[str, Metric]) -> BoolArray:
-    return np.array([metrics[name].mean == "harmonic" for name in frame["metric"]], dtype=np.bool_)
+    return np.asarray(
+        _of_each(frame["metric"], lambda name: metrics[name].mean == "harmonic"), dtype=np.bool_
+    )
+
+
+def _of_each(column: pd.Series[Any], what: Callable[[Any], Any]) -> npt.NDArray[Any]:
+    """Something of each entry of a column, asked once for all that are equal."""
+    places, found = pd.factorize(column)
+    return np.array([what(one) for one in found])[places]
 
 
 def _reciprocal_where(where: BoolArray, x: FloatArray) -> FloatArray:
@@ -260,7 +271,7 @@ def _effects(pairs: pd.DataFrame, metrics: Mapping[str, Metric], thresholds: Thr
     frame["lowest"] = frame[["v", "b"]].min(axis=1)
     # One zero makes the whole cell a difference: logs and differences cannot be averaged.
     frame["logs"] = frame.groupby(KEY, sort=False)["lowest"].transform("min") > 0
-    frame["floor"] = [metrics[name].floor for name in frame["metric"]]
+    frame["floor"] = _of_each(frame["metric"], lambda name: metrics[name].floor)
     noise = _noise(frame, metrics, thresholds)
     v, b, logs = _floats(frame, "v"), _floats(frame, "b"), frame["logs"].to_numpy(dtype=np.bool_)
     log = np.log(np.where(logs, v, 1.0)) - np.log(np.where(logs, b, 1.0))
@@ -293,9 +304,16 @@ def _effects(pairs: pd.DataFrame, metrics: Mapping[str, Metric], thresholds: Thr
 
 
 def _noise(frame: pd.DataFrame, metrics: Mapping[str, Metric], thresholds: Thresholds) -> FloatArray:
-    places = zip(frame["metric"], frame["scenario"], strict=True)
-    found = [noise_of(metrics[metric], scenario, thresholds) for metric, scenario in places]
-    return np.array(found, dtype=np.float64)
+    found = np.zeros(len(frame))
+    for scenario, places in frame.groupby("scenario", sort=False).indices.items():
+        name = str(scenario)
+        of_metric = partial(_noise_in, metrics, name, thresholds)
+        found[places] = _of_each(frame["metric"].iloc[places], of_metric)
+    return found
+
+
+def _noise_in(metrics: Mapping[str, Metric], scenario: str, thresholds: Thresholds, name: str) -> float:
+    return noise_of(metrics[name], scenario, thresholds)
 
 
 def _contrast(effects: pd.DataFrame, name: str, rule: Rule) -> Contrast:

@@ -14,6 +14,7 @@ from typing import Final, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from spfvar.comparison import student
 from spfvar.comparison.metrics import Better
 
 FloatArray = npt.NDArray[np.float64]
@@ -80,15 +81,14 @@ class Contrast:
 
         It is below 1 - c where the interval of confidence c leaves out zero.
         """
-        from scipy import special  # as in `half_width`
-
+        freedom = self.n - 1
         one = half_width(np.ones_like(self.std), self.n, CONFIDENCE, self.each)
-        quantile = special.stdtrit(np.where(self.n > 1, self.n - 1, np.nan), (1 + CONFIDENCE) / 2)
         exact = np.abs(self.mean) <= _ROUNDING * self.scale
         with np.errstate(divide="ignore", invalid="ignore"):
-            t = np.where(exact, 0.0, np.abs(self.mean) / (self.std * one / quantile))
-        p = 2.0 * special.stdtr(np.maximum(self.n - 1, 1), -t)
-        return np.asarray(np.where(self.n > 1, p, np.nan), dtype=np.float64)
+            t = np.where(
+                exact, 0.0, np.abs(self.mean) * student.quantile(freedom, CONFIDENCE) / (self.std * one)
+            )
+        return student.beyond(t, freedom)
 
     def is_above(self, limit: FloatArray, confidence: float) -> BoolArray:
         """Where it is larger than the limit, so surely."""
@@ -110,13 +110,10 @@ def half_width(
 
     ``each``: of one more sample instead, whose deviation comes on top of that of the mean.
     """
-    # The quantile of Student's t; scipy.stats has it too, and takes most of a second to load.  This takes a
-    # fifth of one, for which only those wait who compare.
-    from scipy import special
-
-    quantile = special.stdtrit(np.where(n > 1, n - 1, np.nan), (1 + confidence) / 2)
     share = 1.0 / np.maximum(n, 1)
-    return np.asarray(quantile * std * np.sqrt(1.0 + share if each else share), dtype=np.float64)
+    return np.asarray(
+        student.quantile(n - 1, confidence) * std * np.sqrt(1.0 + share if each else share), dtype=np.float64
+    )
 
 
 def judge(

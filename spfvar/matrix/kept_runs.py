@@ -63,14 +63,9 @@ class KeptRuns:
         program = self._store.get(key, counts=False)
         if program is None:
             return None
-        results = []
-        for index in range(self._plan.seeds):
-            found = self.one(cell, program, index, counts=False)
-            if found is None:
-                return None
-            results.append(found)
-        self._store.hits += len(results)
-        return results
+        keys = [run_key(machine, cell, program, index) for index, machine in enumerate(self._machines)]
+        found = self._store.get_all(keys)
+        return None if found is None else [Result(**one) for one in found]
 
     def link(self, cell: CellSpec, program: str) -> None:
         """Remember the digest of a shipped design's program; "": it has none."""

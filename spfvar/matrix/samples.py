@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from spfvar.comparison.stats import axes_key
@@ -43,6 +44,11 @@ class Samples:
     failures: list[Failure] = field(default_factory=list)
 
 
+#: What a run is called in frames: the columns, and their types.
+_RUN: Final = {"variant": object, "scenario": object, "axes": object, "seed": np.int64}
+Run = tuple[str, str, str, int]
+
+
 class Sample(NamedTuple):
     """One run of one cell: value by metric (NaN: does not apply), and by event per 1000 faults."""
 
@@ -58,22 +64,30 @@ def place_of(cell: CellSpec) -> Place:
 
 def gather(results: Iterable[tuple[Place, Iterable[Sample] | Failure]]) -> Samples:
     """Put cells into frames, in the order given."""
-    values: list[tuple[str, str, str, int, str, float]] = []
-    events: list[tuple[str, str, str, int, str, float]] = []
+    values: list[tuple[Run, Mapping[str, float]]] = []
+    events: list[tuple[Run, Mapping[str, float]]] = []
     failures: list[Failure] = []
     for place, result in results:
         if isinstance(result, Failure):
             failures.append(result)
             continue
         for seed, metrics, counted in result:
-            values += [(*place, seed, name, value) for name, value in metrics.items()]
-            events += [(*place, seed, name, value) for name, value in counted.items()]
-    columns = ["variant", "scenario", "axes", "seed"]
-    return Samples(
-        pd.DataFrame(values, columns=[*columns, "metric", "value"]),
-        pd.DataFrame(events, columns=[*columns, "event", "value"]),
-        failures,
-    )
+            values.append(((*place, seed), metrics))
+            events.append(((*place, seed), counted))
+    return Samples(_long(values, "metric"), _long(events, "event"), failures)
+
+
+def _long(runs: Sequence[tuple[Run, Mapping[str, float]]], what: str) -> pd.DataFrame:
+    """A row per run and name, column by column: a frame is made of rows at three times the time."""
+    counts = [len(found) for _, found in runs]
+    columns = zip(*(run for run, _ in runs), strict=True) if runs else [()] * len(_RUN)
+    frame = {
+        name: np.repeat(np.array(column, dtype=kind), counts)
+        for (name, kind), column in zip(_RUN.items(), columns, strict=True)
+    }
+    names = [name for _, found in runs for name in found]
+    values = [value for _, found in runs for value in found.values()]
+    return pd.DataFrame({**frame, what: names, "value": np.array(values, dtype=np.float64)})
 
 
 def by_cell(samples: Samples) -> dict[Place, list[Sample] | Failure]:

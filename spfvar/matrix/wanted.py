@@ -46,11 +46,19 @@ def planned(
 
     def maker(machine: str) -> Make:
         count, drawn = runs_of_a_cell(profiles, machine, seeds, draws)
-        return lambda names: make_plan(
-            registry, scenarios, profiles, variants=names, patterns=wanted.patterns,
-            threads=wanted.threads, hardware=machine, baseline=wanted.baseline, settings=wanted.settings,
-            seeds=count, seed=seed, every=wanted.every, draws=drawn,
-        )  # fmt: skip
+        made: dict[tuple[str, ...], Plan] = {}
+
+        def make(names: Sequence[str]) -> Plan:
+            key = tuple(names)
+            if key not in made:
+                made[key] = make_plan(
+                    registry, scenarios, profiles, variants=names, patterns=wanted.patterns,
+                    threads=wanted.threads, hardware=machine, baseline=wanted.baseline,
+                    settings=wanted.settings, seeds=count, seed=seed, every=wanted.every, draws=drawn,
+                )  # fmt: skip
+            return made[key]
+
+        return make
 
     makers = {machine: maker(machine) for machine in machines}
     names = usable(registry, wanted.variants or compared(registry, wanted.every))

@@ -339,6 +339,7 @@ def _cell(machine: Machine, cells: _Cells, design: str, load: str) -> Iterator[P
     rows = [
         (Entry(METRICS[name].title), *(_outcome(found.get(text)) for text, _ in points))
         for name, found in ratios.items()
+        if any(row["verdict"] != "n/a" for row in found.values())  # the load has it: writers, an end, ...
     ]
     headers = ("outcome", *(label for _, label in points))
     yield Grid(f"Ratio to {baseline}", headers, tuple(rows), numeric=True, kind="heat")

@@ -13,12 +13,15 @@ from spfvar.render.digest import Digest, digest_of
 from spfvar.render.meta import Meta
 
 
-def meta_of(comparison: Comparison, commands: Sequence[Sequence[str]]) -> Meta:
-    """Where it comes from; ``commands``: the command lines that give it, without ``spfvar``."""
+def meta_of(comparison: Comparison, commands: Sequence[Sequence[str]], duels: bool = True) -> Meta:
+    """Where it comes from; ``commands``: the command lines that give it, without ``spfvar``.
+
+    ``duels``: are there notes on how rivals differ?  Nobody sees them in a summary without tables.
+    """
     plan = comparison.plan
     notes = list(smaller_notes(plan.scenarios, plan.cells))
     remarks = [note for note in plan.notes if note not in notes]
-    for variant in plan.variants:
+    for variant in plan.variants if duels else ():
         for rival in variant.rivals:
             values = by_draw(comparison.samples.values, plan.ensemble)
             found = rivals.duel(values, variant.name, rival, plan.thresholds, rule_of(plan.ensemble))

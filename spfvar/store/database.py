@@ -15,7 +15,7 @@ import os
 import sqlite3
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -114,16 +114,36 @@ class Store:
             found = connection.execute("SELECT content, checksum FROM entry WHERE key = ?", (key,)).fetchone()
             if found is None:
                 return None
-            content = _content(key, *found)
-            if content is None:
-                connection.execute("DELETE FROM entry WHERE key = ?", (key,))
-                self._tell(f"{self.path}: an entry is damaged (its checksum differs); it is computed again")
-                return None
-            self.hits += counts
-            self._seen.add(key)
+            content = self._whole(connection, key, *found)
+            self.hits += counts and content is not None
             return content
 
         return self._safely(fetch)
+
+    def get_all(self, keys: Sequence[str]) -> list[Any] | None:
+        """What was kept under some keys, in their order; None if any is missing."""
+        marks = ",".join("?" * len(keys))
+        query = f"SELECT key, content, checksum FROM entry WHERE key IN ({marks})"
+
+        def fetch(connection: sqlite3.Connection) -> list[Any] | None:
+            rows = connection.execute(query, keys).fetchall()
+            found = {key: self._whole(connection, key, *rest) for key, *rest in rows}
+            if any(found.get(key) is None for key in keys):
+                return None
+            self.hits += len(keys)
+            return [found[key] for key in keys]
+
+        return self._safely(fetch)
+
+    def _whole(self, connection: sqlite3.Connection, key: str, packed: bytes, checksum: bytes) -> Any:
+        """An entry's value, which is used now; None, and it is thrown away, if it is damaged."""
+        content = _content(key, packed, checksum)
+        if content is None:
+            connection.execute("DELETE FROM entry WHERE key = ?", (key,))
+            self._tell(f"{self.path}: an entry is damaged (its checksum differs); it is computed again")
+        else:
+            self._seen.add(key)
+        return content
 
     def put(self, key: str, kind: str, label: str, content: Any) -> None:
         """Keep a JSON value; ``kind`` and ``label`` are for who looks at the store."""
