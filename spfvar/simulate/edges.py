@@ -37,6 +37,8 @@ BEFORE, AFTER, JITTERED = 0, 1, 2
 #: By (node, outcome): the nodes that were folded into the edge, each with where its time is, and its ns.
 #: Where the node has no flags, its own time is on its edges, too.
 Folded = dict[tuple[int, int], list[tuple[int, int, float]]]
+#: What was folded: node, outcome, where its time is, and the node that was folded; in the order of the sums.
+Parts = list[tuple[int, int, int, int]]
 
 
 class Edges(NamedTuple):
@@ -66,13 +68,20 @@ _FOLDED = (c.NOP, c.COUNT, c.MARK)
 _LOCKS = (c.LOCK, c.TRYLOCK, c.UNLOCK)
 
 
-def fold(program: Program, costs: m.Costs, keep_locks: bool = False, folded: Folded | None = None) -> Edges:
+def fold(
+    program: Program,
+    costs: m.Costs,
+    keep_locks: bool = False,
+    folded: Folded | None = None,
+    parts: Parts | None = None,
+) -> Edges:
     """Fold the nodes of a program that only pass time or count.
 
     ``keep_locks``: locks that no other thread can see stay nodes (a test executes them).  ``folded`` is
-    filled with whose time is on which edge.
+    filled with whose time is on which edge, ``parts`` with what `with_costs` has to know.
     """
     folded = {} if folded is None else folded
+    parts = [] if parts is None else parts
     table = program.table.copy()
     nodes = len(table)
     kind = costs.kind[table[:, c.C_COST]]
@@ -114,6 +123,7 @@ def fold(program: Program, costs: m.Costs, keep_locks: bool = False, folded: Fol
                 if part is None:
                     break
                 folded.setdefault((node, outcome), []).append((target, part, float(ns[target])))
+                parts.append((node, outcome, part, target))
                 passed.add(target)
                 target = int(unfolded[target, c.C_SUCC])
             table[node, c.C_SUCC + outcome] = target
@@ -126,6 +136,25 @@ def fold(program: Program, costs: m.Costs, keep_locks: bool = False, folded: Fol
     edges.following[:] = table[:, c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES]
     edges.ahead[:] = _ahead(flags, bool(np.any(kind == m.IPI)))
     return edges
+
+
+def with_costs(edges: Edges, program: Program, costs: m.Costs, parts: Parts) -> Edges | None:
+    """`fold` of the same program with other times, summed in the same order; ``parts`` are of that `fold`.
+
+    None if what is folded may be another: a cost is of another kind, or takes no time where it did.
+    """
+    cost = program.table[:, c.C_COST]
+    kind, ns = costs.kind[cost], costs.ns[cost]
+    if (kind != edges.kind).any() or ((ns > 0.0) != (edges.ns > 0.0)).any():
+        return None
+    node, outcome, part, target = np.array(parts, dtype=np.int64).reshape(-1, 4).T
+    sums = [np.zeros_like(edges.work) for _ in (BEFORE, AFTER, JITTERED)]
+    for where, total in enumerate(sums):
+        here = part == where
+        np.add.at(total, (node[here], outcome[here]), ns[target[here]])
+    work, after, jittered = sums
+    work[edges.flags == 0] += ns[edges.flags == 0, None]
+    return edges._replace(ns=ns, work=work, after=after, jittered=jittered)
 
 
 def _ahead(flags: npt.NDArray[np.int64], interrupts: bool) -> m.Floats:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from threading import Lock
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,8 @@ from spfvar.simulate import engine as e
 from spfvar.simulate import machine as m
 from spfvar.simulate import meters as w
 from spfvar.simulate.clock import Clock, new_clock
-from spfvar.simulate.edges import Edges, fold
-from spfvar.simulate.machine import Machine, build_machine, cost_table
+from spfvar.simulate.edges import Edges, fold, with_costs
+from spfvar.simulate.machine import Costs, Machine, build_machine, cost_table
 from spfvar.simulate.random import seeded
 from spfvar.simulate.record import Record
 from spfvar.simulate.result import Result as Result
@@ -118,12 +119,43 @@ def _prepare(world: World, profile: Profile) -> tuple[Machine, Edges]:
     """What a profile makes of a world; kept, for every seed asks for it."""
     known = world.prepared.get(id(profile))
     if known is None:
-        machine = build_machine(profile, world.load.threads)
         costs = cost_table(world.program.costs, profile, dict(world.compute_ns))
-        known = (profile, (machine, fold(world.program, costs)))
+        known = (profile, (_machine(profile, world.load.threads), _edges(world, costs)))
         world.prepared[id(profile)] = known
     prepared: tuple[Machine, Edges] = known[1]
     return prepared
+
+
+def _edges(world: World, costs: Costs) -> Edges:
+    """The program's edges; those of another profile with these times, where that is the same."""
+    for edges, parts in world.folded:
+        found = with_costs(edges, world.program, costs, parts)
+        if found is not None:
+            return found
+    parts = []
+    edges = fold(world.program, costs, parts=parts)
+    world.folded.append((edges, parts))
+    return edges
+
+
+#: Machines made last, by profile (kept, so that its id stays its own) and threads: designs share them.
+_MACHINES: Final = 64
+_machines: dict[tuple[int, int], tuple[Profile, Machine]] = {}
+_machines_lock = Lock()
+
+
+def _machine(profile: Profile, threads: int) -> Machine:
+    """`build_machine`, whose arrays nobody changes."""
+    key = id(profile), threads
+    with _machines_lock:
+        known = _machines.get(key)
+    if known is None:
+        known = profile, build_machine(profile, threads)
+        with _machines_lock:
+            while len(_machines) >= _MACHINES:
+                del _machines[next(iter(_machines))]
+            _machines[key] = known
+    return known[1]
 
 
 def _window(load: Load) -> w.Window:

@@ -50,7 +50,7 @@ class World:
     """What every seed of a cell shares.  ``state`` is the start state, to be copied.
 
     ``prepared`` holds, by the id of a profile, that profile (so that the id stays its own) and what the
-    runner made of it.
+    runner made of it; ``folded`` what it folded the program to, and how.
     """
 
     load: Load
@@ -59,6 +59,7 @@ class World:
     state: Words
     compute_ns: Dict[str, float]
     prepared: dict[int, tuple[Any, Any]] = field(default_factory=dict, compare=False)
+    folded: list[tuple[Any, Any]] = field(default_factory=list, compare=False)
     lines: CacheLines | None = field(default=None, compare=False)
 
     def line_of(self, op: Op) -> LineKey:

@@ -148,3 +148,20 @@ def test_threads_keep_their_order_where_others_can_see_them(variant: str) -> Non
     assert m.IPI in costs.kind
     assert (edges.ahead[shared] == 0.0).all()
     assert (edges.ahead[~shared] == e.RUN_AHEAD_NS).all()
+
+
+@pytest.mark.parametrize("variant", ["mmap-lock", "spf-do-fault"])
+def test_a_folded_program_with_other_times_is_what_folding_it_with_these_gives(variant: str) -> None:
+    """To the bit, for each of a machine's draws; where a cost takes no time any more it is folded anew."""
+    world = d.variant_world(variant, d.with_repeat("file", 1))
+    parts: e.Parts = []
+    given = dict(world.compute_ns)
+    costs = m.cost_table(world.program.costs, PROFILE, given)
+    edges = fold(world.program, costs, parts=parts)
+    for profile in PROFILE.drawn()[:3]:
+        other = m.cost_table(world.program.costs, profile, given)
+        found = e.with_costs(edges, world.program, other, parts)
+        assert found is not None
+        for mine, anew in zip(found, fold(world.program, other), strict=True):
+            np.testing.assert_array_equal(mine, anew)
+    assert e.with_costs(edges, world.program, costs._replace(ns=0 * costs.ns), parts) is None
