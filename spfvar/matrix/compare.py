@@ -14,6 +14,7 @@ from spfvar.comparison.stats import KEY, compare_to, summarise, summarise_events
 from spfvar.comparison.verdicts import DRAWS, SEEDS, Rule
 from spfvar.errors import InputError
 from spfvar.matrix.executors import Executor
+from spfvar.matrix.known_off import with_known_errors
 from spfvar.matrix.plan import Plan
 from spfvar.matrix.run import prepare, run_plan
 from spfvar.matrix.samples import Failure, Samples
@@ -127,7 +128,12 @@ def evaluate(plan: Plan, samples: Samples, problems: Sequence[Problem] = ()) -> 
         plan,
         samples,
         summarise(by_draw(samples.values, plan.ensemble), rule=rule_of(plan.ensemble)),
-        judged(samples.values, plan.baseline, plan.thresholds, plan.ensemble),
+        with_known_errors(
+            judged(samples.values, plan.baseline, plan.thresholds, plan.ensemble),
+            plan.hardware,
+            plan.baseline,
+            plan.variants,
+        ),
         summarise_events(samples.events, samples.values),
         tuple(problems),
     )

@@ -17,6 +17,7 @@ from spfvar.comparison.depends import figures_of
 from spfvar.comparison.metrics import METRICS, NO_THRESHOLDS, Metric, Thresholds, noise_of
 from spfvar.comparison.places import COLUMN_AXIS, named, varied_axes
 from spfvar.comparison.verdicts import Verdict
+from spfvar.matrix.known_off import REMARK
 from spfvar.render import units
 
 #: Throughput, faults, writers, stalls.
@@ -25,7 +26,10 @@ _ORDER: Final = {name: i for i, name in enumerate(METRICS)}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One comparison; ``gain`` is the log-ratio, positive where the variant is better."""
+    """One comparison; ``gain`` is the log-ratio, positive where the variant is better.
+
+    ``off``: a published ratio of that machine and load does not come out there.
+    """
 
     metric: str
     load: str
@@ -35,6 +39,7 @@ class Entry:
     high: float
     verdict: Verdict
     gain: float
+    off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,7 @@ def _entry(row: Mapping[str, Any], varied: set[str]) -> Entry:
         float(row["ci_high"]),
         row["verdict"],
         sign * log if sign else 0.0,
+        REMARK in str(row["warning"]),
     )
 
 

@@ -17,6 +17,8 @@ MARKS: Final = {
     "better": "", "WORSE": "!", "likely better": "~", "likely WORSE": "~", "differs": "*", "same": "=",
     "unsure": "?", "n/a": "#",
 }  # fmt: skip
+#: Behind that, where a published ratio of the machine does not come out.
+OFF: Final = "^"
 _GAP: Final = "  "
 _MORE: Final = "; -v: tables"
 #: What a claim says of a place: "@56" on a terminal; Markdown has other ideas about "@".
@@ -127,7 +129,9 @@ def ratio_lines(
     columns = Counter(line.columns for line in digest.lines).most_common(1)[0][0]
     names = {line.load: _load_name(line.columns, columns, line.load) for line in digest.lines}
     stub = max(map(len, names.values()))
-    size = max(len(entry_text(e)) for line in digest.lines for e in line.entries.values())
+    entries = [entry for line in digest.lines for entry in line.entries.values()]
+    wide = any(entry.off for entry in entries)
+    size = max(len(entry_text(entry, wide)) for entry in entries)
     size = max(size, *(len(column) + 1 for column in columns))
     most = max(len(line.columns) for line in digest.lines)
     block = max(most * (size + 1) - 1, max(map(len, digest.variants)))
@@ -142,9 +146,9 @@ def ratio_lines(
         for line in digest.lines:
             text = names[line.load].ljust(stub)
             for variant in shown:
-                entries = [line.entries.get((variant, column)) for column in line.columns]
-                cells = " ".join(_padded(entry, size, colour) for entry in entries)
-                blanks = block - (len(entries) * (size + 1) - 1)
+                found = [line.entries.get((variant, column)) for column in line.columns]
+                cells = " ".join(_padded(entry, size, colour, wide) for entry in found)
+                blanks = block - (len(found) * (size + 1) - 1)
                 text += _GAP + " " * blanks + cells
             lines.append(text.rstrip())
     return lines
@@ -154,15 +158,15 @@ def _load_name(own: Sequence[str], columns: Sequence[str], load: str) -> str:
     return load if own == columns or own == ("",) else f"{load} @{','.join(own)}"
 
 
-def entry_text(entry: Entry) -> str:
-    """The ratio with its mark."""
-    return number(entry) + (MARKS[entry.verdict] or " ")
+def entry_text(entry: Entry, wide: bool = False) -> str:
+    """The ratio with its mark; ``wide``: with room for that of cells that are known to be off."""
+    return number(entry) + (MARKS[entry.verdict] or " ") + (OFF if entry.off else " " * wide)
 
 
-def _padded(entry: Entry | None, size: int, colour: bool) -> str:
+def _padded(entry: Entry | None, size: int, colour: bool, wide: bool) -> str:
     if entry is None:
         return " " * size
-    text = entry_text(entry).rjust(size)
+    text = entry_text(entry, wide).rjust(size)
     bare = text.rstrip()
     return verdict_colour(bare, entry.verdict) + " " * (len(text) - len(bare)) if colour else text
 
@@ -180,6 +184,7 @@ def _title(digest: Digest, columns: Sequence[str], more: bool) -> str:
 
 def marks_line(entries: Iterable[Entry], noises: tuple[float, float], each: bool) -> str:
     """What the marks mean that entries have; ``noises``: the smallest and largest share that is the same."""
+    entries = list(entries)
     used = {entry.verdict for entry in entries}
     low, high = noises
     noise = f"{100 * low:g} %" if low == high else f"{100 * low:g} to {100 * high:g} %"
@@ -192,7 +197,8 @@ def marks_line(entries: Iterable[Entry], noises: tuple[float, float], each: bool
         ({"differs"}, "* differs"),
         ({"n/a"}, "# too few runs"),
     ]
-    return "; ".join(text for words, text in meanings if words & used)
+    known = [f"{OFF} known to be off (docs/fidelity.md)"] if any(entry.off for entry in entries) else []
+    return "; ".join([*(text for words, text in meanings if words & used), *known])
 
 
 def depends_line(digest: Digest) -> list[str]:

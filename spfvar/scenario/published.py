@@ -148,8 +148,27 @@ class LeftOut(_Strict):
     reason: Text
 
 
+class KnownOff(_Strict):
+    """Thread counts, from the first to the last, at which a published ratio does not come out.
+
+    Of ``design`` to ``baseline``, on the machine of a ``profile`` itself.  ``patches``: the names of the
+    design's.  ``off``: the largest error, as a share of what was published.
+    """
+
+    row: Text
+    profile: Text
+    load: Text
+    settings: dict[str, int | float | str] = Field(default_factory=dict)
+    metric: str = RATE
+    design: Text
+    patches: list[Text] = Field(default_factory=list)
+    baseline: Text
+    threads: tuple[Threads, Threads]
+    off: float = Field(gt=-1, le=1e3)
+
+
 class Published(_Strict):
-    """One source's figures of one machine, or rows that are left out.
+    """One source's figures of one machine, or rows that are left out, or where the model is known to be off.
 
     ``layout`` is the struct layout of the kernel that was measured, where a design stands for it that is of
     another ("": each design has that of its own kernel).
@@ -163,10 +182,11 @@ class Published(_Strict):
     machine: MeasuredOn | None = None
     table: list[Table] = Field(default_factory=list)
     left_out: list[LeftOut] = Field(default_factory=list)
+    known_off: list[KnownOff] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _has_rows(self) -> Published:
-        if not self.table and not self.left_out:
+        if not self.table and not self.left_out and not self.known_off:
             raise InputError("no rows", expected="[[table]] or [[left_out]]")
         if self.layout:
             try:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from scipy.stats import t as student
 
 from spfvar.comparison.metrics import METRICS
+from spfvar.scenario.published import KnownOff
 from spfvar.validation.points import Cell, Point, Rows
 from spfvar.validation.run import Figures, figures_of
 
@@ -94,6 +96,42 @@ def score(rows: Rows, found: Mapping[Cell, Figures], left: Mapping[str, float]) 
             low, high = float(both.seeds.min()), float(both.seeds.max())
         scored.append(Scored(point, model, low, high, by_draws))
     return scored
+
+
+def known_off(rows: Rows, scored: Iterable[Scored], patches: Mapping[str, list[str]]) -> list[KnownOff]:
+    """Where ratios on a profile's own machine are not near, or have not the published sign.
+
+    Neighbours among a curve's thread counts are one range.  ``patches``: the names of each design's.
+    """
+    curves: dict[tuple[object, ...], list[Scored]] = {}
+    for one in scored:
+        point = one.point
+        if point.a is not None and point.kind == "ratio" and not rows.machine(point.file).relative:
+            curves.setdefault((point.row, point.file, point.table, point.b.design), []).append(one)
+    found = []
+    for curve in curves.values():
+        ordered = sorted(curve, key=lambda one: one.point.threads)
+        for side, group in groupby(ordered, _off_side):
+            if side == 0:
+                continue
+            there = list(group)
+            point = there[0].point
+            assert point.a is not None
+            worst = max(there, key=lambda one: abs(one.log_error))
+            found.append(KnownOff(
+                row=point.row, profile=rows.machine(point.file).profile, load=point.b.load,
+                settings=dict(point.b.settings), metric=point.b.metric, design=point.b.design,
+                patches=patches.get(point.b.design, []), baseline=point.a.design,
+                threads=(point.threads, there[-1].point.threads),
+                off=round(worst.model / worst.point.published - 1.0, 2),
+            ))  # fmt: skip
+    return found
+
+
+def _off_side(one: Scored) -> int:
+    """1 or -1 for a number that the model is off, above or below it; or else 0."""
+    is_off = not one.is_near or (one.has_sign and not one.sign_holds)
+    return int(math.copysign(1, one.log_error)) if is_off else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.fidelity import BLOCK, DOCS, filled
 from spfvar.matrix import catalogue
+from spfvar.matrix.known_off import shipped
 from spfvar.plugins.registry import load_registry
 from spfvar.render.validation import _published
 from spfvar.validation.points import load_rows
@@ -64,3 +65,25 @@ def test_prose_between_the_blocks_stays() -> None:
     once = filled(PAGE, made)
     assert filled(once, made) == once
     assert BLOCK.sub("", once) == BLOCK.sub("", PAGE)
+
+
+def test_what_is_marked_on_a_profiles_own_machine_is_what_comparisons_remark_on() -> None:
+    """Of ratios: a mark in a table is in a range of published/known-off.toml, and no other number is."""
+    for point in ROWS.points:
+        machine = ROWS.machine(point.file)
+        if point.kind != "ratio" or machine.relative:
+            continue
+        assert point.a is not None
+        title = f"| {point.b.design} / {point.a.design}, "
+        (line,) = (text for text in BLOCKS[point.row].splitlines() if text.startswith(f"{title}off, %"))
+        curve = [
+            p for p in ROWS.points if (p.row, p.kind, p.b.design) == (point.row, "ratio", point.b.design)
+        ]
+        threads = [p.threads for p in curve]
+        said = line.strip("| ").split(" | ")[1 + threads.index(point.threads)]
+        there = any(
+            (one.row, one.design) == (point.row, point.b.design)
+            and one.threads[0] <= point.threads <= one.threads[1]
+            for one in shipped()
+        )
+        assert there is said.endswith(("*", "s")), (point.row, point.threads, said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Callable, Mapping
 
@@ -13,6 +14,7 @@ from spfvar.comparison.metrics import METRICS
 from spfvar.comparison.places import places
 from spfvar.comparison.stats import axes_key, compare_to
 from spfvar.comparison.verdicts import DRAWS
+from spfvar.matrix.known_off import REMARK
 from spfvar.render.digest import Digest, digest_of
 from spfvar.render.digested import claim_lines, markdown_parts, ratio_lines
 from spfvar.render.paint import CODES
@@ -141,6 +143,20 @@ def test_every_mark_is_explained_before_it_is_used(whole: Digest) -> None:
     _, legend, *rest = ratio_lines(whole, 80, each=True)
     for mark, occurs in (("!", True), ("=", True), ("~", False), ("?", False)):
         assert (f"{mark} " in legend) == occurs == any(mark in line for line in rest)
+
+
+def test_cells_that_are_known_to_be_off_are_marked_and_stay_in_columns() -> None:
+    """By the remark that they have; ratios of a column end where they did, and the legend says what it means."""
+    frame = comparisons(lambda _name, _load, n: 2.0 if n == 4 else 1.5)
+    threads = frame["axes"].map(json.loads).map(lambda axes: axes["threads"])
+    off = frame.assign(warning=[f"{REMARK}why" if n == 4 else "" for n in threads])
+    _, plain, *_ = ratio_lines(digest(frame), 80, each=True)
+    _, legend, _, line = ratio_lines(digest(off), 80, each=True)
+    assert "known to be off" in legend
+    assert "known to be off" not in plain
+    assert line.split() == ["load", "1.50", "2.00", "^"]
+    table = markdown_parts(digest(off), {}, True, str)[-1]
+    assert table.splitlines()[-1] == "| load | 1.50 | 2.00 ^ |"
 
 
 def test_rows_of_markdown_have_as_many_cells_as_the_header(whole: Digest) -> None:

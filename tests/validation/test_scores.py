@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spfvar.validation.points import Cell, Kind, Point
-from spfvar.validation.scores import FEWEST_DRAWS, Scored, interval, score_of
+from spfvar.scenario.published import MeasuredOn, Published
+from spfvar.validation.points import Cell, Kind, Point, Rows
+from spfvar.validation.scores import FEWEST_DRAWS, Scored, interval, known_off, score_of
 
 
 def scored(published: float, model: float, low: float = 0.0, high: float = 9.0, **given: object) -> Scored:
@@ -85,3 +86,29 @@ def test_a_score_counts() -> None:
     assert (one.intervals, one.inside) == (2, 1)
     assert one.rms == pytest.approx(math.log(2.0) / math.sqrt(2.0))
     assert math.isnan(score_of("none", []).rms)
+
+
+@pytest.mark.parametrize(
+    ("model", "ranges"),
+    [
+        # Published is 2.0 at every count: near is 1.7 to 2.3.
+        ([2.0, 2.28, 1.72, 2.2], []),
+        ([2.0, 2.4, 2.6, 2.0], [(4, 8, 0.3)]),
+        ([2.4, 2.0, 1.4, 2.0], [(1, 1, 0.2), (8, 8, -0.3)]),
+        ([2.0, 2.0, 1.4, 2.6], [(8, 8, -0.3), (16, 16, 0.3)]),  # above and below are two
+    ],
+)
+@pytest.mark.parametrize("relative", [False, True])
+def test_neighbours_that_are_off_on_one_side_are_a_range_of_the_machines_own(
+    model: list[float], ranges: list[tuple[int, int, float]], relative: bool
+) -> None:
+    """Numbers of another machine by a relative's profile are of no cell that a comparison has."""
+    machine = MeasuredOn(title="a machine", profile="box", relative=relative)
+    file = Published.model_construct(machine=machine)
+    every = []
+    for threads, value in zip([1, 4, 8, 16], model, strict=True):
+        a, b = (Cell("f", "pft", (), "faults_per_s", threads, name) for name in "ab")
+        every.append(Scored(Point("X", "ratio", "f", 0, a, b, 2.0, True, False), value, 0.0, 9.0, True))
+    found = known_off(Rows((), {"f": file}, ()), every, {"b": ["P"]})
+    assert [(*one.threads, one.off) for one in found] == ([] if relative else ranges)
+    assert all((one.design, one.baseline, one.patches) == ("b", "a", ["P"]) for one in found)
