@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spfvar.api.checking import CheckFrame, check, load_checks, replay
-    from spfvar.api.comparing import ComparisonFrame, compare, load
+    from spfvar.api.comparing import ComparisonFrame, MachinesFrame, compare, load
     from spfvar.api.explaining import validate, why
     from spfvar.api.listing import (
         get_hardware,
@@ -51,7 +51,7 @@ MODEL_VERSION = "1"
 #: By module what it has for users; no module or package below spfvar may have one of these names, for when it
 #: is imported it would take its place.
 _EXPORTS = {
-    "spfvar.api.comparing": ("compare", "load", "ComparisonFrame"),
+    "spfvar.api.comparing": ("compare", "load", "ComparisonFrame", "MachinesFrame"),
     "spfvar.api.checking": ("check", "load_checks", "replay", "CheckFrame"),
     "spfvar.api.searching": ("ablate", "hunt", "coverage"),
     "spfvar.api.series": ("bisect",),
@@ -74,12 +74,13 @@ _EXPORTS = {
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
 
 __all__ = [
-    "MODEL_VERSION", "CheckFrame", "ComparisonFrame", "Event", "InputError", "Profile", "Race", "Review",
-    "Scenario", "Variant", "__version__", "ablate", "bisect", "check", "compare", "coverage", "get_hardware",
-    "get_race", "get_scenario", "get_variant", "hunt", "list_events", "list_hardware", "list_hooks",
-    "list_layouts", "list_memories", "list_metrics", "list_primitives", "list_properties", "list_races",
-    "list_scenarios", "list_series", "list_twins", "list_variants", "list_verbs", "load", "load_checks",
-    "load_review", "plot_ratios", "plot_scaling", "replay", "report", "save", "validate", "why",
+    "MODEL_VERSION", "CheckFrame", "ComparisonFrame", "Event", "InputError", "MachinesFrame", "Profile",
+    "Race", "Review", "Scenario", "Variant", "__version__", "ablate", "bisect", "check", "compare",
+    "coverage", "get_hardware", "get_race", "get_scenario", "get_variant", "hunt", "list_events",
+    "list_hardware", "list_hooks", "list_layouts", "list_memories", "list_metrics", "list_primitives",
+    "list_properties", "list_races", "list_scenarios", "list_series", "list_twins", "list_variants",
+    "list_verbs", "load", "load_checks", "load_review", "plot_ratios", "plot_scaling", "replay", "report",
+    "save", "validate", "why",
 ]  # fmt: skip
 
 

@@ -42,6 +42,8 @@ Variants: TypeAlias = str | Variant | Sequence[str | Variant]
 Scenarios: TypeAlias = Name | Scenario | Mapping[str, Scenario] | Sequence[Name | Scenario]
 Races: TypeAlias = Name | Race | Mapping[str, Race] | Sequence[Name | Race]
 Hardware: TypeAlias = Name | Profile | Mapping[str, Profile]
+#: "all", or what several machines are called.
+Machines: TypeAlias = Hardware | Sequence[Name | Profile]
 #: Values by axis, one or several of each.
 Axes: TypeAlias = Mapping[str, object | Sequence[object]]
 
@@ -127,6 +129,13 @@ class Inputs:
         if len(found) != 1:
             raise InputError(f"{len(found)} machines are given", key="hardware", expected="one")
         return found[0]
+
+    def machines(self, some: Machines) -> list[str]:
+        """Names, globs and files of machines, "all" among them."""
+        found = self._named(self.known.hardware, Profile, some, "hardware")
+        if not found:
+            raise InputError("0 machines are given", key="hardware", expected="one or more")
+        return found
 
     def _named(self, known: Catalogue[M], model: type[M], some: object, key: str) -> list[str]:
         if isinstance(some, Mapping):

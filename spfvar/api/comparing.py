@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
 
 from spfvar.api.arguments import (
     Axes,
-    Hardware,
     Inputs,
+    Machines,
     Name,
     Names,
     Numbers,
@@ -29,24 +29,30 @@ from spfvar.api.arguments import (
 )
 from spfvar.api.frames import Answer
 from spfvar.api.progress import counting, telling
+from spfvar.comparison.metrics import METRICS
 from spfvar.comparison.stats import KEY, PLACE
 from spfvar.errors import InputError
-from spfvar.matrix.compare import Comparison, evaluate, run_comparison, sound_plan
+from spfvar.matrix.compare import Comparison, evaluate, run_comparison, sound_plans
 from spfvar.matrix.merged import merge, noted, select
-from spfvar.matrix.plan import DEFAULT_HARDWARE
+from spfvar.matrix.plan import DEFAULT_HARDWARE, machines_named
 from spfvar.matrix.runfile import load_run
 from spfvar.matrix.runs import Run, run_of
 from spfvar.matrix.safety import in_words, known_safety
 from spfvar.matrix.samples import Failure
 from spfvar.matrix.wanted import Wanted, planned
 from spfvar.plugins.variant import Variant
-from spfvar.render.compared import in_short, meta_of
-from spfvar.render.text import Short, render_table
+from spfvar.render.across import across_text
+from spfvar.render.compared import in_short, meta_of, on_machine_of, summed_up
+from spfvar.render.machines import across_of
+from spfvar.render.text import WIDTH, Short, render_table
 
 _ENDS = {
     "ci_low": "ratio_low", "ci_high": "ratio_high",
     "ci999_low": "ratio999_low", "ci999_high": "ratio999_high",
 }  # fmt: skip
+
+
+_ONE = "that on one of them: .machines[NAME]"
 
 
 class ComparisonFrame(Answer):
@@ -89,13 +95,60 @@ class ComparisonFrame(Answer):
         """All that it came from: what `spfvar.save` writes."""
         return self._run
 
+    def html(self) -> str:
+        """The page that ``spfvar compare --format html`` writes."""
+        from spfvar.pages.comparison import page_of  # its libraries: only where pages are made
+
+        return page_of(self._comparison, self._run.source.commands, self.safety)
+
+
+class MachinesFrame(ComparisonFrame):
+    """Comparisons on several machines: a `ComparisonFrame`'s rows, ``hardware`` before them.
+
+    ``machines`` has the comparison on each by name.  ``samples`` and ``events`` have the column, too.
+    """
+
+    _metadata = ["_told", "machines", "safety"]  # noqa: RUF012  # pandas' own way
+
+    def __init__(self, machines: Mapping[str, ComparisonFrame]) -> None:
+        Answer.__init__(self, _by_machine(machines), lambda: _text_of_all(list(machines.values())))
+        first = next(iter(machines.values()))
+        #: By name.
+        self.machines = dict(machines)
+        self.safety = first.safety
+        self.attrs.update(simulated=True, baseline=first.attrs["baseline"], hardware=list(machines))
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        """As those of one machine, with a column ``hardware``."""
+        return _by_machine({name: one.samples for name, one in self.machines.items()})
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """As those of one machine, with a column ``hardware``."""
+        return _by_machine({name: one.events for name, one in self.machines.items()})
+
+    @property
+    def failures(self) -> list[Failure]:
+        """Cells that could not be run, on any machine."""
+        return [failure for one in self.machines.values() for failure in one.failures]
+
+    @property
+    def run(self) -> Run:
+        """There is none: a file holds the run of one machine."""
+        raise InputError("a file holds the run of one machine", key="answer", expected=_ONE)
+
+    def html(self) -> str:
+        """There is none: a page is of one machine."""
+        raise InputError("a page is of one machine", key="hardware", expected=_ONE)
+
 
 @verb
 def compare(
     *variants: str | Variant,
     scenarios: Scenarios = (),
     threads: Numbers = (),
-    hardware: Hardware = DEFAULT_HARDWARE,
+    hardware: Machines = DEFAULT_HARDWARE,
     baseline: str | Variant | None = None,
     axes: Axes | None = None,
     seeds: int | None = None,
@@ -111,7 +164,8 @@ def compare(
     """Compare variants over scenarios.
 
     None named: those that are compared by default, or ``every`` one there is, with its default matrix.
-    Variants, scenarios and the hardware profile may be objects, too.  ``axes`` maps an axis to a value or a
+    Variants, scenarios and hardware profiles may be objects, too.  Of several machines, or "all", the frame
+    is a `MachinesFrame`.  ``axes`` maps an axis to a value or a
     list of values.  Returns a long frame, one row per variant, scenario, point and metric (`ComparisonFrame`
     has its columns), with the frames ``samples`` and ``events`` beside it.  Runs are ``draws`` of the
     machine's figures (none given: 8), of which one would give what lies within an interval; or ``seeds``
@@ -126,27 +180,31 @@ def compare(
     given = Inputs(plugins)
     known = given.known
     names, patterns, axis_values = given.variants(variants), given.scenarios(scenarios), settings(axes)
-    machine = given.hardware(hardware)
+    asked = given.machines(hardware)
+    machines = machines_named(known.hardware, asked)
     base = None if baseline is None else given.variant(baseline)
     wanted = Wanted(tuple(names), tuple(patterns), numbers(threads), axis_values, base, every)
     usable, makers = planned(
-        wanted, given.registry, known.scenarios, known.hardware, [machine], seeds, seed, draws
+        wanted, given.registry, known.scenarios, known.hardware, machines, seeds, seed, draws
     )  # fmt: skip
-    plan, stacks = sound_plan(usable, given.registry, makers[machine])
+    plans, stacks = sound_plans(usable, given.registry, makers.values())
     given.warn()
-    with cluster(on, given, jobs) as executor, kept(store) as results, telling(progress) as told:
-        report = counting(told, "simulating")
-        comparison = run_comparison(plan, given.registry, jobs, report, stacks, results, executor)
-        safety = in_words(plan.variants, known_safety(results, plan.variants))
     line = command(
         "compare", names, scenario=patterns, threads=numbers(threads), all=every,
-        hardware=machine if machine != DEFAULT_HARDWARE else None, baseline=base, draws=draws, seeds=seeds,
-        seed=seed if seed != 1 else None, set=assignments(axis_values), plugin=given.plugins,
+        hardware=",".join(asked) if asked != [DEFAULT_HARDWARE] else None, baseline=base, draws=draws,
+        seeds=seeds, seed=seed if seed != 1 else None, set=assignments(axis_values), plugin=given.plugins,
     )  # fmt: skip
-    run = run_of(plan, comparison.samples, line)
     remarks = [f"{name} was an object: no command line can name it" for name in dict.fromkeys(given.objects)]
-    run = replace(run, source=replace(run.source, safety=safety, remarks=(*run.source.remarks, *remarks)))
-    return ComparisonFrame(comparison, run, safety)
+    found: dict[str, ComparisonFrame] = {}
+    with cluster(on, given, jobs) as executor, kept(store) as results, telling(progress) as told:
+        for plan in plans:
+            report = counting(told, f"simulating {plan.hardware}" if len(plans) > 1 else "simulating")
+            comparison = run_comparison(plan, given.registry, jobs, report, stacks, results, executor)
+            safety = in_words(plan.variants, known_safety(results, plan.variants))
+            run = run_of(plan, comparison.samples, line)
+            source = replace(run.source, safety=safety, remarks=(*run.source.remarks, *remarks))
+            found[plan.hardware] = ComparisonFrame(comparison, replace(run, source=source), safety)
+    return MachinesFrame(found) if len(found) > 1 else found[plans[0].hardware]
 
 
 @verb
@@ -192,3 +250,18 @@ def _text(comparison: Comparison, run: Run, safety: Mapping[str, str]) -> str:
     """The summary that the command prints."""
     short = Short(in_short(comparison), safety, bare=True)
     return render_table([], meta_of(comparison, run.source.commands, duels=False), short=short)
+
+
+def _by_machine(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Frames below one another, with the machine's name before each row."""
+    found = pd.concat([pd.DataFrame(one).assign(hardware=name) for name, one in frames.items()])
+    return found[["hardware", *(name for name in found if name != "hardware")]].reset_index(drop=True)
+
+
+def _text_of_all(frames: Sequence[ComparisonFrame]) -> str:
+    """The table over the machines that the command prints."""
+    runs = [on_machine_of(one._comparison, one.run.source.commands) for one in frames]
+    plan = frames[0]._comparison.plan
+    variants = [variant.name for variant in plan.variants]
+    across = across_of(runs, summed_up(METRICS), variants, plan.thresholds)
+    return across_text(across, runs, frames[0].safety, [], WIDTH)

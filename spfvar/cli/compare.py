@@ -162,12 +162,13 @@ def command(
         tell_own(known, scenarios, "--scenario")
         tell_own(profiles, machine_patterns(hardware), "--hardware")
     from spfvar.cli import comparing  # the simulator: not before the arguments are known to be good
+    from spfvar.matrix.compare import sound_plans
     from spfvar.matrix.runfile import run_text
 
     if loads:
         done = [comparing.loaded(loads, wanted, sys.argv[1:])]
     else:
-        plans, stacks = comparing.sound_plans(names, registry, makers.values())
+        plans, stacks = sound_plans(names, registry, makers.values())
         tell_problems(registry)
         with executor_for(on, dask, jobs, plugins) as executor, store_for("runs", no_store) as store:
             with _progress() as progress:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from spfvar import units
-from spfvar.automata.extract import StrategyError
 from spfvar.cli.options import what_decides, with_views
 from spfvar.cli.searching import searching
 from spfvar.comparison.losses import MAYBE, SURE, beyond
@@ -17,28 +16,26 @@ from spfvar.comparison.places import places
 from spfvar.comparison.verdicts import Verdict
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue, merged
-from spfvar.matrix.compare import Comparison, evaluate, run_comparison, sound_plan
+from spfvar.matrix.compare import Comparison, evaluate, run_comparison
 from spfvar.matrix.executors import Executor
 from spfvar.matrix.plan import Plan
 from spfvar.matrix.run import Progress
 from spfvar.matrix.runfile import load_run
 from spfvar.matrix.runs import Run, run_of
 from spfvar.matrix.safety import Safety, Sums, in_words, known_safety
-from spfvar.matrix.wanted import Make, Wanted
+from spfvar.matrix.wanted import Wanted
 from spfvar.plugins.registry import Registry
 from spfvar.plugins.variant import Stacks, Variant
 from spfvar.render.across import across_csv, across_json, across_markdown, across_text
 from spfvar.render.blocks import Block
-from spfvar.render.compared import in_short, meta_of, summed_up
-from spfvar.render.digest import Digest
+from spfvar.render.compared import events_of, in_short, meta_of, on_machine_of, summed_up, tables_of
 from spfvar.render.machine import to_csv, to_json
-from spfvar.render.machines import OnMachine, across_of
+from spfvar.render.machines import across_of
 from spfvar.render.mail import WIDTH as MAIL_WIDTH
 from spfvar.render.mail import render_mail, to_ascii
 from spfvar.render.markdown import render_markdown
 from spfvar.render.meta import Meta, open_because
 from spfvar.render.paint import judged
-from spfvar.render.tables import build_blocks, events_blocks
 from spfvar.render.text import WIDTH, Short, render_table
 from spfvar.scenario.schema import Scenario
 from spfvar.store.database import Store
@@ -58,19 +55,6 @@ class View:
     colour: bool = False
     tables: bool = False
     events: bool = False
-
-
-def sound_plans(
-    names: Sequence[str], registry: Registry, makers: Iterable[Make]
-) -> tuple[list[Plan], Stacks]:
-    """A plan for each machine, of the variants whose texts can be extracted; the others become problems."""
-    plans: list[Plan] = []
-    stacks: Stacks = {}
-    for make in makers:
-        plan, stacks = sound_plan(names, registry, make, stacks)
-        plans.append(plan)
-        names = [name for name in names if not isinstance(stacks.get(name), StrategyError)]
-    return plans, stacks
 
 
 def simulated(
@@ -120,7 +104,7 @@ def render(done: Sequence[Done], view: View, scenarios: catalogue.Catalogue[Scen
 def _render_one(comparison: Comparison, run: Run, view: View) -> str:
     form, metrics = view.form, view.metrics
     digest = in_short(comparison, metrics)
-    tables = view.tables or form == "html" or len(digest.lines) <= 1
+    tables = view.tables or len(digest.lines) <= 1
     bare = form == "table" and not tables and not view.events
     meta = meta_of(comparison, run.source.commands, duels=not bare)
     if form == "csv":
@@ -132,9 +116,11 @@ def _render_one(comparison: Comparison, run: Run, view: View) -> str:
         cells = comparison.cells[comparison.cells["metric"].isin(keep)]
         tests = comparison.comparisons[comparison.comparisons["metric"].isin(keep)]
         return to_json(cells, tests, comparison.events, meta)
-    blocks = _tables(comparison, view, tables)
     if form == "html":
-        return _page(comparison, run, digest, blocks, meta)
+        from spfvar.pages.comparison import page_of  # its libraries: only where pages are made
+
+        return page_of(comparison, run.source.commands, run.source.safety, metrics)
+    blocks = _tables(comparison, view, tables)
     if form == "markdown":
         return render_markdown(blocks, meta, digest, run.source.safety)
     if form == "mail":
@@ -143,22 +129,10 @@ def _render_one(comparison: Comparison, run: Run, view: View) -> str:
     return render_table(blocks, meta, view.width, colour=view.colour, short=short)
 
 
-def _page(comparison: Comparison, run: Run, digest: Digest, blocks: list[Block], meta: Meta) -> str:
-    from spfvar.pages.comparison import comparison_page  # its libraries: only where pages are made
-
-    titles = {name: one.title for name, one in comparison.plan.scenarios.items()}
-    return comparison_page(
-        digest, blocks, _events(comparison), comparison.cells, meta, run.source.safety, titles
-    )
-
-
 def _render_all(done: Sequence[Done], view: View) -> str:
     """Several machines as one table."""
     plan = done[0][0].plan
-    runs = [
-        OnMachine(meta_of(one, run.source.commands), one.cells, one.comparisons, one.events)
-        for one, run in done
-    ]
+    runs = [on_machine_of(one, run.source.commands) for one, run in done]
     if view.form == "csv":
         return across_csv(runs, view.metrics)
     if view.form == "json":
@@ -176,22 +150,9 @@ def _render_all(done: Sequence[Done], view: View) -> str:
 
 
 def _tables(comparison: Comparison, view: View, wanted: bool) -> list[Block]:
-    """The tables that follow a summary; a page has its events elsewhere."""
-    plan = comparison.plan
-    blocks = build_blocks(
-        comparison.cells, comparison.comparisons,
-        baseline=plan.baseline, metrics=view.metrics, thresholds=plan.thresholds,
-        intervals=plan.ensemble is not None,
-    ) if wanted else []  # fmt: skip
-    return blocks + _events(comparison) if view.events and view.form != "html" else blocks
-
-
-def _events(comparison: Comparison) -> list[Block]:
-    """What variants counted, and what that means."""
-    events = [event for variant in comparison.plan.variants for event in variant.events]
-    reasons = {event.name: event.doc for event in events if event.role == "reason"}
-    runs = "seeds" if comparison.plan.ensemble is None else "draws"
-    return events_blocks(comparison.events[comparison.events["event"].isin(reasons)], reasons, runs)
+    """The tables that follow a summary."""
+    blocks = tables_of(comparison, view.metrics) if wanted else []
+    return blocks + events_of(comparison) if view.events else blocks
 
 
 def with_safety(

@@ -119,8 +119,7 @@ def _compared(
     names: Sequence[str], registry: Registry, makers: Iterable[Make], jobs: int | None, store: Store | None
 ) -> list[Machine]:
     """Every design under every load, machine by machine."""
-    from spfvar.cli.comparing import sound_plans
-    from spfvar.matrix.compare import run_comparison
+    from spfvar.matrix.compare import run_comparison, sound_plans
     from spfvar.pages.gallery import machine_of
 
     plans, stacks = sound_plans(names, registry, makers)

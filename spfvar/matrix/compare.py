@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -82,6 +82,19 @@ def sound_plan(
     if not left:
         raise registry.nothing_left()
     return (make(left) if broken else plan), stacks
+
+
+def sound_plans(
+    names: Sequence[str], registry: Registry, makers: Iterable[Callable[[Sequence[str]], Plan]]
+) -> tuple[list[Plan], Stacks]:
+    """A plan for each machine, of the variants whose texts can be extracted; the others become problems."""
+    plans: list[Plan] = []
+    stacks: Stacks = {}
+    for make in makers:
+        plan, stacks = sound_plan(names, registry, make, stacks)
+        plans.append(plan)
+        names = [name for name in names if not isinstance(stacks.get(name), StrategyError)]
+    return plans, stacks
 
 
 def rule_of(draws: Draws | None) -> Rule:

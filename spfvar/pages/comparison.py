@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from spfvar.comparison.metrics import METRICS, Metric
+from spfvar.matrix.compare import Comparison
 from spfvar.pages.document import Document, Said, render_document
 from spfvar.render.blocks import Block, Cell
 from spfvar.render.charts import scaling_chart, without_equals
+from spfvar.render.compared import events_of, in_short, meta_of, tables_of
 from spfvar.render.digest import Digest, Line
 from spfvar.render.digested import claim_texts, entry_text, explained
 from spfvar.render.meta import Meta, legend, opening, particulars
@@ -30,6 +33,20 @@ from spfvar.review.speed import make_charts
 _TONES = {"better": GOOD, "WORSE": BAD}
 #: From which factor on a cell has the next colour.
 _STEPS = (1.0, 1.2, 1.7, 3.0)
+
+
+def page_of(
+    comparison: Comparison,
+    commands: Sequence[Sequence[str]],
+    safety: Mapping[str, str],
+    metrics: Mapping[str, Metric] = METRICS,
+) -> str:
+    """The page of a comparison that ``commands`` give; ``safety``: what is known of variants, in words."""
+    titles = {name: one.title for name, one in comparison.plan.scenarios.items()}
+    return comparison_page(
+        in_short(comparison, metrics), tables_of(comparison, metrics), events_of(comparison),
+        comparison.cells, meta_of(comparison, commands), safety, titles,
+    )  # fmt: skip
 
 
 def comparison_page(

@@ -9,8 +9,11 @@ from spfvar.comparison.metrics import METRICS, Metric
 from spfvar.matrix.compare import Comparison, by_draw, rule_of
 from spfvar.matrix.plan import smaller_notes
 from spfvar.render import rivals
+from spfvar.render.blocks import Block
 from spfvar.render.digest import Digest, digest_of
+from spfvar.render.machines import OnMachine
 from spfvar.render.meta import Meta
+from spfvar.render.tables import build_blocks, events_blocks
 
 
 def meta_of(comparison: Comparison, commands: Sequence[Sequence[str]], duels: bool = True) -> Meta:
@@ -60,3 +63,26 @@ def in_short(comparison: Comparison, metrics: Mapping[str, Metric] = METRICS) ->
 def summed_up(metrics: Mapping[str, Metric]) -> Metric:
     """What a summary is about."""
     return metrics.get("faults_per_s") or next(iter(metrics.values()))
+
+
+def tables_of(comparison: Comparison, metrics: Mapping[str, Metric] = METRICS) -> list[Block]:
+    """A table for each load and metric."""
+    plan = comparison.plan
+    return build_blocks(
+        comparison.cells, comparison.comparisons, baseline=plan.baseline, metrics=metrics,
+        thresholds=plan.thresholds, intervals=plan.ensemble is not None,
+    )  # fmt: skip
+
+
+def events_of(comparison: Comparison) -> list[Block]:
+    """What variants counted, and what that means."""
+    events = [event for variant in comparison.plan.variants for event in variant.events]
+    reasons = {event.name: event.doc for event in events if event.role == "reason"}
+    runs = "seeds" if comparison.plan.ensemble is None else "draws"
+    return events_blocks(comparison.events[comparison.events["event"].isin(reasons)], reasons, runs)
+
+
+def on_machine_of(comparison: Comparison, commands: Sequence[Sequence[str]]) -> OnMachine:
+    """A comparison as one of several, on as many machines."""
+    meta = meta_of(comparison, commands)
+    return OnMachine(meta, comparison.cells, comparison.comparisons, comparison.events)
