@@ -103,7 +103,7 @@ def command(
         raise InputError("barriers guard nothing there", key="--barriers", expected="--memory lkmm with it")
     if hunt and weak != "sc":
         raise InputError(
-            "generated races without a guard, under weak memory",
+            "generated races are not searched without a guard under weak memory",
             key="--hunt",
             expected="--memory sc, or no --hunt",
         )

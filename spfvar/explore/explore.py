@@ -26,6 +26,8 @@ _FIRST_SLICE = 256
 _LAST_SLICE = 100_000
 _FANOUT = 8  # more successors than an expanded state has new ones, mostly
 _MEMO = 1 << 21
+#: States of which it is remembered how they are settled, at most.
+_SETTLED = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ class Search:
             np.zeros(_FIRST_STATES, dtype=np.int32),
             np.zeros(_FIRST_STATES, dtype=np.int16),
             np.zeros((_FIRST_STATES, 2), dtype=np.int64),
+            np.zeros((1 if world.weak is None else _FIRST_STATES, self.margin), dtype=np.int32),
             new_edges(_FIRST_EDGES if options.livelock else 0),
         )
         self.work = new_work(world)
@@ -149,7 +152,8 @@ class Search:
         """Memory that the arrays take."""
         space = self.space
         arrays = [
-            *space.threads, *space.memories, *space.keys, space.parent, space.way, space.memo, *space.edges,
+            *space.threads, *space.memories, *space.keys, space.parent, space.way, space.memo, space.settled,
+            *space.edges,
         ]  # fmt: skip
         return sum(array.nbytes for array in arrays)
 
@@ -188,14 +192,17 @@ class Search:
         keys.rows[:used] = space.keys.rows[:used]
         keys.used[0] = used
         refill_keys(keys)
-        memo = space.memo
+        memo, settled = space.memo, space.settled
         if len(memo) < min(_MEMO, len(keys.rows)):
             memo = np.zeros((2 * len(memo), 2), dtype=np.int64)
+        if 1 < len(settled) < min(_SETTLED, len(keys.rows)):
+            settled = np.zeros((2 * len(settled), self.margin), dtype=np.int32)
         self.space = space._replace(
             keys=keys,
             parent=np.concatenate([space.parent, np.zeros_like(space.parent)]),
             way=np.concatenate([space.way, np.zeros_like(space.way)]),
             memo=memo,
+            settled=settled,
         )
 
     def _pack(self) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from spfvar.explore.livelock import add_edge
-from spfvar.explore.parts import add_key, changed_part, mix, slot_of_key, whole_part
+from spfvar.explore.parts import add_key, changed_part, mix, slot_of, slot_of_key, whole_part
 from spfvar.explore.symmetry import rename, sort_threads
 from spfvar.ops import codes as c
 from spfvar.transition.jit import compiled, inlined
@@ -76,6 +76,7 @@ class Space(NamedTuple):
     parent: Any  # (capacity,) int32
     way: Any  # (capacity,) int16
     memo: Any  # (power of 2, 2) int64: what, and its effect; 0 is free
+    settled: Any  # (power of 2, 2 * (threads + 1)) int32: parts, memory's + 1 (0 is free), and settled ones
     edges: Any  # livelock.Edges; without room they are not recorded
 
 
@@ -315,20 +316,39 @@ def advance(space, work, rules, tid, choice):
 
 @inlined
 def settle(weak, space, work, rules):
-    """With weak words: make ``work.parts`` those of the canonical form of the state."""
+    """With weak words: make ``work.parts`` those of the canonical form of the state.
+
+    Most states are come to in several ways, so what has been done is remembered.
+    """
     if weak is None:
         return
-    load(space, work, rules)
-    if not settled(weak, work.s, rules.g):
-        return
     threads = work.order.shape[0]
-    width = space.threads.rows.shape[1]
-    memory = space.memories.rows.shape[1]
+    memo = space.settled
+    digest = mix(work.parts[threads], threads)
     for i in range(threads):
-        work.parts[i] = changed_part(space.threads, work.lanes, memory + i * width, work.parts[i])
-        work.loaded[i] = work.parts[i]
-    work.parts[threads] = changed_part(space.memories, work.lanes, 0, work.parts[threads])
-    work.loaded[threads] = work.parts[threads]
+        digest += mix(work.parts[i], i)
+    place = slot_of(digest, memo.shape[0])
+    same = memo[place, threads] == work.parts[threads] + 1
+    for i in range(threads):
+        same = same and memo[place, i] == work.parts[i]
+    if same:
+        for i in range(threads + 1):
+            work.parts[i] = memo[place, threads + 1 + i]
+        return
+    for i in range(threads):
+        memo[place, i] = work.parts[i]
+    memo[place, threads] = work.parts[threads] + 1
+    load(space, work, rules)
+    if settled(weak, work.s, rules.g):
+        width = space.threads.rows.shape[1]
+        memory = space.memories.rows.shape[1]
+        for i in range(threads):
+            work.parts[i] = changed_part(space.threads, work.lanes, memory + i * width, work.parts[i])
+            work.loaded[i] = work.parts[i]
+        work.parts[threads] = changed_part(space.memories, work.lanes, 0, work.parts[threads])
+        work.loaded[threads] = work.parts[threads]
+    for i in range(threads + 1):
+        memo[place, threads + 1 + i] = work.parts[i]
 
 
 @inlined

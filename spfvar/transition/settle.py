@@ -12,8 +12,11 @@ from typing import Final
 
 from spfvar.ops import codes as c
 from spfvar.ops.histories import (
+    BITS_EACH,
     HISTORY,
+    LAST,
     LOCK_ROWS,
+    PACKED,
     S_FULL,
     S_LOCKS,
     S_TREE,
@@ -51,7 +54,8 @@ LOADS: Final = 0  # what it needs to know of: Matters.loads, and of which object
 STORES: Final = 1
 TAKEN: Final = 2  # Matters.taken, and what interrupts bring
 REACHED: Final = 3  # whom it may still tell anything: threads, a bit each
-ROOM: Final = 4
+POINTED: Final = 4  # of LOADS: the words of objects that its pointers point to now
+ROOM: Final = 5
 
 
 @inlined
@@ -82,7 +86,8 @@ def note_needs(s, g, w):
     taken = 0
     for tid in range(threads):
         node = s[g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]]
-        w.room[tid, LOADS] = w.loads[node] | pointed_at(s, g, w, tid, w.loads_of)
+        w.room[tid, POINTED] = pointed_at(s, g, w, tid, w.loads_of)
+        w.room[tid, LOADS] = w.loads[node] | w.room[tid, POINTED]
         w.room[tid, STORES] = w.stores[node] | pointed_at(s, g, w, tid, w.stores_of)
         w.room[tid, TAKEN] = w.taken[node]
         taken |= w.taken[node]
@@ -116,9 +121,11 @@ def settle(s, g, w):
     note_needs(s, g, w)
     for tid in range(threads):
         tv = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE] + w.constants[K_VIEWS]
-        for x in range(w.constants[K_WORDS]):
-            if w.room[tid, LOADS] >> x & 1 == 0:
-                put(s, tv + V_FLOOR * n, x, 0)
+        for word in range(n):
+            if s[tv + V_FLOOR * n + word] != 0:
+                for lane in range(PACKED):
+                    if w.room[tid, LOADS] >> (word * PACKED + lane) & 1 == 0:
+                        s[tv + V_FLOOR * n + word] &= ~(LAST << BITS_EACH * lane)
     longest = 1
     for x in range(w.constants[K_WORDS]):
         ring = ring_of(w, x)
@@ -147,7 +154,7 @@ def known_before(s, g, w, tid, x):
     sure = w.sure[node, w.field[x]]
     if sure != 0:
         lift(s, floor, x, will_know(s, g, w, tid, x, sure))
-    if w.found[node] >> x & 1 and pointed_at(s, g, w, tid, w.loads_of) >> x & 1 == 0:
+    if w.found[node] >> x & 1 and w.room[tid, POINTED] >> x & 1 == 0:
         lift(s, floor, x, position(s, w.constants[K_SHARED] + S_TREE * n, x))
     return position(s, floor, x)
 
