@@ -172,17 +172,18 @@ def _fork() -> Steps:
 
 
 def _further(variant: Variant, whole: Stack) -> list[Call]:
-    """What get_user_pages calls, and nobody else: its faults are those of no mapping that the C has."""
-    reached = {call.target for call in whole.calls()}
+    """What get_user_pages calls, and no fault does."""
+    reached = set(whole.calls())
     stack = Stack(variant)
     for number, text in enumerate(_pins()):
         stack.automaton(f"pin {number}", text)
-    return [call for call in stack.calls() if call.target not in reached]
+    return [call for call in stack.calls() if call not in reached]
 
 
 def _pins() -> Iterator[Callable[[], Steps]]:
     """get_user_pages of whatever may be pinned, which no recorded call is."""
-    for mapping in (Mapping(), Mapping(anonymous=False)):
+    for anonymous in (True, False):
+        mapping = replace(Mapping(anonymous=anonymous), **dict(_ALWAYS))
         for write in (False, True):
             vmf = VmFault(write, mapping, user=False)
             yield partial(hooks.pin_user_pages_fast, vmf)
