@@ -172,11 +172,11 @@ def _fork() -> Steps:
 
 
 def _further(variant: Variant, whole: Stack) -> list[Call]:
-    """What get_user_pages calls, and no fault does."""
+    """What get_user_pages, khugepaged and a fault on a page that migrates call, and no other fault."""
     reached = set(whole.calls())
     stack = Stack(variant)
-    for number, text in enumerate(_pins()):
-        stack.automaton(f"pin {number}", text)
+    for number, text in enumerate((*_pins(), hooks.collapse_file, _waits)):
+        stack.automaton(f"further {number}", text)
     return [call for call in stack.calls() if call not in reached]
 
 
@@ -188,6 +188,10 @@ def _pins() -> Iterator[Callable[[], Steps]]:
             vmf = VmFault(write, mapping, user=False)
             yield partial(hooks.pin_user_pages_fast, vmf)
         yield partial(hooks.access_remote_vm, VmFault(True, mapping, frozenset((FORCE,)), user=False))
+
+
+def _waits() -> Steps:
+    yield from hooks.migration_entry_wait(VmFault(True, Mapping(anonymous=False, migrates=True)))
 
 
 def _kinds(call: Call) -> Iterator[Call]:

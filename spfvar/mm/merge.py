@@ -73,7 +73,9 @@ class Merge:
 
     @hookimpl
     def vma_merge_existing_range(self, mapping: Mapping) -> Steps:
-        if not (yield from hooks.is_mergeable_anon_vma()) or not (yield from hooks.dup_anon_vma(o.vma, o.near)):
+        if not (yield from hooks.is_mergeable_anon_vma()) or not (
+            yield from hooks.dup_anon_vma(o.vma, o.near)
+        ):
             return False
         yield from start_write()
         yield from commit_merge(mapping)
