@@ -459,7 +459,7 @@ def vma_merge(mapping: Mapping) -> Steps:
 
 @hook_point
 def vma_merge_existing_range(mapping: Mapping) -> Steps:
-    """``vma`` takes over the range of ``near`` behind it, which goes (mm/vma.c; part of __vma_adjust in v6.1).
+    """``vma`` takes over the range of ``near`` behind it, which goes (mm/vma.c; v6.1: __vma_adjust).
 
     Returns whether their anon_vmas let it, and there was memory.
     """

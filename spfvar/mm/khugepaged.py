@@ -218,7 +218,7 @@ def rmap_walk_anon() -> Steps:
 
 
 class RetractUnlocked:
-    """v6.1: mmap_lock and the locks of the reverse map are enough to unlink a page table, no other is taken."""
+    """v6.1: a page table is unlinked under mmap_lock and the reverse map's locks, and no other."""
 
     @hookimpl
     def retract_page_tables(self) -> Steps:
