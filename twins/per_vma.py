@@ -14,7 +14,7 @@ from spfvar.variants.vma_lock import MM_LOCK_SEQ, VM_LOCK_SEQ, vm_lock_seq
 
 from spfvar.mm.fault import MMAP_LOCK, new_anon_vma
 from spfvar.mm.hookspecs import hookimpl
-from spfvar.mm.merge import adopt_anon_vma
+from spfvar.mm.merge import MergeLockedFirst, dup_anon_vma
 from spfvar.mm.vmf import VMFault, VmFault
 from spfvar.ops import objects as o
 from spfvar.ops.op import Steps, again, loop
@@ -118,11 +118,7 @@ class DupAnonVmaUnlocked:
 
     @hookimpl
     def dup_anon_vma(self, vma: Register, other: Register) -> Steps:
-        if not (yield load_ref_nonnull(at(other, o.VM_ANON_VMA), o.anon_vma)):
-            return True
-        if (yield load_ref_nonnull(at(vma, o.VM_ANON_VMA), o.old_anon_vma)):
-            return True
-        return (yield from adopt_anon_vma(vma))
+        return dup_anon_vma(vma, other, lock=False)
 
 
 class MarkDetachedOnly:
@@ -284,6 +280,7 @@ TWINS = [
         race="merge-out-of-memory",
         prop="P2",
         patches=(DupAnonVmaUnlocked,),
+        without=(MergeLockedFirst,),
     ),
     Twin(
         bug="V7",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from spfvar.mm.exit import ExitInTwoSteps
 from spfvar.mm.fork import StoredFirst
 from spfvar.mm.hookspecs import hookimpl
+from spfvar.mm.khugepaged import RetractUnlocked
 from spfvar.mm.vmf import VmFault
 from spfvar.ops.op import Steps
 from spfvar.plugins.variant import Variant
@@ -34,9 +35,10 @@ VARIANTS = [
         kernel="v6.1",
         source="arch/x86/mm/fault.c and mm/ as of v6.1; d92725256b4f (v6.0), 35e351780fa9 (v6.1.y)",
         description="The paths of v5.12, but for shared writes that dropped the lock, which are done and not "
-        "tried again, for exit, which clears entries under the read lock, and for fork, which stores a VMA "
-        "before it links it in its file.  Its faults are paths that Debian's 6.1.176 was seen to take.",
-        patches=(ExitInTwoSteps, FaultCompleted, StoredFirst),
+        "tried again, for exit, which clears entries under the read lock, for fork, which stores a VMA "
+        "before it links it in its file, and for khugepaged, which unlinks a file's page table without its "
+        "entry's lock.  Its faults are paths that Debian's 6.1.176 was seen to take.",
+        patches=(ExitInTwoSteps, FaultCompleted, RetractUnlocked, StoredFirst),
         rivals=("mmap-lock",),
         compared=False,
     ),

@@ -14,6 +14,7 @@ from spfvar.mm.fork_fails import TreeDuplicated
 from spfvar.mm.hookspecs import hookimpl
 from spfvar.mm.khugepaged import RetractUnderRmapLock
 from spfvar.mm.map_fixed import OverwriteInTree
+from spfvar.mm.merge import MergeLockedFirst
 from spfvar.mm.pte_offset_map import PteOffsetMapLock
 from spfvar.mm.sequence import WriteSequence
 from spfvar.mm.vmf import VMFault, VmFault
@@ -153,6 +154,7 @@ KERNEL = (
     ExitInTwoSteps,
     FaultCompleted,
     MapPagesUnderRcu,
+    MergeLockedFirst,
     PteOffsetMapLock,
     RetractUnderRmapLock,
     OverwriteInTree,

@@ -170,7 +170,7 @@ class CountedWhereAdjusted(VmSequenceWriter):
         return self._adjusting((yield))
 
     @hookimpl(wrapper=True)
-    def vma_merge(self, mapping: Mapping) -> Generator[None, Steps, Steps]:
+    def vma_merge_existing_range(self, mapping: Mapping) -> Generator[None, Steps, Steps]:
         return self._adjusting((yield))
 
     @hookimpl(wrapper=True)

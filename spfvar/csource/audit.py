@@ -271,14 +271,13 @@ class Auditor:
 
 
 def _ends(gap: Gap, unit: Unit, exceptions: Iterable[Exemption], used: set[Exemption]) -> bool:
-    """Is it an end that a text alone has, and may have?"""
-    of_text = [
-        one for one in exceptions if one.kind == "text" and one.what == END and one.concerns(unit.text)
-    ]
-    if gap.left or gap.letter != END or not of_text:
+    """Is it an end that one side alone has, and may have?"""
+    if gap.letter != END:
         return False
-    used.update(of_text[:1])
-    return True
+    kind, name = ("c", unit.c) if gap.left else ("text", unit.text)
+    excepted = [one for one in exceptions if one.kind == kind and one.what == END and one.concerns(name)]
+    used.update(excepted[:1])
+    return bool(excepted)
 
 
 def _difference(unit: Unit, function: CFunction, gap: Gap, tests: frozenset[str]) -> Difference:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from spfvar.kernel.faults import NOTIFIES, fault_texts
 from spfvar.kernel.texts import Edge
 from spfvar.kernel.writers import CALLS, writer_texts
 from spfvar.mm import hookspecs as hooks
-from spfvar.mm.vmf import Mapping, VmFault
+from spfvar.mm.vmf import FORCE, Mapping, VmFault
 from spfvar.ops import codes as c
 from spfvar.ops.op import Call, Op, Steps
 from spfvar.ops.primitives import choose, work
@@ -83,7 +84,7 @@ class Texts(Stack):
             for text in writer_texts(call):
                 self._whole.automaton(call, text)
         self._whole.automaton("fork", _fork)
-        self._calls = self._whole.calls()
+        self._calls = self._whole.calls() + _further(variant, self._whole)
         self._automata: dict[tuple[str, bool], list[Automaton]] = {}
         self._empty: dict[str, bool] = {}
 
@@ -168,6 +169,29 @@ class Texts(Stack):
 def _fork() -> Steps:
     """A fork of one VMA, which no recorded call is."""
     yield from hooks.fork(Mapping())
+
+
+def _further(variant: Variant, whole: Stack) -> list[Call]:
+    """What get_user_pages, khugepaged and a fault on a page that migrates call, and no other fault."""
+    reached = set(whole.calls())
+    stack = Stack(variant)
+    for number, text in enumerate((*_pins(), hooks.collapse_file, _waits)):
+        stack.automaton(f"further {number}", text)
+    return [call for call in stack.calls() if call not in reached]
+
+
+def _pins() -> Iterator[Callable[[], Steps]]:
+    """get_user_pages of whatever may be pinned, which no recorded call is."""
+    for anonymous in (True, False):
+        mapping = replace(Mapping(anonymous=anonymous), **dict(_ALWAYS))
+        for write in (False, True):
+            vmf = VmFault(write, mapping, user=False)
+            yield partial(hooks.pin_user_pages_fast, vmf)
+        yield partial(hooks.access_remote_vm, VmFault(True, mapping, frozenset((FORCE,)), user=False))
+
+
+def _waits() -> Steps:
+    yield from hooks.migration_entry_wait(VmFault(True, Mapping(anonymous=False, migrates=True)))
 
 
 def _kinds(call: Call) -> Iterator[Call]:

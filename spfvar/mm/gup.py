@@ -84,7 +84,7 @@ def followed(vmf: VmFault) -> Steps:
     if kind != "anonymous":
         return "shared"
     yield try_grab_folio()  # which is mapped, and so not free
-    yield pte_same_pinned()  # as it is: its table is locked
+    yield pte_same_pinned("pinned")  # nobody looks: its table is locked
     return "pinned"
 
 
@@ -105,8 +105,9 @@ class GetUserPages:
         yield local_irq_disable()
         pinned = yield from self.gup_pte_range(vmf)
         yield local_irq_enable()
-        if pinned and (yield from hooks.gup_fast_retry()):
-            yield unpin_user_page(o.old_page)
+        if (yield from hooks.gup_fast_retry()):
+            if pinned:
+                yield unpin_user_page(o.old_page, "gup_fast_unpin_user_pages")
             return False
         return pinned
 
@@ -116,7 +117,7 @@ class GetUserPages:
 
     def gup_pte_range(self, vmf: VmFault) -> Steps:
         """Pin first, then look whether the page is still what the entry said."""
-        if not (yield read_pmd()):
+        if not (yield read_pmd(name="pmd_present")):
             return False
         pte = yield read_pte(True)
         if pte == "none" or (vmf.write and pte == "write-protected"):

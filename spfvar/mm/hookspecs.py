@@ -458,6 +458,33 @@ def vma_merge(mapping: Mapping) -> Steps:
 
 
 @hook_point
+def vma_merge_existing_range(mapping: Mapping) -> Steps:
+    """``vma`` takes over the range of ``near`` behind it, which goes (mm/vma.c; v6.1: __vma_adjust).
+
+    Returns whether their anon_vmas let it, and there was memory.
+    """
+    raise AssertionError
+
+
+@hook_point
+def is_mergeable_anon_vma() -> Steps:
+    """Have ``vma`` and ``near`` anon_vmas that let them be one (mm/vma.c: can_vma_merge_left)?"""
+    raise AssertionError
+
+
+@hook_point
+def vma_prepare(mapping: Mapping) -> Steps:
+    """Before a VMA's range changes: no walk of its file's VMAs meets it (mm/vma.c)."""
+    raise AssertionError
+
+
+@hook_point
+def vma_complete(mapping: Mapping) -> Steps:
+    """It is met again; ``near``, whose range it has, is given up (mm/vma.c)."""
+    raise AssertionError
+
+
+@hook_point
 def dup_anon_vma(vma: Register, other: Register) -> Steps:
     """A VMA that takes over another gets that one's anon_vma (mm/vma.c).  Returns whether it could."""
     raise AssertionError

@@ -163,19 +163,21 @@ class Khugepaged:
         yield free(table, "pte_free", "free_table")
 
 
-def retract_under_mmap_lock(check_again: bool, lock_table: bool = False) -> Steps:
+def retract_under_mmap_lock(
+    check_again: bool, lock_table: bool = False, lock_entry: bool = True
+) -> Steps:  # fmt: skip
     """Free the tables of the VMAs whose mmap_lock is to be had at once.
 
     Not ``check_again``: without a second look at the anon_vma once the lock is held.  ``lock_table``: with
-    the table locked while it is unlinked.
+    the table locked while it is unlinked; ``lock_entry``: with the entry locked that refers to it.
     """
     yield from first_folio()
     yield from hooks.i_mmap_lock_write(o.mapped_file)
-    yield from in_each_vma(retract_one(check_again, lock_table))
+    yield from in_each_vma(retract_one(check_again, collapse_and_free_pmd(lock_table, lock_entry)))
     yield up_write(I_MMAP, "i_mmap_unlock_write")
 
 
-def retract_one(check_again: bool, lock_table: bool) -> Steps:
+def retract_one(check_again: bool, unlink: Steps) -> Steps:
     """Free the table of one VMA with mmap_lock held for writing."""
     if (yield from has_anon_vma()):
         return
@@ -183,23 +185,24 @@ def retract_one(check_again: bool, lock_table: bool) -> Steps:
     if not (yield read_pmd(key=o.cursor)) or not (yield from hooks.mmap_write_trylock(o.cursor, None)):
         return
     if not (check_again and (yield from has_anon_vma())) and not (yield hpage_collapse_test_exit()):
-        yield from collapse_and_free_pmd(lock_table)
+        yield from unlink
     yield from hooks.mmap_write_unlock()
 
 
-def collapse_and_free_pmd(lock_table: bool) -> Steps:
+def collapse_and_free_pmd(lock_table: bool, lock_entry: bool) -> Steps:
     """Unlink the table, which is empty, wait for walkers with interrupts off, free it."""
-    yield spin_lock(PMD_LOCK)
+    if lock_entry:
+        yield spin_lock(PMD_LOCK)
     if lock_table:
         yield spin_lock(PTL)
-    there = yield from hooks.pmdp_collapse_flush(o.cursor)
+    yield from hooks.pmdp_collapse_flush(o.cursor)
     if lock_table:
         yield spin_unlock(PTL)
-    yield spin_unlock(PMD_LOCK)
-    if there:
-        yield add(at(o.mm, o.PGTABLES_BYTES), -1, "mm_dec_nr_ptes")
-        yield from hooks.tlb_remove_table_sync_one()
-        yield from hooks.pte_free_retracted(o.table)
+    if lock_entry:
+        yield spin_unlock(PMD_LOCK)
+    yield from hooks.tlb_remove_table_sync_one()
+    yield add(at(o.mm, o.PGTABLES_BYTES), -1, "mm_dec_nr_ptes")
+    yield from hooks.pte_free_retracted(o.table)
 
 
 def rmap_walk_anon() -> Steps:
@@ -212,6 +215,14 @@ def rmap_walk_anon() -> Steps:
     if (yield from hooks.pte_offset_map_lock(o.cursor)):
         yield pte_none(o.cursor)
         yield from pte_unmap_unlock()
+
+
+class RetractUnlocked:
+    """v6.1: a page table is unlinked under mmap_lock and the reverse map's locks, and no other."""
+
+    @hookimpl
+    def retract_page_tables(self) -> Steps:
+        return retract_under_mmap_lock(check_again=True, lock_entry=False)
 
 
 class RetractUnderRmapLock:
@@ -243,9 +254,11 @@ def retract_under_table_locks(check_pmd: bool) -> Steps:
         yield spin_unlock(PMD_LOCK)
         return
     yield spin_lock(PTL)
-    there = not (yield from has_anon_vma()) and (yield from hooks.pmdp_collapse_flush(o.cursor))
+    written = yield from has_anon_vma()
+    if not written:
+        yield from hooks.pmdp_collapse_flush(o.cursor)
     yield spin_unlock(PTL)
     yield spin_unlock(PMD_LOCK)
-    if there:
+    if not written:
         yield add(at(o.mm, o.PGTABLES_BYTES), -1, "mm_dec_nr_ptes")
         yield call_rcu(o.table, "pte_free_defer")

@@ -36,9 +36,9 @@ def touch(write: bool) -> Op:
 
 
 @primitive
-def read_pmd(into: Register = o.table, key: Register = o.address) -> Op:
+def read_pmd(into: Register = o.table, key: Register = o.address, name: str = "pmd") -> Op:
     """Walk down to the entry that refers to the page table; outcome: is there a table?"""
-    return Op(codes.READ_PMD, "pmd", BOOL, dst=into, src=key, cost="walk")
+    return Op(codes.READ_PMD, name, BOOL, dst=into, src=key, cost="walk")
 
 
 @primitive

@@ -26,10 +26,10 @@ def try_grab_folio(register: Register = o.old_page) -> Op:
 
 
 @primitive
-def unpin_user_page(register: Register) -> Op:
+def unpin_user_page(register: Register, name: str = "unpin_user_page") -> Op:
     """Drop a pin; the last reference frees the page, which then no TLB may hold."""
     place = at(register, o.PAGE_REFS)
-    return Op(codes.PAGE_PUT, "unpin_user_page", place=place, imm=codes.PIN_BIAS, cost="atomic")
+    return Op(codes.PAGE_PUT, name, place=place, imm=codes.PIN_BIAS, cost="atomic")
 
 
 @primitive
@@ -57,14 +57,14 @@ def set_page_anon_exclusive(exclusive: bool, register: Register = o.old_page) ->
 
 
 @primitive
-def pte_same_pinned() -> Op:
+def pte_same_pinned(name: str = "pte_same") -> Op:
     """Outcome: does the entry still hold ``orig_pte``, whose page is pinned?
 
     If it does, the page has to stay there as long as it is pinned, unless the process unmaps it or asks for
     its content to be thrown away.
     """
     return Op(
-        codes.PTE_SAME, "pte_same", BOOL, place=Place(o.table, life(o.table)), src=o.address, src2=o.orig_pte,
+        codes.PTE_SAME, name, BOOL, place=Place(o.table, life(o.table)), src=o.address, src2=o.orig_pte,
         imm=1, line=Line(o.table, o.PTES, "read"),
     )  # fmt: skip
 

@@ -50,13 +50,13 @@ def make_verdict(safety: Safety, speed: Speed, variant: Subject, posted: str = "
 
 
 def text_line(found: Conformity | None) -> str:
-    """ "4058 of 4058 faults recorded on 6.12.117 are paths of it; 8 abstracted"; None: there are none."""
+    """ "4058 of 4058 faults recorded on 6.12.117 are paths of it; 8 abstracted (...)"; None: no recording."""
     if found is None:
         return "never compared with a booted kernel"
     letters = len(found.abstracted)
     return (
         f"{found.paths} of {found.faults} faults recorded on {found.kernel} are paths of it"
-        f"{f'; {letters} abstracted' if letters else ''}"
+        f"{f'; {letters} abstracted (spfvar conform {found.variant} lists them)' if letters else ''}"
         f"{'; none of its own steps was seen' if found.unseen else ''}"
     )
 

@@ -99,7 +99,8 @@ def test_what_no_race_needs_is_hunted_and_saved(tmp_path: Path) -> None:
         for call in entry["calls"]
         if entry["function"] == "vma_start_write"
     }
-    first, second = (calls[key] for key in sorted(key for key in calls if key[:2] == ("lock", "vma_merge")))
+    merge = ("lock", "vma_merge_existing_range")
+    second, first = (calls[key] for key in sorted(key for key in calls if key[:2] == merge))
     assert first["needed"] is None
     assert first["races"] > 0
     assert second["needed"]["property"] == "P1"
@@ -107,7 +108,7 @@ def test_what_no_race_needs_is_hunted_and_saved(tmp_path: Path) -> None:
     assert "per-vma-6.12-load-merge.toml" in [path.name for path in saved]
     again = spfvar("ablate", "per-vma-6.12", "--race", str(tmp_path / "per-vma-6.12-load-merge.toml"))
     assert again.code == 0
-    assert "called by vma_merge" in again.out
+    assert "called by vma_merge_existing_range" in " ".join(again.out.split())
     assert "P1 in per-vma-6.12-load-merge" in " ".join(again.out.split())
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import spfvar.mm.merge
 from spfvar.csource.audit import Audit, Auditor, Tree, audit, audit_with
 from spfvar.csource.between import between
 from spfvar.csource.units import ExceptionEntry, Exemption, Unit, Units
@@ -19,6 +20,9 @@ from tests.explore.checking import registry
 WORDS = words_for("6.1")
 UNIT, OTHER = (Unit(c=name, text=name) for name in ("maybe_unlock_mmap_for_io", "lock_folio_maybe_drop_mmap"))
 UNITS = Units(kernels=["6.1"], files=["mm/memory.c", "mm/internal.h", "mm/filemap.c"], unit=[UNIT, OTHER])
+
+
+MERGE = spfvar.mm.merge.__file__
 
 
 @cache
@@ -102,6 +106,51 @@ def test_an_exception_is_counted_and_one_without_use_is_told(auditor: Auditor, t
     assert [entry.why for entry in found.used] == ["is needed"]
     assert [entry.why for entry in found.stale] == ["occurs nowhere", "is of another function"]
     assert not found.agrees
+
+
+def test_an_end_that_the_c_alone_has_may_be_excepted(auditor: Auditor, tmp_path: Path) -> None:
+    """Of that function, and no other."""
+    early = LOCK.replace("\tif (folio_trylock", "\tif (odd)\n\t\treturn 0;\n\tif (folio_trylock", 1)
+    assert told(beside(auditor, tmp_path, UNLOCK, early)) == {(OTHER.c, "C", "end")}
+    ends = [ExceptionEntry(functions=(unit.c,), c=("end",), why="odd") for unit in (OTHER, UNIT)]
+    assert beside(auditor, tmp_path, UNLOCK, early, ends[0]).agrees
+    assert not beside(auditor, tmp_path, UNLOCK, early, ends[1]).agrees
+
+
+#: A part of a merge, and what get_user_pages alone calls.
+DUP = """\
+static int dup_anon_vma(struct vm_area_struct *dst, struct vm_area_struct *src)
+{
+	if (src->anon_vma && !dst->anon_vma) {
+		dst->anon_vma = src->anon_vma;
+		return anon_vma_clone(dst, src);
+	}
+	return 0;
+}
+"""
+FAULTIN = """\
+static int faultin_page(struct vm_area_struct *vma, unsigned long address)
+{
+	return handle_mm_fault(vma, address, 0, NULL) & VM_FAULT_RETRY;
+}
+"""
+
+
+def test_merges_and_pins_are_compared_too(auditor: Auditor, tmp_path: Path) -> None:
+    """Who sets an anon_vma without a look whether there is one is told, with the text's line of the look."""
+    units = UNITS.model_copy(
+        update={"unit": [Unit(c=name, text=name) for name in ("dup_anon_vma", "faultin_page")]}
+    )
+    for number, (dup, faultin) in enumerate([(DUP, FAULTIN), (DUP.replace(" && !dst->anon_vma", ""), "")]):
+        made = auditor.on(Tree(tree(tmp_path / str(number), faultin, dup), WORDS, units), units)
+        found = audit_with(made, "mmap-lock-6.1", "6.1", units)
+        if number == 0:
+            assert found.agrees
+            assert len(found.compared) == 2
+        else:
+            assert found.untold == ("faultin_page",)
+            assert {one.letter for one in found.differences if one.guard} == {"anon_vma = 0", "anon_vma = 1"}
+            assert all(one.text_line.startswith(MERGE) for one in found.differences if one.guard)
 
 
 def test_a_function_that_a_tree_lacks_is_told(auditor: Auditor, tmp_path: Path) -> None:

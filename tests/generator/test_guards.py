@@ -43,10 +43,11 @@ def hunted() -> GuardHunter:
 
 
 def locks() -> list[Guard]:
-    """The lock at each call in a merge, in the order of the text: the first VMA, then the second."""
+    """The lock at each call in a merge: the first VMA, then the second, which the text locks before."""
     every = {*hunted().tried, *hunted().broken}
-    mine = [g for g in every if g.kind == LOCK and g.caller is not None and g.caller.function == "vma_merge"]
-    return sorted(mine, key=lambda guard: guard.order)
+    merge = "vma_merge_existing_range"
+    mine = [g for g in every if g.kind == LOCK and g.caller is not None and g.caller.function == merge]
+    return sorted(mine, key=lambda guard: guard.order, reverse=True)
 
 
 def test_the_lock_of_the_vma_that_a_merge_frees_is_needed_by_a_race_that_nobody_wrote() -> None:

@@ -162,11 +162,15 @@ def test_what_came_with_spfvar_is_told_from_the_variants_own() -> None:
     assert all(ablation.core for ablation in ablated("mmap-lock", "mbind").guards)
 
 
+#: It locks the second VMA, then the first.
+MERGE = "vma_merge_existing_range"
+
+
 def test_a_lock_that_one_caller_needs_hides_none_that_another_does_not() -> None:
-    """v6.12's merge locks both VMAs: a fault in the second, which is freed, needs that; the first only grows."""
+    """v6.12's merge locks both VMAs: a fault in the second, which is freed, needs that; the first grows."""
     (lock,) = of_kind(ablated("per-vma-6.12", "merge-over-fault"), "vma_start_write", LOCK)
     assert breaks(lock) == {"merge-over-fault": "P1"}
-    first, second = [call for call in lock.calls if call.guard.caller.function == "vma_merge"]  # type: ignore[union-attr]
+    second, first = [call for call in lock.calls if call.guard.caller.function == MERGE]  # type: ignore[union-attr]
     assert (breaks(first), first.holds) == ({}, ["merge-over-fault"])
     assert breaks(second) == {"merge-over-fault": "P1"}
 

@@ -200,7 +200,9 @@ def test_each_line_fits_however_much_there_is_to_say(duels: Sequence[Duel]) -> N
 def test_the_text_is_said_to_be_compared_with_a_kernel_or_never() -> None:
     """Three numbers that are never one alone; without a recording, that there is none."""
     found = Conformity("mine", "6.1.176", {"a": (3, 1)}, (), (), (), (("find_vma", "why", 2),), 0, 0, 2)
-    assert text_line(found) == "3 of 4 faults recorded on 6.1.176 are paths of it; 1 abstracted"
+    assert text_line(found) == (
+        "3 of 4 faults recorded on 6.1.176 are paths of it; 1 abstracted (spfvar conform mine lists them)"
+    )
     assert text_line(replace(found, own_steps=5)) == f"{text_line(found)}; none of its own steps was seen"
     assert text_line(None) == "never compared with a booted kernel"
     assert make_verdict(SAFE, speed(), subject("mine"), text=text_line(found)).text == text_line(found)
