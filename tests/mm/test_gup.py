@@ -43,7 +43,7 @@ def test_a_fast_pin_takes_no_lock_and_looks_at_the_entry_twice() -> None:
     """gup_pte_range: interrupts off, walk, pin, then pmd and pte are what they were, and no fork came by."""
     names = RaceRun(race(ANON, FAST)).thread(until="unpin_user_page")
     assert names == [
-        "local_irq_disable()", "pmd", "vm_normal_page", "try_grab_folio", "pmd_same", "pte_same",
+        "local_irq_disable()", "pmd_present", "vm_normal_page", "try_grab_folio", "pmd_same", "pte_same",
         "local_irq_enable()", "read_seqcount_retry(mm->write_protect_seq)",
     ]  # fmt: skip
 
