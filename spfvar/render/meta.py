@@ -35,10 +35,15 @@ class Meta:
 
 def opening(meta: Meta) -> list[str]:
     """Return the first lines of a report, unwrapped: SIMULATED, on what, and how far that goes."""
+    first, *remarks = simulated(meta)
+    return [first, *([meta.fidelity] if meta.fidelity else []), *remarks]
+
+
+def simulated(meta: Meta) -> list[str]:
+    """Return the first line of every report, and what each reader has to know, unwrapped."""
     runs = f"; {meta.seeds} draw{'s' * (meta.seeds > 1)}" if meta.draws else ""
-    lines = [f"SIMULATED on {meta.hardware}: modelled times, not measured ones{runs}."]
-    lines += [meta.fidelity] if meta.fidelity else []
-    return lines + [f"Note: {remark}" for remark in meta.remarks]
+    first = f"SIMULATED on {meta.hardware}: modelled times, not measured ones{runs}."
+    return [first, *(f"Note: {remark}" for remark in meta.remarks)]
 
 
 def particulars(meta: Meta) -> list[str]:

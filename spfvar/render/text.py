@@ -8,7 +8,7 @@ from spfvar.render.blocks import Block
 from spfvar.render.digest import Digest
 from spfvar.render.digested import claim_lines, depends_line, ratio_lines
 from spfvar.render.grid import GAP, fitting_columns, grid_lines
-from spfvar.render.meta import Meta, heading, legend, opening, particulars
+from spfvar.render.meta import Meta, heading, legend, particulars, simulated
 from spfvar.render.paint import judged
 from spfvar.render.wrap import WIDTH as WIDTH
 from spfvar.render.wrap import wrapped as wrapped
@@ -70,11 +70,14 @@ def layout(
         claims = claim_lines(short.digest, short.safety, width, meta.draws)
         ratios = ratio_lines(short.digest, width, each=meta.draws, colour=colour, more=not blocks)
         depends = told(depends_line(short.digest))
-        top = [told(opening(meta)), [paint(spell(line)) for line in claims]]
+        # The first 15 lines say what to think of four variants; how far to trust figures comes with those.
+        far = told([meta.fidelity]) if meta.fidelity else []
+        top = [told(simulated(meta)), [paint(spell(line)) for line in claims]]
+        shown = [*far, *map(spell, ratios), *depends]
         if short.bare:
-            parts = [*top, [*map(spell, ratios), *depends, *command]]
+            parts = [*top, [*shown, *command]]
         else:
-            parts = [*top, [*map(spell, ratios), *depends], *tables, told(particulars(meta)), command]
+            parts = [*top, shown, *tables, told(particulars(meta)), command]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
