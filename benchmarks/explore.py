@@ -21,6 +21,7 @@ from pathlib import Path
 
 from spfvar.explore.explore import Exploration, explore
 from spfvar.explore.options import Options
+from spfvar.explore.verdict import beyond_model
 from spfvar.explore.world import RaceWorld, build_race
 from spfvar.matrix import catalogue
 from spfvar.plugins.registry import load_registry
@@ -55,6 +56,7 @@ class Measured:
 
     found: Exploration
     seconds: float
+    beyond: str = ""  # what it met that the memory model does not have
 
     @property
     def rate(self) -> float:
@@ -111,7 +113,7 @@ class Both:
         if key not in self._searched:
             started = time.process_time()
             found = explore(world, Options())
-            self._searched[key] = Measured(found, time.process_time() - started)
+            self._searched[key] = Measured(found, time.process_time() - started, beyond_model(world))
         return self._searched[key]
 
 
@@ -134,7 +136,7 @@ def compare_models(names: Sequence[str]) -> None:
             )
             if weak is strong:  # no word is weak
                 continue
-            incomplete += not weak.found.complete
+            incomplete += not weak.found.complete or weak.beyond != ""
             ratios.append((weak.found.states / strong.found.states, race))
             if min(strong.seconds, weak.seconds) > LEAST_SECONDS:
                 long.append((strong, weak))
