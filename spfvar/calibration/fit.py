@@ -9,7 +9,6 @@ keep to what was measured (`MEASURED`), whatever the local work in general comes
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -25,6 +24,7 @@ from spfvar.scenario.load import make_load
 from spfvar.scenario.schema import Scenario
 from spfvar.simulate.runner import seed_sequence, simulate
 from spfvar.simulate.world import World, build_world
+from spfvar.threads import in_threads
 from spfvar.validation import ensemble as e
 
 #: Of the logarithm of a figure that was measured directly.
@@ -99,14 +99,9 @@ class Model:
 
     def of(self, profiles: Sequence[Profile]) -> e.Vector:
         """Faults per second, profiles by rates."""
-        jobs = [(world, profile) for profile in profiles for world in self._worlds]
-        with ThreadPoolExecutor(max_workers=self._jobs) as pool:
-            futures = [pool.submit(self._one, world, profile) for world, profile in jobs]
-            try:
-                found = [future.result() for future in futures]
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        tasks = [(world, profile) for profile in profiles for world in self._worlds]
+        ran = dict(in_threads(lambda task: self._one(*task), tasks, self._jobs, lambda: None))
+        found = [ran[number] for number in range(len(tasks))]
         return np.array(found).reshape(len(profiles), len(self._worlds))
 
     def _one(self, world: World, profile: Profile) -> float:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import TypeVar
@@ -36,6 +36,7 @@ from spfvar.matrix.either import Either, candidates, sets_that_break, soonest
 from spfvar.ops.op import Op
 from spfvar.plugins.variant import Stack, Variant
 from spfvar.scenario.race import Race
+from spfvar.threads import in_threads
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -252,30 +253,25 @@ def ablate(
                 break
         return done
 
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        try:
-            surveys = _all(pool, surveyed, races.items(), "looking for guards", progress)
-            found, cases = _sorted_out(surveys)
-            whole = [case for case in cases if case.guards[0].caller is None]
-            for case, verdict in zip(whole, _all(pool, judged, whole, "exploring", progress), strict=True):
-                for guard in case.guards:
-                    _enter(found[guard], case.name, verdict)
-            calls = _by_call(cases, found)
-            for some in _all(pool, until_broken, calls, "exploring call by call", progress):
-                for case, verdict in some:
-                    _enter(found[case.guards[0]], case.name, verdict)
-            if memory != "sc":
-                wanted = _wanted(shared)
-                unneeded = candidates([guard for guard, a in found.items() if a.holds and not a.breaks])
-                known: set[frozenset[Guard]] = set()
-                for done, survey in enumerate(surveys, 1):
-                    _try_together(survey, unneeded, found, wanted, verdict_of, known)
-                    if progress is not None:
-                        progress("exploring without several barriers", done, len(surveys))
-        except BaseException:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-            raise
+    every = partial(_all, workers, stop.set)
+    surveys = every(surveyed, races.items(), "looking for guards", progress)
+    found, cases = _sorted_out(surveys)
+    whole = [case for case in cases if case.guards[0].caller is None]
+    for case, verdict in zip(whole, every(judged, whole, "exploring", progress), strict=True):
+        for guard in case.guards:
+            _enter(found[guard], case.name, verdict)
+    calls = _by_call(cases, found)
+    for some in every(until_broken, calls, "exploring call by call", progress):
+        for case, verdict in some:
+            _enter(found[case.guards[0]], case.name, verdict)
+    if memory != "sc":
+        wanted = _wanted(shared)
+        unneeded = candidates([guard for guard, a in found.items() if a.holds and not a.breaks])
+        known: set[frozenset[Guard]] = set()
+        for done, survey in enumerate(surveys, 1):
+            _try_together(survey, unneeded, found, wanted, verdict_of, known)
+            if progress is not None:
+                progress("exploring without several barriers", done, len(surveys))
     broken = {s.name: s.property for s in surveys if s.verdict == VIOLATION}
     return Ablated(by_guard(found, variant), len(surveys), broken, memory=memory)
 
@@ -331,19 +327,21 @@ def by_guard(found: Mapping[Guard, Ablation], variant: Variant) -> tuple[Ablatio
 
 
 def _all(
-    pool: ThreadPoolExecutor,
+    jobs: int,
+    stop: Callable[[], None],
     work: Callable[[T], R],
     items: Iterable[T],
     what: str,
     progress: Progress | None,
 ) -> list[R]:
     """The results in the order of the items."""
-    futures = [pool.submit(work, item) for item in items]
-    for done, future in enumerate(as_completed(futures), 1):
-        future.result()
+    items = list(items)
+    found: dict[int, R] = {}
+    for number, result in in_threads(work, items, jobs, stop):
+        found[number] = result
         if progress is not None:
-            progress(what, done, len(futures))
-    return [future.result() for future in futures]
+            progress(what, len(found), len(items))
+    return [found[number] for number in range(len(items))]
 
 
 def _survey(

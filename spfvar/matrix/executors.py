@@ -13,9 +13,10 @@ import multiprocessing
 import signal
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from queue import SimpleQueue
 from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
@@ -23,6 +24,7 @@ from spfvar.cpus import available_cpus
 from spfvar.errors import InputError
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Variant
+from spfvar.threads import in_threads
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -110,16 +112,9 @@ class Threads:
     def results(
         self, work: Work[T, R] | None, recipe: Recipe, tasks: Iterable[T]
     ) -> Generator[tuple[int, R], None, None]:
-        """All of them are submitted at once."""
+        """All of them are given out at once."""
         assert work is not None
-        do = work.run
-        with ThreadPoolExecutor(self._jobs) as pool:
-            try:
-                yield from _finished(lambda task: pool.submit(do, task), tasks, None)
-            except BaseException:
-                work.stop()
-                pool.shutdown(cancel_futures=True)
-                raise
+        yield from in_threads(work.run, tasks, self._jobs, work.stop)
 
 
 class Processes:
@@ -160,18 +155,23 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _finished(
-    submit: Callable[[T], Future[R]], tasks: Iterable[T], most: int | None
-) -> Iterator[tuple[int, R]]:
+def _finished(submit: Callable[[T], Future[R]], tasks: Iterable[T], most: int) -> Iterator[tuple[int, R]]:
     """Results as they come, of which never more than ``most`` are under way."""
     numbered = enumerate(tasks)
-    running = {submit(task): number for number, task in itertools.islice(numbered, most)}
+    running: dict[Future[R], int] = {}
+    done: SimpleQueue[Future[R]] = SimpleQueue()
+
+    def begin(wanted: int) -> None:
+        for number, task in itertools.islice(numbered, wanted):
+            future = submit(task)
+            running[future] = number
+            future.add_done_callback(done.put)
+
+    begin(most)
     while running:
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in sorted(done, key=running.__getitem__):
-            yield running.pop(future), future.result()
-        for number, task in itertools.islice(numbered, len(done)):
-            running[submit(task)] = number
+        future = done.get()
+        yield running.pop(future), future.result()
+        begin(1)
 
 
 _work: Work[Any, Any] | None = None

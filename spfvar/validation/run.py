@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from threading import Event
 
@@ -24,6 +23,7 @@ from spfvar.simulate.machine import check_costs
 from spfvar.simulate.runner import seed_sequence, simulate
 from spfvar.simulate.world import build_world, compute_times, extract_programs
 from spfvar.structs.lines import Memory
+from spfvar.threads import in_threads
 from spfvar.validation.points import Cell, Rows, at_line
 
 Floats = npt.NDArray[np.float64]
@@ -167,18 +167,11 @@ def run_rows(
         return done
 
     found: dict[Cell, Figures] = {}
-    with ThreadPoolExecutor(max_workers=jobs or available_cpus()) as pool:
-        try:
-            order = sorted(groups.values(), key=lambda group: -group[0].threads * len(group))
-            futures = [pool.submit(run, group) for group in order]
-            for i, future in enumerate(as_completed(futures), 1):
-                found |= future.result()
-                if progress is not None:
-                    progress(i, len(futures))
-        except BaseException:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-            raise
+    order = sorted(groups.values(), key=lambda group: -group[0].threads * len(group))
+    for i, (_, figures) in enumerate(in_threads(run, order, jobs or available_cpus(), stop.set), 1):
+        found |= figures
+        if progress is not None:
+            progress(i, len(order))
     for point in rows.points:
         for cell in cells_of_point(point.a, point.b):
             if not (np.concatenate([found[cell].seeds, found[cell].draws]) > 0).all():
