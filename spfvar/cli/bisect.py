@@ -9,8 +9,8 @@ import click
 
 from spfvar.atomic import check_writable
 from spfvar.cli import completing, terminal
-from spfvar.cli.bounds import bound_options, search_options
-from spfvar.cli.check import INCOMPLETE, replay_options
+from spfvar.cli.bounds import bound_options, memory_of, memory_option, search_options
+from spfvar.cli.check import INCOMPLETE
 from spfvar.cli.command import Command
 from spfvar.cli.compare import SOMETHING_FAILED
 from spfvar.cli.options import (
@@ -30,14 +30,19 @@ from spfvar.cli.options import (
 )
 from spfvar.cli.own_files import tell_own
 from spfvar.cli.plugins import exit_code, load, tell_problems
+from spfvar.cli.storing import no_store_option, store_for
 from spfvar.cli.waiting import counting, doing
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 
 if TYPE_CHECKING:  # completion must not wait for the explorer
+    from spfvar.automata.weaken import Memory
     from spfvar.explore.options import Options
     from spfvar.matrix.bisect import Prefix
     from spfvar.matrix.plan import Plan
+    from spfvar.render.again import Files
+    from spfvar.scenario.race import Race
+    from spfvar.store.database import Store
 
 FORMS = ("table", "markdown", "mail", "json")
 METRIC = "faults_per_s"
@@ -45,7 +50,13 @@ METRIC = "faults_per_s"
 
 @click.command(name="bisect", cls=Command)
 @click.argument("series", shell_complete=completing.series)
-@race_option()
+@race_option("with --bug its own")
+@click.option(
+    "--bug",
+    metavar="TWIN",
+    shell_complete=completing.twins,
+    help="A published bug (spfvar list twins) to put into every prefix: with which patch does it show?",
+)
 @scenario_option()
 @click.option(
     "--metric",
@@ -58,15 +69,17 @@ METRIC = "faults_per_s"
 @hardware_option
 @draw_options
 @bound_options
+@memory_option
+@no_store_option
 @jobs_option("Searches or cells")
 @format_option(FORMS)
 @output_option
 @plugin_options("Also the patches that change nothing; and what each plugin brought.")
 def command(
-    series: str, races: tuple[str, ...], scenarios: tuple[str, ...], metric: str | None, threads: list[int],
-    settings: dict[str, list[str]], hardware: str, draws: int | None, seeds: int | None, seed: int,
-    max_states: int, memory: str | None, timeout: str | None, jobs: int | None, form: str,
-    output: str | None, plugins: tuple[str, ...],
+    series: str, races: tuple[str, ...], bug: str | None, scenarios: tuple[str, ...], metric: str | None,
+    threads: list[int], settings: dict[str, list[str]], hardware: str, draws: int | None, seeds: int | None,
+    seed: int, max_states: int, memory: str | None, timeout: str | None, model: str, no_store: bool,
+    jobs: int | None, form: str, output: str | None, plugins: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Run every prefix of a SERIES; show which patch breaks or heals a race, or moves a metric.
 
@@ -77,6 +90,7 @@ def command(
     Examples:
       spfvar bisect spf --race 'munmap-*'
       spfvar bisect spf-posted --race munmap-anon
+      spfvar bisect spf --bug h4@spf-anon          the first patch with which it shows
       spfvar bisect spf --scenario pft --threads 16
       spfvar bisect 'spf~33' --scenario file-cow --metric mmap_lock_share
       spfvar bisect my-series --plugin my_series.py --race munmap-file
@@ -87,15 +101,19 @@ def command(
     from spfvar.comparison.metrics import lookup
     from spfvar.matrix.plan import make_plan, runs_of_a_cell
     from spfvar.plugins.chosen import usable
+    from spfvar.plugins.series import with_bug
+    from spfvar.render.again import Files
 
-    if bool(races) == bool(scenarios):
+    if bool(races or bug) == bool(scenarios):
         raise InputError(
             "bisect by races or by scenarios, one of them",
             key="bisect",
-            expected="--race NAME or --scenario NAME",
+            expected="--race NAME, --bug TWIN or --scenario NAME",
         )
-    if races:
+    if not scenarios:
         _refuse_options_of_scenarios()
+    elif given("model"):
+        raise InputError("times do not depend on it", key="--memory", expected="--race instead of --scenario")
     judged_by = lookup(metric or METRIC).name
     if output is not None:
         check_writable(output)
@@ -109,10 +127,18 @@ def command(
     from spfvar.matrix.bisect import prefixes_of  # not before the names are known to be good
 
     options = search_options(max_states, memory, timeout)
-    prefixes = prefixes_of(registry, series)
+    prefixes = prefixes_of(registry, series, bug or "")
     tell_problems(registry)
-    if races:
-        text, code = _in_races(series, prefixes, races, options, jobs, form, plugins)
+    if not scenarios:
+        known = catalogue.races()
+        twin = registry.twins[bug] if bug else None
+        chosen = {name: known[name] for name in known.select(races or ([twin.race] if twin else []))}
+        files = Files(plugins, {name: str(path) for name, path in known.own().items()})
+        weak = memory_of(model if twin is None or given("model") else twin.memory)
+        with store_for("verdicts", no_store) as store:
+            text, code = _in_races(
+                with_bug(series, bug or ""), prefixes, chosen, options, jobs, form, files, weak, store
+            )
     else:
         profiles = catalogue.hardware()
         count, drawn = runs_of_a_cell(profiles, hardware, seeds, draws)
@@ -122,7 +148,8 @@ def command(
             threads=threads, hardware=hardware, baseline=prefixes[0].variant.name, settings=settings,
             seeds=count, seed=seed, draws=drawn,
         )  # fmt: skip
-        text, code = _in_loads(prefixes, plan, judged_by, jobs, form)
+        with store_for("runs", no_store) as store:
+            text, code = _in_loads(prefixes, plan, judged_by, jobs, form, store)
     terminal.place(output, form).put(text)
     return exit_code(code, registry.problems)
 
@@ -138,8 +165,8 @@ def _refuse_options_of_scenarios() -> None:
 
 
 def _in_races(
-    series: str, prefixes: list[Prefix], patterns: tuple[str, ...], options: Options, jobs: int | None,
-    form: str, plugins: tuple[str, ...],
+    title: str, prefixes: list[Prefix], races: dict[str, Race], options: Options, jobs: int | None,
+    form: str, files: Files, memory: Memory, store: Store | None,
 ) -> tuple[str, int]:  # fmt: skip
     """The report and the exit code."""
     from spfvar.explore.verdict import INCOMPLETE as UNFINISHED
@@ -147,19 +174,17 @@ def _in_races(
     from spfvar.matrix.bisect import bisect_races
     from spfvar.render import bisection
 
-    found = catalogue.races()
-    races = {name: found[name] for name in found.select(patterns)}
     with counting(doing("exploring", "explore")) as progress:
         told = None if progress is None else lambda done, total, _rate: progress(done, total)
-        steps = bisect_races(prefixes, races, options, jobs, told)
-    files = replay_options(races, found, plugins)
-    text = bisection.render_races(series, steps, form, reproduce(sys.argv[1:]), files, is_verbose())
+        steps = bisect_races(prefixes, races, options, jobs, told, memory, store)
+    line = reproduce(sys.argv[1:])
+    text = bisection.render_races(title, steps, form, line, files, is_verbose(), memory)
     verdicts = {step.verdict.verdict for step in steps}
     return text, 1 if VIOLATION in verdicts else INCOMPLETE if UNFINISHED in verdicts else 0
 
 
 def _in_loads(
-    prefixes: list[Prefix], plan: Plan, metric: str, jobs: int | None, form: str
+    prefixes: list[Prefix], plan: Plan, metric: str, jobs: int | None, form: str, store: Store | None
 ) -> tuple[str, int]:  # fmt: skip
     """The report and the exit code."""
     import spfvar
@@ -168,7 +193,7 @@ def _in_loads(
     from spfvar.render.meta import Meta
 
     with counting(doing("simulating", "simulate")) as progress:
-        found = bisect_loads(plan, prefixes, metric, jobs, progress)
+        found = bisect_loads(plan, prefixes, metric, jobs, progress, store)
     for failure in found.failures:
         terminal.say(f"spfvar: not run: {failure.message} {failure.axes}", error=True)
     meta = Meta(

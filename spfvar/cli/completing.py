@@ -130,6 +130,7 @@ def _everything(context: click.Context) -> Names:
 
 
 series = names(_series)
+twins = names(_twins)
 variants = names(_variants)
 checkable = names(_checkable)
 scenarios = names(_scenarios, or_files=True)

@@ -145,7 +145,7 @@ def _known(
     from spfvar.matrix.check import Checked, run_checks, runnable
     from spfvar.matrix.first_bad import FirstBad, first_bad_patches
     from spfvar.pages.gallery import Known
-    from spfvar.pages.gallery_races import Files
+    from spfvar.render.again import Files
 
     plan = machines[0].comparison.plan
     loads = [item for machine in machines for item in machine.comparison.plan.scenarios.items()]

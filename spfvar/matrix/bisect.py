@@ -13,6 +13,7 @@ import pandas as pd
 
 from spfvar.automata.automaton import Automaton
 from spfvar.automata.extract import StrategyError
+from spfvar.automata.weaken import Memory
 from spfvar.comparison.stats import CELL_COLUMNS, COMPARISON_COLUMNS, PLACE, axes_key, summarise
 from spfvar.comparison.verdicts import Rule
 from spfvar.errors import InputError
@@ -27,10 +28,11 @@ from spfvar.matrix.plan import CellSpec, Plan
 from spfvar.matrix.run import Progress, run_plan
 from spfvar.matrix.samples import Failure
 from spfvar.plugins.registry import Registry
-from spfvar.plugins.series import split_name
+from spfvar.plugins.series import split_name, with_bug
 from spfvar.plugins.variant import Stack, Variant
 from spfvar.scenario.race import Race
 from spfvar.simulate.world import extract_programs
+from spfvar.store.database import Store
 
 BREAKS, HEALS, OTHER = "BREAKS", "heals", "BREAKS otherwise"
 
@@ -74,8 +76,11 @@ class LoadBisection:
     failures: tuple[Failure, ...]
 
 
-def prefixes_of(registry: Registry, name: str) -> list[Prefix]:
-    """Every prefix of a series, or of a stack of its patches.  Raises InputError for a name of neither."""
+def prefixes_of(registry: Registry, name: str, bug: str = "") -> list[Prefix]:
+    """Every prefix of a series, or of a stack of its patches, each with a ``bug`` put into it.
+
+    Raises InputError for a name of neither, and for what is no twin.
+    """
     head, _ = split_name(name)
     if head not in registry.series:
         registry[name]  # an unknown name is told as everywhere
@@ -88,7 +93,8 @@ def prefixes_of(registry: Registry, name: str) -> list[Prefix]:
     titles = {patch.number: patch.title for patch in series.patches}
     names = series.prefixes(numbers)
     titles[0] = f"{series.kernel}, without the series"
-    return [Prefix(n, titles[n], series.variant(one)) for n, one in zip((0, *numbers), names, strict=True)]
+    variants = [registry[with_bug(one, bug)] for one in names]
+    return [Prefix(n, titles[n], one) for n, one in zip((0, *numbers), variants, strict=True)]
 
 
 def bisect_races(
@@ -97,11 +103,18 @@ def bisect_races(
     options: Options,
     jobs: int | None = None,
     progress: CheckProgress | None = None,
+    memory: Memory = "sc",
+    store: Store | None = None,
 ) -> list[RaceStep]:
-    """Explore every race under every prefix, race by race."""
+    """Explore every race under every prefix, race by race, with a ``memory`` model.
+
+    Verdicts that the ``store`` has are taken from it, the others are kept there.
+    """
     stacks = _stacks(prefixes)
     protocols = {
-        name: [_protocol(stacks[p.variant.name], partial(extract_race, race)) for p in prefixes]
+        name: [
+            _protocol(stacks[p.variant.name], partial(extract_race, race, memory=memory)) for p in prefixes
+        ]
         for name, race in races.items()
     }
     firsts = {name: _first_alike(found) for name, found in protocols.items()}
@@ -116,7 +129,7 @@ def bisect_races(
                 )
             else:
                 cases.append(Case(variant, name, races[name]))
-    checked = run_checks(cases, options, jobs, progress)
+    checked = run_checks(cases, options, jobs, progress, memory=memory, store=store)
     results |= {(one.case.race_name, one.case.variant.name): one.verdict for one in checked}
     steps = []
     for name, found in firsts.items():
@@ -144,10 +157,12 @@ def bisect_loads(
     metric: str,
     jobs: int | None = None,
     progress: Progress | None = None,
+    store: Store | None = None,
 ) -> LoadBisection:
     """Run every prefix over a plan's loads, and compare each with the one before, seed by seed.
 
     The plan's variants are the prefixes'.  Verdicts are those of `judged`, under the plan's thresholds.
+    ``store`` as in `run_plan`.
     """
     stacks = _stacks(prefixes)
     by_load: dict[tuple[str, str], dict[str, CellSpec]] = {}
@@ -161,7 +176,7 @@ def bisect_loads(
             [_protocol(stacks[cell.variant.name], partial(extract_programs, cell.load)) for cell in ordered]
         )
         wanted += [ordered[first] for first in dict.fromkeys(firsts[load])]
-    samples = run_plan(replace(plan, cells=tuple(wanted)), jobs, progress, dict(stacks))
+    samples = run_plan(replace(plan, cells=tuple(wanted)), jobs, progress, dict(stacks), store)
     runs = _runs(samples.values[samples.values["metric"] == metric], prefixes, firsts)
     return LoadBisection(
         plan, metric, tuple(prefixes), _cells(runs, rule_of(plan.ensemble)), _steps(runs, plan),

@@ -12,7 +12,7 @@ from spfvar.matrix.cases import Case
 from spfvar.matrix.check import Progress, run_checks
 from spfvar.matrix.kept_verdicts import KeptVerdicts
 from spfvar.plugins.registry import Registry
-from spfvar.plugins.series import Series, SeriesPatch
+from spfvar.plugins.series import Series, SeriesPatch, with_bug
 from spfvar.plugins.variant import Stack, Stacks, Twin, Variant
 from spfvar.store.database import Store
 
@@ -22,12 +22,13 @@ class FirstBad:
     """The stack of a series in which a bug shows first, and the patch that is its last.
 
     ``patch`` is None if the bug shows without any patch of the series.  ``tried``: stacks of different text
-    in which it was looked for.
+    in which it was looked for; ``whole``: the last of them.
     """
 
     stack: str
     patch: SeriesPatch | None
     tried: int
+    whole: str
 
 
 def first_bad_patches(
@@ -44,12 +45,12 @@ def first_bad_patches(
     are there.
     """
     lines: dict[str, dict[str, Case]] = {}
-    of: dict[str, Series] = {}
+    of: dict[str, tuple[Series, list[int]]] = {}
     for case in wanted:
         twin = registry.twins[case.twin]
         found = _stack_of(registry[twin.fixed], registry.series.values())
         if found is not None and twin.prop:
-            of[twin.name] = found[0]
+            of[twin.name] = found
             lines[twin.name] = _prefixes(twin, *found, case)
     cases = [case for line in lines.values() for case in line.values()]
     stacks: Stacks = {}
@@ -61,9 +62,10 @@ def first_bad_patches(
         for twin, line in lines.items()
     }
     return {
-        twin: FirstBad(stack, _last_patch(of[twin], stack), len(lines[twin]))
+        twin: FirstBad(stack, _last_patch(series, stack), len(lines[twin]), series.expression(numbers))
         for twin, stack in firsts.items()
         if stack is not None
+        for series, numbers in [of[twin]]
     }
 
 
@@ -84,12 +86,8 @@ def _prefixes(twin: Twin, series: Series, numbers: Sequence[int], case: Case) ->
     """By prefix: the bug in it, where the text is another one than before."""
     seen: dict[tuple[type, ...], tuple[str, Case]] = {}
     for name in series.prefixes(numbers):
-        prefix = series.variant(name)
-        patches = (*(patch for patch in prefix.patches if patch not in twin.without), *twin.patches)
-        with_bug = replace(
-            prefix, name=f"{name}+{twin.name}", patches=patches, repairs=(), origin=twin.origin
-        )
-        seen.setdefault(patches, (name, replace(case, variant=with_bug)))
+        variant = twin.put_into(series.variant(name), with_bug(name, twin.name))
+        seen.setdefault(variant.patches, (name, replace(case, variant=variant)))
     return dict(seen.values())
 
 

@@ -22,7 +22,7 @@ from spfvar.matrix.compare import Comparison
 from spfvar.matrix.first_bad import FirstBad
 from spfvar.pages.comparison import heat, scaling_parts
 from spfvar.pages.document import Document, Said, render_document, site_files
-from spfvar.pages.gallery_races import Files, bug_pages, race_pages, safety_of
+from spfvar.pages.gallery_races import bug_pages, race_pages, safety_of
 from spfvar.pages.site import (
     HOOK_POINTS,
     INDEX,
@@ -38,6 +38,7 @@ from spfvar.pages.site import (
 )
 from spfvar.plugins.variant import Twin, Variant
 from spfvar.render import units
+from spfvar.render.again import Files
 from spfvar.render.digest import Digest, digest_of
 from spfvar.render.digest import Entry as Ratio
 from spfvar.render.digested import MARKS

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import spfvar
 from spfvar.explore.trace import Step
@@ -17,34 +15,13 @@ from spfvar.pages.document import Document, Said, render_document
 from spfvar.pages.site import BUGS, RACES, Sources, bug_page, design_page, race_page, slug, trail
 from spfvar.plugins.series import posted_name
 from spfvar.plugins.variant import Twin, Variant
+from spfvar.render.again import Files
 from spfvar.render.races import statement_text
 from spfvar.render.verdicts import count_text
 from spfvar.review.pageparts import BAD, GOOD, OPEN, Entry, Fold, Grid, PagePart, PageSection, TraceView
 from spfvar.review.parts import Command, Item, Items, Text
 from spfvar.review.words import plural
 from spfvar.scenario.race import Race
-
-
-@dataclass(frozen=True)
-class Files:
-    """The user's files that commands have to name: plugins, and races by name."""
-
-    plugins: Sequence[str] = ()
-    races: Mapping[str, str] = field(default_factory=dict)
-
-    def check(self, race: str) -> str:
-        """The command that searches a race again."""
-        return self._command(["check", "--race", self.races.get(race, race)])
-
-    def replay(self, race: str, token: str) -> str:
-        """The command that shows a trace of a race again."""
-        own = ["--race", self.races[race]] if race in self.races else []
-        return self._command(["replay", token, *own])
-
-    def _command(self, words: Sequence[str]) -> str:
-        plugins = (word for plugin in self.plugins for word in ("--plugin", plugin))
-        return shlex.join(["spfvar", *words, *plugins])
-
 
 _TONES = {VIOLATION: BAD, INCOMPLETE: OPEN, SAFE: GOOD}
 
@@ -243,8 +220,10 @@ def _first_item(twin: Twin, first: FirstBad | None) -> Item:
         return Item(label, why)
     tried = f"the bug was put into each prefix of the series, of which {first.tried} differ"
     if first.patch is None:
-        return Item(label, f"none: {first.stack}, which has no patch of the series, breaks too; {tried}")
-    return Item(label, f"{first.stack}, {first.patch.title} ({first.patch.source}): {tried}")
+        said = f"none: {first.stack}, which has no patch of the series, breaks too; {tried}"
+    else:
+        said = f"{first.stack}, {first.patch.title} ({first.patch.source}): {tried}"
+    return Item(label, said)
 
 
 def _led(name: str, page: str, pages: Collection[str], root: str) -> Entry:
@@ -288,7 +267,8 @@ def _bug(
     race = broken.case.race_name
     leads = _led(race, race_page(race), pages, "../"), _led(twin.fixed, design_page(twin.fixed), pages, "../")
     more = Grid("", ("race", "design without it", "source"), ((*leads, _source(twin.source)),))
-    sections = [PageSection("bug", "What it is", (Items(tuple(facts)), more))]
+    again = (Command("Again:", files.bisect(first.whole, twin.name)),) if first is not None else ()
+    sections = [PageSection("bug", "What it is", (Items(tuple(facts)), *again, more))]
     if broken.verdict.findings:
         sections.append(
             PageSection(

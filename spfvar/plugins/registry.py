@@ -31,7 +31,7 @@ from spfvar.plugins import bounds
 from spfvar.plugins.bounds import bounded
 from spfvar.plugins.declared import declared_by
 from spfvar.plugins.files import MAX_FILE_BYTES, module_from
-from spfvar.plugins.series import Series, posted_name, repaired_name, split_name
+from spfvar.plugins.series import Series, posted_name, repaired_name, split_bug, split_name
 from spfvar.plugins.trial import try_out
 from spfvar.plugins.variant import Stack, Twin, Variant
 
@@ -122,18 +122,36 @@ class Registry:
         self._adding = False  # one of them is being loaded
 
     def __getitem__(self, name: str) -> Variant:
-        """A variant, or a stack of a series' patches, by name.  Raises InputError."""
+        """A variant, or a stack of a series' patches, which a bug may be put into, by name.
+
+        Raises InputError.
+        """
         if name in self.variants:
             return self.variants[name]
         head, rest = split_name(name)
         if head in self.series:
-            return self.series[head].variant(name)
+            stack, bug = split_bug(name)
+            found = self.series[head].variant(stack)
+            return self._bug_of(self.series[head], bug).put_into(found, name) if bug else found
         repaired = repaired_name(name)
         if repaired is not None and self.has_variant(repaired):
             return self.as_posted(self[repaired])
         if head in self.variants and rest:
             raise InputError(f"{name!r}: {head} is no series", expected=", ".join(self.series) or "none")
         raise self._unknown(name)
+
+    def _bug_of(self, series: Series, name: str) -> Twin:
+        """A twin whose design has patches of a series, or none at all, as the kernel that it is based on."""
+        if name not in self.twins:
+            raise unknown("twin", name, self.twins)
+        twin = self.twins[name]
+        patches = self[twin.fixed].patches
+        if patches and not set(patches) & set(series.stack(range(1, len(series.patches) + 1))):
+            raise InputError(
+                f"{name} is a bug of {twin.fixed}, which has no patch of {series.name}",
+                expected="a bug of the series' own designs, or of the kernel without it",
+            )
+        return twin
 
     def _unknown(self, name: str) -> InputError:
         head, rest = split_name(name)
@@ -232,7 +250,7 @@ class Registry:
         if name not in self.twins:
             return self[name]
         twin = self.twins[name]
-        return replace(twin.variant(self[twin.fixed]), origin=twin.origin)
+        return twin.variant(self[twin.fixed])
 
     def _add(self, variant: Variant, origin: str) -> None:
         there = self.variants.get(variant.name)

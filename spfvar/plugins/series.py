@@ -1,8 +1,8 @@
 """A series: patches in the order in which they were posted, and the stacks that one can make of them.
 
 Wherever a variant is named, ``NAME`` is the whole series, ``NAME@23`` its first 23 patches (``@0``: none);
-``+27`` adds a patch, ``~24`` takes one out, and with it every patch that needs it.  A plugin module declares
-its series in a list ``SERIES``.
+``+27`` adds a patch, ``~24`` takes one out, and with it every patch that needs it; behind the last ``+`` may
+stand a bug that is put into the stack.  A plugin module declares its series in a list ``SERIES``.
 """
 
 from __future__ import annotations
@@ -218,6 +218,17 @@ def split_name(name: str) -> tuple[str, str]:
     """A variant's name in two: a series, if it names a stack of one, and the signs and numbers behind."""
     found = re.search(f"[{_SIGNS}]", name)
     return (name[: found.start()], name[found.start() :]) if found else (name, "")
+
+
+def split_bug(name: str) -> tuple[str, str]:
+    """A stack's name in two: "spf@16+h4@spf-anon" is spf@16 with the bug h4@spf-anon; "" if with none."""
+    found = re.search(r"\+(?=[A-Za-z])", name)
+    return (name[: found.start()], name[found.end() :]) if found else (name, "")
+
+
+def with_bug(stack: str, bug: str) -> str:
+    """What `split_bug` splits."""
+    return f"{stack}+{bug}" if bug else stack
 
 
 def posted_name(name: str) -> str:

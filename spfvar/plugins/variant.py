@@ -218,13 +218,17 @@ class Twin:
 
     def variant(self, fixed: Variant) -> Variant:
         """The fixed variant with the bug."""
-        kept = tuple(patch for patch in fixed.patches if patch not in self.without)
         missing = [patch.__name__ for patch in self.without if patch not in fixed.patches]
         if missing:
             raise StrategyError(f"twin {self.name}: {fixed.name} has no patch {missing[0]}")
+        return self.put_into(fixed, self.name)
+
+    def put_into(self, stack: Variant, name: str) -> Variant:
+        """A stack with the bug, whether or not it has what the fixed variant has."""
+        kept = tuple(patch for patch in stack.patches if patch not in self.without)
         return replace(
-            fixed, name=self.name, title=self.title, source=self.source, patches=(*kept, *self.patches),
-            repairs=(),
+            stack, name=name, title=self.title, source=self.source, patches=(*kept, *self.patches),
+            repairs=(), origin=self.origin,
         )  # fmt: skip
 
 

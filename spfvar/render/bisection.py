@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
+from spfvar.automata.weaken import Memory
 from spfvar.comparison.depends import figures_of
 from spfvar.comparison.metrics import METRICS
 from spfvar.explore.properties import PROPERTIES
@@ -19,6 +19,7 @@ from spfvar.limits import OF_VERDICTS
 from spfvar.matrix.bisect import BREAKS, HEALS, LoadBisection, Prefix, RaceStep
 from spfvar.plugins.series import spans
 from spfvar.render import units
+from spfvar.render.again import NO_FILES, Files
 from spfvar.render.blocks import Block, Cell, Row
 from spfvar.render.grid import fitting_columns, grid_lines
 from spfvar.render.mail import WIDTH as MAIL_WIDTH
@@ -77,8 +78,8 @@ def _race_cell(step: RaceStep) -> Cell:
     return _EQUAL if step.same else Cell(cell_text(step.verdict), verdict=step.change)
 
 
-def race_sentences(steps: Sequence[RaceStep], options: str = "") -> list[str]:
-    """What happens at which patch, or that every prefix is safe; ``options``: those a check of one needs."""
+def race_sentences(steps: Sequence[RaceStep], files: Files = NO_FILES, memory: Memory = "sc") -> list[str]:
+    """What happens at which patch, or that every prefix is safe; ``files``: those a check of one needs."""
     lines = []
     if all(step.verdict.verdict == SAFE for step in steps):
         lines.append("Every prefix is safe: as far as these races tell, the series can be bisected.")
@@ -89,9 +90,7 @@ def race_sentences(steps: Sequence[RaceStep], options: str = "") -> list[str]:
         elif step.change:
             found = verdict.findings[0]
             how = "breaks" if step.change == BREAKS else "then breaks"
-            command = (
-                f"spfvar check {shlex.quote(step.prefix.variant.name)} --race {step.race} {options}".strip()
-            )
+            command = files.check(step.race, step.prefix.variant.name, memory=memory)
             text = PROPERTIES[found.property].text
             lines.append(f"{where} {how} {found.property} in {step.race} ({text}). Its trace: {command}")
         if verdict.why and not step.same:
@@ -109,15 +108,21 @@ def race_title(name: str, steps: Sequence[RaceStep]) -> str:
 
 
 def render_races(
-    name: str, steps: Sequence[RaceStep], form: str, reproduce: str, options: str = "", every: bool = True
-) -> str:
+    name: str, steps: Sequence[RaceStep], form: str, reproduce: str, files: Files = NO_FILES,
+    every: bool = True, memory: Memory = "sc",
+) -> str:  # fmt: skip
     """The table, what happens where, and what a verdict is worth; ``form``: table, mail, markdown or json.
 
-    ``every``: also the patches that change nothing; machines get them anyway.
+    ``files``: those that commands have to name.  ``every``: also the patches that change nothing; machines
+    get them anyway.
     """
     if form == "json":
         return json.dumps([_race_entry(step) for step in steps], indent=2) + "\n"
-    title, block, said = race_title(name, steps), race_block(steps, every), race_sentences(steps, options)
+    title, block, said = (
+        race_title(name, steps),
+        race_block(steps, every),
+        race_sentences(steps, files, memory),
+    )
     if not every:
         said = [*left_out(block, len({step.prefix.number for step in steps})), *said]
     if form == "markdown":

@@ -16,10 +16,14 @@ SMALL = ["--race", "two-faults", "--plugin", PLUGIN]
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["spf"], "expected --race NAME or --scenario NAME"),
+        (["spf"], "expected --race NAME, --bug TWIN or --scenario NAME"),
         (["spf", "--race", "munmap-anon", "--scenario", "pft"], "one of them"),
         (["spf", "--race", "munmap-anon", "--threads", "4"], "--threads: is for scenarios"),
         (["spf", "--race", "munmap-anon", "--seeds", "4"], "--seeds: is for scenarios"),
+        (["spf", "--bug", "h4@spf-anonn"], "did you mean 'h4@spf-anon'?"),
+        (["spf", "--bug", "v6-acquire@per-vma-6.6"], "per-vma-6.6, which has no patch of spf"),
+        (["spf", "--scenario", "pft", "--bug", "h4@spf-anon"], "one of them"),
+        (["spf", "--scenario", "pft", "--memory", "lkmm"], "--memory: times do not depend on it"),
         (["spf", "--race", "munmap-anno"], "did you mean 'munmap-anon'?"),
         (["spf", "--scenario", "pfft"], "did you mean 'pft'?"),
         (["spf", "--scenario", "pft", "--metric", "fault_per_s"], "did you mean 'faults_per_s'?"),
@@ -47,6 +51,42 @@ def test_exit_codes_say_what_was_found() -> None:
     assert cut.code == 3
     assert "incomplete: 0 (v5.12, without the series) in two-faults" in " ".join(cut.out.split())
     assert spfvar("bisect", "detour@1", *SMALL).code == 0
+
+
+def test_a_bug_is_put_into_every_prefix() -> None:
+    """In its own race: H4 shows with 16, which lets anonymous faults speculate (docs/series.md).
+
+    Its trace is that of the command which is named for it.
+    """
+    answer = spfvar("bisect", "spf@17", "--bug", "h4@spf-anon", "--format", "json")
+    assert answer.code == 1
+    rows = json.loads(answer.out)
+    assert [(row["patch"], row["variant"], row["property"]) for row in rows if row["change"]] == [
+        (16, "spf@16+h4@spf-anon", "P2")
+    ]
+    assert {row["race"] for row in rows} == {"mbind"}
+    checked = spfvar("check", "spf@16+h4@spf-anon", "--race", "mbind", "--format", "json")
+    assert [one["token"] for one in json.loads(checked.out)] == [rows[16]["token"]]
+    assert spfvar("replay", rows[16]["token"]).code == 0
+
+
+def test_the_memory_model_is_that_of_the_bug() -> None:
+    """A missing barrier shows with the kernel's model alone, which the command for the trace names."""
+    bug = ["--bug", "s-seq-end@spf-do-fault"]
+    answer = spfvar("bisect", "spf@16", *bug)
+    assert answer.code == 1
+    trace = "spfvar check spf@16+s-seq-end@spf-do-fault --race stack-growth --memory lkmm"
+    assert trace in " ".join(answer.out.split())
+    assert spfvar("bisect", "spf@16", *bug, "--memory", "sc").code == 0
+
+
+def test_a_trace_of_ones_own_race_is_found_by_its_file(tmp_path: Path) -> None:
+    """No name would do: the file is in no folder where races are looked for."""
+    race = tmp_path / "mine.toml"
+    race.write_text((Path(__file__).parents[2] / "races" / "munmap-anon.toml").read_text())
+    answer = spfvar("bisect", "detour@2", *SMALL[2:], "--race", str(race))
+    assert answer.code == 1
+    assert f"spfvar check detour@2 --race {race} --plugin {PLUGIN}" in " ".join(answer.out.split())
 
 
 def test_a_series_whose_text_is_broken_is_told(tmp_path: Path) -> None:

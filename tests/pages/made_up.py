@@ -75,7 +75,7 @@ def known() -> Known:
     ]
     twin = next(one for one in registry().twins.values() if one.bug == "H4" and one.fixed == OTHER)
     last = registry().series["spf"].patches[15]
-    firsts = {twin.name: FirstBad("spf@16", last, 16)}
+    firsts = {twin.name: FirstBad("spf@16", last, 16, "spf@23+33+34+35")}
     return Known(
         designs, tuple(map(machine, MACHINES)), {LOAD: "the title of the load"}, checked,
         list(_of_twin(twin, broken, safe)), registry().twins, firsts, "spfvar gallery site",

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from spfvar.pages.gallery import gallery
-from spfvar.pages.gallery_races import Files
 from spfvar.pages.site import hooks_of, slug
+from spfvar.render.again import Files
 from tests.pages.made_up import LOAD, MACHINES, OTHER, RACE, known, registry
 from tests.review.test_html import Parsed, parsed
 

@@ -14,6 +14,7 @@ from spfvar.matrix import catalogue
 from spfvar.matrix.bisect import LoadBisection, RaceStep, bisect_loads, bisect_races, prefixes_of
 from spfvar.matrix.plan import make_plan
 from spfvar.plugins.registry import load_registry
+from spfvar.render.again import Files
 from spfvar.render.bisection import load_sentences, race_sentences, render_loads, render_races
 from spfvar.render.meta import Meta
 
@@ -44,7 +45,7 @@ def loads() -> LoadBisection:
 @pytest.mark.parametrize(("form", "width"), [("table", 80), ("mail", 72)])
 def test_races_fit_and_mark_what_changes(steps: list[RaceStep], form: str, width: int) -> None:
     """A row per patch that changes something, one for those between, and where to find the trace."""
-    text = render_races("detour", steps, form, "spfvar bisect detour --race munmap-anon", "--plugin mine.py")
+    text = render_races("detour", steps, form, "spfvar bisect detour --race munmap-anon", Files(["mine.py"]))
     assert max(map(len, text.splitlines())) <= width
     assert text.isascii()
     rows = [line.split()[0] for line in text.split("\n\n")[1].splitlines() if line[:1].strip()]
