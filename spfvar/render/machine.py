@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from spfvar.comparison.metrics import METRICS, Metric, lookup
-from spfvar.comparison.stats import KEY, PLACE
+from spfvar.comparison.stats import KEY, PLACE, WARNING_SEPARATOR
 from spfvar.render.meta import Meta
 
 _TESTS = {
@@ -76,8 +76,9 @@ def to_json(
     Keys: spfvar (the version), simulated (true), baseline, hardware, matrix_hash, thresholds (shares by
     scenario and metric; only if a scenario sets any), notes, cells and comparisons.
     A cell is {variant, scenario, axes, seeds, metrics, events}; its seeds are the
-    number of runs, its events counts per 1000 faults. Events of places without a cell are left out:
-    ``cells`` selects what is shown.
+    number of runs, its events counts per 1000 faults. A comparison has what there is to say of it as
+    warnings: on what its verdict depends, which published figure does not come out there. Events of places
+    without a cell are left out: ``cells`` selects what is shown.
     """
     content = document(cells, comparisons, events, meta, metrics)
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
@@ -135,6 +136,7 @@ def _json_comparison(row: Mapping[Any, Any]) -> dict[str, Any]:
         "metric": row["metric"],
         **{name: _number(row[name]) for name in ("ratio", "ci_low", "ci_high", "ci999_low", "ci999_high")},
         "verdict": row["verdict"],
+        "warnings": [text for text in row["warning"].split(WARNING_SEPARATOR) if text],
     }
 
 

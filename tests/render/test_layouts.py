@@ -22,6 +22,7 @@ import pytest
 
 from spfvar.comparison import stats
 from spfvar.comparison.metrics import METRICS, select
+from spfvar.comparison.stats import WARNING_SEPARATOR
 from spfvar.render.blocks import Block, Cell, Row
 from spfvar.render.machine import to_csv, to_json
 from spfvar.render.mail import render_mail, to_ascii
@@ -304,10 +305,16 @@ class TestMachine:
         cell = ["variant", "scenario", "axes", "seeds", "metrics", "events"]
         assert {tuple(entry) for entry in document["cells"]} == {tuple(cell)}
         comparison = ["variant", "scenario", "axes", "metric", "ratio", "ci_low", "ci_high"]
-        comparison += ["ci999_low", "ci999_high", "verdict"]
+        comparison += ["ci999_low", "ci999_high", "verdict", "warnings"]
         assert {tuple(entry) for entry in document["comparisons"]} == {tuple(comparison)}
         metric = ("value", "ci_low", "ci_high", "unit", "better")
         assert {tuple(m) for c in document["cells"] for m in c["metrics"].values()} == {metric}
+
+    def test_json_has_what_there_is_to_say_of_a_comparison(self, large: Results) -> None:
+        """One text each, as tables have them at their marks."""
+        said = large.comparisons.assign(warning="few seeds" + WARNING_SEPARATOR + "known to be off: V1")
+        document = json.loads(to_json(large.cells, said, large.events, META))
+        assert document["comparisons"][0]["warnings"] == ["few seeds", "known to be off: V1"]
 
     def test_json_has_every_cell_and_comparison(self, large: Results) -> None:
         document = json.loads(to_json(large.cells, large.comparisons, large.events, META))
