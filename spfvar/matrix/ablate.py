@@ -32,7 +32,7 @@ from spfvar.explore.verdict import (
 )
 from spfvar.explore.world import KTHREAD, build_world, extract_race
 from spfvar.generator.guards import Needed
-from spfvar.matrix.either import Either, candidates, sets_that_break, soonest
+from spfvar.matrix.either import Either, candidates, sets_that_break, soonest, without_all
 from spfvar.ops.op import Op
 from spfvar.plugins.variant import Stack, Variant
 from spfvar.scenario.race import Race
@@ -255,7 +255,16 @@ def ablate(
 
     every = partial(_all, workers, stop.set)
     surveys = every(surveyed, races.items(), "looking for guards", progress)
-    found, cases = _sorted_out(surveys)
+    wanted = _wanted(shared)
+
+    def holds_without_all(survey: _Survey) -> bool:
+        less = _without_barriers(survey, wanted)
+        return less is not None and verdict_of(survey.race, survey.name, less).verdict == SAFE
+
+    weak = [survey for survey in surveys if survey.sc]
+    held = every(holds_without_all, weak, "exploring without any barrier", progress)
+    unordered = {survey.name for survey, holds in zip(weak, held, strict=True) if holds}
+    found, cases = _sorted_out(surveys, unordered)
     whole = [case for case in cases if case.guards[0].caller is None]
     for case, verdict in zip(whole, every(judged, whole, "exploring", progress), strict=True):
         for guard in case.guards:
@@ -265,11 +274,11 @@ def ablate(
         for case, verdict in some:
             _enter(found[case.guards[0]], case.name, verdict)
     if memory != "sc":
-        wanted = _wanted(shared)
         unneeded = candidates([guard for guard, a in found.items() if a.holds and not a.breaks])
         known: set[frozenset[Guard]] = set()
         for done, survey in enumerate(surveys, 1):
-            _try_together(survey, unneeded, found, wanted, verdict_of, known)
+            if survey.name not in unordered:
+                _try_together(survey, unneeded, found, wanted, verdict_of, known)
             if progress is not None:
                 progress("exploring without several barriers", done, len(surveys))
     broken = {s.name: s.property for s in surveys if s.verdict == VIOLATION}
@@ -278,6 +287,12 @@ def ablate(
 
 def _wanted(shared: Collection[Text]) -> Callable[[Op], bool]:
     return lambda op: text_of(op) not in shared
+
+
+def _without_barriers(survey: _Survey, wanted: Callable[[Op], bool]) -> Mapping[str, Automaton] | None:
+    """A safe race without any of its barriers; None if it has none."""
+    among = candidates([removal.guard for removal in survey.removals if removal.automata is not None])
+    return without_all(survey.automata, among, wanted) if among and survey.verdict == SAFE else None
 
 
 def _try_together(
@@ -396,8 +411,13 @@ def text_of(op: Op) -> Text:
     return op.where, op.name
 
 
-def _sorted_out(surveys: Sequence[_Survey]) -> tuple[dict[Guard, Ablation], list[_Case]]:
-    """The guards of all races, and the searches that are still to be done."""
+def _sorted_out(
+    surveys: Sequence[_Survey], unordered: Collection[str]
+) -> tuple[dict[Guard, Ablation], list[_Case]]:
+    """The guards of all races, and the searches that are still to be done.
+
+    Races that are safe without any barrier (``unordered``) are without each of them: less order allows more.
+    """
     found: dict[Guard, Ablation] = {}
     cases: list[_Case] = []
     for survey in surveys:
@@ -409,6 +429,8 @@ def _sorted_out(surveys: Sequence[_Survey]) -> tuple[dict[Guard, Ablation], list
             elif removal.automata is None:
                 ablation.holds.append(survey.name)
                 (ablation.idle if removal.why == NEVER_FAILS else ablation.alike).append(survey.name)
+            elif survey.name in unordered and removal.guard.kind in BARRIERS:
+                ablation.holds.append(survey.name)
             elif id(removal.automata) in same:  # such as a guard, and the one call of it in this race
                 same[id(removal.automata)].guards.append(removal.guard)
             else:

@@ -19,6 +19,7 @@ from spfvar.explore.barriers import (
     RELEASE,
 )
 from spfvar.explore.options import Options
+from spfvar.explore.verdict import Verdict, judge
 from spfvar.matrix import catalogue
 from spfvar.matrix.ablate import Ablated, Ablation, ablate
 from spfvar.render.ablation import render_json, render_markdown, render_text
@@ -84,6 +85,24 @@ def test_of_two_orders_that_do_the_same_either_is_enough() -> None:
 def test_no_pair_is_tried_where_every_barrier_is_needed() -> None:
     """Then there is nothing that another one could do for it."""
     assert all(ablation.either == [] for ablation in ablated("weak-fences").guards)
+
+
+def test_a_race_that_holds_without_any_barrier_is_searched_once_for_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Less order allows more: what is safe without all of them is safe without each, as guard by guard."""
+    searched = []
+
+    def counted(*args: Any) -> Verdict:
+        searched.append(args)
+        return judge(*args)
+
+    monkeypatch.setattr("spfvar.matrix.ablate.judge", counted)
+    found = ablated.__wrapped__("per-vma-6.12", race="fork-cow")
+    assert len(searched) == 1
+    monkeypatch.setattr("spfvar.matrix.ablate._without_barriers", lambda *_: None)
+    assert ablated.__wrapped__("per-vma-6.12", race="fork-cow") == found
+    assert len(searched) >= 1 + len(found.guards)
 
 
 def test_under_sequential_consistency_a_barrier_is_no_guard() -> None:
