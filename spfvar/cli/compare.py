@@ -15,6 +15,7 @@ from spfvar.atomic import check_writable, write_atomically
 from spfvar.cli import completing, terminal
 from spfvar.cli.clusters import cluster_options, executor_for
 from spfvar.cli.command import Command
+from spfvar.cli.kept_text import DIGESTED, KeptText, View
 from spfvar.cli.options import (
     blame,
     draw_options,
@@ -41,8 +42,6 @@ SOMETHING_FAILED = 1
 #: What tables show unless --metric says otherwise; csv and json hold every metric.
 SHOWN = ("faults_per_s",)
 FORMS = ("table", "markdown", "mail", "html", "csv", "json", "github")
-#: Those that begin with a summary.
-DIGESTED = ("table", "markdown", "mail", "html")
 #: Parameters that say how cells are run, which --load does not do.
 _OF_RUNS = {
     "hardware": "--hardware", "seeds": "--seeds", "seed": "--seed", "draws": "--draws", "jobs": "--jobs",
@@ -161,34 +160,52 @@ def command(
         names, makers = planned(wanted, registry, known, profiles, machines, seeds, seed, draws)
         tell_own(known, scenarios, "--scenario")
         tell_own(profiles, machine_patterns(hardware), "--hardware")
-    from spfvar.cli import comparing  # the simulator: not before the arguments are known to be good
-    from spfvar.matrix.compare import sound_plans
-    from spfvar.matrix.runfile import run_text
-
+    where = terminal.place(output, form)
+    tables = bool(metrics) or is_verbose()
+    view = View(form, shown, condition, where.width, where.colour, tables, events)
     if loads:
+        from spfvar.cli import comparing
+
         done = [comparing.loaded(loads, wanted, sys.argv[1:])]
+        text = comparing.render(done, view)
     else:
-        plans, stacks = sound_plans(names, registry, makers.values())
-        tell_problems(registry)
-        with executor_for(on, dask, jobs, plugins) as executor, store_for("runs", no_store) as store:
-            with _progress() as progress:
-                done = comparing.simulated(
-                    plans, stacks, registry, jobs, progress, store, sys.argv[1:], executor
-                )
-            if form in DIGESTED or save is not None:
-                told = len(registry.problems)
-                done = comparing.with_safety(done, registry, jobs, store, check=check, executor=executor)
-                tell_problems(registry, told)
+        with store_for("runs", no_store) as store:
+            kept = KeptText(store, [make(names) for make in makers.values()], view, sys.argv[1:])
+            asks_more = save is not None or check or on is not None or dask or bool(registry.problems)
+            before = None if asks_more else kept.get()
+            if before is None:
+                # The simulator and statistics: not before the arguments are known to be good.
+                from spfvar.cli import comparing
+                from spfvar.matrix.compare import sound_plans
+
+                plans, stacks = sound_plans(names, registry, makers.values())
+                tell_problems(registry)
+                with executor_for(on, dask, jobs, plugins) as executor:
+                    with _progress() as progress:
+                        done = comparing.simulated(
+                            plans, stacks, registry, jobs, progress, store, sys.argv[1:], executor
+                        )
+                    if form in DIGESTED or save is not None:
+                        told = len(registry.problems)
+                        done = comparing.with_safety(
+                            done, registry, jobs, store, check=check, executor=executor
+                        )
+                        tell_problems(registry, told)
+                text = comparing.render(done, view, known)
+                if not registry.problems and not any(one.failures for one, _ in done):
+                    kept.keep(text, done[0][1].source.safety)
+        if before is not None:
+            where.put(before)
+            return exit_code(0, registry.problems)
     comparisons = [comparison for comparison, _ in done]
     for comparison in comparisons:
         for failure in comparison.failures:
             terminal.say(f"spfvar: not run: {failure.message} {failure.axes}", error=True)
     if save is not None:
+        from spfvar.matrix.runfile import run_text
+
         write_atomically(save, run_text(done[0][1]))
-    where = terminal.place(output, form)
-    tables = bool(metrics) or is_verbose()
-    view = comparing.View(form, shown, condition, where.width, where.colour, tables, events)
-    where.put(comparing.render(done, view, None if loads else known))
+    where.put(text)
     problems = comparisons[-1].problems
     if condition is not None and (loss := comparing.maybe_too_bad(comparisons, condition)) is not None:
         terminal.say(f"spfvar: unsure, so not failed: {loss}", error=True)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from spfvar import units
+from spfvar.cli.kept_text import View
 from spfvar.cli.options import what_decides, with_views
 from spfvar.cli.searching import searching
 from spfvar.comparison.losses import MAYBE, SURE, beyond
-from spfvar.comparison.metrics import Metric
 from spfvar.comparison.places import places
 from spfvar.comparison.verdicts import Verdict
 from spfvar.errors import InputError
@@ -36,25 +36,12 @@ from spfvar.render.mail import render_mail, to_ascii
 from spfvar.render.markdown import render_markdown
 from spfvar.render.meta import Meta, open_because
 from spfvar.render.paint import judged
-from spfvar.render.text import WIDTH, Short, render_table
+from spfvar.render.text import Short, render_table
 from spfvar.scenario.schema import Scenario
 from spfvar.store.database import Store
 
 #: What was run on one machine, evaluated, and as it can be saved.
 Done = tuple[Comparison, Run]
-
-
-@dataclass(frozen=True)
-class View:
-    """How a comparison is shown; ``tables`` and ``events``: what follows the summary."""
-
-    form: str
-    metrics: Mapping[str, Metric]
-    condition: units.FailOn | None = None
-    width: int = WIDTH
-    colour: bool = False
-    tables: bool = False
-    events: bool = False
 
 
 def simulated(

@@ -208,20 +208,25 @@ def find_guards(
     reached: Covered,
     wanted: Callable[[Op], bool] = lambda _: True,
     memory: Memory = "sc",
+    whole: bool = False,
 ) -> list[Removal]:
     """Every guard that the race comes by, among ``wanted`` primitives.
 
     ``alone``: what occurs when an automaton's thread runs alone; a check is a guard if alone it always has
     one outcome, and without it the protocol goes on as if it had that one.  ``reached``: what occurs in the
-    race.
+    race.  ``whole``: of one that is a guard whoever calls its function, single calls are left out.
     """
     guards = Guards(automata, wanted, memory)
-    removals = []
-    for guard in guards.found:
+    removals: list[Removal] = []
+    known: set[Guard] = set()
+    for guard in guards.found:  # as a whole first, then call by call
+        if whole and guard.everywhere in known:
+            continue
         here = guards.outcomes(guard, reached)
         removal = guards.removal(guard, guards.outcomes(guard, alone), here) if here else None
         if removal is not None:
             removals.append(removal)
+            known.add(guard)
     return removals
 
 

@@ -149,15 +149,10 @@ class Trace:
         return self.steps[-1].number if self.steps else 0
 
 
-class Recorder:
-    """Turns moves into steps."""
+class Numbers:
+    """Numbers the steps of a path: primitives that had to be scheduled."""
 
-    def __init__(self, world: RaceWorld) -> None:
-        self.world = world
-        self.words = Words(world)
-        self.locks = Locks(self.words)
-        self.histories = Histories(self.words) if world.weak is not None else None
-        self.teller = Teller(self.words)
+    def __init__(self) -> None:
         self.number = 0
         self._thread = -1
 
@@ -167,6 +162,18 @@ class Recorder:
         if thread != self._thread or not walker.is_private(thread):
             self.number += 1
         self._thread = thread
+
+
+class Recorder(Numbers):
+    """Turns moves into steps."""
+
+    def __init__(self, world: RaceWorld) -> None:
+        super().__init__()
+        self.world = world
+        self.words = Words(world)
+        self.locks = Locks(self.words)
+        self.histories = Histories(self.words) if world.weak is not None else None
+        self.teller = Teller(self.words)
 
     def step(self, move: Move) -> Step:
         """One move in kernel terms."""
@@ -228,6 +235,15 @@ def record(world: RaceWorld, ways: Sequence[int], code: int, round_from: int = -
     story = recorder.teller.tell(code, c.VIOLATIONS[code], tuple(_waiting(walker)))
     blamed = tuple(_blamed(walker, steps, code))
     return Trace(threads, tuple(steps), tuple(end), tuple(ways), blamed, watch.states(), story)
+
+
+def length_of(world: RaceWorld, ways: Sequence[int]) -> int:
+    """The length that a path has when it is recorded."""
+    walker, numbers = Walker(world), Numbers()
+    for way in ways:
+        numbers.next(walker, way)
+        walker.go(way)
+    return numbers.number
 
 
 def _blamed(walker: Walker, steps: Sequence[Step], code: int) -> Iterable[str]:

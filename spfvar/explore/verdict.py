@@ -10,14 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from spfvar.automata.weaken import Memory
-from spfvar.explore.explore import Exploration, explore
+from spfvar.explore.explore import Exploration, Violation, explore
 from spfvar.explore.moves import way_round
 from spfvar.explore.options import Options
 from spfvar.explore.properties import property_of
 from spfvar.explore.tokens import token_of
-from spfvar.explore.trace import Trace, record
+from spfvar.explore.trace import Trace, length_of, record
 from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
+from spfvar.ops.op import Op
 from spfvar.transition.views import SEEN_FULL, SEEN_ORDERS, SEEN_UNORDERED
 
 SAFE = "safe"
@@ -107,30 +108,64 @@ class Verdict:
         return entry
 
 
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """A verdict in short: of its first finding the property, what is wrong, and the length of the trace."""
+
+    verdict: str
+    property: str = ""
+    text: str = ""
+    steps: int = 0
+
+
 def judge(
     world: RaceWorld, variant: str, race: str, options: Options, progress: Progress | None = None
 ) -> Verdict:
     """Explore a race under a variant."""
-    found = explore(world, options, progress)
-    found, seconds = _shortest(world, options, found, progress)
-    limits = [v for v in found.violations if v.code == c.V_NO_MEMORY]
+    found, seconds = _searched(world, options, progress)
+    real = real_violations(world, found.violations)
     findings = tuple(
         finding_of(world, variant, race, violation.code, found.ways_of(violation), violation.node)
-        for violation in real_violations(world, found.violations)
+        for violation in real
     )
-    beyond = beyond_model(world)
-    whole = found.complete and not limits and not beyond
-    verdict = VIOLATION if findings else SAFE if whole else INCOMPLETE
-    why = ""
-    if verdict == INCOMPLETE and beyond:
-        why = beyond
-    elif verdict == INCOMPLETE:
-        why = f"out of objects: {world.program.ops[limits[0].node].name}" if limits else found.why
+    verdict, why = _word(world, found, real)
     vacuous = tuple(never_reached(world, found.covered)) if verdict == SAFE else ()
     return Verdict(
         variant, race, verdict, found.states, found.transitions, found.depth, seconds, findings, vacuous, why,
         memory=world.memory,
     )  # fmt: skip
+
+
+def judge_briefly(world: RaceWorld, options: Options, progress: Progress | None = None) -> Brief:
+    """The same in short, without telling the traces: that takes longer than most searches that break."""
+    found, _ = _searched(world, options, progress)
+    real = real_violations(world, found.violations)
+    verdict, _ = _word(world, found, real)
+    if not real:
+        return Brief(verdict)
+    code = real[0].code
+    ways, _ = _with_round(world, code, found.ways_of(real[0]))
+    return Brief(
+        verdict, property_of(code, _blamed(world, real[0].node)), c.VIOLATIONS[code], length_of(world, ways)
+    )
+
+
+def _searched(world: RaceWorld, options: Options, progress: Progress | None) -> tuple[Exploration, float]:
+    """A search, and its seconds; of what breaks the search that finds a shortest way."""
+    return _shortest(world, options, explore(world, options, progress), progress)
+
+
+def _word(world: RaceWorld, found: Exploration, real: Sequence[Violation]) -> tuple[str, str]:
+    """The verdict, and why it is incomplete."""
+    if real:
+        return VIOLATION, ""
+    limits = [violation for violation in found.violations if violation.code == c.V_NO_MEMORY]
+    beyond = beyond_model(world)
+    if found.complete and not limits and not beyond:
+        return SAFE, ""
+    if beyond:
+        return INCOMPLETE, beyond
+    return INCOMPLETE, f"out of objects: {world.program.ops[limits[0].node].name}" if limits else found.why
 
 
 def real_violations(world: RaceWorld, found: Sequence[V]) -> list[V]:
@@ -199,12 +234,19 @@ def finding_of(
     world: RaceWorld, variant: str, race: str, code: int, ways: Sequence[int], node: int
 ) -> Finding:
     """The violation at the end of a path, with ``node`` to blame (-1: the state at rest)."""
-    round_from = -1
-    if code == c.V_LIVELOCK:
-        more, before = way_round(world, ways)
-        round_from = len(ways) + before if more else -1
-        ways = [*ways, *more]
+    ways, round_from = _with_round(world, code, ways)
     trace = record(world, ways, code, round_from)
-    op = world.program.ops[node] if node >= 0 else None
     token = token_of(world, variant, race, code, ways, trace.steps)
-    return Finding(property_of(code, op), c.VIOLATIONS[code], trace, token)
+    return Finding(property_of(code, _blamed(world, node)), c.VIOLATIONS[code], trace, token)
+
+
+def _with_round(world: RaceWorld, code: int, ways: Sequence[int]) -> tuple[Sequence[int], int]:
+    """A path, a livelock's once round its circle; and from which primitive on that goes round (-1: none)."""
+    if code != c.V_LIVELOCK:
+        return ways, -1
+    more, before = way_round(world, ways)
+    return [*ways, *more], len(ways) + before if more else -1
+
+
+def _blamed(world: RaceWorld, node: int) -> Op | None:
+    return world.program.ops[node] if node >= 0 else None

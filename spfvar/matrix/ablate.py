@@ -25,9 +25,9 @@ from spfvar.explore.verdict import (
     INCOMPLETE,
     SAFE,
     VIOLATION,
-    Verdict,
+    Brief,
     beyond_model,
-    judge,
+    judge_briefly,
     real_violations,
 )
 from spfvar.explore.world import KTHREAD, build_world, extract_race
@@ -190,7 +190,7 @@ class _Case:
 
 
 #: A verdict, and the one under sequential consistency.
-_Judged = tuple[Verdict, str]
+_Judged = tuple[Brief, str]
 
 
 def ablate(
@@ -202,12 +202,14 @@ def ablate(
     progress: Progress | None = None,
     memory: Memory = "sc",
     barriers: bool = False,
+    whole: bool = False,
 ) -> Ablated:
     """Every guard of the variant's patches (``core``: and of the paths that they stand on), by function.
 
     A variant without patches is its core.  The bounds of ``options`` are those of each search.
     ``memory``: the memory model; under "lkmm" what breaks is also searched under sequential consistency, and
-    barriers that are not needed alone are taken out together.  ``barriers``: no other guards.
+    barriers that are not needed alone are taken out together.  ``barriers``: no other guards.  ``whole``:
+    each guard is taken out alone, whoever calls its function; neither call by call, nor barriers together.
     Raises StrategyError.
     """
     workers = jobs or available_cpus()
@@ -222,28 +224,23 @@ def ablate(
 
     def surveyed(item: tuple[str, Race]) -> _Survey:
         watch()
-        survey = _survey(*item, stack, shared, bounded, watch, memory)
+        survey = _survey(*item, stack, shared, bounded, watch, memory, whole)
         if barriers:
             kept = [removal for removal in survey.removals if removal.guard.kind in BARRIERS]
             return replace(survey, removals=kept)
         return survey
 
-    def verdict_of(
-        race: Race, name: str, automata: Mapping[str, Automaton], memory: Memory = memory
-    ) -> Verdict:
+    def verdict_of(race: Race, automata: Mapping[str, Automaton], memory: Memory = memory) -> Brief:
         watch()
-        world = build_world(race, dict(automata), memory=memory)
-        return judge(world, variant.name, name, bounded, watch)
+        return judge_briefly(build_world(race, dict(automata), memory=memory), bounded, watch)
 
     def judged(case: _Case) -> _Judged:
-        verdict = verdict_of(case.race, case.name, case.automata)
+        verdict = verdict_of(case.race, case.automata)
         if memory == "sc" or verdict.verdict != VIOLATION:
             return verdict, ""
         if case.guards[0].kind in BARRIERS:  # which under sequential consistency order nothing
             return verdict, case.sc
-        return verdict, verdict_of(
-            case.race, case.name, case.automata, "sc"
-        ).verdict if case.sc else VIOLATION
+        return verdict, verdict_of(case.race, case.automata, "sc").verdict if case.sc else VIOLATION
 
     def until_broken(cases: Sequence[_Case]) -> list[tuple[_Case, _Judged]]:
         done = []
@@ -259,21 +256,21 @@ def ablate(
 
     def holds_without_all(survey: _Survey) -> bool:
         less = _without_barriers(survey, wanted)
-        return less is not None and verdict_of(survey.race, survey.name, less).verdict == SAFE
+        return less is not None and verdict_of(survey.race, less).verdict == SAFE
 
     weak = [survey for survey in surveys if survey.sc]
     held = every(holds_without_all, weak, "exploring without any barrier", progress)
     unordered = {survey.name for survey, holds in zip(weak, held, strict=True) if holds}
     found, cases = _sorted_out(surveys, unordered)
-    whole = [case for case in cases if case.guards[0].caller is None]
-    for case, verdict in zip(whole, every(judged, whole, "exploring", progress), strict=True):
+    everywhere = [case for case in cases if case.guards[0].caller is None]
+    for case, verdict in zip(everywhere, every(judged, everywhere, "exploring", progress), strict=True):
         for guard in case.guards:
             _enter(found[guard], case.name, verdict)
-    calls = _by_call(cases, found)
-    for some in every(until_broken, calls, "exploring call by call", progress):
+    by_call = [] if whole else _by_call(cases, found)
+    for some in every(until_broken, by_call, "exploring call by call", progress):
         for case, verdict in some:
             _enter(found[case.guards[0]], case.name, verdict)
-    if memory != "sc":
+    if memory != "sc" and not whole:
         unneeded = candidates([guard for guard, a in found.items() if a.holds and not a.breaks])
         known: set[frozenset[Guard]] = set()
         for done, survey in enumerate(surveys, 1):
@@ -300,7 +297,7 @@ def _try_together(
     unneeded: Sequence[Guard],
     found: Mapping[Guard, Ablation],
     wanted: Callable[[Op], bool],
-    verdict_of: Callable[[Race, str, Mapping[str, Automaton]], Verdict],
+    verdict_of: Callable[[Race, Mapping[str, Automaton]], Brief],
     known: set[frozenset[Guard]],
 ) -> None:
     """Take barriers that are not needed alone out of a race together; ``known`` gets those that break it."""
@@ -309,16 +306,15 @@ def _try_together(
     if survey.verdict != SAFE:
         return
 
-    def judged(automata: Mapping[str, Automaton]) -> Verdict:
-        return verdict_of(survey.race, survey.name, automata)
+    def judged(automata: Mapping[str, Automaton]) -> Brief:
+        return verdict_of(survey.race, automata)
 
     for guards, verdict in sets_that_break(survey.automata, among, wanted, judged, known):
         known.add(guards)
-        first = verdict.findings[0]
         for guard in guards:
             others = tuple(sorted(guards - {guard}, key=lambda other: other.order))
             found[guard].either.append(
-                Either(others, first.trace.length, survey.name, first.property, first.text, survey.sc)
+                Either(others, verdict.steps, survey.name, verdict.property, verdict.text, survey.sc)
             )
 
 
@@ -361,9 +357,12 @@ def _all(
 
 def _survey(
     name: str, race: Race, stack: Stack, shared: set[Text], options: Options, watch: Callable[..., None],
-    memory: Memory,
+    memory: Memory, whole: bool,
 ) -> _Survey:  # fmt: skip
-    """Explore a race as it is, and each of its actors alone; guards in ``shared`` texts are left alone."""
+    """Explore a race as it is, and each of its actors alone; guards in ``shared`` texts are left alone.
+
+    ``whole``: and single calls of those that are guards whoever calls them.
+    """
     automata = extract_race(race, stack, callers=True, memory=memory)
     world = build_world(race, automata, memory=memory)
     found = explore(world, options, watch)
@@ -377,13 +376,14 @@ def _survey(
         {actor: covered(world, found, actor) for actor in automata if actor != KTHREAD},
         _wanted(shared),
         memory,
+        whole,
     )
-    whole = found.complete and not found.violations and not beyond_model(world)
+    complete = found.complete and not found.violations and not beyond_model(world)
     if world.weak is None:
-        return _Survey(name, race, SAFE if whole else INCOMPLETE, "", removals)
+        return _Survey(name, race, SAFE if complete else INCOMPLETE, "", removals)
     strong = explore(build_world(race, automata), options, watch)
     sc = VIOLATION if strong.violations else SAFE if strong.complete else INCOMPLETE
-    return _Survey(name, race, SAFE if whole else INCOMPLETE, "", removals, sc, automata)
+    return _Survey(name, race, SAFE if complete else INCOMPLETE, "", removals, sc, automata)
 
 
 def has_all(variant: Variant, core: bool) -> bool:
@@ -462,8 +462,7 @@ def _by_call(cases: Sequence[_Case], found: Mapping[Guard, Ablation]) -> list[li
 def _enter(ablation: Ablation, race: str, judged: _Judged) -> None:
     verdict, sc = judged
     if verdict.verdict == VIOLATION:
-        first = verdict.findings[0]
-        ablation.breaks.append(Break(first.trace.length, race, first.property, first.text, sc))
+        ablation.breaks.append(Break(verdict.steps, race, verdict.property, verdict.text, sc))
     elif verdict.verdict == SAFE:
         ablation.holds.append(race)
     else:

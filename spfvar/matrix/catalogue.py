@@ -16,17 +16,19 @@ from dataclasses import dataclass, field
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pydantic import BaseModel
 
 from spfvar.errors import InputError, unknown
 from spfvar.reading import read_file
 from spfvar.scenario.hardware import Profile
-from spfvar.scenario.published import Published
-from spfvar.scenario.race import Race
 from spfvar.scenario.schema import Scenario
 from spfvar.toml_input import MAX_FILE_BYTES, load_toml
+
+if TYPE_CHECKING:
+    from spfvar.scenario.published import Published
+    from spfvar.scenario.race import Race
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -218,6 +220,8 @@ def scenarios() -> Catalogue[Scenario]:
 
 def races() -> Catalogue[Race]:
     """The races."""
+    from spfvar.scenario.race import Race  # a large model: a comparison does not need it
+
     return Catalogue("race", "races", Race)
 
 
@@ -228,6 +232,8 @@ def hardware() -> Catalogue[Profile]:
 
 def published() -> Catalogue[Published]:
     """The published measurements."""
+    from spfvar.scenario.published import Published
+
     return Catalogue("published measurement", "published", Published)
 
 

@@ -9,7 +9,7 @@ from itertools import combinations
 from spfvar.automata.automaton import Automaton
 from spfvar.explore.barriers import WHOLE
 from spfvar.explore.guards import Guard, Guards
-from spfvar.explore.verdict import SAFE, VIOLATION, Verdict
+from spfvar.explore.verdict import SAFE, VIOLATION, Brief
 from spfvar.ops.op import Op
 
 
@@ -43,9 +43,9 @@ def sets_that_break(
     automata: Mapping[str, Automaton],
     among: Sequence[Guard],
     wanted: Callable[[Op], bool],
-    judged: Callable[[Mapping[str, Automaton]], Verdict],
+    judged: Callable[[Mapping[str, Automaton]], Brief],
     known: Collection[frozenset[Guard]] = (),
-) -> Iterator[tuple[frozenset[Guard], Verdict]]:
+) -> Iterator[tuple[frozenset[Guard], Brief]]:
     """The pairs of barriers without which a race breaks; else a smallest set, if there is one.
 
     Less order allows more: a race that holds without all of them holds without any of them.  ``known``: pairs
@@ -75,9 +75,9 @@ def _smallest(
     automata: Mapping[str, Automaton],
     among: list[Guard],
     wanted: Callable[[Op], bool],
-    judged: Callable[[Mapping[str, Automaton]], Verdict],
-    last: Verdict,
-) -> tuple[frozenset[Guard], Verdict]:
+    judged: Callable[[Mapping[str, Automaton]], Brief],
+    last: Brief,
+) -> tuple[frozenset[Guard], Brief]:
     """Of barriers without which a race breaks, some of which each is needed if the others are gone."""
     for guard in list(among):
         fewer = [other for other in among if other != guard]

@@ -19,8 +19,6 @@ from importlib.util import resolve_name
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from spfvar.matrix.plan import CellSpec, Plan
 from spfvar.plugins.variant import CORE, Variant
 from spfvar.store.database import key_of
@@ -42,7 +40,7 @@ DATA: Final = ("variants", "twins", "scenarios", "races", "hardware", "published
 @cache
 def code_digest() -> str:
     """Of the model's text, and of the libraries that compute with it."""
-    libraries = f"numpy {np.__version__} numba {metadata.version('numba')}\n"
+    libraries = "".join(f"{name} {metadata.version(name)}\n" for name in ("numpy", "numba"))
     digest = hashlib.sha256(libraries.encode())
     for part in (*_below(resources.files("spfvar"), top=True), *_below(resources.files("spfvar.layouts"))):
         digest.update(part.name.encode())

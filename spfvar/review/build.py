@@ -177,7 +177,7 @@ def make_review(
     checked = check(scope, jobs, told(PHASES[1]), store)
     hunted, unheard = hunt(scope, jobs, progress, store)
     ablations, left_out = take_out(scope, checked, jobs, told(PHASES[3]))
-    sensitivity = flips(registry, scope, jobs, told(PHASES[4]))
+    sensitivity = flips(registry, scope, jobs, told(PHASES[4]), store)
     titles = {name: scope.scenarios[name].title for name in plan.scenario_hashes}
     rivals = [rival.name for rival in scope.rivals]
     own = patches_of(scope.patch, variant) if scope.patch is not None else None
@@ -239,13 +239,15 @@ def take_out(
     large = {name: count for name, count in states.items() if count > GUARD_RACE_STATES}
     races = {name: race for name, race in scope.races.items() if name not in large}
     told = None if progress is None else lambda _what, done, total: progress(done, total)
-    found = ablate(scope.variant, races, False, scope.bounds, jobs, told, scope.memory)
+    # Nothing in a review is about single calls of a guard's function, or about several barriers together.
+    found = ablate(scope.variant, races, False, scope.bounds, jobs, told, scope.memory, whole=True)
     return found.guards, large
 
 
 def flips(
-    registry: Registry, scope: Scope, jobs: int | None, progress: Callable[..., None] | None
-) -> tuple[Sensitivity, ...]:
+    registry: Registry, scope: Scope, jobs: int | None, progress: Callable[..., None] | None,
+    store: Store | None = None,
+) -> tuple[Sensitivity, ...]:  # fmt: skip
     """Which assumption would flip a verdict, against the last rival.
 
     At the most threads that were asked for and are cheap to run, with the review's own seeds or draws, so
@@ -258,6 +260,7 @@ def flips(
         threads=max(cheap, default=None),
         hardware=scope.plan.hardware, seeds=scope.plan.seeds, seed=scope.plan.seed,
         draws=scope.plan.seeds if scope.plan.ensemble is not None else 0, jobs=jobs, progress=progress,
+        store=store,
     )  # fmt: skip
 
 

@@ -57,7 +57,8 @@ from spfvar.review.pageparts import (
     grid_of,
 )
 from spfvar.review.parts import Beside, Command, Item, Items, Part, Section, Table, Text, TracePart
-from spfvar.review.sensitivity import Figure, Sensitivity, sentence
+from spfvar.review.points import Figure
+from spfvar.review.sensitivity import Sensitivity, sentence
 from spfvar.review.speed import THROUGHPUT
 from spfvar.review.words import break_words, plural, value_text
 

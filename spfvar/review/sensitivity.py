@@ -11,56 +11,39 @@ import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 
-import pandas as pd
-
 from spfvar.comparison.metrics import METRICS, lookup
-from spfvar.comparison.stats import axes_key, compare_to, summarise
-from spfvar.errors import InputError, unknown
+from spfvar.errors import unknown
 from spfvar.matrix.catalogue import Catalogue
-from spfvar.matrix.compare import rule_of
-from spfvar.matrix.plan import DEFAULT_HARDWARE, CellSpec, Plan, Value, make_plan, spelled, spelled_value
-from spfvar.matrix.run import run_plan
+from spfvar.matrix.plan import DEFAULT_HARDWARE, Value, make_plan, spelled_value
 from spfvar.plugins.registry import Registry
-from spfvar.plugins.variant import Stack, Stacks, Variant
+from spfvar.plugins.variant import Variant
 from spfvar.render.units import ratio as ratio_text
+from spfvar.review.points import (
+    APART,
+    COST,
+    EVERY_APART,
+    LAYOUT,
+    NOT_AVAILABLE,
+    OWN,
+    UNSURE,
+    Asked,
+    Figure,
+    Point,
+    Progress,
+    Runner,
+)
 from spfvar.scenario.hardware import Profile
-from spfvar.scenario.load import make_load
 from spfvar.scenario.schema import PAGE, Axis, Scenario
-from spfvar.simulate.sharing import Line, written_lines
-from spfvar.structs.lines import ALL, Memory
-from spfvar.structs.shipped import layout_named, layouts
+from spfvar.simulate.sharing import Line
+from spfvar.store.database import Store
+from spfvar.structs.shipped import layouts
 
-NOT_AVAILABLE, UNSURE = "n/a", "unsure"
 #: No verdicts: what has one of these neither keeps another nor flips it.
 OPEN = (NOT_AVAILABLE, UNSURE, "likely better", "likely WORSE")
 #: Without a range in the scenario, a number is moved by this factor either way.
 FACTOR = 10
 #: A default run takes the largest of the scenario's thread counts that is at most this.
 CHEAP_THREADS = 16
-#: The axis that every load has beside its own (no scenario can call one so), and values of it.
-LAYOUT = "struct layout"
-#: What the axes of cost classes that variants bring begin with.
-COST = "cost "
-OWN = "each kernel's own"
-EVERY_APART = "every member apart"
-APART = " apart"
-
-Point = dict[str, Value]
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """What came out with an axis at a value (as a user would write it): variant / rival and the verdict.
-
-    ``values`` are the metric's means of variant and rival.  A point that cannot be run has the verdict "n/a",
-    and NaN.
-    """
-
-    value: Value
-    verdict: str
-    ratio: float
-    values: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +115,7 @@ def find_flips(
     halvings: int = 4,
     jobs: int | None = None,
     progress: Progress | None = None,
+    store: Store | None = None,
 ) -> tuple[Sensitivity, ...]:
     """Each axis (``axes``; none: all but threads, which tables show) of each scenario in ``names``, in order.
 
@@ -141,14 +125,15 @@ def find_flips(
     ``threads``: the count that the other axes are looked at with (default: the largest of the scenario's own
     that is at most `CHEAP_THREADS`).  A side of an axis takes two points, and ``halvings`` more if there is a
     flip.  ``progress`` is called with the points run, and known of, so far.  The result does not depend on
-    ``jobs``.  Raises InputError for names that do not exist.
+    ``jobs``.  Runs that the ``store`` has are taken from it, the others are kept there.
+    Raises InputError for names that do not exist.
     """
     lookup(metric, METRICS)
     plan = make_plan(
         registry, scenarios, profiles, variants=[variant, rival], baseline=rival, patterns=names,
         hardware=hardware, seeds=seeds, seed=seed, draws=draws,
     )  # fmt: skip
-    runner = _Runner(plan, variant, metric, jobs, progress)
+    runner = Runner(plan, variant, metric, jobs, progress, store)
     costs = list(dict.fromkeys(f"{COST}{name}" for one in plan.variants for name in one.costs))
     moved = []
     for name in plan.scenario_hashes:
@@ -174,8 +159,9 @@ def find_flips(
 
 
 def _default_point(scenario: Scenario, threads: int | None, profile: Profile) -> Point:
-    """Every axis at its first value, threads at a count that is cheap to run."""
-    point = {name: axis.parse(axis.values[0]) for name, axis in scenario.axes.items()}
+    """Every axis at its first value, threads at a count that is cheap to run; in the order of comparisons."""
+    first = {name: axis.parse(axis.values[0]) for name, axis in scenario.axes.items()}
+    point = {name: value for name, value in first.items() if name != "threads"}
     counts = [int(count) for count in scenario.axes["threads"].values]
     fitting = [count for count in counts if count <= min(CHEAP_THREADS, profile.cpus)]
     point["threads"] = threads or max(fitting, default=min(counts))
@@ -188,7 +174,7 @@ def _default_point(scenario: Scenario, threads: int | None, profile: Profile) ->
 _Side = Generator[list[Value], list[Figure], list[Flip]]
 
 
-def _drive(runner: _Runner, sides: Sequence[tuple[_Moved, _Side]]) -> None:
+def _drive(runner: Runner, sides: Sequence[tuple[_Moved, _Side]]) -> None:
     """Run all searches together, so that what they ask for next runs side by side."""
     asking = []
     for moved, side in sides:
@@ -250,7 +236,7 @@ def _kept(before: Figure, figure: Figure) -> Figure:
 class _Moved:
     """One axis of one scenario, moved while the others stay at their defaults."""
 
-    runner: _Runner
+    runner: Runner
     scenario_name: str
     scenario: Scenario
     axis_name: str
@@ -278,7 +264,7 @@ class _Moved:
         """What it means."""
         return self.axis.doc
 
-    def point(self, value: Value) -> _Asked:
+    def point(self, value: Value) -> Asked:
         """What to run for a value."""
         self._values[value] = None
         return self.scenario_name, self.scenario, {**self.default, self.axis_name: value}, OWN
@@ -356,7 +342,7 @@ class _MovedCost(_Moved):
         name = self.axis_name.removeprefix(COST)
         return next(one.costs[name] for one in self.runner.plan.variants if name in one.costs)
 
-    def point(self, value: Value) -> _Asked:
+    def point(self, value: Value) -> Asked:
         """What to run for a value."""
         self._values[value] = None
         setting = OWN if value == self.start else (self.axis_name.removeprefix(COST), float(value))
@@ -381,7 +367,7 @@ class _MovedLayout(_Moved):
         """As each variant's kernel has it."""
         return OWN
 
-    def point(self, value: Value) -> _Asked:
+    def point(self, value: Value) -> Asked:
         """What to run with a layout."""
         self._values[value] = None
         return self.scenario_name, self.scenario, self.default, str(value)
@@ -429,115 +415,6 @@ def _neighbours(variants: Sequence[Variant]) -> list[str]:
     names = list(layouts())
     places = {names.index(variant.memory.name) + step for variant in variants for step in (-1, 0, 1)}
     return [name for place, name in enumerate(names) if place in places]
-
-
-def _costs(variant: Variant, setting: _Setting) -> dict[str, float]:
-    """A variant's own cost classes, one of them at another value."""
-    name, value = setting if isinstance(setting, tuple) else ("", 0.0)
-    return variant.costs | ({name: value} if name in variant.costs else {})
-
-
-def _memory(variant: Variant, layout: _Setting) -> Memory:
-    """A variant's structs under a value of `LAYOUT`."""
-    own = variant.memory
-    if layout == OWN or isinstance(layout, tuple):
-        return own
-    if layout == EVERY_APART:
-        return replace(own, apart=frozenset({ALL}))
-    if layout.endswith(APART):
-        return replace(own, apart=own.apart | {layout.removesuffix(APART)})
-    return Memory(layout, layout_named(layout))
-
-
-# --- running -------------------------------------------------------------------------------------
-
-#: A scenario, where on its axes, and what of the variants is moved.
-_Asked = tuple[str, Scenario, Point, "_Setting"]
-#: `OWN`, a value of `LAYOUT`, or a cost class and its nanoseconds.
-_Setting = str | tuple[str, float]
-_NOTHING = Figure("", NOT_AVAILABLE, math.nan, (math.nan, math.nan))
-
-
-def _axes(scenario: Scenario, point: Point, setting: _Setting) -> Point:
-    """A point as tables spell it, with the layout or cost class that was moved."""
-    if isinstance(setting, tuple):
-        name, value = setting
-        return spelled(scenario, point) | {f"{COST}{name}": value}
-    return spelled(scenario, point) | ({} if setting == OWN else {LAYOUT: setting})
-
-
-class _Runner:
-    """Runs points side by side, each once."""
-
-    def __init__(
-        self, plan: Plan, variant: str, metric: str, jobs: int | None, progress: Progress | None
-    ) -> None:
-        self.plan = plan
-        self.metric = metric
-        self._variant = variant
-        self._jobs = jobs
-        self._progress = progress
-        self._done = 0
-        self._rule = rule_of(plan.ensemble)
-        self._stacks: Stacks = {}
-        self._figures: dict[tuple[str, str], Figure] = {}
-
-    def found(self, asked: _Asked) -> Figure:
-        """What a point gave, without its value."""
-        name, scenario, point, setting = asked
-        return self._figures[name, axes_key(_axes(scenario, point, setting))]
-
-    def lines(self, name: str, scenario: Scenario, point: Point, layout: str) -> dict[str, frozenset[Line]]:
-        """By variant, the lines of a load that are shared and written; empty if one cannot be run."""
-        found = {}
-        for variant in self.plan.variants:
-            stack = self._stacks.get(variant.name)
-            if not isinstance(stack, Stack):
-                return {}
-            load = make_load(name, scenario, point)
-            found[variant.name] = written_lines(load, stack, _memory(variant, layout))
-        return found
-
-    def run(self, wanted: Sequence[_Asked]) -> None:
-        """Run those of the points that were not run yet."""
-        cells: list[CellSpec] = []
-        for name, scenario, point, setting in wanted:
-            axes = _axes(scenario, point, setting)
-            if (name, axes_key(axes)) in self._figures:
-                continue
-            self._figures[name, axes_key(axes)] = _NOTHING
-            try:
-                load = make_load(name, scenario, point)
-            except InputError:
-                continue  # the range goes further than the model: there is no figure at that value
-            cells += [
-                CellSpec(v, load, axes, _memory(v, setting), _costs(v, setting)) for v in self.plan.variants
-            ]
-        if not cells:
-            return
-        each = len(self.plan.variants)
-        first, total = self._done, self._done + len(cells) // each
-
-        def count(done: int, _of: int) -> None:
-            if self._progress is not None:
-                self._progress(first + done // each, total)
-
-        samples = run_plan(replace(self.plan, cells=tuple(cells)), self._jobs, count, self._stacks).values
-        self._done = total
-        of_metric = samples[samples["metric"] == self.metric]
-        for (scenario_name, key), rows in of_metric.groupby(["scenario", "axes"], sort=False):
-            self._figures[str(scenario_name), str(key)] = self._figure(rows)
-
-    def _figure(self, rows: pd.DataFrame) -> Figure:
-        """The verdict at one point, tested alone: it does not depend on which other points were run."""
-        rival = self.plan.baseline
-        cells = summarise(rows, rule=self._rule)
-        means = dict(zip(cells["variant"], cells["value"], strict=True))
-        values = float(means.get(self._variant, math.nan)), float(means.get(rival, math.nan))
-        if math.isnan(sum(values)):
-            return replace(_NOTHING, values=values)
-        row = compare_to(rows, rival, thresholds=self.plan.thresholds, rule=self._rule).iloc[0]
-        return Figure("", str(row["verdict"]), float(row["ratio"]), values)
 
 
 # --- in words ------------------------------------------------------------------------------------

@@ -35,12 +35,14 @@ def kinds(path: Path) -> dict[str, int]:
 def test_the_second_time_nothing_is_computed_and_every_byte_is_the_same(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two designs with two seeds: four runs, and the keys to two programs."""
+    """Two designs with two seeds: four runs, the keys to two programs, and the text."""
     first = spfvar(*COMPARE)
-    assert kinds(store) == {"program": 2, "run": 4}
+    assert kinds(store) == {"comparison": 1, "program": 2, "run": 4}
     monkeypatch.setattr("spfvar.matrix.cells.simulate", None)
     assert spfvar(*COMPARE) == first
     assert first.code == 0
+    monkeypatch.setattr("spfvar.cli.comparing.render", None)
+    assert spfvar(*COMPARE) == first
 
 
 def test_verdicts_are_kept_too(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,11 +102,13 @@ def test_list_prune_and_verify(store: Path) -> None:
     assert listed.startswith(f"{store}: ")
     assert "\nprogram          2  " in listed
     found = json.loads(spfvar("store", "list", "--format", "json").out)
-    assert [(kind["kind"], kind["entries"]) for kind in found["kinds"]] == [("program", 2), ("run", 4)]
-    assert spfvar("store", "verify").out == "6 entries, 0 damaged\n"
+    assert [(kind["kind"], kind["entries"]) for kind in found["kinds"]] == [
+        ("comparison", 1), ("program", 2), ("run", 4),
+    ]  # fmt: skip
+    assert spfvar("store", "verify").out == "7 entries, 0 damaged\n"
     assert spfvar("store", "prune", "--days", "1").out.startswith("0 entries thrown away")
     assert spfvar("store", "prune", "--size", "64MiB").out.startswith("0 entries thrown away")
-    assert spfvar("store", "prune", "--all").out.startswith("6 entries thrown away")
+    assert spfvar("store", "prune", "--all").out.startswith("7 entries thrown away")
     assert kinds(store) == {}
     store.write_bytes(b"x" * 5000)
     assert spfvar("store", "verify").code == 1

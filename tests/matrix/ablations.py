@@ -15,10 +15,9 @@ from tests.explore.checking import registry
 def ablated(variant: str, *races: str, **options: Any) -> Ablated:
     """A variant without each of its guards in some races."""
     shipped = catalogue.races()
-    core = options.pop("core", False)
-    return ablate(
-        registry().any_variant(variant), {name: shipped[name] for name in races}, core, Options(**options)
-    )
+    core, whole = options.pop("core", False), options.pop("whole", False)
+    chosen = {name: shipped[name] for name in races}
+    return ablate(registry().any_variant(variant), chosen, core, Options(**options), whole=whole)
 
 
 def of_kind(found: Ablated, function: str, kind: str) -> list[Ablation]:

@@ -9,7 +9,8 @@ from random import Random
 
 import pandas as pd
 
-from spfvar.cli.comparing import View, render
+from spfvar.cli.comparing import render
+from spfvar.cli.kept_text import View
 from spfvar.comparison.metrics import METRICS
 from spfvar.matrix import catalogue
 from spfvar.matrix.compare import evaluate

@@ -73,6 +73,15 @@ def test_every_race_of_a_guard_is_broken_or_holds_or_is_left_open() -> None:
         assert races == ["munmap-file"]
 
 
+def test_guards_as_a_whole_are_the_same_without_their_single_calls() -> None:
+    """A review shows them only, so it searches nothing else."""
+    every, whole = ablated(*FILE), ablated(*FILE, whole=True)
+    shown = [[(a.guard, a.breaks, a.holds, a.incomplete) for a in found.guards] for found in (every, whole)]
+    assert shown[0] == shown[1]
+    searched = [sum(call.races for a in found.guards for call in a.calls) for found in (every, whole)]
+    assert searched[0] > searched[1]
+
+
 def test_the_core_is_left_out_unless_it_is_asked_for() -> None:
     """mbind's own lock is every variant's; a variant without patches is the core."""
     without, core = ablated("spf-anon", "mbind"), ablated("spf-anon", "mbind", core=True)

@@ -19,7 +19,7 @@ from spfvar.explore.barriers import (
     RELEASE,
 )
 from spfvar.explore.options import Options
-from spfvar.explore.verdict import Verdict, judge
+from spfvar.explore.verdict import Brief, judge_briefly
 from spfvar.matrix import catalogue
 from spfvar.matrix.ablate import Ablated, Ablation, ablate
 from spfvar.render.ablation import render_json, render_markdown, render_text
@@ -93,11 +93,11 @@ def test_a_race_that_holds_without_any_barrier_is_searched_once_for_all(
     """Less order allows more: what is safe without all of them is safe without each, as guard by guard."""
     searched = []
 
-    def counted(*args: Any) -> Verdict:
+    def counted(*args: Any) -> Brief:
         searched.append(args)
-        return judge(*args)
+        return judge_briefly(*args)
 
-    monkeypatch.setattr("spfvar.matrix.ablate.judge", counted)
+    monkeypatch.setattr("spfvar.matrix.ablate.judge_briefly", counted)
     found = ablated.__wrapped__("per-vma-6.12", race="fork-cow")
     assert len(searched) == 1
     monkeypatch.setattr("spfvar.matrix.ablate._without_barriers", lambda *_: None)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from spfvar.cli.comparing import View, render
+from spfvar.cli.comparing import render
+from spfvar.cli.kept_text import View
 from spfvar.comparison.metrics import METRICS
 from spfvar.comparison.stats import axes_key, compare_to, summarise
 from spfvar.comparison.verdicts import DRAWS

@@ -36,7 +36,8 @@ from spfvar.review.model import (
     Violation,
 )
 from spfvar.review.patchmail import parse_patch
-from spfvar.review.sensitivity import Figure, Flip, Sensitivity
+from spfvar.review.points import Figure
+from spfvar.review.sensitivity import Flip, Sensitivity
 from spfvar.review.verdict import make_verdict
 
 #: What a stranger may write: markup, a table's signs, terminal codes, a turned reading order, a vote, an end.

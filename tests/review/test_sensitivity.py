@@ -14,21 +14,16 @@ from hypothesis import strategies as st
 from spfvar.errors import InputError
 from spfvar.matrix import catalogue
 from spfvar.matrix.catalogue import Catalogue
+from spfvar.matrix.cells import CellWork
+from spfvar.matrix.kept_runs import CellTask
+from spfvar.matrix.plan import make_plan
+from spfvar.matrix.run import run_plan
 from spfvar.plugins.registry import load_registry
 from spfvar.review.markdown import render_markdown
-from spfvar.review.sensitivity import (
-    APART,
-    EVERY_APART,
-    LAYOUT,
-    OWN,
-    Figure,
-    Flip,
-    Sensitivity,
-    _along,
-    find_flips,
-    sentence,
-)
+from spfvar.review.points import APART, EVERY_APART, LAYOUT, OWN, Figure
+from spfvar.review.sensitivity import Flip, Sensitivity, _along, find_flips, sentence
 from spfvar.scenario.schema import Scenario
+from spfvar.store.database import Store
 from tests.review.made_up import review
 
 REGISTRY = load_registry()
@@ -166,6 +161,45 @@ def test_the_result_does_not_depend_on_what_else_is_run(
     (alone,) = flips(scenarios, axes=["vma"], jobs=1, progress=lambda done, total: seen.append((done, total)))
     assert alone == found["vma"]
     assert seen[-1] == (2, 2)  # the default and the other choice
+
+
+def test_what_the_store_has_is_not_run(
+    scenarios: Catalogue[Scenario],
+    found: dict[str, Sensitivity],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same as without a store; where members lie is looked at in texts that nothing was run of, too."""
+    store, axes = Store(tmp_path / "store.sqlite"), ["vma", LAYOUT]
+    assert flips(scenarios, axes=axes, store=store) == tuple(found[axis] for axis in axes)
+    monkeypatch.setattr("spfvar.matrix.cells.simulate", None)
+    assert flips(scenarios, axes=axes, store=store) == tuple(found[axis] for axis in axes)
+    store.close()
+
+
+def test_a_default_that_was_compared_is_not_run(
+    scenarios: Catalogue[Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cells are those of a comparison."""
+    store = Store(tmp_path / "store.sqlite")
+    plan = make_plan(
+        REGISTRY, scenarios, catalogue.hardware(), variants=["spf-do-fault", "mmap-lock"], patterns=["tiny"],
+        baseline="mmap-lock", seeds=6,
+    )  # fmt: skip
+    run_plan(plan, store=store)
+    ran: list[CellTask] = []
+    monkeypatch.setattr(CellWork, "run", _noted(CellWork.run, ran))
+    flips(scenarios, axes=["vma"], store=store)
+    assert {task.axes["vma"] for task in ran} == {"process"}
+    store.close()
+
+
+def _noted(run: Any, ran: list[CellTask]) -> Any:
+    def noted(work: CellWork, task: CellTask) -> Any:
+        ran.append(task)
+        return run(work, task)
+
+    return noted
 
 
 def test_an_axis_that_no_load_has_is_refused(scenarios: Catalogue[Scenario]) -> None:
