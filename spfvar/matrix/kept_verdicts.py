@@ -76,10 +76,10 @@ class KeptVerdicts:
 
 def program_of(case: Case, world: RaceWorld) -> str:
     """A digest of the program, if the design's text is no key itself; else ""."""
-    return "" if text_digest(case.variant) else _program(world)
+    return "" if text_digest(case.variant) else program_digest(world)
 
 
-def _program(world: RaceWorld) -> str:
+def program_digest(world: RaceWorld) -> str:
     """A digest of all that a search looks at: also what fields are, which is not in the program's table."""
     layout = world.layout
     digest = hashlib.sha256(whole_digest(world))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from threading import Event, Lock
 
@@ -13,9 +13,9 @@ from spfvar.explore.verdict import Progress as Report
 from spfvar.explore.verdict import Verdict, judge
 from spfvar.explore.walk import WalkOptions
 from spfvar.explore.walked import judge_walks
-from spfvar.explore.world import build_race
+from spfvar.explore.world import RaceWorld, build_race
 from spfvar.matrix.cases import SAFE, Case
-from spfvar.matrix.kept_verdicts import KeptVerdicts, program_of
+from spfvar.matrix.kept_verdicts import KeptVerdicts, program_digest, program_of
 from spfvar.plugins.variant import Stack, Stacks, Variant
 from spfvar.scenario.race import Race
 
@@ -92,6 +92,7 @@ class SearchWork:
         self._rate = rate
         self._stopped = Event()
         self._lock = Lock()
+        self._safe: dict[Hashable, Verdict] = {}
 
     def stop(self) -> None:
         """End the running searches."""
@@ -129,11 +130,23 @@ class SearchWork:
         program = program_of(case, world)
         found = self._kept.by_program(case, task.memory, options, program)
         if found is None:
-            names = task.variant, task.race_name
-            judged = judge_walks if isinstance(options, WalkOptions) else judge
-            found = judged(world, *names, options, report)  # type: ignore[arg-type]
+            found = self._searched(task, world, options, report)
             self._kept.keep(case, task.memory, options, found, program)
         return Part(options, found, program)
+
+    def _searched(self, task: SearchTask, world: RaceWorld, options: Bounds, report: Report) -> Verdict:
+        """What a search or walks say; a program that is safe under one variant is so under every other."""
+        names = task.variant, task.race_name
+        if isinstance(options, WalkOptions):
+            return judge_walks(world, *names, options, report)
+        key = task.race_name, task.memory, options, program_digest(world)
+        known = self._safe.get(key)
+        if known is not None:
+            return replace(known, variant=task.variant)
+        found = judge(world, *names, options, report)
+        if found.verdict == SAFE:  # a trace has its variant's name in its token
+            self._safe[key] = found
+        return found
 
     def _stack(self, variant: Variant) -> Stack:
         stack = self._stacks.get(variant.name)

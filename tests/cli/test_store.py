@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from spfvar.matrix.safety import Safety
 from spfvar.store.database import Store
 from tests.cli.running import COMMAND, spfvar
 
@@ -43,6 +44,36 @@ def test_the_second_time_nothing_is_computed_and_every_byte_is_the_same(
     assert first.code == 0
     monkeypatch.setattr("spfvar.cli.comparing.render", None)
     assert spfvar(*COMPARE) == first
+
+
+@pytest.mark.parametrize(
+    "more", [(), ("--format", "csv"), ("--format", "markdown", "--events"), ("--verbose",)], ids=" ".join
+)
+def test_a_text_that_was_kept_is_the_same(store: Path, more: tuple[str, ...]) -> None:
+    """Each form is a text of its own; none is one without the store."""
+    first = spfvar(*COMPARE, *more)
+    assert spfvar(*COMPARE, *more) == first
+    assert kinds(store)["comparison"] == 1
+    assert spfvar(*COMPARE, *more, "--no-store").out == first.out
+
+
+def test_a_kept_text_says_what_is_known_of_safety_now(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = spfvar(*COMPARE)
+    assert "safety not known" in first.out
+    known = {"mmap-lock": Safety(3, 0, ()), "spf-anon": Safety(3, 0, ())}
+    for module in ("spfvar.cli.kept_text", "spfvar.cli.comparing"):
+        monkeypatch.setattr(f"{module}.known_safety", lambda *_: known)
+    assert "safe in all 3 races" in spfvar(*COMPARE).out
+    assert kinds(store)["comparison"] == 2
+
+
+def test_after_a_change_no_text_is_an_old_one(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of anything that came with spfvar: runs may be the same, what is said of them need not."""
+    spfvar(*COMPARE)
+    monkeypatch.setattr("spfvar.cli.kept_text.package_digest", lambda: "changed")
+    monkeypatch.setattr("spfvar.cli.comparing.render", lambda *_: "changed, too\n")
+    assert spfvar(*COMPARE).out == "changed, too\n"
+    assert kinds(store) == {"comparison": 2, "program": 2, "run": 4}
 
 
 def test_verdicts_are_kept_too(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

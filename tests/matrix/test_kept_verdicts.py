@@ -15,7 +15,7 @@ from spfvar.explore.world import build_race
 from spfvar.matrix import catalogue
 from spfvar.matrix.cases import Case, make_cases
 from spfvar.matrix.check import run_checks
-from spfvar.matrix.kept_verdicts import _program, verdict_key
+from spfvar.matrix.kept_verdicts import program_digest, verdict_key
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.store.database import Store
@@ -52,6 +52,18 @@ def test_kept_verdicts_are_the_computed_ones(store: Store, monkeypatch: pytest.M
     assert any(one.verdict.findings and one.verdict.findings[0].trace.steps for one in second)
 
 
+def test_a_program_that_is_safe_is_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A patch for faults on files changes nothing where there are none; what breaks has traces of its own."""
+    counted = searches(monkeypatch)
+    wanted = cases("spf-map-pages", "spf-do-fault", race="munmap-anon")
+    one, two = (result.verdict for result in run_checks(wanted, Options(), jobs=1))
+    assert counted == [1]
+    assert (one.variant, two.variant) == ("spf-map-pages", "spf-do-fault")
+    [alone] = run_checks(wanted[1:], Options(), jobs=1)
+    assert replace(two, seconds=0.0) == replace(alone.verdict, seconds=0.0)
+    assert counted == [1, 1]
+
+
 def test_a_bound_that_another_machine_would_not_meet_is_not_kept(store: Store) -> None:
     """A search that time ended is searched again; one that the number of states ended is the same everywhere."""
     case = cases("mmap-lock", race="three-faults-munmap")
@@ -80,7 +92,7 @@ def test_what_a_field_is_is_part_of_a_program() -> None:
     assert len(world.sequences) > 0
     other = replace(world, sequences=world.sequences[:0])
     assert whole_digest(other) == whole_digest(world)
-    assert _program(other) != _program(world)
+    assert program_digest(other) != program_digest(world)
 
 
 def test_another_search_is_another_key() -> None:
