@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -65,9 +66,13 @@ class Sizes:
 
 
 class Layout:
-    """State words of fields, registers and tables; built from the automata that will run."""
+    """State words of fields, registers and tables; built from the automata that will run.
 
-    def __init__(self, sizes: Sizes, automata: Iterable[Automaton]) -> None:
+    ``history``: messages that the history of a weak word has room for.
+    """
+
+    def __init__(self, sizes: Sizes, automata: Iterable[Automaton], history: int = weak.HISTORY) -> None:
+        self.history = history
         self.sizes = sizes
         automata = list(automata)
         ops = [op for automaton in automata for op in automaton.ops()]
@@ -87,8 +92,6 @@ class Layout:
         self.viewed = _viewed(ops, self.linked) if self.weak_words else {}
         self.views = c.T_FIXED + len(self.registers)
         self.view_rows = weak.V_REGISTERS + len(self.viewed)
-        rows = self.view_rows if self.weak_words else 0
-        self.thread_stride = _rounded(self.views + rows * weak.view_words(self.weak_words), sizes.align)
         self.field_offset: dict[Field, int] = {}
         self.class_stride: dict[ObjectClass, int] = {}
         self.class_kept: dict[ObjectClass, int] = {}
@@ -161,21 +164,27 @@ class Layout:
         g[c.G_EXCLUSIVE] = self.field_offset.get(o.PAGE_EXCLUSIVE, 0)
         if c.PAGE_DMA in codes and sizes.anon_pages:
             g[c.G_PINNED], here = here, here + sizes.pages
-        if self.weak_words:
-            here = self._place_histories(here)
-        here = _rounded(here, sizes.align)
-        g[c.G_T_BASE], g[c.G_T_STRIDE] = here, self.thread_stride
-        here += sizes.threads * self.thread_stride
+        here = self._place_threads(self._place_histories(here) if self.weak_words else here)
         g[c.G_STALE], g[c.G_PAGES] = sizes.stale, sizes.pages
         g[c.G_FOLIO_MASK] = sizes.folio_pages - 1
         g[c.G_SEQ_MASK] = (1 << sizes.seq_bits) - 1
         g[c.G_R_ADDR] = self.registers[o.address]
         return here
 
+    def _place_threads(self, here: int) -> int:
+        """Threads, each with its registers and its views; returns the end of the state."""
+        rows = self.view_rows if self.weak_words else 0
+        width = weak.view_words(self.weak_words, self.history)
+        self.thread_stride = _rounded(self.views + rows * width, self.sizes.align)
+        here = _rounded(here, self.sizes.align)
+        self.g[c.G_T_BASE], self.g[c.G_T_STRIDE] = here, self.thread_stride
+        return here + self.sizes.threads * self.thread_stride
+
     def _place_histories(self, here: int) -> int:
         """Histories and shared views of a run with weak words (spfvar.transition.weak)."""
         words, threads = self.weak_words, self.sizes.threads
-        self.rings, here = here, here + words * weak.history_words(words)
+        width = weak.view_words(words, self.history)
+        self.rings, here = here, here + words * weak.history_words(words, self.history)
         self.locks: dict[Field, int] = {}
         locks = 0
         for field in self.field_offset:
@@ -184,10 +193,18 @@ class Layout:
         entries = ((self.sizes.pages - 1) >> self.sizes.pt_shift) + 1 if self.linked else 0
         first = weak.S_LOCKS + weak.LOCK_ROWS * locks
         self.shared_rows = first + entries + threads
-        self.directory = here + first * weak.view_words(words) if entries else 0
-        self.shared_views, here = here, here + self.shared_rows * weak.view_words(words)
+        self.directory = here + first * width if entries else 0
+        self.shared_views, here = here, here + self.shared_rows * width
         self.sync, here = here, here + threads
+        self.long, here = here, here + 1  # how many histories have several messages
         return here
+
+    def with_histories(self, history: int) -> Layout:
+        """The same with room for so many messages in each history: what lies before them lies there still."""
+        other = copy.copy(self)
+        other.history, other.g = history, self.g.copy()
+        other.words = other._place_threads(other._place_histories(self.rings))
+        return other
 
     # --- addresses -------------------------------------------------------------------------------
 
@@ -246,7 +263,7 @@ class Layout:
 
     def begin_histories(self, state: npt.NDArray[Any]) -> None:
         """Give each weak word a history of one message: what the word holds."""
-        step = weak.history_words(self.weak_words)
+        step = weak.history_words(self.weak_words, self.history)
         for field in self.weak_fields:
             for index in range(self.sizes.count(field.cls)):
                 ring = self.rings + (self.weak_number(field) + index) * step

@@ -354,7 +354,7 @@ class _Follower:
         """Messages that nobody can read any more are gone; those that an allocation has stored are new."""
         layout = self.world.layout
         for x, messages in enumerate(self._messages):
-            ring = layout.rings + x * h.history_words(len(self._messages))
+            ring = layout.rings + x * h.history_words(len(self._messages), layout.history)
             length = int(move.after[ring])
             home = int(self.world.weak.home[x]) if self.world.weak is not None else 0
             allocates = self.world.program.ops[move.node].code == c.ALLOC

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,10 @@ from spfvar.explore.livelock import larger_edges, new_edges, trapped
 from spfvar.explore.options import Options
 from spfvar.explore.parts import Keys, Store, refill_keys, refill_parts
 from spfvar.explore.rules import Followed, rules_of
-from spfvar.explore.world import LANE, RaceWorld
+from spfvar.explore.world import LANE, RaceWorld, with_histories
 from spfvar.ops import codes as c
-from spfvar.ops.histories import HISTORY
+from spfvar.ops.histories import HISTORY, READABLE, ROOMS
+from spfvar.transition.views import SEEN_FULL, TRIES_RUNS, TRIES_STORES
 
 _FIRST_STATES = 1 << 12  # powers of 2, and more than a batch
 _FIRST_PARTS = 1 << 9
@@ -28,6 +29,8 @@ _FANOUT = 8  # more successors than an expanded state has new ones, mostly
 _MEMO = 1 << 21
 #: States of which it is remembered how they are settled, at most.
 _SETTLED = 1 << 18
+#: Why a search ended that has to begin again with longer histories.
+TOO_SMALL = "history full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ class Search:
     def __init__(self, world: RaceWorld, options: Options, followed: Followed | None = None) -> None:
         """``followed``: the rules, if they are known already."""
         self.options = options
+        self.world = world
         self.threads = world.threads
         followed = followed or rules_of(world, options)
         self.rules = followed.rules
@@ -163,7 +167,7 @@ class Search:
         if self.states >= self.options.max_states:
             return "max-states"
         full = [name for name in ("threads", "memories") if self._is_full(getattr(space, name), self.margin)]
-        ways = k.BATCH + self.threads * (c.MAX_OUTCOMES if self.rules.weak is None else HISTORY)
+        ways = k.BATCH + self.threads * (c.MAX_OUTCOMES if self.rules.weak is None else READABLE)
         keys_full = self._is_full(space.keys, ways)
         growing = [getattr(space, name) for name in full] + ([space.keys] if keys_full else [])
         edges_full = bool(self.options.livelock and space.edges.used[0] + ways > len(space.edges.source))
@@ -302,8 +306,26 @@ def explore(
     options: Options = Options(),  # noqa: B008
     progress: Callable[[int, int, float], None] | None = None,
 ) -> Exploration:
-    """Search every reachable state; ``progress`` is told states, transitions and seconds now and then."""
-    return run(Search(world, options), progress)
+    """Search every reachable state; ``progress`` is told states, transitions and seconds now and then.
+
+    With weak words, it is first tried with short histories, for states are smaller then; where one is full,
+    the race is searched again with longer ones.
+    """
+    spent = 0.0
+    weak = world.weak
+    if weak is not None and not weak.seen[SEEN_FULL]:  # else the longest were too short already
+        seen, stale = weak.seen.copy(), weak.stale.copy()
+        for history in ROOMS:
+            if history >= world.layout.history:
+                break
+            tries = TRIES_RUNS if history < HISTORY else TRIES_STORES
+            found = run(Search(with_histories(world, history, tries), options), progress)
+            spent += found.seconds
+            if found.why != TOO_SMALL:
+                return replace(found, seconds=spent)
+            weak.seen[:], weak.stale[:] = seen, stale
+    found = run(Search(world, options), progress)
+    return replace(found, seconds=spent + found.seconds)
 
 
 def run(search: Search, progress: Callable[[int, int, float], None] | None = None) -> Exploration:
@@ -322,6 +344,9 @@ def run(search: Search, progress: Callable[[int, int, float], None] | None = Non
         status = k.search(search.space, found, search.work, search.rules, budget, -1)
         now = time.perf_counter()
         if status in (k.COMPLETE, k.FOUND):
+            break
+        if status == k.TOO_SMALL:
+            why = TOO_SMALL
             break
         if status == k.FULL:
             why = search.enlarge()

@@ -14,7 +14,7 @@ from spfvar.explore.search import WAYS
 from spfvar.explore.views import is_load
 from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
-from spfvar.ops.histories import HISTORY
+from spfvar.ops.histories import READABLE
 from spfvar.ops.op import Op
 
 State = npt.NDArray[np.int16]
@@ -60,7 +60,7 @@ class Walker:
         """How many open outcomes the thread's next primitive has."""
         op = self.op_of(thread)
         if self.world.weak is not None and is_load(op):
-            return HISTORY
+            return READABLE
         return len(op.outcomes) if op.code == c.CHOOSE else 1
 
     def is_private(self, thread: int) -> bool:

@@ -20,8 +20,9 @@ from spfvar.explore.symmetry import rename, sort_threads
 from spfvar.ops import codes as c
 from spfvar.transition.jit import compiled, inlined
 from spfvar.transition.quiescent import wrong_at_rest
-from spfvar.transition.sole import one_way
-from spfvar.transition.weakly import most_ways, settled, step_of, ways_of
+from spfvar.transition.sole import one_way, word_of
+from spfvar.transition.views import K_LONG
+from spfvar.transition.weakly import gives_up, most_ways, settled, step_of, ways_of
 
 # --- counters ----------------------------------------------------------------------------------------
 N_HEAD: Final = 0  # the next state to expand
@@ -39,6 +40,7 @@ COMPLETE: Final = 0
 FULL: Final = 1
 BUDGET: Final = 2
 FOUND: Final = 3
+TOO_SMALL: Final = 4  # a history is full, and the search is to begin again with larger ones
 
 #: A way into a state: thread * WAYS + choice; AT_REST stands for "nobody moves".
 WAYS: Final = 8
@@ -324,6 +326,8 @@ def settle(weak, space, work, rules):
         return
     threads = work.order.shape[0]
     memo = space.settled
+    if word_of(space.memories.rows, work.parts[threads], weak.constants[K_LONG]) == 0:
+        return
     digest = mix(work.parts[threads], threads)
     for i in range(threads):
         digest += mix(work.parts[i], i)
@@ -339,14 +343,14 @@ def settle(weak, space, work, rules):
         memo[place, i] = work.parts[i]
     memo[place, threads] = work.parts[threads] + 1
     load(space, work, rules)
-    if settled(weak, work.s, rules.g):
-        width = space.threads.rows.shape[1]
-        memory = space.memories.rows.shape[1]
-        for i in range(threads):
-            work.parts[i] = changed_part(space.threads, work.lanes, memory + i * width, work.parts[i])
-            work.loaded[i] = work.parts[i]
-        work.parts[threads] = changed_part(space.memories, work.lanes, 0, work.parts[threads])
-        work.loaded[threads] = work.parts[threads]
+    settled(weak, work.s, rules.g)
+    width = space.threads.rows.shape[1]
+    memory = space.memories.rows.shape[1]
+    for i in range(threads):
+        work.parts[i] = changed_part(space.threads, work.lanes, memory + i * width, work.parts[i])
+        work.loaded[i] = work.parts[i]
+    work.parts[threads] = changed_part(space.memories, work.lanes, 0, work.parts[threads])
+    work.loaded[threads] = work.parts[threads]
     for i in range(threads + 1):
         memo[place, threads + 1 + i] = work.parts[i]
 
@@ -459,8 +463,9 @@ def look_at_rest(s, rules, counters, found, head):
 def search(space, found, work, rules, budget, only):
     """Expand states until the space is complete, a store is full, or ``budget`` states are expanded.
 
-    Returns COMPLETE, FULL, BUDGET or FOUND.  With ``only`` >= 0, goes that way from the next state alone: the
-    primitives are then in ``work.trail``, the successor in ``work.parts`` and its threads in ``work.order``.
+    Returns COMPLETE, FULL, BUDGET, FOUND or TOO_SMALL.  With ``only`` >= 0, goes that way from the next state
+    alone: the primitives are then in ``work.trail``, the successor in ``work.parts`` and its threads in
+    ``work.order``.
     """
     p = rules.table
     g = rules.g
@@ -525,6 +530,8 @@ def search(space, found, work, rules, budget, only):
             violated = look_at_rest(work.s, rules, counters, found, head)
         counters[N_TRANSITIONS] += transitions
         counters[N_HEAD] = head + 1
+        if gives_up(rules.weak):
+            return TOO_SMALL
         if violated and rules.first:
             enter_batch(space, work)
             return FOUND

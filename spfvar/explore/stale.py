@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from spfvar.explore.moves import Move
 from spfvar.explore.words import Words
 from spfvar.ops import codes as c
-from spfvar.ops.histories import ACQUIRE, FULL, MB, RMB, history_words, message_words
+from spfvar.ops.histories import ACQUIRE, FULL, MB, RMB
 from spfvar.ops.op import Op
 from spfvar.transition import views as v
 from spfvar.transition import weak as t
@@ -132,7 +132,7 @@ class Histories:
         return first + (index - self.words.stale if index >= self.words.stale else index)
 
     def _length(self, state: object, x: int) -> int:
-        ring = self.words.world.layout.rings + x * history_words(self._words)
+        ring = int(v.ring_of(self._weak, x))
         return int(state[ring])  # type: ignore[index]
 
     def _missed(self, move: Move, x: int, i: int) -> Old | None:
@@ -166,9 +166,9 @@ class Histories:
 
     def _has_read(self, move: Move, x: int, i: int, step: int) -> None:
         n = self._words
-        layout = self.words.world.layout
-        content = layout.rings + x * history_words(n) + 1 + i * message_words(n) + 1
-        brings = tuple(self._dropped[y] + int(v.position(move.before, content, y)) for y in range(n))
+        weak = self._weak
+        content = v.message_of(weak, v.ring_of(weak, x), i) + 1
+        brings = tuple(self._dropped[y] + int(v.position(move.before, weak, content, y)) for y in range(n))
         read = _Read(self._label(x), self._stores[x][i], step, brings)
         self._reads.setdefault(move.thread, []).append(read)
 

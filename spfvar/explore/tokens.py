@@ -14,6 +14,9 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from spfvar.automata.weaken import Memory
 from spfvar.errors import InputError, shorten
 from spfvar.explore.search import WAYS
@@ -56,16 +59,28 @@ class Token:
         return f"{self.variant}:{self.race}:{text}"
 
 
+def _start(world: RaceWorld) -> Iterator[npt.NDArray[np.int16]]:
+    """The start state; of one with weak words, all but histories and views, of which it has none yet."""
+    if world.weak is None:
+        yield world.start
+        return
+    yield world.start[: world.layout.rings]
+    for thread in range(world.threads):
+        base = world.layout.thread_base(thread)
+        yield world.start[base : base + world.layout.views]
+
+
 def model_digest(world: RaceWorld) -> bytes:
     """The part of `whole_digest` that tokens have."""
     return whole_digest(world)[:_DIGEST]
 
 
 def whole_digest(world: RaceWorld) -> bytes:
-    """Changes whenever the race, or what the variant does in it, changes."""
+    """Changes whenever the race, or what the variant does in it, changes; not with how long histories are."""
     digest = hashlib.sha256(race_hash(world.race).encode())
     digest.update(world.program.table.tobytes())
-    digest.update(world.start.tobytes())
+    for words in _start(world):
+        digest.update(words.tobytes())
     for op in world.program.ops:
         digest.update(f"{op.function}/{op.name}\n".encode())
     if world.weak is not None:  # and what orders what

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from spfvar.transition.views import SEEN, Weak
 
 #: Bits of a mask.
 _MOST: Final = 62
+#: Arrays of a `Weak` that depend on how long histories are.
+PLACES: Final = 3
 _ON_LOCKS: Final = (*LOCKING, *UNLOCKING, *range(c.LOAD, c.STORE_REF + 1))
 
 
@@ -40,10 +42,6 @@ def weak_of(layout: Layout, program: Program, cpus: Running) -> Weak | None:
             f"{words} weak words and {layout.view_rows} views of a thread",
             expected=f"at most {_MOST} of each",
         )
-    constants = [
-        words, layout.rings, layout.views, layout.view_rows, layout.shared_views,
-        layout.shared_rows, layout.sync, h.view_words(words), layout.directory, layout.registers[o.mm],
-    ]  # fmt: skip
     home = [
         layout.word(field, index)
         for field in layout.weak_fields
@@ -57,16 +55,35 @@ def weak_of(layout: Layout, program: Program, cpus: Running) -> Weak | None:
     recycled = {op.place.field.cls for op in program.ops if op.typesafe and op.place is not None}
     interrupts_all = any(op.code == c.IPI_SEND and op.src is None for op in program.ops)
     return Weak(
-        np.array(constants, dtype=np.int64),
+        *_places(layout, v.TRIES_NOT),
         np.array(home, dtype=np.int64),
         np.array([_node(op, layout, plain, recycled) for op in program.ops], dtype=np.int64),
         np.array(cpus.spaces, dtype=np.int64),
         np.array((*cpus.space, *(0,) * (layout.sizes.pages - len(cpus.space))), dtype=np.int64),
         np.array([interrupts_all or spaces != 0 for spaces in cpus.spaces], dtype=np.int64),
         *matters(layout, program, plain, recycled),
+        np.zeros(words, dtype=np.int64),
         np.zeros(SEEN, dtype=np.int64),
         np.zeros(len(program.ops), dtype=np.uint8),
     )
+
+
+def narrowed(weak: Weak, layout: Layout, tries: int) -> Weak:
+    """The same for a layout with other histories; TRIES_*: what a search does when one of them is full."""
+    return Weak(*_places(layout, tries), *weak[PLACES:])
+
+
+def _places(layout: Layout, tries: int) -> list[Any]:
+    """What depends on how long histories are: the first `PLACES` arrays of a `Weak`."""
+    words, history = layout.weak_words, layout.history
+    constants = [
+        words, layout.rings, layout.views, layout.view_rows, layout.shared_views,
+        layout.shared_rows, layout.sync, h.view_words(words, history), layout.directory,
+        layout.registers[o.mm], history, h.history_words(words, history), h.message_words(words, history),
+        (1 << h.bits_each(history)) - 1, h.packed(history), layout.long, tries,
+    ]  # fmt: skip
+    lane, place = np.divmod(np.arange(words), h.packed(history))
+    return [np.array(constants, dtype=np.int64), lane, place * h.bits_each(history)]
 
 
 def is_load(op: Op) -> bool:

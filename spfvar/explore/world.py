@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,11 @@ from spfvar.automata.link import Program, link
 from spfvar.automata.lower import lower
 from spfvar.automata.weaken import Memory, strengthen, weak_in, weaken
 from spfvar.explore.running import running
-from spfvar.explore.views import weak_of
+from spfvar.explore.views import narrowed, weak_of
 from spfvar.mm.grace_period import gp_kthread
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
+from spfvar.ops.histories import DEEPEST
 from spfvar.ops.places import Field, ObjectClass
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.actors import actor_text
@@ -101,7 +102,7 @@ def build_world(
     sizes = sizes or sizes_of(race, automata)
     automata = lower(automata, sizes)
     automata = weaken(automata) if memory == "lkmm" else strengthen(automata)
-    layout = Layout(sizes, automata.values())
+    layout = Layout(sizes, automata.values(), DEEPEST)
     program = link(automata, layout, lifetimes=True)
     start = start_state(race, layout, program)
     names, groups = names_of_threads(race, with_rcu)
@@ -109,6 +110,28 @@ def build_world(
         race, layout, program, automata, start, lock_words(layout), sequence_words(layout), names, groups,
         weak_of(layout, program, running(race, groups)),
     )  # fmt: skip
+
+
+def with_histories(world: RaceWorld, history: int, tries: int) -> RaceWorld:
+    """The same world with room for so many messages in each history; what is noted is noted in both.
+
+    ``tries``: what a search does when one of them is full, TRIES_* of spfvar.transition.views.
+    """
+    layout = world.layout.with_histories(history)
+    start = without_histories(world.start, world.layout, layout)
+    layout.begin_histories(start)
+    weak = narrowed(world.weak, layout, tries) if world.weak is not None else None
+    return replace(world, layout=layout, start=start, weak=weak)
+
+
+def without_histories(state: npt.NDArray[np.int16], old: Layout, new: Layout) -> npt.NDArray[np.int16]:
+    """What a state with weak words has besides histories and views, in a layout with other histories."""
+    found = np.zeros(new.words, dtype=np.int16)
+    found[: new.rings] = state[: old.rings]
+    for thread in range(new.sizes.threads):
+        here, there = old.thread_base(thread), new.thread_base(thread)
+        found[there : there + new.views] = state[here : here + old.views]
+    return found
 
 
 def start_state(race: Race, layout: Layout, program: Program) -> npt.NDArray[np.int16]:

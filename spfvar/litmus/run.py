@@ -17,7 +17,7 @@ from spfvar.explore.explore import Exploration, explore
 from spfvar.explore.options import Options
 from spfvar.explore.running import Running
 from spfvar.explore.views import weak_of
-from spfvar.explore.world import LANE, RaceWorld, lock_words, packed, sequence_words
+from spfvar.explore.world import LANE, RaceWorld, lock_words, packed, sequence_words, without_histories
 from spfvar.litmus import ast as a
 from spfvar.litmus.automata import Texts
 from spfvar.litmus.cursor import UnsupportedTest
@@ -130,7 +130,8 @@ def _at(world: RaceWorld, noted: int) -> str:
 
 
 def _ends(world: RaceWorld, found: Exploration) -> Iterator[Any]:
-    """The states in which every thread has ended."""
+    """The states in which every thread has ended, but for histories and views."""
+    searched = found.search.world.layout
     space, rules = found.search.space, found.search.rules
     keys = space.keys.rows[: found.states]
     fields = [(int(word), int(bit), int(mask)) for word, bit, mask in rules.fields.tolist()]
@@ -142,7 +143,8 @@ def _ends(world: RaceWorld, found: Exploration) -> Iterator[Any]:
         ended &= rules.table[nodes, c.C_OP] == c.END
     for row in parts[ended]:
         lanes = [space.memories.rows[row[-1] - 1], *(space.threads.rows[part] for part in row[:-1])]
-        yield np.concatenate(lanes).view(np.int16)
+        state = np.concatenate(lanes).view(np.int16)
+        yield without_histories(state, searched, world.layout) if world.weak is not None else state
 
 
 class _Ends:

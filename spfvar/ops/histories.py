@@ -6,12 +6,13 @@ from typing import Final
 
 from spfvar.ops.objects import CLASSES
 
-#: Messages of a history: no more than a way has numbers for choices (spfvar.explore.search.WAYS).
+#: Messages that a history has room for, in a run that is laid out once: in a hunt, in a litmus test.
 HISTORY: Final = 8
-#: A position in one has so many bits; the last one; so many fit into a state word of 16 bits, sign apart.
-BITS_EACH: Final = 3
-LAST: Final = HISTORY - 1
-PACKED: Final = 15 // BITS_EACH
+#: A race is searched with histories of so many messages, the first that suffice: states are smaller then.
+ROOMS: Final = (4, 8, 16)
+DEEPEST: Final = ROOMS[-1]
+#: A load has a choice among so many messages: a way has no more numbers (spfvar.explore.search.WAYS).
+READABLE: Final = 8
 
 # --- a thread's views, each a row of positions -----------------------------------------------------------
 V_FLOOR: Final = 0  # the oldest message of each word that a load may still see
@@ -25,19 +26,29 @@ V_PAST: Final = 7  # the stores that came before in program order, by being read
 V_REGISTERS: Final = 8  # from here on, a row for each register that a weak load fills
 
 
-def view_words(words: int) -> int:
+def bits_each(history: int) -> int:
+    """Bits of a position in histories of so many messages."""
+    return (history - 1).bit_length()
+
+
+def packed(history: int) -> int:
+    """Positions that fit into a state word of 16 bits, sign apart."""
+    return 15 // bits_each(history)
+
+
+def view_words(words: int, history: int) -> int:
     """State words of a view of so many weak words."""
-    return -(-words // PACKED)
+    return -(-words // packed(history))
 
 
-def message_words(words: int) -> int:
+def message_words(words: int, history: int) -> int:
     """State words of a message, among so many weak words: its value, what it brings, its past."""
-    return 1 + 2 * view_words(words)
+    return 1 + 2 * view_words(words, history)
 
 
-def history_words(words: int) -> int:
+def history_words(words: int, history: int) -> int:
     """State words of a history: its length, and its messages."""
-    return 1 + HISTORY * message_words(words)
+    return 1 + history * message_words(words, history)
 
 
 # --- shared views ---------------------------------------------------------------------------------------

@@ -27,8 +27,8 @@ def leave_section(s, g, w, tid, tv):
     """An RCU section ends: what came before it is known behind every grace period that waits for it."""
     n = w.constants[K_WIDTH]
     done = w.constants[K_SHARED] + S_READERS * n
-    raise_to(s, done, tv + V_READ * n, n)
-    raise_to(s, done, tv + V_WRITTEN * n, n)
+    raise_to(s, w, done, tv + V_READ * n)
+    raise_to(s, w, done, tv + V_WRITTEN * n)
     share_past(s, w, tv, S_READERS, True, False)
     threads = g[c.G_THREADS]
     for waiter in range(threads):
@@ -36,8 +36,8 @@ def leave_section(s, g, w, tid, tv):
         if s[mask] >> tid & 1:
             s[mask] &= ~(1 << tid)
             row = w.constants[K_SHARED] + (w.constants[K_SHARED_ROWS] - threads + waiter) * n
-            raise_to(s, row, tv + V_READ * n, n)
-            raise_to(s, row, tv + V_WRITTEN * n, n)
+            raise_to(s, w, row, tv + V_READ * n)
+            raise_to(s, w, row, tv + V_WRITTEN * n)
 
 
 @inlined
@@ -45,7 +45,7 @@ def start_grace(s, w, tv):
     """A grace period starts: sections that begin from now on know what came before it."""
     n = w.constants[K_WIDTH]
     full_fence(s, w, tv)
-    raise_to(s, w.constants[K_SHARED] + S_GRACE * n, w.constants[K_SHARED] + S_FULL * n, n)
+    raise_to(s, w, w.constants[K_SHARED] + S_GRACE * n, w.constants[K_SHARED] + S_FULL * n)
     share_past(s, w, tv, S_GRACE, True, False)
 
 
@@ -53,7 +53,7 @@ def start_grace(s, w, tv):
 def end_grace(s, w, tv, row):
     """A grace period ends: what came before the end of the sections it waited for is known."""
     n = w.constants[K_WIDTH]
-    raise_to(s, tv + V_READ * n, row, n)
+    raise_to(s, w, tv + V_READ * n, row)
     share_past(s, w, tv, S_READERS, False, True)
     full_fence(s, w, tv)
 
@@ -69,11 +69,11 @@ def synchronize(s, p, g, w, pc, tid, tv):
         if s[mask] != 0:
             return BLOCKED
         end_grace(s, w, tv, row)
-        copy_view(s, row, -1, n)
+        copy_view(s, w, row, -1)
         return 0
     for thread in range(threads):
         if s[g[c.G_T_BASE] + thread * g[c.G_T_STRIDE] + c.T_RCU_NEST] != 0:
             s[mask] |= 1 << thread
-    copy_view(s, row, w.constants[K_SHARED] + S_READERS * n, n)
+    copy_view(s, w, row, w.constants[K_SHARED] + S_READERS * n)
     start_grace(s, w, tv)
     return 0

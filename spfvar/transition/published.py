@@ -34,10 +34,10 @@ def stored_in_tree(s, w, pc, tv):
     n = w.constants[K_WIDTH]
     row = w.constants[K_SHARED] + S_TREE * n
     if w.nodes[pc, N_ORDER] & UNORDERED:
-        raise_to(s, row, tv + V_SENT * n, n)
+        raise_to(s, w, row, tv + V_SENT * n)
     else:
-        raise_to(s, row, tv + V_READ * n, n)
-        raise_to(s, row, tv + V_WRITTEN * n, n)
+        raise_to(s, w, row, tv + V_READ * n)
+        raise_to(s, w, row, tv + V_WRITTEN * n)
 
 
 @inlined
@@ -47,7 +47,7 @@ def found_in_tree(s, w, pc, tv):
     if w.nodes[pc, N_DST] >= 0:
         row = w.constants[K_SHARED] + S_TREE * n
         found = row if w.nodes[pc, N_ORDER] & CUT == 0 else -1
-        copy_view(s, row_of(w, tv, w.nodes[pc, N_DST]), found, n)
+        copy_view(s, w, row_of(w, tv, w.nodes[pc, N_DST]), found)
 
 
 @inlined
@@ -57,10 +57,10 @@ def linked_or_found(s, p, g, w, pc, tb, tv):
     op = p[pc, C_OP]
     row = w.constants[K_DIRECTORY] + (s[tb + p[pc, C_SRC]] >> g[c.G_PT_SHIFT]) * n
     if op == c.PMD_POPULATE:
-        copy_view(s, row, tv + V_SENT * n, n)
+        copy_view(s, w, row, tv + V_SENT * n)
     elif op != c.PMD_SAME and w.nodes[pc, N_DST] >= 0:  # that one leaves its register what it had
         found = row if w.nodes[pc, N_ORDER] & CUT == 0 else -1
-        copy_view(s, row_of(w, tv, w.nodes[pc, N_DST]), found, n)
+        copy_view(s, w, row_of(w, tv, w.nodes[pc, N_DST]), found)
 
 
 @inlined

@@ -12,11 +12,8 @@ from typing import Final
 
 from spfvar.ops import codes as c
 from spfvar.ops.histories import (
-    BITS_EACH,
-    HISTORY,
-    LAST,
+    DEEPEST,
     LOCK_ROWS,
-    PACKED,
     S_FULL,
     S_LOCKS,
     S_TREE,
@@ -31,6 +28,8 @@ from spfvar.transition.jit import compiled, inlined
 from spfvar.transition.views import (
     I_FULL,
     I_SENDS,
+    K_LONG,
+    K_MESSAGE,
     K_ROWS,
     K_SHARED,
     K_SHARED_ROWS,
@@ -42,10 +41,11 @@ from spfvar.transition.views import (
     position,
     put,
     ring_of,
+    words_in,
 )
 
 #: No position is as high: nothing of the word matters.
-NEVER: Final = HISTORY
+NEVER: Final = DEEPEST
 #: What an interrupt passes on, wherever the thread is, and what comes back to it.
 INTERRUPTED: Final = 1 << V_READ | 1 << V_WRITTEN | 1 << V_SENT | 1 << V_PAST
 
@@ -56,14 +56,6 @@ TAKEN: Final = 2  # Matters.taken, and what interrupts bring
 REACHED: Final = 3  # whom it may still tell anything: threads, a bit each
 POINTED: Final = 4  # of LOADS: the words of objects that its pointers point to now
 ROOM: Final = 5
-
-
-@inlined
-def lower_row(s, row, x, low):
-    """A view's position in a history whose first ``low`` messages are gone."""
-    old = position(s, row, x)
-    if old != 0:
-        put(s, row, x, max(old - low, 0))
 
 
 @inlined
@@ -81,14 +73,21 @@ def pointed_at(s, g, w, tid, through):
 
 @inlined
 def note_needs(s, g, w):
-    """Note by thread what it needs to know of, and whom it may still tell anything, directly or not."""
-    threads = g[c.G_THREADS]
-    taken = 0
-    for tid in range(threads):
+    """Note by thread what it needs to know of."""
+    for tid in range(g[c.G_THREADS]):
         node = s[g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]]
         w.room[tid, POINTED] = pointed_at(s, g, w, tid, w.loads_of)
         w.room[tid, LOADS] = w.loads[node] | w.room[tid, POINTED]
         w.room[tid, STORES] = w.stores[node] | pointed_at(s, g, w, tid, w.stores_of)
+
+
+@inlined
+def note_reached(s, g, w):
+    """Note by thread what it may take, and whom it may still tell anything, directly or not."""
+    threads = g[c.G_THREADS]
+    taken = 0
+    for tid in range(threads):
+        node = s[g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]]
         w.room[tid, TAKEN] = w.taken[node]
         taken |= w.taken[node]
     interrupts = 1 << I_FULL if taken >> I_SENDS & 1 else 0
@@ -120,28 +119,26 @@ def settle(s, g, w):
     threads = g[c.G_THREADS]
     note_needs(s, g, w)
     for tid in range(threads):
-        tv = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE] + w.constants[K_VIEWS]
+        floor = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE] + w.constants[K_VIEWS] + V_FLOOR * n
         for word in range(n):
-            if s[tv + V_FLOOR * n + word] != 0:
-                for lane in range(PACKED):
-                    if w.room[tid, LOADS] >> (word * PACKED + lane) & 1 == 0:
-                        s[tv + V_FLOOR * n + word] &= ~(LAST << BITS_EACH * lane)
-    longest = 1
+            if s[floor + word] != 0:
+                for x in words_in(w, word):
+                    if w.room[tid, LOADS] >> x & 1 == 0:
+                        put(s, w, floor, x, 0)
+    dropped = 0
     for x in range(w.constants[K_WORDS]):
-        ring = ring_of(w, x)
-        low = s[ring] - 1
-        if low == 0:
-            continue
-        for tid in range(threads):
-            if w.room[tid, LOADS] >> x & 1:
-                low = min(low, known_before(s, g, w, tid, x))
+        low = s[ring_of(w, x)] - 1
         if low > 0:
-            drop(s, g, w, x, ring, low)
-        longest = max(longest, s[ring])
-    if longest > 1:
-        for x in range(w.constants[K_WORDS]):
-            if s[ring_of(w, x)] > 1:
-                forget_positions(s, g, w, x)
+            for tid in range(threads):
+                if w.room[tid, LOADS] >> x & 1:
+                    low = min(low, known_before(s, g, w, tid, x))
+        w.low[x] = low
+        dropped += low
+    if dropped > 0:
+        drop(s, g, w)
+    if not single(s, w):
+        note_reached(s, g, w)
+        forget_positions(s, g, w)
 
 
 @inlined
@@ -153,10 +150,10 @@ def known_before(s, g, w, tid, x):
     floor = tb + w.constants[K_VIEWS] + V_FLOOR * n
     sure = w.sure[node, w.field[x]]
     if sure != 0:
-        lift(s, floor, x, will_know(s, g, w, tid, x, sure))
+        lift(s, w, floor, x, will_know(s, g, w, tid, x, sure))
     if w.found[node] >> x & 1 and w.room[tid, POINTED] >> x & 1 == 0:
-        lift(s, floor, x, position(s, w.constants[K_SHARED] + S_TREE * n, x))
-    return position(s, floor, x)
+        lift(s, w, floor, x, position(s, w, w.constants[K_SHARED] + S_TREE * n, x))
+    return position(s, w, floor, x)
 
 
 @inlined
@@ -169,14 +166,14 @@ def will_know(s, g, w, tid, x, sure):
             least = NEVER
             for i in range(w.locks[lock, 1]):
                 row = w.constants[K_SHARED] + (S_LOCKS + LOCK_ROWS * (w.locks[lock, 0] + i)) * n
-                known = position(s, row, x)
+                known = position(s, w, row, x)
                 # Whoever has it alone tells what it has written before others get it.
                 if w.locks[lock, 2] != 0:
                     owner = s[w.locks[lock, 2] + i * w.locks[lock, 3]] - 1
                     if owner >= 0 and owner != tid:
                         tv = g[c.G_T_BASE] + owner * g[c.G_T_STRIDE] + w.constants[K_VIEWS]
                         known = max(
-                            known, position(s, tv + V_READ * n, x), position(s, tv + V_WRITTEN * n, x)
+                            known, position(s, w, tv + V_READ * n, x), position(s, w, tv + V_WRITTEN * n, x)
                         )
                 least = min(least, known)
             most = max(most, least)
@@ -194,7 +191,7 @@ def known_to(s, g, w, x, reached, past):
     for tid in range(g[c.G_THREADS]):
         if reached >> tid & 1 and w.room[tid, STORES if past else LOADS] >> x & 1:
             tv = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE] + w.constants[K_VIEWS]
-            low = min(low, position(s, tv + V_FLOOR * n, x))
+            low = min(low, position(s, w, tv + V_FLOOR * n, x))
     return low
 
 
@@ -219,55 +216,70 @@ def takers(g, w, number):
 
 
 @inlined
-def clip(s, row, x, low):
-    """Forget a view's position in a history unless it is higher."""
-    if position(s, row, x) <= low:
-        put(s, row, x, 0)
-
-
-@inlined
-def forget_positions(s, g, w, x):
-    """Forget what makes no difference of the positions in one history."""
+def forget_positions(s, g, w):
+    """Forget what makes no difference of the positions: most are 0, so whole words of views are passed by."""
     n = w.constants[K_WIDTH]
-    threads = g[c.G_THREADS]
-    full = w.constants[K_SHARED] + S_FULL * n
-    for tid in range(threads):
-        tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
-        node = s[tb]
-        tv = tb + w.constants[K_VIEWS]
-        own = w.own[node]
-        told = w.told[node]
-        for other in range(threads):
-            if w.hit[tid] != 0 and other != tid and w.room[other, TAKEN] >> I_SENDS & 1:
-                own |= INTERRUPTED
-                told |= INTERRUPTED
-        mine = position(s, tv + V_FLOOR * n, x)
-        loads = mine if w.room[tid, LOADS] >> x & 1 else NEVER
-        stores = mine if w.room[tid, STORES] >> x & 1 else NEVER
-        for row in range(V_FLOOR + 1, w.constants[K_ROWS]):
-            if position(s, tv + row * n, x) == 0:
-                continue
-            past = row == V_PAST
-            low = NEVER
-            if own >> row & 1:
-                low = stores if past or row == V_BRANCHED else loads
-            if told >> row & 1:
-                low = min(low, known_to(s, g, w, x, w.room[tid, REACHED], past))
-            if row == V_SENT and w.sends[node] == 0:
-                low = max(low, position(s, full, x))  # it goes there next, and comes back with it
-            clip(s, tv + row * n, x, low)
+    for tid in range(g[c.G_THREADS]):
+        forget_own(s, g, w, tid)
     for row in range(w.constants[K_SHARED_ROWS]):
         view = w.constants[K_SHARED] + row * n
-        if position(s, view, x) != 0:
-            clip(s, view, x, known_to(s, g, w, x, takers(g, w, w.shared[row, 0]), w.shared[row, 1] != 0))
+        for word in range(n):
+            if s[view + word] != 0:
+                reached = takers(g, w, w.shared[row, 0])
+                forget_word(s, g, w, view, word, reached, w.shared[row, 1] != 0)
     for y in range(w.constants[K_WORDS]):
         ring = ring_of(w, y)
         for i in range(s[ring]):
             content = message_of(w, ring, i) + 1
-            if position(s, content, x) != 0 or position(s, content + n, x) != 0:
-                reached = and_told(g, w, readers(s, g, w, y, i))
-                clip(s, content, x, known_to(s, g, w, x, reached, False))
-                clip(s, content + n, x, known_to(s, g, w, x, reached, True))
+            for word in range(n):
+                if s[content + word] != 0 or s[content + n + word] != 0:
+                    reached = and_told(g, w, readers(s, g, w, y, i))
+                    forget_word(s, g, w, content, word, reached, False)
+                    forget_word(s, g, w, content + n, word, reached, True)
+
+
+@inlined
+def forget_word(s, g, w, view, word, reached, past):
+    """Forget what makes no difference to those who are reached in one state word of a view."""
+    for x in words_in(w, word):
+        at = position(s, w, view, x)
+        if at != 0 and at <= known_to(s, g, w, x, reached, past):
+            put(s, w, view, x, 0)
+
+
+@inlined
+def forget_own(s, g, w, tid):
+    """Forget what makes no difference of the positions in a thread's views."""
+    n = w.constants[K_WIDTH]
+    full = w.constants[K_SHARED] + S_FULL * n
+    tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
+    node = s[tb]
+    tv = tb + w.constants[K_VIEWS]
+    own = w.own[node]
+    told = w.told[node]
+    for other in range(g[c.G_THREADS]):
+        if w.hit[tid] != 0 and other != tid and w.room[other, TAKEN] >> I_SENDS & 1:
+            own |= INTERRUPTED
+            told |= INTERRUPTED
+    for row in range(V_FLOOR + 1, w.constants[K_ROWS]):
+        past = row == V_PAST
+        needs = w.room[tid, STORES if past or row == V_BRANCHED else LOADS]
+        for word in range(n):
+            if s[tv + row * n + word] == 0:
+                continue
+            for x in words_in(w, word):
+                at = position(s, w, tv + row * n, x)
+                if at == 0:
+                    continue
+                low = NEVER
+                if own >> row & 1 and needs >> x & 1:
+                    low = position(s, w, tv + V_FLOOR * n, x)
+                if told >> row & 1:
+                    low = min(low, known_to(s, g, w, x, w.room[tid, REACHED], past))
+                if row == V_SENT and w.sends[node] == 0:
+                    low = max(low, position(s, w, full, x))  # it goes there next, and comes back with it
+                if at <= low:
+                    put(s, w, tv + row * n, x, 0)
 
 
 @inlined
@@ -279,37 +291,49 @@ def readers(s, g, w, y, i):
         tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
         if w.touched[s[tb]] >> y & 1:
             newest = i + 1 == s[ring_of(w, y)]
-            if newest or position(s, tb + w.constants[K_VIEWS] + V_FLOOR * n, y) <= i:
+            if newest or position(s, w, tb + w.constants[K_VIEWS] + V_FLOOR * n, y) <= i:
                 found |= 1 << tid
     return found
 
 
 @inlined
-def drop(s, g, w, x, ring, low):
-    """Forget the first ``low`` messages of a word."""
-    n = w.constants[K_WIDTH]
-    length = s[ring] - low
-    for i in range(HISTORY):
-        message = message_of(w, ring, i)
-        for word in range(1 + 2 * n):
-            s[message + word] = s[message_of(w, ring, i + low) + word] if i < length else 0
-    s[ring] = length
-    for other in range(w.constants[K_WORDS]):
-        for i in range(s[ring_of(w, other)]):
-            lower_row(s, message_of(w, ring_of(w, other), i) + 1, x, low)
-            lower_row(s, message_of(w, ring_of(w, other), i) + 1 + n, x, low)
+def drop(s, g, w):
+    """Forget the first messages of each word, as many as ``w.low`` says."""
+    for x in range(w.constants[K_WORDS]):
+        low = w.low[x]
+        if low > 0:
+            ring = ring_of(w, x)
+            kept = (s[ring] - low) * w.constants[K_MESSAGE]
+            gone = low * w.constants[K_MESSAGE]
+            for word in range(ring + 1, ring + 1 + kept + gone):
+                s[word] = s[word + gone] if word <= ring + kept else 0
+            s[ring] -= low
+            if s[ring] == 1:
+                s[w.constants[K_LONG]] -= 1
     for tid in range(g[c.G_THREADS]):
         tv = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE] + w.constants[K_VIEWS]
-        for row in range(w.constants[K_ROWS]):
-            lower_row(s, tv + row * n, x, low)
-    for row in range(w.constants[K_SHARED_ROWS]):
-        lower_row(s, w.constants[K_SHARED] + row * n, x, low)
+        lower(s, w, tv, w.constants[K_ROWS])
+    lower(s, w, w.constants[K_SHARED], w.constants[K_SHARED_ROWS])
+    for x in range(w.constants[K_WORDS]):
+        for i in range(s[ring_of(w, x)]):
+            lower(s, w, message_of(w, ring_of(w, x), i) + 1, 2)
+
+
+@inlined
+def lower(s, w, first, rows):
+    """Number the positions of some views anew, after `drop`."""
+    n = w.constants[K_WIDTH]
+    for row in range(rows):
+        view = first + row * n
+        for word in range(n):
+            if s[view + word] != 0:
+                for x in words_in(w, word):
+                    at = position(s, w, view, x)
+                    if at != 0 and w.low[x] != 0:
+                        put(s, w, view, x, max(at - w.low[x], 0))
 
 
 @inlined
 def single(s, w):
     """Has every history one message?  Then there is nothing to forget in them."""
-    longest = 1
-    for x in range(w.constants[K_WORDS]):
-        longest = max(longest, s[ring_of(w, x)])
-    return longest == 1
+    return s[w.constants[K_LONG]] == 0

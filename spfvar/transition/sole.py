@@ -10,12 +10,8 @@ from __future__ import annotations
 
 from spfvar.ops import codes as c
 from spfvar.ops.histories import (
-    BITS_EACH,
     CHAINED,
-    HISTORY,
-    LAST,
     LOCK_ROWS,
-    PACKED,
     S_FULL,
     S_LOCKS,
     S_PAST,
@@ -29,7 +25,10 @@ from spfvar.ops.histories import (
 from spfvar.transition.jit import inlined
 from spfvar.transition.views import (
     I_SENDS,
+    K_LAST,
+    K_ROOM,
     K_SHARED,
+    K_TRIES,
     K_VIEWS,
     K_WIDTH,
     K_WORDS,
@@ -46,8 +45,11 @@ from spfvar.transition.views import (
     N_SRC2,
     N_SRC3,
     N_WORD,
+    SEEN_FULL,
+    TRIES_RUNS,
     message_of,
     ring_of,
+    words_in,
 )
 from spfvar.transition.weak import COMPOUND
 
@@ -59,9 +61,9 @@ def word_of(rows, row, word):
 
 
 @inlined
-def known(rows, row, view, x):
+def known(weak, rows, row, view, x):
     """A position of a view that lies in a part."""
-    return word_of(rows, row, view + x // PACKED) >> BITS_EACH * (x % PACKED) & LAST
+    return word_of(rows, row, view + weak.lane[x]) >> weak.shift[x] & weak.constants[K_LAST]
 
 
 @inlined
@@ -84,20 +86,28 @@ def one_way(weak, p, g, threads, memories, parts, tid, node):
 
 @inlined
 def has_room(weak, p, g, threads, memories, parts, tid, node):
-    """Have the histories that an op may store to room?  If not, the state is stored, which may make some."""
+    """Have the histories that an op may store to room?  If not, the state is stored, which may make some.
+
+    A search that would begin again with larger histories does so: they may have room here.
+    """
     memory = parts[g[c.G_THREADS]]
     first = weak.nodes[node, N_WORD]
     op = p[node, c.C_OP]
     if op in COMPOUND or op == c.ALLOC:
         found = True
         for x in range(weak.constants[K_WORDS]):
-            if word_of(memories, memory, ring_of(weak, x)) == HISTORY:
+            if word_of(memories, memory, ring_of(weak, x)) == weak.constants[K_ROOM]:
                 found = False
+        if not found and weak.constants[K_TRIES] == TRIES_RUNS:
+            weak.seen[SEEN_FULL] = node + 1
         return found
     if first < 0 or weak.nodes[node, N_LOAD] != 0:
         return True
     index = object_of(p, g, threads, parts[tid], node)
-    return index < 0 or word_of(memories, memory, ring_of(weak, first + index)) < HISTORY
+    found = index < 0 or word_of(memories, memory, ring_of(weak, first + index)) < weak.constants[K_ROOM]
+    if not found and weak.constants[K_TRIES] == TRIES_RUNS:
+        weak.seen[SEEN_FULL] = node + 1
+    return found
 
 
 @inlined
@@ -122,11 +132,11 @@ def one_message(weak, p, g, threads, memories, parts, tid, node):
     newest = word_of(memories, parts[g[c.G_THREADS]], ring_of(weak, x)) - 1
     views = weak.constants[K_VIEWS]
     width = weak.constants[K_WIDTH]
-    floor = known(threads, thread, views + V_FLOOR * width, x)
+    floor = known(weak, threads, thread, views + V_FLOOR * width, x)
     for column in (N_SRC, N_SRC2, N_SRC3, N_PLACE):
         if weak.nodes[node, column] >= 0:
             row = views + weak.nodes[node, column] * width
-            floor = max(floor, known(threads, thread, row, x))
+            floor = max(floor, known(weak, threads, thread, row, x))
     return floor == newest
 
 
@@ -173,7 +183,7 @@ def unmoved(weak, p, g, threads, memories, parts, tid, node):
     x = weak.nodes[node, N_WORD] + index
     ring = ring_of(weak, x)
     newest = word_of(memories, memory, ring) - 1
-    floor = known(threads, parts[tid], weak.constants[K_VIEWS] + V_FLOOR * width, x)
+    floor = known(weak, threads, parts[tid], weak.constants[K_VIEWS] + V_FLOOR * width, x)
     if weak.nodes[node, N_LOAD] == 0 and weak.nodes[node, N_ORDER] & CHAINED == 0 and floor != newest:
         return False  # what the barrier tells may order its store
     content = message_of(weak, ring, newest) + 1
@@ -195,15 +205,14 @@ def passed_on(weak, g, threads, memories, parts, tid, row, past):
     for word in range(width):
         if word_of(memories, memory, row + word) == 0:
             continue
-        for lane in range(PACKED):
-            x = word * PACKED + lane
-            here = known(memories, memory, row, x)
-            there = known(memories, memory, full, x)
+        for x in words_in(weak, word):
+            here = known(weak, memories, memory, row, x)
+            there = known(weak, memories, memory, full, x)
             if past:
-                there = max(there, known(threads, thread, views + V_PAST * width, x))
+                there = max(there, known(weak, threads, thread, views + V_PAST * width, x))
             else:
                 for view in (V_READ, V_WRITTEN, V_SENT):
-                    there = max(there, known(threads, thread, views + view * width, x))
+                    there = max(there, known(weak, threads, thread, views + view * width, x))
             if here > there:
                 found = False
     return found

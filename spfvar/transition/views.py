@@ -1,6 +1,6 @@
 """Views of weak words: where they lie in the state, how they are joined, what barriers do to them.
 
-A view is a row of positions, one for each weak word, packed: `PACKED` of them to a state word of 16 bits.
+A view is a row of positions, one for each weak word, several of them packed into a state word of 16 bits.
 """
 
 from __future__ import annotations
@@ -9,11 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from spfvar.ops import codes as c
 from spfvar.ops.histories import (
-    BITS_EACH,
-    HISTORY,
-    LAST,
     MB,
-    PACKED,
     RMB,
     S_FULL,
     S_PAST,
@@ -28,7 +24,9 @@ from spfvar.transition.jit import compiled, inlined
 
 # --- constants -------------------------------------------------------------------------------------------
 K_WORDS: Final = 0  # weak words
-K_RING: Final = 1  # state word of the first history: length, then value and two views by message
+K_RING: Final = (
+    1  # state word of the first history: length, then value and two views by message; the rest is 0
+)
 K_VIEWS: Final = 2  # thread word of the first view
 K_ROWS: Final = 3  # views of a thread
 K_SHARED: Final = 4  # state word of the first shared view; of which there are K_SHARED_ROWS
@@ -37,7 +35,20 @@ K_SYNC: Final = 6  # state word: by thread, the readers that its synchronize_rcu
 K_WIDTH: Final = 7  # state words of a view
 K_DIRECTORY: Final = 8  # state word: what comes with entry 0 of the page-table directory; 0: nothing does
 K_MM: Final = 9  # thread word: the address space that the thread is about
-CONSTANTS: Final = 10
+K_ROOM: Final = 10  # messages that a history has room for
+K_HISTORY: Final = 11  # state words of a history
+K_MESSAGE: Final = 12  # state words of a message
+K_LAST: Final = 13  # the highest position, all ones
+K_PACKED: Final = 14  # positions to a state word
+K_LONG: Final = 15  # state word: how many histories have several messages
+K_TRIES: Final = 16  # does a search end, to begin again with larger histories, when one is full: TRIES_*
+CONSTANTS: Final = 17
+
+TRIES_NOT: Final = 0  # it goes on without the thread that has no room
+TRIES_STORES: Final = 1  # when there is no room for a store
+TRIES_RUNS: Final = (
+    2  # and when a thread cannot be run on because there is none: larger ones have fewer states
+)
 
 # --- columns of ``nodes`` --------------------------------------------------------------------------------
 N_WORD: Final = 0  # weak number of the word in object 0, or -1; of an allocation: do histories go on (0, 1)?
@@ -78,6 +89,8 @@ class Weak(NamedTuple):
     """What a run with weak words knows besides the program table."""
 
     constants: Any  # K_*
+    lane: Any  # by weak word: where the state word is, of a view's, that has its position
+    shift: Any  # and the first bit of that
     home: Any  # by weak word, the state word that holds the newest value
     nodes: Any  # (nodes, NODE_COLUMNS)
     spaces: Any  # by thread, the address spaces that its CPU may run, a bit each: Running
@@ -101,33 +114,41 @@ class Weak(NamedTuple):
     field: Any
     locks: Any
     room: Any
+    low: Any  # by weak word: scratch of spfvar.transition.settle
     seen: Any  # SEEN_*: 1 + the first node where that was noted
     stale: Any  # by node: did a load there ever return a message that was not the newest?
 
 
 @inlined
-def position(s, row, x):
+def position(s, w, row, x):
     """A view's position in the history of word ``x``."""
-    return s[row + x // PACKED] >> BITS_EACH * (x % PACKED) & LAST
+    return s[row + w.lane[x]] >> w.shift[x] & w.constants[K_LAST]
 
 
 @inlined
-def put(s, row, x, i):
+def put(s, w, row, x, i):
     """Set a view's position in one history."""
-    shift = BITS_EACH * (x % PACKED)
-    s[row + x // PACKED] = s[row + x // PACKED] & ~(LAST << shift) | i << shift
+    word = row + w.lane[x]
+    s[word] = s[word] & ~(w.constants[K_LAST] << w.shift[x]) | i << w.shift[x]
 
 
 @inlined
-def lift(s, row, x, i):
+def lift(s, w, row, x, i):
     """Raise a view's position in one history."""
-    if position(s, row, x) < i:
-        put(s, row, x, i)
+    if position(s, w, row, x) < i:
+        put(s, w, row, x, i)
 
 
 @inlined
-def raise_to(s, row, by, width):
-    """Join a view into another."""
+def words_in(w, word):
+    """The weak words whose positions are in one of a view's state words."""
+    first = word * w.constants[K_PACKED]
+    return range(first, min(first + w.constants[K_PACKED], w.constants[K_WORDS]))
+
+
+@inlined
+def join(s, row, by, width, last):
+    """Join a view into another, by a view's width and the highest position."""
     for word in range(width):
         mine = s[row + word]
         other = s[by + word]
@@ -135,16 +156,23 @@ def raise_to(s, row, by, width):
             s[row + word] = other
         elif other != 0 and mine != other:
             joined = 0
-            for lane in range(PACKED):
-                lanes = LAST << BITS_EACH * lane
-                joined |= max(mine & lanes, other & lanes)
+            lane = last
+            while lane < 1 << 15:
+                joined |= max(mine & lane, other & lane)
+                lane *= last + 1
             s[row + word] = joined
 
 
 @inlined
-def copy_view(s, row, by, width):
+def raise_to(s, w, row, by):
+    """Join a view into another."""
+    join(s, row, by, w.constants[K_WIDTH], w.constants[K_LAST])
+
+
+@inlined
+def copy_view(s, w, row, by):
     """Replace a view by another, or by nothing if ``by`` is negative."""
-    for word in range(width):
+    for word in range(w.constants[K_WIDTH]):
         s[row + word] = s[by + word] if by >= 0 else 0
 
 
@@ -154,28 +182,29 @@ def share_past(s, w, tv, shared, gives, takes):
     n = w.constants[K_WIDTH]
     row = w.constants[K_SHARED] + (shared + S_PAST) * n
     if gives:
-        raise_to(s, row, tv + V_PAST * n, n)
+        raise_to(s, w, row, tv + V_PAST * n)
     if takes:
-        raise_to(s, tv + V_PAST * n, row, n)
+        raise_to(s, w, tv + V_PAST * n, row)
 
 
 @inlined
 def full_fence(s, w, tv):
     """smp_mb() of the thread whose views begin at ``tv``."""
-    fence_fully(s, tv, w.constants[K_SHARED], w.constants[K_WIDTH])
+    fence_fully(s, tv, w.constants[K_SHARED], w.constants[K_WIDTH], w.constants[K_LAST])
 
 
 @compiled
-def fence_fully(s, tv, views, n):
-    """The same, by the state word of the shared views and a view's width: called, for it has many callers."""
+def fence_fully(s, tv, views, n, last):
+    """The same, by the state word of the shared views and what a view is: called, for it has many callers."""
     shared = views + S_FULL * n
-    raise_to(s, tv + V_SENT * n, tv + V_READ * n, n)
-    raise_to(s, tv + V_SENT * n, tv + V_WRITTEN * n, n)
-    raise_to(s, shared, tv + V_SENT * n, n)
-    raise_to(s, tv + V_FLOOR * n, shared, n)
-    raise_to(s, shared + S_PAST * n, tv + V_PAST * n, n)
-    raise_to(s, tv + V_PAST * n, shared + S_PAST * n, n)
-    raise_to(s, tv + V_SENT * n, shared, n)  # whoever reads a store behind a full barrier comes after it, too
+    join(s, tv + V_SENT * n, tv + V_READ * n, n, last)
+    join(s, tv + V_SENT * n, tv + V_WRITTEN * n, n, last)
+    join(s, shared, tv + V_SENT * n, n, last)
+    join(s, tv + V_FLOOR * n, shared, n, last)
+    join(s, shared + S_PAST * n, tv + V_PAST * n, n, last)
+    join(s, tv + V_PAST * n, shared + S_PAST * n, n, last)
+    # Whoever reads a store behind a full barrier comes after it, too.
+    join(s, tv + V_SENT * n, shared, n, last)
 
 
 @inlined
@@ -185,22 +214,22 @@ def fence(s, w, tv, order):
     if order & MB:
         full_fence(s, w, tv)
     if order & RMB:
-        raise_to(s, tv + V_FLOOR * n, tv + V_READ * n, n)
+        raise_to(s, w, tv + V_FLOOR * n, tv + V_READ * n)
     if order & WMB:
-        raise_to(s, tv + V_SENT * n, tv + V_WRITTEN * n, n)
-        raise_to(s, tv + V_FLOOR * n, tv + V_WRITTEN * n, n)
+        raise_to(s, w, tv + V_SENT * n, tv + V_WRITTEN * n)
+        raise_to(s, w, tv + V_FLOOR * n, tv + V_WRITTEN * n)
 
 
 @inlined
 def ring_of(w, x):
     """State word of the length of a word's history."""
-    return w.constants[K_RING] + x * (1 + HISTORY * (1 + 2 * w.constants[K_WIDTH]))
+    return w.constants[K_RING] + x * w.constants[K_HISTORY]
 
 
 @inlined
 def message_of(w, ring, i):
     """State word of a message's value; behind it are what it brings along, and its past."""
-    return ring + 1 + i * (1 + 2 * w.constants[K_WIDTH])
+    return ring + 1 + i * w.constants[K_MESSAGE]
 
 
 @inlined
@@ -208,20 +237,22 @@ def begin_anew(s, g, w, x):
     """Give a word a history of one message, of which nobody knows anything yet."""
     n = w.constants[K_WIDTH]
     ring = ring_of(w, x)
-    for word in range(ring, ring + 1 + HISTORY * (1 + 2 * n)):
+    if s[ring] > 1:
+        s[w.constants[K_LONG]] -= 1
+    for word in range(ring, message_of(w, ring, s[ring])):
         s[word] = 0
     s[ring] = 1
     s[ring + 1] = s[w.home[x]]
     for other in range(w.constants[K_WORDS]):
         for i in range(s[ring_of(w, other)]):
-            put(s, message_of(w, ring_of(w, other), i) + 1, x, 0)
-            put(s, message_of(w, ring_of(w, other), i) + 1 + n, x, 0)
+            put(s, w, message_of(w, ring_of(w, other), i) + 1, x, 0)
+            put(s, w, message_of(w, ring_of(w, other), i) + 1 + n, x, 0)
     for tid in range(g[c.G_THREADS]):
         views = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE] + w.constants[K_VIEWS]
         for row in range(w.constants[K_ROWS]):
-            put(s, views + row * n, x, 0)
+            put(s, w, views + row * n, x, 0)
     for row in range(w.constants[K_SHARED_ROWS]):
-        put(s, w.constants[K_SHARED] + row * n, x, 0)
+        put(s, w, w.constants[K_SHARED] + row * n, x, 0)
 
 
 @inlined

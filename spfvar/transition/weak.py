@@ -23,10 +23,10 @@ from spfvar.ops.histories import (
     CHAINED,
     CUT,
     FULL,
-    HISTORY,
     LOCK_ROWS,
     PLAIN,
     QUIET,
+    READABLE,
     RELEASE,
     S_GRACE,
     S_LOCKS,
@@ -56,6 +56,8 @@ from spfvar.transition.published import (
 from spfvar.transition.step import execute, pointer, violation_of
 from spfvar.transition.views import (
     K_DIRECTORY,
+    K_LONG,
+    K_ROOM,
     K_SHARED,
     K_VIEWS,
     K_WIDTH,
@@ -100,14 +102,14 @@ def take_message(s, w, pc, tv, x, i, order):
     """Read message ``i`` of a word: what it brings along becomes known as far as ``order`` says."""
     n = w.constants[K_WIDTH]
     content = message_of(w, ring_of(w, x), i) + 1
-    lift(s, tv + V_FLOOR * n, x, i)
-    raise_to(s, tv + V_PAST * n, content + n, n)
-    lift(s, tv + V_PAST * n, x, i)
+    lift(s, w, tv + V_FLOOR * n, x, i)
+    raise_to(s, w, tv + V_PAST * n, content + n)
+    lift(s, w, tv + V_PAST * n, x, i)
     if order & QUIET == 0:
-        raise_to(s, tv + V_READ * n, content, n)
-        lift(s, tv + V_READ * n, x, i)
+        raise_to(s, w, tv + V_READ * n, content)
+        lift(s, w, tv + V_READ * n, x, i)
     if order & ACQUIRE:
-        raise_to(s, tv + V_FLOOR * n, content, n)
+        raise_to(s, w, tv + V_FLOOR * n, content)
     if w.nodes[pc, N_DST] >= 0:
         row = row_of(w, tv, w.nodes[pc, N_DST])
         old = -1
@@ -115,23 +117,23 @@ def take_message(s, w, pc, tv, x, i, order):
             if w.nodes[pc, column] == w.nodes[pc, N_DST]:
                 old = row  # the register was part of the address: what it brought still holds
         if old < 0:
-            copy_view(s, row, -1, n)
+            copy_view(s, w, row, -1)
         for column in (N_SRC, N_SRC2, N_SRC3, N_PLACE):
             if w.nodes[pc, column] >= 0:
-                raise_to(s, row, row_of(w, tv, w.nodes[pc, column]), n)
+                raise_to(s, w, row, row_of(w, tv, w.nodes[pc, column]))
         if order & CUT == 0:
-            raise_to(s, row, content, n)
-            lift(s, row, x, i)
+            raise_to(s, w, row, content)
+            lift(s, w, row, x, i)
 
 
 @inlined
 def floor_of(s, w, pc, tv, x):
     """The oldest message that a load may see, by what the thread knows and by its address's dependencies."""
     n = w.constants[K_WIDTH]
-    floor = position(s, tv + V_FLOOR * n, x)
+    floor = position(s, w, tv + V_FLOOR * n, x)
     for column in (N_SRC, N_SRC2, N_SRC3, N_PLACE):
         if w.nodes[pc, column] >= 0:
-            floor = max(floor, position(s, row_of(w, tv, w.nodes[pc, column]), x))
+            floor = max(floor, position(s, w, row_of(w, tv, w.nodes[pc, column]), x))
     return floor
 
 
@@ -143,10 +145,10 @@ def note_order(s, w, pc, tv, x, order):
     that the thread knows orders the two.
     """
     n = w.constants[K_WIDTH]
-    known = max(floor_of(s, w, pc, tv, x), position(s, tv + V_BRANCHED * n, x))
+    known = max(floor_of(s, w, pc, tv, x), position(s, w, tv + V_BRANCHED * n, x))
     if order & (RELEASE | FULL):
-        known = max(known, position(s, tv + V_READ * n, x), position(s, tv + V_WRITTEN * n, x))
-    if known < position(s, tv + V_PAST * n, x) and order & CHAINED == 0:
+        known = max(known, position(s, w, tv + V_READ * n, x), position(s, w, tv + V_WRITTEN * n, x))
+    if known < position(s, w, tv + V_PAST * n, x) and order & CHAINED == 0:
         w.seen[SEEN_UNORDERED] = pc + 1
 
 
@@ -159,28 +161,30 @@ def append(s, w, pc, tv, x, value, order, atomic):
     n = w.constants[K_WIDTH]
     ring = ring_of(w, x)
     length = s[ring]
-    if length == HISTORY:
+    if length == w.constants[K_ROOM]:
         w.seen[SEEN_FULL] = pc + 1
         return BLOCKED
     if not atomic:
         note_order(s, w, pc, tv, x, order)
     message = message_of(w, ring, length)
     s[message] = value
-    copy_view(s, message + 1, tv + V_SENT * n, n)
+    copy_view(s, w, message + 1, tv + V_SENT * n)
     if order & RELEASE:
-        raise_to(s, message + 1, tv + V_READ * n, n)
-        raise_to(s, message + 1, tv + V_WRITTEN * n, n)
+        raise_to(s, w, message + 1, tv + V_READ * n)
+        raise_to(s, w, message + 1, tv + V_WRITTEN * n)
     before = message_of(w, ring, length - 1) + 1
-    raise_to(s, tv + V_PAST * n, before + n, n)
-    put(s, tv + V_PAST * n, x, length)
-    copy_view(s, message + 1 + n, tv + V_PAST * n, n)
+    raise_to(s, w, tv + V_PAST * n, before + n)
+    put(s, w, tv + V_PAST * n, x, length)
+    copy_view(s, w, message + 1 + n, tv + V_PAST * n)
     if atomic:
-        raise_to(s, message + 1, before, n)
-    put(s, message + 1, x, length)
+        raise_to(s, w, message + 1, before)
+    put(s, w, message + 1, x, length)
     s[ring] = length + 1
+    if length == 1:
+        s[w.constants[K_LONG]] += 1
     s[w.home[x]] = value
-    put(s, tv + V_FLOOR * n, x, length)
-    put(s, tv + V_WRITTEN * n, x, length)
+    put(s, w, tv + V_FLOOR * n, x, length)
+    put(s, w, tv + V_WRITTEN * n, x, length)
     return 0
 
 
@@ -189,7 +193,7 @@ def branch(s, w, tv, row):
     """The way from here on depends on a register."""
     n = w.constants[K_WIDTH]
     if row >= 0:
-        raise_to(s, tv + V_BRANCHED * n, row_of(w, tv, row), n)
+        raise_to(s, w, tv + V_BRANCHED * n, row_of(w, tv, row))
 
 
 @inlined
@@ -200,8 +204,11 @@ def weak_load(s, p, g, w, pc, tb, tv, x, choice):
     n = w.constants[K_WIDTH]
     ring = ring_of(w, x)
     i = s[ring] - 1 - choice
-    if i < floor_of(s, w, pc, tv, x):
+    floor = floor_of(s, w, pc, tv, x)
+    if i < floor:
         return BLOCKED
+    if choice == READABLE - 1 and i > floor:  # there are more, and no numbers for them
+        w.seen[SEEN_FULL] = pc + 1
     value = s[message_of(w, ring, i)]
     if op == c.WAIT_EQUALS and value != p[pc, C_IMM]:
         return BLOCKED
@@ -228,8 +235,8 @@ def weak_load(s, p, g, w, pc, tb, tv, x, choice):
     elif p[pc, C_DST] >= 0:
         s[tb + p[pc, C_DST]] = value
     if op != c.LOAD:
-        raise_to(s, tv + V_BRANCHED * n, message_of(w, ring, i) + 1, n)
-        lift(s, tv + V_BRANCHED * n, x, i)
+        raise_to(s, w, tv + V_BRANCHED * n, message_of(w, ring, i) + 1)
+        lift(s, w, tv + V_BRANCHED * n, x, i)
         branch(s, w, tv, w.nodes[pc, N_SRC])
     return outcome
 
@@ -272,7 +279,7 @@ def weak_atomic(s, p, g, w, pc, tb, tv, x):
         return -2 - c.V_REFCOUNT
     value, stores = changed_value(s, p, g, pc, old)
     order = w.nodes[pc, N_ORDER] if stores else w.nodes[pc, N_ORDER] & QUIET
-    if stores and newest + 1 == HISTORY:
+    if stores and newest + 1 == w.constants[K_ROOM]:
         w.seen[SEEN_FULL] = pc + 1
         return BLOCKED
     if order & FULL:
@@ -292,14 +299,14 @@ def weak_atomic(s, p, g, w, pc, tb, tv, x):
     elif op == c.WEAK + c.DEC_AND_TEST:
         outcome = 1 if value == 0 else 0
         if outcome == 1 and order & RELEASE:  # refcount_dec_and_test()
-            raise_to(s, tv + V_FLOOR * n, message_of(w, ring, newest) + 1, n)
+            raise_to(s, w, tv + V_FLOOR * n, message_of(w, ring, newest) + 1)
         if p[pc, C_DST] >= 0:
             s[tb + p[pc, C_DST]] = value
     elif op >= c.RMW_ADD and op <= c.RMW_ADD_UNLESS and p[pc, C_DST] >= 0:
         s[tb + p[pc, C_DST]] = old
     if op <= c.LAST_WEAK and op >= c.FIRST_WEAK and op != c.WEAK + c.ADD:
-        raise_to(s, tv + V_BRANCHED * n, message_of(w, ring, newest) + 1, n)
-        put(s, tv + V_BRANCHED * n, x, s[ring] - 1)
+        raise_to(s, w, tv + V_BRANCHED * n, message_of(w, ring, newest) + 1)
+        put(s, w, tv + V_BRANCHED * n, x, s[ring] - 1)
     return outcome
 
 
@@ -331,12 +338,12 @@ def locked(s, w, tv, lock):
     """A lock was taken: what came before its last release, and before the thread's last unlock, is known."""
     n = w.constants[K_WIDTH]
     row = w.constants[K_SHARED] + (S_LOCKS + LOCK_ROWS * lock) * n
-    raise_to(s, tv + V_READ * n, row, n)
-    raise_to(s, tv + V_FLOOR * n, row, n)
-    raise_to(s, tv + V_FLOOR * n, tv + V_UNLOCKED * n, n)
-    raise_to(s, tv + V_SENT * n, row + n, n)
-    raise_to(s, tv + V_PAST * n, row + 2 * n, n)
-    raise_to(s, tv + V_SENT * n, tv + V_UNLOCKED_STORES * n, n)
+    raise_to(s, w, tv + V_READ * n, row)
+    raise_to(s, w, tv + V_FLOOR * n, row)
+    raise_to(s, w, tv + V_FLOOR * n, tv + V_UNLOCKED * n)
+    raise_to(s, w, tv + V_SENT * n, row + n)
+    raise_to(s, w, tv + V_PAST * n, row + 2 * n)
+    raise_to(s, w, tv + V_SENT * n, tv + V_UNLOCKED_STORES * n)
 
 
 @inlined
@@ -344,13 +351,13 @@ def unlocked(s, w, tv, lock):
     """A lock was released."""
     n = w.constants[K_WIDTH]
     row = w.constants[K_SHARED] + (S_LOCKS + LOCK_ROWS * lock) * n
-    raise_to(s, tv + V_UNLOCKED * n, tv + V_READ * n, n)
-    raise_to(s, tv + V_UNLOCKED * n, tv + V_WRITTEN * n, n)
-    raise_to(s, tv + V_UNLOCKED_STORES * n, tv + V_WRITTEN * n, n)
-    raise_to(s, tv + V_UNLOCKED_STORES * n, tv + V_SENT * n, n)
-    raise_to(s, row, tv + V_UNLOCKED * n, n)
-    raise_to(s, row + n, tv + V_UNLOCKED_STORES * n, n)
-    raise_to(s, row + 2 * n, tv + V_PAST * n, n)
+    raise_to(s, w, tv + V_UNLOCKED * n, tv + V_READ * n)
+    raise_to(s, w, tv + V_UNLOCKED * n, tv + V_WRITTEN * n)
+    raise_to(s, w, tv + V_UNLOCKED_STORES * n, tv + V_WRITTEN * n)
+    raise_to(s, w, tv + V_UNLOCKED_STORES * n, tv + V_SENT * n)
+    raise_to(s, w, row, tv + V_UNLOCKED * n)
+    raise_to(s, w, row + n, tv + V_UNLOCKED_STORES * n)
+    raise_to(s, w, row + 2 * n, tv + V_PAST * n)
 
 
 @inlined
@@ -363,13 +370,13 @@ def order_strong(s, w, tv, lock, order, op, outcome):
     if order & FULL:
         full_fence(s, w, tv)
     if order & (RELEASE | FULL):
-        raise_to(s, row, tv + V_READ * n, n)
-        raise_to(s, row, tv + V_WRITTEN * n, n)
-        raise_to(s, row + 2 * n, tv + V_PAST * n, n)
-    raise_to(s, tv + V_READ * n, row, n)
-    raise_to(s, tv + V_PAST * n, row + 2 * n, n)
+        raise_to(s, w, row, tv + V_READ * n)
+        raise_to(s, w, row, tv + V_WRITTEN * n)
+        raise_to(s, w, row + 2 * n, tv + V_PAST * n)
+    raise_to(s, w, tv + V_READ * n, row)
+    raise_to(s, w, tv + V_PAST * n, row + 2 * n)
     if order & (ACQUIRE | FULL) or (op == c.DEC_AND_TEST and outcome == 1 and order & RELEASE):
-        raise_to(s, tv + V_FLOOR * n, row, n)
+        raise_to(s, w, tv + V_FLOOR * n, row)
     if order & FULL:
         full_fence(s, w, tv)
 
@@ -403,7 +410,7 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted):
             locked(s, w, tv, lock)
     elif op == c.RCU_READ_LOCK or op == c.IRQ_DISABLE:
         if nested == 0:
-            raise_to(s, tv + V_FLOOR * n, w.constants[K_SHARED] + S_GRACE * n, n)
+            raise_to(s, w, tv + V_FLOOR * n, w.constants[K_SHARED] + S_GRACE * n)
             share_past(s, w, tv, S_GRACE, False, True)
     elif op == c.RCU_READ_UNLOCK or op == c.IRQ_ENABLE:
         if interrupted:
@@ -420,8 +427,8 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted):
         stored_in_tree(s, w, pc, tv)
     elif op == c.FREE:
         row = w.constants[K_SHARED] + slab_of(p[pc, C_IMM]) * n
-        raise_to(s, row, tv + V_READ * n, n)
-        raise_to(s, row, tv + V_WRITTEN * n, n)
+        raise_to(s, w, row, tv + V_READ * n)
+        raise_to(s, w, row, tv + V_WRITTEN * n)
     elif op == c.FIND_VMA:
         found_in_tree(s, w, pc, tv)
     elif w.constants[K_DIRECTORY] != 0 and op in DIRECTORY:
@@ -432,9 +439,9 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted):
     elif w.nodes[pc, N_DST] >= 0:
         row = row_of(w, tv, w.nodes[pc, N_DST])
         copies = op == c.ADD_REG or op == c.ADD_REGS
-        copy_view(s, row, row_of(w, tv, w.nodes[pc, N_SRC]) if copies else -1, n)
+        copy_view(s, w, row, row_of(w, tv, w.nodes[pc, N_SRC]) if copies else -1)
         if op == c.ADD_REGS and w.nodes[pc, N_SRC2] >= 0:
-            raise_to(s, row, row_of(w, tv, w.nodes[pc, N_SRC2]), n)
+            raise_to(s, w, row, row_of(w, tv, w.nodes[pc, N_SRC2]))
 
 
 @inlined
@@ -453,8 +460,8 @@ def allocated(s, p, g, w, pc, tb, tv):
     n = w.constants[K_WIDTH]
     k = p[pc, C_IMM]
     slab = w.constants[K_SHARED] + slab_of(k) * n
-    raise_to(s, tv + V_READ * n, slab, n)
-    raise_to(s, tv + V_FLOOR * n, slab, n)
+    raise_to(s, w, tv + V_READ * n, slab)
+    raise_to(s, w, tv + V_FLOOR * n, slab)
     first = g[k + c.K_BASE] + s[tb + p[pc, C_DST]] * g[k + c.K_STRIDE]
     for x in range(w.constants[K_WORDS]):
         if w.home[x] < first or w.home[x] >= first + g[k + c.K_STRIDE]:
@@ -465,9 +472,8 @@ def allocated(s, p, g, w, pc, tb, tv):
         ring = ring_of(w, x)
         if s[message_of(w, ring, s[ring] - 1)] != s[w.home[x]]:
             value = s[w.home[x]]
-            put(
-                s, tv + V_FLOOR * n, x, s[ring] - 1
-            )  # the memory is this thread's alone: nothing is unordered
+            # The memory is this thread's alone: nothing is unordered.
+            put(s, w, tv + V_FLOOR * n, x, s[ring] - 1)
             append(s, w, pc, tv, x, value, 0, False)
 
 
@@ -483,7 +489,7 @@ def is_full(s, g, w, pc):
     """Has some history no room for what a primitive on whole pages stores?"""
     found = False
     for x in range(w.constants[K_WORDS]):
-        if is_of_page(g, w, x) and s[ring_of(w, x)] == HISTORY:
+        if is_of_page(g, w, x) and s[ring_of(w, x)] == w.constants[K_ROOM]:
             found = True
     if found:
         w.seen[SEEN_FULL] = pc + 1
@@ -506,7 +512,7 @@ def changed(s, p, g, w, pc, tv):
         value = s[w.home[x]]
         if is_of_page(g, w, x) and s[message_of(w, ring, newest)] != value:
             if p[pc, C_OP] == c.PAGE_ALLOC:
-                put(s, tv + V_FLOOR * n, x, newest)
+                put(s, w, tv + V_FLOOR * n, x, newest)
             take_message(s, w, pc, tv, x, newest, ACQUIRE if order & FULL else QUIET)
             append(s, w, pc, tv, x, value, 0, True)
     if order & FULL:

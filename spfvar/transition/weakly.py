@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Final
 
 from spfvar.ops import codes as c
-from spfvar.ops.histories import HISTORY
+from spfvar.ops.histories import READABLE
 from spfvar.transition.interrupts import orders_of
 from spfvar.transition.jit import inlined
 from spfvar.transition.settle import settle, single
 from spfvar.transition.step import pointer, step
-from spfvar.transition.views import K_VIEWS, N_WORD, ring_of
+from spfvar.transition.views import K_ROOM, K_TRIES, K_VIEWS, N_WORD, SEEN_FULL, TRIES_NOT, ring_of
 from spfvar.transition.weak import LOADS, floor_of, weak_step
 
 #: An interrupt reaches the other CPUs in at most so many orders.
@@ -41,7 +41,7 @@ def ways_of(weak, p, node):
     else:
         if p[node, c.C_OP] == c.IPI_SEND:
             choices = MOST_ORDERS
-        return HISTORY if p[node, c.C_OP] in LOADS else choices
+        return min(READABLE, weak.constants[K_ROOM]) if p[node, c.C_OP] in LOADS else choices
 
 
 @inlined
@@ -57,7 +57,7 @@ def readable(weak, s, p, g, tid):
         if p[node, c.C_OP] not in LOADS or s[tb + p[node, c.C_A_REG]] < 0:
             return 1
         x = weak.nodes[node, N_WORD] + pointer(s, g, tb + p[node, c.C_A_REG])
-        return s[ring_of(weak, x)] - floor_of(s, weak, node, tb + weak.constants[K_VIEWS], x)
+        return min(READABLE, s[ring_of(weak, x)] - floor_of(s, weak, node, tb + weak.constants[K_VIEWS], x))
 
 
 @inlined
@@ -66,16 +66,23 @@ def most_ways(weak):
     if weak is None:
         return c.MAX_OUTCOMES
     else:
-        return HISTORY
+        return READABLE
+
+
+@inlined
+def gives_up(weak):
+    """Was there no room in a history, in a search that begins again with larger ones then?"""
+    if weak is None:
+        return False
+    else:
+        return weak.constants[K_TRIES] != TRIES_NOT and weak.seen[SEEN_FULL] != 0
 
 
 @inlined
 def settled(weak, s, g):
-    """With weak words: bring the state into its canonical form.  Did that do anything?"""
+    """With weak words: bring the state into its canonical form."""
     if weak is None:
-        return False
+        return
     else:
-        if single(s, weak):
-            return False
-        settle(s, g, weak)
-        return True
+        if not single(s, weak):
+            settle(s, g, weak)
