@@ -33,6 +33,10 @@ APART = " apart"
 
 Point = dict[str, Value]
 Progress = Callable[[int, int], None]
+#: `OWN`, a value of `LAYOUT`, or a cost class and its nanoseconds.
+Setting = str | tuple[str, float]
+#: A scenario, where on its axes, and what of the variants is moved.
+Asked = tuple[str, Scenario, Point, Setting]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,10 @@ class Figure:
     verdict: str
     ratio: float
     values: tuple[float, float]
+
+
+#: Of a point that cannot be run.
+NOTHING = Figure("", NOT_AVAILABLE, math.nan, (math.nan, math.nan))
 
 
 def _costs(variant: Variant, setting: Setting) -> dict[str, float]:
@@ -72,13 +80,6 @@ def _cell(variant: Variant, load: Load, axes: Point, setting: Setting) -> CellSp
     if setting == OWN:
         return CellSpec(variant, load, axes)
     return CellSpec(variant, load, axes, memory_of(variant, setting), _costs(variant, setting))
-
-
-#: A scenario, where on its axes, and what of the variants is moved.
-Asked = tuple[str, Scenario, Point, "Setting"]
-#: `OWN`, a value of `LAYOUT`, or a cost class and its nanoseconds.
-Setting = str | tuple[str, float]
-NOTHING = Figure("", NOT_AVAILABLE, math.nan, (math.nan, math.nan))
 
 
 def _axes(scenario: Scenario, point: Point, setting: Setting) -> Point:
