@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from spfvar.automata.layout import Layout, is_weak
 from spfvar.automata.link import Program
@@ -22,10 +23,10 @@ from spfvar.transition import views as v
 from spfvar.transition import weak as t
 from spfvar.transition.views import SEEN, Weak
 
+Ints = npt.NDArray[np.int64]
+
 #: Bits of a mask.
 _MOST: Final = 62
-#: Arrays of a `Weak` that depend on how long histories are.
-PLACES: Final = 3
 _ON_LOCKS: Final = (*LOCKING, *UNLOCKING, *range(c.LOAD, c.STORE_REF + 1))
 
 
@@ -63,6 +64,7 @@ def weak_of(layout: Layout, program: Program, cpus: Running) -> Weak | None:
         np.array([interrupts_all or spaces != 0 for spaces in cpus.spaces], dtype=np.int64),
         *matters(layout, program, plain, recycled),
         np.zeros(words, dtype=np.int64),
+        np.zeros((2, words + 1), dtype=np.int64),
         np.zeros(SEEN, dtype=np.int64),
         np.zeros(len(program.ops), dtype=np.uint8),
     )
@@ -70,11 +72,12 @@ def weak_of(layout: Layout, program: Program, cpus: Running) -> Weak | None:
 
 def narrowed(weak: Weak, layout: Layout, tries: int) -> Weak:
     """The same for a layout with other histories; TRIES_*: what a search does when one of them is full."""
-    return Weak(*_places(layout, tries), *weak[PLACES:])
+    constants, lane, shift = _places(layout, tries)
+    return weak._replace(constants=constants, lane=lane, shift=shift)
 
 
-def _places(layout: Layout, tries: int) -> list[Any]:
-    """What depends on how long histories are: the first `PLACES` arrays of a `Weak`."""
+def _places(layout: Layout, tries: int) -> tuple[Ints, Ints, Ints]:
+    """What depends on how long histories are: the first three arrays of a `Weak`."""
     words, history = layout.weak_words, layout.history
     constants = [
         words, layout.rings, layout.views, layout.view_rows, layout.shared_views,
@@ -83,7 +86,7 @@ def _places(layout: Layout, tries: int) -> list[Any]:
         (1 << h.bits_each(history)) - 1, h.packed(history), layout.long, tries,
     ]  # fmt: skip
     lane, place = np.divmod(np.arange(words), h.packed(history))
-    return [np.array(constants, dtype=np.int64), lane, place * h.bits_each(history)]
+    return np.array(constants, dtype=np.int64), lane, place * h.bits_each(history)
 
 
 def is_load(op: Op) -> bool:

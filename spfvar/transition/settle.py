@@ -148,6 +148,8 @@ def known_before(s, g, w, tid, x):
     tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
     node = s[tb]
     floor = tb + w.constants[K_VIEWS] + V_FLOOR * n
+    if position(s, w, floor, x) + 1 == s[ring_of(w, x)]:
+        return position(s, w, floor, x)
     sure = w.sure[node, w.field[x]]
     if sure != 0:
         lift(s, w, floor, x, will_know(s, g, w, tid, x, sure))
@@ -216,34 +218,58 @@ def takers(g, w, number):
 
 
 @inlined
+def note_lows(s, g, w, reached, past):
+    """Note what `known_to` is of each word of which there are several messages.
+
+    Mostly it is asked of the same threads as before, so that it is there already.
+    """
+    words = w.constants[K_WORDS]
+    row = 1 if past else 0
+    if w.lows[row, words] != reached:
+        w.lows[row, words] = reached
+        for x in range(words):
+            if s[ring_of(w, x)] > 1:
+                w.lows[row, x] = known_to(s, g, w, x, reached, past)
+
+
+@inlined
 def forget_positions(s, g, w):
     """Forget what makes no difference of the positions: most are 0, so whole words of views are passed by."""
     n = w.constants[K_WIDTH]
+    for past in range(2):
+        w.lows[past, w.constants[K_WORDS]] = -1
     for tid in range(g[c.G_THREADS]):
         forget_own(s, g, w, tid)
-    for row in range(w.constants[K_SHARED_ROWS]):
-        view = w.constants[K_SHARED] + row * n
-        for word in range(n):
-            if s[view + word] != 0:
-                reached = takers(g, w, w.shared[row, 0])
-                forget_word(s, g, w, view, word, reached, w.shared[row, 1] != 0)
+    first = w.constants[K_SHARED]
+    number = reached = -1
+    for at in range(w.constants[K_SHARED_ROWS] * n):
+        if s[first + at] != 0:
+            row = at // n
+            if reached < 0 or w.shared[row, 0] != number:
+                number = w.shared[row, 0]
+                reached = takers(g, w, number)
+            forget_word(s, g, w, first + row * n, at - row * n, reached, w.shared[row, 1] != 0)
     for y in range(w.constants[K_WORDS]):
         ring = ring_of(w, y)
         for i in range(s[ring]):
             content = message_of(w, ring, i) + 1
-            for word in range(n):
-                if s[content + word] != 0 or s[content + n + word] != 0:
-                    reached = and_told(g, w, readers(s, g, w, y, i))
-                    forget_word(s, g, w, content, word, reached, False)
-                    forget_word(s, g, w, content + n, word, reached, True)
+            reached = -1
+            for at in range(2 * n):
+                if s[content + at] != 0:
+                    if reached < 0:
+                        reached = and_told(g, w, readers(s, g, w, y, i))
+                    past = at >= n
+                    view = content + n if past else content
+                    forget_word(s, g, w, view, at - n if past else at, reached, past)
 
 
 @inlined
 def forget_word(s, g, w, view, word, reached, past):
     """Forget what makes no difference to those who are reached in one state word of a view."""
+    note_lows(s, g, w, reached, past)
     for x in words_in(w, word):
         at = position(s, w, view, x)
-        if at != 0 and at <= known_to(s, g, w, x, reached, past):
+        if at != 0 and at <= w.lows[1 if past else 0, x]:
             put(s, w, view, x, 0)
 
 
@@ -263,10 +289,13 @@ def forget_own(s, g, w, tid):
             told |= INTERRUPTED
     for row in range(V_FLOOR + 1, w.constants[K_ROWS]):
         past = row == V_PAST
+        lows = 1 if past else 0
         needs = w.room[tid, STORES if past or row == V_BRANCHED else LOADS]
         for word in range(n):
             if s[tv + row * n + word] == 0:
                 continue
+            if told >> row & 1:
+                note_lows(s, g, w, w.room[tid, REACHED], past)
             for x in words_in(w, word):
                 at = position(s, w, tv + row * n, x)
                 if at == 0:
@@ -275,7 +304,7 @@ def forget_own(s, g, w, tid):
                 if own >> row & 1 and needs >> x & 1:
                     low = position(s, w, tv + V_FLOOR * n, x)
                 if told >> row & 1:
-                    low = min(low, known_to(s, g, w, x, w.room[tid, REACHED], past))
+                    low = min(low, w.lows[lows, x])
                 if row == V_SENT and w.sends[node] == 0:
                     low = max(low, position(s, w, full, x))  # it goes there next, and comes back with it
                 if at <= low:
@@ -323,14 +352,13 @@ def drop(s, g, w):
 def lower(s, w, first, rows):
     """Number the positions of some views anew, after `drop`."""
     n = w.constants[K_WIDTH]
-    for row in range(rows):
-        view = first + row * n
-        for word in range(n):
-            if s[view + word] != 0:
-                for x in words_in(w, word):
-                    at = position(s, w, view, x)
-                    if at != 0 and w.low[x] != 0:
-                        put(s, w, view, x, max(at - w.low[x], 0))
+    for at in range(rows * n):
+        if s[first + at] != 0:
+            word = at % n
+            for x in words_in(w, word):
+                old = position(s, w, first + at - word, x)
+                if old != 0 and w.low[x] != 0:
+                    put(s, w, first + at - word, x, max(old - w.low[x], 0))
 
 
 @inlined

@@ -114,7 +114,8 @@ class Weak(NamedTuple):
     field: Any
     locks: Any
     room: Any
-    low: Any  # by weak word: scratch of spfvar.transition.settle
+    low: Any  # by weak word; and in two rows, with a column more: scratch of spfvar.transition.settle, too
+    lows: Any
     seen: Any  # SEEN_*: 1 + the first node where that was noted
     stale: Any  # by node: did a load there ever return a message that was not the newest?
 
