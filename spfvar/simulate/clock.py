@@ -15,11 +15,11 @@ import numpy as np
 from spfvar.ops.codes import OUT_TARGET0
 from spfvar.simulate import machine as m
 from spfvar.simulate import record as r
+from spfvar.simulate.edges import in_lines
 from spfvar.simulate.random import uniform
 from spfvar.transition.jit import inlined
 
 UNOWNED: Final = -1
-CPUS_PER_WORD: Final = 62  # of a sharer set
 MEMORY_BACKLOG: Final = 20.0  # pages by which a memory channel may lag before it delays anybody
 VISITED: Final = 1024  # lines for which visits are kept at once
 SHORT_BACKLOG: Final = 5.0  # up to here the order of the pages is not looked at
@@ -58,15 +58,20 @@ def new_clock(
     """A clock at time 0; batches are part-used, so that CPUs do not refill in step."""
     cpus, nodes = len(machine.node), int(machine.node.max()) + 1
     par = machine.parameters
+    words = int(machine.word.max()) + 1
+    # What belongs to a line lies side by side: it is asked for together.
+    row = in_lines(np.zeros((lines, 2 + words)))
+    owner = row.view(np.int16)[:, 4]
+    owner[:] = UNOWNED
     visited = (VISITED if par[m.P_VISITS] > 0.0 else 1, int(machine.cluster.max()) + 1)
     return Clock(
-        np.full(lines, UNOWNED, dtype=np.int16),
-        np.zeros(lines),
-        np.zeros(lines if par[m.P_VISITS] > 0.0 else 1, dtype=np.int16),
+        owner,
+        row[:, 0],
+        row.view(np.int16)[:, 5],
         np.zeros(visited),
         np.zeros(visited),
         np.array([1]),
-        np.zeros((max(read_lines, 1), -(-cpus // CPUS_PER_WORD)), dtype=np.int64),
+        row.view(np.int64)[: max(read_lines, 1), 2 : 2 + words],
         np.zeros(nodes),
         np.full(nodes, UNOWNED, dtype=np.int64),
         np.zeros(nodes),
@@ -155,13 +160,13 @@ def write_line(machine, clock, line, cpu, t):
         for word in range(clock.sharers.shape[1]):
             bits = clock.sharers[line, word]
             if bits != 0:
-                if word == cpu // CPUS_PER_WORD and bits == (1 << (cpu % CPUS_PER_WORD)):
+                if word == machine.word[cpu] and bits == machine.bit[cpu]:
                     continue
                 shared = True
                 clock.sharers[line, word] = 0
         if shared and owner == cpu:
             cost = machine.latency[2]  # the copies have to be invalidated
-        clock.sharers[line, cpu // CPUS_PER_WORD] = 1 << (cpu % CPUS_PER_WORD)
+        clock.sharers[line, machine.word[cpu]] = machine.bit[cpu]
     if had > 0.0:
         clock.free[line] += machine.latency[1]
         return had
@@ -191,13 +196,14 @@ def store_behind(machine, clock, line, busy, owned, t):
 @inlined
 def read_line(machine, clock, line, cpu, t):
     """A read: free while the line was not written since this CPU read it last."""
-    bit = 1 << (cpu % CPUS_PER_WORD)
-    if clock.sharers[line, cpu // CPUS_PER_WORD] & bit:
+    word = machine.word[cpu]
+    bit = machine.bit[cpu]
+    if clock.sharers[line, word] & bit:
         return t
     start = max(t, clock.free[line])
     owner = clock.owner[line]
     cost = transfer(machine, owner, cpu, start - t)
-    clock.sharers[line, cpu // CPUS_PER_WORD] |= bit
+    clock.sharers[line, word] |= bit
     if machine.parameters[m.P_VISITS] > 0.0 and clock.visits[line] > 0:
         had = join(machine, clock, clock.visits[line], cpu, t, clock.free[line])
         if had > 0.0:

@@ -51,7 +51,6 @@ class Edges(NamedTuple):
     """
 
     table: Any  # the program table with successors that skip folded nodes
-    following: Any  # (nodes, outcomes): these successors once more
     flags: Any  # (nodes,)
     kind: Any  # (nodes,)
     ns: Any  # (nodes,)
@@ -61,6 +60,46 @@ class Edges(NamedTuple):
     after: Any  # (nodes, outcomes) ns
     jittered: Any  # (nodes, outcomes) ns
     event: Any  # (nodes, outcomes)
+
+
+LINE: Final = 64  # bytes of a cache line where this runs
+#: Columns of `Nodes.table` behind those of the program table, the last two by outcome.
+N_KIND: Final = c.COLUMNS
+N_MARK: Final = N_KIND + 1
+N_EVENT: Final = N_MARK + c.MAX_OUTCOMES
+#: What `Nodes.times` has of a node, the last three by outcome.
+OWN_NS: Final = 0
+AHEAD_NS: Final = 1
+WORK_NS: Final = 2
+AFTER_NS: Final = WORK_NS + c.MAX_OUTCOMES
+JITTERED_NS: Final = AFTER_NS + c.MAX_OUTCOMES
+TIMES: Final = 16
+
+
+class Nodes(NamedTuple):
+    """`Edges` as the engine reads them: a node's numbers side by side, for each time it is another node."""
+
+    table: Any  # (nodes, columns) int32: the program table, with all flags, and N_*
+    times: Any  # (nodes * TIMES,): *_NS
+
+
+def side_by_side(edges: Edges) -> Nodes:
+    """The rows of all nodes."""
+    table = np.column_stack([edges.table, edges.kind, edges.mark, edges.event]).astype(np.int32)
+    table[:, c.C_FLAGS] = edges.flags
+    times = np.column_stack([edges.ns, edges.ahead, edges.work, edges.after, edges.jittered])
+    return Nodes(in_lines(table), in_lines(times).reshape(-1))
+
+
+def in_lines(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same rows, each in as few cache lines as there can be; they get longer, with zeros behind."""
+    size = rows.itemsize
+    width = 1 << (rows.shape[1] * size - 1).bit_length()
+    room = np.zeros(len(rows) * width + LINE, dtype=np.int8)
+    skipped = -room.ctypes.data % LINE
+    found = room[skipped : skipped + len(rows) * width].view(rows.dtype).reshape(len(rows), width // size)
+    found[:, : rows.shape[1]] = rows
+    return found
 
 
 _METERED = (c.FRESH_RANGE, c.CALL_RCU)
@@ -109,8 +148,8 @@ def fold(
     shape = (nodes, c.MAX_OUTCOMES)
     none = np.full(shape, -1, dtype=np.int64)
     edges = Edges(
-        table, none + 1, flags, kind, ns, np.zeros(nodes), np.zeros(shape), none + 1, np.zeros(shape),
-        np.zeros(shape), none,
+        table, flags, kind, ns, np.zeros(nodes), np.zeros(shape), none + 1, np.zeros(shape), np.zeros(shape),
+        none,
     )  # fmt: skip
     for node in range(nodes):
         if op[node] in (c.COUNT, c.MARK):  # where it is executed after all, its own edge does it
@@ -133,7 +172,6 @@ def fold(
     for bare in np.flatnonzero(flags == 0):
         for outcome in range(c.MAX_OUTCOMES):
             folded.setdefault((int(bare), outcome), []).insert(0, (int(bare), BEFORE, float(ns[bare])))
-    edges.following[:] = table[:, c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES]
     edges.ahead[:] = _ahead(flags, bool(np.any(kind == m.IPI)))
     return edges
 

@@ -53,8 +53,7 @@ IDLE: Final = 4
 class Threads(NamedTuple):
     """Timed state by thread; the last one is the grace-period kthread."""
 
-    key: Any  # winner tree of clocks: leaf size/2 + thread; INFINITE while the thread waits
-    winner: Any  # the thread behind each node of ``key``
+    key: Any  # tree of clocks, each the earlier of two: leaf size/2 + thread; INFINITE while it runs or waits
     cpu: Any  # CPU it runs on, -1 while it waits for one
     began: Any  # when its fault or call began
     blocked: Any  # when its wait began
@@ -67,41 +66,26 @@ class Threads(NamedTuple):
 
 @inlined
 def set_key(threads, tid, t):
-    """Schedule a thread: replay its matches up to the root; ties go to the lower thread."""
+    """Schedule a thread."""
     key = threads.key
-    winner = threads.winner
     node = key.shape[0] // 2 + tid
-    best = t
-    who = tid
-    key[node] = best
+    first = t
+    key[node] = first
     while node > 1:
-        other = key[node ^ 1]
-        rival = winner[node ^ 1]
-        # Without a branch (so not with "and", "or"): who wins cannot be predicted.
-        loses = (other < best) | ((other == best) & (rival < who))
-        best = min(best, other)
-        who = rival if loses else who
+        first = min(first, key[node ^ 1])
         node //= 2
-        key[node] = best
-        winner[node] = who
+        key[node] = first
 
 
 @inlined
-def next_key(threads, tid):
-    """The earliest clock among the other threads, and whose it is; ties go to the lower thread."""
+def earliest(threads):
+    """The thread with the earliest clock; ties go to the lower one."""
     key = threads.key
-    winner = threads.winner
-    node = key.shape[0] // 2 + tid
-    earliest = INFINITE
-    who = tid
-    while node > 1:
-        other = key[node ^ 1]
-        rival = winner[node ^ 1]
-        loses = (other < earliest) | ((other == earliest) & (rival < who))
-        earliest = min(earliest, other)
-        who = rival if loses else who
-        node //= 2
-    return earliest, who
+    leaves = key.shape[0] // 2
+    node = 1
+    while node < leaves:
+        node = 2 * node + (key[2 * node + 1] < key[2 * node])  # no branch: it could not be predicted
+    return node - leaves
 
 
 @inlined
@@ -265,22 +249,21 @@ def preempted(machine, threads, tid, t):
     threads.slice_at[tid] = t
     if threads.ready[1] == 0:
         return False
-    set_key(threads, tid, INFINITE)
     leave_cpu(machine, threads, tid, t)
     take_cpu(threads, tid, t)
     return True
 
 
 @inlined
-def pass_edge(machine, edges, meters, pc, outcome, tid, t, speed, rng, rec):
+def pass_edge(machine, p, times, meters, pc, outcome, tid, t, speed, rng, rec):
     """What lies on the way behind the mark; returns when it is done."""
-    if edges.event[pc, outcome] >= 0 and in_window(meters.x, t):
-        meters.events[edges.event[pc, outcome]] += 1
-    t = r.through(rec, pc, outcome, e.AFTER, t, t + edges.after[pc, outcome] * speed)
-    if edges.jittered[pc, outcome] > 0.0:
-        jittered = edges.jittered[pc, outcome] * speed * k.jitter(machine, tid, rng)
+    if p[pc, e.N_EVENT + outcome] >= 0 and in_window(meters.x, t):
+        meters.events[p[pc, e.N_EVENT + outcome]] += 1
+    t = r.through(rec, pc, outcome, e.AFTER, t, t + times[pc * e.TIMES + e.AFTER_NS + outcome] * speed)
+    if times[pc * e.TIMES + e.JITTERED_NS + outcome] > 0.0:
+        jittered = times[pc * e.TIMES + e.JITTERED_NS + outcome] * speed * k.jitter(machine, tid, rng)
         t = r.through(rec, pc, outcome, e.JITTERED, t, t + jittered)
-    r.event(rec, edges.event[pc, outcome], tid, t)
+    r.event(rec, p[pc, e.N_EVENT + outcome], tid, t)
     return t
 
 
@@ -301,7 +284,6 @@ def wait(machine, threads, meters, s, p, pc, tb, tid, t, kthread, oversubscribed
         x[X_ALIVE] -= 1.0
         x[X_LAST] = max(x[X_LAST], t)
         threads.running[tid] = False
-        set_key(threads, tid, INFINITE)
         if oversubscribed:
             leave_cpu(machine, threads, tid, t)
         if x[X_ALIVE] > 0.0:
@@ -311,14 +293,13 @@ def wait(machine, threads, meters, s, p, pc, tb, tid, t, kthread, oversubscribed
     if s[tb + c.T_WAIT] == 0:
         # No queue to be woken from: look again later, unless nobody is left to change it.
         if tid == kthread:
-            if next_key(threads, tid)[0] >= INFINITE:
+            if threads.key[1] >= INFINITE:
                 return STUCK
             set_key(threads, tid, t + machine.parameters[m.P_GRACE])
         else:
             set_key(threads, tid, t + POLL_NS)
         return GOES_ON
     threads.blocked[tid] = t
-    set_key(threads, tid, INFINITE)
     if p[pc, c.C_FLAGS] & c.FLAG_SLEEPS:
         threads.running[tid] = False
         if oversubscribed:
@@ -327,11 +308,11 @@ def wait(machine, threads, meters, s, p, pc, tb, tid, t, kthread, oversubscribed
 
 
 @inlined
-def keeps_turn(machine, clock, edges, flags, pc, cpu, t, limit):
+def keeps_turn(machine, clock, p, times, flags, pc, cpu, t, limit):
     """Has a thread whose clock is past another's (``limit``) to wait for it before this node?"""
-    if t > limit + edges.ahead[pc]:
+    if t > limit + times[pc * e.TIMES + e.AHEAD_NS]:
         return True
-    return flags & e.TIMED != 0 and k.server_due(machine, clock, edges.kind[pc], cpu, t, t - limit)
+    return flags & e.TIMED != 0 and k.server_due(machine, clock, p[pc, e.N_KIND], cpu, t, t - limit)
 
 
 @inlined
@@ -341,13 +322,13 @@ def draw(p, pc, probability, tid, rng):
 
 
 @inlined
-def successor(edges, pc, outcome):
+def successor(p, pc, outcome):
     """The node after an outcome; by branches, because the CPU can guess its way ahead of the outcome."""
-    following = edges.following[pc, 0]
+    following = p[pc, c.C_SUCC]
     if outcome == 1:
-        following = edges.following[pc, 1]
+        following = p[pc, c.C_SUCC + 1]
     elif outcome > 1:
-        following = edges.following[pc, outcome]
+        following = p[pc, c.C_SUCC + outcome]
     return following
 
 
@@ -361,13 +342,14 @@ def is_over(x, steps, t):
 
 
 @compiled
-def run(s, g, out, edges, machine, clock, threads, meters, window, cached, probability, rng, rec):
+def run(s, g, out, nodes, machine, clock, threads, meters, window, cached, probability, rng, rec):
     """Run until the ``window`` is over, or until every thread ended.
 
     Changes all arrays in place; returns DONE, STUCK, VIOLATION, or IDLE if the faults that are waited for do
     not come.  ``rec``, a Record or None, is told where the time goes; compiled for None, it is not there.
     """
-    p = edges.table
+    p = nodes.table
+    times = nodes.times
     x = meters.x
     kthread = g[c.G_THREADS] - 1
     oversubscribed = kthread > threads.cpu_user.shape[0]
@@ -377,15 +359,16 @@ def run(s, g, out, edges, machine, clock, threads, meters, window, cached, proba
     wait_for_rounds(meters, window.rounds[0])
     if window.faults[0] == 0 and x[X_OPEN] == 0.0:
         begin_measuring(meters, window, 0.0)
+    limit = 0.0
     rival = kthread
     known = False
     x[X_PATIENCE] = IDLE_STEPS if 0 < window.faults[1] < UNMEASURED else UNMEASURED
     while True:
         if known:  # a branch: the CPU goes on with the rival before this thread's clock has reached the root
             tid = rival
-            t = key[key.shape[0] // 2 + tid]
+            t = limit
         else:
-            tid = threads.winner[1]
+            tid = earliest(threads)
             t = key[1]
         known = False
         state = is_over(x, steps, t)
@@ -393,48 +376,52 @@ def run(s, g, out, edges, machine, clock, threads, meters, window, cached, proba
             return state
         if threads.cpu[tid] < 0 and oversubscribed and tid != kthread:
             take_cpu(threads, tid, t)
-            if key[1] >= INFINITE or threads.winner[1] != tid:
+            if key[1] >= INFINITE or earliest(threads) != tid:
                 continue
         cpu = threads.cpu[tid]
         speed = machine.speed[cpu]
         tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
-        limit, rival = next_key(threads, tid)
+        set_key(threads, tid, INFINITE)
+        limit = key[1]
+        rival = earliest(threads)
         issued = t
         t += clock.stolen[tid]
         clock.stolen[tid] = 0.0
         pc = s[tb]
         r.runs(rec, tid, pc, issued, t)
         while True:
-            flags = edges.flags[pc]
-            while flags == 0:
-                outcome = execute(s, p, g, pc, tid, tb, 0, out)
-                if outcome < 0:
-                    break
-                steps += 1
-                t = r.through(rec, pc, outcome, e.BEFORE, t, t + edges.work[pc, outcome] * speed)
-                pc = successor(edges, pc, outcome)
-                flags = edges.flags[pc]
-            if t > limit and keeps_turn(machine, clock, edges, flags, pc, cpu, t, limit):
+            flags = p[pc, c.C_FLAGS]
+            if flags != 0 and t > limit and keeps_turn(machine, clock, p, times, flags, pc, cpu, t, limit):
                 set_key(threads, tid, t)
                 known = True
                 break
             if flags & e.PREEMPT and oversubscribed and preempted(machine, threads, tid, t):
                 r.stops(rec, tid, r.CPU_WAIT, t)
                 break
-            steps += 1
             issued = t
+            outcome = 0
+            row = pc * e.TIMES
             r.comes_to(rec, pc)
             if flags & e.PASSES:
-                outcome = 0
                 s[tb] = p[pc, c.C_SUCC]
             else:
                 choice = draw(p, pc, probability, tid, rng) if flags & e.OPEN else 0
                 outcome = execute(s, p, g, pc, tid, tb, choice, out)
+                if flags == 0 and outcome >= 0:
+                    steps += 1
+                    t = r.through(rec, pc, outcome, e.BEFORE, t, t + times[row + e.WORK_NS + outcome] * speed)
+                    pc = successor(p, pc, outcome)
+                    continue
                 if flags & c.FLAG_LINE:
                     t = touch_line(p, s, pc, outcome, tb, machine, clock, cpu, t, rec)
                     if flags & e.LOCK and x[X_MEASURING] > 0.0:
                         x[X_LOCK_WAIT] += within(x, issued, t)
                 if outcome < 0:
+                    if flags == 0 and t > limit + times[row + e.AHEAD_NS]:  # to end has its turn, too
+                        set_key(threads, tid, t)
+                        known = True
+                        break
+                    steps += 1
                     if outcome == c.VIOLATED:
                         x[X_END] = t
                         return VIOLATION
@@ -444,36 +431,38 @@ def run(s, g, out, edges, machine, clock, threads, meters, window, cached, proba
                         x[X_STEPS] = steps
                         return state
                     break
+            steps += 1
             if flags & e.TIMED:
                 t = timed(
-                    machine, clock, threads, g, p, pc, edges.kind[pc], edges.ns[pc], cpu, tid, t, out, rng,
-                    rec,
+                    machine, clock, threads, g, p, pc, p[pc, e.N_KIND], times[row + e.OWN_NS], cpu, tid, t,
+                    out, rng, rec,
                 )  # fmt: skip
             else:
-                t = r.spent(rec, r.WORK, t, t + edges.ns[pc] * speed)
+                t = r.spent(rec, r.WORK, t, t + times[row + e.OWN_NS] * speed)
             if flags & (e.LOCK | e.METER):
                 r.locks(rec, s, p, g, pc, tb, tid, outcome, t)
                 if flags & e.METER:
                     measure(s, p, g, pc, tb, tid, meters, cached, rng)
                 elif out[c.OUT_WOKEN] > 0:
                     t = wake_threads(machine, threads, meters, p, s, g, out, pc, tid, t, oversubscribed, rec)
-                    limit, rival = next_key(threads, tid)
-            t = r.through(rec, pc, outcome, e.BEFORE, t, t + edges.work[pc, outcome] * speed)
+                    limit = key[1]
+                    rival = earliest(threads)
+            t = r.through(rec, pc, outcome, e.BEFORE, t, t + times[row + e.WORK_NS + outcome] * speed)
             if flags & e.EDGE:
-                mark = edges.mark[pc, outcome]
+                mark = p[pc, e.N_MARK + outcome]
                 r.mark(rec, mark, tid, t)
                 if mark > 0 and pass_mark(threads, meters, window, mark, tid, t):
                     set_key(threads, tid, t)
                     break
-                t = pass_edge(machine, edges, meters, pc, outcome, tid, t, speed, rng, rec)
+                t = pass_edge(machine, p, times, meters, pc, outcome, tid, t, speed, rng, rec)
             if flags & e.SLEEP and tid != kthread:
                 go_to_sleep(machine, threads, tid, issued, t, oversubscribed)
                 r.stops(rec, tid, r.CPU_WAIT, t)
                 break
-            pc = successor(edges, pc, outcome)
+            pc = successor(p, pc, outcome)
 
 
 @compiled
-def run_recorded(s, g, out, edges, machine, clock, threads, meters, window, cached, probability, rng, rec):
+def run_recorded(s, g, out, nodes, machine, clock, threads, meters, window, cached, probability, rng, rec):
     """`run` with a record, compiled under a name of its own: so a progress line can tell whether it was."""
-    return run(s, g, out, edges, machine, clock, threads, meters, window, cached, probability, rng, rec)
+    return run(s, g, out, nodes, machine, clock, threads, meters, window, cached, probability, rng, rec)

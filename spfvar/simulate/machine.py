@@ -20,6 +20,8 @@ from spfvar.scenario.hardware import Profile
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+CPUS_PER_WORD: Final = 62  # of a set of CPUs
+
 # --- kinds of cost ---------------------------------------------------------------------------------
 PLAIN: Final = 0  # ns of core-local work
 FILL: Final = 1  # plain, with jitter, and a page of memory traffic
@@ -85,6 +87,8 @@ class Machine(NamedTuple):
     cluster: Any  # cluster number
     cpu_of: Any  # by thread: its CPU at the start
     parameters: Any  # P_*
+    word: Any  # a CPU's word in a set of CPUs
+    bit: Any  # and its bit there
 
 
 class Costs(NamedTuple):
@@ -152,6 +156,8 @@ def build_machine(profile: Profile, threads: int) -> Machine:
         cluster,
         cpu_of,
         _parameters(profile),
+        np.arange(cpus) // CPUS_PER_WORD,
+        1 << np.arange(cpus) % CPUS_PER_WORD,
     )  # fmt: skip
 
 

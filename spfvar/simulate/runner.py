@@ -19,7 +19,7 @@ from spfvar.simulate import engine as e
 from spfvar.simulate import machine as m
 from spfvar.simulate import meters as w
 from spfvar.simulate.clock import Clock, new_clock
-from spfvar.simulate.edges import Edges, fold, with_costs
+from spfvar.simulate.edges import Edges, Nodes, fold, side_by_side, with_costs
 from spfvar.simulate.machine import Costs, Machine, build_machine, cost_table
 from spfvar.simulate.random import seeded
 from spfvar.simulate.record import Record
@@ -43,7 +43,7 @@ class Run:
     state: npt.NDArray[np.int32]
     g: npt.NDArray[np.int32]
     out: npt.NDArray[np.int32]
-    edges: Edges
+    nodes: Nodes
     machine: Machine
     clock: Clock
     threads: e.Threads
@@ -86,8 +86,8 @@ def start(world: World, profile: Profile, seeds: np.random.SeedSequence) -> Run:
     probability = np.zeros(max(1, len(program.probabilities)))
     out = np.zeros(c.OUT_WOKEN0 + threads, dtype=np.int32)
     return Run(
-        state, world.layout.g, out, edges, machine, clock, timing, meters, _window(load), cached, probability,
-        seeded(seeds, threads),
+        state, world.layout.g, out, side_by_side(edges), machine, clock, timing, meters, _window(load),
+        cached, probability, seeded(seeds, threads),
     )  # fmt: skip
 
 
@@ -182,9 +182,7 @@ def _window(load: Load) -> w.Window:
 
 def _threads(machine: Machine, threads: int, rng: np.random.Generator) -> e.Threads:
     cpus = len(machine.node)
-    leaves = threads + 1  # the last one is the kthread
-    winner = np.zeros(2 * leaves, dtype=np.int64)
-    winner[leaves:] = np.arange(leaves)
+    leaves = 1 << threads.bit_length()  # more than there are threads: there is the kthread, too
     key = np.full(2 * leaves, e.INFINITE)
     start = np.append(rng.random(threads) * 1000.0, machine.parameters[m.P_GRACE])
     cpu = np.append(machine.cpu_of, 0)
@@ -201,8 +199,8 @@ def _threads(machine: Machine, threads: int, rng: np.random.Generator) -> e.Thre
     running = np.ones(threads + 1, dtype=np.bool_)
     running[threads] = False
     timing = e.Threads(
-        key, winner, cpu, np.zeros(threads + 1), np.zeros(threads + 1), running, np.zeros(threads + 1),
-        np.zeros(threads + 1), ready, cpu_user,
+        key, cpu, np.zeros(threads + 1), np.zeros(threads + 1), running,
+        np.zeros(threads + 1), np.zeros(threads + 1), ready, cpu_user,
     )  # fmt: skip
     for thread in range(threads + 1):
         e.set_key(timing, thread, start[thread])

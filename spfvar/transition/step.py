@@ -10,6 +10,8 @@ threads that were handed a lock, which the scheduler takes off (OUT_WOKEN = 0).
 
 from __future__ import annotations
 
+from typing import Final
+
 from spfvar.ops import codes as c
 from spfvar.ops.codes import (
     A_TYPESAFE,
@@ -39,11 +41,14 @@ from spfvar.ops.codes import (
     VIOLATED,
 )
 from spfvar.transition import lazy_tlb, lifetime, locks, own_tables, pages, ranges, tables
-from spfvar.transition.jit import inlined
+from spfvar.transition.jit import compiled, inlined
 
 down_read, up_read, down_write = locks.down_read, locks.up_read, locks.down_write
 down_read_trylock, up_write, downgrade_write = locks.down_read_trylock, locks.up_write, locks.downgrade_write
 lock, trylock, unlock = locks.lock, locks.trylock, locks.unlock
+
+#: What `often_op` says of an op that is not one of its own; no outcome.
+SELDOM: Final = -1000
 
 
 @inlined
@@ -54,9 +59,10 @@ def pointer(s, g, word):
 
 
 @inlined
-def local_op(s, p, g, pc, tb, choice):
-    """Ops that concern nobody else (opcodes up to LAST_LOCAL)."""
+def often_op(s, p, g, pc, tid, tb, index, a, choice, out):  # noqa: C901
+    """Ops of which runs have many, or SELDOM.  One chain of comparisons: so it is compiled to one jump."""
     op = p[pc, C_OP]
+    # --- local to the thread
     if op == c.NOP or op == c.COUNT or op == c.MARK:
         return 0
     if op == c.SET_REG:
@@ -80,19 +86,9 @@ def local_op(s, p, g, pc, tb, choice):
         return 1 if pointer(s, g, tb + p[pc, C_SRC]) == pointer(s, g, tb + p[pc, C_SRC2]) else 0
     if op == c.CHOOSE:
         return choice
-    if op == c.WINDOW:
-        address = s[tb + g[c.G_R_ADDR]]
-        first = address & -p[pc, C_IMM]
-        s[tb + p[pc, C_DST]] = max(first, s[tb + p[pc, C_SRC2]], address >> g[G_PT_SHIFT] << g[G_PT_SHIFT])
-        s[tb + p[pc, C_SRC]] = min(first + p[pc, C_IMM], s[tb + p[pc, C_SRC3]], tables.table_end(g, address))
-        return 0
-    return -2 - c.V_UNBALANCED if s[tb + T_RCU_NEST] != 0 else BLOCKED  # END
-
-
-@inlined
-def lock_op(s, p, g, pc, tid, tb, a, out):
-    """Locks (opcodes DOWN_READ to UNLOCK)."""
-    op = p[pc, C_OP]
+    if op == c.END:
+        return -2 - c.V_UNBALANCED if s[tb + T_RCU_NEST] != 0 else BLOCKED
+    # --- locks
     if op == c.DOWN_READ_TRYLOCK:
         taken = down_read_trylock(s, a)
         if taken and s[tb + p[pc, C_A_REG]] >= g[G_STALE]:
@@ -108,17 +104,7 @@ def lock_op(s, p, g, pc, tid, tb, a, out):
         return trylock(s, a, tid)
     if op == c.DOWN_READ:
         return down_read(s, g, a, tid, tb)
-    if op == c.DOWN_WRITE:
-        return down_write(s, g, a, tid, tb) if p[pc, C_IMM] == 0 else locks.down_write_trylock(s, a, tid)
-    if op == c.UP_WRITE:
-        return up_write(s, g, a, tid, out)
-    return downgrade_write(s, g, a, tid, out)
-
-
-@inlined
-def word_op(s, p, g, pc, tb, a):
-    """Words of memory (opcodes LOAD to STORE_REF)."""
-    op = p[pc, C_OP]
+    # --- words of memory
     if op == c.LOAD:
         s[tb + p[pc, C_DST]] = s[a]
         return 0
@@ -141,15 +127,6 @@ def word_op(s, p, g, pc, tb, a):
     if op == c.ADD:
         s[a] = (s[a] + p[pc, C_IMM]) & g[G_SEQ_MASK]
         return 0
-    if op == c.INC_NOT_ZERO:
-        if s[a] == 0:
-            return 1
-        if s[a] >= p[pc, C_IMM]:
-            return 2
-        s[a] += p[pc, C_IMM2]
-        if s[tb + p[pc, C_A_REG]] >= g[G_STALE]:
-            s[tb + p[pc, C_A_REG]] -= g[G_STALE]  # the count now keeps whatever the memory has become
-        return 0
     if op == c.DEC_AND_TEST:
         if s[a] <= 0:
             return -2 - c.V_REFCOUNT
@@ -160,6 +137,90 @@ def word_op(s, p, g, pc, tb, a):
     if op == c.LOAD_REF:
         s[tb + p[pc, C_DST]] = s[a] - 1
         return 1 if p[pc, C_IMM] != 0 and s[a] != 0 else 0
+    # --- RCU, interrupts
+    if op == c.RCU_READ_LOCK:
+        return lifetime.reader_enters(s, g, tb)
+    if op == c.RCU_READ_UNLOCK:
+        return lifetime.reader_leaves(s, g, tb)
+    if op == c.IRQ_DISABLE:
+        return lifetime.irq_disable(s, g, tb)
+    if op == c.IRQ_ENABLE:
+        return lifetime.irq_enable(s, g, tid, tb) if p[pc, C_IMM] == 0 else SELDOM
+    # --- the VMA tree
+    if op == c.FIND_VMA:
+        start = s[tb + p[pc, C_SRC]]
+        end = s[tb + p[pc, C_SRC2]] if p[pc, C_SRC2] >= 0 else start + 1
+        return tables.find_vma(s, g, start, end, tb + p[pc, C_DST])
+    if op == c.VMA_CONTAINS:
+        address = s[tb + p[pc, C_SRC]]
+        return 1 if s[a] <= address < s[a + 1] else 0
+    # --- page tables
+    if op == c.TOUCH:
+        return pages.touch(s, g, tid, s[tb + p[pc, C_DST]], p[pc, C_IMM])
+    if op == c.READ_PMD:
+        return tables.read_pmd(s, g, s[tb + p[pc, C_SRC]], tb + p[pc, C_DST])
+    if op == c.PMD_SAME:
+        return tables.pmd_same(s, g, s[tb + p[pc, C_SRC]], tb + p[pc, C_DST])
+    if op == c.READ_PTE:
+        return tables.read_pte(s, g, index, s[tb + p[pc, C_SRC]], p[pc, C_IMM], tb + p[pc, C_DST])
+    if op == c.PTE_NONE:
+        return 1 if s[tables.pte(g, index, s[tb + p[pc, C_SRC]])] == 0 else 0
+    if op == c.PTE_SAME:
+        return pages.pte_same(s, g, index, s[tb + p[pc, C_SRC]], s[tb + p[pc, C_SRC2]], p[pc, C_IMM])
+    if op == c.SET_PTE:
+        address, writable, page = s[tb + p[pc, C_SRC]], s[tb + p[pc, C_SRC2]], s[tb + p[pc, C_DST]]
+        return pages.set_pte(s, g, index, address, p[pc, C_IMM], writable, page, p[pc, C_IMM2])
+    # --- the page cache
+    if op == c.FOLIO_GET:
+        place = s[a] + s[tb + p[pc, C_SRC]] - s[tb + p[pc, C_SRC2]]
+        s[tb + p[pc, C_DST]] = tables.page_folio(g, place)
+        return tables.folio_get(s, g, s[tb + p[pc, C_DST]])
+    if op == c.NEXT_CANDIDATE:
+        vm_start = s[tb + p[pc, C_SRC3]]
+        limit = s[tb + p[pc, C_SRC2]]
+        found = tables.next_candidate(s, g, s[a], vm_start, s[tb + p[pc, C_SRC]], limit, tid)
+        s[tb + p[pc, C_SRC]] = found
+        s[tb + p[pc, C_DST]] = tables.page_folio(g, s[a] + found - vm_start)
+        return 1 if found < limit else 0
+    if op == c.INSIDE_SIZE:
+        return 1 if s[tb + p[pc, C_SRC]] - s[tb + p[pc, C_SRC2]] < s[a] else 0
+    return SELDOM
+
+
+@inlined
+def window(s, p, g, pc, tb):
+    """The pages that map_pages may take around an address (WINDOW)."""
+    address = s[tb + g[c.G_R_ADDR]]
+    first = address & -p[pc, C_IMM]
+    s[tb + p[pc, C_DST]] = max(first, s[tb + p[pc, C_SRC2]], address >> g[G_PT_SHIFT] << g[G_PT_SHIFT])
+    s[tb + p[pc, C_SRC]] = min(first + p[pc, C_IMM], s[tb + p[pc, C_SRC3]], tables.table_end(g, address))
+    return 0
+
+
+@inlined
+def lock_op(s, p, g, pc, tid, tb, a, out):
+    """Locks taken by writers (opcodes DOWN_WRITE to DOWNGRADE_WRITE)."""
+    op = p[pc, C_OP]
+    if op == c.DOWN_WRITE:
+        return down_write(s, g, a, tid, tb) if p[pc, C_IMM] == 0 else locks.down_write_trylock(s, a, tid)
+    if op == c.UP_WRITE:
+        return up_write(s, g, a, tid, out)
+    return downgrade_write(s, g, a, tid, out)
+
+
+@inlined
+def word_op(s, p, g, pc, tb, a):
+    """The other words of memory (opcodes INC_NOT_ZERO, STORE_REF, WAIT_EQUALS)."""
+    op = p[pc, C_OP]
+    if op == c.INC_NOT_ZERO:
+        if s[a] == 0:
+            return 1
+        if s[a] >= p[pc, C_IMM]:
+            return 2
+        s[a] += p[pc, C_IMM2]
+        if s[tb + p[pc, C_A_REG]] >= g[G_STALE]:
+            s[tb + p[pc, C_A_REG]] -= g[G_STALE]  # the count now keeps whatever the memory has become
+        return 0
     if op == c.STORE_REF:
         s[a] = pointer(s, g, tb + p[pc, C_SRC]) + 1
         return 0
@@ -168,16 +229,10 @@ def word_op(s, p, g, pc, tb, a):
 
 @inlined
 def lifetime_op(s, p, g, pc, tid, tb, out):
-    """Allocation, RCU, interrupts, assertions (opcodes ALLOC to BUG)."""
+    """Allocation, grace periods, interrupts, assertions (the other opcodes ALLOC to BUG)."""
     op = p[pc, C_OP]
-    if op == c.RCU_READ_LOCK:
-        return lifetime.reader_enters(s, g, tb)
-    if op == c.RCU_READ_UNLOCK:
-        return lifetime.reader_leaves(s, g, tb)
-    if op == c.IRQ_DISABLE:
-        return lifetime.irq_disable(s, g, tb)
     if op == c.IRQ_ENABLE:
-        if p[pc, C_IMM] != 0 and lifetime.is_interrupted(s, g, tid):
+        if lifetime.is_interrupted(s, g, tid):
             lazy_tlb.flush_tlb_func(s, g, tid)
         return lifetime.irq_enable(s, g, tid, tb)
     if op == c.ALLOC:
@@ -218,27 +273,17 @@ def lifetime_op(s, p, g, pc, tid, tb, out):
 
 @inlined
 def tree_op(s, p, g, pc, tb, a):
-    """The VMA tree (opcodes FIND_VMA to VMA_CONTAINS)."""
-    op = p[pc, C_OP]
-    if op == c.FIND_VMA:
-        start = s[tb + p[pc, C_SRC]]
-        end = s[tb + p[pc, C_SRC2]] if p[pc, C_SRC2] >= 0 else start + 1
-        return tables.find_vma(s, g, start, end, tb + p[pc, C_DST])
-    if op == c.TREE_STORE:
+    """The VMA tree (opcodes TREE_STORE and TREE_ERASE)."""
+    if p[pc, C_OP] == c.TREE_STORE:
         pages.new_epoch(s, g, s[a], s[a + 1], s[tb + p[pc, C_SRC]] + 1)
         return tables.tree_store(s, g, s[a], s[a + 1], s[tb + p[pc, C_SRC]] + 1)
-    if op == c.TREE_ERASE:
-        return tables.tree_store(s, g, s[tb + p[pc, C_SRC]], s[tb + p[pc, C_SRC2]], p[pc, C_IMM])
-    address = s[tb + p[pc, C_SRC]]
-    return 1 if s[a] <= address < s[a + 1] else 0  # VMA_CONTAINS
+    return tables.tree_store(s, g, s[tb + p[pc, C_SRC]], s[tb + p[pc, C_SRC2]], p[pc, C_IMM])
 
 
 @inlined
 def table_op(s, p, g, pc, tid, tb, index, out):
-    """Page tables (opcodes TOUCH to PMD_KEEP); ``index`` is the table of entry ops."""
+    """Page tables (the other opcodes TOUCH to PMD_KEEP); ``index`` is the table of entry ops."""
     op = p[pc, C_OP]
-    if op == c.TOUCH:
-        return pages.touch(s, g, tid, s[tb + p[pc, C_DST]], p[pc, C_IMM])
     if op == c.PMD_KEEP:
         return 0
     if op == c.FRESH_RANGE:
@@ -246,24 +291,6 @@ def table_op(s, p, g, pc, tid, tb, index, out):
             own_tables.forget_range(s, g, s[tb + p[pc, C_SRC]], s[tb + p[pc, C_SRC2]])
         return tables.fresh_range(s, g, s[tb + p[pc, C_SRC]], s[tb + p[pc, C_SRC2]])
     address = s[tb + p[pc, C_SRC]]
-    if op == c.READ_PMD:
-        return tables.read_pmd(s, g, address, tb + p[pc, C_DST])
-    if op == c.PMD_SAME:
-        # The same pointer: whatever was freed, this table is linked now.  No table is the same as no other.
-        seen = pointer(s, g, tb + p[pc, C_DST]) + 1
-        if seen == 0 or s[tables.pmd(g, address)] != seen:
-            return 0
-        s[tb + p[pc, C_DST]] = s[tables.pmd(g, address)] - 1
-        return 1
-    if op == c.READ_PTE:
-        return tables.read_pte(s, g, index, address, p[pc, C_IMM], tb + p[pc, C_DST])
-    if op == c.PTE_NONE:
-        return 1 if s[tables.pte(g, index, address)] == 0 else 0
-    if op == c.PTE_SAME:
-        return pages.pte_same(s, g, index, address, s[tb + p[pc, C_SRC2]], p[pc, C_IMM])
-    if op == c.SET_PTE:
-        writable, page, how = s[tb + p[pc, C_SRC2]], s[tb + p[pc, C_DST]], p[pc, C_IMM2]
-        return pages.set_pte(s, g, index, address, p[pc, C_IMM], writable, page, how)
     if op == c.PTE_MKWRITE:
         s[tables.pte(g, index, address)] |= c.PTE_WRITE | c.PTE_DIRTY
         return 0
@@ -298,27 +325,15 @@ def table_op(s, p, g, pc, tid, tb, index, out):
 
 @inlined
 def folio_op(s, p, g, pc, tid, tb, a):
-    """The page cache (opcodes FOLIO_GET to REMOVE_MAPPING); ``a`` is the word of the op's place."""
+    """The page cache (opcodes FOLIO_CREATE, FOLIO_DELETE, REMOVE_MAPPING); ``a`` is the op's place."""
     op = p[pc, C_OP]
     if op == c.FOLIO_DELETE:
         s[a] = 0
         return 0
     if op == c.REMOVE_MAPPING:
         return tables.remove_mapping(s, a)
-    vm_start = s[tb + p[pc, C_SRC2]]
-    address = s[tb + p[pc, C_SRC]]
-    if op == c.INSIDE_SIZE:
-        return 1 if address - vm_start < s[a] else 0
-    if op == c.NEXT_CANDIDATE:
-        vm_start = s[tb + p[pc, C_SRC3]]
-        limit = s[tb + p[pc, C_SRC2]]
-        found = tables.next_candidate(s, g, s[a], vm_start, address, limit, tid)
-        s[tb + p[pc, C_SRC]] = found
-        s[tb + p[pc, C_DST]] = tables.page_folio(g, s[a] + found - vm_start)
-        return 1 if found < limit else 0
-    s[tb + p[pc, C_DST]] = tables.page_folio(g, s[a] + address - vm_start)
-    if op == c.FOLIO_GET:
-        return tables.folio_get(s, g, s[tb + p[pc, C_DST]])
+    place = s[a] + s[tb + p[pc, C_SRC]] - s[tb + p[pc, C_SRC2]]
+    s[tb + p[pc, C_DST]] = tables.page_folio(g, place)
     return tables.folio_create(s, g, s[tb + p[pc, C_DST]], tid)
 
 
@@ -370,44 +385,52 @@ def violation_of(s, p, g, pc, tb):
     return 0
 
 
+@compiled
+def seldom_op(s, p, g, pc, tid, tb, index, a, out):
+    """The other ops.  Called, not inlined: they are most of the code, and little of a run."""
+    op = p[pc, C_OP]
+    if op <= c.LAST_LOCAL:
+        return window(s, p, g, pc, tb)
+    if op <= c.LAST_LOCK:
+        return lock_op(s, p, g, pc, tid, tb, a, out)
+    if op <= c.LAST_WORD:
+        return word_op(s, p, g, pc, tb, a)
+    if op <= c.LAST_LIFETIME:
+        return lifetime_op(s, p, g, pc, tid, tb, out)
+    if op <= c.LAST_TREE:
+        return tree_op(s, p, g, pc, tb, a)
+    if op <= c.LAST_TABLE:
+        return table_op(s, p, g, pc, tid, tb, index, out)
+    if op <= c.LAST_FOLIO:
+        return folio_op(s, p, g, pc, tid, tb, a)
+    if op <= c.LAST_PAGE:
+        return page_op(s, p, g, pc, tb, index, a)
+    if op <= c.LAST_RANGE:
+        return ranges.range_op(s, p, g, pc, tb, a, out)
+    return lazy_tlb.switch_op(s, p, g, pc, tid)
+
+
 @inlined
 def execute(s, p, g, pc, tid, tb, choice, out):
     """The same, for a scheduler that knows the thread's program counter and its first state word."""
     op = p[pc, C_OP]
+    a = 0
+    index = 0
+    wrong = 0
+    if p[pc, C_A_REG] >= 0 and op > c.LAST_LOCAL and op != c.ALLOC:
+        wrong = violation_of(s, p, g, pc, tb)
+        index = s[tb + p[pc, C_A_REG]]
+        if index >= g[G_STALE]:
+            index -= g[G_STALE]
+        a = p[pc, C_A_BASE] + index * p[pc, C_A_STRIDE]
     if p[pc, C_FLAGS] & FLAG_SLEEPS and s[tb + T_RCU_NEST] != 0:
-        outcome = -2 - c.V_SLEEP_IN_ATOMIC
-    elif op <= c.LAST_LOCAL:
-        outcome = local_op(s, p, g, pc, tb, choice)
+        wrong = c.V_SLEEP_IN_ATOMIC
+    if wrong != 0:
+        outcome = -2 - wrong
     else:
-        a = 0
-        index = 0
-        wrong = 0
-        if p[pc, C_A_REG] >= 0 and op != c.ALLOC:
-            wrong = violation_of(s, p, g, pc, tb)
-            index = s[tb + p[pc, C_A_REG]]
-            if index >= g[G_STALE]:
-                index -= g[G_STALE]
-            a = p[pc, C_A_BASE] + index * p[pc, C_A_STRIDE]
-        if wrong != 0:
-            outcome = -2 - wrong
-        elif op <= c.LAST_LOCK:
-            outcome = lock_op(s, p, g, pc, tid, tb, a, out)
-        elif op <= c.LAST_WORD:
-            outcome = word_op(s, p, g, pc, tb, a)
-        elif op <= c.LAST_LIFETIME:
-            outcome = lifetime_op(s, p, g, pc, tid, tb, out)
-        elif op <= c.LAST_TREE:
-            outcome = tree_op(s, p, g, pc, tb, a)
-        elif op <= c.LAST_TABLE:
-            outcome = table_op(s, p, g, pc, tid, tb, index, out)
-        elif op <= c.LAST_FOLIO:
-            outcome = folio_op(s, p, g, pc, tid, tb, a)
-        elif op <= c.LAST_PAGE:
-            outcome = page_op(s, p, g, pc, tb, index, a)
-        elif op <= c.LAST_RANGE:
-            outcome = ranges.range_op(s, p, g, pc, tb, a, out)
-        else:
-            outcome = lazy_tlb.switch_op(s, p, g, pc, tid)
+        outcome = often_op(s, p, g, pc, tid, tb, index, a, choice, out)
+        if outcome == SELDOM:
+            outcome = seldom_op(s, p, g, pc, tid, tb, index, a, out)
     if outcome >= 0:
         s[tb + T_PC] = p[pc, C_SUCC + outcome]
         return outcome

@@ -21,6 +21,7 @@ from spfvar.ops.codes import (
     G_PMD,
     G_PT_SHIFT,
     G_PTE,
+    G_STALE,
     G_TREE,
     G_TREE_SHIFT,
     K_BASE,
@@ -95,6 +96,20 @@ def read_pmd(s, g, address, register):
     table = s[pmd(g, address)]
     s[register] = table - 1
     return 1 if table != 0 else 0
+
+
+@inlined
+def pmd_same(s, g, address, register):
+    """Outcome 1 if the pointer in the thread word is what is linked.  No table is the same as no other.
+
+    The same pointer is the same table: whatever was freed, this one is linked now.
+    """
+    seen = s[register] - g[G_STALE] if s[register] >= g[G_STALE] else s[register]
+    linked = s[pmd(g, address)] - 1
+    if seen < 0 or linked != seen:
+        return 0
+    s[register] = linked
+    return 1
 
 
 @inlined
