@@ -24,6 +24,7 @@ from spfvar.explore.options import Options
 from spfvar.explore.verdict import beyond_model
 from spfvar.explore.world import RaceWorld, build_race
 from spfvar.matrix import catalogue
+from spfvar.ops import codes as c
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.race import Race
@@ -125,10 +126,10 @@ def compare_models(names: Sequence[str]) -> None:
         both.measure(build_race(races["munmap-file"], Stack(registry["per-vma-6.12"]), memory))
     long: list[tuple[Measured, Measured]] = []
     started = time.process_time()
-    print(f"{'':<18}{'weak':>5}{'median':>8}{'above 3':>9}{'incomplete':>12}  worst")
+    print(f"{'':<18}{'weak':>5}{'median':>8}{'above 3':>9}{'incomplete':>12}{'broken':>8}  worst")
     for name in names or list(registry.variants):
         ratios: list[tuple[float, str]] = []
-        incomplete = 0
+        incomplete = broken = 0
         for race in races.names():
             strong, weak = (
                 both.measure(build_race(races[race], Stack(registry[name]), memory))
@@ -136,14 +137,22 @@ def compare_models(names: Sequence[str]) -> None:
             )
             if weak is strong:  # no word is weak
                 continue
-            incomplete += not weak.found.complete or weak.beyond != ""
+            if weak.beyond or any(one.code == c.V_NO_MEMORY for one in weak.found.violations):
+                incomplete += 1
+            elif weak.found.violations:
+                broken += 1
+            else:
+                incomplete += not weak.found.complete
             ratios.append((weak.found.states / strong.found.states, race))
             if min(strong.seconds, weak.seconds) > LEAST_SECONDS:
                 long.append((strong, weak))
         worst = ", ".join(f"{race} {ratio:.1f}" for ratio, race in sorted(ratios, reverse=True)[:3])
         above = sum(ratio > MORE_STATES for ratio, _ in ratios)
         median = statistics.median(ratio for ratio, _ in ratios)
-        print(f"{name:<18}{len(ratios):>5}{median:>8.2f}{above:>9}{incomplete:>12}  {worst}", flush=True)
+        print(
+            f"{name:<18}{len(ratios):>5}{median:>8.2f}{above:>9}{incomplete:>12}{broken:>8}  {worst}",
+            flush=True,
+        )
     slower = [strong.rate / weak.rate for strong, weak in long]
     if slower:
         times = f"median {statistics.median(slower):.1f} times, target <= {SLOWER:.0f}"
