@@ -8,7 +8,7 @@ from threading import Event, Lock
 from spfvar.automata.extract import StrategyError
 from spfvar.matrix.kept_runs import CellTask, KeptRuns, Ran
 from spfvar.matrix.plan import CellSpec, Plan
-from spfvar.plugins.variant import Stack, Stacks, Variant
+from spfvar.plugins.variant import Stack, Stacks, Variant, stack_in
 from spfvar.scenario.hardware import Profile
 from spfvar.simulate.result import Result
 from spfvar.simulate.runner import SimulationError, seed_sequence, simulate, what_decides
@@ -62,15 +62,7 @@ class CellWork:
 
     def _stack(self, variant: Variant) -> Stack:
         with self._lock:
-            if variant.name not in self._stacks:
-                try:
-                    self._stacks[variant.name] = Stack(variant)
-                except StrategyError as error:
-                    self._stacks[variant.name] = error
-        stack = self._stacks[variant.name]
-        if isinstance(stack, StrategyError):
-            raise stack
-        return stack
+            return stack_in(self._stacks, variant)
 
     def _run(self, cell: CellSpec, world: World, program: str, index: int) -> Result:
         found = self._kept.one(cell, program, index)

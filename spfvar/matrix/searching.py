@@ -6,7 +6,6 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from threading import Event, Lock
 
-from spfvar.automata.extract import StrategyError
 from spfvar.automata.weaken import Memory
 from spfvar.explore.options import Options
 from spfvar.explore.verdict import Progress as Report
@@ -16,7 +15,7 @@ from spfvar.explore.walked import judge_walks
 from spfvar.explore.world import RaceWorld, build_race
 from spfvar.matrix.cases import SAFE, Case
 from spfvar.matrix.kept_verdicts import KeptVerdicts, program_digest, program_of
-from spfvar.plugins.variant import Stack, Stacks, Variant
+from spfvar.plugins.variant import Stacks, Variant, stack_in
 from spfvar.scenario.race import Race
 
 #: Told a search and its states (of walks: primitives) per second; None when it is over.
@@ -126,7 +125,7 @@ class SearchWork:
         """The verdict, if it was kept; else the search or the walks, whose verdict then is."""
         case = Case(self._variants[task.variant], task.race_name, task.race)
         with self._lock:
-            world = build_race(task.race, self._stack(case.variant), task.memory)
+            world = build_race(task.race, stack_in(self._stacks, case.variant), task.memory)
         program = program_of(case, world)
         found = self._kept.by_program(case, task.memory, options, program)
         if found is None:
@@ -147,11 +146,3 @@ class SearchWork:
         if found.verdict == SAFE:  # a trace has its variant's name in its token
             self._safe[key] = found
         return found
-
-    def _stack(self, variant: Variant) -> Stack:
-        stack = self._stacks.get(variant.name)
-        if stack is None:
-            stack = self._stacks[variant.name] = Stack(variant)
-        if isinstance(stack, StrategyError):
-            raise stack
-        return stack

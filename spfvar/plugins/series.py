@@ -221,7 +221,7 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def split_bug(name: str) -> tuple[str, str]:
-    """A stack's name in two: "spf@16+h4@spf-anon" is spf@16 with the bug h4@spf-anon; "" if with none."""
+    """A stack's name in two: "NAME@16+BUG" is NAME@16 with the twin BUG; "" for a stack without one."""
     found = re.search(r"\+(?=[A-Za-z])", name)
     return (name[: found.start()], name[found.end() :]) if found else (name, "")
 

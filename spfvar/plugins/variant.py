@@ -378,6 +378,19 @@ def _is_of_package(made: Any) -> bool:
 Stacks = dict[str, Stack | StrategyError]
 
 
+def stack_in(stacks: Stacks, variant: Variant) -> Stack:
+    """A variant's stack, built once; why it cannot be is noted, too.  Raises StrategyError."""
+    if variant.name not in stacks:
+        try:
+            stacks[variant.name] = Stack(variant)
+        except StrategyError as error:
+            stacks[variant.name] = error
+    found = stacks[variant.name]
+    if isinstance(found, StrategyError):
+        raise found
+    return found
+
+
 def _specifications() -> type:
     namespace = {
         name: staticmethod(hookspecs.hookspec(spec, firstresult=True))

@@ -14,7 +14,7 @@ from spfvar.errors import InputError
 from spfvar.matrix.compare import rule_of
 from spfvar.matrix.plan import CellSpec, Plan, Value, spelled
 from spfvar.matrix.run import run_plan
-from spfvar.plugins.variant import Stack, Stacks, Variant
+from spfvar.plugins.variant import Stacks, Variant, stack_in
 from spfvar.scenario.load import Load, make_load
 from spfvar.scenario.schema import Scenario
 from spfvar.simulate.sharing import Line, written_lines
@@ -117,22 +117,13 @@ class Runner:
         """By variant, the lines of a load that are shared and written; empty if one cannot be run."""
         found = {}
         for variant in self.plan.variants:
-            stack = self._stack(variant)
-            if stack is None:
+            try:
+                stack = stack_in(self._stacks, variant)  # what was in the store has needed none
+            except StrategyError:
                 return {}
             load = make_load(name, scenario, point)
             found[variant.name] = written_lines(load, stack, memory_of(variant, layout))
         return found
-
-    def _stack(self, variant: Variant) -> Stack | None:
-        """A variant's stack, if there is one; what was in the store has needed none."""
-        if variant.name not in self._stacks:
-            try:
-                self._stacks[variant.name] = Stack(variant)
-            except StrategyError as error:
-                self._stacks[variant.name] = error
-        stack = self._stacks[variant.name]
-        return stack if isinstance(stack, Stack) else None
 
     def run(self, wanted: Sequence[Asked]) -> None:
         """Run those of the points that were not run yet."""
