@@ -6,7 +6,6 @@ leaves it taken, for which the threads that end their tasks then wait for ever.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -15,10 +14,6 @@ from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-#: Seconds that a thread which wants the GIL back lets another one keep it.  Searches want it for a moment
-#: every few milliseconds, while others extract texts: with Python's own 5 ms that takes a third longer.
-_SWITCH = 0.0005
 
 
 def in_threads(
@@ -36,9 +31,7 @@ def in_threads(
         todo.put((given, task))
         given += 1
     threads = [Thread(target=_serve, args=(do, todo, done)) for _ in range(min(jobs, given))]
-    before = sys.getswitchinterval()
     try:
-        sys.setswitchinterval(min(before, _SWITCH))
         for thread in threads:
             thread.start()
         for _ in range(given):
@@ -58,7 +51,6 @@ def in_threads(
         for thread in threads:
             if thread.ident is not None:  # it was started
                 thread.join()
-        sys.setswitchinterval(before)
 
 
 def _serve(

@@ -75,11 +75,3 @@ def test_who_takes_no_more_results_ends_them() -> None:
     assert next(results) == (0, 0)
     results.close()
     assert begun in ([0], [0, 1])
-
-
-def test_how_often_threads_take_turns_is_as_before_when_all_is_done() -> None:
-    """And while they work often enough for who only looks in."""
-    before = sys.getswitchinterval()
-    during = [found for _, found in in_threads(lambda _: sys.getswitchinterval(), range(3), 2, lambda: None)]
-    assert max(during) < before
-    assert sys.getswitchinterval() == before
