@@ -43,7 +43,7 @@ FOUND: Final = 3
 TOO_SMALL: Final = 4  # a history is full, and the search is to begin again with larger ones
 
 #: A way into a state: thread * WAYS + choice; AT_REST stands for "nobody moves".
-WAYS: Final = 8
+WAYS: Final = 16
 AT_REST: Final = -1
 #: Primitives that threads may run in a row between two stored states.
 MERGED: Final = 10_000
