@@ -550,9 +550,6 @@ class Enters:
 
     @hookimpl
     def do_user_addr_fault(self, vmf: VmFault) -> Steps:
-        yield allocate(o.prealloc_pte, "pte_alloc_one", "alloc_table")
-        yield smp_wmb()
-        yield pmd_populate()
         if (yield read_pmd()):
             yield from self.tell()
         return VMFault.ERROR
@@ -597,8 +594,7 @@ class EntersFolio(Enters):
         yield find_vma()
         yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
         yield set_register(o.vm_start, 0)
-        if (yield filemap_create_folio()):
-            yield folio_unlock()
+        yield filemap_get_folio()
         yield from super().do_user_addr_fault(vmf)
         return VMFault.ERROR
 
