@@ -16,7 +16,7 @@ from spfvar.automata.automaton import Automaton
 from spfvar.automata.weaken import Memory
 from spfvar.cpus import available_cpus
 from spfvar.explore.alone import alone, covered
-from spfvar.explore.barriers import BARRIERS
+from spfvar.explore.barriers import BARRIERS, is_fence
 from spfvar.explore.explore import explore
 from spfvar.explore.guards import NEVER_FAILS, Guard, Guards, Removal, find_guards
 from spfvar.explore.options import Options
@@ -218,7 +218,7 @@ def ablate(
     bounded = replace(options, first=True)
     stop = Event()
     stack = Stack(variant)
-    wanted = _wanted(set() if has_all(variant, core) else core_texts(races.values()))
+    wanted = looked_at(variant, races.values(), core)
 
     def watch(*_: object) -> None:
         if stop.is_set():
@@ -281,7 +281,9 @@ def ablate(
     return Ablated(by_guard(found, variant), len(surveys), broken, memory=memory)
 
 
-def _wanted(shared: Collection[Text]) -> Callable[[Op], bool]:
+def looked_at(variant: Variant, races: Iterable[Race], core: bool = False) -> Callable[[Op], bool]:
+    """Which primitives may be guards: those of the variant's own texts (``core``: all)."""
+    shared = set() if has_all(variant, core) else core_texts(races)
     return lambda op: text_of(op) not in shared
 
 
@@ -369,24 +371,39 @@ def _of_barriers(
     found = explore(world, options, watch)
     if not found.complete or found.violations or beyond_model(world):
         return None
-    executed = {
-        _line(world.automata[actor].nodes[node].op)
-        for actor in less
-        if actor != KTHREAD
-        for node, _ in covered(world, found, actor)
-    }
-    reached = {
-        actor: {(n, 0) for n, node in enumerate(one.nodes) if _line(node.op) in executed}
-        for actor, one in automata.items()
-    }
+    reached = {}
+    for actor, automaton in automata.items():
+        if actor != KTHREAD:
+            nodes = world.automata[actor].nodes
+            executed = {(_text_of(nodes[n].op), way) for n, way in covered(world, found, actor)}
+            reached[actor] = _reached(automaton, executed)
     removals = find_guards(automata, {}, reached, wanted, "lkmm")
     kept = [removal for removal in removals if removal.guard.kind in BARRIERS]
     return _Survey(name, race, SAFE, "", kept, unordered=True)
 
 
-def _line(op: Op) -> tuple[str, str, CallSite | None]:
-    """What a primitive has in common with what stands in its place when an order is taken out."""
-    return op.function, op.where, op.caller
+def _text_of(op: Op) -> tuple[str, str, CallSite | None]:
+    """What a primitive has in common with itself where an order was taken out."""
+    return op.where, op.name, op.caller
+
+
+def _reached(
+    automaton: Automaton, executed: Collection[tuple[tuple[str, str, CallSite | None], int]]
+) -> set[tuple[int, int]]:
+    """The nodes of an automaton that a search without its fences went by: fences are passed through."""
+    found: set[tuple[int, int]] = set()
+    ahead = [0]
+    seen = {0}
+    while ahead:
+        number = ahead.pop()
+        node = automaton.nodes[number]
+        for outcome, there in enumerate(node.successors):
+            if is_fence(node.op) or (_text_of(node.op), outcome) in executed:
+                found.add((number, outcome))
+                if there not in seen:
+                    seen.add(there)
+                    ahead.append(there)
+    return found
 
 
 def _survey(
