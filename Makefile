@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: compare test lint types docs unit fuzz examples bench windows fit fidelity picture findings mutations limits reports clean lock
+.PHONY: compare test lint types docs unit fuzz examples bench windows fit fidelity picture findings mutations barriers limits reports clean lock
 
 compare: $(VENV)/.run
 	$(BIN)/spfvar compare
@@ -31,7 +31,7 @@ docs: $(VENV)/.test
 
 # A third of the cases where a test has very many; SPFVAR_FULL=1 takes all.
 unit: $(VENV)/.test
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal --durations=40 --durations-min=5
 
 # The long form of tests/fuzz, of which an ordinary test run has a sample.
 fuzz: $(VENV)/.test
@@ -65,6 +65,9 @@ findings: $(VENV)/.test
 
 mutations: $(VENV)/.test
 	$(BIN)/python -m benchmarks.mutations > docs/mutations.md.new && mv docs/mutations.md.new docs/mutations.md
+
+barriers: $(VENV)/.test
+	$(BIN)/python -m benchmarks.barriers > docs/barriers.md.new && mv docs/barriers.md.new docs/barriers.md
 
 limits: $(VENV)/.test
 	$(BIN)/python -m docs._ext.limits > docs/limits.md.new && mv docs/limits.md.new docs/limits.md

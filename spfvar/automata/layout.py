@@ -89,7 +89,12 @@ class Layout:
         self.weak_words = sum(sizes.count(field.cls) for field in self.weak_fields)
         #: What is known of a page table comes with the entry that it was found by (automata.publish).
         self.linked = o.TABLE_READY in self.weak_fields
-        self.viewed = _viewed(ops, self.linked) if self.weak_words else {}
+        #: Whoever reads an entry of a page table learns what was sent along with it.
+        self.entered = self.weak_words > 0 and any(op.code in weak.READING for op in ops)
+        #: What the entry leads to depends on it.
+        leads = self.entered and any(field.cls in (o.PAGE, o.FOLIO) for field in self.weak_fields)
+        finding = (c.FIND_VMA, *(FINDING if self.linked else ()), *(weak.READING if leads else ()))
+        self.viewed = _viewed(ops, finding) if self.weak_words else {}
         self.views = c.T_FIXED + len(self.registers)
         self.view_rows = weak.V_REGISTERS + len(self.viewed)
         self.field_offset: dict[Field, int] = {}
@@ -190,10 +195,12 @@ class Layout:
         for field in self.field_offset:
             if field.width > 1 or field in self._ordered_fields:
                 self.locks[field], locks = locks, locks + self.sizes.count(field.cls)
-        entries = ((self.sizes.pages - 1) >> self.sizes.pt_shift) + 1 if self.linked else 0
         first = weak.S_LOCKS + weak.LOCK_ROWS * locks
-        self.shared_rows = first + entries + threads
-        self.directory = here + first * width if entries else 0
+        linked = ((self.sizes.pages - 1) >> self.sizes.pt_shift) + 1 if self.linked else 0
+        self.directory = here + first * width if self.linked else 0
+        self.entry_rows = self.sizes.tables << self.sizes.pt_shift if self.entered else 0
+        self.entries = here + (first + linked) * width if self.entered else 0
+        self.shared_rows = first + linked + self.entry_rows + threads
         self.shared_views, here = here, here + self.shared_rows * width
         self.sync, here = here, here + threads
         self.long, here = here, here + 1  # how many histories have several messages
@@ -292,15 +299,19 @@ def is_weak(op: Op) -> bool:
     return c.FIRST_WEAK <= op.code <= c.LAST_WEAK or c.RMW_ADD <= op.code <= c.RMW_ADD_UNLESS
 
 
-def _viewed(ops: list[Op], linked: bool) -> dict[Register, int]:
+def _viewed(ops: list[Op], finding: Collection[int]) -> dict[Register, int]:
     """The registers that hold what came from a weak load, with the rows of their views."""
-    finding = (c.FIND_VMA, *FINDING) if linked else (c.FIND_VMA,)
     found = {op.dst: 0 for op in ops if (is_weak(op) or op.code in finding) and op.dst is not None}
-    copies = [op for op in ops if op.code in (c.ADD_REG, c.ADD_REGS)]
     size = -1
     while size < len(found):
         size = len(found)
-        found |= {op.dst: 0 for op in copies if op.dst is not None and (op.src in found or op.src2 in found)}
+        for op in ops:
+            made: tuple[Register | None, ...] = ()
+            if op.code in (c.ADD_REG, c.ADD_REGS) and (op.src in found or op.src2 in found):
+                made = (op.dst,)
+            elif op.code in (c.PAGE_OF, c.ENTRY_FOLIO) and op.src in found:
+                made = (op.dst, op.src2)
+            found |= {register: 0 for register in made if register is not None}
     return {register: weak.V_REGISTERS + i for i, register in enumerate(found)}
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from spfvar.automata.layout import Layout, is_weak
 from spfvar.automata.link import Program
+from spfvar.automata.publish import FINDING
 from spfvar.explore.needs import needs_of, pointers_of, words_of
 from spfvar.explore.registers import live_at
 from spfvar.ops import codes as c
@@ -24,7 +25,17 @@ from spfvar.ops.orders import MB, RMB, WMB
 from spfvar.ops.places import RWSEM_WORDS, SPIN_WORDS, Field, ObjectClass
 from spfvar.transition import weak as t
 from spfvar.transition.settle import ROOM
-from spfvar.transition.views import I_DIRECTORY, I_FULL, I_GRACE, I_LOCKS, I_READERS, I_SENDS, I_SLAB, I_TREE
+from spfvar.transition.views import (
+    I_DIRECTORY,
+    I_ENTRIES,
+    I_FULL,
+    I_GRACE,
+    I_LOCKS,
+    I_READERS,
+    I_SENDS,
+    I_SLAB,
+    I_TREE,
+)
 
 Ints = npt.NDArray[np.int64]
 
@@ -86,7 +97,7 @@ def matters(
         return op.code not in t.LOADS and op.place is not None and op.place.field in plain
 
     pages = any(field.cls == o.PAGE for field in layout.weak_fields)
-    looked = [_looked_at(op, pages, layout.linked) for op in program.ops]
+    looked = [_looked_at(op, pages, layout) for op in program.ops]
     registers = _registers(layout, program)
     loads, stored = (
         needs_of(program, layout, needs, recycled)
@@ -137,11 +148,10 @@ def _puts(op: Op, pages: bool) -> bool:
     return pages and op.code in (c.PAGE_PUT, c.PAGES_PUT)
 
 
-def _looked_at(op: Op, pages: bool, linked: bool) -> tuple[int, int]:
+def _looked_at(op: Op, pages: bool, layout: Layout) -> tuple[int, int]:
     """The views that an op looks at, registers' apart: for the thread itself, and to pass them on.
 
-    What a thread has written it knows.  ``pages``: words of anonymous pages are weak; ``linked``: those of
-    page tables are.
+    What a thread has written it knows.  ``pages``: words of anonymous pages are weak.
     """
     own = told = 0
     if is_weak(op):
@@ -164,7 +174,7 @@ def _looked_at(op: Op, pages: bool, linked: bool) -> tuple[int, int]:
         told |= _ALL
     if op.code in (c.RCU_READ_UNLOCK, c.TREE_STORE, c.FREE):
         told |= _ALL
-    if linked and op.code == c.PMD_POPULATE:
+    if (layout.linked and op.code == c.PMD_POPULATE) or (layout.entered and op.code in h.SETTING):
         told |= 1 << h.V_SENT
     if op.code == c.ALLOC or (pages and op.code in t.COMPOUND):  # of recycled memory: its zeroes are stores
         told |= 1 << h.V_SENT | 1 << h.V_PAST
@@ -189,8 +199,10 @@ def _taken(op: Op, layout: Layout, pages: bool) -> int:
         found |= 1 << I_TREE
     if op.code == c.ALLOC:
         found |= 1 << I_SLAB
-    if layout.linked and op.code in (c.READ_PMD, c.PMD_TAKE, c.PMD_CLEAR):
+    if layout.linked and op.code in FINDING:
         found |= 1 << I_DIRECTORY
+    if layout.entered and op.code in h.READING:
+        found |= 1 << I_ENTRIES
     on_lock = op.code in LOCKING or c.LOAD <= op.code <= c.STORE_REF
     if op.place is not None and on_lock and op.place.field in layout.locks:
         found |= 1 << I_LOCKS + lock_bit(layout, op.place.field)
@@ -212,6 +224,8 @@ def _given(op: Op, layout: Layout, pages: bool) -> int:
         found |= 1 << I_SLAB
     if layout.linked and op.code == c.PMD_POPULATE:
         found |= 1 << I_DIRECTORY
+    if layout.entered and op.code in h.SETTING:
+        found |= 1 << I_ENTRIES
     on_lock = op.code in UNLOCKING or c.LOAD <= op.code <= c.STORE_REF
     if op.place is not None and on_lock and op.place.field in layout.locks:
         found |= 1 << I_LOCKS + lock_bit(layout, op.place.field)
@@ -228,9 +242,8 @@ def _sends(program: Program, pages: bool) -> Ints:
         bar = op.code in _FULL and op.code != c.IRQ_ENABLE
         bars.append(bar or op.order == MB or _puts(op, pages))
         stores = (is_weak(op) and op.code not in t.LOADS and op.order != "full") or op.code in UNLOCKING
-        uses.append(
-            not bars[-1] and (stores or op.code in (c.ALLOC, c.TREE_STORE, c.PMD_POPULATE, *t.COMPOUND))
-        )
+        publishes = op.code in (c.ALLOC, c.TREE_STORE, c.PMD_POPULATE, *h.SETTING, *t.COMPOUND)
+        uses.append(not bars[-1] and (stores or publishes))
     found = np.array(uses)
     free = ~np.array(bars)
     successors = program.table[:, c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES]
@@ -263,7 +276,9 @@ def _shared(layout: Layout) -> Ints:
     for field in layout.locks:
         bit = I_LOCKS + lock_bit(layout, field)
         found += [[bit, 0], [bit, 0], [bit, 1]] * layout.sizes.count(field.cls)
-    found += [[-1, 0]] * (layout.shared_rows - len(found))
+    sections = [[-1, 0]] * layout.sizes.threads
+    linked = layout.shared_rows - len(found) - layout.entry_rows - len(sections)
+    found += [[-1, 0]] * linked + [[I_ENTRIES, 0]] * layout.entry_rows + sections
     return np.array(found, dtype=np.int64)
 
 

@@ -68,7 +68,10 @@ def needs_of(
             loss = 1 << part + bits[op.place.register] if atomic and not gain else 0
         gains.append(gain)
         losses.append(loss)
-    sources = [_source(op, layout, bits, recycled) for op in program.ops]
+    sources = [
+        [(made, _source(op, layout, bits, recycled)) for made in _made(op) if made in bits]
+        for op in program.ops
+    ]
     needed = list(gains)
     successors = [
         [there for there in row if there >= 0]
@@ -81,11 +84,9 @@ def needs_of(
             ahead = 0
             for there in successors[node]:
                 ahead |= needed[there]
-            dst = program.ops[node].dst
-            if dst is not None and dst in bits:  # before, it was what the op makes it
-                through = ahead >> bits[dst] & every
-                ahead &= ~(every << bits[dst])
-                source = sources[node]
+            for made, source in sources[node]:  # before, it was what the op makes it
+                through = ahead >> bits[made] & every
+                ahead &= ~(every << bits[made])
                 ahead |= through << source if source is not None else 0
             found = needed[node] | gains[node] | ahead & ~losses[node]
             changed = changed or found != needed[node]
@@ -95,6 +96,12 @@ def needs_of(
 
 #: Orders of an op whose register is no address dependency for what follows.
 _CUT: Final = ("value", "cut")
+
+
+def _made(op: Op) -> list[Register]:
+    """The registers that an op may put a pointer into."""
+    both = (op.dst, op.src2) if op.code == c.PAGE_OF else (op.dst,)
+    return [register for register in both if register is not None]
 
 
 def _source(

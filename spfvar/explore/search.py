@@ -43,7 +43,7 @@ FOUND: Final = 3
 TOO_SMALL: Final = 4  # a history is full, and the search is to begin again with larger ones
 
 #: A way into a state: thread * WAYS + choice; AT_REST stands for "nobody moves".
-WAYS: Final = 8
+WAYS: Final = 16
 AT_REST: Final = -1
 #: Primitives that threads may run in a row between two stored states.
 MERGED: Final = 10_000
@@ -266,7 +266,7 @@ def execute(space, work, rules, tid, choice):
 @inlined
 def memo_key(part, memory, what):
     """What a remembered effect is found by."""
-    return ((memory << _THREAD_BITS | part) << 7 | what) + 1
+    return ((memory << _THREAD_BITS | part) << 8 | what) + 1
 
 
 @inlined
@@ -274,7 +274,7 @@ def primitive(space, work, rules, tid, choice):
     """The next primitive of a thread, on ``work.parts``; returns its outcome, or NO_ROOM."""
     threads = work.order.shape[0]
     memo = space.memo
-    key = memo_key(work.parts[tid], work.parts[threads], tid << 3 | choice)
+    key = memo_key(work.parts[tid], work.parts[threads], tid * WAYS + choice)
     place = (mix(key, 0) >> 20) & (memo.shape[0] - 1)
     if memo[place, 0] == key:
         effect = memo[place, 1]

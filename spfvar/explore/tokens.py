@@ -26,7 +26,9 @@ from spfvar.ops import codes as c
 from spfvar.scenario.race import race_hash
 
 #: By memory model.
-_VERSIONS: dict[Memory, int] = {"sc": 1, "lkmm": 2}
+_VERSIONS: dict[Memory, int] = {"sc": 1, "lkmm": 3}
+#: A way in a payload: thread * this + choice.
+_CHOICES: dict[Memory, int] = {"sc": 8, "lkmm": WAYS}
 _DIGEST = 3
 _HEAD = 1 + _DIGEST + 1
 #: Longer paths are no counterexamples that anybody would replay; it bounds what a damaged token can ask for.
@@ -51,7 +53,11 @@ class Token:
     def __str__(self) -> str:
         """The text that `parse` reads."""
         runs = list(_runs(self.ways))
-        path = _number(len(runs)) + b"".join(bytes([way]) + _number(more) for way, more in runs)
+        choices = _CHOICES[self.memory]
+        firsts = (bytes([way // WAYS * choices + way % WAYS]) for way, _ in runs)
+        path = _number(len(runs)) + b"".join(
+            first + _number(more) for first, (_, more) in zip(firsts, runs, strict=True)
+        )
         pairs = zip(self.sums[::2], [*self.sums[1::2], 0], strict=False)
         sums = bytes(low | high << 4 for low, high in pairs)
         payload = bytes([_VERSIONS[self.memory]]) + self.digest + bytes([self.code]) + path + sums
@@ -128,24 +134,24 @@ def parse(text: str) -> Token:
     code = data[_HEAD - 1]
     if not 0 < code < len(c.VIOLATIONS):
         raise _bad("it names no violation", text)
-    ways, rest_at = _path(data, text)
+    ways, rest_at = _path(data, text, _CHOICES[memory])
     sums = [half for byte in data[rest_at:] for half in (byte & 15, byte >> 4)]
     if len(sums) != len(ways) + len(ways) % 2:
         raise _bad("its last part is cut off", text)
     return Token(variant, race, data[1 : 1 + _DIGEST], code, tuple(ways), tuple(sums[: len(ways)]), memory)
 
 
-def _path(data: bytes, text: str) -> tuple[list[int], int]:
-    """The ways, and where the sums begin."""
+def _path(data: bytes, text: str, choices: int) -> tuple[list[int], int]:
+    """The ways, and where the sums begin.  ``choices``: numbers of a thread's ways."""
     try:
         runs, at = _read_number(data, _HEAD)
         ways: list[int] = []
         for _ in range(runs):
-            way = data[at]
+            thread, choice = divmod(data[at], choices)
             more, at = _read_number(data, at + 1)
             if len(ways) + more > _LONGEST:
                 raise IndexError
-            ways += [way, *[way // WAYS * WAYS] * more]
+            ways += [thread * WAYS + choice, *[thread * WAYS] * more]
     except IndexError:
         raise _bad("its last part is cut off", text) from None
     return ways, at

@@ -83,7 +83,7 @@ def _places(layout: Layout, tries: int) -> tuple[Ints, Ints, Ints]:
         words, layout.rings, layout.views, layout.view_rows, layout.shared_views,
         layout.shared_rows, layout.sync, h.view_words(words, history), layout.directory,
         layout.registers[o.mm], history, h.history_words(words, history), h.message_words(words, history),
-        (1 << h.bits_each(history)) - 1, h.packed(history), layout.long, tries,
+        (1 << h.bits_each(history)) - 1, h.packed(history), layout.long, tries, layout.entries,
     ]  # fmt: skip
     lane, place = np.divmod(np.arange(words), h.packed(history))
     return np.array(constants, dtype=np.int64), lane, place * h.bits_each(history)
@@ -114,15 +114,18 @@ def _node(op: Op, layout: Layout, plain: Collection[Field], recycled: Collection
         bits |= h.FULL  # folio_put_testzero()
     if word >= 0 and op.place is not None and op.place.field not in plain:
         bits |= h.CHAINED
-    return [word, lock, bits, *(_row(layout, r) for r in operands), int(is_load(op)), _learns(op, word, lock)]
+    learns = _learns(op, word, lock, layout.entered)
+    return [word, lock, bits, *(_row(layout, r) for r in operands), int(is_load(op)), learns]
 
 
-def _learns(op: Op, word: int, lock: int) -> int:
+def _learns(op: Op, word: int, lock: int, entered: bool) -> int:
     """Column N_LEARNS of Weak.nodes."""
     if op.code == c.ALLOC:
         return v.LEARNS_SLAB
     if lock >= 0 and op.code not in UNLOCKING:
         return v.LEARNS_LOCK
+    if entered and op.code in h.READING:
+        return v.LEARNS_ENTRY
     if word < 0:
         return v.LEARNS_NOTHING
     return v.LEARNS_ORDER if op.code in t.STORES else v.LEARNS_MESSAGE

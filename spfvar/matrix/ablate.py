@@ -16,9 +16,9 @@ from spfvar.automata.automaton import Automaton
 from spfvar.automata.weaken import Memory
 from spfvar.cpus import available_cpus
 from spfvar.explore.alone import alone, covered
-from spfvar.explore.barriers import BARRIERS
+from spfvar.explore.barriers import BARRIERS, is_fence
 from spfvar.explore.explore import explore
-from spfvar.explore.guards import NEVER_FAILS, Guard, Removal, find_guards
+from spfvar.explore.guards import NEVER_FAILS, Guard, Guards, Removal, find_guards
 from spfvar.explore.options import Options
 from spfvar.explore.properties import property_of
 from spfvar.explore.verdict import (
@@ -32,8 +32,8 @@ from spfvar.explore.verdict import (
 )
 from spfvar.explore.world import KTHREAD, build_world, extract_race
 from spfvar.generator.guards import Needed
-from spfvar.matrix.either import Either, candidates, sets_that_break, soonest, without_all
-from spfvar.ops.op import Op
+from spfvar.matrix.either import Either, candidates, sets_that_break, soonest, still_apart, without_all
+from spfvar.ops.op import CallSite, Op
 from spfvar.plugins.variant import Stack, Variant
 from spfvar.scenario.race import Race
 from spfvar.threads import in_threads
@@ -166,7 +166,8 @@ class _Survey:
     """A race with every guard in place: its verdict, and what can be taken out.
 
     ``sc``: under weak memory, what it says under sequential consistency; "" if it has no weak words.
-    ``automata``: with the calls of functions apart.
+    ``automata``: with the calls of functions apart.  ``unordered``: it is safe without any of its barriers,
+    and so without each of them, for less order allows more.
     """
 
     name: str
@@ -176,6 +177,7 @@ class _Survey:
     removals: Sequence[Removal]
     sc: str = ""
     automata: Mapping[str, Automaton] = field(default_factory=dict)
+    unordered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +218,7 @@ def ablate(
     bounded = replace(options, first=True)
     stop = Event()
     stack = Stack(variant)
-    shared = set() if has_all(variant, core) else core_texts(races.values())
+    wanted = looked_at(variant, races.values(), core)
 
     def watch(*_: object) -> None:
         if stop.is_set():
@@ -224,11 +226,17 @@ def ablate(
 
     def surveyed(item: tuple[str, Race]) -> _Survey:
         watch()
-        survey = _survey(*item, stack, shared, bounded, watch, memory, whole)
+        automata = extract_race(item[1], stack, callers=True, memory=memory)
+        if barriers:
+            survey = _of_barriers(*item, automata, wanted, bounded, watch)
+            if survey is not None:
+                return survey
+        survey = _survey(*item, automata, wanted, bounded, watch, memory, whole)
         if barriers:
             kept = [removal for removal in survey.removals if removal.guard.kind in BARRIERS]
             return replace(survey, removals=kept)
-        return survey
+        less = _without_barriers(survey, wanted) if survey.sc else None
+        return replace(survey, unordered=less is not None and verdict_of(survey.race, less).verdict == SAFE)
 
     def verdict_of(race: Race, automata: Mapping[str, Automaton], memory: Memory = memory) -> Brief:
         watch()
@@ -252,16 +260,7 @@ def ablate(
 
     every = partial(_all, workers, stop.set)
     surveys = every(surveyed, races.items(), "looking for guards", progress)
-    wanted = _wanted(shared)
-
-    def holds_without_all(survey: _Survey) -> bool:
-        less = _without_barriers(survey, wanted)
-        return less is not None and verdict_of(survey.race, less).verdict == SAFE
-
-    weak = [survey for survey in surveys if survey.sc]
-    held = every(holds_without_all, weak, "exploring without any barrier", progress)
-    unordered = {survey.name for survey, holds in zip(weak, held, strict=True) if holds}
-    found, cases = _sorted_out(surveys, unordered)
+    found, cases = _sorted_out(surveys)
     everywhere = [case for case in cases if case.guards[0].caller is None]
     for case, verdict in zip(everywhere, every(judged, everywhere, "exploring", progress), strict=True):
         for guard in case.guards:
@@ -274,7 +273,7 @@ def ablate(
         unneeded = candidates([guard for guard, a in found.items() if a.holds and not a.breaks])
         known: set[frozenset[Guard]] = set()
         for done, survey in enumerate(surveys, 1):
-            if survey.name not in unordered:
+            if not survey.unordered:
                 _try_together(survey, unneeded, found, wanted, verdict_of, known)
             if progress is not None:
                 progress("exploring without several barriers", done, len(surveys))
@@ -282,7 +281,9 @@ def ablate(
     return Ablated(by_guard(found, variant), len(surveys), broken, memory=memory)
 
 
-def _wanted(shared: Collection[Text]) -> Callable[[Op], bool]:
+def looked_at(variant: Variant, races: Iterable[Race], core: bool = False) -> Callable[[Op], bool]:
+    """Which primitives may be guards: those of the variant's own texts (``core``: all)."""
+    shared = set() if has_all(variant, core) else core_texts(races)
     return lambda op: text_of(op) not in shared
 
 
@@ -355,16 +356,65 @@ def _all(
     return [found[number] for number in range(len(items))]
 
 
-def _survey(
-    name: str, race: Race, stack: Stack, shared: set[Text], options: Options, watch: Callable[..., None],
-    memory: Memory, whole: bool,
-) -> _Survey:  # fmt: skip
-    """Explore a race as it is, and each of its actors alone; guards in ``shared`` texts are left alone.
+def _of_barriers(
+    name: str, race: Race, automata: Mapping[str, Automaton], wanted: Callable[[Op], bool], options: Options,
+    watch: Callable[..., None],
+) -> _Survey | None:  # fmt: skip
+    """A race in which only barriers are looked for, if one search decides it: it has none, or needs none."""
+    among = candidates(Guards(automata, wanted, "lkmm").found)
+    if not among:
+        return _Survey(name, race, SAFE, "", ())
+    less = still_apart(automata, among, wanted)
+    if less is None:
+        return None
+    world = build_world(race, dict(less), memory="lkmm")
+    found = explore(world, options, watch)
+    if not found.complete or found.violations or beyond_model(world):
+        return None
+    reached = {}
+    for actor, automaton in automata.items():
+        if actor != KTHREAD:
+            nodes = world.automata[actor].nodes
+            executed = {(_text_of(nodes[n].op), way) for n, way in covered(world, found, actor)}
+            reached[actor] = _reached(automaton, executed)
+    removals = find_guards(automata, {}, reached, wanted, "lkmm")
+    kept = [removal for removal in removals if removal.guard.kind in BARRIERS]
+    return _Survey(name, race, SAFE, "", kept, unordered=True)
 
-    ``whole``: and single calls of those that are guards whoever calls them.
+
+def _text_of(op: Op) -> tuple[str, str, CallSite | None]:
+    """What a primitive has in common with itself where an order was taken out."""
+    return op.where, op.name, op.caller
+
+
+def _reached(
+    automaton: Automaton, executed: Collection[tuple[tuple[str, str, CallSite | None], int]]
+) -> set[tuple[int, int]]:
+    """The nodes of an automaton that a search without its fences went by: fences are passed through."""
+    found: set[tuple[int, int]] = set()
+    ahead = [0]
+    seen = {0}
+    while ahead:
+        number = ahead.pop()
+        node = automaton.nodes[number]
+        for outcome, there in enumerate(node.successors):
+            if is_fence(node.op) or (_text_of(node.op), outcome) in executed:
+                found.add((number, outcome))
+                if there not in seen:
+                    seen.add(there)
+                    ahead.append(there)
+    return found
+
+
+def _survey(
+    name: str, race: Race, automata: Mapping[str, Automaton], wanted: Callable[[Op], bool], options: Options,
+    watch: Callable[..., None], memory: Memory, whole: bool,
+) -> _Survey:  # fmt: skip
+    """Explore a race as it is, and each of its actors alone; only guards among ``wanted`` primitives count.
+
+    ``whole``: single calls of those that are guards whoever calls them are left alone.
     """
-    automata = extract_race(race, stack, callers=True, memory=memory)
-    world = build_world(race, automata, memory=memory)
+    world = build_world(race, dict(automata), memory=memory)
     found = explore(world, options, watch)
     real = real_violations(world, found.violations)
     if real:
@@ -374,14 +424,14 @@ def _survey(
         automata,
         {actor.name: alone(race, automata, actor.name, watch) for actor in race.actor},
         {actor: covered(world, found, actor) for actor in automata if actor != KTHREAD},
-        _wanted(shared),
+        wanted,
         memory,
         whole,
     )
     complete = found.complete and not found.violations and not beyond_model(world)
     if world.weak is None:
         return _Survey(name, race, SAFE if complete else INCOMPLETE, "", removals)
-    strong = explore(build_world(race, automata), options, watch)
+    strong = explore(build_world(race, dict(automata)), options, watch)
     sc = VIOLATION if strong.violations else SAFE if strong.complete else INCOMPLETE
     return _Survey(name, race, SAFE if complete else INCOMPLETE, "", removals, sc, automata)
 
@@ -411,13 +461,8 @@ def text_of(op: Op) -> Text:
     return op.where, op.name
 
 
-def _sorted_out(
-    surveys: Sequence[_Survey], unordered: Collection[str]
-) -> tuple[dict[Guard, Ablation], list[_Case]]:
-    """The guards of all races, and the searches that are still to be done.
-
-    Races that are safe without any barrier (``unordered``) are without each of them: less order allows more.
-    """
+def _sorted_out(surveys: Sequence[_Survey]) -> tuple[dict[Guard, Ablation], list[_Case]]:
+    """The guards of all races, and the searches that are still to be done."""
     found: dict[Guard, Ablation] = {}
     cases: list[_Case] = []
     for survey in surveys:
@@ -429,7 +474,7 @@ def _sorted_out(
             elif removal.automata is None:
                 ablation.holds.append(survey.name)
                 (ablation.idle if removal.why == NEVER_FAILS else ablation.alike).append(survey.name)
-            elif survey.name in unordered and removal.guard.kind in BARRIERS:
+            elif survey.unordered and removal.guard.kind in BARRIERS:
                 ablation.holds.append(survey.name)
             elif id(removal.automata) in same:  # such as a guard, and the one call of it in this race
                 same[id(removal.automata)].guards.append(removal.guard)

@@ -91,7 +91,15 @@ def _smallest(
 def without_all(
     automata: Mapping[str, Automaton], guards: Sequence[Guard], wanted: Callable[[Op], bool]
 ) -> Mapping[str, Automaton] | None:
-    """The automata without some barriers; None if these are not all in them."""
+    """The automata without some barriers, with equal calls as one; None if these are not all in them."""
+    left = still_apart(automata, guards, wanted)
+    return left and Guards(left, wanted, "lkmm").plain
+
+
+def still_apart(
+    automata: Mapping[str, Automaton], guards: Sequence[Guard], wanted: Callable[[Op], bool]
+) -> Mapping[str, Automaton] | None:
+    """The same with the calls apart."""
     left = automata
     for guard in guards:
         found = Guards(left, wanted, "lkmm")
@@ -99,4 +107,4 @@ def without_all(
         if taken is None:
             return None
         left = taken
-    return Guards(left, wanted, "lkmm").plain
+    return left

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from spfvar.ops import codes as c
 from spfvar.ops.objects import CLASSES
 
 #: Messages that a history has room for, in a run that is laid out once: in a hunt, in a litmus test.
@@ -11,8 +12,8 @@ HISTORY: Final = 8
 #: A race is searched with histories of so many messages, the first that suffice: states are smaller then.
 ROOMS: Final = (4, 8, 16)
 DEEPEST: Final = ROOMS[-1]
-#: A load has a choice among so many messages: a way has no more numbers (spfvar.explore.search.WAYS).
-READABLE: Final = 8
+#: A load has a choice among so many messages at most (spfvar.explore.search.WAYS has as many numbers).
+READABLE: Final = DEEPEST
 
 # --- a thread's views, each a row of positions -----------------------------------------------------------
 V_FLOOR: Final = 0  # the oldest message of each word that a load may still see
@@ -62,7 +63,17 @@ S_SLAB: Final = 7  # by class of objects: what came before one of them was freed
 S_LOCKS: Final = S_SLAB + len(CLASSES)
 LOCK_ROWS: Final = 3
 # Behind them: if page tables are weak, for each entry of their directory, what was sent along with the table
-# that it has; for each thread, what its synchronize_rcu() has learned from the sections that it waits for.
+# that it has; for each entry of a page table, what was sent along with that; for each thread, what its
+# synchronize_rcu() has learned from the sections that it waits for.
+
+# --- primitives on entries of page tables ---------------------------------------------------------------
+#: They set one entry: by a store; by an atomic; or those of a range, by atomics.
+BY_STORES: Final = (c.SET_PTE, c.PTE_RESTORE, c.PTE_MKWRITE)
+BY_ATOMICS: Final = (c.PTE_TAKE, c.PTE_WRPROTECT)
+OF_RANGE: Final = (c.ZAP_PTES, c.CHANGE_PTES)
+SETTING: Final = (*BY_STORES, *BY_ATOMICS, *OF_RANGE)
+#: They read one.
+READING: Final = (c.READ_PTE, c.PTE_TAKE, c.PTE_NONE, c.PTE_SAME)
 
 # --- orders of an op, as bits ---------------------------------------------------------------------------
 ACQUIRE: Final = 1

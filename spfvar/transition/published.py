@@ -1,6 +1,7 @@
-"""What is published by a pointer: VMAs in the tree, page tables in their directory, folios in the page cache.
+"""What is published by a pointer: VMAs in the tree, page tables in their directory, pages, folios.
 
-Whoever finds an object there depends on the pointer, and knows what was sent along with it.
+Whoever finds an object there depends on the pointer, and knows what was sent along with it.  Whoever reads an
+entry of a page table reads the newest one, and has read what was sent along with that.
 """
 
 from __future__ import annotations
@@ -8,16 +9,33 @@ from __future__ import annotations
 from typing import Final
 
 from spfvar.ops import codes as c
-from spfvar.ops.codes import C_OP, C_SRC
-from spfvar.ops.histories import CUT, S_TREE, UNORDERED, V_READ, V_SENT, V_WRITTEN
+from spfvar.ops.codes import C_OP, C_SRC, C_SRC2
+from spfvar.ops.histories import (
+    BY_ATOMICS,
+    BY_STORES,
+    CUT,
+    OF_RANGE,
+    READING,
+    S_TREE,
+    SETTING,
+    UNORDERED,
+    V_BRANCHED,
+    V_READ,
+    V_SENT,
+    V_WRITTEN,
+)
+from spfvar.transition import tables
 from spfvar.transition.jit import inlined
 from spfvar.transition.views import (
     K_DIRECTORY,
+    K_ENTRIES,
     K_SHARED,
     K_WIDTH,
     K_WORDS,
     N_DST,
     N_ORDER,
+    N_SRC,
+    N_SRC2,
     begin_anew,
     copy_view,
     raise_to,
@@ -26,6 +44,9 @@ from spfvar.transition.views import (
 
 #: Primitives on entries of the page-table directory.
 DIRECTORY: Final = (c.READ_PMD, c.PMD_SAME, c.PMD_POPULATE, c.PMD_CLEAR, c.PMD_TAKE)
+
+#: Primitives that do either, or take apart what was read.
+ON_ENTRIES: Final = (*SETTING, c.READ_PTE, c.PTE_NONE, c.PTE_SAME, c.PAGE_OF, c.ENTRY_FOLIO)
 
 
 @inlined
@@ -61,6 +82,50 @@ def linked_or_found(s, p, g, w, pc, tb, tv):
     elif op != c.PMD_SAME and w.nodes[pc, N_DST] >= 0:  # that one leaves its register what it had
         found = row if w.nodes[pc, N_ORDER] & CUT == 0 else -1
         copy_view(s, w, row_of(w, tv, w.nodes[pc, N_DST]), found)
+
+
+@inlined
+def entry_row(g, w, table, address):
+    """What comes with an entry of a page table."""
+    entry = tables.pte(g, table, address) - g[c.G_PTE]
+    return w.constants[K_ENTRIES] + entry * w.constants[K_WIDTH]
+
+
+@inlined
+def set_or_read(s, p, g, w, pc, tb, tv, table, outcome):
+    """A primitive on entries of a page table, or on what was read there."""
+    n = w.constants[K_WIDTH]
+    op = p[pc, C_OP]
+    address = s[tb + p[pc, C_SRC]]
+    into = row_of(w, tv, w.nodes[pc, N_DST])
+    if op == c.PAGE_OF or op == c.ENTRY_FOLIO:
+        if outcome == 2:
+            into = row_of(w, tv, w.nodes[pc, N_SRC2])
+        if into >= 0 and (op == c.ENTRY_FOLIO or outcome > 0):
+            copy_view(s, w, into, row_of(w, tv, w.nodes[pc, N_SRC]))
+        return
+    row = entry_row(g, w, table, address)
+    if op in READING:
+        raise_to(s, w, tv + V_READ * n, row)
+        raise_to(s, w, tv + V_BRANCHED * n, row)
+        if into >= 0:
+            copy_view(s, w, into, row)
+    if op in BY_STORES:
+        copy_view(s, w, row, tv + V_SENT * n)
+    elif op in BY_ATOMICS:
+        raise_to(s, w, row, tv + V_SENT * n)
+    elif op in OF_RANGE:
+        for there in range(address, min(s[tb + p[pc, C_SRC2]], tables.table_end(g, address))):
+            raise_to(s, w, entry_row(g, w, table, there), tv + V_SENT * n)
+
+
+@inlined
+def begun_anew(s, g, w, table):
+    """A page table was allocated: nothing comes with its entries."""
+    n = w.constants[K_WIDTH]
+    first = w.constants[K_ENTRIES] + (table << g[c.G_PT_SHIFT]) * n
+    for word in range(first, first + (n << g[c.G_PT_SHIFT])):
+        s[word] = 0
 
 
 @inlined

@@ -23,6 +23,7 @@ from spfvar.ops.histories import (
     V_WRITTEN,
 )
 from spfvar.transition.jit import inlined
+from spfvar.transition.published import entry_row
 from spfvar.transition.views import (
     I_SENDS,
     K_LAST,
@@ -32,6 +33,7 @@ from spfvar.transition.views import (
     K_VIEWS,
     K_WIDTH,
     K_WORDS,
+    LEARNS_ENTRY,
     LEARNS_LOCK,
     LEARNS_NOTHING,
     LEARNS_ORDER,
@@ -172,6 +174,10 @@ def unmoved(weak, p, g, threads, memories, parts, tid, node):
         return passed_on(weak, g, threads, memories, parts, tid, row, False)
     if index < 0:
         return False
+    if learns == LEARNS_ENTRY:
+        address = word_of(threads, parts[tid], p[node, c.C_SRC])
+        row = entry_row(g, weak, index, address)
+        return passed_on(weak, g, threads, memories, parts, tid, row, False)
     if learns == LEARNS_LOCK:
         lock = S_LOCKS + LOCK_ROWS * (weak.nodes[node, N_LOCK] + index)
         row = weak.constants[K_SHARED] + lock * width

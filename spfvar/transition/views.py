@@ -42,7 +42,8 @@ K_LAST: Final = 13  # the highest position, all ones
 K_PACKED: Final = 14  # positions to a state word
 K_LONG: Final = 15  # state word: how many histories have several messages
 K_TRIES: Final = 16  # does a search end, to begin again with larger histories, when one is full: TRIES_*
-CONSTANTS: Final = 17
+K_ENTRIES: Final = 17  # state word: what comes with the first entry of page table 0; 0: nothing does
+CONSTANTS: Final = 18
 
 TRIES_NOT: Final = 0  # it goes on without the thread that has no room
 TRIES_STORES: Final = 1  # when there is no room for a store
@@ -68,6 +69,7 @@ LEARNS_LOCK: Final = 1  # from whoever released a lock, or a strong word with an
 LEARNS_MESSAGE: Final = 2  # from whoever stored what it loads
 LEARNS_SLAB: Final = 3  # from whoever freed the memory that it gets
 LEARNS_ORDER: Final = 4  # nothing, but it stores to a weak word
+LEARNS_ENTRY: Final = 5  # from whoever set the entry of a page table that it reads
 
 # --- what a thread may take something from, or do: bits of ``taken`` ---------------------------------------
 I_FULL: Final = 0  # S_FULL, and so on
@@ -77,7 +79,8 @@ I_TREE: Final = 3
 I_SLAB: Final = 4
 I_SENDS: Final = 5  # it may interrupt other CPUs, which is a full barrier there
 I_DIRECTORY: Final = 6  # what the directory's entries say of their tables
-I_LOCKS: Final = 7  # from here on, the fields of locks, and of strong words with orders
+I_ENTRIES: Final = 7  # what comes with the entries of page tables
+I_LOCKS: Final = 8  # from here on, the fields of locks, and of strong words with orders
 
 SEEN_UNORDERED: Final = 0
 SEEN_FULL: Final = 1

@@ -26,7 +26,6 @@ from spfvar.ops.histories import (
     LOCK_ROWS,
     PLAIN,
     QUIET,
-    READABLE,
     RELEASE,
     S_GRACE,
     S_LOCKS,
@@ -48,14 +47,18 @@ from spfvar.transition.interrupts import interrupt, orders_of
 from spfvar.transition.jit import inlined
 from spfvar.transition.published import (
     DIRECTORY,
+    ON_ENTRIES,
+    begun_anew,
     created,
     found_in_tree,
     linked_or_found,
+    set_or_read,
     stored_in_tree,
 )
 from spfvar.transition.step import execute, pointer, violation_of
 from spfvar.transition.views import (
     K_DIRECTORY,
+    K_ENTRIES,
     K_LONG,
     K_ROOM,
     K_SHARED,
@@ -204,11 +207,8 @@ def weak_load(s, p, g, w, pc, tb, tv, x, choice):
     n = w.constants[K_WIDTH]
     ring = ring_of(w, x)
     i = s[ring] - 1 - choice
-    floor = floor_of(s, w, pc, tv, x)
-    if i < floor:
+    if i < floor_of(s, w, pc, tv, x):
         return BLOCKED
-    if choice == READABLE - 1 and i > floor:  # there are more, and no numbers for them
-        w.seen[SEEN_FULL] = pc + 1
     value = s[message_of(w, ring, i)]
     if op == c.WAIT_EQUALS and value != p[pc, C_IMM]:
         return BLOCKED
@@ -433,6 +433,8 @@ def learn(s, p, g, w, pc, tid, tb, tv, index, outcome, nested, interrupted):
         found_in_tree(s, w, pc, tv)
     elif w.constants[K_DIRECTORY] != 0 and op in DIRECTORY:
         linked_or_found(s, p, g, w, pc, tb, tv)
+    elif w.constants[K_ENTRIES] != 0 and op in ON_ENTRIES:
+        set_or_read(s, p, g, w, pc, tb, tv, index, outcome)
     elif op == c.TEST_REG or op == c.REG_EQUAL:
         branch(s, w, tv, w.nodes[pc, N_SRC])
         branch(s, w, tv, w.nodes[pc, N_SRC2])
@@ -462,6 +464,8 @@ def allocated(s, p, g, w, pc, tb, tv):
     slab = w.constants[K_SHARED] + slab_of(k) * n
     raise_to(s, w, tv + V_READ * n, slab)
     raise_to(s, w, tv + V_FLOOR * n, slab)
+    if w.constants[K_ENTRIES] != 0 and k == c.G_CLASS0 + c.CLASS_TABLE * c.CLASS_WORDS:
+        begun_anew(s, g, w, s[tb + p[pc, C_DST]])
     first = g[k + c.K_BASE] + s[tb + p[pc, C_DST]] * g[k + c.K_STRIDE]
     for x in range(w.constants[K_WORDS]):
         if w.home[x] < first or w.home[x] >= first + g[k + c.K_STRIDE]:

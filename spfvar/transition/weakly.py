@@ -41,7 +41,7 @@ def ways_of(weak, p, node):
     else:
         if p[node, c.C_OP] == c.IPI_SEND:
             choices = MOST_ORDERS
-        return min(READABLE, weak.constants[K_ROOM]) if p[node, c.C_OP] in LOADS else choices
+        return weak.constants[K_ROOM] if p[node, c.C_OP] in LOADS else choices
 
 
 @inlined
@@ -57,7 +57,7 @@ def readable(weak, s, p, g, tid):
         if p[node, c.C_OP] not in LOADS or s[tb + p[node, c.C_A_REG]] < 0:
             return 1
         x = weak.nodes[node, N_WORD] + pointer(s, g, tb + p[node, c.C_A_REG])
-        return min(READABLE, s[ring_of(weak, x)] - floor_of(s, weak, node, tb + weak.constants[K_VIEWS], x))
+        return s[ring_of(weak, x)] - floor_of(s, weak, node, tb + weak.constants[K_VIEWS], x)
 
 
 @inlined

@@ -37,6 +37,24 @@ def test_a_vma_is_complete_for_who_finds_it_in_the_tree(design: str, holds: bool
     assert weakworlds.verdict(design, "sc").verdict == SAFE
 
 
+@pytest.mark.parametrize(
+    ("design", "holds"),
+    [
+        ("enters", True), ("enters-plainly", False), ("enters-unread", False),
+        ("enters-folio", True), ("enters-folio-plainly", False),
+    ],
+)  # fmt: skip
+def test_who_reads_an_entry_of_a_page_table_has_read_what_was_sent_along_with_it(
+    design: str, holds: bool
+) -> None:
+    """By a barrier before it is set, and one behind its load, or an address that depends on it; not without one of them.
+
+    Under sequential consistency it always is.
+    """
+    assert (weakworlds.verdict(design).verdict == SAFE) == holds
+    assert weakworlds.verdict(design, "sc").verdict == SAFE
+
+
 def automata(variant: str) -> dict[str, Automaton]:
     """Two first writes, which bring a page table each."""
     return extract_race(races()[RACE], Stack(REGISTRY.any_variant(variant)))

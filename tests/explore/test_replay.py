@@ -6,12 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spfvar.automata.weaken import Memory
 from spfvar.errors import InputError
 from spfvar.explore.replay import DIVERGED, HOLDS, REPRODUCED, replay
+from spfvar.explore.search import WAYS
 from spfvar.explore.tokens import Token, parse
 from spfvar.explore.world import build_race
 from spfvar.matrix import catalogue
 from spfvar.ops import codes as c
+from spfvar.ops.histories import DEEPEST
 from spfvar.plugins.variant import Stack
 from spfvar.render.replays import render_replay
 from tests.explore.checking import registry, verdict, world
@@ -62,16 +65,25 @@ def test_a_property_that_holds_now_is_told() -> None:
     assert replay(world("no-rcu-free"), other).outcome == HOLDS
 
 
-WAYS = st.lists(st.integers(0, 63), min_size=1, max_size=400).map(tuple)
+#: Threads and choices: primitives have up to eight, loads of weak words as many as a history has stores.
+PATHS = {
+    memory: st.lists(
+        st.builds(lambda thread, choice: thread * WAYS + choice, st.integers(0, 7), st.integers(0, most - 1)),
+        min_size=1, max_size=400,
+    ).map(tuple)
+    for memory, most in (("sc", 8), ("lkmm", DEEPEST))
+}  # fmt: skip
 
 
-@given(WAYS, st.binary(min_size=3, max_size=3), st.integers(1, len(c.VIOLATIONS) - 1), st.data())
+@pytest.mark.parametrize("memory", ["sc", "lkmm"])
+@given(st.binary(min_size=3, max_size=3), st.integers(1, len(c.VIOLATIONS) - 1), st.data())
 def test_tokens_are_read_as_they_were_written(
-    ways: tuple[int, ...], digest: bytes, code: int, data: st.DataObject
+    memory: Memory, digest: bytes, code: int, data: st.DataObject
 ) -> None:
-    """Whatever the path; also when a mail program broke the line."""
+    """Whatever the path, under either memory model; also when a mail program broke the line."""
+    ways = data.draw(PATHS[memory])
     sums = data.draw(st.lists(st.integers(0, 15), min_size=len(ways), max_size=len(ways)))
-    token = Token("a-b@c.d", "race_1", digest, code, ways, tuple(sums))
+    token = Token("a-b@c.d", "race_1", digest, code, ways, tuple(sums), memory)
     assert parse(str(token)) == token
     assert parse(f" {str(token)[:20]}\n  {str(token)[20:]}\n") == token
 

@@ -9,6 +9,7 @@ import pytest
 
 from spfvar.explore.explore import TOO_SMALL, Exploration, Search, explore, run
 from spfvar.explore.options import Options
+from spfvar.explore.verdict import SAFE, VIOLATION
 from spfvar.explore.world import RaceWorld, build_race, with_histories
 from spfvar.matrix.catalogue import races
 from spfvar.ops.histories import DEEPEST, HISTORY, ROOMS
@@ -81,8 +82,14 @@ def test_where_there_is_no_room_to_run_on_longer_histories_are_taken() -> None:
 
 
 def test_what_fills_the_longest_history_stays_noted() -> None:
-    """A load has a choice among eight stores: with nine that it may read, there are more in any history."""
-    world = weakworlds.world("fills-readably")
+    """Of seventeen values that somebody may read, one has no place in it."""
+    world = weakworlds.world("fills-the-longest")
     explore(world, EVERYTHING)
     assert world.weak is not None
     assert world.weak.seen[SEEN_FULL] != 0
+
+
+def test_a_load_may_return_any_value_that_the_longest_history_holds() -> None:
+    """Nine stores behind: whoever waits for the last one without an order may still read what was there at first."""
+    assert weakworlds.verdict("reads-the-oldest").verdict == VIOLATION
+    assert weakworlds.verdict("reads-the-oldest", "sc").verdict == SAFE

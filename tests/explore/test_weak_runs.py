@@ -13,7 +13,9 @@ from spfvar.plugins.variant import Stack
 from tests.explore import weakworlds
 
 
-@pytest.mark.parametrize(("design", "expected"), [("fills", SAFE), ("fills-readably", INCOMPLETE)])
+@pytest.mark.parametrize(
+    ("design", "expected"), [("fills", SAFE), ("fills-readably", SAFE), ("fills-the-longest", INCOMPLETE)]
+)
 def test_a_history_is_full_only_of_what_somebody_may_still_read(design: str, expected: str) -> None:
     """Of nine stores in a row, all but the newest are forgotten in time, if nobody looks."""
     found = weakworlds.verdict(design)

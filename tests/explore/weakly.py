@@ -16,6 +16,9 @@ from spfvar.ops.paging import (
     pmd_populate,
     read_pmd,
     read_pte,
+    set_pte_file,
+    set_pte_zero,
+    vm_normal_page,
 )
 from spfvar.ops.places import Field, Register
 from spfvar.ops.primitives import (
@@ -54,6 +57,7 @@ from spfvar.plugins.variant import Variant
 
 DATA = at(o.mm, Field(o.MM, "data", weak=True))
 FLAG = at(o.mm, Field(o.MM, "flag", weak=True))
+TOLD = Field(o.FOLIO, "told", weak=True)
 STRONG = Field(o.VMA, "strong")
 #: The first address space, whoever looks.
 SPACE = Register("space", o.MM)
@@ -444,9 +448,11 @@ class Links:
 class Fills:
     """Nine stores in a row, of which nobody reads any: a history has eight."""
 
+    stores = 9
+
     @hookimpl
     def do_user_addr_fault(self, vmf: VmFault) -> Steps:
-        for value in range(1, 10):
+        for value in range(1, self.stores + 1):
             yield store(DATA, value)
         return VMFault.ERROR
 
@@ -461,6 +467,27 @@ class FillsReadably(Fills):
     @hookimpl
     def munmap(self, mapping: object) -> Steps:
         yield load(DATA, o.scratch)
+
+
+class FillsTheLongest(FillsReadably):
+    """Sixteen of them: with the word's first value one more than any history has."""
+
+    stores = 16
+
+
+class ReadsTheOldest(Fills):
+    """Who waits for the last of nine stores reads the word that they went to."""
+
+    @hookimpl
+    def do_user_addr_fault(self, vmf: VmFault) -> Steps:
+        yield from super().do_user_addr_fault(vmf)
+        yield store(PLAIN, 1)
+        return VMFault.ERROR
+
+    @hookimpl
+    def munmap(self, mapping: object) -> Steps:
+        yield wait_equals(PLAIN, 1)
+        yield from read_data()
 
 
 class Lives:
@@ -518,6 +545,80 @@ class Guesses(Plants):
         return find_vma().but(order="cut")
 
 
+class Enters:
+    """Message passing by an entry of a page table: smp_wmb before it is set, smp_rmb behind its load."""
+
+    @hookimpl
+    def do_user_addr_fault(self, vmf: VmFault) -> Steps:
+        if (yield read_pmd()):
+            yield from self.tell()
+        return VMFault.ERROR
+
+    @hookimpl
+    def munmap(self, mapping: object) -> Steps:
+        if (yield read_pmd(o.table, o.range_start)) and (yield read_pte(False, o.range_start)) != "none":
+            yield from self.look()
+
+    def tell(self) -> Steps:
+        """Store, and set the entry."""
+        yield store(DATA, 1)
+        yield smp_wmb()
+        yield set_pte_zero()
+
+    def look(self) -> Steps:
+        """The entry was there."""
+        yield smp_rmb()
+        yield from read_data()
+
+
+class EntersPlainly(Enters):
+    """The writer has no barrier."""
+
+    def tell(self) -> Steps:
+        yield store(DATA, 1)
+        yield set_pte_zero()
+
+
+class EntersUnread(Enters):
+    """The reader has none."""
+
+    def look(self) -> Steps:
+        yield from read_data()
+
+
+class EntersFolio(Enters):
+    """A page whose word is stored to before its entry is set: who finds it there depends on the entry."""
+
+    @hookimpl
+    def do_user_addr_fault(self, vmf: VmFault) -> Steps:
+        yield find_vma()
+        yield load_ref(at(o.vma, o.VM_FILE), o.vm_file)
+        yield set_register(o.vm_start, 0)
+        yield filemap_get_folio()
+        yield from super().do_user_addr_fault(vmf)
+        return VMFault.ERROR
+
+    def tell(self) -> Steps:
+        yield store(at(o.folio, TOLD), 1)
+        yield from self.order()
+        yield set_pte_file(False)
+
+    def order(self) -> Steps:
+        """Before the entry is set."""
+        yield smp_wmb()
+
+    def look(self) -> Steps:
+        if (yield vm_normal_page()) == "file" and not (yield load_nonzero(at(o.folio, TOLD), o.scratch)):
+            yield bug_on("old data")
+
+
+class EntersFolioPlainly(EntersFolio):
+    """Without that barrier."""
+
+    def order(self) -> Steps:
+        yield from ()
+
+
 def design(name: str, patch: type) -> Variant:
     """A variant of one patch."""
     return Variant(f"weak-{name}", "two threads, a few words", "v0", "a test", (patch,))
@@ -549,7 +650,14 @@ VARIANTS = [
     design("guesses", Guesses),
     design("plants-behind-full-fence", PlantsBehindFullFence),
     design("links", Links),
+    design("enters", Enters),
+    design("enters-plainly", EntersPlainly),
+    design("enters-unread", EntersUnread),
+    design("enters-folio", EntersFolio),
+    design("enters-folio-plainly", EntersFolioPlainly),
     design("fills", Fills),
     design("fills-readably", FillsReadably),
+    design("fills-the-longest", FillsTheLongest),
+    design("reads-the-oldest", ReadsTheOldest),
     design("lives", Lives),
 ]

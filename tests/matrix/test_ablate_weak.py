@@ -18,6 +18,7 @@ from spfvar.explore.barriers import (
     NOT_ACQUIRE,
     RELEASE,
 )
+from spfvar.explore.explore import Exploration, explore
 from spfvar.explore.options import Options
 from spfvar.explore.verdict import Brief, judge_briefly
 from spfvar.matrix import catalogue
@@ -93,16 +94,33 @@ def test_a_race_that_holds_without_any_barrier_is_searched_once_for_all(
     """Less order allows more: what is safe without all of them is safe without each, as guard by guard."""
     searched = []
 
+    def counted(*args: Any) -> Exploration:
+        searched.append(args)
+        return explore(*args)
+
+    monkeypatch.setattr("spfvar.matrix.ablate.explore", counted)
+    found = ablated.__wrapped__("per-vma-6.12", race="fork-cow")
+    assert len(searched) == 1
+    assert found.guards
+    monkeypatch.setattr("spfvar.matrix.ablate._of_barriers", lambda *_: None)
+    assert ablated.__wrapped__("per-vma-6.12", race="fork-cow") == found
+    assert len(searched) > 2
+
+
+def test_among_other_guards_barriers_are_searched_once_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same answers with and without that search."""
+    searched = []
+
     def counted(*args: Any) -> Brief:
         searched.append(args)
         return judge_briefly(*args)
 
     monkeypatch.setattr("spfvar.matrix.ablate.judge_briefly", counted)
-    found = ablated.__wrapped__("per-vma-6.12", race="fork-cow")
-    assert len(searched) == 1
+    found = ablated.__wrapped__("per-vma-6.12", race="fork-cow", barriers=False)
+    once = len(searched)
     monkeypatch.setattr("spfvar.matrix.ablate._without_barriers", lambda *_: None)
-    assert ablated.__wrapped__("per-vma-6.12", race="fork-cow") == found
-    assert len(searched) >= 1 + len(found.guards)
+    assert ablated.__wrapped__("per-vma-6.12", race="fork-cow", barriers=False) == found
+    assert len(searched) > once
 
 
 def test_under_sequential_consistency_a_barrier_is_no_guard() -> None:
