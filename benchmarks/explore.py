@@ -129,7 +129,8 @@ def compare_models(names: Sequence[str]) -> None:
     print(f"{'':<18}{'weak':>5}{'median':>8}{'above 3':>9}{'incomplete':>12}{'broken':>8}  worst")
     for name in names or list(registry.variants):
         ratios: list[tuple[float, str]] = []
-        incomplete = broken = 0
+        open_races: list[str] = []
+        broken: list[str] = []
         for race in races.names():
             strong, weak = (
                 both.measure(build_race(races[race], Stack(registry[name]), memory))
@@ -137,22 +138,22 @@ def compare_models(names: Sequence[str]) -> None:
             )
             if weak is strong:  # no word is weak
                 continue
-            if weak.beyond or any(one.code == c.V_NO_MEMORY for one in weak.found.violations):
-                incomplete += 1
-            elif weak.found.violations:
-                broken += 1
-            else:
-                incomplete += not weak.found.complete
+            no_memory = any(one.code == c.V_NO_MEMORY for one in weak.found.violations)
+            if weak.found.violations and not weak.beyond and not no_memory:
+                broken.append(race)
+            elif weak.beyond or no_memory or not weak.found.complete:
+                open_races.append(f"{race} ({weak.beyond or weak.found.why or 'out of objects'})")
             ratios.append((weak.found.states / strong.found.states, race))
             if min(strong.seconds, weak.seconds) > LEAST_SECONDS:
                 long.append((strong, weak))
         worst = ", ".join(f"{race} {ratio:.1f}" for ratio, race in sorted(ratios, reverse=True)[:3])
         above = sum(ratio > MORE_STATES for ratio, _ in ratios)
         median = statistics.median(ratio for ratio, _ in ratios)
-        print(
-            f"{name:<18}{len(ratios):>5}{median:>8.2f}{above:>9}{incomplete:>12}{broken:>8}  {worst}",
-            flush=True,
-        )
+        counts = f"{len(ratios):>5}{median:>8.2f}{above:>9}{len(open_races):>12}{len(broken):>8}"
+        print(f"{name:<18}{counts}  {worst}", flush=True)
+        for what, which in (("incomplete", open_races), ("broken", broken)):
+            if which:
+                print(f"    {what}: {', '.join(which)}", flush=True)
     slower = [strong.rate / weak.rate for strong, weak in long]
     if slower:
         times = f"median {statistics.median(slower):.1f} times, target <= {SLOWER:.0f}"
