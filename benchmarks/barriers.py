@@ -51,7 +51,8 @@ of all of the races under the kernel's memory model ([weak memory](weak-memory.m
 
 *Never* is said of these races, not of the design: what an order protects that no race looks at, nobody misses
 here; *but for* races whose search hit a bound. A design's own texts are looked at; those of the core are
-mmap-lock's. What one of them is for, with a trace: `spfvar ablate VARIANT --memory lkmm --barriers`.
+mmap-lock's, and designs without any of their own have no line. What one of them is for, with a trace:
+`spfvar ablate VARIANT --memory lkmm --barriers`.
 """
 
 
@@ -198,20 +199,25 @@ def page(by_design: Mapping[str, Found]) -> Iterator[str]:
     yield "| function | barrier | needed | one of several | never |"
     yield "|---|---|---|---|---|"
     for barrier in sorted({barrier for found in by_design.values() for barrier in found}):
-        cells = {answer: list[str]() for answer in ANSWERS}
+        cells: dict[str, dict[str, list[str]]] = {answer: {} for answer in ANSWERS}
         for name, found in by_design.items():
             if barrier in found:
-                cells[found[barrier].answer].append(cell(name, found[barrier]))
-        row = [f"`{barrier.function}`", f"`{barrier.guard}`", *("<br>".join(text) for text in cells.values())]
+                answer = found[barrier]
+                cells[answer.answer].setdefault(because(answer), []).append(name)
+        texts = (
+            "<br>".join(": ".join(filter(None, (", ".join(names), why))) for why, names in some.items())
+            for some in cells.values()
+        )
+        row = [f"`{barrier.function}`", f"`{barrier.guard}`", *texts]
         yield f"| {' | '.join(row)} |"
 
 
-def cell(name: str, answer: Answer) -> str:
-    """A design, and why."""
+def because(answer: Answer) -> str:
+    """Why a barrier is needed, or what is open."""
     if answer.open:
-        return f"{name}, but for {', '.join(answer.open)}"
+        return f"but for {', '.join(answer.open)}"
     others = " and ".join(f"`{one.guard}` in `{one.function}`" for one in answer.others)
-    return ": ".join(filter(None, (name, answer.why + (f", with {others}" if others else ""))))
+    return answer.why + (f", with {others}" if others else "")
 
 
 def main() -> None:

@@ -57,7 +57,6 @@ class Measured:
 
     found: Exploration
     seconds: float
-    beyond: str = ""  # what it met that the memory model does not have
 
     @property
     def rate(self) -> float:
@@ -99,13 +98,29 @@ def report() -> None:
         print(f"    {at_least}{ratio:.0f} times {what}, target >= {target:.0f} {met}")
 
 
+@dataclasses.dataclass(frozen=True)
+class Counted:
+    """What is kept of a search: its arrays are large.  ``open``: why it is incomplete, or ""."""
+
+    states: int
+    transitions: int
+    seconds: float
+    open: str
+    broken: bool
+
+    @property
+    def rate(self) -> float:
+        """Transitions per second."""
+        return self.transitions / self.seconds
+
+
 class Both:
     """Races under both memory models; what has the same program is searched once."""
 
     def __init__(self) -> None:
-        self._searched: dict[str, Measured] = {}
+        self._searched: dict[str, Counted] = {}
 
-    def measure(self, world: RaceWorld) -> Measured:
+    def measure(self, world: RaceWorld) -> Counted:
         """The search of a race's world."""
         digest = hashlib.sha256(world.program.table.tobytes() + world.start.tobytes())
         for array in (world.layout.g, *(world.weak or ())):
@@ -114,7 +129,15 @@ class Both:
         if key not in self._searched:
             started = time.process_time()
             found = explore(world, Options())
-            self._searched[key] = Measured(found, time.process_time() - started, beyond_model(world))
+            seconds = time.process_time() - started
+            no_memory = any(one.code == c.V_NO_MEMORY for one in found.violations)
+            why = beyond_model(world) or (
+                "out of objects" if no_memory else "" if found.complete else found.why
+            )
+            broken = bool(found.violations) and not beyond_model(world) and not no_memory
+            self._searched[key] = Counted(
+                found.states, found.transitions, seconds, "" if broken else why, broken
+            )
         return self._searched[key]
 
 
@@ -124,12 +147,13 @@ def compare_models(names: Sequence[str]) -> None:
     both = Both()
     for memory in ("sc", "lkmm"):  # compile
         both.measure(build_race(races["munmap-file"], Stack(registry["per-vma-6.12"]), memory))
-    long: list[tuple[Measured, Measured]] = []
+    long: list[tuple[Counted, Counted]] = []
     started = time.process_time()
     print(f"{'':<18}{'weak':>5}{'median':>8}{'above 3':>9}{'incomplete':>12}{'broken':>8}  worst")
     for name in names or list(registry.variants):
         ratios: list[tuple[float, str]] = []
-        incomplete = broken = 0
+        open_races: list[str] = []
+        broken: list[str] = []
         for race in races.names():
             strong, weak = (
                 both.measure(build_race(races[race], Stack(registry[name]), memory))
@@ -137,22 +161,21 @@ def compare_models(names: Sequence[str]) -> None:
             )
             if weak is strong:  # no word is weak
                 continue
-            if weak.beyond or any(one.code == c.V_NO_MEMORY for one in weak.found.violations):
-                incomplete += 1
-            elif weak.found.violations:
-                broken += 1
-            else:
-                incomplete += not weak.found.complete
-            ratios.append((weak.found.states / strong.found.states, race))
+            if weak.broken:
+                broken.append(race)
+            elif weak.open:
+                open_races.append(f"{race} ({weak.open})")
+            ratios.append((weak.states / strong.states, race))
             if min(strong.seconds, weak.seconds) > LEAST_SECONDS:
                 long.append((strong, weak))
         worst = ", ".join(f"{race} {ratio:.1f}" for ratio, race in sorted(ratios, reverse=True)[:3])
         above = sum(ratio > MORE_STATES for ratio, _ in ratios)
         median = statistics.median(ratio for ratio, _ in ratios)
-        print(
-            f"{name:<18}{len(ratios):>5}{median:>8.2f}{above:>9}{incomplete:>12}{broken:>8}  {worst}",
-            flush=True,
-        )
+        counts = f"{len(ratios):>5}{median:>8.2f}{above:>9}{len(open_races):>12}{len(broken):>8}"
+        print(f"{name:<18}{counts}  {worst}", flush=True)
+        for what, which in (("incomplete", open_races), ("broken", broken)):
+            if which:
+                print(f"    {what}: {', '.join(which)}", flush=True)
     slower = [strong.rate / weak.rate for strong, weak in long]
     if slower:
         times = f"median {statistics.median(slower):.1f} times, target <= {SLOWER:.0f}"

@@ -337,7 +337,7 @@ class _Follower:
         releases = order | h.RELEASE * (op.code == c.DEC_AND_TEST)
         number = clocks.store(thread)
         for word in words:
-            published = self.words.name[word] in (TREE, PMD, PTE)
+            published = self.words.name[word] in (TREE, PMD, PTE) and not order & h.UNORDERED
             brings = self._message(thread, releases | h.RELEASE * published, before, counted=True)
             self._newest[word] = _Stored(thread, number, brings, op)
         self._forget(move)

@@ -25,6 +25,8 @@ def words(found: Audit) -> set[str]:
         ("ordered", set()),  # whoever acquired the flag knows the store before its release
         ("unordered", {"mm->plain"}),  # without the release he need not
         ("copies", set()),  # nor does a pointer that was published lose by being copied
+        ("plants-strong", {"VMA tree"}),  # what was stored before rcu_assign_pointer() comes with the pointer
+        ("plants-strong-plainly", {"VMA tree", "vma->strong"}),  # with a plain store of it, it need not
         ("fences", set()),  # all its words are declared weak
         ("buffers", set()),  # of its two threads, only one comes to count
     ],

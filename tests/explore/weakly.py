@@ -398,6 +398,31 @@ class PlantsPlainly(Plants):
     order = "once"
 
 
+class PlantsStrong(Plants):
+    """A strong word of the new VMA, which comes with the pointer."""
+
+    @hookimpl
+    def do_user_addr_fault(self, vmf: VmFault) -> Steps:
+        yield rcu_read_lock()
+        if (yield find_vma()):
+            yield load(at(o.vma, STRONG), o.scratch)
+        yield rcu_read_unlock()
+        return VMFault.ERROR
+
+    @hookimpl
+    def munmap(self, mapping: object) -> Steps:
+        for op in super().munmap(mapping):
+            if op.name == "vma_iter_store":
+                yield store(at(o.new_vma, STRONG), 1)
+            yield op
+
+
+class PlantsStrongPlainly(PlantsStrong):
+    """WRITE_ONCE() instead of rcu_assign_pointer(): it does not."""
+
+    order = "once"
+
+
 class PlantsBehindFence(PlantsPlainly):
     """The same behind an smp_wmb()."""
 
@@ -646,6 +671,8 @@ VARIANTS = [
     design("drops", Drops),
     design("plants", Plants),
     design("plants-plainly", PlantsPlainly),
+    design("plants-strong", PlantsStrong),
+    design("plants-strong-plainly", PlantsStrongPlainly),
     design("plants-behind-fence", PlantsBehindFence),
     design("guesses", Guesses),
     design("plants-behind-full-fence", PlantsBehindFullFence),
