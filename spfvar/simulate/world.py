@@ -47,7 +47,7 @@ SPARE_TABLES = 512
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What every seed of a cell shares.  ``state`` is the start state, to be copied.
+    """What every seed of a cell shares.
 
     ``prepared`` holds, by the id of a profile, that profile (so that the id stays its own) and what the
     runner made of it; ``folded`` what it folded the program to, and how.
@@ -56,11 +56,20 @@ class World:
     load: Load
     layout: Layout
     program: Program
-    state: Words
     compute_ns: Dict[str, float]
     prepared: dict[int, tuple[Any, Any]] = field(default_factory=dict, compare=False)
     folded: list[tuple[Any, Any]] = field(default_factory=list, compare=False)
     lines: CacheLines | None = field(default=None, compare=False)
+    _built: list[Words] = field(default_factory=list, compare=False)
+
+    @property
+    def state(self) -> Words:
+        """The start state, to be copied; built when it is first asked for, by who runs the world."""
+        if not self._built:
+            state = self.layout.empty_state()
+            _Builder(self.load, self.layout, self.program, state).build()
+            self._built.append(state)
+        return self._built[0]
 
     def line_of(self, op: Op) -> LineKey:
         """The cache line that an op touches; it has to touch one."""
@@ -88,10 +97,8 @@ def build_world(
     ops = (op for automaton in automata.values() for op in automaton.ops())
     lines = CacheLines(memory or stack.memory, touched_fields(ops))
     program = link(automata, layout, private_tables(load), settled_fields(load, automata), lines=lines)
-    state = layout.empty_state()
-    _Builder(load, layout, program, state).build()
     own = stack.variant.costs if costs is None else costs
-    return World(load, layout, program, state, {**own, **compute_times(load)}, lines=lines)
+    return World(load, layout, program, {**own, **compute_times(load)}, lines=lines)
 
 
 def extract_programs(load: Load, stack: Stack, chains: bool = False) -> dict[str, Automaton]:
