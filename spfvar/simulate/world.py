@@ -67,6 +67,7 @@ class World:
         """The start state, to be copied; built when it is first asked for, by who runs the world."""
         if not self._built:
             state = self.layout.empty_state()
+            _note_unused(self.layout, state)
             _Builder(self.load, self.layout, self.program, state).build()
             self._built.append(state)
         return self._built[0]
@@ -168,6 +169,15 @@ def sizes_of(load: Load, automata: Iterable[Automaton]) -> Sizes:
         tree_shift=load.tree_shift,
         pt_shift=PT_SHIFT,
     )
+
+
+def _note_unused(layout: Layout, state: Words) -> None:
+    """Note that no VMA was ever allocated: walks over all of them end there, for the lowest are taken first.
+
+    An allocation clears it.
+    """
+    words = layout.class_base(o.VMA) + layout.class_stride[o.VMA] * np.arange(layout.sizes.vmas)
+    state[words + c.VMA_LINKED] = -1
 
 
 class _Builder:
