@@ -103,6 +103,10 @@ class Layout:
         self._place_fields(ops)
         self.g = np.zeros(c.G_CLASS0 + c.CLASS_WORDS * len(o.CLASSES), dtype=np.int32)
         self.words = self._place_all({op.code for op in ops})
+        self._bases = {
+            cls: int(self.g[c.G_CLASS0 + number * c.CLASS_WORDS + c.K_BASE])
+            for cls, number in _NUMBER_OF_CLASS.items()
+        }
 
     def _place_fields(self, ops: list[Op]) -> None:
         used = dict.fromkeys(op.place.field for op in ops if op.place is not None)
@@ -221,7 +225,7 @@ class Layout:
 
     def class_base(self, cls: ObjectClass) -> int:
         """First state word of object 0."""
-        return int(self.g[c.G_CLASS0 + self.class_number(cls) * c.CLASS_WORDS + c.K_BASE])
+        return self._bases[cls]
 
     def word(self, field: Field, index: int = 0) -> int:
         """State word of a field of an object."""

@@ -159,10 +159,11 @@ class _Written:
 
     def flags(self, op: Op) -> int:
         """FLAG_* of an op in this run."""
+        moves = self._moves_line(op)
         return (
-            (c.FLAG_SHARED if self._shared(op) else 0)
+            (c.FLAG_SHARED if self._shared(op, moves) else 0)
             | (c.FLAG_SLEEPS if op.sleeps else 0)
-            | (c.FLAG_LINE if self._moves_line(op) else 0)
+            | (c.FLAG_LINE if moves else 0)
         )
 
     def _moves_line(self, op: Op) -> bool:
@@ -173,10 +174,10 @@ class _Written:
             return False
         return not (self._private_tables and op.line.register.cls == o.PAGE_TABLE)
 
-    def _shared(self, op: Op) -> bool:
+    def _shared(self, op: Op, moves_line: bool) -> bool:
         if self._private_tables and (op.code in self._PMD_OPS or _on_table(op)):
             return False
-        if op.sleeps or self._moves_line(op):
+        if op.sleeps or moves_line:
             return True
         if op.code in self._WORD_READS:
             assert op.place is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import io
@@ -101,6 +102,9 @@ def main(args: list[str] | None = None) -> None:
     """Run the command line: one message and an exit code for whatever goes wrong."""
     # Automata are millions of small objects without cycles: to look for those after every 700th is in vain.
     gc.set_threshold(100_000, 20, 50)
+    # So is it at the end: the process gives all of its memory back at once.
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a question mark rather than a traceback

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -288,20 +289,33 @@ def masks_of(
 
     Resources behind the last one that is returned have no bit of their own: they share bit `REST`.
     """
-    classes = sorted(deferred, key=o.CLASSES.index)
-    footprints = [footprint(op, classes, weak) for op in ops]
+    classes = tuple(sorted(deferred, key=o.CLASSES.index))
+    footprints = [_known_footprint(op, classes, tuple(weak)) for op in ops]
     bits: dict[Hashable, int] = {}
-    for found in footprints:
-        for resource in sorted(found.every(), key=str):
+    for _, every in footprints:
+        for resource in every:
             bits.setdefault(resource, min(len(bits), REST))
-    masks = np.zeros((len(ops), 3), dtype=np.int64)
-    for row, found in zip(masks, footprints, strict=True):
-        for column, resources in ((READ, found.reads), (WRITE, found.writes), (ADD, found.adds)):
-            for resource in resources:
-                row[column] |= 1 << bits[resource]
-        if found.unknown:
-            row[WRITE] = EVERYTHING
-    return masks, tuple(bits)[:REST]
+
+    def mask(resources: Iterable[Hashable]) -> int:
+        found = 0
+        for resource in resources:
+            found |= 1 << bits[resource]
+        return found
+
+    rows = [
+        (mask(found.reads), EVERYTHING if found.unknown else mask(found.writes), mask(found.adds))
+        for found, _ in footprints
+    ]
+    return np.array(rows, dtype=np.int64).reshape(-1, 3), tuple(bits)[:REST]
+
+
+@lru_cache(maxsize=1 << 14)
+def _known_footprint(
+    op: Op, deferred: tuple[ObjectClass, ...], weak: tuple[Field, ...]
+) -> tuple[Footprint, list[Hashable]]:
+    """A footprint, which nobody changes, and its resources in an order of their own: races share most ops."""
+    found = footprint(op, deferred, weak)
+    return found, sorted(found.every(), key=str)
 
 
 def running_on(ops: Sequence[Op], masks: Masks, resources: Sequence[Hashable]) -> Masks:
@@ -322,15 +336,23 @@ def running_on(ops: Sequence[Op], masks: Masks, resources: Sequence[Hashable]) -
 
 def futures_of(masks: Masks, table: npt.NDArray[np.int32]) -> Masks:
     """By node: the masks of everything that its thread may do from there on."""
-    futures = masks.copy()
-    columns = [table[:, c.C_SUCC + outcome] for outcome in range(c.MAX_OUTCOMES)]
-    edges = [(np.flatnonzero(column >= 0), column[column >= 0]) for column in columns if column.max() >= 0]
-    while True:
-        before = futures.copy()
-        for nodes, behind in edges:
-            futures[nodes] |= futures[behind]
-        if (before == futures).all():
-            return futures
+    futures = [row[READ] | row[WRITE] << 64 | row[ADD] << 128 for row in masks.tolist()]
+    columns = table[:, c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES].tolist()
+    behind = [(node, [n for n in row if n >= 0]) for node, row in enumerate(columns)]
+    behind.reverse()  # mostly, nodes lead to later ones
+    changed = True
+    while changed:
+        changed = False
+        for node, successors in behind:
+            found = futures[node]
+            for successor in successors:
+                found |= futures[successor]
+            if found != futures[node]:
+                futures[node] = found
+                changed = True
+    low = (1 << 64) - 1
+    rows = [(found & low, found >> 64 & low, found >> 128) for found in futures]
+    return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
 def conflicts(mine: Masks, theirs: Masks) -> npt.NDArray[np.bool_]:

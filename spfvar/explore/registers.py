@@ -80,8 +80,9 @@ def dying_at(table: Ints, live: Sequence[int]) -> tuple[Ints, Ints]:
             held[successor] |= live[node] | written(row)
     offsets = [0]
     words: list[int] = []
-    for node in range(len(table)):
-        words += _members(held[node] & ~live[node])
+    for before, kept in zip(held, live, strict=True):
+        if before & ~kept:
+            words += _members(before & ~kept)
         offsets.append(len(words))
     return np.array(offsets, dtype=np.int32), np.array(words, dtype=np.int32)
 

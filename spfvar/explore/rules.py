@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +65,8 @@ class Piece:
     def masks_with(self, bits: Mapping[Hashable, int]) -> Ints:
         """The masks with other numbers for the resources; those without one share the last bit."""
         numbers = tuple(bits.get(resource, REST) for resource in self.resources)
-        if numbers not in self._masks:
+        found = self._masks.get(numbers)
+        if found is None:
             rest = 1 << REST
             found = self.masks & rest
             for bit, number in enumerate(numbers):
@@ -71,7 +74,7 @@ class Piece:
             found[self.masks == EVERYTHING] = EVERYTHING
             self._masks.clear()  # one is enough: numbers seldom change
             self._masks[numbers] = found
-        return self._masks[numbers]
+        return found
 
 
 def piece_of(
@@ -95,6 +98,32 @@ def piece_of(
         forgotten,
         live[0],
     )
+
+
+#: Pieces made last, by all that they follow from: several designs, both searches of a race that breaks, and a
+#: race without one guard after the other have most of theirs in common.
+_PIECES: Final = 512
+_pieces: Final[dict[Hashable, Piece]] = {}
+_pieces_lock: Final = Lock()
+
+
+def _shared_piece(
+    ops: Sequence[Op], table: npt.NDArray[np.int32], layout: Layout, deferred: Collection[ObjectClass]
+) -> Piece:
+    """`piece_of`, whose arrays nobody changes."""
+    weak = layout.weak_fields, layout.weak_words > 0
+    key = tuple(ops), table.tobytes(), int(layout.g[c.G_R_ADDR]), *weak, frozenset(deferred)
+    with _pieces_lock:
+        found = _pieces.pop(key, None)
+        if found is not None:
+            _pieces[key] = found  # used last, thrown away last
+            return found
+    found = piece_of(ops, table, layout, deferred)
+    with _pieces_lock:
+        while len(_pieces) >= _PIECES:
+            del _pieces[next(iter(_pieces))]
+        _pieces[key] = found
+    return found
 
 
 def _kind(code: int, weak: bool) -> int:
@@ -122,7 +151,7 @@ def rules_of(world: RaceWorld, options: Options) -> Followed:
     for name, first in world.program.entry.items():
         rows = slice(first, first + len(world.automata[name]))
         table = moved(world.program.table[rows], -first)
-        pieces[name] = piece_of(world.program.ops[rows], table, world.layout, deferred)
+        pieces[name] = _shared_piece(world.program.ops[rows], table, world.layout, deferred)
     return join(world, pieces, options, {})
 
 

@@ -57,15 +57,17 @@ class KeptRuns:
 
     def all_of(self, cell: CellSpec) -> list[Result] | None:
         """The runs with every seed of a shipped design's cell, if all of them were kept."""
-        key = self._programs.get(id(cell), "")
-        if self._store is None or not key:
-            return None
-        program = self._store.get(key, counts=False)
-        if program is None:
+        program = self.program(cell)
+        if self._store is None or not program:
             return None
         keys = [run_key(machine, cell, program, index) for index, machine in enumerate(self._machines)]
         found = self._store.get_all(keys)
         return None if found is None else [Result(**one) for one in found]
+
+    def program(self, cell: CellSpec) -> str:
+        """The digest of a shipped design's program, if it was linked; else ""."""
+        key = self._programs.get(id(cell), "")
+        return (self._store.get(key, counts=False) or "") if self._store is not None and key else ""
 
     def link(self, cell: CellSpec, program: str) -> None:
         """Remember the digest of a shipped design's program; "": it has none."""

@@ -10,7 +10,7 @@ from spfvar.matrix.executors import Executor, Recipe, executor_of
 from spfvar.matrix.kept_runs import CellTask, KeptRuns, Ran
 from spfvar.matrix.plan import CellSpec, Plan
 from spfvar.matrix.samples import Failure, Sample, Samples, gather, place_of
-from spfvar.plugins.variant import Stack, Stacks
+from spfvar.plugins.variant import Stack, Stacks, stack_in
 from spfvar.simulate.result import Result
 from spfvar.store.database import Store
 
@@ -79,6 +79,30 @@ def _run(
         yield order[place], result
 
 
+def programs_of(plan: Plan, stacks: Stacks, store: Store | None = None) -> list[str]:
+    """The digest of each cell's program; "" of one that has none, as its run will say.
+
+    Cells with the same one run the same to the bit, so a verdict on one beside the other needs no run.
+    """
+    from spfvar.simulate.runner import what_decides
+    from spfvar.simulate.world import build_world
+
+    prepare(plan, stacks)
+    kept = KeptRuns(store, plan)
+    found = []
+    for cell in plan.cells:
+        program = kept.program(cell)
+        if not program:
+            try:
+                world = build_world(cell.load, stack_in(stacks, cell.variant), cell.memory, cell.costs)
+                program = what_decides(world, cell.variant)
+            except StrategyError:
+                program = ""
+            kept.link(cell, program)
+        found.append(program)
+    return found
+
+
 def prepare(plan: Plan, stacks: Stacks) -> None:
     """Extract the texts of plugins for all loads of a plan, in the thread that calls; or note why not.
 
@@ -126,7 +150,7 @@ def _samples(plan: Plan, ran: Mapping[int, Ran]) -> list[list[Sample] | Failure]
             found.append([Sample(plan.seed + i, run.metrics, run.events) for i, run in enumerate(runs)])
             continue
         first, message = failed.get(one.program, (cell, one.why or _NOTHING))
-        if first is not cell:
+        if first.variant is not cell.variant:
             message = f"runs the same as {first.variant.name}: {message}"
         found.append(Failure(*place_of(cell), message))
     return found

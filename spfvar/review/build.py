@@ -38,7 +38,7 @@ from spfvar.review.verdict import make_verdict, text_line
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.race import Race, race_hash
 from spfvar.scenario.schema import Scenario
-from spfvar.store.database import Store
+from spfvar.store.database import Store, shared
 
 #: The runs of a review, in order; ``Progress`` is told which one, what is done of it, and of how much.
 PHASES = ("simulating", "checking", "hunting", "taking guards out", "moving assumptions", "recording")
@@ -163,7 +163,7 @@ def make_review(
     """Run everything and say what came of it.  The result does not depend on ``jobs``.
 
     ``reproduce`` is the command line that makes the same review again.  Runs and verdicts that the ``store``
-    has are taken from it.
+    has are taken from it.  Runs that its parts have in common are simulated once, with a store or without.
     """
 
     def told(phase: str) -> Callable[..., None] | None:
@@ -173,11 +173,12 @@ def make_review(
 
     plan, variant = scope.plan, scope.variant
     patch = review_patch(scope)
-    comparison = run_comparison(plan, registry, jobs, told(PHASES[0]), store=store)
-    checked = check(scope, jobs, told(PHASES[1]), store)
-    hunted, unheard = hunt(scope, jobs, progress, store)
-    ablations, left_out = take_out(scope, checked, jobs, told(PHASES[3]))
-    sensitivity = flips(registry, scope, jobs, told(PHASES[4]), store)
+    with shared(store) as runs:
+        comparison = run_comparison(plan, registry, jobs, told(PHASES[0]), store=runs)
+        checked = check(scope, jobs, told(PHASES[1]), store)
+        hunted, unheard = hunt(scope, jobs, progress, store)
+        ablations, left_out = take_out(scope, checked, jobs, told(PHASES[3]))
+        sensitivity = flips(registry, scope, jobs, told(PHASES[4]), runs)
     titles = {name: scope.scenarios[name].title for name in plan.scenario_hashes}
     rivals = [rival.name for rival in scope.rivals]
     own = patches_of(scope.patch, variant) if scope.patch is not None else None

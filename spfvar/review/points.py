@@ -13,7 +13,7 @@ from spfvar.comparison.stats import axes_key, compare_to, summarise
 from spfvar.errors import InputError
 from spfvar.matrix.compare import rule_of
 from spfvar.matrix.plan import CellSpec, Plan, Value, spelled
-from spfvar.matrix.run import run_plan
+from spfvar.matrix.run import programs_of, run_plan
 from spfvar.plugins.variant import Stacks, Variant, stack_in
 from spfvar.scenario.load import Load, make_load
 from spfvar.scenario.schema import Scenario
@@ -44,7 +44,7 @@ class Figure:
     """What came out with an axis at a value (as a user would write it): variant / rival and the verdict.
 
     ``values`` are the metric's means of variant and rival.  A point that cannot be run has the verdict "n/a",
-    and NaN.
+    and NaN; where both run the same program, nothing is run, and they are NaN, too.
     """
 
     value: Value
@@ -55,6 +55,10 @@ class Figure:
 
 #: Of a point that cannot be run.
 NOTHING = Figure("", NOT_AVAILABLE, math.nan, (math.nan, math.nan))
+#: Of one where both run the same program: every run of either is one of the other, to the bit.
+ALIKE = Figure("", "same", 1.0, (math.nan, math.nan))
+#: The metric that every run has: only what is not there can come between two equal programs and "same".
+ALWAYS_THERE = "faults_per_s"
 
 
 def _costs(variant: Variant, setting: Setting) -> dict[str, float]:
@@ -125,8 +129,18 @@ class Runner:
             found[variant.name] = written_lines(load, stack, memory_of(variant, layout))
         return found
 
-    def run(self, wanted: Sequence[Asked]) -> None:
-        """Run those of the points that were not run yet."""
+    def runs(self, asked: Asked) -> int:
+        """The simulated runs that a point's verdict is of."""
+        found = self.found(asked)
+        alike = found.verdict == ALIKE.verdict and math.isnan(sum(found.values))
+        return 0 if alike else len(self.plan.variants) * self.plan.seeds
+
+    def run(self, wanted: Sequence[Asked], moved: bool = False) -> None:
+        """Run those of the points that were not run yet.
+
+        ``moved``: not where variant and rival run the same program; that they can be run at all is known from
+        the points that these were moved from.
+        """
         cells: list[CellSpec] = []
         for name, scenario, point, setting in wanted:
             axes = _axes(scenario, point, setting)
@@ -138,6 +152,8 @@ class Runner:
             except InputError:
                 continue  # the range goes further than the model: there is no figure at that value
             cells += [_cell(variant, load, axes, setting) for variant in self.plan.variants]
+        if moved and self.metric == ALWAYS_THERE:
+            cells = self._without_alike(cells)
         if not cells:
             return
         each = len(self.plan.variants)
@@ -151,6 +167,19 @@ class Runner:
         samples = run_plan(plan, self._jobs, count, self._stacks, self._store).values
         self._done = total
         self._judge(samples[samples["metric"] == self.metric])
+
+    def _without_alike(self, cells: Sequence[CellSpec]) -> list[CellSpec]:
+        """The cells of points, without the points where all of them have one program."""
+        each = len(self.plan.variants)
+        programs = programs_of(replace(self.plan, cells=tuple(cells)), self._stacks, self._store)
+        left: list[CellSpec] = []
+        for first in range(0, len(cells), each):
+            point = cells[first : first + each]
+            if "" not in programs[first : first + each] and len({*programs[first : first + each]}) == 1:
+                self._figures[point[0].load.scenario, axes_key(point[0].axes)] = ALIKE
+            else:
+                left += point
+        return left
 
     def _judge(self, rows: pd.DataFrame) -> None:
         """The figures of new points; each is tested alone: it does not depend on which others were run."""

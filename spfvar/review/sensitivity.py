@@ -64,8 +64,8 @@ class Sensitivity:
     ``flips`` holds the nearest flip found below the default, and the nearest above; for a choice, each choice
     with another verdict.  None: no value in ``tried`` surely has another verdict, or the default has none
     that could flip.  ``tried`` holds all values that were run, in order, the ends of the range among them.
-    ``runs`` counts simulated runs, without those of the default, which the load's axes share.  ``threads``
-    are those of all these runs.
+    ``runs`` counts simulated runs, without those of the default, which the load's axes share: none where both
+    run the same program.  ``threads`` are those of all these runs.
     """
 
     scenario: str
@@ -180,7 +180,7 @@ def _drive(runner: Runner, sides: Sequence[tuple[_Moved, _Side]]) -> None:
     for moved, side in sides:
         asking.append((moved, side, next(side)))
     while asking:
-        runner.run([moved.point(value) for moved, _, values in asking for value in values])
+        runner.run([moved.point(value) for moved, _, values in asking for value in values], moved=True)
         still = []
         for moved, side, values in asking:
             try:
@@ -318,7 +318,7 @@ class _Moved:
         """What was found; call it when all has been run."""
         order = self._values if self.is_choice else sorted(self._values, key=float)
         metric = self.runner.metric
-        runs = len(self.runner.plan.variants) * self.runner.plan.seeds * (len(self._values) - 1)
+        runs = sum(self.runner.runs(self.point(value)) for value in order if value != self.start)
         return Sensitivity(
             self.scenario_name, variant, rival, metric, self.axis_name, self.doc,
             self.figure(self.start), tuple(self.flips), tuple(self.figure(value) for value in order), runs,

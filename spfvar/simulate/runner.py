@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any, Final
 
@@ -101,18 +101,30 @@ def result_of(run: Run, status: int, world: World, variant: Variant) -> Result:
 def what_decides(world: World, variant: Variant) -> str:
     """A digest of all that the results of a world depend on, beside profile and seeds.
 
-    Two variants with the same one give the same results.
+    Two cells with the same one give the same results, be they of two variants, or of two loads that differ
+    in what none of their texts asks for.
     """
     program, layout = world.program, world.layout
+    times = [(name, ns) for name, ns in sorted(world.compute_ns.items()) if name in program.costs]
     words = [
-        world.load, sorted(world.compute_ns.items()), layout.registers, layout.field_offset, program.entry,
+        _what_runs_read(world.load), times, layout.registers, layout.field_offset, program.entry,
         program.events, program.costs, program.probabilities, program.lines, program.read_lines,
         *(sorted(variant.events_with(kind)) for kind in ("attempt", "abort")),
     ]  # fmt: skip
     digest = hashlib.sha256(repr(words).encode())
-    for array in (program.table, layout.g, world.state):
+    for array in (program.table, layout.g):  # the start state follows from these and the load
         digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def _what_runs_read(load: Load) -> Load:
+    """A load without what is in a program, its start state or its cost classes, if anywhere."""
+    groups = tuple(replace(group, compute_ns=(), every_ns=()) for group in load.groups)
+    regions = tuple(
+        replace(region, mapping=replace(region.mapping, fault_around=1, map_pages=True))
+        for region in load.regions
+    )
+    return replace(load, axes=(), io_ns=0.0, groups=groups, regions=regions)
 
 
 def _prepare(world: World, profile: Profile) -> tuple[Machine, Edges]:

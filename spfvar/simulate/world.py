@@ -47,7 +47,7 @@ SPARE_TABLES = 512
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What every seed of a cell shares.  ``state`` is the start state, to be copied.
+    """What every seed of a cell shares.
 
     ``prepared`` holds, by the id of a profile, that profile (so that the id stays its own) and what the
     runner made of it; ``folded`` what it folded the program to, and how.
@@ -56,11 +56,21 @@ class World:
     load: Load
     layout: Layout
     program: Program
-    state: Words
     compute_ns: Dict[str, float]
     prepared: dict[int, tuple[Any, Any]] = field(default_factory=dict, compare=False)
     folded: list[tuple[Any, Any]] = field(default_factory=list, compare=False)
     lines: CacheLines | None = field(default=None, compare=False)
+    _built: list[Words] = field(default_factory=list, compare=False)
+
+    @property
+    def state(self) -> Words:
+        """The start state, to be copied; built when it is first asked for, by who runs the world."""
+        if not self._built:
+            state = self.layout.empty_state()
+            _note_unused(self.layout, state)
+            _Builder(self.load, self.layout, self.program, state).build()
+            self._built.append(state)
+        return self._built[0]
 
     def line_of(self, op: Op) -> LineKey:
         """The cache line that an op touches; it has to touch one."""
@@ -88,10 +98,8 @@ def build_world(
     ops = (op for automaton in automata.values() for op in automaton.ops())
     lines = CacheLines(memory or stack.memory, touched_fields(ops))
     program = link(automata, layout, private_tables(load), settled_fields(load, automata), lines=lines)
-    state = layout.empty_state()
-    _Builder(load, layout, program, state).build()
     own = stack.variant.costs if costs is None else costs
-    return World(load, layout, program, state, {**own, **compute_times(load)}, lines=lines)
+    return World(load, layout, program, {**own, **compute_times(load)}, lines=lines)
 
 
 def extract_programs(load: Load, stack: Stack, chains: bool = False) -> dict[str, Automaton]:
@@ -161,6 +169,15 @@ def sizes_of(load: Load, automata: Iterable[Automaton]) -> Sizes:
         tree_shift=load.tree_shift,
         pt_shift=PT_SHIFT,
     )
+
+
+def _note_unused(layout: Layout, state: Words) -> None:
+    """Note that no VMA was ever allocated: walks over all of them end there, for the lowest are taken first.
+
+    An allocation clears it.
+    """
+    words = layout.class_base(o.VMA) + layout.class_stride[o.VMA] * np.arange(layout.sizes.vmas)
+    state[words + c.VMA_LINKED] = -1
 
 
 class _Builder:

@@ -81,6 +81,19 @@ def opened(wanted: bool = True) -> Iterator[Store | None]:
         store.close()
 
 
+@contextlib.contextmanager
+def shared(store: Store | None) -> Iterator[Store]:
+    """The store; without one a store in memory, for what the parts of one command have in common."""
+    if store is not None:
+        yield store
+        return
+    own = Store(Path(":memory:"))
+    try:
+        yield own
+    finally:
+        own.close()
+
+
 def key_of(*parts: object) -> str:
     """A key for all of these together: JSON values, whose order matters."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))

@@ -52,13 +52,21 @@ class CacheLines:
         added = [field for field in fields if self.is_added(field)]
         for name in sorted({field.cls.struct for field in added}):
             self._structs[name] = self._with(name, [field for field in added if field.cls.struct == name])
+        self._keys: dict[tuple[Field, bool], LineKey] = {}  # asked for at every node
 
     def key(self, field: Field) -> LineKey:
         """The line of a field's first byte."""
-        return self._key(field)
+        if (field, False) not in self._keys:
+            self._keys[field, False] = self._key(field)
+        return self._keys[field, False]
 
     def owner_key(self, field: Field) -> LineKey:
         """The line of the owner of a rwsem: that of the field, if the layout does not know its inside."""
+        if (field, True) not in self._keys:
+            self._keys[field, True] = self._owner_key(field)
+        return self._keys[field, True]
+
+    def _owner_key(self, field: Field) -> LineKey:
         found = self._offset(field)
         if found is None or self.is_apart(field):
             return self.key(field)

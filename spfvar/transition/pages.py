@@ -415,6 +415,8 @@ def rmap_next(s, g, offset, onwards, file, cursor, vma, address):
     k = g[_VMA + K_BASE]
     for number in range(s[cursor], g[_VMA + K_COUNT]):
         word = k + number * g[_VMA + K_STRIDE]
+        if s[word + VMA_LINKED] < 0:  # it was never allocated, nor was any behind it
+            break
         page = offset - s[word + VMA_PGOFF]
         if onwards and page < 0:
             page = 0

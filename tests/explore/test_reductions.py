@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,11 +12,15 @@ from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from spfvar.explore.explore import Exploration, explore
-from spfvar.explore.footprints import QUEUEING, footprint
+from spfvar.explore.footprints import QUEUEING, REST, footprint, futures_of
 from spfvar.explore.options import Options
+from spfvar.explore.rules import _pieces, rules_of
 from spfvar.explore.search import AT_REST
 from spfvar.explore.world import RaceWorld, build_race
 from spfvar.ops import codes as c
@@ -180,3 +185,39 @@ def test_only_an_unlock_lets_a_lock_go() -> None:
         if isinstance(resource, Field) and resource.width in (SPIN_WORDS, RWSEM_WORDS)
     }
     assert {c.NAMES[code] for code in writers - locks} == {"FOLIO_CREATE", "NEXT_CANDIDATE"}
+
+
+@given(number=st.integers(0, 2**32))
+@settings(max_examples=50, deadline=None)
+def test_what_a_thread_may_still_do_is_what_nodes_ahead_do(number: int) -> None:
+    """Against a walk from each node of a random program, with circles in it."""
+    draw = random.Random(number)
+    nodes = draw.randint(1, 12)
+    table = np.full((nodes, c.COLUMNS), -1, dtype=np.int32)
+    for row in table:
+        for outcome in range(draw.randint(0, 2)):
+            row[c.C_SUCC + outcome] = draw.randrange(nodes)
+    bits = [1 << draw.randint(0, REST) for _ in range(3 * nodes)]
+    masks = np.array(bits, dtype=np.int64).reshape(nodes, 3)
+    found = futures_of(masks, table)
+    for node in range(nodes):
+        seen, ahead = set[int](), [node]
+        while ahead:
+            here = ahead.pop()
+            if here not in seen:
+                seen.add(here)
+                ahead += [n for n in table[here, c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES].tolist() if n >= 0]
+        assert found[node].tolist() == np.bitwise_or.reduce(masks[sorted(seen)]).tolist()
+
+
+def test_worlds_share_what_a_search_follows_in_equal_programs() -> None:
+    """A race's two searches; a piece that was thrown away meanwhile is made again, and is the same."""
+    race = load_toml(ROOT / "races" / "munmap-file.toml", Race)
+    first, second = (rules_of(build_race(race, stack("spf-do-fault")), Options()).rules for _ in range(2))
+    before = len(_pieces)
+    assert all(np.array_equal(one, other) for one, other in zip(first[:11], second[:11], strict=True))
+    rules_of(build_race(race, stack("spf-do-fault")), Options(merge=False))
+    assert len(_pieces) == before
+    _pieces.clear()
+    again = rules_of(build_race(race, stack("spf-do-fault")), Options()).rules
+    assert all(np.array_equal(one, other) for one, other in zip(first[:11], again[:11], strict=True))

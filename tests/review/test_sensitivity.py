@@ -202,6 +202,27 @@ def _noted(run: Any, ran: list[CellTask]) -> Any:
     return noted
 
 
+def test_where_both_run_the_same_program_nothing_is_run(
+    scenarios: Catalogue[Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An anonymous mapping has no use for what a patch does to files: its verdict is what runs would give."""
+    axes, seeds = ["pause"], 2
+    both: dict[str, Any] = {"variant": "spf-map-pages", "rival": "spf-anon", "names": ["mmap-churn"]}
+    ran: list[CellTask] = []
+    monkeypatch.setattr(CellWork, "run", _noted(CellWork.run, ran))
+    (found,) = flips(scenarios, axes=axes, seeds=seeds, **both)
+    assert {task.axes["pause"] for task in ran} == {found.default.value}
+    assert (found.runs, len(found.tried)) == (0, 5)
+    monkeypatch.setattr("spfvar.review.points.ALWAYS_THERE", "another metric")
+    (simulated,) = flips(scenarios, axes=axes, seeds=seeds, **both)
+    assert simulated.runs == 4 * 2 * seeds
+    assert [(one.value, one.verdict, one.ratio) for one in found.tried] == [
+        (one.value, one.verdict, one.ratio) for one in simulated.tried
+    ]
+    assert found.flips == simulated.flips == ()
+    assert sentence(found) == sentence(simulated)
+
+
 def test_an_axis_that_no_load_has_is_refused(scenarios: Catalogue[Scenario]) -> None:
     """With the nearest one."""
     with pytest.raises(InputError, match="unknown axis 'hitrate': did you mean 'hit_rate'"):

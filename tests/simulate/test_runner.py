@@ -23,9 +23,10 @@ from spfvar.ops.op import Steps
 from spfvar.ops.primitives import at, down_write, up_write
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack, Variant
+from spfvar.scenario.load import Load, make_load
 from spfvar.simulate.meters import HISTOGRAM, bin_of
 from spfvar.simulate.result import Result
-from spfvar.simulate.runner import SimulationError, percentile, seed_sequence, simulate
+from spfvar.simulate.runner import SimulationError, percentile, seed_sequence, simulate, what_decides
 from spfvar.simulate.world import World, build_world
 from tests.stacks import stack
 from tests.transition import driver as d
@@ -101,6 +102,35 @@ def test_seeds_differ_by_scenario_threads_and_number_but_not_by_variant() -> Non
     states = [seed_sequence(*key).generate_state(4).tolist() for key in (base, base, *others)]
     assert states[0] == states[1]
     assert len({tuple(state) for state in states}) == 1 + len(others)
+
+
+def loads_of(name: str, *points: dict[str, int | float | str]) -> list[Load]:
+    """A shipped scenario with two threads, and some axes elsewhere."""
+    scenario = catalogue.scenarios()[name]
+    first = {axis: one.parse(one.values[0]) for axis, one in scenario.axes.items()} | {"threads": 2}
+    return [make_load(name, scenario, first | point) for point in ({}, *points)]
+
+
+@pytest.mark.parametrize(
+    ("name", "point", "decides"),
+    [
+        ("file-cow", {"fault_around": 4096}, False),  # a write fault maps nothing around it
+        ("file-read", {"fault_around": 4096}, True),
+        ("file-cow", {"io_latency": 5000.0}, True),
+        ("file-cow", {"hit_rate": 0.5}, True),
+        ("file-cow", {"vma": "process"}, True),
+        ("mmap-churn", {"pause": 5000.0}, True),
+        ("page-fault1", {"region": 1 << 16}, True),
+    ],
+)
+def test_the_digest_tells_what_decides_a_run(name: str, point: dict[str, Any], decides: bool) -> None:
+    """Of an axis that no text asks for it is the same, and so are start states and results; else it is not."""
+    variant = REGISTRY["spf-do-fault"]
+    one, other = (build_world(load, Stack(variant)) for load in loads_of(name, point))
+    assert (what_decides(one, variant) != what_decides(other, variant)) == decides
+    if not decides:
+        assert np.array_equal(one.state, other.state)
+        assert same(run(one, variant), run(other, variant))
 
 
 @cache

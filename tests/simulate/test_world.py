@@ -7,9 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spfvar.matrix import catalogue
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
-from spfvar.simulate.world import World, draw_start, private_tables
+from spfvar.plugins.registry import load_registry
+from spfvar.plugins.variant import Stack
+from spfvar.simulate.result import Result
+from spfvar.simulate.runner import seed_sequence, simulate
+from spfvar.simulate.world import World, build_world, draw_start, private_tables
 from tests.transition import driver as d
 
 
@@ -110,3 +115,28 @@ def test_page_tables_are_private_only_if_no_two_threads_use_one(size: str, per: 
     """A table covers 2 MiB: smaller ranges of two threads share it."""
     world = world_of({"name": "a", "size": size, "per": per, "mapped": True})
     assert private_tables(world.load) == private
+
+
+def test_a_walk_over_all_vmas_finds_the_same_if_it_ends_at_those_never_allocated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Threads map and unmap files while others reclaim their pages: the same run to the last word."""
+    region = {"name": "f", "size": "16KiB", "backing": "file", "sharing": "shared", "cached": 0.5}
+    load = d.small_load(
+        [{**region, "fault_around": "4KiB"}],
+        [
+            {"name": "reader", "threads": 3, "repeat": 40,
+             "program": [{"mmap": "f"}, {"touch": "f", "access": "read"}, {"munmap": "f"}]},
+            {"name": "reclaim", "threads": 2, "repeat": 400, "program": [{"reclaim": "f"}]},
+        ],
+    )  # fmt: skip
+    variant, profile = load_registry()["spf-do-fault"], catalogue.hardware()["phone-8c"]
+
+    def result(world: World) -> Result:
+        return simulate(world, variant, profile, seed_sequence(1, 0, "test", load.threads))
+
+    short = result(build_world(load, Stack(variant)))
+    monkeypatch.setattr("spfvar.simulate.world._note_unused", lambda layout, state: None)
+    long = result(build_world(load, Stack(variant)))
+    assert long.faults > 400
+    assert repr(short) == repr(long)

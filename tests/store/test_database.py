@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from spfvar.store import database
-from spfvar.store.database import Store, default_path, key_of, opened
+from spfvar.store.database import Store, default_path, key_of, opened, shared
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -243,3 +243,21 @@ def test_it_lies_where_the_variable_says(tmp_path: Path, monkeypatch: pytest.Mon
     assert default_path() == tmp_path / "spfvar" / "results.sqlite"
     with opened(wanted=False) as store:
         assert store is None
+
+
+def test_without_a_store_the_parts_of_a_command_share_one_in_memory(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It leaves no file; a store that is there is the one that is shared, and stays open."""
+    monkeypatch.chdir(tmp_path)
+    files = set(tmp_path.iterdir())
+    with shared(None) as own:
+        own.put("a", "run", "label", 1)
+        assert own.get("a") == 1
+        assert own.trouble == ""
+    assert own.get("a") is None
+    assert set(tmp_path.iterdir()) == files
+    with shared(store) as same:
+        assert same is store
+    store.put("a", "run", "label", 2)
+    assert store.get("a") == 2
