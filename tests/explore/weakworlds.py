@@ -19,13 +19,14 @@ from spfvar.scenario.race import Race
 #: A table of a race's file.
 Table = Mapping[str, Any]
 PLUGIN = str(Path(__file__).with_name("weakly.py"))
+PUBLISHED = str(Path(__file__).with_name("weakly_published.py"))
 RACE = "munmap-file"
 
 
 @cache
 def registry() -> Registry:
-    """The shipped variants and those of tests/explore/weakly.py."""
-    found = load_registry([PLUGIN])
+    """The shipped variants and those of tests/explore/weakly*.py."""
+    found = load_registry([PLUGIN, PUBLISHED])
     assert found.problems == []
     return found
 
