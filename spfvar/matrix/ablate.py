@@ -210,7 +210,8 @@ def ablate(
 
     A variant without patches is its core.  The bounds of ``options`` are those of each search.
     ``memory``: the memory model; under "lkmm" what breaks is also searched under sequential consistency, and
-    barriers that are not needed alone are taken out together.  ``barriers``: no other guards.  ``whole``:
+    barriers that are not needed alone are taken out together.  ``barriers``: no other guards; a race that has
+    none is not searched, one that holds without all of them is searched once.  ``whole``:
     each guard is taken out alone, whoever calls its function; neither call by call, nor barriers together.
     Raises StrategyError.
     """
