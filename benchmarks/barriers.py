@@ -196,20 +196,18 @@ def page(by_design: Mapping[str, Found]) -> Iterator[str]:
         counts = [sum(one.answer == answer for one in found.values()) for answer in ANSWERS]
         yield f"| {name} | {len(found)} | {' | '.join(map(str, counts))} |"
     yield "\n## Barrier by barrier\n"
-    yield "| function | barrier | needed | one of several | never |"
-    yield "|---|---|---|---|---|"
+    yield "| barrier | | in which designs, and which race says so |"
+    yield "|---|---|---|"
     for barrier in sorted({barrier for found in by_design.values() for barrier in found}):
         cells: dict[str, dict[str, list[str]]] = {answer: {} for answer in ANSWERS}
         for name, found in by_design.items():
             if barrier in found:
                 answer = found[barrier]
                 cells[answer.answer].setdefault(because(answer), []).append(name)
-        texts = (
-            "<br>".join(": ".join(filter(None, (", ".join(names), why))) for why, names in some.items())
-            for some in cells.values()
-        )
-        row = [f"`{barrier.function}`", f"`{barrier.guard}`", *texts]
-        yield f"| {' | '.join(row)} |"
+        for which, some in cells.items():
+            texts = [": ".join(filter(None, (", ".join(names), why))) for why, names in some.items()]
+            if texts:
+                yield f"| `{barrier.function}`: `{barrier.guard}` | {which} | {'<br>'.join(texts)} |"
 
 
 def because(answer: Answer) -> str:

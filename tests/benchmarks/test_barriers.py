@@ -100,5 +100,5 @@ def test_the_page_counts_and_lists_them() -> None:
     lines = list(page({"a": {Barrier("f", "smp_mb()"): Answer(NEEDED, "P4 in r")}, "b": found("weak-both")}))
     assert "| a | 1 | 1 | 0 | 0 |" in lines
     assert "| b | 3 | 1 | 2 | 0 |" in lines
-    assert "| `f` | `smp_mb()` | a: P4 in r |  |  |" in lines
+    assert "| `f`: `smp_mb()` | needed | a: P4 in r |" in lines
     assert any("with `smp_rmb()` in `do_user_addr_fault`" in line for line in lines)
