@@ -118,11 +118,17 @@ class Taken:
             elif alone.verdict == INCOMPLETE:
                 self._leave_open([guard], name)
 
+        cut_off: list[Brief] = []
+
         def judged(less: Mapping[str, Automaton]) -> Brief:
-            return self._verdict(race, less)
+            found = self._verdict(race, less)
+            cut_off.extend([found] if found.verdict == INCOMPLETE else [])
+            return found
 
         for guards, broken in sets_that_break(automata, left, self._wanted, judged, self._sets):
             self._sets[guards] = f"{broken.property} in {name}"
+        if cut_off:
+            self._leave_open([guard for guard in left if name not in self._open[guard]], name)
 
     def _leave_open(self, guards: Sequence[Guard], race: str) -> None:
         for guard in guards:

@@ -47,6 +47,7 @@ _CORE = Variant("core", "no patches", "v5.12", "")
 _CORE_TEXTS = {Path(package.__path__[0]) for package in (spfvar.mm, spfvar.scenario)}
 #: A primitive's line and name: what one line yields depends on the patches, if it calls a hook point.
 Text = tuple[str, str]
+_AtCall = tuple[Text, CallSite | None]
 #: Told what is being done, and how many of how many searches have ended.
 Progress = Callable[[str, int, int], None]
 
@@ -376,21 +377,19 @@ def _of_barriers(
     for actor, automaton in automata.items():
         if actor != KTHREAD:
             nodes = world.automata[actor].nodes
-            executed = {(_text_of(nodes[n].op), way) for n, way in covered(world, found, actor)}
+            executed = {(_at_call(nodes[n].op), way) for n, way in covered(world, found, actor)}
             reached[actor] = _reached(automaton, executed)
     removals = find_guards(automata, {}, reached, wanted, "lkmm")
     kept = [removal for removal in removals if removal.guard.kind in BARRIERS]
     return _Survey(name, race, SAFE, "", kept, unordered=True)
 
 
-def _text_of(op: Op) -> tuple[str, str, CallSite | None]:
+def _at_call(op: Op) -> _AtCall:
     """What a primitive has in common with itself where an order was taken out."""
-    return op.where, op.name, op.caller
+    return text_of(op), op.caller
 
 
-def _reached(
-    automaton: Automaton, executed: Collection[tuple[tuple[str, str, CallSite | None], int]]
-) -> set[tuple[int, int]]:
+def _reached(automaton: Automaton, executed: Collection[tuple[_AtCall, int]]) -> set[tuple[int, int]]:
     """The nodes of an automaton that a search without its fences went by: fences are passed through."""
     found: set[tuple[int, int]] = set()
     ahead = [0]
@@ -399,7 +398,7 @@ def _reached(
         number = ahead.pop()
         node = automaton.nodes[number]
         for outcome, there in enumerate(node.successors):
-            if is_fence(node.op) or (_text_of(node.op), outcome) in executed:
+            if is_fence(node.op) or (_at_call(node.op), outcome) in executed:
                 found.add((number, outcome))
                 if there not in seen:
                     seen.add(there)
