@@ -333,12 +333,12 @@ def successor(p, pc, outcome):
 
 
 @inlined
-def is_over(x, steps, t):
+def is_over(x, steps, t, threads):
     """Why the run ends here, if it does: everybody's clock is at the window's end, or nobody can go on."""
     if t >= x[X_END]:
         x[X_STEPS] = steps
         return DONE if x[X_END] < INFINITE else STUCK
-    return IDLE if is_idle(x, steps) else GOES_ON
+    return IDLE if is_idle(x, steps, threads) else GOES_ON
 
 
 @compiled
@@ -362,7 +362,7 @@ def run(s, g, out, nodes, machine, clock, threads, meters, window, cached, proba
     limit = 0.0
     rival = kthread
     known = False
-    x[X_PATIENCE] = IDLE_STEPS if 0 < window.faults[1] < UNMEASURED else UNMEASURED
+    x[X_PATIENCE] = IDLE_STEPS * kthread if 0 < window.faults[1] < UNMEASURED else UNMEASURED
     while True:
         if known:  # a branch: the CPU goes on with the rival before this thread's clock has reached the root
             tid = rival
@@ -371,7 +371,7 @@ def run(s, g, out, nodes, machine, clock, threads, meters, window, cached, proba
             tid = earliest(threads)
             t = key[1]
         known = False
-        state = is_over(x, steps, t)
+        state = is_over(x, steps, t, kthread)
         if state != GOES_ON:
             return state
         if threads.cpu[tid] < 0 and oversubscribed and tid != kthread:

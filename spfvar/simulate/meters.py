@@ -39,8 +39,9 @@ X_SEEN: Final = 15  # faults when idleness was looked for last
 X_PATIENCE: Final = 16  # when it is next, in primitives
 X_LAST: Final = 17  # when the last thread ended, so far
 METERS: Final = 18
-#: So many primitives without a fault are no run any more: a shipped load has one in some thousand at most.
-IDLE_STEPS: Final = 20_000_000
+#: So many primitives of each thread without a fault are no run any more.  While one forks a large address
+#: space, the others make up to a million each.
+IDLE_STEPS: Final = 10_000_000
 
 
 class Meters(NamedTuple):
@@ -181,11 +182,11 @@ def pass_mark(threads, meters, window, kind, tid, t):
 
 
 @inlined
-def is_idle(x, steps):
-    """Has no fault come in `IDLE_STEPS` primitives?"""
+def is_idle(x, steps, threads):
+    """Has no fault come in `IDLE_STEPS` primitives of each of so many threads?"""
     if steps <= x[X_PATIENCE]:
         return False
     idle = x[X_FAULTS] == x[X_SEEN]
     x[X_SEEN] = x[X_FAULTS]
-    x[X_PATIENCE] = steps + IDLE_STEPS
+    x[X_PATIENCE] = steps + IDLE_STEPS * threads
     return idle

@@ -227,8 +227,8 @@ def _what_broke(status: int, world: World, variant: Variant, state: npt.NDArray[
         op = world.program.ops[pcs[0]]
         return f"{where}: every thread waits (thread 0: {op.function}: {op.name}); a deadlock?"
     if status == e.IDLE:
-        count = f"{w.IDLE_STEPS // 1_000_000} million"
-        return f"{where}: no page fault in {count} primitives, and the load waits for more of them"
+        count = f"{w.IDLE_STEPS // 1_000_000} million primitives of each thread"
+        return f"{where}: no page fault in {count}, and the load waits for more of them"
     code, thread, pc = (int(state[g[c.G_VIOLATION] + i]) for i in range(3))
     op = world.program.ops[pc]
     return f"{where}: {c.VIOLATIONS[code]} by thread {thread} in {op.function}: {op.name}"

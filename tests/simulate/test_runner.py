@@ -209,8 +209,27 @@ def test_a_load_whose_faults_have_ended_is_told_and_not_waited_for() -> None:
     region = {"name": "memory", "size": "4KiB", "mapped": True}
     load = d.small_load([region], [{"name": "t", "threads": 1, "program": [{"touch": "memory"}]}])
     world = build_world(replace(load, faults=2), stack("mmap-lock"))
-    with pytest.raises(SimulationError, match="no page fault in 20 million primitives"):
+    with pytest.raises(SimulationError, match="no page fault in 10 million primitives of each"):
         run(world, REGISTRY["mmap-lock"])
+
+
+def test_threads_that_write_on_while_another_forks_their_many_pages_are_waited_for() -> None:
+    """32 of them write every 200 ns, and all have had their faults some ms before the next fork ends.
+
+    That is some 20 million primitives of all threads without a fault, more than one thread alone may need.
+    """
+    scenario = catalogue.scenarios()["fork-storm"]
+    axes = {name: axis.parse(axis.values[0]) for name, axis in scenario.axes.items()}
+    load = make_load("fork-storm", scenario, {**axes, "threads": 32})
+    entries = sum(region.pages * region.count for region in load.regions) * 32
+    world = build_world(replace(load, warmup=1, faults=entries + 1), stack("mmap-lock"))
+    found = simulate(
+        world,
+        REGISTRY["mmap-lock"],
+        catalogue.hardware()["skylake-2s56c"],
+        seed_sequence(1, 0, "fork-storm", 33),
+    )
+    assert found.faults > entries
 
 
 def test_a_run_is_as_fast_as_its_work_allows() -> None:
