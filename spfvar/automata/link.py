@@ -43,16 +43,16 @@ class Program:
 def link(
     automata: Mapping[str, Automaton],
     layout: Layout,
-    private_tables: bool = False,
+    own: Collection[ObjectClass] = (),
     settled: Collection[Field] = (),
     lifetimes: bool = False,
     lines: CacheLines | None = None,
 ) -> Program:
     """Resolve every operand of every node to state words.  Raises nothing: ops are checked already.
 
-    ``private_tables``: no two threads of the run ever use the same page table.  ``settled``: fields that hold
-    a number other than 0 in every object from the start.  ``lifetimes``: an access to an object of a class
-    that the run allocates or frees has to be ordered even if the word is constant, for it may come too late.
+    ``own``: classes of which each object serves one thread only, until it is freed.  ``settled``: fields that
+    hold a number other than 0 in every object from the start.  ``lifetimes``: an access to an object of a
+    class that the run allocates or frees has to be ordered even if the word is constant, for it may be late.
     ``lines``: which fields share a cache line.  Without them nothing has one, as where there is no clock.
     """
     ops = tuple(op for automaton in automata.values() for op in automaton.ops())
@@ -62,7 +62,7 @@ def link(
     touched = [_touched(op, lines) for op in ops]
     line_base, line_count, read_lines = _place_lines(ops, touched, layout)
     executed = tuple(op for automaton in automata.values() for op in _executed(automaton, settled))
-    written = _Written(executed, private_tables, lifetimes, lines)
+    written = _Written(executed, own, lifetimes, lines)
     rows: list[list[int]] = []
     entry: dict[str, int] = {}
     number_of_cost = {cost: number for number, cost in enumerate(costs)}
@@ -142,12 +142,18 @@ class _Written:
     _WORD_READS = (c.LOAD, c.LOAD_TEST, c.LOAD_ODD, c.LOAD_REF, c.EQUALS, c.EQUALS_REG, c.VMA_CONTAINS)
     _PMD_OPS = (c.READ_PMD, c.PMD_SAME, c.PMD_POPULATE, c.PMD_CLEAR, c.PMD_TAKE, c.TOUCH, c.OWN_SET_PTE)
     _WORD_WRITES = (c.STORE, c.STORE_REG, c.STORE_REF, c.ADD, c.INC_NOT_ZERO, c.DEC_AND_TEST)
+    _ON_OBJECTS = (
+        *range(c.DOWN_READ, c.LAST_LOCK + 1), *_WORD_READS, *_WORD_WRITES,
+        c.FOLIO_GET, c.NEXT_CANDIDATE, c.FOLIO_CREATE, c.INSIDE_SIZE,
+    )  # fmt: skip
+    #: Classes whose objects are not handed from thread to thread by the allocator, so that their lines stay.
+    _STAY = (o.PAGE_TABLE, o.FILE, o.FOLIO)
 
     def __init__(
-        self, ops: tuple[Op, ...], private_tables: bool, lifetimes: bool, lines: CacheLines | None
+        self, ops: tuple[Op, ...], own: Collection[ObjectClass], lifetimes: bool, lines: CacheLines | None
     ) -> None:
         self._cache_lines = lines
-        self._private_tables = private_tables
+        self._own = own
         freed = [op.place.field.cls for op in ops if op.code in _LIFE_OPS and op.place is not None]
         self._freed = set(freed if lifetimes else ())
         codes = {op.code for op in ops}
@@ -172,10 +178,13 @@ class _Written:
             return False
         if not self._lines.intersection(_touched(op, self._cache_lines)):
             return False
-        return not (self._private_tables and op.line.register.cls == o.PAGE_TABLE)
+        cls = op.line.register.cls
+        return not (cls in self._STAY and cls in self._own)
 
     def _shared(self, op: Op, moves_line: bool) -> bool:
-        if self._private_tables and (op.code in self._PMD_OPS or _on_table(op)):
+        if o.PAGE_TABLE in self._own and (op.code in self._PMD_OPS or _on_table(op)):
+            return False
+        if op.code in self._ON_OBJECTS and op.place is not None and op.place.field.cls in self._own:
             return False
         if op.sleeps or moves_line:
             return True
@@ -185,7 +194,8 @@ class _Written:
         if op.code == c.FIND_VMA:
             return self._tree
         if op.code in (c.RCU_READ_LOCK, c.RCU_READ_UNLOCK):
-            return self._rcu
+            # By the clock, a grace period lasts far longer than a thread may be ahead of the others.
+            return self._rcu and self._cache_lines is None
         return op.code > c.LAST_LOCAL
 
 

@@ -16,6 +16,9 @@ import numpy.typing as npt
 from spfvar.automata.layout import Words
 from spfvar.automata.link import Program
 from spfvar.ops import codes as c
+from spfvar.ops import objects as o
+from spfvar.ops.op import Op
+from spfvar.ops.places import ObjectClass
 from spfvar.simulate import machine as m
 
 #: What the engine does after a node, beside moving the clock by plain work.
@@ -129,7 +132,9 @@ def fold(
     plain = (kind == m.PLAIN) | (kind == m.USER)
     lock = ((op >= c.DOWN_READ) & (op <= c.UNLOCK)) | ((op >= c.RANGE_LOCK) & (op <= c.RANGE_DOWNGRADE))
     unseen = table[:, c.C_FLAGS] == 0
-    own_lock = unseen & np.isin(op, _LOCKS)
+    # Of folios, too, but those next_uptodate_folio and filemap_add_folio lock as well.
+    of_tables = np.array([_class_of(one) == o.PAGE_TABLE for one in program.ops], dtype=np.bool_)
+    own_lock = unseen & of_tables & np.isin(op, _LOCKS)
     taken = own_lock & (op == c.TRYLOCK)
     table[taken, c.C_SUCC] = table[taken, c.C_SUCC + 1]
     unfolded = table.copy()
@@ -139,7 +144,7 @@ def fold(
         table[:, c.C_FLAGS]
         | np.where(plain, 0, TIMED)
         | np.where(np.isin(op, _METERED), METER, 0)
-        | np.where(lock & ~own_lock, LOCK, 0)
+        | np.where(lock & ~unseen, LOCK, 0)
         | np.where(op == c.CHOOSE, OPEN, 0)
         | np.where(op == c.TOUCH, PREEMPT, 0)
         | np.where(kind == m.SLEEP, SLEEP, 0)
@@ -174,6 +179,10 @@ def fold(
             folded.setdefault((int(bare), outcome), []).insert(0, (int(bare), BEFORE, float(ns[bare])))
     edges.ahead[:] = _ahead(flags, bool(np.any(kind == m.IPI)))
     return edges
+
+
+def _class_of(op: Op) -> ObjectClass | None:
+    return op.place.field.cls if op.place is not None else None
 
 
 def with_costs(edges: Edges, program: Program, costs: m.Costs, parts: Parts) -> Edges | None:

@@ -19,7 +19,7 @@ from spfvar.mm.grace_period import gp_kthread, rcu_gp_kthread
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
-from spfvar.ops.places import Field, Register
+from spfvar.ops.places import Field, ObjectClass, Register
 from spfvar.plugins.variant import Stack
 from spfvar.scenario.load import PT_SHIFT, PT_SPAN, ConcreteGroup, ConcreteRegion, Load
 from spfvar.scenario.program import (
@@ -97,7 +97,7 @@ def build_world(
     layout = Layout(sizes, automata.values())
     ops = (op for automaton in automata.values() for op in automaton.ops())
     lines = CacheLines(memory or stack.memory, touched_fields(ops))
-    program = link(automata, layout, private_tables(load), settled_fields(load, automata), lines=lines)
+    program = link(automata, layout, own_classes(load), settled_fields(load, automata), lines=lines)
     own = stack.variant.costs if costs is None else costs
     return World(load, layout, program, {**own, **compute_times(load)}, lines=lines)
 
@@ -114,20 +114,31 @@ def extract_programs(load: Load, stack: Stack, chains: bool = False) -> dict[str
     return automata
 
 
-def private_tables(load: Load) -> bool:
-    """Does every page table serve one thread only?"""
-    if any(s.reaches_all and s.verb != "maps" for group in load.groups for s in group.group.program):
-        return False
+def own_classes(load: Load) -> frozenset[ObjectClass]:
+    """The classes of which each object serves one thread only, for as long as it is allocated.
+
+    Page tables, if no two threads' ranges meet in one; what belongs to a VMA, or to a file, if every thread
+    has its own; and nobody comes by who goes over those of all.
+    """
+    reach = {s.verb for group in load.groups for s in group.group.program if s.reaches_all}
     user: dict[int, int] = {}
+    meet = False
     for region in load.regions:
         for thread, range_ in enumerate(region.ranges):
-            if not range_.pages:
-                continue
-            end = range_.start + range_.pages * region.count
-            for table in range(range_.start // PT_SPAN, -(-end // PT_SPAN)):
-                if user.setdefault(table, thread) != thread:
-                    return False
-    return True
+            if range_.pages:
+                end = range_.start + range_.pages * region.count
+                for table in range(range_.start // PT_SPAN, -(-end // PT_SPAN)):
+                    meet |= user.setdefault(table, thread) != thread
+    own = set() if meet or reach - {"maps"} else {o.PAGE_TABLE}
+    if reach:
+        return frozenset(own)
+    if load.threads == 1 or not any(region.shared_vma for region in load.regions):
+        own |= {o.VMA, o.ANON_VMA_CLASS}
+    ranges = [(t, r.file) for region in load.regions for t, r in enumerate(region.ranges) if r.pages]
+    readers = {(thread, file) for thread, file in ranges if file >= 0}
+    if len(readers) == len({file for _, file in readers}):
+        own |= {o.FILE, o.FOLIO}
+    return frozenset(own)
 
 
 def settled_fields(load: Load, automata: Dict[str, Automaton]) -> list[Field]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pytest
 
@@ -12,8 +14,8 @@ from spfvar.automata.link import Program, link
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op, Steps
-from spfvar.ops.paging import read_pte
-from spfvar.ops.places import Field, behind
+from spfvar.ops.paging import filemap_get_folio, read_pte
+from spfvar.ops.places import Field, ObjectClass, behind
 from spfvar.ops.primitives import (
     add,
     at,
@@ -21,8 +23,10 @@ from spfvar.ops.primitives import (
     choose,
     count,
     down_read,
+    down_write,
     equals,
     find_vma,
+    folio_trylock,
     load,
     load_nonzero,
     load_ref_nonnull,
@@ -31,6 +35,7 @@ from spfvar.ops.primitives import (
     spin_lock,
     store_ref,
     tree_erase,
+    tree_store,
     work,
 )
 from spfvar.plugins.registry import load_registry
@@ -56,12 +61,12 @@ def automaton(*ops: Op) -> Automaton:
 
 
 def program(
-    *ops: Op, private_tables: bool = False, lifetimes: bool = False, layout: str = "v5.12"
+    *ops: Op, own: Collection[ObjectClass] = (), lifetimes: bool = False, layout: str | None = "v5.12"
 ) -> Program:
     """The linked chain."""
     one = automaton(*ops)
-    lines = lines_of(layout, one)
-    return link({"text": one}, Layout(SIZES, [one]), private_tables, lifetimes=lifetimes, lines=lines)
+    lines = lines_of(layout, one) if layout is not None else None
+    return link({"text": one}, Layout(SIZES, [one]), own, lifetimes=lifetimes, lines=lines)
 
 
 def lines_of(layout: str, *automata: Automaton) -> CacheLines:
@@ -166,9 +171,14 @@ def test_without_a_layout_nothing_has_a_cache_line() -> None:
     assert set(linked.table[:, c.C_L_MODE]) == {0}
 
 
+def flags(linked: Program) -> list[int]:
+    """The flags of the chain's nodes."""
+    return [int(found) for found in linked.table[:-1, c.C_FLAGS]]
+
+
 def shared(linked: Program) -> list[bool]:
     """Which nodes have to be ordered with other threads."""
-    return [bool(flags & c.FLAG_SHARED) for flags in linked.table[:-1, c.C_FLAGS]]
+    return [bool(found & c.FLAG_SHARED) for found in flags(linked)]
 
 
 def test_reading_what_nobody_writes_needs_no_ordering() -> None:
@@ -185,16 +195,30 @@ def test_a_lookup_is_ordered_only_with_changes_of_the_tree() -> None:
 
 
 def test_rcu_sections_are_ordered_only_if_something_is_freed_by_rcu() -> None:
-    """Without call_rcu nobody waits for readers."""
-    assert shared(program(rcu_read_lock())) == [False]
-    assert shared(program(rcu_read_lock(), call_rcu(o.vma))) == [True, True]
+    """Without call_rcu nobody waits for readers; nor to the nanosecond where there is a clock."""
+    assert shared(program(rcu_read_lock(), layout=None)) == [False]
+    assert shared(program(rcu_read_lock(), call_rcu(o.vma), layout=None)) == [True, True]
+    assert shared(program(rcu_read_lock(), call_rcu(o.vma))) == [False, True]
 
 
-def test_private_page_tables_are_not_ordered() -> None:
-    """If no table serves two threads, its lock and entries are private; otherwise they are shared."""
-    ops = (spin_lock(at(o.table, o.PTL)), read_pte(False))
-    assert shared(program(*ops, private_tables=True)) == [False, False]
-    assert shared(program(*ops)) == [True, True]
+def test_what_serves_one_thread_only_is_not_ordered() -> None:
+    """Locks and words of a table, a VMA, a file, its folios; but not what the allocator or the tree do with them."""
+    table = (spin_lock(at(o.table, o.PTL)), read_pte(False))
+    vma = (add(at(o.vma, o.VM_END), 1), tree_store(o.vma), call_rcu(o.vma))
+    file = (down_write(at(o.vm_file, o.I_MMAP_RWSEM)), filemap_get_folio(), folio_trylock())
+    assert shared(program(*table, own=[o.PAGE_TABLE])) == [False, False]
+    assert shared(program(*vma, own=[o.VMA])) == [False, True, True]
+    assert shared(program(*file, own=[o.FILE, o.FOLIO])) == [False, False, False]
+    for ops in (table, vma, file):
+        assert shared(program(*ops)) == [True] * len(ops)
+
+
+def test_the_lines_of_what_the_allocator_hands_on_move_nevertheless() -> None:
+    """A VMA comes from another thread perhaps; a file and its folios stay where they are."""
+    write = add(at(o.vma, o.VM_END), 1)
+    assert flags(program(write, own=[o.VMA])) == [c.FLAG_LINE]
+    assert flags(program(filemap_get_folio(), own=[o.FILE, o.FOLIO])) == [0]
+    assert flags(program(filemap_get_folio())) == [c.FLAG_LINE | c.FLAG_SHARED]
 
 
 def branch(settled: tuple[Field, ...]) -> list[bool]:

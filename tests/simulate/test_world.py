@@ -14,7 +14,7 @@ from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.simulate.result import Result
 from spfvar.simulate.runner import seed_sequence, simulate
-from spfvar.simulate.world import World, build_world, draw_start, private_tables
+from spfvar.simulate.world import World, build_world, draw_start, own_classes
 from tests.transition import driver as d
 
 
@@ -114,7 +114,7 @@ def test_threads_count_as_users_of_the_mm_and_the_kthread_does_not() -> None:
 def test_page_tables_are_private_only_if_no_two_threads_use_one(size: str, per: str, private: bool) -> None:
     """A table covers 2 MiB: smaller ranges of two threads share it."""
     world = world_of({"name": "a", "size": size, "per": per, "mapped": True})
-    assert private_tables(world.load) == private
+    assert (o.PAGE_TABLE in own_classes(world.load)) == private
 
 
 def test_a_walk_over_all_vmas_finds_the_same_if_it_ends_at_those_never_allocated(
