@@ -18,7 +18,7 @@ from spfvar.automata.text import abandon, advance, leave, location, shown, start
 from spfvar.automata.tree import Back, Branch, Function, Head, Leaf, Tree
 from spfvar.automata.vocabulary import Vocabulary
 from spfvar.automata.weaken import stripped
-from spfvar.ops.op import Again, Call, CallSite, Loop, Op, Steps
+from spfvar.ops.op import Again, Call, CallSite, Loop, Op, Passage, Steps
 from spfvar.ops.primitives import end_thread
 
 #: Ops and branches on one path of one function, and paths of one function, beyond which it "never ends".
@@ -52,6 +52,8 @@ class Extractor:
         self._origin = origin
         self._functions: dict[tuple[Any, tuple[Any, ...]], Function] = {}
         self._active: list[tuple[Any, tuple[Any, ...]]] = []
+        self._passages: dict[tuple[str, Passage], Function] = {}
+        self._entered: list[tuple[str, Passage]] = []
         self._automata: dict[tuple[str, bool, bool, bool, int, tuple[Tree, ...]], Automaton] = {}
         #: What the primitives of all texts have to agree with.
         self.vocabulary = Vocabulary()
@@ -170,6 +172,23 @@ class Extractor:
                 return False
         return all(self.vocabulary.wrong(op) is None for op in function.ops())
 
+    def passage(self, name: str, passage: Passage) -> Function:
+        """A passage of the text of a function called ``name``: its primitives are that function's own."""
+        key = name, passage
+        try:
+            known = self._passages.get(key)
+        except Exception as error:
+            raise StrategyError(f"{passage.name}: an argument is not hashable: {error}") from None
+        if known is None:
+            if key in self._entered:
+                raise StrategyError(f"{passage.name} never ends: it calls itself with the same arguments")
+            self._entered.append(key)
+            try:
+                known = self._passages[key] = self._extract(name, passage.text)
+            finally:
+                self._entered.pop()
+        return known
+
     def _extract(self, name: str, text: Callable[[], Steps]) -> Function:
         function = Function(name)
         function.finish(_Run(self, function, text).explore([], 0))
@@ -195,6 +214,8 @@ def _callees(function: Function) -> list[Call]:
     return list(found.values())
 
 
+#: What a text waits for the outcome of.
+_Item = Op | Call | Passage
 #: What a text yields next, or the value that it returns, in a tuple.
 _Ahead = tuple[Any, tuple[Hashable] | None]
 #: Items that a text has yielded, each as it was, with its line, and with the outcome that the text was sent.
@@ -233,7 +254,7 @@ class _Run:
 
     def _follow(
         self, steps: Steps, ahead: _Ahead, seen: _Seen, branches: int
-    ) -> tuple[_Seen, int | tuple[Op | Call, Op | Call, tuple[Hashable, ...]]]:
+    ) -> tuple[_Seen, int | tuple[_Item, _Item, tuple[Hashable, ...]]]:
         """What is yielded behind a prefix, up to the end of the text, or to an item of several outcomes."""
         item, returned = ahead
         trail: _Seen = []
@@ -271,12 +292,12 @@ class _Run:
             item, returned = advance(self.function.name, steps, outcomes[0])
 
     def _check(self, item: Any, steps: Steps) -> None:
-        """An item is a call, or a primitive of the model's vocabulary."""
+        """An item is a call, a passage, or a primitive of the model's vocabulary."""
         if isinstance(item, Op):
             wrong = self.extractor.vocabulary.wrong(item)
             if wrong is not None:
                 raise StrategyError(f"{location(steps)}: {self.function.name}: {wrong}")
-        elif not isinstance(item, Call):
+        elif not isinstance(item, Call | Passage):
             raise StrategyError(
                 f"{location(steps)}: {self.function.name} yields {shown(item)}, which is no op "
                 "(what gives a generator is called with 'yield from')"
@@ -286,6 +307,8 @@ class _Run:
         for _, item, outcome in reversed(trail):
             if isinstance(item, Loop):
                 node = self.function.add(Head(item.name, node))
+            elif isinstance(item, Passage):
+                node = self._enter(item, {outcome: node}.__getitem__)
             else:
                 node = self.function.add(Branch(item, ((outcome, node),)))
         return node
@@ -293,8 +316,8 @@ class _Run:
     def _branch(
         self,
         steps: Steps,
-        item: Op | Call,
-        placed: Op | Call,
+        item: _Item,
+        placed: _Item,
         outcomes: tuple[Hashable, ...],
         seen: _Seen,
         branches: int,
@@ -302,29 +325,61 @@ class _Run:
         """The text goes on with the first outcome; it is run afresh, and compared, for each of the others."""
         if not outcomes:
             leave(self.function.name, steps)
-        children = []
-        for number, outcome in enumerate(outcomes):
+
+        def behind(outcome: Hashable) -> int:
             self.paths += 1
             further = [*seen, (item, placed, outcome)], branches + 1
-            if number == 0:
-                try:
-                    ahead = advance(self.function.name, steps, outcome)
-                except BaseException:
-                    abandon(steps)
-                    raise
-                children.append((outcome, self._go_on(steps, ahead, *further)))
-            else:
-                children.append((outcome, self.explore(*further)))
-        return self.function.add(Branch(placed, tuple(children)))
+            if outcome != outcomes[0]:
+                return self.explore(*further)
+            try:
+                ahead = advance(self.function.name, steps, outcome)
+            except BaseException:
+                abandon(steps)
+                raise
+            return self._go_on(steps, ahead, *further)
 
-    def _at(self, item: Op | Call, where: str) -> Op | Call:
+        if isinstance(placed, Passage):
+            return self._enter(placed, behind)
+        return self.function.add(Branch(placed, tuple([(outcome, behind(outcome)) for outcome in outcomes])))
+
+    def _enter(self, passage: Passage, behind: Callable[[Hashable], int]) -> int:
+        """Make a passage's tree part of this one, and ``behind`` each of its results what follows that.
+
+        Results are asked for in the order in which paths come to them, so that of equal nodes the same one is
+        the first, and kept, as if the passage were the function's own text.
+        """
+        tree = self.extractor.passage(self.function.name, passage)
+        numbers: dict[int, int] = {}
+
+        def number_of(index: int) -> int:
+            if index not in numbers:
+                node = tree.nodes[index]
+                if isinstance(node, Leaf):
+                    numbers[index] = behind(node.value)
+                    return numbers[index]
+                if isinstance(node, Branch):
+                    children = [(outcome, number_of(child)) for outcome, child in node.children]
+                    node = Branch(node.item, tuple(children))
+                elif isinstance(node, Head):
+                    node = Head(node.name, number_of(node.body))
+                numbers[index] = self.function.add(node)
+            return numbers[index]
+
+        return number_of(tree.root)
+
+    def _at(self, item: _Item, where: str) -> _Item:
         if isinstance(item, Op):
             return item.at_line(self.function.name, where)
-        return Call(item.target, item.args, where)
+        return Call(item.target, item.args, where) if isinstance(item, Call) else item
 
-    def _outcomes(self, item: Op | Call) -> tuple[Hashable, ...]:
+    def _outcomes(self, item: _Item) -> tuple[Hashable, ...]:
         if isinstance(item, Op):
             return item.outcomes
+        if isinstance(item, Passage):
+            tree = self.extractor.passage(self.function.name, item)
+            for call, values in tree.callees.items():
+                self.function.callees.setdefault(call, values)
+            return tree.returns()
         returned = self.extractor._call(item, item.where).returns()  # none: what follows is unreachable
         self.function.callees.setdefault(item, returned)
         return returned

@@ -9,7 +9,7 @@ from typing import Any
 
 from spfvar.automata.blame import blamed
 from spfvar.errors import SpfvarError, one_line, shorten
-from spfvar.ops.op import RUN_CALL, Again, Call, Loop, NotYieldedError, Op, Steps
+from spfvar.ops.op import RUN_CALL, Again, Call, Loop, NotYieldedError, Op, Passage, Steps
 
 _LONGEST_VALUE = 80
 
@@ -24,7 +24,7 @@ def location(steps: Steps) -> str:
     """``file:line`` of the innermost text that a suspended or finished generator stands in."""
     inner: Any = steps
     while getattr(inner, "gi_yieldfrom", None) is not None and hasattr(inner.gi_yieldfrom, "gi_frame"):
-        if inner.gi_yieldfrom.gi_code is RUN_CALL:
+        if inner.gi_yieldfrom.gi_code in RUN_CALL:
             break
         inner = inner.gi_yieldfrom
     frame = getattr(inner, "gi_frame", None)
@@ -42,7 +42,7 @@ def start(name: str, text: Callable[[], Steps]) -> Steps:
         raise
     except BaseException as error:  # a text that exits is as wrong as one that raises
         raise StrategyError(_failed(name, error)) from error
-    if isinstance(steps, Call):
+    if isinstance(steps, Call | Passage):
         return iter(steps)
     if not inspect.isgenerator(steps):
         code = getattr(text, "__code__", None)
@@ -94,7 +94,7 @@ def abandon(steps: Steps) -> None:
 
 def shown(value: object) -> str:
     """A plugin's value in a message: short, on one line, even if it cannot be shown."""
-    if isinstance(value, Op | Call | Loop | Again):
+    if isinstance(value, Op | Call | Passage | Loop | Again):
         return str(value.name)
     try:
         return shorten(one_line(repr(value)), _LONGEST_VALUE)

@@ -25,6 +25,7 @@ _FIRST_PARTS = 1 << 9
 _FIRST_EDGES = 1 << 14
 _FIRST_SLICE = 256
 _LAST_SLICE = 100_000
+_MOST_BITS = k.MAX_PARTS.bit_length()  # of the number of a part in a key
 _FANOUT = 8  # more successors than an expanded state has new ones, mostly
 _MEMO = 1 << 21
 #: States of which it is remembered how they are settled, at most.
@@ -180,7 +181,9 @@ class Search:
             if max(2 * len(getattr(space, name).rows) for name in full) > k.MAX_PARTS:
                 return "memory"
             self.space = space._replace(**{name: _grown(getattr(space, name)) for name in full})
-            self._pack()
+            room = self.rules.fields[:, 2]
+            if any(mask.bit_length() < bits for mask, bits in zip(room.tolist(), self._bits(), strict=True)):
+                self._pack()
         if keys_full:
             self._enlarge_keys()
         if edges_full:
@@ -209,11 +212,15 @@ class Search:
             settled=settled,
         )
 
+    def _bits(self) -> list[int]:
+        """The bits that each part's number may need in a key; memory's is last, and one more than it is."""
+        bits = [(len(self.space.threads.rows) - 1).bit_length()] * self.threads
+        return [*bits, len(self.space.memories.rows).bit_length()]
+
     def _pack(self) -> None:
-        """Give each part as many bits of the key as its number may need."""
+        """Give each part as many bits of the key as its number may need, and what is left besides."""
         space, old = self.space, self.rules.fields
-        bits = [(len(space.threads.rows) - 1).bit_length()] * self.threads
-        fields, words = fields_of(bits, len(space.memories.rows).bit_length())
+        fields, words = fields_of(self._bits())
         used = self.states
         keys = new_keys(len(space.keys.rows), words)
         for (old_word, old_bit, mask), (word, bit, _) in zip(
@@ -228,18 +235,35 @@ class Search:
         self.work = self.work._replace(batch=np.zeros((k.BATCH, words), dtype=np.int64))
 
 
-def fields_of(thread_bits: list[int], memory_bits: int) -> tuple[npt.NDArray[np.int64], int]:
+def fields_of(needed: list[int]) -> tuple[npt.NDArray[np.int64], int]:
     """Where each part's number lies in a key (its word, first bit and mask), and the words of a key.
 
-    Memory comes first, for its number is never 0 in a key, so that no key's first word is.
+    Each has the bits that are ``needed``, memory's last, and a share of what the words have left: numbers may
+    grow into it without packing all keys again.  Memory gets at least half of it, for it has the most parts.
+    """
+    *threads, memory = needed
+    fields, words = _fields(needed)
+    spare = 64 * words - sum(needed)
+    for each in range(spare // (2 * len(threads)), -1, -1):
+        wider = [*(bits + each for bits in threads), memory + spare - each * len(threads)]
+        found, same = _fields([min(bits, _MOST_BITS) for bits in wider])
+        if same == words:
+            return found, words
+    return fields, words
+
+
+def _fields(bits: list[int]) -> tuple[npt.NDArray[np.int64], int]:
+    """Fields of just so many bits.
+
+    Memory, the last part, comes first, for its number is never 0 in a key, so that no key's first word is.
     """
     fields = []
     word, bit = 0, 0
-    for bits in [memory_bits, *thread_bits]:
-        if bit + bits > 64:
+    for width in [bits[-1], *bits[:-1]]:
+        if bit + width > 64:
             word, bit = word + 1, 0
-        fields.append((word, bit, (1 << bits) - 1))
-        bit += bits
+        fields.append((word, bit, (1 << width) - 1))
+        bit += width
     return np.array(fields[1:] + fields[:1], dtype=np.int64), word + 1
 
 

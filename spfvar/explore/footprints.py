@@ -21,6 +21,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from spfvar.explore.ahead import Successors, gathered
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import Op
@@ -334,22 +335,13 @@ def running_on(ops: Sequence[Op], masks: Masks, resources: Sequence[Hashable]) -
     return found
 
 
-def futures_of(masks: Masks, table: npt.NDArray[np.int32]) -> Masks:
-    """By node: the masks of everything that its thread may do from there on."""
-    futures = [row[READ] | row[WRITE] << 64 | row[ADD] << 128 for row in masks.tolist()]
-    columns = table[:, c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES].tolist()
-    behind = [(node, [n for n in row if n >= 0]) for node, row in enumerate(columns)]
-    behind.reverse()  # mostly, nodes lead to later ones
-    changed = True
-    while changed:
-        changed = False
-        for node, successors in behind:
-            found = futures[node]
-            for successor in successors:
-                found |= futures[successor]
-            if found != futures[node]:
-                futures[node] = found
-                changed = True
+def futures_of(masks: Masks, successors: Successors, order: Sequence[int]) -> Masks:
+    """By node: the masks of everything that its thread may do from there on.
+
+    ``order``: the nodes as `ends_first` has them.
+    """
+    own = [row[READ] | row[WRITE] << 64 | row[ADD] << 128 for row in masks.tolist()]
+    futures = gathered(own, successors, order)
     low = (1 << 64) - 1
     rows = [(found & low, found >> 64 & low, found >> 128) for found in futures]
     return np.array(rows, dtype=np.int64).reshape(-1, 3)

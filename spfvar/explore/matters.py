@@ -15,6 +15,7 @@ import numpy.typing as npt
 from spfvar.automata.layout import Layout, is_weak
 from spfvar.automata.link import Program
 from spfvar.automata.publish import FINDING
+from spfvar.explore.ahead import ends_first, successors_of
 from spfvar.explore.needs import needs_of, pointers_of, words_of
 from spfvar.explore.registers import live_at
 from spfvar.ops import codes as c
@@ -332,7 +333,8 @@ def _sure(program: Program, layout: Layout, needs: Callable[[Op], bool]) -> Ints
 
 def _registers(layout: Layout, program: Program) -> Ints:
     """By node: the views of registers that are still read, a bit each."""
-    live = live_at(program.table, int(layout.g[c.G_R_ADDR]))
+    successors = successors_of(program.table)
+    live = live_at(program.table.tolist(), int(layout.g[c.G_R_ADDR]), successors, ends_first(successors))
     rows = [(layout.registers[register], row) for register, row in layout.viewed.items()]
     return np.array(
         [sum(1 << row for slot, row in rows if registers >> slot & 1) for registers in live], dtype=np.int64

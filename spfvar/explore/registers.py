@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from spfvar.explore.ahead import Successors, gathered
 from spfvar.ops import codes as c
 
 Ints = npt.NDArray[np.int32]
@@ -48,36 +49,25 @@ def read(row: Row, address: int) -> int:
     return found
 
 
-def live_at(table: Ints, address: int) -> list[int]:
-    """By node: the set of the registers that some way on reads before it writes them."""
-    rows: list[Row] = table.tolist()  # plain integers: this is run for every search, and not compiled
-    live = [read(row, address) for row in rows]
-    nodes = [(node, ~written(row), _successors(row)) for node, row in enumerate(rows)]
-    nodes.reverse()
-    changed = True
-    while changed:
-        changed = False
-        for node, kept, successors in nodes:
-            ahead = 0
-            for successor in successors:
-                ahead |= live[successor]
-            found = live[node] | ahead & kept
-            if found != live[node]:
-                live[node] = found
-                changed = True
-    return live
+def live_at(rows: Sequence[Row], address: int, successors: Successors, order: Sequence[int]) -> list[int]:
+    """By node: the set of the registers that some way on reads before it writes them.
+
+    ``rows``: the program table's, as plain integers; ``order``: the nodes as `ends_first` has them.
+    """
+    own = [read(row, address) for row in rows]
+    return gathered(own, successors, order, [~written(row) for row in rows])
 
 
-def dying_at(table: Ints, live: Sequence[int]) -> tuple[Ints, Ints]:
+def dying_at(rows: Sequence[Row], live: Sequence[int], successors: Successors) -> tuple[Ints, Ints]:
     """The registers to forget on entry to each node: offsets by node into a list of thread words.
 
     Only those that may hold something there: they were ``live``, or written, at a node just before.
     """
-    held = [0] * len(table)
-    rows: list[Row] = table.tolist()
+    held = [0] * len(rows)
     for node, row in enumerate(rows):
-        for successor in _successors(row):
-            held[successor] |= live[node] | written(row)
+        before = live[node] | written(row)
+        for successor in successors[node]:
+            held[successor] |= before
     offsets = [0]
     words: list[int] = []
     for before, kept in zip(held, live, strict=True):
@@ -90,10 +80,6 @@ def dying_at(table: Ints, live: Sequence[int]) -> tuple[Ints, Ints]:
 def dead_at(live: int, registers: int) -> list[int]:
     """The thread words of the registers (in all so many thread words) that are not in a set."""
     return [word for word in range(c.T_FIXED, registers) if not live >> word & 1]
-
-
-def _successors(row: Row) -> list[int]:
-    return [n for n in row[c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES] if n >= 0]
 
 
 def _members(numbers: int) -> list[int]:

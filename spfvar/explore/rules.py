@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from spfvar.automata.layout import Layout
 from spfvar.explore import search as k
+from spfvar.explore.ahead import ends_first, successors_of
 from spfvar.explore.footprints import (
     ALONE,
     EVERYTHING,
@@ -84,15 +85,18 @@ def piece_of(
     op = table[:, c.C_OP]
     masks, resources = masks_of(ops, deferred, layout.weak_fields)
     address = int(layout.g[c.G_R_ADDR])
-    live = live_at(table, address)
+    successors = successors_of(table)
+    order = ends_first(successors)
+    rows = table.tolist()  # plain integers: this is run for every search, and not compiled
+    live = live_at(rows, address, successors, order)
     choices = (*OPEN, c.IPI_SEND) if layout.weak_words else OPEN
-    dying, forgotten = dying_at(table, live)
+    dying, forgotten = dying_at(rows, live, successors)
     return Piece(
         table,
         (op == c.END) | (op == c.RCU_GP_START),
         np.array([_kind(code, layout.weak_words > 0) for code in op.tolist()], dtype=np.int64),
         np.array([code not in WAITING and code not in choices for code in op.tolist()]),
-        np.hstack([running_on(ops, masks, resources), futures_of(masks, table)]),
+        np.hstack([running_on(ops, masks, resources), futures_of(masks, successors, order)]),
         resources,
         dying,
         forgotten,

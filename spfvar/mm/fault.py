@@ -14,7 +14,7 @@ from spfvar.mm.page_mkwrite import wp_page_shared
 from spfvar.mm.userfault_wait import must_ask, wait_for_monitor
 from spfvar.mm.vmf import FORCE, PMD_NONE, TRIED, UNSHARE, VMA_COPY, Mapping, VMFault, VmFault
 from spfvar.ops import objects as o
-from spfvar.ops.op import Steps
+from spfvar.ops.op import Steps, passage
 from spfvar.ops.orders import smp_wmb
 from spfvar.ops.paging import (
     alloc_page,
@@ -78,6 +78,7 @@ def load_protection(vmf: VmFault) -> Steps:
         yield load(at(o.vma, o.VM_WRITE), o.vm_page_prot)
 
 
+@passage
 def pmd_install() -> Steps:
     """Link ``prealloc_pte``, or free it if another fault was faster (mm/memory.c pmd_install)."""
     yield spin_lock(PMD_LOCK)
@@ -99,6 +100,7 @@ def new_page(contents: str) -> Steps:
     yield work("memcg_charge")
 
 
+@passage
 def get_vma_policy(vmf: VmFault) -> Steps:
     """Where may the new page lie?  Reads the VMA's policy, or the one in the copy of the VMA."""
     if vmf.mapping.policy:
@@ -161,6 +163,7 @@ def add_anon_page() -> Steps:
     yield work("lru_add")
 
 
+@passage
 def get_old_page() -> Steps:
     """Keep the page that ``orig_pte`` maps for as long as it is copied."""
     kind = yield vm_normal_page()
@@ -170,6 +173,7 @@ def get_old_page() -> Steps:
         yield folio_get()
 
 
+@passage
 def unmap_old_page() -> Steps:
     """The page that was copied is not mapped here any more, whatever it was."""
     kind = yield vm_normal_page()
@@ -177,6 +181,7 @@ def unmap_old_page() -> Steps:
         yield page_remove_rmap(o.old_page if kind == "anonymous" else o.folio)
 
 
+@passage
 def put_old_page(unmapped: bool) -> Steps:
     """Let the copied page go, and if it was ``unmapped``, the mapping's reference too."""
     kind = yield vm_normal_page()
@@ -392,6 +397,7 @@ class MmapLockFault:
         return VMFault.NONE
 
 
+@passage
 def reuses_page(mapping: Mapping) -> Steps:
     """Is ``orig_pte`` an anonymous page that only this entry maps?
 

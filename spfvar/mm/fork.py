@@ -18,7 +18,7 @@ from spfvar.mm.mremap import NEW_PTL, copy_vma_fields, find_extent, pte_alloc_at
 from spfvar.mm.vmf import Mapping
 from spfvar.mm.writers import link_in_file, load_vm_file, over_range, unmap_region
 from spfvar.ops import objects as o
-from spfvar.ops.op import Op, Steps, again, loop
+from spfvar.ops.op import Op, Steps, again, loop, passage
 from spfvar.ops.orders import smp_mb
 from spfvar.ops.paging import (
     alloc_page,
@@ -73,6 +73,7 @@ def in_child(op: Op) -> Op:
     return replace(op, line=replace(op.line, register=o.child_mm))
 
 
+@passage
 def copy_present_pte(mapping: Mapping) -> Steps:
     """One entry at ``address``: reference and map the page twice; both sides lose the write permission.
 
@@ -240,6 +241,7 @@ class Fork:
         yield add(WRITE_PROTECT_SEQ, 1, "raw_write_seqcount_begin")
         yield smp_mb().untimed()
 
+    @passage
     def _copy_ptes(self, mapping: Mapping) -> Steps:
         yield loop("copy_pte_range")
         if (yield read_pte(False)) != "none" and (yield from copy_present_pte(mapping)):

@@ -14,7 +14,7 @@ from spfvar.mm.unmap_unlock import pte_unmap_unlock
 from spfvar.mm.vmf import Mapping
 from spfvar.mm.writers import link_in_file, over_range, remove_vma, unmap_region
 from spfvar.ops import objects as o
-from spfvar.ops.op import Steps, again, loop
+from spfvar.ops.op import Steps, again, loop, passage
 from spfvar.ops.orders import smp_wmb
 from spfvar.ops.paging import next_table, pmd_populate, pmd_take, pte_restore, pte_take, read_pmd
 from spfvar.ops.places import Register
@@ -46,6 +46,7 @@ NEW_PTL = at(o.new_table, o.PTL)
 PMD_LOCK = at(o.mm, o.PMD_LOCK)
 
 
+@passage
 def find_extent() -> Steps:
     """``cursor .. extent_end`` is what one page table maps of the range; ``new_cursor`` where it goes to."""
     yield add_registers(o.new_cursor, o.cursor, o.delta)
@@ -54,6 +55,7 @@ def find_extent() -> Steps:
         yield copy_register(o.extent_end, o.limit)
 
 
+@passage
 def pte_alloc_at(mm: Register, key: Register) -> Steps:
     """``new_table`` is the table of ``key``, allocated and linked if there was none."""
     if (yield read_pmd(o.new_table, key)):

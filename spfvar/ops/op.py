@@ -187,8 +187,49 @@ class Call:
         )
 
 
-#: The code by which a text runs a `Call`: what matters is who yields it.
-RUN_CALL = Call.__iter__.__code__
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A part of its caller's text, which goes on with the value that it returns: see `passage`."""
+
+    target: Callable[..., Steps]
+    args: tuple[Any, ...]
+    named: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The function whose text it is."""
+        return self.target.__name__
+
+    def text(self) -> Steps:
+        """The steps themselves."""
+        return self.target(*self.args, **dict(self.named))
+
+    def __iter__(self) -> Steps:
+        return (yield self)
+
+    def __bool__(self) -> NoReturn:
+        raise NotYieldedError(
+            f"{self.name}() is taken for its result, but was not run: (yield from {self.name}(...)) gives it"
+        )
+
+
+def passage(text: Callable[_Arguments, Steps]) -> Callable[_Arguments, Steps]:
+    """A helper of texts, ``yield from helper(...)``, that is run along its outcomes once, not once for each
+    path of whoever it helps.
+
+    The caller's tree is the same as without: the primitives are its own.  What the helper does follows from
+    its arguments, which are hashable; what became of it the caller learns from the value that it returns.
+    """
+
+    @wraps(text)
+    def helper(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Steps:
+        return Passage(text, args, tuple(sorted(kwargs.items())))  # type: ignore[return-value]
+
+    return helper
+
+
+#: The code by which a text runs a `Call` or a `Passage`: what matters is who yields it.
+RUN_CALL = (Call.__iter__.__code__, Passage.__iter__.__code__)
 
 
 def loop(name: str) -> Loop:

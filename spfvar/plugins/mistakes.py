@@ -70,15 +70,15 @@ class _Source:
         for node in ast.walk(self._tree):
             if isinstance(node, ast.Call):
                 found = self._meant(node.func)
-                if inspect.isfunction(found) and inspect.isgeneratorfunction(found):
-                    yield found
+                if inspect.isfunction(found) and _is_text(found):
+                    yield inspect.unwrap(found)
 
     def _instead(self, call: ast.Call) -> str | None:
         found = self._meant(call.func)
         if not inspect.isfunction(found):
             return None
         name = ast.unparse(call.func)
-        if getattr(found, "__wrapped__", None) in hooks.HOOKS.values() or inspect.isgeneratorfunction(found):
+        if getattr(found, "__wrapped__", None) in hooks.HOOKS.values() or _is_text(found):
             return f"yield from {name}(...)"
         if found.__module__ in _PRIMITIVES and not found.__name__.startswith("_"):
             return f"yield {name}(...)"
@@ -97,6 +97,11 @@ class _Source:
             if inspect.ismodule(module) and node.value.id not in self._function.__code__.co_varnames:
                 return vars(module).get(node.attr)
         return None
+
+
+def _is_text(function: Callable[..., Any]) -> bool:
+    """Does it give a generator, perhaps as a passage?"""
+    return inspect.isgeneratorfunction(inspect.unwrap(function))
 
 
 def _dropped(node: ast.AST) -> Iterator[ast.expr]:

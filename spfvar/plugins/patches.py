@@ -17,7 +17,7 @@ from spfvar.automata.blame import blamed
 from spfvar.automata.text import StrategyError, shown
 from spfvar.errors import nearest
 from spfvar.mm import hookspecs as hooks
-from spfvar.ops.op import Call
+from spfvar.ops.op import Call, Passage
 from spfvar.plugins.mistakes import unused_text
 
 _MARK = f"{hooks.PROJECT}_impl"
@@ -171,4 +171,4 @@ def _watched_wrapper(function: Callable[..., Any], what: str) -> Callable[..., A
 def _is_text(steps: object) -> bool:
     if inspect.iscoroutine(steps):
         steps.close()
-    return inspect.isgenerator(steps) or isinstance(steps, Call)
+    return inspect.isgenerator(steps) or isinstance(steps, Call | Passage)

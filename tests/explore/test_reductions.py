@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spfvar.explore.ahead import ends_first, successors_of
 from spfvar.explore.explore import Exploration, explore
 from spfvar.explore.footprints import QUEUEING, REST, footprint, futures_of
 from spfvar.explore.options import Options
@@ -199,7 +200,8 @@ def test_what_a_thread_may_still_do_is_what_nodes_ahead_do(number: int) -> None:
             row[c.C_SUCC + outcome] = draw.randrange(nodes)
     bits = [1 << draw.randint(0, REST) for _ in range(3 * nodes)]
     masks = np.array(bits, dtype=np.int64).reshape(nodes, 3)
-    found = futures_of(masks, table)
+    successors = successors_of(table)
+    found = futures_of(masks, successors, ends_first(successors))
     for node in range(nodes):
         seen, ahead = set[int](), [node]
         while ahead:

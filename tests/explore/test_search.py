@@ -98,12 +98,25 @@ def test_progress_is_told() -> None:
 
 @pytest.mark.parametrize("bits", [[9] * 5, [20] * 3, [24] * 9, [1]])
 def test_parts_of_a_key_do_not_overlap(bits: list[int]) -> None:
-    """Each field lies within one word; memory's is in the first."""
-    fields, words = fields_of(bits, 14)
+    """Each field lies within one word and has the bits that it needs; memory's is in the first."""
+    needed = [*bits, 14]
+    fields, words = fields_of(needed)
     used = np.zeros((words, 64), dtype=int)
     for word, bit, mask in fields.tolist():
         used[word, bit : bit + mask.bit_length()] += 1
         assert bit + mask.bit_length() <= 64
     assert used.max() == 1
-    assert used.sum() == sum(bits) + 14
+    assert all(mask.bit_length() >= least for mask, least in zip(fields[:, 2].tolist(), needed, strict=True))
     assert fields[-1].tolist()[:2] == [0, 0]
+
+
+def test_keys_are_packed_again_only_when_a_number_needs_more_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four threads' numbers have 10 bits in a key of 64, memory's 24: more than this search has parts."""
+    packed: list[int] = []
+    pack = module.Search._pack
+    monkeypatch.setattr(module, "_FIRST_PARTS", 64)
+    monkeypatch.setattr(module.Search, "_pack", lambda search: (packed.append(search.states), pack(search)))
+    found = explore(pair(), Options())
+    space = found.search.space
+    assert min(len(space.threads.rows), len(space.memories.rows)) > 64
+    assert packed == [0]

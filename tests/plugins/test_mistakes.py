@@ -12,7 +12,7 @@ from spfvar.mm import hookspecs as hooks
 from spfvar.mm.vmf import VmFault
 from spfvar.ops import objects as o
 from spfvar.ops import primitives
-from spfvar.ops.op import Steps
+from spfvar.ops.op import Steps, passage
 from spfvar.ops.primitives import at, find_vma, spin_lock, work
 from spfvar.plugins.mistakes import unused_text
 from spfvar.plugins.registry import load_registry
@@ -62,6 +62,21 @@ def deeper(vmf: VmFault) -> Steps:
     return (yield from dropped(vmf))
 
 
+@passage
+def dropped_in_a_passage(vmf: VmFault) -> Steps:
+    spin_lock(at(o.mm, o.PAGE_TABLE_LOCK))
+    yield work("local")
+
+
+def passage_dropped(vmf: VmFault) -> Steps:
+    dropped_in_a_passage(vmf)
+    yield work("local")
+
+
+def below_a_passage(vmf: VmFault) -> Steps:
+    yield from dropped_in_a_passage(vmf)
+
+
 @pytest.mark.parametrize(
     ("text", "line", "says"),
     [
@@ -96,6 +111,16 @@ def test_it_is_found_in_what_a_text_calls() -> None:
     found = unused_text(deeper)
     assert found is not None
     assert f":{dropped.__code__.co_firstlineno + 1}: dropped: " in found
+
+
+def test_it_is_found_in_a_passage() -> None:
+    """What a text goes by is a text, too: run it, and look into it."""
+    made = unused_text(passage_dropped)
+    assert made is not None
+    assert "passage_dropped: dropped_in_a_passage(vmf) is made, but not run: yield from" in made
+    made = unused_text(below_a_passage)
+    assert made is not None
+    assert "dropped_in_a_passage: spin_lock(at(o.mm, o.PAGE_TABLE_LOCK)) is made" in made
 
 
 def right(vmf: VmFault) -> Steps:
