@@ -45,7 +45,7 @@ def task(number):
 
 told = 0
 for i in range(50):
-    lengths = (20, 10**5) if i % 2 else (10**5, 10**5)
+    lengths = (20, 3000) if i % 2 else (3000, 3000)
     try:
         beside(*(lambda watch, n=n: lane(n, watch) for n in lengths), 2)
     except KeyboardInterrupt:

@@ -283,6 +283,8 @@ def hunt(
             progress(min(races, scope.generated), scope.generated)
 
     plan = replace(HUNT, races=scope.generated, model=scope.memory)
+    if progress is not None:
+        progress(0, scope.generated)  # processes take seconds to begin
     try:
         hunted = run_hunt(
             scope.variant, plan, progress=told, jobs=jobs, plugins=scope.plugins, store=store,

@@ -89,8 +89,8 @@ def test_an_interrupt_ends_both_lanes_with_130(tmp_path: Path, after: float) -> 
 def test_what_an_interrupted_report_had_finished_is_kept_of_both_lanes(tmp_path: Path) -> None:
     """Runs and verdicts are found again, and the bytes are those of an undisturbed review."""
     store = tmp_path / "results.sqlite"
-    line = ["report", "spf-do-fault", "--scenario", "file-cow", "--race", "munmap-*", "--threads", "1,4",
-            "--seeds", "6", "--generated", "0", "--jobs", "2"]  # fmt: skip
+    line = ["report", "spf-do-fault", "--scenario", "pft", "--race", "munmap-*", "--threads", "4",
+            "--seeds", "2", "--generated", "0", "--jobs", "2"]  # fmt: skip
     undisturbed = spfvar(*line, "--no-store")
     environment = {**os.environ, "SPFVAR_STORE": str(store)}
     process = subprocess.Popen(
