@@ -36,6 +36,7 @@ from spfvar.review.kept import kept_review
 from spfvar.review.model import Review
 from spfvar.review.patchmail import load_patches
 from spfvar.review.stack import subject_of
+from spfvar.review.underway import in_one_line
 
 #: Generated races that a review has by default.
 GENERATED = 2000
@@ -109,7 +110,9 @@ def report(
     with kept(store) as results, telling(progress) as told:
         return kept_review(
             results, scope, line,
-            lambda: make_review(given.registry, scope, line, jobs, told, results),
+            lambda: make_review(
+                given.registry, scope, line, jobs, in_one_line(told) if told else None, results
+            ),
         )  # fmt: skip
 
 

@@ -240,11 +240,11 @@ def patches_in(file: str) -> tuple[Patch, ...]:
 
 @contextmanager
 def _progress() -> Iterator[Progress | None]:
-    """Which of the runs, how much of it is done, and for how long; on a terminal only."""
+    """Which of the runs (two at a time), how much of it is done, and for how long; on a terminal only."""
     if not sys.stderr.isatty():
         yield None
         return
-    from spfvar.review.build import PHASES
+    from spfvar.review.underway import in_one_line
 
     began = time.monotonic()
     last = 0.0
@@ -255,10 +255,9 @@ def _progress() -> Iterator[Progress | None]:
         if now - last < 0.1 and done < total:
             return
         last = now
-        step = f"{PHASES.index(phase) + 1}/{len(PHASES)}"
-        terminal.progress(f"{step} {phase}: {done} of {total}  {now - began:.0f} s")
+        terminal.progress(f"{phase}: {done} of {total}  {now - began:.0f} s")
 
     try:
-        yield report
+        yield in_one_line(report)
     finally:
         terminal.progress()

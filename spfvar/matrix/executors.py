@@ -24,7 +24,7 @@ from spfvar.cpus import available_cpus
 from spfvar.errors import InputError
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Variant
-from spfvar.threads import in_threads
+from spfvar.threads import in_threads, places
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -139,7 +139,8 @@ class Processes:
                 return pool.submit(_run, task)
 
         try:
-            yield from _finished(submit, tasks, self._jobs * AHEAD)
+            with places(self._jobs):
+                yield from _finished(submit, tasks, self._jobs * AHEAD)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

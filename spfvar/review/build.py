@@ -1,15 +1,18 @@
-"""From names to a review: what is run, the four runs, and what is made of them."""
+"""From names to a review: what is run, the runs, two of them at a time, and what is made of them."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from threading import Lock
 
 import spfvar
 from spfvar import limits
 from spfvar.automata.text import StrategyError
 from spfvar.automata.weaken import Memory
+from spfvar.cpus import available_cpus
 from spfvar.errors import InputError
 from spfvar.explore.options import Options
 from spfvar.kernel.conform import Conformity, conform
@@ -19,6 +22,7 @@ from spfvar.matrix.ablate import Ablation, ablate
 from spfvar.matrix.cases import Case
 from spfvar.matrix.check import Checked, run_checks
 from spfvar.matrix.compare import Comparison, run_comparison
+from spfvar.matrix.executors import Executor, Processes
 from spfvar.matrix.hunting import Hunted, run_hunt
 from spfvar.matrix.hunting import Plan as Hunt
 from spfvar.matrix.plan import DEFAULT_HARDWARE, CellSpec, Plan, make_plan, runs_of_a_cell
@@ -27,7 +31,7 @@ from spfvar.plugins.todos import todos_of
 from spfvar.plugins.variant import Variant
 from spfvar.render.verdicts import count_text
 from spfvar.review.hunks import patches_of, review_hunks, without
-from spfvar.review.model import Machine, Mended, PatchReview, Provenance, Review, Subject
+from spfvar.review.model import Machine, Mended, PatchReview, Provenance, Review, Speed, Subject
 from spfvar.review.patchmail import Patch
 from spfvar.review.questions import Results, answer_all, questions
 from spfvar.review.safety import layer_of, make_safety
@@ -39,9 +43,11 @@ from spfvar.scenario.hardware import Profile
 from spfvar.scenario.race import Race, race_hash
 from spfvar.scenario.schema import Scenario
 from spfvar.store.database import Store, shared
+from spfvar.threads import Watch, beside
 
-#: The runs of a review, in order; ``Progress`` is told which one, what is done of it, and of how much.
-PHASES = ("simulating", "checking", "hunting", "taking guards out", "moving assumptions", "recording")
+#: The runs of a review; ``Progress`` is told which one, what is done of it, and of how much.  The first three
+#: are one lane, the others another: with more than one job they run beside one another.
+PHASES = ("simulating", "recording", "moving assumptions", "checking", "taking guards out", "hunting")
 Progress = Callable[[str, int, int], None]
 
 #: Guards are taken out in races of at most so many states: a race with one guard less can have more.
@@ -74,6 +80,11 @@ class Scope:
     generated: int = 0
     plugins: Sequence[str] = ()
     memory: Memory = "sc"
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """All that are run: the variant, its rivals, and what it was as posted."""
+        return self.variant, *self.rivals, *([self.posted] if self.posted is not None else [])
 
 
 def make_scope(
@@ -164,27 +175,16 @@ def make_review(
 
     ``reproduce`` is the command line that makes the same review again.  Runs and verdicts that the ``store``
     has are taken from it.  Runs that its parts have in common are simulated once, with a store or without.
+    ``progress`` is called by two threads, one at a time.
     """
-
-    def told(phase: str) -> Callable[..., None] | None:
-        if progress is None:
-            return None
-        return lambda done, total, *_: progress(phase, done, total)
-
     plan, variant = scope.plan, scope.variant
     patch = review_patch(scope)
-    with shared(store) as runs:
-        comparison = run_comparison(plan, registry, jobs, told(PHASES[0]), store=runs)
-        checked = check(scope, jobs, told(PHASES[1]), store)
-        hunted, unheard = hunt(scope, jobs, progress, store)
-        ablations, left_out = take_out(scope, checked, jobs, told(PHASES[3]))
-        sensitivity = flips(registry, scope, jobs, told(PHASES[4]), runs)
-    titles = {name: scope.scenarios[name].title for name in plan.scenario_hashes}
-    rivals = [rival.name for rival in scope.rivals]
     own = patches_of(scope.patch, variant) if scope.patch is not None else None
+    with shared(store) as runs:
+        (comparison, speed, sensitivity), (checked, ablations, left_out, hunted, unheard) = _run_all(
+            registry, scope, jobs, progress, store, runs
+        )
     safety = make_safety(checked, ablations, variant, own, hunted)
-    speed = make_speed(comparison, variant, rivals, titles, once=scope.once)
-    speed = replace(speed, times=find_times(plan, speed, variant.name, told(PHASES[5])))
     results = Results(variant, scope.rivals, comparison.cells, comparison.events, speed, safety)
     subject = subject_of(variant)
     posted = subject_of(scope.posted) if scope.posted is not None else None
@@ -198,6 +198,64 @@ def make_review(
     )  # fmt: skip
 
 
+#: Gives what a phase tells of itself.
+_Told = Callable[[str], Callable[..., None]]
+_Timed = tuple[Comparison, Speed, tuple[Sensitivity, ...]]
+_Searched = tuple[list[Checked], Sequence[Ablation], dict[str, int], Hunted | None, tuple[str, ...]]
+
+
+def _run_all(
+    registry: Registry, scope: Scope, jobs: int | None, progress: Progress | None, store: Store | None,
+    runs: Store,
+) -> tuple[_Timed, _Searched]:  # fmt: skip
+    """Both lanes, beside one another if there is more than one job: runs leave the GIL to searches.
+
+    One after the other, in this thread, where a text is a plugin's: it is extracted here, within bounds that
+    would hold for what runs beside it, too.
+    """
+    lock = Lock()
+
+    def telling(watch: Watch) -> _Told:
+        def tell(phase: str, done: int, total: int, *_: object) -> None:
+            watch()
+            if progress is not None:
+                with lock:
+                    progress(phase, done, total)
+
+        return lambda phase: partial(tell, phase)
+
+    timed = partial(_timed, registry, scope, jobs, runs)
+    searched = partial(_searched, scope, jobs, store)
+    places = available_cpus() if jobs is None else jobs
+    if places > 1 and all(variant.is_shipped for variant in scope.variants):
+        half = Processes(places // 2, scope.plugins)
+        return beside(
+            lambda watch: timed(telling(watch)), lambda watch: searched(half, telling(watch)), places
+        )
+    alone = telling(lambda: None)
+    return timed(alone), searched(None, alone)
+
+
+def _timed(registry: Registry, scope: Scope, jobs: int | None, runs: Store, told: _Told) -> _Timed:
+    """What is simulated: the comparison, what came of it, and with assumptions moved."""
+    plan, name = scope.plan, scope.variant.name
+    comparison = run_comparison(plan, registry, jobs, told(PHASES[0]), store=runs)
+    titles = {load: scope.scenarios[load].title for load in plan.scenario_hashes}
+    rivals = [rival.name for rival in scope.rivals]
+    speed = make_speed(comparison, scope.variant, rivals, titles, once=scope.once)
+    speed = replace(speed, times=find_times(plan, speed, name, told(PHASES[1])))
+    return comparison, speed, flips(registry, scope, jobs, told(PHASES[2]), runs)
+
+
+def _searched(
+    scope: Scope, jobs: int | None, store: Store | None, executor: Executor | None, told: _Told
+) -> _Searched:
+    """What is explored: the races, those that are small enough without each guard, and generated ones."""
+    checked = check(scope, jobs, told(PHASES[3]), store)
+    ablations, left_out = take_out(scope, checked, jobs, told(PHASES[4]))
+    return checked, ablations, left_out, *hunt(scope, jobs, told(PHASES[5]), store, executor)
+
+
 def compared(variant: Variant) -> Conformity | None:
     """The variant beside what its kernel was recorded to do; None if nobody has recorded that."""
     release = release_of(variant.kernel)
@@ -208,27 +266,34 @@ def check(
     scope: Scope, jobs: int | None, progress: Callable[..., None] | None, store: Store | None = None
 ) -> list[Checked]:
     """Every race under the variant and its rivals."""
-    variants = [scope.variant, *scope.rivals, *([scope.posted] if scope.posted is not None else [])]
-    cases = [Case(variant, name, race) for name, race in scope.races.items() for variant in variants]
+    cases = [Case(variant, name, race) for name, race in scope.races.items() for variant in scope.variants]
     return run_checks(cases, scope.bounds, jobs, progress, memory=scope.memory, store=store)
 
 
 def hunt(
-    scope: Scope, jobs: int | None, progress: Progress | None, store: Store | None = None
-) -> tuple[Hunted | None, tuple[str, ...]]:
+    scope: Scope, jobs: int | None, progress: Callable[..., None] | None, store: Store | None = None,
+    executor: Executor | None = None,
+) -> tuple[Hunted | None, tuple[str, ...]]:  # fmt: skip
     """Generated races under the variant; and why there are none, if its text cannot be run in them."""
     if not scope.generated:
         return None, ()
 
     def told(races: int, _done: int, _total: int, _seconds: float) -> None:
         if progress is not None:
-            progress(PHASES[2], min(races, scope.generated), scope.generated)
+            progress(min(races, scope.generated), scope.generated)
 
     plan = replace(HUNT, races=scope.generated, model=scope.memory)
+    if progress is not None:
+        progress(0, scope.generated)  # processes take seconds to begin
     try:
-        hunted = run_hunt(scope.variant, plan, progress=told, jobs=jobs, plugins=scope.plugins, store=store)
+        hunted = run_hunt(
+            scope.variant, plan, progress=told, jobs=jobs, plugins=scope.plugins, store=store,
+            executor=executor,
+        )  # fmt: skip
     except StrategyError as error:
         return None, (f"{scope.variant.name} in generated races: {error}",)
+    if progress is not None:  # there may be no more races
+        progress(scope.generated, scope.generated)
     return hunted, ()
 
 

@@ -40,14 +40,13 @@ def kept_review(store: Store | None, scope: Scope, line: str, make: Callable[[],
 
 def review_key(scope: Scope) -> str:
     """Of all that a review depends on; "" for one that is not kept."""
-    variants = [scope.variant, *scope.rivals, *([scope.posted] if scope.posted is not None else [])]
     bounded = math.isfinite(scope.bounds.seconds) or scope.bounds.max_bytes is not None
-    if bounded or scope.plugins or not all(variant.is_shipped for variant in variants):
+    if bounded or scope.plugins or not all(variant.is_shipped for variant in scope.variants):
         return ""
     known = questions()
     files = {name: known.text(name) for name in (known.select(scope.asked) if scope.asked else ())}
     return key_of(
-        REVIEW, package_digest(), [variant.name for variant in variants], scope.plan.hardware,
+        REVIEW, package_digest(), [variant.name for variant in scope.variants], scope.plan.hardware,
         scope.plan.matrix_hash, dict(scope.once),
         {name: race_hash(race) for name, race in scope.races.items()}, repr(scope.patch),
         scope.threads, repr(asdict(scope.bounds)), list(scope.asked), files, scope.generated, scope.memory,

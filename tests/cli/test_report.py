@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.cli.running import COMMAND, Answer, spfvar
+from spfvar.store.database import Store
+from tests.cli.running import COMMAND, Answer, interrupted, spfvar
 
 PATCH = str(Path(__file__).parents[2] / "reports" / "spf-24-37.patch")
 
@@ -66,3 +69,49 @@ def test_a_report_is_written_to_a_file_and_names_its_patch(tmp_path: Path) -> No
     assert lines[0].startswith("SIMULATED review of spf-do-fault")
     assert any(line.startswith("[24/37] mm: implement speculative handling") for line in lines)
     assert len(lines) <= 25
+
+
+@pytest.mark.parametrize("after", [1.0, 6.0])
+def test_an_interrupt_ends_both_lanes_with_130(tmp_path: Path, after: float) -> None:
+    """Ctrl-C while runs and searches work beside one another: one message, and no file."""
+    file = tmp_path / "out" / "review.txt"
+    file.parent.mkdir()
+    began = time.monotonic()
+    done = interrupted(
+        tmp_path, "report", "spf-do-fault", "--jobs", "2", "--no-store", "-o", str(file), after=after
+    )
+    assert (done.code, done.out) == (130, "")
+    assert done.err.strip() == "spfvar: interrupted; nothing was written"
+    assert list(file.parent.iterdir()) == []
+    assert time.monotonic() - began < 60  # a review takes minutes
+
+
+def test_what_an_interrupted_report_had_finished_is_kept_of_both_lanes(tmp_path: Path) -> None:
+    """Runs and verdicts are found again, and the bytes are those of an undisturbed review."""
+    store = tmp_path / "results.sqlite"
+    line = ["report", "spf-do-fault", "--scenario", "pft", "--race", "munmap-*", "--threads", "4",
+            "--seeds", "2", "--generated", "0", "--jobs", "2"]  # fmt: skip
+    undisturbed = spfvar(*line, "--no-store")
+    environment = {**os.environ, "SPFVAR_STORE": str(store)}
+    process = subprocess.Popen(
+        [*COMMAND, *line], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    until = time.monotonic() + 120
+    while not {"run", "verdict"} <= kinds(store) and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert process.returncode == 130
+    assert {"run", "verdict"} <= kinds(store)
+    assert spfvar(*line, environment={"SPFVAR_STORE": str(store)}) == undisturbed
+
+
+def kinds(file: Path) -> set[str]:
+    """The kinds of entries that a store has so far."""
+    if not file.exists():
+        return set()
+    store = Store(file)
+    found = {kind.kind for kind in store.kinds()}
+    store.close()
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from threading import Thread, current_thread
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from spfvar.explore.tokens import parse
 from spfvar.matrix import catalogue
 from spfvar.matrix.replaying import replay_token
 from spfvar.plugins.registry import load_registry
+from spfvar.review import build
 from spfvar.review.build import PHASES, make_review, make_scope
 from spfvar.review.html import render_html
 from spfvar.review.mail import render_mail, render_short
@@ -26,41 +28,97 @@ REGISTRY = load_registry()
 MAIL = parse_patch(PATCH.replace(b"1/2", b"24/37").replace(b"<1@", b"<9-25-a@"))
 SMALL = {"loads": ["file-cow"], "races": ["munmap-file"], "threads": [4], "seeds": 3, "generated": 60}
 
+Told = list[tuple[str, int, int]]
+Runs = tuple[Review, Review, Told, Told]
 
-def run(jobs: int) -> tuple[Review, list[tuple[str, int, int]]]:
+
+def run(jobs: int) -> tuple[Review, Told]:
     """The speculative series as patch 24, on one load in one race; and the progress that was told."""
-    told: list[tuple[str, int, int]] = []
+    told: Told = []
     scope = make_scope(REGISTRY, "spf-do-fault", patch=MAIL, **SMALL)  # type: ignore[arg-type]
     return make_review(REGISTRY, scope, "line", jobs, lambda *what: told.append(what)), told
 
 
 @pytest.fixture(scope="module")
-def runs() -> tuple[Review, Review, list[tuple[str, int, int]]]:
-    """The same review with one worker and with two."""
-    one, told = run(1)
-    two, _ = run(2)
-    return one, two, told
+def runs() -> Runs:
+    """The same review with one worker and with two, and what each told of its progress."""
+    one, alone = run(1)
+    two, beside = run(2)
+    return one, two, alone, beside
 
 
-def test_the_same_bytes_however_many_work(runs: tuple[Review, Review, list[tuple[str, int, int]]]) -> None:
-    """Nothing of a review depends on time or on the order in which workers end."""
-    one, two, _ = runs
-    assert render_mail(one) == render_mail(two)
-    assert render_markdown(one) == render_markdown(two)
+def test_the_same_bytes_however_many_work(runs: Runs) -> None:
+    """Nothing of a review depends on time or on the order in which workers end: one lane after the other, or both."""
+    one, two, _, _ = runs
+    for render in (render_mail, render_markdown, render_html, Review.json):
+        assert render(one) == render(two)
 
 
 def test_progress_goes_through_every_phase_to_its_end(
-    runs: tuple[Review, Review, list[tuple[str, int, int]]],
+    runs: Runs,
 ) -> None:
-    """In order; each phase tells at last that all is done."""
-    told = runs[2]
-    assert list(dict.fromkeys(phase for phase, _, _ in told)) == list(PHASES)
-    for phase in PHASES:
-        done, total = [(done, total) for name, done, total in told if name == phase][-1]
-        assert done == total > 0
+    """In order, or of each lane so, and beside one another; each phase tells at last that all is done."""
+    _, _, alone, beside = runs
+    assert list(dict.fromkeys(phase for phase, _, _ in alone)) == list(PHASES)
+    order = [phase for phase, _, _ in beside]
+    for lane in (PHASES[:3], PHASES[3:]):
+        assert [phase for phase in dict.fromkeys(order) if phase in lane] == list(lane)
+    for told in (alone, beside):
+        for phase in PHASES:
+            done, total = [(done, total) for name, done, total in told if name == phase][-1]
+            assert done == total > 0
 
 
-def test_what_is_compared_by_itself(runs: tuple[Review, Review, list[tuple[str, int, int]]]) -> None:
+@pytest.mark.parametrize("lane", ["find_flips", "ablate"])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_error_in_either_lane_is_the_reviews(
+    jobs: int, lane: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it was raised, whatever the other lane does."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise InputError(f"{lane} failed")
+
+    monkeypatch.setattr(build, lane, fail)
+    with pytest.raises(InputError, match=f"{lane} failed"):
+        run(jobs)
+
+
+def test_an_error_stops_the_other_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No assumption is moved for a review that there will not be."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise InputError("failed")
+
+    monkeypatch.setattr(build, "run_checks", fail)
+    monkeypatch.setattr(build, "find_flips", pytest.fail)
+    with pytest.raises(InputError, match="failed"):
+        run(2)
+
+
+def test_a_plugins_lanes_are_one_after_the_other_in_the_thread_that_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its texts are extracted within bounds there, whatever the number of jobs."""
+    threads: list[tuple[str, Thread]] = []
+    for name in ("run_comparison", "find_times", "flips", "check", "take_out", "hunt"):
+        real = getattr(build, name)
+
+        def noted(*args: Any, _name: str = name, _real: Any = real, **named: Any) -> Any:
+            threads.append((_name, current_thread()))
+            return _real(*args, **named)
+
+        monkeypatch.setattr(build, name, noted)
+    registry = load_registry([broken.__file__])
+    small: dict[str, Any] = {**SMALL, "loads": ["pft"], "threads": [1], "seeds": 2, "generated": 0}
+    make_review(registry, make_scope(registry, "no-rcu-free", against=["mmap-lock"], **small), "line", jobs=2)
+    assert [name for name, _ in threads] == [
+        "run_comparison", "find_times", "flips", "check", "take_out", "hunt",
+    ]  # fmt: skip
+    assert {thread for _, thread in threads} == {current_thread()}
+
+
+def test_what_is_compared_by_itself(runs: Runs) -> None:
     """The baseline and the rival that the variant names; the load at the threads asked for."""
     review = runs[0]
     assert [rival.name for rival in review.rivals] == ["mmap-lock", "spf-map-pages"]
@@ -72,7 +130,7 @@ def test_what_is_compared_by_itself(runs: tuple[Review, Review, list[tuple[str, 
 
 
 def test_generated_races_are_a_sample_and_are_told_of(
-    runs: tuple[Review, Review, list[tuple[str, int, int]]],
+    runs: Runs,
 ) -> None:
     """At least the 60 that were asked for, in whole slices; the design is sound, so none of them breaks it."""
     review = runs[0]
@@ -105,7 +163,7 @@ def test_a_generated_race_that_breaks_makes_a_design_unsafe() -> None:
 
 
 def test_the_patchs_guards_and_the_race_that_needs_them(
-    runs: tuple[Review, Review, list[tuple[str, int, int]]],
+    runs: Runs,
 ) -> None:
     """Patch 24's RCU section and its check: without either, the file is used after it was freed (P2)."""
     own = [guard for guard in runs[0].safety.guards if guard.is_of_patch]
@@ -115,7 +173,7 @@ def test_the_patchs_guards_and_the_race_that_needs_them(
 
 
 def test_the_question_of_the_patchs_reviewer_is_answered_with_a_ratio(
-    runs: tuple[Review, Review, list[tuple[str, int, int]]],
+    runs: Runs,
 ) -> None:
     """Private write faults: what the author answered, and what this one load shows."""
     answers = {answer.id: answer for answer in runs[0].questions}
