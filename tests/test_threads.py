@@ -190,8 +190,9 @@ def test_an_error_in_one_lane_ends_the_other(first: bool) -> None:
             looked.append(number)
             watch()
 
+    one, other = (fails, goes_on) if first else (goes_on, fails)
     with pytest.raises(ZeroDivisionError):
-        beside(*((fails, goes_on) if first else (goes_on, fails)), 2)
+        beside(one, other, 2)
     assert len(looked) < 10**5
 
 

@@ -114,8 +114,13 @@ def test_keys_are_packed_again_only_when_a_number_needs_more_bits(monkeypatch: p
     """Four threads' numbers have 10 bits in a key of 64, memory's 24: more than this search has parts."""
     packed: list[int] = []
     pack = module.Search._pack
+
+    def noted(search: module.Search) -> None:
+        packed.append(search.states)
+        pack(search)
+
     monkeypatch.setattr(module, "_FIRST_PARTS", 64)
-    monkeypatch.setattr(module.Search, "_pack", lambda search: (packed.append(search.states), pack(search)))
+    monkeypatch.setattr(module.Search, "_pack", noted)
     found = explore(pair(), Options())
     space = found.search.space
     assert min(len(space.threads.rows), len(space.memories.rows)) > 64
