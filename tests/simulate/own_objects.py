@@ -84,13 +84,17 @@ class Owners:
             self.wrong[f"{op.function}: {op.name}: {object_[0]}"] = None
 
 
-def small(name: str) -> Load:
-    """A shipped load with few threads, small regions and a short window."""
+def shipped(name: str, small: bool = False) -> Load:
+    """A shipped load with few threads; with regions as small as they may be."""
     scenario = catalogue.scenarios()[name]
     axes = {axis: known.parse(known.values[0]) for axis, known in scenario.axes.items()}
-    if "region" in axes and scenario.axes["region"].range:
+    if small and "region" in axes and scenario.axes["region"].range:
         axes["region"] = scenario.axes["region"].parse(scenario.axes["region"].range[0])
-    load = make_load(name, scenario, {**axes, "threads": THREADS})
+    return make_load(name, scenario, {**axes, "threads": THREADS})
+
+
+def short(load: Load) -> Load:
+    """A load with a short window."""
     return replace(load, warmup=0, warmup_rounds=0, faults=FAULTS, rounds=ROUNDS if load.rounds else 0)
 
 
@@ -100,7 +104,7 @@ def main(variants: list[str], every: bool) -> None:
     profile = catalogue.hardware()["skylake-2s56c"]
     runs = touches = 0
     for name in catalogue.scenarios().names():
-        load = small(name)
+        load = short(shipped(name, small=True))
         classes = ALL if every else own_classes(load)
         if not classes:
             continue

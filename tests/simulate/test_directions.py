@@ -27,7 +27,7 @@ RETRIES = ("per-vma-io-retry-vma", "per-vma-io-retry-hard")
 
 @cache
 def medians(
-    name: str, variant: str, threads: int, hardware: str = "skylake-2s56c", **given: float
+    name: str, variant: str, threads: int, hardware: str = "skylake-2s56c", seeds: int = SEEDS, **given: float
 ) -> dict[str, float]:
     """Every metric of a load at its axes' first values, but for those that are given."""
     scenario = SCENARIOS[name]
@@ -37,14 +37,16 @@ def medians(
     )
     runs = [
         simulate(world, REGISTRY[variant], HARDWARE[hardware], seed_sequence(1, seed, name, threads))
-        for seed in range(SEEDS)
+        for seed in range(seeds)
     ]
     return {metric: float(np.median([run.metrics[metric] for run in runs])) for metric in runs[0].metrics}
 
 
-def gain(name: str, new: str, old: str, threads: int, hardware: str = "skylake-2s56c") -> float:
+def gain(
+    name: str, new: str, old: str, threads: int, hardware: str = "skylake-2s56c", seeds: int = SEEDS
+) -> float:
     """How many times more faults per second."""
-    found = [medians(name, variant, threads, hardware)["faults_per_s"] for variant in (new, old)]
+    found = [medians(name, variant, threads, hardware, seeds)["faults_per_s"] for variant in (new, old)]
     return found[0] / found[1]
 
 
@@ -188,11 +190,11 @@ def test_faults_that_are_not_speculative_pay_for_those_that_are(name: str, threa
     """Published: -10 to -23 % (9FE19350E8A7EE45B64D8D63D368C8966B86A721@SHSMSX101.ccr.corp.intel.com); the sign.
 
     Of the series of 2019, which was the one measured, the loss does not come out: x1.00 and x0.99
-    (docs/fidelity.md).  It gains nothing.
+    (docs/fidelity.md).  It gains nothing.  A seed's ratio is within some 2.4 %, so three do not tell a gain of 1 %.
     """
     assert medians(name, series, threads)["mmap_lock_share"] > 0.99
     most = 0.98 if series == "spf-anon" else 1.01
-    assert 0.77 < gain(name, series, "mmap-lock", threads) < most
+    assert 0.77 < gain(name, series, "mmap-lock", threads, seeds=12) < most
 
 
 def test_fault_around_needs_no_fault_call() -> None:

@@ -12,7 +12,7 @@ import pytest
 from spfvar.ops import objects as o
 from spfvar.plugins.registry import load_registry
 from spfvar.simulate.world import own_classes
-from tests.simulate.own_objects import small
+from tests.simulate.own_objects import shipped
 
 #: One of each kind of lock; SPFVAR_FULL=1 takes all designs.
 DESIGNS = ("mmap-lock", "spf-do-fault", "per-vma-6.12", "per-vma-6.17", "range-lock", "radixvm")
@@ -61,4 +61,4 @@ def test_a_class_that_serves_several_threads_would_be_noticed() -> None:
 )
 def test_what_serves_one_thread_only(load: str, own: set[object]) -> None:
     """By the load's regions, and by whether anybody goes over all of them."""
-    assert own_classes(small(load)) == own
+    assert own_classes(shipped(load)) == own
