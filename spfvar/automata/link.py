@@ -146,7 +146,8 @@ class _Written:
         *range(c.DOWN_READ, c.LAST_LOCK + 1), *_WORD_READS, *_WORD_WRITES,
         c.FOLIO_GET, c.NEXT_CANDIDATE, c.FOLIO_CREATE, c.INSIDE_SIZE,
     )  # fmt: skip
-    #: Classes whose objects are not handed from thread to thread by the allocator, so that their lines stay.
+    #: Classes whose lines stay with their thread: a file and its folios are not handed on by the allocator,
+    #: and who gets a page table clears it.
     _STAY = (o.PAGE_TABLE, o.FILE, o.FOLIO)
 
     def __init__(
