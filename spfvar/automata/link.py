@@ -183,7 +183,7 @@ class _Written:
         return not (cls in self._STAY and cls in self._own)
 
     def _shared(self, op: Op, moves_line: bool) -> bool:
-        if o.PAGE_TABLE in self._own and (op.code in self._PMD_OPS or _on_table(op)):
+        if o.PAGE_TABLE in self._own and (op.code in self._PMD_OPS or on_table(op)):
             return False
         if op.code in self._ON_OBJECTS and op.place is not None and op.place.field.cls in self._own:
             return False
@@ -200,7 +200,8 @@ class _Written:
         return op.code > c.LAST_LOCAL
 
 
-def _on_table(op: Op) -> bool:
+def on_table(op: Op) -> bool:
+    """Is it about a page table that is allocated: its lock, its entries, its words?"""
     return op.place is not None and op.place.field.cls == o.PAGE_TABLE and op.code not in _LIFE_OPS
 
 

@@ -2,8 +2,8 @@
 
 A node that only passes time or counts an event need not be executed: its time and its event move to
 the edges that lead through it.  One that takes more than plain work stays, but is not executed either, only
-timed; so does a lock that no other thread can see, for it is always free.  The program table itself
-stays as the explorer sees it.
+timed; so does the lock of a page table that no other thread can see, for it is always free.  The program
+table itself stays as the explorer sees it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from spfvar.automata.layout import Words
-from spfvar.automata.link import Program
+from spfvar.automata.link import Program, on_table
 from spfvar.ops import codes as c
-from spfvar.ops import objects as o
-from spfvar.ops.op import Op
-from spfvar.ops.places import ObjectClass
 from spfvar.simulate import machine as m
 
 #: What the engine does after a node, beside moving the clock by plain work.
@@ -132,8 +129,8 @@ def fold(
     plain = (kind == m.PLAIN) | (kind == m.USER)
     lock = ((op >= c.DOWN_READ) & (op <= c.UNLOCK)) | ((op >= c.RANGE_LOCK) & (op <= c.RANGE_DOWNGRADE))
     unseen = table[:, c.C_FLAGS] == 0
-    # Of folios, too, but those next_uptodate_folio and filemap_add_folio lock as well.
-    of_tables = np.array([_class_of(one) == o.PAGE_TABLE for one in program.ops], dtype=np.bool_)
+    # A folio's lock may be unseen, too, but next_uptodate_folio and filemap_add_folio take it as well.
+    of_tables = np.array([on_table(one) for one in program.ops], dtype=np.bool_)
     own_lock = unseen & of_tables & np.isin(op, _LOCKS)
     taken = own_lock & (op == c.TRYLOCK)
     table[taken, c.C_SUCC] = table[taken, c.C_SUCC + 1]
@@ -179,10 +176,6 @@ def fold(
             folded.setdefault((int(bare), outcome), []).insert(0, (int(bare), BEFORE, float(ns[bare])))
     edges.ahead[:] = _ahead(flags, bool(np.any(kind == m.IPI)))
     return edges
-
-
-def _class_of(op: Op) -> ObjectClass | None:
-    return op.place.field.cls if op.place is not None else None
 
 
 def with_costs(edges: Edges, program: Program, costs: m.Costs, parts: Parts) -> Edges | None:
