@@ -233,10 +233,14 @@ class Twin:
 
 
 class Stack:
-    """A variant's hook points, resolved: pluggy runs here and nowhere else."""
+    """A variant's hook points, resolved: pluggy runs here and nowhere else.
+
+    ``linked``: what the simulator made of its texts (`spfvar.simulate.world.build_world`).
+    """
 
     def __init__(self, variant: Variant) -> None:
         self.variant = variant
+        self.linked: dict[Hashable, Any] = {}
         try:
             self.memory = variant.memory
         except InputError as error:

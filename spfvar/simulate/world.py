@@ -93,13 +93,41 @@ def build_world(
     """
     programs = extract_programs(load, stack, chains)
     sizes = sizes_of(load, programs.values())
+    own, settled = own_classes(load), settled_fields(load, programs)
+    memory = stack.memory if memory is None else memory
+    # The times of a load, which are no part of it, are moved more often than what is.
+    of = tuple((name, id(program)) for name, program in programs.items())
+    key = of, sizes, own, settled, memory.name, id(memory.layout), memory.apart
+    linked: _Linked | None = stack.linked.get(key)
+    if linked is None:
+        linked = stack.linked[key] = _link(programs, sizes, own, settled, memory)
+    costs = stack.variant.costs if costs is None else costs
+    times = {**costs, **compute_times(load)}
+    return World(load, linked.layout, linked.program, times, lines=linked.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class _Linked:
+    """What is linked, and of what: whose ids are the key that it is kept under, so they have to stay."""
+
+    layout: Layout
+    program: Program
+    lines: CacheLines
+    of: tuple[Any, ...]
+
+
+def _link(
+    programs: Dict[str, Automaton],
+    sizes: Sizes,
+    own: frozenset[ObjectClass],
+    settled: tuple[Field, ...],
+    memory: Memory,
+) -> _Linked:
     automata = strengthen(lower(programs, sizes))
     layout = Layout(sizes, automata.values())
     ops = (op for automaton in automata.values() for op in automaton.ops())
-    lines = CacheLines(memory or stack.memory, touched_fields(ops))
-    program = link(automata, layout, own_classes(load), settled_fields(load, automata), lines=lines)
-    own = stack.variant.costs if costs is None else costs
-    return World(load, layout, program, {**own, **compute_times(load)}, lines=lines)
+    lines = CacheLines(memory, touched_fields(ops))
+    return _Linked(layout, link(automata, layout, own, settled, lines=lines), lines, (programs, memory))
 
 
 def extract_programs(load: Load, stack: Stack, chains: bool = False) -> dict[str, Automaton]:
@@ -141,13 +169,13 @@ def own_classes(load: Load) -> frozenset[ObjectClass]:
     return frozenset(own)
 
 
-def settled_fields(load: Load, automata: Dict[str, Automaton]) -> list[Field]:
+def settled_fields(load: Load, automata: Dict[str, Automaton]) -> tuple[Field, ...]:
     """Fields that no fault has to fill in: the anon_vma, if every VMA has had faults before."""
     makes_vmas = any(
         op.code == c.ALLOC and op.dst is not None and op.dst.cls == o.VMA
         for automaton in automata.values() for op in automaton.ops()
     )  # fmt: skip
-    return [] if makes_vmas or not all(region.anon_vma for region in load.regions) else [o.VM_ANON_VMA]
+    return () if makes_vmas or not all(region.anon_vma for region in load.regions) else (o.VM_ANON_VMA,)
 
 
 def compute_times(load: Load) -> dict[str, float]:
