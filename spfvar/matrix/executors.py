@@ -98,7 +98,8 @@ class Here:
     ) -> Generator[tuple[int, R], None, None]:
         """In the order of the tasks."""
         assert work is not None
-        yield from enumerate(map(work.run, tasks))
+        with places(1):
+            yield from enumerate(map(work.run, tasks))
 
 
 class Threads:

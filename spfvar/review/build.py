@@ -22,7 +22,7 @@ from spfvar.matrix.ablate import Ablation, ablate
 from spfvar.matrix.cases import Case
 from spfvar.matrix.check import Checked, run_checks
 from spfvar.matrix.compare import Comparison, run_comparison
-from spfvar.matrix.executors import Executor, Processes
+from spfvar.matrix.executors import Executor, Here, Processes
 from spfvar.matrix.hunting import Hunted, run_hunt
 from spfvar.matrix.hunting import Plan as Hunt
 from spfvar.matrix.plan import DEFAULT_HARDWARE, CellSpec, Plan, make_plan, runs_of_a_cell
@@ -228,7 +228,7 @@ def _run_all(
     searched = partial(_searched, scope, jobs, store)
     places = available_cpus() if jobs is None else jobs
     if places > 1 and all(variant.is_shipped for variant in scope.variants):
-        half = Processes(places // 2, scope.plugins)
+        half = Processes(places // 2, scope.plugins) if places > 3 else Here()
         return beside(
             lambda watch: timed(telling(watch)), lambda watch: searched(half, telling(watch)), places
         )

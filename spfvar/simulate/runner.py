@@ -195,7 +195,6 @@ def _window(load: Load) -> w.Window:
 def _threads(machine: Machine, threads: int, rng: np.random.Generator) -> e.Threads:
     cpus = len(machine.node)
     leaves = 1 << threads.bit_length()  # more than there are threads: there is the kthread, too
-    key = np.full(2 * leaves, e.INFINITE)
     start = np.append(rng.random(threads) * 1000.0, machine.parameters[m.P_GRACE])
     cpu = np.append(machine.cpu_of, 0)
     cpu_user = np.full(cpus, -1, dtype=np.int64)
@@ -210,13 +209,19 @@ def _threads(machine: Machine, threads: int, rng: np.random.Generator) -> e.Thre
             start[thread] = e.INFINITE
     running = np.ones(threads + 1, dtype=np.bool_)
     running[threads] = False
-    timing = e.Threads(
-        key, cpu, np.zeros(threads + 1), np.zeros(threads + 1), running,
+    return e.Threads(
+        _tournament(start, leaves), cpu, np.zeros(threads + 1), np.zeros(threads + 1), running,
         np.zeros(threads + 1), np.zeros(threads + 1), ready, cpu_user,
     )  # fmt: skip
-    for thread in range(threads + 1):
-        e.set_key(timing, thread, start[thread])
-    return timing
+
+
+def _tournament(start: npt.NDArray[np.float64], leaves: int) -> npt.NDArray[np.float64]:
+    """What `engine.set_key` of each thread gives: on each node the earliest of the two below."""
+    key = np.full(2 * leaves, e.INFINITE)
+    key[leaves : leaves + len(start)] = start
+    for level in (leaves >> shift for shift in range(leaves.bit_length() - 1)):
+        key[level // 2 : level] = np.minimum(key[level : 2 * level : 2], key[level + 1 : 2 * level : 2])
+    return key
 
 
 def _what_broke(status: int, world: World, variant: Variant, state: npt.NDArray[np.int32]) -> str:
