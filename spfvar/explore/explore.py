@@ -124,6 +124,11 @@ class Search:
         self._dead = followed.dead
         self._begin()
 
+    @property
+    def followed(self) -> Followed:
+        """The rules, for another search of the same world."""
+        return Followed(self.rules, self._dead)
+
     def _begin(self) -> None:
         self.work.s[self._dead] = -1
         k.prepare(self.space, self.work, self.rules)
@@ -329,8 +334,11 @@ def explore(
     world: RaceWorld,
     options: Options = Options(),  # noqa: B008
     progress: Callable[[int, int, float], None] | None = None,
+    followed: Followed | None = None,
 ) -> Exploration:
     """Search every reachable state; ``progress`` is told states, transitions and seconds now and then.
+
+    ``followed``: the rules, if they are known; of a world with weak words they depend on its histories.
 
     With weak words, it is first tried with short histories, for states are smaller then; where one is full,
     the race is searched again with longer ones.
@@ -348,7 +356,7 @@ def explore(
             if found.why != TOO_SMALL:
                 return replace(found, seconds=spent)
             weak.seen[:], weak.stale[:] = seen, stale
-    found = run(Search(world, options), progress)
+    found = run(Search(world, options, followed), progress)
     return replace(found, seconds=spent + found.seconds)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -61,6 +62,14 @@ def test_the_same_search_again_is_the_same_to_the_last_parent(
     monkeypatch.setattr(module, "_FIRST_STATES", 1024)
     monkeypatch.setattr(module, "_MEMO", 64)
     assert told(explore(pair(), options)) == first
+
+
+def test_a_search_by_the_rules_of_another_one_is_the_same() -> None:
+    """As without partial-order reduction, by which rules differ in one word: after another was packed, too."""
+    options = Options(partial_order=False)
+    rules = explore(pair(), Options()).search.followed
+    rules = replace(rules, rules=rules.rules._replace(partial=False))
+    assert told(explore(pair(), options, followed=rules)) == told(explore(pair(), options))
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,17 @@ from spfvar.ops.primitives import at, down_write, up_write
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack, Variant
 from spfvar.scenario.load import Load, make_load
+from spfvar.simulate import engine
 from spfvar.simulate.meters import HISTOGRAM, bin_of
 from spfvar.simulate.result import Result
-from spfvar.simulate.runner import SimulationError, percentile, seed_sequence, simulate, what_decides
+from spfvar.simulate.runner import (
+    SimulationError,
+    percentile,
+    seed_sequence,
+    simulate,
+    start,
+    what_decides,
+)
 from spfvar.simulate.world import World, build_world
 from tests.stacks import stack
 from tests.transition import driver as d
@@ -373,3 +381,18 @@ def test_percentiles_rise_with_their_share() -> None:
     table = np.random.default_rng(3).integers(0, 5, HISTOGRAM)
     values = [percentile(table, share) for share in np.linspace(0.01, 1.0, 50)]
     assert values == sorted(values)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7, 8, 9, 16])
+def test_threads_are_scheduled_as_one_after_the_other_would_be(threads: int) -> None:
+    """On 8 CPUs: from 9 threads on some wait for one."""
+    scenario = catalogue.scenarios()["pft"]
+    axes = {name: axis.parse(axis.values[0]) for name, axis in scenario.axes.items()} | {"threads": threads}
+    world = build_world(make_load("pft", scenario, axes), stack("mmap-lock"))
+    begun = start(world, PROFILE, seed_sequence(1, 0, "pft", threads)).threads
+    leaves = len(begun.key) // 2
+    one_by_one = begun._replace(key=np.full(2 * leaves, engine.INFINITE))
+    for thread, first in enumerate(begun.key[leaves : leaves + threads + 1].tolist()):
+        engine.set_key(one_by_one, thread, first)
+    assert np.array_equal(one_by_one.key, begun.key)
+    assert (begun.key[leaves:] < engine.INFINITE).sum() == min(threads, 8) + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
+from spfvar.scenario.load import make_load
 from spfvar.simulate.result import Result
 from spfvar.simulate.runner import seed_sequence, simulate
 from spfvar.simulate.world import World, build_world, draw_start, own_classes
+from spfvar.structs.lines import ALL, Memory
 from tests.transition import driver as d
 
 
@@ -140,3 +143,21 @@ def test_a_walk_over_all_vmas_finds_the_same_if_it_ends_at_those_never_allocated
     long = result(build_world(load, Stack(variant)))
     assert long.faults > 400
     assert repr(short) == repr(long)
+
+
+def test_loads_that_differ_in_times_alone_are_linked_once() -> None:
+    """Each with its own times; another size, or other structs, is another program."""
+    scenario = catalogue.scenarios()["file-cow"]
+    axes = {name: axis.parse(axis.values[0]) for name, axis in scenario.axes.items()} | {"threads": 2}
+    of = Stack(load_registry()["per-vma-6.12"])
+
+    def world(memory: Memory | None = None, **moved: float) -> World:
+        return build_world(make_load("file-cow", scenario, {**axes, **moved}), of, memory)
+
+    first, slower = world(io_latency=1e5), world(io_latency=2e5)
+    assert slower.program is first.program
+    assert slower.layout is first.layout
+    assert (first.compute_ns["io"], slower.compute_ns["io"]) == (1e5, 2e5)
+    assert np.array_equal(first.state, slower.state)
+    assert world(threads=3).program is not first.program
+    assert world(replace(of.memory, apart=frozenset({ALL}))).program is not first.program
