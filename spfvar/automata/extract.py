@@ -41,6 +41,9 @@ Origin = Callable[[Call], Hashable]
 #: Functions that were extracted before, by call and origin.  Besides, a text depends on what its callees
 #: return, and on nothing else, so it is the same under every stack of which that holds.
 _KNOWN: dict[tuple[Any, tuple[Any, ...], Hashable], list[Function]] = {}
+#: Automata that consist of those alone, besides the thread's own text, by all that they follow from: several
+#: stacks have most actors in common.  Functions that are known stay, and so do their ids.
+_SHARED: dict[Hashable, Automaton] = {}
 
 
 class Extractor:
@@ -55,6 +58,7 @@ class Extractor:
         self._passages: dict[tuple[str, Passage], Function] = {}
         self._entered: list[tuple[str, Passage]] = []
         self._automata: dict[tuple[str, bool, bool, bool, int, tuple[Tree, ...]], Automaton] = {}
+        self._below: dict[tuple[Any, tuple[Any, ...]], frozenset[int] | None] = {}
         #: What the primitives of all texts have to agree with.
         self.vocabulary = Vocabulary()
 
@@ -74,15 +78,35 @@ class Extractor:
             key = (name, callers, chains, strong, function.root, tuple(function.nodes))
             if key in self._automata:  # loads that differ in numbers only have the same automata
                 return self._automata[key]
-            flat = _Flattener(self._callee, end_thread(), callers, chains)
-            entry = flat.run(function)
-            nodes, entry = stripped(flat.nodes, entry) if strong else (flat.nodes, entry)
-            automaton = minimise(name, nodes, entry)
+            below = self._functions_below(function) if keep else None
+            automaton = _SHARED.get((key, below)) if below is not None else None
+            if automaton is None:
+                flat = _Flattener(self._callee, end_thread(), callers, chains)
+                entry = flat.run(function)
+                nodes, entry = stripped(flat.nodes, entry) if strong else (flat.nodes, entry)
+                automaton = minimise(name, nodes, entry)
         except RecursionError:
             raise StrategyError(f"{name} is too long: its calls and branches nest too deeply") from None
         if keep:
             self._automata[key] = automaton
+        if below is not None:
+            _SHARED[key, below] = automaton
         return automaton
+
+    def _functions_below(self, function: Function) -> frozenset[int] | None:
+        """All functions that a text comes to, by id; None if one of them is not known to other stacks."""
+        found: set[int] = set()
+        for call in function.callees:
+            key = (call.target, call.args)
+            if key not in self._below:
+                callee = self._functions[key]
+                below = None if self._origin(call) is None else self._functions_below(callee)
+                self._below[key] = None if below is None else below | {id(callee)}
+            more = self._below[key]
+            if more is None:
+                return None
+            found |= more
+        return frozenset(found)
 
     def calls(self) -> list[Call]:
         """Every call that the automata so far consist of: which functions, with which arguments."""

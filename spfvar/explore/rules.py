@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from threading import Lock
 from typing import Final
 
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from spfvar.automata.layout import Layout
 from spfvar.explore import search as k
-from spfvar.explore.ahead import ends_first, successors_of
+from spfvar.explore.ahead import Successors, ends_first, successors_of
 from spfvar.explore.footprints import (
     ALONE,
     EVERYTHING,
@@ -34,7 +35,7 @@ from spfvar.explore.registers import dead_at, dying_at, live_at
 from spfvar.explore.world import RaceWorld
 from spfvar.ops import codes as c
 from spfvar.ops.op import Op
-from spfvar.ops.places import RANGE_WORDS, RWSEM_WORDS, SPIN_WORDS, ObjectClass
+from spfvar.ops.places import RANGE_WORDS, RWSEM_WORDS, SPIN_WORDS, Field, ObjectClass
 from spfvar.transition.interrupts import MOST_ORDERED
 
 Ints = npt.NDArray[np.int64]
@@ -83,10 +84,12 @@ def piece_of(
 ) -> Piece:
     """A program's piece, in a run that defers the freeing of some classes to a grace period."""
     op = table[:, c.C_OP]
-    masks, resources = masks_of(ops, deferred, layout.weak_fields)
     address = int(layout.g[c.G_R_ADDR])
     successors = successors_of(table)
-    order = ends_first(successors)
+    order = tuple(ends_first(successors))
+    masks, resources = _masks_ahead(
+        tuple(ops), tuple(map(tuple, successors)), order, frozenset(deferred), layout.weak_fields
+    )
     rows = table.tolist()  # plain integers: this is run for every search, and not compiled
     live = live_at(rows, address, successors, order)
     choices = (*OPEN, c.IPI_SEND) if layout.weak_words else OPEN
@@ -96,12 +99,22 @@ def piece_of(
         (op == c.END) | (op == c.RCU_GP_START),
         np.array([_kind(code, layout.weak_words > 0) for code in op.tolist()], dtype=np.int64),
         np.array([code not in WAITING and code not in choices for code in op.tolist()]),
-        np.hstack([running_on(ops, masks, resources), futures_of(masks, successors, order)]),
+        masks,
         resources,
         dying,
         forgotten,
         live[0],
     )
+
+
+@lru_cache(maxsize=512)
+def _masks_ahead(
+    ops: tuple[Op, ...], successors: Successors, order: tuple[int, ...], deferred: frozenset[ObjectClass],
+    weak: tuple[Field, ...],
+) -> tuple[Ints, tuple[Hashable, ...]]:  # fmt: skip
+    """The masks of a piece, and their resources: the same wherever a race lays out what the ops are on."""
+    masks, resources = masks_of(ops, deferred, weak)
+    return np.hstack([running_on(ops, masks, resources), futures_of(masks, successors, order)]), resources
 
 
 #: Pieces made last, by all that they follow from: several designs, both searches of a race that breaks, and a

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from spfvar.automata.automaton import Automaton, Node, minimise
 from spfvar.ops import codes as c
@@ -111,8 +112,7 @@ class _UnendedError(Exception):
     """The section is handed over, or its end cannot be found."""
 
 
-@dataclass(frozen=True, slots=True)
-class _At:
+class _At(NamedTuple):
     """A node, inside how many sections like the one to be taken out, which began first (0: outside)."""
 
     number: int
@@ -156,7 +156,7 @@ class _Without:
 
     def kept(self, node: Node, at: _At) -> Node:
         """The primitive as it is; it does not change how deep inside we are."""
-        return Node(node.op, tuple(self.number(replace(at, number=s)) for s in node.successors))
+        return Node(node.op, tuple(self.number(at._replace(number=s)) for s in node.successors))
 
     def beginning(self, node: Node) -> Node:
         begun = begun_by(node.op, self.sequences)
@@ -182,14 +182,14 @@ class _Without:
                 reading = replace(section, end=c.UP_READ)
                 return Node(nothing(op), (self.number(_At(node.successors[0], 1, reading)),))
             if op.code in (c.WAIT_EQUALS, c.RANGE_WAIT, c.RANGE_DOWNGRADE):  # for what is not there
-                return Node(nothing(op), (self.number(replace(at, number=node.successors[0])),))
+                return Node(nothing(op), (self.number(at._replace(number=node.successors[0])),))
         begun = begun_by(op, self.sequences)
         if begun is not None and begun[0] == section:
-            deeper = replace(at, depth=at.depth + 1)
+            deeper = at._replace(depth=at.depth + 1)
             return Node(
                 op,
                 tuple(
-                    self.number(replace(deeper if outcome == begun[1] else at, number=s))
+                    self.number((deeper if outcome == begun[1] else at)._replace(number=s))
                     for outcome, s in enumerate(node.successors)
                 ),
             )
@@ -200,7 +200,7 @@ class _Without:
     def end(self, node: Node, at: _At) -> Node:
         """An end: of the section, or of one inside it, which stays."""
         if at.depth > 1:
-            return self.kept(node, replace(at, depth=at.depth - 1))
+            return self.kept(node, at._replace(depth=at.depth - 1))
         # Of a dec_and_test, "not yet zero": what is not counted is not the last.
         return Node(nothing(node.op), (self.number(_At(node.successors[0])),))
 
