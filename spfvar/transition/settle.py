@@ -22,6 +22,7 @@ from spfvar.ops.histories import (
     V_PAST,
     V_READ,
     V_SENT,
+    V_UNLOCKED_STORES,
     V_WRITTEN,
 )
 from spfvar.transition.jit import compiled, inlined
@@ -287,7 +288,8 @@ def forget_own(s, g, w, tid):
         if w.hit[tid] != 0 and other != tid and w.room[other, TAKEN] >> I_SENDS & 1:
             own |= INTERRUPTED
             told |= INTERRUPTED
-    for row in range(V_FLOOR + 1, w.constants[K_ROWS]):
+    # From the last on: what others still make needless is forgotten before these are.
+    for row in range(w.constants[K_ROWS] - 1, V_FLOOR, -1):
         past = row == V_PAST
         lows = 1 if past else 0
         needs = w.room[tid, STORES if past or row == V_BRANCHED else LOADS]
@@ -307,6 +309,12 @@ def forget_own(s, g, w, tid):
                     low = min(low, w.lows[lows, x])
                 if row == V_SENT and w.sends[node] == 0:
                     low = max(low, position(s, w, full, x))  # it goes there next, and comes back with it
+                # What was read is looked at together with what was written, or raises the floor, which knows
+                # that; the stores before the last unlock are only added to what is sent along.
+                if row == V_READ:
+                    low = max(low, position(s, w, tv + V_WRITTEN * n, x))
+                elif row == V_UNLOCKED_STORES:
+                    low = max(low, position(s, w, tv + V_SENT * n, x))
                 if at <= low:
                     put(s, w, tv + row * n, x, 0)
 
