@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -110,10 +111,11 @@ class Layout:
 
     def _place_fields(self, ops: list[Op]) -> None:
         used = dict.fromkeys(op.place.field for op in ops if op.place is not None)
-        for cls in o.CLASSES:
+        fields_of = {cls: dict.fromkeys(o.FIXED_FIELDS.get(cls, ())) for cls in o.CLASSES}
+        for field in used:
+            fields_of[field.cls][field] = None
+        for cls, fields in fields_of.items():
             offset = 1 if cls.lifetime else 0
-            fields = dict.fromkeys(o.FIXED_FIELDS.get(cls, ()))
-            fields.update(dict.fromkeys(field for field in used if field.cls == cls))
             kept = [field for field in fields if field.kept]
             for field in [*(field for field in fields if not field.kept), *kept]:
                 if kept and field == kept[0]:
@@ -285,9 +287,9 @@ class Layout:
         if count == 0:
             state[int(self.g[k + c.K_FREE])] = c.FREE_END
             return
-        words = base + stride * np.arange(count)
-        state[words] = -(np.arange(count, dtype=np.int32) + 1 + 2)
-        state[words[-1]] = c.FREE_END
+        last = base + stride * (count - 1)
+        state[base:last:stride] = np.arange(-3, -2 - count, -1)  # each the next one
+        state[last] = c.FREE_END
         state[int(self.g[k + c.K_FREE])] = -2  # the first object
 
 
@@ -322,10 +324,8 @@ def _viewed(ops: list[Op], finding: Collection[int]) -> dict[Register, int]:
 def _place_registers(mentioned: list[Register]) -> dict[Register, int]:
     """Thread words: plain registers first, then references, class by class."""
     used = dict.fromkeys([*CORE_REGISTERS, *mentioned])
-    names = [register.name for register in used]
-    doubled = {name for name in names if names.count(name) > 1}
+    doubled = [name for name, count in Counter(register.name for register in used).items() if count > 1]
     if doubled:
-        raise ValueError(f"two registers are called {sorted(doubled)[0]!r}")
-    order: list[ObjectClass | None] = [None, *o.CLASSES]
-    ordered = [register for cls in order for register in used if register.cls == cls]
+        raise ValueError(f"two registers are called {min(doubled)!r}")
+    ordered = sorted(used, key=lambda one: -1 if one.cls is None else _NUMBER_OF_CLASS[one.cls])
     return {register: c.T_FIXED + i for i, register in enumerate(ordered)}

@@ -234,8 +234,13 @@ def _unmarked(automaton: Automaton) -> Automaton:
     """The same nodes without callers."""
     if all(op.caller is None for op in automaton.ops()):
         return automaton
-    nodes = [Node(replace(node.op, caller=None), node.successors) for node in automaton.nodes]
-    return Automaton(automaton.name, tuple(nodes))
+    known: dict[tuple[Op, str], Op] = {}  # equal ones are one, which is told at once
+    ops = [op.but(caller=None) for op in automaton.ops()]
+    same = [known.setdefault((op, op.where), op) for op in ops]
+    return Automaton(
+        automaton.name,
+        tuple(Node(op, node.successors) for op, node in zip(same, automaton.nodes, strict=True)),
+    )
 
 
 def _alike(one: Automaton, other: Automaton, weak: bool) -> bool:
@@ -243,7 +248,8 @@ def _alike(one: Automaton, other: Automaton, weak: bool) -> bool:
     if one is other:
         return True
     mine, theirs = (
-        {n.op for n in automaton.nodes if not _does_nothing(n, weak)} for automaton in (one, other)
+        {(n.op.name, n.op.function) for n in automaton.nodes if not _does_nothing(n, weak)}
+        for automaton in (one, other)
     )
     return mine == theirs and _contracted(one, weak) == _contracted(other, weak)
 
