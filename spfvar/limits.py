@@ -202,8 +202,8 @@ LIMITS = (
         "more than their interval over seeds, all under a VMA lock: -4.2 % and -2.5 % (page-fault1 and 2, 4 "
         "threads), "
         "+2.0 % (page-fault3, 56). With one 10 times as long so did maps-reader with 4 threads under "
-        "mmap_lock (+19 %), memcg-thrash with 56 and a retry under the VMA lock (20 times: +24 %), and gc-stop with "
-        "56 (-1.2 %). No run says so of itself; `python -m benchmarks.windows` shows every "
+        "mmap_lock (+19 %), memcg-thrash with 56 and a retry under the VMA lock (20 times: +24 %), and "
+        "gc-stop with 56 (-1.2 %). No run says so of itself; `python -m benchmarks.windows` shows every "
         "cell beside the longer window.",
     ),
     Limit(
