@@ -210,8 +210,9 @@ def _run_all(
 ) -> tuple[_Timed, _Searched]:  # fmt: skip
     """Both lanes, beside one another if there is more than one job: runs leave the GIL to searches.
 
-    One after the other, in this thread, where a text is a plugin's: it is extracted here, within bounds that
-    would hold for what runs beside it, too.
+    A hunt has processes only where there are places for several: one takes as long to begin as half of a
+    review's hunt.  One lane after the other, in this thread, where a text is a plugin's: it is extracted
+    here, within bounds that would hold for what runs beside it, too.
     """
     lock = Lock()
 
