@@ -42,7 +42,7 @@ Origin = Callable[[Call], Hashable]
 #: return, and on nothing else, so it is the same under every stack of which that holds.
 _KNOWN: dict[tuple[Any, tuple[Any, ...], Hashable], list[Function]] = {}
 #: Automata that consist of those alone, besides the thread's own text, by all that they follow from: several
-#: stacks have most actors in common.  Functions that are known stay, and so do their ids.
+#: stacks have most actors in common.
 _SHARED: dict[Hashable, Automaton] = {}
 
 
@@ -58,7 +58,7 @@ class Extractor:
         self._passages: dict[tuple[str, Passage], Function] = {}
         self._entered: list[tuple[str, Passage]] = []
         self._automata: dict[tuple[str, bool, bool, bool, int, tuple[Tree, ...]], Automaton] = {}
-        self._below: dict[tuple[Any, tuple[Any, ...]], frozenset[int] | None] = {}
+        self._below: dict[tuple[Any, tuple[Any, ...]], frozenset[Function] | None] = {}
         #: What the primitives of all texts have to agree with.
         self.vocabulary = Vocabulary()
 
@@ -93,15 +93,15 @@ class Extractor:
             _SHARED[key, below] = automaton
         return automaton
 
-    def _functions_below(self, function: Function) -> frozenset[int] | None:
-        """All functions that a text comes to, by id; None if one of them is not known to other stacks."""
-        found: set[int] = set()
+    def _functions_below(self, function: Function) -> frozenset[Function] | None:
+        """All functions that a text comes to; None if one of them is not known to other stacks."""
+        found: set[Function] = set()
         for call in function.callees:
             key = (call.target, call.args)
             if key not in self._below:
                 callee = self._functions[key]
                 below = None if self._origin(call) is None else self._functions_below(callee)
-                self._below[key] = None if below is None else below | {id(callee)}
+                self._below[key] = None if below is None else below | {callee}
             more = self._below[key]
             if more is None:
                 return None

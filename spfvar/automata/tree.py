@@ -42,9 +42,9 @@ class Head:
 Tree = Leaf | Back | Branch | Head
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Function:
-    """A function's shared tree.
+    """A function's shared tree; it equals itself alone.
 
     ``callees``: what it calls, in the order in which its extraction came to them, and what each returned.
     """

@@ -26,6 +26,7 @@ VARIANTS = list(load_registry().variants)[:: 1 if os.environ.get("SPFVAR_FULL") 
 @pytest.fixture(autouse=True)
 def _nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extract, "_KNOWN", {})
+    monkeypatch.setattr(extract, "_SHARED", {})
 
 
 def shown(automaton: Automaton) -> list[tuple[Op, str, tuple[int, ...]]]:
@@ -93,6 +94,24 @@ def test_a_function_is_run_again_where_what_it_calls_returns_something_else(
     assert ("taken" in [op.name for op in found.ops()]) == (True in outcomes)
 
 
+def test_automata_are_shared_where_every_function_below_is() -> None:
+    """Also where the thread itself calls none that differs: what it calls may."""
+
+    def of(origin: str | None, *outcomes: bool) -> Automaton:
+        def resolve(name: str, args: tuple[Any, ...]) -> Steps:
+            return outer() if name == "outer" else returning(*outcomes)()
+
+        origins = {"outer": "package", "inner": origin}
+        return Extractor(resolve, lambda call: origins[str(call.target)]).automaton("t", begins)
+
+    first = of("one", True)
+    assert of("one", True) is first
+    assert of("other", False) is not first
+    assert shown(of("other", False)) != shown(first)
+    assert of(None, True) is not first  # a plugin's: it may be anything the next time
+    assert shown(of(None, True)) == shown(first)
+
+
 def test_a_text_that_calls_a_register_otherwise_is_refused_all_the_same() -> None:
     """The vocabulary of a stack has the words of functions that it did not extract itself."""
 
@@ -124,5 +143,6 @@ def test_a_stack_that_makes_something_else_of_its_hook_points_shares_none() -> N
     assert marked != plain
     assert shown(Stack(variant).automaton(name, text)) == plain
     extract._KNOWN.clear()
+    extract._SHARED.clear()
     assert shown(Marked(variant).automaton(name, text)) == marked
     assert shown(Stack(variant).automaton(name, text)) == plain
