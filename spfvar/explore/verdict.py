@@ -204,8 +204,9 @@ def _shortest(
     plain = with_reductions(options, ("partial_order",), False)
     if not found.violations or plain == options:
         return found, found.seconds
-    rules = found.search.followed.rules._replace(partial=plain.partial_order)
-    followed = replace(found.search.followed, rules=rules) if world.weak is None else None
+    followed = found.search.followed if world.weak is None else None
+    if followed is not None:
+        followed = replace(followed, rules=followed.rules._replace(partial=plain.partial_order))
     again = explore(world, plain, progress, followed)
     seconds = found.seconds + again.seconds
     return (again if again.violations else found), seconds

@@ -19,6 +19,7 @@ from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.transition.views import position, put
 from spfvar.transition.weakly import ways_of
+from tests.explore.worlds import stored
 
 REGISTRY = load_registry()
 #: Sequence counts, locks of VMAs, reference counts, interrupts; a design that lacks a barrier.
@@ -43,17 +44,6 @@ def searched(variant: str, race: str) -> Exploration:
     found = explore(world, Options.plain(first=False, max_states=400_000))
     assert found.complete
     return found
-
-
-def state_of(found: Exploration, number: int) -> State:
-    """A stored state."""
-    search = found.search
-    space = search.space
-    *threads, memory = (
-        int(space.keys.rows[number, word] >> bit & mask) for word, bit, mask in search.rules.fields.tolist()
-    )
-    rows = [space.memories.rows[memory - 1], *(space.threads.rows[part] for part in threads)]
-    return np.concatenate(rows).view(np.int16)
 
 
 def remembering(world: RaceWorld, state: State) -> State:
@@ -94,7 +84,7 @@ def test_what_another_view_of_the_thread_has_is_looked_at_by_nobody(variant: str
     world = found.search.world
     different = 0
     for number in range(0, found.states, max(1, found.states // LOOKED_AT)):
-        state = state_of(found, number)
+        state = stored(found, number)
         other = remembering(world, state)
         different += state.tobytes() != other.tobytes()
         assert ways(world, other) == ways(world, state)
