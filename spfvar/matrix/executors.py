@@ -11,15 +11,13 @@ import itertools
 import math
 import multiprocessing
 import signal
-import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
-from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
+from spfvar.apart import without_main
 from spfvar.cpus import available_cpus
 from spfvar.errors import InputError
 from spfvar.plugins.registry import load_registry
@@ -136,7 +134,7 @@ class Processes:
         )
 
         def submit(task: T) -> Future[R]:
-            with _without_main():
+            with without_main():
                 return pool.submit(_run, task)
 
         try:
@@ -144,17 +142,6 @@ class Processes:
                 yield from _finished(submit, tasks, self._jobs * AHEAD)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _without_main() -> Iterator[None]:
-    """Processes that start here get no main module: they need none, and each would run a script again."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
 
 
 def _finished(submit: Callable[[T], Future[R]], tasks: Iterable[T], most: int) -> Iterator[tuple[int, R]]:

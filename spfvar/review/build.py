@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
+from pathlib import Path
 from threading import Lock
 
 import spfvar
 from spfvar import limits
+from spfvar.apart import apart
 from spfvar.automata.text import StrategyError
 from spfvar.automata.weaken import Memory
 from spfvar.cpus import available_cpus
@@ -43,7 +45,7 @@ from spfvar.scenario.hardware import Profile
 from spfvar.scenario.race import Race, race_hash
 from spfvar.scenario.schema import Scenario
 from spfvar.store.database import Store, shared
-from spfvar.threads import Watch, beside
+from spfvar.threads import Watch, beside, places
 
 #: The runs of a review; ``Progress`` is told which one, what is done of it, and of how much.  The first three
 #: are one lane, the others another: with more than one job they run beside one another.
@@ -52,6 +54,10 @@ Progress = Callable[[str, int, int], None]
 
 #: Guards are taken out in races of at most so many states: a race with one guard less can have more.
 GUARD_RACE_STATES = 100_000
+
+#: Of searches, and of generated races to each: as long as a process takes to begin, some two seconds.
+WORTH_A_PROCESS = 100
+GENERATED_LIKE_ONE = 5
 
 #: Generated races have up to so many statements, of two or three threads, in an order of this seed.
 HUNT = Hunt(3, actors=(2, 3), seed=1)
@@ -198,8 +204,6 @@ def make_review(
     )  # fmt: skip
 
 
-#: Gives what a phase tells of itself.
-_Told = Callable[[str], Callable[..., None]]
 _Timed = tuple[Comparison, Speed, tuple[Sensitivity, ...]]
 _Searched = tuple[list[Checked], Sequence[Ablation], dict[str, int], Hunted | None, tuple[str, ...]]
 
@@ -210,51 +214,81 @@ def _run_all(
 ) -> tuple[_Timed, _Searched]:  # fmt: skip
     """Both lanes, beside one another if there is more than one job: runs leave the GIL to searches.
 
-    A hunt has processes only where there are places for several: one takes as long to begin as half of a
-    review's hunt.  One lane after the other, in this thread, where a text is a plugin's: it is extracted
-    here, within bounds that would hold for what runs beside it, too.
+    Those hold it most of the time, so many of them are done in another process.  One lane after the other,
+    in this thread, where a text is a plugin's: it is extracted here, within bounds that would hold for what
+    runs beside it, too.
     """
     lock = Lock()
 
-    def telling(watch: Watch) -> _Told:
-        def tell(phase: str, done: int, total: int, *_: object) -> None:
+    def telling(watch: Watch) -> Progress:
+        def tell(phase: str, done: int, total: int) -> None:
             watch()
             if progress is not None:
                 with lock:
                     progress(phase, done, total)
 
-        return lambda phase: partial(tell, phase)
+        return tell
 
-    timed = partial(_timed, registry, scope, jobs, runs)
-    searched = partial(_searched, scope, jobs, store)
-    places = available_cpus() if jobs is None else jobs
-    if places > 1 and all(variant.is_shipped for variant in scope.variants):
-        half = Processes(places // 2, scope.plugins) if places > 3 else Here()
-        return beside(
-            lambda watch: timed(telling(watch)), lambda watch: searched(half, telling(watch)), places
-        )
+    count = available_cpus() if jobs is None else jobs
+    if count > 1 and all(variant.is_shipped for variant in scope.variants):
+        many = len(_cases(scope)) + scope.generated // GENERATED_LIKE_ONE >= WORTH_A_PROCESS
+
+        def searched(watch: Watch) -> _Searched:
+            if many:
+                return _apart(scope, count // 2, store, telling(watch), watch)
+            return _searched(scope, jobs, store, _beside(count // 2, scope), telling(watch))
+
+        return beside(lambda watch: _timed(registry, scope, jobs, runs, telling(watch)), searched, count)
     alone = telling(lambda: None)
-    return timed(alone), searched(None, alone)
+    return _timed(registry, scope, jobs, runs, alone), _searched(scope, jobs, store, None, alone)
 
 
-def _timed(registry: Registry, scope: Scope, jobs: int | None, runs: Store, told: _Told) -> _Timed:
+def _beside(jobs: int, scope: Scope) -> Executor:
+    """Where a hunt is done beside runs: one process alone would take as long to begin as it takes."""
+    return Processes(jobs, scope.plugins) if jobs > 1 else Here()
+
+
+def _apart(scope: Scope, jobs: int, store: Store | None, tell: Progress, watch: Watch) -> _Searched:
+    """`_searched` in a process of its own, which takes a moment to begin."""
+    tell(PHASES[3], 0, len(_cases(scope)))
+    with places(jobs):
+        path = None if store is None else store.path
+        found, hits, trouble = apart(_there, scope, jobs, path, tell=tell, watch=watch)
+    if store is not None:
+        store.used_elsewhere(hits, trouble)
+    checked, *rest = found
+    own = {variant.name: variant for variant in scope.variants}
+    return [
+        replace(one, case=replace(one.case, variant=own[one.case.variant.name])) for one in checked
+    ], *rest
+
+
+def _there(scope: Scope, jobs: int, path: Path | None, tell: Progress) -> tuple[_Searched, int, str]:
+    """`_searched`, with a connection of its own to the store; its hits, and what was wrong with it."""
+    if path is None:
+        return _searched(scope, jobs, None, _beside(jobs, scope), tell), 0, ""
+    with closing(Store(path)) as store:
+        return _searched(scope, jobs, store, _beside(jobs, scope), tell), store.hits, store.trouble
+
+
+def _timed(registry: Registry, scope: Scope, jobs: int | None, runs: Store, tell: Progress) -> _Timed:
     """What is simulated: the comparison, what came of it, and with assumptions moved."""
     plan, name = scope.plan, scope.variant.name
-    comparison = run_comparison(plan, registry, jobs, told(PHASES[0]), store=runs)
+    comparison = run_comparison(plan, registry, jobs, _of(tell, PHASES[0]), store=runs)
     titles = {load: scope.scenarios[load].title for load in plan.scenario_hashes}
     rivals = [rival.name for rival in scope.rivals]
     speed = make_speed(comparison, scope.variant, rivals, titles, once=scope.once)
-    speed = replace(speed, times=find_times(plan, speed, name, told(PHASES[1])))
-    return comparison, speed, flips(registry, scope, jobs, told(PHASES[2]), runs)
+    speed = replace(speed, times=find_times(plan, speed, name, _of(tell, PHASES[1])))
+    return comparison, speed, flips(registry, scope, jobs, _of(tell, PHASES[2]), runs)
 
 
 def _searched(
-    scope: Scope, jobs: int | None, store: Store | None, executor: Executor | None, told: _Told
+    scope: Scope, jobs: int | None, store: Store | None, executor: Executor | None, tell: Progress
 ) -> _Searched:
     """What is explored: the races, those that are small enough without each guard, and generated ones."""
-    checked = check(scope, jobs, told(PHASES[3]), store)
-    ablations, left_out = take_out(scope, checked, jobs, told(PHASES[4]))
-    return checked, ablations, left_out, *hunt(scope, jobs, told(PHASES[5]), store, executor)
+    checked = check(scope, jobs, _of(tell, PHASES[3]), store)
+    ablations, left_out = take_out(scope, checked, jobs, _of(tell, PHASES[4]))
+    return checked, ablations, left_out, *hunt(scope, jobs, _of(tell, PHASES[5]), store, executor)
 
 
 def compared(variant: Variant) -> Conformity | None:
@@ -263,12 +297,20 @@ def compared(variant: Variant) -> Conformity | None:
     return conform(variant, shipped(release)) if release is not None else None
 
 
+def _of(tell: Progress, phase: str) -> Callable[..., None]:
+    """What a phase tells of itself."""
+    return lambda done, total, *_: tell(phase, done, total)
+
+
+def _cases(scope: Scope) -> list[Case]:
+    return [Case(variant, name, race) for name, race in scope.races.items() for variant in scope.variants]
+
+
 def check(
     scope: Scope, jobs: int | None, progress: Callable[..., None] | None, store: Store | None = None
 ) -> list[Checked]:
     """Every race under the variant and its rivals."""
-    cases = [Case(variant, name, race) for name, race in scope.races.items() for variant in scope.variants]
-    return run_checks(cases, scope.bounds, jobs, progress, memory=scope.memory, store=store)
+    return run_checks(_cases(scope), scope.bounds, jobs, progress, memory=scope.memory, store=store)
 
 
 def hunt(

@@ -212,6 +212,12 @@ class Store:
 
         return self._safely(look) or (0, 0)
 
+    def used_elsewhere(self, hits: int, trouble: str) -> None:
+        """Another process has used the same file meanwhile: its hits, and what was the matter there."""
+        with self._lock:
+            self.hits += hits
+            self._tell(trouble)
+
     def close(self) -> None:
         """Note what was used, and keep the size limit."""
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pytest
 
+from spfvar.apart import without_main
 from spfvar.matrix import catalogue, executors
 from spfvar.matrix.plan import Plan, make_plan
 from spfvar.matrix.run import run_plan
@@ -75,5 +76,5 @@ def test_workers_do_not_run_the_program_that_hunts(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "__main__", script)
     keys = {"init_main_from_name", "init_main_from_path"}
     assert spawn.get_preparation_data("x").keys() & keys
-    with executors._without_main():
+    with without_main():
         assert not spawn.get_preparation_data("x").keys() & keys

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
+from pathlib import Path
 from threading import Thread, current_thread
 from typing import Any
 
@@ -15,12 +17,13 @@ from spfvar.matrix import catalogue
 from spfvar.matrix.replaying import replay_token
 from spfvar.plugins.registry import load_registry
 from spfvar.review import build
-from spfvar.review.build import PHASES, make_review, make_scope
+from spfvar.review.build import PHASES, _apart, make_review, make_scope
 from spfvar.review.html import render_html
 from spfvar.review.mail import render_mail, render_short
 from spfvar.review.markdown import render_markdown
 from spfvar.review.model import Review
 from spfvar.review.patchmail import parse_patch
+from spfvar.store.database import Store
 from tests.explore import broken
 from tests.review.made_up import PATCH
 
@@ -29,7 +32,7 @@ MAIL = parse_patch(PATCH.replace(b"1/2", b"24/37").replace(b"<1@", b"<9-25-a@"))
 SMALL = {"loads": ["file-cow"], "races": ["munmap-file"], "threads": [4], "seeds": 3, "generated": 60}
 
 Told = list[tuple[str, int, int]]
-Runs = tuple[Review, Review, Told, Told]
+Runs = tuple[Review, Review, Review, Told, Told, Told]
 
 
 def run(jobs: int) -> tuple[Review, Told]:
@@ -41,32 +44,49 @@ def run(jobs: int) -> tuple[Review, Told]:
 
 @pytest.fixture(scope="module")
 def runs() -> Runs:
-    """The same review with one worker and with two, and what each told of its progress."""
+    """The same review with one worker, with two, and with two of which one is a process; and what they told."""
     one, alone = run(1)
     two, beside = run(2)
-    return one, two, alone, beside
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "WORTH_A_PROCESS", 0)
+        patch.setattr(build, "take_out", pytest.fail)  # here
+        three, apart = run(2)
+    return one, two, three, alone, beside, apart
 
 
 def test_the_same_bytes_however_many_work(runs: Runs) -> None:
     """Nothing of a review depends on time or on the order in which workers end: one lane after the other, or both."""
-    one, two, _, _ = runs
+    one, two, three, *_ = runs
     for render in (render_mail, render_markdown, render_html, Review.json):
-        assert render(one) == render(two)
+        assert render(one) == render(two) == render(three)
 
 
 def test_progress_goes_through_every_phase_to_its_end(
     runs: Runs,
 ) -> None:
     """In order, or of each lane so, and beside one another; each phase tells at last that all is done."""
-    _, _, alone, beside = runs
+    *_, alone, beside, apart = runs
     assert list(dict.fromkeys(phase for phase, _, _ in alone)) == list(PHASES)
-    order = [phase for phase, _, _ in beside]
-    for lane in (PHASES[:3], PHASES[3:]):
-        assert [phase for phase in dict.fromkeys(order) if phase in lane] == list(lane)
-    for told in (alone, beside):
+    for told in (beside, apart):
+        order = [phase for phase, _, _ in told]
+        for lane in (PHASES[:3], PHASES[3:]):
+            assert [phase for phase in dict.fromkeys(order) if phase in lane] == list(lane)
+    for told in (alone, beside, apart):
         for phase in PHASES:
             done, total = [(done, total) for name, done, total in told if name == phase][-1]
             assert done == total > 0
+
+
+def test_a_process_of_its_own_uses_the_same_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verdicts that it kept are found by the next one, and are counted here."""
+    monkeypatch.setattr(build, "WORTH_A_PROCESS", 0)
+    scope = make_scope(REGISTRY, "spf-do-fault", **SMALL | {"generated": 0})  # type: ignore[arg-type]
+    hits = []
+    for _ in range(2):
+        with closing(Store(tmp_path / "store")) as store:
+            _apart(scope, 1, store, lambda *_: None, lambda: None)
+            hits.append(store.hits)
+    assert hits[0] < hits[1] == len(scope.variants)
 
 
 @pytest.mark.parametrize("lane", ["find_flips", "ablate"])
