@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from spfvar.automata.extract import StrategyError
-from spfvar.comparison.stats import axes_key, compare_to, summarise
+from spfvar.comparison.stats import SAMPLE_COLUMNS, axes_key, compare_to, summarise
 from spfvar.errors import InputError
 from spfvar.matrix.compare import rule_of
 from spfvar.matrix.plan import CellSpec, Plan, Value, spelled
@@ -37,6 +37,8 @@ Progress = Callable[[int, int], None]
 Setting = str | tuple[str, float]
 #: A scenario, where on its axes, and what of the variants is moved.
 Asked = tuple[str, Scenario, Point, Setting]
+#: By which a point's figure is kept: the scenario, and the axes as tables spell them.
+Place = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,15 @@ def _axes(scenario: Scenario, point: Point, setting: Setting) -> Point:
     return spelled(scenario, point) | ({} if setting == OWN else {LAYOUT: setting})
 
 
+def _place_of(asked: Asked) -> Place:
+    name, scenario, point, setting = asked
+    return name, axes_key(_axes(scenario, point, setting))
+
+
+def _place(cell: CellSpec) -> Place:
+    return cell.load.scenario, axes_key(cell.axes)
+
+
 class Runner:
     """Runs points side by side, each once."""
 
@@ -103,19 +114,20 @@ class Runner:
     ) -> None:  # fmt: skip
         self.plan = plan
         self.metric = metric
-        self._variant = variant
+        self.variant = variant
         self._jobs = jobs
         self._progress = progress
         self._store = store
         self._done = 0
         self._rule = rule_of(plan.ensemble)
         self._stacks: Stacks = {}
-        self._figures: dict[tuple[str, str], Figure] = {}
+        self._figures: dict[Place, Figure] = {}
+        self._samples: dict[Place, int] = {}
+        self._rows = pd.DataFrame(columns=SAMPLE_COLUMNS)
 
     def found(self, asked: Asked) -> Figure:
         """What a point gave, without its value."""
-        name, scenario, point, setting = asked
-        return self._figures[name, axes_key(_axes(scenario, point, setting))]
+        return self._figures[_place_of(asked)]
 
     def lines(self, name: str, scenario: Scenario, point: Point, layout: str) -> dict[str, frozenset[Line]]:
         """By variant, the lines of a load that are shared and written; empty if one cannot be run."""
@@ -131,31 +143,59 @@ class Runner:
 
     def runs(self, asked: Asked) -> int:
         """The simulated runs that a point's verdict is of."""
-        found = self.found(asked)
-        alike = found.verdict == ALIKE.verdict and math.isnan(sum(found.values))
-        return 0 if alike else len(self.plan.variants) * self.plan.seeds
+        return len(self.plan.variants) * self._samples.get(_place_of(asked), 0)
 
-    def run(self, wanted: Sequence[Asked], moved: bool = False) -> None:
-        """Run those of the points that were not run yet.
+    def run(self, wanted: Sequence[Asked]) -> None:
+        """Run those of the points that were not run yet."""
+        cells = self._cells(wanted)
+        if cells:
+            rows = self._ran(cells, self.plan.seeds)
+            self._rows = pd.concat([self._rows, rows])
+            self._figures |= self._judged(rows)
 
-        ``moved``: not where variant and rival run the same program; that they can be run at all is known from
-        the points that these were moved from.
+    def run_moved(self, wanted: Sequence[Asked], starts: Mapping[str, Asked]) -> None:
+        """Run those of the points that were not run yet, which were moved from others: ``starts``, by load.
+
+        That variant and rival can be run at all is known from there, so they are not where both run the same
+        program.  Half of the seeds or draws come first: where these, whose intervals are wider, surely say
+        the verdict of the start, the others are not run.
         """
+        cells = self._cells(wanted)
+        if self.metric == ALWAYS_THERE:
+            cells = self._without_alike(cells)
+        half = (self.plan.seeds + 1) // 2
+        if cells and half < self.plan.seeds:
+            began = {name: _place_of(start) for name, start in starts.items()}
+            few = self._judged(self._rows[self._rows["seed"] < self.plan.seed + half])
+            for place, figure in self._judged(self._ran(cells, half)).items():
+                start = began[place[0]]
+                self._figures[place] = _beside(figure, few.get(start, NOTHING), self._figures[start])
+            cells = [
+                cell
+                for cell in cells
+                if self._figures[_place(cell)].verdict != self._figures[began[cell.load.scenario]].verdict
+            ]
+        if cells:
+            self._figures |= self._judged(self._ran(cells, self.plan.seeds))
+
+    def _cells(self, wanted: Sequence[Asked]) -> list[CellSpec]:
+        """The cells of the points that were not asked for yet; they have no figure for now."""
         cells: list[CellSpec] = []
-        for name, scenario, point, setting in wanted:
-            axes = _axes(scenario, point, setting)
-            if (name, axes_key(axes)) in self._figures:
+        for asked in wanted:
+            if _place_of(asked) in self._figures:
                 continue
-            self._figures[name, axes_key(axes)] = NOTHING
+            self._figures[_place_of(asked)] = NOTHING
+            name, scenario, point, setting = asked
             try:
                 load = make_load(name, scenario, point)
             except InputError:
                 continue  # the range goes further than the model: there is no figure at that value
+            axes = _axes(scenario, point, setting)
             cells += [_cell(variant, load, axes, setting) for variant in self.plan.variants]
-        if moved and self.metric == ALWAYS_THERE:
-            cells = self._without_alike(cells)
-        if not cells:
-            return
+        return cells
+
+    def _ran(self, cells: Sequence[CellSpec], samples: int) -> pd.DataFrame:
+        """The metric in the cells of some points, with so many of the plan's seeds or draws."""
         each = len(self.plan.variants)
         first, total = self._done, self._done + len(cells) // each
 
@@ -163,10 +203,11 @@ class Runner:
             if self._progress is not None:
                 self._progress(first + done // each, total)
 
-        plan = replace(self.plan, cells=tuple(cells))
-        samples = run_plan(plan, self._jobs, count, self._stacks, self._store).values
+        plan = replace(self.plan, cells=tuple(cells), seeds=samples)
+        values = run_plan(plan, self._jobs, count, self._stacks, self._store).values
         self._done = total
-        self._judge(samples[samples["metric"] == self.metric])
+        self._samples |= dict.fromkeys(map(_place, cells), samples)
+        return values[values["metric"] == self.metric]
 
     def _without_alike(self, cells: Sequence[CellSpec]) -> list[CellSpec]:
         """The cells of points, without the points where all of them have one program."""
@@ -176,29 +217,45 @@ class Runner:
         for first in range(0, len(cells), each):
             point = cells[first : first + each]
             if "" not in programs[first : first + each] and len({*programs[first : first + each]}) == 1:
-                self._figures[point[0].load.scenario, axes_key(point[0].axes)] = ALIKE
+                self._figures[_place(point[0])] = ALIKE
             else:
                 left += point
         return left
 
-    def _judge(self, rows: pd.DataFrame) -> None:
-        """The figures of new points; each is tested alone: it does not depend on which others were run."""
+    def _judged(self, rows: pd.DataFrame) -> dict[Place, Figure]:
+        """The figures of points; each is tested alone: it does not depend on which others were run."""
         rival = self.plan.baseline
-        means: dict[tuple[str, str], dict[str, float]] = {}
+        means: dict[Place, dict[str, float]] = {}
         cells = summarise(rows, rule=self._rule)
         for scenario, axes, variant, value in zip(
             *(cells[name].tolist() for name in ("scenario", "axes", "variant", "value")), strict=True
         ):
             means.setdefault((scenario, axes), {})[variant] = value
-        for point, of_point in means.items():
-            both = of_point.get(self._variant, math.nan), of_point.get(rival, math.nan)
-            self._figures[point] = replace(NOTHING, values=both)
+        figures = {
+            place: replace(NOTHING, values=(both.get(self.variant, math.nan), both.get(rival, math.nan)))
+            for place, both in means.items()
+        }
         if rival not in set(rows["variant"]):
-            return
+            return figures
         tests = compare_to(rows, rival, thresholds=self.plan.thresholds, rule=self._rule)
         for scenario, axes, verdict, ratio in zip(
             *(tests[name].tolist() for name in ("scenario", "axes", "verdict", "ratio")), strict=True
         ):
-            both = self._figures[scenario, axes].values
-            if not math.isnan(sum(both)):
-                self._figures[scenario, axes] = Figure("", verdict, ratio, both)
+            values = figures[scenario, axes].values
+            if not math.isnan(sum(values)):
+                figures[scenario, axes] = Figure("", verdict, ratio, values)
+        return figures
+
+
+def _beside(figure: Figure, few: Figure, start: Figure) -> Figure:
+    """A point's figure of fewer samples, as it differs from its start's of the same (``few``).
+
+    So that what is shown beside the start's does not differ by which of the machine's figures were drawn.
+    """
+
+    def moved(one: float, by: float, from_: float) -> float:
+        found = from_ * (one / by) if by else math.nan
+        return found if math.isfinite(found) else one
+
+    variant, rival = map(moved, figure.values, few.values, start.values)
+    return replace(figure, ratio=moved(figure.ratio, few.ratio, start.ratio), values=(variant, rival))

@@ -35,7 +35,7 @@ from spfvar.review.points import (
 from spfvar.scenario.hardware import Profile
 from spfvar.scenario.schema import PAGE, Axis, Scenario
 from spfvar.simulate.sharing import Line
-from spfvar.store.database import Store
+from spfvar.store.database import Store, shared
 from spfvar.structs.shipped import layouts
 
 #: No verdicts: what has one of these neither keeps another nor flips it.
@@ -125,7 +125,8 @@ def find_flips(
     ``threads``: the count that the other axes are looked at with (default: the largest of the scenario's own
     that is at most `CHEAP_THREADS`).  A side of an axis takes two points, and ``halvings`` more if there is a
     flip.  ``progress`` is called with the points run, and known of, so far.  The result does not depend on
-    ``jobs``.  Runs that the ``store`` has are taken from it, the others are kept there.
+    ``jobs``.  Runs that the ``store`` has are taken from it, the others are kept there.  Where half of the
+    seeds or draws surely say the verdict of the default, a value has no more of them (`Runner.run_moved`).
     Raises InputError for names that do not exist.
     """
     lookup(metric, METRICS)
@@ -133,7 +134,17 @@ def find_flips(
         registry, scenarios, profiles, variants=[variant, rival], baseline=rival, patterns=names,
         hardware=hardware, seeds=seeds, seed=seed, draws=draws,
     )  # fmt: skip
-    runner = Runner(plan, variant, metric, jobs, progress, store)
+    with shared(store) as runs:
+        return _found(
+            Runner(plan, variant, metric, jobs, progress, runs), scenarios, rival, threads, axes, halvings
+        )
+
+
+def _found(
+    runner: Runner, scenarios: Catalogue[Scenario], rival: str, threads: int | None, axes: Sequence[str],
+    halvings: int,
+) -> tuple[Sensitivity, ...]:  # fmt: skip
+    plan = runner.plan
     costs = list(dict.fromkeys(f"{COST}{name}" for one in plan.variants for name in one.costs))
     moved = []
     for name in plan.scenario_hashes:
@@ -155,7 +166,7 @@ def find_flips(
             )
     runner.run([one.point(one.start) for one in moved])
     _drive(runner, [(one, side) for one in moved for side in one.sides(halvings)])
-    return tuple(one.result(variant, rival) for one in moved)
+    return tuple(one.result(rival) for one in moved)
 
 
 def _default_point(scenario: Scenario, threads: int | None, profile: Profile) -> Point:
@@ -176,11 +187,12 @@ _Side = Generator[list[Value], list[Figure], list[Flip]]
 
 def _drive(runner: Runner, sides: Sequence[tuple[_Moved, _Side]]) -> None:
     """Run all searches together, so that what they ask for next runs side by side."""
+    starts = {moved.scenario_name: moved.point(moved.start) for moved, _ in sides}
     asking = []
     for moved, side in sides:
         asking.append((moved, side, next(side)))
     while asking:
-        runner.run([moved.point(value) for moved, _, values in asking for value in values], moved=True)
+        runner.run_moved([moved.point(value) for moved, _, values in asking for value in values], starts)
         still = []
         for moved, side, values in asking:
             try:
@@ -314,13 +326,13 @@ class _Moved:
             return max(1, round(value))
         return float(f"{value:.2g}") if self.axis.unit == "duration" else round(value, 3)
 
-    def result(self, variant: str, rival: str) -> Sensitivity:
+    def result(self, rival: str) -> Sensitivity:
         """What was found; call it when all has been run."""
         order = self._values if self.is_choice else sorted(self._values, key=float)
         metric = self.runner.metric
         runs = sum(self.runner.runs(self.point(value)) for value in order if value != self.start)
         return Sensitivity(
-            self.scenario_name, variant, rival, metric, self.axis_name, self.doc,
+            self.scenario_name, self.runner.variant, rival, metric, self.axis_name, self.doc,
             self.figure(self.start), tuple(self.flips), tuple(self.figure(value) for value in order), runs,
             int(self.default["threads"]),
         )  # fmt: skip
@@ -380,7 +392,7 @@ class _MovedLayout(_Moved):
         """One search, unless no layout would make a difference."""
         first = self.figure(OWN)
         own = self._lines(OWN)
-        if first.verdict == NOT_AVAILABLE or not own:
+        if first.verdict in OPEN or not own:
             return []
         choices = [name for name in _neighbours(self.runner.plan.variants) if self._lines(name) != own]
         if any(own.values()):
