@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from spfvar.automata.automaton import Automaton, Node, minimise
 from spfvar.automata.weaken import Memory, weak_fields
 from spfvar.explore import barriers
-from spfvar.explore.sections import BUMP, begun_by, first_bumps, nothing, without_sections
+from spfvar.explore.sections import BUMP, RCU, begun_by, first_bumps, nothing, without_sections
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.op import CallSite, Op
@@ -54,6 +54,8 @@ _WORKS_OUT = (c.SET_REG, c.ADD_REGS, c.NEXT_ADDR, c.NEXT_TABLE, c.WINDOW)
 #: Comparisons with a word of memory: a count or a mark that somebody leaves for others.
 _COMPARES = (c.EQUALS, c.EQUALS_REG, c.LOAD_ODD, c.INC_NOT_ZERO, c.WAIT_EQUALS)
 _TRYLOCKS = {c.TRYLOCK: c.LOCK, c.DOWN_READ_TRYLOCK: c.DOWN_READ, c.DOWN_WRITE: c.DOWN_WRITE}
+#: What waits for RCU sections.  Beside these, memory that stays of its type is looked at in one alone.
+_ASKS_FOR_READERS = (c.RCU_GP_START, c.RCU_GP_WAIT, c.SYNC_START, c.SYNC_WAIT)
 _SKIPPED = {c.IPI_SEND: IPI, c.IPI_WAIT: WAIT, c.WAIT_EQUALS: WAIT}
 
 
@@ -125,6 +127,12 @@ class Guards:
             for op in automaton.ops()
             if op.code in _COMPARES and op.place is not None
         }
+        #: Does it matter to anybody whether a thread is in an RCU section?
+        self._readers_matter = any(
+            op.code in _ASKS_FOR_READERS or op.typesafe
+            for automaton in automata.values()
+            for op in automaton.ops()
+        )
         nodes: dict[Guard, dict[str, list[int]]] = {}
         for name, automaton in automata.items():
             for number, guard in _guards_of(automaton, self._compared, wanted, self._weak):
@@ -161,6 +169,8 @@ class Guards:
                 return None
             if set(reached) <= set(alone):
                 return Removal(guard, None, NEVER_FAILS)
+        if guard.kind == RCU and not self._readers_matter:
+            return Removal(guard, None, ALIKE)
         passed = next(iter(alone), 0) if guard.kind == CHECK else 0
         places = frozenset((name, at) for name, numbers in self._nodes[guard].items() for at in numbers)
         key = (guard.kind, passed, places)

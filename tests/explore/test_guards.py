@@ -24,7 +24,7 @@ from spfvar.explore.guards import (
     find_guards,
 )
 from spfvar.explore.options import Options
-from spfvar.explore.sections import BUMP, IRQ_OFF, LOCK, RCU, REFERENCE
+from spfvar.explore.sections import BUMP, IRQ_OFF, LOCK, RCU, REFERENCE, without_sections
 from spfvar.explore.world import KTHREAD, build_world, extract_race
 from spfvar.matrix import catalogue
 from spfvar.ops import codes as c
@@ -274,3 +274,27 @@ def test_a_guard_without_which_threads_do_the_same_need_not_be_searched() -> Non
     alone_here = {"thread": {(0, 0)}}
     (found,) = find_guards(automata, alone_here, covered)
     assert (found.automata, found.why) == (None, ALIKE)
+
+
+@pytest.mark.parametrize(
+    ("variant", "race", "why"),
+    [
+        ("per-vma-6.12", "first-writes", ALIKE),
+        ("per-vma-6.12", "munmap-file", ""),  # which frees the VMA by RCU
+        ("per-vma-refcnt", "first-writes", ""),  # looks at VMAs that may be recycled
+    ],
+)
+def test_an_rcu_section_that_nobody_waits_for_need_not_be_searched(variant: str, race: str, why: str) -> None:
+    """No grace period, no memory that stays of its type: a search without any of them ends in as many states."""
+    shipped, automata, removals = parts(variant, race)
+    assert {removal.why for removal in removals if removal.guard.kind == RCU} == {why}
+    if why:
+        bare = dict(automata)
+        for name, automaton in automata.items():
+            begins = [n for n, node in enumerate(automaton.nodes) if node.op.code == c.RCU_READ_LOCK]
+            without = without_sections(automaton, begins)
+            assert without is not None
+            bare[name] = without
+        assert bare != automata
+        one, other = (explore(build_world(shipped, some), Options(first=False)) for some in (automata, bare))
+        assert (one.complete, one.violations, one.ends) == (other.complete, other.violations, other.ends)
