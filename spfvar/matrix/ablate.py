@@ -83,6 +83,8 @@ class HuntedGuard:
 class Ablation:
     """One guard: the races that break without it, soonest first, those that hold, those left open.
 
+    ``left`` were not searched, for enough others broke.
+
     ``idle`` are those of the races that hold in which the guard is a check that never fails, ``alike`` those
     in which its threads do the same without it.  ``core``: it is in a text that comes with spfvar, such as a
     newer kernel's khugepaged, not in the variant's own.  ``calls``: the same for each call of its function;
@@ -97,6 +99,7 @@ class Ablation:
     incomplete: list[str] = field(default_factory=list)
     core: bool = False
     alike: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
     hunted: HuntedGuard | None = None
     calls: list[Ablation] = field(default_factory=list)
     either: list[Either] = field(default_factory=list)
@@ -179,6 +182,7 @@ class _Survey:
     sc: str = ""
     automata: Mapping[str, Automaton] = field(default_factory=dict)
     unordered: bool = False
+    states: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +194,7 @@ class _Case:
     guards: list[Guard]
     automata: Mapping[str, Automaton]
     sc: str = ""
+    states: int = 0
 
 
 #: A verdict, and the one under sequential consistency.
@@ -205,16 +210,16 @@ def ablate(
     progress: Progress | None = None,
     memory: Memory = "sc",
     barriers: bool = False,
-    whole: bool = False,
+    enough: int = 0,
 ) -> Ablated:
     """Every guard of the variant's patches (``core``: and of the paths that they stand on), by function.
 
     A variant without patches is its core.  The bounds of ``options`` are those of each search.
     ``memory``: the memory model; under "lkmm" what breaks is also searched under sequential consistency, and
     barriers that are not needed alone are taken out together.  ``barriers``: no other guards; a race that has
-    none is not searched, one that holds without all of them is searched once.  ``whole``:
-    each guard is taken out alone, whoever calls its function; neither call by call, nor barriers together.
-    Raises StrategyError.
+    none is not searched, one that holds without all of them is searched once.  ``enough``: each
+    guard is taken out alone, whoever calls its function, of the smallest race first, until so many break;
+    neither call by call, nor barriers together (0: of all races).  Raises StrategyError.
     """
     workers = jobs or available_cpus()
     bounded = replace(options, first=True)
@@ -233,7 +238,7 @@ def ablate(
             survey = _of_barriers(*item, automata, wanted, bounded, watch)
             if survey is not None:
                 return survey
-        survey = _survey(*item, automata, wanted, bounded, watch, memory, whole)
+        survey = _survey(*item, automata, wanted, bounded, watch, memory, enough > 0)
         if barriers:
             kept = [removal for removal in survey.removals if removal.guard.kind in BARRIERS]
             return replace(survey, removals=kept)
@@ -252,11 +257,16 @@ def ablate(
             return verdict, case.sc
         return verdict, verdict_of(case.race, case.automata, "sc").verdict if case.sc else VIOLATION
 
-    def until_broken(cases: Sequence[_Case]) -> list[tuple[_Case, _Judged]]:
+    known: dict[int, _Judged] = {}  # by case, which may be of several guards
+
+    def until_broken(cases: Sequence[_Case], times: int = 1) -> list[tuple[_Case, _Judged]]:
         done = []
         for case in cases:
-            done.append((case, judged(case)))
-            if done[-1][1][0].verdict == VIOLATION:
+            if id(case) not in known:
+                known[id(case)] = judged(case)
+            done.append((case, known[id(case)]))
+            times -= known[id(case)][0].verdict == VIOLATION
+            if not times:
                 break
         return done
 
@@ -264,22 +274,31 @@ def ablate(
     surveys = every(surveyed, races.items(), "looking for guards", progress)
     found, cases = _sorted_out(surveys)
     everywhere = [case for case in cases if case.guards[0].caller is None]
+    if enough:
+        until = partial(until_broken, times=enough)
+        _enter_some(found, everywhere, lambda of_each: every(until, of_each, "exploring", progress))
+        return _ablated(found, variant, surveys, memory)
     for case, verdict in zip(everywhere, every(judged, everywhere, "exploring", progress), strict=True):
         for guard in case.guards:
             _enter(found[guard], case.name, verdict)
-    by_call = [] if whole else _by_call(cases, found)
-    for some in every(until_broken, by_call, "exploring call by call", progress):
+    for some in every(until_broken, _by_call(cases, found), "exploring call by call", progress):
         for case, verdict in some:
             _enter(found[case.guards[0]], case.name, verdict)
-    if memory != "sc" and not whole:
+    if memory != "sc":
         unneeded = candidates([guard for guard, a in found.items() if a.holds and not a.breaks])
-        known: set[frozenset[Guard]] = set()
+        broken_by: set[frozenset[Guard]] = set()
         for done, survey in enumerate(surveys, 1):
             if not survey.unordered:
-                _try_together(survey, unneeded, found, wanted, verdict_of, known)
+                _try_together(survey, unneeded, found, wanted, verdict_of, broken_by)
             if progress is not None:
                 progress("exploring without several barriers", done, len(surveys))
-    broken = {s.name: s.property for s in surveys if s.verdict == VIOLATION}
+    return _ablated(found, variant, surveys, memory)
+
+
+def _ablated(
+    found: Mapping[Guard, Ablation], variant: Variant, surveys: Sequence[_Survey], memory: Memory
+) -> Ablated:
+    broken = {survey.name: survey.property for survey in surveys if survey.verdict == VIOLATION}
     return Ablated(by_guard(found, variant), len(surveys), broken, memory=memory)
 
 
@@ -430,10 +449,11 @@ def _survey(
     )
     complete = found.complete and not found.violations and not beyond_model(world)
     if world.weak is None:
-        return _Survey(name, race, SAFE if complete else INCOMPLETE, "", removals)
+        return _Survey(name, race, SAFE if complete else INCOMPLETE, "", removals, states=found.states)
     strong = explore(build_world(race, dict(automata)), options, watch)
     sc = VIOLATION if strong.violations else SAFE if strong.complete else INCOMPLETE
-    return _Survey(name, race, SAFE if complete else INCOMPLETE, "", removals, sc, automata)
+    verdict = SAFE if complete else INCOMPLETE
+    return _Survey(name, race, verdict, "", removals, sc, automata, states=found.states)
 
 
 def has_all(variant: Variant, core: bool) -> bool:
@@ -479,10 +499,28 @@ def _sorted_out(surveys: Sequence[_Survey]) -> tuple[dict[Guard, Ablation], list
             elif id(removal.automata) in same:  # such as a guard, and the one call of it in this race
                 same[id(removal.automata)].guards.append(removal.guard)
             else:
-                case = _Case(survey.name, survey.race, [removal.guard], removal.automata, survey.sc)
+                case = _Case(
+                    survey.name, survey.race, [removal.guard], removal.automata, survey.sc, survey.states
+                )
                 same[id(removal.automata)] = case
                 cases.append(case)
     return found, cases
+
+
+def _enter_some(
+    found: Mapping[Guard, Ablation],
+    cases: Sequence[_Case],
+    searched: Callable[[Iterable[list[_Case]]], list[list[tuple[_Case, _Judged]]]],
+) -> None:
+    """Of each guard as many cases as are ``searched``, the race with the fewest states first."""
+    of_each: dict[Guard, list[_Case]] = {}
+    for case in sorted(cases, key=lambda case: (case.states, case.name)):
+        for guard in case.guards:
+            of_each.setdefault(guard, []).append(case)
+    for guard, some in zip(of_each, searched(of_each.values()), strict=True):
+        for case, verdict in some:
+            _enter(found[guard], case.name, verdict)
+        found[guard].left = [case.name for case in of_each[guard][len(some) :]]
 
 
 def _by_call(cases: Sequence[_Case], found: Mapping[Guard, Ablation]) -> list[list[_Case]]:

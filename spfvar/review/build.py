@@ -33,7 +33,7 @@ from spfvar.plugins.todos import todos_of
 from spfvar.plugins.variant import Variant
 from spfvar.render.verdicts import count_text
 from spfvar.review.hunks import patches_of, review_hunks, without
-from spfvar.review.model import Machine, Mended, PatchReview, Provenance, Review, Speed, Subject
+from spfvar.review.model import BREAKS, Machine, Mended, PatchReview, Provenance, Review, Speed, Subject
 from spfvar.review.patchmail import Patch
 from spfvar.review.questions import Results, answer_all, questions
 from spfvar.review.safety import layer_of, make_safety
@@ -349,7 +349,7 @@ def take_out(
     races = {name: race for name, race in scope.races.items() if name not in large}
     told = None if progress is None else lambda _what, done, total: progress(done, total)
     # Nothing in a review is about single calls of a guard's function, or about several barriers together.
-    found = ablate(scope.variant, races, False, scope.bounds, jobs, told, scope.memory, whole=True)
+    found = ablate(scope.variant, races, False, scope.bounds, jobs, told, scope.memory, enough=BREAKS)
     return found.guards, large
 
 

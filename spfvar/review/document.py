@@ -51,7 +51,7 @@ KINDS = {
 }
 #: More reasons for giving up than this are only counted.
 ABORTS = 3
-#: More races that need a guard are counted, not named.
+#: More races that need a guard, or figures that a verdict depends on, are not named.
 NAMED = 3
 
 
@@ -352,6 +352,8 @@ def use_text(guard: GuardUse) -> str:
     more = f"; also {also}" if others else ""
     if len(others) > NAMED:
         more = f"; also in {len(others)} others"
+    if guard.left:
+        more += f"; {len(guard.left)} more not searched"
     return break_words(first) + more + left
 
 

@@ -30,6 +30,9 @@ Sentence = tuple[str, bool | None]
 HELPS, HURTS, MIXED, SAME, UNSURE, UNKNOWN = "helps", "hurts", "mixed", "same", "unsure", "n/a"
 """What a load says: better somewhere, worse somewhere, both, the same everywhere, open, or no value."""
 
+#: So many races that need a guard are enough: one with its way, the others by name.
+BREAKS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
@@ -148,8 +151,9 @@ class GuardUse:
 
     ``layer`` is the patch of the stack whose text it stands in, ``where`` the file and line there.
     ``is_of_patch``: the layer is the patch under review (with no patch given, true of all).  ``breaks`` are
-    the races that break without it, the shortest way first; ``holds`` those that do not need it;
-    ``incomplete`` those left open.  ``excerpt``: the source around it, from line ``first`` on.
+    races that break without it, the shortest way first; ``holds`` do not need it; ``incomplete`` are left
+    open.  Small races come first; once `BREAKS` of them break, those that are ``left`` are not searched.
+    ``excerpt``: the source around it, from line ``first`` on.
     """
 
     function: str
@@ -163,6 +167,7 @@ class GuardUse:
     incomplete: tuple[str, ...]
     excerpt: tuple[str, ...] = ()
     first: int = 1
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -284,6 +284,7 @@ def _excerpt(prefix: str, guard: GuardUse) -> Iterator[PagePart]:
 def _guard(guard: GuardUse, titles: Mapping[str, str], places: Mapping[str, str]) -> tuple[Entry, ...]:
     line = guard.where.rpartition(":")[2]
     needed, races = len(guard.breaks), len(guard.breaks) + len(guard.holds) + len(guard.incomplete)
+    left = f", {len(guard.left)} not searched" if guard.left else ""
     first = guard.breaks[0] if guard.breaks else None
     more: tuple[str, ...] = ()
     if first is not None:
@@ -293,7 +294,7 @@ def _guard(guard: GuardUse, titles: Mapping[str, str], places: Mapping[str, str]
         Entry(f"{guard.function}(), {guard.kind}: {guard.name}"),
         Entry(use_text(guard), more),
         Entry(str(first.steps) if first else "", key=first.steps if first else math.nan),
-        Entry(f"{needed} of {plural(races, 'race')}", key=needed),
+        Entry(f"{needed} of {plural(races, 'race')}{left}", key=needed),
         Entry(guard.layer.doc or guard.layer.name or "shared paths:"),
         Entry(guard.where, href=f"#{places[guard.where]}{line}" if guard.where in places else ""),
     )

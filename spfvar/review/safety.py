@@ -116,7 +116,7 @@ def _use(ablation: Ablation, name: str, owner: type | None, is_of_patch: bool) -
         guard.function, guard.kind, name, f"{Path(file).name}:{line}",
         layer_of(owner) if owner is not None else NO_LAYER, is_of_patch,
         tuple(ablation.breaks), tuple(ablation.holds), tuple(ablation.incomplete),
-        tuple(text.rstrip("\n") for text in lines[first - 1 : line + AROUND]), first,
+        tuple(text.rstrip("\n") for text in lines[first - 1 : line + AROUND]), first, tuple(ablation.left),
     )  # fmt: skip
 
 

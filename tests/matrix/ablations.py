@@ -15,9 +15,9 @@ from tests.explore.checking import registry
 def ablated(variant: str, *races: str, **options: Any) -> Ablated:
     """A variant without each of its guards in some races."""
     shipped = catalogue.races()
-    core, whole = options.pop("core", False), options.pop("whole", False)
+    core, enough = options.pop("core", False), options.pop("enough", 0)
     chosen = {name: shipped[name] for name in races}
-    return ablate(registry().any_variant(variant), chosen, core, Options(**options), whole=whole)
+    return ablate(registry().any_variant(variant), chosen, core, Options(**options), enough=enough)
 
 
 def of_kind(found: Ablated, function: str, kind: str) -> list[Ablation]:

@@ -75,11 +75,35 @@ def test_every_race_of_a_guard_is_broken_or_holds_or_is_left_open() -> None:
 
 def test_guards_as_a_whole_are_the_same_without_their_single_calls() -> None:
     """A review shows them only, so it searches nothing else."""
-    every, whole = ablated(*FILE), ablated(*FILE, whole=True)
+    every, whole = ablated(*FILE), ablated(*FILE, enough=9)
     shown = [[(a.guard, a.breaks, a.holds, a.incomplete) for a in found.guards] for found in (every, whole)]
     assert shown[0] == shown[1]
     searched = [sum(call.races for a in found.guards for call in a.calls) for found in (every, whole)]
     assert searched[0] > searched[1]
+
+
+def test_the_smallest_races_are_enough_once_so_many_of_them_break() -> None:
+    """Each race of a guard is one of those that a search of all knows, or left; none is where fewer break."""
+    names = ("munmap-file", "munmap-anon", "stack-growth", "mprotect", "first-writes")
+    every, some = ablated("spf-do-fault", *names), ablated("spf-do-fault", *names, enough=2)
+    sizes = {
+        one.case.race_name: one.verdict.states
+        for one in run_checks(
+            [Case(registry()["spf-do-fault"], name, catalogue.races()[name]) for name in names], Options()
+        )
+    }
+    left = 0
+    for whole, few in zip(every.guards, some.guards, strict=True):
+        assert set(few.breaks) <= set(whole.breaks)
+        assert set(few.holds) <= set(whole.holds)
+        assert {*breaks(few), *few.holds, *few.left} == {*breaks(whole), *whole.holds}
+        assert len(few.breaks) == min(2, len(whole.breaks))
+        assert not few.left or len(few.breaks) == 2
+        idle = {*few.idle, *few.alike}
+        largest = max((sizes[name] for name in {*breaks(few), *few.holds} - idle), default=0)
+        assert all(sizes[name] >= largest for name in few.left)
+        left += len(few.left)
+    assert left > 0
 
 
 def test_the_core_is_left_out_unless_it_is_asked_for() -> None:
