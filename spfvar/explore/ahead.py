@@ -49,9 +49,18 @@ def gathered(
     ``order``: that of `ends_first`, in which a program without loops is done in one go.
     """
     found = list(own)
-    changed = True
-    while changed:
-        changed = False
+    done = bytearray(len(found))
+    again = False  # is there a way back to a node that this one comes before?
+    for node in order:
+        ahead = 0
+        for successor in successors[node]:
+            ahead |= found[successor]
+            if not done[successor]:
+                again = True
+        found[node] |= ahead if kept is None else ahead & kept[node]
+        done[node] = 1
+    while again:
+        again = False
         for node in order:
             ahead = 0
             for successor in successors[node]:
@@ -60,5 +69,5 @@ def gathered(
                 ahead &= kept[node]
             if ahead & ~found[node]:
                 found[node] |= ahead
-                changed = True
+                again = True
     return found

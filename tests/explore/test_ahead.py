@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from spfvar.explore.ahead import ends_first, gathered
 
 #: 0 forks to 1 and 2, which meet at 3; 3 goes round to 1, or on to 4, the end.  Nothing leads to 5 but itself.
@@ -36,3 +39,24 @@ def test_bits_are_handed_back_as_far_as_they_are_kept() -> None:
         0b10000,
         0b101111,
     ]
+
+
+#: Some nodes, and where each of them leads to.
+PROGRAMS = st.integers(1, 8).flatmap(
+    lambda size: st.lists(st.lists(st.integers(0, size - 1), max_size=3), min_size=size, max_size=size)
+)
+
+
+@given(PROGRAMS)
+def test_a_node_has_the_bits_of_all_that_lies_ahead(program: list[list[int]]) -> None:
+    """With loops and without: what a walk from each node comes by."""
+    reached = []
+    for first in range(len(program)):
+        seen, ahead = {first}, [first]
+        while ahead:
+            for successor in program[ahead.pop()]:
+                if successor not in seen:
+                    seen.add(successor)
+                    ahead.append(successor)
+        reached.append(sum(1 << node for node in seen))
+    assert gathered([1 << node for node in range(len(program))], program, ends_first(program)) == reached
