@@ -6,8 +6,9 @@ import multiprocessing
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
+from threading import Lock
 from types import ModuleType
 from typing import Any
 
@@ -61,14 +62,17 @@ def apart(call: Callable[..., Any], *arguments: Any, tell: Callable[..., None], 
 def _serve(connection: Connection, call: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end)
+    lock = Lock()
 
     def send(kind: str, what: object) -> None:
-        connection.send((kind, what))
+        with lock:  # threads of the call's may tell, too
+            connection.send((kind, what))
 
-    try:
-        send(_DONE, call(*arguments, lambda *what: send(_TOLD, what)))
-    except Exception as error:
-        send(_FAILED, error)
+    with suppress(BrokenPipeError):  # whoever asked was killed
+        try:
+            send(_DONE, call(*arguments, lambda *what: send(_TOLD, what)))
+        except Exception as error:
+            send(_FAILED, error)
 
 
 def _end(*_: object) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
+from subprocess import PIPE, Popen
+from threading import Thread
 
 import pytest
 
@@ -51,6 +54,28 @@ def unpicklable(_tell: Callable[..., None]) -> object:
     return lambda: None
 
 
+def tells(tell: Callable[..., None]) -> int:
+    """Much, from several threads at a time."""
+
+    def talk() -> None:
+        for _ in range(50):
+            tell("x" * 100_000)
+
+    threads = [Thread(target=talk) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return len(threads)
+
+
+def goes_on(tell: Callable[..., None]) -> None:
+    """Tell who this is, and go on telling."""
+    while True:
+        tell(os.getpid())
+        time.sleep(0.01)
+
+
 def ignore(*_: object) -> None:
     """Nobody listens, nobody minds."""
 
@@ -80,6 +105,27 @@ def test_a_process_that_is_killed_is_told_of() -> None:
     """SIGKILL is what the kernel sends when there is no memory left."""
     with pytest.raises(DiedError, match="ended with code -9, without a result"):
         apart(dies, tell=ignore, watch=ignore)
+
+
+def test_threads_do_not_tell_into_each_others_words() -> None:
+    """A pipe takes no more than some of a long message at once."""
+    told: list[str] = []
+    assert apart(tells, tell=told.append, watch=ignore) == 4
+    assert told == ["x" * 100_000] * 200
+
+
+def test_who_asked_may_be_killed() -> None:
+    """Then the process ends, too, by itself and without a word."""
+    script = (
+        "from spfvar.apart import apart; from tests.test_apart import goes_on, ignore\n"
+        "apart(goes_on, tell=lambda pid: print(pid, flush=True), watch=ignore)"
+    )
+    with Popen([sys.executable, "-c", script], stdout=PIPE, stderr=PIPE, text=True) as asking:
+        assert asking.stdout is not None
+        assert asking.stderr is not None
+        assert int(asking.stdout.readline()) > 0
+        asking.kill()
+        assert asking.stderr.read() == ""  # which ends when both have
 
 
 @pytest.mark.parametrize("who", ["tell", "watch"])
