@@ -7,6 +7,7 @@ as much already (spfvar.transition.settle).  Here is what is known of a node, wh
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -62,7 +63,8 @@ _OWNER: Final = {RWSEM_WORDS: 1, SPIN_WORDS: 0}
 class Matters(NamedTuple):
     """By node, what its thread may still do with views: a bit for each word, or row, or shared view.
 
-    And, by shared view, its number among those (-1: it always matters), and whether it is a past.
+    The second half of the rows is for when no thread will find a VMA in the tree any more.  And, by shared
+    view, its number among those (-1: it always matters), and whether it is a past.
     """
 
     loads: Ints  # weak words of which it matters how much the thread knows: it loads, or stores
@@ -88,49 +90,67 @@ class Matters(NamedTuple):
 def matters(
     layout: Layout, program: Program, plain: Collection[Field], recycled: Collection[ObjectClass]
 ) -> Matters:
-    """What matters in a run.
+    """What matters in a run: a row for each node, and behind those one for each if no VMA is found any more.
 
     ``plain``: fields that some op stores to which is no atomic; ``recycled``: classes whose memory is looked
     at whatever it has become.
     """
+    rows = _by_node(layout, program, plain, recycled)
+    bare = rows
+    if any(op.code == c.TREE_ERASE for op in program.ops):
+        bare = _by_node(layout, _finding_nothing(program), plain, recycled)
+    both = {name: np.concatenate([rows[name], bare[name]]) for name in rows}
+    return Matters(
+        **both,
+        pointers=np.array([layout.registers[register] for register in pointers_of(layout)], dtype=np.int64),
+        shared=_shared(layout),
+        field=np.array(
+            [n for n, field in enumerate(layout.weak_fields) for _ in range(layout.sizes.count(field.cls))],
+            dtype=np.int64,
+        ),
+        locks=_locks(layout),
+        room=np.zeros((layout.sizes.threads, ROOM), dtype=np.int64),
+    )
+
+
+def _finding_nothing(program: Program) -> Program:
+    """The program if the tree has no VMA."""
+    table = program.table.copy()
+    table[table[:, c.C_OP] == c.FIND_VMA, c.C_SUCC + 1] = -1
+    return replace(program, table=table)
+
+
+def _by_node(
+    layout: Layout, program: Program, plain: Collection[Field], recycled: Collection[ObjectClass]
+) -> dict[str, Ints]:
+    """The arrays of `Matters` that have a row for each node."""
 
     def stores(op: Op) -> bool:
         return op.code not in t.LOADS and op.place is not None and op.place.field in plain
 
+    def looks(op: Op) -> bool:
+        return op.code in t.LOADS or stores(op)
+
     pages = any(field.cls == o.PAGE for field in layout.weak_fields)
     looked = [_looked_at(op, pages, layout) for op in program.ops]
-    registers = _registers(layout, program)
-    loads, stored = (
-        needs_of(program, layout, needs, recycled)
-        for needs in (lambda op: op.code in t.LOADS or stores(op), stores)
-    )
+    loads, stored = (needs_of(program, layout, needs, recycled) for needs in (looks, stores))
     touched = [_touched(op, layout, recycled) for op in program.ops]
-    return Matters(
-        loads.unknown | loads.found,
-        stored.unknown | stored.found,
-        loads.found & ~loads.unknown,
-        loads.through,
-        stored.through,
-        np.array([layout.registers[register] for register in pointers_of(layout)], dtype=np.int64),
-        _ahead(program, touched),
-        _ahead(
-            program,
-            [0 if op.code in t.LOADS else words for op, words in zip(program.ops, touched, strict=True)],
-        ),
-        _ahead(program, [own for own, _ in looked]) | registers,
-        _ahead(program, [told for _, told in looked]),
-        _sends(program, pages),
-        _ahead(program, [_taken(op, layout, pages) for op in program.ops]),
-        _ahead(program, [_given(op, layout, pages) for op in program.ops]),
-        _shared(layout),
-        _sure(program, layout, lambda op: op.code in t.LOADS or stores(op)),
-        np.array(
-            [n for n, field in enumerate(layout.weak_fields) for _ in range(layout.sizes.count(field.cls))],
-            dtype=np.int64,
-        ),
-        _locks(layout),
-        np.zeros((layout.sizes.threads, ROOM), dtype=np.int64),
-    )
+    written = [0 if op.code in t.LOADS else words for op, words in zip(program.ops, touched, strict=True)]
+    return {
+        "loads": loads.unknown | loads.found,
+        "stores": stored.unknown | stored.found,
+        "found": loads.found & ~loads.unknown,
+        "loads_of": loads.through,
+        "stores_of": stored.through,
+        "touched": _ahead(program, touched),
+        "stored": _ahead(program, written),
+        "own": _ahead(program, [own for own, _ in looked]) | _registers(layout, program),
+        "told": _ahead(program, [told for _, told in looked]),
+        "sends": _sends(program, pages),
+        "taken": _ahead(program, [_taken(op, layout, pages) for op in program.ops]),
+        "given": _ahead(program, [_given(op, layout, pages) for op in program.ops]),
+        "sure": _sure(program, layout, looks),
+    }
 
 
 def _touched(op: Op, layout: Layout, recycled: Collection[ObjectClass]) -> int:

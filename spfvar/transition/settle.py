@@ -29,6 +29,7 @@ from spfvar.transition.jit import compiled, inlined
 from spfvar.transition.views import (
     I_FULL,
     I_SENDS,
+    I_TREE,
     K_LONG,
     K_MESSAGE,
     K_ROWS,
@@ -56,7 +57,26 @@ STORES: Final = 1
 TAKEN: Final = 2  # Matters.taken, and what interrupts bring
 REACHED: Final = 3  # whom it may still tell anything: threads, a bit each
 POINTED: Final = 4  # of LOADS: the words of objects that its pointers point to now
-ROOM: Final = 5
+NODE: Final = 5  # the row of Matters that says what is known of its node
+ROOM: Final = 6
+
+
+@inlined
+def note_nodes(s, g, w):
+    """Note by thread the row of its node: the second half's where no thread will find a VMA any more.
+
+    The tree has none, and nobody will store one who goes on as if it stays so: then it does.
+    """
+    nodes = w.loads.shape[0] // 2
+    first = nodes
+    for slot in range(g[c.G_TREE], g[c.G_PMD]):
+        if s[slot] > 0:
+            first = 0
+    for tid in range(g[c.G_THREADS]):
+        if w.given[nodes + s[g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]]] >> I_TREE & 1:
+            first = 0
+    for tid in range(g[c.G_THREADS]):
+        w.room[tid, NODE] = first + s[g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]]
 
 
 @inlined
@@ -65,7 +85,7 @@ def pointed_at(s, g, w, tid, through):
     tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
     needed = 0
     for column in range(w.pointers.shape[0]):
-        fields = through[s[tb], column]
+        fields = through[w.room[tid, NODE], column]
         index = s[tb + w.pointers[column]]
         if fields != 0 and index >= 0:
             needed |= fields << (index - g[c.G_STALE] if index >= g[c.G_STALE] else index)
@@ -76,7 +96,7 @@ def pointed_at(s, g, w, tid, through):
 def note_needs(s, g, w):
     """Note by thread what it needs to know of."""
     for tid in range(g[c.G_THREADS]):
-        node = s[g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]]
+        node = w.room[tid, NODE]
         w.room[tid, POINTED] = pointed_at(s, g, w, tid, w.loads_of)
         w.room[tid, LOADS] = w.loads[node] | w.room[tid, POINTED]
         w.room[tid, STORES] = w.stores[node] | pointed_at(s, g, w, tid, w.stores_of)
@@ -88,7 +108,7 @@ def note_reached(s, g, w):
     threads = g[c.G_THREADS]
     taken = 0
     for tid in range(threads):
-        node = s[g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]]
+        node = w.room[tid, NODE]
         w.room[tid, TAKEN] = w.taken[node]
         taken |= w.taken[node]
     interrupts = 1 << I_FULL if taken >> I_SENDS & 1 else 0
@@ -96,11 +116,11 @@ def note_reached(s, g, w):
         if w.hit[tid] != 0:
             w.room[tid, TAKEN] |= interrupts
     for tid in range(threads):
-        node = s[g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]]
+        node = w.room[tid, NODE]
         told = 0
         given = w.given[node] | (interrupts if w.hit[tid] != 0 else 0)
         for other in range(threads):
-            touched = w.touched[s[g[c.G_T_BASE] + other * g[c.G_T_STRIDE]]]
+            touched = w.touched[w.room[other, NODE]]
             if given & w.room[other, TAKEN] != 0 or w.stored[node] & touched != 0:
                 told |= 1 << other
         w.room[tid, REACHED] = told
@@ -118,6 +138,7 @@ def settle(s, g, w):
     """
     n = w.constants[K_WIDTH]
     threads = g[c.G_THREADS]
+    note_nodes(s, g, w)
     note_needs(s, g, w)
     for tid in range(threads):
         floor = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE] + w.constants[K_VIEWS] + V_FLOOR * n
@@ -147,7 +168,7 @@ def known_before(s, g, w, tid, x):
     """Raise a thread's floor to what it will know at least when it looks at a word, and return it."""
     n = w.constants[K_WIDTH]
     tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
-    node = s[tb]
+    node = w.room[tid, NODE]
     floor = tb + w.constants[K_VIEWS] + V_FLOOR * n
     if position(s, w, floor, x) + 1 == s[ring_of(w, x)]:
         return position(s, w, floor, x)
@@ -280,7 +301,7 @@ def forget_own(s, g, w, tid):
     n = w.constants[K_WIDTH]
     full = w.constants[K_SHARED] + S_FULL * n
     tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
-    node = s[tb]
+    node = w.room[tid, NODE]
     tv = tb + w.constants[K_VIEWS]
     own = w.own[node]
     told = w.told[node]
@@ -326,7 +347,7 @@ def readers(s, g, w, y, i):
     found = 0
     for tid in range(g[c.G_THREADS]):
         tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
-        if w.touched[s[tb]] >> y & 1:
+        if w.touched[w.room[tid, NODE]] >> y & 1:
             newest = i + 1 == s[ring_of(w, y)]
             if newest or position(s, w, tb + w.constants[K_VIEWS] + V_FLOOR * n, y) <= i:
                 found |= 1 << tid

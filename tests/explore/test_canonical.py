@@ -27,7 +27,7 @@ RACES = [
     ("spf-do-fault", "mprotect"),
     ("per-vma-6.12", "mprotect"),
     ("per-vma-refcnt", "mprotect"),
-    ("mmap-lock", "pin-munmap"),
+    ("mmap-lock", "uffd-wp"),
     ("v6-acquire@per-vma-6.6", "mprotect"),
 ]
 #: Views that are forgotten as far as another of the thread's is as high.

@@ -35,6 +35,8 @@ RACES = [
     ("spf-do-fault", "merge-over-fault"),
     ("x22-exclusive@mmap-lock", "pin-ksm"),
     ("b11@mmap-lock", "first-writes"),
+    ("per-vma-6.12", "munmap-file"),
+    ("spf-do-fault", "munmap-file"),
 ]
 
 
