@@ -96,7 +96,8 @@ class Layout:
         leads = self.entered and any(field.cls in (o.PAGE, o.FOLIO) for field in self.weak_fields)
         finding = (c.FIND_VMA, *(FINDING if self.linked else ()), *(weak.READING if leads else ()))
         self.viewed = _viewed(ops, finding) if self.weak_words else {}
-        self.views = c.T_FIXED + len(self.registers)
+        self.fixed = c.T_FIXED + len(self.registers)  # words of a thread that are no views
+        self.views = _rounded(self.fixed, sizes.align)
         self.view_rows = weak.V_REGISTERS + len(self.viewed)
         self.field_offset: dict[Field, int] = {}
         self.class_stride: dict[ObjectClass, int] = {}
@@ -195,7 +196,9 @@ class Layout:
         """Histories and shared views of a run with weak words (spfvar.transition.weak)."""
         words, threads = self.weak_words, self.sizes.threads
         width = weak.view_words(words, self.history)
-        self.rings, here = here, here + words * weak.history_words(words, self.history)
+        self.strong = here  # words that are strong
+        self.rings = _rounded(here, self.sizes.align)
+        here = self.rings + words * weak.history_words(words, self.history)
         self.locks: dict[Field, int] = {}
         locks = 0
         for field in self.field_offset:
@@ -216,7 +219,7 @@ class Layout:
         """The same with room for so many messages in each history: what lies before them lies there still."""
         other = copy.copy(self)
         other.history, other.g = history, self.g.copy()
-        other.words = other._place_threads(other._place_histories(self.rings))
+        other.words = other._place_threads(other._place_histories(self.strong))
         return other
 
     # --- addresses -------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from spfvar.explore import search as k
 from spfvar.explore.livelock import larger_edges, new_edges, trapped
 from spfvar.explore.options import Options
-from spfvar.explore.parts import Keys, Store, refill_keys, refill_parts
+from spfvar.explore.parts import Keys, Store, larger_store, new_store, refill_keys
 from spfvar.explore.rules import Followed, rules_of
+from spfvar.explore.sights import forget_forms, new_sights, with_parts
 from spfvar.explore.world import LANE, RaceWorld, with_histories
 from spfvar.ops import codes as c
 from spfvar.ops.histories import HISTORY, READABLE, ROOMS
@@ -28,8 +29,8 @@ _LAST_SLICE = 100_000
 _MOST_BITS = k.MAX_PARTS.bit_length()  # of the number of a part in a key
 _FANOUT = 8  # more successors than an expanded state has new ones, mostly
 _MEMO = 1 << 21
-#: States of which it is remembered how they are settled, at most.
-_SETTLED = 1 << 18
+#: Canonical forms that are remembered, at most.
+_SETTLED = 1 << 20
 #: Why a search ended that has to begin again with longer histories.
 TOO_SMALL = "history full"
 
@@ -108,15 +109,18 @@ class Search:
         self.rules = followed.rules
         width = world.layout.thread_stride // LANE
         memory = len(world.start) // LANE - self.threads * width
+        weak = world.weak
+        histories = 0 if weak is None else memory - world.layout.rings // LANE
         self.margin = 2 * (self.threads + 1)  # parts that one successor may add
         self.space = k.Space(
             new_store(_FIRST_PARTS, width),
-            new_store(_FIRST_PARTS, memory),
+            new_store(_FIRST_PARTS, memory if weak is None else memory - histories + 1),
+            None if weak is None else new_store(_FIRST_PARTS, histories),
             new_keys(_FIRST_STATES, 1),
             np.zeros(_FIRST_STATES, dtype=np.int32),
             np.zeros(_FIRST_STATES, dtype=np.int16),
             np.zeros((_FIRST_STATES, 2), dtype=np.int64),
-            np.zeros((1 if world.weak is None else _FIRST_STATES, self.margin), dtype=np.int32),
+            None if weak is None else new_sights(weak, self.threads, width, _FIRST_PARTS, _FIRST_STATES),
             new_edges(_FIRST_EDGES if options.livelock else 0),
         )
         self.work = new_work(world)
@@ -161,21 +165,31 @@ class Search:
     def bytes(self) -> int:
         """Memory that the arrays take."""
         space = self.space
-        arrays = [
-            *space.threads, *space.memories, *space.keys, space.parent, space.way, space.memo, space.settled,
-            *space.edges,
-        ]  # fmt: skip
+        arrays = [*space.keys, space.parent, space.way, space.memo, *space.edges]
+        for store in self._stores().values():
+            arrays += store
+        if space.sights is not None:
+            arrays += space.sights[2:]
         return sum(array.nbytes for array in arrays)
+
+    def _stores(self) -> dict[str, Store]:
+        """The stores of parts, and of what is known of them."""
+        space = self.space
+        found = {"threads": space.threads, "memories": space.memories}
+        if space.sights is not None:
+            found |= {"histories": space.histories, "sights": space.sights.threads}
+            found |= {"owners": space.sights.owners}
+        return found
 
     def enlarge(self) -> str:
         """Make room for the next states; returns the bound that forbids it, or nothing."""
         space = self.space
         if self.states >= self.options.max_states:
             return "max-states"
-        full = [name for name in ("threads", "memories") if self._is_full(getattr(space, name), self.margin)]
+        full = {name: store for name, store in self._stores().items() if self._is_full(store, self.margin)}
         ways = k.BATCH + self.threads * (c.MAX_OUTCOMES if self.rules.weak is None else READABLE)
         keys_full = self._is_full(space.keys, ways)
-        growing = [getattr(space, name) for name in full] + ([space.keys] if keys_full else [])
+        growing: list[Any] = [*full.values(), *([space.keys] if keys_full else [])]
         edges_full = bool(self.options.livelock and space.edges.used[0] + ways > len(space.edges.source))
         growing += [space.edges] if edges_full else []
         more = sum(2 * array.nbytes for store in growing for array in store)
@@ -183,9 +197,9 @@ class Search:
         if most is not None and self.bytes() + more > most:
             return "memory"
         if full:
-            if max(2 * len(getattr(space, name).rows) for name in full) > k.MAX_PARTS:
+            if max(2 * len(store.rows) for store in full.values()) > k.MAX_PARTS:
                 return "memory"
-            self.space = space._replace(**{name: _grown(getattr(space, name)) for name in full})
+            self._enlarge_stores({name: larger_store(store) for name, store in full.items()})
             room = self.rules.fields[:, 2]
             if any(mask.bit_length() < bits for mask, bits in zip(room.tolist(), self._bits(), strict=True)):
                 self._pack()
@@ -198,23 +212,34 @@ class Search:
     def _is_full(self, store: Any, margin: int) -> bool:
         return bool(store.used[0] + margin > len(store.rows))
 
+    def _enlarge_stores(self, larger: dict[str, Store]) -> None:
+        sights = self.space.sights
+        if sights is not None:
+            sights = sights._replace(
+                threads=larger.pop("sights", sights.threads), owners=larger.pop("owners", sights.owners)
+            )
+        space = self.space._replace(**larger)
+        if sights is not None:
+            sights = with_parts(sights, len(space.threads.rows), len(space.memories.rows))
+        self.space = space._replace(sights=sights)
+
     def _enlarge_keys(self) -> None:
         space, used = self.space, self.states
         keys = new_keys(2 * len(space.keys.rows), space.keys.rows.shape[1])
         keys.rows[:used] = space.keys.rows[:used]
         keys.used[0] = used
         refill_keys(keys)
-        memo, settled = space.memo, space.settled
+        memo, sights = space.memo, space.sights
         if len(memo) < min(_MEMO, len(keys.rows)):
             memo = np.zeros((2 * len(memo), 2), dtype=np.int64)
-        if 1 < len(settled) < min(_SETTLED, len(keys.rows)):
-            settled = np.zeros((2 * len(settled), self.margin), dtype=np.int32)
+        if sights is not None and len(sights.settled) < min(_SETTLED, len(keys.rows)):
+            sights = forget_forms(sights, 2 * len(sights.settled))
         self.space = space._replace(
             keys=keys,
             parent=np.concatenate([space.parent, np.zeros_like(space.parent)]),
             way=np.concatenate([space.way, np.zeros_like(space.way)]),
             memo=memo,
-            settled=settled,
+            sights=sights,
         )
 
     def _bits(self) -> list[int]:
@@ -272,26 +297,6 @@ def _fields(bits: list[int]) -> tuple[npt.NDArray[np.int64], int]:
     return np.array(fields[1:] + fields[:1], dtype=np.int64), word + 1
 
 
-def new_store(capacity: int, words: int) -> Store:
-    """An empty store of parts."""
-    return Store(
-        np.zeros((capacity, words), dtype=np.int64),
-        np.zeros(capacity, dtype=np.int64),
-        np.zeros(2 * capacity, dtype=np.int64),
-        np.zeros(1, dtype=np.int64),
-    )
-
-
-def _grown(store: Store) -> Store:
-    used = int(store.used[0])
-    more = new_store(2 * len(store.rows), store.rows.shape[1])
-    more.rows[:used] = store.rows[:used]
-    more.hashes[:used] = store.hashes[:used]
-    more.used[0] = used
-    refill_parts(more)
-    return more
-
-
 def new_keys(capacity: int, words: int) -> Keys:
     """No states; the capacity is a power of 2."""
     return Keys(
@@ -312,12 +317,13 @@ def new_work(world: RaceWorld) -> k.Work:
     return k.Work(
         s=s,
         lanes=s.view(np.int64),
-        loaded=numbers(threads + 1),
+        loaded=numbers(threads + 2),
         t=t,
         t_lanes=t.view(np.int64),
         out=np.zeros(c.OUT_WOKEN0 + threads, dtype=np.int32),
         head=numbers(threads + 1),
         parts=numbers(threads + 1),
+        seen=numbers(threads + 2),
         order=numbers(threads),
         name=numbers(threads),
         batch=np.zeros((k.BATCH, 1), dtype=np.int64),

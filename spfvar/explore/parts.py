@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+
 from spfvar.transition.jit import compiled, inlined
 
 _HIGH: Final = -(1 << 32)
@@ -25,6 +27,27 @@ class Store(NamedTuple):
     hashes: Any  # (capacity,) int64
     buckets: Any  # (power of 2,) int64
     used: Any  # (1,) int64: rows in use
+
+
+def new_store(capacity: int, words: int) -> Store:
+    """An empty store of parts."""
+    return Store(
+        np.zeros((capacity, words), dtype=np.int64),
+        np.zeros(capacity, dtype=np.int64),
+        np.zeros(2 * capacity, dtype=np.int64),
+        np.zeros(1, dtype=np.int64),
+    )
+
+
+def larger_store(store: Store) -> Store:
+    """The same parts with room for as many more."""
+    used = int(store.used[0])
+    more = new_store(2 * len(store.rows), store.rows.shape[1])
+    more.rows[:used] = store.rows[:used]
+    more.hashes[:used] = store.hashes[:used]
+    more.used[0] = used
+    refill_parts(more)
+    return more
 
 
 class Keys(NamedTuple):

@@ -14,15 +14,25 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from spfvar.explore.kept import (
+    changed_memory,
+    forget_loaded,
+    histories_of,
+    load,
+    memory_lanes,
+    note_loaded,
+    room,
+    whole_memory,
+)
 from spfvar.explore.livelock import add_edge
-from spfvar.explore.parts import add_key, changed_part, mix, slot_of, slot_of_key, whole_part
+from spfvar.explore.parts import add_key, changed_part, mix, slot_of_key, whole_part
+from spfvar.explore.sights import settle
 from spfvar.explore.symmetry import rename, sort_threads
 from spfvar.ops import codes as c
 from spfvar.transition.jit import compiled, inlined
 from spfvar.transition.quiescent import wrong_at_rest
-from spfvar.transition.sole import one_way, word_of
-from spfvar.transition.views import K_LONG
-from spfvar.transition.weakly import gives_up, most_ways, settled, step_of, ways_of
+from spfvar.transition.sole import one_way
+from spfvar.transition.weakly import gives_up, most_ways, step_of, ways_of
 
 # --- counters ----------------------------------------------------------------------------------------
 N_HEAD: Final = 0  # the next state to expand
@@ -74,11 +84,12 @@ class Space(NamedTuple):
 
     threads: Any  # Store of thread parts
     memories: Any  # Store of memory parts
+    histories: Any  # Store of what only runs with weak words have there; None: this one has none
     keys: Any  # Keys of the states
     parent: Any  # (capacity,) int32
     way: Any  # (capacity,) int16
     memo: Any  # (power of 2, 2) int64: what, and its effect; 0 is free
-    settled: Any  # (power of 2, 2 * (threads + 1)) int32: parts, memory's + 1 (0 is free), and settled ones
+    sights: Any  # sights.Sights of a run with weak words, else None
     edges: Any  # livelock.Edges; without room they are not recorded
 
 
@@ -119,12 +130,13 @@ class Work(NamedTuple):
 
     s: Any  # a state
     lanes: Any  # the same in 64-bit words
-    loaded: Any  # (threads + 1,) int64: the parts that ``s`` consists of, memory's last; -1: unknown
+    loaded: Any  # (threads + 2,) int64: parts that ``s`` consists of, memory's, histories'; -1: unknown
     t: Any  # a renamed state
     t_lanes: Any
     out: Any  # of step()
     head: Any  # (threads + 1,) int64: parts of the state that is expanded
     parts: Any  # (threads + 1,) int64: of a successor
+    seen: Any  # (threads + 2,) int64: its threads' sights, who has which lock, its histories
     order: Any  # (threads,) int64: of the successor's threads, see `sort_threads`
     name: Any  # (threads,) int64
     batch: Any  # (BATCH, words) int64: keys of successors
@@ -143,11 +155,14 @@ def node_of(space, part):
 
 
 @inlined
-def has_one_way(space, work, rules, tid, node):
+def has_one_way(weak, space, work, rules, tid, node):
     """May the thread do one thing only at the node that comes next, whatever interrupts tell it before?"""
-    return one_way(
-        rules.weak, rules.table, rules.g, space.threads.rows, space.memories.rows, work.parts, tid, node
-    )
+    if weak is None:
+        return True
+    else:
+        here = histories_of(space, work.parts[work.order.shape[0]])
+        rows, histories = space.threads.rows, space.histories.rows
+        return one_way(weak, rules.table, rules.g, rows, histories, work.parts, here, tid, node)
 
 
 @inlined
@@ -155,7 +170,7 @@ def independent(space, work, rules, tid):
     """Is the next primitive of a thread one that nothing the others may still do conflicts with?"""
     m = rules.masks
     node = node_of(space, work.parts[tid])
-    if not rules.runs[node] or not has_one_way(space, work, rules, tid, node):
+    if not rules.runs[node] or not has_one_way(rules.weak, space, work, rules, tid, node):
         return False
     reads = 0
     writes = 0
@@ -177,7 +192,7 @@ def independent(space, work, rules, tid):
 def next_runner(space, work, rules, tid):
     """The thread that goes on at once after a primitive of ``tid``, or -1: then the state is stored."""
     node = node_of(space, work.parts[tid])
-    if rules.merge and rules.private[node] and has_one_way(space, work, rules, tid, node):
+    if rules.merge and rules.private[node] and has_one_way(rules.weak, space, work, rules, tid, node):
         return tid
     if rules.partial:
         threads = work.order.shape[0]
@@ -205,45 +220,21 @@ def forget(s, rules, tid, out):
 
 
 @inlined
-def load(space, work, rules):
-    """Make ``work.s`` the state of ``work.parts``."""
-    threads = work.order.shape[0]
-    width = space.threads.rows.shape[1]
-    memory = space.memories.rows.shape[1]
-    for i in range(threads):
-        if work.loaded[i] != work.parts[i]:
-            work.loaded[i] = work.parts[i]
-            for j in range(width):
-                work.lanes[memory + i * width + j] = space.threads.rows[work.parts[i], j]
-    if work.loaded[threads] != work.parts[threads]:
-        work.loaded[threads] = work.parts[threads]
-        for j in range(memory):
-            work.lanes[j] = space.memories.rows[work.parts[threads], j]
-
-
-@inlined
-def room(store, threads):
-    """Is there place for the parts of one more successor, and of the same with renamed threads?"""
-    return store.used[0] + 2 * (threads + 1) <= store.rows.shape[0]
-
-
-@inlined
 def execute(space, work, rules, tid, choice):
     """The next primitive of a thread, on ``work.parts``: by the transition function.
 
     Returns the outcome, and whether it depends on no other thread.
     """
     threads = work.order.shape[0]
-    memory = space.memories.rows.shape[1]
+    memory = memory_lanes(space, work)
     width = space.threads.rows.shape[1]
-    load(space, work, rules)
+    load(rules.weak, space, work)
     node = node_of(space, work.parts[tid])
     work.out[c.OUT_WOKEN] = 0
     work.counters[N_STEPS] += 1
     outcome = step_of(rules.weak, work.s, rules.table, rules.g, tid, choice, work.out)
     if outcome == c.VIOLATED:
-        for i in range(threads + 1):
-            work.loaded[i] = -1
+        forget_loaded(work)
         return outcome, False
     if outcome >= 0:
         work.covered[node * c.MAX_OUTCOMES + outcome] = 1
@@ -257,9 +248,9 @@ def execute(space, work, rules, tid, choice):
                 alone = False
             work.parts[i] = part
             work.loaded[i] = part
-    part = changed_part(space.memories, work.lanes, 0, work.parts[threads])
+    part = changed_memory(rules.weak, space, work.lanes, work.parts[threads])
     work.parts[threads] = part
-    work.loaded[threads] = part
+    note_loaded(rules.weak, space, work, part)
     return outcome, alone
 
 
@@ -270,18 +261,37 @@ def memo_key(part, memory, what):
 
 
 @inlined
+def memo_place(memo, key):
+    """Where it is remembered."""
+    return (mix(key, 0) >> 20) & (memo.shape[0] - 1)
+
+
+@inlined
+def fetch(weak, space, work):
+    """With weak words, more is remembered than caches hold: ask for every thread's next effect at once."""
+    if weak is None:
+        return
+    threads = work.order.shape[0]
+    touched = 0
+    for tid in range(threads):
+        key = memo_key(work.head[tid], work.head[threads], tid * WAYS)
+        touched ^= space.memo[memo_place(space.memo, key), 0]
+    work.parent[BATCH] = touched
+
+
+@inlined
 def primitive(space, work, rules, tid, choice):
     """The next primitive of a thread, on ``work.parts``; returns its outcome, or NO_ROOM."""
     threads = work.order.shape[0]
     memo = space.memo
     key = memo_key(work.parts[tid], work.parts[threads], tid * WAYS + choice)
-    place = (mix(key, 0) >> 20) & (memo.shape[0] - 1)
+    place = memo_place(memo, key)
     if memo[place, 0] == key:
         effect = memo[place, 1]
         work.parts[tid] = effect >> 4 & ((1 << _THREAD_BITS) - 1)
         work.parts[threads] = effect >> (4 + _THREAD_BITS)
         return (effect & 15) - 1
-    if not (room(space.threads, threads) and room(space.memories, threads)):
+    if not room(rules.weak, space, threads):
         return NO_ROOM
     outcome, alone = execute(space, work, rules, tid, choice)
     if alone:
@@ -317,45 +327,6 @@ def advance(space, work, rules, tid, choice):
 
 
 @inlined
-def settle(weak, space, work, rules):
-    """With weak words: make ``work.parts`` those of the canonical form of the state.
-
-    Most states are come to in several ways, so what has been done is remembered.
-    """
-    if weak is None:
-        return
-    threads = work.order.shape[0]
-    memo = space.settled
-    if word_of(space.memories.rows, work.parts[threads], weak.constants[K_LONG]) == 0:
-        return
-    digest = mix(work.parts[threads], threads)
-    for i in range(threads):
-        digest += mix(work.parts[i], i)
-    place = slot_of(digest, memo.shape[0])
-    same = memo[place, threads] == work.parts[threads] + 1
-    for i in range(threads):
-        same = same and memo[place, i] == work.parts[i]
-    if same:
-        for i in range(threads + 1):
-            work.parts[i] = memo[place, threads + 1 + i]
-        return
-    for i in range(threads):
-        memo[place, i] = work.parts[i]
-    memo[place, threads] = work.parts[threads] + 1
-    load(space, work, rules)
-    settled(weak, work.s, rules.g)
-    width = space.threads.rows.shape[1]
-    memory = space.memories.rows.shape[1]
-    for i in range(threads):
-        work.parts[i] = changed_part(space.threads, work.lanes, memory + i * width, work.parts[i])
-        work.loaded[i] = work.parts[i]
-    work.parts[threads] = changed_part(space.memories, work.lanes, 0, work.parts[threads])
-    work.loaded[threads] = work.parts[threads]
-    for i in range(threads + 1):
-        memo[place, threads + 1 + i] = work.parts[i]
-
-
-@inlined
 def order_threads(space, work, rules):
     """Put interchangeable threads of ``work.parts`` in order, and rename them; ``work.order`` says how."""
     g = rules.g
@@ -363,14 +334,14 @@ def order_threads(space, work, rules):
     if not sort_threads(rules.groups, work.parts, work.order):
         return
     width = space.threads.rows.shape[1]
-    memory = space.memories.rows.shape[1]
-    load(space, work, rules)
+    memory = memory_lanes(space, work)
+    load(rules.weak, space, work)
     rename(work.s, work.t, g, rules.owners, work.order, work.name)
     for i in range(threads):
         work.name[i] = work.parts[work.order[i]]
     for i in range(threads):
         work.parts[i] = changed_part(space.threads, work.t_lanes, memory + i * width, work.name[i])
-    work.parts[threads] = changed_part(space.memories, work.t_lanes, 0, work.parts[threads])
+    work.parts[threads] = changed_memory(rules.weak, space, work.t_lanes, work.parts[threads])
 
 
 @inlined
@@ -488,6 +459,7 @@ def search(space, found, work, rules, budget, only):
             counters[N_DEPTH] += 1
             counters[N_LEVEL_END] = space.keys.used[0]
         unpack(space, work, rules, head)
+        fetch(rules.weak, space, work)
         transitions = 0
         violated = False
         for tid in range(threads):
@@ -514,10 +486,10 @@ def search(space, found, work, rules, budget, only):
                     moved = moved or work.parts[i] != work.head[i]
                 if moved:
                     transitions += 1
-                    if not (room(space.threads, threads) and room(space.memories, threads)):
+                    if not room(rules.weak, space, threads):
                         enter_batch(space, work)
                         return FULL
-                    settle(rules.weak, space, work, rules)
+                    settle(rules.weak, space, work, g)
                     order_threads(space, work, rules)
                     if only < 0:
                         add_to_batch(space, work, rules, head, way)
@@ -526,7 +498,7 @@ def search(space, found, work, rules, budget, only):
         if transitions == 0:
             for i in range(threads + 1):
                 work.parts[i] = work.head[i]
-            load(space, work, rules)
+            load(rules.weak, space, work)
             violated = look_at_rest(work.s, rules, counters, found, head)
         counters[N_TRANSITIONS] += transitions
         counters[N_HEAD] = head + 1
@@ -542,12 +514,12 @@ def prepare(space, work, rules):
     """Make ``work.s`` the start state."""
     threads = work.order.shape[0]
     width = space.threads.rows.shape[1]
-    memory = space.memories.rows.shape[1]
+    memory = memory_lanes(space, work)
     for i in range(threads):
         work.parts[i] = whole_part(space.threads, work.lanes, memory + i * width)
-    work.parts[threads] = whole_part(space.memories, work.lanes, 0)
-    for i in range(threads + 1):
         work.loaded[i] = work.parts[i]
+    work.parts[threads] = whole_memory(rules.weak, space, work.lanes)
+    note_loaded(rules.weak, space, work, work.parts[threads])
     add_to_batch(space, work, rules, -1, AT_REST)
     enter_batch(space, work)
     work.counters[N_LEVEL_END] = 1

@@ -70,10 +70,10 @@ def _start(world: RaceWorld) -> Iterator[npt.NDArray[np.int16]]:
     if world.weak is None:
         yield world.start
         return
-    yield world.start[: world.layout.rings]
+    yield world.start[: world.layout.strong]
     for thread in range(world.threads):
         base = world.layout.thread_base(thread)
-        yield world.start[base : base + world.layout.views]
+        yield world.start[base : base + world.layout.fixed]
 
 
 def model_digest(world: RaceWorld) -> bytes:

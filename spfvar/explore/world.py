@@ -130,7 +130,7 @@ def without_histories(state: npt.NDArray[np.int16], old: Layout, new: Layout) ->
     found[: new.rings] = state[: old.rings]
     for thread in range(new.sizes.threads):
         here, there = old.thread_base(thread), new.thread_base(thread)
-        found[there : there + new.views] = state[here : here + old.views]
+        found[there : there + new.fixed] = state[here : here + old.fixed]
     return found
 
 

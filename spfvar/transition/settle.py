@@ -62,16 +62,22 @@ ROOM: Final = 6
 
 
 @inlined
+def tree_has_any(s, g):
+    """Is there a VMA in the tree?"""
+    found = False
+    for slot in range(g[c.G_TREE], g[c.G_PMD]):
+        found = found or s[slot] > 0
+    return found
+
+
+@inlined
 def note_nodes(s, g, w):
     """Note by thread the row of its node: the second half's where no thread will find a VMA any more.
 
     The tree has none, and nobody will store one who goes on as if it stays so: then it does.
     """
     nodes = w.loads.shape[0] // 2
-    first = nodes
-    for slot in range(g[c.G_TREE], g[c.G_PMD]):
-        if s[slot] > 0:
-            first = 0
+    first = 0 if tree_has_any(s, g) else nodes
     for tid in range(g[c.G_THREADS]):
         if w.given[nodes + s[g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]]] >> I_TREE & 1:
             first = 0
@@ -80,12 +86,15 @@ def note_nodes(s, g, w):
 
 
 @inlined
-def pointed_at(s, g, w, tid, through):
-    """The weak words that a thread needs to know of, of the objects that its pointers point to now."""
+def pointed_at(s, g, w, tid, row, through):
+    """The weak words that a thread needs to know of, of the objects that its pointers point to now.
+
+    ``row``: the one of `through` that says what is known of its node.
+    """
     tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
     needed = 0
     for column in range(w.pointers.shape[0]):
-        fields = through[w.room[tid, NODE], column]
+        fields = through[row, column]
         index = s[tb + w.pointers[column]]
         if fields != 0 and index >= 0:
             needed |= fields << (index - g[c.G_STALE] if index >= g[c.G_STALE] else index)
@@ -97,9 +106,9 @@ def note_needs(s, g, w):
     """Note by thread what it needs to know of."""
     for tid in range(g[c.G_THREADS]):
         node = w.room[tid, NODE]
-        w.room[tid, POINTED] = pointed_at(s, g, w, tid, w.loads_of)
+        w.room[tid, POINTED] = pointed_at(s, g, w, tid, node, w.loads_of)
         w.room[tid, LOADS] = w.loads[node] | w.room[tid, POINTED]
-        w.room[tid, STORES] = w.stores[node] | pointed_at(s, g, w, tid, w.stores_of)
+        w.room[tid, STORES] = w.stores[node] | pointed_at(s, g, w, tid, node, w.stores_of)
 
 
 @inlined

@@ -27,6 +27,7 @@ from spfvar.transition.published import entry_row
 from spfvar.transition.views import (
     I_SENDS,
     K_LAST,
+    K_RING,
     K_ROOM,
     K_SHARED,
     K_TRIES,
@@ -63,42 +64,47 @@ def word_of(rows, row, word):
 
 
 @inlined
+def shared_word(weak, rows, row, word):
+    """The same of a part of histories, which begins with the first of them, by the state word."""
+    return word_of(rows, row, word - weak.constants[K_RING])
+
+
+@inlined
 def known(weak, rows, row, view, x):
     """A position of a view that lies in a part."""
     return word_of(rows, row, view + weak.lane[x]) >> weak.shift[x] & weak.constants[K_LAST]
 
 
 @inlined
-def one_way(weak, p, g, threads, memories, parts, tid, node):
+def one_way(weak, p, g, threads, histories, parts, here, tid, node):
     """Is there one way for a thread through a node, whether interrupts come before or behind it?
 
-    ``threads`` and ``memories`` are the rows of the stores of parts, ``parts`` those of the state.
+    ``threads`` and ``histories`` are the rows of the stores of parts, ``parts`` those of the state's threads,
+    ``here`` is that of its histories.
     """
-    if weak is None:
+    if weak.nodes[node, N_LOAD] != 0 and not one_message(
+        weak, p, g, threads, histories, parts, here, tid, node
+    ):
+        return False
+    if not has_room(weak, p, g, threads, histories, parts, here, tid, node):
+        return False
+    if weak.nodes[node, N_LEARNS] == LEARNS_NOTHING or not interrupted(weak, g, threads, parts, tid):
         return True
-    else:
-        if weak.nodes[node, N_LOAD] != 0 and not one_message(weak, p, g, threads, memories, parts, tid, node):
-            return False
-        if not has_room(weak, p, g, threads, memories, parts, tid, node):
-            return False
-        if weak.nodes[node, N_LEARNS] == LEARNS_NOTHING or not interrupted(weak, g, threads, parts, tid):
-            return True
-        return unmoved(weak, p, g, threads, memories, parts, tid, node)
+    return unmoved(weak, p, g, threads, histories, parts, here, tid, node)
 
 
 @inlined
-def has_room(weak, p, g, threads, memories, parts, tid, node):
+def has_room(weak, p, g, threads, histories, parts, here, tid, node):
     """Have the histories that an op may store to room?  If not, the state is stored, which may make some.
 
     A search that would begin again with larger histories does so: they may have room here.
     """
-    memory = parts[g[c.G_THREADS]]
     first = weak.nodes[node, N_WORD]
     op = p[node, c.C_OP]
     if op in COMPOUND or op == c.ALLOC:
         found = True
         for x in range(weak.constants[K_WORDS]):
-            if word_of(memories, memory, ring_of(weak, x)) == weak.constants[K_ROOM]:
+            if shared_word(weak, histories, here, ring_of(weak, x)) == weak.constants[K_ROOM]:
                 found = False
         if not found and weak.constants[K_TRIES] == TRIES_RUNS:
             weak.seen[SEEN_FULL] = node + 1
@@ -106,7 +112,9 @@ def has_room(weak, p, g, threads, memories, parts, tid, node):
     if first < 0 or weak.nodes[node, N_LOAD] != 0:
         return True
     index = object_of(p, g, threads, parts[tid], node)
-    found = index < 0 or word_of(memories, memory, ring_of(weak, first + index)) < weak.constants[K_ROOM]
+    found = (
+        index < 0 or shared_word(weak, histories, here, ring_of(weak, first + index)) < weak.constants[K_ROOM]
+    )
     if not found and weak.constants[K_TRIES] == TRIES_RUNS:
         weak.seen[SEEN_FULL] = node + 1
     return found
@@ -124,14 +132,14 @@ def object_of(p, g, threads, thread, node):
 
 
 @inlined
-def one_message(weak, p, g, threads, memories, parts, tid, node):
+def one_message(weak, p, g, threads, histories, parts, here, tid, node):
     """May a load read one message only?"""
     thread = parts[tid]
     index = object_of(p, g, threads, thread, node)
     if index < 0:
         return False
     x = weak.nodes[node, N_WORD] + index
-    newest = word_of(memories, parts[g[c.G_THREADS]], ring_of(weak, x)) - 1
+    newest = shared_word(weak, histories, here, ring_of(weak, x)) - 1
     views = weak.constants[K_VIEWS]
     width = weak.constants[K_WIDTH]
     floor = known(weak, threads, thread, views + V_FLOOR * width, x)
@@ -155,7 +163,7 @@ def interrupted(weak, g, threads, parts, tid):
 
 
 @inlined
-def unmoved(weak, p, g, threads, memories, parts, tid, node):
+def unmoved(weak, p, g, threads, histories, parts, here, tid, node):
     """Does a barrier of an interrupt's pass on the same whether it comes before a node or behind it?
 
     It passes on what the thread has read, written or sends along.  If what the thread learns here is known
@@ -164,61 +172,59 @@ def unmoved(weak, p, g, threads, memories, parts, tid, node):
     """
     learns = weak.nodes[node, N_LEARNS]
     width = weak.constants[K_WIDTH]
-    memory = parts[g[c.G_THREADS]]
     index = object_of(p, g, threads, parts[tid], node)
     if learns == LEARNS_SLAB:
         if weak.nodes[node, N_WORD] != 0:  # its zeroes are stores
             return False
         slab = S_SLAB + (p[node, c.C_IMM] - c.G_CLASS0) // c.CLASS_WORDS
         row = weak.constants[K_SHARED] + slab * width
-        return passed_on(weak, g, threads, memories, parts, tid, row, False)
+        return passed_on(weak, threads, histories, parts[tid], here, row, False)
     if index < 0:
         return False
     if learns == LEARNS_ENTRY:
         address = word_of(threads, parts[tid], p[node, c.C_SRC])
         row = entry_row(g, weak, index, address)
-        return passed_on(weak, g, threads, memories, parts, tid, row, False)
+        return passed_on(weak, threads, histories, parts[tid], here, row, False)
     if learns == LEARNS_LOCK:
         lock = S_LOCKS + LOCK_ROWS * (weak.nodes[node, N_LOCK] + index)
         row = weak.constants[K_SHARED] + lock * width
         return (
-            passed_on(weak, g, threads, memories, parts, tid, row, False)
-            and passed_on(weak, g, threads, memories, parts, tid, row + width, False)
-            and passed_on(weak, g, threads, memories, parts, tid, row + 2 * width, True)
+            passed_on(weak, threads, histories, parts[tid], here, row, False)
+            and passed_on(weak, threads, histories, parts[tid], here, row + width, False)
+            and passed_on(weak, threads, histories, parts[tid], here, row + 2 * width, True)
         )
     x = weak.nodes[node, N_WORD] + index
     ring = ring_of(weak, x)
-    newest = word_of(memories, memory, ring) - 1
+    newest = shared_word(weak, histories, here, ring) - 1
     floor = known(weak, threads, parts[tid], weak.constants[K_VIEWS] + V_FLOOR * width, x)
     if weak.nodes[node, N_LOAD] == 0 and weak.nodes[node, N_ORDER] & CHAINED == 0 and floor != newest:
         return False  # what the barrier tells may order its store
     content = message_of(weak, ring, newest) + 1
     return learns == LEARNS_ORDER or (
-        passed_on(weak, g, threads, memories, parts, tid, content, False)
-        and passed_on(weak, g, threads, memories, parts, tid, content + width, True)
+        passed_on(weak, threads, histories, parts[tid], here, content, False)
+        and passed_on(weak, threads, histories, parts[tid], here, content + width, True)
     )
 
 
 @inlined
-def passed_on(weak, g, threads, memories, parts, tid, row, past):
-    """Would a barrier pass on a view of memory's (of the ``past``) already?"""
+def passed_on(weak, threads, histories, thread, here, row, past):
+    """Would a barrier of a thread pass on a shared view, or a message's, (of the ``past``) already?"""
     width = weak.constants[K_WIDTH]
-    thread = parts[tid]
-    memory = parts[g[c.G_THREADS]]
     views = weak.constants[K_VIEWS]
+    first = weak.constants[K_RING]
     full = weak.constants[K_SHARED] + (S_FULL + S_PAST if past else S_FULL) * width
     found = True
     for word in range(width):
-        if word_of(memories, memory, row + word) == 0:
+        if shared_word(weak, histories, here, row + word) == 0:
             continue
         for x in words_in(weak, word):
-            here = known(weak, memories, memory, row, x)
-            there = known(weak, memories, memory, full, x)
+            mine = known(weak, histories, here, row - first, x)
+            there = known(weak, histories, here, full - first, x)
             if past:
                 there = max(there, known(weak, threads, thread, views + V_PAST * width, x))
             else:
                 for view in (V_READ, V_WRITTEN, V_SENT):
                     there = max(there, known(weak, threads, thread, views + view * width, x))
-            if here > there:
+            if mine > there:
                 found = False
     return found

@@ -29,5 +29,9 @@ def stored(found: Exploration, state: int) -> Any:
     space, fields = found.search.space, found.search.rules.fields.tolist()
     key = space.keys.rows[state]
     *threads, memory = [int(key[word]) >> bit & mask for word, bit, mask in fields]
-    lanes = [space.memories.rows[memory - 1], *(space.threads.rows[thread] for thread in threads)]
+    lanes = [space.memories.rows[memory - 1]]
+    if space.histories is not None:
+        *strong, histories = lanes[0].tolist()
+        lanes = [np.array(strong, dtype=np.int64), space.histories.rows[histories]]
+    lanes += [space.threads.rows[thread] for thread in threads]
     return np.concatenate(lanes).view(np.int16)

@@ -1,0 +1,133 @@
+"""Canonical forms that are remembered by what they depend on: the same as those that are computed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spfvar.explore import explore as bounds
+from spfvar.explore.explore import Exploration, Search, explore, run
+from spfvar.explore.options import Options
+from spfvar.explore.sights import forget_forms, kinds_of, owner_words
+from spfvar.explore.world import RaceWorld, build_race
+from spfvar.matrix.catalogue import races
+from spfvar.ops import codes as c
+from spfvar.plugins.registry import load_registry
+from spfvar.plugins.variant import Stack
+from spfvar.transition.views import Weak
+from spfvar.transition.weakly import settled, step_of
+from tests.explore.worlds import stored
+
+REGISTRY = load_registry()
+#: Sequence counts; locks of VMAs; reference counts; pins and interrupts; a broken one.
+RACES = [
+    ("spf-do-fault", "munmap-file"),
+    ("per-vma-6.12", "mprotect"),
+    ("per-vma-refcnt", "mprotect"),
+    ("mmap-lock", "pin-munmap"),
+    ("v6-acquire@per-vma-6.6", "mprotect"),
+]
+#: States that are looked at, spread over the search.
+LOOKED_AT = 300
+
+
+def world_of(variant: str, race: str) -> RaceWorld:
+    """A race under a variant, with weak words."""
+    return build_race(races()[race], Stack(REGISTRY.any_variant(variant)), "lkmm")
+
+
+def told(found: Exploration) -> tuple[object, ...]:
+    """All that a search says: the keys of its states, too, so that parts have the same numbers."""
+    space = found.search.space
+    used = found.states
+    arrays = (space.keys.rows[:used], space.parent[:used], space.way[:used], found.covered)
+    violations = [(one.code, one.state, one.way, one.node) for one in found.violations]
+    return found.transitions, found.depth, found.ends, violations, [array.tobytes() for array in arrays]
+
+
+@pytest.mark.parametrize(("variant", "race"), RACES)
+def test_what_is_remembered_is_what_would_be_computed(
+    variant: str, race: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With room for one form in all, nearly every one is computed."""
+    world = world_of(variant, race)
+    searches = [Search(world, Options(first=False)) for _ in range(2)]
+    remembered = run(searches[0])
+    space = searches[1].space
+    searches[1].space = space._replace(sights=forget_forms(space.sights, 1))
+    monkeypatch.setattr(bounds, "_SETTLED", 1)
+    assert told(run(searches[1])) == told(remembered)
+
+
+def settles(world: RaceWorld) -> Any:
+    """Which words of a state a canonical form may change: views and histories."""
+    layout = world.layout
+    found = np.zeros(len(world.start), dtype=np.bool_)
+    found[layout.rings : layout.thread_base(0)] = True
+    for thread in range(world.threads):
+        first = layout.thread_base(thread)
+        found[first + layout.views : first + layout.thread_stride] = True
+    return found
+
+
+def led_to(weak: Weak, node: int) -> Any:
+    """What matters at a node of the objects that pointers lead to: a row each if a VMA may be found, and if not."""
+    rows = [node, node + len(weak.nodes)]
+    return np.concatenate([weak.loads_of[rows], weak.stores_of[rows]])
+
+
+def unlike(world: RaceWorld, state: Any, nodes: dict[int, list[int]], rng: Any) -> Any:
+    """Another state of which the same is looked at: other strong words, registers, nodes of the kinds.
+
+    A tree that has VMAs has others, an empty one none.
+    """
+    weak, layout = world.weak, world.layout
+    assert weak is not None
+    other = state.copy()
+    other[: layout.rings] = rng.integers(0, 100, layout.rings)
+    other[owner_words(weak)] = state[owner_words(weak)]
+    tree = slice(int(layout.g[c.G_TREE]), int(layout.g[c.G_PMD]))
+    other[tree] = rng.integers(1, 100, len(other[tree])) if (state[tree] > 0).any() else 0
+    for thread in range(world.threads):
+        first = layout.thread_base(thread)
+        other[first : first + layout.views] = rng.integers(0, 100, layout.views)
+        node = int(state[first])
+        through = led_to(weak, node)
+        same = [one for one in nodes[int(kinds_of(weak)[node])] if (led_to(weak, one) == through).all()]
+        other[first] = rng.choice(same)
+        for column, word in enumerate(weak.pointers.tolist()):
+            if through[:, column].any():
+                other[first + word] = state[first + word]
+    return other
+
+
+@pytest.mark.parametrize(("variant", "race"), RACES)
+def test_a_canonical_form_depends_on_nothing_else_and_changes_nothing_else(variant: str, race: str) -> None:
+    """Of states that look alike, views and histories become the same; all other words stay as they are."""
+    world = world_of(variant, race)
+    found = explore(world, Options.plain(first=False, max_states=100_000))
+    world = found.search.world
+    assert world.weak is not None
+    nodes: dict[int, list[int]] = {}
+    for node, kind in enumerate(kinds_of(world.weak).tolist()):
+        nodes.setdefault(kind, []).append(node)
+    weak_words = settles(world)
+    rng = np.random.default_rng(1)
+    forgotten = 0
+    for number in range(0, found.states, max(1, found.states // LOOKED_AT)):
+        for thread in range(world.threads):
+            state = stored(found, number)
+            out: Any = np.zeros(c.OUT_WOKEN0 + world.threads, dtype=np.int32)
+            if step_of(world.weak, state, world.program.table, world.layout.g, thread, 0, out) < 0:
+                continue
+            other = unlike(world, state, nodes, rng)
+            before = [one.copy() for one in (state, other)]
+            for one in (state, other):
+                settled(world.weak, one, world.layout.g)
+            assert (other[weak_words] == state[weak_words]).all()
+            for old, new in zip(before, (state, other), strict=True):
+                assert (new[~weak_words] == old[~weak_words]).all()
+                forgotten += int((new != old).any())
+    assert forgotten > 0
