@@ -16,6 +16,7 @@ MAX_LINES = 600
 #: From the bottom up; a part may import parts of lower layers, and itself, never its neighbours.
 LAYERS: list[set[str]] = [
     {"errors", "cpus", "limits", "caches", "shown", "threads"},
+    {"apart"},
     {"units", "atomic", "reading", "toml_places", "store"},
     {"model_errors"},
     {"toml_input", "ops", "comparison"},
