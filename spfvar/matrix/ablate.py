@@ -83,11 +83,10 @@ class HuntedGuard:
 class Ablation:
     """One guard: the races that break without it, soonest first, those that hold, those left open.
 
-    ``left`` were not searched, for enough others broke.
-
     ``idle`` are those of the races that hold in which the guard is a check that never fails, ``alike`` those
     in which its threads do the same without it.  ``core``: it is in a text that comes with spfvar, such as a
-    newer kernel's khugepaged, not in the variant's own.  ``calls``: the same for each call of its function;
+    newer kernel's khugepaged, not in the variant's own.  ``left``: not searched without it, for enough
+    others broke.  ``calls``: the same for each call of its function;
     of one that is needed, not all races.  ``either``: barriers that do what this one does, of which one is
     needed.
     """
@@ -167,7 +166,7 @@ class Ablated:
 
 @dataclass(frozen=True, slots=True)
 class _Survey:
-    """A race with every guard in place: its verdict, and what can be taken out.
+    """A race with every guard in place: its verdict, its states, and what can be taken out.
 
     ``sc``: under weak memory, what it says under sequential consistency; "" if it has no weak words.
     ``automata``: with the calls of functions apart.  ``unordered``: it is safe without any of its barriers,

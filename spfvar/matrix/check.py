@@ -29,8 +29,6 @@ from spfvar.store.database import Store
 
 #: Told finished cells, all cells, and the states (of walks: primitives) per second of those that run.
 Progress = Callable[[int, int, float], None]
-#: So many variants before their own turn the races of most threads are searched.
-AHEAD = 6
 
 
 @dataclass(frozen=True)
@@ -136,11 +134,9 @@ def run_checks(
     variants = {case.variant.name: case.variant for case in cases}
     work = SearchWork(variants, options, kept, stacks, told.rate)
     recipe = Recipe(SearchWork, tuple(variants), (options,))
-    # A variant behind the other, so that one program under two of them is seldom searched side by side; but
-    # the races of most threads, which take longest, some variants ahead: none is left alone at the end.
+    # A variant behind the other, so that one program under two of them is seldom searched side by side.
     places = {name: place for place, name in enumerate(variants)}
-    most = max((task.race.threads for task in tasks.values()), default=0)
-    keys = sorted(tasks, key=lambda key: places[key[0]] - AHEAD * (tasks[key].race.threads == most))
+    keys = sorted(tasks, key=lambda key: places[key[0]])
     for number, searched in where.results(work, recipe, [tasks[key] for key in keys]):
         key = keys[number]
         if where.remote:

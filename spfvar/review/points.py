@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from spfvar.automata.extract import StrategyError
-from spfvar.comparison.stats import SAMPLE_COLUMNS, axes_key, compare_to, summarise
+from spfvar.comparison.stats import axes_key, compare_to, summarise
 from spfvar.errors import InputError
 from spfvar.matrix.compare import rule_of
 from spfvar.matrix.plan import CellSpec, Plan, Value, spelled
@@ -123,7 +123,7 @@ class Runner:
         self._stacks: Stacks = {}
         self._figures: dict[Place, Figure] = {}
         self._samples: dict[Place, int] = {}
-        self._rows = pd.DataFrame(columns=SAMPLE_COLUMNS)
+        self._begun: list[pd.DataFrame] = []
 
     def found(self, asked: Asked) -> Figure:
         """What a point gave, without its value."""
@@ -150,7 +150,7 @@ class Runner:
         cells = self._cells(wanted)
         if cells:
             rows = self._ran(cells, self.plan.seeds)
-            self._rows = pd.concat([self._rows, rows])
+            self._begun.append(rows)
             self._figures |= self._judged(rows)
 
     def run_moved(self, wanted: Sequence[Asked], starts: Mapping[str, Asked]) -> None:
@@ -166,7 +166,8 @@ class Runner:
         half = (self.plan.seeds + 1) // 2
         if cells and half < self.plan.seeds:
             began = {name: _place_of(start) for name, start in starts.items()}
-            few = self._judged(self._rows[self._rows["seed"] < self.plan.seed + half])
+            rows = pd.concat(self._begun)
+            few = self._judged(rows[rows["seed"] < self.plan.seed + half])
             for place, figure in self._judged(self._ran(cells, half)).items():
                 start = began[place[0]]
                 self._figures[place] = _beside(figure, few.get(start, NOTHING), self._figures[start])
