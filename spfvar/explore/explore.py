@@ -172,6 +172,15 @@ class Search:
             arrays += space.sights[2:]
         return sum(array.nbytes for array in arrays)
 
+    def words_of(self, state: int) -> npt.NDArray[np.int16]:
+        """The words of a stored state: memory's, and each thread's behind them."""
+        space, key = self.space, self.space.keys.rows[state]
+        *threads, memory = [int(key[word]) >> bit & mask for word, bit, mask in self.rules.fields.tolist()]
+        lanes = [space.memories.rows[memory - 1]]
+        if space.histories is not None:  # memory's part ends with the number of theirs
+            lanes = [lanes[0][:-1], space.histories.rows[lanes[0][-1]]]
+        return np.concatenate([*lanes, *(space.threads.rows[part] for part in threads)]).view(np.int16)
+
     def _stores(self) -> dict[str, Store]:
         """The stores of parts, and of what is known of them."""
         space = self.space

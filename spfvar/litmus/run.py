@@ -131,20 +131,16 @@ def _at(world: RaceWorld, noted: int) -> str:
 
 def _ends(world: RaceWorld, found: Exploration) -> Iterator[Any]:
     """The states in which every thread has ended, but for histories and views."""
-    searched = found.search.world.layout
-    space, rules = found.search.space, found.search.rules
+    search = found.search
+    space, rules = search.space, search.rules
     keys = space.keys.rows[: found.states]
-    fields = [(int(word), int(bit), int(mask)) for word, bit, mask in rules.fields.tolist()]
-    parts = np.stack([keys[:, word] >> bit & mask for word, bit, mask in fields], axis=1)
     ended = np.ones(found.states, dtype=bool)
-    threads = space.threads.rows.view(np.int16).reshape(len(space.threads.rows), -1)
-    for thread in range(world.threads):
-        nodes = threads[parts[:, thread], c.T_PC]
-        ended &= rules.table[nodes, c.C_OP] == c.END
-    for row in parts[ended]:
-        lanes = [space.memories.rows[row[-1] - 1], *(space.threads.rows[part] for part in row[:-1])]
-        state = np.concatenate(lanes).view(np.int16)
-        yield without_histories(state, searched, world.layout) if world.weak is not None else state
+    nodes = space.threads.rows.view(np.int16).reshape(len(space.threads.rows), -1)[:, c.T_PC]
+    for word, bit, mask in rules.fields.tolist()[:-1]:  # the last is memory
+        ended &= rules.table[nodes[keys[:, word] >> bit & mask], c.C_OP] == c.END
+    for number in np.flatnonzero(ended).tolist():
+        state = search.words_of(number)
+        yield without_histories(state, search.world.layout, world.layout) if world.weak is not None else state
 
 
 class _Ends:

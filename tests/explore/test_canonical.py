@@ -19,7 +19,6 @@ from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.transition.views import position, put
 from spfvar.transition.weakly import ways_of
-from tests.explore.worlds import stored
 
 REGISTRY = load_registry()
 #: Sequence counts, locks of VMAs, reference counts, interrupts; a design that lacks a barrier.
@@ -84,7 +83,7 @@ def test_what_another_view_of_the_thread_has_is_looked_at_by_nobody(variant: str
     world = found.search.world
     different = 0
     for number in range(0, found.states, max(1, found.states // LOOKED_AT)):
-        state = stored(found, number)
+        state = found.search.words_of(number)
         other = remembering(world, state)
         different += state.tobytes() != other.tobytes()
         assert ways(world, other) == ways(world, state)

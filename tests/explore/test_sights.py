@@ -18,7 +18,6 @@ from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.transition.views import Weak
 from spfvar.transition.weakly import settled, step_of
-from tests.explore.worlds import stored
 
 REGISTRY = load_registry()
 #: Sequence counts; locks of VMAs; reference counts; pins and interrupts; a broken one.
@@ -118,7 +117,7 @@ def test_a_canonical_form_depends_on_nothing_else_and_changes_nothing_else(varia
     forgotten = 0
     for number in range(0, found.states, max(1, found.states // LOOKED_AT)):
         for thread in range(world.threads):
-            state = stored(found, number)
+            state = found.search.words_of(number)
             out: Any = np.zeros(c.OUT_WOKEN0 + world.threads, dtype=np.int32)
             if step_of(world.weak, state, world.program.table, world.layout.g, thread, 0, out) < 0:
                 continue

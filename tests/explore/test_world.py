@@ -20,7 +20,6 @@ from spfvar.plugins.registry import load_registry
 from spfvar.scenario.race import MAX_ANON_PAGES, Race
 from spfvar.toml_input import load_toml
 from spfvar.transition.quiescent import wrong_at_rest
-from tests.explore.worlds import stored
 from tests.scenario.test_race import race, races
 from tests.stacks import stack
 
@@ -110,7 +109,7 @@ def test_a_write_to_a_read_only_vma_ends_with_a_signal(variant: str, present: st
     found = explore(world, Options(first=False))
     assert (found.complete, violations(found)) == (True, [])
     assert found.ends >= 1
-    final = stored(found, found.states - 1)
+    final = found.search.words_of(found.states - 1)
     entry = int(final[world.layout.g[c.G_PTE]])
     assert not entry & c.PTE_WRITE
 

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from spfvar.explore.explore import Exploration
-
 
 def race_text(faults: int = 1, access: str = "load", writer: str = "munmap") -> dict[str, Any]:
     """So many faults on one page of a file, against one system call."""
@@ -22,16 +18,3 @@ def race_text(faults: int = 1, access: str = "load", writer: str = "munmap") -> 
             {"name": "writer", "program": [{writer: "map"}]},
         ],
     }
-
-
-def stored(found: Exploration, state: int) -> Any:
-    """The words of a stored state: memory's part and each thread's, one behind the other."""
-    space, fields = found.search.space, found.search.rules.fields.tolist()
-    key = space.keys.rows[state]
-    *threads, memory = [int(key[word]) >> bit & mask for word, bit, mask in fields]
-    lanes = [space.memories.rows[memory - 1]]
-    if space.histories is not None:
-        *strong, histories = lanes[0].tolist()
-        lanes = [np.array(strong, dtype=np.int64), space.histories.rows[histories]]
-    lanes += [space.threads.rows[thread] for thread in threads]
-    return np.concatenate(lanes).view(np.int16)
