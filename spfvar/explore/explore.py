@@ -28,7 +28,7 @@ _FIRST_SLICE = 256
 _LAST_SLICE = 100_000
 _MOST_BITS = k.MAX_PARTS.bit_length()  # of the number of a part in a key
 _FANOUT = 8  # more successors than an expanded state has new ones, mostly
-_MEMO = 1 << 21
+_MEMO = 1 << 22
 #: Canonical forms that are remembered, at most.
 _SETTLED = 1 << 20
 #: Why a search ended that has to begin again with longer histories.

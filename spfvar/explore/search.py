@@ -26,13 +26,13 @@ from spfvar.explore.kept import (
 )
 from spfvar.explore.livelock import add_edge
 from spfvar.explore.parts import add_key, changed_part, mix, slot_of_key, whole_part
-from spfvar.explore.sights import settle
+from spfvar.explore.sights import looks_alike, needs_none, note_sights, settle
 from spfvar.explore.symmetry import rename, sort_threads
 from spfvar.ops import codes as c
 from spfvar.transition.jit import compiled, inlined
 from spfvar.transition.quiescent import wrong_at_rest
 from spfvar.transition.sole import one_way
-from spfvar.transition.weakly import gives_up, most_ways, step_of, ways_of
+from spfvar.transition.weakly import gives_up, most_ways, readable, settled_alone, step_of, ways_of
 
 # --- counters ----------------------------------------------------------------------------------------
 N_HEAD: Final = 0  # the next state to expand
@@ -72,11 +72,16 @@ M_WRITE: Final = 1
 M_ADD: Final = 2
 M_LATER: Final = 3  # from here on, what the thread may still do: read, write, add
 
-#: A remembered effect has so many bits for the number of a part.
+# --- an effect: the parts of memory and of the thread behind a primitive, two flags, and its outcome --------
+#: Bits for the number of a part.
 _THREAD_BITS: Final = 24
 MAX_PARTS: Final = 1 << _THREAD_BITS
 #: Not an outcome: a store is full.
 NO_ROOM: Final = -3
+_OUTCOME_BITS: Final = 4  # of the outcome, which is NO_ROOM at least
+LAST: Final = 1 << _OUTCOME_BITS  # with weak words: there is no other way behind this one
+SETTLED: Final = LAST << 1  # what was a canonical form is still one
+_PART: Final = _OUTCOME_BITS + 2
 
 
 class Space(NamedTuple):
@@ -170,7 +175,7 @@ def independent(space, work, rules, tid):
     """Is the next primitive of a thread one that nothing the others may still do conflicts with?"""
     m = rules.masks
     node = node_of(space, work.parts[tid])
-    if not rules.runs[node] or not has_one_way(rules.weak, space, work, rules, tid, node):
+    if not rules.runs[node]:
         return False
     reads = 0
     writes = 0
@@ -185,6 +190,7 @@ def independent(space, work, rules, tid):
         m[node, M_WRITE] & (reads | writes | adds) == 0
         and m[node, M_READ] & (writes | adds) == 0
         and m[node, M_ADD] & (reads | writes) == 0
+        and has_one_way(rules.weak, space, work, rules, tid, node)
     )
 
 
@@ -220,26 +226,43 @@ def forget(s, rules, tid, out):
 
 
 @inlined
+def effect_of(work, tid, outcome, flags):
+    """What a primitive did that has led to ``work.parts``."""
+    parts = work.parts[work.order.shape[0]] << _THREAD_BITS | work.parts[tid]
+    return parts << _PART | flags | outcome - NO_ROOM
+
+
+@inlined
+def outcome_of(effect):
+    """The outcome of the primitive, or NO_ROOM."""
+    return (effect & LAST - 1) + NO_ROOM
+
+
+@inlined
 def execute(space, work, rules, tid, choice):
     """The next primitive of a thread, on ``work.parts``: by the transition function.
 
-    Returns the outcome, and whether it depends on no other thread.
+    Returns its effect, and whether that depends on no other thread.
     """
     threads = work.order.shape[0]
     memory = memory_lanes(space, work)
     width = space.threads.rows.shape[1]
-    load(rules.weak, space, work)
+    weak = rules.weak
+    load(weak, space, work)
     node = node_of(space, work.parts[tid])
     work.out[c.OUT_WOKEN] = 0
     work.counters[N_STEPS] += 1
-    outcome = step_of(rules.weak, work.s, rules.table, rules.g, tid, choice, work.out)
+    flags = LAST if choice + 1 >= readable(weak, work.s, rules.table, rules.g, tid) else 0
+    note_sights(weak, space, work, rules.g)
+    outcome = step_of(weak, work.s, rules.table, rules.g, tid, choice, work.out)
     if outcome == c.VIOLATED:
         forget_loaded(work)
-        return outcome, False
+        return effect_of(work, tid, outcome, 0), False
     if outcome >= 0:
         work.covered[node * c.MAX_OUTCOMES + outcome] = 1
         if rules.forget:
             forget(work.s, rules, tid, work.out)
+        settled_alone(weak, work.s, rules.g, tid)
     alone = rules.kind[node] != ANY
     for i in range(threads):
         if i == tid or rules.kind[node] != ALONE:
@@ -248,10 +271,12 @@ def execute(space, work, rules, tid, choice):
                 alone = False
             work.parts[i] = part
             work.loaded[i] = part
-    part = changed_memory(rules.weak, space, work.lanes, work.parts[threads])
+    part = changed_memory(weak, space, work.lanes, work.parts[threads])
     work.parts[threads] = part
-    note_loaded(rules.weak, space, work, part)
-    return outcome, alone
+    note_loaded(weak, space, work, part)
+    if needs_none(weak, space, work) or looks_alike(weak, space, work, rules.g):
+        flags |= SETTLED
+    return effect_of(work, tid, outcome, flags), alone
 
 
 @inlined
@@ -281,41 +306,45 @@ def fetch(weak, space, work):
 
 @inlined
 def primitive(space, work, rules, tid, choice):
-    """The next primitive of a thread, on ``work.parts``; returns its outcome, or NO_ROOM."""
+    """The next primitive of a thread, on ``work.parts``; returns its effect.  Its outcome may be NO_ROOM."""
     threads = work.order.shape[0]
     memo = space.memo
     key = memo_key(work.parts[tid], work.parts[threads], tid * WAYS + choice)
     place = memo_place(memo, key)
     if memo[place, 0] == key:
         effect = memo[place, 1]
-        work.parts[tid] = effect >> 4 & ((1 << _THREAD_BITS) - 1)
-        work.parts[threads] = effect >> (4 + _THREAD_BITS)
-        return (effect & 15) - 1
+        work.parts[tid] = effect >> _PART & MAX_PARTS - 1
+        work.parts[threads] = effect >> (_PART + _THREAD_BITS)
+        return effect
     if not room(rules.weak, space, threads):
-        return NO_ROOM
-    outcome, alone = execute(space, work, rules, tid, choice)
+        return effect_of(work, tid, NO_ROOM, 0)
+    effect, alone = execute(space, work, rules, tid, choice)
     if alone:
         memo[place, 0] = key
-        memo[place, 1] = (work.parts[threads] << _THREAD_BITS | work.parts[tid]) << 4 | (outcome + 1)
-    return outcome
+        memo[place, 1] = effect
+    return effect
 
 
 @inlined
 def advance(space, work, rules, tid, choice):
     """Let a thread move: one primitive, and those behind it that the reductions let run at once.
 
-    Returns the outcome of the last primitive, or NO_ROOM.  Only the first can be BLOCKED or VIOLATED.
+    Returns the outcome of the last primitive, or NO_ROOM, with LAST if the first has it, and SETTLED if all
+    have.  Only the first can be BLOCKED or VIOLATED.
     """
+    flags = LAST | SETTLED
     outcome = 0
     number = 0
     while number < MERGED:
         work.trail[number] = tid * WAYS + choice
         number += 1
-        outcome = primitive(space, work, rules, tid, choice)
+        effect = primitive(space, work, rules, tid, choice)
+        outcome = outcome_of(effect)
         if outcome == c.VIOLATED and number > 1:  # store the state before it: the others may violate more
             number -= 1
             outcome = 0
             break
+        flags &= effect | (LAST if number > 1 else 0)
         if outcome < 0:
             break
         tid = next_runner(space, work, rules, tid)
@@ -323,7 +352,7 @@ def advance(space, work, rules, tid, choice):
             break
         choice = 0
     work.counters[N_TRAIL] = number
-    return outcome
+    return flags | outcome - NO_ROOM
 
 
 @inlined
@@ -471,7 +500,8 @@ def search(space, found, work, rules, budget, only):
                     continue
                 for i in range(threads + 1):
                     work.parts[i] = work.head[i]
-                outcome = advance(space, work, rules, tid, choice)
+                run = advance(space, work, rules, tid, choice)
+                outcome = outcome_of(run)
                 if outcome == NO_ROOM:
                     enter_batch(space, work)
                     return FULL
@@ -489,10 +519,13 @@ def search(space, found, work, rules, budget, only):
                     if not room(rules.weak, space, threads):
                         enter_batch(space, work)
                         return FULL
-                    settle(rules.weak, space, work, g)
+                    if not run & SETTLED:
+                        settle(rules.weak, space, work, g)
                     order_threads(space, work, rules)
                     if only < 0:
                         add_to_batch(space, work, rules, head, way)
+                if rules.weak is not None and run & LAST:
+                    break
         if only >= 0:
             return BUDGET
         if transitions == 0:

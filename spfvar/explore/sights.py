@@ -203,19 +203,50 @@ def compute(weak, space, work, g, place):
 
 
 @inlined
+def needs_none(weak, space, work):
+    """Has every history one message?  Then each state is its own canonical form."""
+    if weak is None:
+        return True
+    else:
+        here = histories_of(space, work.parts[work.order.shape[0]])
+        return shared_word(weak, space.histories.rows, here, weak.constants[K_LONG]) == 0
+
+
+@inlined
+def note_sights(weak, space, work, g):
+    """Note in ``work.seen`` what the canonical form of ``work.parts`` depends on."""
+    if weak is None:
+        return
+    threads = work.order.shape[0]
+    for i in range(threads):
+        work.seen[i] = sight_of(weak, space, work, g, i)
+    work.seen[threads] = owners_of(weak, space, work, g)
+    work.seen[threads + 1] = histories_of(space, work.parts[threads])
+
+
+@inlined
+def looks_alike(weak, space, work, g):
+    """Is that still what it depends on?"""
+    if weak is None:
+        return True
+    threads = work.order.shape[0]
+    found = work.seen[threads + 1] == histories_of(space, work.parts[threads])
+    for i in range(threads):
+        found = found and work.seen[i] == sight_of(weak, space, work, g, i)
+    return found and work.seen[threads] == owners_of(weak, space, work, g)
+
+
+@inlined
 def settle(weak, space, work, g):
     """With weak words: make ``work.parts`` those of the canonical form of the state."""
     if weak is None:
         return
-    threads = work.order.shape[0]
-    histories = histories_of(space, work.parts[threads])
-    if shared_word(weak, space.histories.rows, histories, weak.constants[K_LONG]) == 0:
+    if needs_none(weak, space, work):
         return
+    threads = work.order.shape[0]
     memo = space.sights.settled
-    for i in range(threads):
-        work.seen[i] = sight_of(weak, space, work, g, i)
-    work.seen[threads] = owners_of(weak, space, work, g)
-    work.seen[threads + 1] = histories
+    note_sights(weak, space, work, g)
+    histories = work.seen[threads + 1]
     digest = 0
     for i in range(threads + 2):
         digest += mix(work.seen[i], i)

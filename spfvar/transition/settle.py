@@ -102,13 +102,12 @@ def pointed_at(s, g, w, tid, row, through):
 
 
 @inlined
-def note_needs(s, g, w):
-    """Note by thread what it needs to know of."""
-    for tid in range(g[c.G_THREADS]):
-        node = w.room[tid, NODE]
-        w.room[tid, POINTED] = pointed_at(s, g, w, tid, node, w.loads_of)
-        w.room[tid, LOADS] = w.loads[node] | w.room[tid, POINTED]
-        w.room[tid, STORES] = w.stores[node] | pointed_at(s, g, w, tid, node, w.stores_of)
+def note_needs(s, g, w, tid):
+    """Note what a thread needs to know of, of whose node is noted what is known."""
+    node = w.room[tid, NODE]
+    w.room[tid, POINTED] = pointed_at(s, g, w, tid, node, w.loads_of)
+    w.room[tid, LOADS] = w.loads[node] | w.room[tid, POINTED]
+    w.room[tid, STORES] = w.stores[node] | pointed_at(s, g, w, tid, node, w.stores_of)
 
 
 @inlined
@@ -145,17 +144,11 @@ def settle(s, g, w):
 
     Called, not inlined: it is large, and runs once for a state that is stored.
     """
-    n = w.constants[K_WIDTH]
     threads = g[c.G_THREADS]
     note_nodes(s, g, w)
-    note_needs(s, g, w)
     for tid in range(threads):
-        floor = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE] + w.constants[K_VIEWS] + V_FLOOR * n
-        for word in range(n):
-            if s[floor + word] != 0:
-                for x in words_in(w, word):
-                    if w.room[tid, LOADS] >> x & 1 == 0:
-                        put(s, w, floor, x, 0)
+        note_needs(s, g, w, tid)
+        forget_floor(s, g, w, tid)
     dropped = 0
     for x in range(w.constants[K_WORDS]):
         low = s[ring_of(w, x)] - 1
@@ -170,6 +163,30 @@ def settle(s, g, w):
     if not single(s, w):
         note_reached(s, g, w)
         forget_positions(s, g, w)
+
+
+@compiled
+def settle_alone(s, g, w, tid):
+    """Forget of a thread's views what makes no difference whatever the others know and do.
+
+    It is a part of `settle` that can be remembered along with what the thread has done.
+    """
+    w.room[tid, NODE] = s[g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]]
+    note_needs(s, g, w, tid)
+    forget_floor(s, g, w, tid)
+    forget_own(s, g, w, tid, True)
+
+
+@inlined
+def forget_floor(s, g, w, tid):
+    """Forget where the loads of a thread may begin of words that it does not load any more."""
+    n = w.constants[K_WIDTH]
+    floor = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE] + w.constants[K_VIEWS] + V_FLOOR * n
+    for word in range(n):
+        if s[floor + word] != 0:
+            for x in words_in(w, word):
+                if w.room[tid, LOADS] >> x & 1 == 0:
+                    put(s, w, floor, x, 0)
 
 
 @inlined
@@ -270,7 +287,7 @@ def forget_positions(s, g, w):
     for past in range(2):
         w.lows[past, w.constants[K_WORDS]] = -1
     for tid in range(g[c.G_THREADS]):
-        forget_own(s, g, w, tid)
+        forget_own(s, g, w, tid, False)
     first = w.constants[K_SHARED]
     number = reached = -1
     for at in range(w.constants[K_SHARED_ROWS] * n):
@@ -305,8 +322,11 @@ def forget_word(s, g, w, view, word, reached, past):
 
 
 @inlined
-def forget_own(s, g, w, tid):
-    """Forget what makes no difference of the positions in a thread's views."""
+def forget_own(s, g, w, tid, alone):
+    """Forget what makes no difference of the positions in a thread's views.
+
+    ``alone``: nothing is noted of the others, so whatever they may be told they may need.
+    """
     n = w.constants[K_WIDTH]
     full = w.constants[K_SHARED] + S_FULL * n
     tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
@@ -315,7 +335,7 @@ def forget_own(s, g, w, tid):
     own = w.own[node]
     told = w.told[node]
     for other in range(g[c.G_THREADS]):
-        if w.hit[tid] != 0 and other != tid and w.room[other, TAKEN] >> I_SENDS & 1:
+        if w.hit[tid] != 0 and other != tid and (alone or w.room[other, TAKEN] >> I_SENDS & 1 != 0):
             own |= INTERRUPTED
             told |= INTERRUPTED
     # From the last on: what others still make needless is forgotten before these are.
@@ -326,7 +346,7 @@ def forget_own(s, g, w, tid):
         for word in range(n):
             if s[tv + row * n + word] == 0:
                 continue
-            if told >> row & 1:
+            if told >> row & 1 and not alone:
                 note_lows(s, g, w, w.room[tid, REACHED], past)
             for x in words_in(w, word):
                 at = position(s, w, tv + row * n, x)
@@ -336,7 +356,7 @@ def forget_own(s, g, w, tid):
                 if own >> row & 1 and needs >> x & 1:
                     low = position(s, w, tv + V_FLOOR * n, x)
                 if told >> row & 1:
-                    low = min(low, w.lows[lows, x])
+                    low = 0 if alone else min(low, w.lows[lows, x])
                 if row == V_SENT and w.sends[node] == 0:
                     low = max(low, position(s, w, full, x))  # it goes there next, and comes back with it
                 # What was read is looked at together with what was written, or raises the floor, which knows

@@ -12,7 +12,7 @@ from spfvar.ops import codes as c
 from spfvar.ops.histories import READABLE
 from spfvar.transition.interrupts import orders_of
 from spfvar.transition.jit import inlined
-from spfvar.transition.settle import settle, single
+from spfvar.transition.settle import settle, settle_alone, single
 from spfvar.transition.step import pointer, step
 from spfvar.transition.views import K_ROOM, K_TRIES, K_VIEWS, N_WORD, SEEN_FULL, TRIES_NOT, ring_of
 from spfvar.transition.weak import LOADS, floor_of, weak_step
@@ -86,3 +86,13 @@ def settled(weak, s, g):
     else:
         if not single(s, weak):
             settle(s, g, weak)
+
+
+@inlined
+def settled_alone(weak, s, g, tid):
+    """With weak words: forget of a thread's views what the others have no part in."""
+    if weak is None:
+        return
+    else:
+        if not single(s, weak):
+            settle_alone(s, g, weak, tid)
