@@ -15,7 +15,7 @@ from spfvar.explore.livelock import larger_edges, new_edges, trapped
 from spfvar.explore.options import Options
 from spfvar.explore.parts import Keys, Store, larger_store, new_store, refill_keys
 from spfvar.explore.rules import Followed, rules_of
-from spfvar.explore.sights import forget_forms, new_sights, with_parts
+from spfvar.explore.sights import forget_forms, new_sights, stores_of, with_parts
 from spfvar.explore.world import LANE, RaceWorld, with_histories
 from spfvar.ops import codes as c
 from spfvar.ops.histories import HISTORY, READABLE, ROOMS
@@ -31,6 +31,7 @@ _FANOUT = 8  # more successors than an expanded state has new ones, mostly
 _MEMO = 1 << 22
 #: Canonical forms that are remembered, at most.
 _SETTLED = 1 << 20
+_SIGHTS = "sights: "  # before the name of a store of them
 #: Why a search ended that has to begin again with longer histories.
 TOO_SMALL = "history full"
 
@@ -120,7 +121,7 @@ class Search:
             np.zeros(_FIRST_STATES, dtype=np.int32),
             np.zeros(_FIRST_STATES, dtype=np.int16),
             np.zeros((_FIRST_STATES, 2), dtype=np.int64),
-            None if weak is None else new_sights(weak, self.threads, width, _FIRST_PARTS, _FIRST_STATES),
+            None if weak is None else new_sights(weak, width, self.threads, _FIRST_PARTS, _FIRST_STATES),
             new_edges(_FIRST_EDGES if options.livelock else 0),
         )
         self.work = new_work(world)
@@ -169,7 +170,7 @@ class Search:
         for store in self._stores().values():
             arrays += store
         if space.sights is not None:
-            arrays += space.sights[2:]
+            arrays += [array for array in space.sights if isinstance(array, np.ndarray)]
         return sum(array.nbytes for array in arrays)
 
     def words_of(self, state: int) -> npt.NDArray[np.int16]:
@@ -186,8 +187,8 @@ class Search:
         space = self.space
         found = {"threads": space.threads, "memories": space.memories}
         if space.sights is not None:
-            found |= {"histories": space.histories, "sights": space.sights.threads}
-            found |= {"owners": space.sights.owners}
+            found |= {"histories": space.histories}
+            found |= {_SIGHTS + name: store for name, store in stores_of(space.sights).items()}
         return found
 
     def enlarge(self) -> str:
@@ -222,15 +223,15 @@ class Search:
         return bool(store.used[0] + margin > len(store.rows))
 
     def _enlarge_stores(self, larger: dict[str, Store]) -> None:
-        sights = self.space.sights
-        if sights is not None:
-            sights = sights._replace(
-                threads=larger.pop("sights", sights.threads), owners=larger.pop("owners", sights.owners)
-            )
+        of_sights = {name: larger.pop(name) for name in list(larger) if name.startswith(_SIGHTS)}
         space = self.space._replace(**larger)
-        if sights is not None:
-            sights = with_parts(sights, len(space.threads.rows), len(space.memories.rows))
-        self.space = space._replace(sights=sights)
+        if space.sights is not None:
+            sights = space.sights._replace(
+                **{name.removeprefix(_SIGHTS): store for name, store in of_sights.items()}
+            )
+            sights = with_parts(sights, len(space.histories.rows), len(space.memories.rows))
+            space = space._replace(sights=sights)
+        self.space = space
 
     def _enlarge_keys(self) -> None:
         space, used = self.space, self.states

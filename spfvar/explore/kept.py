@@ -119,5 +119,7 @@ def room(weak, space, threads):
             found
             and fits(space.histories, threads)
             and fits(space.sights.threads, threads)
+            and fits(space.sights.matters, threads)
+            and fits(space.sights.shapes, threads)
             and fits(space.sights.owners, threads)
         )

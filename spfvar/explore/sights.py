@@ -1,8 +1,8 @@
 """Canonical forms, remembered by what they depend on.
 
-Of a thread, `spfvar.transition.settle` looks at its views, at what matters at its node, and at what its
-pointers lead to: its *sight*, which many parts share.  Of memory, at histories and shared views, at who has
-which lock alone, and at whether the VMA tree has any.  It changes views and histories only.  So few canonical
+Of a thread, `spfvar.transition.settle` looks at its views, and at what matters at its node and through its
+pointers: its *sight*, which many parts share.  Of memory, at histories and shared views, at who has which
+lock alone, and at whether the VMA tree has any.  It changes views and histories only.  So few canonical
 forms are computed; the others are put together of what is remembered.
 """
 
@@ -14,43 +14,38 @@ import numpy as np
 import numpy.typing as npt
 
 from spfvar.explore.kept import histories_of, load, memory_lanes
-from spfvar.explore.matters import Matters
-from spfvar.explore.parts import changed_part, mix, new_store, slot_of, whole_part
+from spfvar.explore.parts import Store, changed_part, mix, new_store, slot_of, whole_part
 from spfvar.ops import codes as c
+from spfvar.ops.histories import V_BRANCHED, V_FLOOR, V_PAST, V_SENT
 from spfvar.transition.jit import inlined
 from spfvar.transition.settle import pointed_at, tree_has_any
 from spfvar.transition.sole import shared_word
-from spfvar.transition.views import K_LONG, K_VIEWS, Weak
+from spfvar.transition.views import K_LONG, K_ROWS, K_VIEWS, K_WIDTH, K_WORDS, Weak, position, ring_of
 from spfvar.transition.weakly import settled
 
-#: Lanes of a sight before its views: the kind of its node; what its pointers lead to, loaded and stored to;
-#: and the same if no VMA is found any more.
-_HEAD: Final = 5
+#: Lanes of a sight before its views: the number of what matters there.
+_HEAD: Final = 1
 _LANE_BITS: Final = 2  # four words to a lane
+#: Lanes of what matters at a node, before those by weak field.
+_MATTERS: Final = 10
+#: Views of which it matters what the thread stores to, not what it loads.
+_OF_STORES: Final = 1 << V_BRANCHED | 1 << V_PAST
 
 
 class Sights(NamedTuple):
     """What is remembered of canonical forms."""
 
     threads: Any  # Store of sights
+    matters: Any  # Store of what matters at nodes
+    shapes: Any  # Store of how many messages the histories have, a lane each
     owners: Any  # Store of who has which lock alone, a lane for each of ``words``; and has the tree a VMA?
-    of_thread: Any  # by part of a thread, the number of its sight + 1; 0: not looked at yet
+    of_thread: Any  # (power of 2, 2) int64: a part of a thread and a shape; and its sight there
+    of_histories: Any  # by part of histories, the number of its shape + 1; 0: not looked at yet
     of_memory: Any  # by part of memory, the number of its owners + 1
-    kinds: Any  # by node: those that look alike have the same number
     words: Any  # state words of the owners of locks
     settled: Any  # (power of 2, 2 * threads + 3) int32: sights, owners, histories + 1 (0 is free); settled
     joined: Any  # (power of 2, 2) int64: a part and its new sight, or histories; and the part that it is then
-
-
-def kinds_of(weak: Weak) -> npt.NDArray[np.int64]:
-    """The kind of each node: two are of one kind if all is the same that is known to matter there."""
-    nodes = len(weak.nodes)
-    known = [getattr(weak, name) for name in Matters._fields]
-    both = [
-        array for array in known if array.ndim and len(array) == 2 * nodes
-    ]  # found a VMA, or not any more
-    columns = [half.reshape(nodes, -1) for array in both for half in (array[:nodes], array[nodes:])]
-    return np.unique(np.hstack(columns), axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    lanes: Any  # scratch
 
 
 def owner_words(weak: Weak) -> npt.NDArray[np.int64]:
@@ -64,57 +59,128 @@ def owner_words(weak: Weak) -> npt.NDArray[np.int64]:
     return np.array(words or [0], dtype=np.int64)
 
 
-def new_sights(weak: Weak, threads: int, lanes: int, parts: int, forms: int) -> Sights:
+def new_sights(weak: Weak, lanes: int, threads: int, parts: int, forms: int) -> Sights:
     """Nothing is remembered yet, with room for so many parts of each kind, and canonical forms.
 
     ``lanes``: of a part of a thread.
     """
     words = owner_words(weak)
+    widths = {
+        "threads": _HEAD + lanes - (int(weak.constants[K_VIEWS]) >> _LANE_BITS),
+        "matters": 2 * (_MATTERS + weak.sure.shape[1]),
+        "shapes": int(weak.constants[K_WORDS]),
+        "owners": len(words) + 1,
+    }
     return Sights(
-        new_store(parts, _HEAD + lanes - (int(weak.constants[K_VIEWS]) >> _LANE_BITS)),
-        new_store(parts, len(words) + 1),
-        np.zeros(parts, dtype=np.int32),
-        np.zeros(parts, dtype=np.int32),
-        kinds_of(weak),
-        words,
-        np.zeros((forms, 2 * (threads + 1) + 1), dtype=np.int32),
-        np.zeros((forms, 2), dtype=np.int64),
+        **{name: new_store(parts, width) for name, width in widths.items()},
+        of_thread=np.zeros((forms, 2), dtype=np.int64),
+        of_histories=np.zeros(parts, dtype=np.int32),
+        of_memory=np.zeros(parts, dtype=np.int32),
+        words=words,
+        settled=np.zeros((forms, 2 * (threads + 1) + 1), dtype=np.int32),
+        joined=np.zeros((forms, 2), dtype=np.int64),
+        lanes=np.zeros(max(widths.values()), dtype=np.int64),
     )
 
 
-def with_parts(sights: Sights, threads: int, memories: int) -> Sights:
-    """The same with room for so many parts of threads and of memory."""
+def stores_of(sights: Sights) -> dict[str, Store]:
+    """Its stores, by the names of its fields."""
+    return {name: getattr(sights, name) for name in ("threads", "matters", "shapes", "owners")}
+
+
+def with_parts(sights: Sights, histories: int, memories: int) -> Sights:
+    """The same with room for so many parts of histories and of memory."""
     grown = [
         np.concatenate([array, np.zeros(parts - len(array), dtype=array.dtype)])
-        for array, parts in ((sights.of_thread, threads), (sights.of_memory, memories))
+        for array, parts in ((sights.of_histories, histories), (sights.of_memory, memories))
     ]
-    return sights._replace(of_thread=grown[0], of_memory=grown[1])
+    return sights._replace(of_histories=grown[0], of_memory=grown[1])
 
 
 def forget_forms(sights: Sights, forms: int) -> Sights:
     """The same with room for so many canonical forms, none of which is remembered."""
-    settled = np.zeros((forms, sights.settled.shape[1]), dtype=np.int32)
-    return sights._replace(settled=settled, joined=np.zeros((forms, 2), dtype=np.int64))
+    empty = {
+        name: np.zeros((forms, getattr(sights, name).shape[1]), dtype=getattr(sights, name).dtype)
+        for name in ("settled", "joined", "of_thread")
+    }
+    return sights._replace(**empty)
 
 
 @inlined
-def sight_of(weak, space, work, g, tid):
-    """The number of the sight of a thread of ``work.parts``."""
+def shape_of(weak, space, work):
+    """The number of how long the histories of ``work.parts`` are."""
     sights = space.sights
-    part = work.parts[tid]
-    if sights.of_thread[part] == 0:
+    here = histories_of(space, work.parts[work.order.shape[0]])
+    if sights.of_histories[here] == 0:
+        for x in range(weak.constants[K_WORDS]):
+            sights.lanes[x] = shared_word(weak, space.histories.rows, here, ring_of(weak, x))
+        sights.of_histories[here] = whole_part(sights.shapes, sights.lanes, 0) + 1
+    return sights.of_histories[here] - 1
+
+
+@inlined
+def sight_of(weak, space, work, g, tid, shape):
+    """The number of the sight of a thread of ``work.parts``, whose histories have a shape."""
+    sights = space.sights
+    memo = sights.of_thread
+    key = (work.parts[tid] << 32 | shape) + 1
+    place = (mix(key, 0) >> 20) & (memo.shape[0] - 1)
+    if memo[place, 0] != key:
         load(weak, space, work)
-        row = work.t_lanes
-        node = work.s[g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]]
-        row[0] = sights.kinds[node]
-        row[1] = pointed_at(work.s, g, weak, tid, node, weak.loads_of)
-        row[2] = pointed_at(work.s, g, weak, tid, node, weak.stores_of)
-        node += weak.loads.shape[0] // 2
-        row[3] = pointed_at(work.s, g, weak, tid, node, weak.loads_of)
-        row[4] = pointed_at(work.s, g, weak, tid, node, weak.stores_of)
-        copy_views(weak, space, work, tid, row)
-        sights.of_thread[part] = whole_part(sights.threads, row, 0) + 1
-    return sights.of_thread[part] - 1
+        note_matters(weak, space, work, g, tid, shape, 0)
+        note_matters(weak, space, work, g, tid, shape, 1)
+        sights.lanes[0] = whole_part(sights.matters, sights.lanes, 0)
+        copy_views(weak, space, work, tid, sights.lanes)
+        memo[place, 0] = key
+        memo[place, 1] = whole_part(sights.threads, sights.lanes, 0)
+    return memo[place, 1]
+
+
+@inlined
+def note_matters(weak, space, work, g, tid, shape, half):
+    """Note what matters to the canonical form at the node of a thread: if a VMA is found, or (1) none is.
+
+    Of words that have one message nothing does; nor the way to know more of those of which it knows all; nor
+    which views are looked at that have nothing.
+    """
+    s = work.s
+    tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
+    views = tb + weak.constants[K_VIEWS]
+    lanes = space.sights.lanes
+    first = half * (_MATTERS + weak.sure.shape[1])
+    node = s[tb] + half * (weak.loads.shape[0] // 2)
+    pointed = pointed_at(s, g, weak, tid, node, weak.loads_of)
+    loads = weak.loads[node] | pointed
+    long = 0
+    needs = 0
+    for x in range(weak.constants[K_WORDS]):
+        newest = space.sights.shapes.rows[shape, x] - 1
+        if newest > 0:
+            long |= 1 << x
+            if loads >> x & 1 and position(s, weak, views + V_FLOOR * weak.constants[K_WIDTH], x) < newest:
+                needs |= 1 << x
+    stores = (weak.stores[node] | pointed_at(s, g, weak, tid, node, weak.stores_of)) & long
+    held = 0
+    for row in range(V_FLOOR + 1, weak.constants[K_ROWS]):
+        for word in range(weak.constants[K_WIDTH]):
+            if s[views + row * weak.constants[K_WIDTH] + word] != 0:
+                held |= 1 << row
+    looked = (0 if needs == 0 else ~_OF_STORES) | (0 if stores == 0 else _OF_STORES)
+    lanes[first] = loads & long
+    lanes[first + 1] = stores
+    lanes[first + 2] = weak.found[node] & ~pointed & needs
+    lanes[first + 3] = weak.own[node] & held & looked
+    lanes[first + 4] = weak.told[node] & held
+    lanes[first + 5] = weak.sends[node] if held >> V_SENT & 1 else 0
+    lanes[first + 6] = weak.touched[node]
+    lanes[first + 7] = weak.stored[node]
+    lanes[first + 8] = weak.taken[node]
+    lanes[first + 9] = weak.given[node]
+    for field in range(weak.sure.shape[1]):
+        lanes[first + _MATTERS + field] = 0
+    for x in range(weak.constants[K_WORDS]):
+        if needs >> x & 1:
+            lanes[first + _MATTERS + weak.field[x]] = weak.sure[node, weak.field[x]]
 
 
 @inlined
@@ -135,9 +201,9 @@ def owners_of(weak, space, work, g):
     if sights.of_memory[part] == 0:
         load(weak, space, work)
         for i in range(sights.words.shape[0]):
-            work.t_lanes[i] = work.s[sights.words[i]]
-        work.t_lanes[sights.words.shape[0]] = 1 if tree_has_any(work.s, g) else 0
-        sights.of_memory[part] = whole_part(sights.owners, work.t_lanes, 0) + 1
+            sights.lanes[i] = work.s[sights.words[i]]
+        sights.lanes[sights.words.shape[0]] = 1 if tree_has_any(work.s, g) else 0
+        sights.of_memory[part] = whole_part(sights.owners, sights.lanes, 0) + 1
     return sights.of_memory[part] - 1
 
 
@@ -186,10 +252,9 @@ def compute(weak, space, work, g, place):
     strong = space.memories.rows.shape[1] - 1
     histories = changed_part(space.histories, work.lanes, strong, work.seen[threads + 1])
     for i in range(threads):
-        for j in range(_HEAD):
-            work.t_lanes[j] = sights.threads.rows[work.seen[i], j]
-        copy_views(weak, space, work, i, work.t_lanes)
-        sight = changed_part(sights.threads, work.t_lanes, 0, work.seen[i])
+        sights.lanes[0] = sights.threads.rows[work.seen[i], 0]
+        copy_views(weak, space, work, i, sights.lanes)
+        sight = changed_part(sights.threads, sights.lanes, 0, work.seen[i])
         memo[place, threads + 2 + i] = sight
         if sight != work.seen[i]:
             work.loaded[i] = -1
@@ -218,8 +283,9 @@ def note_sights(weak, space, work, g):
     if weak is None:
         return
     threads = work.order.shape[0]
+    shape = shape_of(weak, space, work)
     for i in range(threads):
-        work.seen[i] = sight_of(weak, space, work, g, i)
+        work.seen[i] = sight_of(weak, space, work, g, i, shape)
     work.seen[threads] = owners_of(weak, space, work, g)
     work.seen[threads + 1] = histories_of(space, work.parts[threads])
 
@@ -231,8 +297,9 @@ def looks_alike(weak, space, work, g):
         return True
     threads = work.order.shape[0]
     found = work.seen[threads + 1] == histories_of(space, work.parts[threads])
+    shape = shape_of(weak, space, work)
     for i in range(threads):
-        found = found and work.seen[i] == sight_of(weak, space, work, g, i)
+        found = found and work.seen[i] == sight_of(weak, space, work, g, i, shape)
     return found and work.seen[threads] == owners_of(weak, space, work, g)
 
 
