@@ -2,7 +2,7 @@
 
 Of a thread, `spfvar.transition.settle` looks at its views, at what matters at its node, and at what its
 pointers lead to: its *sight*, which many parts share.  Of memory, at histories and shared views, at who has
-which lock alone, and at whether the VMA tree has any.  It changes views and histories only.  So few canonical
+which lock alone, and at which VMAs are in the tree.  It changes views and histories only.  So few canonical
 forms are computed; the others are put together of what is remembered.
 """
 
@@ -18,7 +18,7 @@ from spfvar.explore.matters import Matters
 from spfvar.explore.parts import changed_part, mix, new_store, slot_of, whole_part
 from spfvar.ops import codes as c
 from spfvar.transition.jit import inlined
-from spfvar.transition.settle import pointed_at, tree_has_any
+from spfvar.transition.settle import in_tree, pointed_at
 from spfvar.transition.sole import shared_word
 from spfvar.transition.views import K_LONG, K_VIEWS, Weak
 from spfvar.transition.weakly import settled
@@ -33,7 +33,7 @@ class Sights(NamedTuple):
     """What is remembered of canonical forms."""
 
     threads: Any  # Store of sights
-    owners: Any  # Store of who has which lock alone, a lane for each of ``words``; and has the tree a VMA?
+    owners: Any  # Store of who has which lock alone, a lane for each of ``words``; and which VMAs are found
     of_thread: Any  # by part of a thread, the number of its sight + 1; 0: not looked at yet
     of_memory: Any  # by part of memory, the number of its owners + 1
     kinds: Any  # by node: those that look alike have the same number
@@ -136,7 +136,7 @@ def owners_of(weak, space, work, g):
         load(weak, space, work)
         for i in range(sights.words.shape[0]):
             work.t_lanes[i] = work.s[sights.words[i]]
-        work.t_lanes[sights.words.shape[0]] = 1 if tree_has_any(work.s, g) else 0
+        work.t_lanes[sights.words.shape[0]] = in_tree(work.s, g)
         sights.of_memory[part] = whole_part(sights.owners, work.t_lanes, 0) + 1
     return sights.of_memory[part] - 1
 
