@@ -80,7 +80,7 @@ def led_to(weak: Weak, node: int) -> Any:
 def unlike(world: RaceWorld, state: Any, nodes: dict[int, list[int]], rng: Any) -> Any:
     """Another state of which the same is looked at: other strong words, registers, nodes of the kinds.
 
-    A tree that has VMAs has others, an empty one none.
+    The tree has the same VMAs, at other addresses.
     """
     weak, layout = world.weak, world.layout
     assert weak is not None
@@ -88,7 +88,7 @@ def unlike(world: RaceWorld, state: Any, nodes: dict[int, list[int]], rng: Any) 
     other[: layout.rings] = rng.integers(0, 100, layout.rings)
     other[owner_words(weak)] = state[owner_words(weak)]
     tree = slice(int(layout.g[c.G_TREE]), int(layout.g[c.G_PMD]))
-    other[tree] = rng.integers(1, 100, len(other[tree])) if (state[tree] > 0).any() else 0
+    other[tree] = rng.permutation(state[tree])
     for thread in range(world.threads):
         first = layout.thread_base(thread)
         other[first : first + layout.views] = rng.integers(0, 100, layout.views)
