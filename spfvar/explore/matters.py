@@ -83,6 +83,7 @@ class Matters(NamedTuple):
     shared: Ints
     sure: Ints  # by node and weak field: the locks that it takes before it looks at one of the field's words
     field: Ints  # by weak word, the number of its field
+    vma: Ints  # by weak word, 1 + the number of the VMA whose it is; 0: of none that is found by a release
     locks: Ints  # by lock: its number in object 0, objects, state word of who has it alone (0: none), stride
     room: Ints  # by thread: scratch of spfvar.transition.settle
 
@@ -108,9 +109,21 @@ def matters(
             [n for n, field in enumerate(layout.weak_fields) for _ in range(layout.sizes.count(field.cls))],
             dtype=np.int64,
         ),
+        vma=_vmas(layout, program),
         locks=_locks(layout),
         room=np.zeros((layout.sizes.threads, ROOM), dtype=np.int64),
     )
+
+
+def _vmas(layout: Layout, program: Program) -> Ints:
+    """By weak word: see `Matters.vma`.  A plain store to the tree tells less than its thread knows."""
+    plain = any(op.code == c.TREE_STORE and op.order == "unordered" for op in program.ops)
+    found = [
+        number + 1 if field.cls == o.VMA and not plain else 0
+        for field in layout.weak_fields
+        for number in range(layout.sizes.count(field.cls))
+    ]
+    return np.array(found, dtype=np.int64)
 
 
 def _finding_nothing(program: Program) -> Program:

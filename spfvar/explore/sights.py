@@ -2,8 +2,8 @@
 
 Of a thread, `spfvar.transition.settle` looks at its views, and at what matters at its node and through its
 pointers: its *sight*, which many parts share.  Of memory, at histories and shared views, at who has which
-lock alone, and at whether the VMA tree has any.  It changes views and histories only.  So few canonical
-forms are computed; the others are put together of what is remembered.
+lock alone, and at which VMAs are in the tree.  It changes views and histories only.  So few canonical forms
+are computed; the others are put together of what is remembered.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from spfvar.explore.parts import Store, changed_part, mix, new_store, slot_of, w
 from spfvar.ops import codes as c
 from spfvar.ops.histories import V_BRANCHED, V_FLOOR, V_PAST, V_SENT
 from spfvar.transition.jit import inlined
-from spfvar.transition.settle import pointed_at, tree_has_any
+from spfvar.transition.settle import in_tree, pointed_at
 from spfvar.transition.sole import shared_word
 from spfvar.transition.views import K_LONG, K_ROWS, K_VIEWS, K_WIDTH, K_WORDS, Weak, position, ring_of
 from spfvar.transition.weakly import settled
@@ -38,8 +38,8 @@ class Sights(NamedTuple):
     threads: Any  # Store of sights
     matters: Any  # Store of what matters at nodes
     shapes: Any  # Store of how many messages the histories have, a lane each
-    owners: Any  # Store of who has which lock alone, a lane for each of ``words``; and has the tree a VMA?
-    of_thread: Any  # (power of 2, 2) int64: a part of a thread and a shape; and its sight there
+    owners: Any  # Store of who has which lock alone, a lane for each of ``words``; and which VMAs are found
+    of_thread: Any  # (power of 2, 2) int64: a part of a thread, a shape, has the tree a VMA?; its sight there
     of_histories: Any  # by part of histories, the number of its shape + 1; 0: not looked at yet
     of_memory: Any  # by part of memory, the number of its owners + 1
     words: Any  # state words of the owners of locks
@@ -119,16 +119,22 @@ def shape_of(weak, space, work):
 
 
 @inlined
-def sight_of(weak, space, work, g, tid, shape):
-    """The number of the sight of a thread of ``work.parts``, whose histories have a shape."""
+def sight_of(weak, space, work, g, tid, shape, bare):
+    """The number of the sight of a thread of ``work.parts``, whose histories have a shape.
+
+    ``bare``: the tree has no VMA, so that it counts, too, what matters where none is found any more.
+    """
     sights = space.sights
     memo = sights.of_thread
-    key = (work.parts[tid] << 32 | shape) + 1
+    key = (work.parts[tid] << 32 | shape << 1 | (1 if bare else 0)) + 1
     place = (mix(key, 0) >> 20) & (memo.shape[0] - 1)
     if memo[place, 0] != key:
         load(weak, space, work)
+        for i in range(sights.lanes.shape[0]):
+            sights.lanes[i] = 0
         note_matters(weak, space, work, g, tid, shape, 0)
-        note_matters(weak, space, work, g, tid, shape, 1)
+        if bare:
+            note_matters(weak, space, work, g, tid, shape, 1)
         sights.lanes[0] = whole_part(sights.matters, sights.lanes, 0)
         copy_views(weak, space, work, tid, sights.lanes)
         memo[place, 0] = key
@@ -176,8 +182,6 @@ def note_matters(weak, space, work, g, tid, shape, half):
     lanes[first + 7] = weak.stored[node]
     lanes[first + 8] = weak.taken[node]
     lanes[first + 9] = weak.given[node]
-    for field in range(weak.sure.shape[1]):
-        lanes[first + _MATTERS + field] = 0
     for x in range(weak.constants[K_WORDS]):
         if needs >> x & 1:
             lanes[first + _MATTERS + weak.field[x]] = weak.sure[node, weak.field[x]]
@@ -202,7 +206,7 @@ def owners_of(weak, space, work, g):
         load(weak, space, work)
         for i in range(sights.words.shape[0]):
             sights.lanes[i] = work.s[sights.words[i]]
-        sights.lanes[sights.words.shape[0]] = 1 if tree_has_any(work.s, g) else 0
+        sights.lanes[sights.words.shape[0]] = in_tree(work.s, g)
         sights.of_memory[part] = whole_part(sights.owners, sights.lanes, 0) + 1
     return sights.of_memory[part] - 1
 
@@ -278,15 +282,23 @@ def needs_none(weak, space, work):
 
 
 @inlined
+def is_bare(space, owners):
+    """Has the tree no VMA, by the number of `owners_of`?"""
+    rows = space.sights.owners.rows
+    return rows[owners, rows.shape[1] - 1] == 0
+
+
+@inlined
 def note_sights(weak, space, work, g):
     """Note in ``work.seen`` what the canonical form of ``work.parts`` depends on."""
     if weak is None:
         return
     threads = work.order.shape[0]
     shape = shape_of(weak, space, work)
-    for i in range(threads):
-        work.seen[i] = sight_of(weak, space, work, g, i, shape)
     work.seen[threads] = owners_of(weak, space, work, g)
+    bare = is_bare(space, work.seen[threads])
+    for i in range(threads):
+        work.seen[i] = sight_of(weak, space, work, g, i, shape, bare)
     work.seen[threads + 1] = histories_of(space, work.parts[threads])
 
 
@@ -296,11 +308,16 @@ def looks_alike(weak, space, work, g):
     if weak is None:
         return True
     threads = work.order.shape[0]
-    found = work.seen[threads + 1] == histories_of(space, work.parts[threads])
+    if work.seen[threads + 1] != histories_of(space, work.parts[threads]):
+        return False
+    if work.seen[threads] != owners_of(weak, space, work, g):
+        return False
     shape = shape_of(weak, space, work)
+    bare = is_bare(space, work.seen[threads])
+    found = True
     for i in range(threads):
-        found = found and work.seen[i] == sight_of(weak, space, work, g, i, shape)
-    return found and work.seen[threads] == owners_of(weak, space, work, g)
+        found = found and work.seen[i] == sight_of(weak, space, work, g, i, shape, bare)
+    return found
 
 
 @inlined

@@ -62,11 +62,12 @@ ROOM: Final = 6
 
 
 @inlined
-def tree_has_any(s, g):
-    """Is there a VMA in the tree?"""
-    found = False
+def in_tree(s, g):
+    """The VMAs in the tree, a bit each."""
+    found = 0
     for slot in range(g[c.G_TREE], g[c.G_PMD]):
-        found = found or s[slot] > 0
+        if s[slot] > 0:
+            found |= 1 << (s[slot] - 1)
     return found
 
 
@@ -77,7 +78,7 @@ def note_nodes(s, g, w):
     The tree has none, and nobody will store one who goes on as if it stays so: then it does.
     """
     nodes = w.loads.shape[0] // 2
-    first = 0 if tree_has_any(s, g) else nodes
+    first = 0 if in_tree(s, g) != 0 else nodes
     for tid in range(g[c.G_THREADS]):
         if w.given[nodes + s[g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]]] >> I_TREE & 1:
             first = 0
@@ -203,7 +204,26 @@ def known_before(s, g, w, tid, x):
         lift(s, w, floor, x, will_know(s, g, w, tid, x, sure))
     if w.found[node] >> x & 1 and w.room[tid, POINTED] >> x & 1 == 0:
         lift(s, w, floor, x, position(s, w, w.constants[K_SHARED] + S_TREE * n, x))
+        if w.vma[x] != 0 and in_tree(s, g) >> (w.vma[x] - 1) & 1 == 0:
+            lift(s, w, floor, x, published_with(s, g, w, x))
     return position(s, w, floor, x)
+
+
+@inlined
+def published_with(s, g, w, x):
+    """What whoever finds a VMA will know at least of one of its words, where the tree has not got it now.
+
+    Somebody stores it there before, and tells what he has read and written by then: all that he has until
+    now, and more.  If it is allocated before that, the word's history begins anew, or goes on.
+    """
+    n = w.constants[K_WIDTH]
+    least = s[ring_of(w, x)] - 1
+    for tid in range(g[c.G_THREADS]):
+        if w.given[w.room[tid, NODE]] >> I_TREE & 1:
+            tv = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE] + w.constants[K_VIEWS]
+            known = max(position(s, w, tv + V_READ * n, x), position(s, w, tv + V_WRITTEN * n, x))
+            least = min(least, known)
+    return least
 
 
 @inlined

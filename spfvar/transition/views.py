@@ -115,6 +115,7 @@ class Weak(NamedTuple):
     shared: Any  # and by shared view
     sure: Any
     field: Any
+    vma: Any
     locks: Any
     room: Any
     low: Any  # by weak word; and in two rows, with a column more: scratch of spfvar.transition.settle, too

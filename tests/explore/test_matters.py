@@ -21,7 +21,7 @@ Ints = npt.NDArray[np.int64]
 REGISTRY = load_registry()
 #: Sequence counts, copies of VMAs, reference counts; locks that are taken before what they protect is read;
 #: interrupts, also of interchangeable threads; VMAs that are found in the tree, and new ones; stores whose order
-#: counts; designs that lack a barrier.
+#: counts; designs that lack a barrier; VMAs that are mapped while others look.
 RACES = [
     ("per-vma-6.12", "mprotect"),
     ("per-vma-refcnt", "mprotect"),
@@ -37,6 +37,8 @@ RACES = [
     ("b11@mmap-lock", "first-writes"),
     ("per-vma-6.12", "munmap-file"),
     ("spf-do-fault", "munmap-file"),
+    ("mmap-lock", "remap-anon"),
+    ("per-vma-refcnt", "remap-anon"),
 ]
 
 

@@ -10,14 +10,15 @@ import pytest
 from spfvar.explore import explore as bounds
 from spfvar.explore.explore import Exploration, Search, explore, run
 from spfvar.explore.options import Options
-from spfvar.explore.sights import forget_forms, kinds_of, owner_words
+from spfvar.explore.search import prepare
+from spfvar.explore.sights import forget_forms, note_sights, owner_words
 from spfvar.explore.world import RaceWorld, build_race
 from spfvar.matrix.catalogue import races
 from spfvar.ops import codes as c
 from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
-from spfvar.transition.views import Weak
-from spfvar.transition.weakly import settled, step_of
+from spfvar.transition.jit import compiled
+from spfvar.transition.weakly import settled, settled_alone, step_of
 
 REGISTRY = load_registry()
 #: Sequence counts; locks of VMAs; reference counts; pins and interrupts; a broken one.
@@ -30,6 +31,8 @@ RACES = [
 ]
 #: States that are looked at, spread over the search.
 LOOKED_AT = 300
+#: Nodes that are tried in a thread's place.
+OTHER_NODES = 20
 
 
 def world_of(variant: str, race: str) -> RaceWorld:
@@ -71,34 +74,44 @@ def settles(world: RaceWorld) -> Any:
     return found
 
 
-def led_to(weak: Weak, node: int) -> Any:
-    """What matters at a node of the objects that pointers lead to: a row each if a VMA may be found, and if not."""
-    rows = [node, node + len(weak.nodes)]
-    return np.concatenate([weak.loads_of[rows], weak.stores_of[rows]])
+@compiled
+def look(space: Any, work: Any, rules: Any) -> None:
+    """Note what is seen of the state in ``work.s``, whose parts become ``work.parts``."""
+    prepare(space, work, rules)
+    note_sights(rules.weak, space, work, rules.g)
 
 
-def unlike(world: RaceWorld, state: Any, nodes: dict[int, list[int]], rng: Any) -> Any:
-    """Another state of which the same is looked at: other strong words, registers, nodes of the kinds.
+def seen(search: Search, state: Any) -> tuple[int, ...]:
+    """What a canonical form depends on, by numbers."""
+    assert not search.enlarge()
+    search.work.s[:] = state
+    look(search.space, search.work, search.rules)
+    return tuple(search.work.seen.tolist())
 
-    A tree that has VMAs has others, an empty one none.
+
+def unlike(search: Search, state: Any, nodes: int, rng: Any) -> Any:
+    """Another state of which the same is seen: other strong words, registers, and nodes where there are such.
+
+    The tree has the same VMAs, at other addresses.
     """
-    weak, layout = world.weak, world.layout
+    weak, layout = search.world.weak, search.world.layout
     assert weak is not None
     other = state.copy()
     other[: layout.rings] = rng.integers(0, 100, layout.rings)
     other[owner_words(weak)] = state[owner_words(weak)]
     tree = slice(int(layout.g[c.G_TREE]), int(layout.g[c.G_PMD]))
-    other[tree] = rng.integers(1, 100, len(other[tree])) if (state[tree] > 0).any() else 0
-    for thread in range(world.threads):
+    other[tree] = rng.permutation(state[tree])
+    wanted = seen(search, state)
+    for thread in range(search.world.threads):
         first = layout.thread_base(thread)
-        other[first : first + layout.views] = rng.integers(0, 100, layout.views)
-        node = int(state[first])
-        through = led_to(weak, node)
-        same = [one for one in nodes[int(kinds_of(weak)[node])] if (led_to(weak, one) == through).all()]
-        other[first] = rng.choice(same)
-        for column, word in enumerate(weak.pointers.tolist()):
-            if through[:, column].any():
-                other[first + word] = state[first + word]
+        other[first + 1 : first + layout.views] = rng.integers(0, 100, layout.views - 1)
+        for word in weak.pointers.tolist():
+            other[first + word] = state[first + word]
+        for node in rng.integers(0, nodes, OTHER_NODES).tolist():
+            other[first] = node
+            if seen(search, other) == wanted:
+                break
+            other[first] = state[first]
     return other
 
 
@@ -108,20 +121,23 @@ def test_a_canonical_form_depends_on_nothing_else_and_changes_nothing_else(varia
     world = world_of(variant, race)
     found = explore(world, Options.plain(first=False, max_states=100_000))
     world = found.search.world
+    search = Search(world, Options())
     assert world.weak is not None
-    nodes: dict[int, list[int]] = {}
-    for node, kind in enumerate(kinds_of(world.weak).tolist()):
-        nodes.setdefault(kind, []).append(node)
     weak_words = settles(world)
+    nodes = len(world.weak.nodes)
+    states = [found.search.words_of(n) for n in range(0, found.states, max(1, found.states // LOOKED_AT))]
     rng = np.random.default_rng(1)
-    forgotten = 0
-    for number in range(0, found.states, max(1, found.states // LOOKED_AT)):
+    forgotten = elsewhere = 0
+    for stored in states:
         for thread in range(world.threads):
-            state = found.search.words_of(number)
+            state = stored.copy()
             out: Any = np.zeros(c.OUT_WOKEN0 + world.threads, dtype=np.int32)
             if step_of(world.weak, state, world.program.table, world.layout.g, thread, 0, out) < 0:
                 continue
-            other = unlike(world, state, nodes, rng)
+            other = unlike(search, state, nodes, rng)
+            assert seen(search, other) == seen(search, state)
+            first = world.layout.thread_base(thread)
+            elsewhere += int(other[first] != state[first])
             before = [one.copy() for one in (state, other)]
             for one in (state, other):
                 settled(world.weak, one, world.layout.g)
@@ -129,4 +145,32 @@ def test_a_canonical_form_depends_on_nothing_else_and_changes_nothing_else(varia
             for old, new in zip(before, (state, other), strict=True):
                 assert (new[~weak_words] == old[~weak_words]).all()
                 forgotten += int((new != old).any())
+    assert forgotten > 0
+    assert elsewhere > 0
+
+
+@pytest.mark.parametrize(("variant", "race"), RACES)
+def test_what_one_thread_forgets_alone_the_canonical_form_forgets_anyway(variant: str, race: str) -> None:
+    """Behind a step, the canonical form is the same whether its thread has forgotten what it can alone or not."""
+    world = world_of(variant, race)
+    found = explore(world, Options.plain(first=False, max_states=100_000))
+    world = found.search.world
+    weak, g = world.weak, world.layout.g
+    assert weak is not None
+    forgotten = 0
+    for number in range(0, found.states, max(1, found.states // LOOKED_AT)):
+        for thread in range(world.threads):
+            state = found.search.words_of(number)
+            out: Any = np.zeros(c.OUT_WOKEN0 + world.threads, dtype=np.int32)
+            if step_of(weak, state, world.program.table, g, thread, 0, out) < 0:
+                continue
+            other = state.copy()
+            settled_alone(weak, other, g, thread)
+            forgotten += int((other != state).any())
+            for one in (state, other):
+                settled(weak, one, g)
+            assert (other == state).all()
+            again = state.copy()
+            settled(weak, again, g)
+            assert (again == state).all()
     assert forgotten > 0
