@@ -17,7 +17,7 @@ from spfvar.explore.kept import histories_of, load, memory_lanes
 from spfvar.explore.parts import Store, changed_part, mix, new_store, slot_of, whole_part
 from spfvar.ops import codes as c
 from spfvar.ops.histories import V_BRANCHED, V_FLOOR, V_PAST, V_SENT
-from spfvar.transition.jit import inlined
+from spfvar.transition.jit import compiled, inlined
 from spfvar.transition.settle import in_tree, pointed_at
 from spfvar.transition.sole import shared_word
 from spfvar.transition.views import K_LONG, K_ROWS, K_VIEWS, K_WIDTH, K_WORDS, Weak, position, ring_of
@@ -130,29 +130,37 @@ def sight_of(weak, space, work, g, tid, shape, bare):
     place = (mix(key, 0) >> 20) & (memo.shape[0] - 1)
     if memo[place, 0] != key:
         load(weak, space, work)
-        for i in range(sights.lanes.shape[0]):
-            sights.lanes[i] = 0
-        note_matters(weak, space, work, g, tid, shape, 0)
-        if bare:
-            note_matters(weak, space, work, g, tid, shape, 1)
-        sights.lanes[0] = whole_part(sights.matters, sights.lanes, 0)
-        copy_views(weak, space, work, tid, sights.lanes)
+        views = memory_lanes(space, work) + tid * space.threads.rows.shape[1]
         memo[place, 0] = key
-        memo[place, 1] = whole_part(sights.threads, sights.lanes, 0)
+        memo[place, 1] = new_sight(weak, sights, work.s, work.lanes, views, g, tid, shape, bare)
     return memo[place, 1]
 
 
+@compiled
+def new_sight(weak, sights, s, lanes, first, g, tid, shape, bare):
+    """The number of the sight of a thread whose words begin at ``lanes[first]``; called, for it is rare."""
+    for i in range(sights.lanes.shape[0]):
+        sights.lanes[i] = 0
+    note_matters(weak, sights, s, g, tid, shape, 0)
+    if bare:
+        note_matters(weak, sights, s, g, tid, shape, 1)
+    sights.lanes[0] = whole_part(sights.matters, sights.lanes, 0)
+    views = weak.constants[K_VIEWS] >> _LANE_BITS
+    for i in range(sights.threads.rows.shape[1] - _HEAD):
+        sights.lanes[_HEAD + i] = lanes[first + views + i]
+    return whole_part(sights.threads, sights.lanes, 0)
+
+
 @inlined
-def note_matters(weak, space, work, g, tid, shape, half):
+def note_matters(weak, sights, s, g, tid, shape, half):
     """Note what matters to the canonical form at the node of a thread: if a VMA is found, or (1) none is.
 
     Of words that have one message nothing does; nor the way to know more of those of which it knows all; nor
     which views are looked at that have nothing.
     """
-    s = work.s
     tb = g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]
     views = tb + weak.constants[K_VIEWS]
-    lanes = space.sights.lanes
+    lanes = sights.lanes
     first = half * (_MATTERS + weak.sure.shape[1])
     node = s[tb] + half * (weak.loads.shape[0] // 2)
     pointed = pointed_at(s, g, weak, tid, node, weak.loads_of)
@@ -160,7 +168,7 @@ def note_matters(weak, space, work, g, tid, shape, half):
     long = 0
     needs = 0
     for x in range(weak.constants[K_WORDS]):
-        newest = space.sights.shapes.rows[shape, x] - 1
+        newest = sights.shapes.rows[shape, x] - 1
         if newest > 0:
             long |= 1 << x
             if loads >> x & 1 and position(s, weak, views + V_FLOOR * weak.constants[K_WIDTH], x) < newest:

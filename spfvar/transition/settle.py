@@ -67,7 +67,7 @@ def in_tree(s, g):
     found = 0
     for slot in range(g[c.G_TREE], g[c.G_PMD]):
         if s[slot] > 0:
-            found |= 1 << (s[slot] - 1)
+            found |= 1 << int(s[slot]) - 1
     return found
 
 
