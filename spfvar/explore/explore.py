@@ -117,6 +117,7 @@ class Search:
             new_store(_FIRST_PARTS, width),
             new_store(_FIRST_PARTS, memory if weak is None else memory - histories + 1),
             None if weak is None else new_store(_FIRST_PARTS, histories),
+            None if weak is None else np.zeros(_FIRST_PARTS, dtype=np.int32),
             new_keys(_FIRST_STATES, 1),
             np.zeros(_FIRST_STATES, dtype=np.int32),
             np.zeros(_FIRST_STATES, dtype=np.int16),
@@ -170,6 +171,7 @@ class Search:
         for store in self._stores().values():
             arrays += store
         if space.sights is not None:
+            arrays.append(space.belongs)
             arrays += [array for array in space.sights if isinstance(array, np.ndarray)]
         return sum(array.nbytes for array in arrays)
 
@@ -230,7 +232,9 @@ class Search:
                 **{name.removeprefix(_SIGHTS): store for name, store in of_sights.items()}
             )
             sights = with_parts(sights, len(space.histories.rows), len(space.memories.rows))
-            space = space._replace(sights=sights)
+            belongs = np.zeros(len(space.memories.rows), dtype=np.int32)
+            belongs[: len(space.belongs)] = space.belongs
+            space = space._replace(sights=sights, belongs=belongs)
         self.space = space
 
     def _enlarge_keys(self) -> None:

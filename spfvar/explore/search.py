@@ -90,6 +90,7 @@ class Space(NamedTuple):
     threads: Any  # Store of thread parts
     memories: Any  # Store of memory parts
     histories: Any  # Store of what only runs with weak words have there; None: this one has none
+    belongs: Any  # by memory part, int32: the part of histories that it ends with; None with them
     keys: Any  # Keys of the states
     parent: Any  # (capacity,) int32
     way: Any  # (capacity,) int16

@@ -250,6 +250,7 @@ def memory_with(space, work, part, histories):
         work.t_lanes[strong] = histories
         joined[place, 0] = key
         joined[place, 1] = changed_part(space.memories, work.t_lanes, 0, part)
+        space.belongs[joined[place, 1]] = histories
     return joined[place, 1]
 
 
