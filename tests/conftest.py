@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -17,6 +18,10 @@ from tests.warm import PARTS
 
 # Millions of small objects that live as long as the tests: to look through them for cycles now and then is enough.
 gc.set_threshold(100_000, 20, 50)
+
+# A shell leaves SIGINT ignored for its background jobs: tests that interrupt, and what they start, would not notice.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Nothing that was computed before, in this run or another: tests are about what is computed.
 os.environ["SPFVAR_STORE"] = "off"

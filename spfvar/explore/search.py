@@ -32,7 +32,7 @@ from spfvar.ops import codes as c
 from spfvar.transition.jit import compiled, inlined
 from spfvar.transition.quiescent import wrong_at_rest
 from spfvar.transition.sole import one_way
-from spfvar.transition.weakly import gives_up, most_ways, readable, settled_alone, step_of, ways_of
+from spfvar.transition.weakly import gives_up, is_last, most_ways, settled_alone, step_of, ways_of
 
 # --- counters ----------------------------------------------------------------------------------------
 N_HEAD: Final = 0  # the next state to expand
@@ -253,7 +253,7 @@ def execute(space, work, rules, tid, choice):
     node = node_of(space, work.parts[tid])
     work.out[c.OUT_WOKEN] = 0
     work.counters[N_STEPS] += 1
-    flags = LAST if choice + 1 >= readable(weak, work.s, rules.table, rules.g, tid) else 0
+    flags = LAST if is_last(weak, work.s, rules.table, rules.g, tid, choice) else 0
     note_sights(weak, space, work, rules.g)
     outcome = step_of(weak, work.s, rules.table, rules.g, tid, choice, work.out)
     if outcome == c.VIOLATED:

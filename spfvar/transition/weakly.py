@@ -61,6 +61,14 @@ def readable(weak, s, p, g, tid):
 
 
 @inlined
+def is_last(weak, s, p, g, tid, choice):
+    """Has a thread no way now behind this choice?"""
+    node = s[g[c.G_T_BASE] + tid * g[c.G_T_STRIDE]]
+    ways = p[node, c.C_IMM] if p[node, c.C_OP] == c.CHOOSE else readable(weak, s, p, g, tid)
+    return choice + 1 >= ways
+
+
+@inlined
 def most_ways(weak):
     """A thread has at most so many choices."""
     if weak is None:

@@ -100,8 +100,6 @@ def interrupted(folder: Path, *arguments: str, after: float = 1.0) -> Answer:
     process = subprocess.Popen(
         [*COMMAND, *arguments, "--plugin", str(plugin)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        # A shell may have left SIGINT ignored for its background jobs.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     until = time.monotonic() + 120
     own = ready / str(process.pid)  # it is loaded on trial before, by another process

@@ -94,9 +94,8 @@ def test_what_an_interrupted_report_had_finished_is_kept_of_both_lanes(tmp_path:
     undisturbed = spfvar(*line, "--no-store")
     environment = {**os.environ, "SPFVAR_STORE": str(store)}
     process = subprocess.Popen(
-        [*COMMAND, *line], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
+        [*COMMAND, *line], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     until = time.monotonic() + 120
     while not {"run", "verdict"} <= kinds(store) and process.poll() is None and time.monotonic() < until:
         time.sleep(0.1)

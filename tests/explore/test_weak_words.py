@@ -111,3 +111,17 @@ def test_who_is_listed_first_makes_no_difference(twin: str) -> None:
         assert not fixed.violations
         states.add(fixed.states)
     assert len(states) == 1
+
+
+@pytest.mark.parametrize(
+    ("variant", "race"), [("bonsai", "merge-out-of-memory"), ("mmap-lock", "merge-out-of-memory")]
+)
+def test_every_outcome_of_an_open_choice_is_gone(variant: str, race: str) -> None:
+    """An allocation succeeds and fails, whatever loads may read."""
+    found = explore(world(variant, race), Options())
+    ops = found.search.world.program.ops
+    covered = found.covered.reshape(-1, c.MAX_OUTCOMES)
+    choices = [covered[node, : len(op.outcomes)] for node, op in enumerate(ops) if op.code == c.CHOOSE]
+    executed = [outcomes for outcomes in choices if outcomes.any()]
+    assert executed
+    assert all(outcomes.all() for outcomes in executed)
