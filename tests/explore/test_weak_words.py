@@ -116,7 +116,7 @@ def test_who_is_listed_first_makes_no_difference(twin: str) -> None:
 @pytest.mark.parametrize(
     ("variant", "race"), [("bonsai", "merge-out-of-memory"), ("mmap-lock", "merge-out-of-memory")]
 )
-def test_every_outcome_of_an_open_choice_is_gone(variant: str, race: str) -> None:
+def test_every_outcome_of_an_open_choice_is_taken(variant: str, race: str) -> None:
     """An allocation succeeds and fails, whatever loads may read."""
     found = explore(world(variant, race), Options())
     ops = found.search.world.program.ops
