@@ -20,6 +20,9 @@ from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.transition.views import position, put
 from spfvar.transition.weakly import settled, ways_of
+from tests.kernels import kernel
+
+known_to, note, settle, number_of_ways = map(kernel, (position, put, settled, ways_of))
 
 REGISTRY = load_registry()
 #: Sequence counts, locks of VMAs, reference counts, interrupts; a design that lacks a barrier.
@@ -65,9 +68,9 @@ def remembering(world: RaceWorld, state: State) -> State:
         views = world.layout.thread_base(thread) + world.layout.views
         for view, within in WITHIN:
             for x in range(world.layout.weak_words):
-                known = position(state, weak, views + within * width, x)
-                if position(state, weak, views + view * width, x) < known:
-                    put(other, weak, views + view * width, x, known)
+                known = known_to(state, weak, views + within * width, x)
+                if known_to(state, weak, views + view * width, x) < known:
+                    note(other, weak, views + view * width, x, known)
     return other
 
 
@@ -76,7 +79,7 @@ def ways(world: RaceWorld, state: State) -> list[tuple[int, int, int, bytes]]:
     found = []
     for thread in range(world.threads):
         node = int(state[world.layout.thread_base(thread)])
-        for choice in range(ways_of(world.weak, world.program.table, node)):
+        for choice in range(number_of_ways(world.weak, world.program.table, node)):
             behind = state.copy()
             out: Any = np.zeros(c.OUT_WOKEN0 + world.threads, dtype=np.int32)
             outcome = take(world.weak, behind, world.program.table, world.layout.g, thread, choice, out)
@@ -114,7 +117,7 @@ def test_what_a_publisher_knows_is_known_to_whoever_finds_his_vma(variant: str, 
     for number in range(0, found.states, max(1, found.states // LOOKED_AT)):
         state = found.search.words_of(number)
         other = state.copy()
-        settled(world.weak, other, world.layout.g)
+        settle(world.weak, other, world.layout.g)
         different += state.tobytes() != other.tobytes()
         assert ways(world, other) == ways(world, state)
     assert different > 0

@@ -19,6 +19,9 @@ from spfvar.plugins.registry import load_registry
 from spfvar.plugins.variant import Stack
 from spfvar.transition.jit import compiled
 from spfvar.transition.weakly import settled, settled_alone, step_of
+from tests.kernels import kernel
+
+step, settle, settle_alone = map(kernel, (step_of, settled, settled_alone))
 
 REGISTRY = load_registry()
 #: Sequence counts; locks of VMAs; reference counts; pins and interrupts; a broken one.
@@ -132,7 +135,7 @@ def test_a_canonical_form_depends_on_nothing_else_and_changes_nothing_else(varia
         for thread in range(world.threads):
             state = stored.copy()
             out: Any = np.zeros(c.OUT_WOKEN0 + world.threads, dtype=np.int32)
-            if step_of(world.weak, state, world.program.table, world.layout.g, thread, 0, out) < 0:
+            if step(world.weak, state, world.program.table, world.layout.g, thread, 0, out) < 0:
                 continue
             other = unlike(search, state, nodes, rng)
             assert seen(search, other) == seen(search, state)
@@ -140,7 +143,7 @@ def test_a_canonical_form_depends_on_nothing_else_and_changes_nothing_else(varia
             elsewhere += int(other[first] != state[first])
             before = [one.copy() for one in (state, other)]
             for one in (state, other):
-                settled(world.weak, one, world.layout.g)
+                settle(world.weak, one, world.layout.g)
             assert (other[weak_words] == state[weak_words]).all()
             for old, new in zip(before, (state, other), strict=True):
                 assert (new[~weak_words] == old[~weak_words]).all()
@@ -162,15 +165,15 @@ def test_what_one_thread_forgets_alone_the_canonical_form_forgets_anyway(variant
         for thread in range(world.threads):
             state = found.search.words_of(number)
             out: Any = np.zeros(c.OUT_WOKEN0 + world.threads, dtype=np.int32)
-            if step_of(weak, state, world.program.table, g, thread, 0, out) < 0:
+            if step(weak, state, world.program.table, g, thread, 0, out) < 0:
                 continue
             other = state.copy()
-            settled_alone(weak, other, g, thread)
+            settle_alone(weak, other, g, thread)
             forgotten += int((other != state).any())
             for one in (state, other):
-                settled(weak, one, g)
+                settle(weak, one, g)
             assert (other == state).all()
             again = state.copy()
-            settled(weak, again, g)
+            settle(weak, again, g)
             assert (again == state).all()
     assert forgotten > 0

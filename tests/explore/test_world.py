@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spfvar.explore.explore import Exploration, explore
+from spfvar.explore.onestep import wrong
 from spfvar.explore.options import Options
 from spfvar.explore.world import KTHREAD, RaceWorld, build_race, thread_register
 from spfvar.ops import codes as c
@@ -19,7 +20,6 @@ from spfvar.ops import objects as o
 from spfvar.plugins.registry import load_registry
 from spfvar.scenario.race import MAX_ANON_PAGES, Race
 from spfvar.toml_input import load_toml
-from spfvar.transition.quiescent import wrong_at_rest
 from tests.scenario.test_race import race, races
 from tests.stacks import stack
 
@@ -41,7 +41,7 @@ def all_ended(world: RaceWorld) -> RaceWorld:
 
 def verdict(world: RaceWorld) -> str:
     """What is wrong with the start state, taken as the end."""
-    return c.VIOLATIONS[wrong_at_rest(world.start, world.layout.g, world.locks, world.sequences)]
+    return c.VIOLATIONS[wrong(world.start, world.layout.g, world.locks, world.sequences)]
 
 
 def violations(found: Exploration) -> list[str]:

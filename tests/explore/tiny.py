@@ -17,6 +17,7 @@ import numpy as np
 from spfvar.automata.automaton import Automaton, Node
 from spfvar.automata.layout import Layout, Sizes
 from spfvar.automata.link import link
+from spfvar.explore.onestep import take, wrong
 from spfvar.explore.search import AT_REST, WAYS
 from spfvar.explore.world import KTHREAD, LANE, RaceWorld, lock_words, packed, sequence_words
 from spfvar.ops import codes as c
@@ -24,8 +25,6 @@ from spfvar.ops import objects as o
 from spfvar.ops import primitives as p
 from spfvar.ops.op import Op
 from spfvar.ops.places import Field
-from spfvar.transition.quiescent import wrong_at_rest
-from spfvar.transition.step import step
 
 X = p.at(o.mm, Field(o.MM, "x"))
 Y = p.at(o.mm, Field(o.MM, "y"))
@@ -201,8 +200,7 @@ def moves(world: RaceWorld, state: Any) -> Iterator[tuple[int, Any, int, int]]:
         node = int(state[world.layout.thread_base(thread)])
         for choice in range(int(table[node, c.C_IMM]) if table[node, c.C_OP] == c.CHOOSE else 1):
             after = state.copy()
-            out[c.OUT_WOKEN] = 0
-            outcome = int(step(after, table, g, thread, choice, out))
+            outcome = int(take(None, after, table, g, thread, choice, out))
             yield thread * WAYS + choice, after, outcome, node
 
 
@@ -236,9 +234,9 @@ def naive_search(world: RaceWorld, limit: int = 1 << 30) -> Naive | None:
                 found.violated(c.V_DEADLOCK, depth, rest=True)
             else:
                 found.ends += 1
-                wrong = int(wrong_at_rest(state, g, world.locks, world.sequences))
-                if wrong:
-                    found.violated(wrong, depth, rest=True)
+                broken = int(wrong(state, g, world.locks, world.sequences))
+                if broken:
+                    found.violated(broken, depth, rest=True)
         if len(depths) > limit:
             return None
     found.states = len(depths)
@@ -256,4 +254,4 @@ def replayed(world: RaceWorld, ways: list[int], code: int, way: int) -> bool:
         state = after
     if way != AT_REST or any(out >= 0 for _, _, out, _ in moves(world, state)):
         return False
-    return code == c.V_DEADLOCK or int(wrong_at_rest(state, g, world.locks, world.sequences)) == code
+    return code == c.V_DEADLOCK or int(wrong(state, g, world.locks, world.sequences)) == code

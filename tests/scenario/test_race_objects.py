@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from spfvar.explore.onestep import take
 from spfvar.explore.world import RaceWorld, build_race
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.scenario.race import Race
-from spfvar.transition.step import step
 from tests.stacks import stack
 
 TWO = [{"name": "low", "start": 0}, {"name": "high", "start": 1, "pgoff": 1}]
@@ -36,8 +36,7 @@ def end_of(scene: Race, *order: int, choice: int = 0) -> tuple[RaceWorld, Any]:
     for thread in order or range(world.threads):
         outcome = 0
         while outcome >= 0:
-            out[c.OUT_WOKEN] = 0
-            outcome = step(state, world.program.table, world.layout.g, thread, choice, out)
+            outcome = take(None, state, world.program.table, world.layout.g, thread, choice, out)
         assert outcome == c.BLOCKED
         pc = state[world.layout.thread_base(thread) + c.T_PC]
         assert world.program.table[pc, c.C_OP] == c.END

@@ -10,6 +10,9 @@ from spfvar.ops import codes as c
 from spfvar.simulate import clock as k
 from spfvar.simulate import engine
 from spfvar.simulate import machine as m
+from tests.kernels import kernel
+
+touch_line = kernel(engine.touch_line)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +32,7 @@ def test_only_who_gets_a_rwsem_stores_its_owner(outcomes: int, outcome: int, sto
     node[0, [c.C_L_REG, c.C_L_BASE, c.C_L_MODE]] = 0, 0, c.L_RMW_STORE  # C_L_OWNER: -1, the same line
     node[0, c.C_SUCC : c.C_SUCC + outcomes] = 0
     state = np.zeros(1, dtype=np.int32)
-    had = engine.touch_line(node, state, 0, outcome, 0, machine, clock, machine.cpu_of[1], 0.0)
+    had = touch_line(node, state, 0, outcome, 0, machine, clock, machine.cpu_of[1], 0.0)
     assert had > 1e6
     assert clock.free[0] - had == pytest.approx((had - 1e6) if stores else 0.0)
 
@@ -49,7 +52,7 @@ def test_an_owner_on_another_line_takes_that_line_along_but_nobody_waits(
     node = np.full((1, c.COLUMNS), -1, dtype=np.int32)
     node[0, [c.C_L_REG, c.C_L_BASE, c.C_L_MODE, c.C_L_OWNER]] = 0, 0, c.L_RMW_STORE, 1
     node[0, c.C_SUCC : c.C_SUCC + outcomes] = 0
-    had = engine.touch_line(node, np.zeros(1, dtype=np.int32), 0, outcome, 0, machine, clock, second, 0.0)
+    had = touch_line(node, np.zeros(1, dtype=np.int32), 0, outcome, 0, machine, clock, second, 0.0)
     fetch = machine.latency[machine.distance[first, second]]
     assert had == clock.free[0] == pytest.approx(fetch)
     assert clock.owner[1] == (second if stores else first)

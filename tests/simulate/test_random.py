@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spfvar.simulate.random import seeded, uniform
+from tests.kernels import kernel
 
+DRAWN = kernel(uniform)
 PLAIN: Callable[[Any], float] = getattr(uniform, "py_func", uniform)
 SEEDS = st.integers(0, 2**32 - 1)
 M1, M2 = 2147483563, 2147483399
@@ -40,7 +42,7 @@ def test_a_seed_gives_a_state_that_the_generators_accept(seed: int) -> None:
 @given(SEEDS)
 def test_compiled_and_uncompiled_draw_the_same_numbers(seed: int) -> None:
     """Integer arithmetic only: equal to the last bit."""
-    assert draw(seed, 50, uniform) == draw(seed, 50)
+    assert draw(seed, 50, DRAWN) == draw(seed, 50)
 
 
 @given(SEEDS)
@@ -62,7 +64,7 @@ def test_mean_variance_and_serial_correlation_are_those_of_a_uniform() -> None:
     of a uniform is 1/80, and 1/80 - 1/144 = 1/180), 1/sqrt(n) for the correlation.
     """
     n = 60000
-    x = np.array(draw(1, n, uniform))
+    x = np.array(draw(1, n, DRAWN))
     assert abs(x.mean() - 1 / 2) < 4.5 * np.sqrt(1 / 12 / n)
     assert abs(x.var() - 1 / 12) < 4.5 * np.sqrt(1 / 180 / n)
     assert abs(np.corrcoef(x[:-1], x[1:])[0, 1]) < 4.5 / np.sqrt(n)
@@ -71,7 +73,7 @@ def test_mean_variance_and_serial_correlation_are_those_of_a_uniform() -> None:
 def test_every_tenth_of_the_range_is_hit_equally_often() -> None:
     """Chi-square over ten bins, 9 degrees of freedom: 33.7 is the 0.9999 quantile."""
     n = 60000
-    counts = np.histogram(draw(2, n, uniform), bins=10, range=(0, 1))[0]
+    counts = np.histogram(draw(2, n, DRAWN), bins=10, range=(0, 1))[0]
     assert float(((counts - n / 10) ** 2 / (n / 10)).sum()) < 33.7
 
 
@@ -83,7 +85,7 @@ def test_seeds_give_different_sequences() -> None:
 def test_streams_of_a_seed_share_no_number() -> None:
     """Each thread draws from its own stream, so what it draws does not depend on the others' order."""
     state = seeded(np.random.SeedSequence(1), 3)
-    streams = [{uniform(state, stream) for _ in range(20)} for stream in range(3)]
+    streams = [{DRAWN(state, stream) for _ in range(20)} for stream in range(3)]
     assert len(set.union(*streams)) == 60
 
 
@@ -94,10 +96,10 @@ def test_what_a_stream_draws_does_not_depend_on_the_others(seed: int, order: lis
     mixed = seeded(np.random.SeedSequence(seed), 3)
     drawn: dict[int, list[float]] = {0: [], 1: [], 2: []}
     for stream in order:
-        drawn[stream].append(uniform(mixed, stream))
+        drawn[stream].append(DRAWN(mixed, stream))
     alone = seeded(np.random.SeedSequence(seed), 3)
     for stream, numbers in drawn.items():
-        assert numbers == [uniform(alone, stream) for _ in numbers]
+        assert numbers == [DRAWN(alone, stream) for _ in numbers]
 
 
 @given(SEEDS, st.integers(2, 40))

@@ -36,6 +36,7 @@ from spfvar.simulate.runner import (
     what_decides,
 )
 from spfvar.simulate.world import World, build_world
+from tests.kernels import kernel
 from tests.stacks import stack
 from tests.transition import driver as d
 
@@ -365,7 +366,7 @@ def test_a_percentile_is_interpolated_within_its_bin(bins: dict[str, int], share
 @given(st.floats(1.0, 1e18))
 def test_a_latency_falls_into_the_bin_whose_bounds_hold_it(ns: float) -> None:
     """Bin 32 * o + i is where percentile() says it is: a histogram of one latency gives it to 1/32."""
-    place = bin_of(ns)
+    place = kernel(bin_of)(ns)
     low, high = (percentile(histogram(**{f"b{place}": 1}), share) for share in (1e-12, 1.0))
     assert low <= ns * (1 + 1e-9)
     assert ns <= high <= low * (1 + 1 / 32)
@@ -392,7 +393,8 @@ def test_threads_are_scheduled_as_one_after_the_other_would_be(threads: int) -> 
     begun = start(world, PROFILE, seed_sequence(1, 0, "pft", threads)).threads
     leaves = len(begun.key) // 2
     one_by_one = begun._replace(key=np.full(2 * leaves, engine.INFINITE))
+    set_key = kernel(engine.set_key)
     for thread, first in enumerate(begun.key[leaves : leaves + threads + 1].tolist()):
-        engine.set_key(one_by_one, thread, first)
+        set_key(one_by_one, thread, first)
     assert np.array_equal(one_by_one.key, begun.key)
     assert (begun.key[leaves:] < engine.INFINITE).sum() == min(threads, 8) + 1

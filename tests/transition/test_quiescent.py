@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from spfvar.variants.spf_patches import MMAP_SEQ
 
+from spfvar.explore.onestep import wrong
 from spfvar.explore.world import RaceWorld, build_race
 from spfvar.ops import codes as c
 from spfvar.ops import objects as o
 from spfvar.ops.places import Field, ObjectClass
 from spfvar.scenario.race import Race
-from spfvar.transition.quiescent import wrong_at_rest
 from tests.stacks import stack
 
 P, W, A, D, Z = c.PTE_PRESENT, c.PTE_WRITE, c.PTE_ANON, c.PTE_DIRTY, c.PTE_ZERO
@@ -53,7 +53,7 @@ class Rest:
 
     def verdict(self) -> str:
         """What is wrong with the state."""
-        return c.VIOLATIONS[wrong_at_rest(*self.words())]
+        return c.VIOLATIONS[wrong(*self.words())]
 
     def words(self) -> tuple[Any, ...]:
         """What is looked at."""
