@@ -6,7 +6,8 @@ import copy
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
+from itertools import accumulate
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -58,12 +59,14 @@ class Sizes:
 
     def count(self, cls: ObjectClass) -> int:
         """The number of objects of a class."""
-        counts = {
-            o.MM: self.mms, o.VMA: self.vmas, o.PAGE_TABLE: self.tables, o.FILE: self.files,
-            o.FOLIO: self.folios, o.ANON_VMA_CLASS: self.anon_vmas, o.PAGE: self.anon_pages,
-            o.MEMPOLICY: self.policies, o.MAPLE_NODE: self.nodes,
-        }  # fmt: skip
-        return counts[cls]
+        return int(getattr(self, _COUNTED[cls]))
+
+
+#: What says how many objects of a class there are.
+_COUNTED: Final = {
+    o.MM: "mms", o.VMA: "vmas", o.PAGE_TABLE: "tables", o.FILE: "files", o.FOLIO: "folios",
+    o.ANON_VMA_CLASS: "anon_vmas", o.PAGE: "anon_pages", o.MEMPOLICY: "policies", o.MAPLE_NODE: "nodes",
+}  # fmt: skip
 
 
 class Layout:
@@ -87,7 +90,10 @@ class Layout:
             if op.order and op.place is not None and not is_weak(op) and op.place.field.width == 1
             and op.place.field not in self.weak_fields
         }  # fmt: skip
-        self.weak_words = sum(sizes.count(field.cls) for field in self.weak_fields)
+        *numbers, self.weak_words = accumulate(
+            (sizes.count(field.cls) for field in self.weak_fields), initial=0
+        )
+        self._weak_numbers = dict(zip(self.weak_fields, numbers, strict=True))
         #: What is known of a page table comes with the entry that it was found by (automata.publish).
         self.linked = o.TABLE_READY in self.weak_fields
         #: Whoever reads an entry of a page table learns what was sent along with it.
@@ -274,8 +280,7 @@ class Layout:
 
     def weak_number(self, field: Field) -> int:
         """The number of a weak field's word in object 0; those of the other objects follow."""
-        before = self.weak_fields[: self.weak_fields.index(field)]
-        return sum(self.sizes.count(other.cls) for other in before)
+        return self._weak_numbers[field]
 
     def begin_histories(self, state: npt.NDArray[Any]) -> None:
         """Give each weak word a history of one message: what the word holds."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from spfvar.automata.layout import Layout, is_weak
 from spfvar.automata.link import Program
 from spfvar.automata.publish import FINDING
-from spfvar.explore.ahead import ends_first, successors_of
+from spfvar.explore.ahead import Successors, ends_first, gathered, successors_of
 from spfvar.explore.needs import needs_of, pointers_of, words_of
 from spfvar.explore.registers import live_at
 from spfvar.ops import codes as c
@@ -96,10 +96,11 @@ def matters(
     ``plain``: fields that some op stores to which is no atomic; ``recycled``: classes whose memory is looked
     at whatever it has become.
     """
-    rows = _by_node(layout, program, plain, recycled)
+    sets = _sets(layout, program.ops, recycled)
+    rows = _by_node(layout, program, sets, plain, recycled)
     bare = rows
     if any(op.code == c.TREE_ERASE for op in program.ops):
-        bare = _by_node(layout, _finding_nothing(program), plain, recycled)
+        bare = _by_node(layout, _finding_nothing(program), sets, plain, recycled)
     both = {name: np.concatenate([rows[name], bare[name]]) for name in rows}
     return Matters(
         **both,
@@ -134,9 +135,13 @@ def _finding_nothing(program: Program) -> Program:
 
 
 def _by_node(
-    layout: Layout, program: Program, plain: Collection[Field], recycled: Collection[ObjectClass]
+    layout: Layout,
+    program: Program,
+    sets: dict[str, list[int]],
+    plain: Collection[Field],
+    recycled: Collection[ObjectClass],
 ) -> dict[str, Ints]:
-    """The arrays of `Matters` that have a row for each node."""
+    """The arrays of `Matters` that have a row for each node; ``sets``: those of `_sets`."""
 
     def stores(op: Op) -> bool:
         return op.code not in t.LOADS and op.place is not None and op.place.field in plain
@@ -144,25 +149,36 @@ def _by_node(
     def looks(op: Op) -> bool:
         return op.code in t.LOADS or stores(op)
 
-    pages = any(field.cls == o.PAGE for field in layout.weak_fields)
-    looked = [_looked_at(op, pages, layout) for op in program.ops]
-    loads, stored = (needs_of(program, layout, needs, recycled) for needs in (looks, stores))
-    touched = [_touched(op, layout, recycled) for op in program.ops]
-    written = [0 if op.code in t.LOADS else words for op, words in zip(program.ops, touched, strict=True)]
-    return {
+    successors = successors_of(program.table)
+    order = ends_first(successors)
+    loads, stored = (
+        needs_of(program.ops, layout, needs, recycled, successors, order) for needs in (looks, stores)
+    )
+    ahead = _ahead(sets, successors, order)
+    ahead["own"] |= _registers(layout, program, successors, order)
+    return ahead | {
         "loads": loads.unknown | loads.found,
         "stores": stored.unknown | stored.found,
         "found": loads.found & ~loads.unknown,
         "loads_of": loads.through,
         "stores_of": stored.through,
-        "touched": _ahead(program, touched),
-        "stored": _ahead(program, written),
-        "own": _ahead(program, [own for own, _ in looked]) | _registers(layout, program),
-        "told": _ahead(program, [told for _, told in looked]),
-        "sends": _sends(program, pages),
-        "taken": _ahead(program, [_taken(op, layout, pages) for op in program.ops]),
-        "given": _ahead(program, [_given(op, layout, pages) for op in program.ops]),
-        "sure": _sure(program, layout, looks),
+        "sends": _sends(layout, program.ops, successors, order),
+        "sure": _sure(program, layout, looks, order),
+    }
+
+
+def _sets(layout: Layout, ops: Sequence[Op], recycled: Collection[ObjectClass]) -> dict[str, list[int]]:
+    """By node: what its op alone adds to those arrays of `Matters` that are of all ops ahead."""
+    pages = _has_pages(layout)
+    looked = [_looked_at(op, pages, layout) for op in ops]
+    touched = [_touched(op, layout, recycled) for op in ops]
+    return {
+        "touched": touched,
+        "stored": [0 if op.code in t.LOADS else words for op, words in zip(ops, touched, strict=True)],
+        "own": [own for own, _ in looked],
+        "told": [told for _, told in looked],
+        "taken": [_taken(op, layout, pages) for op in ops],
+        "given": [_given(op, layout, pages) for op in ops],
     }
 
 
@@ -175,6 +191,11 @@ def _touched(op: Op, layout: Layout, recycled: Collection[ObjectClass]) -> int:
     if op.place is None or not is_weak(op):
         return 0
     return words_of(layout, op.place.field)
+
+
+def _has_pages(layout: Layout) -> bool:
+    """Are words of anonymous pages weak?"""
+    return any(field.cls == o.PAGE for field in layout.weak_fields)
 
 
 def _puts(op: Op, pages: bool) -> bool:
@@ -266,28 +287,21 @@ def _given(op: Op, layout: Layout, pages: bool) -> int:
     return found
 
 
-def _sends(program: Program, pages: bool) -> Ints:
+def _sends(layout: Layout, ops: Sequence[Op], successors: Successors, order: Sequence[int]) -> Ints:
     """By node: may what the thread sends along go into a message or a lock before its next full barrier?
 
     An atomic with full order has its barrier first, if it stores at all.
     """
+    pages = _has_pages(layout)
     uses, bars = [], []
-    for op in program.ops:
+    for op in ops:
         bar = op.code in _FULL and op.code != c.IRQ_ENABLE
         bars.append(bar or op.order == MB or _puts(op, pages))
         stores = (is_weak(op) and op.code not in t.LOADS and op.order != "full") or op.code in UNLOCKING
         publishes = op.code in (c.ALLOC, c.TREE_STORE, c.PMD_POPULATE, *h.SETTING, *t.COMPOUND)
-        uses.append(not bars[-1] and (stores or publishes))
-    found = np.array(uses)
-    free = ~np.array(bars)
-    successors = program.table[:, c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES]
-    while True:
-        before = found.copy()
-        for column in successors.T:
-            there = column >= 0
-            found[there] |= found[column[there]] & free[there]
-        if (before == found).all():
-            return found.astype(np.int64)
+        uses.append(int(not bars[-1] and (stores or publishes)))
+    found = gathered(uses, successors, order, [int(not bar) for bar in bars])
+    return np.array(found, dtype=np.int64)
 
 
 def lock_bit(layout: Layout, field: Field) -> int:
@@ -327,7 +341,7 @@ def _locks(layout: Layout) -> Ints:
     return np.array(found, dtype=np.int64).reshape(-1, 4)
 
 
-def _sure(program: Program, layout: Layout, needs: Callable[[Op], bool]) -> Ints:
+def _sure(program: Program, layout: Layout, needs: Callable[[Op], bool], order: Sequence[int]) -> Ints:
     """By node and weak field: the locks, a bit each, taken on every way to an op that ``needs`` it."""
     fields = {field: number for number, field in enumerate(layout.weak_fields)}
     width = min(len(layout.locks), _MOST_LOCKS)
@@ -352,7 +366,7 @@ def _sure(program: Program, layout: Layout, needs: Callable[[Op], bool]) -> Ints
     changed = True
     while changed:
         changed = False
-        for node in range(len(found) - 1, -1, -1):
+        for node in order:
             ahead = every * spread
             for there, taken in edges[node]:
                 ahead &= found[there] | taken
@@ -364,24 +378,20 @@ def _sure(program: Program, layout: Layout, needs: Callable[[Op], bool]) -> Ints
     ).reshape(len(found), -1)
 
 
-def _registers(layout: Layout, program: Program) -> Ints:
+def _registers(layout: Layout, program: Program, successors: Successors, order: Sequence[int]) -> Ints:
     """By node: the views of registers that are still read, a bit each."""
-    successors = successors_of(program.table)
-    live = live_at(program.table.tolist(), int(layout.g[c.G_R_ADDR]), successors, ends_first(successors))
+    live = live_at(program.table.tolist(), int(layout.g[c.G_R_ADDR]), successors, order)
     rows = [(layout.registers[register], row) for register, row in layout.viewed.items()]
     return np.array(
         [sum(1 << row for slot, row in rows if registers >> slot & 1) for registers in live], dtype=np.int64
     )
 
 
-def _ahead(program: Program, own: Sequence[int]) -> Ints:
-    """By node: the union of a set of its own and of those of all nodes behind it."""
-    found = np.array(own, dtype=np.int64)
-    successors = program.table[:, c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES]
-    while True:
-        before = found.copy()
-        for column in successors.T:
-            there = column >= 0
-            found[there] |= found[column[there]]
-        if (before == found).all():
-            return found
+def _ahead(own: dict[str, list[int]], successors: Successors, order: Sequence[int]) -> dict[str, Ints]:
+    """By node: the union of sets of its own and of those of all nodes behind it; all kinds in one go."""
+    together = [sum(one << 64 * n for n, one in enumerate(sets)) for sets in zip(*own.values(), strict=True)]
+    found = gathered(together, successors, order)
+    mask = (1 << 64) - 1
+    return {
+        name: np.array([one >> 64 * n & mask for one in found], dtype=np.int64) for n, name in enumerate(own)
+    }

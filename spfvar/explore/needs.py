@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from spfvar.automata.layout import Layout, is_weak
-from spfvar.automata.link import Program
+from spfvar.explore.ahead import Successors
 from spfvar.ops import codes as c
 from spfvar.ops.op import Op
 from spfvar.ops.places import Field, ObjectClass, Register
@@ -44,20 +44,25 @@ def pointers_of(layout: Layout) -> list[Register]:
 
 
 def needs_of(
-    program: Program, layout: Layout, needs: Callable[[Op], bool], recycled: Collection[ObjectClass]
+    ops: Sequence[Op],
+    layout: Layout,
+    needs: Callable[[Op], bool],
+    recycled: Collection[ObjectClass],
+    successors: Successors,
+    order: Sequence[int],
 ) -> Needs:
     """What ops ahead need.
 
     Not what is behind an atomic of the thread's on the same object, which has read the newest message; nor
     words of an object that the thread will allocate, for their histories begin anew with that, unless memory
-    is looked at whatever it has become (``recycled``).
+    is looked at whatever it has become (``recycled``).  ``order``: the nodes as `ends_first` has them.
     """
     fields = {field: number for number, field in enumerate(layout.weak_fields)}
     bits = {register: number + _REGISTERS for number, register in enumerate(layout.registers)}
     width = len(bits) + _REGISTERS  # of a field's part
     every = sum(1 << width * number for number in fields.values())
     gains, losses = [], []
-    for op in program.ops:
+    for op in ops:
         gain = loss = 0
         if op.place is not None and is_weak(op):
             # Without a dependency, what the pointer brought along is no floor.
@@ -69,18 +74,13 @@ def needs_of(
         gains.append(gain)
         losses.append(loss)
     sources = [
-        [(made, _source(op, layout, bits, recycled)) for made in _made(op) if made in bits]
-        for op in program.ops
+        [(made, _source(op, layout, bits, recycled)) for made in _made(op) if made in bits] for op in ops
     ]
     needed = list(gains)
-    successors = [
-        [there for there in row if there >= 0]
-        for row in program.table[:, c.C_SUCC : c.C_SUCC + c.MAX_OUTCOMES].tolist()
-    ]
     changed = True
     while changed:
         changed = False
-        for node in range(len(needed) - 1, -1, -1):
+        for node in order:
             ahead = 0
             for there in successors[node]:
                 ahead |= needed[there]
@@ -124,17 +124,22 @@ def _masks(
     needed: list[int], layout: Layout, fields: dict[Field, int], bits: dict[Register, int], width: int
 ) -> Needs:
     pointers = pointers_of(layout)
-    unknown = np.zeros(len(needed), dtype=np.int64)
-    found = np.zeros(len(needed), dtype=np.int64)
-    through = np.zeros((len(needed), len(pointers)), dtype=np.int64)
-    for node, one in enumerate(needed):
+    words = {field: words_of(layout, field) for field in fields}
+    firsts = {field: 1 << layout.weak_number(field) for field in fields}
+
+    def row(one: int) -> list[int]:
+        """What is needed of whichever object, of one that will be found, and through each pointer."""
+        masks = [0, 0, *(0 for _ in pointers)]
         for field, number in fields.items():
             part = one >> width * number & ((1 << width) - 1)
-            if part >> _UNKNOWN & 1:
-                unknown[node] |= words_of(layout, field)
-            if part >> _FOUND & 1:
-                found[node] |= words_of(layout, field)
-            for column, register in enumerate(pointers):
+            for place in (_UNKNOWN, _FOUND):
+                if part >> place & 1:
+                    masks[place] |= words[field]
+            for column, register in enumerate(pointers, _REGISTERS):
                 if register.cls == field.cls and part >> bits[register] & 1:
-                    through[node, column] |= 1 << layout.weak_number(field)
-    return Needs(unknown, found, through)
+                    masks[column] |= firsts[field]
+        return masks
+
+    rows = {one: row(one) for one in set(needed)}  # few differ from one node to the next
+    masks = np.array([rows[one] for one in needed], dtype=np.int64).reshape(len(needed), -1)
+    return Needs(masks[:, _UNKNOWN], masks[:, _FOUND], masks[:, _REGISTERS:])
