@@ -31,7 +31,6 @@ _FANOUT = 8  # more successors than an expanded state has new ones, mostly
 _MEMO = 1 << 22
 #: Canonical forms that are remembered, at most.
 _SETTLED = 1 << 20
-_SIGHTS = "sights: "  # before the name of a store of them
 #: Why a search ended that has to begin again with longer histories.
 TOO_SMALL = "history full"
 
@@ -168,7 +167,7 @@ class Search:
         """Memory that the arrays take."""
         space = self.space
         arrays = [*space.keys, space.parent, space.way, space.memo, *space.edges]
-        for store in self._stores().values():
+        for store in self._stores():
             arrays += store
         if space.sights is not None:
             arrays.append(space.belongs)
@@ -184,24 +183,21 @@ class Search:
             lanes = [lanes[0][:-1], space.histories.rows[lanes[0][-1]]]
         return np.concatenate([*lanes, *(space.threads.rows[part] for part in threads)]).view(np.int16)
 
-    def _stores(self) -> dict[str, Store]:
+    def _stores(self) -> list[Store]:
         """The stores of parts, and of what is known of them."""
         space = self.space
-        found = {"threads": space.threads, "memories": space.memories}
-        if space.sights is not None:
-            found |= {"histories": space.histories}
-            found |= {_SIGHTS + name: store for name, store in stores_of(space.sights).items()}
-        return found
+        weak = [] if space.sights is None else [space.histories, *stores_of(space.sights).values()]
+        return [space.threads, space.memories, *weak]
 
     def enlarge(self) -> str:
         """Make room for the next states; returns the bound that forbids it, or nothing."""
         space = self.space
         if self.states >= self.options.max_states:
             return "max-states"
-        full = {name: store for name, store in self._stores().items() if self._is_full(store, self.margin)}
+        full = [store for store in self._stores() if self._is_full(store, self.margin)]
         ways = k.BATCH + self.threads * (c.MAX_OUTCOMES if self.rules.weak is None else READABLE)
         keys_full = self._is_full(space.keys, ways)
-        growing: list[Any] = [*full.values(), *([space.keys] if keys_full else [])]
+        growing: list[Any] = [*full, *([space.keys] if keys_full else [])]
         edges_full = bool(self.options.livelock and space.edges.used[0] + ways > len(space.edges.source))
         growing += [space.edges] if edges_full else []
         more = sum(2 * array.nbytes for store in growing for array in store)
@@ -209,9 +205,9 @@ class Search:
         if most is not None and self.bytes() + more > most:
             return "memory"
         if full:
-            if max(2 * len(store.rows) for store in full.values()) > k.MAX_PARTS:
+            if max(2 * len(store.rows) for store in full) > k.MAX_PARTS:
                 return "memory"
-            self._enlarge_stores({name: larger_store(store) for name, store in full.items()})
+            self._enlarge_stores()
             room = self.rules.fields[:, 2]
             if any(mask.bit_length() < bits for mask, bits in zip(room.tolist(), self._bits(), strict=True)):
                 self._pack()
@@ -224,12 +220,18 @@ class Search:
     def _is_full(self, store: Any, margin: int) -> bool:
         return bool(store.used[0] + margin > len(store.rows))
 
-    def _enlarge_stores(self, larger: dict[str, Store]) -> None:
-        of_sights = {name: larger.pop(name) for name in list(larger) if name.startswith(_SIGHTS)}
-        space = self.space._replace(**larger)
+    def _enlarge_stores(self) -> None:
+        """Make room in those that are full."""
+
+        def roomy(store: Store) -> Store:
+            return larger_store(store) if self._is_full(store, self.margin) else store
+
+        space = self.space
+        space = space._replace(threads=roomy(space.threads), memories=roomy(space.memories))
         if space.sights is not None:
+            space = space._replace(histories=roomy(space.histories))
             sights = space.sights._replace(
-                **{name.removeprefix(_SIGHTS): store for name, store in of_sights.items()}
+                **{name: roomy(store) for name, store in stores_of(space.sights).items()}
             )
             sights = with_parts(sights, len(space.histories.rows), len(space.memories.rows))
             belongs = np.zeros(len(space.memories.rows), dtype=np.int32)

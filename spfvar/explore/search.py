@@ -26,7 +26,7 @@ from spfvar.explore.kept import (
 )
 from spfvar.explore.livelock import add_edge
 from spfvar.explore.parts import add_key, changed_part, mix, slot_of_key, whole_part
-from spfvar.explore.sights import looks_alike, needs_none, note_sights, settle
+from spfvar.explore.sights import has_forms, looks_alike, note_sights, settle
 from spfvar.explore.symmetry import rename, sort_threads
 from spfvar.ops import codes as c
 from spfvar.transition.jit import compiled, inlined
@@ -254,7 +254,9 @@ def execute(space, work, rules, tid, choice):
     work.out[c.OUT_WOKEN] = 0
     work.counters[N_STEPS] += 1
     flags = LAST if is_last(weak, work.s, rules.table, rules.g, tid, choice) else 0
-    note_sights(weak, space, work, rules.g)
+    knew = has_forms(weak, space, work)
+    if knew:
+        note_sights(weak, space, work, rules.g)
     outcome = step_of(weak, work.s, rules.table, rules.g, tid, choice, work.out)
     if outcome == c.VIOLATED:
         forget_loaded(work)
@@ -275,7 +277,7 @@ def execute(space, work, rules, tid, choice):
     part = changed_memory(weak, space, work.lanes, work.parts[threads])
     work.parts[threads] = part
     note_loaded(weak, space, work, part)
-    if needs_none(weak, space, work) or looks_alike(weak, space, work, rules.g):
+    if not has_forms(weak, space, work) or (knew and looks_alike(weak, space, work, rules.g)):
         flags |= SETTLED
     return effect_of(work, tid, outcome, flags), alone
 

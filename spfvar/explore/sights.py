@@ -145,9 +145,7 @@ def new_sight(weak, sights, s, lanes, first, g, tid, shape, bare):
     if bare:
         note_matters(weak, sights, s, g, tid, shape, 1)
     sights.lanes[0] = whole_part(sights.matters, sights.lanes, 0)
-    views = weak.constants[K_VIEWS] >> _LANE_BITS
-    for i in range(sights.threads.rows.shape[1] - _HEAD):
-        sights.lanes[_HEAD + i] = lanes[first + views + i]
+    copy_views(weak, sights, lanes, first)
     return whole_part(sights.threads, sights.lanes, 0)
 
 
@@ -196,13 +194,11 @@ def note_matters(weak, sights, s, g, tid, shape, half):
 
 
 @inlined
-def copy_views(weak, space, work, tid, row):
-    """Copy the views that a thread has in ``work.s`` to where a sight has them."""
-    width = space.threads.rows.shape[1]
-    first = weak.constants[K_VIEWS] >> _LANE_BITS
-    at = memory_lanes(space, work) + tid * width
-    for i in range(width - first):
-        row[_HEAD + i] = work.lanes[at + first + i]
+def copy_views(weak, sights, lanes, first):
+    """Copy the views of a thread whose words begin at ``lanes[first]`` to where a sight has them."""
+    views = first + (weak.constants[K_VIEWS] >> _LANE_BITS)
+    for i in range(sights.threads.rows.shape[1] - _HEAD):
+        sights.lanes[_HEAD + i] = lanes[views + i]
 
 
 @inlined
@@ -266,7 +262,7 @@ def compute(weak, space, work, g, place):
     histories = changed_part(space.histories, work.lanes, strong, work.seen[threads + 1])
     for i in range(threads):
         sights.lanes[0] = sights.threads.rows[work.seen[i], 0]
-        copy_views(weak, space, work, i, sights.lanes)
+        copy_views(weak, sights, work.lanes, memory_lanes(space, work) + i * space.threads.rows.shape[1])
         sight = changed_part(sights.threads, sights.lanes, 0, work.seen[i])
         memo[place, threads + 2 + i] = sight
         if sight != work.seen[i]:
@@ -281,13 +277,13 @@ def compute(weak, space, work, g, place):
 
 
 @inlined
-def needs_none(weak, space, work):
-    """Has every history one message?  Then each state is its own canonical form."""
+def has_forms(weak, space, work):
+    """Has any history more than one message?  Else each state is its own canonical form."""
     if weak is None:
-        return True
+        return False
     else:
         here = histories_of(space, work.parts[work.order.shape[0]])
-        return shared_word(weak, space.histories.rows, here, weak.constants[K_LONG]) == 0
+        return shared_word(weak, space.histories.rows, here, weak.constants[K_LONG]) != 0
 
 
 @inlined
@@ -334,7 +330,7 @@ def settle(weak, space, work, g):
     """With weak words: make ``work.parts`` those of the canonical form of the state."""
     if weak is None:
         return
-    if needs_none(weak, space, work):
+    if not has_forms(weak, space, work):
         return
     threads = work.order.shape[0]
     memo = space.sights.settled

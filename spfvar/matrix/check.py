@@ -134,9 +134,10 @@ def run_checks(
     variants = {case.variant.name: case.variant for case in cases}
     work = SearchWork(variants, options, kept, stacks, told.rate)
     recipe = Recipe(SearchWork, tuple(variants), (options,))
-    # A variant behind the other, so that one program under two of them is seldom searched side by side.
+    # Races with more threads take longer: at the end of the matrix a core would wait for one of them.
+    # And a variant behind the other, so that one program under two of them is seldom searched side by side.
     places = {name: place for place, name in enumerate(variants)}
-    keys = sorted(tasks, key=lambda key: places[key[0]])
+    keys = sorted(tasks, key=lambda key: (-tasks[key].race.threads, places[key[0]]))
     for number, searched in where.results(work, recipe, [tasks[key] for key in keys]):
         key = keys[number]
         if where.remote:
